@@ -1,0 +1,1 @@
+"""The `cea-exchange` command."""

@@ -1,0 +1,16 @@
+"""Clients of the venue: order entry with reports, and market data."""
+
+from cea_exchange.client.market_data import MarketDataClient
+from cea_exchange.client.order_entry import AsyncClient, Client
+from cea_exchange.client.reports import Report
+from cea_exchange.client.session import OrderSession, SessionError, SessionState
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "MarketDataClient",
+    "OrderSession",
+    "Report",
+    "SessionError",
+    "SessionState",
+]

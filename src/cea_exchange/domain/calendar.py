@@ -1,0 +1,223 @@
+"""Which days are trading days, how far that is known, and why a day is none."""
+
+import tomllib
+from collections.abc import Iterator
+from datetime import date, timedelta
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+HORIZON_WARNING_DAYS = 30
+"""`calendar check` warns this many days before the calendar ends."""
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+
+_DAY = timedelta(days=1)
+
+
+class CalendarError(ValueError):
+    """A calendar can't be read, or doesn't reach the day asked about."""
+
+
+class CalendarFile(Struct, frozen=True, forbid_unknown_fields=True):
+    """The shape of a calendar file."""
+
+    name: str
+    first: date
+    last: date
+    closed_weekdays: tuple[Weekday, ...]
+    closures: dict[str, str]
+    """ISO date -> why it is closed."""
+
+
+class CalendarSummary(Struct, frozen=True):
+    """How far a calendar reaches, as `calendar check` prints it."""
+
+    name: str
+    first: date
+    last: date
+    trading_days: dict[int, int]
+    """Year -> trading days of it that the calendar knows."""
+    closures: int
+    warning: str | None
+    """Set from `HORIZON_WARNING_DAYS` before the last day on."""
+
+
+def date_number(day: date) -> int:
+    """Return a date as records carry it: 2025-07-16 gives 20250716."""
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def date_of_number(number: int) -> date:
+    """Return the date of a yyyymmdd number; ValueError if it is none."""
+    try:
+        return date(number // 10_000, number // 100 % 100, number % 100)
+    except ValueError as error:
+        raise ValueError(f"date must be yyyymmdd, was {number}") from error
+
+
+def date_parse(text: str) -> date:
+    """Read `2025-07-16`; no other form of ISO 8601 is taken."""
+    if not isinstance(text, str):
+        raise TypeError(f"date must be str such as '2025-07-16', was {type(text).__name__}")
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"date must be such as '2025-07-16', was {text[:80]!r}") from error
+    if day.isoformat() != text:
+        raise ValueError(f"date must be such as '2025-07-16', was {text[:80]!r}")
+    return day
+
+
+class TradingCalendar:
+    """The trading days between two dates, both inclusive.
+
+    Parameters
+    ----------
+    name : str
+        What errors and `calendar check` call it.
+    first, last : date
+        The horizon. A question beyond it is an error, never a guess.
+    closed_weekdays : set of int
+        Days of the week without trading, Monday is 0.
+    closures : dict of date to str
+        Further closed days and why.
+
+    Notes
+    -----
+    Rules: CEA-DAY-01.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        first: date,
+        last: date,
+        closed_weekdays: frozenset[int],
+        closures: dict[date, str],
+    ) -> None:
+        if last < first:
+            raise CalendarError(f"calendar {name}: last must not be before {first}, was {last}")
+        for day in closures:
+            if not first <= day <= last:
+                raise CalendarError(f"calendar {name}: closure {day} is outside {first}..{last}")
+            if day.weekday() in closed_weekdays:
+                raise CalendarError(f"calendar {name}: closure {day} is closed by its weekday")
+        self.name = name
+        self.first = first
+        self.last = last
+        self._closed_weekdays = closed_weekdays
+        self._closures = dict(closures)
+
+    @classmethod
+    def load(cls, name_or_path: str | Path) -> "TradingCalendar":
+        """Read a packaged calendar by name, or a calendar file by path.
+
+        Raises
+        ------
+        CalendarError
+            If there is no such calendar, or it has an unknown key, a bad date or a closure outside
+            its horizon.
+        """
+        if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
+            place = str(name_or_path)
+            try:
+                text = Path(name_or_path).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise CalendarError(f"{place}: can't be read: {error}") from error
+            return cls.parse(text, place)
+        if name_or_path not in calendar_names():
+            known = ", ".join(calendar_names())
+            raise CalendarError(f"calendar must be one of {known}, was {name_or_path!r}")
+        source = _folder().joinpath(f"{name_or_path}.toml")
+        return cls.parse(source.read_text(encoding="utf-8"), f"calendar {name_or_path}")
+
+    @classmethod
+    def parse(cls, text: str, place: str) -> "TradingCalendar":
+        """Read a calendar from TOML text; `place` names it in errors."""
+        try:
+            file = msgspec.convert(tomllib.loads(text), CalendarFile, strict=True)
+            closures = {date_parse(day): reason for day, reason in file.closures.items()}
+        except ValueError as error:
+            raise CalendarError(f"{place}: {error}") from error
+        weekdays = frozenset(WEEKDAYS.index(day) for day in file.closed_weekdays)
+        return cls(file.name, file.first, file.last, weekdays, closures)
+
+    def is_trading_day(self, day: date) -> bool:
+        """Tell whether there is trading on a day; CalendarError beyond the horizon."""
+        return self.reason(day) is None
+
+    def reason(self, day: date) -> str | None:
+        """Return why a day is no trading day, None if it is one.
+
+        Raises
+        ------
+        CalendarError
+            If the calendar does not reach the day.
+        """
+        if not self.first <= day <= self.last:
+            raise CalendarError(
+                f"date must be within {self.first}..{self.last} (calendar {self.name}), was {day}"
+            )
+        if day.weekday() in self._closed_weekdays:
+            return WEEKDAYS[day.weekday()].capitalize()
+        return self._closures.get(day)
+
+    def next_trading_day(self, day: date) -> date:
+        """Return the first trading day after a day; CalendarError if the calendar ends before."""
+        day += _DAY
+        while not self.is_trading_day(day):
+            day += _DAY
+        return day
+
+    def days(self, first: date | None = None, last: date | None = None) -> list[date]:
+        """Return the trading days from `first` to `last`, both inclusive, by default all."""
+        first = self.first if first is None else first
+        last = self.last if last is None else last
+        return [day for day in _each_day(first, last) if self.is_trading_day(day)]
+
+    def closures(self) -> list[tuple[date, str]]:
+        """Return the closed days that are not closed by their weekday, with the reason of each."""
+        return sorted(self._closures.items())
+
+    def summary(self, today: date) -> CalendarSummary:
+        """Return how far the calendar reaches, seen from a day."""
+        trading_days: dict[int, int] = {}
+        for day in self.days():
+            trading_days[day.year] = trading_days.get(day.year, 0) + 1
+        left = (self.last - today).days
+        warning = None
+        if left < 0:
+            warning = f"calendar {self.name} ended on {self.last}, {-left} days ago"
+        elif left <= HORIZON_WARNING_DAYS:
+            warning = f"calendar {self.name} ends on {self.last}, in {left} days"
+        return CalendarSummary(
+            name=self.name,
+            first=self.first,
+            last=self.last,
+            trading_days=trading_days,
+            closures=len(self._closures),
+            warning=warning,
+        )
+
+
+def calendar_names() -> list[str]:
+    """Return the names of the packaged calendars."""
+    names = (entry.name for entry in _folder().iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def _folder() -> Traversable:
+    return resources.files("cea_exchange.domain").joinpath("calendars")
+
+
+def _each_day(first: date, last: date) -> Iterator[date]:
+    day = first
+    while day <= last:
+        yield day
+        day += _DAY

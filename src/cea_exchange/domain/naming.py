@@ -1,0 +1,80 @@
+"""Keys and hashes by which venue and registry speak of the same holding.
+
+Neither side's indexes mean anything to the other, so holdings are hashed by name. The sum of the
+hashes of all holdings does not depend on their order: each side can keep or compute it its own way.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+CASH_NAME = "CNY"
+NAME_BYTES_MAX = 64
+KIND_HOLDING = 1
+
+_MASK = (1 << 64) - 1
+
+
+def name_check(name: str, what: str = "name") -> str:
+    """Return a name of an account or product if it is a sound one.
+
+    Raises
+    ------
+    TypeError
+        If it is no str.
+    ValueError
+        If it is empty, longer than 64 bytes of UTF-8, or holds a space or an unprintable character.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{what} must be str, was {type(name).__name__}")
+    if not name or not name.isprintable() or any(c.isspace() for c in name):
+        raise ValueError(f"{what} must be printable text without spaces, was {name[:80]!r}")
+    # A str that prints has no lone surrogates, so it always encodes.
+    if len(name.encode("utf-8")) > NAME_BYTES_MAX:
+        raise ValueError(f"{what} must have at most {NAME_BYTES_MAX} bytes, was {name[:80]!r}")
+    return name
+
+
+def name_key(name: str) -> int:
+    """Return the 64-bit key of an account's or product's name."""
+    return int.from_bytes(blake2b(name.encode("utf-8"), digest_size=8).digest(), "little")
+
+
+CASH_KEY = name_key(CASH_NAME)
+
+
+def mix(x: int) -> int:
+    """Scramble 64 bits (the finalizer of splitmix64)."""
+    x = (x + 0x9E3779B97F4A7C15) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
+
+
+def fold(words: Iterable[int]) -> int:
+    """Hash a sequence of 64-bit words; a negative word counts as its two's complement."""
+    h = 0
+    for word in words:
+        h = mix(h ^ (word & _MASK))
+    return h
+
+
+def holding_hash(account_name: str, asset_name: str, amount: int) -> int:
+    """Return one holding's term in the holdings hash.
+
+    Parameters
+    ----------
+    account_name : str
+        Whose.
+    asset_name : str
+        A product, or `CASH_NAME`.
+    amount : int
+        Tonnes, or fen of cash; all that is held, locked or not.
+
+    Returns
+    -------
+    int
+        To be added up modulo 2^64. A holding of nothing gives 0: it is no holding.
+    """
+    if amount == 0:
+        return 0
+    return fold((KIND_HOLDING, name_key(account_name), name_key(asset_name), amount))

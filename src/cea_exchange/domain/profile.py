@@ -1,0 +1,302 @@
+"""The rules in force, as data: a profile is one TOML file, every value beside its rule's id.
+
+The core receives `MarketRules`, a flat set of integers; the daemon and the script also need the
+sessions, the calendar's name and the composite's weights.
+"""
+
+import tomllib
+from datetime import date
+from hashlib import blake2b
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from cea_exchange.domain.records import Phase
+
+RULE_ID_FORM = r"^[A-Z]+-[A-Z]+-[0-9]{2}$"
+TIME_FORM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+RuleId = Annotated[str, Meta(pattern=RULE_ID_FORM)]
+TimeOfDay = Annotated[str, Meta(pattern=TIME_FORM)]
+PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
+SelfTrade = Literal["reject", "allow"]
+Rounding = Literal["half_up", "inward"]
+
+
+class ProfileError(ValueError):
+    """A profile can't be used; the message says which, where in it, and why."""
+
+
+class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the market core decides by; integers and closed choices only.
+
+    Notes
+    -----
+    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-FEE-01, CEA-FND-06.
+    """
+
+    name: str
+    listed_band_bp: int
+    """Half width of the listed band in basis points of the reference price; 0 is no band."""
+    band_rounding: str
+    """`half_up` or `inward`."""
+    block_tonnes_min: int
+    """A listed order stays below this many tonnes; 0 is no limit."""
+    levels_max: int
+    """How many of the best opposite price levels one order reaches; 0 is all."""
+    pick_allowed: bool
+    self_trade: str
+    """`reject` (the whole order) or `allow`."""
+    holdings_checked: bool
+    """False: the market keeps no balances (book only, for replays of foreign flow)."""
+    fee_bp: int
+    """Fee in basis points of an order's cumulative amount, from each side."""
+    fee_min_fen: int
+    """Least fee of an order that traded, in fen."""
+    holding_limit_tonnes: int
+    """Most tonnes of a product an account may hold; 0 is no limit."""
+    order_count_max: int
+    """Live orders the market has room for."""
+    composite_weights: dict[str, int]
+    """Weight of a product's close in the composite, by name; empty: all equal."""
+
+
+class RuledInt(Struct, frozen=True, forbid_unknown_fields=True):
+    """A number and the rule it comes from."""
+
+    value: Annotated[int, Meta(ge=0, lt=1 << 62)]
+    rule: RuleId
+
+
+class RuledBasisPoints(Struct, frozen=True, forbid_unknown_fields=True):
+    """Hundredths of a percent, at most all of it, and the rule they come from."""
+
+    value: Annotated[int, Meta(ge=0, le=10_000)]
+    rule: RuleId
+
+
+class RuledCapacity(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many of something there is room for, and the rule that says what happens beyond."""
+
+    value: Annotated[int, Meta(ge=1, lt=1 << 31)]
+    rule: RuleId
+
+
+class RuledBool(Struct, frozen=True, forbid_unknown_fields=True):
+    """A switch and the rule it comes from."""
+
+    value: bool
+    rule: RuleId
+
+
+class RuledRounding(Struct, frozen=True, forbid_unknown_fields=True):
+    """How a band's limits are rounded, and the rule that says so."""
+
+    value: Rounding
+    rule: RuleId
+
+
+class RuledSelfTrade(Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to an order that would meet its own account's, and the rule that says so."""
+
+    value: SelfTrade
+    rule: RuleId
+
+
+class RuledTime(Struct, frozen=True, forbid_unknown_fields=True):
+    """A time of day in Shanghai and the rule it comes from."""
+
+    value: TimeOfDay
+    rule: RuleId
+
+
+class Session(Struct, frozen=True, forbid_unknown_fields=True):
+    """From `time` on, the phase is `phase`; `closed` closes the day."""
+
+    time: TimeOfDay
+    phase: PhaseName
+    rule: RuleId
+
+
+class CompositeWeights(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from"}):
+    """The composite's weights from a date on; no weights means equal ones."""
+
+    since: date
+    weights: dict[str, Annotated[int, Meta(ge=0, le=1_000_000)]]
+    rule: RuleId
+
+
+class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The shape of a profile file."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    title: str
+    calendar: str
+    listed_band_bp: RuledBasisPoints
+    band_rounding: RuledRounding
+    block_tonnes_min: RuledInt
+    levels_max: RuledInt
+    pick_allowed: RuledBool
+    self_trade: RuledSelfTrade
+    holdings_checked: RuledBool
+    fee_bp: RuledBasisPoints
+    fee_min_fen: RuledInt
+    holding_limit_tonnes: RuledInt
+    order_count_max: RuledCapacity
+    day_opens_at: RuledTime
+    session: Annotated[tuple[Session, ...], Meta(min_length=1)]
+    composite: tuple[CompositeWeights, ...] = ()
+
+
+class Setting(Struct, frozen=True):
+    """One value of a profile, as `profile show` prints it."""
+
+    name: str
+    value: int | bool | str
+    rule: str
+
+
+class Profile(Struct, frozen=True, kw_only=True):
+    """A market's rules, sessions and calendar.
+
+    Notes
+    -----
+    Rules: CEA-DAY-01 to CEA-DAY-04, CEA-PRC-04.
+    """
+
+    name: str
+    title: str
+    rules: MarketRules
+    sessions: tuple[tuple[str, Phase], ...]
+    """(`HH:MM`, phase from then on), ascending; the last is `Phase.CLOSED` and closes the day."""
+    day_opens_at: str
+    calendar: str
+    composite: tuple[CompositeWeights, ...]
+    settings: tuple[Setting, ...]
+
+    def composite_weights(self, trading_date: date) -> dict[str, int]:
+        """Return the composite's weights by product name on a day; empty means equal ones."""
+        weights: dict[str, int] = {}
+        for entry in self.composite:
+            if entry.since <= trading_date:
+                weights = dict(entry.weights)
+        return weights
+
+    def profile_hash(self) -> str:
+        """Return 32 hex digits that change with any value, session or rule id of the profile."""
+        canonical = msgspec.json.encode(self, order="deterministic")
+        return blake2b(canonical, digest_size=16).hexdigest()
+
+
+def profile_names() -> list[str]:
+    """Return the names of the packaged profiles."""
+    folder = resources.files("cea_exchange.domain").joinpath("profiles")
+    names = (entry.name for entry in folder.iterdir())
+    return sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml"))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Read a packaged profile by name, or a profile file by path.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A `Path`, or text with a slash or ending in `.toml`, is a file; anything else is a name.
+
+    Raises
+    ------
+    ProfileError
+        If there is no such profile, or it can't be read, has an unknown or missing key, a value of
+        a wrong type or out of range, or sessions out of order.
+    """
+    if isinstance(name_or_path, str) and not _is_path(name_or_path):
+        if name_or_path not in profile_names():
+            known = ", ".join(profile_names())
+            raise ProfileError(f"profile must be one of {known} or a path, was {name_or_path!r}")
+        folder = resources.files("cea_exchange.domain").joinpath("profiles")
+        text = folder.joinpath(f"{name_or_path}.toml").read_text(encoding="utf-8")
+        return profile_parse(text, f"profile {name_or_path}")
+    path = Path(name_or_path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{path}: can't be read: {error}") from error
+    return profile_parse(text, str(path))
+
+
+def profile_parse(text: str, place: str) -> Profile:
+    """Read a profile from TOML text; `place` names it in errors."""
+    try:
+        raw = tomllib.loads(text)
+        file = msgspec.convert(raw, ProfileFile, strict=True)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"{place}: not TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ProfileError(f"{place}: {error}") from error
+    _check_sessions(file, place)
+    _check_composite(file, place)
+    return _profile(file)
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or "\\" in text or text.endswith(".toml")
+
+
+def _check_sessions(file: ProfileFile, place: str) -> None:
+    previous = file.day_opens_at.value
+    for index, session in enumerate(file.session):
+        if session.time <= previous:
+            raise ProfileError(
+                f"{place}: times must ascend from day_opens_at on, "
+                f"was {session.time} after {previous} - at `$.session[{index}]`"
+            )
+        last = index == len(file.session) - 1
+        if (session.phase == "closed") != last:
+            raise ProfileError(
+                f"{place}: the last session, and only that, must be 'closed', "
+                f"was {session.phase!r} - at `$.session[{index}]`"
+            )
+        previous = session.time
+
+
+def _check_composite(file: ProfileFile, place: str) -> None:
+    for index, entry in enumerate(file.composite):
+        where = f"`$.composite[{index}]`"
+        if index and entry.since <= file.composite[index - 1].since:
+            raise ProfileError(f"{place}: dates must ascend, was {entry.since} - at {where}")
+        if entry.weights and not any(entry.weights.values()):
+            raise ProfileError(f"{place}: a weight must be positive, were all zero - at {where}")
+
+
+def _settings(file: ProfileFile) -> tuple[Setting, ...]:
+    settings = []
+    for field in file.__struct_fields__:
+        ruled = getattr(file, field)
+        if hasattr(ruled, "rule"):
+            settings.append(Setting(field, ruled.value, ruled.rule))
+    for session in file.session:
+        settings.append(Setting(f"session {session.time}", session.phase, session.rule))
+    for entry in file.composite:
+        weights = ", ".join(f"{name} {weight}" for name, weight in sorted(entry.weights.items()))
+        settings.append(Setting(f"composite from {entry.since}", weights or "equal", entry.rule))
+    return tuple(settings)
+
+
+def _profile(file: ProfileFile) -> Profile:
+    fields = MarketRules.__struct_fields__
+    ruled = {f: getattr(file, f).value for f in fields if f not in ("name", "composite_weights")}
+    rules = MarketRules(name=file.name, composite_weights={}, **ruled)
+    return Profile(
+        name=file.name,
+        title=file.title,
+        rules=rules,
+        sessions=tuple((s.time, Phase[s.phase.upper()]) for s in file.session),
+        day_opens_at=file.day_opens_at.value,
+        calendar=file.calendar,
+        composite=file.composite,
+        settings=_settings(file),
+    )
+

@@ -1,0 +1,184 @@
+"""Real closes to start a market from: a short packaged table, and a reader of daily statistics.
+
+The daily statistics themselves are not part of the package; their owners' terms apply.
+"""
+
+import csv
+import re
+import tomllib
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from cea_exchange.domain.calendar import date_parse
+from cea_exchange.domain.units import INT64_MAX, cash_parse, price_parse
+
+DEFAULT_YEAR = 2024
+"""The demo's: closed at 97.49 yuan."""
+
+DAILY_COLUMNS = (
+    "date", "open", "high", "low", "close",
+    "listed_volume", "listed_amount", "block_volume", "block_amount",
+    "auction_volume", "auction_amount", "total_volume", "total_amount",
+)  # fmt: skip
+
+_YUAN_FORM = re.compile(r"([0-9]+)(?:\.([0-9]{1,2}))?")
+_TONNES_FORM = re.compile(r"[0-9]+")
+
+
+class YearlyFigures(Struct, frozen=True):
+    """A year of the national market."""
+
+    year: int
+    close: int
+    """Composite close of the last trading day, fen per tonne."""
+    tonnes: int
+    amount: int
+    """Fen."""
+    source: str
+
+
+class DailyFigures(Struct, frozen=True):
+    """A trading day of the national market: composite prices, volumes and amounts by method.
+
+    Prices are in fen per tonne, 0 where there is none; volumes in tonnes; amounts in fen.
+    """
+
+    trading_date: date
+    open: int
+    high: int
+    low: int
+    close: int
+    listed_volume: int
+    listed_amount: int
+    block_volume: int
+    block_amount: int
+    bidding_volume: int
+    bidding_amount: int
+
+
+class DailyFiguresError(ValueError):
+    """A file of daily statistics is not as expected; the message gives its line."""
+
+
+class _YearRow(Struct, frozen=True, forbid_unknown_fields=True):
+    year: int
+    close: str
+    tonnes: int
+    amount: str
+    source: str
+
+
+class _YearFile(Struct, frozen=True, forbid_unknown_fields=True):
+    year: tuple[_YearRow, ...]
+
+
+def yearly_figures() -> dict[int, YearlyFigures]:
+    """Return the packaged yearly figures by year."""
+    data = resources.files("cea_exchange.domain").joinpath("data")
+    text = data.joinpath("yearly_figures.toml").read_text(encoding="utf-8")
+    rows = msgspec.convert(tomllib.loads(text), _YearFile, strict=True).year
+    return {
+        row.year: YearlyFigures(
+            row.year, price_parse(row.close), row.tonnes, cash_parse(row.amount), row.source
+        )
+        for row in rows
+    }
+
+
+def reference_price(year: int = DEFAULT_YEAR) -> int:
+    """Return the close of a year's last trading day in fen per tonne; ValueError if not known."""
+    figures = yearly_figures()
+    if year not in figures:
+        known = ", ".join(str(y) for y in sorted(figures))
+        raise ValueError(f"year must be one of {known}, was {year}")
+    return figures[year].close
+
+
+def load_daily(path: str | Path) -> list[DailyFigures]:
+    """Read daily statistics.
+
+    Parameters
+    ----------
+    path : str or Path
+        A CSV file with at least the columns `DAILY_COLUMNS`, one row a trading day, ascending.
+        Prices and amounts in yuan with at most two decimals, volumes in whole tonnes. The totals
+        must be the sums of the volumes.
+
+    Returns
+    -------
+    list of DailyFigures
+        In order of date.
+
+    Raises
+    ------
+    DailyFiguresError
+        At the first line that is not so.
+    """
+    days: list[DailyFigures] = []
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in DAILY_COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise DailyFiguresError(f"{path}:1: column {missing[0]} is missing")
+        for row in reader:
+            try:
+                day = _daily(row)
+                if days and day.trading_date <= days[-1].trading_date:
+                    last = days[-1].trading_date
+                    raise ValueError(f"date must be after {last}, was {day.trading_date}")
+            except ValueError as error:
+                raise DailyFiguresError(f"{path}:{reader.line_num}: {error}") from error
+            days.append(day)
+    return days
+
+
+def close_before(days: list[DailyFigures], trading_date: date) -> int:
+    """Return the last close before a day: that day's reference price. ValueError if none."""
+    for day in reversed(days):
+        if day.trading_date < trading_date:
+            return day.close
+    raise ValueError(f"no close is known before {trading_date}")
+
+
+def _daily(row: dict[str, str]) -> DailyFigures:
+    figures = DailyFigures(
+        trading_date=date_parse(row["date"]),
+        open=_fen(row, "open"),
+        high=_fen(row, "high"),
+        low=_fen(row, "low"),
+        close=_fen(row, "close"),
+        listed_volume=_tonnes(row, "listed_volume"),
+        listed_amount=_fen(row, "listed_amount"),
+        block_volume=_tonnes(row, "block_volume"),
+        block_amount=_fen(row, "block_amount"),
+        bidding_volume=_tonnes(row, "auction_volume"),
+        bidding_amount=_fen(row, "auction_amount"),
+    )
+    total = figures.listed_volume + figures.block_volume + figures.bidding_volume
+    if total != _tonnes(row, "total_volume"):
+        raise ValueError(f"total_volume must be {total}, was {row['total_volume']}")
+    if figures.close == 0:
+        raise ValueError("close must be positive, was 0")
+    return figures
+
+
+def _fen(row: dict[str, str], column: str) -> int:
+    text = row[column] or ""
+    match = _YUAN_FORM.fullmatch(text)
+    if match is None or len(text) > 32:
+        raise ValueError(f"{column} must be yuan with at most two decimals, was {text[:40]!r}")
+    fen = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
+    if fen > INT64_MAX:
+        raise ValueError(f"{column} must fit 64 bits of fen, was {text[:40]!r}")
+    return fen
+
+
+def _tonnes(row: dict[str, str], column: str) -> int:
+    text = row[column] or ""
+    if _TONNES_FORM.fullmatch(text) is None or len(text) > 18:
+        raise ValueError(f"{column} must be whole tonnes, was {text[:40]!r}")
+    return int(text)

@@ -1,0 +1,86 @@
+"""Money and tonnes: exact integers inside, strict text outside.
+
+Money is counted in fen (a hundredth of a yuan), prices in fen per tonne, quantities in whole
+tonnes. Text is read by one strict form and written by one, so no binary fraction ever comes near
+an amount.
+"""
+
+import re
+
+PRICE_FEN_MAX = 10_000_000
+"""Highest price of an order, 100000.00 yuan (CEA-ORD-04)."""
+AMOUNT_FEN_LIMIT = 1 << 60
+"""Price x tonnes stays below this (CEA-ORD-04), so that sums of two fit 64 bits."""
+TOTAL_LIMIT = 1 << 62
+"""All cash, and a product's tonnes, stay below this (CEA-ORD-04)."""
+INT64_MAX = (1 << 63) - 1
+
+_MONEY_FORM = re.compile(r"([0-9]+)\.([0-9]{2})")
+
+
+def _money_parse(text: str, name: str) -> int:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be str such as '97.49', was {type(text).__name__}")
+    match = _MONEY_FORM.fullmatch(text)
+    # The length guard comes first: Python refuses to convert thousands of digits at all.
+    if match is None or len(text) > 64:
+        raise ValueError(
+            f"{name} must be yuan with two decimals such as '97.49', was {text[:80]!r}"
+        )
+    fen = int(match[1]) * 100 + int(match[2])
+    if fen == 0:
+        raise ValueError(f"{name} must be positive, was {text!r}")
+    if fen > INT64_MAX:
+        raise ValueError(f"{name} must fit 64 bits of fen, was {text!r}")
+    return fen
+
+
+def _money_format(fen: int, name: str) -> str:
+    if not isinstance(fen, int) or isinstance(fen, bool):
+        raise TypeError(f"{name} must be int (fen), was {type(fen).__name__}")
+    sign = "-" if fen < 0 else ""
+    yuan, cents = divmod(abs(fen), 100)
+    return f"{sign}{yuan}.{cents:02d}"
+
+
+def price_parse(text: str) -> int:
+    """Read a price in yuan per tonne as fen per tonne.
+
+    Parameters
+    ----------
+    text : str
+        Digits, a point, two digits: `97.49`. No sign, space, exponent or separator.
+
+    Returns
+    -------
+    int
+        Fen per tonne, positive, within 64 bits. Whether the market takes a price this high is the
+        market's answer, not this function's.
+
+    Raises
+    ------
+    TypeError
+        If `text` is no str (a float above all).
+    ValueError
+        If the form is another, the value zero or beyond 64 bits.
+
+    Notes
+    -----
+    Rules: CEA-ORD-01 (tick of 0.01 yuan).
+    """
+    return _money_parse(text, "price")
+
+
+def price_format(price: int) -> str:
+    """Write fen per tonne as yuan per tonne: 9749 gives `97.49`."""
+    return _money_format(price, "price")
+
+
+def cash_parse(text: str) -> int:
+    """Read an amount in yuan as fen; the same form and errors as `price_parse`."""
+    return _money_parse(text, "cash")
+
+
+def cash_format(cash: int) -> str:
+    """Write fen as yuan: 100 gives `1.00`."""
+    return _money_format(cash, "cash")

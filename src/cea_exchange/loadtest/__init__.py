@@ -1,0 +1,1 @@
+"""The load harness: populations, open-loop schedules, recorders, reports."""

@@ -1,0 +1,1 @@
+"""The deterministic market: commands in, events out. No clock, no file, no socket."""

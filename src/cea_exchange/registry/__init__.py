@@ -1,0 +1,1 @@
+"""Hold accounts and settle trades, delivery versus payment. Nothing about books."""

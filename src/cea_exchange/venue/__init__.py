@@ -1,0 +1,1 @@
+"""The venue daemon: sequence, journal, match, publish. No market rules."""

@@ -1,0 +1,118 @@
+"""Rooms import downwards only: import-linter for Python, a few lines of our own for Cython."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+PACKAGE = SOURCE / "cea_exchange"
+
+# What a compiled module may take from the package; the generated layouts hold layout only.
+LAYOUTS = {"cea_exchange._records", "cea_exchange.domain.records"}
+COMPILED = {
+    "_records": set(),
+    "_book": LAYOUTS,
+    "_accounts": LAYOUTS | {"cea_exchange._book", "cea_exchange.domain"},
+    "_market": LAYOUTS
+    | {"cea_exchange._book", "cea_exchange._accounts", "cea_exchange.domain"},
+}
+FOREIGN = {"libc", "cpython", "cython", "numpy", "msgspec"}
+FOREIGN |= {"collections", "datetime", "hashlib", "operator", "struct"}
+IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))")
+
+
+def package_imports(text: str) -> list[tuple[int, str]]:
+    """Return (line, module) of every import and cimport of Cython code."""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = IMPORT.match(line)
+        if match:
+            found.append((number, match[1] or match[2]))
+    return found
+
+
+def is_allowed(module: str, own: str) -> bool:
+    if module == f"cea_exchange.{own}":
+        return True
+    if not module.startswith("cea_exchange"):
+        return module.partition(".")[0] in FOREIGN
+    return any(module == room or module.startswith(room + ".") for room in COMPILED[own])
+
+
+def run(code):
+    """Run Python code in a fresh interpreter that knows the source tree only."""
+    # No cache is written, and the output's drawings are not ASCII.
+    env = {"PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, check=False, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120
+    )
+
+
+def modules_loaded_by(module):
+    result = run(f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)))")
+    assert result.returncode == 0, result.stderr
+    return {name.partition(".")[0] for name in json.loads(result.stdout)}
+
+
+def test_python_rooms_keep_the_contracts():
+    """`lint-imports` with the contracts of .importlinter."""
+    result = run(
+        "import sys; from importlinter.cli import lint_imports;"
+        " sys.exit(lint_imports(no_cache=True))"
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "0 broken" in result.stdout
+
+
+def test_compiled_modules_import_only_what_lies_below_them():
+    files = sorted([*PACKAGE.glob("*.pyx"), *PACKAGE.glob("*.pxd")])
+    assert files
+    found = []
+    for path in files:
+        assert path.stem in COMPILED, f"{path.name}: say in this test what it may import"
+        for number, module in package_imports(path.read_text(encoding="utf-8")):
+            if not is_allowed(module, path.stem):
+                name = path.relative_to(ROOT).as_posix()
+                found.append(f"{name}:{number}: error: may not import {module}")
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
+
+
+@pytest.mark.parametrize(
+    ("own", "line", "allowed"),
+    [
+        ("_book", "from cea_exchange._records cimport CommandRecord", True),
+        ("_book", "from libc.stdint cimport int64_t", True),
+        ("_book", "from cea_exchange._accounts cimport Account", False),
+        ("_book", "from cea_exchange.domain.profile import MarketRules", False),
+        ("_book", "import zmq", False),
+        ("_market", "from cea_exchange._book cimport Book", True),
+        ("_market", "from cea_exchange.domain.profile import MarketRules", True),
+        ("_market", "from cea_exchange.matching import market", False),
+        ("_market", "from cea_exchange._books cimport Book", False),
+    ],
+)
+def test_the_reader_of_cython_imports_decides_rightly(own, line, allowed):
+    ((_, module),) = package_imports(line)
+    assert is_allowed(module, own) == allowed
+
+
+def test_importing_the_package_loads_no_socket_database_or_command_line():
+    loaded = modules_loaded_by("cea_exchange")
+    assert not loaded & {"zmq", "apsw", "typer", "rich", "structlog"}
+
+
+def test_the_market_loads_no_socket_database_or_command_line():
+    loaded = modules_loaded_by("cea_exchange.matching.market")
+    assert not loaded & {"zmq", "apsw", "typer", "rich", "structlog"}
+
+
+def test_the_registrys_arithmetic_loads_no_socket_or_database():
+    loaded = modules_loaded_by("cea_exchange.registry.ledger")
+    assert not loaded & {"zmq", "apsw", "typer"}
