@@ -1,0 +1,86 @@
+"""An exchange and registry for China's carbon allowances: the embedding API.
+
+    from cea_exchange import Market, OrderBook, Side
+
+`Market` is a whole market with accounts, money and the trading day; `OrderBook` one product's book
+in integers. Nothing here opens a socket, a database or a file; daemons, clients and commands live
+in `cea_exchange.venue`, `.registry`, `.client` and `.cli`.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cea_exchange._book import OrderBook
+    from cea_exchange.domain.profile import Profile, load_profile
+    from cea_exchange.domain.records import (
+        ACCOUNT_NONE,
+        CHECKPOINT_DTYPE,
+        COMMAND_DTYPE,
+        DAY_CLOSED_DTYPE,
+        EVENT_DTYPE,
+        MARKET_DATA_DTYPE,
+        PRODUCT_NONE,
+        CommandKind,
+        EventKind,
+        Method,
+        Operation,
+        OrderFlag,
+        Phase,
+        Reason,
+        Side,
+        Tif,
+    )
+    from cea_exchange.matching.market import Market
+
+__all__ = [
+    "ACCOUNT_NONE",
+    "CHECKPOINT_DTYPE",
+    "COMMAND_DTYPE",
+    "CommandKind",
+    "DAY_CLOSED_DTYPE",
+    "EVENT_DTYPE",
+    "EventKind",
+    "MARKET_DATA_DTYPE",
+    "Market",
+    "Method",
+    "Operation",
+    "OrderBook",
+    "OrderFlag",
+    "PRODUCT_NONE",
+    "Phase",
+    "Profile",
+    "Reason",
+    "Side",
+    "Tif",
+    "__version__",
+    "load_profile",
+]
+
+try:
+    __version__ = version("cea-exchange")
+except PackageNotFoundError:
+    # The source tree without an installation: it has no version to speak of.
+    __version__ = "0+unknown"
+
+# Loaded at first use: a command that needs no market starts without one, and the reference market
+# runs where nothing is compiled.
+_HOMES = {
+    "Market": "cea_exchange.matching.market",
+    "OrderBook": "cea_exchange._book",
+    "Profile": "cea_exchange.domain.profile",
+    "load_profile": "cea_exchange.domain.profile",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, "cea_exchange.domain.records")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

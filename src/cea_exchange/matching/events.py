@@ -1,0 +1,283 @@
+"""Named events: what happened, in the words a market script and its reader use.
+
+One msgspec Struct for each event. Names and ids are text, prices and amounts two-decimal strings of
+yuan, quantities whole tonnes, what is absent None; encoded with ``msgspec.json`` an event is one
+line of a script's output. The field ``event`` of that line is the struct's tag.
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """What every event has: its position in the market's events, 1, 2, ..."""
+
+    seq: int
+
+    @property
+    def event(self) -> str:
+        """Return which event this is, such as ``trade``."""
+        return self.__struct_config__.tag
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a field by the name it has in JSON."""
+        if name != "event" and name not in self.__struct_fields__:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the event as the dict that its JSON line decodes to."""
+        return msgspec.to_builtins(self)
+
+
+# -- Orders --------------------------------------------------------------------------------------
+
+
+class OrderEvent(Event, frozen=True, kw_only=True):
+    """An order and its terms."""
+
+    id: str
+    account: str
+    product: str
+    side: str
+    price: str
+    tonnes: int
+
+
+class OrderAccepted(OrderEvent, frozen=True, kw_only=True, tag="order_accepted"):
+    """The order is valid and its cash or allowances are locked; `tonnes` as entered."""
+
+    tif: str
+    post_only: bool
+    pick: str | None
+
+
+class OrderRested(OrderEvent, frozen=True, kw_only=True, tag="order_rested"):
+    """What is open of the order is on the book."""
+
+
+class OrderAmended(OrderEvent, frozen=True, kw_only=True, tag="order_amended"):
+    """The order has new terms."""
+
+
+class OrderExpired(OrderEvent, frozen=True, kw_only=True, tag="order_expired"):
+    """The day closed on an open order."""
+
+
+class OrderCanceled(OrderEvent, frozen=True, kw_only=True, tag="order_canceled"):
+    """What was open of the order is off the book."""
+
+    reason: str
+
+
+class OrderRejected(Event, frozen=True, kw_only=True, tag="order_rejected"):
+    """A trading or operator command was refused and changed nothing."""
+
+    id: str | None
+    account: str | None
+    product: str | None
+    command: str
+    reason: str
+
+
+class TransferRejected(Event, frozen=True, kw_only=True, tag="transfer_rejected"):
+    """A deposit or withdrawal was refused and changed nothing."""
+
+    id: str | None
+    account: str
+    product: str | None
+    command: str
+    reason: str
+    cash: str | None
+    tonnes: int | None
+
+
+class Trade(Event, frozen=True, kw_only=True, tag="trade"):
+    """Two orders agreed."""
+
+    product: str
+    method: str
+    price: str
+    tonnes: int
+    buyer: str
+    seller: str
+    buy_id: str
+    sell_id: str
+    aggressor: str
+    intra_group: bool
+    buy_fee: str
+    sell_fee: str
+    trade_id: int
+
+
+# -- The day -------------------------------------------------------------------------------------
+
+
+class DayOpened(Event, frozen=True, kw_only=True, tag="day_opened"):
+    """A trading day began."""
+
+    date: str
+
+
+class PhaseChanged(Event, frozen=True, kw_only=True, tag="phase_changed"):
+    """The market is in another phase."""
+
+    phase: str
+
+
+class VolumeByMethod(msgspec.Struct, frozen=True):
+    """Tonnes traded in a day, by method."""
+
+    listed: int
+    block: int
+    bidding: int
+
+    def __getitem__(self, name: str) -> int:
+        """Return the tonnes of one method."""
+        return getattr(self, name)
+
+
+class AmountByMethod(msgspec.Struct, frozen=True):
+    """Yuan traded in a day, by method."""
+
+    listed: str
+    block: str
+    bidding: str
+
+    def __getitem__(self, name: str) -> str:
+        """Return the yuan of one method."""
+        return getattr(self, name)
+
+
+class DayClosed(Event, frozen=True, kw_only=True, tag="day_closed"):
+    """A product's statistics of the day."""
+
+    date: str
+    product: str
+    open: str
+    high: str | None
+    low: str | None
+    close: str
+    volume: VolumeByMethod
+    amount: AmountByMethod
+
+
+class CompositeClosed(Event, frozen=True, kw_only=True, tag="composite_closed"):
+    """The composite closing price of the day."""
+
+    date: str
+    price: str
+
+
+# -- The operator --------------------------------------------------------------------------------
+
+
+class Halted(Event, frozen=True, kw_only=True, tag="halted"):
+    """A product, or without one the market, is halted."""
+
+    product: str | None
+
+
+class Resumed(Event, frozen=True, kw_only=True, tag="resumed"):
+    """A halt is lifted."""
+
+    product: str | None
+
+
+class AccountSuspended(Event, frozen=True, kw_only=True, tag="account_suspended"):
+    """The account may only receive."""
+
+    account: str
+
+
+class AccountRestored(Event, frozen=True, kw_only=True, tag="account_restored"):
+    """The account may trade again."""
+
+    account: str
+
+
+class ReferencePriceChanged(Event, frozen=True, kw_only=True, tag="reference_price_changed"):
+    """The product's band is measured from another price."""
+
+    product: str
+    price: str
+
+
+# -- Transfers -----------------------------------------------------------------------------------
+
+
+class Deposited(Event, frozen=True, kw_only=True, tag="deposited"):
+    """Cash or allowances came into the trading account."""
+
+    account: str
+    product: str | None
+    cash: str | None
+    tonnes: int | None
+
+
+class Withdrawn(Event, frozen=True, kw_only=True, tag="withdrawn"):
+    """Cash or allowances left the trading account."""
+
+    account: str
+    product: str | None
+    cash: str | None
+    tonnes: int | None
+
+
+# -- The whole state -----------------------------------------------------------------------------
+
+
+class RestingOrder(msgspec.Struct, frozen=True):
+    """A live order, as its place in the book shows it."""
+
+    id: str
+    account: str
+    price: str
+    tonnes: int
+    post_only: bool
+
+
+class BookState(msgspec.Struct, frozen=True):
+    """A product and its live orders, best price and oldest first."""
+
+    reference_price: str
+    band_low: str
+    band_high: str
+    halted: bool
+    buy: list[RestingOrder]
+    sell: list[RestingOrder]
+
+
+class HoldingState(msgspec.Struct, frozen=True):
+    """What an account has of a product: all, what orders lock, what may not be sold today."""
+
+    tonnes: int
+    locked: int
+    bought_today: int
+
+
+class AccountState(msgspec.Struct, frozen=True):
+    """What an account has: all cash, what orders lock, today's proceeds, holdings by product."""
+
+    cash: str
+    cash_locked: str
+    proceeds_today: str
+    suspended: bool
+    holdings: dict[str, HoldingState]
+
+
+class State(Event, frozen=True, kw_only=True, tag="state"):
+    """The whole market at one moment; its hash as 16 hex digits."""
+
+    day: str | None
+    phase: str
+    halted: bool
+    books: dict[str, BookState]
+    accounts: dict[str, AccountState]
+    state_hash: str
+
+
+def event_line(event: Event) -> bytes:
+    """Return an event as one line of JSON, newline included."""
+    return msgspec.json.encode(event) + b"\n"

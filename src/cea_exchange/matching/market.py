@@ -1,0 +1,713 @@
+"""An embedded market: names and text in, named events out, around a core that knows numbers.
+
+    market = Market("cea", reference_prices={"CEA23": "97.49"})
+    market.deposit("alice", cash="1000000.00")
+    market.open_day("2025-07-16")
+    market.phase("listed")
+    market.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=100, order_id="a1")
+
+The core is `cea_exchange._market.CompiledMarket`; the plain-Python `ReferenceMarket` can take its
+place and gives the same events. What decides lies in the core alone: this module finds indexes,
+keeps text ids and the market's time, and turns event records into `matching.events`.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
+from cea_exchange.domain.naming import name_key
+from cea_exchange.domain.profile import Profile, load_profile
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    PRODUCT_NONE,
+    CommandKind,
+    EventKind,
+    OrderFlag,
+    Phase,
+    Side,
+    Tif,
+)
+from cea_exchange.domain.timetable import Change, changes_due, day_start, time_parse
+from cea_exchange.domain.units import cash_format, cash_parse, price_format, price_parse
+from cea_exchange.matching import events as named
+from cea_exchange.matching.event_naming import date_text, events_named
+from cea_exchange.matching.names import Asked, Names, text_check
+
+ORDER_ID_NONE = 0
+ORDER_ID_IMPOSSIBLE = (1 << 64) - 1
+"""Names no order: order ids are dense from 1."""
+OPERATOR_INDEX = 0
+"""Named commands are those of the account's first operator."""
+EVENT_ROWS = 64
+SNAPSHOT_VERSION = 1
+
+
+class Market:
+    """A market of listed trading with names, text ids and yuan.
+
+    Methods by purpose. Declaring: `declare_product`, `declare_account`. Transfers: `deposit`,
+    `withdraw`. Trading: `enter`, `cancel`, `amend`, in batches `process`. The day: `clock`, or
+    `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`, `restore_account`,
+    `reference_price`. Looking: `state`, `account`, `depth`, `product_index`, `account_index`. The
+    whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
+
+    A refused command is an answer: an event of it says why. Exceptions are for wrong types
+    (TypeError) and misuse (ValueError); after one nothing has changed.
+
+    Parameters
+    ----------
+    profile : Profile, str or Path
+        The rules: a packaged profile's name, a profile file, or a profile.
+    reference_prices : mapping of str to str, optional
+        Products to declare, with the prices their first bands are measured from.
+    core : type, optional
+        The class that decides, by default the compiled one.
+
+    Examples
+    --------
+    >>> market = Market("cea", reference_prices={"CEA23": "97.49"})
+    >>> market.deposit("alice", cash="10000.00")[0].cash
+    '10000.00'
+    """
+
+    def __init__(
+        self,
+        profile: Profile | str | Path = "cea",
+        reference_prices: Mapping[str, str] | None = None,
+        *,
+        core: type | None = None,
+    ) -> None:
+        self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
+        self._core = (core or _compiled_core())(self.profile.rules)
+        self._names = Names()
+        self._time: datetime | None = None
+        self._calendar: TradingCalendar | None = None
+        self._state_count = 0
+        self._buffers_make()
+        for product, price in (reference_prices or {}).items():
+            self.declare_product(product, price)
+
+    def _buffers_make(self) -> None:
+        self._command = np.zeros(1, COMMAND_DTYPE)
+        self._events = np.zeros(EVENT_ROWS, EVENT_DTYPE)
+
+    # -- Declaring --------------------------------------------------------------------------------
+
+    def declare_product(self, product: str, reference_price: str) -> int:
+        """Open a product for trading; return its index in records.
+
+        Raises
+        ------
+        ValueError
+            If it is declared already, or the price is no price of this market.
+        """
+        price = price_parse(reference_price)
+        self._names.product_check(product)
+        index = self._core.product_declare(name_key(product), price)
+        self._names.product_add(product)
+        return index
+
+    def declare_account(self, account: str, group: str | None = None) -> int:
+        """Open a trading account, perhaps one of a group; return its index in records.
+
+        Raises
+        ------
+        ValueError
+            If it is declared already.
+        """
+        self._names.account_check(account)
+        group_index = self._names.group_index(group)
+        index = self._core.account_declare(name_key(account), group_index)
+        self._names.account_add(account, group_index)
+        return index
+
+    # -- Transfers --------------------------------------------------------------------------------
+
+    def deposit(
+        self,
+        account: str,
+        *,
+        cash: str | None = None,
+        product: str | None = None,
+        tonnes: int | None = None,
+        open_account: bool = True,
+    ) -> list[named.Event]:
+        """Bring cash, or tonnes of a product, into a trading account.
+
+        Parameters
+        ----------
+        account : str
+            Whose.
+        cash : str, optional
+            Yuan.
+        product, tonnes : str and int, optional
+            Instead of cash: which allowances, how many.
+        open_account : bool
+            Declare an unknown account first; otherwise the deposit is refused.
+        """
+        asked, amount = _transfer_asked(account, cash, product, tonnes)
+        if open_account and self._names.account_index(account) == ACCOUNT_NONE:
+            self.declare_account(account)
+        return self._named(self._core.deposit(*self._transfer_target(asked), amount), asked)
+
+    def withdraw(
+        self,
+        account: str,
+        *,
+        cash: str | None = None,
+        product: str | None = None,
+        tonnes: int | None = None,
+    ) -> list[named.Event]:
+        """Take cash, or tonnes of a product, out of a trading account; see `deposit`."""
+        asked, amount = _transfer_asked(account, cash, product, tonnes)
+        return self._named(self._core.withdraw(*self._transfer_target(asked), amount), asked)
+
+    def _transfer_target(self, asked: Asked) -> tuple[int, int]:
+        account_index = self._names.account_index(asked.account)
+        if asked.product is None:
+            return account_index, PRODUCT_NONE
+        return account_index, self._product_or_unknown(asked.product)
+
+    def _product_or_unknown(self, product: str) -> int:
+        # Where PRODUCT_NONE means something (cash, the whole market), the next index to be
+        # declared stands for a product that is not known.
+        index = self._names.product_index(product)
+        return len(self._names.products) if index == PRODUCT_NONE else index
+
+    # -- Trading ----------------------------------------------------------------------------------
+
+    def enter(
+        self,
+        account: str,
+        product: str,
+        side: Side | str,
+        *,
+        price: str,
+        tonnes: int,
+        order_id: str,
+        tif: Tif | str = Tif.DAY,
+        post_only: bool = False,
+        pick: str | None = None,
+    ) -> list[named.Event]:
+        """Enter a listed order.
+
+        Parameters
+        ----------
+        account, product : str
+            Whose, of what.
+        side : Side or str
+            `Side.BUY` or "buy", `Side.SELL` or "sell".
+        price : str
+            The limit in yuan per tonne.
+        tonnes : int
+            How much.
+        order_id : str
+            The caller's own id: one of the account's on that trading day.
+        tif : Tif or str
+            "day", "ioc" or "fok".
+        post_only : bool
+            Refuse it rather than let it trade on entry.
+        pick : str, optional
+            The id of the resting order to trade with, at the best opposite price.
+        """
+        side, tif = _member(Side, side, "side"), _member(Tif, tif, "tif")
+        if type(post_only) is not bool:
+            raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
+        price_fen = price_parse(price)
+        _int64_check(tonnes, "tonnes")
+        for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
+            text_check(text, what)
+        account_index = self._names.account_index(account)
+        is_used = (account_index, order_id) in self._names.order_ids
+        command = self._command_begin(CommandKind.ENTER, account_index, is_used)
+        command["side"], command["tif"] = side, tif
+        command["flags"] = OrderFlag.POST_ONLY if post_only else 0
+        command["product_index"] = self._names.product_index(product)
+        command["price"], command["tonnes"] = price_fen, tonnes
+        if pick is not None:
+            text_check(pick, "pick")
+            command["pick_order_id"] = self._pick_order_id(product, side, pick)
+        return self._submit(Asked(order_id, account, product, pick))
+
+    def cancel(self, account: str, order_id: str) -> list[named.Event]:
+        """Cancel what is open of an order."""
+        self._target_begin(CommandKind.CANCEL, account, order_id)
+        return self._submit(Asked(order_id, account))
+
+    def amend(self, account: str, order_id: str, *, price: str, tonnes: int) -> list[named.Event]:
+        """Change an order's price and open tonnes.
+
+        Fewer tonnes at the same price keep its place; anything else is a new arrival.
+        """
+        price_fen = price_parse(price)
+        _int64_check(tonnes, "tonnes")
+        command = self._target_begin(CommandKind.AMEND, account, order_id)
+        command["price"], command["tonnes"] = price_fen, tonnes
+        return self._submit(Asked(order_id, account))
+
+    def process(
+        self, commands: np.ndarray, events: np.ndarray, trades_only: bool = False
+    ) -> tuple[int, int]:
+        """Run command records into the caller's buffer of event records, without the GIL.
+
+        Returns
+        -------
+        consumed, produced : int
+            If `events` can't hold those of the next command, processing stops before it and
+            `rows_needed` says how many rows it needs.
+
+        Raises
+        ------
+        TypeError
+            If an array has another dtype.
+        ValueError
+            If a command record is malformed; none was processed then.
+        RuntimeError
+            If another thread is in this market.
+        """
+        return self._core.process(commands, events, trades_only)
+
+    @property
+    def rows_needed(self) -> int:
+        """Return how many rows the command that stopped `process` needs, 0 if none did."""
+        return self._core.rows_needed
+
+    def _command_begin(self, kind: CommandKind, account_index: int, is_used: bool) -> np.void:
+        last = 0
+        if account_index != ACCOUNT_NONE:
+            last = self._core.last_client_order_id(account_index, OPERATOR_INDEX)
+        command = self._command[0]
+        self._command.view("u1").fill(0)
+        command["kind"] = kind
+        command["account_index"] = account_index
+        command["operator_index"] = OPERATOR_INDEX
+        command["product_index"] = PRODUCT_NONE
+        command["trading_date"] = self._core.trading_date
+        # The core refuses an id at or below the last accepted one, so a text id of today sends one:
+        # then the core refuses it in its own order of precedence.
+        command["client_order_id"] = last if is_used else min(last + 1, ORDER_ID_IMPOSSIBLE)
+        return command
+
+    def _target_begin(self, kind: CommandKind, account: str, order_id: str) -> np.void:
+        text_check(account, "account")
+        text_check(order_id, "order_id")
+        account_index = self._names.account_index(account)
+        command = self._command_begin(kind, account_index, is_used=False)
+        key = account_index, order_id
+        command["order_id"] = self._names.order_ids.get(key, ORDER_ID_IMPOSSIBLE)
+        return command
+
+    def _pick_order_id(self, product: str, side: Side, pick: str) -> int:
+        product_index = self._names.product_index(product)
+        if product_index == PRODUCT_NONE:
+            return ORDER_ID_IMPOSSIBLE
+        opposite = Side.SELL if side == Side.BUY else Side.BUY
+        best = self._core.best(product_index, opposite)
+        if best == 0:
+            return ORDER_ID_IMPOSSIBLE
+        order_ids = self._core.orders_at(product_index, opposite, best)
+        found = [order_id for order_id in order_ids if self._order_text(order_id) == pick]
+        return found[0] if len(found) == 1 else ORDER_ID_IMPOSSIBLE
+
+    def _order_text(self, order_id: int) -> str:
+        text = self._names.texts.get(order_id)
+        return str(self._core.order(order_id)["client_order_id"]) if text is None else text
+
+    def _submit(self, asked: Asked) -> list[named.Event]:
+        consumed, produced = self._core.process(self._command, self._events)
+        if not consumed:
+            self._events = np.zeros(self._core.rows_needed, EVENT_DTYPE)
+            _, produced = self._core.process(self._command, self._events)
+        rows = self._events[:produced]
+        if rows[0]["kind"] == EventKind.ORDER_ACCEPTED:
+            account_index, order_id = int(rows[0]["account_index"]), int(rows[0]["order_id"])
+            self._names.order_add(account_index, asked.id, order_id)
+        return self._named(rows, asked)
+
+    # -- The day ----------------------------------------------------------------------------------
+
+    def clock(self, at: datetime | str) -> list[named.Event]:
+        """Move the market's time; what the timetable and the calendar make due happens in order.
+
+        The first time opens its own date at most; later ones run every trading day in between.
+
+        Parameters
+        ----------
+        at : datetime or str
+            A time with an offset, not before the last.
+
+        Raises
+        ------
+        ValueError
+            If time would go back, or the calendar does not reach that far.
+
+        Notes
+        -----
+        Rules: CEA-DAY-01, CEA-DAY-02, CEA-DAY-03, CEA-DAY-04.
+        """
+        moment = time_parse(at.isoformat() if isinstance(at, datetime) else at)
+        if self._calendar is None:
+            self._calendar = TradingCalendar.load(self.profile.calendar)
+        due = changes_due(
+            self.profile,
+            self._calendar,
+            after=self._time,
+            until=moment,
+            day_open=self.trading_date if self._core.day_is_open else None,
+            last_date=self.trading_date,
+        )
+        events = [event for change in due for event in self._change_apply(change)]
+        self._time = moment
+        return events
+
+    def _change_apply(self, change: Change) -> list[named.Event]:
+        if change.act == "day_open":
+            return self._day_open(change.trading_date)
+        if change.act == "day_close":
+            return self.close_day()
+        return self.phase(change.phase)
+
+    def open_day(self, trading_date: date | str) -> list[named.Event]:
+        """Open a trading day without asking the calendar; time is that date's start.
+
+        Raises
+        ------
+        ValueError
+            If a day is open, or the date is not later than the last, or time would go back.
+        """
+        day = trading_date if type(trading_date) is date else date_parse(trading_date)
+        start = day_start(day)
+        if self._time is not None and start < self._time:
+            raise ValueError(f"open_day must not go back from {self._time.isoformat()}, was {day}")
+        events = self._day_open(day)
+        self._time = start
+        return events
+
+    def _day_open(self, day: date) -> list[named.Event]:
+        rows = self._core.day_open(date_number(day))
+        self._names.orders_reset()
+        return self._named(rows, Asked())
+
+    def close_day(self) -> list[named.Event]:
+        """Close the day: orders expire, products close, closes become reference prices.
+
+        Raises
+        ------
+        ValueError
+            If no day is open.
+        """
+        self._day_needed("close_day")
+        events = self._named(self._core.day_close(), Asked())
+        weights = self.profile.composite_weights(self.trading_date)
+        return _composite_weighted(events, weights) if weights else events
+
+    def phase(self, phase: Phase | str) -> list[named.Event]:
+        """Set the phase of the open day; `closed` does not end it.
+
+        Raises
+        ------
+        ValueError
+            If no day is open, or there is no such phase.
+        """
+        wanted = _member(Phase, phase, "phase")
+        self._day_needed("phase")
+        return self._named(self._core.phase_set(wanted), Asked())
+
+    def _day_needed(self, what: str) -> None:
+        if not self._core.day_is_open:
+            raise ValueError(f"{what} must come while a day is open, none is")
+
+    # -- The operator -----------------------------------------------------------------------------
+
+    def halt(self, product: str | None = None) -> list[named.Event]:
+        """Halt a product, or the whole market."""
+        return self._named(self._core.halt(self._halt_target(product)), Asked(product=product))
+
+    def resume(self, product: str | None = None) -> list[named.Event]:
+        """Lift the halt of a product, or of the market."""
+        return self._named(self._core.resume(self._halt_target(product)), Asked(product=product))
+
+    def _halt_target(self, product: str | None) -> int:
+        if product is None:
+            return PRODUCT_NONE
+        text_check(product, "product")
+        return self._product_or_unknown(product)
+
+    def suspend(self, account: str) -> list[named.Event]:
+        """Stop an account from trading and withdrawing, and cancel its orders."""
+        text_check(account, "account")
+        rows = self._core.suspend(self._names.account_index(account))
+        return self._named(rows, Asked(account=account))
+
+    def restore_account(self, account: str) -> list[named.Event]:
+        """Let a suspended account trade again."""
+        text_check(account, "account")
+        rows = self._core.restore(self._names.account_index(account))
+        return self._named(rows, Asked(account=account))
+
+    def reference_price(self, product: str, price: str) -> list[named.Event]:
+        """Measure a product's band from another price, before the day's first listed session."""
+        price_fen = price_parse(price)
+        text_check(product, "product")
+        rows = self._core.reference_price_set(self._product_or_unknown(product), price_fen)
+        return self._named(rows, Asked(product=product))
+
+    # -- Looking ----------------------------------------------------------------------------------
+
+    @property
+    def trading_date(self) -> date | None:
+        """Return the trading date, between days the last one; None before the first."""
+        number = self._core.trading_date
+        return date_of_number(number) if number else None
+
+    @property
+    def time(self) -> datetime | None:
+        """Return the market's time in Shanghai, None before it has one."""
+        return self._time
+
+    @property
+    def current_phase(self) -> Phase:
+        """Return the phase the market is in."""
+        return Phase(self._core.phase)
+
+    @property
+    def core(self) -> Any:
+        """Return the core, for queries by index."""
+        return self._core
+
+    def product_index(self, product: str) -> int:
+        """Return a product's index in records, `PRODUCT_NONE` for an unknown name."""
+        return self._names.product_index(product)
+
+    def account_index(self, account: str) -> int:
+        """Return an account's index in records, `ACCOUNT_NONE` for an unknown name."""
+        return self._names.account_index(account)
+
+    def events_named(self, events: np.ndarray) -> list[named.Event]:
+        """Return named events of the rows that `process` wrote."""
+        return self._named(events, Asked())
+
+    def account(self, account: str) -> named.AccountState:
+        """Return what an account has.
+
+        Raises
+        ------
+        ValueError
+            If there is no such account.
+        """
+        index = self._names.account_index(account)
+        if index == ACCOUNT_NONE:
+            raise ValueError(f"account must be declared, was {account!r}")
+        return self._account_state(index)
+
+    def depth(self, product: str, side: Side | str, levels: int = 5) -> list[tuple[str, int, int]]:
+        """Return the best price levels of a side: price, tonnes, orders."""
+        index = self._names.product_index(product)
+        if index == PRODUCT_NONE:
+            raise ValueError(f"product must be declared, was {product!r}")
+        found = self._core.depth(index, _member(Side, side, "side"), levels)
+        return [(price_format(price), tonnes, count) for price, tonnes, count in found]
+
+    def state(self) -> named.State:
+        """Return the whole market as an event, with its hash."""
+        self._state_count += 1
+        return named.State(
+            seq=self._core.event_seq + self._state_count,
+            day=date_text(self._core.trading_date) if self._core.day_is_open else None,
+            phase=self.current_phase.name.lower(),
+            halted=bool(self._core.market_halted),
+            books={name: self._book(index) for index, name in enumerate(self._names.products)},
+            accounts={
+                name: self._account_state(index) for index, name in enumerate(self._names.accounts)
+            },
+            state_hash=f"{self._core.state_hash():016x}",
+        )
+
+    def _book(self, product_index: int) -> named.BookState:
+        product = self._core.product(product_index)
+        return named.BookState(
+            reference_price=price_format(product["reference_price"]),
+            band_low=price_format(product["band_low"]),
+            band_high=price_format(product["band_high"]),
+            halted=bool(product["halted"]),
+            buy=self._resting(product_index, Side.BUY),
+            sell=self._resting(product_index, Side.SELL),
+        )
+
+    def _resting(self, product_index: int, side: Side) -> list[named.RestingOrder]:
+        resting = []
+        levels = max(1, self._core.live_order_count)
+        for price, _, _ in self._core.depth(product_index, side, levels):
+            for order_id in self._core.orders_at(product_index, side, price):
+                order = self._core.order(order_id)
+                resting.append(
+                    named.RestingOrder(
+                        id=self._order_text(order_id),
+                        account=self._names.accounts[order["account_index"]],
+                        price=price_format(price),
+                        tonnes=order["tonnes_open"],
+                        post_only=bool(order["flags"] & OrderFlag.POST_ONLY),
+                    )
+                )
+        return resting
+
+    def _account_state(self, account_index: int) -> named.AccountState:
+        account = self._core.account(account_index)
+        holdings = {
+            self._names.products[product_index]: named.HoldingState(*holding)
+            for product_index, holding in sorted(account["holdings"].items())
+            if any(holding)
+        }
+        return named.AccountState(
+            cash=cash_format(account["cash"]),
+            cash_locked=cash_format(account["cash_locked"]),
+            proceeds_today=cash_format(account["proceeds_today"]),
+            suspended=bool(account["suspended"]),
+            holdings=holdings,
+        )
+
+    def _named(self, rows: np.ndarray, asked: Asked) -> list[named.Event]:
+        return events_named(rows, self._names, asked, self._state_count)
+
+    # -- The whole --------------------------------------------------------------------------------
+
+    def state_hash(self) -> int:
+        """Return the 64-bit hash of all that decides what comes next."""
+        return self._core.state_hash()
+
+    def holdings_hash(self) -> int:
+        """Return the 64-bit hash of who holds what: what a registry can know too."""
+        return self._core.holdings_hash()
+
+    def check(self) -> None:
+        """Raise AssertionError, naming it, if an invariant of the market is broken."""
+        self._core.check()
+
+    def snapshot(self) -> bytes:
+        """Return the whole market, its rules and names included, as bytes for `restore`."""
+        state = {
+            "version": SNAPSHOT_VERSION,
+            "profile": self.profile,
+            "core": self._core.snapshot(),
+            "names": self._names.to_builtins(),
+            "time": None if self._time is None else self._time.isoformat(),
+            "state_count": self._state_count,
+        }
+        return msgspec.msgpack.encode(state)
+
+    @classmethod
+    def restore(cls, data: bytes, *, core: type | None = None) -> Self:
+        """Return the market that `snapshot` wrote down.
+
+        Raises
+        ------
+        ValueError
+            If these bytes are no such snapshot.
+        """
+        try:
+            state = msgspec.msgpack.decode(data)
+            if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
+                raise ValueError(f"snapshot must be a market's of version {SNAPSHOT_VERSION}")
+            market = cls.__new__(cls)
+            market.profile = msgspec.convert(state["profile"], Profile)
+            market._core = (core or _compiled_core()).from_snapshot(
+                market.profile.rules, state["core"]
+            )
+            market._names = Names.from_builtins(state["names"])
+            market._time = None if state["time"] is None else time_parse(state["time"])
+            market._state_count = state["state_count"]
+        except (msgspec.MsgspecError, KeyError) as error:
+            raise ValueError(f"snapshot must be whole, was not: {error}") from error
+        market._calendar = None
+        market._buffers_make()
+        return market
+
+    def copy(self) -> Self:
+        """Return an independent market in the same state."""
+        other = type(self).__new__(type(self))
+        other.profile = self.profile
+        other._core = self._core.copy()
+        other._names = Names.from_builtins(self._names.to_builtins())
+        other._time = self._time
+        other._state_count = self._state_count
+        other._calendar = self._calendar
+        other._buffers_make()
+        return other
+
+
+def _compiled_core() -> type:
+    # Imported late, so that the reference market needs nothing compiled.
+    from cea_exchange._market import CompiledMarket
+
+    return CompiledMarket
+
+
+def _member(enum: type, value: Any, what: str) -> Any:
+    """Return an enum's member by itself or by its lower-case name."""
+    if isinstance(value, enum):
+        return value
+    names = [member.name.lower() for member in enum]
+    if type(value) is not str:
+        raise TypeError(f"{what} must be str or {enum.__name__}, was {type(value).__name__}")
+    if value not in names:
+        raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
+    return enum[value.upper()]
+
+
+def _composite_weighted(events: list[named.Event], weights: dict[str, int]) -> list[named.Event]:
+    """Return a close's events with the composite by the date's weights.
+
+    The core fixes a product's weight where it is declared, when no date is known yet, so it weighs
+    all alike. Where no product of the day has a weight, that mean stays.
+
+    Notes
+    -----
+    Rules: CEA-PRC-04.
+    """
+    closes = [
+        (price_parse(event.close), weights.get(event.product, 0))
+        for event in events
+        if isinstance(event, named.DayClosed)
+    ]
+    total = sum(close * weight for close, weight in closes)
+    weight_sum = sum(weight for _, weight in closes)
+    if weight_sum == 0:
+        return events
+    price = price_format((2 * total + weight_sum) // (2 * weight_sum))
+    return [
+        msgspec.structs.replace(event, price=price)
+        if isinstance(event, named.CompositeClosed)
+        else event
+        for event in events
+    ]
+
+
+def _int64_check(value: int, what: str) -> None:
+    if type(value) is not int:
+        raise TypeError(f"{what} must be int, was {type(value).__name__}")
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"{what} must fit 64 bits, was {value}")
+
+
+def _transfer_asked(
+    account: str, cash: str | None, product: str | None, tonnes: int | None
+) -> tuple[Asked, int]:
+    """Return what a transfer names, and its amount in fen or tonnes."""
+    text_check(account, "account")
+    if cash is not None:
+        if product is not None or tonnes is not None:
+            raise ValueError("a transfer must be of cash, or of a product's tonnes, was of both")
+        fen = cash_parse(cash)
+        return Asked(account=account, cash=cash_format(fen)), fen
+    if product is None or tonnes is None:
+        raise ValueError("a transfer must give cash, or product and tonnes")
+    text_check(product, "product")
+    _int64_check(tonnes, "tonnes")
+    return Asked(account=account, product=product, tonnes=tonnes), tonnes

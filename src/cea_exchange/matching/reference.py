@@ -1,0 +1,1175 @@
+"""The reference market: listed trading in the clearest Python, a specification that runs.
+
+It has the interface of the compiled market and shares no deciding code with it; the differential
+tests hold the two equal, event for event and hash for hash. Use it to read the rules or to check
+another implementation; it is a hundred times slower than the compiled one.
+
+A command is judged completely before anything changes:
+
+    command -> refusal? -> what it would take -> refusal? -> Decision -> events and changes
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from sortedcontainers import SortedDict
+
+from cea_exchange.domain.profile import MarketRules
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    CHECKPOINT_DTYPE,
+    COMMAND_DTYPE,
+    DAY_CLOSED_DTYPE,
+    EVENT_DTYPE,
+    PRODUCT_NONE,
+    CommandKind,
+    EventKind,
+    Method,
+    Operation,
+    OrderFlag,
+    Phase,
+    Reason,
+    Side,
+    Tif,
+)
+from cea_exchange.matching import reference_state
+from cea_exchange.matching.reference_book import Order, ReferenceBook, opposite, price_crosses
+from cea_exchange.matching.reference_funds import Account, Holding, ReferenceFunds
+
+PRICE_MAX = 10_000_000
+"""fen: 100000.00 yuan"""
+ORDER_AMOUNT_LIMIT = 1 << 60
+"""fen: price x tonnes of an order is below it"""
+OPERATOR_COUNT_MAX = 16
+U64_MAX = (1 << 64) - 1
+I64_MAX = (1 << 63) - 1
+
+LISTED_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
+
+SETTLEMENT_KINDS = frozenset(
+    {
+        EventKind.TRADE,
+        EventKind.DEPOSITED,
+        EventKind.WITHDRAWN,
+        EventKind.TRANSFER_REJECTED,
+        EventKind.DAY_OPENED,
+        EventKind.DAY_CLOSED,
+        EventKind.CHECKPOINT,
+    }
+)
+MARKET_DATA_KINDS = frozenset(
+    {
+        EventKind.TRADE,
+        EventKind.DAY_OPENED,
+        EventKind.PHASE_CHANGED,
+        EventKind.HALTED,
+        EventKind.RESUMED,
+        EventKind.REFERENCE_PRICE_CHANGED,
+        EventKind.DAY_CLOSED,
+        EventKind.COMPOSITE_CLOSED,
+    }
+)
+REPORT_KINDS = frozenset(
+    {
+        EventKind.ORDER_ACCEPTED,
+        EventKind.ORDER_RESTED,
+        EventKind.ORDER_AMENDED,
+        EventKind.ORDER_CANCELED,
+        EventKind.ORDER_EXPIRED,
+        EventKind.ORDER_REJECTED,
+        EventKind.TRADE,
+        EventKind.DEPOSITED,
+        EventKind.WITHDRAWN,
+        EventKind.TRANSFER_REJECTED,
+        EventKind.ACCOUNT_SUSPENDED,
+        EventKind.ACCOUNT_RESTORED,
+    }
+)
+
+EVENT_DEFAULTS = dict.fromkeys(EVENT_DTYPE.names, 0) | {
+    "product_index": PRODUCT_NONE,
+    "account_index": ACCOUNT_NONE,
+    "counter_account_index": ACCOUNT_NONE,
+}
+
+
+class Command(NamedTuple):
+    """One row of COMMAND_DTYPE."""
+
+    kind: int
+    side: int
+    tif: int
+    flags: int
+    product_index: int
+    operator_index: int
+    account_index: int
+    trading_date: int
+    client_order_id: int
+    order_id: int
+    pick_order_id: int
+    price: int
+    tonnes: int
+    reserved: int
+
+
+@dataclass(slots=True)
+class Product:
+    """A product, the halt on it, and its listed trades of the day."""
+
+    product_key: int
+    reference_price: int
+    composite_weight: int
+    halted: bool = False
+    open: int = 0
+    high: int = 0
+    low: int = 0
+    last: int = 0
+    volume: int = 0
+    amount: int = 0
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a well-formed command leads to, worked out before anything changes."""
+
+    refusal: Reason = Reason.NONE
+    takes: list[tuple[Order, int]] = field(default_factory=list)
+    remainder: int = 0
+    cancel_reason: Reason = Reason.NONE
+    """why the remainder does not rest"""
+    keeps_place: bool = False
+    """an amend that stays where it is"""
+
+    def row_count(self, kind: int, trades_only: bool) -> int:
+        """How many events it gives."""
+        if trades_only:
+            return len(self.takes)
+        if self.refusal or kind == CommandKind.CANCEL or self.keeps_place:
+            return 1
+        return 1 + len(self.takes) + (self.remainder > 0)
+
+
+class ReferenceMarket:
+    """A market of listed trading.
+
+    Parameters
+    ----------
+    rules : MarketRules
+        The rules in force.
+    order_count_max : int, optional
+        How many orders may be live at once; by default `rules.order_count_max`.
+
+    Notes
+    -----
+    Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
+    `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
+    `phase_set`, `halt`, `resume`, `suspend`, `restore`, `reference_price_set`,
+    `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`, `best`, `depth`,
+    `orders_at`, `report_seq`, `last_client_order_id`. The whole: `state_hash`, `holdings_hash`,
+    `check`, `snapshot`, `from_snapshot`, `copy`.
+    """
+
+    def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
+        self.rules = rules
+        self.order_count_max = rules.order_count_max if order_count_max is None else order_count_max
+        self.phase = Phase.CLOSED
+        self.trading_date = 0
+        self.day_is_open = False
+        self.market_halted = False
+        self.listed_started = False
+        self.command_seq = 0
+        self.event_seq = 0
+        self.settlement_seq = 0
+        self.market_data_seq = 0
+        self.trade_id = 0
+        self.transfer_seq = 0
+        self.order_id_last = 0
+        self.priority_last = 0
+        self.rows_needed = 0
+        self._products: list[Product] = []
+        self._books: list[ReferenceBook] = []
+        self._funds = ReferenceFunds(rules)
+        self._accounts = self._funds.accounts
+        self._orders: SortedDict[int, Order] = SortedDict()
+        self._rows: list[np.ndarray] = []
+        self._entrance = threading.Lock()
+
+    # -- Declaring ---------------------------------------------------------------------------------
+
+    def product_declare(
+        self, product_key: int, reference_price: int, composite_weight: int = 1
+    ) -> int:
+        """Add a product; return its index.
+
+        Parameters
+        ----------
+        product_key : int
+            The hash of its name, 64 bits.
+        reference_price : int
+            fen/t, 1 to 10 000 000; the band is measured from it.
+        composite_weight : int
+            Its weight in the composite closing price.
+        """
+        _int_check("product_key", product_key, 0, U64_MAX)
+        _int_check("reference_price", reference_price, 1, PRICE_MAX)
+        _int_check("composite_weight", composite_weight, 0, 1_000_000)
+        if any(product.product_key == product_key for product in self._products):
+            raise ValueError(f"product_key must be new, was {product_key} before")
+        with self._alone():
+            self.command_seq += 1
+            self._products.append(Product(product_key, reference_price, composite_weight))
+            self._books.append(ReferenceBook())
+            return len(self._products) - 1
+
+    def account_declare(self, account_key: int, group_index: int = 0) -> int:
+        """Add an account; return its index."""
+        _int_check("account_key", account_key, 0, U64_MAX)
+        _int_check("group_index", group_index, 0, ACCOUNT_NONE)
+        if any(account.account_key == account_key for account in self._accounts):
+            raise ValueError(f"account_key must be new, was {account_key} before")
+        with self._alone():
+            self.command_seq += 1
+            self._accounts.append(Account(account_key, group_index))
+            return len(self._accounts) - 1
+
+    # -- Trading commands --------------------------------------------------------------------------
+
+    def process(
+        self, commands: np.ndarray, events: np.ndarray, trades_only: bool = False
+    ) -> tuple[int, int]:
+        """Apply trading commands one after the other and write what happened.
+
+        Parameters
+        ----------
+        commands : ndarray of COMMAND_DTYPE
+            The commands, oldest first.
+        events : ndarray of EVENT_DTYPE
+            Where the events go, from its start.
+        trades_only : bool
+            Write the trades only; all numbers advance the same.
+
+        Returns
+        -------
+        consumed, produced : int
+            Commands applied and events written. If the next command's events don't fit,
+            processing stops before it and `rows_needed` says how many rows it needs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an array has another dtype, or a command is malformed; then nothing was applied.
+        """
+        for name, array, dtype in (
+            ("commands", commands, COMMAND_DTYPE),
+            ("events", events, EVENT_DTYPE),
+        ):
+            if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+                raise TypeError(f"{name} must be a one-dimensional array of {name[:-1]} records")
+        with self._alone():
+            parsed = [Command._make(row) for row in commands.tolist()]
+            for place, command in enumerate(parsed):
+                _well_formed_check(place, command)
+            self.rows_needed = 0
+            produced = 0
+            for consumed, command in enumerate(parsed):
+                decision = self._decide(command)
+                row_count = decision.row_count(command.kind, trades_only)
+                if produced + row_count > len(events):
+                    self.rows_needed = row_count
+                    return consumed, produced
+                self.command_seq += 1
+                self._carry_out(command, decision)
+                for row in self._rows_taken():
+                    if not trades_only or row["kind"][0] == EventKind.TRADE:
+                        events[produced : produced + 1] = row
+                        produced += 1
+            return len(parsed), produced
+
+    def _decide(self, command: Command) -> Decision:
+        if command.kind == CommandKind.ENTER:
+            refusal = self._enter_refusal(command)
+            return Decision(refusal) if refusal else self._enter_decision(command)
+        refusal = self._cancel_refusal(command)
+        if command.kind == CommandKind.AMEND:
+            refusal = refusal or self._amend_refusal(command)
+            return Decision(refusal) if refusal else self._amend_decision(command)
+        return Decision(refusal)
+
+    def _enter_refusal(self, command: Command) -> Reason:
+        """The first reason against an ENTER that does not depend on the other side's orders.
+
+        Notes
+        -----
+        Rules: CEA-ORD-06 (phases), CEA-ORD-08 (ids), CEA-ORD-10 (precedence), CEA-DAY-05 (halts).
+        """
+        if command.product_index >= len(self._products):
+            return Reason.PRODUCT_UNKNOWN
+        if not self._operator_known(command):
+            return Reason.ACCOUNT_UNKNOWN
+        account = self._accounts[command.account_index]
+        if command.client_order_id <= account.client_order_ids.get(command.operator_index, 0):
+            return Reason.ORDER_ID_DUPLICATE
+        if account.suspended:
+            return Reason.ACCOUNT_SUSPENDED
+        if self.market_halted or self.phase not in LISTED_PHASES:
+            return Reason.PHASE_CLOSED
+        if self._products[command.product_index].halted:
+            return Reason.PRODUCT_HALTED
+        wanted = self._order_of(command)
+        return self._terms_refusal(wanted, replaced=None)
+
+    def _cancel_refusal(self, command: Command) -> Reason:
+        """The first reason against a CANCEL; an AMEND shares them all.
+
+        Notes
+        -----
+        Rules: CEA-ORD-06, CEA-ORD-08.
+        """
+        if not self._operator_known(command):
+            return Reason.ACCOUNT_UNKNOWN
+        account = self._accounts[command.account_index]
+        order = self._orders.get(command.order_id)
+        if order is None or order.account_index != command.account_index:
+            return Reason.ORDER_UNKNOWN
+        if command.client_order_id <= account.client_order_ids.get(command.operator_index, 0):
+            return Reason.ORDER_ID_DUPLICATE
+        if account.suspended:
+            return Reason.ACCOUNT_SUSPENDED
+        if self.phase == Phase.CLOSED:
+            return Reason.PHASE_CLOSED
+        return Reason.NONE
+
+    def _amend_refusal(self, command: Command) -> Reason:
+        """What stands against an AMEND beyond what would stand against a CANCEL."""
+        order = self._orders[command.order_id]
+        if self.market_halted or self.phase not in LISTED_PHASES:
+            return Reason.PHASE_CLOSED
+        if self._products[order.product_index].halted:
+            return Reason.PRODUCT_HALTED
+        return self._terms_refusal(_amended(order, command), replaced=order)
+
+    def _terms_refusal(self, wanted: Order, replaced: Order | None) -> Reason:
+        """The first reason against an order's size, price and cover.
+
+        Parameters
+        ----------
+        wanted : Order
+            The order with the terms asked for.
+        replaced : Order or None
+            The same order as it is on the book, if it is an amend: its own lock counts as free.
+
+        Notes
+        -----
+        Rules: CEA-ORD-02 (tonnes), CEA-ORD-04 (amounts), CEA-LST-01 (size), CEA-LST-02 (band).
+        """
+        rules = self.rules
+        if wanted.tonnes_open <= 0:
+            return Reason.TONNES_NOT_POSITIVE
+        if wanted.price > PRICE_MAX or wanted.price * wanted.tonnes_open >= ORDER_AMOUNT_LIMIT:
+            return Reason.AMOUNT_TOO_LARGE
+        if rules.block_tonnes_min and wanted.tonnes_open >= rules.block_tonnes_min:
+            return Reason.LISTED_TONNES_TOO_LARGE
+        band_low, band_high = self._band(self._products[wanted.product_index])
+        if not band_low <= wanted.price <= band_high:
+            return Reason.PRICE_OUT_OF_BAND
+        account = self._accounts[wanted.account_index]
+        open_orders = [self._orders[order_id] for order_id in account.order_ids]
+        return self._funds.cover_refusal(wanted, replaced, open_orders)
+
+    def _enter_decision(self, command: Command) -> Decision:
+        """What an ENTER with good terms takes, and what becomes of the rest.
+
+        Notes
+        -----
+        Rules: CEA-LST-05 (five levels), CEA-LST-06 (the taker's choice), CEA-LST-07 (self-trade),
+        CEA-ORD-05 (capacity), CEA-ORD-09 (ioc, fok, post_only).
+        """
+        taker = self._order_of(command)
+        if command.pick_order_id:
+            if not self._pick_available(taker, command.pick_order_id):
+                return Decision(Reason.PICK_NOT_AVAILABLE)
+            maker = self._orders[command.pick_order_id]
+            takes = [(maker, min(taker.tonnes_open, maker.tonnes_open))]
+            remainder_reason = Reason.PICK_REMAINDER
+        else:
+            takes, exhausted = self._reach(taker)
+            if self._meets_itself(taker, takes):
+                return Decision(Reason.SELF_TRADE)
+            if exhausted:
+                remainder_reason = Reason.LEVELS_EXHAUSTED
+            else:
+                remainder_reason = Reason.IOC if command.tif == Tif.IOC else Reason.NONE
+        remainder = taker.tonnes_open - sum(tonnes for _, tonnes in takes)
+        if takes and command.flags & OrderFlag.POST_ONLY:
+            return Decision(Reason.POST_ONLY_WOULD_TRADE)
+        if remainder and command.tif == Tif.FOK:
+            return Decision(Reason.FOK_NOT_FILLABLE)
+        would_rest = remainder and not remainder_reason
+        if would_rest and not self._room_after(takes, leaving=0):
+            return Decision(Reason.CAPACITY)
+        return Decision(takes=takes, remainder=remainder, cancel_reason=remainder_reason)
+
+    def _amend_decision(self, command: Command) -> Decision:
+        """What an AMEND with good terms takes, and what becomes of the rest.
+
+        Notes
+        -----
+        Rules: CEA-ORD-07.
+        """
+        order = self._orders[command.order_id]
+        if command.price == order.price and command.tonnes < order.tonnes_open:
+            return Decision(keeps_place=True)
+        taker = _amended(order, command)
+        takes, exhausted = self._reach(taker)
+        if self._meets_itself(taker, takes):
+            return Decision(Reason.SELF_TRADE)
+        if takes and order.flags & OrderFlag.POST_ONLY:
+            return Decision(Reason.POST_ONLY_WOULD_TRADE)
+        remainder = taker.tonnes_open - sum(tonnes for _, tonnes in takes)
+        if remainder and not exhausted and not self._room_after(takes, leaving=1):
+            return Decision(Reason.CAPACITY)
+        cancel_reason = Reason.LEVELS_EXHAUSTED if exhausted else Reason.NONE
+        return Decision(takes=takes, remainder=remainder, cancel_reason=cancel_reason)
+
+    def _reach(self, taker: Order) -> tuple[list[tuple[Order, int]], bool]:
+        book = self._books[taker.product_index]
+        return book.reach(taker.side, taker.price, taker.tonnes_open, self.rules.levels_max)
+
+    def _meets_itself(self, taker: Order, takes: list[tuple[Order, int]]) -> bool:
+        return self.rules.self_trade == "reject" and any(
+            maker.account_index == taker.account_index for maker, _ in takes
+        )
+
+    def _pick_available(self, taker: Order, pick_order_id: int) -> bool:
+        maker = self._orders.get(pick_order_id)
+        return (
+            self.rules.pick_allowed
+            and maker is not None
+            and maker.product_index == taker.product_index
+            and maker.side == opposite(taker.side)
+            and maker.price == self._books[taker.product_index].best(maker.side)
+            and price_crosses(taker.side, taker.price, maker.price)
+            and maker.account_index != taker.account_index
+        )
+
+    def _room_after(self, takes: list[tuple[Order, int]], leaving: int) -> bool:
+        filled = sum(tonnes == maker.tonnes_open for maker, tonnes in takes)
+        return len(self._orders) - leaving - filled + 1 <= self.order_count_max
+
+    # -- Carrying out ------------------------------------------------------------------------------
+
+    def _carry_out(self, command: Command, decision: Decision) -> None:
+        if decision.refusal:
+            self._refuse_command(command, decision.refusal)
+            return
+        account = self._accounts[command.account_index]
+        account.client_order_ids[command.operator_index] = command.client_order_id
+        if command.kind == CommandKind.ENTER:
+            self._enter(command, decision)
+        elif command.kind == CommandKind.CANCEL:
+            self._cancel(self._orders[command.order_id], Reason.REQUESTED, command)
+        else:
+            self._amend(command, decision)
+
+    def _refuse_command(self, command: Command, reason: Reason) -> None:
+        terms: dict[str, int] = {"product_index": command.product_index}
+        if command.kind == CommandKind.ENTER:
+            terms |= {"side": command.side, "tif": command.tif, "flags": command.flags}
+        else:
+            order = self._orders.get(command.order_id)
+            if order is not None and order.account_index == command.account_index:
+                terms["product_index"] = order.product_index
+            terms["order_id"] = command.order_id
+        self._emit(
+            EventKind.ORDER_REJECTED,
+            reason=reason,
+            command=Operation(command.kind),
+            account_index=command.account_index,
+            operator_index=command.operator_index,
+            client_order_id=command.client_order_id,
+            price=command.price,
+            tonnes=command.tonnes,
+            **terms,
+        )
+
+    def _enter(self, command: Command, decision: Decision) -> None:
+        order = self._order_of(command)
+        self.order_id_last += 1
+        order.order_id = self.order_id_last
+        self._emit_of_order(
+            EventKind.ORDER_ACCEPTED,
+            order,
+            tonnes=order.tonnes_open,
+            tonnes_open=order.tonnes_open,
+            counter_order_id=command.pick_order_id,
+            tif=command.tif,
+            flags=command.flags,
+            operator_index=command.operator_index,
+        )
+        self._funds.lock(order)
+        self._trade_and_rest(order, decision, command.operator_index)
+
+    def _amend(self, command: Command, decision: Decision) -> None:
+        order = self._orders[command.order_id]
+        self._funds.unlock(order)
+        if decision.keeps_place:
+            order.tonnes_open = command.tonnes
+        else:
+            self._take_off(order)
+            order.price, order.tonnes_open = command.price, command.tonnes
+        self._funds.lock(order)
+        self._emit_of_order(
+            EventKind.ORDER_AMENDED,
+            order,
+            tonnes=order.tonnes_open,
+            tonnes_open=order.tonnes_open,
+            client_order_id=command.client_order_id,
+            operator_index=command.operator_index,
+        )
+        if not decision.keeps_place:
+            self._trade_and_rest(order, decision, command.operator_index)
+
+    def _trade_and_rest(self, taker: Order, decision: Decision, operator_index: int) -> None:
+        """Trade as decided; then rest, or cancel, what is left."""
+        for maker, tonnes in decision.takes:
+            self._trade(taker, maker, tonnes, operator_index)
+        if not taker.tonnes_open:
+            return
+        if decision.cancel_reason:
+            self._funds.unlock(taker)
+            self._emit_of_order(
+                EventKind.ORDER_CANCELED,
+                taker,
+                tonnes=taker.tonnes_open,
+                reason=decision.cancel_reason,
+                operator_index=operator_index,
+            )
+            return
+        self.priority_last += 1
+        taker.priority = self.priority_last
+        self._put_on(taker)
+        self._emit_of_order(
+            EventKind.ORDER_RESTED,
+            taker,
+            tonnes=taker.tonnes_open,
+            tonnes_open=taker.tonnes_open,
+            operator_index=operator_index,
+        )
+
+    def _trade(self, taker: Order, maker: Order, tonnes: int, operator_index: int) -> None:
+        """One trade at the maker's price: holdings, statistics and the event.
+
+        Notes
+        -----
+        Rules: CEA-LST-04.
+        """
+        price, amount = maker.price, maker.price * tonnes
+        buy, sell = (taker, maker) if taker.side == Side.BUY else (maker, taker)
+        buy_fee, sell_fee = self._funds.exchange(buy, sell, price, tonnes)
+        self._count_trade(self._products[maker.product_index], price, tonnes)
+        if not maker.tonnes_open:
+            self._take_off(maker)
+        self.trade_id += 1
+        self._emit_of_order(
+            EventKind.TRADE,
+            taker,
+            method=Method.LISTED,
+            operator_index=operator_index,
+            price=price,
+            tonnes=tonnes,
+            tonnes_open=taker.tonnes_open,
+            counter_account_index=maker.account_index,
+            counter_order_id=maker.order_id,
+            counter_client_order_id=maker.client_order_id,
+            counter_tonnes_open=maker.tonnes_open,
+            trade_id=self.trade_id,
+            cash=amount,
+            buy_fee=buy_fee,
+            sell_fee=sell_fee,
+        )
+
+    @staticmethod
+    def _count_trade(product: Product, price: int, tonnes: int) -> None:
+        product.open = product.open or price
+        product.high = max(product.high, price)
+        product.low = min(product.low or price, price)
+        product.last = price
+        product.volume += tonnes
+        product.amount += price * tonnes
+
+    def _cancel(self, order: Order, reason: Reason, command: Command | None = None) -> None:
+        """Take a resting order off the book; `command` is the request, if it was requested."""
+        self._funds.unlock(order)
+        self._take_off(order)
+        answered = {}
+        if command is not None:
+            answered = {
+                "client_order_id": command.client_order_id,
+                "operator_index": command.operator_index,
+            }
+        self._emit_of_order(
+            EventKind.ORDER_CANCELED, order, tonnes=order.tonnes_open, reason=reason, **answered
+        )
+
+    def _put_on(self, order: Order) -> None:
+        self._books[order.product_index].add(order)
+        self._orders[order.order_id] = order
+        self._accounts[order.account_index].order_ids.add(order.order_id)
+
+    def _take_off(self, order: Order) -> None:
+        self._books[order.product_index].remove(order)
+        del self._orders[order.order_id]
+        self._accounts[order.account_index].order_ids.remove(order.order_id)
+
+    # -- Transfers ---------------------------------------------------------------------------------
+
+    def _band(self, product: Product) -> tuple[int, int]:
+        """Lowest and highest listed price.
+
+        Notes
+        -----
+        Rules: CEA-LST-02 (width), CEA-LST-03 (rounding).
+        """
+        width = self.rules.listed_band_bp
+        if width == 0:
+            return 1, PRICE_MAX
+        low, high = (product.reference_price * (10_000 + sign * width) for sign in (-1, 1))
+        if self.rules.band_rounding == "half_up":
+            low, high = (low + 5_000) // 10_000, (high + 5_000) // 10_000
+        else:
+            low, high = -(-low // 10_000), high // 10_000
+        return max(low, 1), min(high, PRICE_MAX)
+
+    def deposit(
+        self, account_index: int, product_index: int, amount: int, transfer_seq: int = 0
+    ) -> np.ndarray:
+        """Bring cash (product PRODUCT_NONE, fen) or allowances (tonnes) into an account.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            DEPOSITED or TRANSFER_REJECTED.
+        """
+        return self._transfer(Operation.DEPOSIT, account_index, product_index, amount, transfer_seq)
+
+    def withdraw(
+        self, account_index: int, product_index: int, amount: int, transfer_seq: int = 0
+    ) -> np.ndarray:
+        """Take cash (product PRODUCT_NONE, fen) or allowances (tonnes) out of an account.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            WITHDRAWN or TRANSFER_REJECTED.
+        """
+        return self._transfer(
+            Operation.WITHDRAW, account_index, product_index, amount, transfer_seq
+        )
+
+    def _transfer(
+        self,
+        operation: Operation,
+        account_index: int,
+        product_index: int,
+        amount: int,
+        transfer_seq: int,
+    ) -> np.ndarray:
+        _int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        _int_check("product_index", product_index, 0, PRODUCT_NONE)
+        _int_check("amount", amount, -I64_MAX - 1, I64_MAX)
+        _int_check("transfer_seq", transfer_seq, 0, U64_MAX)
+        with self._alone():
+            self.command_seq += 1
+            self.transfer_seq = transfer_seq or self.transfer_seq
+            is_cash = product_index == PRODUCT_NONE
+            named = {
+                "account_index": account_index,
+                "product_index": product_index,
+                "client_order_id": transfer_seq,
+                "cash" if is_cash else "tonnes": amount,
+            }
+            reason = self._transfer_refusal(operation, account_index, product_index, amount)
+            if reason:
+                self._emit(EventKind.TRANSFER_REJECTED, reason=reason, command=operation, **named)
+                return self._events()
+            account = self._accounts[account_index]
+            change = amount if operation == Operation.DEPOSIT else -amount
+            if is_cash:
+                account.cash += change
+            else:
+                account.holding(product_index).tonnes += change
+            deposited = operation == Operation.DEPOSIT
+            self._emit(EventKind.DEPOSITED if deposited else EventKind.WITHDRAWN, **named)
+            return self._events()
+
+    def _transfer_refusal(
+        self, operation: Operation, account_index: int, product_index: int, amount: int
+    ) -> Reason:
+        if product_index != PRODUCT_NONE and product_index >= len(self._products):
+            return Reason.PRODUCT_UNKNOWN
+        if account_index >= len(self._accounts):
+            return Reason.ACCOUNT_UNKNOWN
+        if operation == Operation.DEPOSIT:
+            return self._funds.deposit_refusal(product_index, amount)
+        return self._funds.withdrawal_refusal(account_index, product_index, amount)
+
+    # -- The operator's acts -----------------------------------------------------------------------
+
+    def day_open(self, date: int) -> np.ndarray:
+        """Begin a trading day; T+1, today's proceeds, ids and statistics begin anew.
+
+        Parameters
+        ----------
+        date : int
+            yyyymmdd, later than the last one.
+
+        Notes
+        -----
+        Rules: CEA-FND-04, CEA-FND-05.
+        """
+        _int_check("date", date, 0, 99_991_231)
+        datetime.date(date // 10_000, date // 100 % 100, date % 100)
+        if self.day_is_open:
+            raise ValueError(f"no day may be open, {self.trading_date} was")
+        if date <= self.trading_date:
+            raise ValueError(f"date must be later than {self.trading_date}, was {date}")
+        with self._alone():
+            self.command_seq += 1
+            self.trading_date = date
+            self.day_is_open = True
+            self.listed_started = False
+            for account in self._accounts:
+                account.proceeds_today = 0
+                account.client_order_ids.clear()
+                for holding in account.holdings.values():
+                    holding.bought_today = 0
+            for product in self._products:
+                product.open = product.high = product.low = product.last = 0
+                product.volume = product.amount = 0
+            self._emit(EventKind.DAY_OPENED)
+            self._phase_enter(Phase.PRE_OPEN)
+            return self._events()
+
+    def day_close(self) -> np.ndarray:
+        """End the trading day: orders expire, closing prices become reference prices.
+
+        Notes
+        -----
+        Rules: CEA-LST-08 (close), CEA-ORD-03 (day orders), CEA-PRC-04 (composite).
+        """
+        if not self.day_is_open:
+            raise ValueError("a day must be open to be closed, none was")
+        with self._alone():
+            self.command_seq += 1
+            self._phase_enter(Phase.CLOSED)
+            for order in list(self._orders.values()):
+                self._funds.unlock(order)
+                self._take_off(order)
+                self._emit_of_order(EventKind.ORDER_EXPIRED, order, tonnes=order.tonnes_open)
+            for product_index, product in enumerate(self._products):
+                self._close_product(product_index, product)
+            weight = sum(product.composite_weight for product in self._products)
+            if weight:
+                total = sum(p.composite_weight * p.reference_price for p in self._products)
+                self._emit(EventKind.COMPOSITE_CLOSED, price=_mean_half_up(total, weight))
+            self.day_is_open = False
+            return self._events()
+
+    def _close_product(self, product_index: int, product: Product) -> None:
+        """Give a product its close, and tell its day.
+
+        Notes
+        -----
+        Rules: CEA-LST-08 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
+        """
+        previous_close = product.reference_price
+        if product.volume:
+            product.reference_price = _mean_half_up(product.amount, product.volume)
+        row = self._emit(EventKind.DAY_CLOSED, product_index=product_index).view(DAY_CLOSED_DTYPE)
+        row["open"] = product.open or previous_close
+        row["high"] = product.high
+        row["low"] = product.low
+        row["close"] = product.reference_price
+        row["volume_listed"] = product.volume
+        row["amount_listed_low"] = product.amount & U64_MAX
+        row["amount_listed_high"] = product.amount >> 64
+
+    def phase_set(self, phase: int) -> np.ndarray:
+        """Enter a phase of the open day; the phase it is in already changes nothing."""
+        phase = Phase(phase)
+        if not self.day_is_open:
+            raise ValueError(f"a day must be open to enter {phase.name}, none was")
+        with self._alone():
+            self.command_seq += 1
+            self._phase_enter(phase)
+            return self._events()
+
+    def _phase_enter(self, phase: Phase) -> None:
+        self.listed_started = self.listed_started or phase in LISTED_PHASES
+        if phase != self.phase:
+            self.phase = phase
+            self._emit(EventKind.PHASE_CHANGED)
+
+    def halt(self, product_index: int) -> np.ndarray:
+        """Halt a product, or with PRODUCT_NONE the market."""
+        return self._halted_set(Operation.HALT, product_index)
+
+    def resume(self, product_index: int) -> np.ndarray:
+        """Lift the halt of a product, or with PRODUCT_NONE of the market."""
+        return self._halted_set(Operation.RESUME, product_index)
+
+    def _halted_set(self, operation: Operation, product_index: int) -> np.ndarray:
+        _int_check("product_index", product_index, 0, PRODUCT_NONE)
+        with self._alone():
+            self.command_seq += 1
+            halted = operation == Operation.HALT
+            if product_index == PRODUCT_NONE:
+                changes = self.market_halted != halted
+                self.market_halted = halted
+            elif product_index < len(self._products):
+                product = self._products[product_index]
+                changes = product.halted != halted
+                product.halted = halted
+            else:
+                self._refuse_act(operation, Reason.PRODUCT_UNKNOWN, product_index=product_index)
+                return self._events()
+            if changes:
+                kind = EventKind.HALTED if halted else EventKind.RESUMED
+                self._emit(kind, product_index=product_index)
+            return self._events()
+
+    def suspend(self, account_index: int) -> np.ndarray:
+        """Suspend an account: its orders are cancelled, it may only receive from now on.
+
+        Notes
+        -----
+        Rules: CEA-DAY-06.
+        """
+        _int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        with self._alone():
+            self.command_seq += 1
+            if account_index >= len(self._accounts):
+                self._refuse_act(
+                    Operation.SUSPEND, Reason.ACCOUNT_UNKNOWN, account_index=account_index
+                )
+            elif not self._accounts[account_index].suspended:
+                account = self._accounts[account_index]
+                account.suspended = True
+                self._emit(EventKind.ACCOUNT_SUSPENDED, account_index=account_index)
+                for order_id in list(account.order_ids):
+                    self._cancel(self._orders[order_id], Reason.SUSPENDED)
+            return self._events()
+
+    def restore(self, account_index: int) -> np.ndarray:
+        """Let a suspended account trade again."""
+        _int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        with self._alone():
+            self.command_seq += 1
+            if account_index >= len(self._accounts):
+                self._refuse_act(
+                    Operation.RESTORE, Reason.ACCOUNT_UNKNOWN, account_index=account_index
+                )
+            elif self._accounts[account_index].suspended:
+                self._accounts[account_index].suspended = False
+                self._emit(EventKind.ACCOUNT_RESTORED, account_index=account_index)
+            return self._events()
+
+    def reference_price_set(self, product_index: int, price: int) -> np.ndarray:
+        """Measure a product's band from another price; not once listed trading began today.
+
+        Notes
+        -----
+        Rules: CEA-PRC-05.
+        """
+        _int_check("product_index", product_index, 0, PRODUCT_NONE)
+        _int_check("price", price, 1, I64_MAX)
+        with self._alone():
+            self.command_seq += 1
+            if product_index >= len(self._products):
+                reason = Reason.PRODUCT_UNKNOWN
+            elif self.day_is_open and self.listed_started:
+                reason = Reason.PHASE_CLOSED
+            elif price > PRICE_MAX:
+                reason = Reason.AMOUNT_TOO_LARGE
+            else:
+                product = self._products[product_index]
+                if price != product.reference_price:
+                    product.reference_price = price
+                    self._emit(
+                        EventKind.REFERENCE_PRICE_CHANGED, product_index=product_index, price=price
+                    )
+                return self._events()
+            self._refuse_act(
+                Operation.REFERENCE_PRICE, reason, product_index=product_index, price=price
+            )
+            return self._events()
+
+    def _refuse_act(self, operation: Operation, reason: Reason, **named: int) -> None:
+        self._emit(EventKind.ORDER_REJECTED, command=operation, reason=reason, **named)
+
+    def checkpoint(self) -> np.ndarray:
+        """State the hashes of everything before this call.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            One row; view it as CHECKPOINT_DTYPE.
+        """
+        with self._alone():
+            stated = (self.state_hash(), self.holdings_hash(), self.command_seq)
+            self.command_seq += 1
+            row = self._emit(EventKind.CHECKPOINT).view(CHECKPOINT_DTYPE)
+            row["state_hash"], row["holdings_hash"], row["command_seq"] = stated
+            return self._events()
+
+    # -- Looking -----------------------------------------------------------------------------------
+
+    @property
+    def live_order_count(self) -> int:
+        """How many orders are on the books."""
+        return len(self._orders)
+
+    def last_client_order_id(self, account_index: int, operator_index: int) -> int:
+        """The last id accepted today from an operator of an account; 0 for none."""
+        return self._accounts[account_index].client_order_ids.get(operator_index, 0)
+
+    def report_seq(self, account_index: int) -> int:
+        """How many reports an account has had."""
+        return self._accounts[account_index].report_seq
+
+    def account(self, account_index: int) -> dict[str, Any]:
+        """What an account holds, and what of it is locked."""
+        account = self._accounts[account_index]
+        return {
+            "cash": account.cash,
+            "cash_locked": account.cash_locked,
+            "proceeds_today": account.proceeds_today,
+            "suspended": account.suspended,
+            "holdings": {
+                product_index: (holding.tonnes, holding.locked, holding.bought_today)
+                for product_index, holding in sorted(account.holdings.items())
+                if holding != Holding()
+            },
+        }
+
+    def order(self, order_id: int) -> dict[str, int] | None:
+        """A live order, or None."""
+        order = self._orders.get(order_id)
+        if order is None:
+            return None
+        return {
+            "order_id": order.order_id,
+            "account_index": order.account_index,
+            "product_index": order.product_index,
+            "side": int(order.side),
+            "price": order.price,
+            "tonnes_open": order.tonnes_open,
+            "client_order_id": order.client_order_id,
+            "flags": order.flags,
+            "priority": order.priority,
+        }
+
+    def orders_of(self, account_index: int) -> list[int]:
+        """The live order ids of an account, ascending."""
+        return list(self._accounts[account_index].order_ids)
+
+    def best(self, product_index: int, side: int) -> int:
+        """The best price of a side, 0 for none."""
+        return self._books[product_index].best(Side(side))
+
+    def depth(self, product_index: int, side: int, levels: int) -> list[tuple[int, int, int]]:
+        """The best levels of a side: price, tonnes, number of orders."""
+        best_levels = islice(self._books[product_index].levels(Side(side)), levels)
+        return [
+            (price, sum(order.tonnes_open for order in level), len(level))
+            for price, level in best_levels
+        ]
+
+    def orders_at(self, product_index: int, side: int, price: int) -> list[int]:
+        """The order ids of a level, oldest first."""
+        return [order.order_id for order in self._books[product_index].at(Side(side), price)]
+
+    def product(self, product_index: int) -> dict[str, Any]:
+        """A product's reference price, band, halt and listed trades of the day."""
+        product = self._products[product_index]
+        band_low, band_high = self._band(product)
+        return {
+            "reference_price": product.reference_price,
+            "band_low": band_low,
+            "band_high": band_high,
+            "halted": product.halted,
+            "open": product.open,
+            "high": product.high,
+            "low": product.low,
+            "volume": product.volume,
+            "amount": product.amount,
+            "last": product.last,
+        }
+
+    # -- The whole ---------------------------------------------------------------------------------
+
+    def state_hash(self) -> int:
+        """Hash everything a later command could depend on."""
+        return reference_state.state_hash(self)
+
+    def holdings_hash(self) -> int:
+        """Hash what each account holds: what the registry can know too."""
+        return reference_state.holdings_hash(self)
+
+    def check(self) -> None:
+        """Raise AssertionError naming the first broken invariant."""
+        reference_state.check(self)
+
+    def snapshot(self) -> bytes:
+        """The whole state as msgpack."""
+        return reference_state.snapshot(self)
+
+    @classmethod
+    def from_snapshot(
+        cls, rules: MarketRules, data: bytes, order_count_max: int | None = None
+    ) -> ReferenceMarket:
+        """The market a snapshot was taken of.
+
+        Parameters
+        ----------
+        rules : MarketRules
+            The rules it had.
+        data : bytes
+            From `snapshot`.
+        order_count_max : int, optional
+            As in the constructor.
+        """
+        market = cls(rules, order_count_max)
+        reference_state.restore_into(market, data)
+        return market
+
+    def copy(self) -> ReferenceMarket:
+        """A market of its own in the same state."""
+        return self.from_snapshot(self.rules, self.snapshot(), self.order_count_max)
+
+    # -- Events ------------------------------------------------------------------------------------
+
+    def _emit_of_order(self, kind: EventKind, order: Order, **fields: int) -> None:
+        """Emit an event about an order; `fields` add to, or replace, what the order says."""
+        of_order = {
+            "side": order.side,
+            "product_index": order.product_index,
+            "account_index": order.account_index,
+            "order_id": order.order_id,
+            "price": order.price,
+            "client_order_id": order.client_order_id,
+        }
+        self._emit(kind, **(of_order | fields))
+
+    def _emit(self, kind: EventKind, **fields: int) -> np.ndarray:
+        """Number an event in each stream it belongs to, and keep it.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            Its row, one long, for records with fields of their own.
+        """
+        self.event_seq += 1
+        fields |= {"kind": kind, "seq": self.event_seq, "phase": self.phase}
+        fields["trading_date"] = self.trading_date if self.day_is_open else 0
+        if kind in SETTLEMENT_KINDS:
+            self.settlement_seq += 1
+            fields["settlement_seq"] = self.settlement_seq
+        if kind in MARKET_DATA_KINDS:
+            self.market_data_seq += 1
+            fields["market_data_seq"] = self.market_data_seq
+        if kind in REPORT_KINDS:
+            for who, numbered in (
+                ("account_index", "report_seq"),
+                ("counter_account_index", "counter_report_seq"),
+            ):
+                account_index = fields.get(who, ACCOUNT_NONE)
+                if account_index < len(self._accounts):
+                    self._accounts[account_index].report_seq += 1
+                    fields[numbered] = self._accounts[account_index].report_seq
+        row = np.zeros(1, EVENT_DTYPE)
+        row[0] = tuple((EVENT_DEFAULTS | fields).values())
+        self._rows.append(row)
+        return row
+
+    def _rows_taken(self) -> list[np.ndarray]:
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _events(self) -> np.ndarray:
+        """The events since the last call, as one array."""
+        return np.concatenate([np.zeros(0, EVENT_DTYPE), *self._rows_taken()])
+
+    # -- Reading commands --------------------------------------------------------------------------
+
+    def _operator_known(self, command: Command) -> bool:
+        return (
+            command.account_index < len(self._accounts)
+            and command.operator_index < OPERATOR_COUNT_MAX
+        )
+
+    @staticmethod
+    def _order_of(command: Command) -> Order:
+        """The order an ENTER asks for; it has no id yet."""
+        return Order(
+            order_id=0,
+            account_index=command.account_index,
+            product_index=command.product_index,
+            side=Side(command.side),
+            price=command.price,
+            tonnes_open=command.tonnes,
+            client_order_id=command.client_order_id,
+            flags=command.flags,
+        )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._entrance.acquire(blocking=False):
+            raise RuntimeError("a market serves one thread at a time, a second one came")
+        try:
+            yield
+        finally:
+            self._entrance.release()
+
+
+def _amended(order: Order, command: Command) -> Order:
+    """The order with the terms an AMEND asks for."""
+    return dataclasses.replace(order, price=command.price, tonnes_open=command.tonnes)
+
+
+def _mean_half_up(total: int, count: int) -> int:
+    """total / count, half up; both positive."""
+    return (2 * total + count) // (2 * count)
+
+
+def _int_check(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, was {type(value).__name__}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be within {low}..{high}, was {value}")
+
+
+def _well_formed_check(place: int, command: Command) -> None:
+    """Raise ValueError for a record no well-behaved sender makes."""
+    bounds = {"kind": (CommandKind.ENTER, CommandKind.AMEND), "reserved": (0, 0)}
+    if command.kind == CommandKind.ENTER:
+        bounds |= {
+            "side": (Side.BUY, Side.SELL),
+            "tif": (Tif.DAY, Tif.FOK),
+            "flags": (0, OrderFlag.POST_ONLY),
+        }
+    for name, (low, high) in bounds.items():
+        value = getattr(command, name)
+        if not low <= value <= high:
+            raise ValueError(
+                f"commands[{place}].{name} must be within {int(low)}..{int(high)}, was {value}"
+            )

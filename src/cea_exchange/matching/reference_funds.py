@@ -1,0 +1,221 @@
+"""What the accounts of a `ReferenceMarket` hold, what of it is locked, and what a trade moves.
+
+An order locks what it could need when it is accepted; so a trade can not fail for want of cash or
+allowances. What an order locks follows from the order alone: to change one, free its lock, change
+it, lock again.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from sortedcontainers import SortedSet
+
+from cea_exchange.domain.profile import MarketRules
+from cea_exchange.domain.records import PRODUCT_NONE, Reason, Side
+from cea_exchange.matching.reference_book import Order
+
+TOTAL_LIMIT = 1 << 62
+"""all cash, and the tonnes of a product, stay below it"""
+
+
+@dataclass(slots=True)
+class Holding:
+    """An account's tonnes of one product."""
+
+    tonnes: int = 0
+    locked: int = 0
+    """open sells"""
+    bought_today: int = 0
+    """part of `tonnes`; may not be sold or leave before the next opening"""
+
+
+@dataclass(slots=True)
+class Account:
+    """A trading account."""
+
+    account_key: int
+    group_index: int
+    cash: int = 0
+    """fen, what is locked included"""
+    cash_locked: int = 0
+    proceeds_today: int = 0
+    """price x tonnes of today's sales"""
+    suspended: bool = False
+    report_seq: int = 0
+    holdings: dict[int, Holding] = field(default_factory=dict)
+    client_order_ids: dict[int, int] = field(default_factory=dict)
+    """last accepted id today, by operator"""
+    order_ids: SortedSet = field(default_factory=SortedSet)
+
+    def holding(self, product_index: int) -> Holding:
+        """The account's tonnes of a product."""
+        return self.holdings.setdefault(product_index, Holding())
+
+
+class ReferenceFunds:
+    """The accounts, and the arithmetic of their cash and allowances."""
+
+    def __init__(self, rules: MarketRules) -> None:
+        self.rules = rules
+        self.accounts: list[Account] = []
+
+    def buy_fee(self, amount: int) -> int:
+        """The fee due on an order that has traded `amount` fen in all; none where no cash is kept.
+
+        Notes
+        -----
+        Rules: CEA-FEE-01.
+        """
+        if amount == 0 or not self.rules.holdings_checked:
+            return 0
+        return max(self.rules.fee_min_fen, -(-amount * self.rules.fee_bp // 10_000))
+
+    def sell_fee(self, amount: int) -> int:
+        """As `buy_fee`, but never more than the sale brought."""
+        return min(amount, self.buy_fee(amount))
+
+    def lock_of(self, order: Order) -> int:
+        """What an order keeps locked: fen of a buy, tonnes of a sell.
+
+        Notes
+        -----
+        Rules: CEA-FND-01 (of a buy also the fee that may still fall due).
+        """
+        if not self.rules.holdings_checked:
+            return 0
+        if order.side == Side.SELL:
+            return order.tonnes_open
+        amount_open = order.price * order.tonnes_open
+        fee_to_come = self.buy_fee(order.amount_traded + amount_open)
+        return amount_open + fee_to_come - self.buy_fee(order.amount_traded)
+
+    def lock(self, order: Order) -> None:
+        """Lock what the order, as it is now, may need."""
+        self._lock_add(order, self.lock_of(order))
+
+    def unlock(self, order: Order) -> None:
+        """Free what the order, as it is now, has locked."""
+        self._lock_add(order, -self.lock_of(order))
+
+    def _lock_add(self, order: Order, change: int) -> None:
+        account = self.accounts[order.account_index]
+        if order.side == Side.BUY:
+            account.cash_locked += change
+        elif change:
+            account.holding(order.product_index).locked += change
+
+    def cover_refusal(
+        self, wanted: Order, replaced: Order | None, open_orders: Iterable[Order]
+    ) -> Reason:
+        """Whether the account has what an order would lock.
+
+        Parameters
+        ----------
+        wanted : Order
+            The order with the terms asked for.
+        replaced : Order or None
+            The same order as it is on the book, if it is an amend: its own lock counts as free.
+        open_orders : iterable of Order
+            All orders of the account on the books, `replaced` among them.
+
+        Notes
+        -----
+        Rules: CEA-FND-02 (allowances), CEA-FND-03 (cash), CEA-FND-04 (T+1), CEA-FND-06 (limit).
+        """
+        if not self.rules.holdings_checked:
+            return Reason.NONE
+        account = self.accounts[wanted.account_index]
+        held = account.holdings.get(wanted.product_index, Holding())
+        lock = self.lock_of(wanted)
+        freed = self.lock_of(replaced) if replaced else 0
+        if wanted.side == Side.BUY:
+            tonnes_bid = sum(
+                order.tonnes_open
+                for order in open_orders
+                if order is not replaced
+                and (order.side, order.product_index) == (Side.BUY, wanted.product_index)
+            )
+            limit = self.rules.holding_limit_tonnes
+            if limit and held.tonnes + tonnes_bid + wanted.tonnes_open > limit:
+                return Reason.HOLDING_LIMIT
+            if lock > account.cash - account.cash_locked + freed:
+                return Reason.CASH_INSUFFICIENT
+            return Reason.NONE
+        free = held.tonnes - held.locked + freed
+        if lock > free:
+            return Reason.ALLOWANCES_INSUFFICIENT
+        if lock > free - held.bought_today:
+            return Reason.ALLOWANCES_BOUGHT_TODAY
+        return Reason.NONE
+
+    def exchange(self, buy: Order, sell: Order, price: int, tonnes: int) -> tuple[int, int]:
+        """Trade between two orders: their open tonnes, locks, cash, allowances and fees.
+
+        Returns
+        -------
+        buy_fee, sell_fee : int
+            What this trade adds to the fees of each.
+
+        Notes
+        -----
+        Rules: CEA-FND-01 (a better price frees the difference), CEA-FEE-01 (fees accrue per order).
+        """
+        amount = price * tonnes
+        buy_fee = self.buy_fee(buy.amount_traded + amount) - self.buy_fee(buy.amount_traded)
+        sell_fee = self.sell_fee(sell.amount_traded + amount) - self.sell_fee(sell.amount_traded)
+        for order in (buy, sell):
+            self.unlock(order)
+            order.tonnes_open -= tonnes
+            order.amount_traded += amount
+            self.lock(order)
+        if self.rules.holdings_checked:
+            buyer, seller = self.accounts[buy.account_index], self.accounts[sell.account_index]
+            buyer.cash -= amount + buy_fee
+            buyer.holding(buy.product_index).tonnes += tonnes
+            buyer.holding(buy.product_index).bought_today += tonnes
+            seller.cash += amount - sell_fee
+            seller.proceeds_today += amount
+            seller.holding(sell.product_index).tonnes -= tonnes
+        return buy_fee, sell_fee
+
+    def deposit_refusal(self, product_index: int, amount: int) -> Reason:
+        """The first reason against a deposit into a known account.
+
+        Notes
+        -----
+        Rules: CEA-ORD-04 (totals).
+        """
+        if amount <= 0:
+            return Reason.TONNES_NOT_POSITIVE
+        if product_index == PRODUCT_NONE:
+            total = sum(account.cash for account in self.accounts)
+        else:
+            holdings = (account.holdings.get(product_index) for account in self.accounts)
+            total = sum(holding.tonnes for holding in holdings if holding)
+        return Reason.AMOUNT_TOO_LARGE if total + amount >= TOTAL_LIMIT else Reason.NONE
+
+    def withdrawal_refusal(self, account_index: int, product_index: int, amount: int) -> Reason:
+        """The first reason against a withdrawal from a known account.
+
+        Notes
+        -----
+        Rules: CEA-FND-04 (T+1), CEA-FND-05 (today's proceeds), CEA-FND-07 (what may leave).
+        """
+        account = self.accounts[account_index]
+        if account.suspended:
+            return Reason.ACCOUNT_SUSPENDED
+        if amount <= 0:
+            return Reason.TONNES_NOT_POSITIVE
+        if product_index == PRODUCT_NONE:
+            available = account.cash - account.cash_locked
+            if amount > available:
+                return Reason.CASH_INSUFFICIENT
+            if amount > available - account.proceeds_today:
+                return Reason.PROCEEDS_OF_TODAY
+            return Reason.NONE
+        held = account.holdings.get(product_index, Holding())
+        if amount > held.tonnes - held.locked:
+            return Reason.ALLOWANCES_INSUFFICIENT
+        if amount > held.tonnes - held.locked - held.bought_today:
+            return Reason.ALLOWANCES_BOUGHT_TODAY
+        return Reason.NONE

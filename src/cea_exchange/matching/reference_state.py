@@ -1,0 +1,195 @@
+"""Hashes, snapshots and invariants of a `ReferenceMarket`.
+
+Written from protocol/state_hash.md alone; the compiled market and the naming room have their own.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cea_exchange.domain.records import Phase, Side
+from cea_exchange.matching.reference_book import Order
+
+if TYPE_CHECKING:
+    from cea_exchange.matching.reference import ReferenceMarket
+
+U64 = (1 << 64) - 1
+
+CASH_KEY = int.from_bytes(blake2b(b"CNY", digest_size=8).digest(), "little")
+"""The asset key of cash in `holdings_hash`."""
+
+TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, TAG_MARKET = range(
+    1, 8
+)
+
+MARKET_FIELDS = (
+    "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
+    "settlement_seq market_data_seq trade_id transfer_seq order_id_last priority_last"
+).split()
+"""The market's own words in `state_hash`, in their order there."""
+
+
+def mix(word: int) -> int:
+    """Scramble 64 bits (the finalizer of splitmix64)."""
+    word = (word + 0x9E3779B97F4A7C15) & U64
+    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & U64
+    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & U64
+    return word ^ (word >> 31)
+
+
+def fold(words: list[int]) -> int:
+    """Hash a short list of words; the same words in another order give another hash."""
+    state = 0
+    for word in words:
+        state = mix(state ^ (word & U64))
+    return state
+
+
+def holdings_hash(market: ReferenceMarket) -> int:
+    """Hash what each account holds, by names: what the registry can know too."""
+    total = 0
+    for account in market._accounts:
+        for product_index, holding in account.holdings.items():
+            if holding.tonnes:
+                product_key = market._products[product_index].product_key
+                total += fold([TAG_HOLDING, account.account_key, product_key, holding.tonnes])
+        if account.cash:
+            total += fold([TAG_HOLDING, account.account_key, CASH_KEY, account.cash])
+    return total & U64
+
+
+def state_hash(market: ReferenceMarket) -> int:
+    """Hash everything a later command could depend on."""
+    total = holdings_hash(market) + fold(
+        [TAG_MARKET, *(int(getattr(market, name)) for name in MARKET_FIELDS)]
+    )
+    for order in market._orders.values():
+        total += fold(
+            [TAG_ORDER, order.order_id, order.account_index, order.product_index, order.side]
+            + [order.price, order.tonnes_open, order.flags, order.client_order_id]
+            + [order.amount_traded, order.priority]
+        )
+    for index, account in enumerate(market._accounts):
+        total += fold(
+            [TAG_ACCOUNT, index, account.account_key, account.group_index, account.cash_locked]
+            + [account.proceeds_today, int(account.suspended), account.report_seq]
+        )
+        for product_index, held in account.holdings.items():
+            if held.locked or held.bought_today:
+                total += fold(
+                    [TAG_ALLOWANCES, index, product_index, held.locked, held.bought_today]
+                )
+        for operator_index, client_order_id in account.client_order_ids.items():
+            total += fold([TAG_OPERATOR, index, operator_index, client_order_id])
+    for index, product in enumerate(market._products):
+        total += fold(
+            [TAG_PRODUCT, index, product.product_key, product.reference_price]
+            + [int(product.halted), product.open, product.high, product.low, product.last]
+            + [product.volume, product.amount & U64, product.amount >> 64]
+        )
+    return total & U64
+
+
+def snapshot(market: ReferenceMarket) -> bytes:
+    """Write the whole state as msgpack."""
+    state: dict[str, Any] = {name: int(getattr(market, name)) for name in MARKET_FIELDS}
+    state["order_count_max"] = market.order_count_max
+    state["products"] = [
+        [p.product_key, p.reference_price, p.composite_weight, int(p.halted), p.open, p.high]
+        + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64]
+        for p in market._products
+    ]
+    state["accounts"] = [
+        {
+            "account_key": a.account_key,
+            "group_index": a.group_index,
+            "cash": a.cash,
+            "proceeds_today": a.proceeds_today,
+            "suspended": a.suspended,
+            "report_seq": a.report_seq,
+            "holdings": [[p, h.tonnes, h.bought_today] for p, h in sorted(a.holdings.items())],
+            "client_order_ids": sorted(a.client_order_ids.items()),
+        }
+        for a in market._accounts
+    ]
+    state["orders"] = [
+        [o.order_id, o.account_index, o.product_index, int(o.side), o.price, o.tonnes_open]
+        + [o.client_order_id, o.flags, o.amount_traded, o.priority]
+        for o in sorted(market._orders.values(), key=lambda order: order.priority)
+    ]
+    return msgspec.msgpack.encode(state)
+
+
+def restore_into(market: ReferenceMarket, data: bytes) -> None:
+    """Fill a fresh market from a snapshot. Locks are worked out anew from the orders."""
+    state = msgspec.msgpack.decode(data)
+    for key, price, weight, halted, *statistics, low_half, high_half in state["products"]:
+        product = market._products[market.product_declare(key, price, weight)]
+        product.halted = bool(halted)
+        product.open, product.high, product.low, product.last, product.volume = statistics
+        product.amount = low_half | high_half << 64
+    for fields in state["accounts"]:
+        account = market._accounts[
+            market.account_declare(fields["account_key"], fields["group_index"])
+        ]
+        account.cash = fields["cash"]
+        account.proceeds_today = fields["proceeds_today"]
+        account.suspended = fields["suspended"]
+        account.report_seq = fields["report_seq"]
+        account.client_order_ids = dict(fields["client_order_ids"])
+        for product_index, tonnes, bought_today in fields["holdings"]:
+            holding = account.holding(product_index)
+            holding.tonnes, holding.bought_today = tonnes, bought_today
+    for order_id, account_index, product_index, side, *rest in state["orders"]:
+        order = Order(order_id, account_index, product_index, Side(side), *rest)
+        market._funds.lock(order)
+        market._put_on(order)
+    # Last, for declaring and resting have moved some of these.
+    for name in MARKET_FIELDS:
+        setattr(market, name, state[name])
+    market.phase = Phase(market.phase)
+    for name in ("day_is_open", "market_halted", "listed_started"):
+        setattr(market, name, bool(getattr(market, name)))
+
+
+def check(market: ReferenceMarket) -> None:
+    """Raise AssertionError naming the first broken invariant."""
+    for book in market._books:
+        book.check()
+    in_books = {
+        order.order_id
+        for book in market._books
+        for side in Side
+        for _, level in book.levels(side)
+        for order in level
+    }
+    assert in_books == set(market._orders), "every live order must be in exactly one book"
+    assert len(in_books) <= market.order_count_max, "the live orders must fit their number"
+    assert all(order_id <= market.order_id_last for order_id in in_books), "order ids are dense"
+    assert market.day_is_open or not in_books, "no order may live between days"
+    for index, account in enumerate(market._accounts):
+        orders = [o for o in market._orders.values() if o.account_index == index]
+        assert not (account.suspended and orders), f"account {index} is suspended but has orders"
+        cash_locked = sum(market._funds.lock_of(o) for o in orders if o.side == Side.BUY)
+        assert account.cash_locked == cash_locked, (
+            f"locked cash of account {index} must be {cash_locked}, was {account.cash_locked}"
+        )
+        assert 0 <= account.cash_locked <= account.cash, f"cash of account {index} must cover locks"
+        for product_index, holding in account.holdings.items():
+            locked = sum(
+                market._funds.lock_of(o)
+                for o in orders
+                if o.side == Side.SELL and o.product_index == product_index
+            )
+            place = f"account {index}, product {product_index}"
+            assert holding.locked == locked, f"{place}: locked must be {locked}"
+            assert holding.bought_today >= 0, f"{place}: bought_today must not be negative"
+            assert holding.locked + holding.bought_today <= holding.tonnes, (
+                f"{place}: held must cover what is locked and what was bought today"
+            )
+    for order in market._orders.values():
+        band_low, band_high = market._band(market._products[order.product_index])
+        assert band_low <= order.price <= band_high, f"order {order.order_id} must lie in the band"

@@ -1,0 +1,428 @@
+"""Sequences of acts on a market, for the differential and the property tests.
+
+A `Step` is a handful of small numbers; `Flow` reads each against the state the market is in (the
+n-th live order, a price at the edge of today's band), so that most acts mean something and every
+refusal comes up. The same steps come from Hypothesis or from a seeded generator.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cea_exchange.domain.profile import MarketRules
+from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    PRODUCT_NONE,
+    CommandKind,
+    OrderFlag,
+    Phase,
+    Side,
+    Tif,
+)
+
+ACCOUNT_COUNT = 6
+REFERENCE_PRICES = (100, 57, 9749)
+COUNTERS = (
+    "command_seq event_seq settlement_seq market_data_seq trade_id transfer_seq phase "
+    "trading_date market_halted day_is_open live_order_count"
+).split()
+
+
+def rules_make(**changes: Any) -> MarketRules:
+    """The rules of profile `cea` with some of them changed."""
+    rules: dict[str, Any] = {
+        "name": "test",
+        "listed_band_bp": 1000,
+        "band_rounding": "half_up",
+        "block_tonnes_min": 100_000,
+        "levels_max": 5,
+        "pick_allowed": True,
+        "self_trade": "reject",
+        "holdings_checked": True,
+        "fee_bp": 0,
+        "fee_min_fen": 0,
+        "holding_limit_tonnes": 0,
+        "order_count_max": 64,
+        "composite_weights": {},
+    }
+    return MarketRules(**(rules | changes))
+
+
+RULES = {
+    "cea": rules_make(),
+    "fees": rules_make(fee_bp=37, fee_min_fen=500, band_rounding="inward", levels_max=1),
+    "fees_own": rules_make(fee_bp=5000, fee_min_fen=7, self_trade="allow", levels_max=2),
+    "narrow": rules_make(holding_limit_tonnes=185, order_count_max=9, fee_bp=1),
+    "all_levels": rules_make(levels_max=0, self_trade="allow", pick_allowed=False),
+    "open": rules_make(
+        listed_band_bp=0,
+        block_tonnes_min=0,
+        levels_max=0,
+        self_trade="allow",
+        holdings_checked=False,
+        fee_bp=10,
+    ),
+}
+
+
+class Step(NamedTuple):
+    """Numbers an act is read from; each from 0 to 255."""
+
+    act: int
+    who: int
+    what: int
+    price: int
+    tonnes: int
+    extra: int
+
+
+def steps_seeded(seed: int, count: int) -> list[Step]:
+    """The same steps for the same seed."""
+    source = random.Random(seed)
+    return [Step(*(source.randrange(256) for _ in Step._fields)) for _ in range(count)]
+
+
+class Flow:
+    """Acts on one market, or on several that must answer alike.
+
+    Parameters
+    ----------
+    make_cores : sequence of callables
+        Each makes a market from rules.
+    rules : MarketRules
+        The rules of them all.
+
+    Notes
+    -----
+    `acts` keeps what was done, for doing it again; `events` what came of it, as one array.
+    """
+
+    def __init__(self, make_cores: Iterable[Callable[[MarketRules], Any]], rules: MarketRules):
+        self.rules = rules
+        self.cores = [make(rules) for make in make_cores]
+        self.acts: list[tuple[str, tuple]] = []
+        self.events_all: list[np.ndarray] = []
+        self.date = 20250716
+        for key, price in enumerate(REFERENCE_PRICES, start=1001):
+            self.do("product_declare", key * 0x9E3779B97F4A7C15 % 2**64, price, key - 1000)
+        for key in range(ACCOUNT_COUNT):
+            self.do("account_declare", 2**64 - 1 - key, key % 2)
+        for account_index in range(ACCOUNT_COUNT):
+            self.do("deposit", account_index, PRODUCT_NONE, 300_000 + 1_000 * account_index, 0)
+            for product_index in range(len(REFERENCE_PRICES)):
+                self.do("deposit", account_index, product_index, 150, 0)
+        self.do("day_open", self.date)
+        self.do("phase_set", int(Phase.LISTED))
+
+    @property
+    def market(self) -> Any:
+        """The market that steps are read against."""
+        return self.cores[0]
+
+    @property
+    def events(self) -> np.ndarray:
+        """All events so far."""
+        return np.concatenate([np.zeros(0, EVENT_DTYPE), *self.events_all])
+
+    # -- Doing -------------------------------------------------------------------------------------
+
+    def do(self, name: str, *arguments: Any) -> None:
+        """Do one act on every market; they must answer alike and be in the same state."""
+        answers = [act_do(core, name, arguments) for core in self.cores]
+        self.acts.append((name, arguments))
+        first = answers[0]
+        for answer in answers[1:]:
+            same_answer_check(first, answer, (name, arguments))
+        if isinstance(first[1], np.ndarray):
+            self.events_all.append(first[1])
+        self.same_state_check((name, arguments))
+
+    def process(
+        self, command: np.ndarray, *, rows_max: int = 64, trades_only: bool = False
+    ) -> None:
+        """Process one command, again with a larger buffer if the first was too small."""
+        self.do("process", command, rows_max, trades_only)
+        if self.market.rows_needed:
+            self.do("process", command, self.market.rows_needed, trades_only)
+
+    def same_state_check(self, act: Any) -> None:
+        """All markets must hash alike and stand at the same numbers."""
+        first = self.cores[0]
+        for core in self.cores[1:]:
+            for name in COUNTERS:
+                assert getattr(first, name) == getattr(core, name), (name, act)
+            assert first.holdings_hash() == core.holdings_hash(), act
+            assert first.state_hash() == core.state_hash(), act
+
+    def same_view_check(self) -> None:
+        """All markets must show alike, and find their own state in order."""
+        views = [view_of(core) for core in self.cores]
+        for core, view in zip(self.cores, views, strict=True):
+            core.check()
+            assert views[0] == view
+
+    # -- Reading steps -----------------------------------------------------------------------------
+
+    def run(self, steps: Iterable[Step]) -> None:
+        """Take steps one after the other."""
+        for count, step in enumerate(steps, start=1):
+            self.take(step)
+            if count % 16 == 0:
+                self.same_view_check()
+        self.same_view_check()
+
+    def take(self, step: Step) -> None:
+        """Read a step and do what it says."""
+        self._revive(step)
+        if step.act < 150:
+            self._enter(step)
+        elif step.act < 175:
+            self._change(step, CommandKind.CANCEL)
+        elif step.act < 205:
+            self._change(step, CommandKind.AMEND)
+        elif step.act < 225:
+            self._transfer(step)
+        else:
+            self._operate(step)
+
+    def _revive(self, step: Step) -> None:
+        """Lift what stops the trading before long: a sequence of refusals finds little."""
+        market = self.market
+        if not market.day_is_open:
+            if step.price % 4:
+                self._day_next()
+        elif market.phase not in (Phase.LISTED, Phase.LISTED_AND_BLOCK) and step.price % 4 == 0:
+            self.do("phase_set", int(Phase.LISTED_AND_BLOCK))
+        if market.market_halted and step.price % 4 == 1:
+            self.do("resume", PRODUCT_NONE)
+        product_index = step.what % len(REFERENCE_PRICES)
+        if market.product(product_index)["halted"] and step.price % 4 == 2:
+            self.do("resume", product_index)
+        account_index = step.who % ACCOUNT_COUNT
+        if market.account(account_index)["suspended"] and step.price % 4 == 3:
+            self.do("restore", account_index)
+
+    def _day_next(self) -> None:
+        self.date += 1 if self.date % 100 < 28 else 73
+        self.do("day_open", self.date)
+        self.do("phase_set", int(Phase.LISTED))
+
+    def _account_of(self, step: Step) -> int:
+        # One in 256 is no account.
+        return 4_000_000_000 if step.who == 255 else step.who % ACCOUNT_COUNT
+
+    def _signed(self, step: Step, kind: CommandKind, account_index: int) -> np.ndarray:
+        """A command of an account with an id of its own, most of the time."""
+        command = np.zeros(1, COMMAND_DTYPE)
+        operator_index = 16 if step.extra == 77 else step.who % 2
+        command["kind"] = kind
+        command["account_index"] = account_index
+        command["operator_index"] = operator_index
+        if account_index < ACCOUNT_COUNT and operator_index < 16:
+            last = self.market.last_client_order_id(account_index, operator_index)
+            command["client_order_id"] = last + (0 if step.extra % 64 == 5 else 1 + step.what % 3)
+        return command
+
+    def _price_of(self, step: Step, product_index: int) -> int:
+        """A price near the middle, or at an edge of the band, or beyond."""
+        if step.price >= 250:
+            return (0, -1, 10_000_000, 10_000_001, 2**63 - 1, -(2**63))[step.price - 250]
+        product = self.market.product(product_index)
+        if step.price >= 230:
+            low, high = product["band_low"], product["band_high"]
+            return (low - 1, low, high, high + 1)[step.price % 4]
+        return max(product["reference_price"] + step.price % 15 - 7, 1)
+
+    @staticmethod
+    def _tonnes_of(step: Step, price: int) -> int:
+        if step.tonnes >= 248:
+            # The last two of them: just below an amount of 2^60 fen, and at or above it.
+            most = ((1 << 60) - 1) // max(price, 10)
+            return (0, -3, 99_999, 100_000, 2**63 - 1, 150, most, most + 1)[step.tonnes - 248]
+        return 1 + step.tonnes % (60 if step.tonnes % 4 == 0 else 8)
+
+    def _enter(self, step: Step) -> None:
+        product_index = step.what % 8 % len(REFERENCE_PRICES)
+        command = self._signed(step, CommandKind.ENTER, self._account_of(step))
+        side = Side.BUY if step.what & 16 else Side.SELL
+        command["side"] = side
+        command["product_index"] = 7 if step.what == 255 else product_index
+        price = self._price_of(step, product_index)
+        if step.price < 230:
+            # The sides lie apart, so that levels pile up, and now and then one sweeps them.
+            inwards = 1 if side == Side.BUY else -1
+            price += inwards * (6 if step.tonnes % 4 == 0 else -2)
+        kind = step.extra % 16
+        command["tif"] = {10: Tif.IOC, 11: Tif.IOC, 12: Tif.FOK}.get(kind, Tif.DAY)
+        command["flags"] = OrderFlag.POST_ONLY if step.extra % 9 == 0 else 0
+        if kind in (13, 14, 15):
+            command["tif"] = step.extra // 16 % 3
+            command["pick_order_id"] = self._pick_of(step, product_index, side)
+            price = self._price_through(product_index, side) if step.tonnes % 2 else price
+        command["price"] = price
+        command["tonnes"] = self._tonnes_of(step, price)
+        self.process(command, rows_max=step.extra % 8 or 64, trades_only=step.act % 8 == 0)
+
+    def _price_through(self, product_index: int, side: Side) -> int:
+        """The price that reaches every order of the other side."""
+        product = self.market.product(product_index)
+        return product["band_high"] if side == Side.BUY else product["band_low"]
+
+    def _pick_of(self, step: Step, product_index: int, side: Side) -> int:
+        """Most often an order at the best opposite price, else one behind it, or any number."""
+        other = Side.SELL if side == Side.BUY else Side.BUY
+        levels = self.market.depth(product_index, other, 2)
+        if not levels or step.price % 8 == 0:
+            return 1 + step.price % 64
+        price = levels[-1 if step.price % 8 == 1 else 0][0]
+        level = self.market.orders_at(product_index, other, price)
+        return level[step.tonnes % len(level)]
+
+    def _change(self, step: Step, kind: CommandKind) -> None:
+        market = self.market
+        live = [order_id for index in range(ACCOUNT_COUNT) for order_id in market.orders_of(index)]
+        account_index, order_id = self._account_of(step), 1 + step.what
+        if live and step.extra % 16:
+            order_id = live[step.tonnes % len(live)]
+            if step.extra % 16 > 1:
+                account_index = market.order(order_id)["account_index"]
+        command = self._signed(step, kind, account_index)
+        command["product_index"] = PRODUCT_NONE
+        command["order_id"] = order_id
+        if kind == CommandKind.AMEND:
+            order = self.market.order(order_id)
+            price = self._price_of(step, order["product_index"] if order else 0)
+            tonnes = self._tonnes_of(step, price)
+            if order and step.extra % 3 == 0:
+                price, tonnes = order["price"], order["tonnes_open"] + step.what % 5 - 3
+            elif order and step.extra % 3 == 1:
+                price = self._price_through(order["product_index"], Side(order["side"]))
+            command["price"], command["tonnes"] = price, tonnes
+        self.process(command, rows_max=step.extra % 4 or 64)
+
+    def _transfer(self, step: Step) -> None:
+        product_index = (PRODUCT_NONE, PRODUCT_NONE, PRODUCT_NONE, 0, 1, 2, 0, 9)[step.what % 8]
+        account_index = self._account_of(step)
+        amount = step.tonnes * 900 if product_index == PRODUCT_NONE else step.tonnes % 60
+        accounts = [self.market.account(index) for index in range(ACCOUNT_COUNT)]
+        if product_index == PRODUCT_NONE and step.extra % 4 == 0:
+            # Who sold today asks for all that is free: its proceeds may not leave.
+            account_index = max(range(ACCOUNT_COUNT), key=lambda i: accounts[i]["proceeds_today"])
+            account = accounts[account_index]
+            amount = max(account["cash"] - account["cash_locked"], 1)
+        account = accounts[account_index % ACCOUNT_COUNT]
+        if product_index < len(REFERENCE_PRICES) and step.extra % 4 == 0:
+            tonnes, locked, _ = account["holdings"].get(product_index, (1, 0, 0))
+            amount = tonnes - locked
+        if step.price >= 250:
+            amount = (2**62, -1, 0, 2**63 - 1, -(2**63), 2**62 - 1)[step.price - 250]
+        act = "deposit" if step.price % 5 < 3 or step.price == 255 else "withdraw"
+        transfer_seq = self.market.transfer_seq + 1 if step.extra % 2 else 0
+        self.do(act, account_index, product_index, amount, transfer_seq)
+
+    def _operate(self, step: Step) -> None:
+        product_index = (0, 1, 2, PRODUCT_NONE, 5)[step.what % 5]
+        account_index = 9 if step.who == 255 else step.who % (ACCOUNT_COUNT + 1)
+        act = step.act - 225
+        if act < 3:
+            self.do("phase_set", step.price % len(Phase))
+        elif act < 5:
+            self._day_over(step)
+        elif act < 10:
+            self.do("halt", product_index)
+        elif act < 18:
+            self.do("resume", product_index if step.price % 4 else PRODUCT_NONE)
+        elif act < 20:
+            self.do("suspend", account_index)
+        elif act < 25:
+            self.do("restore", account_index)
+        elif act < 28:
+            price = 10_000_001 if step.price % 8 == 0 else 50 + step.price
+            self.do("reference_price_set", product_index, price)
+        else:
+            self.do("checkpoint")
+
+    def _day_over(self, step: Step) -> None:
+        """Close the day; sometimes change a reference price before the next one trades."""
+        self.do("day_close")
+        if step.who % 2:
+            return
+        if step.price % 2:
+            self.do("reference_price_set", step.what % 3, 60 + step.price)
+        self.date += 1 if self.date % 100 < 28 else 73
+        self.do("day_open", self.date)
+        if step.extra % 2:
+            self.do("reference_price_set", step.what % 3, 60 + step.extra)
+        self.do("phase_set", int(Phase.LISTED))
+
+
+def act_do(core: Any, name: str, arguments: tuple) -> tuple[Any, np.ndarray | None]:
+    """Do one act on one market.
+
+    Returns
+    -------
+    answer, events
+        What it returned (of an exception the type), and the events, where there are some.
+    """
+    if name == "process":
+        commands, rows_max, trades_only = arguments
+        events = np.zeros(rows_max, EVENT_DTYPE)
+        consumed, produced = core.process(commands, events, trades_only)
+        assert not events[produced:].view("u1").any(), "rows beyond the produced must stay as is"
+        return (consumed, produced, core.rows_needed), events[:produced].copy()
+    try:
+        answer = getattr(core, name)(*arguments)
+    except ValueError:
+        return ValueError, None
+    return (None, answer) if isinstance(answer, np.ndarray) else (answer, None)
+
+
+def same_answer_check(first: tuple, second: tuple, act: Any) -> None:
+    """Two answers to one act must be equal, events byte for byte."""
+    assert first[0] == second[0], act
+    assert (first[1] is None) == (second[1] is None), act
+    if first[1] is None:
+        return
+    assert len(first[1]) == len(second[1]), (act, first[1], second[1])
+    for row, (expected, actual) in enumerate(zip(first[1], second[1], strict=True)):
+        differing = {
+            name: (expected[name], actual[name])
+            for name in EVENT_DTYPE.names
+            if expected[name] != actual[name]
+        }
+        assert not differing, (act, row, differing)
+
+
+def view_of(core: Any) -> dict[str, Any]:
+    """Everything a market shows."""
+    products = range(len(REFERENCE_PRICES))
+    orders_of = [core.orders_of(account_index) for account_index in range(ACCOUNT_COUNT)]
+    return {
+        "products": [core.product(product_index) for product_index in products],
+        "accounts": [core.account(account_index) for account_index in range(ACCOUNT_COUNT)],
+        "reports": [core.report_seq(account_index) for account_index in range(ACCOUNT_COUNT)],
+        "ids": [
+            core.last_client_order_id(account_index, operator_index)
+            for account_index in range(ACCOUNT_COUNT)
+            for operator_index in range(16)
+        ],
+        "orders_of": orders_of,
+        "orders": [core.order(order_id) for own in orders_of for order_id in own],
+        "best": [core.best(product_index, side) for product_index in products for side in Side],
+        "depth": [
+            core.depth(product_index, side, levels)
+            for product_index in products
+            for side in Side
+            for levels in (5, 1000)
+        ],
+        "queues": [
+            core.orders_at(product_index, side, price)
+            for product_index in products
+            for side in Side
+            for price, _, _ in core.depth(product_index, side, 1000)
+        ],
+        "no_order": core.order(0),
+    }

@@ -1,0 +1,311 @@
+"""The compiled market and the reference market are one market: event for event, hash for hash."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cea_exchange._market import CompiledMarket
+from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    CommandKind,
+    EventKind,
+    Operation,
+    Reason,
+    Side,
+)
+from cea_exchange.matching.reference import Decision, ReferenceMarket
+from cea_exchange.matching.reference_book import price_crosses
+from differential.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
+
+CORES = (ReferenceMarket, CompiledMarket)
+
+REASONS_ELSEWHERE = {
+    Reason.THROTTLED,
+    Reason.TRADING_DATE_MISMATCH,
+    Reason.DISCONNECTED,
+    Reason.KILLED,
+    Reason.PRODUCT_DELISTED,
+}
+"""Given by the gateway or by later operator acts, never by the market core."""
+
+numbers = st.integers(0, 255)
+steps_strategy = st.lists(
+    st.builds(Step, numbers, numbers, numbers, numbers, numbers, numbers),
+    min_size=100,
+    max_size=130,
+)
+
+
+@pytest.mark.parametrize("rules_name", RULES)
+def test_markets_agree_on_any_sequence(rules_name: str) -> None:
+    """After each of a hundred acts and more: the same events, the same hashes."""
+
+    @settings(
+        max_examples=25,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(steps_strategy)
+    def agree(steps: list[Step]) -> None:
+        Flow(CORES, RULES[rules_name]).run(steps)
+
+    agree()
+
+
+@pytest.mark.parametrize("rules_name", RULES)
+def test_markets_agree_over_long_days(rules_name: str) -> None:
+    """Long seeded sequences fill the books deeper than random lists do."""
+    for seed in range(8):
+        Flow(CORES, RULES[rules_name]).run(steps_seeded(1000 + seed, 600))
+
+
+def test_every_event_and_every_reason_occurs() -> None:
+    """The sequences above reach all that the market can say, on both markets alike."""
+    kinds: set[int] = set()
+    reasons: set[int] = set()
+    operations: set[int] = set()
+    for rules in RULES.values():
+        flow = Flow(CORES, rules)
+        flow.run(steps_seeded(7, 1200))
+        events = flow.events
+        kinds |= set(events["kind"].tolist())
+        # Two records lay other things over these fields.
+        plain = events[~np.isin(events["kind"], (EventKind.DAY_CLOSED, EventKind.CHECKPOINT))]
+        reasons |= set(plain["reason"].tolist())
+        operations |= set(plain["command"].tolist())
+    assert set(EventKind) - kinds == set()
+    assert set(Reason) - reasons == REASONS_ELSEWHERE
+    assert set(Operation) - operations == set()
+
+
+class KeepsPlaceOfMore(ReferenceMarket):
+    """Wrong on purpose: an amend to just as many tonnes keeps its place."""
+
+    def _amend_decision(self, command):
+        order = self._orders[command.order_id]
+        if (command.price, command.tonnes) == (order.price, order.tonnes_open):
+            return Decision(keeps_place=True)
+        return super()._amend_decision(command)
+
+
+class PicksBehindTheBest(ReferenceMarket):
+    """Wrong on purpose: a pick reaches behind the best price."""
+
+    def _pick_available(self, taker, pick_order_id):
+        maker = self._orders.get(pick_order_id)
+        return super()._pick_available(taker, pick_order_id) or (
+            maker is not None
+            and maker.product_index == taker.product_index
+            and maker.side != taker.side
+            and price_crosses(taker.side, taker.price, maker.price)
+            and maker.account_index != taker.account_index
+        )
+
+
+@pytest.mark.parametrize("make_wrong", [KeepsPlaceOfMore, PicksBehindTheBest])
+def test_a_wrong_market_is_found(make_wrong: Callable[..., Any]) -> None:
+    """The canaries: were these two thought to agree, the tests above would prove nothing."""
+    with pytest.raises(AssertionError):
+        for seed in range(8):
+            Flow((make_wrong, CompiledMarket), RULES["cea"]).run(steps_seeded(1000 + seed, 600))
+
+
+@pytest.mark.parametrize("rules_name", RULES)
+@pytest.mark.parametrize("rows_max", [1, 3, 8, 64])
+def test_batches_of_any_size_lead_to_the_same_market(rules_name: str, rows_max: int) -> None:
+    """However the buffers cut a run of commands, events and hashes are those of one by one."""
+    flow = Flow((CompiledMarket,), RULES[rules_name])
+    flow.run(steps_seeded(rows_max, 300))
+    for make_core in CORES:
+        events, core = events_in_batches(make_core, flow, rows_max)
+        # Trades-only acts of the flow give all their events here, so only the rest must be equal.
+        assert core.state_hash() == flow.market.state_hash()
+        trades = events[events["kind"] == EventKind.TRADE]
+        assert trades.tobytes() == flow.events[flow.events["kind"] == EventKind.TRADE].tobytes()
+        assert events["seq"].tolist() == list(range(1, len(events) + 1))
+
+
+def events_in_batches(
+    make_core: Callable[..., Any], flow: Flow, rows_max: int
+) -> tuple[np.ndarray, Any]:
+    """Do a flow's acts again, all commands between two other acts at once."""
+    core = make_core(flow.rules)
+    events_all: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
+
+    def waiting_process() -> None:
+        commands = np.concatenate([np.zeros(0, COMMAND_DTYPE), *waiting])
+        waiting.clear()
+        rows = rows_max
+        while len(commands):
+            (consumed, _, rows_needed), events = act_do(core, "process", (commands, rows, False))
+            assert (rows_needed > 0) == (consumed < len(commands))
+            commands = commands[consumed:]
+            events_all.append(events)
+            rows = max(rows_max, rows_needed)
+
+    for name, arguments in flow.acts:
+        if name != "process":
+            waiting_process()
+            _, events = act_do(core, name, arguments)
+            if events is not None:
+                events_all.append(events)
+        # The flow's first try with too small a buffer did nothing; the second is the same command.
+        elif not (waiting and waiting[-1].tobytes() == arguments[0].tobytes()):
+            waiting.append(arguments[0])
+    waiting_process()
+    return np.concatenate(events_all), core
+
+
+@pytest.mark.parametrize("make_core", CORES)
+def test_a_buffer_too_small_stops_before_the_command(make_core: Callable[..., Any]) -> None:
+    """The second command needs five rows: nothing of it happens until it gets them."""
+    market = market_of_three_asks(make_core)
+    commands = np.concatenate([enter(2, Side.SELL, 104, 1), enter(1, Side.BUY, 103, 40)])
+    events = np.zeros(6, EVENT_DTYPE)
+    assert market.process(commands, events) == (1, 2)
+    assert market.rows_needed == 5
+    before = market.state_hash()
+    assert market.process(commands[1:], np.zeros(4, EVENT_DTYPE)) == (0, 0)
+    assert market.rows_needed == 5
+    assert market.state_hash() == before
+    assert market.process(commands[1:], np.zeros(3, EVENT_DTYPE), True) == (1, 3)
+    assert market.rows_needed == 0
+
+
+def market_of_three_asks(make_core: Callable[..., Any]) -> Any:
+    """Asks of 10 t at 101, 102 and 103, and a buyer with cash."""
+    market = make_core(rules_make())
+    market.product_declare(7, 100)
+    for account_key in (1, 2, 3):
+        market.account_declare(account_key)
+    market.deposit(0, 0, 100)
+    market.deposit(2, 0, 100)
+    market.deposit(1, 65535, 1_000_000)
+    market.day_open(20250716)
+    market.phase_set(2)
+    for client_order_id, price in enumerate((101, 102, 103), start=1):
+        command = enter(0, Side.SELL, price, 10, client_order_id=client_order_id)
+        market.process(command, np.zeros(2, EVENT_DTYPE))
+    return market
+
+
+def enter(
+    account_index: int, side: Side, price: int, tonnes: int, client_order_id: int = 1
+) -> np.ndarray:
+    """One ENTER."""
+    command = np.zeros(1, COMMAND_DTYPE)
+    command["kind"] = CommandKind.ENTER
+    command["side"] = side
+    command["account_index"] = account_index
+    command["client_order_id"] = client_order_id
+    command["price"] = price
+    command["tonnes"] = tonnes
+    return command
+
+
+MALFORMED = {
+    "kind 0": {"kind": 0},
+    "kind 4": {"kind": 4},
+    "side 0": {"side": 0},
+    "side 3": {"side": 3},
+    "tif 3": {"tif": 3},
+    "flags 2": {"flags": 2},
+    "reserved": {"reserved": 1},
+}
+
+
+@pytest.mark.parametrize("make_core", CORES)
+@pytest.mark.parametrize("fields", MALFORMED.values(), ids=MALFORMED)
+def test_malformed_row_is_named_and_nothing_is_done(
+    make_core: Callable[..., Any], fields: dict[str, int]
+) -> None:
+    """A good command before it is not processed either."""
+    market = market_of_three_asks(make_core)
+    commands = np.concatenate([enter(1, Side.BUY, 103, 1), enter(1, Side.BUY, 103, 1, 2)])
+    for name, value in fields.items():
+        commands[name][1] = value
+    before = market.state_hash()
+    with pytest.raises(ValueError, match="1"):
+        market.process(commands, np.zeros(9, EVENT_DTYPE))
+    assert market.state_hash() == before
+
+
+@pytest.mark.parametrize("make_core", CORES)
+def test_arrays_of_another_type_are_refused(make_core: Callable[..., Any]) -> None:
+    """A TypeError, not a reading of foreign bytes."""
+    market = market_of_three_asks(make_core)
+    with pytest.raises(TypeError):
+        market.process(np.zeros(64, "u1"), np.zeros(2, EVENT_DTYPE))
+    with pytest.raises(TypeError):
+        market.process(np.zeros(1, COMMAND_DTYPE), np.zeros(2, COMMAND_DTYPE))
+
+
+MISUSES = {
+    "a product declared twice": (ValueError, "product_declare", (7, 100)),
+    "a product without a price": (ValueError, "product_declare", (8, 0)),
+    "a price above the highest": (ValueError, "product_declare", (8, 10_000_001)),
+    "a key beyond 64 bits": (ValueError, "product_declare", (1 << 64, 100)),
+    "a negative weight": (ValueError, "product_declare", (8, 100, -1)),
+    "an account declared twice": (ValueError, "account_declare", (1,)),
+    "a float of money": (TypeError, "deposit", (0, 65535, 1.0)),
+    "a text of money": (TypeError, "deposit", (0, 65535, "1")),
+    "a truth of money": (TypeError, "deposit", (0, 65535, True)),
+    "money beyond 64 bits": (ValueError, "deposit", (0, 65535, 1 << 63)),
+    "a negative account": (ValueError, "deposit", (-1, 65535, 1)),
+    "a negative transfer_seq": (ValueError, "withdraw", (0, 65535, 1, -1)),
+    "a second day": (ValueError, "day_open", (20250717,)),
+    "no such phase": (ValueError, "phase_set", (5,)),
+    "no such date": (ValueError, "day_open", (20250230,)),
+    "a reference price of none": (ValueError, "reference_price_set", (0, 0)),
+    "a product that is none": (IndexError, "product", (1,)),
+    "an account that is none": (IndexError, "account", (3,)),
+    "the reports of none": (IndexError, "report_seq", (3,)),
+    "the orders of none": (IndexError, "orders_of", (3,)),
+    "the best price of none": (IndexError, "best", (1, 1)),
+}
+
+
+@pytest.mark.parametrize("make_core", CORES)
+@pytest.mark.parametrize(("error", "name", "arguments"), MISUSES.values(), ids=MISUSES)
+def test_misuse_raises_and_changes_nothing(
+    make_core: Callable[..., Any], error: type[Exception], name: str, arguments: tuple
+) -> None:
+    """Wrong types and values that no market could answer are exceptions, not events."""
+    market = market_of_three_asks(make_core)
+    before = market.state_hash()
+    with pytest.raises(error):
+        getattr(market, name)(*arguments)
+    assert market.state_hash() == before
+
+
+@pytest.mark.parametrize("make_core", CORES)
+def test_a_day_must_be_open_to_be_closed(make_core: Callable[..., Any]) -> None:
+    """Neither its phase nor its close without a day; and no date twice."""
+    market = market_of_three_asks(make_core)
+    market.day_close()
+    before = market.state_hash()
+    for name, arguments in (("day_close", ()), ("phase_set", (2,)), ("day_open", (20250716,))):
+        with pytest.raises(ValueError):
+            getattr(market, name)(*arguments)
+    assert market.state_hash() == before
+
+
+def test_reference_imports_nothing_compiled() -> None:
+    """The two share layouts and profile data, no deciding code."""
+    code = (
+        "import sys, cea_exchange.matching.reference as r; "
+        "m = [n for n in sys.modules if n.startswith('cea_exchange')]; "
+        "print([n for n in m if (sys.modules[n].__file__ or '').endswith(('.so', '.pyd'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,238 @@
+"""The order-entry session: ids, gap refill, resends, without a socket."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from cea_exchange.client.session import OrderSession, SessionError, SessionState
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    EventKind,
+    Reason,
+    Side,
+)
+
+
+def logon(session, *, report_seq=0, last_client_order_id=0):
+    answer = {
+        "op": "logon",
+        "account": "alice",
+        "account_index": 7,
+        "operator_index": 0,
+        "products": [
+            {
+                "product": "CEA24",
+                "product_index": 1,
+                "reference_price": 9749,
+                "band_low": 8774,
+                "band_high": 10724,
+            }
+        ],
+        "trading_date": 20250102,
+        "phase": 2,
+        "report_seq": report_seq,
+        "last_client_order_id": last_client_order_id,
+        "log_id": "log",
+    }
+    session.connected()
+    session.outgoing()
+    session.receive([b"M", msgspec.msgpack.encode(answer)])
+
+
+def row(kind, report_seq, client_order_id=0, **fields):
+    event = np.zeros(1, EVENT_DTYPE)
+    event["kind"] = kind
+    event["account_index"] = 7
+    event["counter_account_index"] = ACCOUNT_NONE
+    event["report_seq"] = report_seq
+    event["client_order_id"] = client_order_id
+    for name, value in fields.items():
+        event[name] = value
+    return event.tobytes()
+
+
+def accepted(report_seq, client_order_id):
+    return row(EventKind.ORDER_ACCEPTED, report_seq, client_order_id)
+
+
+def commands_of(messages):
+    frames = [payload for tag, payload in messages if tag == b"C"]
+    return np.frombuffer(b"".join(frames), COMMAND_DTYPE)
+
+
+def requests_of(messages):
+    return [msgspec.msgpack.decode(payload) for tag, payload in messages if tag == b"M"]
+
+
+def test_ids_strictly_increase_and_go_on_after_the_venues_last():
+    session = OrderSession()
+    logon(session, last_client_order_id=41)
+    ids = [session.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(3)]
+    ids.append(session.cancel(5))
+    ids.append(session.amend(5, price="97.40", tonnes=3))
+    assert ids == [42, 43, 44, 45, 46]
+    sent = commands_of(session.outgoing())
+    assert sent["client_order_id"].tolist() == ids
+    assert sent["trading_date"].tolist() == [20250102] * 5
+    assert sent["price"].tolist() == [9750, 9750, 9750, 0, 9740]
+    assert sent["account_index"].tolist() == [0] * 5
+
+
+def test_names_become_numbers_and_floats_are_refused():
+    session = OrderSession()
+    with pytest.raises(SessionError, match="logon"):
+        session.enter("CEA24", Side.BUY, price="97.50", tonnes=10)
+    logon(session)
+    with pytest.raises(TypeError, match="float"):
+        session.enter("CEA24", Side.BUY, price=97.5, tonnes=10)
+    with pytest.raises(TypeError, match="tonnes"):
+        session.enter("CEA24", Side.BUY, price="97.50", tonnes=10.0)
+    with pytest.raises(ValueError, match="side"):
+        session.enter("CEA24", "hold", price="97.50", tonnes=10)
+    session.enter("CEA99", Side.BUY, price="97.50", tonnes=10)
+    assert commands_of(session.outgoing())["product_index"].tolist() == [0xFFFF]
+
+
+def test_a_gap_is_filled_by_replay_before_anything_later_is_delivered():
+    session = OrderSession()
+    logon(session)
+    assert session.receive([b"R", accepted(1, 1)])
+    assert session.receive([b"R", accepted(4, 4)]) == []
+    asked = requests_of(session.outgoing())
+    assert asked == [{"op": "replay", "from": 2, "count": 2}]
+    assert session.receive([b"R", accepted(5, 5)]) == []
+    assert session.outgoing() == []
+    delivered = session.receive([b"R", accepted(2, 2) + accepted(3, 3)])
+    assert [report.report_seq for report in delivered] == [2, 3, 4, 5]
+
+
+def test_a_repeated_report_is_delivered_once():
+    session = OrderSession()
+    logon(session)
+    assert len(session.receive([b"R", accepted(1, 1) + accepted(1, 1)])) == 1
+    assert session.receive([b"R", accepted(1, 1)]) == []
+
+
+def test_commands_stay_until_answered():
+    session = OrderSession()
+    logon(session)
+    for _ in range(4):
+        session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.cancel(9)
+    session.receive([b"R", accepted(1, 1)])
+    session.receive([b"R", row(EventKind.ORDER_REJECTED, 2, 2, reason=Reason.SELF_TRADE)])
+    throttled = row(EventKind.ORDER_REJECTED, 0, 3, reason=Reason.THROTTLED)
+    assert len(session.receive([b"R", throttled])) == 1
+    ioc = row(EventKind.ORDER_CANCELED, 3, 4, reason=Reason.IOC)
+    session.receive([b"R", ioc])
+    assert list(session.unacknowledged) == [4, 5]
+    session.receive([b"R", row(EventKind.ORDER_CANCELED, 4, 5, reason=Reason.REQUESTED)])
+    assert list(session.unacknowledged) == [4]
+
+
+def test_another_operators_answer_settles_nothing():
+    session = OrderSession()
+    logon(session)
+    session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.receive([b"R", row(EventKind.ORDER_ACCEPTED, 1, 1, operator_index=3)])
+    assert list(session.unacknowledged) == [1]
+
+
+def test_after_a_reconnection_reports_come_first_then_resends_with_the_same_ids():
+    session = OrderSession()
+    logon(session)
+    for _ in range(3):
+        session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    first = {record.tobytes() for record in commands_of(session.outgoing())}
+    session.disconnected()
+    late = session.enter("CEA24", "sell", price="97.50", tonnes=10)
+    logon(session, report_seq=1, last_client_order_id=1)
+    assert session.state is SessionState.CATCHING_UP
+    messages = session.outgoing()
+    assert requests_of(messages) == [{"op": "replay", "from": 1, "count": 1}]
+    assert len(commands_of(messages)) == 0
+    session.receive([b"R", accepted(1, 1)])
+    assert session.state is SessionState.READY
+    resent = commands_of(session.outgoing())
+    assert resent["client_order_id"].tolist() == [2, 3, late]
+    assert {record.tobytes() for record in resent[:2]} < first
+
+
+def test_a_makers_report_is_numbered_on_its_own_side():
+    session = OrderSession()
+    logon(session)
+    trade = row(
+        EventKind.TRADE,
+        0,
+        account_index=ACCOUNT_NONE,
+        counter_order_id=5,
+        counter_report_seq=1,
+        counter_tonnes_open=4,
+    )
+    (report,) = session.receive([b"R", trade])
+    assert report.is_maker(7)
+    assert report.own_order_id(7) == 5
+    assert session.report_seq == 1
+
+
+def test_a_lost_tail_is_asked_for_after_two_heartbeats_that_know_it():
+    session = OrderSession()
+    logon(session)
+    beat = {"op": "heartbeat", "trading_date": 20250102, "phase": 2, "report_seq": 3}
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert session.outgoing() == []
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert requests_of(session.outgoing()) == [{"op": "replay", "from": 1, "count": 3}]
+
+
+def test_a_venue_that_lost_acknowledged_work_is_noticed():
+    session = OrderSession()
+    logon(session)
+    session.receive([b"R", accepted(1, 1)])
+    with pytest.raises(SessionError, match="missing"):
+        logon(session, report_seq=0)
+
+
+def test_malformed_messages_are_refused_and_named():
+    session = OrderSession()
+    logon(session)
+    with pytest.raises(ValueError, match="160"):
+        session.receive([b"R", b"short"])
+    with pytest.raises(SessionError, match="2 frames"):
+        session.receive([b"R"])
+    with pytest.raises(SessionError, match="R or M"):
+        session.receive([b"X", b""])
+
+
+def refused(session, where, **fields):
+    answer = {"op": "refused", "expected": "x", "came": "y", "where": where, **fields}
+    session.receive([b"M", msgspec.msgpack.encode(answer)])
+
+
+def test_a_forgotten_session_logs_on_again_and_sends_again():
+    session = OrderSession()
+    logon(session)
+    session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.outgoing()
+    refused(session, "session")
+    assert session.state is SessionState.LOGGING_ON
+    assert requests_of(session.outgoing()) == [{"op": "logon"}]
+    logon(session)
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [1]
+
+
+def test_what_the_venue_takes_only_later_is_sent_again_at_the_next_heartbeat():
+    session = OrderSession()
+    logon(session)
+    for _ in range(2):
+        session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.outgoing()
+    refused(session, "market", client_order_ids=[1, 2])
+    assert session.outgoing() == [] and list(session.unacknowledged) == [1, 2]
+    beat = {"op": "heartbeat", "trading_date": 20250102, "phase": "listed", "report_seq": 0}
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [1, 2]
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert session.outgoing() == []

@@ -1,0 +1,206 @@
+"""The ledger's arithmetic: entries sum to zero, nobody goes below nothing, trades are whole."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cea_exchange.domain.records import EVENT_DTYPE, Side
+from cea_exchange.registry.ledger import (
+    AMOUNT_LIMIT,
+    CASH_ASSET,
+    Compartment,
+    Contra,
+    EntryKind,
+    Holding,
+    InsufficientHolding,
+    LedgerError,
+    Posting,
+    Trade,
+    legs_of,
+    post,
+    trade_from_record,
+    trade_legs,
+    unbalanced_assets,
+)
+
+BUYER, SELLER, PRODUCT = 7, 3, 2
+TRADING = Compartment.TRADING
+
+
+def trade(**odd):
+    figures = {
+        "settlement_seq": 1,
+        "trade_id": 1,
+        "trading_date": 2025_07_16,
+        "method": 1,
+        "buyer_index": BUYER,
+        "seller_index": SELLER,
+        "product_index": PRODUCT,
+        "price": 100,
+        "tonnes": 5,
+        "cash": 500,
+        "buy_fee": 3,
+        "sell_fee": 2,
+    }
+    return Trade(**(figures | odd))
+
+
+def record(side=Side.BUY, **odd):
+    row = np.zeros(1, EVENT_DTYPE)[0]
+    taker, maker = (BUYER, SELLER) if side == Side.BUY else (SELLER, BUYER)
+    fields = {
+        "side": side,
+        "method": 1,
+        "account_index": taker,
+        "counter_account_index": maker,
+        "product_index": PRODUCT,
+        "price": 100,
+        "tonnes": 5,
+        "cash": 500,
+        "buy_fee": 3,
+        "sell_fee": 2,
+        "trade_id": 1,
+        "settlement_seq": 1,
+        "trading_date": 2025_07_16,
+    }
+    for name, value in (fields | odd).items():
+        row[name] = value
+    return row
+
+
+def balances(**held):
+    result = {}
+    for index in (BUYER, SELLER, Contra.FEES):
+        for asset in (CASH_ASSET, PRODUCT):
+            for compartment in Compartment:
+                result[Holding(index, asset, compartment)] = 0
+    result[Holding(BUYER, CASH_ASSET, TRADING)] = held.get("cash", 503)
+    result[Holding(SELLER, PRODUCT, TRADING)] = held.get("tonnes", 5)
+    return result
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_buyer_and_seller_of_a_record_follow_the_aggressors_side(side):
+    assert trade() == trade_from_record(record(side))
+
+
+def test_a_trade_has_four_legs_and_the_fees():
+    assert [
+        Posting(BUYER, CASH_ASSET, TRADING, -503),
+        Posting(SELLER, CASH_ASSET, TRADING, 498),
+        Posting(SELLER, PRODUCT, TRADING, -5),
+        Posting(BUYER, PRODUCT, TRADING, 5),
+        Posting(Contra.FEES, CASH_ASSET, Compartment.CONTRA, 5),
+    ] == trade_legs(trade())
+    assert len(trade_legs(trade(buy_fee=0, sell_fee=0))) == 4
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"cash": 499},
+        {"cash": 501},
+        {"tonnes": 0, "cash": 0},
+        {"tonnes": -5, "cash": -500},
+        {"price": 0, "cash": 0},
+        {"trade_id": 0},
+        {"trade_id": 2**63},
+        {"buy_fee": -1},
+        {"sell_fee": -1},
+        {"sell_fee": 501},
+        {"side": 0},
+        {"side": 3},
+    ],
+)
+def test_a_record_that_contradicts_itself_is_refused(odd):
+    with pytest.raises(LedgerError):
+        trade_from_record(record(**odd))
+
+
+@given(
+    price=st.integers(1, 10_000_000),
+    tonnes=st.integers(1, 2**40),
+    buy_fee=st.integers(0, 2**40),
+    share=st.integers(0, 100),
+    same=st.booleans(),
+)
+def test_legs_of_every_trade_sum_to_zero(price, tonnes, buy_fee, share, same):
+    cash = price * tonnes
+    legs = trade_legs(
+        trade(
+            price=price,
+            tonnes=tonnes,
+            cash=cash,
+            buy_fee=buy_fee,
+            sell_fee=cash * share // 100,
+            seller_index=BUYER if same else SELLER,
+        )
+    )
+    assert {} == unbalanced_assets(legs)
+
+
+@pytest.mark.parametrize("held", [{"cash": 502}, {"tonnes": 4}])
+def test_a_trade_that_can_not_be_paid_or_delivered_moves_nothing(held):
+    before = balances(**held)
+    after = dict(before)
+    with pytest.raises(InsufficientHolding):
+        post(after, trade_legs(trade()))
+    assert before == after
+
+
+def test_a_trade_moves_both_legs():
+    after = balances()
+    post(after, trade_legs(trade()))
+    assert 0 == after[Holding(BUYER, CASH_ASSET, TRADING)]
+    assert 498 == after[Holding(SELLER, CASH_ASSET, TRADING)]
+    assert 5 == after[Holding(BUYER, PRODUCT, TRADING)]
+    assert 0 == after[Holding(SELLER, PRODUCT, TRADING)]
+
+
+def test_legs_that_do_not_sum_to_zero_are_refused():
+    with pytest.raises(LedgerError, match="sum to zero"):
+        post(balances(), trade_legs(trade())[:1])
+
+
+def test_nothing_reaches_two_to_the_sixty_two():
+    holdings = {
+        Holding(Contra.BANK, CASH_ASSET, Compartment.CONTRA): 0,
+        Holding(BUYER, CASH_ASSET, Compartment.REGISTRATION): 0,
+    }
+    with pytest.raises(LedgerError, match="2\\^62"):
+        post(holdings, legs_of(EntryKind.PAY_IN, BUYER, CASH_ASSET, AMOUNT_LIMIT))
+    post(holdings, legs_of(EntryKind.PAY_IN, BUYER, CASH_ASSET, AMOUNT_LIMIT - 1))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EntryKind if kind != EntryKind.TRADE])
+def test_every_other_entry_has_two_legs_that_sum_to_zero(kind):
+    asset = CASH_ASSET if kind == EntryKind.PAY_IN else PRODUCT
+    legs = legs_of(kind, BUYER, asset, 9)
+    assert 2 == len(legs)
+    assert {} == unbalanced_assets(legs)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asset", "amount"),
+    [
+        (EntryKind.ISSUE, CASH_ASSET, 1),
+        (EntryKind.PAY_IN, PRODUCT, 1),
+        (EntryKind.DEPOSITED, PRODUCT, 0),
+        (EntryKind.DEPOSITED, PRODUCT, -1),
+    ],
+)
+def test_an_entry_that_can_not_be_is_refused(kind, asset, amount):
+    with pytest.raises(LedgerError):
+        legs_of(kind, BUYER, asset, amount)
+
+
+def test_the_ledger_needs_neither_zeromq_nor_a_database():
+    code = (
+        "import sys, cea_exchange.registry.ledger as l;"
+        "assert not {'zmq', 'apsw', 'typer'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

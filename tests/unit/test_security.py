@@ -1,0 +1,138 @@
+"""Keys and sockets fail closed: no key, no handler, no allow-list entry means no connection."""
+
+import os
+
+import pytest
+import zmq
+
+from cea_exchange.protocol.security import (
+    AllowList,
+    CurveKeys,
+    SecurityError,
+    StrangerAdmitted,
+    client_socket,
+    refuses_strangers,
+    sender_key,
+    server_socket,
+)
+
+DOMAIN = "orders"
+
+
+@pytest.fixture
+def context():
+    context = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.fixture
+def allow_list(context):
+    allow_list = AllowList(context)
+    yield allow_list
+    allow_list.close()
+
+
+def bind(allow_list, context, keys):
+    return server_socket(
+        allow_list, context, zmq.ROUTER, domain=DOMAIN, keys=keys, address="tcp://127.0.0.1:0"
+    )
+
+
+def test_known_key_is_named_on_every_frame(context, allow_list):
+    server, member = CurveKeys.new(), CurveKeys.new()
+    allow_list.allow(DOMAIN, {member.public}.__contains__)
+    socket, endpoint = bind(allow_list, context, server)
+    peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
+    peer.connect(endpoint)
+    peer.send_multipart([b"C", b"payload"])
+    assert socket.poll(5_000)
+    frames = socket.recv_multipart(copy=False)
+    assert [sender_key(frame) for frame in frames] == [member.public] * 3
+
+
+def test_a_key_that_joins_later_is_admitted(context, allow_list):
+    server, member, members = CurveKeys.new(), CurveKeys.new(), set()
+    allow_list.allow(DOMAIN, members.__contains__)
+    socket, endpoint = bind(allow_list, context, server)
+    refuses_strangers(endpoint, server.public)
+    members.add(member.public)
+    peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
+    peer.connect(endpoint)
+    peer.send(b"hello")
+    assert socket.poll(5_000)
+
+
+def test_self_test_notices_a_socket_that_lets_everybody_in(context, allow_list):
+    server = CurveKeys.new()
+    allow_list.allow(DOMAIN, lambda key: True)
+    _, endpoint = bind(allow_list, context, server)
+    with pytest.raises(StrangerAdmitted, match="random key"):
+        refuses_strangers(endpoint, server.public)
+
+
+@pytest.mark.parametrize("allowed", [lambda key: 1, lambda key: 1 // 0, lambda key: None])
+def test_anything_but_true_refuses(context, allow_list, allowed):
+    server = CurveKeys.new()
+    allow_list.allow(DOMAIN, allowed)
+    _, endpoint = bind(allow_list, context, server)
+    refuses_strangers(endpoint, server.public)
+
+
+def test_a_domain_without_a_list_admits_nobody(context, allow_list):
+    server, member = CurveKeys.new(), CurveKeys.new()
+    allow_list.allow("another", {member.public}.__contains__)
+    socket, endpoint = bind(allow_list, context, server)
+    peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
+    peer.connect(endpoint)
+    peer.send(b"hello")
+    assert not socket.poll(300)
+
+
+def test_nobody_gets_in_after_the_handler_has_stopped(context):
+    server, member = CurveKeys.new(), CurveKeys.new()
+    allow_list = AllowList(context)
+    allow_list.allow(DOMAIN, {member.public}.__contains__)
+    socket, endpoint = bind(allow_list, context, server)
+    allow_list.close()
+    peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
+    peer.connect(endpoint)
+    peer.send(b"hello")
+    assert not socket.poll(300)
+    with pytest.raises(SecurityError, match="handler has stopped"):
+        bind(allow_list, context, server)
+
+
+def test_an_address_that_is_taken_is_one_clear_error(context, allow_list):
+    server = CurveKeys.new()
+    _, endpoint = bind(allow_list, context, server)
+    with pytest.raises(SecurityError, match="can not bind"):
+        server_socket(
+            allow_list, context, zmq.ROUTER, domain=DOMAIN, keys=server, address=endpoint
+        )
+
+
+def test_keys_come_back_from_files_of_mode_0600(tmp_path):
+    keys = CurveKeys.new()
+    keys.save(tmp_path, "venue")
+    assert CurveKeys.load(tmp_path, "venue") == keys
+    assert (tmp_path / "venue.secret").stat().st_mode & 0o777 == 0o600
+    assert keys.secret not in repr(keys)
+    with pytest.raises(FileExistsError):
+        keys.save(tmp_path, "venue")
+
+
+def test_bad_key_files_are_refused(tmp_path):
+    CurveKeys.new().save(tmp_path, "a")
+    CurveKeys.new().save(tmp_path, "b")
+    with pytest.raises(SecurityError, match="expected a key file"):
+        CurveKeys.load(tmp_path, "nobody")
+    (tmp_path / "a.secret").write_text((tmp_path / "b.secret").read_text())
+    with pytest.raises(SecurityError, match="not the secret of a.public"):
+        CurveKeys.load(tmp_path, "a")
+    os.chmod(tmp_path / "b.secret", 0o644)
+    with pytest.raises(SecurityError, match="mode 0600"):
+        CurveKeys.load(tmp_path, "b")
+    (tmp_path / "b.public").write_text("short")
+    with pytest.raises(SecurityError, match="40 z85 characters"):
+        CurveKeys.load(tmp_path, "b")

@@ -1,0 +1,252 @@
+"""The sequencer without sockets: durable before released, and back by replay."""
+
+from itertools import count
+
+import numpy as np
+import pytest
+from simulation.small_market import (
+    PROFILE,
+    day_begin,
+    feed,
+    orders,
+    pairs,
+    sequencer_open,
+)
+from simulation.small_market import journal_unpadded
+from simulation.volatile_storage import VolatileStorage
+
+from cea_exchange.domain.records import EventKind, Phase, Side
+from cea_exchange.journal import (
+    EventStore,
+    JournalError,
+    JournalFull,
+    JournalPoisoned,
+    read_frames,
+)
+from cea_exchange.matching.reference import ReferenceMarket
+from cea_exchange.protocol import control
+from cea_exchange.venue import sequencer as module
+from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.state_machine import ControlRefused, StateDiverged
+
+
+def traded(sequencer, batches=5):
+    day_begin(sequencer)
+    batch = pairs()
+    return [sequencer.run_records(next(batch)) for _ in range(batches)]
+
+
+def kinds(events):
+    return [EventKind(kind).name for kind in events["kind"]]
+
+
+def test_replay_comes_to_the_same_state(tmp_path):
+    first = sequencer_open(tmp_path)
+    traded(first)
+    first.close()
+    second = sequencer_open(tmp_path)
+    assert second.machine.core.state_hash() == first.machine.core.state_hash()
+    assert second.machine.feed_seq == len(feed())
+    assert second.index.report_count(0) == first.index.report_count(0)
+    assert list(second.index.settlement) == list(first.index.settlement)
+    second.close()
+
+
+def test_the_compiled_market_replays_what_the_reference_market_wrote(tmp_path):
+    first = sequencer_open(tmp_path)
+    traded(first)
+    first.close()
+    second = Sequencer.open(tmp_path, PROFILE, now_ns=count(10_000).__next__)
+    assert second.machine.core.state_hash() == first.machine.core.state_hash()
+    second.close()
+
+
+def test_a_checkpoint_follows_each_phase_change(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    traded(sequencer)
+    events, _ = sequencer.run_controls([control.PhaseSet(phase=Phase.BREAK)])
+    assert kinds(events) == ["PHASE_CHANGED", "CHECKPOINT"]
+    sequencer.close()
+
+
+def test_a_checkpoint_follows_many_commands(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "CHECKPOINT_COMMANDS", 8)
+    sequencer = sequencer_open(tmp_path)
+    with_checkpoint = ["CHECKPOINT" in kinds(events) for events in traded(sequencer, 12)]
+    assert sum(with_checkpoint) == 3
+    sequencer.close()
+
+
+def test_a_wrong_checkpoint_stops_the_replay(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    traded(sequencer)
+    wrong = control.Checkpoint(
+        state_hash=1, holdings_hash=2, settlement_seq=sequencer.machine.core.settlement_seq
+    )
+    with pytest.raises(StateDiverged, match="state_hash"):
+        sequencer.run_controls([wrong])
+    sequencer.close()
+    with pytest.raises(StateDiverged, match="state_hash"):
+        sequencer_open(tmp_path)
+
+
+def test_journaled_time_never_goes_back(tmp_path):
+    times = iter([5_000, 4_000, 6_000, *range(6_001, 7_000)])
+    sequencer = Sequencer.open(
+        tmp_path, PROFILE, now_ns=times.__next__, core_class=ReferenceMarket
+    )
+    traded(sequencer)
+    sequencer.close()
+    stamps = [frame.time_ns for frame in read_frames(tmp_path / "journal")]
+    assert stamps == sorted(stamps)
+    assert stamps[:3] == [5_000, 5_000, 6_000]
+
+
+def test_a_full_disk_refuses_the_batch_and_goes_on_later(tmp_path, monkeypatch):
+    journal_unpadded(monkeypatch)
+    storage = VolatileStorage()
+    sequencer = sequencer_open(tmp_path, storage=storage)
+    traded(sequencer)
+    before = sequencer.machine.core.state_hash()
+    storage.bytes_free = 10
+    batch = orders((0, 100, Side.SELL, 9750, 5))
+    with pytest.raises(JournalFull):
+        sequencer.run_records(batch)
+    _, refusals = sequencer.run_controls([control.Halt()])
+    assert "no room" in refusals[0]
+    assert sequencer.machine.core.state_hash() == before
+    storage.bytes_free = None
+    assert kinds(sequencer.run_records(batch)) == ["ORDER_ACCEPTED", "ORDER_RESTED"]
+    sequencer.close()
+
+
+def test_a_failing_sync_releases_nothing(tmp_path):
+    storage = VolatileStorage()
+    sequencer = sequencer_open(tmp_path, storage=storage)
+    traded(sequencer)
+    storage.sync_fails = True
+    for _ in range(2):
+        with pytest.raises(JournalPoisoned):
+            sequencer.run_records(orders((0, 100, Side.SELL, 9750, 5)))
+
+
+def test_power_loss_keeps_all_that_was_returned(tmp_path):
+    storage = VolatileStorage()
+    sequencer = sequencer_open(tmp_path, storage=storage)
+    released = traded(sequencer)
+    storage.crash()
+    again = sequencer_open(tmp_path, storage=storage)
+    last = int(released[-1]["seq"][-1])
+    assert again.machine.core.event_seq == last
+    rows = again.event_rows(released[-1]["seq"])
+    assert rows.tobytes() == released[-1].tobytes()
+    again.close()
+
+
+def test_an_event_store_behind_the_journal_is_rebuilt(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    released = np.concatenate(traded(sequencer))
+    sequencer.close()
+    with EventStore.open(tmp_path / "events", log_id=sequencer.journal.log_id) as store:
+        store.truncate(store.count - 7)
+    again = sequencer_open(tmp_path)
+    assert again.event_rows(released["seq"]).tobytes() == released.tobytes()
+    again.close()
+
+
+def test_holes_in_the_event_store_are_filled(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    released = np.concatenate(traded(sequencer))
+    sequencer.close()
+    path = tmp_path / "events" / "events.rows"
+    data = bytearray(path.read_bytes())
+    data[-700:-500] = bytes(200)
+    path.write_bytes(data)
+    again = sequencer_open(tmp_path)
+    assert again.event_rows(released["seq"]).tobytes() == released.tobytes()
+    again.close()
+
+
+def test_an_event_that_replay_does_not_give_stops_the_start(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    traded(sequencer)
+    sequencer.close()
+    path = tmp_path / "events" / "events.rows"
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0x40
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match=r"events \d+ to \d+ differ"):
+        sequencer_open(tmp_path)
+
+
+def test_a_journal_that_lost_acknowledged_work_stops_the_start(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    traded(sequencer)
+    (segment,) = (tmp_path / "journal").iterdir()
+    whole = segment.read_bytes()
+    # The last frame loses its last byte, and the padding behind it.
+    segment.write_bytes(whole.rstrip(b"\0")[:-1])
+    for _ in range(2):
+        with pytest.raises(JournalError, match="acknowledged work is missing"):
+            sequencer_open(tmp_path)
+    segment.write_bytes(whole)
+    sequencer_open(tmp_path).close()
+    sequencer.close()
+
+
+def test_a_journal_that_is_gone_stops_the_start(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    traded(sequencer)
+    sequencer.close()
+    for segment in (tmp_path / "journal").iterdir():
+        segment.unlink()
+    for _ in range(2):
+        with pytest.raises(JournalError, match="no journal"):
+            sequencer_open(tmp_path)
+
+
+def test_another_profile_stops_the_start(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    traded(sequencer)
+    sequencer.close()
+    from cea_exchange.domain.profile import load_profile
+
+    with pytest.raises(JournalError, match="profile hash"):
+        Sequencer.open(tmp_path, load_profile("open"), now_ns=lambda: 0)
+
+
+@pytest.mark.parametrize(
+    "message, complaint",
+    [
+        (control.DayClose(), "no trading day"),
+        (control.PhaseSet(phase=Phase.LISTED), "no trading day"),
+        (control.ProductDeclared(product="CEA23", reference_price=1), "declared already"),
+        (control.AccountDeclared(account="alice"), "declared already"),
+        (control.AccountDeclared(account="a b"), "without spaces"),
+        (control.KeyGranted(key="k" * 40, account="nobody"), "not declared"),
+        (control.FeedItem(transfer_seq=7, command=control.KeyRevoked(key="k" * 40)), "came 7"),
+    ],
+)
+def test_what_does_not_fit_is_refused_and_not_journaled(tmp_path, message, complaint):
+    sequencer = sequencer_open(tmp_path)
+    sequencer.run_controls(feed())
+    next_seq = sequencer.journal.next_seq
+    _, refusals = sequencer.run_controls([message])
+    assert complaint in refusals[0]
+    assert sequencer.journal.next_seq == next_seq
+    with pytest.raises(ControlRefused):
+        sequencer.machine.apply_control(message)
+    sequencer.close()
+
+
+def test_an_unknown_product_is_not_the_whole_market(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    day_begin(sequencer)
+    events, _ = sequencer.run_controls([control.Halt(product="CEA99")])
+    assert kinds(events) == ["ORDER_REJECTED"]
+    item = control.TransferIn(account="alice", product="CEA99", amount=5)
+    seq = sequencer.machine.feed_seq + 1
+    events, _ = sequencer.run_controls([control.FeedItem(transfer_seq=seq, command=item)])
+    assert kinds(events) == ["TRANSFER_REJECTED"]
+    assert not sequencer.machine.core.market_halted
+    sequencer.close()

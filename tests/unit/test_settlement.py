@@ -1,0 +1,459 @@
+"""Settlement: each record once, in order, or none; whatever is changed by hand is found."""
+
+import apsw
+import numpy as np
+import pytest
+from settlement_records import (
+    ALICE,
+    ALICE_CASH,
+    BOB,
+    BOB_TONNES,
+    DATE,
+    LOG_ID,
+    PRODUCT,
+    Venue,
+    registry_prepare,
+    venue_with_deposits,
+)
+
+from cea_exchange.domain.naming import CASH_NAME, holding_hash
+from cea_exchange.domain.records import EventKind, Operation, Phase
+from cea_exchange.protocol.control import control_decode
+from cea_exchange.registry.acts import ActError, Registry
+from cea_exchange.registry.feed import feed_items
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconcile import check_ledger, settled_records
+from cea_exchange.registry.settlement import (
+    Diverged,
+    PoisonRecord,
+    Settlement,
+    SettlementGap,
+    SettlementStopped,
+    WrongLog,
+)
+from cea_exchange.registry.store import Store, StoreError
+
+
+@pytest.fixture
+def data(tmp_path):
+    registry_prepare(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def store(data):
+    with Store.open(data) as store:
+        yield store
+
+
+def held(store, account_index, asset, compartment=Compartment.TRADING):
+    return store.balance(Holding(account_index, asset, compartment))
+
+
+def day(trades=20):
+    """A day's records: deposits, trades, close and a checkpoint."""
+    venue = venue_with_deposits()
+    for number in range(trades):
+        venue.trade(number + 1, buy_fee=number, sell_fee=1)
+    tonnes = trades * (trades + 1) // 2
+    venue.day_closed(volume=tonnes, amount=100 * tonnes)
+    venue.checkpoint(Phase.CLOSED)
+    return venue
+
+
+# -- order, repeats, gaps ----------------------------------------------------------------------------
+
+
+def test_a_day_is_settled_and_agrees_with_the_venue(data, store):
+    venue = day()
+    assert len(venue.records) == Settlement(store).apply(LOG_ID, venue.records)
+    assert "ok" == store.state
+    assert DATE == store.confirmed_date
+    assert venue.held["alice", CASH_NAME] == held(store, ALICE, CASH_ASSET)
+    assert venue.held["bob", PRODUCT] == held(store, BOB, 0)
+    found = check_ledger(data)
+    assert [] == found.differences
+    assert (20, 24, ALICE_CASH) == (found.trades, found.checkpoint_seq, found.cash)
+    assert {PRODUCT: BOB_TONNES} == found.tonnes
+    assert "reconciled at seq 24: venue hash = registry hash" == found.sentence()
+    assert venue.records.tobytes() == settled_records(data).tobytes()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pieces_repeated_and_overlapping_settle_once(data, store, size):
+    records = day().records
+    settlement = Settlement(store)
+    for start in range(0, len(records), size):
+        settlement.apply(LOG_ID, records[max(0, start - 3) : start + size])
+        settlement.apply(LOG_ID, records[: start + size])
+    assert [] == check_ledger(data).differences
+    assert 20 == store.one("SELECT count(*) FROM trades")
+
+
+def test_a_gap_applies_nothing_and_says_what_is_next(store):
+    records = day().records
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, records[:5])
+    with pytest.raises(SettlementGap) as gap:
+        settlement.apply(LOG_ID, records[6:])
+    assert (6, 7) == (gap.value.expected, gap.value.came)
+    assert 5 == store.last_seq
+
+
+def test_a_run_with_a_hole_in_it_is_refused(store):
+    records = day().records
+    with pytest.raises(PoisonRecord):
+        Settlement(store).apply(LOG_ID, np.concatenate([records[:3], records[4:]]))
+    assert 0 == store.last_seq
+
+
+def test_a_repeat_with_other_content_stops_the_line(store):
+    venue = day()
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, venue.records)
+    other = venue.records.copy()
+    other["price"][4] += 1
+    with pytest.raises(PoisonRecord, match="another one"):
+        settlement.apply(LOG_ID, other)
+
+
+def test_another_log_is_refused(store):
+    records = day().records
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, records[:5])
+    with pytest.raises(WrongLog):
+        settlement.apply("log-2", records[5:])
+    assert 5 == store.last_seq
+
+
+# -- records that can not be ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"cash": 1},
+        {"account_index": 2},
+        {"counter_account_index": 99},
+        {"product_index": 1},
+        {"kind": EventKind.ORDER_ACCEPTED},
+        {"kind": 0},
+        {"tonnes": BOB_TONNES, "cash": 100 * BOB_TONNES},
+        {"price": 10_000_000, "cash": 500_000_000},
+        {"buy_fee": 2**62},
+    ],
+)
+def test_a_poison_record_stops_the_line_in_front_of_it(data, store, odd):
+    venue = venue_with_deposits()
+    venue.trade(5)
+    venue.trade(**({"tonnes": 5} | odd))
+    venue.trade(5)
+    settlement = Settlement(store)
+    for _ in range(2):
+        with pytest.raises(PoisonRecord) as poison:
+            settlement.apply(LOG_ID, venue.records)
+        assert 4 == poison.value.settlement_seq
+        assert 3 == store.last_seq
+    assert [] == check_ledger(data).differences
+
+
+def test_a_deposit_that_was_never_asked_for_is_poison(store):
+    venue = venue_with_deposits()
+    venue.deposited(ALICE, 4, cash=ALICE_CASH)
+    with pytest.raises(PoisonRecord, match="pending"):
+        Settlement(store).apply(LOG_ID, venue.records)
+    other = Venue()
+    other.deposited(ALICE, 4, cash=ALICE_CASH - 1)
+    assert 2 == store.last_seq
+
+
+@pytest.mark.parametrize("transfer_seq", [0, 1, 3, 6, 2**64 - 1])
+def test_an_answer_to_no_transfer_is_poison(store, transfer_seq):
+    venue = Venue()
+    venue.deposited(ALICE, transfer_seq, cash=ALICE_CASH)
+    with pytest.raises(PoisonRecord):
+        Settlement(store).apply(LOG_ID, venue.records)
+
+
+# -- transfers -----------------------------------------------------------------------------------------
+
+
+def test_a_transfer_is_in_transit_until_the_venue_has_it(store):
+    transit, registration = Compartment.TRANSIT, Compartment.REGISTRATION
+    assert BOB_TONNES == held(store, BOB, 0, transit)
+    assert 0 == held(store, BOB, 0, registration) == held(store, BOB, 0)
+    Settlement(store).apply(LOG_ID, venue_with_deposits().records)
+    assert 0 == held(store, BOB, 0, transit)
+    assert BOB_TONNES == held(store, BOB, 0)
+
+
+def test_a_refused_deposit_goes_back(data, store):
+    venue = Venue()
+    venue.transfer_rejected(ALICE, 4, Operation.DEPOSIT, cash=ALICE_CASH)
+    venue.checkpoint()
+    Settlement(store).apply(LOG_ID, venue.records)
+    assert ALICE_CASH == held(store, ALICE, CASH_ASSET, Compartment.REGISTRATION)
+    assert ("rejected", 19) == store.one("SELECT state, reason FROM transfers LIMIT 1")
+    assert [] == check_ledger(data).differences
+
+
+def test_a_withdrawal_moves_nothing_before_the_venue_let_it_go(data, store):
+    registry = Registry(store)
+    settlement = Settlement(store)
+    venue = venue_with_deposits()
+    settlement.apply(LOG_ID, venue.records)
+    transfer_seq = registry.transfer_out("alice", None, 1_000)
+    refused = registry.transfer_out("alice", None, 2 * ALICE_CASH)
+    assert ALICE_CASH == held(store, ALICE, CASH_ASSET)
+    venue.withdrawn(ALICE, transfer_seq, cash=1_000)
+    venue.transfer_rejected(ALICE, refused, Operation.WITHDRAW, cash=2 * ALICE_CASH)
+    venue.checkpoint()
+    settlement.apply(LOG_ID, venue.records)
+    assert ALICE_CASH - 1_000 == held(store, ALICE, CASH_ASSET)
+    assert 1_000 == held(store, ALICE, CASH_ASSET, Compartment.REGISTRATION)
+    assert [] == check_ledger(data).differences
+
+
+def test_the_feed_is_numbered_without_a_gap(store):
+    items = [control_decode(item) for item in feed_items(store, 1, 100)]
+    assert [1, 2, 3, 4, 5] == [item.transfer_seq for item in items]
+    names = [type(item.command).__name__ for item in items]
+    assert [
+        "ProductDeclared",
+        "AccountDeclared",
+        "AccountDeclared",
+        "TransferIn",
+        "TransferIn",
+    ] == names
+    assert [4, 5] == [control_decode(item).transfer_seq for item in feed_items(store, 4, 9)]
+
+
+# -- acts ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda r: r.account_open("alice"),
+        lambda r: r.account_open(""),
+        lambda r: r.account_open("bank account"),
+        lambda r: r.account_open(7),
+        lambda r: r.product_declare(PRODUCT, 9749),
+        lambda r: r.product_declare(CASH_NAME, 9749),
+        lambda r: r.product_declare("CEA25", 0),
+        lambda r: r.product_declare("CEA25", 97.49),
+        lambda r: r.product_declare("CEA25", 10_000_001),
+        lambda r: r.key_grant("short", "alice"),
+        lambda r: r.key_grant("k" * 40, "nobody"),
+        lambda r: r.key_grant("k" * 40, "alice", operator_index=16),
+        lambda r: r.key_grant("k" * 40, "alice", role="king"),
+        lambda r: r.key_revoke("k" * 40),
+        lambda r: r.issue("nobody", PRODUCT, 1),
+        lambda r: r.issue("alice", "CEA99", 1),
+        lambda r: r.issue("alice", PRODUCT, 0),
+        lambda r: r.issue("alice", PRODUCT, -1),
+        lambda r: r.issue("alice", PRODUCT, 1.0),
+        lambda r: r.issue("alice", PRODUCT, True),
+        lambda r: r.issue("alice", PRODUCT, 2**62),
+        lambda r: r.issue("alice", PRODUCT, 2**70),
+        lambda r: r.pay_in("alice", 10.5),
+        lambda r: r.pay_in("alice", 0),
+        lambda r: r.transfer_in("bob", PRODUCT, 1),
+        lambda r: r.transfer_in("alice", None, 1),
+        lambda r: r.transfer_out("alice", None, 0),
+        lambda r: r.transfer_out("alice", "CEA99", 1),
+    ],
+)
+def test_a_refused_act_changes_nothing(data, store, act):
+    tables = ["accounts", "products", "keys", "entries", "postings", "transfers", "feed"]
+
+    def counts():
+        return [store.one(f"SELECT count(*) FROM {table}") for table in tables]
+
+    before = counts()
+    with pytest.raises(ActError):
+        act(Registry(store))
+    assert before == counts()
+    assert [] == check_ledger(data).differences
+
+
+def test_acts_in_one_transaction_are_all_done_or_none(store):
+    registry = Registry(store)
+    with pytest.raises(ActError), registry.transaction():
+        registry.account_open("carol")
+        registry.issue("carol", PRODUCT, 10)
+        registry.transfer_in("carol", PRODUCT, 11)
+    assert store.account_index("carol") is None
+
+
+def test_a_second_process_is_refused(data, store):
+    with pytest.raises(StoreError, match="another process"):
+        Store.open(data)
+
+
+def test_a_folder_without_a_registry_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="there is none"):
+        check_ledger(tmp_path)
+
+
+# -- divergence ----------------------------------------------------------------------------------------
+
+
+def test_the_hash_by_sql_is_the_sum_of_the_holdings(store):
+    venue = day()
+    Settlement(store).apply(LOG_ID, venue.records)
+    total = sum(holding_hash(*key, amount) for key, amount in venue.held.items())
+    assert total % 2**64 == store.holdings_hash(store.last_seq)
+    # As of the two deposits.
+    first = holding_hash("alice", CASH_NAME, ALICE_CASH) + holding_hash("bob", PRODUCT, BOB_TONNES)
+    assert first % 2**64 == store.holdings_hash(2)
+
+
+def test_another_hash_of_the_venue_stops_the_line_behind_the_checkpoint(data, store):
+    venue = venue_with_deposits()
+    venue.trade(5)
+    venue.checkpoint(off_by=1)
+    venue.trade(5)
+    settlement = Settlement(store)
+    with pytest.raises(Diverged):
+        settlement.apply(LOG_ID, venue.records)
+    assert 4 == store.last_seq
+    assert store.state.startswith("diverged: at seq 4 venue hash")
+    with pytest.raises(Diverged):
+        settlement.apply(LOG_ID, venue.records[4:])
+    assert settlement.reconsider().startswith("diverged")
+    assert not check_ledger(data).agrees
+
+
+def test_totals_of_the_day_are_compared(store):
+    venue = venue_with_deposits()
+    venue.trade(5)
+    venue.day_closed(volume=5, amount=501)
+    with pytest.raises(Diverged, match="registry settled 5 t for 500 fen"):
+        Settlement(store).apply(LOG_ID, venue.records)
+    assert 0 == store.confirmed_date
+
+
+def test_a_posting_changed_before_the_checkpoint_is_named_and_can_be_mended(data, store):
+    venue = day()
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, venue.records[:20])
+    store.execute("DROP TRIGGER postings_no_update")
+    change = "UPDATE postings SET amount = amount + ? WHERE account_index = 1 AND posting_id = 12"
+    store.execute(change, (7,))
+    changed = store.connection.changes()
+    assert 1 == changed
+    with pytest.raises(Diverged, match="accounts: bob"):
+        settlement.apply(LOG_ID, venue.records[20:])
+    store.execute(change, (-7,))
+    assert "ok" == settlement.reconsider()
+    assert [] == check_ledger(data).differences
+
+
+def test_postings_are_append_only(store):
+    for sql in ("UPDATE postings SET amount = 1", "DELETE FROM postings"):
+        with pytest.raises(apsw.ConstraintError, match="append-only"):
+            store.execute(sql)
+
+
+TAMPERINGS = {
+    "balance up": "UPDATE balances SET amount = amount + 1 WHERE account_index = 1 AND amount > 0",
+    "balance gone": "DELETE FROM balances WHERE account_index = 1",
+    "balance below zero is refused elsewhere": "UPDATE balances SET amount = 0"
+    " WHERE account_index = 1 AND asset_index = 0",
+    "posting up": "UPDATE postings SET amount = amount + 1 WHERE posting_id ="
+    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
+    "posting gone": "DELETE FROM postings WHERE posting_id ="
+    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
+    "posting of another": "UPDATE postings SET account_index = 0 WHERE posting_id ="
+    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
+    "posting elsewhere": "UPDATE postings SET compartment = 1 WHERE posting_id ="
+    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
+    "posting at another time": "UPDATE postings SET settlement_seq = 1 WHERE posting_id ="
+    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
+    "posting of no entry": "INSERT INTO postings VALUES (NULL, 999, 3, 1, 0, 3, 1)",
+    "posting of an earlier entry": "INSERT INTO postings VALUES (NULL, 0, 3, 1, 0, 3, 1)",
+    "posting twice": "INSERT INTO postings SELECT NULL, entry_id, settlement_seq, account_index,"
+    " asset_index, compartment, amount FROM postings WHERE account_index = 1 LIMIT 1",
+    "issue up, legs and balances too": "UPDATE postings SET amount = amount + sign(amount)"
+    " WHERE entry_id = 2; UPDATE balances SET amount = amount - 1 WHERE account_index = -1;"
+    " UPDATE balances SET amount = amount + 1 WHERE account_index = 1 AND compartment = 1",
+    "trade up": "UPDATE trades SET tonnes = tonnes + 1 WHERE settlement_seq = 5",
+    "trade gone": "DELETE FROM trades WHERE settlement_seq = 5",
+    "transfer up": "UPDATE transfers SET amount = amount + 1 WHERE account_index = 1",
+    "transfer pending again": "UPDATE transfers SET state = 'pending' WHERE account_index = 1",
+    "account renamed": "UPDATE accounts SET account = 'bobby' WHERE account_index = 1",
+}
+
+
+@pytest.mark.parametrize("how", TAMPERINGS)
+def test_whatever_is_changed_by_hand_names_the_account(data, how):
+    with Store.open(data) as store:
+        Settlement(store).apply(LOG_ID, day().records)
+        store.execute("DROP TRIGGER postings_no_update")
+        store.execute("DROP TRIGGER postings_no_delete")
+        store.execute(TAMPERINGS[how])
+    found = check_ledger(data)
+    assert not found.agrees
+    assert any("bob" in difference for difference in found.differences), found.differences
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM settlement_records WHERE settlement_seq = 5",
+        "UPDATE settlement_records SET record = zeroblob(160) WHERE settlement_seq = 5",
+        "UPDATE meta SET last_seq = last_seq - 1",
+        "UPDATE meta SET last_seq = last_seq + 1",
+        "UPDATE checkpoints SET venue_hash = '0000000000000000'",
+        "DELETE FROM checkpoints",
+        "DELETE FROM feed WHERE transfer_seq = 2",
+        "DELETE FROM entries WHERE entry_id = 7",
+        "UPDATE entries SET kind = 99 WHERE entry_id = 7",
+        "UPDATE balances SET amount = amount + 1 WHERE account_index = -3",
+    ],
+)
+def test_other_changes_are_found_too(data, sql):
+    with Store.open(data) as store:
+        Settlement(store).apply(LOG_ID, day().records)
+        store.execute(sql)
+    assert not check_ledger(data).agrees
+
+
+def test_a_trade_settled_twice_is_found_though_all_sums_are_zero(data):
+    """Double settlement keeps every sum: only the comparison with the records shows it."""
+    with Store.open(data) as store:
+        Settlement(store).apply(LOG_ID, day().records)
+        entry = store.one("SELECT entry_id FROM entries WHERE settlement_seq = 10")
+        store.execute(
+            "INSERT INTO entries SELECT 1000, kind, settlement_seq, 0, 0, 0 FROM entries"
+            " WHERE entry_id = ?",
+            (entry,),
+        )
+        store.execute(
+            "INSERT INTO postings SELECT NULL, 1000, settlement_seq, account_index, asset_index,"
+            " compartment, amount FROM postings WHERE entry_id = ?",
+            (entry,),
+        )
+        store.execute(
+            "UPDATE balances SET amount = amount + p.total FROM (SELECT account_index AS a,"
+            " asset_index AS s, compartment AS c, sum(amount) AS total FROM postings"
+            " WHERE entry_id = ? GROUP BY 1, 2, 3) p"
+            " WHERE account_index = p.a AND asset_index = p.s AND compartment = p.c",
+            (entry,),
+        )
+    found = check_ledger(data)
+    assert any("settled twice" in difference for difference in found.differences)
+    assert any("venue hash" in difference for difference in found.differences)
+
+
+def test_the_primary_key_holds_where_last_seq_was_set_back(data, store):
+    settlement = Settlement(store)
+    records = day().records
+    settlement.apply(LOG_ID, records[:10])
+    store.execute("UPDATE meta SET last_seq = 5")
+    with pytest.raises(SettlementStopped):
+        settlement.apply(LOG_ID, records[5:])
+    store.execute("UPDATE meta SET last_seq = 10")
+    settlement.apply(LOG_ID, records[10:])
+    assert [] == check_ledger(data).differences
