@@ -1,0 +1,206 @@
+"""`cea-exchange demo`: one trading day as real processes, settled and reconciled."""
+
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.domain.units import cash_format, price_format, price_parse
+from cea_exchange.loadtest.report import milliseconds
+from cea_exchange.loadtest.trading_day import (
+    DayReport,
+    DaySettings,
+    reference_from_closes,
+    run_trading_days,
+)
+
+REFERENCE_PRICE = "97.49"
+FIRST_DAY = "2025-01-02"
+PRODUCTS = ("CEA23", "CEA24")
+TABLE_WIDTH = 96
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("demo")(demo)
+
+
+def demo(
+    participants: Annotated[int, typer.Option(min=3, help="Accounts, each with a key.")] = 320,
+    orders: Annotated[int, typer.Option(min=1, help="Orders entered, over all days.")] = 100_000,
+    days: Annotated[int, typer.Option(min=1, max=250, help="Trading days.")] = 1,
+    seed: Annotated[int, typer.Option(help="Decides who wants what.")] = 20250102,
+    rate: Annotated[float, typer.Option(min=1, help="Commands a second, all together.")] = 2_500.0,
+    day: Annotated[str, typer.Option("--date", help="First trading day.")] = FIRST_DAY,
+    closes: Annotated[
+        Path | None, typer.Option(help="Daily data (CSV): the last close is the reference.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="New folder that is kept.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Run a venue, a registry and a population of participants through a trading day.
+
+    Prints the market bulletin, the settlement and the reconciliation. Exit status 1 if a check
+    fails.
+    """
+    console = Console(stderr=as_json, soft_wrap=True)
+    try:
+        settings = _settings(participants, orders, days, seed, rate, day, closes)
+        with _data_folder(data) as folder:
+            report = run_trading_days(folder, settings, lambda line: console.print(f"- {line}"))
+    except (RuntimeError, TimeoutError) as error:
+        raise CheckFailed(str(error)) from error
+    except (ValueError, OSError) as error:
+        raise CommandError(str(error)) from error
+    if as_json:
+        print(json.dumps(_as_dict(report, settings), indent=2))
+    else:
+        _print(console, report, settings)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def _settings(
+    participants: int,
+    orders: int,
+    days: int,
+    seed: int,
+    rate: float,
+    day: str,
+    closes: Path | None,
+) -> DaySettings:
+    first_day = date.fromisoformat(day)
+    reference = price_parse(REFERENCE_PRICE)
+    if closes is not None:
+        reference = reference_from_closes(closes, first_day)
+    return DaySettings(
+        participants=participants,
+        orders=orders,
+        days=days,
+        seed=seed,
+        rate=rate,
+        first_day=first_day,
+        reference_prices=dict.fromkeys(PRODUCTS, reference),
+    )
+
+
+@contextlib.contextmanager
+def _data_folder(data: Path | None) -> Iterator[Path]:
+    """Yield an empty folder: the user's, which stays, or one that goes away."""
+    if data is None:
+        with tempfile.TemporaryDirectory(prefix="cea-exchange-demo-") as name:
+            yield Path(name)
+        return
+    data.mkdir(parents=True, exist_ok=True)
+    if any(data.iterdir()):
+        raise FileExistsError(f"{data}: must be a new or an empty folder")
+    yield data
+
+
+def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
+    console.print(_bulletin_table(report), width=max(console.width, TABLE_WIDTH))
+    for trading_date, price in report.composites.items():
+        console.print(f"composite closing price {trading_date}: {price_format(price)} yuan/t")
+    load, ledger = report.load, report.ledger
+    console.print(
+        f"orders: {load.entered:,} entered, {load.traded_share:.1%} traded, "
+        f"{load.refused_share:.2%} of {load.commands:,} commands refused"
+    )
+    console.print("  " + ", ".join(f"{name} {count:,}" for name, count in load.sent.items()))
+    if load.refused:
+        console.print(
+            "  refused: " + ", ".join(f"{name} {count:,}" for name, count in load.refused.items())
+        )
+    console.print(f"trades settled: {ledger.trades:,}; postings: {ledger.postings:,}")
+    console.print(f"cash: {cash_format(ledger.cash)} yuan paid in = held by all accounts + fees")
+    for product, tonnes in ledger.tonnes.items():
+        console.print(f"allowances: {tonnes:,} t of {product} issued = held by all accounts")
+    console.print(ledger.sentence())
+    console.print(
+        f"{report.orders_per_second:,.0f} orders per second "
+        f"({report.commands_per_second:,.0f} commands, {settings.rate:,.0f} scheduled) "
+        f"over {report.trading_s:.1f} s and {settings.participants} sessions; "
+        f"whole run {report.total_s:.1f} s"
+    )
+    console.print(_latency_line(load.latency))
+    for sentence, holds, detail in report.checks:
+        console.print(
+            f"{'[green]ok[/]    ' if holds else '[bold red]FAILED[/]'} {sentence}: {detail}"
+        )
+
+
+def _bulletin_table(report: DayReport) -> Table:
+    table = Table(title="Market bulletin (yuan/t, t, yuan)")
+    table.add_column("date")
+    table.add_column("product")
+    for name in ("open", "high", "low", "close", "volume", "amount"):
+        table.add_column(name, justify="right")
+    for each in report.bulletins:
+        prices = [
+            price_format(price) if price else "-"
+            for price in (each.open, each.high, each.low, each.close)
+        ]
+        table.add_row(
+            str(each.trading_date),
+            each.product,
+            *prices,
+            f"{each.volume:,}",
+            cash_format(each.amount),
+        )
+    return table
+
+
+def _latency_line(latency: dict) -> str:
+    percentiles = ", ".join(
+        f"{name} {milliseconds(value)}" for name, value in latency.items() if name != "count"
+    )
+    return f"latency from due to answered, journaled and synced: {percentiles}"
+
+
+def _as_dict(report: DayReport, settings: DaySettings) -> dict:
+    ledger = report.ledger
+    return {
+        "passed": report.passed,
+        "participants": settings.participants,
+        "seed": settings.seed,
+        "bulletins": [_bulletin_dict(each) for each in report.bulletins],
+        "composite": {str(day): price_format(price) for day, price in report.composites.items()},
+        "load": report.load.as_dict(),
+        "orders_per_second": round(report.orders_per_second, 1),
+        "commands_per_second": round(report.commands_per_second, 1),
+        "trading_s": round(report.trading_s, 3),
+        "total_s": round(report.total_s, 3),
+        "settlement": {
+            "trades_settled": ledger.trades,
+            "postings": ledger.postings,
+            "cash": cash_format(ledger.cash),
+            "tonnes": ledger.tonnes,
+        },
+        "reconciliation": {
+            "settlement_seq": ledger.checkpoint_seq,
+            "venue_hash": ledger.venue_hash,
+            "registry_hash": ledger.registry_hash,
+            "differences": ledger.differences,
+            "sentence": ledger.sentence(),
+        },
+        "checks": [
+            {"check": sentence, "holds": holds, "found": detail}
+            for sentence, holds, detail in report.checks
+        ],
+    }
+
+
+def _bulletin_dict(each) -> dict:
+    fields = asdict(each)
+    for name in ("open", "high", "low", "close"):
+        fields[name] = price_format(fields[name]) if fields[name] else None
+    fields["amount"] = cash_format(fields["amount"])
+    return fields

@@ -1,0 +1,45 @@
+"""`cea-exchange keys`: CURVE key pairs for participants, operators and daemons."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cea_exchange.cli.errors import CommandError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    # A callback keeps `new` a subcommand while it is the only one.
+    group.callback()(_group)
+    group.command("new")(new)
+    app.add_typer(group, name="keys", help="CURVE key pairs.")
+
+
+def _group() -> None:
+    """CURVE key pairs."""
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Whose: NAME.public and NAME.secret are written.")],
+    directory: Annotated[Path, typer.Option(help="Where to.")] = Path(),
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Make a key pair; an existing file is never overwritten."""
+    from cea_exchange.protocol.security import CurveKeys
+
+    if not name or Path(name).name != name:
+        raise CommandError(f"expected a file name for the key, came {name!r}")
+    keys = CurveKeys.new()
+    try:
+        keys.save(directory, name)
+    except OSError as error:
+        place = error.filename or directory / name
+        raise CommandError(f"{place}: can't be written, {error.strerror}") from error
+    if json:
+        content = {"name": name, "public": keys.public, "directory": str(directory)}
+        typer.echo(msgspec.json.encode(content).decode())
+    else:
+        typer.echo(f"{keys.public}  {directory / (name + '.public')}")

@@ -1,0 +1,80 @@
+"""`cea-exchange registry`: the registry's daemon, and the check of its ledger."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cea_exchange.cli.errors import CheckFailed, CommandError
+
+Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group.command("serve")(serve)
+    group.command("reconcile")(reconcile)
+    app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
+
+
+def serve(
+    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")],
+    data: Data,
+) -> None:
+    """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.registry.config import ConfigError, config_load
+    from cea_exchange.registry.daemon import RegistryDaemon
+    from cea_exchange.registry.store import StoreError
+
+    _log_to_standard_error()
+    try:
+        daemon = RegistryDaemon(config_load(config), data)
+    except (ConfigError, SecurityError, StoreError) as error:
+        raise CommandError(str(error)) from error
+    with daemon:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.stop())
+        daemon.run()
+
+
+def reconcile(
+    data: Data,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
+    from cea_exchange.registry.reconcile import check_ledger
+    from cea_exchange.registry.store import StoreError
+
+    try:
+        found = check_ledger(data)
+    except StoreError as error:
+        raise CommandError(str(error)) from error
+    if json:
+        content = {"agrees": found.agrees, **msgspec.structs.asdict(found)}
+        typer.echo(msgspec.json.encode(content).decode())
+    elif found.agrees:
+        typer.echo(found.sentence())
+    else:
+        for difference in found.differences:
+            typer.echo(difference)
+    if not found.agrees:
+        raise CheckFailed(found.sentence())
+
+
+def _log_to_standard_error() -> None:
+    """Log events with fields, where a supervisor looks for them."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

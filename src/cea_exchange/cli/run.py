@@ -1,0 +1,81 @@
+"""`cea-exchange run`: plays a market script, writes its events as JSON Lines."""
+
+import sys
+from contextlib import ExitStack
+from enum import Enum
+from typing import Annotated, BinaryIO
+
+import typer
+
+from cea_exchange.cli.errors import CommandError
+
+STANDARD_INPUT = "-"
+
+
+class Core(Enum):
+    """Which class decides."""
+
+    compiled = "compiled"
+    reference = "reference"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("run")(run)
+
+
+def run(
+    script: Annotated[str, typer.Argument(help="A market script, - for standard input.")],
+    profile: Annotated[str, typer.Option(help="The rules: a name, or a file.")] = "cea",
+    state: Annotated[bool, typer.Option("--state", help="Print the final state too.")] = False,
+    core: Annotated[Core, typer.Option(help="Which market decides.")] = Core.compiled,
+) -> None:
+    """Play a market script through an embedded market; write its events as JSON Lines."""
+    from cea_exchange.domain.profile import ProfileError
+    from cea_exchange.matching.events import event_line
+    from cea_exchange.matching.market import Market
+    from cea_exchange.matching.script import ScriptError, script_events
+
+    try:
+        market = Market(profile, core=_core_class(core))
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
+    output = sys.stdout.buffer
+    with ExitStack() as stack:
+        lines = _open(script, stack)
+        try:
+            for events in script_events(lines, market, _name(script)):
+                output.writelines(map(event_line, events))
+                if script == STANDARD_INPUT:
+                    output.flush()
+            if state:
+                output.write(event_line(market.state()))
+        except ScriptError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise CommandError(f"{_name(script)}: can't be read, {error.strerror}") from error
+        finally:
+            output.flush()
+
+
+def _core_class(core: Core) -> type | None:
+    if core == Core.compiled:
+        return None
+    from cea_exchange.matching.reference import ReferenceMarket
+
+    return ReferenceMarket
+
+
+def _name(script: str) -> str:
+    return "<stdin>" if script == STANDARD_INPUT else script
+
+
+def _open(script: str, stack: ExitStack) -> BinaryIO:
+    if script == STANDARD_INPUT:
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(open(script, "rb"))
+    except OSError as error:
+        raise CommandError(f"{script}: expected a market script, {error.strerror}") from error

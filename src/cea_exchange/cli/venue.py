@@ -1,0 +1,128 @@
+"""`cea-exchange venue`: the venue's daemon, and what its operators do."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cea_exchange.cli.errors import CheckFailed, CommandError
+
+Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Product = Annotated[str | None, typer.Argument(help="Product; left out, the whole market.")]
+Account = Annotated[str, typer.Argument(help="Account.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for command in (serve, status, halt, resume, kill, restore, clock, stop):
+        group.command(command.__name__)(command)
+    app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
+
+
+def serve(
+    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")],
+    data: Data,
+) -> None:
+    """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
+    from cea_exchange.domain.calendar import CalendarError
+    from cea_exchange.domain.profile import ProfileError
+    from cea_exchange.journal import FolderInUse, JournalError, JournalFull, JournalPoisoned
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.venue.config import ConfigError, config_load
+    from cea_exchange.venue.daemon import VenueDaemon, VenueError
+    from cea_exchange.venue.state_machine import StateDiverged
+
+    _log_to_standard_error()
+    try:
+        daemon = VenueDaemon(config_load(config), data)
+    except (JournalError, JournalFull, StateDiverged) as error:
+        raise CheckFailed(f"nothing starts: {error}") from error
+    except (
+        CalendarError,
+        ConfigError,
+        FolderInUse,
+        ProfileError,
+        SecurityError,
+    ) as error:
+        raise CommandError(str(error)) from error
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    try:
+        daemon.run()
+    except (JournalPoisoned, OSError, SecurityError, StateDiverged, VenueError) as error:
+        raise CheckFailed(f"the venue stopped: {error}") from error
+    finally:
+        daemon.close()
+
+
+def status(data: Data, json: Json = False) -> None:
+    """Print where a running venue stands."""
+    _ask(data, {"op": "status"}, json)
+
+
+def halt(data: Data, product: Product = None, json: Json = False) -> None:
+    """Halt a product, or the market."""
+    _ask(data, {"op": "halt", "product": product}, json)
+
+
+def resume(data: Data, product: Product = None, json: Json = False) -> None:
+    """Lift the halt of a product, or of the market."""
+    _ask(data, {"op": "resume", "product": product}, json)
+
+
+def kill(account: Account, data: Data, json: Json = False) -> None:
+    """Suspend an account: its orders are cancelled and it may not trade."""
+    _ask(data, {"op": "suspend", "account": account}, json)
+
+
+def restore(account: Account, data: Data, json: Json = False) -> None:
+    """Let a suspended account trade again."""
+    _ask(data, {"op": "restore", "account": account}, json)
+
+
+def clock(
+    at: Annotated[str, typer.Argument(help="ISO 8601 time with offset.")],
+    data: Data,
+    json: Json = False,
+) -> None:
+    """Move a manual clock; what falls due on the way happens."""
+    _ask(data, {"op": "clock", "at": at}, json)
+
+
+def stop(data: Data, json: Json = False) -> None:
+    """End the daemon."""
+    _ask(data, {"op": "stop"}, json)
+
+
+def _ask(data: Path, request: dict[str, Any], json: bool) -> None:
+    from cea_exchange.venue.admin_client import AdminError, admin_ask
+
+    try:
+        answer = admin_ask(data, request)
+    except AdminError as error:
+        raise CommandError(str(error)) from error
+    if json:
+        typer.echo(msgspec.json.encode(answer).decode())
+        return
+    for field, value in answer.items():
+        if field != "op":
+            typer.echo(f"{field:16} {value}")
+
+
+def _log_to_standard_error() -> None:
+    """Log events with fields, where a supervisor looks for them."""
+    import structlog
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

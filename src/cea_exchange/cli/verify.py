@@ -1,0 +1,106 @@
+"""`cea-exchange verify`: replay a data folder's journal and compare all that was recorded."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+import typer
+
+from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.domain.profile import ProfileError, load_profile
+from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.journal import FolderInUse, FolderLock, JournalError
+from cea_exchange.registry.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.store import Store, StoreError
+from cea_exchange.venue.verify import VerifyResult, check_settlement_against, verify_data
+
+REGISTRY_DATABASE = Path("registry") / "registry.sqlite"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("verify")(verify)
+
+
+def verify(
+    data: Annotated[Path, typer.Argument(help="A venue's data folder; its registry's if shared.")],
+    registry: Annotated[
+        Path | None, typer.Option(help="The registry's data folder, if it is another.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="The profile file, if it is none of the package's.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Replay the journal; compare every recorded hash, event and settled trade with it.
+
+    Changes nothing. Exit status 1, with the first sequence that differs, if anything does.
+    """
+    if not (data / "journal").is_dir():
+        raise CommandError(f"{data}: expected a data folder with a journal, there is none")
+    if registry is not None and not (registry / REGISTRY_DATABASE).is_file():
+        raise CommandError(f"{registry}: expected a registry's data folder, there is none")
+    try:
+        loaded = load_profile(profile) if profile else None
+        with FolderLock(data, "venue.lock"):
+            result = verify_data(data, profile=loaded)
+        ledger = _ledger_check(registry or data, result)
+    except FolderInUse as error:
+        raise CommandError(f"{error}; stop it first") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or data}: can't be read: {error.strerror}") from error
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
+    except (JournalError, StoreError) as error:
+        raise CheckFailed(str(error)) from error
+    summary = _summary(result, ledger)
+    if json:
+        typer.echo(msgspec.json.encode(summary).decode())
+        return
+    for name, value in summary.items():
+        typer.echo(f"  {name:<20} {value}")
+    typer.echo(f"verified up to sequence {result.next_seq - 1}")
+
+
+def _ledger_check(data: Path, result: VerifyResult) -> Reconciliation | None:
+    """Hold the registry's records against the replay, and its ledger against the records."""
+    if not (data / REGISTRY_DATABASE).is_file():
+        return None
+    with Store.open_reader(data) as store:
+        if store.log_id is not None and store.log_id != result.log_id:
+            raise CheckFailed(
+                f"sequence 1: log_id must be {result.log_id}, the registry settles {store.log_id}"
+            )
+        rows = store.execute("SELECT record FROM settlement_records ORDER BY settlement_seq")
+        recorded = b"".join(record for (record,) in rows)
+    if len(recorded) % EVENT_DTYPE.itemsize:
+        raise CheckFailed("sequence 1: the registry's settlement records are no Event records")
+    events = np.frombuffer(recorded, EVENT_DTYPE)
+    check_settlement_against(events, result.settlement_events, result.next_seq)
+    ledger = check_ledger(data)
+    if not ledger.agrees:
+        raise CheckFailed(f"settlement sequence {ledger.last_seq}: {ledger.sentence()}")
+    return ledger
+
+
+def _summary(result: VerifyResult, ledger: Reconciliation | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "log_id": result.log_id,
+        "profile": result.profile,
+        "segments": result.segments,
+        "frames": result.frames,
+        "commands": result.commands,
+        "controls": result.controls,
+        "checkpoints": result.checkpoints,
+        "events": result.events,
+        "events_stored": result.events_stored,
+        "trading_date": result.trading_date,
+        "settlement_seq": result.settlement_seq,
+        "state_hash": f"{result.state_hash:016x}",
+        "holdings_hash": f"{result.holdings_hash:016x}",
+    }
+    if ledger is not None:
+        summary["settled_seq"] = ledger.last_seq
+        summary["ledger"] = ledger.sentence()
+    return summary

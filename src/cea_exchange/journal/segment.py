@@ -1,0 +1,394 @@
+"""Segment files and frames: their bytes, and checking every one of them.
+
+    segment:  header | frame | frame | ... | seal
+    frame:    magic kind first_seq synced_seq time_ns count length crc | payload
+
+Laid out in protocol/journal.md. Nothing here knows what a payload means.
+"""
+
+import hashlib
+import re
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import NamedTuple
+
+import google_crc32c
+
+from cea_exchange.journal.errors import JournalError
+from cea_exchange.journal.storage import DRAFT_SUFFIX, OsStorage, Storage
+
+FORMAT_VERSION = 1
+FRAME_PAYLOAD_BYTES_MAX = (1 << 20) + (1 << 16)
+"""One full gateway frame (1 MiB) and room for what the sequencer adds."""
+SEGMENT_BYTES_MAX = 64 << 20
+PADDING_BYTES = 1 << 20
+"""Zeros written ahead of the frames: a sync that needs not record a new length is much faster."""
+
+_SEGMENT_MAGIC = b"CEAJRNL\n"
+_SEGMENT_HEADER = struct.Struct("<8sII16sQ32s32s64s20s")
+SEGMENT_HEADER_BYTES = _SEGMENT_HEADER.size + 4
+_FRAME_MAGIC = b"\xceFRM"
+_FRAME_HEADER = struct.Struct("<4sIQQqII")
+FRAME_HEADER_BYTES = _FRAME_HEADER.size + 4
+_CRC = struct.Struct("<I")
+_SEGMENT_NAME = re.compile(r"^(\d{20})\.seg$")
+
+FRAME_BYTES_MAX = FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX
+
+assert SEGMENT_HEADER_BYTES == 192
+assert FRAME_HEADER_BYTES == 44
+assert FRAME_PAYLOAD_BYTES_MAX < SEGMENT_BYTES_MAX
+
+
+class FrameKind(IntEnum):
+    """What a frame's payload is."""
+
+    RECORDS = 1
+    """fixed-width trading commands, `count` of them"""
+    CONTROL = 2
+    """one control message"""
+    SEAL = 3
+    """the end of a segment: SHA-256 of all bytes before this frame"""
+
+
+_FRAME_KINDS = frozenset(FrameKind)
+
+
+class Frame(NamedTuple):
+    """One journaled batch: `count` sequence numbers from `first_seq` on, stamped `time_ns`.
+
+    `synced_seq` is the last sequence number that was on disk when the frame was written.
+    """
+
+    kind: FrameKind
+    first_seq: int
+    count: int
+    time_ns: int
+    payload: bytes
+    synced_seq: int
+
+
+class Identity(NamedTuple):
+    """Who wrote a segment, and by which rules it has to be replayed."""
+
+    code_version: str
+    schema_version: int
+    profile_hash: str
+
+
+class SegmentHeader(NamedTuple):
+    """The first bytes of a segment."""
+
+    log_id: str
+    identity: Identity
+    first_seq: int
+    previous_sha256: bytes
+
+
+class Tail(NamedTuple):
+    """How the last segment ends: what a writer needs to go on after it."""
+
+    path: Path | None
+    header: SegmentHeader | None
+    next_seq: int
+    time_ns: int
+    sealed: bool
+    sha256: bytes
+    valid_bytes: int
+    cut_bytes: int
+    cut_reason: str
+
+
+CHAIN_START = bytes(32)
+"""What the first segment has in the place of its predecessor's hash."""
+
+
+def crc32c(*parts: bytes) -> int:
+    """Return the CRC-32C of the parts, one after the other."""
+    crc = 0
+    for part in parts:
+        crc = google_crc32c.extend(crc, bytes(part))
+    return crc
+
+
+def segment_name(first_seq: int) -> str:
+    """Return the file name of the segment that starts at `first_seq`."""
+    return f"{first_seq:020d}.seg"
+
+
+def segment_header_encode(header: SegmentHeader) -> bytes:
+    """Return the bytes of a segment header, its CRC last."""
+    code_version = _text_fixed(header.identity.code_version, 32, "code_version")
+    profile_hash = _text_fixed(header.identity.profile_hash, 64, "profile_hash")
+    head = _SEGMENT_HEADER.pack(
+        _SEGMENT_MAGIC,
+        FORMAT_VERSION,
+        header.identity.schema_version,
+        bytes.fromhex(header.log_id),
+        header.first_seq,
+        header.previous_sha256,
+        code_version,
+        profile_hash,
+        bytes(20),
+    )
+    return head + _CRC.pack(crc32c(head))
+
+
+def frame_encode(frame: Frame) -> bytes:
+    """Return the bytes of a frame."""
+    head = _FRAME_HEADER.pack(
+        _FRAME_MAGIC,
+        frame.kind,
+        frame.first_seq,
+        frame.synced_seq,
+        frame.time_ns,
+        frame.count,
+        len(frame.payload),
+    )
+    return b"".join((head, _CRC.pack(crc32c(head, frame.payload)), frame.payload))
+
+
+def seal_encode(next_seq: int, time_ns: int, sha256_so_far: bytes) -> bytes:
+    """Return the bytes of the frame that ends a segment, all of which is on disk."""
+    return frame_encode(
+        Frame(FrameKind.SEAL, next_seq, 0, time_ns, sha256_so_far, synced_seq=next_seq - 1)
+    )
+
+
+def log_id_check(log_id: str) -> None:
+    """Refuse a `log_id` that is not 32 lower-case hexadecimal digits."""
+    if not re.fullmatch(r"[0-9a-f]{32}", log_id):
+        raise ValueError(f"log_id must be 32 lower-case hexadecimal digits, was {log_id!r}")
+
+
+def segment_paths(directory: Path, storage: Storage) -> list[Path]:
+    """Return the segments of a journal in order; a file that is none is an error.
+
+    Raises
+    ------
+    JournalError
+        If the directory has a file that is neither a segment nor an unfinished one.
+    """
+    directory = Path(directory)
+    paths = []
+    for name in storage.names(directory):
+        if _SEGMENT_NAME.match(name):
+            paths.append(directory / name)
+        elif not name.endswith(DRAFT_SUFFIX):
+            raise JournalError(str(directory / name), 0, "a journal holds segments only")
+    return paths
+
+
+class SegmentReader:
+    """Reads a whole journal and checks every byte, the chain included.
+
+    Parameters
+    ----------
+    directory : Path
+        The journal's folder.
+    cut_torn_tail : bool
+        Stop before what a crash left of unsynced frames in the last, unsealed segment, instead of
+        raising.
+
+    Notes
+    -----
+    After `frames()` is exhausted, `tail` says how the journal ends and `headers` has the header of
+    every segment.
+    """
+
+    def __init__(self, directory: Path, *, storage: Storage, cut_torn_tail: bool = False):
+        self._storage = storage
+        self._paths = segment_paths(directory, storage)
+        self._cut_torn_tail = cut_torn_tail
+        self.headers: list[SegmentHeader] = []
+        self.tail = Tail(None, None, 1, 0, True, CHAIN_START, 0, 0, "")
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield every frame, seals apart, oldest first."""
+        for index, path in enumerate(self._paths):
+            if not self.tail.sealed:
+                raise JournalError(
+                    _place(self.tail.path, self.tail.valid_bytes),
+                    self.tail.next_seq,
+                    f"a seal was expected, as {path.name} follows",
+                )
+            data = self._storage.read(path)
+            header = self._header_read(path, data)
+            self.headers.append(header)
+            yield from self._segment_frames(path, data, header, index == len(self._paths) - 1)
+
+    def _header_read(self, path: Path, data: bytes) -> SegmentHeader:
+        """Decode and check a segment's header against the segment before it."""
+        seq = self.tail.next_seq
+        header = _segment_header_decode(path, data, seq)
+        named_seq = int(_SEGMENT_NAME.match(path.name).group(1))
+        previous = self.tail.header
+        for what, expected, found in (
+            ("first_seq of the segment", seq, header.first_seq),
+            ("first_seq in the file's name", seq, named_seq),
+            ("log_id", previous.log_id if previous else header.log_id, header.log_id),
+            ("SHA-256 of the segment before", self.tail.sha256, header.previous_sha256),
+        ):
+            if expected != found:
+                raise JournalError(
+                    _place(path, 0), seq, f"{what} must be {_show(expected)}, was {_show(found)}"
+                )
+        return header
+
+    def _segment_frames(
+        self, path: Path, data: bytes, header: SegmentHeader, is_last: bool
+    ) -> Iterator[Frame]:
+        offset = SEGMENT_HEADER_BYTES
+        seq, time_ns = header.first_seq, self.tail.time_ns
+        sealed, fault = False, ""
+        while offset < len(data) and not sealed:
+            frame, fault = _frame_decode(data, offset, seq)
+            if frame is None:
+                if is_last and not data[offset:].strip(b"\0"):
+                    fault = ""  # Padding, written ahead of the frames that were to come.
+                break
+            offset += FRAME_HEADER_BYTES + len(frame.payload)
+            time_ns = frame.time_ns
+            if frame.kind == FrameKind.SEAL:
+                self._seal_check(path, data, offset, frame)
+                sealed = True
+            else:
+                seq += frame.count
+                yield frame
+        if fault:
+            self._tail_judge(path, data, offset, seq, fault, is_last)
+        self.tail = Tail(
+            path,
+            header,
+            seq,
+            time_ns,
+            sealed,
+            hashlib.sha256(data[:offset]).digest(),
+            offset,
+            len(data) - offset if fault else 0,
+            fault,
+        )
+
+    def _seal_check(self, path: Path, data: bytes, end: int, seal: Frame) -> None:
+        start = end - FRAME_HEADER_BYTES - len(seal.payload)
+        if hashlib.sha256(memoryview(data)[:start]).digest() != seal.payload:
+            raise JournalError(
+                _place(path, start), seal.first_seq, "the seal's SHA-256 is not the segment's"
+            )
+        if end != len(data):
+            raise JournalError(_place(path, end), seal.first_seq, "bytes follow the seal")
+
+    def _tail_judge(
+        self, path: Path, data: bytes, offset: int, seq: int, fault: str, is_last: bool
+    ) -> None:
+        """Let a torn last frame pass if that is asked for, and raise for anything else."""
+        if self._cut_torn_tail and is_last:
+            evidence = _acknowledged_evidence(data, offset, seq)
+            if not evidence:
+                return
+            fault = f"{fault}, and {evidence}"
+        raise JournalError(_place(path, offset), seq, fault)
+
+
+def read_frames(directory: Path, *, storage: Storage | None = None) -> Iterator[Frame]:
+    """Yield every frame of a journal, oldest first, each byte of it checked.
+
+    Raises
+    ------
+    JournalError
+        At the first byte that is not as it was written, a torn last frame included: `Journal.open`
+        cuts that, reading doesn't.
+    """
+    return SegmentReader(directory, storage=storage or OsStorage()).frames()
+
+
+def _segment_header_decode(path: Path, data: bytes, seq: int) -> SegmentHeader:
+    head = data[: _SEGMENT_HEADER.size]
+    if len(data) < SEGMENT_HEADER_BYTES:
+        raise JournalError(_place(path, len(data)), seq, "the segment header is incomplete")
+    (crc,) = _CRC.unpack_from(data, _SEGMENT_HEADER.size)
+    if crc != crc32c(head):
+        raise JournalError(_place(path, 0), seq, "the segment header's CRC-32C is wrong")
+    magic, version, schema, log_id, first_seq, previous, code, profile, reserved = (
+        _SEGMENT_HEADER.unpack(head)
+    )
+    if magic != _SEGMENT_MAGIC or version != FORMAT_VERSION or any(reserved):
+        raise JournalError(
+            _place(path, 0), seq, f"journal format {FORMAT_VERSION} was expected, was {version}"
+        )
+    identity = Identity(_text(code), schema, _text(profile))
+    return SegmentHeader(log_id.hex(), identity, first_seq, previous)
+
+
+def _frame_decode(data: bytes, offset: int, seq: int) -> tuple[Frame | None, str]:
+    """Return the frame at `offset`, or None and what is wrong with it."""
+    frame, fault = _frame_parse(data, offset)
+    if frame is None:
+        return None, fault
+    if frame.first_seq != seq:
+        return None, f"the frame's first_seq must be {seq}, was {frame.first_seq}"
+    if frame.kind not in _FRAME_KINDS:
+        return None, f"the frame's kind must be one of {sorted(_FRAME_KINDS)}, was {frame.kind}"
+    return frame._replace(kind=FrameKind(frame.kind)), ""
+
+
+def _frame_parse(data: bytes, offset: int) -> tuple[Frame | None, str]:
+    """Return what stands at `offset` if its CRC is right, whatever it says; else None and why."""
+    start = offset + FRAME_HEADER_BYTES
+    if len(data) < start:
+        return None, "the frame's header is incomplete"
+    magic, kind, first_seq, synced_seq, time_ns, count, length = _FRAME_HEADER.unpack_from(
+        data, offset
+    )
+    if magic != _FRAME_MAGIC:
+        return None, "no frame starts here"
+    if length > FRAME_PAYLOAD_BYTES_MAX:
+        return None, f"a frame has up to {FRAME_PAYLOAD_BYTES_MAX} bytes, this says {length}"
+    if len(data) < start + length:
+        return None, "the frame is incomplete"
+    payload = data[start : start + length]
+    (crc,) = _CRC.unpack_from(data, start - 4)
+    if crc != crc32c(data[offset : start - 4], payload):
+        return None, "the frame's CRC-32C is wrong"
+    return Frame(kind, first_seq, count, time_ns, payload, synced_seq), ""
+
+
+def _acknowledged_evidence(data: bytes, offset: int, seq: int) -> str:
+    """Say why the broken bytes at `offset` can't be what a crash left of unsynced frames.
+
+    A disk may write unsynced frames in any order. So a whole frame behind the broken one proves
+    nothing, unless it was written after a sync that covered `seq`.
+    """
+    broken_bytes = len(data.rstrip(b"\0")) - offset
+    if broken_bytes > FRAME_BYTES_MAX and data.find(_FRAME_MAGIC, offset + 1) < 0:
+        return "more than a frame's bytes are broken"
+    found = offset
+    while (found := data.find(_FRAME_MAGIC, found)) >= 0:
+        frame, _ = _frame_parse(data, found)
+        if frame is not None and found == offset:
+            return "its CRC-32C is right"
+        if frame is not None and frame.synced_seq >= seq:
+            return f"a frame written after it was synced follows at byte {found}"
+        found += 1
+    return ""
+
+
+def _place(path: Path | None, offset: int) -> str:
+    return f"{path.name if path else 'journal'} at byte {offset}"
+
+
+def _show(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _text(raw: bytes) -> str:
+    return raw.rstrip(b"\0").decode()
+
+
+def _text_fixed(text: str, width: int, name: str) -> bytes:
+    raw = text.encode()
+    if len(raw) > width or b"\0" in raw:
+        raise ValueError(f"{name} must have up to {width} bytes and no zero byte, was {text!r}")
+    return raw.ljust(width, b"\0")

@@ -1,0 +1,100 @@
+"""Whatever the sequencer has returned is there after a power cut: on a disk that forgets."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cea_exchange.journal import Journal, JournalError, JournalFull, JournalPoisoned
+from simulation.small_market import day_begin, journal_unpadded, pairs, sequencer_open
+from simulation.volatile_storage import VolatileStorage
+
+DIRECTORY = Path("/data")
+
+
+def events_all(sequencer):
+    """All events the sequencer knows, from its store."""
+    last = sequencer.machine.core.event_seq
+    return sequencer.event_rows(np.arange(1, last + 1, dtype=np.uint64))
+
+
+def run_and_cut_power(seed):
+    """Trade over three lives, each ended by a power cut; return what was released and is there."""
+    generator = random.Random(seed)
+    storage = VolatileStorage()
+    sequencer = sequencer_open(DIRECTORY, storage=storage)
+    released = [day_begin(sequencer)]
+    batches = pairs()
+    for _ in range(3):
+        for _ in range(generator.randrange(1, 12)):
+            released.append(sequencer.run_records(next(batches)))
+        storage.crash(generator)
+        sequencer = sequencer_open(DIRECTORY, storage=storage)
+    return np.concatenate(released), events_all(sequencer)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_released_events_survive_a_power_cut(seed):
+    released, found = run_and_cut_power(seed)
+    assert released.tobytes() == found[: len(released)].tobytes()
+
+
+def test_acknowledging_before_the_sync_fails_here(monkeypatch):
+    """The mutant: it releases what is only written. Were it not caught, nothing above would be."""
+
+    def sync_skipped(journal):
+        return journal.next_seq - 1
+
+    monkeypatch.setattr(Journal, "sync", sync_skipped)
+    lost = 0
+    for seed in range(6):
+        try:
+            released, found = run_and_cut_power(seed)
+        except (JournalError, ValueError):
+            # The event store, or the next command's numbers, tell of work that is gone.
+            lost += 1
+            continue
+        lost += released.tobytes() != found[: len(released)].tobytes()
+    assert 6 == lost
+
+
+def test_a_failed_sync_releases_nothing_and_replay_goes_on():
+    storage = VolatileStorage()
+    sequencer = sequencer_open(DIRECTORY, storage=storage)
+    released = [day_begin(sequencer)]
+    batches = pairs()
+    released.append(sequencer.run_records(next(batches)))
+    storage.sync_fails = True
+    with pytest.raises(JournalPoisoned):
+        sequencer.run_records(next(batches))
+    storage.sync_fails = False
+    storage.crash()
+    sequencer = sequencer_open(DIRECTORY, storage=storage)
+    assert np.concatenate(released).tobytes() == events_all(sequencer).tobytes()
+
+
+@pytest.mark.parametrize("room", [0, 60, 172, 200, 400])
+def test_no_space_refuses_the_batch_and_goes_on_when_there_is_room(room, monkeypatch):
+    """Room for nothing, a part of the frame, the frame, and parts of its events as well."""
+    journal_unpadded(monkeypatch)
+    storage = VolatileStorage()
+    sequencer = sequencer_open(DIRECTORY, storage=storage)
+    released = [day_begin(sequencer)]
+    batches = pairs()
+    storage.bytes_free = room
+    for _ in range(3):
+        before = sequencer.machine.core.state_hash()
+        try:
+            released.append(sequencer.run_records(next(batches)))
+        except JournalFull:
+            assert before == sequencer.machine.core.state_hash()
+            break
+    else:
+        pytest.fail("the disk was never full")
+    storage.bytes_free = None
+    released.append(sequencer.run_records(next(batches)))
+    expected = np.concatenate(released).tobytes()
+    assert expected == events_all(sequencer).tobytes()
+    storage.crash()
+    assert expected == events_all(sequencer_open(DIRECTORY, storage=storage)).tobytes()
