@@ -1,0 +1,210 @@
+"""Control messages: all that is journaled and is no trading command.
+
+They are msgspec structs in MessagePack, told apart by the field ``t``. Decoding is strict: an
+unknown field, a wrong type or a number out of range is an error, never a guess.
+
+``at_ns`` is the journaled time (nanoseconds since 1970, UTC). The venue's sequencer sets it; what
+comes from elsewhere may leave it 0.
+"""
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+
+from cea_exchange.domain.records import Phase
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Key = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
+Fen = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Amount = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Hash = int
+Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
+OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
+Role = Literal["trader", "reader"]
+
+
+class ControlError(ValueError):
+    """A control message that can not be understood: what was expected, what came, and where."""
+
+
+def _tag(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+class Control(
+    msgspec.Struct, tag_field="t", tag=_tag, frozen=True, forbid_unknown_fields=True, kw_only=True
+):
+    """Base of every control message."""
+
+    at_ns: Count = 0
+
+
+class ProductDeclared(Control):
+    """A product exists from now on; its index is its rank among the declarations, from 0."""
+
+    product: Name
+    reference_price: Fen
+
+
+class AccountDeclared(Control):
+    """An account exists from now on; its index is its rank among the declarations, from 0."""
+
+    account: Name
+    group: str = ""
+
+
+class KeyGranted(Control):
+    """A CURVE public key acts for an operator of an account.
+
+    A ``trader`` may send commands, a ``reader`` may only follow the account's reports.
+    """
+
+    key: Key
+    account: Name
+    operator_index: OperatorIndex = 0
+    role: Role = "trader"
+
+
+class KeyRevoked(Control):
+    """The key acts for nobody any more; refused from its next message on."""
+
+    key: Key
+
+
+class TransferIn(Control, kw_only=True):
+    """Cash (without a product) or tonnes come from the registry into the trading account."""
+
+    account: Name
+    product: Name | None = None
+    amount: Amount
+
+
+class TransferOut(Control, kw_only=True):
+    """Cash (without a product) or tonnes are to leave the trading account for the registry."""
+
+    account: Name
+    product: Name | None = None
+    amount: Amount
+
+
+FeedCommand = ProductDeclared | AccountDeclared | KeyGranted | KeyRevoked | TransferIn | TransferOut
+
+
+class FeedItem(Control):
+    """One item of the registry's numbered stream: 1, 2, ... without a gap, over all kinds."""
+
+    transfer_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    command: FeedCommand
+
+
+class DayOpen(Control):
+    """A trading day begins, in the phase pre_open."""
+
+    date: Date
+
+
+class DayClose(Control):
+    """The trading day ends: orders expire, statistics are published."""
+
+
+class PhaseSet(Control):
+    """The phase of the open day changes."""
+
+    phase: Phase
+
+
+class Halt(Control):
+    """A product, or without one the whole market, stops trading."""
+
+    product: Name | None = None
+
+
+class Resume(Control):
+    """The halt of a product, or without one of the whole market, is lifted."""
+
+    product: Name | None = None
+
+
+class Suspend(Control):
+    """The account may no longer trade or withdraw; its orders are cancelled."""
+
+    account: Name
+
+
+class Restore(Control):
+    """The account may trade again."""
+
+    account: Name
+
+
+class ReferencePriceSet(Control):
+    """The product's band is measured from another price, before the day's first listed phase."""
+
+    product: Name
+    price: Fen
+
+
+class Checkpoint(Control):
+    """Hashes of the state so far; replay recomputes and compares them."""
+
+    state_hash: Hash
+    holdings_hash: Hash
+    settlement_seq: Count
+
+
+class SettlementConfirmed(Control):
+    """The registry has settled up to that sequence and agrees with the venue's totals."""
+
+    settlement_seq: Count
+    trading_date: Date
+
+
+AnyControl = (
+    ProductDeclared
+    | AccountDeclared
+    | KeyGranted
+    | KeyRevoked
+    | TransferIn
+    | TransferOut
+    | FeedItem
+    | DayOpen
+    | DayClose
+    | PhaseSet
+    | Halt
+    | Resume
+    | Suspend
+    | Restore
+    | ReferencePriceSet
+    | Checkpoint
+    | SettlementConfirmed
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(AnyControl)
+
+
+def control_encode(message: Control) -> bytes:
+    """Return the bytes of a control message.
+
+    Examples
+    --------
+    >>> control_decode(control_encode(Halt(product="CEA24"))).product
+    'CEA24'
+    """
+    return _encoder.encode(message)
+
+
+def control_decode(payload: bytes) -> AnyControl:
+    """Return the control message in `payload`.
+
+    Raises
+    ------
+    ControlError
+        On anything but exactly one well-formed control message.
+    """
+    try:
+        return _decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise ControlError(f"control message: {error}") from None

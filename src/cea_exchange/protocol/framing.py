@@ -1,0 +1,231 @@
+"""The messages between processes: two frames, a tag and a payload, and what the payloads hold.
+
+Records travel as they are in memory; everything else is MessagePack. What can't be understood is
+refused with one line: what was expected, what came, and where.
+"""
+
+from typing import Annotated, Any
+
+import google_crc32c
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    COMMAND_DTYPE,
+    DAY_CLOSED_DTYPE,
+    MARKET_DATA_DTYPE,
+    CommandKind,
+    EventKind,
+    OrderFlag,
+    Side,
+    Tif,
+)
+
+FRAME_BYTES_MAX = 1 << 20
+REPLAY_COUNT_MAX = 5_000
+
+TAG_COMMANDS = b"C"
+TAG_MESSAGE = b"M"
+TAG_REPORTS = b"R"
+
+TOPIC_MARKET_DATA = b"md"
+TOPIC_DEPTH = b"depth"
+TOPIC_BULLETIN = b"bulletin"
+TOPIC_HEARTBEAT = b"hb"
+
+TOPIC_SETTLEMENT = b"S"
+TOPIC_SETTLEMENT_HEARTBEAT = b"H"
+
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+class FrameError(ValueError):
+    """A message can't be understood.
+
+    Attributes
+    ----------
+    expected, came, where : str
+        The three parts of what is told to the sender.
+    """
+
+    def __init__(self, *, expected: str, came: str, where: str) -> None:
+        super().__init__(f"{where}: expected {expected}, came {came}")
+        self.expected = expected
+        self.came = came
+        self.where = where
+
+
+class Request(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True):
+    """Base of what a client may ask over order entry."""
+
+
+class Logon(Request, tag="logon"):
+    """Begin a session: reports of the key's account come to this connection from now on."""
+
+
+class Heartbeat(Request, tag="heartbeat"):
+    """Keep the session; answered with date, phase and the account's last report."""
+
+
+class ReportReplay(Request, tag="replay"):
+    """Send own reports again, `count` of them from number `first` on."""
+
+    first: Seq = msgspec.field(name="from")
+    count: Seq
+
+
+class BookRequest(Request, tag="book"):
+    """Send the five best levels of a product with the orders in them."""
+
+    product: str
+
+
+class SettlementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ask for a range of the settlement stream; a `log_id`, if given, must be the venue's."""
+
+    first: Seq = msgspec.field(name="from")
+    count: Seq
+    log_id: str | None = None
+
+
+_requests = msgspec.msgpack.Decoder(Logon | Heartbeat | ReportReplay | BookRequest)
+_settlement_requests = msgspec.msgpack.Decoder(SettlementRequest)
+
+
+def request_decode(payload: bytes) -> Request:
+    """Return what a client asks; FrameError if it is no known request."""
+    return _decode(_requests, payload, "a request (logon, heartbeat, replay, book)")
+
+
+def settlement_request_decode(payload: bytes) -> SettlementRequest:
+    """Return which range is asked for; FrameError if it is no such request."""
+    return _decode(_settlement_requests, payload, "a replay request {from, count, log_id}")
+
+
+def _decode(decoder: msgspec.msgpack.Decoder, payload: bytes, expected: str) -> Any:
+    try:
+        return decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise FrameError(expected=expected, came=str(error), where="payload") from None
+
+
+# -- Commands -------------------------------------------------------------------------------------
+
+
+def command_count(payload: bytes | memoryview) -> int:
+    """Return how many commands a payload holds; FrameError if its length can't be right."""
+    size = len(payload)
+    count, rest = divmod(size, COMMAND_DTYPE.itemsize)
+    if rest or not count or size > FRAME_BYTES_MAX:
+        raise FrameError(
+            expected=f"1 to {FRAME_BYTES_MAX // 64} records of {COMMAND_DTYPE.itemsize} bytes",
+            came=f"{size} bytes",
+            where="payload",
+        )
+    return count
+
+
+def command_faults(records: np.ndarray) -> np.ndarray:
+    """Return, per record, whether it is malformed: no market is asked about such a one.
+
+    The account and operator must be 0 here; the gateway fills them from the key afterwards.
+    """
+    kind = records["kind"]
+    enters = kind == CommandKind.ENTER
+    side = records["side"]
+    faults = (kind < CommandKind.ENTER) | (kind > CommandKind.AMEND)
+    faults |= records["reserved"] != 0
+    faults |= (records["account_index"] != 0) | (records["operator_index"] != 0)
+    faults |= enters & (side != Side.BUY) & (side != Side.SELL)
+    faults |= records["tif"] > Tif.FOK
+    faults |= (records["flags"] & ~np.uint8(OrderFlag.POST_ONLY)) != 0
+    faults |= ~enters & ((side != 0) | (records["tif"] != 0) | (records["flags"] != 0))
+    return faults
+
+
+def command_fault(record: np.void) -> FrameError:
+    """Return what is wrong with one record that `command_faults` marks (without a place)."""
+    kind = int(record["kind"])
+    known = kind in list(CommandKind)
+    allowed = {
+        "kind": [int(member) for member in CommandKind],
+        "reserved": [0],
+        "account_index": [0],
+        "operator_index": [0],
+        "side": [1, 2] if kind == CommandKind.ENTER else [0],
+        "tif": [0, 1, 2] if kind == CommandKind.ENTER else [0],
+        "flags": [0, 1] if kind == CommandKind.ENTER else [0],
+    }
+    for field, values in allowed.items():
+        if int(record[field]) not in values and (known or field == "kind"):
+            expected = "one of " + ", ".join(map(str, values)) if len(values) > 1 else "0"
+            return FrameError(expected=expected, came=str(int(record[field])), where=field)
+    raise ValueError("the record has no fault")
+
+
+# -- Reports --------------------------------------------------------------------------------------
+
+
+def reports_as_taker(events: np.ndarray) -> np.ndarray:
+    """Return a copy of events as `account_index` may see them: nothing of the other side."""
+    rows = events.copy()
+    trades = rows["kind"] == EventKind.TRADE
+    rows["counter_account_index"] = ACCOUNT_NONE
+    for field in ("counter_client_order_id", "counter_report_seq", "counter_tonnes_open"):
+        rows[field] = 0
+    rows["sell_fee"][trades & (rows["side"] == Side.BUY)] = 0
+    rows["buy_fee"][trades & (rows["side"] == Side.SELL)] = 0
+    return rows
+
+
+def reports_as_maker(events: np.ndarray) -> np.ndarray:
+    """Return a copy of trades as `counter_account_index` may see them; sides are not swapped."""
+    rows = events.copy()
+    rows["account_index"] = ACCOUNT_NONE
+    for field in ("client_order_id", "report_seq", "tonnes_open", "operator_index"):
+        rows[field] = 0
+    rows["buy_fee"][rows["side"] == Side.BUY] = 0
+    rows["sell_fee"][rows["side"] == Side.SELL] = 0
+    return rows
+
+
+# -- Public and settlement streams ----------------------------------------------------------------
+
+
+def market_data_records(events: np.ndarray) -> np.ndarray:
+    """Return the public part of the events that have a `market_data_seq`: no names, no accounts."""
+    public = events[events["market_data_seq"] != 0]
+    rows = np.zeros(len(public), MARKET_DATA_DTYPE)
+    for field in ("kind", "phase", "product_index", "trading_date"):
+        rows[field] = public[field]
+    day_closed = public["kind"] == EventKind.DAY_CLOSED
+    rows["market_data_seq"] = public["market_data_seq"]
+    plain = ~day_closed
+    fields = ("side", "method", "order_id", "counter_order_id", "price", "tonnes", "trade_id")
+    for field in fields:
+        rows[field][plain] = public[field][plain]
+    if day_closed.any():
+        from_close = public[day_closed].view(DAY_CLOSED_DTYPE)
+        rows["price"][day_closed] = from_close["close"]
+        rows["tonnes"][day_closed] = from_close["volume_listed"]
+    return rows
+
+
+def settlement_frames(log_id: str, rows: np.ndarray) -> list[bytes]:
+    """Return header and records of one run of the settlement stream."""
+    payload = rows.tobytes()
+    first_seq = int(rows["settlement_seq"][0]) if len(rows) else 0
+    return [settlement_header(log_id, first_seq, len(rows), payload), payload]
+
+
+def settlement_header(log_id: str, first_seq: int, count: int, payload: bytes) -> bytes:
+    """Return the header that goes before `count` settlement records."""
+    return msgspec.msgpack.encode(
+        {
+            "log_id": log_id,
+            "first_seq": first_seq,
+            "count": count,
+            "crc32c": google_crc32c.value(payload),
+        }
+    )

@@ -1,0 +1,271 @@
+"""CURVE keys, allow-lists and sockets that fail closed.
+
+libzmq accepts any client key when no ZAP handler answers, even one that has stopped, unless
+``ZMQ_ZAP_ENFORCE_DOMAIN`` was set before the bind. `server_socket` therefore sets it, refuses to
+bind without a running `AllowList`, and `refuses_strangers` proves the refusal with a random key.
+
+A message's sender is the key of its connection (`sender_key`), never a field of its payload and
+never the routing id, which a client may choose.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import zmq
+from zmq.auth.thread import ThreadAuthenticator
+from zmq.utils.monitor import recv_monitor_message
+
+MESSAGE_BYTES_MAX = 1 << 20
+ZMQ_VERSION_MIN = (4, 3, 3)  # older ones let a raw TCP peer stop a CURVE server (CVE-2020-15166)
+
+
+class SecurityError(RuntimeError):
+    """Keys or sockets are not as safe as they must be; nothing starts."""
+
+
+class StrangerAdmitted(SecurityError):
+    """A socket let a random key in."""
+
+
+class CurveKeys(msgspec.Struct, frozen=True):
+    """A CURVE key pair, both halves as z85 text of 40 characters.
+
+    Attributes
+    ----------
+    public
+        Names its owner to others.
+    secret
+        Never leaves the owner's files; empty where only the public half is known.
+    """
+
+    public: str
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        return f"CurveKeys(public={self.public!r})"
+
+    @classmethod
+    def new(cls) -> Self:
+        """Return a fresh random pair."""
+        public, secret = zmq.curve_keypair()
+        return cls(public.decode(), secret.decode())
+
+    @classmethod
+    def load(cls, directory: Path | str, name: str) -> Self:
+        """Read ``directory/name.public`` and ``.secret``; the two must belong together.
+
+        Raises
+        ------
+        SecurityError
+            A file is missing, unreadable by its format, open to others, or not its pair's half.
+        """
+        public = public_key_load(directory, name)
+        path = Path(directory) / f"{name}.secret"
+        secret = _key_read(path)
+        if path.stat().st_mode & 0o077:
+            raise SecurityError(f"{path}: expected mode 0600, came {path.stat().st_mode & 0o777:o}")
+        if zmq.curve_public(secret.encode()).decode() != public:
+            raise SecurityError(f"{path}: not the secret of {name}.public")
+        return cls(public, secret)
+
+    def save(self, directory: Path | str, name: str) -> None:
+        """Write both halves, mode 0600; an existing file is never overwritten.
+
+        Raises
+        ------
+        FileExistsError
+            One of the two is there already.
+        """
+        directory = Path(directory)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for suffix, text in (("secret", self.secret), ("public", self.public)):
+            path = directory / f"{name}.{suffix}"
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                file.write(text + "\n")
+
+
+def public_key_load(directory: Path | str, name: str) -> str:
+    """Return the public key in ``directory/name.public``."""
+    return _key_read(Path(directory) / f"{name}.public")
+
+
+def _key_read(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="ascii").strip()
+        if len(text) == 40 and len(zmq.utils.z85.decode(text)) == 32:
+            return text
+    except OSError as error:
+        raise SecurityError(f"{path}: expected a key file, {error.strerror}") from None
+    except (ValueError, KeyError):
+        pass
+    raise SecurityError(f"{path}: expected a key of 40 z85 characters")
+
+
+class AllowList:
+    """Which keys may connect, per domain; the ZAP handler of one context.
+
+    Starts its handler thread at once. A domain that was never allowed admits nobody.
+
+    Parameters
+    ----------
+    context
+        The context whose sockets it guards.
+    """
+
+    def __init__(self, context: zmq.Context) -> None:
+        if zmq.zmq_version_info() < ZMQ_VERSION_MIN:
+            raise SecurityError(f"libzmq: expected 4.3.3 or newer, came {zmq.zmq_version()}")
+        self._allowed: dict[str, Callable[[str], bool]] = {}
+        self._authenticator = ThreadAuthenticator(context)
+        self._authenticator.start()
+
+    def allow(self, domain: str, allowed: Callable[[str], bool]) -> None:
+        """Admit to `domain` the keys (z85 text) for which `allowed` says True.
+
+        `allowed` is called in the handler's thread, at each handshake; ``set.__contains__`` of a
+        set that the caller changes later is a good choice. Whatever it raises refuses the key.
+        """
+        self._allowed[domain] = allowed
+        self._authenticator.configure_curve_callback(domain, credentials_provider=self)
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        """Say whether the key may connect (called by the authenticator)."""
+        try:
+            return self._allowed[domain](bytes(key).decode("ascii")) is True
+        except Exception:  # whatever goes wrong in here: refuse
+            return False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the handler's thread answers."""
+        return self._authenticator.is_alive()
+
+    def close(self) -> None:
+        """Stop the handler. Sockets bound by `server_socket` refuse everybody afterwards."""
+        if self._authenticator.is_alive():
+            self._authenticator.stop()
+
+
+def server_socket(
+    allow_list: AllowList,
+    context: zmq.Context,
+    kind: int,
+    *,
+    domain: str,
+    keys: CurveKeys,
+    address: str,
+    high_water_mark: int = 10_000,
+) -> tuple[zmq.Socket, str]:
+    """Bind a CURVE server that only admits the domain's keys.
+
+    Returns
+    -------
+    tuple of Socket and str
+        The socket and the endpoint it is bound to (with the port the system chose).
+    """
+    if not allow_list.is_running:
+        raise SecurityError("allow-list: its handler has stopped; nothing is bound")
+    socket = context.socket(kind)
+    socket.curve_server = True
+    socket.curve_secretkey = keys.secret.encode()
+    socket.zap_domain = domain.encode()
+    socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without effect after the bind
+    socket.setsockopt(zmq.HANDSHAKE_IVL, 3_000)
+    _socket_set(socket, high_water_mark)
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        socket.close()
+        raise SecurityError(f"{domain}: can not bind {address}: {error}") from None
+    return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def client_socket(
+    context: zmq.Context,
+    kind: int,
+    *,
+    keys: CurveKeys,
+    server_key: str,
+    high_water_mark: int = 10_000,
+) -> zmq.Socket:
+    """Return a CURVE client socket, not yet connected; no routing id is set on it."""
+    socket = context.socket(kind)
+    socket.curve_publickey = keys.public.encode()
+    socket.curve_secretkey = keys.secret.encode()
+    socket.curve_serverkey = server_key.encode()
+    _socket_set(socket, high_water_mark)
+    return socket
+
+
+def _socket_set(socket: zmq.Socket, high_water_mark: int) -> None:
+    socket.linger = 0
+    socket.sndhwm = high_water_mark
+    socket.rcvhwm = high_water_mark
+    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 1_000)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5_000)
+    socket.setsockopt(zmq.HEARTBEAT_TTL, 5_000)
+
+
+def sender_key(frame: zmq.Frame) -> str | None:
+    """Return the key (z85 text) of the connection a frame came over; None if it has none.
+
+    The frame must have been received with ``copy=False``.
+    """
+    try:
+        return frame.get("User-Id")
+    except zmq.ZMQError:
+        return None
+
+
+def refuses_strangers(
+    endpoint: str, server_key: str, *, kind: int = zmq.DEALER, timeout_ms: int = 3_000
+) -> None:
+    """Prove that a bound socket refuses a key nobody knows.
+
+    Parameters
+    ----------
+    endpoint, server_key
+        The socket and its owner's public key.
+    kind
+        What connects to it: ``zmq.SUB`` where the server is a PUB.
+    timeout_ms
+        How long the refusal may take.
+
+    Raises
+    ------
+    StrangerAdmitted
+        The stranger got in.
+    SecurityError
+        It was not refused in time.
+    """
+    context = zmq.Context()
+    stranger = client_socket(context, kind, keys=CurveKeys.new(), server_key=server_key)
+    events = (
+        zmq.EVENT_HANDSHAKE_SUCCEEDED
+        | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+        | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    )
+    monitor = stranger.get_monitor_socket(events)
+    try:
+        stranger.connect(endpoint)
+        until = time.monotonic() + timeout_ms / 1000
+        while (left_ms := int((until - time.monotonic()) * 1000)) > 0:
+            if not monitor.poll(left_ms):
+                break
+            event = recv_monitor_message(monitor)["event"]
+            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                return
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                raise StrangerAdmitted(f"{endpoint}: admitted a random key")
+        raise SecurityError(f"{endpoint}: a random key was not refused within {timeout_ms} ms")
+    finally:
+        stranger.disable_monitor()
+        monitor.close(linger=0)
+        context.destroy(linger=0)

@@ -1,0 +1,49 @@
+"""Ask a running venue something over its admin socket."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from cea_exchange.protocol.security import CurveKeys, SecurityError, client_socket
+
+
+class AdminError(RuntimeError):
+    """The venue refused, or did not answer."""
+
+
+def admin_ask(
+    data: Path | str, request: dict[str, Any], *, timeout_s: float = 10.0, name: str = "admin"
+) -> dict[str, Any]:
+    """Send one request with the keys ``DIR/keys/admin`` and return the answer.
+
+    Raises
+    ------
+    AdminError
+        No venue runs on the folder, it does not answer, or it refuses the request.
+    """
+    data = Path(data)
+    try:
+        keys = CurveKeys.load(data / "keys", name)
+        endpoints = json.loads((data / "venue" / "endpoints.json").read_text(encoding="utf-8"))
+        address, server_key = endpoints["admin"], endpoints["public_key"]
+        os.kill(endpoints["pid"], 0)  # raises an OSError if the process is gone
+    except (OSError, ValueError, KeyError, SecurityError) as error:
+        raise AdminError(f"{data}: no venue to ask: {error}") from None
+    with zmq.Context() as context:
+        socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
+        try:
+            socket.connect(address)
+            socket.send(msgspec.msgpack.encode(request))
+            if not socket.poll(int(timeout_s * 1000)):
+                raise AdminError(f"venue at {address}: no answer within {timeout_s:g} s")
+            answer = msgspec.msgpack.decode(socket.recv())
+        finally:
+            socket.close()
+    if answer["op"] == "refused":
+        came = f", came {answer['came']}" if answer["came"] else ""
+        raise AdminError(f"{answer['where']}: expected {answer['expected']}{came}")
+    return answer

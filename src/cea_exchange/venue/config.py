@@ -1,0 +1,133 @@
+"""The venue daemon's settings: a TOML file, read once, strict."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from cea_exchange.domain.timetable import time_parse
+from cea_exchange.protocol.security import public_key_load
+
+Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc)://.+$")]
+PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
+
+
+class ConfigError(ValueError):
+    """The file can't be read, or says what no setting is: where, what was expected, what came."""
+
+
+class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What time it is at the venue.
+
+    Attributes
+    ----------
+    kind
+        ``system``, ``accelerated`` (from `start` on, `speed` times as fast), or ``manual`` (stands
+        still until an operator moves it).
+    start
+        ISO 8601 with offset; needed by ``accelerated``.
+    speed
+        Venue seconds in a second.
+    """
+
+    kind: Literal["system", "manual", "accelerated"] = "system"
+    start: str | None = None
+    speed: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind == "accelerated" and self.start is None:
+            raise ValueError("an accelerated clock needs `start`")
+        if self.kind == "system" and (self.start is not None or self.speed != 1.0):
+            raise ValueError("a system clock takes no `start` and no `speed`")
+        if self.start is not None:
+            time_parse(self.start)
+
+
+class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Settings of ``venue serve``; every one may be left out.
+
+    Attributes
+    ----------
+    profile
+        Name of a packaged profile, or the path of a profile file.
+    clock
+        See `ClockSetting`.
+    gateway, market_data, settlement, replay, admin
+        Where the daemon listens. Port 0 takes a free one, written to ``DIR/venue/endpoints.json``.
+    registry_feed
+        The registry's feed. Left out, it is taken from `registry_endpoints`, again whenever the
+        connection is made anew.
+    registry_endpoints
+        File in which the registry says where it listens; ``DIR/registry/endpoints.json`` if left
+        out.
+    registry_public_key
+        The registry's key; ``DIR/keys/registry.public`` if left out.
+    settlement_keys
+        Further keys that may follow the settlement stream.
+    admin_keys
+        Operators' keys; the one in ``DIR/keys/admin.public`` if left out.
+    throttle_per_second
+        Commands a key may send in a second; 0 is any number.
+    batch_count_max
+        Commands gathered into one batch.
+    wait_for_confirmation
+        The next day opens only after the registry has confirmed the last.
+    session_silence_s_max
+        A session that sends nothing for so long has ended.
+    """
+
+    profile: str = "cea"
+    clock: ClockSetting = msgspec.field(default_factory=ClockSetting)
+    gateway: Address = "tcp://127.0.0.1:0"
+    market_data: Address = "tcp://127.0.0.1:0"
+    settlement: Address = "tcp://127.0.0.1:0"
+    replay: Address = "tcp://127.0.0.1:0"
+    admin: Address = "tcp://127.0.0.1:0"
+    registry_feed: Address | None = None
+    registry_endpoints: str | None = None
+    registry_public_key: PublicKey | None = None
+    settlement_keys: tuple[PublicKey, ...] = ()
+    admin_keys: tuple[PublicKey, ...] | None = None
+    throttle_per_second: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 0
+    batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
+    wait_for_confirmation: bool = True
+    session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
+
+    def registry_key(self, data: Path) -> str:
+        """Return the registry's public key."""
+        return self.registry_public_key or public_key_load(data / "keys", "registry")
+
+    def operators(self, data: Path) -> frozenset[str]:
+        """Return the public keys that may act over the admin socket."""
+        if self.admin_keys is not None:
+            return frozenset(self.admin_keys)
+        return frozenset({public_key_load(data / "keys", "admin")})
+
+    def registry_endpoints_file(self, data: Path) -> Path:
+        """Return the file in which the registry says where it listens."""
+        if self.registry_endpoints is not None:
+            return Path(self.registry_endpoints)
+        return data / "registry" / "endpoints.json"
+
+
+def config_load(path: Path | str) -> VenueConfig:
+    """Read a config file.
+
+    Raises
+    ------
+    ConfigError
+        It can't be read, is no TOML, has an unknown key or a value of a wrong type.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        settings = tomllib.loads(text)
+        for name, value in settings.items():
+            # msgspec takes a real that is whole for an integer.
+            if isinstance(value, float):
+                raise ConfigError(f"{path}: Expected `int`, got `float` - at `$.{name}`")
+        return msgspec.convert(settings, VenueConfig)
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a config file, {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from None

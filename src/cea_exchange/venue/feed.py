@@ -1,0 +1,138 @@
+"""The venue's end of the registry's numbered feed: one question at a time, again and again."""
+
+import json
+import time
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from cea_exchange.protocol.control import ControlError, FeedItem, control_decode
+from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.venue.config import VenueConfig
+
+ITEM_COUNT_MAX = 1_000
+TIMEOUT_S = 2.0
+PAUSE_S = 0.02  # between an answer without items and the next question
+
+
+class FeedAnswer(msgspec.Struct, frozen=True):
+    """What the registry answers: items, and how far it is itself.
+
+    Attributes
+    ----------
+    items
+        Encoded `FeedItem` messages, in their order.
+    last_seq
+        The last item there is.
+    settled_seq
+        How far the settlement stream is applied, after the commit.
+    confirmed_date
+        The last trading day it has settled and compared; 0 is none.
+    state
+        ``ok``, or what is wrong.
+    """
+
+    items: list[bytes]
+    last_seq: int
+    settled_seq: int
+    confirmed_date: int = 0
+    state: str = "ok"
+
+    def feed_items(self) -> list[FeedItem]:
+        """Return the items; ControlError if one is none."""
+        items = [control_decode(item) for item in self.items]
+        for item in items:
+            if not isinstance(item, FeedItem):
+                raise ControlError(f"feed: expected feed_item, came {type(item).__name__}")
+        return items
+
+
+_answers = msgspec.msgpack.Decoder(FeedAnswer)
+
+
+class RegistryFeed:
+    """Asks the registry for the next items, over a connection that is made anew when it is silent.
+
+    Attributes
+    ----------
+    socket : zmq.Socket or None
+        To be polled by the caller; None while the registry's address is not known.
+    """
+
+    def __init__(
+        self, context: zmq.Context, config: VenueConfig, data: Path, keys: CurveKeys
+    ) -> None:
+        self.socket: zmq.Socket | None = None
+        self._context = context
+        self._config = config
+        self._data = data
+        self._keys = keys
+        self._asked_s: float | None = None
+        self._not_before_s = 0.0
+
+    def ask(self, *, first: int, log_id: str) -> None:
+        """Ask for items from number `first` on, unless an answer is still awaited."""
+        now_s = time.monotonic()
+        if now_s < self._not_before_s:
+            return
+        if self._asked_s is not None:
+            if now_s - self._asked_s < TIMEOUT_S:
+                return
+            self.close()
+        if self.socket is None and not self._connect():
+            self._not_before_s = now_s + 0.1
+            return
+        request = {"from": first, "count": ITEM_COUNT_MAX, "log_id": log_id}
+        try:
+            self.socket.send(msgspec.msgpack.encode(request), zmq.NOBLOCK)
+            self._asked_s = now_s
+        except zmq.Again:
+            self.close()
+
+    def answer(self) -> FeedAnswer | None:
+        """Return an answer that has arrived; None if there is none."""
+        if self.socket is None:
+            return None
+        try:
+            payload = self.socket.recv(zmq.NOBLOCK)
+        except zmq.Again:
+            return None
+        self._asked_s = None
+        try:
+            answer = _answers.decode(payload)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise ControlError(f"feed answer: {error}") from None
+        if not answer.items:
+            self._not_before_s = time.monotonic() + PAUSE_S
+        return answer
+
+    def pause(self, seconds: float) -> None:
+        """Drop the connection and ask again after a while only."""
+        self.close()
+        self._not_before_s = time.monotonic() + seconds
+
+    def close(self) -> None:
+        """Drop the connection; the next question makes another."""
+        if self.socket is not None:
+            self.socket.close(linger=0)
+        self.socket = None
+        self._asked_s = None
+
+    def _connect(self) -> bool:
+        address = self._config.registry_feed or self._address_read()
+        if address is None:
+            return False
+        server_key = self._config.registry_key(self._data)
+        self.socket = client_socket(
+            self._context, zmq.DEALER, keys=self._keys, server_key=server_key
+        )
+        self.socket.connect(address)
+        return True
+
+    def _address_read(self) -> str | None:
+        try:
+            path = self._config.registry_endpoints_file(self._data)
+            return json.loads(path.read_text(encoding="utf-8"))["feed"]
+        except (OSError, ValueError, KeyError):
+            return None

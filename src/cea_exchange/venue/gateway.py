@@ -1,0 +1,365 @@
+"""What arrives over order entry, turned into one batch for the sequencer and answers for the rest.
+
+    messages -> who (key) -> well-formed? -> cancels only? -> date -> throttle -> retry? -> records
+
+No socket and no clock here. The account and operator come from the connection's key and from
+nowhere else; one bad message is refused to its sender and disturbs nobody.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    PRODUCT_NONE,
+    CommandKind,
+    EventKind,
+    Reason,
+)
+from cea_exchange.protocol.framing import (
+    TAG_COMMANDS,
+    TAG_MESSAGE,
+    TAG_REPORTS,
+    FrameError,
+    Logon,
+    Request,
+    command_count,
+    command_fault,
+    command_faults,
+    reports_as_taker,
+    request_decode,
+)
+from cea_exchange.venue.event_index import (
+    EventIndex,
+    groups_of,
+    is_same_command,
+    operator_keys,
+)
+from cea_exchange.venue.sessions import Session, Sessions
+from cea_exchange.venue.state_machine import VenueStateMachine
+
+REFUSED_IDS_MAX = 1_000
+CARRIED_PER_KEY_MAX = 64
+
+
+class Message(NamedTuple):
+    """One received message: its frames after the routing id, and its connection's key."""
+
+    routing_id: bytes
+    key: str | None
+    frames: list[bytes]
+
+
+class Answer(NamedTuple):
+    """One message to send."""
+
+    routing_id: bytes
+    tag: bytes
+    payload: bytes
+
+
+class Asked(NamedTuple):
+    """A request that the daemon answers; `session` is None for a logon."""
+
+    message: Message
+    session: Session | None
+    request: Request
+
+
+class Intake(NamedTuple):
+    """What a gathering of messages comes to."""
+
+    records: np.ndarray
+    answers: list[Answer]
+    asked: list[Asked]
+
+
+class _Batch(NamedTuple):
+    """The well-formed commands of a gathering: per record, which message it came with."""
+
+    records: np.ndarray
+    owner: np.ndarray
+    messages: list[Message]
+
+    def keep(self, mask: np.ndarray) -> "_Batch":
+        """Return the records that `mask` marks."""
+        return _Batch(self.records[mask], self.owner[mask], self.messages)
+
+
+class Gateway:
+    """Checks messages before they may reach the sequencer.
+
+    Parameters
+    ----------
+    machine, index, event_rows
+        The market's state, and how to find an earlier acceptance (`Sequencer.event_rows`).
+    sessions
+        Who is logged on.
+    throttle_per_second
+        Commands a key may send in a second; 0 is any number.
+
+    Attributes
+    ----------
+    cancels_only : str
+        Why only cancels are taken; empty when everything is.
+    """
+
+    def __init__(
+        self,
+        machine: VenueStateMachine,
+        index: EventIndex,
+        event_rows: Callable[[np.ndarray], np.ndarray],
+        sessions: Sessions,
+        *,
+        throttle_per_second: int = 0,
+    ) -> None:
+        self.cancels_only = ""
+        self.refused_count = 0
+        self._machine = machine
+        self._index = index
+        self._event_rows = event_rows
+        self._sessions = sessions
+        self._throttle_per_second = throttle_per_second
+        self._throttle_second = -1
+        self._throttle_taken: dict[str, int] = {}
+        self._carried: list[Message] = []
+
+    @property
+    def has_carried(self) -> bool:
+        """Whether commands wait for the next gathering (see `take`)."""
+        return bool(self._carried)
+
+    def take(self, messages: list[Message], now_s: float) -> Intake:
+        """Turn messages into records for the sequencer and answers.
+
+        Notes
+        -----
+        An id that an earlier command of the same key in this gathering has, or passes, can only be
+        judged after it: such a command is carried to the next gathering.
+        """
+        messages, self._carried = self._carried + messages, []
+        answers: list[Answer] = []
+        asked: list[Asked] = []
+        commands: list[Message] = []
+        for message in messages:
+            try:
+                self._sort(message, now_s, commands, asked)
+            except FrameError as error:
+                answers.append(self.refuse(message, error))
+        batch = self._well_formed(commands, answers)
+        for stage in (self._cancels_only, self._of_today, self._throttled, self._retries):
+            if len(batch.records):
+                batch = stage(batch, answers, now_s)
+        return Intake(batch.records, answers, asked)
+
+    def refuse(self, message: Message, error: FrameError, **more: object) -> Answer:
+        """Return the answer to a message that can't be taken."""
+        self.refused_count += 1
+        told = {
+            "op": "refused",
+            "expected": error.expected,
+            "came": error.came,
+            "where": error.where,
+            **more,
+        }
+        return Answer(message.routing_id, TAG_MESSAGE, msgspec.msgpack.encode(told))
+
+    # -- Stages -------------------------------------------------------------------------------
+
+    def _sort(
+        self, message: Message, now_s: float, commands: list[Message], asked: list[Asked]
+    ) -> None:
+        holder = self._machine.keys.get(message.key)
+        if holder is None:
+            raise FrameError(expected="a granted key", came="an unknown one", where="key")
+        if len(message.frames) != 2:
+            came = f"{len(message.frames)}"
+            raise FrameError(expected="2 frames, tag and payload", came=came, where="message")
+        tag, payload = message.frames
+        session = self._sessions.get(message.routing_id)
+        if session is not None:
+            session.seen_s = now_s
+        logged_on = session is not None and session.key == message.key
+        if tag == TAG_MESSAGE:
+            request = request_decode(payload)
+            if not logged_on and not isinstance(request, Logon):
+                raise FrameError(expected="a logon first", came="a request", where="session")
+            asked.append(Asked(message, session if logged_on else None, request))
+        elif tag == TAG_COMMANDS:
+            if not logged_on:
+                raise FrameError(expected="a logon first", came="commands", where="session")
+            if holder.role != "trader":
+                raise FrameError(expected="a trader's key", came=holder.role, where="key")
+            command_count(payload)
+            commands.append(message)
+        else:
+            raise FrameError(expected="tag C or M", came=repr(bytes(tag[:8])), where="tag")
+
+    def _well_formed(self, messages: list[Message], answers: list[Answer]) -> _Batch:
+        """Join the payloads, drop whole messages with a malformed record, fill from the key."""
+        payloads = [message.frames[1] for message in messages]
+        records = np.frombuffer(bytearray().join(payloads), COMMAND_DTYPE)
+        counts = [len(payload) // COMMAND_DTYPE.itemsize for payload in payloads]
+        owner = np.repeat(np.arange(len(messages)), counts)
+        faults = command_faults(records)
+        batch = _Batch(records, owner, messages)
+        if faults.any():
+            for index in np.unique(owner[faults]):
+                first = int(np.argmax(faults & (owner == index)))
+                fault = command_fault(records[first])
+                place = f"record {first - int(np.argmax(owner == index))}, {fault.where}"
+                error = FrameError(expected=fault.expected, came=fault.came, where=place)
+                answers.append(self.refuse(messages[index], error))
+            batch = batch.keep(~np.isin(owner, owner[faults]))
+        holders = [self._machine.keys[message.key] for message in messages]
+        accounts = np.array([holder.account_index for holder in holders], np.uint32)
+        operators = np.array([holder.operator_index for holder in holders], np.uint16)
+        batch.records["account_index"] = accounts[batch.owner]
+        batch.records["operator_index"] = operators[batch.owner]
+        return batch
+
+    def _cancels_only(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
+        if not self.cancels_only:
+            return batch
+        taken = batch.records["kind"] == CommandKind.CANCEL
+        refused = batch.keep(~taken)
+        for index, group in groups_of(refused.owner):
+            ids = refused.records["client_order_id"][group]
+            error = FrameError(
+                expected=f"cancels only: {self.cancels_only}",
+                came=f"{len(ids)} other commands",
+                where="market",
+            )
+            listed = ids[:REFUSED_IDS_MAX].tolist()
+            answers.append(self.refuse(batch.messages[index], error, client_order_ids=listed))
+        return batch.keep(taken)
+
+    def _of_today(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
+        today = batch.records["trading_date"] == self._machine.core.trading_date
+        if not today.all():
+            self._reject(batch.keep(~today), Reason.TRADING_DATE_MISMATCH, answers)
+            batch = batch.keep(today)
+        return batch
+
+    def _throttled(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
+        if not self._throttle_per_second:
+            return batch
+        if int(now_s) != self._throttle_second:
+            self._throttle_second = int(now_s)
+            self._throttle_taken.clear()
+        within = np.ones(len(batch.records), bool)
+        for index, group in groups_of(batch.owner):
+            key = batch.messages[index].key
+            taken = self._throttle_taken.get(key, 0)
+            count = group.stop - group.start
+            room = min(max(self._throttle_per_second - taken, 0), count)
+            within[group.start + room : group.stop] = False
+            self._throttle_taken[key] = taken + room
+        if not within.all():
+            self._reject(batch.keep(~within), Reason.THROTTLED, answers)
+            batch = batch.keep(within)
+        return batch
+
+    def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
+        """Answer repeats of accepted commands; carry what an earlier one here must decide first."""
+        keys = operator_keys(batch.records)
+        order = np.argsort(keys, kind="stable")
+        ids = batch.records["client_order_id"][order]
+        kept = np.ones(len(batch.records), bool)
+        for key, group in groups_of(keys[order]):
+            last = self._machine.core.last_client_order_id(key >> 16, key & 0xFFFF)
+            of_key = ids[group]
+            if of_key[0] <= last or (of_key[1:] <= of_key[:-1]).any():
+                self._retries_of_key(batch, order[group], key, last, kept, answers)
+        return batch if kept.all() else batch.keep(kept)
+
+    def _retries_of_key(
+        self,
+        batch: _Batch,
+        rows: np.ndarray,
+        key: int,
+        last: int,
+        kept: np.ndarray,
+        answers: list[Answer],
+    ) -> None:
+        highest, carried = last, 0
+        for row in rows.tolist():
+            record = batch.records[row]
+            client_order_id = int(record["client_order_id"])
+            message = batch.messages[batch.owner[row]]
+            if client_order_id > highest:
+                highest = client_order_id
+            elif client_order_id > last:
+                kept[row] = False
+                carried += 1
+                answers.extend(self._carry(message, record, carried))
+            else:
+                acceptance = self._acceptance(key, record)
+                if acceptance is not None:
+                    kept[row] = False
+                    answers.append(Answer(message.routing_id, TAG_REPORTS, acceptance))
+                # Any other at or below the last accepted id: the market says what it is.
+
+    def _acceptance(self, key: int, record: np.void) -> bytes | None:
+        event = self._index.accepted_event(key, int(record["client_order_id"]))
+        if not event:
+            return None
+        row = self._event_rows(np.array([event], np.uint64))
+        return reports_as_taker(row).tobytes() if is_same_command(record, row[0]) else None
+
+    def _carry(self, message: Message, record: np.void, carried: int) -> list[Answer]:
+        client_order_id = int(record["client_order_id"])
+        if carried > CARRIED_PER_KEY_MAX:
+            # Each waits for a gathering of its own, so a key must not have many of them.
+            error = FrameError(
+                expected="client_order_id above the one before",
+                came=str(client_order_id),
+                where="client_order_id",
+            )
+            return [self.refuse(message, error, client_order_ids=[client_order_id])]
+        record = record.copy()
+        record["account_index"] = record["operator_index"] = 0
+        frames = [TAG_COMMANDS, record.tobytes()]
+        self._carried.append(Message(message.routing_id, message.key, frames))
+        return []
+
+    def _reject(self, batch: _Batch, reason: Reason, answers: list[Answer]) -> None:
+        """Answer commands that the market never sees, with unnumbered reports."""
+        events = gateway_rejects(batch.records, reason, self._machine)
+        for index, group in groups_of(batch.owner):
+            payload = events[group].tobytes()
+            answers.append(Answer(batch.messages[index].routing_id, TAG_REPORTS, payload))
+
+
+def gateway_rejects(
+    records: np.ndarray, reason: Reason, machine: VenueStateMachine
+) -> np.ndarray:
+    """Return ORDER_REJECTED events for commands refused before the market; without numbers."""
+    events = np.zeros(len(records), EVENT_DTYPE)
+    for field in (
+        "side",
+        "tif",
+        "flags",
+        "operator_index",
+        "account_index",
+        "client_order_id",
+        "order_id",
+        "price",
+        "tonnes",
+    ):
+        events[field] = records[field]
+    enters = records["kind"] == CommandKind.ENTER
+    events["kind"] = EventKind.ORDER_REJECTED
+    events["reason"] = reason
+    events["command"] = records["kind"]
+    events["order_id"][enters] = 0
+    events["product_index"] = np.where(enters, records["product_index"], PRODUCT_NONE)
+    events["counter_account_index"] = ACCOUNT_NONE
+    events["trading_date"] = machine.core.trading_date
+    events["phase"] = machine.core.phase
+    return events

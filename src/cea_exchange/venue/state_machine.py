@@ -1,0 +1,277 @@
+"""The market and its tables as one deterministic function of the journal.
+
+The daemon, `verify` and the tests all run the journal through `VenueStateMachine`. It reads no
+clock and touches no file or socket: the same frames give the same events and the same hashes.
+"""
+
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+
+from cea_exchange.domain.naming import name_check, name_key
+from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, PRODUCT_NONE, Phase
+from cea_exchange.protocol import control
+
+PRODUCT_UNDECLARED = PRODUCT_NONE - 1
+"""An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
+
+_EVENTS_EMPTY = np.zeros(0, EVENT_DTYPE)
+_EVENTS_EMPTY.setflags(write=False)
+
+
+class ControlRefused(ValueError):
+    """A control message does not fit the state; it changed nothing and must not be journaled."""
+
+
+class StateDiverged(RuntimeError):
+    """A journaled checkpoint differs from the state that replay came to."""
+
+
+class KeyHolder(Struct, frozen=True):
+    """For whom a key acts."""
+
+    account_index: int
+    operator_index: int
+    role: str
+
+
+def compiled_market() -> type:
+    """Return the compiled market core (imported when first needed)."""
+    from cea_exchange._market import CompiledMarket
+
+    return CompiledMarket
+
+
+class VenueStateMachine:
+    """All that the journal decides: the market core, names, keys, and the place in the feed.
+
+    Parameters
+    ----------
+    profile
+        The rules in force.
+    core_class
+        `CompiledMarket` (the default) or `ReferenceMarket`.
+
+    Attributes
+    ----------
+    core
+        The market. Only this class calls its changing methods.
+    product_names, account_names : list of str
+        Names by index.
+    keys : dict
+        Public key (z85 text) to `KeyHolder`; a revoked key is not in it.
+    feed_seq : int
+        The last item of the registry's feed that was applied; 0 is none.
+    confirmed_date, confirmed_seq : int
+        The last trading day the registry has confirmed, and the settlement sequence it gave.
+    time_ns : int
+        The journaled time of what was applied last.
+    """
+
+    def __init__(self, profile: Profile, core_class: type | None = None) -> None:
+        self.profile = profile
+        self.core = (core_class or compiled_market())(profile.rules)
+        self.product_names: list[str] = []
+        self.account_names: list[str] = []
+        self.account_groups: list[str] = []
+        self.keys: dict[str, KeyHolder] = {}
+        self.feed_seq = 0
+        self.confirmed_date = 0
+        self.confirmed_seq = 0
+        self.time_ns = 0
+        self._products: dict[str, int] = {}
+        self._accounts: dict[str, int] = {}
+        self._groups: dict[str, int] = {}
+        self._rows = np.zeros(4096, EVENT_DTYPE)
+        self._acts = {
+            control.ProductDeclared: self._product_declared,
+            control.AccountDeclared: self._account_declared,
+            control.KeyGranted: self._key_granted,
+            control.KeyRevoked: self._key_revoked,
+            control.DayOpen: lambda act: self.core.day_open(act.date),
+            control.DayClose: lambda act: self.core.day_close(),
+            control.PhaseSet: lambda act: self.core.phase_set(int(act.phase)),
+            control.Halt: lambda act: self.core.halt(self._product_or_market(act.product)),
+            control.Resume: lambda act: self.core.resume(self._product_or_market(act.product)),
+            control.Suspend: lambda act: self.core.suspend(self.account_index(act.account)),
+            control.Restore: lambda act: self.core.restore(self.account_index(act.account)),
+            control.ReferencePriceSet: self._reference_price_set,
+            control.Checkpoint: self._checkpoint,
+            control.SettlementConfirmed: self._settlement_confirmed,
+        }
+
+    # -- Names --------------------------------------------------------------------------------
+
+    def product_index(self, name: str) -> int:
+        """Return a product's index; `PRODUCT_UNDECLARED` if there is none of that name."""
+        return self._products.get(name, PRODUCT_UNDECLARED)
+
+    def account_index(self, name: str) -> int:
+        """Return an account's index; `ACCOUNT_NONE` if there is none of that name."""
+        return self._accounts.get(name, ACCOUNT_NONE)
+
+    # -- What the journal holds ---------------------------------------------------------------
+
+    def apply_records(self, records: np.ndarray, time_ns: int = 0) -> np.ndarray:
+        """Run a batch of trading commands through the market and return its events.
+
+        Parameters
+        ----------
+        records
+            Array of `COMMAND_DTYPE`, checked for shape and filled from the key by the gateway.
+        time_ns
+            The journaled time of the batch.
+        """
+        self.time_ns = max(self.time_ns, time_ns)
+        parts = []
+        while len(records):
+            consumed, produced = self.core.process(records, self._rows)
+            parts.append(self._rows[:produced].copy())
+            records = records[consumed:]
+            if self.core.rows_needed > len(self._rows):
+                self._rows = np.zeros(2 * self.core.rows_needed, EVENT_DTYPE)
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else _EVENTS_EMPTY
+
+    def apply_control(self, message: control.Control) -> np.ndarray:
+        """Apply one control message and return its events (none for names and keys).
+
+        Raises
+        ------
+        ControlRefused
+            It does not fit the state; nothing changed. `refusal` says so beforehand.
+        StateDiverged
+            A checkpoint names other hashes than the state has.
+        """
+        reason = self.refusal(message)
+        if reason is not None:
+            raise ControlRefused(reason)
+        self.time_ns = max(self.time_ns, message.at_ns)
+        if isinstance(message, control.FeedItem):
+            self.feed_seq = message.transfer_seq
+            return self._apply(message.command, message.transfer_seq)
+        return self._apply(message, 0)
+
+    def refusal(self, message: control.Control) -> str | None:
+        """Say why a control message can't be applied now; None if it can.
+
+        What the market itself answers with an event (an unknown account in a transfer, a halt of
+        an unknown product) is no refusal here.
+        """
+        core = self.core
+        match message:
+            case control.FeedItem(transfer_seq=seq, command=command):
+                if seq != self.feed_seq + 1:
+                    return f"feed: expected item {self.feed_seq + 1}, came {seq}"
+                reason = self.refusal(command)
+                return None if reason is None else f"feed item {seq}: {reason}"
+            case control.ProductDeclared(product=name) if name in self._products:
+                return f"product {name!r} is declared already"
+            case control.AccountDeclared(account=name) if name in self._accounts:
+                return f"account {name!r} is declared already"
+            case control.ProductDeclared(product=name) | control.AccountDeclared(account=name):
+                return _name_fault(name)
+            case control.KeyGranted(account=name) if name not in self._accounts:
+                return f"key for account {name!r}, which is not declared"
+            case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
+                state = "is open" if core.day_is_open else "was the last"
+                return f"day {date}: {core.trading_date} {state}"
+            case control.DayClose() | control.PhaseSet() if not core.day_is_open:
+                return "no trading day is open"
+        return None
+
+    def checkpoint_now(self, at_ns: int = 0) -> control.Checkpoint:
+        """Return the checkpoint message of the state as it is."""
+        return control.Checkpoint(
+            at_ns=at_ns,
+            state_hash=self.core.state_hash(),
+            holdings_hash=self.core.holdings_hash(),
+            settlement_seq=self.core.settlement_seq,
+        )
+
+    # -- Acts ---------------------------------------------------------------------------------
+
+    def _apply(self, message: control.Control, transfer_seq: int) -> np.ndarray:
+        if isinstance(message, control.TransferIn | control.TransferOut):
+            act = self.core.deposit
+            if isinstance(message, control.TransferOut):
+                act = self.core.withdraw
+            product = PRODUCT_NONE
+            if message.product is not None:
+                product = self.product_index(message.product)
+            account = self.account_index(message.account)
+            return act(account, product, message.amount, transfer_seq)
+        events = self._acts[type(message)](message)
+        return _EVENTS_EMPTY if events is None else events
+
+    def _product_or_market(self, name: str | None) -> int:
+        return PRODUCT_NONE if name is None else self.product_index(name)
+
+    def _product_declared(self, act: control.ProductDeclared) -> None:
+        weight = self.profile.rules.composite_weights.get(act.product, 1)
+        index = self.core.product_declare(name_key(act.product), act.reference_price, weight)
+        self._products[act.product] = index
+        self.product_names.append(act.product)
+
+    def _account_declared(self, act: control.AccountDeclared) -> None:
+        group_index = self._groups.setdefault(act.group, len(self._groups)) if act.group else 0
+        index = self.core.account_declare(name_key(act.account), group_index)
+        self._accounts[act.account] = index
+        self.account_names.append(act.account)
+        self.account_groups.append(act.group)
+
+    def _key_granted(self, act: control.KeyGranted) -> None:
+        holder = KeyHolder(self._accounts[act.account], act.operator_index, act.role)
+        self.keys[act.key] = holder
+
+    def _key_revoked(self, act: control.KeyRevoked) -> None:
+        self.keys.pop(act.key, None)
+
+    def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:
+        return self.core.reference_price_set(self.product_index(act.product), act.price)
+
+    def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
+        now = self.checkpoint_now()
+        for field in ("settlement_seq", "state_hash", "holdings_hash"):
+            expected, came = getattr(act, field), getattr(now, field)
+            if expected != came:
+                raise StateDiverged(
+                    f"checkpoint after event {self.core.event_seq}: {field} in the journal is "
+                    f"{expected}, replay came to {came}"
+                )
+        return self.core.checkpoint()
+
+    def _settlement_confirmed(self, act: control.SettlementConfirmed) -> None:
+        self.confirmed_date = max(self.confirmed_date, act.trading_date)
+        self.confirmed_seq = max(self.confirmed_seq, act.settlement_seq)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the state's outline, as `venue status` shows it."""
+        core = self.core
+        return {
+            "trading_date": core.trading_date,
+            "day_is_open": bool(core.day_is_open),
+            "phase": Phase(core.phase).name.lower(),
+            "halted": bool(core.market_halted),
+            "products": len(self.product_names),
+            "accounts": len(self.account_names),
+            "orders_live": core.live_order_count,
+            "command_seq": core.command_seq,
+            "event_seq": core.event_seq,
+            "settlement_seq": core.settlement_seq,
+            "feed_seq": self.feed_seq,
+            "confirmed_date": self.confirmed_date,
+            "state_hash": f"{core.state_hash():016x}",
+            "holdings_hash": f"{core.holdings_hash():016x}",
+        }
+
+
+def _name_fault(name: str) -> str | None:
+    try:
+        name_check(name)
+    except ValueError as error:
+        return str(error)
+    return None

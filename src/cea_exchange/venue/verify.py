@@ -1,0 +1,356 @@
+"""Play a journal again and hold everything that was recorded against what comes out.
+
+`verify` reads a data folder and changes nothing. The daemon uses the same pieces at its start, when
+it rebuilds the event store's tail.
+"""
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from cea_exchange.domain.profile import Profile, load_profile, profile_names
+from cea_exchange.domain.records import (
+    EVENT_DTYPE,
+    PRODUCT_NONE,
+    SCHEMA_VERSION,
+    EventKind,
+)
+from cea_exchange.journal import (
+    Frame,
+    FrameKind,
+    JournalError,
+    OsStorage,
+    SegmentReader,
+    Storage,
+    event_rows_read,
+)
+from cea_exchange.venue.sequencer import frame_apply
+from cea_exchange.venue.state_machine import StateDiverged, VenueStateMachine
+
+
+class Divergence(JournalError):
+    """Replay does not give what was recorded; `seq` is the journal's sequence where it shows."""
+
+
+class Rows(Protocol):
+    """What is needed of an event store here: `EventStore` and `EventRows` both have it."""
+
+    count: int
+
+    def read(self, first: int, count: int) -> bytes:
+        """Return up to `count` rows from row `first`."""
+
+
+class VerifyResult(NamedTuple):
+    """What a journal holds and where its replay ends."""
+
+    log_id: str
+    profile: str
+    segments: int
+    frames: int
+    next_seq: int
+    commands: int
+    controls: int
+    checkpoints: int
+    events: int
+    events_stored: int
+    trading_date: int
+    settlement_seq: int
+    state_hash: int
+    holdings_hash: int
+    settlement_events: np.ndarray
+    """The settlement stream as replay gives it, Event records in order."""
+
+
+class EventStoreCheck:
+    """Compares the events of a replay with an event store, row by row.
+
+    Parameters
+    ----------
+    store : Rows
+        What was kept. It may end early, as it follows the journal; it may not differ or know more.
+    """
+
+    def __init__(self, store: Rows):
+        self._store = store
+        self.event_count = 0
+
+    def take(self, events: np.ndarray, seq: int) -> bytes:
+        """Compare the next events of the replay; return the bytes of those the store lacks.
+
+        Parameters
+        ----------
+        events : ndarray of Event
+            In order, from the one after those taken before.
+        seq : int
+            The first journal sequence of the frame they come from.
+
+        Raises
+        ------
+        Divergence
+            At the first row that differs.
+        """
+        rows = events.tobytes()
+        known = max(0, min(len(events), self._store.count - self.event_count))
+        found = self._store.read(self.event_count + 1, known)
+        if found != rows[: len(found)]:
+            raise self._difference(events, found, seq)
+        self.event_count += len(events)
+        return rows[len(found) :]
+
+    def finish(self, next_seq: int) -> None:
+        """Raise if the store has events that the journal doesn't explain.
+
+        Raises
+        ------
+        Divergence
+            Acknowledged work is missing from the journal; nothing may start on it.
+        """
+        check_event_store_against(self._store.count, self.event_count, next_seq)
+
+    def _difference(self, events: np.ndarray, found: bytes, seq: int) -> Divergence:
+        stored = np.frombuffer(found, EVENT_DTYPE)
+        rows = np.flatnonzero(stored != events[: len(stored)])
+        row = int(rows[0]) if len(rows) else 0
+        fields = [
+            f"{name} {events[row][name]} was stored as {stored[row][name]}"
+            for name in EVENT_DTYPE.names
+            if events[row][name] != stored[row][name]
+        ]
+        number = self.event_count + row + 1
+        return Divergence(f"event {number}", seq, "the event differs: " + ", ".join(fields))
+
+
+def check_event_store_against(stored_count: int, event_count: int, next_seq: int) -> None:
+    """Raise if the event store knows more events than the journal gives.
+
+    Parameters
+    ----------
+    stored_count, event_count : int
+        Events in the store, and out of a replay of the whole journal.
+    next_seq : int
+        The sequence after the journal's last.
+    """
+    if stored_count > event_count:
+        raise Divergence(
+            f"event {event_count + 1}",
+            next_seq,
+            f"acknowledged work is missing: the journal ends before it and gives {event_count} "
+            f"events, the event store has {stored_count}",
+        )
+
+
+def check_settlement_against(recorded: np.ndarray, replayed: np.ndarray, next_seq: int) -> None:
+    """Raise if what the registry received is not a beginning of what the journal gives.
+
+    Parameters
+    ----------
+    recorded, replayed : ndarray of Event
+        Settlement records from settlement sequence 1 on: the registry's, and those of a replay.
+    next_seq : int
+        The sequence after the journal's last.
+    """
+    common = min(len(recorded), len(replayed))
+    rows = np.flatnonzero(recorded[:common] != replayed[:common])
+    if len(rows):
+        seq = int(replayed[rows[0]]["settlement_seq"])
+        raise Divergence(
+            f"event {replayed[rows[0]]['seq']}",
+            next_seq,
+            f"settlement sequence {seq} of the registry is not the journal's",
+        )
+    if len(recorded) > len(replayed):
+        raise Divergence(
+            f"settlement sequence {len(replayed) + 1}",
+            next_seq,
+            "acknowledged work is missing: the journal ends before it, the registry has settled "
+            f"up to {len(recorded)}",
+        )
+
+
+def profile_of(profile_hash: str, profile: Profile | None = None) -> Profile:
+    """Return the profile of that hash: the one given, or one of the package.
+
+    Raises
+    ------
+    Divergence
+        If there is none: the journal can't be replayed by other rules than its own.
+    """
+    candidates = [profile] if profile else [load_profile(name) for name in profile_names()]
+    for candidate in candidates:
+        if candidate.profile_hash() == profile_hash:
+            return candidate
+    names = ", ".join(candidate.name for candidate in candidates)
+    raise Divergence("segment header", 1, f"profile {profile_hash} is none of: {names}")
+
+
+def verify_data(
+    directory: Path | str,
+    *,
+    profile: Profile | None = None,
+    core_class: type | None = None,
+    storage: Storage | None = None,
+) -> VerifyResult:
+    """Replay a data folder's journal and compare every checkpoint and every stored event.
+
+    Parameters
+    ----------
+    directory : Path
+        The data folder; nothing in it is changed. No venue may be running on it.
+    profile : Profile, optional
+        The rules, if they are none of the package's.
+    core_class : type, optional
+        The market core to replay with.
+    storage : Storage, optional
+        The file system.
+
+    Raises
+    ------
+    JournalError
+        With the first sequence that differs, or whose bytes are not as they were written.
+    """
+    directory, storage = Path(directory), storage or OsStorage()
+    reader = SegmentReader(directory / "journal", storage=storage)
+    replay = _Replay(reader, directory, profile, core_class, storage)
+    for frame in reader.frames():
+        replay.take(frame)
+    return replay.result()
+
+
+class _Replay:
+    """One run of `verify_data`: the market, what it is compared with, and the counts."""
+
+    def __init__(
+        self,
+        reader: SegmentReader,
+        directory: Path,
+        profile: Profile | None,
+        core_class: type | None,
+        storage: Storage,
+    ):
+        self._reader = reader
+        self._directory = directory
+        self._profile = profile
+        self._core_class = core_class
+        self._storage = storage
+        self._machine: VenueStateMachine | None = None
+        self._check: EventStoreCheck | None = None
+        self._stored = 0
+        self._frames = self._commands = self._controls = self._checkpoints = 0
+        self._settlement: list[np.ndarray] = []
+        self._supply = _Supply()
+
+    def take(self, frame: Frame) -> None:
+        if self._machine is None:
+            self._begin()
+        header = self._reader.headers[-1]
+        if header.identity.schema_version != SCHEMA_VERSION:
+            raise Divergence(
+                "segment header",
+                frame.first_seq,
+                f"schema {SCHEMA_VERSION} was expected, was {header.identity.schema_version}",
+            )
+        if header.identity.profile_hash != self._profile.profile_hash():
+            raise Divergence("segment header", frame.first_seq, "the profile changed")
+        try:
+            events = frame_apply(self._machine, frame)
+        except (StateDiverged, TypeError) as error:
+            place = f"frame at sequence {frame.first_seq}"
+            raise Divergence(place, frame.first_seq, str(error)) from error
+        self._check.take(events, frame.first_seq)
+        self._settlement.append(events[events["settlement_seq"] > 0])
+        self._supply.take(events)
+        self._frames += 1
+        if frame.kind == FrameKind.CONTROL:
+            self._controls += 1
+        else:
+            self._commands += frame.count
+        self._checkpoints += int(np.count_nonzero(events["kind"] == EventKind.CHECKPOINT))
+
+    def result(self) -> VerifyResult:
+        tail = self._reader.tail
+        if tail.header is None:
+            raise JournalError(str(self._directory / "journal"), 1, "there is no journal")
+        if self._machine is None:
+            self._begin()
+        core = self._machine.core
+        self._check.finish(tail.next_seq)
+        try:
+            core.check()
+        except AssertionError as error:
+            raise Divergence("state at the end", tail.next_seq, str(error)) from None
+        if self._profile.rules.holdings_checked:
+            self._supply.check(core, self._machine, tail.next_seq)
+        return VerifyResult(
+            log_id=tail.header.log_id,
+            profile=self._profile.name,
+            segments=len(self._reader.headers),
+            frames=self._frames,
+            next_seq=tail.next_seq,
+            commands=self._commands,
+            controls=self._controls,
+            checkpoints=self._checkpoints,
+            events=self._check.event_count,
+            events_stored=self._stored,
+            trading_date=core.trading_date,
+            settlement_seq=core.settlement_seq,
+            state_hash=core.state_hash(),
+            holdings_hash=core.holdings_hash(),
+            settlement_events=np.concatenate([np.zeros(0, EVENT_DTYPE), *self._settlement]),
+        )
+
+    def _begin(self) -> None:
+        header = self._reader.headers[0]
+        self._profile = profile_of(header.identity.profile_hash, self._profile)
+        self._machine = VenueStateMachine(self._profile, self._core_class)
+        rows = event_rows_read(
+            self._directory / "events", log_id=header.log_id, storage=self._storage
+        )
+        self._stored = rows.count
+        self._check = EventStoreCheck(rows)
+
+
+class _Supply:
+    """What was paid in less what left, per asset: what all accounts together must hold.
+
+    Notes
+    -----
+    Buyers' fees leave with the purchase and sellers' come out of the proceeds, so cash falls by
+    both; a trade changes no total of a product.
+    """
+
+    def __init__(self):
+        self._cash = 0
+        self._tonnes: dict[int, int] = {}
+
+    def take(self, events: np.ndarray) -> None:
+        trades = events[events["kind"] == EventKind.TRADE]
+        self._cash -= int(trades["buy_fee"].sum()) + int(trades["sell_fee"].sum())
+        for kind, sign in ((EventKind.DEPOSITED, 1), (EventKind.WITHDRAWN, -1)):
+            for event in events[events["kind"] == kind]:
+                product = int(event["product_index"])
+                if product == PRODUCT_NONE:
+                    self._cash += sign * int(event["cash"])
+                else:
+                    moved = sign * int(event["tonnes"])
+                    self._tonnes[product] = self._tonnes.get(product, 0) + moved
+
+    def check(self, core: object, machine: VenueStateMachine, seq: int) -> None:
+        cash, tonnes = 0, {}
+        for index in range(len(machine.account_names)):
+            account = core.account(index)
+            cash += account["cash"]
+            for product, holding in account["holdings"].items():
+                tonnes[product] = tonnes.get(product, 0) + holding[0]
+        for name, expected, found in (
+            ("cash in fen", self._cash, cash),
+            *(
+                (f"tonnes of {machine.product_names[product]}", paid_in, tonnes.get(product, 0))
+                for product, paid_in in self._tonnes.items()
+            ),
+        ):
+            if expected != found:
+                raise Divergence(
+                    "conservation", seq, f"{name}: {expected} came in and stayed, {found} are held"
+                )

@@ -1,0 +1,158 @@
+"""`cea-exchange venue` as a process: starts, refuses to, ends, and comes back after a kill."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from venue_world import enter, world_open
+
+from cea_exchange.journal import SegmentReader
+from cea_exchange.journal.storage import OsStorage
+
+CLOCK = '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n'
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "cea_exchange.cli.main", "venue", *arguments]
+
+
+class Process:
+    """A venue process on the world's folder; `endpoints` as the world's own daemon has them."""
+
+    def __init__(self, world):
+        self.data = world.data
+        (self.data / "venue.toml").write_text(CLOCK)
+        path = self.data / "venue" / "endpoints.json"
+        path.unlink(missing_ok=True)
+        arguments = ("--config", str(self.data / "venue.toml"), "--data", str(self.data))
+        with (self.data / "venue.log").open("a") as log:
+            self.process = subprocess.Popen(command("serve", *arguments), stderr=log)
+        end = time.monotonic() + 20
+        while not path.exists():
+            assert self.process.poll() is None and time.monotonic() < end, self.log()
+            time.sleep(0.02)
+        self.endpoints = json.loads(path.read_text())
+
+    def log(self):
+        return (self.data / "venue.log").read_text()
+
+    def end(self, number):
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def world(tmp_path):
+    with world_open(tmp_path) as world:
+        world.processes = []
+        yield world
+        for process in world.processes:
+            process.end(signal.SIGKILL)
+
+
+def start(world):
+    world.venue = Process(world)
+    world.processes.append(world.venue)
+    world.ready()
+
+
+def run(*arguments):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60)
+
+
+def serve(world, config=CLOCK):
+    path = world.data / "tried.toml"
+    path.write_text(config)
+    return run("serve", "--config", str(path), "--data", str(world.data))
+
+
+def journal_is_sealed(world):
+    reader = SegmentReader(world.data / "journal", storage=OsStorage())
+    list(reader.frames())
+    return reader.tail.sealed
+
+
+def test_sigterm_seals_the_journal(world):
+    start(world)
+    assert not journal_is_sealed(world)
+    assert 0 == world.venue.end(signal.SIGTERM)
+    assert journal_is_sealed(world)
+
+
+def test_a_second_process_is_refused(world):
+    start(world)
+    second = serve(world)
+    assert second.returncode == 2
+    assert f"in use by process {world.venue.process.pid}" in second.stderr
+    assert world.admin(op="status")["op"] == "status"
+
+
+def test_what_was_acknowledged_is_there_after_a_kill(world):
+    start(world)
+    world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
+    alice = world.logged_on("alice")
+    acknowledged = 0
+    for number in range(1, 200):
+        alice.command(enter(number, "buy", 9700, 1))
+        if number >= 100:
+            acknowledged = int(alice.reports(2)["client_order_id"][0])
+        else:
+            alice.reports(2)
+    alice.command(enter(200, "buy", 9700, 1))
+    world.venue.end(signal.SIGKILL)
+    start(world)
+    logon = world.peer("alice").ask(op="logon")
+    assert logon["last_client_order_id"] >= acknowledged == 199
+    assert world.admin(op="status")["orders_live"] == logon["last_client_order_id"]
+
+
+def test_status_halt_and_errors_on_the_command_line(world):
+    start(world)
+    data = ("--data", str(world.data))
+    status = json.loads(run("status", *data, "--json").stdout)
+    assert (status["phase"], status["accounts"]) == ("closed", 2)
+    assert "halted" in run("status", *data).stdout
+    assert json.loads(run("halt", *data, "--json").stdout)["halted"]
+    assert run("open-day", "2024-12-31", *data).returncode == 0
+    assert json.loads(run("phase", "listed", *data, "--json").stdout)["phase"] == "listed"
+    bad = run("clock", "tomorrow", *data)
+    assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
+    assert run("stop", *data).returncode == 0
+    assert 0 == world.venue.process.wait(20)
+    assert run("status", *data).returncode == 2
+
+
+@pytest.mark.parametrize(
+    "config, complaint",
+    [
+        ('gatway = "tcp://127.0.0.1:0"\n', "unknown field `gatway`"),
+        ("throttle_per_second = -1\n", ">= 0 - at `$.throttle_per_second`"),
+        ('throttle_per_second = "1"\n', "got `str` - at `$.throttle_per_second`"),
+        ("throttle_per_second = 1.0\n", "got `float` - at `$.throttle_per_second`"),
+        ('[clock]\nkind = "sundial"\n', "'sundial' - at `$.clock.kind`"),
+        ('[clock]\nkind = "accelerated"\n', "needs `start`"),
+        ('gateway = "localhost"\n', "at `$.gateway`"),
+        ('profile = "nyse"\n', "nyse"),
+        ("gateway =\n", "line 1"),
+    ],
+)
+def test_a_bad_setting_is_one_clear_error(world, config, complaint):
+    tried = serve(world, config)
+    assert tried.returncode == 2
+    error = tried.stderr.splitlines()[-1]
+    assert error.startswith("cea-exchange: ") and complaint in error
+
+
+def test_a_damaged_journal_starts_nothing(world):
+    start(world)
+    world.venue.end(signal.SIGTERM)
+    (segment,) = (world.data / "journal").iterdir()
+    data = bytearray(segment.read_bytes())
+    data[300] ^= 1
+    segment.write_bytes(data)
+    tried = serve(world)
+    assert tried.returncode == 1
+    assert "nothing starts: sequence" in tried.stderr
