@@ -1,0 +1,272 @@
+"""What the registry does on request: accounts, products, keys, issue, payment and transfers.
+
+Usable without a daemon: open the data folder, act, close. Each act is a transaction of its own, or
+part of a larger one::
+
+    with Registry.open(data) as registry, registry.transaction():
+        registry.product_declare("CEA24", reference_price=9749)
+        registry.account_open("P001")
+        registry.issue("P001", "CEA24", 5_000)
+        registry.transfer_in("P001", "CEA24", 5_000)
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from cea_exchange.domain.naming import CASH_NAME, name_check
+from cea_exchange.protocol.control import (
+    AccountDeclared,
+    FeedCommand,
+    KeyGranted,
+    KeyRevoked,
+    ProductDeclared,
+    TransferIn,
+    TransferOut,
+)
+from cea_exchange.registry.feed import feed_append
+from cea_exchange.registry.ledger import CASH_ASSET, EntryKind, LedgerError, legs_of
+from cea_exchange.registry.store import EntryBatch, Store
+
+PRODUCT_COUNT_MAX = 65_535
+INT64_MAX = 2**63 - 1
+
+
+class ActError(ValueError):
+    """The act is refused: what was expected, what came. Nothing was changed."""
+
+
+class Registry:
+    """The registry's acts upon its database.
+
+    Parameters
+    ----------
+    store
+        Open for writing.
+    clock_ns
+        Gives the time (nanoseconds since 1970) noted in the feed; it decides nothing.
+    """
+
+    def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.store = store
+        self._clock_ns = clock_ns
+
+    @classmethod
+    def open(cls, data: Path | str) -> Self:
+        """Open the registry in ``data/registry/``, which no other process may have open."""
+        return cls(Store.open(data))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make many acts one: all are committed, or none. Thousands in one are fast."""
+        return self.store.transaction()
+
+    # -- accounts, products, keys -------------------------------------------------------------
+
+    def account_open(self, account: str, group: str = "") -> int:
+        """Open a participant's account and tell the venue.
+
+        Returns
+        -------
+        int
+            Its index, the same at the venue.
+        """
+        _name_checked(account, "account")
+        if not isinstance(group, str) or len(group) > 64:
+            raise ActError(f"group must be text of at most 64 characters, was {group!r}")
+        with self.store.transaction():
+            if self.store.account_index(account) is not None:
+                raise ActError(f"account must be new, {account} is open already")
+            index = 1 + self.store.one("SELECT max(max(account_index), -1) FROM accounts")
+            self.store.execute("INSERT INTO accounts VALUES (?, ?, ?)", (index, account, group))
+            self._feed(AccountDeclared(account=account, group=group))
+        return index
+
+    def product_declare(self, product: str, reference_price: int) -> int:
+        """Declare a product and tell the venue.
+
+        Parameters
+        ----------
+        product
+            Its name; any but that of cash.
+        reference_price
+            In fen per tonne.
+
+        Returns
+        -------
+        int
+            Its index, the same at the venue.
+        """
+        _name_checked(product, "product")
+        _amount_checked(reference_price, "reference_price")
+        if product == CASH_NAME:
+            raise ActError(f"product must not be {CASH_NAME}, which is cash")
+        with self.store.transaction():
+            if self.store.product_index(product) is not None:
+                raise ActError(f"product must be new, {product} is declared already")
+            index = self.store.one("SELECT count(*) FROM products")
+            if index >= PRODUCT_COUNT_MAX:
+                raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
+            self._feed(ProductDeclared(product=product, reference_price=reference_price))
+            self.store.execute(
+                "INSERT INTO products VALUES (?, ?, ?)", (index, product, reference_price)
+            )
+        return index
+
+    def key_grant(
+        self, key: str, account: str, operator_index: int = 0, role: str = "trader"
+    ) -> None:
+        """Let a CURVE public key (z85 text) act for an operator of an account."""
+        with self.store.transaction():
+            account_index = self._account(account)
+            if self.store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
+                raise ActError(f"key must be new, {key!r} was granted before")
+            command = KeyGranted(key=key, account=account, operator_index=operator_index, role=role)
+            self._feed(command)
+            self.store.execute(
+                "INSERT INTO keys VALUES (?, ?, ?, ?, 0)",
+                (key, account_index, operator_index, role),
+            )
+
+    def key_revoke(self, key: str) -> None:
+        """Take back what a key may do; it can't be granted again."""
+        with self.store.transaction():
+            if not self.store.one(
+                "SELECT 1 FROM keys WHERE public_key = ? AND revoked = 0", (key,)
+            ):
+                raise ActError(f"key must be one in force, was {key!r}")
+            self.store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
+            self._feed(KeyRevoked(key=key))
+
+    # -- allowances and cash ------------------------------------------------------------------
+
+    def issue(self, account: str, product: str, tonnes: int) -> None:
+        """Issue allowances into an account's registration compartment."""
+        self._entry(EntryKind.ISSUE, account, product, tonnes)
+
+    def pay_in(self, account: str, cash: int) -> None:
+        """Book cash (fen) that came from the bank into an account's registration compartment."""
+        self._entry(EntryKind.PAY_IN, account, None, cash)
+
+    def transfer_in(self, account: str, product: str | None, amount: int) -> int:
+        """Send tonnes of a product, or without one fen of cash, to the account at the venue.
+
+        They are in transit until the venue's answer comes on the settlement stream.
+
+        Returns
+        -------
+        int
+            The `transfer_seq` under which the venue answers.
+        """
+        with self.store.transaction():
+            self._entry(EntryKind.TRANSFER_BEGUN, account, product, amount)
+            command = TransferIn(account=account, product=product, amount=amount)
+            return self._transfer("in", command)
+
+    def transfer_out(self, account: str, product: str | None, amount: int) -> int:
+        """Ask the venue to let tonnes of a product, or without one fen of cash, go.
+
+        Nothing moves before the venue's answer comes on the settlement stream: until then they are
+        still at the venue, and may just have been sold.
+
+        Returns
+        -------
+        int
+            The `transfer_seq` under which the venue answers.
+        """
+        _amount_checked(amount, "amount")
+        with self.store.transaction():
+            command = TransferOut(account=account, product=product, amount=amount)
+            return self._transfer("out", command)
+
+    def status(self) -> dict[str, Any]:
+        """Return how far the registry is, with its counts."""
+        store = self.store
+        return {
+            "log_id": store.log_id,
+            "last_seq": store.last_seq,
+            "confirmed_date": store.confirmed_date,
+            "state": store.state,
+            "accounts": store.one("SELECT count(*) FROM accounts WHERE account_index >= 0"),
+            "products": store.one("SELECT count(*) FROM products"),
+            "trades": store.one("SELECT count(*) FROM trades"),
+            "postings": store.one("SELECT count(*) FROM postings"),
+            "transfers_pending": store.one(
+                "SELECT count(*) FROM transfers WHERE state = 'pending'"
+            ),
+        }
+
+    # -- in common ----------------------------------------------------------------------------
+
+    def _account(self, account: str) -> int:
+        index = self.store.account_index(account) if isinstance(account, str) else None
+        if index is None:
+            raise ActError(f"account must be an open one, was {account!r}")
+        return index
+
+    def _asset(self, product: str | None) -> int:
+        if product is None:
+            return CASH_ASSET
+        index = self.store.product_index(product) if isinstance(product, str) else None
+        if index is None:
+            raise ActError(f"product must be a declared one, was {product!r}")
+        return index
+
+    def _entry(self, kind: EntryKind, account: str, product: str | None, amount: int) -> None:
+        _amount_checked(amount, "cash" if product is None else "tonnes")
+        with self.store.transaction():
+            account_index, asset_index = self._account(account), self._asset(product)
+            batch = EntryBatch(self.store)
+            try:
+                postings = legs_of(kind, account_index, asset_index, amount)
+                batch.add(kind, postings, subject=(account_index, asset_index, amount))
+            except LedgerError as error:
+                raise ActError(f"{kind.name.lower()} of {account}: {error}") from None
+            batch.write()
+
+    def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:
+        account_index, asset_index = self._account(command.account), self._asset(command.product)
+        transfer_seq = self._feed(command)
+        self.store.execute(
+            "INSERT INTO transfers (transfer_seq, direction, account_index, asset_index, amount,"
+            " state) VALUES (?, ?, ?, ?, ?, 'pending')",
+            (transfer_seq, direction, account_index, asset_index, command.amount),
+        )
+        return transfer_seq
+
+    def _feed(self, command: FeedCommand) -> int:
+        """Number the command for the venue, if the venue would understand it."""
+        try:
+            # Encoding checks no limits; a command the venue's strict decoder refuses would stop
+            # the feed for good, so it must never get a number.
+            msgspec.convert(msgspec.to_builtins(command), type(command))
+        except msgspec.ValidationError as error:
+            raise ActError(f"{type(command).__name__}: {error}") from None
+        return feed_append(self.store, command, self._clock_ns())
+
+
+def _name_checked(name: str, what: str) -> None:
+    try:
+        name_check(name, what)
+    except (TypeError, ValueError) as error:
+        raise ActError(str(error)) from None
+
+
+def _amount_checked(amount: int, what: str) -> None:
+    if type(amount) is not int:
+        raise ActError(f"{what} must be int, was {type(amount).__name__}")
+    if not 0 < amount <= INT64_MAX:
+        raise ActError(f"{what} must be positive and below 2^63, was {amount}")

@@ -1,0 +1,81 @@
+"""The registry daemon's settings: a TOML file, read once, strict."""
+
+import tomllib
+from pathlib import Path
+
+import msgspec
+
+from cea_exchange.protocol.security import public_key_load
+
+Address = str
+
+
+class ConfigError(ValueError):
+    """The file can't be read, or says what no setting is: where, what was expected, what came."""
+
+
+class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Settings of ``registry serve``; every one may be left out.
+
+    Attributes
+    ----------
+    feed
+        Where the venue fetches accounts, products, keys and transfers. Port 0 takes a free one,
+        written to ``DIR/registry/endpoints.json``.
+    admin
+        Where operators' acts come in.
+    settlement, replay
+        The venue's settlement stream and its replay socket. Left out, both are taken from
+        `venue_endpoints`, again whenever that file changes.
+    venue_endpoints
+        File in which the venue says where it listens; ``DIR/venue/endpoints.json`` if left out.
+    venue_public_key
+        The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
+    admin_keys
+        Operators' keys, z85 text; the one in ``DIR/keys/admin.public`` if left out.
+    """
+
+    feed: Address = "tcp://127.0.0.1:0"
+    admin: Address = "tcp://127.0.0.1:0"
+    settlement: Address | None = None
+    replay: Address | None = None
+    venue_endpoints: str | None = None
+    venue_public_key: str | None = None
+    admin_keys: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.settlement is None) != (self.replay is None):
+            raise ValueError("settlement and replay must both be given, or neither")
+
+    def venue_key(self, data: Path) -> str:
+        """Return the venue's public key."""
+        return self.venue_public_key or public_key_load(data / "keys", "venue")
+
+    def operators(self, data: Path) -> frozenset[str]:
+        """Return the public keys that may act over the admin socket."""
+        if self.admin_keys is not None:
+            return frozenset(self.admin_keys)
+        return frozenset({public_key_load(data / "keys", "admin")})
+
+    def endpoints_file(self, data: Path) -> Path:
+        """Return the file in which the venue says where it listens."""
+        if self.venue_endpoints is not None:
+            return Path(self.venue_endpoints)
+        return data / "venue" / "endpoints.json"
+
+
+def config_load(path: Path | str) -> RegistryConfig:
+    """Read a config file.
+
+    Raises
+    ------
+    ConfigError
+        It can't be read, is no TOML, has an unknown key or a value of a wrong type.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return msgspec.convert(tomllib.loads(text), RegistryConfig)
+    except OSError as error:
+        raise ConfigError(f"{path}: expected a config file, {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}") from None

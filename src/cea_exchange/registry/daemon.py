@@ -1,0 +1,438 @@
+"""The registry daemon: follows the venue's settlement stream, feeds the venue, takes acts.
+
+One thread, one writer::
+
+    venue PUB ---records, heartbeat---> SUB     \\
+    venue ROUTER <--ask / records--->   DEALER   +-- Settlement -- Store (SQLite)
+    venue DEALER ---from n--->          ROUTER  /
+                 <--items, watermark---
+    operators DEALER <--acts-->         ROUTER
+
+The PUB stream is a hint, the replay is the truth: whatever is missing, by a gap or by what a
+heartbeat says, is asked for again. While an answer is awaited the SUB socket is not read, so that
+what was published meanwhile is still there to follow the answer.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import apsw
+import msgspec
+import numpy as np
+import structlog
+import zmq
+
+from cea_exchange.protocol.security import (
+    AllowList,
+    CurveKeys,
+    SecurityError,
+    client_socket,
+    refuses_strangers,
+    sender_key,
+    server_socket,
+)
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.admin import request_answer
+from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.feed import FeedRequest, feed_answer
+from cea_exchange.registry.settlement import (
+    RUN_COUNT_MAX,
+    Settlement,
+    SettlementGap,
+    SettlementStopped,
+    accounts_differing,
+)
+from cea_exchange.registry.store import Store
+from cea_exchange.registry.stream import (
+    StreamError,
+    heartbeat_decode,
+    replay_request,
+    run_decode,
+)
+
+POLL_MS = 20
+FEED_WAIT_NS = 100_000_000
+REPLAY_WAIT_NS = 1_000_000_000
+REPLAY_PAUSE_NS = 50_000_000
+ENDPOINTS_LOOK_NS = 200_000_000
+FULL_PAUSE_NS = 1_000_000_000
+MESSAGES_PER_TURN_MAX = 100
+
+log = structlog.get_logger()
+_request_decoder = msgspec.msgpack.Decoder(FeedRequest)
+
+
+class _VenueLine:
+    """The two sockets towards the venue, which may come, go and move."""
+
+    def __init__(self, context: zmq.Context, keys: CurveKeys, venue_key: str) -> None:
+        self._context = context
+        self._keys = keys
+        self._venue_key = venue_key
+        self._endpoints: tuple[str, str] | None = None
+        self.sub: zmq.Socket | None = None
+        self.dealer: zmq.Socket | None = None
+        self.asked_at_ns: int | None = None
+
+    def connect(self, settlement: str, replay: str) -> bool:
+        """Connect, if not there already; say whether anything changed."""
+        if self._endpoints == (settlement, replay):
+            return False
+        self.close()
+        self._endpoints = (settlement, replay)
+        self.sub = client_socket(
+            self._context, zmq.SUB, keys=self._keys, server_key=self._venue_key
+        )
+        self.sub.subscribe(b"")
+        self.sub.connect(settlement)
+        self._dealer_open()
+        return True
+
+    def _dealer_open(self) -> None:
+        """A fresh socket: no request that was not sent, no answer that came too late."""
+        if self._endpoints is None:
+            return
+        if self.dealer is not None:
+            self.dealer.close()
+        self.dealer = client_socket(
+            self._context, zmq.DEALER, keys=self._keys, server_key=self._venue_key
+        )
+        self.dealer.connect(self._endpoints[1])
+        self.asked_at_ns = None
+
+    def ask(self, log_id: str | None, first_seq: int, now_ns: int) -> None:
+        """Ask for records, unless an answer is awaited."""
+        if self.dealer is None or self.asked_at_ns is not None:
+            return
+        # A venue that refuses our key ends the connection for good: then a send would block, and
+        # the wait for the answer is what leads to a fresh socket.
+        with suppress(zmq.Again):
+            self.dealer.send(replay_request(log_id, first_seq), zmq.NOBLOCK)
+        self.asked_at_ns = now_ns
+
+    def give_up_waiting(self, now_ns: int) -> bool:
+        """Drop a request that has gone unanswered too long; say whether there was one."""
+        if self.asked_at_ns is None or now_ns - self.asked_at_ns < REPLAY_WAIT_NS:
+            return False
+        self._dealer_open()
+        return True
+
+    def close(self) -> None:
+        for socket in (self.sub, self.dealer):
+            if socket is not None:
+                socket.close()
+        self.sub = self.dealer = self.asked_at_ns = self._endpoints = None
+
+
+class _Waiting(msgspec.Struct):
+    """A feed request that is held until there is news, for a moment at most."""
+
+    identity: bytes
+    request: FeedRequest
+    until_ns: int
+
+
+class RegistryDaemon:
+    """A running registry.
+
+    Parameters
+    ----------
+    config
+        Its settings.
+    data
+        The data folder, with ``keys/``.
+    settlement_class
+        For tests that put a faulty one in its place.
+
+    Raises
+    ------
+    StoreError, SecurityError
+        Nothing was bound: the folder is in use, a key is missing, an address can't be had.
+    """
+
+    def __init__(
+        self,
+        config: RegistryConfig,
+        data: Path | str,
+        settlement_class: Callable[[Store], Settlement] = Settlement,
+    ) -> None:
+        self._config = config
+        self._data = Path(data)
+        keys = CurveKeys.load(self._data / "keys", "registry")
+        self._venue_key = config.venue_key(self._data)
+        self._operators = config.operators(self._data)
+        self._store = Store.open(self._data)
+        self._registry = Registry(self._store)
+        self._settlement = settlement_class(self._store)
+        self._stopped = ""
+        self._last_seq = self._store.last_seq
+        self._told: tuple[int, str] = (-1, "")
+        self._venue_last_seq = 0
+        self._waiting: dict[bytes, _Waiting] = {}
+        self._ask_from_ns = 0
+        self._look_at_ns = 0
+        self._quit = False
+        self._context = zmq.Context()
+        self._allow_list: AllowList | None = None
+        self._sockets: list[zmq.Socket] = []
+        try:
+            self._line = _VenueLine(self._context, keys, self._venue_key)
+            self._bind(keys)
+        except BaseException:
+            self.close()
+            raise
+
+    def _bind(self, keys: CurveKeys) -> None:
+        self._allow_list = allow_list = AllowList(self._context)
+        allow_list.allow("registry_feed", frozenset({self._venue_key}).__contains__)
+        allow_list.allow("registry_admin", self._operators.__contains__)
+        endpoints = {}
+        for name, address in (("feed", self._config.feed), ("admin", self._config.admin)):
+            socket, endpoints[name] = server_socket(
+                allow_list,
+                self._context,
+                zmq.ROUTER,
+                domain=f"registry_{name}",
+                keys=keys,
+                address=address,
+            )
+            self._sockets.append(socket)
+        self._feed, self._admin = self._sockets
+        for endpoint in endpoints.values():
+            refuses_strangers(endpoint, keys.public)
+        state = self._settlement.reconsider()
+        # A ledger that contradicts itself must not be settled upon.
+        odd = accounts_differing(self._store)
+        if odd:
+            self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
+        log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)
+        _endpoints_write(self._data / "registry" / "endpoints.json", endpoints)
+
+    def close(self) -> None:
+        """Close sockets and database."""
+        if hasattr(self, "_line"):
+            self._line.close()
+        for socket in self._sockets:
+            socket.close()
+        if self._allow_list is not None:
+            self._allow_list.close()
+        self._context.term()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def stop(self) -> None:
+        """Make `run` return after its current turn; safe in a signal handler."""
+        self._quit = True
+
+    @property
+    def state(self) -> str:
+        """``ok``, ``diverged: ...`` or ``stopped: ...``: whether the line moves."""
+        state = self._store.state
+        return self._stopped if state == "ok" and self._stopped else state
+
+    def run(self) -> None:
+        """Serve until `stop`.
+
+        Raises
+        ------
+        SecurityError
+            The handler of the allow-list died; sockets refuse everybody, better to end.
+        """
+        while not self._quit:
+            if not self._allow_list.is_running:
+                raise SecurityError("allow-list: its handler has stopped")
+            self._turn()
+
+    def _turn(self) -> None:
+        now_ns = time.monotonic_ns()
+        self._venue_look(now_ns)
+        poller = zmq.Poller()
+        for socket in (self._feed, self._admin, self._line.dealer):
+            if socket is not None:
+                poller.register(socket, zmq.POLLIN)
+        listening = self._line.sub is not None and self._line.asked_at_ns is None
+        if listening:
+            poller.register(self._line.sub, zmq.POLLIN)
+        ready = dict(poller.poll(POLL_MS))
+        if self._admin in ready:
+            self._admin_take()
+        if self._feed in ready:
+            self._feed_take()
+        if self._line.dealer in ready:
+            self._replay_take()
+        elif listening and self._line.sub in ready:
+            self._stream_take()
+        self._missing_ask(time.monotonic_ns())
+        self._feed_answer(time.monotonic_ns())
+
+    # -- towards the venue --------------------------------------------------------------------
+
+    def _venue_look(self, now_ns: int) -> None:
+        """Connect to where the venue is, which may have changed with its restart."""
+        if now_ns < self._look_at_ns:
+            return
+        self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
+        where = (self._config.settlement, self._config.replay)
+        if where[0] is None:
+            where = _venue_endpoints_read(self._config.endpoints_file(self._data))
+        if where is not None and self._line.connect(*where):
+            log.info("venue_connected", settlement=where[0], replay=where[1])
+            self._line.ask(self._store.log_id, self._last_seq + 1, now_ns)
+
+    def _stream_take(self) -> None:
+        """Take what was published, as one run as long as it is contiguous."""
+        runs: list[np.ndarray] = []
+        count, log_id = 0, ""
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            try:
+                parts = self._line.sub.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            try:
+                if parts[0] == b"H" and len(parts) == 2:
+                    beat = heartbeat_decode(parts[1])
+                    self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
+                    continue
+                if parts[0] != b"S" or len(parts) != 3:
+                    raise StreamError(f"settlement message: expected S or H, came {parts[0][:8]!r}")
+                log_id, records = run_decode(parts[1], parts[2])
+            except StreamError as error:
+                self._stop_line(str(error))
+                return
+            if len(records) == 0:
+                continue
+            self._venue_last_seq = max(self._venue_last_seq, int(records[-1]["settlement_seq"]))
+            if runs and int(records[0]["settlement_seq"]) != 1 + int(
+                runs[-1][-1]["settlement_seq"]
+            ):
+                self._apply(log_id, np.concatenate(runs))
+                runs, count = [], 0
+            runs.append(records)
+            count += len(records)
+            if count >= RUN_COUNT_MAX:
+                break
+        if runs:
+            self._apply(log_id, np.concatenate(runs))
+
+    def _replay_take(self) -> None:
+        parts = self._line.dealer.recv_multipart()
+        self._line.asked_at_ns = None
+        try:
+            if len(parts) != 2:
+                raise StreamError(f"replay answer: expected 2 frames, came {len(parts)}")
+            log_id, records = run_decode(parts[0], parts[1])
+        except StreamError as error:
+            self._stop_line(str(error))
+            return
+        self._ask_from_ns = time.monotonic_ns() + (0 if len(records) else REPLAY_PAUSE_NS)
+        self._apply(log_id, records)
+
+    def _apply(self, log_id: str, records: np.ndarray) -> None:
+        """Settle records, or say why not."""
+        if self._stopped:
+            return
+        try:
+            self._last_seq = self._settlement.apply(log_id, records)
+        except SettlementGap as gap:
+            log.info("settlement_gap", expected=gap.expected, came=gap.came)
+            self._venue_last_seq = max(self._venue_last_seq, gap.came)
+        except SettlementStopped as error:
+            self._stop_line(str(error))
+        except apsw.FullError as error:
+            # Nothing was committed; the records are asked for again when there may be space.
+            log.error("disk_full", error=str(error))
+            self._ask_from_ns = time.monotonic_ns() + FULL_PAUSE_NS
+        finally:
+            self._last_seq = self._store.last_seq
+
+    def _stop_line(self, why: str) -> None:
+        """Nothing more is settled in this process's life; everything else goes on."""
+        if not self._stopped:
+            self._stopped = f"stopped: {why}"
+            log.error("settlement_stopped", why=why, last_seq=self._last_seq)
+
+    def _missing_ask(self, now_ns: int) -> None:
+        if self._line.give_up_waiting(now_ns):
+            self._ask_from_ns = now_ns
+        behind = self._venue_last_seq > self._last_seq
+        if behind and not self._stopped and now_ns >= self._ask_from_ns:
+            self._line.ask(self._store.log_id, self._last_seq + 1, now_ns)
+
+    # -- the feed -----------------------------------------------------------------------------
+
+    def _feed_take(self) -> None:
+        frames = self._feed.recv_multipart(copy=False)
+        identity = frames[0].bytes
+        try:
+            if sender_key(frames[-1]) != self._venue_key or len(frames) != 2:
+                return
+            request = _request_decoder.decode(frames[1].bytes)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            log.warning("feed_request_refused", error=str(error))
+            return
+        now_ns = time.monotonic_ns()
+        self._waiting[identity] = _Waiting(identity, request, now_ns + FEED_WAIT_NS)
+
+    def _feed_answer(self, now_ns: int) -> None:
+        """Answer the requests for which there is news, or that have waited long enough."""
+        if not self._waiting:
+            return
+        state = self.state
+        news = (self._last_seq, state)
+        for waiting in list(self._waiting.values()):
+            request = waiting.request
+            known = self._store.log_id
+            if known is not None and request.log_id not in (None, known):
+                # Another market's indexes mean other accounts; it gets nothing.
+                why = f"stopped: log_id must be {known}, was {request.log_id}"
+                request = FeedRequest(first=1, count=0)
+                answer = feed_answer(self._store, request, why)
+            else:
+                answer = feed_answer(self._store, request, state)
+                quiet = not answer["items"] and news == self._told
+                if quiet and now_ns < waiting.until_ns:
+                    continue
+            del self._waiting[waiting.identity]
+            self._told = news
+            self._feed.send_multipart([waiting.identity, msgspec.msgpack.encode(answer)])
+
+    # -- operators ----------------------------------------------------------------------------
+
+    def _admin_take(self) -> None:
+        frames = self._admin.recv_multipart(copy=False)
+        identity, payload = frames[0].bytes, frames[-1].bytes
+        if sender_key(frames[-1]) not in self._operators or len(frames) != 2:
+            return
+        answer, quit_asked = request_answer(self._registry, payload, self.state)
+        log.info("act", answer=answer, operator=sender_key(frames[-1]))
+        self._admin.send_multipart([identity, msgspec.msgpack.encode(answer)])
+        self._quit = self._quit or quit_asked
+
+
+def _venue_endpoints_read(path: Path) -> tuple[str, str] | None:
+    """Return the venue's settlement and replay endpoints, None while it has not said them."""
+    try:
+        endpoints = json.loads(path.read_text(encoding="utf-8"))
+        return endpoints["settlement"], endpoints["replay"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.warning("venue_endpoints_unreadable", path=str(path), error=repr(error))
+        return None
+
+
+def _endpoints_write(path: Path, endpoints: dict[str, str]) -> None:
+    """Say where we listen, whole or not at all, once everything is ready."""
+    draft = path.with_suffix(".json.new")
+    draft.write_text(json.dumps(endpoints) + "\n", encoding="utf-8")
+    os.replace(draft, path)

@@ -1,0 +1,265 @@
+"""Double entry, pure: what moves where. No database, no sockets, no clock.
+
+A *posting* adds an amount (tonnes, or fen of cash) to one account's holding of one asset in one
+compartment. An *entry* is a set of postings that belong together; per asset they sum to zero, so
+nothing appears or vanishes. What comes from outside is taken from a contra account, which alone may
+be negative::
+
+    issuance account --issue-->  registration --begin--> transit --DEPOSITED--> trading
+    bank account     --pay_in-->      ^                    |                      |
+                                      +---TRANSFER_REJECTED+                      |
+                                      +----------------WITHDRAWN-----------------+
+
+The trading compartment moves only by settlement records, so that at every settlement sequence it
+is, number for number, what the venue holds.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from cea_exchange.domain.records import PRODUCT_NONE, Side
+
+CASH_ASSET = PRODUCT_NONE
+"""Asset index of cash; every other asset index is a product index."""
+
+AMOUNT_LIMIT = 1 << 62
+"""All tonnes of a product, and all fen of cash, stay below it."""
+
+
+class Compartment(IntEnum):
+    """Where within an account something is held."""
+
+    CONTRA = 0
+    """the other side of what comes from outside; only contra accounts have it"""
+    REGISTRATION = 1
+    """the registration account (登记账户), and the bank sub-account for cash"""
+    TRANSIT = 2
+    """on its way to the venue"""
+    TRADING = 3
+    """the trading account (交易账户), usable at the venue"""
+
+
+class Contra(IntEnum):
+    """Accounts of nobody; their indexes are negative, a participant's never is."""
+
+    ISSUANCE = -1
+    """the competent authority: minus what was issued"""
+    BANK = -2
+    """the settlement bank: minus what was paid in"""
+    FEES = -3
+    """fees taken"""
+
+
+CONTRA_NAMES = {
+    Contra.ISSUANCE: "issuance account",
+    Contra.BANK: "bank account",
+    Contra.FEES: "fee account",
+}
+"""Names with a space in them, so that no participant's can be one of them."""
+
+
+class EntryKind(IntEnum):
+    """Why holdings changed."""
+
+    ISSUE = 1
+    """allowances come into being"""
+    PAY_IN = 2
+    """cash comes from the bank"""
+    TRANSFER_BEGUN = 3
+    """registration to transit, on the way to the venue"""
+    DEPOSITED = 4
+    """transit to trading: the venue has it"""
+    TRANSFER_RETURNED = 5
+    """transit back to registration: the venue refused it"""
+    WITHDRAWN = 6
+    """trading to registration: the venue let it go"""
+    TRADE = 7
+    """allowances against cash, both or neither"""
+
+
+class Posting(NamedTuple):
+    """One leg: `amount` is added to the holding; tonnes, or fen for `CASH_ASSET`."""
+
+    account_index: int
+    asset_index: int
+    compartment: int
+    amount: int
+
+
+class Holding(NamedTuple):
+    """Whose, of what, where: the key of a balance."""
+
+    account_index: int
+    asset_index: int
+    compartment: int
+
+
+class Trade(NamedTuple):
+    """What the registry settles of a trade. Cash and fees in fen."""
+
+    settlement_seq: int
+    trade_id: int
+    trading_date: int
+    method: int
+    buyer_index: int
+    seller_index: int
+    product_index: int
+    price: int
+    tonnes: int
+    cash: int
+    buy_fee: int
+    sell_fee: int
+
+
+class LedgerError(Exception):
+    """A movement that can not be: nothing of it was posted."""
+
+
+def trade_from_record(record: Any) -> Trade:
+    """Return the trade in a TRADE record (one row of `EVENT_DTYPE`).
+
+    Raises
+    ------
+    LedgerError
+        A figure in it contradicts another, or is none a trade can have.
+    """
+    taker, maker = int(record["account_index"]), int(record["counter_account_index"])
+    side = int(record["side"])
+    if side not in (Side.BUY, Side.SELL):
+        raise LedgerError(f"side must be 1 or 2, was {side}")
+    buyer, seller = (taker, maker) if side == Side.BUY else (maker, taker)
+    trade = Trade(
+        settlement_seq=int(record["settlement_seq"]),
+        trade_id=int(record["trade_id"]),
+        trading_date=int(record["trading_date"]),
+        method=int(record["method"]),
+        buyer_index=buyer,
+        seller_index=seller,
+        product_index=int(record["product_index"]),
+        price=int(record["price"]),
+        tonnes=int(record["tonnes"]),
+        cash=int(record["cash"]),
+        buy_fee=int(record["buy_fee"]),
+        sell_fee=int(record["sell_fee"]),
+    )
+    trade_check(trade)
+    return trade
+
+
+def trade_check(trade: Trade) -> None:
+    """Raise `LedgerError` unless the trade's figures agree with each other."""
+    if not 0 < trade.trade_id < AMOUNT_LIMIT:
+        raise LedgerError(f"trade_id must be positive and below 2^62, was {trade.trade_id}")
+    if trade.price <= 0 or trade.tonnes <= 0:
+        raise LedgerError(f"price and tonnes must be positive, were {trade.price}, {trade.tonnes}")
+    if trade.cash != trade.price * trade.tonnes:
+        raise LedgerError(f"cash must be {trade.price * trade.tonnes}, was {trade.cash}")
+    if trade.buy_fee < 0:
+        raise LedgerError(f"buy_fee must not be negative, was {trade.buy_fee}")
+    if not 0 <= trade.sell_fee <= trade.cash:
+        raise LedgerError(f"sell_fee must be within 0..{trade.cash}, was {trade.sell_fee}")
+
+
+def trade_legs(trade: Trade) -> list[Posting]:
+    """Return a trade's postings: delivery versus payment, four legs and the fees' if there are any.
+
+    Notes
+    -----
+    The buyer pays the fee on top, the seller's is taken out of the proceeds.
+
+    Rules: CEA-STL-01 (delivery versus payment).
+    """
+    buyer, seller, product = trade.buyer_index, trade.seller_index, trade.product_index
+    trading = Compartment.TRADING
+    legs = [
+        Posting(buyer, CASH_ASSET, trading, -(trade.cash + trade.buy_fee)),
+        Posting(seller, CASH_ASSET, trading, trade.cash - trade.sell_fee),
+        Posting(seller, product, trading, -trade.tonnes),
+        Posting(buyer, product, trading, trade.tonnes),
+    ]
+    fees = trade.buy_fee + trade.sell_fee
+    if fees:
+        legs.append(Posting(Contra.FEES, CASH_ASSET, Compartment.CONTRA, fees))
+    return legs
+
+
+_MOVES = {
+    EntryKind.TRANSFER_BEGUN: (Compartment.REGISTRATION, Compartment.TRANSIT),
+    EntryKind.DEPOSITED: (Compartment.TRANSIT, Compartment.TRADING),
+    EntryKind.TRANSFER_RETURNED: (Compartment.TRANSIT, Compartment.REGISTRATION),
+    EntryKind.WITHDRAWN: (Compartment.TRADING, Compartment.REGISTRATION),
+}
+
+
+def legs_of(kind: int, account_index: int, asset_index: int, amount: int) -> list[Posting]:
+    """Return the two postings of an entry that is no trade.
+
+    Raises
+    ------
+    LedgerError
+        `amount` is not positive, or cash is to be issued, or allowances to come from the bank.
+    """
+    if amount <= 0:
+        raise LedgerError(f"amount must be positive, was {amount}")
+    if kind == EntryKind.ISSUE or kind == EntryKind.PAY_IN:
+        if (asset_index == CASH_ASSET) != (kind == EntryKind.PAY_IN):
+            raise LedgerError("only allowances are issued, only cash is paid in")
+        contra = Contra.ISSUANCE if kind == EntryKind.ISSUE else Contra.BANK
+        return [
+            Posting(contra, asset_index, Compartment.CONTRA, -amount),
+            Posting(account_index, asset_index, Compartment.REGISTRATION, amount),
+        ]
+    source, target = _MOVES[EntryKind(kind)]
+    return [
+        Posting(account_index, asset_index, source, -amount),
+        Posting(account_index, asset_index, target, amount),
+    ]
+
+
+def unbalanced_assets(postings: Iterable[Sequence[int]]) -> dict[int, int]:
+    """Return per asset what the postings sum to, where that is not zero."""
+    sums: dict[int, int] = {}
+    for _account, asset, _compartment, amount in postings:
+        sums[asset] = sums.get(asset, 0) + amount
+    return {asset: total for asset, total in sums.items() if total}
+
+
+def post(balances: dict[Holding, int], postings: Sequence[Posting]) -> None:
+    """Add an entry's postings to the balances; all of them or, if one can't be, none.
+
+    Parameters
+    ----------
+    balances
+        Must have every holding that the postings touch.
+    postings
+        The legs of one entry.
+
+    Raises
+    ------
+    LedgerError
+        The legs don't sum to zero, or an account would hold less than nothing or too much.
+    """
+    wrong = unbalanced_assets(postings)
+    if wrong:
+        raise LedgerError(f"legs must sum to zero per asset, were {wrong}")
+    after: dict[Holding, int] = {}
+    for account, asset, compartment, amount in postings:
+        holding = Holding(account, asset, compartment)
+        after[holding] = after.get(holding, balances[holding]) + amount
+    for holding, amount in after.items():
+        if amount < 0 and holding.account_index >= 0:
+            raise InsufficientHolding(holding, balances[holding], amount - balances[holding])
+        if not -AMOUNT_LIMIT < amount < AMOUNT_LIMIT:
+            raise LedgerError(f"holding must stay below 2^62, was {amount} of {holding}")
+    balances.update(after)
+
+
+class InsufficientHolding(LedgerError):
+    """An account has less than is to be taken from it."""
+
+    def __init__(self, holding: Holding, held: int, change: int) -> None:
+        super().__init__(f"{holding} holds {held}, {-change} are to leave it")
+        self.holding = holding
+        self.held = held
+        self.change = change

@@ -1,0 +1,460 @@
+"""Check the whole ledger: against itself, against the records it settled, against the venue.
+
+A sum of zero proves little: a trade settled twice sums to zero too. So every entry's legs are
+compared with what caused it, every cause must have its entry exactly once, and the holdings hash at
+each of the venue's checkpoints is computed anew by SQL over the postings up to it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import apsw
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import CHECKPOINT_DTYPE, EVENT_DTYPE, EventKind, Operation
+from cea_exchange.protocol.control import (
+    AccountDeclared,
+    ControlError,
+    FeedItem,
+    ProductDeclared,
+    TransferIn,
+    TransferOut,
+    control_decode,
+)
+from cea_exchange.registry.ledger import (
+    CASH_ASSET,
+    Compartment,
+    Contra,
+    EntryKind,
+    Holding,
+    LedgerError,
+    Posting,
+    Trade,
+    legs_of,
+    trade_from_record,
+    trade_legs,
+    unbalanced_assets,
+)
+from cea_exchange.registry.store import Store, hash_text
+
+DIFFERENCE_COUNT_MAX = 100
+
+# A refused withdrawal has no entry: nothing had moved.
+_ENTRY_OF_RECORD = {
+    (EventKind.DEPOSITED, Operation.NONE): EntryKind.DEPOSITED,
+    (EventKind.WITHDRAWN, Operation.NONE): EntryKind.WITHDRAWN,
+    (EventKind.TRANSFER_REJECTED, Operation.DEPOSIT): EntryKind.TRANSFER_RETURNED,
+}
+
+
+class Reconciliation(msgspec.Struct, kw_only=True):
+    """What a check of the ledger found.
+
+    Attributes
+    ----------
+    last_seq
+        Up to where the registry has settled.
+    checkpoint_seq
+        The last sequence at which the venue's hash is known; 0 if it never came.
+    venue_hash, registry_hash
+        Of the holdings at `checkpoint_seq`, 16 hexadecimal digits.
+    trades, postings, checkpoints
+        How many were checked.
+    cash
+        Fen paid in, which is what all accounts hold and what went for fees.
+    tonnes
+        The same per product.
+    differences
+        A sentence each, naming the account; empty if all is well.
+    """
+
+    last_seq: int = 0
+    checkpoint_seq: int = 0
+    venue_hash: str = ""
+    registry_hash: str = ""
+    trades: int = 0
+    postings: int = 0
+    checkpoints: int = 0
+    cash: int = 0
+    tonnes: dict[str, int] = msgspec.field(default_factory=dict)
+    differences: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+    def sentence(self) -> str:
+        """Return the result as a line for a person."""
+        if not self.agrees:
+            return f"registry differs at {len(self.differences)} places: {self.differences[0]}"
+        if self.checkpoint_seq == 0:
+            return f"reconciled at seq {self.last_seq}: no checkpoint of the venue came yet"
+        return f"reconciled at seq {self.checkpoint_seq}: venue hash = registry hash"
+
+
+def check_ledger(data: Path | str) -> Reconciliation:
+    """Check the registry in ``data/registry/``, at rest or at work.
+
+    Returns
+    -------
+    Reconciliation
+        With all that differs (at most 100 sentences).
+
+    Raises
+    ------
+    StoreError
+        There is no registry's database.
+    """
+    with Store.open_reader(data) as store:
+        store.execute("BEGIN")  # one view of the database, whatever a daemon commits meanwhile
+        return _Check(store).run()
+
+
+class _Check:
+    """One check, on one view of the database."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._found = Reconciliation(last_seq=store.last_seq)
+        self._posted: Counter[Holding] = Counter()
+        self._pending: Counter[Holding] = Counter()
+        self._held: dict[Holding, int] = {}
+        self._causes: dict[int, tuple[EntryKind, list[Posting]]] = {}
+
+    def run(self) -> Reconciliation:
+        """Run every check and return what was found."""
+        try:
+            for (line,) in self._store.execute("PRAGMA quick_check(10)").fetchall():
+                if line != "ok":
+                    self._differs(f"database file: {line}")
+            self._feed()
+            self._records()
+            self._entries()
+            self._balances()
+            self._conservation()
+            self._checkpoints()
+        except (apsw.Error, ValueError, TypeError, OverflowError) as error:
+            self._differs(f"database can not be read as a ledger: {error}")
+        return self._found
+
+    def _differs(self, sentence: str) -> None:
+        if len(self._found.differences) < DIFFERENCE_COUNT_MAX:
+            self._found.differences.append(sentence)
+
+    def _name(self, account_index: int) -> str:
+        return self._store.account_name(account_index)
+
+    # -- the feed: accounts, products and transfers are what the venue was told ---------------
+
+    def _feed(self) -> None:
+        accounts: list[tuple[int, str]] = []
+        products: list[tuple[int, str]] = []
+        transfers: list[tuple[Any, ...]] = []
+        rows = self._store.execute("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
+        for expected, (transfer_seq, payload) in enumerate(rows.fetchall(), start=1):
+            try:
+                item = control_decode(payload)
+            except ControlError as error:
+                self._differs(f"feed item {transfer_seq}: {error}")
+                continue
+            if transfer_seq != expected or not isinstance(item, FeedItem):
+                self._differs(f"feed item {expected} is missing")
+                return
+            command = item.command
+            if isinstance(command, AccountDeclared):
+                accounts.append((len(accounts), command.account))
+            elif isinstance(command, ProductDeclared):
+                products.append((len(products), command.product))
+            elif isinstance(command, TransferIn | TransferOut):
+                transfers.append(self._transfer_told(transfer_seq, command))
+        self._table_is(
+            "account",
+            accounts,
+            "SELECT account_index, account FROM accounts"
+            " WHERE account_index >= 0 ORDER BY account_index",
+        )
+        self._table_is(
+            "product",
+            products,
+            "SELECT product_index, product FROM products ORDER BY product_index",
+        )
+        self._table_is(
+            "transfer",
+            transfers,
+            "SELECT transfer_seq, direction, account_index,"
+            " asset_index, amount FROM transfers ORDER BY transfer_seq",
+        )
+        self._transfers_pending()
+
+    def _transfer_told(self, transfer_seq: int, command: Any) -> tuple[Any, ...]:
+        account = self._store.account_index(command.account)
+        asset = CASH_ASSET
+        if command.product is not None:
+            asset = self._store.product_index(command.product)
+        direction = "in" if isinstance(command, TransferIn) else "out"
+        return (transfer_seq, direction, account, asset, command.amount)
+
+    def _table_is(self, what: str, told: list[tuple[Any, ...]], sql: str) -> None:
+        stored = self._store.execute(sql).fetchall()
+        for left, right in zip(told, stored, strict=False):
+            if left != right:
+                whose = ""
+                if what == "transfer":
+                    whose = f" of account {self._name(right[2])}"
+                self._differs(f"{what} {right[1]!r}{whose}: venue was told {left}, is {right}")
+        if len(told) != len(stored):
+            self._differs(f"{what}s: venue was told of {len(told)}, there are {len(stored)}")
+
+    def _transfers_pending(self) -> None:
+        """What is in transit is what transfers are under way, transfer for transfer."""
+        rows = self._store.execute(
+            "SELECT account_index, asset_index, amount FROM transfers"
+            " WHERE direction = 'in' AND state = 'pending'"
+        )
+        for account, asset, amount in rows.fetchall():
+            self._pending[Holding(account, asset, int(Compartment.TRANSIT))] += amount
+
+    # -- settlement records: each there once, each trade as its record says -------------------
+
+    def _records(self) -> None:
+        expected = 1
+        trades = {row[0]: Trade(*row[:-1]) for row in self._store.execute("SELECT * FROM trades")}
+        for seq, kind, payload in self._store.execute(
+            "SELECT settlement_seq, kind, record FROM settlement_records ORDER BY settlement_seq"
+        ):
+            if seq != expected:
+                self._differs(f"settlement record {expected} is missing, {seq} comes next")
+            expected = seq + 1
+            record = np.frombuffer(payload, dtype=EVENT_DTYPE)[0]
+            if (int(record["settlement_seq"]), int(record["kind"])) != (seq, kind):
+                self._differs(f"settlement record {seq} says that it is another one")
+                continue
+            if kind == EventKind.TRADE:
+                self._trade_record(seq, record, trades.pop(seq, None))
+            else:
+                self._transfer_record(seq, record)
+        if expected != self._found.last_seq + 1:
+            self._differs(f"last_seq is {self._found.last_seq}, the last record is {expected - 1}")
+        for trade in trades.values():
+            self._differs(
+                f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
+                f" {self._name(trade.seller_index)} has no settlement record"
+            )
+
+    def _trade_record(self, seq: int, record: Any, stored: Trade | None) -> None:
+        try:
+            trade = trade_from_record(record)
+        except LedgerError as error:
+            self._differs(f"settlement record {seq}: {error}")
+            return
+        self._causes[seq] = (EntryKind.TRADE, trade_legs(trade))
+        self._found.trades += 1
+        if stored != trade:
+            self._differs(
+                f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
+                f" {self._name(trade.seller_index)}: its record says {tuple(trade)},"
+                f" stored is {stored and tuple(stored)}"
+            )
+
+    def _transfer_record(self, seq: int, record: Any) -> None:
+        kind = _ENTRY_OF_RECORD.get((int(record["kind"]), int(record["command"])))
+        if kind is None:
+            return
+        asset = int(record["product_index"])
+        amount = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
+        try:
+            legs = legs_of(kind, int(record["account_index"]), asset, amount)
+        except LedgerError as error:
+            self._differs(f"settlement record {seq}: {error}")
+            return
+        self._causes[seq] = (kind, legs)
+
+    # -- entries: each has a cause and exactly its legs ---------------------------------------
+
+    def _entries(self) -> None:
+        causes = dict(self._causes)
+        for entry, legs in self._entries_with_legs():
+            entry_id, kind, seq, *subject = entry
+            self._found.postings += len(legs)
+            for leg in legs:
+                self._posted[Holding(*leg[:3])] += leg.amount
+            what = f"entry {entry_id}"
+            if seq == 0:
+                expected = self._legs_asked(kind, subject)
+            else:
+                cause_kind, expected = causes.pop(seq, (None, []))
+                what = f"{EntryKind(kind).name.lower()} at seq {seq} ({what})"
+                if cause_kind != kind:
+                    self._differs(
+                        f"{what}: no such record, or it is settled twice already;"
+                        f" accounts {self._names(legs)}"
+                    )
+                    continue
+            self._legs_are(what, [leg for leg in expected if leg.amount], legs)
+        for seq, (kind, legs) in causes.items():
+            self._differs(
+                f"{kind.name.lower()} at seq {seq} was never posted: accounts {self._names(legs)}"
+            )
+
+    def _entries_with_legs(self) -> Iterator[tuple[tuple[int, ...], list[Posting]]]:
+        """Yield every entry with its postings; report postings that belong to none."""
+        postings = self._store.execute(
+            "SELECT entry_id, settlement_seq, account_index, asset_index, compartment, amount"
+            " FROM postings ORDER BY entry_id, posting_id"
+        )
+        by_entry = groupby(postings, key=lambda row: row[0])
+        entry_id, group = next(by_entry, (None, iter(())))
+        for entry in self._store.execute(
+            "SELECT entry_id, kind, settlement_seq, account_index, asset_index, amount"
+            " FROM entries ORDER BY entry_id"
+        ):
+            while entry_id is not None and entry_id < entry[0]:
+                self._stray(entry_id, list(group))
+                entry_id, group = next(by_entry, (None, iter(())))
+            legs: list[Posting] = []
+            if entry_id == entry[0]:
+                for _entry_id, seq, *leg in group:
+                    legs.append(Posting(*leg))
+                    if seq != entry[2]:
+                        self._differs(
+                            f"posting of account {self._name(leg[0])} in entry"
+                            f" {entry_id} is at seq {seq}, its entry at {entry[2]}"
+                        )
+                entry_id, group = next(by_entry, (None, iter(())))
+            yield entry, legs
+        while entry_id is not None:
+            self._stray(entry_id, list(group))
+            entry_id, group = next(by_entry, (None, iter(())))
+
+    def _stray(self, entry_id: int, rows: list[tuple[int, ...]]) -> None:
+        for _entry_id, _seq, *leg in rows:
+            self._posted[Holding(*leg[:3])] += leg[3]
+            self._differs(
+                f"posting of account {self._name(leg[0])} belongs to entry {entry_id},"
+                " which is not there"
+            )
+
+    def _legs_asked(self, kind: int, subject: list[int]) -> list[Posting]:
+        try:
+            return legs_of(kind, *subject)
+        except (LedgerError, ValueError, KeyError):
+            return []
+
+    def _legs_are(self, what: str, expected: list[Posting], legs: list[Posting]) -> None:
+        wrong = unbalanced_assets(legs)
+        for asset, total in wrong.items():
+            self._differs(
+                f"{what}: {self._store.asset_name(asset)} sums to {total}, not to zero;"
+                f" accounts {self._names(legs)}"
+            )
+        if Counter(expected) != Counter(legs):
+            odd = list((Counter(legs) - Counter(expected)) + (Counter(expected) - Counter(legs)))
+            self._differs(
+                f"{what}: legs must be {[tuple(map(int, leg)) for leg in expected]},"
+                f" are {[tuple(leg) for leg in legs]}; accounts {self._names(odd)}"
+            )
+
+    def _names(self, legs: list[Posting]) -> str:
+        return ", ".join(sorted({self._name(int(leg.account_index)) for leg in legs})) or "none"
+
+    # -- balances and conservation ------------------------------------------------------------
+
+    def _balances(self) -> None:
+        held = {Holding(*row[:3]): row[3] for row in self._store.execute("SELECT * FROM balances")}
+        for holding in sorted({*held, *self._posted, *self._pending}):
+            balance, posted = held.get(holding, 0), self._posted[holding]
+            where = self._where(holding)
+            if balance != posted:
+                self._differs(f"{where}: balance is {balance}, its postings sum to {posted}")
+            if balance < 0 <= holding.account_index:
+                self._differs(f"{where}: balance is {balance}, below zero")
+            if holding.compartment == Compartment.TRANSIT and balance != self._pending[holding]:
+                self._differs(
+                    f"{where}: balance is {balance}, transfers under way are"
+                    f" {self._pending[holding]}"
+                )
+        self._held = held
+
+    def _where(self, holding: Holding) -> str:
+        asset = self._store.asset_name(holding.asset_index)
+        names = {int(member): member.name.lower() for member in Compartment}
+        where = names.get(holding.compartment, f"compartment {holding.compartment}")
+        return f"account {self._name(holding.account_index)}, {asset} in {where}"
+
+    def _conservation(self) -> None:
+        """What came from outside is what is held; for cash the fees taken count as held."""
+        outside: Counter[int] = Counter()
+        inside: Counter[int] = Counter()
+        for holding, amount in self._held.items():
+            if holding.account_index in (Contra.ISSUANCE, Contra.BANK):
+                outside[holding.asset_index] -= amount
+            else:
+                inside[holding.asset_index] += amount
+        for asset in sorted({*outside, *inside}):
+            name = self._store.asset_name(asset)
+            if outside[asset] != inside[asset]:
+                came = "paid in" if asset == CASH_ASSET else "issued"
+                self._differs(f"{name}: {came} {outside[asset]}, held {inside[asset]}")
+            if asset == CASH_ASSET:
+                self._found.cash = inside[asset]
+            else:
+                self._found.tonnes[name] = inside[asset]
+
+    # -- the venue ----------------------------------------------------------------------------
+
+    def _checkpoints(self) -> None:
+        rows = self._store.execute(
+            "SELECT settlement_seq, venue_hash, registry_hash FROM checkpoints"
+            " ORDER BY settlement_seq"
+        ).fetchall()
+        told = self._checkpoints_told()
+        for seq, venue_hash, then in rows:
+            now = hash_text(self._store.holdings_hash(seq))
+            self._found.checkpoints += 1
+            self._found.checkpoint_seq = seq
+            self._found.venue_hash, self._found.registry_hash = venue_hash, now
+            if told.pop(seq, None) != venue_hash:
+                self._differs(f"checkpoint at seq {seq}: its record gives another venue hash")
+            if venue_hash != now:
+                self._differs(
+                    f"checkpoint at seq {seq}: venue hash {venue_hash},"
+                    f" registry hash {now} (was {then} when it came)"
+                )
+        for seq in told:
+            self._differs(f"checkpoint at seq {seq} was received and is missing")
+        state = self._store.state
+        if state != "ok":
+            self._differs(f"state is {state}")
+
+    def _checkpoints_told(self) -> dict[int, str]:
+        rows = self._store.execute(
+            "SELECT settlement_seq, record FROM settlement_records WHERE kind = ?",
+            (int(EventKind.CHECKPOINT),),
+        )
+        return {
+            seq: hash_text(int(np.frombuffer(payload, CHECKPOINT_DTYPE)[0]["holdings_hash"]))
+            for seq, payload in rows.fetchall()
+        }
+
+
+def settled_records(data: Path | str) -> np.ndarray:
+    """Return the settlement records in ``data/registry/``, from sequence 1 on.
+
+    Returns
+    -------
+    Event[count], oldest first
+        As they were received; `verify` compares them with those of the journal.
+
+    Raises
+    ------
+    StoreError
+        There is no registry's database.
+    """
+    with Store.open_reader(data) as store:
+        rows = store.execute("SELECT record FROM settlement_records ORDER BY settlement_seq")
+        return np.frombuffer(b"".join(payload for (payload,) in rows), dtype=EVENT_DTYPE)

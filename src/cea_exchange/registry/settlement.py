@@ -1,0 +1,441 @@
+"""Apply the venue's settlement records: each exactly once, in order, or none.
+
+A contiguous run of records is one transaction: records, trades, postings, balances and `last_seq`
+are committed together, so wherever the process dies, it goes on behind the last record that counts.
+Delivery is at least once; the sequence makes it exactly once. The record's sequence is also a
+primary key, a second line of defence.
+
+What can't be applied stops the line in front of it: nothing is skipped, `last_seq` stays, the venue
+sees that the watermark stands still. The way out is to mend the cause and start again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import apsw
+import numpy as np
+
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    CHECKPOINT_DTYPE,
+    DAY_CLOSED_DTYPE,
+    EVENT_DTYPE,
+    PRODUCT_NONE,
+    EventKind,
+    Method,
+    Operation,
+    Phase,
+)
+from cea_exchange.registry.ledger import (
+    CASH_ASSET,
+    EntryKind,
+    LedgerError,
+    Trade,
+    legs_of,
+    trade_from_record,
+    trade_legs,
+)
+from cea_exchange.registry.store import EntryBatch, Store, hash_text
+
+RUN_COUNT_MAX = 1_000
+"""Records in one transaction; more don't make it faster, and hold up the watermark."""
+
+SEQ_LIMIT = 1 << 62
+"""Sequences stay below it; SQLite's integers are signed."""
+
+_WORD = 1 << 64
+
+
+class SettlementStopped(Exception):
+    """The line stands still in front of a record; nothing of it was applied."""
+
+
+class WrongLog(SettlementStopped):
+    """The stream is another venue's, or another life of this one's."""
+
+
+class PoisonRecord(SettlementStopped):
+    """A record that can not be: malformed, or impossible by what the registry knows."""
+
+    def __init__(self, settlement_seq: int, why: str) -> None:
+        super().__init__(f"settlement record {settlement_seq}: {why}")
+        self.settlement_seq = settlement_seq
+
+
+class Diverged(SettlementStopped):
+    """Venue and registry do not hold the same."""
+
+
+class SettlementGap(Exception):
+    """Records are missing before those that came; ask for a replay from `expected`."""
+
+    def __init__(self, expected: int, came: int) -> None:
+        super().__init__(f"settlement_seq must be {expected} next, was {came}")
+        self.expected = expected
+        self.came = came
+
+
+class Settlement:
+    """Settles into a store.
+
+    Parameters
+    ----------
+    store
+        Open for writing.
+    at_point
+        Called with the name of each point at which a crash is of interest: ``postings_written``,
+        ``last_seq_written``, ``committed``. Tests kill the process there.
+    """
+
+    def __init__(self, store: Store, at_point: Callable[[str], None] = lambda name: None) -> None:
+        self.store = store
+        self._at_point = at_point
+
+    def apply(self, log_id: str, records: np.ndarray) -> int:
+        """Apply records; those that are settled already are dropped.
+
+        Parameters
+        ----------
+        log_id
+            Which stream they are of.
+        records : Event[count], oldest first
+            With contiguous `settlement_seq`.
+
+        Returns
+        -------
+        int
+            `last_seq` after the commit.
+
+        Raises
+        ------
+        SettlementGap
+            The first lies beyond `last_seq` + 1. Nothing was applied.
+        SettlementStopped
+            Everything before the record in question was applied and committed.
+
+        Notes
+        -----
+        Rules: CEA-STL-02 (one by one, in the venue's order, each once).
+        """
+        if records.dtype != EVENT_DTYPE:
+            raise TypeError("records must be of EVENT_DTYPE")
+        if self.store.state != "ok":
+            raise Diverged(self.store.state)
+        known = self.store.log_id
+        if known is not None and known != log_id:
+            raise WrongLog(f"log_id must be {known}, was {log_id}")
+        last_seq = self.store.last_seq
+        if len(records) == 0:
+            return last_seq
+        first = _first_of_contiguous(records)
+        if first > last_seq + 1:
+            raise SettlementGap(last_seq + 1, first)
+        self._repeats_check(records[: last_seq + 1 - first])
+        records = records[last_seq + 1 - first :]
+        for start in range(0, len(records), RUN_COUNT_MAX):
+            run = records[start : start + RUN_COUNT_MAX]
+            try:
+                last_seq = self._run_apply(log_id, run)
+            except apsw.ConstraintError as error:
+                # Rolled back. Above all a record that is there already, though `last_seq` says no.
+                raise SettlementStopped(
+                    f"settlement records from {run[0]['settlement_seq']} on: {error}"
+                ) from None
+        return last_seq
+
+    def _repeats_check(self, records: np.ndarray) -> None:
+        """A repeated record must be the one that was settled under its number."""
+        for record in records:
+            seq = int(record["settlement_seq"])
+            settled = self.store.one(
+                "SELECT record FROM settlement_records WHERE settlement_seq = ?", (seq,)
+            )
+            if settled != record.tobytes():
+                raise PoisonRecord(seq, "is another one than was settled under this number")
+
+    def _run_apply(self, log_id: str, records: np.ndarray) -> int:
+        """Apply a run in one transaction; a record that can't be ends it, and is reported after."""
+        stopped: SettlementStopped | None = None
+        with self.store.transaction():
+            last_seq = self.store.last_seq
+            first = int(records[0]["settlement_seq"])
+            if last_seq != first - 1:
+                raise AssertionError(f"last_seq must be {first - 1}, was {last_seq}")
+            posted, stopped = self._records_post(records)
+            self._at_point("postings_written")
+            last_seq += posted
+            self.store.last_seq_set(log_id, last_seq)
+            self._at_point("last_seq_written")
+        self._at_point("committed")
+        if stopped is not None:
+            raise stopped
+        return last_seq
+
+    def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
+        """Write what the records say; return how many were applied, and what stopped the rest."""
+        run = _Run(self.store)
+        stopped: SettlementStopped | None = None
+        for position, record in enumerate(records):
+            try:
+                run.take(record, records[position : position + 1])
+            except LedgerError as error:
+                stopped = PoisonRecord(int(record["settlement_seq"]), str(error))
+            else:
+                stopped = run.diverged
+            if stopped is not None:
+                break
+        run.write()
+        self._rows_insert(records[: run.count])
+        return run.count, stopped
+
+    def _rows_insert(self, records: np.ndarray) -> None:
+        self.store.connection.executemany(
+            "INSERT INTO settlement_records VALUES (?, ?, ?)",
+            [(int(r["settlement_seq"]), int(r["kind"]), r.tobytes()) for r in records],
+        )
+
+    def reconsider(self) -> str:
+        """Look at a divergence again, after somebody mended its cause; return the state.
+
+        The record that showed it is compared anew. Only if it agrees now does the line go on.
+        """
+        if self.store.state == "ok":
+            return "ok"
+        with self.store.transaction():
+            seq = self.store.last_seq
+            kind, payload = self.store.one(
+                "SELECT kind, record FROM settlement_records WHERE settlement_seq = ?", (seq,)
+            )
+            if kind in (EventKind.CHECKPOINT, EventKind.DAY_CLOSED):
+                self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
+                self.store.execute("UPDATE meta SET state = 'ok'")
+                row = np.frombuffer(payload, dtype=EVENT_DTYPE)
+                _Run(self.store).take(row[0], row)
+        return self.store.state
+
+
+def accounts_differing(store: Store) -> list[str]:
+    """Return the accounts whose balances are not the sum of their postings."""
+    rows = store.execute(
+        """
+        SELECT DISTINCT account_index FROM (
+            SELECT account_index, asset_index, compartment, sum(amount) AS posted, 0 AS held
+            FROM postings GROUP BY 1, 2, 3
+            UNION ALL
+            SELECT account_index, asset_index, compartment, 0, amount FROM balances
+        ) GROUP BY account_index, asset_index, compartment HAVING sum(posted) <> sum(held)
+        """
+    )
+    return [store.account_name(account_index) for (account_index,) in rows.fetchall()]
+
+
+class _Run:
+    """One transaction's worth of records, being taken in one after the other."""
+
+    def __init__(self, store: Store) -> None:
+        self.count = 0
+        self.diverged: Diverged | None = None
+        self._store = store
+        self._batch = EntryBatch(store)
+        self._trades: list[Trade] = []
+        self._account_count = store.one("SELECT max(max(account_index), -1) FROM accounts") + 1
+        self._product_count = store.one("SELECT count(*) FROM products")
+        self._takers: dict[int, Callable[[Any, np.ndarray], None]] = {
+            EventKind.TRADE: self._trade,
+            EventKind.DEPOSITED: self._deposited,
+            EventKind.WITHDRAWN: self._withdrawn,
+            EventKind.TRANSFER_REJECTED: self._transfer_rejected,
+            EventKind.DAY_OPENED: self._day_opened,
+            EventKind.DAY_CLOSED: self._day_closed,
+            EventKind.CHECKPOINT: self._checkpoint,
+        }
+
+    def take(self, record: Any, row: np.ndarray) -> None:
+        """Take a record in; `row` is the same as an array of one, for other views of it."""
+        taker = self._takers.get(int(record["kind"]))
+        if taker is None:
+            raise LedgerError(f"kind must be one of the settlement stream, was {record['kind']}")
+        taker(record, row)
+        self.count += 1
+
+    def write(self) -> None:
+        """Write what was taken in since the last time."""
+        self._batch.write()
+        self._store.connection.executemany(
+            "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'settled')",
+            self._trades,
+        )
+        self._trades.clear()
+
+    def _trade(self, record: Any, _row: np.ndarray) -> None:
+        trade = trade_from_record(record)
+        self._account_check(trade.buyer_index)
+        self._account_check(trade.seller_index)
+        if trade.product_index >= self._product_count:
+            raise LedgerError(f"product_index must be declared, was {trade.product_index}")
+        self._batch.add(EntryKind.TRADE, trade_legs(trade), settlement_seq=trade.settlement_seq)
+        self._trades.append(trade)
+
+    def _account_check(self, account_index: int) -> None:
+        if account_index >= self._account_count:
+            raise LedgerError(f"account_index must be declared, was {account_index}")
+
+    # -- transfers ----------------------------------------------------------------------------
+
+    def _deposited(self, record: Any, _row: np.ndarray) -> None:
+        self._transfer_answered(record, "in", EntryKind.DEPOSITED)
+
+    def _withdrawn(self, record: Any, _row: np.ndarray) -> None:
+        self._transfer_answered(record, "out", EntryKind.WITHDRAWN)
+
+    def _transfer_rejected(self, record: Any, _row: np.ndarray) -> None:
+        operation = int(record["command"])
+        if operation == Operation.DEPOSIT:
+            self._transfer_answered(record, "in", EntryKind.TRANSFER_RETURNED)
+        elif operation == Operation.WITHDRAW:
+            self._transfer_answered(record, "out", None)
+        else:
+            raise LedgerError(f"command must be deposit or withdraw, was {operation}")
+
+    def _transfer_answered(self, record: Any, direction: str, kind: EntryKind | None) -> None:
+        """Complete or take back a transfer; without a `kind` nothing had moved."""
+        transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
+        if transfer_seq >= SEQ_LIMIT:
+            raise LedgerError(f"transfer_seq must be below 2^62, was {transfer_seq}")
+        row = self._store.one(
+            "SELECT direction, account_index, asset_index, amount, state FROM transfers"
+            " WHERE transfer_seq = ?",
+            (transfer_seq,),
+        )
+        if row is None:
+            raise LedgerError(f"transfer_seq must be of a transfer, was {transfer_seq}")
+        asked_direction, account, asset, amount, state = row
+        if (asked_direction, state) != (direction, "pending"):
+            raise LedgerError(
+                f"transfer {transfer_seq} must be pending and {direction},"
+                f" was {state} and {asked_direction}"
+            )
+        rejected = int(record["kind"]) == EventKind.TRANSFER_REJECTED
+        if not rejected or int(record["account_index"]) != ACCOUNT_NONE:
+            _same_as_asked(record, account, asset, amount)
+        if kind is not None:
+            self._batch.add(
+                kind,
+                legs_of(kind, account, asset, amount),
+                settlement_seq=seq,
+                subject=(account, asset, amount),
+            )
+        self._store.execute(
+            "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
+            ("rejected" if rejected else "completed", int(record["reason"]), seq, transfer_seq),
+        )
+
+    # -- days and checkpoints -----------------------------------------------------------------
+
+    def _day_opened(self, record: Any, _row: np.ndarray) -> None:
+        date, confirmed = int(record["trading_date"]), self._store.confirmed_date
+        if date <= confirmed:
+            raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
+
+    def _day_closed(self, _record: Any, row: np.ndarray) -> None:
+        """Compare a product's totals of the day with what was settled.
+
+        Notes
+        -----
+        Rules: CEA-STL-03 (the registry confirms a day it has settled and compared).
+        """
+        closed = row.view(DAY_CLOSED_DTYPE)[0]
+        seq, date = int(closed["settlement_seq"]), int(closed["trading_date"])
+        product = int(closed["product_index"])
+        if product >= self._product_count:
+            raise LedgerError(f"product_index must be declared, was {product}")
+        self.write()
+        for method in Method:
+            venue = _venue_totals(closed, method)
+            settled = self._settled_totals(date, product, method)
+            if venue != settled:
+                self._diverge(
+                    f"at seq {seq} of {date} in {self._store.asset_name(product)}"
+                    f" {method.name.lower()}: venue traded {venue[0]} t for {venue[1]} fen,"
+                    f" registry settled {settled[0]} t for {settled[1]} fen"
+                )
+                return
+        self._store.execute("INSERT INTO day_closes VALUES (?, ?, ?)", (date, product, seq))
+        closes = self._store.one("SELECT count(*) FROM day_closes WHERE trading_date = ?", (date,))
+        if closes == self._product_count:
+            self._confirm(date)
+
+    def _settled_totals(self, date: int, product: int, method: int) -> tuple[int, int]:
+        # In halves: a day's amount may exceed 64 bits, where SQLite's sum() fails.
+        tonnes, high, low = self._store.one(
+            "SELECT coalesce(sum(tonnes), 0), coalesce(sum(cash >> 32), 0),"
+            " coalesce(sum(cash & 0xFFFFFFFF), 0) FROM trades"
+            " WHERE trading_date = ? AND product_index = ? AND method = ?",
+            (date, product, int(method)),
+        )
+        return tonnes, (high << 32) + low
+
+    def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
+        """Compare the venue's holdings hash with that of the postings, at this same sequence."""
+        checkpoint = row.view(CHECKPOINT_DTYPE)[0]
+        seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
+        self.write()
+        venue_hash = hash_text(int(checkpoint["holdings_hash"]))
+        registry_hash = hash_text(self._store.holdings_hash(seq))
+        self._store.execute(
+            "INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (seq, date, venue_hash, registry_hash)
+        )
+        if venue_hash != registry_hash:
+            accounts = accounts_differing(self._store)
+            named = ", ".join(accounts) if accounts else "none contradicts itself"
+            self._diverge(
+                f"at seq {seq} venue hash {venue_hash}, registry hash {registry_hash};"
+                f" accounts: {named}"
+            )
+        elif int(checkpoint["phase"]) == Phase.CLOSED and self._store.one(
+            "SELECT 1 FROM day_closes WHERE trading_date = ?", (date,)
+        ):
+            # Also where a product is so new that the venue closed the day without it.
+            self._confirm(date)
+
+    def _confirm(self, date: int) -> None:
+        self._store.execute("UPDATE meta SET confirmed_date = ?", (date,))
+
+    def _diverge(self, why: str) -> None:
+        state = f"diverged: {why}"
+        self._store.execute("UPDATE meta SET state = ?", (state,))
+        self.diverged = Diverged(state)
+
+
+def _first_of_contiguous(records: np.ndarray) -> int:
+    """Return the first sequence of a run without holes or repeats."""
+    sequences = records["settlement_seq"]
+    first = int(sequences[0])
+    if not 0 < first < SEQ_LIMIT:
+        raise PoisonRecord(first, "must be positive and below 2^62")
+    expected = np.arange(first, first + len(records), dtype=np.uint64)
+    if not np.array_equal(sequences, expected):
+        odd = int(np.argmax(sequences != expected))
+        raise PoisonRecord(int(sequences[odd]), f"must follow {first + odd - 1} in its run")
+    return first
+
+
+def _same_as_asked(record: Any, account: int, asset: int, amount: int) -> None:
+    """The venue's answer must be about what the registry asked."""
+    if int(record["account_index"]) != account:
+        raise LedgerError(f"account_index must be {account}, was {record['account_index']}")
+    if int(record["product_index"]) != asset:
+        raise LedgerError(f"product_index must be {asset}, was {record['product_index']}")
+    came = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
+    if came != amount:
+        raise LedgerError(f"amount must be {amount}, was {came}")
+
+
+def _venue_totals(closed: Any, method: Method) -> tuple[int, int]:
+    name = method.name.lower()
+    amount = int(closed[f"amount_{name}_low"]) + _WORD * int(closed[f"amount_{name}_high"])
+    return int(closed[f"volume_{name}"]), amount
+
+
+if CASH_ASSET != PRODUCT_NONE:
+    raise AssertionError("a transfer record without a product is one of cash")

@@ -1,0 +1,87 @@
+"""Messages of the venue's settlement stream and its replay socket, checked as they come in."""
+
+from typing import Any
+
+import google_crc32c
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import EVENT_DTYPE
+
+REPLAY_COUNT_MAX = 5_000
+
+
+class StreamError(Exception):
+    """A message of the stream is not what its header says; the line stops."""
+
+
+class RunHeader(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Header of a run of records: which stream, which numbers, and their checksum (CRC-32C)."""
+
+    log_id: str
+    first_seq: int
+    count: int
+    crc32c: int
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """Says how far the venue's stream is, so that a lost last message is noticed too."""
+
+    log_id: str
+    last_seq: int
+
+
+_run_header_decoder = msgspec.msgpack.Decoder(RunHeader)
+_heartbeat_decoder = msgspec.msgpack.Decoder(Heartbeat)
+
+
+def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
+    """Return a run's `log_id` and its records.
+
+    Raises
+    ------
+    StreamError
+        Header or records are malformed, or the checksum is another.
+    """
+    try:
+        run = _run_header_decoder.decode(header)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StreamError(f"settlement header: {error}") from None
+    if len(payload) != run.count * EVENT_DTYPE.itemsize:
+        raise StreamError(
+            f"settlement records from {run.first_seq} on: expected"
+            f" {run.count * EVENT_DTYPE.itemsize} bytes, came {len(payload)}"
+        )
+    checksum = google_crc32c.value(payload)
+    if checksum != run.crc32c:
+        raise StreamError(
+            f"settlement records from {run.first_seq} on: checksum must be"
+            f" {run.crc32c:08x}, was {checksum:08x}"
+        )
+    records = np.frombuffer(payload, dtype=EVENT_DTYPE)
+    if run.count and int(records[0]["settlement_seq"]) != run.first_seq:
+        raise StreamError(
+            f"settlement records: first_seq is {run.first_seq},"
+            f" the first record says {records[0]['settlement_seq']}"
+        )
+    return run.log_id, records
+
+
+def heartbeat_decode(payload: bytes) -> Heartbeat:
+    """Return a heartbeat.
+
+    Raises
+    ------
+    StreamError
+        It is none.
+    """
+    try:
+        return _heartbeat_decoder.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise StreamError(f"settlement heartbeat: {error}") from None
+
+
+def replay_request(log_id: str | None, first_seq: int) -> bytes:
+    """Return the request for records from `first_seq` on."""
+    request: dict[str, Any] = {"log_id": log_id, "from": first_seq, "count": REPLAY_COUNT_MAX}
+    return msgspec.msgpack.encode(request)
