@@ -1,0 +1,444 @@
+"""Order-entry clients over ZeroMQ: `Client` blocks, `AsyncClient` awaits, `OrderSession` thinks."""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Self
+
+import numpy as np
+import zmq
+import zmq.asyncio
+
+from cea_exchange.client.reports import Report
+from cea_exchange.client.session import OrderSession, SessionError, SessionState
+from cea_exchange.protocol.security import CurveKeys, client_socket
+
+HEARTBEAT_INTERVAL_S = 1.0
+SILENCE_S_MAX = 4.0
+"""Nothing heard for so long: the connection is taken for dead and made anew."""
+
+HIGH_WATER_MARK = 100_000
+"""Messages that wait in the socket in either direction."""
+
+ANSWERS_KEPT = 10_000
+"""The latest answers, kept so that `answer` finds one that another reader has taken already."""
+
+Endpoint = str | Callable[[], str]
+
+
+class _OrderEntry:
+    """What both clients share: the session, the socket's options, and the heartbeat's timing."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        keys: CurveKeys,
+        server_key: str,
+        *,
+        context,
+        report_seq: int | None = None,
+        heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
+        silence_s_max: float = SILENCE_S_MAX,
+    ):
+        self.session = OrderSession(report_seq=report_seq)
+        self.endpoint = endpoint
+        self.reconnections = 0
+        self._keys = keys
+        self._server_key = server_key
+        self._context = context
+        self._heartbeat_interval_s = heartbeat_interval_s
+        self._silence_s_max = silence_s_max
+        self._socket = None
+        self._heard_at = 0.0
+        self._beaten_at = 0.0
+        self._taken_count = 0
+        self._answers: dict[int, Report] = {}
+        self._reports: deque[Report] = deque()
+
+    @property
+    def unacknowledged(self) -> list[int]:
+        """The client_order_ids of the commands not yet answered, ascending."""
+        return sorted(self.session.unacknowledged)
+
+    @property
+    def account(self) -> str | None:
+        """Name of the account that the venue knows this key by."""
+        return self.session.account
+
+    def _open_socket(self) -> None:
+        endpoint = self.endpoint() if callable(self.endpoint) else self.endpoint
+        self._socket = order_socket(self._context, self._keys, self._server_key)
+        self._socket.connect(endpoint)
+        self._heard_at = self._beaten_at = time.monotonic()
+        self.session.connected()
+
+    def _close_socket(self) -> None:
+        self.session.disconnected()
+        if self._socket is not None:
+            self._socket.close(0)
+            self._socket = None
+
+    def reconnect(self, endpoint: Endpoint | None = None) -> None:
+        """Drop the connection and begin another one, at another address if one is given.
+
+        Missed reports are replayed and unanswered commands sent again with the same ids.
+        """
+        if endpoint is not None:
+            self.endpoint = endpoint
+        self._close_socket()
+        self.reconnections += 1
+        self._open_socket()
+
+    def _beat(self) -> None:
+        """Queue a heartbeat when one is due, and reconnect after too long a silence."""
+        now = time.monotonic()
+        if now - self._heard_at > self._silence_s_max:
+            self.reconnect()
+        elif now - self._beaten_at > self._heartbeat_interval_s:
+            self._beaten_at = now
+            if self.session.state is not SessionState.LOGGING_ON:
+                self.session.heartbeat()
+
+    def _take(self, frames: list[bytes]) -> None:
+        self._heard_at = time.monotonic()
+        self._taken_count += 1
+        for report in self.session.receive(frames):
+            self._reports.append(report)
+            client_order_id = report.answers()
+            if client_order_id and report.operator_index == self.session.operator_index:
+                self._answers[client_order_id] = report
+                if len(self._answers) > ANSWERS_KEPT:
+                    del self._answers[next(iter(self._answers))]
+
+    def _taken(self) -> list[Report]:
+        reports = list(self._reports)
+        self._reports.clear()
+        return reports
+
+    def _book_answer(self, product: str) -> dict | None:
+        for message in self.session.messages:
+            if message.get("op") == "book" and message.get("product") == product:
+                self.session.messages.remove(message)
+                return message
+        return None
+
+    def _raise_if_refused(self) -> None:
+        if self.session.state is SessionState.DOWN:
+            for message in self.session.messages:
+                if message.get("op") == "refused":
+                    raise SessionError(f"the venue refused the logon: {message}")
+
+
+class Client(_OrderEntry):
+    """A blocking order-entry client for one key.
+
+    Use `Client.connect`; the object is a context manager. One thread at a time.
+    """
+
+    @classmethod
+    def connect(
+        cls,
+        endpoint: Endpoint,
+        keys: CurveKeys,
+        server_key: str,
+        *,
+        timeout_s: float = 10.0,
+        **options,
+    ) -> Self:
+        """Connect to a venue's order gateway and log on.
+
+        Parameters
+        ----------
+        endpoint : str or callable
+            Address of the gateway; a callable is asked again at each reconnection.
+        keys : CurveKeys
+            The participant's own key pair: it alone says who acts.
+        server_key : str
+            The venue's public key (z85).
+        timeout_s : float
+            How long to wait for the logon.
+        **options
+            `report_seq` (replay own reports from the next one on), `heartbeat_interval_s`,
+            `silence_s_max`, `context`.
+
+        Raises
+        ------
+        TimeoutError
+            If the venue does not answer: not there, or it does not know the key.
+        """
+        context = options.pop("context", None) or zmq.Context.instance()
+        client = cls(endpoint, keys, server_key, context=context, **options)
+        client._open_socket()
+        try:
+            client.logon(timeout_s=timeout_s)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def logon(self, *, timeout_s: float = 10.0) -> None:
+        """Wait until the session is ready: logged on, and all missed reports in."""
+        deadline = time.monotonic() + timeout_s
+        while self.session.state is not SessionState.READY:
+            self._pump(_left(deadline, "the logon"))
+            self._raise_if_refused()
+
+    def enter(self, product: str, side, **terms) -> int:
+        """Send a listed order and return its client_order_id; see `OrderSession.enter`."""
+        client_order_id = self.session.enter(product, side, **terms)
+        self.flush()
+        return client_order_id
+
+    def cancel(self, order_id: int, **options) -> int:
+        """Send a cancel and return its client_order_id."""
+        client_order_id = self.session.cancel(order_id, **options)
+        self.flush()
+        return client_order_id
+
+    def amend(self, order_id: int, **terms) -> int:
+        """Send new terms of an order (`price`, `tonnes`) and return the client_order_id."""
+        client_order_id = self.session.amend(order_id, **terms)
+        self.flush()
+        return client_order_id
+
+    def submit(self, commands: np.ndarray) -> list[int]:
+        """Send a batch of Command records in as few frames as possible; return their ids."""
+        ids = self.session.submit(commands)
+        self.flush()
+        return ids
+
+    def poll(self, timeout_s: float = 0.0) -> list[Report]:
+        """Wait until reports come or the time is over, and return those not yet taken."""
+        deadline = time.monotonic() + timeout_s
+        while not self._reports:
+            left = deadline - time.monotonic()
+            self._pump(max(left, 0.0))
+            if left <= 0:
+                break
+        return self._taken()
+
+    def reports(self, *, timeout_s: float | None = None) -> Iterator[Report]:
+        """Iterate over the account's reports, in order and without a gap.
+
+        Parameters
+        ----------
+        timeout_s : float, optional
+            End after so long without a report; without it, never.
+        """
+        while True:
+            reports = self.poll(3600.0 if timeout_s is None else timeout_s)
+            if not reports and timeout_s is not None:
+                return
+            yield from reports
+
+    def answer(self, client_order_id: int, *, timeout_s: float = 10.0) -> Report:
+        """Wait for the report that answers a command; all reports stay to be polled."""
+        deadline = time.monotonic() + timeout_s
+        while client_order_id not in self._answers:
+            self._pump(_left(deadline, f"an answer to command {client_order_id}"))
+        return self._answers[client_order_id]
+
+    def book(self, product: str, *, timeout_s: float = 10.0) -> dict:
+        """Ask for the five best levels of a product with their order ids and tonnes."""
+        self.session.book(product)
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._book_answer(product)) is None:
+            self._pump(_left(deadline, f"the book of {product}"))
+        return answer
+
+    def close(self) -> None:
+        """Close the connection; unanswered commands stay in `unacknowledged`."""
+        self._close_socket()
+
+    def flush(self) -> None:
+        """Send what the session has queued; the other methods do so themselves."""
+        for message in self.session.outgoing():
+            try:
+                self._socket.send_multipart(message, zmq.NOBLOCK)
+            except zmq.Again:
+                self._close_socket()
+                self.reconnect()
+                return
+
+    def _pump(self, timeout_s: float) -> None:
+        """Send what is due, wait at most `timeout_s` for messages, and take in all there are."""
+        self._beat()
+        self.flush()
+        wait_s = min(timeout_s, self._heartbeat_interval_s)
+        if not self._socket.poll(max(int(wait_s * 1000), 0)):
+            return
+        with contextlib.suppress(zmq.Again):
+            while True:
+                self._take(self._socket.recv_multipart(zmq.NOBLOCK))
+        self.flush()
+
+
+class AsyncClient(_OrderEntry):
+    """An asyncio order-entry client for one key; `Client` with `await`.
+
+    Reports are read by whoever awaits; no task runs behind the caller's back. Several tasks may
+    await at once, e.g. one that iterates over the reports and others that wait for answers.
+    """
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self._pumping = asyncio.Lock()
+
+    @classmethod
+    async def connect(
+        cls,
+        endpoint: Endpoint,
+        keys: CurveKeys,
+        server_key: str,
+        *,
+        timeout_s: float = 10.0,
+        **options,
+    ) -> Self:
+        """Connect and log on; parameters as in `Client.connect`."""
+        context = options.pop("context", None) or zmq.asyncio.Context.instance()
+        client = cls(endpoint, keys, server_key, context=context, **options)
+        client._open_socket()
+        try:
+            await client.logon(timeout_s=timeout_s)
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_) -> None:
+        self.close()
+
+    async def logon(self, *, timeout_s: float = 10.0) -> None:
+        """Wait until the session is ready: logged on, and all missed reports in."""
+        deadline = time.monotonic() + timeout_s
+        while self.session.state is not SessionState.READY:
+            await self._pump(_left(deadline, "the logon"))
+            self._raise_if_refused()
+
+    async def enter(self, product: str, side, **terms) -> int:
+        """Send a listed order and return its client_order_id; see `OrderSession.enter`."""
+        client_order_id = self.session.enter(product, side, **terms)
+        await self.flush()
+        return client_order_id
+
+    async def cancel(self, order_id: int, **options) -> int:
+        """Send a cancel and return its client_order_id."""
+        client_order_id = self.session.cancel(order_id, **options)
+        await self.flush()
+        return client_order_id
+
+    async def amend(self, order_id: int, **terms) -> int:
+        """Send new terms of an order (`price`, `tonnes`) and return the client_order_id."""
+        client_order_id = self.session.amend(order_id, **terms)
+        await self.flush()
+        return client_order_id
+
+    async def submit(self, commands: np.ndarray) -> list[int]:
+        """Send a batch of Command records in as few frames as possible; return their ids."""
+        ids = self.session.submit(commands)
+        await self.flush()
+        return ids
+
+    async def poll(self, timeout_s: float = 0.0) -> list[Report]:
+        """Wait until reports come or the time is over, and return those not yet taken."""
+        deadline = time.monotonic() + timeout_s
+        while not self._reports:
+            left = deadline - time.monotonic()
+            await self._pump(max(left, 0.0))
+            if left <= 0:
+                break
+        return self._taken()
+
+    async def reports(self, *, timeout_s: float | None = None) -> AsyncIterator[Report]:
+        """Iterate over the account's reports, in order and without a gap."""
+        while True:
+            reports = await self.poll(3600.0 if timeout_s is None else timeout_s)
+            if not reports and timeout_s is not None:
+                return
+            for report in reports:
+                yield report
+
+    async def answer(self, client_order_id: int, *, timeout_s: float = 10.0) -> Report:
+        """Wait for the report that answers a command; all reports stay to be polled."""
+        deadline = time.monotonic() + timeout_s
+        while client_order_id not in self._answers:
+            await self._pump(_left(deadline, f"an answer to command {client_order_id}"))
+        return self._answers[client_order_id]
+
+    async def book(self, product: str, *, timeout_s: float = 10.0) -> dict:
+        """Ask for the five best levels of a product with their order ids and tonnes."""
+        self.session.book(product)
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._book_answer(product)) is None:
+            await self._pump(_left(deadline, f"the book of {product}"))
+        return answer
+
+    def close(self) -> None:
+        """Close the connection; unanswered commands stay in `unacknowledged`."""
+        self._close_socket()
+
+    async def flush(self) -> None:
+        """Send what the session has queued; the other methods do so themselves."""
+        for message in self.session.outgoing():
+            try:
+                await self._socket.send_multipart(message, zmq.NOBLOCK)
+            except zmq.Again:
+                self._close_socket()
+                self.reconnect()
+                return
+
+    async def _pump(self, timeout_s: float) -> None:
+        """Send what is due and take in what came; one task at a time reads the socket."""
+        taken_before = self._taken_count
+        async with self._pumping:
+            if self._taken_count == taken_before:
+                await self._pump_alone(timeout_s)
+            # Otherwise another task has read meanwhile: the caller looks whether it was for it.
+
+    async def _pump_alone(self, timeout_s: float) -> None:
+        self._beat()
+        await self.flush()
+        wait_s = min(timeout_s, self._heartbeat_interval_s)
+        if not await self._socket.poll(max(int(wait_s * 1000), 0)):
+            return
+        with contextlib.suppress(zmq.Again):
+            while True:
+                self._take(await self._socket.recv_multipart(zmq.NOBLOCK))
+        await self.flush()
+
+
+def order_socket(context, keys: CurveKeys, server_key: str):
+    """Return a DEALER socket with the participant's keys, not yet connected.
+
+    Notes
+    -----
+    ZeroMQ's own reconnection is off: commands queued in the socket
+    would reach a restarted venue before the logon. The session resends them in order instead.
+    """
+    socket = client_socket(
+        context,
+        zmq.DEALER,
+        keys=keys,
+        server_key=server_key,
+        high_water_mark=HIGH_WATER_MARK,
+    )
+    socket.reconnect_ivl = -1
+    return socket
+
+
+def _left(deadline: float, what: str) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError(f"{what} did not come in time")
+    return left

@@ -1,0 +1,70 @@
+"""Event records as a participant reads them: a `Report` per row of its own numbered stream."""
+
+import struct
+from collections import namedtuple
+from collections.abc import Iterator
+
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
+
+_CODES = {"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "<i8": "q"}
+_LAYOUT = struct.Struct(
+    "<" + "".join(_CODES[EVENT_DTYPE.fields[name][0].str] for name in EVENT_DTYPE.names)
+)
+assert _LAYOUT.size == EVENT_DTYPE.itemsize, "the event record must have no holes"
+
+_ANSWERS = frozenset({EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, EventKind.ORDER_REJECTED})
+
+_Fields = namedtuple("_Fields", EVENT_DTYPE.names)
+
+
+class Report(_Fields):
+    """One event about the participant's own account, with the fields of the Event record.
+
+    Notes
+    -----
+    Prices are in fen per tonne, quantities in tonnes. In a trade `account_index` is the taker; a
+    maker reads its own side in the fields that begin with `counter_`.
+    """
+
+    __slots__ = ()
+
+    def is_maker(self, account_index: int) -> bool:
+        """Say whether this is a trade in which the account's order was the resting one."""
+        return self.kind == EventKind.TRADE and self.account_index != account_index
+
+    def position(self, account_index: int) -> int:
+        """Return the report's number in the account's stream; 0 if it has none."""
+        return self.counter_report_seq if self.is_maker(account_index) else self.report_seq
+
+    def own_order_id(self, account_index: int) -> int:
+        """Return the order id of the account's own side."""
+        return self.counter_order_id if self.is_maker(account_index) else self.order_id
+
+    def answers(self) -> int:
+        """Return the `client_order_id` of the command that this report answers; 0 if none.
+
+        Notes
+        -----
+        A cancel is answered by ORDER_CANCELED with reason REQUESTED; an order cancelled for
+        another reason carries the id that entered it, and answers nothing.
+        """
+        if self.kind in _ANSWERS:
+            return self.client_order_id
+        if self.kind == EventKind.ORDER_CANCELED and self.reason == Reason.REQUESTED:
+            return self.client_order_id
+        return 0
+
+
+def reports_of(payload: bytes) -> Iterator[Report]:
+    """Yield the reports in a frame of Event records.
+
+    Raises
+    ------
+    ValueError
+        If the frame is no whole number of records.
+    """
+    if len(payload) % _LAYOUT.size:
+        raise ValueError(
+            f"a report frame must hold whole records of {_LAYOUT.size} bytes, had {len(payload)}"
+        )
+    return map(Report._make, _LAYOUT.iter_unpack(payload))

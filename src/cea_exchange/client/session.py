@@ -1,0 +1,425 @@
+"""One participant's order-entry session as a state machine over bytes: no socket, no clock.
+
+Both clients and the load harness put their own transport around it. The session hands out the
+messages to send (`outgoing`), takes in what came (`receive`), and keeps three promises:
+
+- every command has its own strictly increasing id, and is kept until it is answered;
+- reports are delivered in order without a gap, because a gap is filled by replay first;
+- after a reconnection the missed reports come first, then every unanswered command goes out
+  again with the same id, so that nothing happens twice and nothing is forgotten.
+"""
+
+from collections import deque
+from enum import Enum
+
+import msgspec
+import numpy as np
+
+from cea_exchange.client.reports import Report, reports_of
+from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, OrderFlag, Phase, Side, Tif
+from cea_exchange.domain.units import price_parse
+
+REPLAY_COUNT_MAX = 1000
+"""Reports asked for in one replay request."""
+
+COMMANDS_PER_FRAME_MAX = 4096
+"""Commands in one frame; 64 bytes each, so well below the frame limit of 1 MiB."""
+
+_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
+_TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
+
+
+class SessionError(Exception):
+    """The session can't do what was asked: not logged on, or refused by the venue."""
+
+
+class SessionState(Enum):
+    """Where a session stands."""
+
+    DOWN = "down"
+    LOGGING_ON = "logging_on"
+    CATCHING_UP = "catching_up"
+    READY = "ready"
+
+
+class OrderSession:
+    """The state of one order-entry session.
+
+    Parameters
+    ----------
+    report_seq : int, optional
+        Last report already known, e.g. from a log; replay starts after it. Without it the stream
+        starts with what happens after the first logon.
+    """
+
+    def __init__(self, *, report_seq: int | None = None):
+        self.state = SessionState.DOWN
+        self.account: str | None = None
+        self.account_index = -1
+        self.operator_index = -1
+        self.log_id: str | None = None
+        self.trading_date = 0
+        self.phase = 0
+        self.report_seq = report_seq
+        self.products: dict[str, dict] = {}
+        self.unacknowledged: dict[int, bytes] = {}
+        self.messages: deque[dict] = deque()
+        self.resent_count = 0
+        self.replayed_count = 0
+        self._client_order_id = 0
+        self._early: dict[int, Report] = {}
+        self._deferred: set[int] = set()
+        self._replay_asked_to = 0
+        self._heartbeat_seq_seen = -1
+        self._commands: list[bytes] = []
+        self._requests: list[bytes] = []
+
+    # -- Outgoing ----------------------------------------------------------------------------------
+
+    def connected(self) -> None:
+        """Begin anew on a fresh connection: the logon goes first, commands wait for its answer."""
+        self.state = SessionState.LOGGING_ON
+        self._commands.clear()
+        self._requests.clear()
+        self._early.clear()
+        self._replay_asked_to = 0
+        self._request({"op": "logon"})
+
+    def disconnected(self) -> None:
+        """Note that the connection is gone; new commands wait for the next one."""
+        self.state = SessionState.DOWN
+        self._commands.clear()
+        self._requests.clear()
+
+    def outgoing(self) -> list[list[bytes]]:
+        """Return the messages to send now, each [tag, payload], and forget them."""
+        messages = [[b"M", payload] for payload in self._requests]
+        self._requests.clear()
+        for first in range(0, len(self._commands), COMMANDS_PER_FRAME_MAX):
+            batch = self._commands[first : first + COMMANDS_PER_FRAME_MAX]
+            messages.append([b"C", b"".join(batch)])
+        self._commands.clear()
+        return messages
+
+    def enter(
+        self,
+        product: str,
+        side: Side | str,
+        *,
+        price: str | int,
+        tonnes: int,
+        tif: Tif | str = Tif.DAY,
+        post_only: bool = False,
+        pick: int = 0,
+        trading_date: int | None = None,
+    ) -> int:
+        """Queue a listed order and return its client_order_id.
+
+        Parameters
+        ----------
+        product : str
+            Name of the product.
+        side : Side or str
+            `Side.BUY`, `Side.SELL`, or their names in small letters.
+        price : str or int
+            Limit in yuan per tonne with two decimals ("97.50"), or an int in fen per tonne.
+        tonnes : int
+            How much to trade.
+        tif : Tif or str
+            `day`, `ioc` or `fok`.
+        post_only : bool
+            Refuse it if it would trade on entry.
+        pick : int
+            Order id of the resting order to take; 0 is none.
+        trading_date : int, optional
+            The day it is meant for (yyyymmdd); by default the venue's current one.
+
+        Raises
+        ------
+        SessionError
+            If there was no logon yet.
+        TypeError, ValueError
+            If a value has the wrong type or no such name. A product the venue does not know is
+            the venue's to refuse.
+        """
+        record = np.zeros(1, COMMAND_DTYPE)
+        record["kind"] = CommandKind.ENTER
+        record["side"] = _member(side, Side, _SIDES, "side")
+        record["tif"] = _member(tif, Tif, _TIFS, "tif")
+        record["flags"] = OrderFlag.POST_ONLY if post_only else 0
+        record["product_index"] = self.product_index(product)
+        record["pick_order_id"] = _exact(pick, "pick")
+        record["price"] = _price(price)
+        record["tonnes"] = _exact(tonnes, "tonnes")
+        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        return self.submit(record)[0]
+
+    def cancel(self, order_id: int, *, trading_date: int | None = None) -> int:
+        """Queue the cancel of an order (by the venue's order id); return its client_order_id."""
+        record = np.zeros(1, COMMAND_DTYPE)
+        record["kind"] = CommandKind.CANCEL
+        record["order_id"] = _exact(order_id, "order_id")
+        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        return self.submit(record)[0]
+
+    def amend(
+        self, order_id: int, *, price: str | int, tonnes: int, trading_date: int | None = None
+    ) -> int:
+        """Queue new terms of an order: price and its new open tonnes; return client_order_id."""
+        record = np.zeros(1, COMMAND_DTYPE)
+        record["kind"] = CommandKind.AMEND
+        record["order_id"] = _exact(order_id, "order_id")
+        record["price"] = _price(price)
+        record["tonnes"] = _exact(tonnes, "tonnes")
+        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        return self.submit(record)[0]
+
+    def submit(self, commands: np.ndarray) -> list[int]:
+        """Queue a batch of Command records and return their client_order_ids.
+
+        Parameters
+        ----------
+        commands : ndarray of COMMAND_DTYPE
+            Ids are overwritten with the session's next ones; a trading_date of 0 becomes the
+            current one; who acts is the gateway's to fill in, so those fields become 0.
+        """
+        if self.account_index < 0:
+            raise SessionError("a command needs a logon first: the session has none")
+        if commands.dtype != COMMAND_DTYPE:
+            raise TypeError(f"commands must be of COMMAND_DTYPE, was {commands.dtype}")
+        batch = commands.copy()
+        first = self._client_order_id + 1
+        batch["client_order_id"] = np.arange(first, first + len(batch), dtype="<u8")
+        batch["trading_date"][batch["trading_date"] == 0] = self.trading_date
+        batch["operator_index"] = 0
+        batch["account_index"] = 0
+        data = batch.tobytes()
+        width = COMMAND_DTYPE.itemsize
+        records = [data[at : at + width] for at in range(0, len(data), width)]
+        return self._queue(records)
+
+    def submit_packed(self, records: list[tuple[int, bytes]]) -> None:
+        """Queue ready (client_order_id, record) pairs of a caller that numbers its own commands.
+
+        The ids must strictly increase and lie above all earlier ones; see `next_client_order_id`.
+        """
+        for client_order_id, record in records:
+            if client_order_id <= self._client_order_id:
+                raise ValueError(
+                    f"client_order_id must be above {self._client_order_id}, was {client_order_id}"
+                )
+            self._client_order_id = client_order_id
+            self.unacknowledged[client_order_id] = record
+            if self.state is SessionState.READY:
+                self._commands.append(record)
+
+    @property
+    def next_client_order_id(self) -> int:
+        """The id that the next command will have."""
+        return self._client_order_id + 1
+
+    def heartbeat(self) -> None:
+        """Queue a heartbeat; its answer carries phase, trading date and the last report number."""
+        self._request({"op": "heartbeat"})
+
+    def book(self, product: str) -> None:
+        """Queue a question for the five levels of a product; the answer comes in `messages`."""
+        self._request({"op": "book", "product": product})
+
+    def product_index(self, product: str) -> int:
+        """Return the index of a product by name; 65535 for one the venue did not name."""
+        entry = self.products.get(product)
+        return 0xFFFF if entry is None else entry["product_index"]
+
+    def product_name(self, product_index: int) -> str | None:
+        """Return the name of a product by its index, None if there is no such product."""
+        for name, entry in self.products.items():
+            if entry["product_index"] == product_index:
+                return name
+        return None
+
+    # -- Incoming ----------------------------------------------------------------------------------
+
+    def receive(self, frames: list[bytes]) -> list[Report]:
+        """Take in one message and return the reports that are new, in order.
+
+        Notes
+        -----
+        Answers to control messages are put into `messages` as dicts. A repeated report still
+        settles the command it answers, but is not returned a second time.
+
+        Raises
+        ------
+        SessionError
+            If the message is none of the protocol.
+        """
+        if len(frames) != 2:
+            raise SessionError(f"a message must have 2 frames, had {len(frames)}")
+        tag, payload = frames
+        if tag == b"R":
+            return self._reports(payload)
+        if tag == b"M":
+            return self._message(msgspec.msgpack.decode(payload))
+        raise SessionError(f"a message must begin with R or M, began with {tag!r}")
+
+    def _reports(self, payload: bytes) -> list[Report]:
+        delivered: list[Report] = []
+        if self.report_seq is None:
+            return delivered
+        for report in reports_of(payload):
+            position = report.position(self.account_index)
+            if position == 0 or position <= self.report_seq:
+                # A gateway's refusal has no number; a resent answer is one we may have had.
+                if self._settle(report) and position == 0:
+                    delivered.append(report)
+            elif position == self.report_seq + 1:
+                self._deliver(report, delivered)
+            else:
+                self._early[position] = report
+        if self._early:
+            self._deliver_early(delivered)
+        if self._early:
+            self._ask_replay(min(self._early) - 1)
+        elif self.state is SessionState.CATCHING_UP and self.report_seq >= self._replay_asked_to:
+            self._caught_up()
+        return delivered
+
+    def _deliver(self, report: Report, delivered: list[Report]) -> None:
+        self.report_seq += 1
+        self._settle(report)
+        delivered.append(report)
+
+    def _deliver_early(self, delivered: list[Report]) -> None:
+        while self._early:
+            report = self._early.pop(self.report_seq + 1, None)
+            if report is None:
+                break
+            self._deliver(report, delivered)
+        for position in [number for number in self._early if number <= self.report_seq]:
+            del self._early[position]
+
+    def _settle(self, report: Report) -> bool:
+        client_order_id = report.answers()
+        if not client_order_id or report.operator_index != self.operator_index:
+            return False
+        return self.unacknowledged.pop(client_order_id, None) is not None
+
+    def _message(self, message: dict) -> list[Report]:
+        op = message.get("op")
+        if op == "logon":
+            self._logged_on(message)
+        elif op in ("heartbeat", "phase"):
+            self.trading_date = message["trading_date"]
+            self.phase = _phase(message["phase"])
+            self._repair_tail(message)
+            self._resend_deferred()
+        elif op == "refused":
+            self._refused(message)
+        self.messages.append(message)
+        return []
+
+    def _logged_on(self, message: dict) -> None:
+        self.account = message["account"]
+        self.account_index = message["account_index"]
+        self.operator_index = message["operator_index"]
+        self.products = {entry["product"]: entry for entry in message["products"]}
+        self.trading_date = message["trading_date"]
+        self.phase = _phase(message["phase"])
+        self.log_id = message["log_id"]
+        self._client_order_id = max(self._client_order_id, message["last_client_order_id"])
+        if self.report_seq is None:
+            self.report_seq = message["report_seq"]
+        if message["report_seq"] < self.report_seq:
+            raise SessionError(
+                f"the venue's last report of {self.account} must be at least {self.report_seq}, "
+                f"was {message['report_seq']}: acknowledged work is missing there"
+            )
+        self._heartbeat_seq_seen = -1
+        if message["report_seq"] > self.report_seq:
+            self.state = SessionState.CATCHING_UP
+            self._ask_replay(message["report_seq"])
+        else:
+            self._caught_up()
+
+    def _caught_up(self) -> None:
+        self.state = SessionState.READY
+        # All reports up to the logon are in, so what is still unanswered was never judged.
+        self._deferred.clear()
+        pending = sorted(self.unacknowledged.items())
+        self.resent_count += len(pending)
+        self._commands.extend(record for _, record in pending)
+
+    def _refused(self, message: dict) -> None:
+        """Log on again where the session was forgotten; keep what was refused only for now."""
+        if message.get("where") == "session" and self.state is not SessionState.LOGGING_ON:
+            self.connected()
+        elif self.state is SessionState.LOGGING_ON:
+            self.state = SessionState.DOWN
+        for client_order_id in message.get("client_order_ids", ()):
+            if client_order_id in self.unacknowledged:
+                self._deferred.add(client_order_id)
+
+    def _resend_deferred(self) -> None:
+        """Try again what the venue would not take at its time, e.g. while it took only cancels."""
+        if self.state is not SessionState.READY:
+            return
+        for client_order_id in sorted(self._deferred):
+            if client_order_id in self.unacknowledged:
+                self._commands.append(self.unacknowledged[client_order_id])
+                self.resent_count += 1
+        self._deferred.clear()
+
+    def _repair_tail(self, message: dict) -> None:
+        """Ask for reports that a heartbeat knows of, if the one before knew them already."""
+        seq = message.get("report_seq", 0)
+        if self.report_seq is None or seq <= self.report_seq:
+            self._heartbeat_seq_seen = -1
+            return
+        if self._heartbeat_seq_seen > self.report_seq:
+            self._replay_asked_to = self.report_seq
+            self._ask_replay(self._heartbeat_seq_seen)
+        self._heartbeat_seq_seen = seq
+
+    def _ask_replay(self, last: int) -> None:
+        first = max(self.report_seq, self._replay_asked_to) + 1
+        while first <= last:
+            count = min(REPLAY_COUNT_MAX, last - first + 1)
+            self._request({"op": "replay", "from": first, "count": count})
+            self.replayed_count += count
+            first += count
+        self._replay_asked_to = max(self._replay_asked_to, last)
+
+    def _request(self, message: dict) -> None:
+        self._requests.append(msgspec.msgpack.encode(message))
+
+    def _queue(self, records: list[bytes]) -> list[int]:
+        ids = []
+        for record in records:
+            self._client_order_id += 1
+            ids.append(self._client_order_id)
+            self.unacknowledged[self._client_order_id] = record
+            if self.state is SessionState.READY:
+                self._commands.append(record)
+        return ids
+
+
+def _member(value, enum, names, field):
+    if isinstance(value, enum):
+        return value
+    if isinstance(value, str) and value in names:
+        return names[value]
+    raise ValueError(f"{field} must be one of {', '.join(names)}, was {value!r}")
+
+
+def _phase(value: int | str) -> Phase:
+    return Phase[value.upper()] if isinstance(value, str) else Phase(value)
+
+
+def _price(value: str | int) -> int:
+    return price_parse(value) if isinstance(value, str) else _exact(value, "price")
+
+
+def _exact(value: int, field: str) -> int:
+    if type(value) is not int and not isinstance(value, np.integer):
+        raise TypeError(f"{field} must be int, was {type(value).__name__}")
+    return value

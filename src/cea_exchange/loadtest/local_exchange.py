@@ -1,0 +1,291 @@
+"""A venue and a registry of one's own, as real processes on this machine, in one data folder.
+
+For the demo, the load harness and the tests. The registry is filled by its library before the
+daemons start; everything else goes over their sockets.
+"""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import zmq
+
+from cea_exchange.loadtest.population import Participant
+from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.registry.acts import Registry
+
+START_S_MAX = 30.0
+STOP_S_MAX = 15.0
+ADMIN_S_MAX = 30.0
+
+PR_SET_PDEATHSIG = 1
+_IS_LINUX = sys.platform == "linux"
+_LIBC = ctypes.CDLL(None)
+_PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
+_VENUE_SOCKETS = ("gateway", "market_data", "settlement", "replay", "admin")
+_REGISTRY_SOCKETS = ("feed", "admin")
+
+
+class ExchangeError(RuntimeError):
+    """A daemon did not start, did not answer, or refused an operator's act."""
+
+
+class LocalExchange:
+    """Two daemons on one data folder.
+
+    Parameters
+    ----------
+    data : Path
+        The folder; `prepare` fills an empty one.
+    programs : dict, optional
+        Command lines to run instead of `cea-exchange venue` or `registry`, by those names.
+
+    Notes
+    -----
+    The ports are chosen once and written into the configs, so a daemon that is started again is
+    found at its old address.
+    """
+
+    def __init__(self, data: Path, *, programs: dict[str, list[str]] | None = None):
+        self.data = Path(data)
+        self._programs = {name: [*_PROGRAM, name] for name in ("venue", "registry")}
+        self._programs |= programs or {}
+        self._processes: dict[str, subprocess.Popen] = {}
+        self._context = zmq.Context()
+        self._admin: zmq.Socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    # -- Preparing ---------------------------------------------------------------------------------
+
+    def prepare(
+        self,
+        participants: list[Participant],
+        reference_prices: dict[str, int],
+        *,
+        start: str,
+        profile: str = "cea",
+    ) -> None:
+        """Make keys and configs, and fill the registry.
+
+        Parameters
+        ----------
+        participants : list of Participant
+            Each gets an account, a key, and what it is given, in transit to the venue.
+        reference_prices : dict
+            Fen per tonne by product name.
+        start : str
+            Where the venue's clock begins: ISO 8601 with offset.
+        profile : str
+            Of the venue.
+        """
+        for name in ("venue", "registry", "admin"):
+            CurveKeys.new().save(self.keys_directory, name)
+        self._fill_registry(participants, reference_prices)
+        addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(7)]
+        venue = dict(zip(_VENUE_SOCKETS, addresses[:5], strict=True))
+        registry = dict(zip(_REGISTRY_SOCKETS, addresses[5:], strict=True))
+        self._write_configs(venue, registry, start, profile)
+
+    @property
+    def keys_directory(self) -> Path:
+        """Where the key files are."""
+        return self.data / "keys"
+
+    def keys(self, name: str) -> CurveKeys:
+        """Return the key pair of a participant, daemon or operator."""
+        return CurveKeys.load(self.keys_directory, name)
+
+    def _fill_registry(
+        self, participants: list[Participant], reference_prices: dict[str, int]
+    ) -> None:
+        with Registry.open(self.data) as registry, registry.transaction():
+            for product, price in reference_prices.items():
+                registry.product_declare(product, price)
+            for member in participants:
+                keys = CurveKeys.new()
+                keys.save(self.keys_directory, member.name)
+                registry.account_open(member.name)
+                registry.key_grant(keys.public, member.name)
+                registry.pay_in(member.name, member.cash)
+                registry.transfer_in(member.name, None, member.cash)
+                for product, tonnes in member.holdings.items():
+                    registry.issue(member.name, product, tonnes)
+                    registry.transfer_in(member.name, product, tonnes)
+
+    def _write_configs(self, venue: dict, registry: dict, start: str, profile: str) -> None:
+        lines = [f'profile = "{profile}"']
+        lines += [f'{name} = "{address}"' for name, address in venue.items()]
+        lines += ["[clock]", 'kind = "manual"', f'start = "{start}"']
+        (self.data / "venue.toml").write_text("\n".join(lines) + "\n")
+        lines = [f'{name} = "{address}"' for name, address in registry.items()]
+        (self.data / "registry.toml").write_text("\n".join(lines) + "\n")
+
+    # -- Processes ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start both daemons and wait until they are ready and know the same."""
+        self.start_registry(wait=False)
+        self.start_venue(wait=False)
+        self.wait_ready("registry")
+        self.wait_ready("venue")
+
+    def start_venue(self, *, wait: bool = True) -> None:
+        """Start the venue's daemon."""
+        self._start("venue", wait)
+
+    def start_registry(self, *, wait: bool = True) -> None:
+        """Start the registry's daemon."""
+        self._start("registry", wait)
+
+    def kill(self, name: str) -> None:
+        """End a daemon (`venue` or `registry`) with SIGKILL, as a crash would."""
+        process = self._processes.pop(name)
+        process.kill()
+        process.wait()
+        if name == "venue":
+            self._drop_admin()
+
+    def stop(self, name: str) -> int:
+        """Ask a daemon to end; return its exit status."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGTERM)
+        try:
+            return process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+        finally:
+            if name == "venue":
+                self._drop_admin()
+
+    def close(self) -> None:
+        """End whatever still runs."""
+        self._drop_admin()
+        for name in list(self._processes):
+            self.stop(name)
+        self._context.destroy(linger=0)
+
+    def endpoint(self, daemon: str, name: str) -> str:
+        """Return the address of a daemon's socket."""
+        endpoints = msgspec.json.decode(self._endpoints_file(daemon).read_bytes())
+        return endpoints[name]
+
+    def log(self, daemon: str) -> Path:
+        """Return the file with a daemon's output."""
+        return self.data / f"{daemon}.log"
+
+    def is_running(self, daemon: str) -> bool:
+        """Whether the daemon's process is there."""
+        process = self._processes.get(daemon)
+        return process is not None and process.poll() is None
+
+    def wait_ready(self, name: str) -> None:
+        """Wait until a started daemon has published its addresses."""
+        file = self._endpoints_file(name)
+        self.wait_until(file.exists, f"the {name} to be ready", START_S_MAX)
+
+    def wait_until(self, condition: Callable[[], bool], what: str, timeout_s: float) -> None:
+        """Wait for a condition; fail if a daemon ends before, or it takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            for name, process in self._processes.items():
+                if process.poll() is not None:
+                    raise ExchangeError(
+                        f"the {name} ended with {process.returncode} while waiting for {what}: "
+                        f"{self._last_line(name)}"
+                    )
+            if time.monotonic() > deadline:
+                raise ExchangeError(f"waited {timeout_s:.0f} s for {what}")
+            time.sleep(0.01)
+
+    def _start(self, name: str, wait: bool) -> None:
+        self._endpoints_file(name).unlink(missing_ok=True)
+        config = self.data / f"{name}.toml"
+        command = [*self._programs[name], "serve", "--config", str(config)]
+        command += ["--data", str(self.data)]
+        with self.log(name).open("ab") as log:
+            self._processes[name] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(os.environ),
+                # ZeroMQ's threads run no Python, so none of them can hold what this call needs.
+                preexec_fn=_end_with_parent if _IS_LINUX else None,  # noqa: PLW1509
+            )
+        if wait:
+            self.wait_ready(name)
+
+    def _endpoints_file(self, name: str) -> Path:
+        return self.data / name / "endpoints.json"
+
+    def _last_line(self, name: str) -> str:
+        lines = self.log(name).read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it wrote nothing"
+
+    # -- The venue's operator ----------------------------------------------------------------------
+
+    def operate(self, op: str, **fields) -> dict:
+        """Ask the venue's admin socket and return the answer.
+
+        Raises
+        ------
+        ExchangeError
+            If the venue refuses, or does not answer.
+        """
+        if self._admin is None:
+            self._admin = client_socket(
+                self._context,
+                zmq.DEALER,
+                keys=self.keys("admin"),
+                server_key=self.keys("venue").public,
+            )
+            self._admin.connect(self.endpoint("venue", "admin"))
+        self._admin.send(msgspec.msgpack.encode({"op": op, **fields}))
+        if not self._admin.poll(int(ADMIN_S_MAX * 1000)):
+            self._drop_admin()
+            raise ExchangeError(f"the venue did not answer {op} in {ADMIN_S_MAX:.0f} s")
+        answer = msgspec.msgpack.decode(self._admin.recv())
+        if answer.get("error") or answer.get("op") == "refused":
+            raise ExchangeError(f"the venue refused {op}: {answer}")
+        return answer
+
+    def _drop_admin(self) -> None:
+        if self._admin is not None:
+            self._admin.close(0)
+            self._admin = None
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM unwind the program, so that whatever it started is ended too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _end_with_parent() -> None:
+    """Ask Linux for SIGTERM when the parent ends, even by SIGKILL; runs in the new process."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that are free now; all are held until the last is found."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in held]
+    finally:
+        for each in held:
+            each.close()

@@ -1,0 +1,393 @@
+"""One or more trading days with a venue, a registry and a population as real processes.
+
+What `cea-exchange demo` runs: the registry is filled, the daemons start, every participant logs on
+with its own key, the timetable is driven by the venue's clock, orders flow in an open loop, and at
+the close the registry settles and both sides compare.
+"""
+
+import csv
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from cea_exchange.client.market_data import MarketDataClient
+from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
+from cea_exchange.domain.units import price_parse
+from cea_exchange.loadtest.driver import Runners
+from cea_exchange.loadtest.load_run import await_transfers
+from cea_exchange.loadtest.local_exchange import LocalExchange
+from cea_exchange.loadtest.population import WORKLOADS, population
+from cea_exchange.loadtest.report import LoadReport
+from cea_exchange.registry.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.store import Store
+
+RUNNER_PROCESSES = 2
+SETTLE_S_MAX = 60.0
+LOGONS_S_MAX = 60.0
+TRADED_SHARE_MIN = 0.15
+REFUSED_SHARE_MAX = 0.05
+ORDERS_MIN_FOR_SHARES = 2_000
+"""With fewer orders the shares and the kinds are chance, and only reported."""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DaySettings:
+    """What to run.
+
+    Attributes
+    ----------
+    participants, orders, days, seed : int
+        Orders are those entered, over all days; amends and cancels come on top.
+    rate : float
+        Commands a second, of all participants together.
+    first_day : date
+        A trading day.
+    reference_prices : dict
+        Fen per tonne by product name.
+    """
+
+    participants: int
+    orders: int
+    days: int
+    seed: int
+    rate: float
+    first_day: date
+    reference_prices: dict[str, int]
+    workload: str = "trading_day"
+
+
+@dataclass(frozen=True)
+class Bulletin:
+    """A product's day as published at the close; prices in fen per tonne, amount in fen."""
+
+    trading_date: int
+    product: str
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    amount: int
+
+
+@dataclass
+class DayReport:
+    """What came of it: the figures, and each check with its outcome."""
+
+    bulletins: list[Bulletin] = field(default_factory=list)
+    composites: dict[int, int] = field(default_factory=dict)
+    load: LoadReport = field(default_factory=LoadReport)
+    ledger: Reconciliation = field(default_factory=Reconciliation)
+    venue: dict = field(default_factory=dict)
+    trading_s: float = 0.0
+    total_s: float = 0.0
+    checks: list[tuple[str, bool, str]] = field(default_factory=list)
+
+    @property
+    def commands_per_second(self) -> float:
+        """Commands answered in a second of trading."""
+        return self.load.answered / self.trading_s if self.trading_s else 0.0
+
+    @property
+    def orders_per_second(self) -> float:
+        """Orders entered and answered in a second of trading."""
+        return self.load.entered / self.trading_s if self.trading_s else 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether every check holds."""
+        return bool(self.checks) and all(holds for _, holds, _ in self.checks)
+
+    def check(self, sentence: str, holds: bool, detail: str) -> None:
+        """Note a check and its outcome."""
+        self.checks.append((sentence, bool(holds), detail))
+
+
+def reference_from_closes(path: Path, first_day: date) -> int:
+    """Return the last close before a day from a file of daily data, in fen per tonne.
+
+    Raises
+    ------
+    ValueError
+        If the file has no `date` and `close` columns, or no day before.
+    """
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or not {"date", "close"} <= rows[0].keys():
+        raise ValueError(f"{path}: must have the columns date and close")
+    before = [row for row in rows if date.fromisoformat(row["date"]) < first_day]
+    if not before:
+        raise ValueError(f"{path}: must have a day before {first_day}")
+    whole, _, cents = max(before, key=lambda row: row["date"])["close"].partition(".")
+    return price_parse(f"{whole}.{(cents + '00')[:2]}")
+
+
+def run_trading_days(data: Path, settings: DaySettings, progress: Progress) -> DayReport:
+    """Run it all and return the report; every process is ended, whatever happens."""
+    started = time.monotonic()
+    report = DayReport()
+    orders_each = settings.orders * 2 // settings.participants + 50
+    members = population(
+        settings.participants,
+        settings.reference_prices,
+        seed=settings.seed,
+        orders_each=orders_each,
+    )
+    days = _trading_dates(settings)
+    with LocalExchange(data) as exchange, Runners(data / "runners") as runners:
+        progress(f"filling the registry: {len(members)} accounts, keys, holdings and cash")
+        exchange.prepare(members, settings.reference_prices, start=_at(days[0], "08:30"))
+        progress("starting venue and registry")
+        exchange.start()
+        await_transfers(exchange)
+        progress(f"logging on {len(members)} participants, each with its own key")
+        runners.start(
+            members,
+            endpoint=exchange.endpoint("venue", "gateway"),
+            server_key=exchange.keys("venue").public,
+            keys=exchange.keys_directory,
+            reference_prices=settings.reference_prices,
+            workload=settings.workload,
+            seed=settings.seed,
+            process_count=RUNNER_PROCESSES,
+        )
+        for number, day in enumerate(days):
+            share = settings.orders // len(days) + (number < settings.orders % len(days))
+            _trade_day(exchange, runners, day, share, settings, report, progress)
+        _gather(exchange, runners, report, days)
+    progress("checking the ledger: every entry, posting and balance")
+    report.ledger = check_ledger(data)
+    report.bulletins = bulletins(data, list(settings.reference_prices))
+    _judge(report, settings, days, data)
+    report.total_s = time.monotonic() - started
+    return report
+
+
+def bulletins(data: Path, products: list[str]) -> list[Bulletin]:
+    """Return the published statistics that the registry received, by day and product."""
+    found = []
+    for record in _records(data, EventKind.DAY_CLOSED):
+        (row,) = np.frombuffer(record, DAY_CLOSED_DTYPE)
+        found.append(
+            Bulletin(
+                trading_date=int(row["trading_date"]),
+                product=products[row["product_index"]],
+                open=int(row["open"]),
+                high=int(row["high"]),
+                low=int(row["low"]),
+                close=int(row["close"]),
+                volume=int(row["volume_listed"]),
+                amount=int(row["amount_listed_low"]) + (int(row["amount_listed_high"]) << 64),
+            )
+        )
+    return found
+
+
+def _trading_dates(settings: DaySettings) -> list[date]:
+    calendar = TradingCalendar.load("cn_carbon")
+    if not calendar.is_trading_day(settings.first_day):
+        raise ValueError(f"{settings.first_day} must be a trading day")
+    days = [settings.first_day]
+    while len(days) < settings.days:
+        days.append(calendar.next_trading_day(days[-1]))
+    return days
+
+
+def _at(day: date, time_of_day: str) -> str:
+    return f"{day.isoformat()}T{time_of_day}:00+08:00"
+
+
+def _trade_day(
+    exchange: LocalExchange,
+    runners: Runners,
+    day: date,
+    orders: int,
+    settings: DaySettings,
+    report: DayReport,
+    progress: Progress,
+) -> None:
+    number = date_number(day)
+    progress(f"{day}: morning session, {orders // 2} orders at {settings.rate:,.0f} a second")
+    exchange.operate("clock", at=_at(day, "09:00"))
+    for time_of_day, share in (("09:30", orders // 2), ("13:00", orders - orders // 2)):
+        exchange.operate("clock", at=_at(day, time_of_day))
+        runners.ask({"do": "await_day", "trading_date": number})
+        answers = runners.run(rate=settings.rate, orders=share)
+        report.trading_s += max(answer["done_s"] for answer in answers)
+        if time_of_day == "09:30":
+            exchange.operate("clock", at=_at(day, "11:30"))
+            progress(f"{day}: afternoon session, {orders - share} orders")
+    progress(f"{day}: close, settlement, reconciliation")
+    with MarketDataClient(
+        exchange.endpoint("venue", "market_data"),
+        exchange.keys("admin"),
+        exchange.keys("venue").public,
+    ) as market_data:
+        _join(market_data)
+        exchange.operate("clock", at=_at(day, "15:00"))
+        report.composites[number] = _composite(market_data)
+    _await_settlement(exchange, number)
+
+
+def _join(market_data: MarketDataClient) -> None:
+    """Wait for the first heartbeat: from then on nothing is missed."""
+    deadline = time.monotonic() + 10.0
+    while time.monotonic() < deadline:
+        if market_data.poll(1.0):
+            return
+    raise TimeoutError("the venue's market data did not come")
+
+
+def _composite(market_data: MarketDataClient) -> int:
+    deadline = time.monotonic() + 30.0
+    while time.monotonic() < deadline:
+        for topic, value in market_data.poll(1.0):
+            if topic == "md":
+                closed = value[value["kind"] == EventKind.COMPOSITE_CLOSED]
+                if len(closed):
+                    return int(closed["price"][0])
+    raise TimeoutError("the composite closing price was not published")
+
+
+def _await_settlement(exchange: LocalExchange, trading_date: int) -> None:
+    """Wait until the registry has confirmed the day, and the venue journaled that."""
+    exchange.wait_until(
+        lambda: exchange.operate("status")["confirmed_date"] >= trading_date,
+        f"the registry to confirm {trading_date}",
+        SETTLE_S_MAX,
+    )
+
+
+def _gather(exchange: LocalExchange, runners: Runners, report: DayReport, days: list[date]) -> None:
+    behind = [name for answer in runners.ask({"do": "catch_up"}) for name in answer["behind"]]
+    report.load = LoadReport.of([answer["result"] for answer in runners.ask({"do": "result"})])
+    report.venue = exchange.operate("status")
+    report.check(
+        "every participant has all its reports",
+        not behind,
+        f"{report.load.reports} reports; behind: {', '.join(behind[:3]) or 'nobody'}",
+    )
+    settled = report.venue["settlement_seq"]
+    exchange.wait_until(
+        lambda: _last_seq(exchange.data) >= settled,
+        f"the registry to settle to seq {settled}",
+        SETTLE_S_MAX,
+    )
+    for daemon in ("venue", "registry"):
+        status = exchange.stop(daemon)
+        report.check(f"the {daemon} ends cleanly", status == 0, f"exit status {status}")
+
+
+def _judge(report: DayReport, settings: DaySettings, days: list[date], data: Path) -> None:
+    load, ledger = report.load, report.ledger
+    report.check("all orders were sent", load.entered >= settings.orders, f"{load.entered} orders")
+    losses = load.losses()
+    report.check(
+        "each command is answered once",
+        not losses,
+        "; ".join(losses) or f"{load.answered} of {load.commands}",
+    )
+    if settings.orders >= ORDERS_MIN_FOR_SHARES:
+        _judge_shares(report, settings)
+    _judge_settlement(report, settings, days, data)
+    report.check(
+        "venue and registry agree at the last settled sequence",
+        ledger.venue_hash == ledger.registry_hash == report.venue["holdings_hash"]
+        and ledger.checkpoint_seq > 0,
+        f"seq {ledger.checkpoint_seq} of {ledger.last_seq}, hash {ledger.registry_hash}",
+    )
+    report.check(
+        "the ledger holds: entries, postings, balances, conservation",
+        ledger.agrees,
+        ledger.differences[0] if ledger.differences else f"{ledger.postings} postings",
+    )
+
+
+def _judge_shares(report: DayReport, settings: DaySettings) -> None:
+    load = report.load
+    report.check(
+        f"at least {TRADED_SHARE_MIN:.0%} of the orders trade",
+        load.traded_share >= TRADED_SHARE_MIN,
+        f"{load.traded_share:.1%}",
+    )
+    report.check(
+        f"fewer than {REFUSED_SHARE_MAX:.0%} of the commands are refused",
+        load.refused_share < REFUSED_SHARE_MAX,
+        f"{load.refused_share:.2%}",
+    )
+    names, weights = WORKLOADS[settings.workload].names_and_weights()
+    wanted = [name for name, weight in zip(names, weights, strict=True) if weight]
+    missing = [name for name in wanted if load.sent[name] - load.refused_kinds[name] <= 0]
+    report.check(
+        "every kind of order and command occurs and is accepted",
+        not missing,
+        f"missing: {', '.join(missing)}" if missing else ", ".join(wanted),
+    )
+
+
+def _judge_settlement(
+    report: DayReport, settings: DaySettings, days: list[date], data: Path
+) -> None:
+    trades = _trades(data)
+    report.check(
+        "each trade is settled once",
+        len(trades) == len({trade[0] for trade in trades}) == report.load.trades,
+        f"{len(trades)} settled, {report.load.trades} reported to their takers",
+    )
+    expected = _statistics(trades, list(settings.reference_prices))
+    published = {
+        (each.trading_date, each.product): (each.volume, each.amount, each.close)
+        for each in report.bulletins
+        if each.volume
+    }
+    report.check(
+        "volume, amount and closing price follow from the settled trades",
+        expected == published
+        and len(report.bulletins) == len(days) * len(settings.reference_prices),
+        f"{len(published)} products with trades in {len(report.bulletins)} bulletins",
+    )
+
+
+def _statistics(trades: list[tuple], products: list[str]) -> dict:
+    """Compute volume, amount and close (mean weighted by volume, half up) from the trades."""
+    volume: Counter = Counter()
+    amount: Counter = Counter()
+    for _, trading_date, product_index, price, tonnes, method in trades:
+        if method == Method.LISTED:
+            key = (trading_date, products[product_index])
+            volume[key] += tonnes
+            amount[key] += price * tonnes
+    return {
+        key: (volume[key], amount[key], (2 * amount[key] + volume[key]) // (2 * volume[key]))
+        for key in volume
+    }
+
+
+def _trades(data: Path) -> list[tuple]:
+    with Store.open_reader(data) as store:
+        return store.execute(
+            "SELECT trade_id, trading_date, product_index, price, tonnes, method FROM trades"
+            " WHERE state = 'settled'"
+        ).fetchall()
+
+
+def _records(data: Path, kind: EventKind) -> list[bytes]:
+    with Store.open_reader(data) as store:
+        rows = store.execute(
+            "SELECT record FROM settlement_records WHERE kind = ? ORDER BY settlement_seq",
+            (int(kind),),
+        ).fetchall()
+    return [record for (record,) in rows]
+
+
+def _last_seq(data: Path) -> int:
+    with Store.open_reader(data) as store:
+        return store.last_seq
