@@ -1,6 +1,7 @@
 """Builds the compiled rooms. Every Cython directive is here and nowhere else.
 
-``CEA_EXCHANGE_CHECKED=1`` turns on bounds and initialization checks; the tests run both ways.
+``CEA_EXCHANGE_CHECKED=1`` turns on Cython's bounds and initialization checks, and makes the process
+stop at a signed overflow, a bad shift or an index outside an array; the tests run both ways.
 """
 
 import os
@@ -21,12 +22,22 @@ DIRECTIVES = {
     "freethreading_compatible": False,
 }
 
+# Not -march=native: a wheel must run on other machines of the same kind.
+COMPILE_ARGS = ["-O3", "-Wno-unused-function", "-Wno-sign-compare"]
+if CHECKED:
+    # Python's own flags say -fwrapv, which would hide an overflow. Records come at any address.
+    COMPILE_ARGS += [
+        "-fno-wrapv",
+        "-fsanitize=undefined",
+        "-fno-sanitize=alignment",
+        "-fsanitize-undefined-trap-on-error",
+    ]
+
 extensions = [
     Extension(
         f"cea_exchange.{module}",
         [f"src/cea_exchange/{module}.pyx"],
-        # Not -march=native: a wheel must run on other machines of the same kind.
-        extra_compile_args=["-O3", "-Wno-unused-function"],
+        extra_compile_args=COMPILE_ARGS,
     )
     for module in MODULES
 ]
@@ -36,6 +47,7 @@ setup(
         extensions,
         compiler_directives=DIRECTIVES,
         include_path=["src"],
+        # The build switch changes the C code, not its source.
         force=CHECKED,
     )
 )

@@ -41,9 +41,7 @@ class FakeVenue:
         self.allow_list.allow("settlement", {registry_key}.__contains__)
         arguments = {"domain": "settlement", "keys": self.keys, "address": "tcp://127.0.0.1:0"}
         self.pub, settlement = server_socket(self.allow_list, self.context, zmq.PUB, **arguments)
-        self.router, replay = server_socket(
-            self.allow_list, self.context, zmq.ROUTER, **arguments
-        )
+        self.router, replay = server_socket(self.allow_list, self.context, zmq.ROUTER, **arguments)
         self._lock = threading.Lock()
         self._quit = threading.Event()
         self.asked = 0

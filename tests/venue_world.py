@@ -17,6 +17,7 @@ from cea_exchange.venue.config import ClockSetting, VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
 
 DATE = 20241231
+START = "2024-12-31T08:00:00+08:00"
 ACCOUNTS = ("alice", "bob")
 PRODUCT = "CEA24"
 WAIT_MS = 5_000
@@ -76,8 +77,8 @@ class World:
             self.keys[name] = CurveKeys.new()
             self.keys[name].save(data / "keys", name)
         self.registry = FakeRegistry(data, self.feed())
-        clock = ClockSetting(kind="manual", start="2024-12-31T08:00:00+08:00")
-        self.config = VenueConfig(clock=clock, **settings)
+        settings.setdefault("clock", ClockSetting(kind="manual", start=START))
+        self.config = VenueConfig(**settings)
         self.venue = None
         self.failure = None
         self._thread = None

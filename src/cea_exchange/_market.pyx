@@ -504,7 +504,7 @@ cdef int64_t cancel_apply(Market* market, const CommandRecord* command) noexcept
 cdef uint8_t amend_plan(
     const Market* market, const CommandRecord* command, uint32_t slot, Order* wanted, Plan* plan,
 ) noexcept nogil:
-    """Every check of an AMEND after those of its target; `wanted` becomes the order as asked for."""
+    """Every check of an AMEND after its target's; `wanted` becomes the order as asked for."""
     cdef const Order* order = &market.pool.orders[slot]
     cdef const Product* product = &market.products[order.product_index]
     cdef uint8_t reason = session_refused(market, product)
@@ -768,6 +768,14 @@ cdef object band_of(object rules, int64_t reference_price):
     return max(below, 1), min(above, PRICE_MAX)
 
 
+cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
+    """A number of the profile, not truncated and not out of range."""
+    cdef int64_t value = exact_int64(getattr(rules, name), name)
+    if not 0 <= value <= most:
+        raise ValueError(f"{name} must be within 0..{most}, was {value}")
+    return value
+
+
 cdef class CompiledMarket:
     """The market's core: commands in, events out; indexes and integers only.
 
@@ -795,19 +803,22 @@ cdef class CompiledMarket:
         if rules.self_trade not in ("reject", "allow"):
             raise ValueError(f"self_trade must be reject or allow, was {rules.self_trade!r}")
         if rules.band_rounding not in ("half_up", "inward"):
-            raise ValueError(f"band_rounding must be half_up or inward, not {rules.band_rounding!r}")
+            raise ValueError(f"band_rounding was {rules.band_rounding!r}, not half_up or inward")
         if not pool_open(&self.market.pool, count) or not accounts_open(&self.market.accounts):
             raise MemoryError(f"cannot reserve a market of {count} orders")
         self.rules = rules
         self.account_keys = set()
-        self.market.rules.block_tonnes_min = rules.block_tonnes_min
-        self.market.rules.levels_max = rules.levels_max
+        self.market.rules.block_tonnes_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
+        self.market.rules.levels_max = <uint32_t>rule_of(rules, "levels_max", 0xFFFFFFFF)
         self.market.rules.pick_allowed = rules.pick_allowed
         self.market.rules.self_trade_allowed = rules.self_trade == "allow"
         self.market.accounts.checked = rules.holdings_checked
-        self.market.accounts.holding_tonnes_max = rules.holding_limit_tonnes
-        self.market.accounts.fee.basis_points = rules.fee_bp
-        self.market.accounts.fee.fen_min = rules.fee_min_fen
+        self.market.accounts.holding_tonnes_max = rule_of(
+            rules, "holding_limit_tonnes", <int64_t>1 << 62,
+        )
+        self.market.accounts.fee.basis_points = rule_of(rules, "fee_bp", 10_000)
+        self.market.accounts.fee.fen_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
+        rule_of(rules, "listed_band_bp", 10_000)
 
     def __dealloc__(self):
         cdef uint32_t index
@@ -1141,14 +1152,15 @@ cdef class CompiledMarket:
 
     def phase_set(self, phase):
         """Enter a phase of the open day; no event if it is in force already."""
-        cdef uint32_t new_phase = exact_uint32(int(phase), "phase")
+        if not isinstance(phase, int) or type(phase) is bool:
+            raise TypeError(f"phase must be int, was {type(phase).__name__}")
+        if not PHASE_CLOSED <= phase <= PHASE_LISTED_AND_BLOCK:
+            raise ValueError(f"phase must be within 0..4, was {int(phase)}")
         self.check_alone()
-        if new_phase > PHASE_LISTED_AND_BLOCK:
-            raise ValueError(f"phase must be within 0..4, was {new_phase}")
         if not self.market.day_is_open:
             raise ValueError("a day must be open to set its phase, none is")
         rows = self.rows_begin(1)
-        phase_enter(&self.market, new_phase)
+        phase_enter(&self.market, phase)
         return self.rows_end(rows)
 
     # The operator's acts.
@@ -1688,15 +1700,16 @@ cdef class CompiledMarket:
         cdef Order* order
         cdef Book* book
         cdef uint32_t slot
-        cdef uint64_t order_id
+        cdef uint64_t id_unused
         market.order_id_base = market.order_id_last
         if orders:
-            market.order_id_base = min([fields[0] for fields in orders]) - 1
-            if max([fields[0] for fields in orders]) > market.order_id_last:
+            order_ids = [order_id for order_id, *_ in orders]
+            market.order_id_base = min(order_ids) - 1
+            if max(order_ids) > market.order_id_last:
                 raise ValueError("order_id_last must not be below a live order's id")
         slots_reserve(market, 0)
-        for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
-            slot_note(market, order_id, SLOT_NONE)
+        for id_unused in range(market.order_id_base + 1, market.order_id_last + 1):
+            slot_note(market, id_unused, SLOT_NONE)
         for (
             order_id, account_index, product_index, side, price, tonnes_open, client_order_id,
             flags, amount_traded, priority,

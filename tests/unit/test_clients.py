@@ -135,7 +135,7 @@ def test_unanswered_commands_are_sent_again_with_the_same_ids(venue, keys):
         client.answer(first)
         venue.deaf = True
         ids = [client.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(3)]
-        client.poll(0.2)
+        assert len(list(client.reports(timeout_s=0.3))) == 1
         assert client.unacknowledged == ids
         venue.deaf = False
         client.reconnect()
@@ -149,7 +149,7 @@ def test_silence_brings_a_new_connection(venue, keys):
     with connect(venue, keys, heartbeat_interval_s=0.1, silence_s_max=0.4) as client:
         venue.deaf = True
         client_order_id = client.enter("CEA24", "buy", price="97.50", tonnes=10)
-        client.poll(0.8)
+        assert client.poll(0.8) == []
         venue.deaf = False
         client.answer(client_order_id, timeout_s=5.0)
         assert client.reconnections >= 1

@@ -153,6 +153,7 @@ def test_a_trade_that_can_not_be_paid_or_delivered_moves_nothing(held):
 
 
 def test_a_trade_moves_both_legs():
+    """Delivery versus payment (CEA-STL-01)."""
     after = balances()
     post(after, trade_legs(trade()))
     assert 0 == after[Holding(BUYER, CASH_ASSET, TRADING)]

@@ -54,17 +54,18 @@ def day(trades=20):
     """A day's records: deposits, trades, close and a checkpoint."""
     venue = venue_with_deposits()
     for number in range(trades):
-        venue.trade(number + 1, buy_fee=number, sell_fee=1)
-    tonnes = trades * (trades + 1) // 2
+        venue.trade(number % 20 + 1, buy_fee=number, sell_fee=1)
+    tonnes = sum(number % 20 + 1 for number in range(trades))
     venue.day_closed(volume=tonnes, amount=100 * tonnes)
     venue.checkpoint(Phase.CLOSED)
     return venue
 
 
-# -- order, repeats, gaps ----------------------------------------------------------------------------
+# -- order, repeats, gaps --------------------------------------------------------------------
 
 
 def test_a_day_is_settled_and_agrees_with_the_venue(data, store):
+    """The day is confirmed when all of it is settled and its totals agree (CEA-STL-03)."""
     venue = day()
     assert len(venue.records) == Settlement(store).apply(LOG_ID, venue.records)
     assert "ok" == store.state
@@ -81,6 +82,7 @@ def test_a_day_is_settled_and_agrees_with_the_venue(data, store):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_pieces_repeated_and_overlapping_settle_once(data, store, size):
+    """Each trade once, in the venue's order, however often it comes (CEA-STL-02)."""
     records = day().records
     settlement = Settlement(store)
     for start in range(0, len(records), size):
@@ -126,7 +128,7 @@ def test_another_log_is_refused(store):
     assert 5 == store.last_seq
 
 
-# -- records that can not be ---------------------------------------------------------------------------
+# -- records that can not be -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_an_answer_to_no_transfer_is_poison(store, transfer_seq):
         Settlement(store).apply(LOG_ID, venue.records)
 
 
-# -- transfers -----------------------------------------------------------------------------------------
+# -- transfers -------------------------------------------------------------------------------
 
 
 def test_a_transfer_is_in_transit_until_the_venue_has_it(store):
@@ -228,7 +230,7 @@ def test_the_feed_is_numbered_without_a_gap(store):
     assert [4, 5] == [control_decode(item).transfer_seq for item in feed_items(store, 4, 9)]
 
 
-# -- acts ----------------------------------------------------------------------------------------------
+# -- acts ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_a_folder_without_a_registry_is_refused(tmp_path):
         check_ledger(tmp_path)
 
 
-# -- divergence ----------------------------------------------------------------------------------------
+# -- divergence ------------------------------------------------------------------------------
 
 
 def test_the_hash_by_sql_is_the_sum_of_the_holdings(store):
@@ -332,6 +334,35 @@ def test_totals_of_the_day_are_compared(store):
     with pytest.raises(Diverged, match="registry settled 5 t for 500 fen"):
         Settlement(store).apply(LOG_ID, venue.records)
     assert 0 == store.confirmed_date
+
+
+def test_totals_that_were_mended_let_the_line_go_on(data, store):
+    venue = day()
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, venue.records[:10])
+    change = "UPDATE trades SET tonnes = tonnes + ? WHERE settlement_seq = 5"
+    store.execute(change, (1,))
+    with pytest.raises(Diverged, match="registry settled 211 t"):
+        settlement.apply(LOG_ID, venue.records[10:])
+    assert settlement.reconsider().startswith("diverged")
+    store.execute(change, (-1,))
+    assert "ok" == settlement.reconsider()
+    settlement.apply(LOG_ID, venue.records)
+    assert DATE == store.confirmed_date
+    assert [] == check_ledger(data).differences
+
+
+def test_without_space_nothing_is_committed_and_later_all_of_it(data, store):
+    records = day(80).records
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, records[:10])
+    store.execute(f"PRAGMA max_page_count = {store.one('PRAGMA page_count')}")
+    with pytest.raises(apsw.FullError):
+        settlement.apply(LOG_ID, records)
+    assert 10 == store.last_seq
+    store.execute("PRAGMA max_page_count = 1000000")
+    settlement.apply(LOG_ID, records)
+    assert [] == check_ledger(data).differences
 
 
 def test_a_posting_changed_before_the_checkpoint_is_named_and_can_be_mended(data, store):

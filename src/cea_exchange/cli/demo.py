@@ -15,6 +15,7 @@ from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.units import cash_format, price_format, price_parse
+from cea_exchange.loadtest.local_exchange import end_on_sigterm
 from cea_exchange.loadtest.report import milliseconds
 from cea_exchange.loadtest.trading_day import (
     DayReport,
@@ -52,6 +53,7 @@ def demo(
     Prints the market bulletin, the settlement and the reconciliation. Exit status 1 if a check
     fails.
     """
+    end_on_sigterm()
     console = Console(stderr=as_json, soft_wrap=True)
     try:
         settings = _settings(participants, orders, days, seed, rate, day, closes)

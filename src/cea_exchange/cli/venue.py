@@ -19,8 +19,9 @@ Account = Annotated[str, typer.Argument(help="Account.")]
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    for command in (serve, status, halt, resume, kill, restore, clock, stop):
-        group.command(command.__name__)(command)
+    commands = (serve, status, halt, resume, kill, restore, clock, phase, open_day, close_day, stop)
+    for command in commands:
+        group.command(command.__name__.replace("_", "-"))(command)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
 
 
@@ -92,6 +93,29 @@ def clock(
 ) -> None:
     """Move a manual clock; what falls due on the way happens."""
     _ask(data, {"op": "clock", "at": at}, json)
+
+
+def phase(
+    name: Annotated[str, typer.Argument(help="pre_open, listed, break, listed_and_block, closed.")],
+    data: Data,
+    json: Json = False,
+) -> None:
+    """Set the phase of the open day."""
+    _ask(data, {"op": "phase", "phase": name}, json)
+
+
+def open_day(
+    date: Annotated[str, typer.Argument(help="Date, as 2025-07-16.")],
+    data: Data,
+    json: Json = False,
+) -> None:
+    """Open a trading day, whatever the calendar says."""
+    _ask(data, {"op": "open_day", "date": date}, json)
+
+
+def close_day(data: Data, json: Json = False) -> None:
+    """Close the trading day."""
+    _ask(data, {"op": "close_day"}, json)
 
 
 def stop(data: Data, json: Json = False) -> None:

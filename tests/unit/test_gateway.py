@@ -1,0 +1,187 @@
+"""The gateway without sockets: whatever arrives is taken, answered or refused, and never harms."""
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulation.small_market import day_begin, orders, sequencer_open
+from simulation.volatile_storage import VolatileStorage
+
+from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    EventKind,
+    Reason,
+    Side,
+)
+from cea_exchange.protocol import control
+from cea_exchange.protocol.framing import command_fault, command_faults
+from cea_exchange.venue.gateway import CARRIED_PER_KEY_MAX, Gateway, Message
+from cea_exchange.venue.sessions import Session, Sessions
+
+ALICE, BOB, READER = ("a" * 40, "b" * 40, "r" * 40)
+ROUTES = {ALICE: b"1", BOB: b"2", READER: b"3"}
+
+
+class Room:
+    """A gateway in front of a sequencer, and three keys that are logged on."""
+
+    def __init__(self, **settings):
+        self.sequencer = sequencer_open("/data", storage=VolatileStorage())
+        day_begin(self.sequencer)
+        grants = [
+            control.KeyGranted(key=ALICE, account="alice"),
+            control.KeyGranted(key=BOB, account="bob", operator_index=3),
+            control.KeyGranted(key=READER, account="bob", operator_index=4, role="reader"),
+        ]
+        self.sequencer.run_controls(grants)
+        machine, self.sessions = self.sequencer.machine, Sessions()
+        for key, route in ROUTES.items():
+            holder = machine.keys[key]
+            session = Session(route, key, holder.account_index, holder.operator_index, 0.0)
+            self.sessions.add(session)
+        self.gateway = Gateway(
+            machine,
+            self.sequencer.index,
+            self.sequencer.event_rows,
+            self.sessions,
+            **settings,
+        )
+
+    def take(self, *messages, now_s=0.0):
+        return self.gateway.take(list(messages), now_s)
+
+    def run(self, *messages):
+        """Take messages and all that is carried; return intakes and events."""
+        intakes, events = [], []
+        intake = self.take(*messages)
+        while True:
+            intakes.append(intake)
+            if len(intake.records):
+                events.append(self.sequencer.run_records(intake.records))
+            if not self.gateway.has_carried:
+                return intakes, np.concatenate(events)
+            intake = self.take()
+
+
+@pytest.fixture
+def room():
+    return Room()
+
+
+def commands(key, *rows):
+    """Return one message; rows are (id, side, price, tonnes)."""
+    records = orders(*[(0, *row) for row in rows])
+    return Message(ROUTES[key], key, [b"C", records.tobytes()])
+
+
+def told(answer):
+    return msgspec.msgpack.decode(answer.payload)
+
+
+def test_account_and_operator_come_from_the_key(room):
+    intake = room.take(
+        commands(BOB, (1, Side.BUY, 9700, 1), (2, Side.BUY, 9700, 1)),
+        commands(ALICE, (1, Side.BUY, 9700, 1)),
+    )
+    assert intake.records["account_index"].tolist() == [1, 1, 0]
+    assert intake.records["operator_index"].tolist() == [3, 3, 0]
+
+
+def test_a_reader_may_not_trade(room):
+    intake = room.take(commands(READER, (1, Side.BUY, 9700, 1)))
+    assert not len(intake.records)
+    assert told(intake.answers[0])["came"] == "reader"
+
+
+def test_another_key_under_the_same_routing_id_is_not_logged_on(room):
+    stolen = commands(ALICE, (1, Side.BUY, 9700, 1))._replace(key=BOB)
+    intake = room.take(stolen)
+    assert not len(intake.records)
+    assert told(intake.answers[0])["where"] == "session"
+
+
+def test_one_bad_record_refuses_its_message_and_no_other(room):
+    bad = orders((0, 1, Side.BUY, 9700, 1), (0, 2, Side.BUY, 9700, 1))
+    bad["kind"][1] = 200
+    intake = room.take(
+        commands(ALICE, (1, Side.BUY, 9700, 1)),
+        Message(ROUTES[BOB], BOB, [b"C", bad.tobytes()]),
+        commands(ALICE, (2, Side.BUY, 9700, 1)),
+    )
+    assert intake.records["client_order_id"].tolist() == [1, 2]
+    (answer,) = intake.answers
+    assert answer.routing_id == ROUTES[BOB]
+    assert told(answer)["where"] == "record 1, kind"
+
+
+def test_a_repeat_in_the_same_gathering_waits_for_the_first(room):
+    order = commands(ALICE, (1, Side.BUY, 9700, 1))
+    intakes, events = room.run(order, order, order)
+    assert [EventKind(kind).name for kind in events["kind"]] == ["ORDER_ACCEPTED", "ORDER_RESTED"]
+    assert len(intakes) == 2
+    answers = [np.frombuffer(answer.payload, EVENT_DTYPE)[0] for answer in intakes[1].answers]
+    assert [answer["report_seq"] for answer in answers] == [events["report_seq"][0]] * 2
+
+
+def test_many_repeats_of_a_refused_command_can_not_keep_the_venue_busy(room):
+    message = commands(ALICE, *[(1, Side.BUY, 9700, 0)] * 500)
+    intakes, events = room.run(message)
+    assert len(intakes) == CARRIED_PER_KEY_MAX + 1
+    assert set(events["reason"]) == {Reason.TONNES_NOT_POSITIVE}
+    assert len(intakes[0].answers) == 500 - 1 - CARRIED_PER_KEY_MAX
+    assert told(intakes[0].answers[0])["client_order_ids"] == [1]
+
+
+def test_the_throttle_counts_by_key_and_second():
+    room = Room(throttle_per_second=2)
+    rows = [(number, Side.BUY, 9700, 1) for number in range(1, 4)]
+    intake = room.take(commands(ALICE, *rows), commands(BOB, *rows[:2]), now_s=5.0)
+    assert intake.records["client_order_id"].tolist() == [1, 2, 1, 2]
+    (reject,) = np.frombuffer(intake.answers[0].payload, EVENT_DTYPE)
+    assert (reject["reason"], reject["client_order_id"]) == (Reason.THROTTLED, 3)
+    assert not len(room.take(commands(ALICE, rows[2]), now_s=5.9).records)
+    assert len(room.take(commands(ALICE, rows[2]), now_s=6.0).records) == 1
+
+
+def test_a_key_that_was_revoked_is_refused(room):
+    room.sequencer.run_controls([control.KeyRevoked(key=ALICE)])
+    intake = room.take(commands(ALICE, (1, Side.BUY, 9700, 1)))
+    assert told(intake.answers[0])["where"] == "key"
+
+
+payloads = st.one_of(
+    st.binary(max_size=200),
+    st.binary(min_size=64, max_size=64),
+    st.dictionaries(st.sampled_from(["op", "from", "count", "x"]), st.integers() | st.text())
+    .filter(lambda value: all(not isinstance(v, int) or abs(v) < 2**63 for v in value.values()))
+    .map(msgspec.msgpack.encode),
+)
+
+
+@pytest.fixture(scope="module")
+def shared_room():
+    return Room()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from([b"C", b"M", b"", b"CC"]), payloads), max_size=4))
+def test_random_bytes_never_raise(shared_room, frames):
+    room = shared_room
+    messages = [Message(b"1", ALICE, [tag, payload]) for tag, payload in frames]
+    intake = room.take(*messages)
+    assert len(intake.answers) + len(intake.asked) + len(intake.records) >= len(frames)
+    if len(intake.records):
+        room.sequencer.run_records(intake.records)
+    room.sequencer.machine.core.check()
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(min_size=64, max_size=64), st.integers(0, 4), st.integers(0, 3))
+def test_every_malformed_record_has_a_named_fault(raw, kind, side):
+    records = np.frombuffer(bytearray(raw), COMMAND_DTYPE)
+    records["kind"], records["side"] = kind, side
+    if command_faults(records)[0]:
+        fault = command_fault(records[0])
+        assert int(records[0][fault.where]) == int(fault.came)
