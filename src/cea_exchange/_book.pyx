@@ -1,7 +1,7 @@
 """Limit order book of one product: a price ladder with a queue at each level.
 
-Contents: errors, storage, bitmap, price levels, walking, ids, events, matching, invariants,
-Python edge.
+Contents: errors, storage, bitmap, price levels, walking, ids, events, matching, commands, views,
+invariants, Python edge.
 
 A level is an array index, `price - price_min`; the arrays are reserved address space that costs
 memory only where orders are. One bitmap serves both sides, because a book is never crossed: what
@@ -929,7 +929,6 @@ cdef class OrderBook:
         cdef EventRecord* last = &state.scratch
         cdef EventRecord* rows
         cdef int64_t needed
-        cdef int64_t row
         self.check_alone()
         state.trades_only = True
         state.rows_written = 0

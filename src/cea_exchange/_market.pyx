@@ -31,6 +31,14 @@ cdef int64_t PRICE_MAX = 10_000_000           # 100000.00 yuan.
 cdef int64_t AMOUNT_LIMIT = <int64_t>1 << 60  # An order's price x tonnes stays below it.
 cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).digest(), "little")
 
+# The market's own words in hash and snapshot, protocol/state_hash.md.
+MARKET_FIELDS = (
+    "phase", "trading_date", "day_is_open", "market_halted", "listed_started", "command_seq",
+    "event_seq", "settlement_seq", "market_data_seq", "trade_id", "transfer_seq",
+    "order_id_last", "priority_last",
+)
+ORDER_PRIORITY = operator.itemgetter(9)  # Of an order in a snapshot.
+
 if sizeof(CommandRecord) != 64 or sizeof(EventRecord) != 160:
     raise ImportError(
         f"records are {sizeof(CommandRecord)} and {sizeof(EventRecord)} bytes, "
@@ -746,6 +754,32 @@ cdef uint64_t state_sum(const Market* market) noexcept nogil:
         market.market_data_seq, market.trade_id, market.transfer_seq, market.order_id_last,
         market.priority_last,
     ], 14)
+
+
+# -- Invariants -----------------------------------------------------------------------------------
+
+cdef int account_check(uint32_t index, const Account* account, const Account* locks) except -1:
+    if account.cash_locked != locks.cash_locked:
+        raise AssertionError(
+            f"account {index}: {account.cash_locked} fen are locked, "
+            f"its open buys need {locks.cash_locked}"
+        )
+    if not 0 <= account.cash_locked <= account.cash:
+        raise AssertionError(f"account {index}: locked cash must not exceed its cash")
+    return 0
+
+
+cdef int holding_check(
+    uint32_t account_index, uint32_t product_index, const Holding* holding, const Holding* locks,
+) except -1:
+    place = f"account {account_index}, product {product_index}"
+    if holding.locked != locks.locked or holding.buys_open != locks.buys_open:
+        raise AssertionError(f"{place}: locks and open buys must add up to its open orders")
+    if holding.bought_today < 0 or holding.locked < 0:
+        raise AssertionError(f"{place}: nothing may be negative")
+    if holding.locked + holding.bought_today > holding.tonnes:
+        raise AssertionError(f"{place}: locked and bought today must not exceed what is held")
+    return 0
 
 
 # -- Python edge ----------------------------------------------------------------------------------
@@ -1739,35 +1773,3 @@ cdef class CompiledMarket:
     def copy(self):
         """A market of its own in the same state."""
         return type(self).from_snapshot(self.rules, self.snapshot())
-
-
-MARKET_FIELDS = (
-    "phase", "trading_date", "day_is_open", "market_halted", "listed_started", "command_seq",
-    "event_seq", "settlement_seq", "market_data_seq", "trade_id", "transfer_seq",
-    "order_id_last", "priority_last",
-)
-ORDER_PRIORITY = operator.itemgetter(9)
-
-
-cdef int account_check(uint32_t index, const Account* account, const Account* locks) except -1:
-    if account.cash_locked != locks.cash_locked:
-        raise AssertionError(
-            f"account {index}: {account.cash_locked} fen are locked, "
-            f"its open buys need {locks.cash_locked}"
-        )
-    if not 0 <= account.cash_locked <= account.cash:
-        raise AssertionError(f"account {index}: locked cash must not exceed its cash")
-    return 0
-
-
-cdef int holding_check(
-    uint32_t account_index, uint32_t product_index, const Holding* holding, const Holding* locks,
-) except -1:
-    place = f"account {account_index}, product {product_index}"
-    if holding.locked != locks.locked or holding.buys_open != locks.buys_open:
-        raise AssertionError(f"{place}: locks and open buys must add up to its open orders")
-    if holding.bought_today < 0 or holding.locked < 0:
-        raise AssertionError(f"{place}: nothing may be negative")
-    if holding.locked + holding.bought_today > holding.tonnes:
-        raise AssertionError(f"{place}: locked and bought today must not exceed what is held")
-    return 0

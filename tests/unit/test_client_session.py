@@ -91,8 +91,24 @@ def test_names_become_numbers_and_floats_are_refused():
         session.enter("CEA24", Side.BUY, price="97.50", tonnes=10.0)
     with pytest.raises(ValueError, match="side"):
         session.enter("CEA24", "hold", price="97.50", tonnes=10)
+    with pytest.raises(ValueError, match="64 bits"):
+        session.enter("CEA24", Side.BUY, price="97.50", tonnes=2**63)
+    with pytest.raises(ValueError, match="negative"):
+        session.cancel(-1)
+    assert session.outgoing() == []
     session.enter("CEA99", Side.BUY, price="97.50", tonnes=10)
     assert commands_of(session.outgoing())["product_index"].tolist() == [0xFFFF]
+
+
+def test_a_malformed_record_of_a_batch_is_named_and_nothing_goes_out():
+    session = OrderSession()
+    logon(session)
+    commands = np.zeros(3, COMMAND_DTYPE)
+    commands["kind"] = 2
+    commands["kind"][1] = 9
+    with pytest.raises(ValueError, match=r"commands\[1\].*kind"):
+        session.submit(commands)
+    assert session.outgoing() == [] and session.next_client_order_id == 1
 
 
 def test_a_gap_is_filled_by_replay_before_anything_later_is_delivered():

@@ -121,8 +121,29 @@ def test_a_repeat_in_the_same_gathering_waits_for_the_first(room):
     intakes, events = room.run(order, order, order)
     assert [EventKind(kind).name for kind in events["kind"]] == ["ORDER_ACCEPTED", "ORDER_RESTED"]
     assert len(intakes) == 2
-    answers = [np.frombuffer(answer.payload, EVENT_DTYPE)[0] for answer in intakes[1].answers]
-    assert [answer["report_seq"] for answer in answers] == [events["report_seq"][0]] * 2
+    (answer,) = intakes[1].answers
+    answered = np.frombuffer(answer.payload, EVENT_DTYPE)
+    assert answered["report_seq"].tolist() == [events["report_seq"][0]] * 2
+
+
+def test_thousands_of_repeats_are_answered_in_few_messages(room):
+    rows = [(number, Side.BUY, 9700, 1) for number in range(1, 1_001)]
+    message = commands(ALICE, *rows)
+    events = room.sequencer.run_records(room.take(message).records)
+    accepted = events[events["kind"] == EventKind.ORDER_ACCEPTED]
+    intake = room.take(*[message] * 8)
+    assert not len(intake.records)
+    assert len(intake.answers) == 2
+    answered = b"".join(answer.payload for answer in intake.answers)
+    assert answered == accepted.tobytes() * 8
+
+
+def test_many_rejects_fit_their_frames(room):
+    records = orders(*[(0, number, Side.BUY, 9700, 1) for number in range(1, 12_001)])
+    records["trading_date"] = 20200101
+    intake = room.take(Message(ROUTES[ALICE], ALICE, [b"C", records.tobytes()]))
+    sizes = [len(answer.payload) // EVENT_DTYPE.itemsize for answer in intake.answers]
+    assert sizes == [5_000, 5_000, 2_000]
 
 
 def test_many_repeats_of_a_refused_command_can_not_keep_the_venue_busy(room):

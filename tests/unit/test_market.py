@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import threading
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from market_scripts import CORES
 from cea_exchange import COMMAND_DTYPE, EVENT_DTYPE, Market, Side
 from cea_exchange.domain.records import CommandKind, EventKind, Phase
 from cea_exchange.matching.events import event_line
+from cea_exchange.matching.reference import ReferenceMarket
 
 
 @pytest.fixture(params=CORES, ids=lambda core: core.__name__)
@@ -182,6 +184,59 @@ def test_records_and_names_meet(market: Market) -> None:
     )
     assert trade.buy_id == "7"
     market.check()
+
+
+def test_an_order_keeps_its_id_when_records_amend_and_cancel_it(market: Market) -> None:
+    """Amends and cancels have numbers of their own; the order's is the one that entered it."""
+    commands = np.zeros(3, COMMAND_DTYPE)
+    commands["kind"] = [CommandKind.ENTER, CommandKind.AMEND, CommandKind.CANCEL]
+    commands["side"] = Side.BUY
+    commands["account_index"] = market.account_index("alice")
+    commands["product_index"] = market.product_index("CEA23")
+    commands["client_order_id"] = [11, 12, 13]
+    commands["order_id"] = [0, 1, 1]
+    commands["price"], commands["tonnes"] = 9750, [5, 4, 0]
+    events = np.zeros(4, EVENT_DTYPE)
+    assert market.process(commands, events) == (3, 4)
+    told = [(event.event, event.id) for event in market.events_named(events)]
+    kinds = ("order_accepted", "order_rested", "order_amended", "order_canceled")
+    assert told == [(kind, "11") for kind in kinds]
+
+
+class PatientMarket(ReferenceMarket):
+    """Waits inside `process` until it may go on."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.is_inside, self.may_go_on = threading.Event(), threading.Event()
+
+    def process(self, *args: object) -> tuple[int, int]:
+        """Say that a thread is inside, and keep it there."""
+        self.is_inside.set()
+        assert self.may_go_on.wait(timeout=30)
+        return super().process(*args)
+
+
+def test_a_second_thread_inside_raises() -> None:
+    """Also between two commands by name: they share one record, and none may get lost."""
+    market = Market("open", reference_prices={"X": "1.00"}, core=PatientMarket)
+    market.declare_account("alice")
+    market.open_day("2025-07-16")
+    market.phase("listed")
+    terms = {"side": "buy", "price": "1.00", "tonnes": 1}
+    first = threading.Thread(
+        target=market.enter, args=("alice", "X"), kwargs=terms | {"order_id": "a1"}
+    )
+    first.start()
+    assert market.core.is_inside.wait(timeout=30)
+    for second in (lambda: market.enter("alice", "X", order_id="a2", **terms), market.state):
+        with pytest.raises(RuntimeError, match="another thread is inside this market"):
+            second()
+    market.core.may_go_on.set()
+    first.join()
+    accepted, _ = market.enter("alice", "X", order_id="a2", **terms)
+    assert (accepted.event, accepted.id) == ("order_accepted", "a2")
+    assert market.depth("X", Side.BUY) == [("1.00", 2, 2)]
 
 
 def test_a_command_may_give_more_events_than_the_buffer_holds(market: Market) -> None:

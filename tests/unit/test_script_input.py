@@ -1,6 +1,7 @@
 """What a script may not say: exit status 2, one line that names file and line, nothing after it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -31,6 +32,8 @@ BAD_LINES = {
     "nested too deep": b"[" * 100_000 + b"\n",
     "a field twice": b'{"cmd": "account", "account": "x", "account": "y"}\n',
     "a huge number": b'{"cmd": "account", "account": ' + b"9" * 5000 + b"}\n",
+    "space that JSON does not know": '\u00a0{"cmd": "close_day"}\n'.encode(),
+    "byte order mark": b'\xef\xbb\xbf{"cmd": "close_day"}\n',
     "no cmd": {"account": "carol"},
     "cmd no text": {"cmd": 1},
     "unknown cmd": {"cmd": "buy"},
@@ -189,3 +192,22 @@ def test_standard_input_and_final_state() -> None:
     assert (state["event"], state["day"], state["phase"]) == ("state", "2025-07-16", "listed")
     assert state["books"]["CEA23"]["buy"][0]["id"] == "a1"
     assert state["accounts"]["alice"]["cash_locked"] == "100.00"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_fails_is_one_line(unbuffered: str, tmp_path: Path) -> None:
+    """Status 2 and no traceback, wherever the write happens."""
+    script = tmp_path / "script.jsonl"
+    script.write_bytes(b"".join(script_bytes(OPENING)))
+    with open("/dev/full", "wb") as full:
+        finished = subprocess.run(
+            [sys.executable, "-m", "cea_exchange.cli.main", "run", str(script)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            timeout=60,
+        )
+    assert finished.returncode == 2
+    (error,) = finished.stderr.decode().splitlines()
+    assert error.startswith("cea-exchange: ")

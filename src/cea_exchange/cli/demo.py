@@ -15,9 +15,10 @@ from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.units import cash_format, price_format, price_parse
-from cea_exchange.loadtest.local_exchange import end_on_sigterm
+from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.report import milliseconds
 from cea_exchange.loadtest.trading_day import (
+    Bulletin,
     DayReport,
     DaySettings,
     reference_from_closes,
@@ -27,7 +28,6 @@ from cea_exchange.loadtest.trading_day import (
 REFERENCE_PRICE = "97.49"
 FIRST_DAY = "2025-01-02"
 PRODUCTS = ("CEA23", "CEA24")
-TABLE_WIDTH = 96
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +53,7 @@ def demo(
     Prints the market bulletin, the settlement and the reconciliation. Exit status 1 if a check
     fails.
     """
-    end_on_sigterm()
+    prepare_process()
     console = Console(stderr=as_json, soft_wrap=True)
     try:
         settings = _settings(participants, orders, days, seed, rate, day, closes)
@@ -108,9 +108,10 @@ def _data_folder(data: Path | None) -> Iterator[Path]:
 
 
 def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
-    console.print(_bulletin_table(report), width=max(console.width, TABLE_WIDTH))
     for trading_date, price in report.composites.items():
-        console.print(f"composite closing price {trading_date}: {price_format(price)} yuan/t")
+        of_day = [each for each in report.bulletins if each.trading_date == trading_date]
+        console.print(_bulletin_table(trading_date, of_day))
+        console.print(f"composite closing price: {price_format(price)} yuan/t")
     load, ledger = report.load, report.ledger
     console.print(
         f"orders: {load.entered:,} entered, {load.traded_share:.1%} traded, "
@@ -139,24 +140,17 @@ def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
         )
 
 
-def _bulletin_table(report: DayReport) -> Table:
-    table = Table(title="Market bulletin (yuan/t, t, yuan)")
-    table.add_column("date")
+def _bulletin_table(trading_date: int, bulletins: list[Bulletin]) -> Table:
+    table = Table(title=f"Market bulletin {trading_date} (yuan/t, t, yuan)")
     table.add_column("product")
     for name in ("open", "high", "low", "close", "volume", "amount"):
-        table.add_column(name, justify="right")
-    for each in report.bulletins:
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in bulletins:
         prices = [
             price_format(price) if price else "-"
             for price in (each.open, each.high, each.low, each.close)
         ]
-        table.add_row(
-            str(each.trading_date),
-            each.product,
-            *prices,
-            f"{each.volume:,}",
-            cash_format(each.amount),
-        )
+        table.add_row(each.product, *prices, f"{each.volume:,}", cash_format(each.amount))
     return table
 
 
@@ -200,8 +194,8 @@ def _as_dict(report: DayReport, settings: DaySettings) -> dict:
     }
 
 
-def _bulletin_dict(each) -> dict:
-    fields = asdict(each)
+def _bulletin_dict(bulletin: Bulletin) -> dict:
+    fields = asdict(bulletin)
     for name in ("open", "high", "low", "close"):
         fields[name] = price_format(fields[name]) if fields[name] else None
     fields["amount"] = cash_format(fields["amount"])

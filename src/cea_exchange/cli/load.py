@@ -17,7 +17,7 @@ from cea_exchange import __version__
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.units import price_parse
 from cea_exchange.loadtest.load_run import LoadOutcome, LoadSettings, Target, run_load
-from cea_exchange.loadtest.local_exchange import end_on_sigterm
+from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.population import WORKLOADS
 from cea_exchange.loadtest.report import milliseconds
 
@@ -52,7 +52,7 @@ def load(
     if workload not in WORKLOADS:
         raise CommandError(f"workload must be one of {', '.join(WORKLOADS)}, was {workload!r}")
     target = _target(gateway, server_key, keys)
-    end_on_sigterm()
+    prepare_process()
     console = Console(stderr=True)
     try:
         settings = LoadSettings(

@@ -53,9 +53,11 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return STATUS_INTERRUPTED
     except BrokenPipeError:
-        # The reader went away, as `head` does; the interpreter's last flush must not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader went away, as `head` does.
+        _output_drop()
         return STATUS_BROKEN_PIPE
+    except OSError as error:
+        return _complain(f"a file or the output failed: {error}", STATUS_BAD_INPUT)
     return status if isinstance(status, int) else 0
 
 
@@ -93,8 +95,16 @@ def _options(
     """A trading venue and a registry for China's carbon allowances."""
 
 
+def _output_drop() -> None:
+    """Let what is not yet written go nowhere; the interpreter's last flush must not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _complain(message: str, status: int) -> int:
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _output_drop()
     # Help that was not asked for is no message of one line; all else is.
     is_help = status == STATUS_BAD_INPUT and message.lstrip().startswith("Usage:")
     line = message if is_help else f"cea-exchange: {' '.join(message.split())}"

@@ -39,7 +39,10 @@ def serve(
     with daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
-        daemon.run()
+        try:
+            daemon.run()
+        except SecurityError as error:
+            raise CheckFailed(str(error)) from error
 
 
 def reconcile(

@@ -1,6 +1,7 @@
 """`cea-exchange run`: plays a market script, writes its events as JSON Lines."""
 
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import Enum
 from typing import Annotated, BinaryIO
@@ -42,7 +43,7 @@ def run(
         raise CommandError(str(error)) from error
     output = sys.stdout.buffer
     with ExitStack() as stack:
-        lines = _open(script, stack)
+        lines = _lines(_open(script, stack), _name(script))
         try:
             for events in script_events(lines, market, _name(script)):
                 output.writelines(map(event_line, events))
@@ -52,12 +53,15 @@ def run(
                 output.write(event_line(market.state()))
         except ScriptError as error:
             raise CommandError(str(error)) from error
-        except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            raise CommandError(f"{_name(script)}: can't be read, {error.strerror}") from error
-        finally:
-            output.flush()
+    output.flush()
+
+
+def _lines(script: BinaryIO, name: str) -> Iterator[bytes]:
+    """Read lines; what goes wrong here is the script's fault, not the output's."""
+    try:
+        yield from script
+    except OSError as error:
+        raise CommandError(f"{name}: can't be read, {error.strerror}") from error
 
 
 def _core_class(core: Core) -> type | None:
@@ -74,6 +78,8 @@ def _name(script: str) -> str:
 
 def _open(script: str, stack: ExitStack) -> BinaryIO:
     if script == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise CommandError("<stdin>: expected a market script, standard input is closed")
         return sys.stdin.buffer
     try:
         return stack.enter_context(open(script, "rb"))

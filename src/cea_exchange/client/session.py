@@ -18,12 +18,16 @@ import numpy as np
 from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, OrderFlag, Phase, Side, Tif
 from cea_exchange.domain.units import price_parse
+from cea_exchange.protocol.framing import command_fault, command_faults
 
 REPLAY_COUNT_MAX = 1000
 """Reports asked for in one replay request."""
 
 COMMANDS_PER_FRAME_MAX = 4096
 """Commands in one frame; 64 bytes each, so well below the frame limit of 1 MiB."""
+
+MESSAGES_KEPT = 256
+"""Answers to control messages that wait to be looked at; the oldest go first."""
 
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
@@ -63,7 +67,7 @@ class OrderSession:
         self.report_seq = report_seq
         self.products: dict[str, dict] = {}
         self.unacknowledged: dict[int, bytes] = {}
-        self.messages: deque[dict] = deque()
+        self.messages: deque[dict] = deque(maxlen=MESSAGES_KEPT)
         self.resent_count = 0
         self.replayed_count = 0
         self._client_order_id = 0
@@ -148,7 +152,7 @@ class OrderSession:
         record["tif"] = _member(tif, Tif, _TIFS, "tif")
         record["flags"] = OrderFlag.POST_ONLY if post_only else 0
         record["product_index"] = self.product_index(product)
-        record["pick_order_id"] = _exact(pick, "pick")
+        record["pick_order_id"] = _id(pick, "pick")
         record["price"] = _price(price)
         record["tonnes"] = _exact(tonnes, "tonnes")
         record["trading_date"] = self.trading_date if trading_date is None else trading_date
@@ -158,7 +162,7 @@ class OrderSession:
         """Queue the cancel of an order (by the venue's order id); return its client_order_id."""
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = CommandKind.CANCEL
-        record["order_id"] = _exact(order_id, "order_id")
+        record["order_id"] = _id(order_id, "order_id")
         record["trading_date"] = self.trading_date if trading_date is None else trading_date
         return self.submit(record)[0]
 
@@ -168,7 +172,7 @@ class OrderSession:
         """Queue new terms of an order: price and its new open tonnes; return client_order_id."""
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = CommandKind.AMEND
-        record["order_id"] = _exact(order_id, "order_id")
+        record["order_id"] = _id(order_id, "order_id")
         record["price"] = _price(price)
         record["tonnes"] = _exact(tonnes, "tonnes")
         record["trading_date"] = self.trading_date if trading_date is None else trading_date
@@ -182,6 +186,13 @@ class OrderSession:
         commands : ndarray of COMMAND_DTYPE
             Ids are overwritten with the session's next ones; a trading_date of 0 becomes the
             current one; who acts is the gateway's to fill in, so those fields become 0.
+
+        Raises
+        ------
+        SessionError
+            If there was no logon yet.
+        TypeError, ValueError
+            If the array or one of its records is none that the venue would take; nothing is queued.
         """
         if self.account_index < 0:
             raise SessionError("a command needs a logon first: the session has none")
@@ -193,6 +204,11 @@ class OrderSession:
         batch["trading_date"][batch["trading_date"] == 0] = self.trading_date
         batch["operator_index"] = 0
         batch["account_index"] = 0
+        faults = command_faults(batch)
+        if faults.any():
+            # The venue would refuse all that came in the same message, others' commands included.
+            row = int(np.argmax(faults))
+            raise ValueError(f"commands[{row}]: {command_fault(batch[row])}")
         data = batch.tobytes()
         width = COMMAND_DTYPE.itemsize
         records = [data[at : at + width] for at in range(0, len(data), width)]
@@ -422,4 +438,12 @@ def _price(value: str | int) -> int:
 def _exact(value: int, field: str) -> int:
     if type(value) is not int and not isinstance(value, np.integer):
         raise TypeError(f"{field} must be int, was {type(value).__name__}")
+    if not -(2**63) <= value < 2**63:
+        raise ValueError(f"{field} must fit 64 bits, was {value}")
+    return value
+
+
+def _id(value: int, field: str) -> int:
+    if _exact(value, field) < 0:
+        raise ValueError(f"{field} must not be negative, was {value}")
     return value

@@ -6,6 +6,7 @@ daemons start; everything else goes over their sockets.
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -269,9 +270,15 @@ class LocalExchange:
             self._admin = None
 
 
-def end_on_sigterm() -> None:
-    """Let SIGTERM unwind the program, so that whatever it started is ended too."""
+def prepare_process() -> None:
+    """Make this program fit to start daemons and many sessions.
+
+    SIGTERM unwinds it, so that whatever it started is ended too; and as many files as the system
+    allows may be open, here and in its children: each session is a connection.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _end_with_parent() -> None:

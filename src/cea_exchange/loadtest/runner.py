@@ -125,6 +125,7 @@ class Runner:
         self.seats = [Seat(member) for member in config.members]
         self.tally = Tally()
         self._context = zmq.Context(io_threads=1)
+        self._context.max_sockets = 2 * len(self.seats) + 16
         self._sockets = SocketSet()
         self._draw = random.Random(f"runner {config.seed} {config.process_index}")
         self._beat_at = 0.0

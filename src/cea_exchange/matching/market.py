@@ -11,10 +11,12 @@ place and gives the same events. What decides lies in the core alone: this modul
 keeps text ids and the market's time, and turns event records into `matching.events`.
 """
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -47,6 +49,26 @@ OPERATOR_INDEX = 0
 """Named commands are those of the account's first operator."""
 EVENT_ROWS = 64
 SNAPSHOT_VERSION = 1
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _alone(
+    method: Callable[Concatenate["Market", P], R],
+) -> Callable[Concatenate["Market", P], R]:
+    """Refuse a second thread while one is inside: commands share the market's one record."""
+
+    @wraps(method)
+    def guarded(self: "Market", *args: P.args, **kwargs: P.kwargs) -> R:
+        if not self._entrance.acquire(blocking=False):
+            raise RuntimeError("another thread is inside this market")
+        try:
+            return method(self, *args, **kwargs)
+        finally:
+            self._entrance.release()
+
+    return guarded
 
 
 class Market:
@@ -97,9 +119,12 @@ class Market:
     def _buffers_make(self) -> None:
         self._command = np.zeros(1, COMMAND_DTYPE)
         self._events = np.zeros(EVENT_ROWS, EVENT_DTYPE)
+        # Entered again by its own thread: `clock` closes days.
+        self._entrance = threading.RLock()
 
     # -- Declaring --------------------------------------------------------------------------------
 
+    @_alone
     def declare_product(self, product: str, reference_price: str) -> int:
         """Open a product for trading; return its index in records.
 
@@ -114,6 +139,7 @@ class Market:
         self._names.product_add(product)
         return index
 
+    @_alone
     def declare_account(self, account: str, group: str | None = None) -> int:
         """Open a trading account, perhaps one of a group; return its index in records.
 
@@ -130,6 +156,7 @@ class Market:
 
     # -- Transfers --------------------------------------------------------------------------------
 
+    @_alone
     def deposit(
         self,
         account: str,
@@ -157,6 +184,7 @@ class Market:
             self.declare_account(account)
         return self._named(self._core.deposit(*self._transfer_target(asked), amount), asked)
 
+    @_alone
     def withdraw(
         self,
         account: str,
@@ -183,6 +211,7 @@ class Market:
 
     # -- Trading ----------------------------------------------------------------------------------
 
+    @_alone
     def enter(
         self,
         account: str,
@@ -236,11 +265,13 @@ class Market:
             command["pick_order_id"] = self._pick_order_id(product, side, pick)
         return self._submit(Asked(order_id, account, product, pick))
 
+    @_alone
     def cancel(self, account: str, order_id: str) -> list[named.Event]:
         """Cancel what is open of an order."""
         self._target_begin(CommandKind.CANCEL, account, order_id)
         return self._submit(Asked(order_id, account))
 
+    @_alone
     def amend(self, account: str, order_id: str, *, price: str, tonnes: int) -> list[named.Event]:
         """Change an order's price and open tonnes.
 
@@ -252,6 +283,7 @@ class Market:
         command["price"], command["tonnes"] = price_fen, tonnes
         return self._submit(Asked(order_id, account))
 
+    @_alone
     def process(
         self, commands: np.ndarray, events: np.ndarray, trades_only: bool = False
     ) -> tuple[int, int]:
@@ -333,6 +365,7 @@ class Market:
 
     # -- The day ----------------------------------------------------------------------------------
 
+    @_alone
     def clock(self, at: datetime | str) -> list[named.Event]:
         """Move the market's time; what the timetable and the calendar make due happens in order.
 
@@ -374,6 +407,7 @@ class Market:
             return self.close_day()
         return self.phase(change.phase)
 
+    @_alone
     def open_day(self, trading_date: date | str) -> list[named.Event]:
         """Open a trading day without asking the calendar; time is that date's start.
 
@@ -395,6 +429,7 @@ class Market:
         self._names.orders_reset()
         return self._named(rows, Asked())
 
+    @_alone
     def close_day(self) -> list[named.Event]:
         """Close the day: orders expire, products close, closes become reference prices.
 
@@ -408,6 +443,7 @@ class Market:
         weights = self.profile.composite_weights(self.trading_date)
         return _composite_weighted(events, weights) if weights else events
 
+    @_alone
     def phase(self, phase: Phase | str) -> list[named.Event]:
         """Set the phase of the open day; `closed` does not end it.
 
@@ -426,10 +462,12 @@ class Market:
 
     # -- The operator -----------------------------------------------------------------------------
 
+    @_alone
     def halt(self, product: str | None = None) -> list[named.Event]:
         """Halt a product, or the whole market."""
         return self._named(self._core.halt(self._halt_target(product)), Asked(product=product))
 
+    @_alone
     def resume(self, product: str | None = None) -> list[named.Event]:
         """Lift the halt of a product, or of the market."""
         return self._named(self._core.resume(self._halt_target(product)), Asked(product=product))
@@ -440,18 +478,21 @@ class Market:
         text_check(product, "product")
         return self._product_or_unknown(product)
 
+    @_alone
     def suspend(self, account: str) -> list[named.Event]:
         """Stop an account from trading and withdrawing, and cancel its orders."""
         text_check(account, "account")
         rows = self._core.suspend(self._names.account_index(account))
         return self._named(rows, Asked(account=account))
 
+    @_alone
     def restore_account(self, account: str) -> list[named.Event]:
         """Let a suspended account trade again."""
         text_check(account, "account")
         rows = self._core.restore(self._names.account_index(account))
         return self._named(rows, Asked(account=account))
 
+    @_alone
     def reference_price(self, product: str, price: str) -> list[named.Event]:
         """Measure a product's band from another price, before the day's first listed session."""
         price_fen = price_parse(price)
@@ -491,7 +532,13 @@ class Market:
         return self._names.account_index(account)
 
     def events_named(self, events: np.ndarray) -> list[named.Event]:
-        """Return named events of the rows that `process` wrote."""
+        """Return named events of the rows that `process` wrote, to be called with all of them.
+
+        An order that came as a record has the number that entered it for its id. Its amends and
+        cancels have numbers of their own, so the id is noted where it is accepted.
+        """
+        for row in events[events["kind"] == EventKind.ORDER_ACCEPTED]:
+            self._names.texts.setdefault(int(row["order_id"]), str(row["client_order_id"]))
         return self._named(events, Asked())
 
     def account(self, account: str) -> named.AccountState:
@@ -515,6 +562,7 @@ class Market:
         found = self._core.depth(index, _member(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
+    @_alone
     def state(self) -> named.State:
         """Return the whole market as an event, with its hash."""
         self._state_count += 1
@@ -590,6 +638,7 @@ class Market:
         """Raise AssertionError, naming it, if an invariant of the market is broken."""
         self._core.check()
 
+    @_alone
     def snapshot(self) -> bytes:
         """Return the whole market, its rules and names included, as bytes for `restore`."""
         state = {
@@ -629,6 +678,7 @@ class Market:
         market._buffers_make()
         return market
 
+    @_alone
     def copy(self) -> Self:
         """Return an independent market in the same state."""
         other = type(self).__new__(type(self))

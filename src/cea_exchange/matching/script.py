@@ -88,13 +88,19 @@ def line_parse(line: bytes) -> dict[str, Any] | None:
     if len(line) > LINE_BYTES_MAX:
         raise ValueError(f"line must have at most {LINE_BYTES_MAX} bytes, has {len(line)}")
     try:
-        text = line.decode("utf-8").strip()
+        # Blank is what JSON calls blank: other white space is no part of a JSON text.
+        text = line.decode("utf-8").strip(" \t\r\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"line must be UTF-8, was not at byte {error.start}") from None
     if not text or text.startswith("#"):
         return None
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_constant_refuse)
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_int_parse,
+            parse_constant=_constant_refuse,
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"expected a JSON object, {error.msg} at column {error.colno}") from None
     except RecursionError:
@@ -212,7 +218,8 @@ def _values(fields: dict[str, Any], command: ScriptCommand, cmd: str) -> Values:
     readers = command.required | command.optional
     for field in fields:
         if field != "cmd" and field not in readers:
-            raise ValueError(f"{cmd} has no field {field[:80]!r}, expected {', '.join(readers)}")
+            known = ", ".join(readers) or "none"
+            raise ValueError(f"{cmd} has no field {field[:80]!r}, expected {known}")
     for field in command.required:
         if field not in fields:
             raise ValueError(f"{cmd} must have field {field!r}, it is missing")
@@ -329,6 +336,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"expected each field once, {twice[:80]!r} came twice")
     return fields
+
+
+def _int_parse(text: str) -> int:
+    # Python refuses to convert thousands of digits; a number of 64 bits has 20 at most.
+    if len(text) > len("-9223372036854775808"):
+        raise ValueError(f"expected whole numbers of 64 bits, came one of {len(text)} characters")
+    return int(text)
 
 
 def _constant_refuse(text: str) -> None:

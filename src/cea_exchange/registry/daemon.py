@@ -17,6 +17,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -31,6 +32,7 @@ from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
     SecurityError,
+    StrangerAdmitted,
     client_socket,
     refuses_strangers,
     sender_key,
@@ -61,6 +63,7 @@ REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
 FULL_PAUSE_NS = 1_000_000_000
+SELF_TEST_NS = 60_000_000_000
 MESSAGES_PER_TURN_MAX = 100
 
 log = structlog.get_logger()
@@ -177,6 +180,9 @@ class RegistryDaemon:
         self._ask_from_ns = 0
         self._look_at_ns = 0
         self._quit = False
+        self._helper = ThreadPoolExecutor(max_workers=1)
+        self._self_testing: Future[None] | None = None
+        self._self_test_at_ns = time.monotonic_ns() + SELF_TEST_NS
         self._context = zmq.Context()
         self._allow_list: AllowList | None = None
         self._sockets: list[zmq.Socket] = []
@@ -202,9 +208,10 @@ class RegistryDaemon:
                 address=address,
             )
             self._sockets.append(socket)
+        self._public_key = keys.public
         self._feed, self._admin = self._sockets
-        for endpoint in endpoints.values():
-            refuses_strangers(endpoint, keys.public)
+        self._bound = tuple(endpoints.values())
+        self._self_test()
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
         odd = accounts_differing(self._store)
@@ -215,6 +222,7 @@ class RegistryDaemon:
 
     def close(self) -> None:
         """Close sockets and database."""
+        self._helper.shutdown()
         if hasattr(self, "_line"):
             self._line.close()
         for socket in self._sockets:
@@ -246,12 +254,31 @@ class RegistryDaemon:
         Raises
         ------
         SecurityError
-            The handler of the allow-list died; sockets refuse everybody, better to end.
+            The handler of the allow-list died, or a stranger was admitted; better to end.
         """
         while not self._quit:
             if not self._allow_list.is_running:
                 raise SecurityError("allow-list: its handler has stopped")
+            self._self_test_turn(time.monotonic_ns())
             self._turn()
+
+    def _self_test(self) -> None:
+        """Prove that a stranger is refused at every socket."""
+        for endpoint in self._bound:
+            refuses_strangers(endpoint, self._public_key)
+
+    def _self_test_turn(self, now_ns: int) -> None:
+        """Prove it again once a minute, beside the loop."""
+        if self._self_testing is not None and self._self_testing.done():
+            error = self._self_testing.exception()
+            self._self_testing = None
+            if isinstance(error, StrangerAdmitted):
+                raise error
+            if error is not None:
+                log.warning("self_test", error=str(error))
+        if now_ns >= self._self_test_at_ns:
+            self._self_test_at_ns = now_ns + SELF_TEST_NS
+            self._self_testing = self._helper.submit(self._self_test)
 
     def _turn(self) -> None:
         now_ns = time.monotonic_ns()

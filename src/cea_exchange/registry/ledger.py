@@ -116,6 +116,13 @@ class LedgerError(Exception):
     """A movement that can not be: nothing of it was posted."""
 
 
+_TRADE_FIELDS = (
+    *("settlement_seq", "trade_id", "trading_date", "method", "side"),
+    *("account_index", "counter_account_index", "product_index"),
+    *("price", "tonnes", "cash", "buy_fee", "sell_fee"),
+)
+
+
 def trade_from_record(record: Any) -> Trade:
     """Return the trade in a TRADE record (one row of `EVENT_DTYPE`).
 
@@ -124,25 +131,32 @@ def trade_from_record(record: Any) -> Trade:
     LedgerError
         A figure in it contradicts another, or is none a trade can have.
     """
-    taker, maker = int(record["account_index"]), int(record["counter_account_index"])
-    side = int(record["side"])
-    if side not in (Side.BUY, Side.SELL):
+    return trade_from_figures([int(record[name]) for name in _TRADE_FIELDS])
+
+
+def trade_figures(records: Any) -> list[tuple[int, ...]]:
+    """Return what `trade_from_figures` takes for each of many records (an array of `EVENT_DTYPE`).
+
+    Column by column, which is several times as fast as record by record.
+    """
+    return list(zip(*(records[name].tolist() for name in _TRADE_FIELDS), strict=True))
+
+
+def trade_from_figures(figures: Sequence[int]) -> Trade:
+    """Return the trade of a record's figures.
+
+    Raises
+    ------
+    LedgerError
+        One of them contradicts another, or is none a trade can have.
+    """
+    seq, trade_id, date, method, side, taker, maker, *terms = figures
+    if side == Side.BUY:
+        trade = Trade(seq, trade_id, date, method, taker, maker, *terms)
+    elif side == Side.SELL:
+        trade = Trade(seq, trade_id, date, method, maker, taker, *terms)
+    else:
         raise LedgerError(f"side must be 1 or 2, was {side}")
-    buyer, seller = (taker, maker) if side == Side.BUY else (maker, taker)
-    trade = Trade(
-        settlement_seq=int(record["settlement_seq"]),
-        trade_id=int(record["trade_id"]),
-        trading_date=int(record["trading_date"]),
-        method=int(record["method"]),
-        buyer_index=buyer,
-        seller_index=seller,
-        product_index=int(record["product_index"]),
-        price=int(record["price"]),
-        tonnes=int(record["tonnes"]),
-        cash=int(record["cash"]),
-        buy_fee=int(record["buy_fee"]),
-        sell_fee=int(record["sell_fee"]),
-    )
     trade_check(trade)
     return trade
 

@@ -6,8 +6,9 @@ each of the venue's checkpoints is computed anew by SQL over the postings up to 
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,19 @@ from cea_exchange.registry.ledger import (
     EntryKind,
     Holding,
     LedgerError,
-    Posting,
     Trade,
     legs_of,
-    trade_from_record,
+    trade_figures,
+    trade_from_figures,
     trade_legs,
     unbalanced_assets,
 )
 from cea_exchange.registry.store import Store, hash_text
 
 DIFFERENCE_COUNT_MAX = 100
+CHUNK_COUNT = 5_000
+
+_KINDS_OF_ACTS = (EntryKind.ISSUE, EntryKind.PAY_IN, EntryKind.TRANSFER_BEGUN)
 
 # A refused withdrawal has no entry: nothing had moved.
 _ENTRY_OF_RECORD = {
@@ -121,10 +125,10 @@ class _Check:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._found = Reconciliation(last_seq=store.last_seq)
-        self._posted: Counter[Holding] = Counter()
         self._pending: Counter[Holding] = Counter()
         self._held: dict[Holding, int] = {}
-        self._causes: dict[int, tuple[EntryKind, list[Posting]]] = {}
+        # Per settlement sequence what should be posted: a trade, or kind, account, asset, amount.
+        self._causes: dict[int, Trade | tuple[int, int, int, int]] = {}
 
     def run(self) -> Reconciliation:
         """Run every check and return what was found."""
@@ -219,46 +223,50 @@ class _Check:
         for account, asset, amount in rows.fetchall():
             self._pending[Holding(account, asset, int(Compartment.TRANSIT))] += amount
 
-    # -- settlement records: each there once, each trade as its record says -------------------
+    # -- settlement records: each there once, each trade as its record says -----------------------
 
     def _records(self) -> None:
-        expected = 1
-        trades = {row[0]: Trade(*row[:-1]) for row in self._store.execute("SELECT * FROM trades")}
-        for seq, kind, payload in self._store.execute(
+        trades = {row[0]: row[:-1] for row in self._store.execute("SELECT * FROM trades")}
+        rows = self._store.execute(
             "SELECT settlement_seq, kind, record FROM settlement_records ORDER BY settlement_seq"
-        ):
-            if seq != expected:
-                self._differs(f"settlement record {expected} is missing, {seq} comes next")
-            expected = seq + 1
-            record = np.frombuffer(payload, dtype=EVENT_DTYPE)[0]
-            if (int(record["settlement_seq"]), int(record["kind"])) != (seq, kind):
-                self._differs(f"settlement record {seq} says that it is another one")
-                continue
-            if kind == EventKind.TRADE:
-                self._trade_record(seq, record, trades.pop(seq, None))
-            else:
-                self._transfer_record(seq, record)
+        )
+        expected = 1
+        while chunk := list(islice(rows, CHUNK_COUNT)):
+            records = np.frombuffer(b"".join(payload for *_, payload in chunk), EVENT_DTYPE)
+            said = zip(records["settlement_seq"].tolist(), records["kind"].tolist(), strict=True)
+            figures = trade_figures(records)
+            for position, ((seq, kind, _payload), says) in enumerate(zip(chunk, said, strict=True)):
+                if seq != expected:
+                    self._differs(f"settlement record {expected} is missing, {seq} comes next")
+                expected = seq + 1
+                if says != (seq, kind):
+                    self._differs(f"settlement record {seq} says that it is another one")
+                elif kind == EventKind.TRADE:
+                    self._trade_record(seq, figures[position], trades.pop(seq, None))
+                else:
+                    self._transfer_record(seq, records[position])
         if expected != self._found.last_seq + 1:
             self._differs(f"last_seq is {self._found.last_seq}, the last record is {expected - 1}")
-        for trade in trades.values():
+        for row in trades.values():
+            trade = Trade(*row)
             self._differs(
                 f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
                 f" {self._name(trade.seller_index)} has no settlement record"
             )
 
-    def _trade_record(self, seq: int, record: Any, stored: Trade | None) -> None:
+    def _trade_record(self, seq: int, figures: tuple[int, ...], stored: Any) -> None:
         try:
-            trade = trade_from_record(record)
+            trade = trade_from_figures(figures)
         except LedgerError as error:
             self._differs(f"settlement record {seq}: {error}")
             return
-        self._causes[seq] = (EntryKind.TRADE, trade_legs(trade))
+        self._causes[seq] = trade
         self._found.trades += 1
         if stored != trade:
             self._differs(
                 f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
                 f" {self._name(trade.seller_index)}: its record says {tuple(trade)},"
-                f" stored is {stored and tuple(stored)}"
+                f" stored is {stored}"
             )
 
     def _transfer_record(self, seq: int, record: Any) -> None:
@@ -267,110 +275,114 @@ class _Check:
             return
         asset = int(record["product_index"])
         amount = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
-        try:
-            legs = legs_of(kind, int(record["account_index"]), asset, amount)
-        except LedgerError as error:
-            self._differs(f"settlement record {seq}: {error}")
-            return
-        self._causes[seq] = (kind, legs)
+        self._causes[seq] = (kind, int(record["account_index"]), asset, amount)
 
-    # -- entries: each has a cause and exactly its legs ---------------------------------------
+    # -- entries: each has a cause and exactly its legs -------------------------------------------
 
     def _entries(self) -> None:
-        causes = dict(self._causes)
         for entry, legs in self._entries_with_legs():
             entry_id, kind, seq, *subject = entry
             self._found.postings += len(legs)
-            for leg in legs:
-                self._posted[Holding(*leg[:3])] += leg.amount
-            what = f"entry {entry_id}"
-            if seq == 0:
-                expected = self._legs_asked(kind, subject)
-            else:
-                cause_kind, expected = causes.pop(seq, (None, []))
-                what = f"{EntryKind(kind).name.lower()} at seq {seq} ({what})"
-                if cause_kind != kind:
-                    self._differs(
-                        f"{what}: no such record, or it is settled twice already;"
-                        f" accounts {self._names(legs)}"
-                    )
-                    continue
-            self._legs_are(what, [leg for leg in expected if leg.amount], legs)
-        for seq, (kind, legs) in causes.items():
-            self._differs(
-                f"{kind.name.lower()} at seq {seq} was never posted: accounts {self._names(legs)}"
-            )
+            cause: Any = None
+            if seq != 0:
+                cause = self._causes.pop(seq, None)
+            elif kind in _KINDS_OF_ACTS:
+                cause = (kind, *subject)
+            caused_kind, expected = self._legs_of(cause)
+            if caused_kind != kind:
+                self._differs(
+                    f"entry {entry_id} at seq {seq}: no such record, or it is settled twice;"
+                    f" accounts {self._names(legs)}"
+                )
+            elif legs != expected:
+                self._legs_differ(
+                    f"{EntryKind(kind).name.lower()} at seq {seq}", entry_id, expected, legs
+                )
+        for seq, cause in self._causes.items():
+            kind, legs = self._legs_of(cause)
+            self._differs(f"record {seq} was never posted: accounts {self._names(legs)}")
 
-    def _entries_with_legs(self) -> Iterator[tuple[tuple[int, ...], list[Posting]]]:
+    def _legs_of(self, cause: Any) -> tuple[int | None, list[tuple[int, ...]]]:
+        """Return kind and legs of what should have been posted for a record or an act."""
+        if cause is None:
+            return None, []
+        if isinstance(cause, Trade):
+            return EntryKind.TRADE, [leg for leg in trade_legs(cause) if leg.amount]
+        try:
+            return EntryKind(cause[0]), list(legs_of(*cause))
+        except (LedgerError, ValueError, KeyError):
+            return None, []
+
+    def _entries_with_legs(self) -> Iterator[tuple[tuple[int, ...], list[tuple[int, ...]]]]:
         """Yield every entry with its postings; report postings that belong to none."""
         postings = self._store.execute(
             "SELECT entry_id, settlement_seq, account_index, asset_index, compartment, amount"
             " FROM postings ORDER BY entry_id, posting_id"
         )
-        by_entry = groupby(postings, key=lambda row: row[0])
+        by_entry = groupby(postings, key=itemgetter(0))
         entry_id, group = next(by_entry, (None, iter(())))
         for entry in self._store.execute(
             "SELECT entry_id, kind, settlement_seq, account_index, asset_index, amount"
             " FROM entries ORDER BY entry_id"
         ):
             while entry_id is not None and entry_id < entry[0]:
-                self._stray(entry_id, list(group))
+                self._stray(entry_id, group)
                 entry_id, group = next(by_entry, (None, iter(())))
-            legs: list[Posting] = []
+            legs: list[tuple[int, ...]] = []
             if entry_id == entry[0]:
-                for _entry_id, seq, *leg in group:
-                    legs.append(Posting(*leg))
-                    if seq != entry[2]:
+                for row in group:
+                    legs.append(row[2:])
+                    if row[1] != entry[2]:
                         self._differs(
-                            f"posting of account {self._name(leg[0])} in entry"
-                            f" {entry_id} is at seq {seq}, its entry at {entry[2]}"
+                            f"posting of account {self._name(row[2])} in entry {entry_id}"
+                            f" is at seq {row[1]}, its entry at {entry[2]}"
                         )
                 entry_id, group = next(by_entry, (None, iter(())))
             yield entry, legs
         while entry_id is not None:
-            self._stray(entry_id, list(group))
+            self._stray(entry_id, group)
             entry_id, group = next(by_entry, (None, iter(())))
 
-    def _stray(self, entry_id: int, rows: list[tuple[int, ...]]) -> None:
-        for _entry_id, _seq, *leg in rows:
-            self._posted[Holding(*leg[:3])] += leg[3]
+    def _stray(self, entry_id: int, rows: Iterable[tuple[int, ...]]) -> None:
+        for row in rows:
             self._differs(
-                f"posting of account {self._name(leg[0])} belongs to entry {entry_id},"
+                f"posting of account {self._name(row[2])} belongs to entry {entry_id},"
                 " which is not there"
             )
 
-    def _legs_asked(self, kind: int, subject: list[int]) -> list[Posting]:
-        try:
-            return legs_of(kind, *subject)
-        except (LedgerError, ValueError, KeyError):
-            return []
-
-    def _legs_are(self, what: str, expected: list[Posting], legs: list[Posting]) -> None:
-        wrong = unbalanced_assets(legs)
-        for asset, total in wrong.items():
+    def _legs_differ(
+        self, what: str, entry_id: int, expected: list[tuple[int, ...]], legs: list[Any]
+    ) -> None:
+        """Say how an entry's legs are wrong; those of a right one sum to zero."""
+        for asset, total in unbalanced_assets(legs).items():
             self._differs(
-                f"{what}: {self._store.asset_name(asset)} sums to {total}, not to zero;"
-                f" accounts {self._names(legs)}"
+                f"{what} (entry {entry_id}): {self._store.asset_name(asset)} sums to {total},"
+                f" not to zero; accounts {self._names(legs)}"
             )
-        if Counter(expected) != Counter(legs):
-            odd = list((Counter(legs) - Counter(expected)) + (Counter(expected) - Counter(legs)))
-            self._differs(
-                f"{what}: legs must be {[tuple(map(int, leg)) for leg in expected]},"
-                f" are {[tuple(leg) for leg in legs]}; accounts {self._names(odd)}"
-            )
+        odd = list((Counter(legs) - Counter(expected)) + (Counter(expected) - Counter(legs)))
+        self._differs(
+            f"{what} (entry {entry_id}): legs must be {[tuple(map(int, leg)) for leg in expected]},"
+            f" are {legs}; accounts {self._names(odd or legs)}"
+        )
 
-    def _names(self, legs: list[Posting]) -> str:
-        return ", ".join(sorted({self._name(int(leg.account_index)) for leg in legs})) or "none"
+    def _names(self, legs: Iterable[tuple[int, ...]]) -> str:
+        return ", ".join(sorted({self._name(int(leg[0])) for leg in legs})) or "none"
 
     # -- balances and conservation ------------------------------------------------------------
 
     def _balances(self) -> None:
+        posted: Counter[Holding] = Counter()
+        for *holding, amount in self._store.execute(
+            "SELECT account_index, asset_index, compartment, sum(amount) FROM postings"
+            " GROUP BY 1, 2, 3"
+        ):
+            posted[Holding(*holding)] = amount
         held = {Holding(*row[:3]): row[3] for row in self._store.execute("SELECT * FROM balances")}
-        for holding in sorted({*held, *self._posted, *self._pending}):
-            balance, posted = held.get(holding, 0), self._posted[holding]
+        for holding in sorted({*held, *posted, *self._pending}):
+            balance, total = held.get(holding, 0), posted[holding]
             where = self._where(holding)
-            if balance != posted:
-                self._differs(f"{where}: balance is {balance}, its postings sum to {posted}")
+            if balance != total:
+                self._differs(f"{where}: balance is {balance}, its postings sum to {total}")
             if balance < 0 <= holding.account_index:
                 self._differs(f"{where}: balance is {balance}, below zero")
             if holding.compartment == Compartment.TRANSIT and balance != self._pending[holding]:

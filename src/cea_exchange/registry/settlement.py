@@ -9,7 +9,7 @@ What can't be applied stops the line in front of it: nothing is skipped, `last_s
 sees that the watermark stands still. The way out is to mend the cause and start again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import apsw
@@ -32,7 +32,8 @@ from cea_exchange.registry.ledger import (
     LedgerError,
     Trade,
     legs_of,
-    trade_from_record,
+    trade_figures,
+    trade_from_figures,
     trade_legs,
 )
 from cea_exchange.registry.store import EntryBatch, Store, hash_text
@@ -175,11 +176,12 @@ class Settlement:
         """Write what the records say; return how many were applied, and what stopped the rest."""
         run = _Run(self.store)
         stopped: SettlementStopped | None = None
-        for position, record in enumerate(records):
+        kinds, figures = records["kind"].tolist(), trade_figures(records)
+        for position, kind in enumerate(kinds):
             try:
-                run.take(record, records[position : position + 1])
+                run.take(kind, figures[position], records[position : position + 1])
             except LedgerError as error:
-                stopped = PoisonRecord(int(record["settlement_seq"]), str(error))
+                stopped = PoisonRecord(int(records[position]["settlement_seq"]), str(error))
             else:
                 stopped = run.diverged
             if stopped is not None:
@@ -189,10 +191,14 @@ class Settlement:
         return run.count, stopped
 
     def _rows_insert(self, records: np.ndarray) -> None:
-        self.store.connection.executemany(
-            "INSERT INTO settlement_records VALUES (?, ?, ?)",
-            [(int(r["settlement_seq"]), int(r["kind"]), r.tobytes()) for r in records],
+        payload, size = records.tobytes(), EVENT_DTYPE.itemsize
+        rows = zip(
+            records["settlement_seq"].tolist(),
+            records["kind"].tolist(),
+            (payload[start : start + size] for start in range(0, len(payload), size)),
+            strict=True,
         )
+        self.store.connection.executemany("INSERT INTO settlement_records VALUES (?, ?, ?)", rows)
 
     def reconsider(self) -> str:
         """Look at a divergence again, after somebody mended its cause; return the state.
@@ -210,7 +216,7 @@ class Settlement:
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
                 row = np.frombuffer(payload, dtype=EVENT_DTYPE)
-                _Run(self.store).take(row[0], row)
+                _Run(self.store).take(kind, (), row)
         return self.store.state
 
 
@@ -241,7 +247,6 @@ class _Run:
         self._account_count = store.one("SELECT max(max(account_index), -1) FROM accounts") + 1
         self._product_count = store.one("SELECT count(*) FROM products")
         self._takers: dict[int, Callable[[Any, np.ndarray], None]] = {
-            EventKind.TRADE: self._trade,
             EventKind.DEPOSITED: self._deposited,
             EventKind.WITHDRAWN: self._withdrawn,
             EventKind.TRANSFER_REJECTED: self._transfer_rejected,
@@ -250,12 +255,29 @@ class _Run:
             EventKind.CHECKPOINT: self._checkpoint,
         }
 
-    def take(self, record: Any, row: np.ndarray) -> None:
-        """Take a record in; `row` is the same as an array of one, for other views of it."""
-        taker = self._takers.get(int(record["kind"]))
-        if taker is None:
-            raise LedgerError(f"kind must be one of the settlement stream, was {record['kind']}")
-        taker(record, row)
+    def take(self, kind: int, figures: Sequence[int], row: np.ndarray) -> None:
+        """Take a record in.
+
+        Parameters
+        ----------
+        kind
+            Its `EventKind`.
+        figures
+            What `trade_figures` says of it; only looked at if it is a trade.
+        row : Event[1]
+            The record itself, as an array for other views of it.
+
+        Raises
+        ------
+        LedgerError
+            It can't be; nothing of it was taken in.
+        """
+        if kind == EventKind.TRADE:
+            self._trade(trade_from_figures(figures))
+        elif kind in self._takers:
+            self._takers[kind](row[0], row)
+        else:
+            raise LedgerError(f"kind must be one of the settlement stream, was {kind}")
         self.count += 1
 
     def write(self) -> None:
@@ -267,8 +289,7 @@ class _Run:
         )
         self._trades.clear()
 
-    def _trade(self, record: Any, _row: np.ndarray) -> None:
-        trade = trade_from_record(record)
+    def _trade(self, trade: Trade) -> None:
         self._account_check(trade.buyer_index)
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:

@@ -45,6 +45,7 @@ from cea_exchange.venue.state_machine import VenueStateMachine
 
 REFUSED_IDS_MAX = 1_000
 CARRIED_PER_KEY_MAX = 64
+REPORTS_PER_FRAME_MAX = 5_000
 
 
 class Message(NamedTuple):
@@ -155,7 +156,7 @@ class Gateway:
         for stage in (self._cancels_only, self._of_today, self._throttled, self._retries):
             if len(batch.records):
                 batch = stage(batch, answers, now_s)
-        return Intake(batch.records, answers, asked)
+        return Intake(batch.records, _joined(answers), asked)
 
     def refuse(self, message: Message, error: FrameError, **more: object) -> Answer:
         """Return the answer to a message that can't be taken."""
@@ -287,30 +288,32 @@ class Gateway:
         kept: np.ndarray,
         answers: list[Answer],
     ) -> None:
+        ids = batch.records["client_order_id"]
+        # All repeats may be of accepted commands; their acceptances are read in one go.
+        events = {
+            row: event
+            for row in rows[ids[rows] <= last].tolist()
+            if (event := self._index.accepted_event(key, int(ids[row])))
+        }
+        seqs = np.unique(np.array(list(events.values()), np.uint64))
+        acceptances = self._event_rows(seqs)
         highest, carried = last, 0
         for row in rows.tolist():
-            record = batch.records[row]
-            client_order_id = int(record["client_order_id"])
+            client_order_id = int(ids[row])
             message = batch.messages[batch.owner[row]]
             if client_order_id > highest:
                 highest = client_order_id
             elif client_order_id > last:
                 kept[row] = False
                 carried += 1
-                answers.extend(self._carry(message, record, carried))
-            else:
-                acceptance = self._acceptance(key, record)
-                if acceptance is not None:
+                answers.extend(self._carry(message, batch.records[row], carried))
+            elif row in events:
+                acceptance = acceptances[np.searchsorted(seqs, np.uint64(events[row]))]
+                if is_same_command(batch.records[row], acceptance):
                     kept[row] = False
-                    answers.append(Answer(message.routing_id, TAG_REPORTS, acceptance))
-                # Any other at or below the last accepted id: the market says what it is.
-
-    def _acceptance(self, key: int, record: np.void) -> bytes | None:
-        event = self._index.accepted_event(key, int(record["client_order_id"]))
-        if not event:
-            return None
-        row = self._event_rows(np.array([event], np.uint64))
-        return reports_as_taker(row).tobytes() if is_same_command(record, row[0]) else None
+                    report = reports_as_taker(acceptance.reshape(1)).tobytes()
+                    answers.append(Answer(message.routing_id, TAG_REPORTS, report))
+            # Any other at or below the last accepted id: the market says what it is.
 
     def _carry(self, message: Message, record: np.void, carried: int) -> list[Answer]:
         client_order_id = int(record["client_order_id"])
@@ -332,8 +335,26 @@ class Gateway:
         """Answer commands that the market never sees, with unnumbered reports."""
         events = gateway_rejects(batch.records, reason, self._machine)
         for index, group in groups_of(batch.owner):
-            payload = events[group].tobytes()
-            answers.append(Answer(batch.messages[index].routing_id, TAG_REPORTS, payload))
+            routing_id = batch.messages[index].routing_id
+            for first in range(group.start, group.stop, REPORTS_PER_FRAME_MAX):
+                rows = events[first : min(first + REPORTS_PER_FRAME_MAX, group.stop)]
+                answers.append(Answer(routing_id, TAG_REPORTS, rows.tobytes()))
+
+
+def _joined(answers: list[Answer]) -> list[Answer]:
+    """Join neighbouring reports to one peer: thousands of single ones would fill its queue."""
+    joined: list[Answer] = []
+    room = 0
+    for answer in answers:
+        last = joined[-1] if joined else None
+        alike = last is not None and answer[:2] == last[:2] and answer.tag == TAG_REPORTS
+        if alike and len(answer.payload) <= room:
+            last.payload.extend(answer.payload)
+        else:
+            joined.append(answer._replace(payload=bytearray(answer.payload)))
+            room = REPORTS_PER_FRAME_MAX * EVENT_DTYPE.itemsize
+        room -= len(answer.payload)
+    return joined
 
 
 def gateway_rejects(
