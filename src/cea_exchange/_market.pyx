@@ -810,6 +810,13 @@ cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
     return value
 
 
+cdef int64_t composite_weight_checked(object weight) except -1:
+    cdef int64_t number = exact_int64(weight, "composite_weight")
+    if not 0 <= number <= 1_000_000:
+        raise ValueError(f"composite_weight must be within 0..1000000, was {number}")
+    return number
+
+
 cdef class CompiledMarket:
     """The market's core: commands in, events out; indexes and integers only.
 
@@ -932,15 +939,13 @@ cdef class CompiledMarket:
         """
         cdef uint64_t key = exact_uint64(product_key, "product_key")
         cdef int64_t price = exact_int64(reference_price, "reference_price")
-        cdef int64_t weight = exact_int64(composite_weight, "composite_weight")
+        cdef int64_t weight = composite_weight_checked(composite_weight)
         cdef uint32_t index = self.market.product_count
         cdef uint32_t other
         cdef Product* products
         self.check_alone()
         if not 1 <= price <= PRICE_MAX:
             raise ValueError(f"reference_price must be within 1..{PRICE_MAX}, was {price}")
-        if not 0 <= weight <= 1_000_000:
-            raise ValueError(f"composite_weight must be within 0..1000000, was {weight}")
         for other in range(index):
             if self.market.products[other].product_key == key:
                 raise ValueError(f"product_key {key} is declared already")
@@ -1131,19 +1136,33 @@ cdef class CompiledMarket:
 
     # The trading day.
 
-    def day_open(self, date):
+    def day_open(self, date, composite_weights=()):
         """Begin a trading day (yyyymmdd): DAY_OPENED, PHASE_CHANGED to pre-open.
 
         What was bought or earned the day before is free from now on, command ids and the day's
-        statistics start anew. ValueError if a day is open or the date is not later than the last.
+        statistics start anew. `composite_weights`, one a product, hold from this day on; without
+        them the products keep theirs. ValueError if a day is open, the date is not later than the
+        last, or the weights are not as many as the products.
+
+        Notes
+        -----
+        Rules: CEA-PRC-04.
         """
         cdef uint32_t new_date = exact_uint32(date, "date")
+        cdef uint32_t index
+        weights = [composite_weight_checked(weight) for weight in composite_weights]
         self.check_alone()
         datetime.date(new_date // 10_000, new_date // 100 % 100, new_date % 100)
         if self.market.day_is_open:
             raise ValueError(f"no day may be open, {self.market.trading_date} is")
         if new_date <= self.market.trading_date:
             raise ValueError(f"date must be after {self.market.trading_date}, was {new_date}")
+        if weights and len(weights) != self.market.product_count:
+            raise ValueError(
+                f"composite_weights must be {self.market.product_count}, were {len(weights)}"
+            )
+        for index in range(len(weights)):
+            self.market.products[index].composite_weight = weights[index]
         rows = self.rows_begin(2)
         day_begin(&self.market, new_date)
         return self.rows_end(rows)

@@ -46,7 +46,6 @@ def rules_make(**changes: Any) -> MarketRules:
         "fee_min_fen": 0,
         "holding_limit_tonnes": 0,
         "order_count_max": 64,
-        "composite_weights": {},
     }
     return MarketRules(**(rules | changes))
 
@@ -207,7 +206,7 @@ class Flow:
 
     def _day_next(self) -> None:
         self.date += 1 if self.date % 100 < 28 else 73
-        self.do("day_open", self.date)
+        self.do("day_open", self.date, (self.date % 3, 1, 5))
         self.do("phase_set", int(Phase.LISTED))
 
     def _account_of(self, step: Step) -> int:

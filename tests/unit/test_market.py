@@ -275,6 +275,15 @@ def test_restore_refuses_other_bytes(data: bytes) -> None:
         Market.restore(data)
 
 
+@pytest.mark.parametrize("change", [{"phase": -1}, {"trading_date": 1 << 40}, {"orders": [[]]}])
+def test_restore_refuses_numbers_that_can_not_be(change: dict) -> None:
+    """A damaged snapshot is a ValueError too."""
+    state = msgspec.msgpack.decode(Market("cea").snapshot())
+    state["core"] = msgspec.msgpack.encode(msgspec.msgpack.decode(state["core"]) | change)
+    with pytest.raises(ValueError):
+        Market.restore(msgspec.msgpack.encode(state))
+
+
 def test_snapshots_pass_between_cores() -> None:
     """The format is one."""
     compiled, reference = CORES

@@ -54,8 +54,9 @@ def test_cea_sessions_are_the_announced_hours():
 def test_composite_weights_depend_on_the_date():
     """CEA-PRC-04: equal until 2025, CEA25 alone from 2026 on."""
     profile = load_profile("cea")
-    assert profile.composite_weights(date(2025, 12, 31)) == {}
-    assert profile.composite_weights(date(2026, 1, 1)) == {"CEA25": 1}
+    assert profile.composite_weights(["CEA24", "CEA25"], date(2025, 12, 31)) == [1, 1]
+    assert profile.composite_weights(["CEA24", "CEA25"], date(2026, 1, 1)) == [0, 1]
+    assert profile.composite_weights(["CEA23", "CEA24"], date(2026, 1, 1)) == [1, 1]
 
 
 def test_open_limits_nothing():

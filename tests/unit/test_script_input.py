@@ -34,6 +34,7 @@ BAD_LINES = {
     "a huge number": b'{"cmd": "account", "account": ' + b"9" * 5000 + b"}\n",
     "space that JSON does not know": '\u00a0{"cmd": "close_day"}\n'.encode(),
     "byte order mark": b'\xef\xbb\xbf{"cmd": "close_day"}\n',
+    "a line beyond a mebibyte": b"#" * (1 << 20) + b"\n",
     "no cmd": {"account": "carol"},
     "cmd no text": {"cmd": 1},
     "unknown cmd": {"cmd": "buy"},

@@ -58,8 +58,12 @@ def run(
 
 def _lines(script: BinaryIO, name: str) -> Iterator[bytes]:
     """Read lines; what goes wrong here is the script's fault, not the output's."""
+    from cea_exchange.matching.script import LINE_BYTES_MAX
+
     try:
-        yield from script
+        # Of a line without an end no more is read than shows that it is too long.
+        while line := script.readline(LINE_BYTES_MAX + 1):
+            yield line
     except OSError as error:
         raise CommandError(f"{name}: can't be read, {error.strerror}") from error
 

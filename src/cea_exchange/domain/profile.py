@@ -5,6 +5,7 @@ sessions, the calendar's name and the composite's weights.
 """
 
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from hashlib import blake2b
 from importlib import resources
@@ -60,8 +61,6 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Most tonnes of a product an account may hold; 0 is no limit."""
     order_count_max: int
     """Live orders the market has room for."""
-    composite_weights: dict[str, int]
-    """Weight of a product's close in the composite, by name; empty: all equal."""
 
 
 class RuledInt(Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,13 +176,21 @@ class Profile(Struct, frozen=True, kw_only=True):
     composite: tuple[CompositeWeights, ...]
     settings: tuple[Setting, ...]
 
-    def composite_weights(self, trading_date: date) -> dict[str, int]:
-        """Return the composite's weights by product name on a day; empty means equal ones."""
+    def composite_weights(self, products: Sequence[str], trading_date: date | None) -> list[int]:
+        """Return each product's weight in the composite on a day (None: before the first day).
+
+        All weigh alike where the profile names no weights for that date, or none of these products.
+
+        Notes
+        -----
+        Rules: CEA-PRC-04.
+        """
         weights: dict[str, int] = {}
         for entry in self.composite:
-            if entry.since <= trading_date:
+            if trading_date is not None and entry.since <= trading_date:
                 weights = dict(entry.weights)
-        return weights
+        named = [weights.get(product, 0) for product in products]
+        return named if any(named) else [1] * len(named)
 
     def profile_hash(self) -> str:
         """Return 32 hex digits that change with any value, session or rule id of the profile."""
@@ -287,8 +294,8 @@ def _settings(file: ProfileFile) -> tuple[Setting, ...]:
 
 def _profile(file: ProfileFile) -> Profile:
     fields = MarketRules.__struct_fields__
-    ruled = {f: getattr(file, f).value for f in fields if f not in ("name", "composite_weights")}
-    rules = MarketRules(name=file.name, composite_weights={}, **ruled)
+    ruled = {field: getattr(file, field).value for field in fields if field != "name"}
+    rules = MarketRules(name=file.name, **ruled)
     return Profile(
         name=file.name,
         title=file.title,

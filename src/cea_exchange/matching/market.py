@@ -135,7 +135,9 @@ class Market:
         """
         price = price_parse(reference_price)
         self._names.product_check(product)
-        index = self._core.product_declare(name_key(product), price)
+        day = self.trading_date
+        weights = self.profile.composite_weights([*self._names.products, product], day)
+        index = self._core.product_declare(name_key(product), price, weights[-1])
         self._names.product_add(product)
         return index
 
@@ -425,7 +427,8 @@ class Market:
         return events
 
     def _day_open(self, day: date) -> list[named.Event]:
-        rows = self._core.day_open(date_number(day))
+        weights = self.profile.composite_weights(self._names.products, day)
+        rows = self._core.day_open(date_number(day), weights)
         self._names.orders_reset()
         return self._named(rows, Asked())
 
@@ -439,9 +442,7 @@ class Market:
             If no day is open.
         """
         self._day_needed("close_day")
-        events = self._named(self._core.day_close(), Asked())
-        weights = self.profile.composite_weights(self.trading_date)
-        return _composite_weighted(events, weights) if weights else events
+        return self._named(self._core.day_close(), Asked())
 
     @_alone
     def phase(self, phase: Phase | str) -> list[named.Event]:
@@ -672,7 +673,7 @@ class Market:
             market._names = Names.from_builtins(state["names"])
             market._time = None if state["time"] is None else time_parse(state["time"])
             market._state_count = state["state_count"]
-        except (msgspec.MsgspecError, KeyError) as error:
+        except (msgspec.MsgspecError, KeyError, IndexError, OverflowError) as error:
             raise ValueError(f"snapshot must be whole, was not: {error}") from error
         market._calendar = None
         market._buffers_make()
@@ -710,33 +711,6 @@ def _member(enum: type, value: Any, what: str) -> Any:
         raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
     return enum[value.upper()]
 
-
-def _composite_weighted(events: list[named.Event], weights: dict[str, int]) -> list[named.Event]:
-    """Return a close's events with the composite by the date's weights.
-
-    The core fixes a product's weight where it is declared, when no date is known yet, so it weighs
-    all alike. Where no product of the day has a weight, that mean stays.
-
-    Notes
-    -----
-    Rules: CEA-PRC-04.
-    """
-    closes = [
-        (price_parse(event.close), weights.get(event.product, 0))
-        for event in events
-        if isinstance(event, named.DayClosed)
-    ]
-    total = sum(close * weight for close, weight in closes)
-    weight_sum = sum(weight for _, weight in closes)
-    if weight_sum == 0:
-        return events
-    price = price_format((2 * total + weight_sum) // (2 * weight_sum))
-    return [
-        msgspec.structs.replace(event, price=price)
-        if isinstance(event, named.CompositeClosed)
-        else event
-        for event in events
-    ]
 
 
 def _int64_check(value: int, what: str) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -724,17 +724,19 @@ class ReferenceMarket:
 
     # -- The operator's acts -----------------------------------------------------------------------
 
-    def day_open(self, date: int) -> np.ndarray:
+    def day_open(self, date: int, composite_weights: Sequence[int] = ()) -> np.ndarray:
         """Begin a trading day; T+1, today's proceeds, ids and statistics begin anew.
 
         Parameters
         ----------
         date : int
             yyyymmdd, later than the last one.
+        composite_weights : sequence of int
+            One a product, from this day on; without them the products keep theirs.
 
         Notes
         -----
-        Rules: CEA-FND-04, CEA-FND-05.
+        Rules: CEA-FND-04, CEA-FND-05, CEA-PRC-04.
         """
         _int_check("date", date, 0, 99_991_231)
         datetime.date(date // 10_000, date // 100 % 100, date % 100)
@@ -742,7 +744,15 @@ class ReferenceMarket:
             raise ValueError(f"no day may be open, {self.trading_date} was")
         if date <= self.trading_date:
             raise ValueError(f"date must be later than {self.trading_date}, was {date}")
+        for weight in composite_weights:
+            _int_check("composite_weight", weight, 0, 1_000_000)
+        if composite_weights and len(composite_weights) != len(self._products):
+            raise ValueError(
+                f"composite_weights must be {len(self._products)}, were {len(composite_weights)}"
+            )
         with self._alone():
+            for product, weight in zip(self._products, composite_weights):
+                product.composite_weight = weight
             self.command_seq += 1
             self.trading_date = date
             self.day_is_open = True

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import name_check, name_key
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, PRODUCT_NONE, Phase
@@ -90,7 +91,7 @@ class VenueStateMachine:
             control.AccountDeclared: self._account_declared,
             control.KeyGranted: self._key_granted,
             control.KeyRevoked: self._key_revoked,
-            control.DayOpen: lambda act: self.core.day_open(act.date),
+            control.DayOpen: self._day_open,
             control.DayClose: lambda act: self.core.day_close(),
             control.PhaseSet: lambda act: self.core.phase_set(int(act.phase)),
             control.Halt: lambda act: self.core.halt(self._product_or_market(act.product)),
@@ -210,9 +211,18 @@ class VenueStateMachine:
     def _product_or_market(self, name: str | None) -> int:
         return PRODUCT_NONE if name is None else self.product_index(name)
 
+    def _day_open(self, act: control.DayOpen) -> np.ndarray:
+        weights = self._composite_weights(self.product_names, act.date)
+        return self.core.day_open(act.date, weights)
+
+    def _composite_weights(self, products: list[str], number: int) -> list[int]:
+        day = date_of_number(number) if number else None
+        return self.profile.composite_weights(products, day)
+
     def _product_declared(self, act: control.ProductDeclared) -> None:
-        weight = self.profile.rules.composite_weights.get(act.product, 1)
-        index = self.core.product_declare(name_key(act.product), act.reference_price, weight)
+        products = [*self.product_names, act.product]
+        weights = self._composite_weights(products, self.core.trading_date)
+        index = self.core.product_declare(name_key(act.product), act.reference_price, weights[-1])
         self._products[act.product] = index
         self.product_names.append(act.product)
 
