@@ -212,3 +212,16 @@ def test_output_that_fails_is_one_line(unbuffered: str, tmp_path: Path) -> None:
     assert finished.returncode == 2
     (error,) = finished.stderr.decode().splitlines()
     assert error.startswith("cea-exchange: ")
+
+
+def test_a_reader_that_goes_away_is_no_failed_check(tmp_path: Path) -> None:
+    """As `head` does: status 141 as of a process that SIGPIPE ended, and nothing to read."""
+    script = tmp_path / "script.jsonl"
+    script.write_bytes(b'{"cmd": "state"}\n' * 20_000)
+    command = [sys.executable, "-m", "cea_exchange.cli.main", "run", str(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(timeout=60) == 141

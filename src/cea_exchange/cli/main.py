@@ -56,6 +56,12 @@ def run(arguments: Sequence[str]) -> int:
         # The reader went away, as `head` does.
         _output_drop()
         return STATUS_BROKEN_PIPE
+    except SystemExit as ending:
+        # Typer ends the command itself when a write in it finds the reader gone.
+        if not isinstance(ending.__context__, BrokenPipeError):
+            raise
+        _output_drop()
+        return STATUS_BROKEN_PIPE
     except OSError as error:
         return _complain(f"a file or the output failed: {error}", STATUS_BAD_INPUT)
     return status if isinstance(status, int) else 0

@@ -712,7 +712,6 @@ def _member(enum: type, value: Any, what: str) -> Any:
     return enum[value.upper()]
 
 
-
 def _int64_check(value: int, what: str) -> None:
     if type(value) is not int:
         raise TypeError(f"{what} must be int, was {type(value).__name__}")
