@@ -7,13 +7,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test build clean
+.PHONY: demo test checked build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
 
 test: build
 	$(BIN)/python -m pytest -q
+
+# The core's tests against a build with bounds checks and trapping undefined behaviour, from a copy
+# of the sources, so that the ordinary build stays what it is.
+CHECKED := build/checked
+checked: build
+	rm -rf $(CHECKED)
+	mkdir -p $(CHECKED)/source
+	cp -r pyproject.toml setup.py README.md LICENSE src $(CHECKED)/source
+	find $(CHECKED)/source \( -name '*.so' -o -name '*.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+	CEA_EXCHANGE_CHECKED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --target $(CHECKED)/site $(CHECKED)/source
+	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
+		tests/differential tests/property tests/unit/test_order_book.py tests/unit/test_script_random.py
 
 build: $(VENV)/.installed
 
