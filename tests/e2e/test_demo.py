@@ -59,6 +59,8 @@ def test_what_can_not_be_run_is_one_clear_line(tmp_path):
         ["--date", "2025-01-01"],
         ["--date", "yesterday"],
         ["--data", str(tmp_path)],
+        ["--closes", str(tmp_path / "file")],
+        ["--closes", str(tmp_path / "none")],
     ):
         result = run(*SMALL, *arguments)
         assert result.returncode == 2

@@ -239,6 +239,7 @@ BAD_REQUESTS = [
     b"",
     b"\xc1",
     b"\x93\x01\x02\x03",
+    b"\x82\xa1a" + b"\x91" * 100_000 + b"\xc0\xa2op\xa6status",
     {"op": "mint", "account": "alice"},
     {"account": "alice"},
     {"op": "pay_in", "account": "alice", "cash": 1.5},
@@ -350,7 +351,9 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
         ("feed = 5", "$.feed"),
         ("feed = ", "registry.toml"),
         ("settlement = 'tcp://127.0.0.1:1'", "replay"),
-        ("feed = 'nowhere'", "nowhere"),
+        ("feed = 'nowhere'", "$.feed"),
+        ("venue_public_key = 'short'", "venue_public_key"),
+        ("admin_keys = ['%s']" % (40 * " "), "admin_keys"),
     ],
 )
 def test_a_config_with_a_mistake_is_one_clear_error(data, text, named):

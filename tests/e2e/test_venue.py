@@ -92,6 +92,8 @@ def test_the_account_comes_from_the_key_and_from_no_field(world):
         (b"C", target("cancel", 1, 1, tif=1).tobytes(), "record 0, tif"),
         (b"Z", b"", "tag"),
         (b"M", b"\xc1", "payload"),
+        (b"M", b"\x82\xa1a" + b"\x91" * 100_000 + b"\xc0\xa2op\xa5logon", "payload"),
+        (b"C", bytes(1 << 20), "record 0, kind"),
         (b"M", msgspec.msgpack.encode({"op": "logoff"}), "payload"),
         (b"M", msgspec.msgpack.encode({"op": "logon", "account": "bob"}), "payload"),
         (b"M", msgspec.msgpack.encode({"op": "replay", "from": 1.0, "count": 1}), "payload"),
@@ -139,6 +141,32 @@ def test_a_stranger_gets_no_word(world):
         peer = world.peer("alice", socket)
         peer.socket.send(msgspec.msgpack.encode({"op": "status"}))
         assert peer.receive(200) is None
+
+
+def test_a_routing_id_of_ones_own_is_refused(world):
+    """Whoever takes it next would receive the reports of the one before."""
+    world.listed()
+    keys, server_key = world.keys["alice"], world.keys["venue"].public
+    socket = client_socket(world.context, zmq.DEALER, keys=keys, server_key=server_key)
+    socket.routing_id = b"alice"
+    socket.connect(world.venue.endpoints["gateway"])
+    socket.send_multipart([b"M", msgspec.msgpack.encode({"op": "logon"})])
+    assert msgspec.msgpack.decode(socket.recv_multipart()[1])["where"] == "session"
+    assert world.admin(op="status")["sessions"] == 0
+
+
+def test_a_day_that_is_refused_does_not_move_the_clock(world):
+    """Times beyond the year 2116 could be journaled and not be read again."""
+    world.listed()
+    for date in ("2025-06-30", "2200-01-01"):
+        with pytest.raises(AdminError):
+            world.admin(op="open_day", date=date)
+    assert world.admin(op="status")["time"] == "2024-12-31T09:30:00+08:00"
+    world.admin(op="close_day")
+    world.registry.confirmed_date = DATE
+    world.until(lambda: world.admin(op="status")["confirmed_date"] == DATE)
+    with pytest.raises(AdminError, match="2116"):
+        world.admin(op="open_day", date="2200-01-01")
 
 
 def test_a_revoked_key_is_refused_from_its_next_message_on(world):
@@ -247,6 +275,7 @@ def test_every_session_of_the_account_gets_the_reports(world):
 
 
 def test_the_book_names_the_orders_and_not_their_owners(world):
+    """CEA-LST-09: five levels, and the orders in them."""
     world.listed()
     alice = world.logged_on("alice")
     alice.command(*[enter(n, "buy", 9700 - n // 2, n) for n in range(1, 14)])
@@ -406,6 +435,16 @@ def test_a_registry_that_lost_its_feed_stops_the_venue(world):
     world.registry.last_seq = 3
     world.until(lambda: world.failure is not None)
     assert "work is missing from the registry" in str(world.failure)
+
+
+def test_a_registry_that_numbers_an_act_anew_stops_the_venue(world):
+    world.start()
+    world.ready()
+    world.stop()
+    world.registry.commands[-1] = control.AccountDeclared(account="mallory")
+    world.start()
+    world.until(lambda: world.failure is not None)
+    assert "is not the one that was followed" in str(world.failure)
 
 
 def test_a_registry_that_diverged_leaves_only_cancels(world):

@@ -1,11 +1,15 @@
 """A built wheel, installed into an empty environment, runs a market script."""
 
 import json
+import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+TYPED = ("py.typed", "_accounts.pyi", "_book.pyi", "_market.pyi")
 
 SCRIPT = """\
 {"cmd": "product", "product": "CEA23", "reference_price": "97.49"}
@@ -21,17 +25,29 @@ SCRIPT = """\
 """
 
 
+# The source tree must not be found by accident, by pip least of all.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
 def run(*command: object, **options: object) -> subprocess.CompletedProcess:
     finished = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, timeout=400, **options
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env=ENVIRONMENT,
+        **options,
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished
 
 
 def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(tmp_path: Path) -> None:
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", ROOT)
+    # By way of a source archive: nothing an earlier build has left in the tree gets in.
+    run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", ROOT)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    assert {f"cea_exchange/{name}" for name in TYPED} <= packed
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"
     run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
@@ -46,5 +62,10 @@ def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(tmp_pa
     ]
     (trade,) = [event for event in events if event["event"] == "trade"]
     assert (trade["price"], trade["tonnes"], trade["buyer"]) == ("97.50", 40, "alice")
-    run(command, "profile", "show", "cea")
-    run(command, "calendar", "check")
+    for profile in ("cea", "open"):
+        run(command, "profile", "show", profile)
+    # Seen from a fixed date: a calendar that has ended is exit status 1.
+    for calendar in ("cn_carbon", "every_day"):
+        run(command, "calendar", "check", calendar, "--today", "2026-01-05")
+    # Imports the module of every command.
+    run(command, "--help")

@@ -229,6 +229,19 @@ def test_every_rule_has_a_test_that_names_it():
     )
 
 
+def test_every_rule_is_named_where_it_is_decided():
+    """In the code, or in a profile beside the value that decides it."""
+    paths = [path for path in code_files(".py", ".pyx", ".toml") if "src" in path.parts]
+    named = {rule for path in paths for rule in RULE_ID.findall(path.read_text(encoding="utf-8"))}
+    assert_none(
+        [
+            f"protocol/rules.md:{line}: error: neither code nor profile names {rule}"
+            for rule, line in known_rules().items()
+            if rule not in named
+        ]
+    )
+
+
 def test_every_rule_has_all_its_columns():
     found = []
     for number, row in enumerate(RULES_PATH.read_text(encoding="utf-8").splitlines(), 1):

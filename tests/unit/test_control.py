@@ -59,7 +59,10 @@ def test_anything_else_is_refused_with_its_place(fields, complaint):
         control_decode(msgspec.msgpack.encode(fields))
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x81\xa1t\xa1\xff", b"\x80\x80"])
+DEEP = b"\x82\xa1a" + b"\x91" * 100_000 + b"\xc0\xa1t\xa4halt"
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xc1", b"\x81\xa1t\xa1\xff", b"\x80\x80", DEEP])
 def test_broken_bytes_are_refused(payload):
     with pytest.raises(ControlError):
         control_decode(payload)

@@ -100,6 +100,7 @@ def test_another_key_under_the_same_routing_id_is_not_logged_on(room):
     intake = room.take(stolen)
     assert not len(intake.records)
     assert told(intake.answers[0])["where"] == "session"
+    assert room.sessions.get(ROUTES[ALICE]) is None
 
 
 def test_one_bad_record_refuses_its_message_and_no_other(room):

@@ -14,18 +14,17 @@ from rich.console import Console
 from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.domain.units import cash_format, price_format, price_parse
+from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
+from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.report import milliseconds
 from cea_exchange.loadtest.trading_day import (
     Bulletin,
     DayReport,
     DaySettings,
-    reference_from_closes,
     run_trading_days,
 )
 
-REFERENCE_PRICE = "97.49"
 FIRST_DAY = "2025-01-02"
 PRODUCTS = ("CEA23", "CEA24")
 
@@ -43,7 +42,7 @@ def demo(
     rate: Annotated[float, typer.Option(min=1, help="Commands a second, all together.")] = 2_500.0,
     day: Annotated[str, typer.Option("--date", help="First trading day.")] = FIRST_DAY,
     closes: Annotated[
-        Path | None, typer.Option(help="Daily data (CSV): the last close is the reference.")
+        Path | None, typer.Option(help="Daily data (CSV): the last close before is the reference.")
     ] = None,
     data: Annotated[Path | None, typer.Option(help="New folder that is kept.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
@@ -80,9 +79,10 @@ def _settings(
     closes: Path | None,
 ) -> DaySettings:
     first_day = date.fromisoformat(day)
-    reference = price_parse(REFERENCE_PRICE)
-    if closes is not None:
-        reference = reference_from_closes(closes, first_day)
+    if closes is None:
+        reference = reference_price()
+    else:
+        reference = close_before(load_daily(closes), first_day)
     return DaySettings(
         participants=participants,
         orders=orders,

@@ -15,13 +15,12 @@ from rich.table import Table
 
 from cea_exchange import __version__
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.domain.units import price_parse
+from cea_exchange.domain.reference_prices import reference_price
 from cea_exchange.loadtest.load_run import LoadOutcome, LoadSettings, Target, run_load
 from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.population import WORKLOADS
 from cea_exchange.loadtest.report import milliseconds
 
-REFERENCE_PRICE = "97.49"
 PRODUCTS = ("CEA23", "CEA24")
 
 
@@ -63,7 +62,7 @@ def load(
             seed=seed,
             processes=processes,
             trading_date=date.fromisoformat(day),
-            reference_prices=dict.fromkeys(PRODUCTS, price_parse(REFERENCE_PRICE)),
+            reference_prices=dict.fromkeys(PRODUCTS, reference_price()),
         )
         with ExitStack() as stack:
             folder = Path(

@@ -1,13 +1,13 @@
 """`cea-exchange registry`: the registry's daemon, and the check of its ledger."""
 
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
+from cea_exchange.cli.daemon_log import log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
@@ -26,23 +26,28 @@ def serve(
     data: Data,
 ) -> None:
     """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
+    import apsw
+    from zmq import ZMQError
+
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.registry.config import ConfigError, config_load
     from cea_exchange.registry.daemon import RegistryDaemon
     from cea_exchange.registry.store import StoreError
 
-    _log_to_standard_error()
+    log_to_standard_error()
     try:
         daemon = RegistryDaemon(config_load(config), data)
     except (ConfigError, SecurityError, StoreError) as error:
         raise CommandError(str(error)) from error
+    except apsw.Error as error:
+        raise CheckFailed(f"nothing starts: the registry's database: {error}") from error
     with daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: daemon.stop())
         try:
             daemon.run()
-        except SecurityError as error:
-            raise CheckFailed(str(error)) from error
+        except (SecurityError, ZMQError, apsw.Error) as error:
+            raise CheckFailed(f"the registry stopped: {error}") from error
 
 
 def reconcile(
@@ -67,17 +72,3 @@ def reconcile(
             typer.echo(difference)
     if not found.agrees:
         raise CheckFailed(found.sentence())
-
-
-def _log_to_standard_error() -> None:
-    """Log events with fields, where a supervisor looks for them."""
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

@@ -1,13 +1,13 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from cea_exchange.cli.daemon_log import log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
@@ -30,6 +30,8 @@ def serve(
     data: Data,
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
+    from zmq import ZMQError
+
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import FolderInUse, JournalError, JournalFull, JournalPoisoned
@@ -38,7 +40,7 @@ def serve(
     from cea_exchange.venue.daemon import VenueDaemon, VenueError
     from cea_exchange.venue.state_machine import StateDiverged
 
-    _log_to_standard_error()
+    log_to_standard_error()
     try:
         daemon = VenueDaemon(config_load(config), data)
     except (JournalError, JournalFull, StateDiverged) as error:
@@ -55,7 +57,7 @@ def serve(
         signal.signal(number, lambda *_: daemon.stop())
     try:
         daemon.run()
-    except (JournalPoisoned, OSError, SecurityError, StateDiverged, VenueError) as error:
+    except (JournalPoisoned, OSError, SecurityError, StateDiverged, VenueError, ZMQError) as error:
         raise CheckFailed(f"the venue stopped: {error}") from error
     finally:
         daemon.close()
@@ -136,17 +138,3 @@ def _ask(data: Path, request: dict[str, Any], json: bool) -> None:
     for field, value in answer.items():
         if field != "op":
             typer.echo(f"{field:16} {value}")
-
-
-def _log_to_standard_error() -> None:
-    """Log events with fields, where a supervisor looks for them."""
-    import structlog
-
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )

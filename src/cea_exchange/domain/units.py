@@ -1,8 +1,8 @@
 """Money and tonnes: exact integers inside, strict text outside.
 
-Money is counted in fen (a hundredth of a yuan), prices in fen per tonne, quantities in whole
-tonnes. Text is read by one strict form and written by one, so no binary fraction ever comes near
-an amount.
+Money is counted in fen (a hundredth of a yuan), prices in fen per tonne, quantities in whole tonnes
+(CEA-PRD-01). Text is read by one strict form and written by one, so no binary fraction ever comes
+near an amount.
 """
 
 import re

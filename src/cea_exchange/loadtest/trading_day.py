@@ -5,7 +5,6 @@ with its own key, the timetable is driven by the venue's clock, orders flow in a
 the close the registry settles and both sides compare.
 """
 
-import csv
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,6 @@ import numpy as np
 from cea_exchange.client.market_data import MarketDataClient
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
-from cea_exchange.domain.units import price_parse
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
@@ -29,7 +27,6 @@ from cea_exchange.registry.store import Store
 
 RUNNER_PROCESSES = 2
 SETTLE_S_MAX = 60.0
-LOGONS_S_MAX = 60.0
 TRADED_SHARE_MIN = 0.15
 REFUSED_SHARE_MAX = 0.05
 ORDERS_MIN_FOR_SHARES = 2_000
@@ -109,25 +106,6 @@ class DayReport:
     def check(self, sentence: str, holds: bool, detail: str) -> None:
         """Note a check and its outcome."""
         self.checks.append((sentence, bool(holds), detail))
-
-
-def reference_from_closes(path: Path, first_day: date) -> int:
-    """Return the last close before a day from a file of daily data, in fen per tonne.
-
-    Raises
-    ------
-    ValueError
-        If the file has no `date` and `close` columns, or no day before.
-    """
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or not {"date", "close"} <= rows[0].keys():
-        raise ValueError(f"{path}: must have the columns date and close")
-    before = [row for row in rows if date.fromisoformat(row["date"]) < first_day]
-    if not before:
-        raise ValueError(f"{path}: must have a day before {first_day}")
-    whole, _, cents = max(before, key=lambda row: row["date"])["close"].partition(".")
-    return price_parse(f"{whole}.{(cents + '00')[:2]}")
 
 
 def run_trading_days(data: Path, settings: DaySettings, progress: Progress) -> DayReport:

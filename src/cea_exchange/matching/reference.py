@@ -123,7 +123,7 @@ class Command(NamedTuple):
 
 @dataclass(slots=True)
 class Product:
-    """A product, the halt on it, and its listed trades of the day."""
+    """A product, the halt on it, and its listed trades of the day (CEA-PRD-02)."""
 
     product_key: int
     reference_price: int

@@ -17,12 +17,20 @@ from cea_exchange.domain.records import Phase
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Key = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
 Fen = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+TIME_NS_MAX = 2**62
+"""Journaled times lie within 1970 and the year 2116."""
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Time = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX)]
 Amount = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
 Role = Literal["trader", "reader"]
+
+
+DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding bytes of others may raise; a payload nested very deeply is a RecursionError."""
 
 
 class ControlError(ValueError):
@@ -38,7 +46,7 @@ class Control(
 ):
     """Base of every control message."""
 
-    at_ns: Count = 0
+    at_ns: Time = 0
 
 
 class ProductDeclared(Control):
@@ -206,5 +214,5 @@ def control_decode(payload: bytes) -> AnyControl:
     """
     try:
         return _decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise ControlError(f"control message: {error}") from None

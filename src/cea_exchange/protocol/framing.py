@@ -21,6 +21,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
+from cea_exchange.protocol.control import DECODE_ERRORS
 
 FRAME_BYTES_MAX = 1 << 20
 REPLAY_COUNT_MAX = 5_000
@@ -106,7 +107,7 @@ def settlement_request_decode(payload: bytes) -> SettlementRequest:
 def _decode(decoder: msgspec.msgpack.Decoder, payload: bytes, expected: str) -> Any:
     try:
         return decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise FrameError(expected=expected, came=str(error), where="payload") from None
 
 

@@ -9,6 +9,7 @@ never the routing id, which a client may choose.
 """
 
 import os
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils.monitor import recv_monitor_message
 
 MESSAGE_BYTES_MAX = 1 << 20
+CURVE_BYTES_MAX = 64  # libzmq measures a message as it travels, encrypted: 33 bytes longer
 ZMQ_VERSION_MIN = (4, 3, 3)  # older ones let a raw TCP peer stop a CURVE server (CVE-2020-15166)
 
 
@@ -94,16 +96,27 @@ def public_key_load(directory: Path | str, name: str) -> str:
     return _key_read(Path(directory) / f"{name}.public")
 
 
+def key_check(text: str, where: str) -> None:
+    """Raise ValueError, naming the place, unless the text is a key of 40 z85 characters."""
+    try:
+        if len(text) == 40 and len(zmq.utils.z85.decode(text)) == 32:
+            return
+    except (ValueError, KeyError, struct.error):
+        pass
+    raise ValueError(f"{where}: expected a key of 40 z85 characters")
+
+
 def _key_read(path: Path) -> str:
     try:
         text = path.read_text(encoding="ascii").strip()
-        if len(text) == 40 and len(zmq.utils.z85.decode(text)) == 32:
-            return text
+        key_check(text, str(path))
     except OSError as error:
         raise SecurityError(f"{path}: expected a key file, {error.strerror}") from None
-    except (ValueError, KeyError):
-        pass
-    raise SecurityError(f"{path}: expected a key of 40 z85 characters")
+    except UnicodeDecodeError:
+        raise SecurityError(f"{path}: expected a key of 40 z85 characters") from None
+    except ValueError as error:
+        raise SecurityError(str(error)) from None
+    return text
 
 
 class AllowList:
@@ -206,7 +219,7 @@ def _socket_set(socket: zmq.Socket, high_water_mark: int) -> None:
     socket.linger = 0
     socket.sndhwm = high_water_mark
     socket.rcvhwm = high_water_mark
-    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
+    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX + CURVE_BYTES_MAX)
     socket.setsockopt(zmq.HEARTBEAT_IVL, 1_000)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5_000)
     socket.setsockopt(zmq.HEARTBEAT_TTL, 5_000)

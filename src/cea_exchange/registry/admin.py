@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import apsw
 import msgspec
 
+from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.acts import ActError, Registry
 
 
@@ -114,7 +115,7 @@ def request_decode(payload: bytes) -> AnyRequest:
     """
     try:
         return _decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise ActError(f"request: {error}") from None
 
 

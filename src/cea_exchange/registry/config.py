@@ -2,12 +2,13 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
-from cea_exchange.protocol.security import public_key_load
+from cea_exchange.protocol.security import key_check, public_key_load
 
-Address = str
+Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp://.+:[0-9]{1,5}|ipc://.+)$")]
 
 
 class ConfigError(ValueError):
@@ -46,6 +47,10 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):
             raise ValueError("settlement and replay must both be given, or neither")
+        if self.venue_public_key is not None:
+            key_check(self.venue_public_key, "venue_public_key")
+        for key in self.admin_keys or ():
+            key_check(key, "admin_keys")
 
     def venue_key(self, data: Path) -> str:
         """Return the venue's public key."""

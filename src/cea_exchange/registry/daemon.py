@@ -28,6 +28,7 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -404,7 +405,7 @@ class RegistryDaemon:
             if sender_key(frames[-1]) != self._venue_key or len(frames) != 2:
                 return
             request = _request_decoder.decode(frames[1].bytes)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except DECODE_ERRORS as error:
             log.warning("feed_request_refused", error=str(error))
             return
         now_ns = time.monotonic_ns()

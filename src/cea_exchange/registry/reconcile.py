@@ -16,11 +16,19 @@ import apsw
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.records import CHECKPOINT_DTYPE, EVENT_DTYPE, EventKind, Operation
+from cea_exchange.domain.records import (
+    CHECKPOINT_DTYPE,
+    DAY_CLOSED_DTYPE,
+    EVENT_DTYPE,
+    EventKind,
+    Operation,
+)
 from cea_exchange.protocol.control import (
     AccountDeclared,
     ControlError,
     FeedItem,
+    KeyGranted,
+    KeyRevoked,
     ProductDeclared,
     TransferIn,
     TransferOut,
@@ -52,6 +60,12 @@ _ENTRY_OF_RECORD = {
     (EventKind.DEPOSITED, Operation.NONE): EntryKind.DEPOSITED,
     (EventKind.WITHDRAWN, Operation.NONE): EntryKind.WITHDRAWN,
     (EventKind.TRANSFER_REJECTED, Operation.DEPOSIT): EntryKind.TRANSFER_RETURNED,
+}
+
+_STATE_OF_RECORD = {
+    EventKind.DEPOSITED: "completed",
+    EventKind.WITHDRAWN: "completed",
+    EventKind.TRANSFER_REJECTED: "rejected",
 }
 
 
@@ -129,6 +143,7 @@ class _Check:
         self._held: dict[Holding, int] = {}
         # Per settlement sequence what should be posted: a trade, or kind, account, asset, amount.
         self._causes: dict[int, Trade | tuple[int, int, int, int]] = {}
+        self._answers: dict[int, tuple[str, int, int]] = {}
 
     def run(self) -> Reconciliation:
         """Run every check and return what was found."""
@@ -138,6 +153,8 @@ class _Check:
                     self._differs(f"database file: {line}")
             self._feed()
             self._records()
+            self._states()
+            self._days()
             self._entries()
             self._balances()
             self._conservation()
@@ -156,8 +173,9 @@ class _Check:
     # -- the feed: accounts, products and transfers are what the venue was told ---------------
 
     def _feed(self) -> None:
-        accounts: list[tuple[int, str]] = []
-        products: list[tuple[int, str]] = []
+        accounts: list[tuple[Any, ...]] = []
+        products: list[tuple[Any, ...]] = []
+        keys: dict[str, tuple[Any, ...]] = {}
         transfers: list[tuple[Any, ...]] = []
         rows = self._store.execute("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
         for expected, (transfer_seq, payload) in enumerate(rows.fetchall(), start=1):
@@ -171,21 +189,32 @@ class _Check:
                 return
             command = item.command
             if isinstance(command, AccountDeclared):
-                accounts.append((len(accounts), command.account))
+                accounts.append((len(accounts), command.account, command.group))
             elif isinstance(command, ProductDeclared):
-                products.append((len(products), command.product))
+                products.append((len(products), command.product, command.reference_price))
+            elif isinstance(command, KeyGranted):
+                grant = (command.account, command.operator_index, command.role)
+                keys[command.key] = (command.key, *grant, 0)
+            elif isinstance(command, KeyRevoked):
+                keys[command.key] = (*keys.get(command.key, ())[:-1], 1)
             elif isinstance(command, TransferIn | TransferOut):
                 transfers.append(self._transfer_told(transfer_seq, command))
         self._table_is(
             "account",
             accounts,
-            "SELECT account_index, account FROM accounts"
+            "SELECT account_index, account, account_group FROM accounts"
             " WHERE account_index >= 0 ORDER BY account_index",
         )
         self._table_is(
             "product",
             products,
-            "SELECT product_index, product FROM products ORDER BY product_index",
+            "SELECT product_index, product, reference_price FROM products ORDER BY product_index",
+        )
+        self._table_is(
+            "key of account",
+            [told for _key, told in sorted(keys.items())],
+            "SELECT public_key, account, operator_index, role, revoked FROM keys"
+            " LEFT JOIN accounts USING (account_index) ORDER BY public_key",
         )
         self._table_is(
             "transfer",
@@ -270,12 +299,53 @@ class _Check:
             )
 
     def _transfer_record(self, seq: int, record: Any) -> None:
+        state = _STATE_OF_RECORD.get(int(record["kind"]))
+        if state is not None:
+            transfer_seq = int(record["client_order_id"])
+            self._answers[transfer_seq] = (state, int(record["reason"]), seq)
         kind = _ENTRY_OF_RECORD.get((int(record["kind"]), int(record["command"])))
         if kind is None:
             return
         asset = int(record["product_index"])
         amount = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
         self._causes[seq] = (kind, int(record["account_index"]), asset, amount)
+
+    def _states(self) -> None:
+        """Every trade is settled, and every transfer stands as the venue's answer says."""
+        rows = self._store.execute(
+            "SELECT trade_id, buyer_index, seller_index, state FROM trades WHERE state <> 'settled'"
+        )
+        for trade_id, buyer, seller, state in rows.fetchall():
+            names = f"{self._name(buyer)} and {self._name(seller)}"
+            self._differs(f"trade {trade_id} of accounts {names}: its state is {state}")
+        rows = self._store.execute(
+            "SELECT transfer_seq, account_index, state, reason, settlement_seq FROM transfers"
+        )
+        for transfer_seq, account, *stored in rows.fetchall():
+            told = self._answers.get(transfer_seq, ("pending", 0, 0))
+            if tuple(stored) != told:
+                self._differs(
+                    f"transfer {transfer_seq} of account {self._name(account)}: the venue's answer"
+                    f" gives {told}, stored is {tuple(stored)}"
+                )
+
+    def _days(self) -> None:
+        """The closes that are kept are those received, and only such a day is confirmed."""
+        rows = self._store.execute(
+            "SELECT record FROM settlement_records WHERE kind = ?", (int(EventKind.DAY_CLOSED),)
+        )
+        records = np.frombuffer(b"".join(payload for (payload,) in rows), DAY_CLOSED_DTYPE)
+        fields = ("trading_date", "product_index", "settlement_seq")
+        told = sorted(zip(*(records[field].tolist() for field in fields), strict=True))
+        stored = self._store.execute(
+            "SELECT trading_date, product_index, settlement_seq FROM day_closes ORDER BY 1, 2"
+        ).fetchall()
+        odd = sorted({*told} ^ {*stored})
+        if odd:
+            self._differs(f"day closes (date, product, seq): records and table differ in {odd}")
+        confirmed = self._store.confirmed_date
+        if confirmed and confirmed not in {date for date, *_ in told}:
+            self._differs(f"confirmed_date is {confirmed}: no record closes that day")
 
     # -- entries: each has a cause and exactly its legs -------------------------------------------
 

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.protocol.control import DECODE_ERRORS
 
 REPLAY_COUNT_MAX = 5_000
 
@@ -45,7 +46,7 @@ def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
     """
     try:
         run = _run_header_decoder.decode(header)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise StreamError(f"settlement header: {error}") from None
     if len(payload) != run.count * EVENT_DTYPE.itemsize:
         raise StreamError(
@@ -77,7 +78,7 @@ def heartbeat_decode(payload: bytes) -> Heartbeat:
     """
     try:
         return _heartbeat_decoder.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except DECODE_ERRORS as error:
         raise StreamError(f"settlement heartbeat: {error}") from None
 
 

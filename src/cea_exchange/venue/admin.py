@@ -94,5 +94,5 @@ def admin_request_decode(payload: bytes) -> AnyAdminRequest:
     """Return an operator's request; FrameError if it is none."""
     try:
         return _requests.decode(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except control.DECODE_ERRORS as error:
         raise FrameError(expected="an admin request", came=str(error), where="payload") from None

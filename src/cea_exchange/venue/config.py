@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from cea_exchange.domain.timetable import time_parse
-from cea_exchange.protocol.security import public_key_load
+from cea_exchange.domain.timetable import time_parse, time_to_ns
+from cea_exchange.protocol.control import TIME_NS_MAX
+from cea_exchange.protocol.security import key_check, public_key_load
 
-Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp|ipc)://.+$")]
+Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp://.+:[0-9]{1,5}|ipc://.+)$")]
 PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
 
 
@@ -40,8 +41,8 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
             raise ValueError("an accelerated clock needs `start`")
         if self.kind == "system" and (self.start is not None or self.speed != 1.0):
             raise ValueError("a system clock takes no `start` and no `speed`")
-        if self.start is not None:
-            time_parse(self.start)
+        if self.start is not None and not 0 <= time_to_ns(time_parse(self.start)) <= TIME_NS_MAX:
+            raise ValueError(f"`start` must be within 1970 and 2116, was {self.start!r}")
 
 
 class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -93,6 +94,12 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
     wait_for_confirmation: bool = True
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
+
+    def __post_init__(self) -> None:
+        for key in filter(None, (self.registry_public_key, *self.settlement_keys)):
+            key_check(key, "registry_public_key and settlement_keys")
+        for key in self.admin_keys or ():
+            key_check(key, "admin_keys")
 
     def registry_key(self, data: Path) -> str:
         """Return the registry's public key."""

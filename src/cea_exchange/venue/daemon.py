@@ -128,8 +128,8 @@ class VenueDaemon:
             self._sessions,
             throttle_per_second=config.throttle_per_second,
         )
-        self._registry_wait(AWAITING_REGISTRY)
         self._sockets_open()
+        self._registry_wait(AWAITING_REGISTRY)
         self._publisher = Publisher(
             self.machine, self._log_id, self._sockets["market_data"], self._sockets["settlement"]
         )
@@ -393,7 +393,7 @@ class VenueDaemon:
         except control.ControlError as error:
             self._registry_wait(f"the registry's feed: {error}")
             self._feed.pause(FEED_PAUSE_S)
-        self._feed.ask(first=self.machine.feed_seq + 1, log_id=self._log_id)
+        self._feed.ask(last=self.machine.feed_seq, log_id=self._log_id)
 
     def _feed_take(self, answer: FeedAnswer) -> None:
         if answer.settled_seq > self.machine.core.settlement_seq:
@@ -408,8 +408,13 @@ class VenueDaemon:
                 f"the registry's feed ends at item {answer.last_seq}, the journal has item "
                 f"{self.machine.feed_seq}: work is missing from the registry"
             )
-        items = [item for item in answer.feed_items() if item.transfer_seq > self.machine.feed_seq]
-        acts: list[control.Control] = list(items)
+        items = answer.feed_items()
+        for item in items:
+            if item.transfer_seq == self.machine.feed_seq:
+                self._feed_same(item)
+        acts: list[control.Control] = [
+            item for item in items if item.transfer_seq > self.machine.feed_seq
+        ]
         if answer.confirmed_date > self.machine.confirmed_date:
             confirmed = control.SettlementConfirmed(
                 settlement_seq=answer.settled_seq, trading_date=answer.confirmed_date
@@ -424,6 +429,14 @@ class VenueDaemon:
             self._registry_wait(f"the registry says {answer.state}")
         elif self.machine.feed_seq >= answer.last_seq:
             self._registry_wait("")
+
+    def _feed_same(self, item: control.FeedItem) -> None:
+        """A registry that was restored from an older copy may have given a number once more."""
+        if item.command != self.machine.feed_last:
+            raise VenueError(
+                f"the registry's feed item {item.transfer_seq} is {item.command}, the journal has "
+                f"{self.machine.feed_last}: the registry is not the one that was followed"
+            )
 
     def _sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
@@ -530,9 +543,14 @@ class VenueDaemon:
         reason = self._may_open()
         if reason is not None:
             raise FrameError(expected="the registry's confirmation", came=reason, where="registry")
+        act = control.DayOpen(date=date_number(date))
         if self._clock.kind == "manual":
-            self._clock.not_before(time_to_ns(day_start(date)))
-        return control.DayOpen(date=date_number(date))
+            midnight_ns = time_to_ns(day_start(date))
+            if not 0 <= midnight_ns <= control.TIME_NS_MAX:
+                raise FrameError(expected="a date within 1970 and 2116", came=text, where="date")
+            if self.machine.refusal(act) is None:
+                self._clock.not_before(midnight_ns)
+        return act
 
     def _clock_move(self, text: str) -> None:
         if self._clock.kind != "manual":

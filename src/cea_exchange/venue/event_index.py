@@ -105,7 +105,7 @@ def groups_of(sorted_values: np.ndarray) -> list[tuple[int, slice]]:
 
 
 def operator_keys(rows: np.ndarray) -> np.ndarray:
-    """Return one number per record for the operator of its account."""
+    """Return one number per record for the operator of its account (CEA-ACC-01)."""
     return rows["account_index"].astype(np.uint64) << np.uint64(16) | rows["operator_index"]
 
 

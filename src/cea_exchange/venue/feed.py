@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from cea_exchange.protocol.control import ControlError, FeedItem, control_decode
+from cea_exchange.protocol.control import DECODE_ERRORS, ControlError, FeedItem, control_decode
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.venue.config import VenueConfig
 
@@ -70,9 +70,13 @@ class RegistryFeed:
         self._keys = keys
         self._asked_s: float | None = None
         self._not_before_s = 0.0
+        self._is_new = True
 
-    def ask(self, *, first: int, log_id: str) -> None:
-        """Ask for items from number `first` on, unless an answer is still awaited."""
+    def ask(self, *, last: int, log_id: str) -> None:
+        """Ask for the items after number `last`, unless an answer is still awaited.
+
+        On a new connection item `last` is asked for once more: it may be another registry's now.
+        """
         now_s = time.monotonic()
         if now_s < self._not_before_s:
             return
@@ -83,6 +87,7 @@ class RegistryFeed:
         if self.socket is None and not self._connect():
             self._not_before_s = now_s + 0.1
             return
+        first = max(last, 1) if self._is_new else last + 1
         request = {"from": first, "count": ITEM_COUNT_MAX, "log_id": log_id}
         try:
             self.socket.send(msgspec.msgpack.encode(request), zmq.NOBLOCK)
@@ -99,9 +104,10 @@ class RegistryFeed:
         except zmq.Again:
             return None
         self._asked_s = None
+        self._is_new = False
         try:
             answer = _answers.decode(payload)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except DECODE_ERRORS as error:
             raise ControlError(f"feed answer: {error}") from None
         if not answer.items:
             self._not_before_s = time.monotonic() + PAUSE_S
@@ -128,11 +134,12 @@ class RegistryFeed:
             self._context, zmq.DEALER, keys=self._keys, server_key=server_key
         )
         self.socket.connect(address)
+        self._is_new = True
         return True
 
     def _address_read(self) -> str | None:
         try:
             path = self._config.registry_endpoints_file(self._data)
             return json.loads(path.read_text(encoding="utf-8"))["feed"]
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -182,15 +182,15 @@ class Gateway:
             came = f"{len(message.frames)}"
             raise FrameError(expected="2 frames, tag and payload", came=came, where="message")
         tag, payload = message.frames
-        session = self._sessions.get(message.routing_id)
-        if session is not None:
-            session.seen_s = now_s
-        logged_on = session is not None and session.key == message.key
+        session = self._session(message, now_s)
+        logged_on = session is not None
         if tag == TAG_MESSAGE:
             request = request_decode(payload)
-            if not logged_on and not isinstance(request, Logon):
+            if isinstance(request, Logon):
+                _routing_id_check(message.routing_id)
+            elif not logged_on:
                 raise FrameError(expected="a logon first", came="a request", where="session")
-            asked.append(Asked(message, session if logged_on else None, request))
+            asked.append(Asked(message, session, request))
         elif tag == TAG_COMMANDS:
             if not logged_on:
                 raise FrameError(expected="a logon first", came="commands", where="session")
@@ -200,6 +200,18 @@ class Gateway:
             commands.append(message)
         else:
             raise FrameError(expected="tag C or M", came=repr(bytes(tag[:8])), where="tag")
+
+    def _session(self, message: Message, now_s: float) -> Session | None:
+        """Return the session that a message belongs to."""
+        session = self._sessions.get(message.routing_id)
+        if session is None:
+            return None
+        if session.key != message.key:
+            # Its connection is gone, or this one could not have its routing id.
+            self._sessions.remove(message.routing_id)
+            return None
+        session.seen_s = now_s
+        return session
 
     def _well_formed(self, messages: list[Message], answers: list[Answer]) -> _Batch:
         """Join the payloads, drop whole messages with a malformed record, fill from the key."""
@@ -339,6 +351,15 @@ class Gateway:
             for first in range(group.start, group.stop, REPORTS_PER_FRAME_MAX):
                 rows = events[first : min(first + REPORTS_PER_FRAME_MAX, group.stop)]
                 answers.append(Answer(routing_id, TAG_REPORTS, rows.tobytes()))
+
+
+def _routing_id_check(routing_id: bytes) -> None:
+    """Refuse a routing id that the client has chosen; those that ZeroMQ gives begin with a zero.
+
+    Whoever takes the same one once its connection is gone would receive its session's reports.
+    """
+    if not routing_id.startswith(b"\0"):
+        raise FrameError(expected="no routing id set", came=repr(routing_id[:16]), where="session")
 
 
 def _joined(answers: list[Answer]) -> list[Answer]:

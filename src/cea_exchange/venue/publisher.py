@@ -22,6 +22,7 @@ from cea_exchange.protocol.framing import (
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 LEVELS = 5
+"""Of each side that everybody may see (CEA-LST-09)."""
 ORDERS_PER_LEVEL_MAX = 200
 MARKET_DATA_ROWS_MAX = 8_192
 
@@ -111,7 +112,7 @@ def book(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
 
     Notes
     -----
-    Rules: CEA-LST-06 (a taker may pick a resting order).
+    Rules: CEA-LST-06 (a taker may pick a resting order), CEA-LST-09.
     """
     core = machine.core
 

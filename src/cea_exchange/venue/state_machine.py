@@ -65,6 +65,8 @@ class VenueStateMachine:
         Public key (z85 text) to `KeyHolder`; a revoked key is not in it.
     feed_seq : int
         The last item of the registry's feed that was applied; 0 is none.
+    feed_last : control message or None
+        What that item said.
     confirmed_date, confirmed_seq : int
         The last trading day the registry has confirmed, and the settlement sequence it gave.
     time_ns : int
@@ -79,6 +81,7 @@ class VenueStateMachine:
         self.account_groups: list[str] = []
         self.keys: dict[str, KeyHolder] = {}
         self.feed_seq = 0
+        self.feed_last: control.FeedCommand | None = None
         self.confirmed_date = 0
         self.confirmed_seq = 0
         self.time_ns = 0
@@ -152,7 +155,7 @@ class VenueStateMachine:
             raise ControlRefused(reason)
         self.time_ns = max(self.time_ns, message.at_ns)
         if isinstance(message, control.FeedItem):
-            self.feed_seq = message.transfer_seq
+            self.feed_seq, self.feed_last = message.transfer_seq, message.command
             return self._apply(message.command, message.transfer_seq)
         return self._apply(message, 0)
 
