@@ -15,7 +15,6 @@ from cea_exchange.domain.timetable import (
     changes_due,
     changes_of_day,
     day_start,
-    next_change_at,
     time_from_ns,
     time_parse,
     time_to_ns,
@@ -138,15 +137,6 @@ def test_a_time_at_the_edge_of_the_calendar_of_python_is_refused(text):
         time_parse(text)
 
 
-def test_the_next_change_is_found_over_holidays():
-    before = at("2025-09-30", "15:00:00")
-    assert next_change_at(PROFILE, CALENDAR, after=before) == at("2025-10-09", "09:00:00")
-    later = at("2025-10-09", "09:00:00")
-    state = {"day_open": date(2025, 10, 9)}
-    assert next_change_at(PROFILE, CALENDAR, after=later, **state) == at("2025-10-09", "09:30:00")
-    assert next_change_at(PROFILE, CALENDAR, after=at("2026-12-31", "15:00:00")) is None
-
-
 def test_nanoseconds_and_back():
     moment = at(WEDNESDAY, "09:30:00.123456")
     assert time_to_ns(moment) == 1_752_629_400_123_456_000
@@ -188,6 +178,3 @@ def test_small_steps_give_what_a_leap_gives(minutes):
         state = state_after(changes, **state)
         stepped += changes
     assert stepped == changes_due(PROFILE, CALENDAR, after=times[0], until=times[-1], **begun)
-    if stepped:
-        found = next_change_at(PROFILE, CALENDAR, after=times[0], **begun)
-        assert found == stepped[0].at

@@ -30,7 +30,8 @@ def serve(
     from zmq import ZMQError
 
     from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.registry.config import ConfigError, config_load
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.registry.config import config_load
     from cea_exchange.registry.daemon import RegistryDaemon
     from cea_exchange.registry.store import StoreError
 

@@ -36,7 +36,8 @@ def serve(
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import FolderInUse, JournalError, JournalFull, JournalPoisoned
     from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.venue.config import ConfigError, config_load
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.venue.config import config_load
     from cea_exchange.venue.daemon import VenueDaemon, VenueError
     from cea_exchange.venue.state_machine import StateDiverged
 

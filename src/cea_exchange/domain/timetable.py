@@ -160,28 +160,6 @@ def changes_due(
     return due
 
 
-def next_change_at(
-    profile: Profile,
-    calendar: TradingCalendar,
-    *,
-    after: datetime,
-    day_open: date | None = None,
-    last_date: date | None = None,
-) -> datetime | None:
-    """Return when the next change falls due after a time; None if the calendar ends before."""
-    after = after.astimezone(SHANGHAI)
-    day = after.date()
-    while day <= calendar.last:
-        end = day_start(day) + _DAY - timedelta(microseconds=1)
-        due = changes_due(
-            profile, calendar, after=after, until=end, day_open=day_open, last_date=last_date
-        )
-        if due:
-            return due[0].at
-        day += _DAY
-    return None
-
-
 def _trades(calendar: TradingCalendar, day: date) -> bool:
     # Days before the calendar's first can lie between `after` and `until`: nothing opened then.
     return calendar.first <= day and calendar.is_trading_day(day)

@@ -1,18 +1,11 @@
 """The registry daemon's settings: a TOML file, read once, strict."""
 
-import tomllib
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
 from cea_exchange.protocol.security import key_check, public_key_load
-
-Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp://.+:[0-9]{1,5}|ipc://.+)$")]
-
-
-class ConfigError(ValueError):
-    """The file can't be read, or says what no setting is: where, what was expected, what came."""
+from cea_exchange.protocol.settings import Address, settings_read
 
 
 class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -70,17 +63,5 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
 
 
 def config_load(path: Path | str) -> RegistryConfig:
-    """Read a config file.
-
-    Raises
-    ------
-    ConfigError
-        It can't be read, is no TOML, has an unknown key or a value of a wrong type.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        return msgspec.convert(tomllib.loads(text), RegistryConfig)
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a config file, {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    """Read the daemon's config file; ConfigError names the place of what is no setting."""
+    return settings_read(path, RegistryConfig)

@@ -1,6 +1,5 @@
 """The venue daemon's settings: a TOML file, read once, strict."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,13 +8,9 @@ import msgspec
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.protocol.security import key_check, public_key_load
+from cea_exchange.protocol.settings import Address, settings_read
 
-Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp://.+:[0-9]{1,5}|ipc://.+)$")]
 PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
-
-
-class ConfigError(ValueError):
-    """The file can't be read, or says what no setting is: where, what was expected, what came."""
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -119,22 +114,5 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
 
 def config_load(path: Path | str) -> VenueConfig:
-    """Read a config file.
-
-    Raises
-    ------
-    ConfigError
-        It can't be read, is no TOML, has an unknown key or a value of a wrong type.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-        settings = tomllib.loads(text)
-        for name, value in settings.items():
-            # msgspec takes a real that is whole for an integer.
-            if isinstance(value, float):
-                raise ConfigError(f"{path}: Expected `int`, got `float` - at `$.{name}`")
-        return msgspec.convert(settings, VenueConfig)
-    except OSError as error:
-        raise ConfigError(f"{path}: expected a config file, {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}") from None
+    """Read the daemon's config file; ConfigError names the place of what is no setting."""
+    return settings_read(path, VenueConfig)

@@ -56,11 +56,6 @@ class EventIndex:
             ids.frombytes(rows["client_order_id"][group].tobytes())
             seqs.frombytes(rows["seq"][group].tobytes())
 
-    def report_count(self, account_index: int) -> int:
-        """Return how many reports an account has."""
-        reports = self._reports.get(account_index)
-        return len(reports) if reports is not None else 0
-
     def report_events(self, account_index: int, first: int, count: int) -> array:
         """Return the event sequences of an account's reports from number `first` on."""
         reports = self._reports.get(account_index)
