@@ -1,6 +1,7 @@
 """Keys and sockets fail closed: no key, no handler, no allow-list entry means no connection."""
 
 import os
+import time
 
 import pytest
 import zmq
@@ -10,6 +11,7 @@ from cea_exchange.protocol.security import (
     CurveKeys,
     SecurityError,
     StrangerAdmitted,
+    StrangerTest,
     client_socket,
     refuses_strangers,
     sender_key,
@@ -69,6 +71,24 @@ def test_self_test_notices_a_socket_that_lets_everybody_in(context, allow_list):
     _, endpoint = bind(allow_list, context, server)
     with pytest.raises(StrangerAdmitted, match="random key"):
         refuses_strangers(endpoint, server.public)
+
+
+def test_the_proof_is_repeated_at_every_socket(context, allow_list):
+    """A list that opens to everybody while a daemon runs is noticed, whichever socket it guards."""
+    server, is_open = CurveKeys.new(), []
+    allow_list.allow(DOMAIN, lambda key: bool(is_open))
+    _, endpoint = bind(allow_list, context, server)
+    proof = StrangerTest(server.public, period_s=0.0)
+    try:
+        proof.add(endpoint, zmq.ROUTER)
+        is_open.append(True)
+        until = time.monotonic() + 10
+        with pytest.raises(StrangerAdmitted, match="random key"):
+            while time.monotonic() < until:
+                proof.turn(time.monotonic())
+                time.sleep(0.01)
+    finally:
+        proof.close()
 
 
 @pytest.mark.parametrize("allowed", [lambda key: 1, lambda key: 1 // 0, lambda key: None])

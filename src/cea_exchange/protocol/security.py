@@ -12,6 +12,7 @@ import os
 import struct
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -282,3 +283,59 @@ def refuses_strangers(
         stranger.disable_monitor()
         monitor.close(linger=0)
         context.destroy(linger=0)
+
+
+class StrangerTest:
+    """Proves at every socket of a daemon, now and then beside its loop, that strangers are refused.
+
+    Parameters
+    ----------
+    server_key
+        The daemon's public key.
+    period_s
+        From one proof to the next.
+    """
+
+    def __init__(self, server_key: str, *, period_s: float = 60.0) -> None:
+        self._server_key = server_key
+        self._period_s = period_s
+        self._sockets: list[tuple[str, int]] = []
+        self._due_s = time.monotonic() + period_s
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="stranger-test")
+        self._running: Future[None] | None = None
+
+    def add(self, endpoint: str, kind: int) -> None:
+        """Prove it of a bound socket at once, and from now on with the others.
+
+        Raises as `refuses_strangers` does; `kind` is the socket's own (``zmq.ROUTER``, ...).
+        """
+        stranger = zmq.SUB if kind == zmq.PUB else zmq.DEALER
+        refuses_strangers(endpoint, self._server_key, kind=stranger)
+        self._sockets.append((endpoint, stranger))
+
+    def turn(self, now_s: float) -> BaseException | None:
+        """Start a proof if one is due; return why the last one could not be finished.
+
+        Raises
+        ------
+        StrangerAdmitted
+            A socket lets strangers in; the daemon had better end.
+        """
+        trouble = None
+        if self._running is not None and self._running.done():
+            trouble = self._running.exception()
+            self._running = None
+            if isinstance(trouble, StrangerAdmitted):
+                raise trouble
+        if self._running is None and now_s >= self._due_s:
+            self._due_s = now_s + self._period_s
+            self._running = self._helper.submit(self._prove)
+        return trouble
+
+    def close(self) -> None:
+        """Wait for a proof under way, and start none any more."""
+        self._helper.shutdown(wait=True)
+
+    def _prove(self) -> None:
+        for endpoint, stranger in self._sockets:
+            refuses_strangers(endpoint, self._server_key, kind=stranger)

@@ -17,7 +17,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -33,9 +32,8 @@ from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
     SecurityError,
-    StrangerAdmitted,
+    StrangerTest,
     client_socket,
-    refuses_strangers,
     sender_key,
     server_socket,
 )
@@ -64,7 +62,6 @@ REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
 FULL_PAUSE_NS = 1_000_000_000
-SELF_TEST_NS = 60_000_000_000
 MESSAGES_PER_TURN_MAX = 100
 
 log = structlog.get_logger()
@@ -181,9 +178,7 @@ class RegistryDaemon:
         self._ask_from_ns = 0
         self._look_at_ns = 0
         self._quit = False
-        self._helper = ThreadPoolExecutor(max_workers=1)
-        self._self_testing: Future[None] | None = None
-        self._self_test_at_ns = time.monotonic_ns() + SELF_TEST_NS
+        self._stranger_test = StrangerTest(keys.public)
         self._context = zmq.Context()
         self._allow_list: AllowList | None = None
         self._sockets: list[zmq.Socket] = []
@@ -209,10 +204,8 @@ class RegistryDaemon:
                 address=address,
             )
             self._sockets.append(socket)
-        self._public_key = keys.public
+            self._stranger_test.add(endpoints[name], zmq.ROUTER)
         self._feed, self._admin = self._sockets
-        self._bound = tuple(endpoints.values())
-        self._self_test()
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
         odd = accounts_differing(self._store)
@@ -223,7 +216,7 @@ class RegistryDaemon:
 
     def close(self) -> None:
         """Close sockets and database."""
-        self._helper.shutdown()
+        self._stranger_test.close()
         if hasattr(self, "_line"):
             self._line.close()
         for socket in self._sockets:
@@ -260,26 +253,10 @@ class RegistryDaemon:
         while not self._quit:
             if not self._allow_list.is_running:
                 raise SecurityError("allow-list: its handler has stopped")
-            self._self_test_turn(time.monotonic_ns())
+            trouble = self._stranger_test.turn(time.monotonic())
+            if trouble is not None:
+                log.warning("stranger_test", error=str(trouble))
             self._turn()
-
-    def _self_test(self) -> None:
-        """Prove that a stranger is refused at every socket."""
-        for endpoint in self._bound:
-            refuses_strangers(endpoint, self._public_key)
-
-    def _self_test_turn(self, now_ns: int) -> None:
-        """Prove it again once a minute, beside the loop."""
-        if self._self_testing is not None and self._self_testing.done():
-            error = self._self_testing.exception()
-            self._self_testing = None
-            if isinstance(error, StrangerAdmitted):
-                raise error
-            if error is not None:
-                log.warning("self_test", error=str(error))
-        if now_ns >= self._self_test_at_ns:
-            self._self_test_at_ns = now_ns + SELF_TEST_NS
-            self._self_testing = self._helper.submit(self._self_test)
 
     def _turn(self) -> None:
         now_ns = time.monotonic_ns()

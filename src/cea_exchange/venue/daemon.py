@@ -10,7 +10,6 @@ Every way in ends in the sequencer; every way out carries only what is on disk.
 import json
 import os
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +42,7 @@ from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
     SecurityError,
-    StrangerAdmitted,
-    refuses_strangers,
+    StrangerTest,
     sender_key,
     server_socket,
 )
@@ -60,7 +58,6 @@ from cea_exchange.venue.sessions import Session, Sessions
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
-SELF_TEST_S = 60.0
 FEED_PAUSE_S = 1.0
 REPORT_ROWS_MAX = 5_000
 MESSAGES_PER_TURN_MAX = 20_000
@@ -135,13 +132,11 @@ class VenueDaemon:
         )
         self._feed = RegistryFeed(self._context, config, self.data, self._keys)
         self._heartbeat_due_s = time.monotonic()
-        self._self_test_due_s = self._heartbeat_due_s + SELF_TEST_S
-        self._self_testing: Future | None = None
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="self-test")
         self._endpoints_write()
 
     def _sockets_open(self) -> None:
         self._allow_list = AllowList(self._context)
+        self._stranger_test = StrangerTest(self._keys.public)
         self._operators = operators = self.config.operators(self.data)
         registry = {self.config.registry_key(self.data), *self.config.settlement_keys}
         keys = self.machine.keys
@@ -170,8 +165,7 @@ class VenueDaemon:
                 # Without it a report to a slow peer would be lost in silence.
                 socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 self._poller.register(socket, zmq.POLLIN)
-            stranger = zmq.SUB if kind == zmq.PUB else zmq.DEALER
-            refuses_strangers(self.endpoints[name], self._keys.public, kind=stranger)
+            self._stranger_test.add(self.endpoints[name], kind)
 
     def _endpoints_write(self) -> None:
         path = self.data / "venue" / "endpoints.json"
@@ -214,7 +208,7 @@ class VenueDaemon:
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
         self._feed.close()
-        self._helper.shutdown(wait=True)
+        self._stranger_test.close()
         self._allow_list.close()
         try:
             self.sequencer.close()
@@ -585,22 +579,9 @@ class VenueDaemon:
         self._sessions.expire(now_s - self.config.session_silence_s_max)
         if not self._allow_list.is_running:
             raise SecurityError("allow-list: its handler has stopped")
-        self._self_test(now_s)
-
-    def _self_test(self, now_s: float) -> None:
-        """Prove once a minute, beside the loop, that a stranger is still refused."""
-        if self._self_testing is not None and self._self_testing.done():
-            error = self._self_testing.exception()
-            self._self_testing = None
-            if isinstance(error, StrangerAdmitted):
-                raise error
-            if error is not None:
-                log.warning("self_test", error=str(error))
-        if now_s >= self._self_test_due_s:
-            self._self_test_due_s = now_s + SELF_TEST_S
-            self._self_testing = self._helper.submit(
-                refuses_strangers, self.endpoints["gateway"], self._keys.public
-            )
+        trouble = self._stranger_test.turn(now_s)
+        if trouble is not None:
+            log.warning("stranger_test", error=str(trouble))
 
 
 _PRODUCT_FIELDS = ("reference_price", "band_low", "band_high")
