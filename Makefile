@@ -1,13 +1,18 @@
 # Two commands on a fresh machine with Python 3.11+ (venv, headers), a C compiler and make:
 #   make demo   one trading day as real processes, settled and reconciled
 #   make test   the whole test suite
+# and for those who work on the core:
+#   make bench        speed and memory beside the peers'; results verified first
+#   make conformance  an order book written by somebody else as the judge
+#   make checked      the core's tests with bounds checks and trapped undefined behaviour
+#   make mutants      does `make test` notice small mistakes in the core?
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test checked build clean
+.PHONY: demo test bench conformance checked mutants build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -27,6 +32,35 @@ checked: build
 		--no-deps --target $(CHECKED)/site $(CHECKED)/source
 	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
 		tests/differential tests/property tests/unit/test_order_book.py tests/unit/test_script_random.py
+
+# Peers live in an interpreter of their own, whichever install; they are no dependencies.
+PEERS := build/bench/peers
+bench: build $(VENV)/.bench-installed $(PEERS)/.installed
+	$(BIN)/python -m bench
+	$(BIN)/python -m pytest -q bench/test_micro.py
+
+$(VENV)/.bench-installed: pyproject.toml | build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	touch $@
+
+$(PEERS)/.installed: bench/peers.txt
+	test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check numpy
+	while read -r peer; do \
+		$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" \
+			|| echo "$$peer does not install"; \
+	done < bench/peers.txt
+	touch $@
+
+conformance: build $(VENV)/.conformance-installed
+	$(BIN)/python tests/conformance/judge.py
+
+$(VENV)/.conformance-installed: pyproject.toml | build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[conformance]'
+	touch $@
+
+mutants: build
+	$(BIN)/python tests/mutation/run.py
 
 build: $(VENV)/.installed
 

@@ -12,7 +12,9 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CHECKED = os.environ.get("CEA_EXCHANGE_CHECKED", "0") == "1"
-MODULES = ("_book", "_accounts", "_market")
+MODULES = (
+    "_edge", "_views", "_book", "_book_state", "_accounts", "_trading", "_market", "_market_state",
+)
 
 DIRECTIVES = {
     "language_level": 3,

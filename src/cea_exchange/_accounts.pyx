@@ -1,18 +1,21 @@
-"""Trading accounts: what each has, what is locked, and what was bought today.
+"""Trading accounts: their memory, transfers in and out, and the day.
 
-Contents: storage, fees, locks, trades, transfers, day.
-
-Every function here either only reads, or changes what its caller has checked before. A trade can
-not fail for want of cash or allowances, because both were locked, or checked, at the order's limit.
+Contents: storage, transfers, day. What trading does with them is in _accounts.pxd, inline.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
+from cea_exchange._ladder cimport memory_reserve, memory_return
 from cea_exchange._records cimport *
 
 cdef int64_t TOTAL_LIMIT = <int64_t>1 << 62
+
+if sizeof(Account) != 64 or sizeof(Holding) != 32 or sizeof(Operators) != 128:
+    raise ImportError(
+        f"Account, Holding and Operators are {sizeof(Account)}, {sizeof(Holding)} and "
+        f"{sizeof(Operators)} bytes, not 64, 32, 128"
+    )
 
 
 # -- Storage --------------------------------------------------------------------------------------
@@ -22,11 +25,19 @@ cdef bint accounts_open(Accounts* book) noexcept nogil:
     return accounts_reserve(book, 64, 4)
 
 
+cdef size_t holding_bytes(uint32_t account_capacity, uint32_t product_capacity) noexcept nogil:
+    return <size_t>account_capacity * product_capacity * sizeof(Holding)
+
+
 cdef void accounts_close(Accounts* book) noexcept nogil:
-    free(book.accounts)
-    free(book.holdings)
+    memory_return(book.accounts, book.account_capacity * sizeof(Account))
+    memory_return(book.holdings, holding_bytes(book.account_capacity, book.product_capacity))
+    memory_return(book.operators, book.account_capacity * sizeof(Operators))
+    memory_return(book.tonnes_totals, book.product_capacity * sizeof(int64_t))
     book.accounts = NULL
     book.holdings = NULL
+    book.operators = NULL
+    book.tonnes_totals = NULL
 
 
 cdef bint accounts_reserve(
@@ -34,198 +45,37 @@ cdef bint accounts_reserve(
 ) noexcept nogil:
     """Make room for so many accounts and products; False, and nothing changed, without memory."""
     cdef uint32_t account
-    cdef Account* accounts
-    cdef Holding* holdings
-    accounts = <Account*>calloc(account_capacity, sizeof(Account))
-    holdings = <Holding*>calloc(<size_t>account_capacity * product_capacity, sizeof(Holding))
-    if accounts == NULL or holdings == NULL:
-        free(accounts)
-        free(holdings)
+    cdef Accounts wider
+    wider.account_capacity = account_capacity
+    wider.product_capacity = product_capacity
+    wider.accounts = <Account*>memory_reserve(account_capacity * sizeof(Account))
+    wider.holdings = <Holding*>memory_reserve(holding_bytes(account_capacity, product_capacity))
+    wider.operators = <Operators*>memory_reserve(account_capacity * sizeof(Operators))
+    wider.tonnes_totals = <int64_t*>memory_reserve(product_capacity * sizeof(int64_t))
+    if (
+        wider.accounts == NULL or wider.holdings == NULL or wider.operators == NULL
+        or wider.tonnes_totals == NULL
+    ):
+        accounts_close(&wider)
         return False
     if book.account_count > 0:
-        memcpy(accounts, book.accounts, book.account_count * sizeof(Account))
+        memcpy(wider.accounts, book.accounts, book.account_count * sizeof(Account))
+        memcpy(wider.operators, book.operators, book.account_count * sizeof(Operators))
+    if book.product_capacity > 0:
+        memcpy(wider.tonnes_totals, book.tonnes_totals, book.product_capacity * sizeof(int64_t))
     for account in range(book.account_count):
         memcpy(
-            &holdings[<size_t>account * product_capacity],
-            &book.holdings[<size_t>account * book.product_capacity],
+            holding_of(&wider, account, 0), holding_of(book, account, 0),
             book.product_capacity * sizeof(Holding),
         )
     accounts_close(book)
-    book.accounts = accounts
-    book.holdings = holdings
+    book.accounts = wider.accounts
+    book.holdings = wider.holdings
+    book.operators = wider.operators
+    book.tonnes_totals = wider.tonnes_totals
     book.account_capacity = account_capacity
     book.product_capacity = product_capacity
     return True
-
-
-cdef Holding* holding_of(
-    const Accounts* book, uint32_t account_index, uint16_t product_index,
-) noexcept nogil:
-    return &book.holdings[<size_t>account_index * book.product_capacity + product_index]
-
-
-# -- Fees -----------------------------------------------------------------------------------------
-
-cdef int64_t fee_due(const FeeRule* rule, uint64_t amount) noexcept nogil:
-    """The fee of an order that has traded `amount` fen in all: rounded up, the minimum once.
-
-    Rules: CEA-FEE-01.
-    """
-    cdef uint128 product
-    cdef int64_t fee
-    if amount == 0:
-        return 0
-    product = amount
-    product = (product * <uint64_t>rule.basis_points + 9999) / 10000
-    fee = <int64_t>product
-    return fee if fee > rule.fen_min else rule.fen_min
-
-
-cdef int64_t fee_due_seller(const FeeRule* rule, uint64_t amount) noexcept nogil:
-    """The same, but never more than what the sale brought."""
-    cdef int64_t fee = fee_due(rule, amount)
-    return fee if <uint64_t>fee < amount else <int64_t>amount
-
-
-# -- Locks ----------------------------------------------------------------------------------------
-
-cdef int64_t buy_lock(const Accounts* book, const Order* order) noexcept nogil:
-    """Cash an open buy needs at its limit: price x tonnes open and the fee still to come.
-
-    Rules: CEA-FND-01.
-    """
-    cdef int64_t amount = order.price * order.tonnes_open
-    if book.fee.basis_points == 0 and book.fee.fen_min == 0:
-        return amount
-    return (
-        amount + fee_due(&book.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due(&book.fee, order.amount_traded)
-    )
-
-
-cdef void order_lock(Accounts* book, const Order* order) noexcept nogil:
-    """Lock what an order that comes to rest may need."""
-    cdef Holding* holding
-    if not book.checked:
-        return
-    holding = holding_of(book, order.owner, order.product_index)
-    if order.side == SIDE_BUY:
-        book.accounts[order.owner].cash_locked += buy_lock(book, order)
-        holding.buys_open += order.tonnes_open
-    else:
-        holding.locked += order.tonnes_open
-
-
-cdef void order_unlock(Accounts* book, const Order* order) noexcept nogil:
-    """Give back what an order that leaves the book had locked."""
-    cdef Holding* holding
-    if not book.checked:
-        return
-    holding = holding_of(book, order.owner, order.product_index)
-    if order.side == SIDE_BUY:
-        book.accounts[order.owner].cash_locked -= buy_lock(book, order)
-        holding.buys_open -= order.tonnes_open
-    else:
-        holding.locked -= order.tonnes_open
-
-
-cdef uint8_t order_unfunded(
-    const Accounts* book, const Order* wanted, const Order* replaced,
-) noexcept nogil:
-    """Why an order may not be had: holding limit, cash, allowances, T+1; `REASON_NONE` if it may.
-
-    `replaced` is the resting order it takes the place of, whose lock counts as free, or NULL.
-
-    Rules: CEA-FND-02, CEA-FND-03, CEA-FND-04, CEA-FND-06.
-    """
-    cdef const Account* account = &book.accounts[wanted.owner]
-    cdef const Holding* holding
-    cdef int64_t free_tonnes
-    cdef int64_t free_cash
-    cdef uint64_t held
-    if not book.checked:
-        return REASON_NONE
-    holding = holding_of(book, wanted.owner, wanted.product_index)
-    if wanted.side == SIDE_BUY:
-        if book.holding_tonnes_max != 0:
-            held = <uint64_t>holding.tonnes + <uint64_t>holding.buys_open
-            held += <uint64_t>wanted.tonnes_open
-            if replaced != NULL:
-                held -= <uint64_t>replaced.tonnes_open
-            if held > <uint64_t>book.holding_tonnes_max:
-                return REASON_HOLDING_LIMIT
-        free_cash = account.cash - account.cash_locked
-        if replaced != NULL:
-            free_cash += buy_lock(book, replaced)
-        return REASON_CASH_INSUFFICIENT if buy_lock(book, wanted) > free_cash else REASON_NONE
-    free_tonnes = holding.tonnes - holding.locked
-    if replaced != NULL:
-        free_tonnes += replaced.tonnes_open
-    if wanted.tonnes_open > free_tonnes:
-        return REASON_ALLOWANCES_INSUFFICIENT
-    if wanted.tonnes_open > free_tonnes - holding.bought_today:
-        return REASON_ALLOWANCES_BOUGHT_TODAY
-    return REASON_NONE
-
-
-# -- Trades ---------------------------------------------------------------------------------------
-
-cdef int64_t leg_buy(
-    Accounts* book, const Order* order, int64_t price, int64_t tonnes, bint resting,
-) noexcept nogil:
-    """Move the buyer's side of a trade and return the fee. The order is as before the trade.
-
-    A resting order's lock shrinks to what is open; a taker has not locked anything yet.
-    """
-    cdef int64_t amount = price * tonnes
-    cdef int64_t fee
-    cdef Order after
-    cdef Account* account
-    cdef Holding* holding
-    if not book.checked:
-        return 0
-    account = &book.accounts[order.owner]
-    holding = holding_of(book, order.owner, order.product_index)
-    fee = (
-        fee_due(&book.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due(&book.fee, order.amount_traded)
-    )
-    if resting:
-        after = order[0]
-        after.tonnes_open -= tonnes
-        after.amount_traded += <uint64_t>amount
-        account.cash_locked += buy_lock(book, &after) - buy_lock(book, order)
-        holding.buys_open -= tonnes
-    account.cash -= amount + fee
-    book.cash_total -= amount + fee
-    holding.tonnes += tonnes
-    holding.bought_today += tonnes
-    return fee
-
-
-cdef int64_t leg_sell(
-    Accounts* book, const Order* order, int64_t price, int64_t tonnes, bint resting,
-) noexcept nogil:
-    """Move the seller's side of a trade and return the fee. The order is as before the trade."""
-    cdef int64_t amount = price * tonnes
-    cdef int64_t fee
-    cdef Account* account
-    cdef Holding* holding
-    if not book.checked:
-        return 0
-    account = &book.accounts[order.owner]
-    holding = holding_of(book, order.owner, order.product_index)
-    fee = (
-        fee_due_seller(&book.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due_seller(&book.fee, order.amount_traded)
-    )
-    if resting:
-        holding.locked -= tonnes
-    holding.tonnes -= tonnes
-    account.cash += amount - fee
-    account.proceeds_today += amount
-    book.cash_total += amount - fee
-    return fee
 
 
 # -- Transfers ------------------------------------------------------------------------------------
@@ -239,7 +89,7 @@ cdef uint8_t deposit_refused(
         return REASON_TONNES_NOT_POSITIVE
     total = book.cash_total
     if product_index != PRODUCT_NONE:
-        total = book.tonnes_total[product_index]
+        total = book.tonnes_totals[product_index]
     return REASON_AMOUNT_TOO_LARGE if amount >= TOTAL_LIMIT - total else REASON_NONE
 
 
@@ -280,7 +130,7 @@ cdef void balance_move(
         book.cash_total += amount
     else:
         holding_of(book, account_index, product_index).tonnes += amount
-        book.tonnes_total[product_index] += amount
+        book.tonnes_totals[product_index] += amount
 
 
 # -- Day ------------------------------------------------------------------------------------------
@@ -291,6 +141,6 @@ cdef void accounts_day_open(Accounts* book) noexcept nogil:
     cdef uint32_t index
     for index in range(book.account_count):
         book.accounts[index].proceeds_today = 0
-        memset(book.accounts[index].last_client_order_id, 0, OPERATORS_MAX * sizeof(uint64_t))
+        memset(&book.operators[index], 0, sizeof(Operators))
     for cell in range(<size_t>book.account_count * book.product_capacity):
         book.holdings[cell].bought_today = 0

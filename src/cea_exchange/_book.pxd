@@ -1,128 +1,66 @@
-"""C-level vocabulary of the limit order book. Behaviour is in _book.pyx."""
+"""C-level vocabulary of the order book, for `cimport`. Behaviour is in _book.pyx.
+
+    from cea_exchange._book cimport OrderBook, book_enter
+    from cea_exchange._stream cimport EVENTS_ALL, EventSink, sink_of
+
+    cdef OrderBook book = OrderBook(1, 10_000, order_count_max=1_000)
+    cdef EventSink sink = sink_of(rows, capacity, EVENTS_ALL)
+    book_enter(&book.state, &sink, order_id, SIDE_BUY, price, tonnes, owner)
+
+Whoever drives a book's `state` without the GIL sees to it that nobody else is inside.
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
+from cea_exchange._id_index cimport IdIndex
+from cea_exchange._ladder cimport Ladder, Order, OrderPool, SelfTrade
 from cea_exchange._records cimport CommandRecord, EventRecord
+from cea_exchange._stream cimport EventSink
 
 
-cdef extern from *:
-    # Cython has no 128-bit integers and takes these for its widest ones. They never meet Python.
-    ctypedef long long int128 "__int128"
-    ctypedef unsigned long long uint128 "unsigned __int128"
-
-
-cdef enum:
-    SLOT_NONE = 0             # Slot 0 is never used, so zeroed memory holds no orders.
-    LEVEL_NONE = -1
-    BITMAP_HEIGHT_MAX = 6     # 64 ** 6 levels.
-
-
-cdef struct Order:            # 64 bytes: one cache line.
-    uint64_t order_id
-    uint64_t client_order_id  # The id of the command that entered it.
-    uint64_t priority         # Larger is later; new each time it goes to the back of a level.
-    uint64_t amount_traded    # Sum of price x tonnes traded so far.
-    int64_t price
-    int64_t tonnes_open       # > 0 while resting.
-    uint32_t owner            # account_index in a market.
-    uint32_t older            # Neighbours at its level, or SLOT_NONE.
-    uint32_t newer            # Links the free slots too.
-    uint16_t product_index
-    uint8_t side              # 0 marks a free slot.
-    uint8_t flags             # OrderFlag bits.
-
-
-cdef struct OrderPool:
-    Order* orders             # [order_count_max + 1]
-    uint32_t free_slot        # Head of the list of released slots.
-    uint32_t slot_last        # Slots above it were never used.
-    uint32_t order_count
-    uint32_t order_count_max
-
-
-cdef struct Level:            # 32 bytes.
-    uint32_t oldest
-    uint32_t newest
-    uint32_t order_count
-    uint32_t padding
-    int128 tonnes             # 128 bits: no number of 63-bit orders overflows it.
-
-
-cdef struct Book:
-    Level* levels             # [price_max - price_min + 1], touched where orders are.
-    int64_t price_min
-    int64_t price_max
-    int64_t best[3]           # By side: index of the best level, or LEVEL_NONE.
-    uint64_t* bitmap[BITMAP_HEIGHT_MAX]  # Row 0: a bit a level; row n + 1: a bit a word of row n.
-    int bitmap_height
-    uint64_t* bitmap_memory
-    size_t bitmap_bytes
-    size_t level_bytes
-
-
-cdef struct Walk:             # What an order would do, found without doing it.
-    int64_t tonnes_left
-    uint32_t makers           # Resting orders it would take, ...
-    uint32_t makers_filled    # ... and how many of them whole.
-    bint self_met             # One of them is of the same owner.
-    bint crosses_still        # After the levels it may take it could still trade.
-
-
-cdef struct IdIndex:          # Any 64-bit order id -> slot.
-    uint32_t* dense           # Ids below DENSE_IDS, by id.
-    uint32_t* hashed          # The others, open addressing.
-    uint64_t hash_mask
-    size_t hash_bytes
-
-
-cdef bint pool_open(OrderPool* pool, uint32_t order_count_max) noexcept nogil
-cdef void pool_close(OrderPool* pool) noexcept nogil
-cdef uint32_t slot_acquire(OrderPool* pool) noexcept nogil
-cdef void slot_release(OrderPool* pool, uint32_t slot) noexcept nogil
-
-cdef bint book_open(Book* book, int64_t price_min, int64_t price_max) noexcept nogil
-cdef void book_close(Book* book) noexcept nogil
-cdef void book_rest(Book* book, OrderPool* pool, uint32_t slot) noexcept nogil
-cdef void book_unlink(Book* book, OrderPool* pool, uint32_t slot) noexcept nogil
-cdef void book_reduce(Book* book, OrderPool* pool, uint32_t slot, int64_t tonnes) noexcept nogil
-cdef void book_walk(
-    const Book* book, const OrderPool* pool, uint32_t owner, int side, int64_t price,
-    int64_t tonnes, uint32_t levels_max, Walk* walk,
-) noexcept nogil
-cdef int64_t level_worse(const Book* book, int side, int64_t index) noexcept nogil
-cdef bint price_crosses(int side, int64_t price, int64_t resting_price) noexcept nogil
-cdef str book_broken(const Book* book, const OrderPool* pool, int product_index)
-cdef list book_depth(const Book* book, int side, object levels)
-cdef list book_orders_at(const Book* book, const OrderPool* pool, int side, int64_t price)
-
-cdef object int_of_128(uint128 value)
-cdef int records_check(object array, object dtype, str name) except -1
-cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except -1
-cdef object malformed_error(int64_t row)
-cdef int side_exact(object side) except -1
-cdef int64_t exact_int64(object value, str name) except? -1
-cdef uint64_t exact_uint64(object value, str name) except? 0xFFFFFFFFFFFFFFFF
-cdef uint32_t exact_uint32(object value, str name) except? 0xFFFFFFFF
-
-
-cdef int64_t row_malformed(const CommandRecord* commands, int64_t count) noexcept nogil
+cdef struct Outcome:          # What became of the last command.
+    int64_t tonnes_open       # Rests on the book now.
+    int64_t tonnes_canceled   # Left the book, or never came to rest, without trading.
+    uint8_t reason            # Why it was refused, or why a remainder was cancelled.
 
 
 cdef struct BookState:        # All of an OrderBook.
-    Book book
+    Ladder ladder
     OrderPool pool
     IdIndex index
     uint64_t event_seq
     uint64_t priority_last
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
-    bint self_trade_allowed
-    EventRecord* events       # The caller's rows, during a call.
-    int64_t rows_free
-    int64_t rows_written
-    bint trades_only
-    uint16_t product_index    # Of the command in hand, given back in its events.
-    uint16_t operator_index
-    EventRecord scratch       # Where events go that are counted but not written.
+    SelfTrade self_trade
+    bint pick_allowed
+    Outcome outcome
+
+
+# Each applies one command. It returns 0; or how many rows it needs, more than the sink has free,
+# and nothing was done; or COMMAND_MALFORMED. A refusal is an event, and in `outcome`.
+cdef int64_t book_apply(
+    BookState* state, const CommandRecord* command, EventSink* sink,
+) noexcept nogil
+cdef int64_t book_enter(
+    BookState* state, EventSink* sink, uint64_t order_id, uint8_t side, int64_t price,
+    int64_t tonnes, uint32_t owner, uint8_t tif=*, uint8_t flags=*, uint64_t pick_order_id=*,
+) noexcept nogil
+cdef int64_t book_cancel(BookState* state, EventSink* sink, uint64_t order_id) noexcept nogil
+cdef int64_t book_amend(
+    BookState* state, EventSink* sink, uint64_t order_id, int64_t price, int64_t tonnes,
+) noexcept nogil
+
+# As `book_apply`, for many; stops before a command that it can't apply. Returns how many it did,
+# and in `needed` what the next one gave.
+cdef int64_t book_apply_all(
+    BookState* state, const CommandRecord* commands, int64_t count, EventSink* sink,
+    int64_t* needed,
+) noexcept nogil
+
+cdef const Order* book_order(const BookState* state, uint64_t order_id) noexcept nogil  # Or NULL.
+# Whether a side has orders, and its best price.
+cdef bint book_best(const BookState* state, int side, int64_t* price) noexcept nogil
+cdef int64_t book_tonnes_at(const BookState* state, int64_t price) noexcept nogil
 
 
 cdef class OrderResult:
@@ -130,6 +68,7 @@ cdef class OrderResult:
     cdef readonly int64_t tonnes_open
     cdef readonly int64_t tonnes_canceled
     cdef readonly tuple trades
+    cdef readonly tuple orders_canceled
 
 
 cdef class OrderBook:

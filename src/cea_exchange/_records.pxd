@@ -114,6 +114,7 @@ cdef enum:
     REASON_DISCONNECTED = 106
     REASON_KILLED = 107
     REASON_PRODUCT_DELISTED = 108
+    REASON_SELF_TRADE_PREVENTED = 109
 
 cdef struct CommandRecord:
     uint8_t kind
@@ -204,6 +205,24 @@ cdef struct CheckpointRecord:
     uint32_t trading_date
     uint8_t reserved_6[3]
     uint8_t phase
+
+cdef struct OrderRecord:
+    uint64_t order_id
+    uint64_t client_order_id
+    uint64_t priority
+    uint64_t amount_traded
+    int64_t price
+    int64_t tonnes_open
+    uint32_t account_index
+    uint16_t product_index
+    uint8_t side
+    uint8_t flags
+
+cdef struct LevelRecord:
+    int64_t price
+    int64_t tonnes
+    uint32_t order_count
+    uint32_t reserved
 
 cdef struct MarketDataRecord:
     uint8_t kind

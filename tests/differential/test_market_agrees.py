@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +15,7 @@ from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
+    ORDER_DTYPE,
     CommandKind,
     EventKind,
     Operation,
@@ -22,18 +24,14 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.matching.reference import Decision, ReferenceMarket
 from cea_exchange.matching.reference_book import price_crosses
+from differential.market_cases import (
+    CORES,
+    REASONS_ELSEWHERE,
+    MarketCase,
+    MarketComparison,
+    market_cases,
+)
 from differential.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
-
-CORES = (ReferenceMarket, CompiledMarket)
-
-REASONS_ELSEWHERE = {
-    Reason.THROTTLED,
-    Reason.TRADING_DATE_MISMATCH,
-    Reason.DISCONNECTED,
-    Reason.KILLED,
-    Reason.PRODUCT_DELISTED,
-}
-"""Given by the gateway or by later operator acts, never by the market core."""
 
 numbers = st.integers(0, 255)
 steps_strategy = st.lists(
@@ -66,6 +64,19 @@ def test_markets_agree_over_long_days(rules_name: str) -> None:
     """Long seeded sequences fill the books deeper than random lists do."""
     for seed in range(8):
         Flow(CORES, RULES[rules_name]).run(steps_seeded(1000 + seed, 600))
+
+
+@settings(
+    max_examples=200,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(market_cases)
+def test_markets_agree_on_batches_under_any_rules(case: MarketCase) -> None:
+    """Drawn rules, batches in buffers of several sizes, copies and restored markets."""
+    MarketComparison(case).take_all()
 
 
 def test_every_event_and_every_reason_occurs() -> None:
@@ -298,6 +309,54 @@ def test_a_day_must_be_open_to_be_closed(make_core: Callable[..., Any]) -> None:
         with pytest.raises(ValueError):
             getattr(market, name)(*arguments)
     assert market.state_hash() == before
+
+
+@pytest.mark.parametrize("make_core", CORES)
+def test_a_snapshot_has_its_orders_as_records_by_priority(make_core: Callable[..., Any]) -> None:
+    """The middle ask was amended last, so it comes last."""
+    market = market_of_three_asks(make_core)
+    change = enter(0, Side.SELL, 102, 10, client_order_id=4)
+    change["kind"], change["order_id"] = CommandKind.AMEND, 2
+    market.process(change, np.zeros(2, EVENT_DTYPE))
+    orders = np.frombuffer(msgspec.msgpack.decode(market.snapshot())["orders"], ORDER_DTYPE)
+    assert orders.tolist() == [
+        (1, 1, 1, 0, 101, 10, 0, 0, Side.SELL, 0),
+        (3, 3, 3, 0, 103, 10, 0, 0, Side.SELL, 0),
+        (2, 2, 4, 0, 102, 10, 0, 0, Side.SELL, 0),
+    ]
+
+
+WRONG_ORDERS = {
+    "half a record": lambda orders: orders.tobytes()[:-28],
+    "a byte more": lambda orders: orders.tobytes() + b"\0",
+    "a list": lambda orders: orders.tolist(),
+    "an unknown account": lambda orders: with_field(orders, "account_index", 3),
+    "an unknown product": lambda orders: with_field(orders, "product_index", 1),
+    "no such side": lambda orders: with_field(orders, "side", 3),
+    "no tonnes": lambda orders: with_field(orders, "tonnes_open", 0),
+    "one id twice": lambda orders: with_field(orders, "order_id", 1),
+    "one priority twice": lambda orders: with_field(orders, "priority", 1),
+}
+
+
+def with_field(orders: np.ndarray, name: str, value: int) -> bytes:
+    """The records with another value in the second of them."""
+    changed = orders.copy()
+    changed[name][1] = value
+    return changed.tobytes()
+
+
+@pytest.mark.parametrize("make_core", CORES)
+@pytest.mark.parametrize("spoil", WRONG_ORDERS.values(), ids=WRONG_ORDERS)
+def test_a_snapshot_of_impossible_orders_is_refused(
+    make_core: Callable[..., Any], spoil: Callable[[np.ndarray], Any]
+) -> None:
+    """By either core, before there is a market."""
+    market = market_of_three_asks(make_core)
+    state = msgspec.msgpack.decode(market.snapshot())
+    state["orders"] = spoil(np.frombuffer(state["orders"], ORDER_DTYPE))
+    with pytest.raises((TypeError, ValueError)):
+        make_core.from_snapshot(market.rules, msgspec.msgpack.encode(state))
 
 
 def test_reference_imports_nothing_compiled() -> None:

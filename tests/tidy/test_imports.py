@@ -14,14 +14,26 @@ PACKAGE = SOURCE / "cea_exchange"
 
 # What a compiled module may take from the package; the generated layouts hold layout only.
 LAYOUTS = {"cea_exchange._records", "cea_exchange.domain.records"}
+INLINE = {f"cea_exchange.{name}" for name in ("_ladder", "_stream", "_hash")}
+EDGE = {"cea_exchange._edge", "cea_exchange._views"}
+BOOK = {f"cea_exchange.{name}" for name in ("_book", "_book_state", "_id_index")}
+MARKET = {f"cea_exchange.{name}" for name in ("_accounts", "_trading", "_market_state")}
 COMPILED = {
     "_records": set(),
-    "_book": LAYOUTS,
-    "_accounts": LAYOUTS | {"cea_exchange._book", "cea_exchange.domain"},
-    "_market": LAYOUTS
-    | {"cea_exchange._book", "cea_exchange._accounts", "cea_exchange.domain"},
+    "_hash": set(),
+    "_ladder": LAYOUTS,
+    "_stream": LAYOUTS | INLINE,
+    "_id_index": {"cea_exchange._ladder"},
+    "_edge": LAYOUTS,
+    "_views": LAYOUTS | INLINE | EDGE,
+    "_book": LAYOUTS | INLINE | EDGE | BOOK,
+    "_book_state": LAYOUTS | INLINE | EDGE | BOOK,
+    "_accounts": LAYOUTS | INLINE,
+    "_trading": LAYOUTS | INLINE | MARKET,
+    "_market_state": LAYOUTS | INLINE | EDGE | MARKET,
+    "_market": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange.domain"},
 }
-FOREIGN = {"libc", "cpython", "cython", "numpy", "msgspec"}
+FOREIGN = {"libc", "cpython", "cython", "numpy", "msgspec", "google_crc32c"}
 FOREIGN |= {"collections", "datetime", "hashlib", "operator", "struct"}
 IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))")
 
@@ -92,10 +104,10 @@ def test_compiled_modules_import_only_what_lies_below_them():
         ("_book", "from cea_exchange._accounts cimport Account", False),
         ("_book", "from cea_exchange.domain.profile import MarketRules", False),
         ("_book", "import zmq", False),
-        ("_market", "from cea_exchange._book cimport Book", True),
+        ("_market", "from cea_exchange._trading cimport Market", True),
         ("_market", "from cea_exchange.domain.profile import MarketRules", True),
         ("_market", "from cea_exchange.matching import market", False),
-        ("_market", "from cea_exchange._books cimport Book", False),
+        ("_market", "from cea_exchange._tradings cimport Market", False),
     ],
 )
 def test_the_reader_of_cython_imports_decides_rightly(own, line, allowed):

@@ -19,6 +19,7 @@ from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
+    ORDER_DTYPE,
     PRODUCT_NONE,
     CommandKind,
     EventKind,
@@ -446,11 +447,24 @@ def test_a_copy_goes_its_own_way():
     assert before == market.state_hash() != other.state_hash()
 
 
+WRONG_ORDERS = (
+    ("account_index", 99), ("product_index", 99), ("side", 0), ("side", 3), ("price", 1),
+    ("price", 1 << 40), ("tonnes_open", 0), ("flags", 2), ("priority", 0), ("priority", 1 << 40),
+    ("order_id", 0), ("order_id", 1 << 40),
+)
+
+
 def test_a_snapshot_that_can_not_be_is_refused():
     market = a_market()
     Desk(market).enter(0, Side.SELL, 10_000, 10)
     state = msgspec.msgpack.decode(market.snapshot())
-    for change in ({"order_id_last": 0}, {"orders": [[*state["orders"][0][:4], 1, 9, 1, 0, 0, 1]]}):
+    changes = [{"order_id_last": 0}, {"orders": state["orders"][:-1]}, {"orders": [1]}]
+    for field, value in WRONG_ORDERS:
+        orders = np.frombuffer(state["orders"], ORDER_DTYPE).copy()
+        orders[field] = value
+        changes.append({"orders": orders.tobytes()})
+    changes.append({"orders": 2 * state["orders"]})
+    for change in changes:
         with pytest.raises(ValueError):
             CompiledMarket.from_snapshot(RULES, msgspec.msgpack.encode(state | change))
     with pytest.raises(ValueError):

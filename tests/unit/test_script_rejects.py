@@ -7,6 +7,8 @@ from cea_exchange.domain.records import Reason
 
 GATEWAY = {Reason.THROTTLED, Reason.TRADING_DATE_MISMATCH}
 LATER = {Reason.DISCONNECTED, Reason.KILLED, Reason.PRODUCT_DELISTED}
+# Given under other profiles only: tests/unit/test_self_trade.py.
+OTHER_PROFILES = {Reason.SELF_TRADE_PREVENTED}
 
 REFUSED = {
     "PRODUCT_UNKNOWN": [buy("a1", "100.00", 1, product="CEA99")],
@@ -167,7 +169,7 @@ def test_every_reason_of_listed_trading_is_reached() -> None:
     reached = {*REFUSED, *REFUSED_TRANSFERS, *OPERATOR_REFUSED, *CANCELED}
     reached |= {"SELF_TRADE", "HOLDING_LIMIT", "CAPACITY", "PROCEEDS_OF_TODAY"}
     expected = {reason.name for reason in Reason} - {"NONE"}
-    assert reached == expected - {reason.name for reason in GATEWAY | LATER}
+    assert reached == expected - {reason.name for reason in GATEWAY | LATER | OTHER_PROFILES}
 
 
 def test_refused_commands_do_not_use_up_an_id() -> None:

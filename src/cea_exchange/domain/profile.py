@@ -23,7 +23,7 @@ TIME_FORM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 RuleId = Annotated[str, Meta(pattern=RULE_ID_FORM)]
 TimeOfDay = Annotated[str, Meta(pattern=TIME_FORM)]
 PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
-SelfTrade = Literal["reject", "allow"]
+SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "cancel_both"]
 Rounding = Literal["half_up", "inward"]
 
 
@@ -36,7 +36,8 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Notes
     -----
-    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-FEE-01, CEA-FND-06.
+    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-FEE-01,
+    CEA-FND-06.
     """
 
     name: str
@@ -50,7 +51,8 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """How many of the best opposite price levels one order reaches; 0 is all."""
     pick_allowed: bool
     self_trade: str
-    """`reject` (the whole order) or `allow`."""
+    """Where an order would meet one of its own account: `reject` (the whole order), `allow`,
+    `cancel_resting`, `cancel_incoming` (what is left of it) or `cancel_both`."""
     holdings_checked: bool
     """False: the market keeps no balances (book only, for replays of foreign flow)."""
     fee_bp: int

@@ -212,6 +212,8 @@ class Reason(IntEnum):
     """an operator's kill switch"""
     PRODUCT_DELISTED = 108
     """its product was delisted"""
+    SELF_TRADE_PREVENTED = 109
+    """it met an order of the same owner, and the profile cancels"""
 
 
 COMMAND_DTYPE = np.dtype(
@@ -319,6 +321,32 @@ CHECKPOINT_DTYPE = np.dtype(
     ]
 )
 """A CHECKPOINT event: what both sides compare, as of the event before it."""
+
+ORDER_DTYPE = np.dtype(
+    [
+        ("order_id", "<u8"),
+        ("client_order_id", "<u8"),
+        ("priority", "<u8"),
+        ("amount_traded", "<u8"),
+        ("price", "<i8"),
+        ("tonnes_open", "<i8"),
+        ("account_index", "<u4"),
+        ("product_index", "<u2"),
+        ("side", "u1"),
+        ("flags", "u1"),
+    ]
+)
+"""A resting order, in snapshots and in views of a book."""
+
+LEVEL_DTYPE = np.dtype(
+    [
+        ("price", "<i8"),
+        ("tonnes", "<i8"),
+        ("order_count", "<u4"),
+        ("reserved", "<u4"),
+    ]
+)
+"""A price level of a book as views give it."""
 
 MARKET_DATA_DTYPE = np.dtype(
     [

@@ -42,7 +42,14 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.matching import reference_state
-from cea_exchange.matching.reference_book import Order, ReferenceBook, opposite, price_crosses
+from cea_exchange.matching.reference_book import (
+    Meeting,
+    Order,
+    ReferenceBook,
+    Walk,
+    opposite,
+    price_crosses,
+)
 from cea_exchange.matching.reference_funds import Account, Holding, ReferenceFunds
 
 PRICE_MAX = 10_000_000
@@ -142,20 +149,19 @@ class Decision:
     """What a well-formed command leads to, worked out before anything changes."""
 
     refusal: Reason = Reason.NONE
-    takes: list[tuple[Order, int]] = field(default_factory=list)
-    remainder: int = 0
+    walk: Walk = field(default_factory=Walk)
     cancel_reason: Reason = Reason.NONE
-    """why the remainder does not rest"""
+    """why what is left does not rest"""
     keeps_place: bool = False
     """an amend that stays where it is"""
 
     def row_count(self, kind: int, trades_only: bool) -> int:
         """How many events it gives."""
         if trades_only:
-            return len(self.takes)
+            return self.walk.trade_count
         if self.refusal or kind == CommandKind.CANCEL or self.keeps_place:
             return 1
-        return 1 + len(self.takes) + (self.remainder > 0)
+        return 1 + len(self.walk.meetings) + (self.walk.tonnes_left > 0)
 
 
 class ReferenceMarket:
@@ -288,10 +294,11 @@ class ReferenceMarket:
                     return consumed, produced
                 self.command_seq += 1
                 self._carry_out(command, decision)
-                for row in self._rows_taken():
-                    if not trades_only or row["kind"][0] == EventKind.TRADE:
-                        events[produced : produced + 1] = row
-                        produced += 1
+                rows = self._events()
+                if trades_only:
+                    rows = rows[rows["kind"] == EventKind.TRADE]
+                events[produced : produced + row_count] = rows
+                produced += row_count
             return len(parsed), produced
 
     def _decide(self, command: Command) -> Decision:
@@ -386,40 +393,36 @@ class ReferenceMarket:
         return self._funds.cover_refusal(wanted, replaced, open_orders)
 
     def _enter_decision(self, command: Command) -> Decision:
-        """What an ENTER with good terms takes, and what becomes of the rest.
+        """What an ENTER with good terms meets, and what becomes of the rest.
 
         Notes
         -----
         Rules: CEA-LST-05 (five levels), CEA-LST-06 (the taker's choice), CEA-LST-07 (self-trade),
-        CEA-ORD-05 (capacity), CEA-ORD-09 (ioc, fok, post_only).
+        CEA-LST-10 (self-trade prevented), CEA-ORD-05 (capacity), CEA-ORD-09 (ioc, fok, post_only).
         """
         taker = self._order_of(command)
         if command.pick_order_id:
             if not self._pick_available(taker, command.pick_order_id):
                 return Decision(Reason.PICK_NOT_AVAILABLE)
             maker = self._orders[command.pick_order_id]
-            takes = [(maker, min(taker.tonnes_open, maker.tonnes_open))]
-            remainder_reason = Reason.PICK_REMAINDER
+            tonnes = min(taker.tonnes_open, maker.tonnes_open)
+            walk = Walk([Meeting(maker, tonnes)], taker.tonnes_open - tonnes)
+            cancel_reason = Reason.PICK_REMAINDER
         else:
-            takes, exhausted = self._reach(taker)
-            if self._meets_itself(taker, takes):
-                return Decision(Reason.SELF_TRADE)
-            if exhausted:
-                remainder_reason = Reason.LEVELS_EXHAUSTED
-            else:
-                remainder_reason = Reason.IOC if command.tif == Tif.IOC else Reason.NONE
-        remainder = taker.tonnes_open - sum(tonnes for _, tonnes in takes)
-        if takes and command.flags & OrderFlag.POST_ONLY:
+            walk = self._walk(taker)
+            cancel_reason = walk.end or (Reason.IOC if command.tif == Tif.IOC else Reason.NONE)
+        if walk.end == Reason.SELF_TRADE:
+            return Decision(Reason.SELF_TRADE)
+        if walk.meets_any and command.flags & OrderFlag.POST_ONLY:
             return Decision(Reason.POST_ONLY_WOULD_TRADE)
-        if remainder and command.tif == Tif.FOK:
+        if walk.tonnes_left and command.tif == Tif.FOK:
             return Decision(Reason.FOK_NOT_FILLABLE)
-        would_rest = remainder and not remainder_reason
-        if would_rest and not self._room_after(takes, leaving=0):
+        if walk.tonnes_left and not cancel_reason and not self._room_after(walk, leaving=0):
             return Decision(Reason.CAPACITY)
-        return Decision(takes=takes, remainder=remainder, cancel_reason=remainder_reason)
+        return Decision(walk=walk, cancel_reason=cancel_reason)
 
     def _amend_decision(self, command: Command) -> Decision:
-        """What an AMEND with good terms takes, and what becomes of the rest.
+        """What an AMEND with good terms meets, and what becomes of the rest.
 
         Notes
         -----
@@ -428,26 +431,18 @@ class ReferenceMarket:
         order = self._orders[command.order_id]
         if command.price == order.price and command.tonnes < order.tonnes_open:
             return Decision(keeps_place=True)
-        taker = _amended(order, command)
-        takes, exhausted = self._reach(taker)
-        if self._meets_itself(taker, takes):
+        walk = self._walk(_amended(order, command))
+        if walk.end == Reason.SELF_TRADE:
             return Decision(Reason.SELF_TRADE)
-        if takes and order.flags & OrderFlag.POST_ONLY:
+        if walk.meets_any and order.flags & OrderFlag.POST_ONLY:
             return Decision(Reason.POST_ONLY_WOULD_TRADE)
-        remainder = taker.tonnes_open - sum(tonnes for _, tonnes in takes)
-        if remainder and not exhausted and not self._room_after(takes, leaving=1):
+        if walk.tonnes_left and not walk.end and not self._room_after(walk, leaving=1):
             return Decision(Reason.CAPACITY)
-        cancel_reason = Reason.LEVELS_EXHAUSTED if exhausted else Reason.NONE
-        return Decision(takes=takes, remainder=remainder, cancel_reason=cancel_reason)
+        return Decision(walk=walk, cancel_reason=walk.end)
 
-    def _reach(self, taker: Order) -> tuple[list[tuple[Order, int]], bool]:
+    def _walk(self, taker: Order) -> Walk:
         book = self._books[taker.product_index]
-        return book.reach(taker.side, taker.price, taker.tonnes_open, self.rules.levels_max)
-
-    def _meets_itself(self, taker: Order, takes: list[tuple[Order, int]]) -> bool:
-        return self.rules.self_trade == "reject" and any(
-            maker.account_index == taker.account_index for maker, _ in takes
-        )
+        return book.walk(taker, self.rules.levels_max, self.rules.self_trade)
 
     def _pick_available(self, taker: Order, pick_order_id: int) -> bool:
         maker = self._orders.get(pick_order_id)
@@ -461,9 +456,8 @@ class ReferenceMarket:
             and maker.account_index != taker.account_index
         )
 
-    def _room_after(self, takes: list[tuple[Order, int]], leaving: int) -> bool:
-        filled = sum(tonnes == maker.tonnes_open for maker, tonnes in takes)
-        return len(self._orders) - leaving - filled + 1 <= self.order_count_max
+    def _room_after(self, walk: Walk, leaving: int) -> bool:
+        return len(self._orders) - leaving - walk.leaving_count + 1 <= self.order_count_max
 
     # -- Carrying out ------------------------------------------------------------------------------
 
@@ -476,7 +470,12 @@ class ReferenceMarket:
         if command.kind == CommandKind.ENTER:
             self._enter(command, decision)
         elif command.kind == CommandKind.CANCEL:
-            self._cancel(self._orders[command.order_id], Reason.REQUESTED, command)
+            self._cancel(
+                self._orders[command.order_id],
+                Reason.REQUESTED,
+                client_order_id=command.client_order_id,
+                operator_index=command.operator_index,
+            )
         else:
             self._amend(command, decision)
 
@@ -539,9 +538,12 @@ class ReferenceMarket:
             self._trade_and_rest(order, decision, command.operator_index)
 
     def _trade_and_rest(self, taker: Order, decision: Decision, operator_index: int) -> None:
-        """Trade as decided; then rest, or cancel, what is left."""
-        for maker, tonnes in decision.takes:
-            self._trade(taker, maker, tonnes, operator_index)
+        """Trade with, or cancel, whom it meets; then rest, or cancel, what is left."""
+        for maker, tonnes, prevented in decision.walk.meetings:
+            if prevented:
+                self._cancel(maker, Reason.SELF_TRADE_PREVENTED, operator_index=operator_index)
+            else:
+                self._trade(taker, maker, tonnes, operator_index)
         if not taker.tonnes_open:
             return
         if decision.cancel_reason:
@@ -606,16 +608,10 @@ class ReferenceMarket:
         product.volume += tonnes
         product.amount += price * tonnes
 
-    def _cancel(self, order: Order, reason: Reason, command: Command | None = None) -> None:
-        """Take a resting order off the book; `command` is the request, if it was requested."""
+    def _cancel(self, order: Order, reason: Reason, **answered: int) -> None:
+        """Take a resting order off the book; `answered` names the command that did it."""
         self._funds.unlock(order)
         self._take_off(order)
-        answered = {}
-        if command is not None:
-            answered = {
-                "client_order_id": command.client_order_id,
-                "operator_index": command.operator_index,
-            }
         self._emit_of_order(
             EventKind.ORDER_CANCELED, order, tonnes=order.tonnes_open, reason=reason, **answered
         )
@@ -1106,18 +1102,14 @@ class ReferenceMarket:
                 if account_index < len(self._accounts):
                     self._accounts[account_index].report_seq += 1
                     fields[numbered] = self._accounts[account_index].report_seq
-        row = np.zeros(1, EVENT_DTYPE)
-        row[0] = tuple((EVENT_DEFAULTS | fields).values())
+        row = np.array([tuple((EVENT_DEFAULTS | fields).values())], EVENT_DTYPE)
         self._rows.append(row)
         return row
 
-    def _rows_taken(self) -> list[np.ndarray]:
-        rows, self._rows = self._rows, []
-        return rows
-
     def _events(self) -> np.ndarray:
         """The events since the last call, as one array."""
-        return np.concatenate([np.zeros(0, EVENT_DTYPE), *self._rows_taken()])
+        rows, self._rows = self._rows, []
+        return np.frombuffer(bytearray().join(rows), EVENT_DTYPE)
 
     # -- Reading commands --------------------------------------------------------------------------
 

@@ -7,11 +7,12 @@
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sortedcontainers import SortedDict
 
-from cea_exchange.domain.records import Side
+from cea_exchange.domain.records import Reason, Side
 
 
 @dataclass(slots=True)
@@ -31,6 +32,45 @@ class Order:
     """fen, over all its trades: fees accrue on this sum"""
     priority: int = 0
     """grows each time an order goes to the back of a level"""
+
+
+class Meeting(NamedTuple):
+    """A resting order that an incoming one meets on its walk."""
+
+    maker: Order
+    tonnes: int
+    """what they trade"""
+    prevented: bool = False
+    """they are of one account: the resting order is cancelled instead"""
+
+
+@dataclass(slots=True)
+class Walk:
+    """The way of an incoming order through the other side, before anything happens."""
+
+    meetings: list[Meeting] = field(default_factory=list)
+    tonnes_left: int = 0
+    end: Reason = Reason.NONE
+    """NONE where its tonnes are used up or nothing crosses any more; else what ended it early:
+    LEVELS_EXHAUSTED, SELF_TRADE or SELF_TRADE_PREVENTED"""
+
+    @property
+    def meets_any(self) -> bool:
+        """Whether there was a resting order on the way at all, its own ones too."""
+        return bool(self.meetings) or self.end in (Reason.SELF_TRADE, Reason.SELF_TRADE_PREVENTED)
+
+    @property
+    def trade_count(self) -> int:
+        """With how many resting orders it trades."""
+        return sum(not meeting.prevented for meeting in self.meetings)
+
+    @property
+    def leaving_count(self) -> int:
+        """How many resting orders leave the book: filled or cancelled."""
+        return sum(
+            meeting.prevented or meeting.tonnes == meeting.maker.tonnes_open
+            for meeting in self.meetings
+        )
 
 
 def opposite(side: Side) -> Side:
@@ -75,42 +115,46 @@ class ReferenceBook:
         """The orders of a level, oldest first."""
         return list(self._sides[side].get(price, ()))
 
-    def reach(
-        self, side: Side, price: int, tonnes: int, levels_max: int
-    ) -> tuple[list[tuple[Order, int]], bool]:
-        """What an incoming order would take, and whether the levels end before it does.
+    def walk(self, taker: Order, levels_max: int, self_trade: str) -> Walk:
+        """What an incoming order would meet, best level first, the oldest of a level first.
 
         Parameters
         ----------
-        side, price, tonnes : Side, int, int
-            The incoming order.
+        taker : Order
+            The incoming order; it is not on the book, or, if it is amended, on the other side.
         levels_max : int
             How many of the best opposite levels it may take; 0 is no limit.
-
-        Returns
-        -------
-        takes : list of (Order, int)
-            Makers and the tonnes of each, in the order of trading.
-        levels_exhausted : bool
-            Whether it took all it may and could still trade with a further level.
+        self_trade : str
+            What happens where it meets an order of its own account: `MarketRules.self_trade`.
 
         Notes
         -----
-        Rules: CEA-LST-04 (price, then time), CEA-LST-05 (five best levels).
+        Rules: CEA-LST-04 (price, then time), CEA-LST-05 (five best levels), CEA-LST-07 and
+        CEA-LST-10 (self-trade).
         """
-        takes: list[tuple[Order, int]] = []
-        for count_before, (level_price, makers) in enumerate(self.levels(opposite(side))):
-            if tonnes == 0 or not price_crosses(side, price, level_price):
-                return takes, False
+        walk = Walk(tonnes_left=taker.tonnes_open)
+        for count_before, (price, makers) in enumerate(self.levels(opposite(taker.side))):
+            if not walk.tonnes_left or not price_crosses(taker.side, taker.price, price):
+                return walk
             if levels_max and count_before == levels_max:
-                return takes, True
+                walk.end = Reason.LEVELS_EXHAUSTED
+                return walk
             for maker in makers:
-                if tonnes == 0:
-                    break
-                taken = min(tonnes, maker.tonnes_open)
-                takes.append((maker, taken))
-                tonnes -= taken
-        return takes, False
+                if not walk.tonnes_left:
+                    return walk
+                is_own = maker.account_index == taker.account_index
+                if not is_own or self_trade == "allow":
+                    tonnes = min(walk.tonnes_left, maker.tonnes_open)
+                    walk.meetings.append(Meeting(maker, tonnes))
+                    walk.tonnes_left -= tonnes
+                    continue
+                if self_trade in ("cancel_resting", "cancel_both"):
+                    walk.meetings.append(Meeting(maker, 0, prevented=True))
+                if self_trade != "cancel_resting":
+                    refused = self_trade == "reject"
+                    walk.end = Reason.SELF_TRADE if refused else Reason.SELF_TRADE_PREVENTED
+                    return walk
+        return walk
 
     def check(self) -> None:
         """Raise AssertionError naming the broken invariant, if one is."""

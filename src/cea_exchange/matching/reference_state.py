@@ -9,8 +9,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
-from cea_exchange.domain.records import Phase, Side
+from cea_exchange.domain.records import ORDER_DTYPE, Phase, Side
 from cea_exchange.matching.reference_book import Order
 
 if TYPE_CHECKING:
@@ -110,21 +111,29 @@ def snapshot(market: ReferenceMarket) -> bytes:
             "proceeds_today": a.proceeds_today,
             "suspended": a.suspended,
             "report_seq": a.report_seq,
-            "holdings": [[p, h.tonnes, h.bought_today] for p, h in sorted(a.holdings.items())],
+            "holdings": [
+                [product_index, h.tonnes, h.bought_today]
+                for product_index, h in sorted(a.holdings.items())
+                if h.tonnes or h.bought_today
+            ],
             "client_order_ids": sorted(a.client_order_ids.items()),
         }
         for a in market._accounts
     ]
-    state["orders"] = [
-        [o.order_id, o.account_index, o.product_index, int(o.side), o.price, o.tonnes_open]
-        + [o.client_order_id, o.flags, o.amount_traded, o.priority]
-        for o in sorted(market._orders.values(), key=lambda order: order.priority)
-    ]
+    by_priority = sorted(market._orders.values(), key=lambda order: order.priority)
+    rows = [tuple(int(getattr(o, name)) for name in ORDER_DTYPE.names) for o in by_priority]
+    state["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
     return msgspec.msgpack.encode(state)
 
 
 def restore_into(market: ReferenceMarket, data: bytes) -> None:
-    """Fill a fresh market from a snapshot. Locks are worked out anew from the orders."""
+    """Fill a fresh market from a snapshot. Locks are worked out anew from the orders.
+
+    Raises
+    ------
+    ValueError
+        If `orders` is not whole records, or an order that can not be.
+    """
     state = msgspec.msgpack.decode(data)
     for key, price, weight, halted, *statistics, low_half, high_half in state["products"]:
         product = market._products[market.product_declare(key, price, weight)]
@@ -143,8 +152,10 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         for product_index, tonnes, bought_today in fields["holdings"]:
             holding = account.holding(product_index)
             holding.tonnes, holding.bought_today = tonnes, bought_today
-    for order_id, account_index, product_index, side, *rest in state["orders"]:
-        order = Order(order_id, account_index, product_index, Side(side), *rest)
+    priority_before = 0
+    for order in _orders_read(state["orders"]):
+        _order_check(market, order, priority_before)
+        priority_before = order.priority
         market._funds.lock(order)
         market._put_on(order)
     # Last, for declaring and resting have moved some of these.
@@ -153,6 +164,33 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
     market.phase = Phase(market.phase)
     for name in ("day_is_open", "market_halted", "listed_started"):
         setattr(market, name, bool(getattr(market, name)))
+
+
+def _orders_read(data: bytes) -> list[Order]:
+    """The orders of a snapshot, by priority."""
+    if not isinstance(data, bytes) or len(data) % ORDER_DTYPE.itemsize:
+        raise ValueError(
+            f"orders must be records of {ORDER_DTYPE.itemsize} bytes each, was "
+            + (f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__)
+        )
+    rows = np.frombuffer(data, ORDER_DTYPE).tolist()
+    orders = [Order(**dict(zip(ORDER_DTYPE.names, row, strict=True))) for row in rows]
+    for order in orders:
+        order.side = Side(order.side)
+    return orders
+
+
+def _order_check(market: ReferenceMarket, order: Order, priority_before: int) -> None:
+    """Raise ValueError for an order the market can not have had."""
+    for name, holds in (
+        ("order_id", order.order_id not in market._orders),
+        ("account_index", order.account_index < len(market._accounts)),
+        ("product_index", order.product_index < len(market._products)),
+        ("tonnes_open", order.tonnes_open > 0),
+        ("priority", order.priority > priority_before),
+    ):
+        if not holds:
+            raise ValueError(f"orders: {name} of an order was {getattr(order, name)}")
 
 
 def check(market: ReferenceMarket) -> None:

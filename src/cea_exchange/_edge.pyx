@@ -1,0 +1,50 @@
+"""What comes in from Python as words, and as record arrays, whose memory is lent for a call."""
+
+import numpy as np
+
+from cpython.buffer cimport PyObject_GetBuffer
+
+
+cdef tuple SELF_TRADE_WORDS = (
+    "allow", "reject", "cancel_resting", "cancel_incoming", "cancel_both",
+)
+
+
+cdef int exact_self_trade(object word) except -1:
+    """The `SelfTrade` that a word names."""
+    if word not in SELF_TRADE_WORDS:
+        raise ValueError(
+            f"self_trade must be one of {', '.join(SELF_TRADE_WORDS)}, was {word!r}"
+        )
+    return SELF_TRADE_WORDS.index(word)
+
+
+cdef str self_trade_word(int self_trade):
+    return SELF_TRADE_WORDS[self_trade]
+
+
+cdef int records_check(object array, object dtype, str name) except -1:
+    """Refuse what is not a one-dimensional array of the record."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{name} must be a numpy array, was {type(array).__name__}")
+    if array.dtype is not dtype and array.dtype != dtype:
+        raise TypeError(f"{name} must have the record's dtype, had {array.dtype}")
+    if array.ndim != 1:
+        raise TypeError(f"{name} must have one dimension, had {array.ndim}")
+    return 0
+
+
+cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except -1:
+    """Borrow an array's memory; the caller releases it."""
+    try:
+        PyObject_GetBuffer(array, view, flags)
+    except (ValueError, BufferError) as error:
+        raise TypeError(f"{name} must be contiguous, and writable if filled: {error}") from None
+    return 0
+
+
+cdef object malformed_error(int64_t row):
+    return ValueError(
+        f"commands[{row}] must be a command of the schema: kind, and of an enter side, tif and "
+        "flags, within their enums, reserved zero"
+    )

@@ -1,0 +1,305 @@
+"""State of the compiled market as a whole: hashes, invariants, the orders of a snapshot.
+
+Contents: hashes, invariants, orders of a snapshot. Written from protocol/state_hash.md; the plain
+Python of it is in matching/reference_state.py.
+"""
+
+import hashlib
+
+import numpy as np
+
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from cea_exchange._accounts cimport *
+from cea_exchange._edge cimport buffer_take
+from cea_exchange._hash cimport fold
+from cea_exchange._ladder cimport *
+from cea_exchange._records cimport *
+from cea_exchange._trading cimport Market, Product, slot_note, slot_of
+from cea_exchange._views cimport ladder_broken, ladder_depth
+
+from cea_exchange.domain.records import ORDER_DTYPE
+
+cdef enum:
+    AHEAD_ORDER = 8           # Ids between the order that is copied and the one that is fetched.
+
+cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).digest(), "little")
+
+
+# -- Hashes ---------------------------------------------------------------------------------------
+
+cdef uint64_t holdings_sum(const Market* market) noexcept nogil:
+    cdef const Accounts* book = &market.accounts
+    cdef uint64_t total = 0
+    cdef uint64_t words[4]
+    cdef uint32_t account
+    cdef uint32_t product
+    words[0] = 1
+    for account in range(book.account_count):
+        words[1] = book.accounts[account].account_key
+        for product in range(market.product_count):
+            words[2] = market.products[product].product_key
+            words[3] = <uint64_t>holding_of(book, account, <uint16_t>product).tonnes
+            if words[3] != 0:
+                total += fold(words, 4)
+        words[2] = CASH_KEY
+        words[3] = <uint64_t>book.accounts[account].cash
+        if words[3] != 0:
+            total += fold(words, 4)
+    return total
+
+
+cdef uint64_t orders_sum(const Market* market) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef uint32_t slot
+    cdef const Order* order
+    for slot in range(1, market.pool.slot_last + 1):
+        order = &market.pool.orders[slot]
+        if order.side != 0:
+            total += fold([
+                2, order.order_id, order.owner, order.product_index, order.side,
+                <uint64_t>order.price, <uint64_t>order.tonnes_open, order.flags,
+                order.client_order_id, order.amount_traded, order.priority,
+            ], 11)
+    return total
+
+
+cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
+    cdef const Accounts* book = &market.accounts
+    cdef const Account* account
+    cdef const Holding* holding
+    cdef uint64_t total = 0
+    cdef uint64_t client_order_id
+    cdef uint32_t index
+    cdef uint32_t part
+    for index in range(book.account_count):
+        account = &book.accounts[index]
+        total += fold([
+            3, index, account.account_key, account.group_index, <uint64_t>account.cash_locked,
+            <uint64_t>account.proceeds_today, account.suspended, account.report_seq,
+        ], 8)
+        for part in range(market.product_count):
+            holding = holding_of(book, index, <uint16_t>part)
+            if holding.locked != 0 or holding.bought_today != 0:
+                total += fold([
+                    4, index, part, <uint64_t>holding.locked, <uint64_t>holding.bought_today,
+                ], 5)
+        for part in range(OPERATORS_MAX):
+            client_order_id = book.operators[index].last_client_order_id[part]
+            if client_order_id != 0:
+                total += fold([5, index, part, client_order_id], 4)
+    return total
+
+
+cdef uint64_t state_sum(const Market* market) noexcept nogil:
+    cdef uint64_t total = holdings_sum(market) + orders_sum(market) + accounts_sum(market)
+    cdef const Product* product
+    cdef uint32_t index
+    for index in range(market.product_count):
+        product = &market.products[index]
+        total += fold([
+            6, index, product.product_key, <uint64_t>product.reference_price, product.halted,
+            <uint64_t>product.open, <uint64_t>product.high, <uint64_t>product.low,
+            <uint64_t>product.last, product.volume, <uint64_t>product.amount,
+            <uint64_t>(product.amount >> 64),
+        ], 12)
+    return total + fold([
+        7, market.phase, market.trading_date, market.day_is_open, market.halted,
+        market.listed_started, market.command_seq, market.event_seq, market.settlement_seq,
+        market.market_data_seq, market.trade_id, market.transfer_seq, market.order_id_last,
+        market.priority_last,
+    ], 14)
+
+
+# -- Invariants -----------------------------------------------------------------------------------
+
+cdef int account_check(uint32_t index, const Account* account, const Account* locks) except -1:
+    if account.cash_locked != locks.cash_locked:
+        raise AssertionError(
+            f"account {index}: {account.cash_locked} fen are locked, "
+            f"its open buys need {locks.cash_locked}"
+        )
+    if not 0 <= account.cash_locked <= account.cash:
+        raise AssertionError(f"account {index}: locked cash must not exceed its cash")
+    return 0
+
+
+cdef int holding_check(
+    uint32_t account_index, uint32_t product_index, const Holding* holding, const Holding* locks,
+) except -1:
+    place = f"account {account_index}, product {product_index}"
+    if holding.locked != locks.locked or holding.buys_open != locks.buys_open:
+        raise AssertionError(f"{place}: locks and open buys must add up to its open orders")
+    if holding.bought_today < 0 or holding.locked < 0:
+        raise AssertionError(f"{place}: nothing may be negative")
+    if holding.locked + holding.bought_today > holding.tonnes:
+        raise AssertionError(f"{place}: locked and bought today must not exceed what is held")
+    return 0
+
+
+cdef int orders_check(const Market* market) except -1:
+    cdef const Order* order
+    cdef uint32_t slot
+    for slot in range(1, market.pool.slot_last + 1):
+        order = &market.pool.orders[slot]
+        if order.side == 0:
+            continue
+        if slot_of(market, order.order_id) != slot:
+            raise AssertionError(f"order {order.order_id} must be found by its id")
+        if order.owner >= market.accounts.account_count:
+            raise AssertionError(f"order {order.order_id} must belong to an account")
+        if market.accounts.accounts[order.owner].suspended:
+            raise AssertionError(f"order {order.order_id} is a suspended account's")
+        if order.priority > market.priority_last:
+            raise AssertionError(f"order {order.order_id} must have a priority given out")
+    if not market.day_is_open and market.pool.order_count != 0:
+        raise AssertionError("no order may be live between days")
+    return 0
+
+
+cdef int accounts_check(const Market* market) except -1:
+    cdef const Accounts* book = &market.accounts
+    cdef Accounts locks
+    cdef uint32_t index
+    cdef uint32_t part
+    cdef Holding* holding
+    cdef Holding* wanted
+    if not accounts_open(&locks):
+        raise MemoryError("cannot allocate what a check needs")
+    try:
+        if not accounts_reserve(&locks, book.account_capacity, book.product_capacity):
+            raise MemoryError("cannot allocate what a check needs")
+        locks.fee = book.fee
+        locks.checked = book.checked
+        for index in range(1, market.pool.slot_last + 1):
+            if market.pool.orders[index].side != 0:
+                order_lock(&locks, &market.pool.orders[index])
+        for index in range(book.account_count):
+            account_check(index, &book.accounts[index], &locks.accounts[index])
+            for part in range(market.product_count):
+                holding = holding_of(book, index, part)
+                wanted = holding_of(&locks, index, part)
+                holding_check(index, part, holding, wanted)
+    finally:
+        accounts_close(&locks)
+    return 0
+
+
+cdef int totals_check(const Market* market) except -1:
+    cdef const Accounts* book = &market.accounts
+    cdef uint32_t index
+    cdef uint32_t part
+    cdef object total = 0
+    for index in range(book.account_count):
+        total += book.accounts[index].cash
+    if total != book.cash_total:
+        raise AssertionError(f"all cash must be {book.cash_total}, was {total}")
+    for part in range(market.product_count):
+        total = 0
+        for index in range(book.account_count):
+            total += holding_of(book, index, part).tonnes
+        if total != book.tonnes_totals[part]:
+            raise AssertionError(
+                f"all tonnes of product {part} must be {book.tonnes_totals[part]}, was {total}"
+            )
+    return 0
+
+
+cdef int market_check(const Market* market) except -1:
+    """Raise AssertionError with the first broken invariant.
+
+    Ladders are whole and not crossed, every live order is in one, locks add up to the orders that
+    hold them, nobody has locked more than there is, and totals add up.
+    """
+    cdef uint32_t index
+    cdef uint32_t live = 0
+    cdef object resting = 0
+    for index in range(market.product_count):
+        broken = ladder_broken(&market.products[index].ladder, &market.pool, index)
+        if broken is not None:
+            raise AssertionError(f"product {index}: {broken}")
+        for side in (SIDE_BUY, SIDE_SELL):
+            resting += sum([
+                row[2] for row in ladder_depth(&market.products[index].ladder, side, None)
+            ])
+    for index in range(1, market.pool.slot_last + 1):
+        if market.pool.orders[index].side != 0:
+            live += 1
+    if not live == resting == market.pool.order_count:
+        raise AssertionError("a live order must be in exactly one book")
+    orders_check(market)
+    accounts_check(market)
+    return totals_check(market)
+
+
+# -- Orders of a snapshot -------------------------------------------------------------------------
+
+cdef void orders_copy(const Market* market, OrderRecord* rows) noexcept nogil:
+    """All live orders, by id."""
+    cdef uint64_t order_id
+    cdef uint32_t slot
+    cdef int64_t row = 0
+    for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
+        prefetch(&market.pool.orders[slot_of(market, order_id + AHEAD_ORDER)])
+        slot = slot_of(market, order_id)
+        if slot != SLOT_NONE:
+            memcpy(&rows[row], &market.pool.orders[slot], sizeof(OrderRecord))
+            row += 1
+
+
+cdef bytes orders_snapshot(const Market* market):
+    """ORDER_DTYPE records of all live orders, by priority."""
+    cdef Py_buffer view
+    rows = np.empty(market.pool.order_count, ORDER_DTYPE)
+    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
+    with nogil:
+        orders_copy(market, <OrderRecord*>view.buf)
+    PyBuffer_Release(&view)
+    priority = np.ascontiguousarray(rows["priority"])
+    # By id they are nearly by priority: only amended ones lost their place.
+    if (np.diff(priority.view(np.int64)) <= 0).any():
+        rows = rows[np.argsort(priority, kind="stable")]
+    return rows.tobytes()
+
+
+cdef bint order_restore(Market* market, const OrderRecord* record) noexcept nogil:
+    """Rest an order of a snapshot, with its lock; False if it can't be one."""
+    cdef Product* product
+    cdef Order* order
+    cdef uint32_t slot
+    if (
+        record.account_index >= market.accounts.account_count
+        or record.product_index >= market.product_count
+        or record.side < SIDE_BUY or record.side > SIDE_SELL
+        or record.tonnes_open <= 0 or record.flags > ORDER_FLAG_POST_ONLY
+        or record.priority > market.priority_last
+        or record.order_id <= market.order_id_base or record.order_id > market.order_id_last
+        or slot_of(market, record.order_id) != SLOT_NONE
+    ):
+        return False
+    product = &market.products[record.product_index]
+    if record.price < product.ladder.price_min or record.price > product.ladder.price_max:
+        return False
+    slot = slot_acquire(&market.pool)
+    order = &market.pool.orders[slot]
+    memset(order, 0, sizeof(Order))
+    memcpy(order, record, sizeof(OrderRecord))
+    order_rest(&product.ladder, &market.pool, slot)
+    slot_note(market, order.order_id, slot)
+    order_lock(&market.accounts, order)
+    return True
+
+
+cdef int64_t orders_restore(
+    Market* market, const OrderRecord* records, int64_t count,
+) noexcept nogil:
+    """Rest the orders of a snapshot, oldest first. Returns the first that can't be one, or -1."""
+    cdef int64_t row
+    cdef uint64_t priority = 0
+    for row in range(count):
+        if records[row].priority <= priority or not order_restore(market, &records[row]):
+            return row
+        priority = records[row].priority
+    return -1

@@ -1,0 +1,714 @@
+"""The market's hot path: command records in, event records out, no Python object touched.
+
+Contents: events, checks, plans, matching, commands, batches, control.
+
+A command is first checked and walked through the book without a change; only when it is accepted,
+and the caller's rows have room for all its events, is anything written. A refused command changes
+nothing but the counters its event uses up.
+"""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from cea_exchange._accounts cimport *
+from cea_exchange._ladder cimport *
+from cea_exchange._records cimport *
+from cea_exchange._stream cimport *
+
+cdef enum:
+    # How far ahead a batch looks: at ids and accounts, then at orders, then at what they touch.
+    AHEAD_CELL = 12
+    AHEAD_ORDER = 8
+    AHEAD_NEIGHBOURS = 4
+
+if sizeof(CommandRecord) != 64 or sizeof(EventRecord) != 160:
+    raise ImportError(
+        f"records are {sizeof(CommandRecord)} and {sizeof(EventRecord)} bytes, "
+        "the schema says 64 and 160"
+    )
+
+
+# -- Events ---------------------------------------------------------------------------------------
+
+cdef EventRecord* event_open(Market* market, uint8_t kind) noexcept nogil:
+    """The next event's row, numbered and dated, all else none or zero."""
+    cdef EventRecord* row = &market.scratch
+    if sink_takes(&market.sink, kind):
+        row = &market.sink.rows[market.sink.count]
+        market.sink.count += 1
+    event_clear(row)
+    market.event_seq += 1
+    row.kind = kind
+    row.product_index = PRODUCT_NONE
+    row.account_index = ACCOUNT_NONE
+    row.counter_account_index = ACCOUNT_NONE
+    row.seq = market.event_seq
+    row.trading_date = market.trading_date if market.day_is_open else 0
+    row.phase = market.phase
+    return row
+
+
+cdef inline uint64_t report_next(Market* market, uint32_t account_index) noexcept nogil:
+    cdef Account* account
+    if account_index >= market.accounts.account_count:
+        return 0
+    account = &market.accounts.accounts[account_index]
+    account.report_seq += 1
+    return account.report_seq
+
+
+cdef void event_settles(Market* market, EventRecord* row) noexcept nogil:
+    market.settlement_seq += 1
+    row.settlement_seq = market.settlement_seq
+
+
+cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil:
+    market.market_data_seq += 1
+    row.market_data_seq = market.market_data_seq
+
+
+cdef EventRecord* event_account(
+    Market* market, uint8_t kind, uint32_t account_index,
+) noexcept nogil:
+    cdef EventRecord* row = event_open(market, kind)
+    row.account_index = account_index
+    row.report_seq = report_next(market, account_index)
+    return row
+
+
+cdef EventRecord* event_order(
+    Market* market, uint8_t kind, const Order* order,
+) noexcept nogil:
+    """An event about an order; `tonnes` and `tonnes_open` are what is open of it."""
+    cdef EventRecord* row = event_account(market, kind, order.owner)
+    row.side = order.side
+    row.product_index = order.product_index
+    row.operator_index = market.operator_index
+    row.order_id = order.order_id
+    row.price = order.price
+    row.tonnes = order.tonnes_open
+    row.tonnes_open = order.tonnes_open
+    row.client_order_id = order.client_order_id
+    return row
+
+
+cdef inline void cancel_emit(Market* market, const Order* order, uint8_t reason) noexcept nogil:
+    cdef EventRecord* row = event_order(market, EVENT_KIND_ORDER_CANCELED, order)
+    row.reason = reason
+    row.tonnes_open = 0
+
+
+cdef inline bint account_unknown(
+    const Market* market, const CommandRecord* command,
+) noexcept nogil:
+    return (
+        command.account_index >= market.accounts.account_count
+        or command.operator_index >= OPERATORS_MAX
+    )
+
+
+cdef int64_t reject_emit(
+    Market* market, const CommandRecord* command, uint8_t reason, uint16_t product_index,
+) noexcept nogil:
+    """Refuse a trading command. Returns the rows it needs if there is no room, else 0."""
+    cdef EventRecord* row
+    if sink_full(&market.sink, EVENT_KIND_ORDER_REJECTED):
+        return 1
+    row = event_open(market, EVENT_KIND_ORDER_REJECTED)
+    row.account_index = command.account_index
+    row.report_seq = report_next(market, command.account_index)
+    row.reason = reason
+    row.command = command.kind
+    row.product_index = product_index
+    row.operator_index = command.operator_index
+    row.price = command.price
+    row.tonnes = command.tonnes
+    row.client_order_id = command.client_order_id
+    if command.kind == COMMAND_KIND_ENTER:
+        row.side = command.side
+        row.tif = command.tif
+        row.flags = command.flags
+    else:
+        row.order_id = command.order_id
+    return 0
+
+
+# -- Checks ---------------------------------------------------------------------------------------
+
+cdef inline uint8_t sender_refused(
+    const Market* market, const CommandRecord* command,
+) noexcept nogil:
+    """Repeated id, suspended account."""
+    cdef const Accounts* book = &market.accounts
+    cdef const Operators* operators = &book.operators[command.account_index]
+    if command.client_order_id <= operators.last_client_order_id[command.operator_index]:
+        return REASON_ORDER_ID_DUPLICATE
+    if book.accounts[command.account_index].suspended:
+        return REASON_ACCOUNT_SUSPENDED
+    return REASON_NONE
+
+
+cdef inline uint8_t session_refused(
+    const Market* market, const Product* product,
+) noexcept nogil:
+    """Why no order may come in now.
+
+    Rules: CEA-DAY-03, CEA-DAY-05.
+    """
+    if market.halted or market.phase not in (PHASE_LISTED, PHASE_LISTED_AND_BLOCK):
+        return REASON_PHASE_CLOSED
+    return REASON_PRODUCT_HALTED if product.halted else REASON_NONE
+
+
+cdef uint8_t terms_refused(
+    const Market* market, const Product* product, const Order* wanted, const Order* replaced,
+) noexcept nogil:
+    """Tonnes, amount, size, band, and what the account must have.
+
+    Rules: CEA-LST-01, CEA-LST-02.
+    """
+    cdef int128 amount = wanted.price
+    if wanted.tonnes_open <= 0:
+        return REASON_TONNES_NOT_POSITIVE
+    amount *= wanted.tonnes_open
+    if wanted.price > PRICE_MAX or amount >= AMOUNT_LIMIT:
+        return REASON_AMOUNT_TOO_LARGE
+    if market.rules.block_tonnes_min != 0 and wanted.tonnes_open >= market.rules.block_tonnes_min:
+        return REASON_LISTED_TONNES_TOO_LARGE
+    if wanted.price < product.ladder.price_min or wanted.price > product.ladder.price_max:
+        return REASON_PRICE_OUT_OF_BAND
+    return order_unfunded(&market.accounts, wanted, replaced)
+
+
+# -- Plans ----------------------------------------------------------------------------------------
+
+cdef bint pick_plan(
+    const Market* market, const Product* product, const Order* taker, uint64_t pick_order_id,
+    Plan* plan,
+) noexcept nogil:
+    """Plan to take the named order only; False if it may not be taken.
+
+    Rules: CEA-LST-06.
+    """
+    cdef uint32_t slot = slot_of(market, pick_order_id)
+    cdef const Order* maker
+    cdef const Ladder* ladder = &product.ladder
+    cdef int opposite = side_opposite(taker.side)
+    if not market.rules.pick_allowed or slot == SLOT_NONE:
+        return False
+    maker = &market.pool.orders[slot]
+    if maker.product_index != taker.product_index or maker.side != opposite:
+        return False
+    if maker.price - ladder.price_min != ladder.best[opposite] or maker.owner == taker.owner:
+        return False
+    if not index_crosses(taker.side, taker.price - ladder.price_min, ladder.best[opposite]):
+        return False
+    plan.picked_slot = slot
+    plan.remainder_reason = REASON_PICK_REMAINDER
+    plan.walk.trades = 1
+    plan.walk.tonnes_left = 0
+    if maker.tonnes_open <= taker.tonnes_open:
+        plan.walk.orders_gone = 1
+        plan.walk.tonnes_left = taker.tonnes_open - maker.tonnes_open
+    return True
+
+
+cdef inline uint8_t match_plan(
+    const Market* market, const Product* product, const Order* taker, uint8_t tif,
+    uint64_t pick_order_id, Plan* plan,
+) noexcept nogil:
+    """Plan what the order takes and what becomes of the rest, or say why it may not.
+
+    Rules: CEA-LST-05, CEA-LST-07.
+    """
+    cdef const Ladder* ladder = &product.ladder
+    cdef int64_t best = ladder.best[side_opposite(taker.side)]
+    walk_begin(&plan.walk, taker.tonnes_open)
+    plan.picked_slot = SLOT_NONE
+    plan.remainder_reason = REASON_IOC if tif == TIF_IOC else REASON_NONE
+    if pick_order_id != 0:
+        if not pick_plan(market, product, taker, pick_order_id, plan):
+            return REASON_PICK_NOT_AVAILABLE
+    elif index_crosses(taker.side, taker.price - ladder.price_min, best):
+        orders_walk(
+            ladder, &market.pool, taker, market.rules.levels_max, market.rules.self_trade,
+            &plan.walk,
+        )
+        if plan.walk.self_stops:
+            if market.rules.self_trade == SELF_TRADE_REJECT:
+                return REASON_SELF_TRADE
+            plan.remainder_reason = REASON_SELF_TRADE_PREVENTED
+        elif plan.walk.crosses_still:
+            plan.remainder_reason = REASON_LEVELS_EXHAUSTED
+    if taker.flags & ORDER_FLAG_POST_ONLY and (plan.walk.trades > 0 or plan.walk.self_met):
+        return REASON_POST_ONLY_WOULD_TRADE
+    if plan.walk.tonnes_left > 0 and tif == TIF_FOK:
+        return REASON_FOK_NOT_FILLABLE
+    return REASON_NONE
+
+
+cdef inline bint has_room(const Market* market, const Plan* plan) noexcept nogil:
+    """Whether a remainder that would rest has a slot."""
+    cdef uint64_t count = market.pool.order_count
+    if plan.walk.tonnes_left == 0 or plan.remainder_reason != REASON_NONE:
+        return True
+    return count + 1 - plan.walk.orders_gone <= market.pool.order_count_max
+
+
+# -- Matching -------------------------------------------------------------------------------------
+
+cdef void statistics_note(Product* product, int64_t price, int64_t tonnes) noexcept nogil:
+    cdef uint128 amount = <uint64_t>price
+    amount *= <uint64_t>tonnes
+    product.amount += amount
+    product.volume += <uint64_t>tonnes
+    product.last = price
+    if product.open == 0:
+        product.open = price
+        product.low = price
+    if price > product.high:
+        product.high = price
+    if price < product.low:
+        product.low = price
+
+
+cdef void trade_emit(
+    Market* market, const Order* taker, const Order* maker, int64_t tonnes,
+    int64_t taker_fee, int64_t maker_fee,
+) noexcept nogil:
+    """Report a trade; both orders are as after it."""
+    cdef EventRecord* row = event_open(market, EVENT_KIND_TRADE)
+    cdef bint buys = taker.side == SIDE_BUY
+    market.trade_id += 1
+    row.side = taker.side
+    row.method = METHOD_LISTED
+    row.product_index = taker.product_index
+    row.operator_index = market.operator_index
+    row.account_index = taker.owner
+    row.counter_account_index = maker.owner
+    row.order_id = taker.order_id
+    row.counter_order_id = maker.order_id
+    row.price = maker.price
+    row.tonnes = tonnes
+    row.tonnes_open = taker.tonnes_open
+    row.client_order_id = taker.client_order_id
+    row.counter_client_order_id = maker.client_order_id
+    row.report_seq = report_next(market, taker.owner)
+    row.counter_report_seq = report_next(market, maker.owner)
+    row.trade_id = market.trade_id
+    row.cash = maker.price * tonnes
+    row.buy_fee = taker_fee if buys else maker_fee
+    row.sell_fee = maker_fee if buys else taker_fee
+    row.counter_tonnes_open = maker.tonnes_open
+    event_settles(market, row)
+    event_is_public(market, row)
+
+
+cdef void order_trade(
+    Market* market, Product* product, Order* taker, uint32_t slot,
+) noexcept nogil:
+    """Trade a taker with the resting order in `slot`, as much as both have, at its price.
+
+    Rules: CEA-LST-04.
+    """
+    cdef Order* maker = &market.pool.orders[slot]
+    cdef int64_t price = maker.price
+    cdef int64_t tonnes = maker.tonnes_open
+    cdef int64_t taker_fee
+    cdef int64_t maker_fee
+    if taker.tonnes_open < tonnes:
+        tonnes = taker.tonnes_open
+    if taker.side == SIDE_BUY:
+        taker_fee = leg_buy(&market.accounts, taker, price, tonnes, False)
+        maker_fee = leg_sell(&market.accounts, maker, price, tonnes, True)
+    else:
+        taker_fee = leg_sell(&market.accounts, taker, price, tonnes, False)
+        maker_fee = leg_buy(&market.accounts, maker, price, tonnes, True)
+    taker.tonnes_open -= tonnes
+    taker.amount_traded += <uint64_t>(price * tonnes)
+    maker.amount_traded += <uint64_t>(price * tonnes)
+    order_reduce(&product.ladder, &market.pool, slot, tonnes)
+    statistics_note(product, price, tonnes)
+    trade_emit(market, taker, maker, tonnes, taker_fee, maker_fee)
+    if maker.tonnes_open == 0:
+        order_unlink(&product.ladder, &market.pool, slot)
+        slot_note(market, maker.order_id, SLOT_NONE)
+        slot_release(&market.pool, slot)
+
+
+cdef void order_remove(Market* market, uint32_t slot) noexcept nogil:
+    """Take a resting order off the book and give back its lock."""
+    cdef Order* order = &market.pool.orders[slot]
+    order_unlink(&market.products[order.product_index].ladder, &market.pool, slot)
+    order_unlock(&market.accounts, order)
+    slot_note(market, order.order_id, SLOT_NONE)
+    slot_release(&market.pool, slot)
+
+
+cdef inline void orders_take(
+    Market* market, Product* product, Order* taker, const Plan* plan,
+) noexcept nogil:
+    """Trade, and cancel what the self-trade policy says, as planned."""
+    cdef int opposite = side_opposite(taker.side)
+    cdef uint32_t cancels_left = plan.walk.cancels
+    cdef uint32_t slot
+    if plan.picked_slot != SLOT_NONE:
+        order_trade(market, product, taker, plan.picked_slot)
+        return
+    while taker.tonnes_open > plan.walk.tonnes_left or cancels_left > 0:
+        slot = product.ladder.levels[product.ladder.best[opposite]].oldest
+        if cancels_left > 0 and market.pool.orders[slot].owner == taker.owner:
+            cancel_emit(market, &market.pool.orders[slot], REASON_SELF_TRADE_PREVENTED)
+            order_remove(market, slot)
+            cancels_left -= 1
+        else:
+            order_trade(market, product, taker, slot)
+
+
+cdef inline void remainder_settle(
+    Market* market, Product* product, Order* taker, uint8_t remainder_reason,
+) noexcept nogil:
+    """Rest or cancel what an order did not trade."""
+    cdef uint32_t slot
+    if taker.tonnes_open == 0:
+        slot_note(market, taker.order_id, SLOT_NONE)
+    elif remainder_reason != REASON_NONE:
+        slot_note(market, taker.order_id, SLOT_NONE)
+        cancel_emit(market, taker, remainder_reason)
+    else:
+        slot = slot_acquire(&market.pool)
+        market.priority_last += 1
+        taker.priority = market.priority_last
+        market.pool.orders[slot] = taker[0]
+        order_rest(&product.ladder, &market.pool, slot)
+        slot_note(market, taker.order_id, slot)
+        order_lock(&market.accounts, taker)
+        event_order(market, EVENT_KIND_ORDER_RESTED, taker)
+
+
+# -- Commands -------------------------------------------------------------------------------------
+
+cdef uint8_t enter_plan(
+    const Market* market, const CommandRecord* command, Order* taker, Plan* plan,
+) noexcept nogil:
+    """Every check of an ENTER, in order of precedence."""
+    cdef const Product* product
+    cdef uint8_t reason
+    if command.product_index >= market.product_count:
+        return REASON_PRODUCT_UNKNOWN
+    if account_unknown(market, command):
+        return REASON_ACCOUNT_UNKNOWN
+    reason = sender_refused(market, command)
+    if reason != REASON_NONE:
+        return reason
+    product = &market.products[command.product_index]
+    reason = session_refused(market, product)
+    if reason != REASON_NONE:
+        return reason
+    memset(taker, 0, sizeof(Order))
+    taker.order_id = market.order_id_last + 1
+    taker.client_order_id = command.client_order_id
+    taker.price = command.price
+    taker.tonnes_open = command.tonnes
+    taker.owner = command.account_index
+    taker.product_index = command.product_index
+    taker.side = command.side
+    taker.flags = command.flags
+    reason = terms_refused(market, product, taker, NULL)
+    if reason != REASON_NONE:
+        return reason
+    reason = match_plan(
+        market, product, taker, command.tif, command.pick_order_id, plan,
+    )
+    if reason == REASON_NONE and not has_room(market, plan):
+        return REASON_CAPACITY
+    return reason
+
+
+cdef inline void client_order_id_note(Market* market, const CommandRecord* command) noexcept nogil:
+    """An accepted command uses up its id."""
+    market.accounts.operators[command.account_index].last_client_order_id[
+        command.operator_index] = command.client_order_id
+
+
+cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) noexcept nogil:
+    cdef Order taker
+    cdef Plan plan
+    cdef EventRecord* row
+    cdef Product* product
+    cdef int64_t lacking
+    cdef uint8_t reason
+    cdef bint remains
+    if command.side < SIDE_BUY or command.side > SIDE_SELL:
+        return COMMAND_MALFORMED
+    reason = enter_plan(market, command, &taker, &plan)
+    if reason != REASON_NONE:
+        return reject_emit(market, command, reason, command.product_index)
+    remains = plan.walk.tonnes_left > 0
+    lacking = rows_lacking(
+        &market.sink, EVENT_KIND_ORDER_ACCEPTED, &plan.walk,
+        remains and plan.remainder_reason == REASON_NONE,
+        remains and plan.remainder_reason != REASON_NONE,
+    )
+    if lacking > 0:
+        return lacking
+    product = &market.products[taker.product_index]
+    market.order_id_last += 1
+    client_order_id_note(market, command)
+    row = event_order(market, EVENT_KIND_ORDER_ACCEPTED, &taker)
+    row.counter_order_id = command.pick_order_id
+    row.tif = command.tif
+    row.flags = command.flags
+    orders_take(market, product, &taker, &plan)
+    remainder_settle(market, product, &taker, plan.remainder_reason)
+    return 0
+
+
+cdef uint8_t target_refused(
+    const Market* market, const CommandRecord* command, uint32_t* slot,
+) noexcept nogil:
+    """Find the order that a CANCEL or AMEND names, and check who sends it."""
+    slot[0] = slot_of(market, command.order_id)
+    if slot[0] != SLOT_NONE and market.pool.orders[slot[0]].owner != command.account_index:
+        slot[0] = SLOT_NONE
+    if account_unknown(market, command):
+        return REASON_ACCOUNT_UNKNOWN
+    if slot[0] == SLOT_NONE:
+        return REASON_ORDER_UNKNOWN
+    return sender_refused(market, command)
+
+
+cdef inline uint16_t target_product(
+    const Market* market, const CommandRecord* command, uint32_t slot,
+) noexcept nogil:
+    """The product a refusal names: of the order found, else as given."""
+    if slot == SLOT_NONE:
+        return command.product_index
+    return market.pool.orders[slot].product_index
+
+
+cdef int64_t cancel_apply(Market* market, const CommandRecord* command) noexcept nogil:
+    cdef uint32_t slot
+    cdef EventRecord* row
+    cdef uint8_t reason = target_refused(market, command, &slot)
+    if reason == REASON_NONE and market.phase == PHASE_CLOSED:
+        reason = REASON_PHASE_CLOSED
+    if reason != REASON_NONE:
+        return reject_emit(market, command, reason, target_product(market, command, slot))
+    if sink_full(&market.sink, EVENT_KIND_ORDER_CANCELED):
+        return 1
+    client_order_id_note(market, command)
+    row = event_order(market, EVENT_KIND_ORDER_CANCELED, &market.pool.orders[slot])
+    row.client_order_id = command.client_order_id
+    row.reason = REASON_REQUESTED
+    row.tonnes_open = 0
+    order_remove(market, slot)
+    return 0
+
+
+cdef uint8_t amend_plan(
+    const Market* market, const CommandRecord* command, uint32_t slot, Order* wanted, Plan* plan,
+) noexcept nogil:
+    """Every check of an AMEND after its target's; `wanted` becomes the order as asked for."""
+    cdef const Order* order = &market.pool.orders[slot]
+    cdef const Product* product = &market.products[order.product_index]
+    cdef uint8_t reason = session_refused(market, product)
+    if reason != REASON_NONE:
+        return reason
+    wanted[0] = order[0]
+    wanted.price = command.price
+    wanted.tonnes_open = command.tonnes
+    reason = terms_refused(market, product, wanted, order)
+    if reason != REASON_NONE:
+        return reason
+    return match_plan(market, product, wanted, TIF_DAY, 0, plan)
+
+
+cdef void amend_emit(
+    Market* market, const CommandRecord* command, const Order* order,
+) noexcept nogil:
+    cdef EventRecord* row
+    client_order_id_note(market, command)
+    row = event_order(market, EVENT_KIND_ORDER_AMENDED, order)
+    row.client_order_id = command.client_order_id
+
+
+cdef int64_t amend_apply(Market* market, const CommandRecord* command) noexcept nogil:
+    """Fewer tonnes at the same price keep the place; else the order arrives anew."""
+    cdef uint32_t slot
+    cdef Order* order
+    cdef Order wanted
+    cdef Product* product
+    cdef Plan plan
+    cdef bint keeps_place
+    cdef bint remains
+    cdef int64_t lacking
+    cdef uint8_t reason = target_refused(market, command, &slot)
+    if reason == REASON_NONE:
+        reason = amend_plan(market, command, slot, &wanted, &plan)
+    if reason != REASON_NONE:
+        return reject_emit(market, command, reason, target_product(market, command, slot))
+    order = &market.pool.orders[slot]
+    product = &market.products[order.product_index]
+    keeps_place = wanted.price == order.price and wanted.tonnes_open < order.tonnes_open
+    remains = plan.walk.tonnes_left > 0
+    lacking = rows_lacking(
+        &market.sink, EVENT_KIND_ORDER_AMENDED, &plan.walk,
+        remains and not keeps_place and plan.remainder_reason == REASON_NONE,
+        remains and plan.remainder_reason != REASON_NONE,
+    )
+    if lacking > 0:
+        return lacking
+    if keeps_place:
+        order_unlock(&market.accounts, order)
+        order_reduce(&product.ladder, &market.pool, slot, order.tonnes_open - wanted.tonnes_open)
+        order_lock(&market.accounts, order)
+        amend_emit(market, command, order)
+        return 0
+    order_remove(market, slot)
+    amend_emit(market, command, &wanted)
+    orders_take(market, product, &wanted, &plan)
+    remainder_settle(market, product, &wanted, plan.remainder_reason)
+    return 0
+
+
+cdef int64_t command_apply(Market* market, const CommandRecord* command) noexcept nogil:
+    """Apply a command that is one. Returns the rows it needs if there is no room, else 0."""
+    market.operator_index = command.operator_index
+    if command.kind == COMMAND_KIND_ENTER:
+        return enter_apply(market, command)
+    if command.kind == COMMAND_KIND_CANCEL:
+        return cancel_apply(market, command)
+    return amend_apply(market, command)
+
+
+# -- Batches --------------------------------------------------------------------------------------
+
+cdef inline const uint32_t* cell_guess(
+    const Market* market, const CommandRecord* command,
+) noexcept nogil:
+    """The cell of the order a command names; any other cell if it names none.
+
+    It does not ask which kind of command it is: the answer is as good as random, and a wrong guess
+    of the processor costs more than a fetch too many.
+    """
+    cdef uint64_t cell = command.order_id - market.order_id_base - 1
+    cdef uint64_t ids = market.order_id_last - market.order_id_base
+    return &market.slots[cell & -<uint64_t>(cell < ids)]
+
+
+cdef inline const Order* target_guess(
+    const Market* market, const CommandRecord* command,
+) noexcept nogil:
+    return &market.pool.orders[cell_guess(market, command)[0]]
+
+
+cdef inline void cells_prefetch(const Market* market, const CommandRecord* command) noexcept nogil:
+    cdef const Accounts* book = &market.accounts
+    prefetch(cell_guess(market, command))
+    if command.account_index < book.account_count:
+        prefetch(&book.accounts[command.account_index])
+        prefetch(&book.operators[command.account_index])
+        prefetch(holding_of(book, command.account_index, command.product_index))
+
+
+cdef inline void neighbours_prefetch(
+    const Market* market, const CommandRecord* command,
+) noexcept nogil:
+    cdef const Order* order = target_guess(market, command)
+    prefetch(&market.pool.orders[order.older])
+    prefetch(&market.pool.orders[order.newer])
+
+
+cdef int64_t commands_apply(
+    Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
+) noexcept nogil:
+    cdef int64_t row
+    needed[0] = 0
+    for row in range(count):
+        if row + AHEAD_CELL < count:
+            cells_prefetch(market, &commands[row + AHEAD_CELL])
+            prefetch(target_guess(market, &commands[row + AHEAD_ORDER]))
+            neighbours_prefetch(market, &commands[row + AHEAD_NEIGHBOURS])
+        needed[0] = command_apply(market, &commands[row])
+        if needed[0] != 0:
+            return row
+        market.command_seq += 1
+    return count
+
+
+# -- Control --------------------------------------------------------------------------------------
+
+cdef void orders_remove_all(Market* market, uint8_t kind, uint32_t account_index) noexcept nogil:
+    """Cancel an account's orders, or let all expire (`ACCOUNT_NONE`), in order of acceptance."""
+    cdef uint64_t order_id
+    cdef uint32_t slot
+    cdef EventRecord* row
+    for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
+        slot = slot_of(market, order_id)
+        if slot == SLOT_NONE:
+            continue
+        if account_index != ACCOUNT_NONE and market.pool.orders[slot].owner != account_index:
+            continue
+        row = event_order(market, kind, &market.pool.orders[slot])
+        row.tonnes_open = 0
+        if kind == EVENT_KIND_ORDER_CANCELED:
+            row.reason = REASON_SUSPENDED
+        order_remove(market, slot)
+
+
+cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil:
+    if phase in (PHASE_LISTED, PHASE_LISTED_AND_BLOCK):
+        market.listed_started = True
+    if phase != market.phase:
+        market.phase = phase
+        event_is_public(market, event_open(market, EVENT_KIND_PHASE_CHANGED))
+
+
+cdef int64_t closing_price(const Product* product) noexcept nogil:
+    """Mean of the day's listed trades weighted by tonnes, half up; else the previous close.
+
+    Rules: CEA-LST-08.
+    """
+    cdef uint128 double_volume = product.volume
+    cdef uint128 mean
+    if product.volume == 0:
+        return product.reference_price
+    double_volume *= 2
+    mean = (2 * product.amount + product.volume) / double_volume
+    return <int64_t>mean
+
+
+cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close) noexcept nogil:
+    cdef Product* product = &market.products[product_index]
+    cdef EventRecord* row = event_open(market, EVENT_KIND_DAY_CLOSED)
+    cdef DayClosedRecord* day = <DayClosedRecord*>row
+    row.product_index = product_index
+    event_settles(market, row)
+    event_is_public(market, row)
+    day.open = product.open if product.open != 0 else product.reference_price
+    day.high = product.high
+    day.low = product.low
+    day.close = close
+    day.volume_listed = <int64_t>product.volume
+    day.amount_listed_low = <uint64_t>product.amount
+    day.amount_listed_high = <uint64_t>(product.amount >> 64)
+
+
+cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
+    cdef Product* product
+    cdef EventRecord* row
+    cdef uint32_t index
+    market.trading_date = date
+    market.day_is_open = True
+    market.listed_started = False
+    accounts_day_open(&market.accounts)
+    for index in range(market.product_count):
+        product = &market.products[index]
+        product.open = product.high = product.low = product.last = 0
+        product.volume = 0
+        product.amount = 0
+    row = event_open(market, EVENT_KIND_DAY_OPENED)
+    event_settles(market, row)
+    event_is_public(market, row)
+    phase_enter(market, PHASE_PRE_OPEN)
