@@ -1,15 +1,22 @@
-"""A built wheel, installed into an empty environment, runs a market script."""
+"""What is shipped: a source archive, the wheel built from it, and what a plain install can do."""
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-TYPED = ("py.typed", "_accounts.pyi", "_book.pyi", "_market.pyi")
+PACKAGE = ROOT / "src" / "cea_exchange"
+EXAMPLES = ROOT / "examples"
 
 SCRIPT = """\
 {"cmd": "product", "product": "CEA23", "reference_price": "97.49"}
@@ -24,13 +31,30 @@ SCRIPT = """\
 "side":"sell","price":"97.40","tonnes":40}
 """
 
-
 # The source tree must not be found by accident, by pip least of all.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
+class Shipped(NamedTuple):
+    source_archive: Path
+    wheel: Path
+
+
+class PlainInstall(NamedTuple):
+    """A fresh environment with the wheel in it and nothing of the source tree."""
+
+    python: Path
+    command: Path
+
+
 def run(*command: object, **options: object) -> subprocess.CompletedProcess:
-    finished = subprocess.run(
+    finished = attempt(*command, **options)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished
+
+
+def attempt(*command: object, **options: object) -> subprocess.CompletedProcess:
+    return subprocess.run(
         [str(part) for part in command],
         capture_output=True,
         text=True,
@@ -38,25 +62,56 @@ def run(*command: object, **options: object) -> subprocess.CompletedProcess:
         env=ENVIRONMENT,
         **options,
     )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished
 
 
-def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(tmp_path: Path) -> None:
-    # By way of a source archive: nothing an earlier build has left in the tree gets in.
-    run(sys.executable, "-m", "build", "--outdir", tmp_path / "dist", ROOT)
-    (wheel,) = (tmp_path / "dist").glob("*.whl")
-    packed = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"cea_exchange/{name}" for name in TYPED} <= packed
-    run(sys.executable, "-m", "venv", tmp_path / "venv")
-    python = tmp_path / "venv" / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", wheel)
-    location = run(
-        python, "-c", "import cea_exchange; print(cea_exchange.__file__)", cwd=tmp_path
-    ).stdout
-    assert str(tmp_path / "venv") in location
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
+    """The wheel by way of a source archive: nothing an earlier build has left gets in."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
+    (source_archive,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
+    return Shipped(source_archive, wheel)
 
-    command = tmp_path / "venv" / "bin" / "cea-exchange"
+
+@pytest.fixture(scope="module")
+def plain_install(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) -> PlainInstall:
+    folder = tmp_path_factory.mktemp("plain_install")
+    run(sys.executable, "-m", "venv", folder)
+    install = PlainInstall(folder / "bin" / "python", folder / "bin" / "cea-exchange")
+    run(install.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", shipped.wheel)
+    place = run(install.python, "-c", "import cea_exchange; print(cea_exchange.__file__)", cwd="/")
+    assert str(folder) in place.stdout
+    return install
+
+
+def test_source_archive_has_all_sources_and_nothing_built(shipped: Shipped) -> None:
+    with tarfile.open(shipped.source_archive) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    sources = {
+        path.relative_to(ROOT).as_posix()
+        for pattern in ("*.py", "*.pyx", "*.pxd", "*.pyi", "py.typed", "*.toml")
+        for path in PACKAGE.rglob(pattern)
+    }
+    assert sources | {"setup.py", "pyproject.toml", "LICENSE", "README.md"} <= names
+    assert not [name for name in names if name.endswith((".so", ".c", ".pyc"))]
+
+
+def test_wheel_has_declarations_and_stubs_beside_every_compiled_module(shipped: Shipped) -> None:
+    packed = set(zipfile.ZipFile(shipped.wheel).namelist())
+    modules = {path.stem for path in PACKAGE.glob("*.pyx")}
+    compiled = {name for name in packed if name.endswith(".so")}
+    assert {name.partition("/")[2].partition(".")[0] for name in compiled} == modules
+    wanted = {f"{path.stem}.pxd" for path in PACKAGE.glob("*.pxd")}
+    wanted |= {f"{module}.pxd" for module in modules} | {"py.typed"}
+    wanted |= {f"{module}.pyi" for module in modules}
+    assert {f"cea_exchange/{name}" for name in wanted} <= packed
+    assert not [name for name in packed if name.endswith((".pyx", ".c", ".pyc"))]
+
+
+def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(
+    plain_install: PlainInstall,
+) -> None:
+    command = plain_install.command
     events = [
         json.loads(line) for line in run(command, "run", "-", input=SCRIPT).stdout.splitlines()
     ]
@@ -69,3 +124,44 @@ def test_installed_wheel_runs_a_script_from_packaged_profile_and_calendar(tmp_pa
         run(command, "calendar", "check", calendar, "--today", "2026-01-05")
     # Imports the module of every command.
     run(command, "--help")
+
+
+def test_examples_run_on_a_plain_install_or_say_which_extra_they_need(
+    plain_install: PlainInstall, tmp_path: Path
+) -> None:
+    for name in ("embed_order_book.py", "embed_market.py", "batch_process.py"):
+        run(plain_install.python, EXAMPLES / name, cwd=tmp_path)
+    finished = attempt(plain_install.python, EXAMPLES / "event_tables.py", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "needs the extra `arrow`: pip install 'cea-exchange[arrow]'" in finished.stderr
+
+
+def test_an_external_project_cimports_the_book_from_a_plain_install(
+    plain_install: PlainInstall, tmp_path: Path
+) -> None:
+    folder = tmp_path / "cimport_book"
+    shutil.copytree(EXAMPLES / "cimport_book", folder)
+    pip = (plain_install.python, "-m", "pip", "install", "-q", "--disable-pip-version-check")
+    run(*pip, "Cython>=3.1,<4", "setuptools>=77")
+    run(*pip, "--no-build-isolation", "--no-deps", folder)
+    code = "import market_maker; market_maker.main(50_000)"
+    finished = run(plain_install.python, "-c", code, cwd=tmp_path)
+    assert re.match(r"249,\d{3} commands, [\d,]+ trades, ", finished.stdout), finished.stdout
+
+
+def test_wheels_are_configured_for_every_python_and_machine_promised() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheels = project["tool"]["cibuildwheel"]
+    assert wheels["build"] == ["cp311-*", "cp312-*", "cp313-*", "cp314-*"]
+    assert project["project"]["requires-python"] == ">=3.11"
+    assert set(wheels["linux"]["archs"]) == {"x86_64", "aarch64"}
+    assert set(wheels["macos"]["archs"]) == {"x86_64", "arm64"}
+    tested = re.findall(r"\{project\}/(\S+)", " ".join(wheels["test-command"]))
+    assert tested and all((ROOT / name).is_file() for name in tested)
+
+
+def test_nothing_shipped_is_compiled_for_one_machine_only() -> None:
+    for name in ("setup.py", "pyproject.toml", "examples/cimport_book/setup.py"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        code = "\n".join(line.partition("#")[0] for line in text.splitlines())
+        assert not re.search(r"-m(arch|tune|cpu|avx|bmi|sse)", code), name

@@ -1,0 +1,89 @@
+"""Every example runs, and what it says it checked holds."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+SECONDS_MAX = 60
+
+# What each prints; the numbers are its own.
+PRINTED = {
+    "batch_process.py": r"TRADE +[\d,]+\n.*most was traded at \d+: .*commands a second",
+    "embed_market.py": r"Trade\(.*price='97\.50', tonnes=40.*CASH_INSUFFICIENT.*alice: ",
+    "embed_order_book.py": r"^100,000 orders, [\d,]+ trades.*bids: \d+ t @ .*orders a second",
+    "event_tables.py": r"^who took most: .*ORDER_REJECTED, ORDER_UNKNOWN: ",
+}
+
+
+def run(command: list[object], folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def test_every_example_is_run_here_and_listed_in_the_readme() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(PRINTED)
+    folders = {f"{path.parent.name}/" for path in EXAMPLES.glob("*/pyproject.toml")}
+    assert folders == {"cimport_book/"}
+    readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| \[([\w./]+)\]", readme, re.MULTILINE)) == set(PRINTED) | folders
+
+
+@pytest.mark.parametrize("name", sorted(PRINTED))
+def test_example_runs_and_checks_its_result(name: str, tmp_path: Path) -> None:
+    if name == "event_tables.py":
+        pytest.importorskip("pyarrow", reason="the extra `arrow` is not installed")
+    finished = run([sys.executable, EXAMPLES / name], tmp_path)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert re.search(PRINTED[name], finished.stdout, re.DOTALL), finished.stdout
+
+
+def test_example_that_lacks_its_extra_says_so_at_once(tmp_path: Path) -> None:
+    # A module of that name which is none: as if it were not installed.
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['pyarrow'] = None\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import sitecustomize, runpy;"
+    code += f" sys.path.insert(0, {str(EXAMPLES)!r});"
+    code += f" runpy.run_path({str(EXAMPLES / 'event_tables.py')!r}, run_name='__main__')"
+    finished = run([sys.executable, "-c", code], tmp_path)
+    assert finished.returncode == 1
+    assert finished.stderr == (
+        "event_tables.py needs the extra `arrow`: pip install 'cea-exchange[arrow]'\n"
+    )
+    assert finished.stdout == ""
+
+
+def test_a_module_that_cimports_the_book_builds_and_drives_it(tmp_path: Path) -> None:
+    assert find_spec("Cython"), "the test extra brings Cython"
+    folder = tmp_path / "cimport_book"
+    shutil.copytree(
+        EXAMPLES / "cimport_book", folder, ignore=shutil.ignore_patterns("build", "*.c", "*.so")
+    )
+    built = run([sys.executable, "setup.py", "-q", "build_ext", "--inplace"], folder)
+    assert built.returncode == 0, built.stdout + built.stderr
+    finished = run([sys.executable, "-c", "import market_maker; market_maker.main()"], folder)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert re.search(
+        r"^[\d,]+ commands, [\d,]+ trades.*commands a second", finished.stdout, re.DOTALL
+    )
+    # The book it gives back is the one Python knows, in the state the events tell of.
+    code = (
+        "import market_maker; book, tally = market_maker.run(1_000, 7); book.check();"
+        " print(type(book).__module__, tally['commands'], len(book) > 0, tally['trades'] > 0,"
+        " market_maker.run(1_000, 7)[1] == tally)"
+    )
+    finished = run([sys.executable, "-c", code], folder)
+    assert finished.stdout.split()[0] == "cea_exchange._book", finished.stderr
+    assert finished.stdout.split()[2:] == ["True"] * 3

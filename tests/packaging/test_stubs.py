@@ -1,0 +1,80 @@
+"""The stubs say what the compiled modules are, and a user's program type-checks against them."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src"
+ALLOWED = Path(__file__).with_name("stubtest_allowlist.txt")
+MODULES = sorted(path.stem for path in (SOURCE / "cea_exchange").glob("*.pyx"))
+# Those that need no library beside the package.
+PLAIN_EXAMPLES = ("batch_process.py", "embed_market.py", "embed_order_book.py")
+
+
+def run(folder: Path, *command: object) -> subprocess.CompletedProcess:
+    """Run a module of Python on this source tree; its caches go to the folder."""
+    return subprocess.run(
+        [sys.executable, "-m", *(str(part) for part in command)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "MYPYPATH": str(SOURCE)},
+    )
+
+
+def parameters(definition: ast.FunctionDef) -> list[tuple[str, str | None]]:
+    """Return (name, default) of each parameter after the first, `*` in its place."""
+    given = definition.args
+    defaults = [None] * (len(given.args) - len(given.defaults)) + [*given.defaults]
+    pairs = list(zip(given.args, defaults, strict=True))[1:]
+    found = [(name.arg, default and ast.unparse(default)) for name, default in pairs]
+    found += [("*", None)] if given.kwonlyargs else []
+    for name, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
+        found.append((name.arg, default and ast.unparse(default)))
+    return found
+
+
+def test_stubs_are_what_the_compiled_modules_are(tmp_path: Path) -> None:
+    assert "_book" in MODULES
+    modules = [f"cea_exchange.{name}" for name in MODULES]
+    finished = run(tmp_path, "mypy.stubtest", *modules, "--allowlist", ALLOWED)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert f"no issues found in {len(modules)} modules" in finished.stdout
+
+
+@pytest.mark.parametrize("module", ["_book", "_market"])
+def test_stubs_make_objects_as_the_modules_do(module: str) -> None:
+    """What stubtest can not see: a compiled class hides the signature it is made by."""
+    source = (SOURCE / "cea_exchange" / f"{module}.pyx").read_text(encoding="utf-8")
+    (head,) = re.findall(r"def __cinit__\([^)]*\):", source)
+    (made,) = ast.parse(f"{head} ...").body
+    stub = ast.parse((SOURCE / "cea_exchange" / f"{module}.pyi").read_text(encoding="utf-8"))
+    (told,) = [node for node in ast.walk(stub) if getattr(node, "name", "") == "__new__"]
+    assert parameters(told) == parameters(made)
+
+
+def test_examples_pass_strict_type_checking(tmp_path: Path) -> None:
+    paths = [ROOT / "examples" / name for name in PLAIN_EXAMPLES]
+    finished = run(tmp_path, "mypy", "--strict", "--follow-imports=silent", *paths)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+
+
+def test_a_wrong_call_is_found_by_the_type_checker(tmp_path: Path) -> None:
+    program = tmp_path / "wrong.py"
+    program.write_text(
+        "from cea_exchange import OrderBook\n"
+        "book = OrderBook(1, 100, order_count_max=10)\n"
+        "book.enter(1, 1, '60.05', 5)\n"
+        "book.enter(1, 1, 60, 5).tonnes_open = 3\n"
+        "OrderBook(1, 100)\n"
+    )
+    finished = run(tmp_path, "mypy", "--strict", "--follow-imports=silent", program)
+    lines = [line for line in finished.stdout.splitlines() if "error:" in line]
+    assert [line.split(":")[1] for line in lines] == ["3", "4", "5"], finished.stdout
