@@ -1,0 +1,1 @@
+"""Benchmarks of the matching core: `python -m bench`. See README.md."""
