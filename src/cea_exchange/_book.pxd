@@ -78,6 +78,4 @@ cdef class OrderBook:
     cdef int64_t rows_capacity
     cdef readonly int64_t rows_needed
 
-    cdef int check_alone(self) except -1
-    cdef OrderResult command_run(self, const CommandRecord* command)
     cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only)

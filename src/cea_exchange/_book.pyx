@@ -29,12 +29,15 @@ from cea_exchange._views cimport *
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE
 
 cdef enum:
-    # How far ahead a batch looks: at an id's cell, then at its order, then at what it touches.
-    AHEAD_CELL = 12
-    AHEAD_ORDER = 8
-    AHEAD_NEIGHBOURS = 4
+    # How many commands ahead a batch fetches the cell of an id, then the order it leads to, then
+    # the order's neighbours.
+    AHEAD = 16
+    AHEAD_ORDER = 10
+    AHEAD_NEIGHBOURS = 5
 
 LEVEL_COUNT_MAX = 1 << 36
+
+cdef object ZERO = 0
 
 if sizeof(Order) != 64 or sizeof(Level) != 32 or sizeof(OrderRecord) != 56:
     raise ImportError(
@@ -545,51 +548,41 @@ cdef int64_t book_amend(
 
 # -- Batches --------------------------------------------------------------------------------------
 
-cdef inline const Order* target_guess(
-    const BookState* state, const CommandRecord* command,
-) noexcept nogil:
-    """The order a cancel or an amend probably names; of an enter mostly slot 0, nobody's.
-
-    It does not ask which of them it is: the answer is as good as random, and a wrong guess of the
-    processor costs more than a fetch too many.
-    """
+cdef inline const uint32_t* cell_guess(const BookState* state, uint64_t order_id) noexcept nogil:
+    """Where the index probably has an id; of a new one, where it will."""
     cdef const IdIndex* index = &state.index
-    if command.order_id < DENSE_IDS:
-        return &state.pool.orders[index.dense[command.order_id]]
-    return &state.pool.orders[
-        index.current.cells[id_home(&index.current, command.order_id)]]
-
-
-cdef inline void cell_prefetch(const BookState* state, const CommandRecord* command) noexcept nogil:
-    cdef const IdIndex* index = &state.index
-    if command.order_id < DENSE_IDS:
-        prefetch(&index.dense[command.order_id])
-    else:
-        prefetch(&index.current.cells[id_home(&index.current, command.order_id)])
-
-
-cdef inline void neighbours_prefetch(
-    const BookState* state, const CommandRecord* command,
-) noexcept nogil:
-    cdef const Order* order = target_guess(state, command)
-    prefetch(&state.pool.orders[order.older])
-    prefetch(&state.pool.orders[order.newer])
+    if order_id < DENSE_IDS:
+        return &index.dense[order_id]
+    return &index.current.cells[id_home(&index.current, order_id)]
 
 
 cdef int64_t book_apply_all(
     BookState* state, const CommandRecord* commands, int64_t count, EventSink* sink,
     int64_t* needed,
 ) noexcept nogil:
+    """Apply commands, and fetch ahead what those to come will touch.
+
+    It does not ask what kind they are: the answer is as good as random, and a wrong guess of the
+    processor costs more than a fetch too many. An enter's cell mostly leads to slot 0, nobody's.
+    """
+    cdef const Order* orders = state.pool.orders
+    cdef const Order* order
+    cdef const uint32_t* cells[AHEAD]
     cdef int64_t row
     needed[0] = 0
+    for row in range(AHEAD):
+        cells[row] = cell_guess(state, commands[row if row < count else 0].order_id)
     for row in range(count):
-        if row + AHEAD_CELL < count:
-            cell_prefetch(state, &commands[row + AHEAD_CELL])
-            prefetch(target_guess(state, &commands[row + AHEAD_ORDER]))
-            neighbours_prefetch(state, &commands[row + AHEAD_NEIGHBOURS])
+        order = &orders[cells[(row + AHEAD_NEIGHBOURS) % AHEAD][0]]
+        prefetch(&orders[order.older])
+        prefetch(&orders[order.newer])
+        prefetch(&orders[cells[(row + AHEAD_ORDER) % AHEAD][0]])
         needed[0] = apply_one(state, &commands[row], sink)
         if needed[0] != 0:
             return row
+        if row + AHEAD < count:
+            cells[row % AHEAD] = cell_guess(state, commands[row + AHEAD].order_id)
+            prefetch(cells[row % AHEAD])
     return count
 
 
@@ -676,6 +669,48 @@ cdef tuple canceled_of(const EventRecord* rows, int64_t count, uint64_t order_id
     return tuple(ids)
 
 
+cdef OrderResult result_of(
+    const BookState* state, const EventSink* sink, const CommandRecord* command,
+):
+    cdef OrderResult result = OrderResult.__new__(OrderResult)
+    result.reason = state.outcome.reason
+    result.tonnes_open = state.outcome.tonnes_open
+    result.tonnes_canceled = state.outcome.tonnes_canceled
+    result.trades = ()
+    result.orders_canceled = ()
+    if sink.count > 0:
+        result.trades = trades_of(sink.rows, sink.count)
+        if state.self_trade > SELF_TRADE_REJECT:
+            result.orders_canceled = canceled_of(sink.rows, sink.count, command.order_id)
+    return result
+
+
+cdef inline int check_alone(OrderBook book) except -1:
+    if book.busy:
+        raise RuntimeError("another thread is inside this book")
+    return 0
+
+
+cdef OrderResult command_run(OrderBook book, const CommandRecord* command):
+    """Apply one command and say what became of it."""
+    cdef EventSink sink
+    cdef EventRecord* rows
+    cdef int64_t needed
+    check_alone(book)
+    sink = sink_of(
+        book.rows, book.rows_capacity, EVENTS_TRADES | 1 << EVENT_KIND_ORDER_CANCELED,
+    )
+    needed = apply_one(&book.state, command, &sink)
+    if needed > 0:
+        rows = <EventRecord*>realloc(book.rows, 2 * needed * sizeof(EventRecord))
+        if rows == NULL:
+            raise MemoryError(f"cannot allocate {needed} event rows")
+        book.rows = rows
+        book.rows_capacity = 2 * needed
+        return command_run(book, command)
+    return result_of(&book.state, &sink, command)
+
+
 # -- The book -------------------------------------------------------------------------------------
 
 cdef class OrderBook:
@@ -746,41 +781,6 @@ cdef class OrderBook:
         ladder_close(&self.state.ladder)
         pool_close(&self.state.pool)
 
-    cdef int check_alone(self) except -1:
-        if self.busy:
-            raise RuntimeError("another thread is inside this book")
-        return 0
-
-    cdef OrderResult command_run(self, const CommandRecord* command):
-        """Apply one command and say what became of it."""
-        cdef BookState* state = &self.state
-        cdef EventSink sink = sink_of(
-            self.rows, self.rows_capacity, EVENTS_TRADES | 1 << EVENT_KIND_ORDER_CANCELED,
-        )
-        cdef OrderResult result
-        cdef EventRecord* rows
-        cdef int64_t needed
-        self.check_alone()
-        needed = apply_one(state, command, &sink)
-        if needed > 0:
-            rows = <EventRecord*>realloc(self.rows, 2 * needed * sizeof(EventRecord))
-            if rows == NULL:
-                raise MemoryError(f"cannot allocate {needed} event rows")
-            self.rows = rows
-            self.rows_capacity = 2 * needed
-            return self.command_run(command)
-        result = OrderResult.__new__(OrderResult)
-        result.reason = state.outcome.reason
-        result.tonnes_open = state.outcome.tonnes_open
-        result.tonnes_canceled = state.outcome.tonnes_canceled
-        result.trades = ()
-        result.orders_canceled = ()
-        if sink.count > 0:
-            result.trades = trades_of(sink.rows, sink.count)
-            if state.self_trade > SELF_TRADE_REJECT:
-                result.orders_canceled = canceled_of(sink.rows, sink.count, command.order_id)
-        return result
-
     def enter(
         self, order_id, side, price, tonnes, owner=0, *, tif=0, post_only=False, pick_order_id=0,
     ):
@@ -814,11 +814,16 @@ cdef class OrderBook:
         command.side = exact_side(side)
         command.price = exact_int64(price, "price")
         command.tonnes = exact_int64(tonnes, "tonnes")
-        command.account_index = exact_uint32(owner, "owner")
-        command.pick_order_id = exact_uint64(pick_order_id, "pick_order_id")
-        command.tif = exact_member(tif, TIF_DAY, TIF_FOK, "tif", "within 0..2")
-        command.flags = ORDER_FLAG_POST_ONLY if exact_bool(post_only, "post_only") else 0
-        return self.command_run(&command)
+        # What is left out is the default itself, and needs no look: most calls are like that.
+        if owner is not ZERO:
+            command.account_index = exact_uint32(owner, "owner")
+        if tif is not ZERO:
+            command.tif = exact_member(tif, TIF_DAY, TIF_FOK, "tif", "within 0..2")
+        if post_only is not False and exact_bool(post_only, "post_only"):
+            command.flags = ORDER_FLAG_POST_ONLY
+        if pick_order_id is not ZERO:
+            command.pick_order_id = exact_uint64(pick_order_id, "pick_order_id")
+        return command_run(self, &command)
 
     def cancel(self, order_id):
         """Take what is open of an order off the book.
@@ -832,7 +837,7 @@ cdef class OrderBook:
         memset(&command, 0, sizeof(CommandRecord))
         command.kind = COMMAND_KIND_CANCEL
         command.order_id = exact_uint64(order_id, "order_id")
-        return self.command_run(&command)
+        return command_run(self, &command)
 
     def amend(self, order_id, price, tonnes):
         """Give an order another price and open quantity.
@@ -850,7 +855,7 @@ cdef class OrderBook:
         command.order_id = exact_uint64(order_id, "order_id")
         command.price = exact_int64(price, "price")
         command.tonnes = exact_int64(tonnes, "tonnes")
-        return self.command_run(&command)
+        return command_run(self, &command)
 
     def process(self, commands, events, trades_only=False):
         """Apply commands in order, without the GIL.
@@ -882,7 +887,7 @@ cdef class OrderBook:
         cdef bint trades = exact_bool(trades_only, "trades_only")
         records_check(commands, COMMAND_DTYPE, "commands")
         records_check(events, EVENT_DTYPE, "events")
-        self.check_alone()
+        check_alone(self)
         buffer_take(commands, &command_view, PyBUF_C_CONTIGUOUS, "commands")
         try:
             buffer_take(events, &event_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "events")
@@ -921,14 +926,14 @@ cdef class OrderBook:
     def best_bid(self):
         """The highest buying price, or None."""
         cdef int64_t price
-        self.check_alone()
+        check_alone(self)
         return price if book_best(&self.state, SIDE_BUY, &price) else None
 
     @property
     def best_ask(self):
         """The lowest selling price, or None."""
         cdef int64_t price
-        self.check_alone()
+        check_alone(self)
         return price if book_best(&self.state, SIDE_SELL, &price) else None
 
     @property
@@ -949,7 +954,7 @@ cdef class OrderBook:
 
     def __contains__(self, order_id):
         """Whether an order of this id rests."""
-        self.check_alone()
+        check_alone(self)
         return book_order(&self.state, exact_uint64(order_id, "order_id")) != NULL
 
     def depth(self, levels=None):
@@ -959,7 +964,7 @@ cdef class OrderBook:
         -------
         bids, asks : list of (price, tonnes, order count)
         """
-        self.check_alone()
+        check_alone(self)
         if levels is not None:
             levels = exact_uint32(levels, "levels")
         return (
@@ -981,12 +986,12 @@ cdef class OrderBook:
         int
             How many were filled.
         """
-        self.check_alone()
+        check_alone(self)
         return levels_into(&self.state.ladder, exact_side(side), levels)
 
     def orders(self, side, price):
         """Ids of the orders of a side at a price, oldest first."""
-        self.check_alone()
+        check_alone(self)
         return ladder_orders_at(
             &self.state.ladder, &self.state.pool, exact_side(side), exact_int64(price, "price"),
         )
@@ -1004,13 +1009,13 @@ cdef class OrderBook:
         int
             How many were filled.
         """
-        self.check_alone()
+        check_alone(self)
         return orders_into(&self.state.ladder, &self.state.pool, orders, 0)
 
     def order(self, order_id):
         """A resting order as a dict, or None."""
         cdef const Order* order
-        self.check_alone()
+        check_alone(self)
         order = book_order(&self.state, exact_uint64(order_id, "order_id"))
         if order == NULL:
             return None
@@ -1025,7 +1030,7 @@ cdef class OrderBook:
         cdef uint32_t slot
         cdef uint32_t live = 0
         cdef object resting = 0
-        self.check_alone()
+        check_alone(self)
         broken = ladder_broken(&self.state.ladder, &self.state.pool, 0)
         if broken is not None:
             raise AssertionError(broken)
@@ -1046,7 +1051,7 @@ cdef class OrderBook:
     def state_hash(self):
         """Hash of the whole state, protocol/state_hash.md."""
         cdef uint64_t total
-        self.check_alone()
+        check_alone(self)
         with nogil:
             total = book_sum(&self.state)
         return total
@@ -1054,7 +1059,7 @@ cdef class OrderBook:
     def snapshot(self):
         """The whole book as bytes, for `restore`; protocol/state_hash.md."""
         cdef bytes data
-        self.check_alone()
+        check_alone(self)
         self.busy = True
         try:
             data = book_snapshot(&self.state)

@@ -15,8 +15,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from cea_exchange._ladder cimport (
-    HUGE_PAGE_BYTES, MADV_DONTNEED, Order, SLOT_NONE, madvise, memory_advise_huge, memory_reserve,
-    memory_return, memory_touch,
+    HUGE_FROM_ORDERS, HUGE_PAGE_BYTES, MADV_DONTNEED, Order, SLOT_NONE, madvise,
+    memory_advise_huge, memory_reserve, memory_return, memory_touch,
 )
 
 
@@ -60,6 +60,8 @@ cdef inline bint index_open(IdIndex* index, uint32_t order_count_max) noexcept n
     index.homes_max = HOMES_MIN + 3 * ids
     index.bytes_each = (index.homes_max + ids + 1) * sizeof(uint32_t)
     index.dense = <uint32_t*>memory_reserve(DENSE_IDS * sizeof(uint32_t))
+    if index.dense != NULL and order_count_max >= HUGE_FROM_ORDERS:
+        memory_advise_huge(index.dense, DENSE_IDS * sizeof(uint32_t))
     index.memory[0] = <uint32_t*>memory_reserve(index.bytes_each)
     index.memory[1] = <uint32_t*>memory_reserve(index.bytes_each)
     index.current.cells = index.memory[0]
@@ -85,7 +87,6 @@ cdef inline void index_touch(IdIndex* index) noexcept nogil:
 cdef inline uint64_t id_home(const Table* table, uint64_t order_id) noexcept nogil:
     """The first cell where an id may stand."""
     order_id = (order_id ^ (order_id >> 32)) * <uint64_t>0x9E3779B97F4A7C15
-    order_id = (order_id ^ (order_id >> 29)) * <uint64_t>0xBF58476D1CE4E5B9
     # At most 3.1 x 2^32 homes: the product of 30 and 34 bits fits.
     return ((order_id >> 34) * table.homes) >> 30
 

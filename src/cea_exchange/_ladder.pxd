@@ -140,6 +140,8 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     PAGE_BYTES = 4096
     HUGE_PAGE_BYTES = 1 << 21
+    # Orders from which on a book is worth huge pages: less would leave most of one unused.
+    HUGE_FROM_ORDERS = 1 << 16
 
 
 cdef inline void* memory_reserve(size_t bytes_count) noexcept nogil:
@@ -175,7 +177,7 @@ cdef inline bint pool_open(OrderPool* pool, uint32_t order_count_max) noexcept n
     pool.orders = <Order*>memory_reserve(bytes_count)
     if pool.orders == NULL:
         return False
-    if bytes_count >= 2 * HUGE_PAGE_BYTES:
+    if order_count_max >= HUGE_FROM_ORDERS:
         memory_advise_huge(pool.orders, bytes_count)
     return True
 

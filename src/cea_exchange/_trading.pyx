@@ -30,8 +30,7 @@ if sizeof(CommandRecord) != 64 or sizeof(EventRecord) != 160:
 
 # -- Events ---------------------------------------------------------------------------------------
 
-cdef EventRecord* event_open(Market* market, uint8_t kind) noexcept nogil:
-    """The next event's row, numbered and dated, all else none or zero."""
+cdef inline EventRecord* row_next(Market* market, uint8_t kind) noexcept nogil:
     cdef EventRecord* row = &market.scratch
     if sink_takes(&market.sink, kind):
         row = &market.sink.rows[market.sink.count]
@@ -43,44 +42,59 @@ cdef EventRecord* event_open(Market* market, uint8_t kind) noexcept nogil:
     row.account_index = ACCOUNT_NONE
     row.counter_account_index = ACCOUNT_NONE
     row.seq = market.event_seq
-    row.trading_date = market.trading_date if market.day_is_open else 0
+    row.trading_date = market.trading_date * market.day_is_open
     row.phase = market.phase
     return row
 
 
+cdef EventRecord* event_open(Market* market, uint8_t kind) noexcept nogil:
+    """The next event's row, numbered and dated, all else none or zero."""
+    return row_next(market, kind)
+
+
 cdef inline uint64_t report_next(Market* market, uint32_t account_index) noexcept nogil:
-    cdef Account* account
-    if account_index >= market.accounts.account_count:
-        return 0
-    account = &market.accounts.accounts[account_index]
+    """The next number of a known account's reports."""
+    cdef Account* account = &market.accounts.accounts[account_index]
     account.report_seq += 1
     return account.report_seq
 
 
-cdef void event_settles(Market* market, EventRecord* row) noexcept nogil:
+cdef inline void row_settles(Market* market, EventRecord* row) noexcept nogil:
     market.settlement_seq += 1
     row.settlement_seq = market.settlement_seq
 
 
-cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil:
+cdef inline void row_is_public(Market* market, EventRecord* row) noexcept nogil:
     market.market_data_seq += 1
     row.market_data_seq = market.market_data_seq
+
+
+cdef void event_settles(Market* market, EventRecord* row) noexcept nogil:
+    row_settles(market, row)
+
+
+cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil:
+    row_is_public(market, row)
 
 
 cdef EventRecord* event_account(
     Market* market, uint8_t kind, uint32_t account_index,
 ) noexcept nogil:
-    cdef EventRecord* row = event_open(market, kind)
+    """An event about an account, known or not."""
+    cdef EventRecord* row = row_next(market, kind)
     row.account_index = account_index
-    row.report_seq = report_next(market, account_index)
+    if account_index < market.accounts.account_count:
+        row.report_seq = report_next(market, account_index)
     return row
 
 
-cdef EventRecord* event_order(
+cdef inline EventRecord* event_order(
     Market* market, uint8_t kind, const Order* order,
 ) noexcept nogil:
     """An event about an order; `tonnes` and `tonnes_open` are what is open of it."""
-    cdef EventRecord* row = event_account(market, kind, order.owner)
+    cdef EventRecord* row = row_next(market, kind)
+    row.account_index = order.owner
+    row.report_seq = report_next(market, order.owner)
     row.side = order.side
     row.product_index = order.product_index
     row.operator_index = market.operator_index
@@ -114,9 +128,7 @@ cdef int64_t reject_emit(
     cdef EventRecord* row
     if sink_full(&market.sink, EVENT_KIND_ORDER_REJECTED):
         return 1
-    row = event_open(market, EVENT_KIND_ORDER_REJECTED)
-    row.account_index = command.account_index
-    row.report_seq = report_next(market, command.account_index)
+    row = event_account(market, EVENT_KIND_ORDER_REJECTED, command.account_index)
     row.reason = reason
     row.command = command.kind
     row.product_index = product_index
@@ -160,7 +172,7 @@ cdef inline uint8_t session_refused(
     return REASON_PRODUCT_HALTED if product.halted else REASON_NONE
 
 
-cdef uint8_t terms_refused(
+cdef inline uint8_t terms_refused(
     const Market* market, const Product* product, const Order* wanted, const Order* replaced,
 ) noexcept nogil:
     """Tonnes, amount, size, band, and what the account must have.
@@ -257,7 +269,7 @@ cdef inline bint has_room(const Market* market, const Plan* plan) noexcept nogil
 
 # -- Matching -------------------------------------------------------------------------------------
 
-cdef void statistics_note(Product* product, int64_t price, int64_t tonnes) noexcept nogil:
+cdef inline void statistics_note(Product* product, int64_t price, int64_t tonnes) noexcept nogil:
     cdef uint128 amount = <uint64_t>price
     amount *= <uint64_t>tonnes
     product.amount += amount
@@ -272,12 +284,12 @@ cdef void statistics_note(Product* product, int64_t price, int64_t tonnes) noexc
         product.low = price
 
 
-cdef void trade_emit(
+cdef inline void trade_emit(
     Market* market, const Order* taker, const Order* maker, int64_t tonnes,
     int64_t taker_fee, int64_t maker_fee,
 ) noexcept nogil:
     """Report a trade; both orders are as after it."""
-    cdef EventRecord* row = event_open(market, EVENT_KIND_TRADE)
+    cdef EventRecord* row = row_next(market, EVENT_KIND_TRADE)
     cdef bint buys = taker.side == SIDE_BUY
     market.trade_id += 1
     row.side = taker.side
@@ -300,11 +312,11 @@ cdef void trade_emit(
     row.buy_fee = taker_fee if buys else maker_fee
     row.sell_fee = maker_fee if buys else taker_fee
     row.counter_tonnes_open = maker.tonnes_open
-    event_settles(market, row)
-    event_is_public(market, row)
+    row_settles(market, row)
+    row_is_public(market, row)
 
 
-cdef void order_trade(
+cdef inline void order_trade(
     Market* market, Product* product, Order* taker, uint32_t slot,
 ) noexcept nogil:
     """Trade a taker with the resting order in `slot`, as much as both have, at its price.
@@ -336,7 +348,7 @@ cdef void order_trade(
         slot_release(&market.pool, slot)
 
 
-cdef void order_remove(Market* market, uint32_t slot) noexcept nogil:
+cdef inline void order_remove(Market* market, uint32_t slot) noexcept nogil:
     """Take a resting order off the book and give back its lock."""
     cdef Order* order = &market.pool.orders[slot]
     order_unlink(&market.products[order.product_index].ladder, &market.pool, slot)
@@ -365,33 +377,37 @@ cdef inline void orders_take(
             order_trade(market, product, taker, slot)
 
 
+cdef inline void remainder_rest(Market* market, Product* product, Order* taker) noexcept nogil:
+    """Put what an order did not trade on the book, and lock what it may need."""
+    cdef uint32_t slot = slot_acquire(&market.pool)
+    market.priority_last += 1
+    taker.priority = market.priority_last
+    market.pool.orders[slot] = taker[0]
+    order_rest(&product.ladder, &market.pool, slot)
+    slot_note(market, taker.order_id, slot)
+    order_lock(&market.accounts, taker)
+    event_order(market, EVENT_KIND_ORDER_RESTED, taker)
+
+
 cdef inline void remainder_settle(
     Market* market, Product* product, Order* taker, uint8_t remainder_reason,
 ) noexcept nogil:
     """Rest or cancel what an order did not trade."""
-    cdef uint32_t slot
     if taker.tonnes_open == 0:
         slot_note(market, taker.order_id, SLOT_NONE)
     elif remainder_reason != REASON_NONE:
         slot_note(market, taker.order_id, SLOT_NONE)
         cancel_emit(market, taker, remainder_reason)
     else:
-        slot = slot_acquire(&market.pool)
-        market.priority_last += 1
-        taker.priority = market.priority_last
-        market.pool.orders[slot] = taker[0]
-        order_rest(&product.ladder, &market.pool, slot)
-        slot_note(market, taker.order_id, slot)
-        order_lock(&market.accounts, taker)
-        event_order(market, EVENT_KIND_ORDER_RESTED, taker)
+        remainder_rest(market, product, taker)
 
 
 # -- Commands -------------------------------------------------------------------------------------
 
-cdef uint8_t enter_plan(
-    const Market* market, const CommandRecord* command, Order* taker, Plan* plan,
+cdef inline uint8_t enter_refused(
+    const Market* market, const CommandRecord* command, Order* taker,
 ) noexcept nogil:
-    """Every check of an ENTER, in order of precedence."""
+    """Every check of an ENTER that needs no look at the other side; `taker` becomes the order."""
     cdef const Product* product
     cdef uint8_t reason
     if command.product_index >= market.product_count:
@@ -414,15 +430,7 @@ cdef uint8_t enter_plan(
     taker.product_index = command.product_index
     taker.side = command.side
     taker.flags = command.flags
-    reason = terms_refused(market, product, taker, NULL)
-    if reason != REASON_NONE:
-        return reason
-    reason = match_plan(
-        market, product, taker, command.tif, command.pick_order_id, plan,
-    )
-    if reason == REASON_NONE and not has_room(market, plan):
-        return REASON_CAPACITY
-    return reason
+    return terms_refused(market, product, taker, NULL)
 
 
 cdef inline void client_order_id_note(Market* market, const CommandRecord* command) noexcept nogil:
@@ -431,17 +439,52 @@ cdef inline void client_order_id_note(Market* market, const CommandRecord* comma
         command.operator_index] = command.client_order_id
 
 
-cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) noexcept nogil:
-    cdef Order taker
-    cdef Plan plan
+cdef inline void accept_emit(
+    Market* market, const CommandRecord* command, const Order* order,
+) noexcept nogil:
+    """The order is in: it uses up its ids."""
     cdef EventRecord* row
-    cdef Product* product
-    cdef int64_t lacking
-    cdef uint8_t reason
+    market.order_id_last += 1
+    client_order_id_note(market, command)
+    row = event_order(market, EVENT_KIND_ORDER_ACCEPTED, order)
+    row.counter_order_id = command.pick_order_id
+    row.tif = command.tif
+    row.flags = command.flags
+
+
+cdef inline int64_t passive_enter(
+    Market* market, Product* product, const CommandRecord* command, Order* taker,
+) noexcept nogil:
+    """Rest an order that meets nothing: the shortest way through `aggressive_enter`."""
+    cdef int64_t rows = sink_takes(&market.sink, EVENT_KIND_ORDER_ACCEPTED)
+    if command.tif == TIF_IOC:
+        rows += sink_takes(&market.sink, EVENT_KIND_ORDER_CANCELED)
+    elif market.pool.order_count == market.pool.order_count_max:
+        return reject_emit(market, command, REASON_CAPACITY, command.product_index)
+    else:
+        rows += sink_takes(&market.sink, EVENT_KIND_ORDER_RESTED)
+    if rows > market.sink.capacity - market.sink.count:
+        return rows
+    accept_emit(market, command, taker)
+    if command.tif == TIF_IOC:
+        slot_note(market, taker.order_id, SLOT_NONE)
+        cancel_emit(market, taker, REASON_IOC)
+    else:
+        remainder_rest(market, product, taker)
+    return 0
+
+
+cdef int64_t aggressive_enter(
+    Market* market, Product* product, const CommandRecord* command, Order* taker,
+) noexcept nogil:
+    cdef Plan plan
     cdef bint remains
-    if command.side < SIDE_BUY or command.side > SIDE_SELL:
-        return COMMAND_MALFORMED
-    reason = enter_plan(market, command, &taker, &plan)
+    cdef int64_t lacking
+    cdef uint8_t reason = match_plan(
+        market, product, taker, command.tif, command.pick_order_id, &plan,
+    )
+    if reason == REASON_NONE and not has_room(market, &plan):
+        reason = REASON_CAPACITY
     if reason != REASON_NONE:
         return reject_emit(market, command, reason, command.product_index)
     remains = plan.walk.tonnes_left > 0
@@ -452,16 +495,28 @@ cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) no
     )
     if lacking > 0:
         return lacking
-    product = &market.products[taker.product_index]
-    market.order_id_last += 1
-    client_order_id_note(market, command)
-    row = event_order(market, EVENT_KIND_ORDER_ACCEPTED, &taker)
-    row.counter_order_id = command.pick_order_id
-    row.tif = command.tif
-    row.flags = command.flags
-    orders_take(market, product, &taker, &plan)
-    remainder_settle(market, product, &taker, plan.remainder_reason)
+    accept_emit(market, command, taker)
+    orders_take(market, product, taker, &plan)
+    remainder_settle(market, product, taker, plan.remainder_reason)
     return 0
+
+
+cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) noexcept nogil:
+    cdef Order taker
+    cdef Product* product
+    cdef uint8_t reason
+    if command.side < SIDE_BUY or command.side > SIDE_SELL:
+        return COMMAND_MALFORMED
+    reason = enter_refused(market, command, &taker)
+    if reason != REASON_NONE:
+        return reject_emit(market, command, reason, command.product_index)
+    product = &market.products[command.product_index]
+    if command.pick_order_id == 0 and command.tif != TIF_FOK and not index_crosses(
+        command.side, command.price - product.ladder.price_min,
+        product.ladder.best[side_opposite(command.side)],
+    ):
+        return passive_enter(market, product, command, &taker)
+    return aggressive_enter(market, product, command, &taker)
 
 
 cdef uint8_t target_refused(
