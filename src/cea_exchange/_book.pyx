@@ -548,14 +548,6 @@ cdef int64_t book_amend(
 
 # -- Batches --------------------------------------------------------------------------------------
 
-cdef inline const uint32_t* cell_guess(const BookState* state, uint64_t order_id) noexcept nogil:
-    """Where the index probably has an id; of a new one, where it will."""
-    cdef const IdIndex* index = &state.index
-    if order_id < DENSE_IDS:
-        return &index.dense[order_id]
-    return &index.current.cells[id_home(&index.current, order_id)]
-
-
 cdef int64_t book_apply_all(
     BookState* state, const CommandRecord* commands, int64_t count, EventSink* sink,
     int64_t* needed,
@@ -571,7 +563,7 @@ cdef int64_t book_apply_all(
     cdef int64_t row
     needed[0] = 0
     for row in range(AHEAD):
-        cells[row] = cell_guess(state, commands[row if row < count else 0].order_id)
+        cells[row] = cell_guess(&state.index, commands[row].order_id if row < count else 0)
     for row in range(count):
         order = &orders[cells[(row + AHEAD_NEIGHBOURS) % AHEAD][0]]
         prefetch(&orders[order.older])
@@ -581,7 +573,7 @@ cdef int64_t book_apply_all(
         if needed[0] != 0:
             return row
         if row + AHEAD < count:
-            cells[row % AHEAD] = cell_guess(state, commands[row + AHEAD].order_id)
+            cells[row % AHEAD] = cell_guess(&state.index, commands[row + AHEAD].order_id)
             prefetch(cells[row % AHEAD])
     return count
 

@@ -12,12 +12,15 @@ from libc.string cimport memcpy
 
 from cea_exchange._book cimport BookState
 from cea_exchange._hash cimport fold
-from cea_exchange._id_index cimport index_find, index_put
+from cea_exchange._id_index cimport (
+    Place, cell_guess, index_put_at, index_search, index_size,
+)
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 
 cdef enum:
     CHECKED_FROM = 12         # The first byte behind `checksum`.
+    AHEAD = 16                # Slots between the order that is restored and those fetched for it.
 
 cdef bytes SNAPSHOT_MAGIC = b"CEABOOK1"
 
@@ -128,11 +131,13 @@ cdef bint order_restore(BookState* state, uint32_t slot) noexcept nogil:
     cdef Order* order = &state.pool.orders[slot]
     cdef int64_t index
     cdef Level* level
+    cdef Place place
     if not order_fits(state, slot):
         return False
-    if index_find(&state.index, state.pool.orders, order.order_id) != SLOT_NONE:
+    index_search(&state.index, state.pool.orders, order.order_id, &place)
+    if place.slot != SLOT_NONE:
         return False
-    index_put(&state.index, state.pool.orders, order.order_id, slot)
+    index_put_at(&state.index, state.pool.orders, order.order_id, slot, &place)
     index = order.price - state.ladder.price_min
     level = &state.ladder.levels[index]
     level.order_count += 1
@@ -165,7 +170,14 @@ cdef bint orders_restore(BookState* state) noexcept nogil:
     """Build levels and index of the orders in the pool; False if they are no book."""
     cdef uint32_t slot
     cdef uint32_t live = 0
+    cdef const Order* ahead
+    index_size(&state.index, state.pool.order_count)
     for slot in range(1, state.pool.slot_last + 1):
+        if slot + AHEAD <= state.pool.slot_last:
+            ahead = &state.pool.orders[slot + AHEAD]
+            prefetch(cell_guess(&state.index, ahead.order_id))
+            prefetch(&state.pool.orders[ahead.older])
+            prefetch(&state.pool.orders[ahead.newer])
         if state.pool.orders[slot].side != 0:
             if not order_restore(state, slot):
                 return False

@@ -75,9 +75,22 @@ cdef inline void index_close(IdIndex* index) noexcept nogil:
     memory_return(index.memory[1], index.bytes_each)
 
 
+cdef inline void homes_set(IdIndex* index, uint64_t homes) noexcept nogil:
+    """Give the current table, which is empty, so many homes, or as many as it may have."""
+    index.current.homes = homes if homes < index.homes_max else index.homes_max
+    index.current.taken = 0
+    if index.current.homes * sizeof(uint32_t) >= 2 * HUGE_PAGE_BYTES:
+        memory_advise_huge(index.current.cells, index.current.homes * sizeof(uint32_t))
+
+
+cdef inline void index_size(IdIndex* index, uint64_t ids) noexcept nogil:
+    """Have an empty index ready for so many ids."""
+    homes_set(index, HOMES_MIN + 3 * ids)
+
+
 cdef inline void index_touch(IdIndex* index) noexcept nogil:
     """Take all memory an empty index is likely to need; its table will not grow any more."""
-    index.current.homes = index.homes_max
+    homes_set(index, index.homes_max)
     memory_touch(index.current.cells, index.homes_max * sizeof(uint32_t))
     memory_touch(index.dense, DENSE_IDS * sizeof(uint32_t))
 
@@ -165,13 +178,17 @@ cdef inline void index_grow(IdIndex* index, const Order* orders) noexcept nogil:
     index.current.cells = index.memory[0]
     if index.old.cells == index.memory[0]:
         index.current.cells = index.memory[1]
-    index.current.homes = homes if homes < index.homes_max else index.homes_max
-    index.current.taken = 0
-    if index.current.homes * sizeof(uint32_t) >= 2 * HUGE_PAGE_BYTES:
-        memory_advise_huge(index.current.cells, index.current.homes * sizeof(uint32_t))
+    homes_set(index, homes)
 
 
 # -- Index ----------------------------------------------------------------------------------------
+
+cdef inline const uint32_t* cell_guess(const IdIndex* index, uint64_t order_id) noexcept nogil:
+    """Where an id probably stands; a new one, where it will."""
+    if order_id < DENSE_IDS:
+        return &index.dense[order_id]
+    return &index.current.cells[id_home(&index.current, order_id)]
+
 
 cdef inline void old_search(
     const IdIndex* index, const Order* orders, uint64_t order_id, Place* place,

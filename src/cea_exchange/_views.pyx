@@ -15,6 +15,9 @@ from cea_exchange.domain.records import LEVEL_DTYPE, ORDER_DTYPE
 
 cdef int64_t INT64_MAX = 0x7FFFFFFFFFFFFFFF
 
+cdef enum:
+    CURSORS = 16              # Levels whose orders are copied side by side.
+
 
 # -- Lists ----------------------------------------------------------------------------------------
 
@@ -81,23 +84,55 @@ cdef int64_t levels_into(const Ladder* ladder, int side, object array) except -1
     return count
 
 
+cdef struct Cursor:           # Where the copy of one level's orders stands.
+    uint32_t slot             # SLOT_NONE: the level is done.
+    int64_t row
+
+
+cdef inline void cursor_set(
+    Cursor* cursor, const Ladder* ladder, int side, int64_t* index, int64_t* row,
+) noexcept nogil:
+    """Begin the next level, if there is one, at the next free row."""
+    cursor.slot = SLOT_NONE
+    if level_is_none(index[0]):
+        return
+    cursor.slot = ladder.levels[index[0]].oldest
+    cursor.row = row[0]
+    row[0] += ladder.levels[index[0]].order_count
+    index[0] = level_worse(ladder, side, index[0])
+
+
 cdef int64_t side_orders_copy(
     const Ladder* ladder, const OrderPool* pool, int side, OrderRecord* rows, int64_t capacity,
 ) noexcept nogil:
+    """Copy a side's orders; how many there was room for.
+
+    Each order says where the next of its level lies, so one level after the other would wait for
+    memory at each. Several levels at a time wait together: how many orders come before one is known
+    from the levels' counts.
+    """
+    cdef Cursor cursors[CURSORS]
+    cdef Cursor* cursor
     cdef int64_t index = ladder.best[side]
-    cdef int64_t count = 0
-    cdef uint32_t slot
-    while not level_is_none(index):
-        slot = ladder.levels[index].oldest
-        while slot != SLOT_NONE:
-            if count == capacity:
-                return count
-            prefetch(&pool.orders[pool.orders[slot].newer])
-            memcpy(&rows[count], &pool.orders[slot], sizeof(OrderRecord))
-            count += 1
-            slot = pool.orders[slot].newer
-        index = level_worse(ladder, side, index)
-    return count
+    cdef int64_t row = 0
+    cdef int place
+    cdef bint more = True
+    for place in range(CURSORS):
+        cursor_set(&cursors[place], ladder, side, &index, &row)
+    while more:
+        more = False
+        for place in range(CURSORS):
+            cursor = &cursors[place]
+            if cursor.slot == SLOT_NONE or cursor.row >= capacity:
+                continue
+            more = True
+            memcpy(&rows[cursor.row], &pool.orders[cursor.slot], sizeof(OrderRecord))
+            cursor.row += 1
+            cursor.slot = pool.orders[cursor.slot].newer
+            prefetch(&pool.orders[cursor.slot])
+            if cursor.slot == SLOT_NONE:
+                cursor_set(cursor, ladder, side, &index, &row)
+    return row if row < capacity else capacity
 
 
 cdef int64_t orders_into(

@@ -325,3 +325,9 @@ def test_a_second_thread_in_the_same_book_raises():
     worker.join()
     assert ["another thread is inside this book"] == refused
     assert len(commands) == len(book)
+
+
+def test_no_commands_are_no_work():
+    book = a_book()
+    assert (0, 0) == book.process(np.zeros(0, COMMAND_DTYPE), np.zeros(0, EVENT_DTYPE))
+    assert 0 == book.rows_needed
