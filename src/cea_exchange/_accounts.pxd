@@ -8,7 +8,7 @@ not fail for want of cash or allowances, because both were locked, or checked, a
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from cea_exchange._ladder cimport Order, uint128
+from cea_exchange._ladder cimport Order
 from cea_exchange._records cimport *
 
 

@@ -1,6 +1,7 @@
 """C-level vocabulary of the order book, for `cimport`. Behaviour is in _book.pyx.
 
     from cea_exchange._book cimport OrderBook, book_enter
+    from cea_exchange._records cimport EventRecord, SIDE_BUY
     from cea_exchange._stream cimport EVENTS_ALL, EventSink, sink_of
 
     cdef OrderBook book = OrderBook(1, 10_000, order_count_max=1_000)
@@ -10,7 +11,7 @@
 Whoever drives a book's `state` without the GIL sees to it that nobody else is inside.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from cea_exchange._id_index cimport IdIndex
 from cea_exchange._ladder cimport Ladder, Order, OrderPool, SelfTrade
@@ -51,7 +52,8 @@ cdef int64_t book_amend(
 ) noexcept nogil
 
 # As `book_apply`, for many; stops before a command that it can't apply. Returns how many it did,
-# and in `needed` what the next one gave.
+# and in `needed` what the next one gave. `row_malformed` of _stream.pxd has found nothing before:
+# this one looks at no more than what memory depends on.
 cdef int64_t book_apply_all(
     BookState* state, const CommandRecord* commands, int64_t count, EventSink* sink,
     int64_t* needed,

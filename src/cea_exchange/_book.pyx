@@ -14,7 +14,7 @@ cimport cython
 from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release,
 )
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memset
 
@@ -498,7 +498,9 @@ cdef inline int64_t apply_one(
         return enter_apply(state, command, sink)
     if command.kind == COMMAND_KIND_CANCEL:
         return cancel_apply(state, command, sink)
-    return amend_apply(state, command, sink)
+    if command.kind == COMMAND_KIND_AMEND:
+        return amend_apply(state, command, sink)
+    return COMMAND_MALFORMED
 
 
 cdef int64_t book_apply(
@@ -724,13 +726,15 @@ cdef class OrderBook:
     pick_allowed : bool
         Whether an order may name the one it takes, of those at the best price. Else time decides.
     touch_memory : bool
-        Take all memory now, so that no command ever waits for a page: that of `order_count_max`
-        orders, of every tick, and 256 MiB for the table of small ids.
+        Take all memory now, so that no command ever waits for a page: 64 bytes for each of
+        `order_count_max` orders and 12 for its place in the hash table, 32 for every tick, and
+        256 MiB for the table of small ids.
 
     Notes
     -----
     Order ids are the caller's, any unsigned 64-bit numbers; one may be used again once its order
-    is gone. Ids below 2^26 are found by table, others by hash. A second thread inside raises
+    is gone. Ids below 2^26 are found by table, which takes 4 bytes for every one ever used; others
+    by hash, where ids that were chosen to collide make commands slow. A second thread inside raises
     RuntimeError.
     """
 
@@ -1002,7 +1006,11 @@ cdef class OrderBook:
             How many were filled.
         """
         check_alone(self)
-        return orders_into(&self.state.ladder, &self.state.pool, orders, 0)
+        self.busy = True
+        try:
+            return orders_into(&self.state.ladder, &self.state.pool, orders, 0)
+        finally:
+            self.busy = False
 
     def order(self, order_id):
         """A resting order as a dict, or None."""
@@ -1044,8 +1052,10 @@ cdef class OrderBook:
         """Hash of the whole state, protocol/state_hash.md."""
         cdef uint64_t total
         check_alone(self)
+        self.busy = True
         with nogil:
             total = book_sum(&self.state)
+        self.busy = False
         return total
 
     def snapshot(self):

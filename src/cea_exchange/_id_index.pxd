@@ -4,8 +4,9 @@ Contents: types, storage, cells, growing, index.
 
 The hash table is open addressing with linear probing: a cell is a slot, whose order has the id.
 Three eighths of the cells are taken at most, so that a search mostly ends where it begins. It marks
-nothing of what was deleted: the cells behind a hole move up. It grows by half, a few cells with
-each id that is put, so no command pays for all: 11 to 16 bytes for each id.
+nothing of what was deleted: the cells behind a hole move up. It grows by half, 64 cells with each
+id that is put, so no command pays for all: 11 to 16 bytes for each id, and both tables' for the
+short while that it takes.
 
     current   where new ids go
     old       the table before, emptied run by run from its start while it has any
@@ -25,7 +26,7 @@ from cea_exchange._ladder cimport (
 cdef enum:
     DENSE_IDS = 1 << 26       # 256 MiB of address space at most.
     HOMES_MIN = 64
-    CELLS_MOVED = 8           # At least, with each id that is put. Enough: see `index_grow`.
+    CELLS_MOVED = 64          # At least, with each id that is put: few enough for one command.
     CELLS_RELEASED = 1 << 14  # Emptied cells whose memory is given back at once: 64 KiB, a page.
 
 
@@ -56,12 +57,15 @@ cdef struct Place:            # Where a search ended. Good until the index chang
 cdef inline bint index_open(IdIndex* index, uint32_t order_count_max) noexcept nogil:
     """Reserve an empty index; False when the address space is not to be had."""
     cdef uint64_t ids = order_count_max
+    cdef uint64_t ids_huge
     memset(index, 0, sizeof(IdIndex))
     index.homes_max = HOMES_MIN + 3 * ids
     index.bytes_each = (index.homes_max + ids + 1) * sizeof(uint32_t)
     index.dense = <uint32_t*>memory_reserve(DENSE_IDS * sizeof(uint32_t))
     if index.dense != NULL and order_count_max >= HUGE_FROM_ORDERS:
-        memory_advise_huge(index.dense, DENSE_IDS * sizeof(uint32_t))
+        # Of ids that are scattered each takes a page: so no more than 16 bytes for each order.
+        ids_huge = 4 * ids if 4 * ids < DENSE_IDS else DENSE_IDS
+        memory_advise_huge(index.dense, ids_huge * sizeof(uint32_t))
     index.memory[0] = <uint32_t*>memory_reserve(index.bytes_each)
     index.memory[1] = <uint32_t*>memory_reserve(index.bytes_each)
     index.current.cells = index.memory[0]
@@ -168,8 +172,8 @@ cdef inline void index_move(IdIndex* index, const Order* orders, uint64_t cells)
 cdef inline void index_grow(IdIndex* index, const Order* orders) noexcept nogil:
     """Begin a table half as large again.
 
-    N homes grow when 3/8 N are taken, the next table when 9/16 N are: 3/16 N ids later, by when
-    8 x 3/16 N = 1.5 N cells were moved. So there is never a third table.
+    N homes grow when 3/8 N are taken, the next table when 9/16 N are: 3/16 N ids later, when the N
+    cells were moved long ago. So there is never a third table.
     """
     cdef uint64_t homes = index.current.homes + (index.current.homes >> 1)
     index_move(index, orders, ~<uint64_t>0)

@@ -140,7 +140,7 @@ cdef extern from "<sys/mman.h>" nogil:
 cdef enum:
     PAGE_BYTES = 4096
     HUGE_PAGE_BYTES = 1 << 21
-    # Orders from which on a book is worth huge pages: less would leave most of one unused.
+    # Orders from which on a book is worth huge pages: fewer leave most of one unused.
     HUGE_FROM_ORDERS = 1 << 16
 
 

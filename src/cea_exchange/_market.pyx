@@ -781,8 +781,10 @@ cdef class CompiledMarket:
         """Hash of the whole state, protocol/state_hash.md."""
         cdef uint64_t total
         self.check_alone()
+        self.busy = True
         with nogil:
             total = state_sum(&self.market)
+        self.busy = False
         return total
 
     def holdings_hash(self):
@@ -821,7 +823,11 @@ cdef class CompiledMarket:
         state["accounts"] = [
             self.account_snapshot(index) for index in range(market.accounts.account_count)
         ]
-        state["orders"] = orders_snapshot(market)
+        self.busy = True
+        try:
+            state["orders"] = orders_snapshot(market)
+        finally:
+            self.busy = False
         return msgspec.msgpack.encode(state)
 
     cdef dict account_snapshot(self, uint32_t account_index):
@@ -878,7 +884,7 @@ cdef class CompiledMarket:
     cdef int products_fill(self, list products) except -1:
         cdef Product* product
         for key, price, weight, halted, day_open, high, low, last, volume, below, above in products:
-            product = &self.market.products[self.product_declare(key, price, weight)]
+            self.product_declare(key, price, weight)
             product = &self.market.products[self.market.product_count - 1]
             product.halted = halted
             product.open = day_open

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cea_exchange._accounts cimport Accounts
-from cea_exchange._ladder cimport Ladder, Order, OrderPool, SelfTrade, Walk, uint128
+from cea_exchange._ladder cimport Ladder, OrderPool, SLOT_NONE, SelfTrade, Walk, uint128
 from cea_exchange._records cimport CommandRecord, EventRecord
 from cea_exchange._stream cimport EventSink
 
@@ -74,9 +74,9 @@ cdef struct Market:
 
 # Ids.
 cdef inline uint32_t slot_of(const Market* market, uint64_t order_id) noexcept nogil:
-    """The slot of a live order, or SLOT_NONE (0)."""
+    """The slot of a live order, or `SLOT_NONE`."""
     if order_id <= market.order_id_base or order_id > market.order_id_last:
-        return 0
+        return SLOT_NONE
     return market.slots[order_id - market.order_id_base - 1]
 
 

@@ -634,7 +634,9 @@ cdef int64_t command_apply(Market* market, const CommandRecord* command) noexcep
         return enter_apply(market, command)
     if command.kind == COMMAND_KIND_CANCEL:
         return cancel_apply(market, command)
-    return amend_apply(market, command)
+    if command.kind == COMMAND_KIND_AMEND:
+        return amend_apply(market, command)
+    return COMMAND_MALFORMED
 
 
 # -- Batches --------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """What Python sees of a ladder. Behaviour is in _views.pyx."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from cea_exchange._ladder cimport Ladder, OrderPool, uint128
 

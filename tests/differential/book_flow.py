@@ -78,7 +78,7 @@ BANDS = (
 """Lowest and highest price; besides them the cases have any band of up to a million prices."""
 
 IDS_AT_EDGES = (0, 1, (1 << 26) - 1, 1 << 26, (1 << 32) - 1, 1 << 32, 1 << 63, U64 - 1, U64)
-ID_FAMILIES = ("dense", "around 2^26", "scattered", "high", "edges", "one tag")
+ID_FAMILIES = ("dense", "around 2^26", "scattered", "high", "edges", "few homes")
 
 MOODS = ("mixed", "build", "cancel", "sweep", "amend", "pick")
 """What most commands of a segment do."""
@@ -170,20 +170,18 @@ def ids_of(family: str, count: int) -> np.ndarray:
     if family == "edges":
         edges = np.array(IDS_AT_EDGES, np.uint64)
         return np.concatenate([edges, numbers + np.uint64(2)])[:count]
-    if family == "one tag":
-        return _ids_of_one_tag(numbers)
+    if family == "few homes":
+        return ids_of_few_homes(numbers)
     return numbers + np.uint64(1)
 
 
-def _ids_of_one_tag(numbers: np.ndarray) -> np.ndarray:
-    """Ids that a hash of the usual kind sends to a few places, the last and the first among them.
+def ids_of_few_homes(numbers: np.ndarray) -> np.ndarray:
+    """Ids that the compiled index sends to three places, the last and the first among them.
 
-    The steps of the compiled index's `id_tag`, backwards: the high half is the tag.
+    The steps of `id_home` in _id_index.pxd, backwards: its upper 30 bits say where.
     """
-    tags = np.array([0xFFFFFFFF, 0xFFFFFFFF, 0, 0x80000000], np.uint64)
-    mixed = (tags[numbers % np.uint64(4)] << np.uint64(32)) | (numbers + np.uint64(1))
-    mixed *= np.uint64(pow(0xBF58476D1CE4E5B9, -1, 1 << 64))
-    mixed ^= (mixed >> np.uint64(29)) ^ (mixed >> np.uint64(58))
+    tops = np.array([0x3FFFFFFF, 0x3FFFFFFF, 0, 0x20000000], np.uint64)
+    mixed = (tops[numbers % np.uint64(4)] << np.uint64(34)) | (numbers + np.uint64(1))
     mixed *= np.uint64(pow(0x9E3779B97F4A7C15, -1, 1 << 64))
     return mixed ^ (mixed >> np.uint64(32))
 

@@ -627,10 +627,12 @@ class Market:
 
     # -- The whole --------------------------------------------------------------------------------
 
+    @_alone
     def state_hash(self) -> int:
         """Return the 64-bit hash of all that decides what comes next."""
         return self._core.state_hash()
 
+    @_alone
     def holdings_hash(self) -> int:
         """Return the 64-bit hash of who holds what: what a registry can know too."""
         return self._core.holdings_hash()
