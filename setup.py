@@ -14,6 +14,7 @@ from setuptools import Extension, setup
 CHECKED = os.environ.get("CEA_EXCHANGE_CHECKED", "0") == "1"
 MODULES = (
     "_edge", "_views", "_book", "_book_state", "_accounts", "_trading", "_market", "_market_state",
+    "_replay",
 )
 
 DIRECTIVES = {

@@ -702,7 +702,7 @@ cdef inline int side_of(const Message* message) noexcept nogil:
 
 cdef inline bint is_shown(int64_t price, int64_t size) noexcept nogil:
     """Whether a level of a row is there."""
-    return size > 0 and 0 < price < PRICE_EMPTY
+    return size > 0 and 0 < price < <int64_t>PRICE_EMPTY
 
 
 cdef tuple MESSAGE_FORMS = (
@@ -721,7 +721,7 @@ cdef int message_wrong(const Message* message) noexcept nogil:
         return 1
     if message.size <= 0:
         return 2
-    if not 0 < message.price < PRICE_EMPTY:
+    if not 0 < message.price < <int64_t>PRICE_EMPTY:
         return 3
     if message.direction != 1 and message.direction != -1:
         return 4
@@ -729,7 +729,7 @@ cdef int message_wrong(const Message* message) noexcept nogil:
 
 
 cdef inline bint level_wrong(int64_t price, int64_t size) noexcept nogil:
-    return size < 0 or (size > 0 and -PRICE_EMPTY < price <= 0)
+    return size < 0 or (size > 0 and -<int64_t>PRICE_EMPTY < price <= 0)
 
 
 cdef bint row_check(
@@ -1266,7 +1266,7 @@ cdef class FlowReplay:
 
     cdef Replay replay
     cdef Grid grid
-    cdef readonly OrderBook book
+    cdef readonly OrderBook book  # To look at; the replay goes on with it.
     cdef int64_t* row_kept    # The last row of the part before.
     cdef object messages_ready
     cdef object rows_ready

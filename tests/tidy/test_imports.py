@@ -28,6 +28,7 @@ COMPILED = {
     "_views": LAYOUTS | INLINE | EDGE,
     "_book": LAYOUTS | INLINE | EDGE | BOOK,
     "_book_state": LAYOUTS | INLINE | EDGE | BOOK,
+    "_replay": LAYOUTS | INLINE | EDGE | BOOK,
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | MARKET,
     "_market_state": LAYOUTS | INLINE | EDGE | MARKET,

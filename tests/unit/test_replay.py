@@ -1,104 +1,21 @@
 """Recorded flow through a book: made-up flow whose true book is known, and the real sample."""
 
+import gzip
 import json
-import random
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from cea_exchange.cli import flow_files
 from cea_exchange.cli.main import run
+from differential.recorded_flow import TICK, flow
 
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 SAMPLE = Path(__file__).resolve().parents[3] / "shared/data/flow/lobster_AAPL_L10_head"
-TICK = 100
-EMPTY = 9_999_999_999
-
-
-class TrueBook:
-    """A price-time book in the plainest form: (side, price) -> [[order id, size], ...]."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.queues: dict[tuple[int, int], list[list[int]]] = {}
-        self.order_id = 100
-        self.messages: list[list[int]] = []
-
-    def levels(self, direction: int) -> list[tuple[int, int]]:
-        """Best first: price, size."""
-        found = [
-            (price, sum(size for _, size in queue))
-            for (side, price), queue in self.queues.items()
-            if side == direction and queue
-        ]
-        return sorted(found, reverse=direction == 1)
-
-    def row(self, depth: int) -> list[int]:
-        """The book as LOBSTER writes it."""
-        asks, bids = self.levels(-1), self.levels(1)
-        row: list[int] = []
-        for index in range(depth):
-            row += asks[index] if index < len(asks) else (EMPTY, 0)
-            row += bids[index] if index < len(bids) else (-EMPTY, 0)
-        return row
-
-    def enter(self) -> list[int]:
-        """A new order that does not cross."""
-        direction = self.random.choice((1, -1))
-        opposite = self.levels(-direction)
-        near = opposite[0][0] - direction * TICK if opposite else 1_000_000 - direction * TICK
-        price = near - direction * TICK * self.random.randrange(12)
-        self.order_id += 1
-        size = self.random.randrange(1, 50)
-        self.queues.setdefault((direction, price), []).append([self.order_id, size])
-        return [1, self.order_id, size, price, direction]
-
-    def some_order(self) -> tuple[int, int, list[list[int]], int]:
-        """Side, price, queue and place of an order at random."""
-        places = sorted(place for place, queue in self.queues.items() if queue)
-        direction, price = self.random.choice(places)
-        queue = self.queues[direction, price]
-        return direction, price, queue, self.random.randrange(len(queue))
-
-    def step(self) -> list[int]:
-        """Something happens; return its message."""
-        if sum(map(len, self.queues.values())) < 5 or self.random.random() < 0.5:
-            return self.enter()
-        if self.random.random() < 0.1:
-            return [5, 0, 1, 1_000_000, 1]
-        if self.random.random() < 0.4:
-            direction = self.random.choice([side for side in (1, -1) if self.levels(side)])
-            price = self.levels(direction)[0][0]
-            queue = self.queues[direction, price]
-            order_id, open_size = queue[0]
-            size = self.random.choice((open_size, self.random.randrange(1, open_size + 1)))
-            self.take(queue, 0, size)
-            return [4, order_id, size, price, direction]
-        direction, price, queue, place = self.some_order()
-        order_id, open_size = queue[place]
-        if open_size > 1 and self.random.random() < 0.3:
-            size = self.random.randrange(1, open_size)
-            self.take(queue, place, size)
-            return [2, order_id, size, price, direction]
-        queue.pop(place)
-        return [3, order_id, open_size, price, direction]
-
-    @staticmethod
-    def take(queue: list[list[int]], place: int, size: int) -> None:
-        """Less is open of an order, perhaps nothing."""
-        queue[place][1] -= size
-        if queue[place][1] == 0:
-            queue.pop(place)
-
-
-def flow(seed: int, count: int, before: int = 60) -> tuple[list[list[int]], TrueBook, list]:
-    """Messages, and the true rows of 20 levels; some orders are from before."""
-    book = TrueBook(seed)
-    for _ in range(before):
-        book.enter()
-    messages, rows = [], []
-    for _ in range(count):
-        messages.append(book.step())
-        rows.append(book.row(20))
-    return messages, book, rows
 
 
 def write(folder: Path, messages: list[list[int]], rows: list[list[int]], depth: int) -> Path:
@@ -124,7 +41,7 @@ def test_every_step_agrees(
     seed: int, depth: int, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
     """At any depth, with orders from before and levels that come and go."""
-    messages, _, rows = flow(seed, 400)
+    messages, rows = flow(seed, 400)
     status, report, errors = replay(write(tmp_path / "flow", messages, rows, depth), capfd)
     assert errors == ""
     assert status == 0
@@ -137,7 +54,7 @@ def test_every_step_agrees(
 
 def test_a_thin_book_has_empty_levels(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     """Nothing is learned where the rows show that nothing is there."""
-    messages, _, rows = flow(7, 200, before=2)
+    messages, rows = flow(7, 200, before=2)
     status, report, _ = replay(write(tmp_path / "flow", messages, rows, 20), capfd)
     assert (status, report["steps_agreeing"]) == (0, 199)
     assert report["levels_learned"] == 0
@@ -145,7 +62,7 @@ def test_a_thin_book_has_empty_levels(tmp_path: Path, capfd: pytest.CaptureFixtu
 
 def damaged(kind: str) -> tuple[list[list[int]], list[list[int]], int]:
     """A flow with one thing wrong; the line where it shows."""
-    messages, _, rows = flow(3, 400)
+    messages, rows = flow(3, 400)
     if kind == "a size in a row":
         rows[200][1] += 1
         return messages, rows, 201
@@ -205,7 +122,7 @@ def test_files_can_be_named_and_the_recorded_book_can_lack(
     tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
     """Without a recorded book the messages are played alone."""
-    messages, _, rows = flow(5, 100)
+    messages, rows = flow(5, 100)
     folder = write(tmp_path / "flow", messages, rows, 5)
     message_file = folder / "X_2012-06-21_message_5.csv"
     book_file = folder / "X_2012-06-21_orderbook_5.csv"
@@ -216,7 +133,25 @@ def test_files_can_be_named_and_the_recorded_book_can_lack(
     assert (status, report["messages"], report["steps"]) == (0, 100, 0)
 
 
+GOOD_ROW = "200,1,100,1\n"
 BAD_FILES = {
+    "empty book": ("34200.1,1,1,1,100,1\n", ""),
+    "binary junk": ("\x00\x07,\ufffd\x01,\n,,,", GOOD_ROW),
+    "junk without a line's end": ("\x00" * 5_000, GOOD_ROW),
+    "a size beyond 64 bits": ("34200.1,1,1,9223372036854775808,100,1\n", GOOD_ROW),
+    "an id beyond 64 bits": (f"34200.1,1,{10**40},1,100,1\n", GOOD_ROW),
+    "a price beyond all": ("34200.1,1,1,1,9999999999,1\n", GOOD_ROW),
+    "a negative size": ("34200.1,1,1,-5,100,1\n", GOOD_ROW),
+    "a negative id": ("34200.1,1,-1,5,100,1\n", GOOD_ROW),
+    "a negative size in a row": ("34200.1,1,1,1,100,1\n", "200,1,100,-1\n"),
+    "a negative price in a row": ("34200.1,1,1,1,100,1\n", "200,1,-100,1\n"),
+    "a price of zero in a row": ("34200.1,1,1,1,100,1\n", "0,1,100,1\n"),
+    "an empty field": ("34200.1,1,1,,100,1\n", GOOD_ROW),
+    "an empty line": ("34200.1,1,1,1,100,1\n\n34200.2,1,2,1,100,1\n", GOOD_ROW),
+    "text behind a number": ("34200.1,1,1,1x,100,1\n", GOOD_ROW),
+    "no time": (",1,1,1,100,1\n", GOOD_ROW),
+    "a longer row": ("34200.1,1,1,1,100,1\n" * 2, GOOD_ROW + "200,1,100,1,5\n"),
+    "more rows": ("34200.1,1,1,1,100,1\n", GOOD_ROW * 2),
     "empty": ("", "1,1,1,1\n"),
     "no numbers": ("time,type,id,size,price,direction\n", "1,1,1,1\n"),
     "too few columns": ("34200.1,1,1\n", "1,1,1,1\n"),
@@ -242,9 +177,100 @@ def test_bad_files(name: str, tmp_path: Path, capfd: pytest.CaptureFixture) -> N
     assert str(tmp_path) in errors
 
 
+def test_the_line_and_what_came_are_told(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    good = "34200.1,5,1,1,100,1\n"
+    for line, told in {
+        "34200.1,1,1,one,100,1": "expected a whole number in column 4, came 'one'",
+        "34200.1,1,1": "expected 6 columns, came 3",
+        "34200.1,1,1,1,0,1": "expected a price of 1 to 9999999998, came 0",
+    }.items():
+        (tmp_path / "message.csv").write_text(good * 3 + line + "\n")
+        status, _, errors = replay(tmp_path, capfd)
+        assert status == 2
+        assert f"message.csv:4: {told}" in errors
+
+
+def test_an_unknown_order_is_a_difference(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    """The row shows nothing at its price."""
+    (tmp_path / "message.csv").write_text("1.0,1,1,5,100,1\n1.1,4,77,5,90,1\n")
+    (tmp_path / "orderbook.csv").write_text("200,1,100,5\n200,1,100,5\n")
+    status, report, errors = replay(tmp_path, capfd)
+    assert status == 0 and report["orders_unknown"] == 1
+    (tmp_path / "message.csv").write_text("1.0,1,1,5,100,1\n1.1,4,77,5,110,1\n")
+    status, report, errors = replay(tmp_path, capfd)
+    assert status == 1
+    assert report["difference"]["message"] == 2
+    assert "message.csv:2: order 77 is not on the book" in errors
+
+
+@pytest.mark.parametrize("form", ["crlf", "blank lines behind", "no last end", "gzip", "spaces"])
+def test_forms_of_text(form: str, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    messages, rows = flow(5, 100)
+    folder = write(tmp_path / "flow", messages, rows, 5)
+    expected = replay(folder, capfd)[1]
+    for path in list(folder.iterdir()):
+        data = path.read_bytes()
+        if form == "crlf":
+            path.write_bytes(data.replace(b"\n", b"\r\n"))
+        elif form == "blank lines behind":
+            path.write_bytes(data + b"\n \r\n\n")
+        elif form == "no last end":
+            path.write_bytes(data.rstrip(b"\n"))
+        elif form == "spaces":
+            path.write_bytes(data.replace(b",", b" ,\t"))
+        else:
+            path.with_name(path.name + ".gz").write_bytes(gzip.compress(data))
+            path.unlink()
+    status, report, errors = replay(folder, capfd)
+    assert (status, errors) == (0, "")
+    assert untimed(expected) == untimed(report)
+
+
+def untimed(report: dict) -> dict:
+    """A report without its rates."""
+    return {name: value for name, value in report.items() if "per_second" not in name}
+
+
+@pytest.mark.parametrize("part_rows", [1, 7, 64])
+def test_a_file_in_many_parts_gives_the_same(
+    part_rows: int, tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Blocks end within lines and numbers."""
+    messages, rows = flow(9, 300)
+    rows[250][0] += 1
+    folder = write(tmp_path / "flow", messages, rows, 10)
+    expected = replay(folder, capfd)
+    monkeypatch.setattr(flow_files, "PART_ROWS", part_rows)
+    monkeypatch.setattr(flow_files, "BLOCK_BYTES", 10 + 3 * part_rows)
+    status, report, errors = replay(folder, capfd)
+    assert (status, errors) == (1, expected[2])
+    assert untimed(expected[1]) == untimed(report)
+    assert report["difference"]["message"] == 251
+
+
+def test_a_damaged_gzip_file_is_bad_input(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    packed = gzip.compress(b"34200.1,5,1,1,100,1\n" * 1_000)
+    for data in (packed[:-20], packed[:10] + b"junk" + packed[14:]):
+        (tmp_path / "message.csv.gz").write_bytes(data)
+        status, _, errors = replay(tmp_path, capfd)
+        assert (status, errors.count("\n")) == (2, 1)
+
+
+def test_an_endless_line_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has filled the memory."""
+    monkeypatch.setattr(flow_files, "LINE_BYTES_MAX", 1_000)
+    monkeypatch.setattr(flow_files, "BLOCK_BYTES", 100)
+    (tmp_path / "message.csv").write_text("1" * 10_000)
+    status, _, errors = replay(tmp_path, capfd)
+    assert status == 2
+    assert "expected a line of at most 1000 bytes" in errors
+
+
 def test_other_profiles_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     """Bands and five levels would judge foreign flow by foreign rules."""
-    messages, _, rows = flow(5, 10)
+    messages, rows = flow(5, 10)
     folder = write(tmp_path / "flow", messages, rows, 5)
     assert run(["replay", str(folder), "--profile", "cea"]) == 2
     assert "'open'" in capfd.readouterr().err
@@ -257,3 +283,22 @@ def test_the_real_sample(capfd: pytest.CaptureFixture) -> None:
     assert (status, errors) == (0, "")
     assert report["messages"] == 999
     assert report["steps"] == report["steps_agreeing"] == 998
+
+
+def test_a_bar_is_shown_on_a_terminal_only_and_apart_from_the_answer(tmp_path: Path) -> None:
+    messages, rows = flow(5, 200)
+    folder = write(tmp_path / "flow", messages, rows, 5)
+    here, terminal = pty.openpty()
+    command = [sys.executable, "-m", "cea_exchange.cli.main", "replay", str(folder), "--json"]
+    env = os.environ | {"PYTHONPATH": str(SOURCE), "TERM": "xterm"}
+    shown = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, env=env, timeout=60)
+    os.close(terminal)
+    try:
+        bar = os.read(here, 65_536)
+    except OSError:
+        bar = b""
+    os.close(here)
+    assert b"replaying" in bar
+    assert json.loads(shown.stdout)["steps_agreeing"] == 199
+    quiet = subprocess.run(command, capture_output=True, env=env, timeout=60)
+    assert (quiet.returncode, quiet.stderr) == (0, b"")

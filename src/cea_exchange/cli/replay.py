@@ -1,9 +1,12 @@
-"""`cea-exchange replay`: recorded order flow through a book, held against the recorded book."""
+"""`cea-exchange replay`: recorded order flow through a book, held against what was recorded.
+
+Three forms: LOBSTER's messages and rows, order files, and a venue's journal. What FLOW is decides.
+"""
 
 import time
-import warnings
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -13,11 +16,10 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 if TYPE_CHECKING:
     import numpy as np
 
-    from cea_exchange.matching.replay import Flow, ReplayReport
+    from cea_exchange.cli.flow_files import FlowFile
+    from cea_exchange.matching.replay import ReplayReport
 
-# LOBSTER: time, type, order id, size, price, direction; the time says nothing that the order of
-# the lines does not.
-MESSAGE_COLUMNS = (1, 2, 3, 4, 5)
+MESSAGE_FILES, ROW_FILES = "message", "orderbook"
 
 
 def register(app: typer.Typer) -> None:
@@ -26,32 +28,189 @@ def register(app: typer.Typer) -> None:
 
 
 def replay(
-    flow: Annotated[Path, typer.Argument(help="A LOBSTER message file, or its folder.")],
+    flow: Annotated[
+        Path,
+        typer.Argument(
+            help="A LOBSTER message file or its folder; an order file; a venue's data folder."
+        ),
+    ],
     book: Annotated[
-        Path | None, typer.Argument(help="The orderbook file, by default the one beside it.")
+        Path | None,
+        typer.Argument(help="LOBSTER's orderbook file, by default the one beside the messages."),
     ] = None,
-    profile: Annotated[str, typer.Option(help="The rules: a plain price-time book's.")] = "open",
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Of LOBSTER flow: a plain book's. Of a journal: if not the package's."),
+    ] = None,
+    tick: Annotated[
+        str | None,
+        typer.Option(help="Of an order file: prices are decimals, multiples of this, say 0.01."),
+    ] = None,
+    price_min: Annotated[
+        str | None, typer.Option(help="Of an order file: the lowest price taken.")
+    ] = None,
+    price_max: Annotated[
+        str | None, typer.Option(help="Of an order file: the highest price taken.")
+    ] = None,
+    self_trade: Annotated[
+        str, typer.Option(help="Of an order file: what happens between orders of one owner.")
+    ] = "allow",
+    levels: Annotated[
+        int | None, typer.Option(help="Of an order file: price levels that an order may take.")
+    ] = None,
+    depth: Annotated[int, typer.Option(help="Of an order file: levels printed at the end.")] = 5,
+    events: Annotated[
+        Path | None,
+        typer.Option(help="Of an order file: write the events; an array if it ends in .npy."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Replay recorded flow; exit status 1 where the book and the record differ."""
-    from cea_exchange import OrderBook
-    from cea_exchange.matching.replay import replay_flow
+    """Replay recorded flow; exit status 1 where what comes out and the record differ."""
+    if (flow / "journal").is_dir():
+        _journal_replay(flow, profile, json)
+        return
+    from cea_exchange.cli import replay_orders
 
-    _profile_check(profile)
+    if flow.is_file() and replay_orders.is_order_file(flow):
+        settings = replay_orders.Settings(
+            tick, price_min, price_max, self_trade, levels, depth, events
+        )
+        replay_orders.replay_orders(flow, settings, json)
+        return
+    _profile_check(profile or "open")
     message_file, book_file = _files(flow, book)
-    recorded = _read(message_file, book_file)
-    order_book = OrderBook(
-        recorded.price_min, recorded.price_max, order_count_max=len(recorded.messages) + 1024
-    )
-    started = time.perf_counter_ns()
-    report = replay_flow(order_book, recorded.messages, recorded.rows, recorded.level_count)
-    elapsed_ns = max(1, time.perf_counter_ns() - started)
-    order_book.check()
-    rate = report.messages * 1_000_000_000 // elapsed_ns
-    _show(report, recorded, rate, json)
+    _lobster_replay(message_file, book_file, json)
+
+
+def rate_of(count: int, elapsed_ns: int) -> int:
+    """Return how many that is in a second."""
+    return count * 1_000_000_000 // max(1, elapsed_ns)
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Print lines of name and value; what is None is left out."""
+    for name, value in summary.items():
+        if value is not None:
+            typer.echo(f"{name:<26} {value}")
+
+
+# -- LOBSTER --------------------------------------------------------------------------------------
+
+
+def _lobster_replay(message_file: Path, book_file: Path | None, json: bool) -> None:
+    from cea_exchange.cli.flow_files import FlowFile
+    from cea_exchange.matching.replay import replay_report
+
+    with ExitStack() as files:
+        messages = files.enter_context(FlowFile(message_file))
+        rows = None if book_file is None else files.enter_context(FlowFile(book_file))
+        run = _LobsterRun(messages, rows)
+        run.play_all()
+    run.replay.book.check()
+    report = replay_report(run.replay)
+    _lobster_show(report, run, json)
     if report.difference is not None:
-        line, text = report.difference.message, report.difference.text
-        raise CheckFailed(f"{message_file}:{line}: {text} (prices in ticks of {recorded.tick})")
+        raise CheckFailed(f"{message_file}:{report.difference.message}: {report.difference.text}")
+
+
+class _LobsterRun:
+    """Messages and rows from their files through a replay, a part at a time."""
+
+    def __init__(self, messages: "FlowFile", rows: "FlowFile | None") -> None:
+        import numpy as np
+
+        from cea_exchange.cli import flow_files
+        from cea_exchange.matching.replay import MESSAGE_NUMBERS, FlowReplay, level_count_of
+
+        if not messages.first_line().strip():
+            raise messages.error(1, "expected a message, came an empty line or nothing")
+        self.level_count = 0
+        if rows is not None:
+            try:
+                self.level_count = level_count_of(rows.first_line())
+            except ValueError as error:
+                raise rows.error(1, str(error)) from error
+        self.replay: FlowReplay = FlowReplay(self.level_count)
+        self.play_ns = self.read_ns = 0
+        self._messages, self._rows = messages, rows
+        # Parts of rows of many levels are shorter, so that they take no more memory.
+        self._part_rows = max(1, flow_files.PART_ROWS * 10 // max(10, self.level_count))
+        self._message_array = np.empty((self._part_rows, MESSAGE_NUMBERS), np.int64)
+        self._row_array = np.empty((self._part_rows, 4 * self.level_count), np.int64)
+
+    def play_all(self) -> None:
+        """Read and play to the end of the files."""
+        from cea_exchange.cli.flow_files import progress
+
+        with progress("replaying", self._messages.path.stat().st_size) as show_position:
+            count = self._part_rows
+            while count:
+                started = time.perf_counter_ns()
+                line = self._messages.line
+                count, messages, rows = self._read()
+                self._prepare(line, messages, rows)
+                ready = time.perf_counter_ns()
+                self.replay.play(messages, rows)
+                self.play_ns += time.perf_counter_ns() - ready
+                self.read_ns += ready - started
+                show_position(self._messages.position)
+
+    def _read(self) -> "tuple[int, np.ndarray, np.ndarray | None]":
+        from cea_exchange.matching.replay import numbers_read
+
+        messages, rows = self._message_array, self._row_array
+        count = self._messages.fill(
+            self._part_rows, lambda data, first: numbers_read(data, messages[first:], True)
+        )
+        if self._rows is None:
+            return count, messages[:count], None
+        row_count = self._rows.fill(
+            self._part_rows, lambda data, first: numbers_read(data, rows[first:], False)
+        )
+        if row_count != count:
+            raise self._rows.error(
+                self._rows.line,
+                f"expected a row for each message, came {self._messages.line} messages"
+                f"{' or more' * (count == self._part_rows)} and {self._rows.line} rows"
+                f"{' or more' * (row_count == self._part_rows)}",
+            )
+        return count, messages[:count], rows[:count]
+
+    def _prepare(self, line: int, messages: "np.ndarray", rows: "np.ndarray | None") -> None:
+        try:
+            self.replay.prepare(messages, rows)
+        except ValueError as error:
+            place, is_row, text = error.args
+            file = self._rows if is_row and self._rows is not None else self._messages
+            raise file.error(line + place + 1, text) from error
+
+
+def _lobster_show(report: "ReplayReport", run: _LobsterRun, json: bool) -> None:
+    rates = {
+        "messages_per_second": rate_of(report.messages, run.play_ns),
+        "messages_per_second_read": rate_of(report.messages, run.read_ns),
+    }
+    if json:
+        content = msgspec.to_builtins(report) | {"levels": run.level_count} | rates
+        typer.echo(msgspec.json.encode(content).decode())
+        return
+    has_rows = run.level_count > 0
+    show(
+        {
+            "messages": report.messages,
+            "recorded book": None if has_rows else "none",
+            "levels a side": run.level_count if has_rows else None,
+            "steps agreeing": (f"{report.steps_agreeing} of {report.steps}" if has_rows else None),
+            "levels learned": report.levels_learned if has_rows else None,
+            "levels forgotten": report.levels_forgotten if has_rows else None,
+            "older orders named": report.orders_unknown,
+            "executions": report.executions,
+            "size executed": report.executed_size,
+            "orders resting": report.orders_resting,
+            "messages a second": rates["messages_per_second"],
+            "  read and checked": rates["messages_per_second_read"],
+        }
+    )
 
 
 def _profile_check(name: str) -> None:
@@ -71,18 +230,20 @@ def _profile_check(name: str) -> None:
 def _files(flow: Path, book: Path | None) -> tuple[Path, Path | None]:
     """Return the message file and the orderbook file, None where there is none."""
     if flow.is_dir():
-        found = _named(flow, "message")
+        found = _named(flow, MESSAGE_FILES)
         if len(found) != 1:
-            hint = "; `verify` replays a journal" if (flow / "journal").is_dir() else ""
-            raise CommandError(f"{flow}: expected one file *message*.csv, came {len(found)}{hint}")
-        books = _named(flow, "orderbook")
+            raise CommandError(
+                f"{flow}: expected one file *{MESSAGE_FILES}*.csv, or a folder journal/, "
+                f"came {len(found)} files"
+            )
+        books = _named(flow, ROW_FILES)
         if book is None and len(books) > 1:
-            raise CommandError(f"{flow}: expected one file *orderbook*.csv, came {len(books)}")
+            raise CommandError(f"{flow}: expected one file *{ROW_FILES}*.csv, came {len(books)}")
         flow, book = found[0], book or (books[0] if books else None)
     elif not flow.exists():
-        raise CommandError(f"{flow}: expected a LOBSTER message file or folder, there is none")
+        raise CommandError(f"{flow}: expected recorded flow, a file or folder, there is none")
     if book is None:
-        beside = flow.with_name(flow.name.replace("message", "orderbook"))
+        beside = flow.with_name(flow.name.replace(MESSAGE_FILES, ROW_FILES))
         return flow, beside if beside != flow and beside.exists() else None
     if not book.exists():
         raise CommandError(f"{book}: expected a LOBSTER orderbook file, there is none")
@@ -90,51 +251,82 @@ def _files(flow: Path, book: Path | None) -> tuple[Path, Path | None]:
 
 
 def _named(folder: Path, kind: str) -> list[Path]:
-    return sorted(path for path in folder.glob("*.csv") if kind in path.name)
+    found = [*folder.glob("*.csv"), *folder.glob("*.csv.gz")]
+    return sorted(path for path in found if kind in path.name)
 
 
-def _read(message_file: Path, book_file: Path | None) -> "Flow":
-    from cea_exchange.matching.replay import flow_of_arrays
-
-    messages = _numbers(message_file, MESSAGE_COLUMNS)
-    rows = None if book_file is None else _numbers(book_file, None)
-    try:
-        return flow_of_arrays(messages, rows)
-    except ValueError as error:
-        raise CommandError(f"{message_file}: {error}") from error
+# -- A venue's journal ----------------------------------------------------------------------------
 
 
-def _numbers(path: Path, columns: tuple[int, ...] | None) -> "np.ndarray":
-    import numpy as np
+def _journal_replay(data: Path, profile: str | None, json: bool) -> None:
+    from cea_exchange.cli.flow_files import progress
+    from cea_exchange.domain.profile import ProfileError, load_profile
+    from cea_exchange.journal import FolderInUse, FolderLock, JournalError
+    from cea_exchange.venue.verify import verify_data
 
     try:
-        with warnings.catch_warnings():
-            # An empty file is an error here, not a warning.
-            warnings.simplefilter("error")
-            return np.loadtxt(
-                path, np.int64, comments=None, delimiter=",", usecols=columns, ndmin=2
-            )
-    except (OSError, Warning, ValueError, IndexError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise CommandError(f"{path}: expected lines of whole numbers, {reason}") from error
-
-
-def _show(report: "ReplayReport", recorded: "Flow", rate: int, json: bool) -> None:
+        loaded = load_profile(profile) if profile else None
+        total = sum(path.stat().st_size for path in (data / "journal").iterdir())
+        with FolderLock(data, "venue.lock"), progress("replaying", total) as show_position:
+            clock = _MarketClock(show_position)
+            result = verify_data(data, profile=loaded, core_class=clock.market)
+            show_position(total)
+    except FolderInUse as error:
+        raise CommandError(f"{error}; stop it first") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or data}: can't be read: {error.strerror}") from error
+    except ProfileError as error:
+        raise CommandError(str(error)) from error
+    except JournalError as error:
+        raise CheckFailed(str(error)) from error
+    summary = {
+        "messages": result.commands + result.controls,
+        "commands": result.commands,
+        "controls": result.controls,
+        "hashes_agreeing": result.checkpoints,
+        "events": result.events,
+        "events_compared": result.events_stored,
+        "last_seq": result.next_seq - 1,
+        "state_hash": f"{result.state_hash:016x}",
+        "messages_per_second": rate_of(result.commands, clock.market_ns),
+        "messages_per_second_read": rate_of(result.commands, clock.elapsed_ns()),
+    }
     if json:
-        content = msgspec.to_builtins(report) | {
-            "levels": recorded.level_count,
-            "tick": recorded.tick,
-            "messages_per_second": rate,
-        }
-        typer.echo(msgspec.json.encode(content).decode())
+        typer.echo(msgspec.json.encode(summary).decode())
         return
-    typer.echo(f"messages            {report.messages}")
-    if recorded.rows is None:
-        typer.echo("recorded book       none")
-    else:
-        typer.echo(f"levels a side       {recorded.level_count}")
-        typer.echo(f"steps agreeing      {report.steps_agreeing} of {report.steps}")
-        typer.echo(f"levels learned      {report.levels_learned}")
-        typer.echo(f"levels forgotten    {report.levels_forgotten}")
-    typer.echo(f"older orders named  {report.orders_unknown}")
-    typer.echo(f"messages a second   {rate}")
+    names = {
+        "messages_per_second": "messages a second",
+        "messages_per_second_read": "  read and compared",
+    }
+    show({names.get(name, name.replace("_", " ")): value for name, value in summary.items()})
+
+
+class _MarketClock:
+    """Takes the time that a market spends on commands, and shows how far it is."""
+
+    def __init__(self, show_position: Any) -> None:
+        self.market_ns = 0
+        self._bytes = 0
+        self._started = time.perf_counter_ns()
+        self._show_position = show_position
+
+    def elapsed_ns(self) -> int:
+        """Return the time since the start."""
+        return time.perf_counter_ns() - self._started
+
+    def market(self, rules: Any) -> Any:
+        """Make a market whose batches are timed."""
+        from cea_exchange.venue.state_machine import compiled_market
+
+        clock = self
+
+        class TimedMarket(compiled_market()):  # type: ignore[misc]
+            def process(self, commands: Any, events: Any) -> tuple[int, int]:
+                started = time.perf_counter_ns()
+                consumed, produced = super().process(commands, events)
+                clock.market_ns += time.perf_counter_ns() - started
+                clock._bytes += consumed * commands.itemsize
+                clock._show_position(clock._bytes)
+                return consumed, produced
+
+        return TimedMarket(rules)

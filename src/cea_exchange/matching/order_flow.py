@@ -1,0 +1,208 @@
+"""Order files: the commands of an `OrderBook` as lines of text, and its events likewise.
+
+The form is told in protocol/order_flow.md. Lines become records in the compiled `CommandReader`;
+here is what is done once a file, and the events' text.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from cea_exchange._replay import COMMAND_COLUMNS, CommandReader
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    CommandKind,
+    EventKind,
+    Reason,
+    Side,
+)
+
+NEEDED_COLUMNS = ("action", "order_id", "side", "price", "tonnes")
+EVENT_COLUMNS = (
+    "seq",
+    "event",
+    "reason",
+    "side",
+    "order_id",
+    "owner",
+    "counter_order_id",
+    "counter_owner",
+    "price",
+    "tonnes",
+    "tonnes_open",
+)
+DECIMALS_MAX = 9
+_TICK = re.compile(r"(?P<whole>\d{1,9})(?:\.(?P<fraction>\d{1,9}))?")
+_KINDS = {int(kind): kind.name.lower() for kind in EventKind}
+_REASONS = {int(reason): reason.name for reason in Reason} | {0: ""}
+_SIDES = {0: "", int(Side.BUY): "buy", int(Side.SELL): "sell"}
+
+
+class Tick(NamedTuple):
+    """What a price of 1 is in the book: `step` of the last of so many decimals."""
+
+    decimals: int = 0
+    step: int = 1
+
+    def text(self, price: int) -> str:
+        """Return a price of the book as it is written."""
+        units = abs(price) * self.step
+        sign = "-" if price < 0 else ""
+        if not self.decimals:
+            return f"{sign}{units}"
+        whole, fraction = divmod(units, 10**self.decimals)
+        return f"{sign}{whole}.{fraction:0{self.decimals}d}"
+
+    def ticks(self, text: str) -> int:
+        """Return a price as it is written in ticks.
+
+        Raises
+        ------
+        ValueError
+            It is none, has more decimals, or is no multiple of the tick.
+        """
+        match = re.fullmatch(r"(-?)(\d{1,18})(?:\.(\d+))?", text)
+        fraction = (match[3] or "") if match else ""
+        if match is None or len(fraction) > self.decimals:
+            raise ValueError(f"expected a price of at most {self.decimals} decimals, came {text!r}")
+        units = int(match[2] + fraction.ljust(self.decimals, "0"))
+        price, odd = divmod(units, self.step)
+        if odd:
+            raise ValueError(f"expected a multiple of the tick, came {text!r}")
+        return -price if match[1] else price
+
+
+def tick_of(text: str | None) -> Tick:
+    """Return the tick that a text such as `0.01` gives; prices in whole ticks without one.
+
+    Raises
+    ------
+    ValueError
+        It is no positive decimal number.
+    """
+    if text is None:
+        return Tick()
+    match = _TICK.fullmatch(text)
+    fraction = (match["fraction"] or "") if match else ""
+    step = int(match["whole"] + fraction) if match else 0
+    if step == 0:
+        raise ValueError(
+            f"expected a tick such as 0.01, of at most {DECIMALS_MAX} decimals, came {text!r}"
+        )
+    return Tick(len(fraction), step)
+
+
+def is_order_header(line: bytes) -> bool:
+    """Return whether a file that begins so is an order file."""
+    return b"action" in [name.strip() for name in line.split(b",")]
+
+
+def command_reader(header: bytes, tick: Tick) -> CommandReader:
+    """Return the reader for the lines below a header.
+
+    Raises
+    ------
+    ValueError
+        A column is unknown, there twice, or missing.
+    """
+    names = [name.strip() for name in header.decode("utf-8", "replace").split(",")]
+    for name in names:
+        if name not in COMMAND_COLUMNS:
+            known = ", ".join(COMMAND_COLUMNS)
+            raise ValueError(f"expected columns among {known}, came {name[:40]!r}")
+        if names.count(name) > 1:
+            raise ValueError(f"expected each column once, came {name} twice")
+    missing = [name for name in NEEDED_COLUMNS if name not in names]
+    if missing:
+        raise ValueError(f"expected a column {missing[0]}, there is none")
+    return CommandReader(names, tick.decimals, tick.step)
+
+
+class Survey:
+    """What a book needs to know of a flow before it begins.
+
+    Attributes
+    ----------
+    commands, enters : int
+        All, and those that enter an order.
+    price_low, price_high : int or None
+        Of what is entered or amended.
+    """
+
+    def __init__(self) -> None:
+        self.commands = self.enters = 0
+        self.price_low: int | None = None
+        self.price_high: int | None = None
+
+    def take(self, commands: np.ndarray) -> None:
+        """Count the next commands."""
+        assert commands.dtype == COMMAND_DTYPE
+        self.commands += len(commands)
+        kinds = commands["kind"]
+        self.enters += int(np.count_nonzero(kinds == CommandKind.ENTER))
+        prices = commands["price"][kinds != CommandKind.CANCEL]
+        if len(prices):
+            low, high = int(prices.min()), int(prices.max())
+            self.price_low = low if self.price_low is None else min(low, self.price_low)
+            self.price_high = high if self.price_high is None else max(high, self.price_high)
+
+
+class Tally:
+    """Events by kind, refusals by reason, and what was traded."""
+
+    def __init__(self) -> None:
+        self._kinds = np.zeros(256, np.int64)
+        self._refusals = np.zeros(256, np.int64)
+        self.volume = 0
+
+    def take(self, events: np.ndarray) -> None:
+        """Count the next events."""
+        assert events.dtype == EVENT_DTYPE
+        kinds = events["kind"].copy()
+        self._kinds += np.bincount(kinds, minlength=256)
+        refused = events["reason"][kinds == EventKind.ORDER_REJECTED]
+        self._refusals += np.bincount(refused, minlength=256)
+        tonnes = events["tonnes"][kinds == EventKind.TRADE]
+        # In halves: the sum of 64-bit numbers may have more.
+        self.volume += (int((tonnes >> 32).sum()) << 32) + int((tonnes & 0xFFFFFFFF).sum())
+
+    @property
+    def trades(self) -> int:
+        """Return how many trades there were."""
+        return int(self._kinds[EventKind.TRADE])
+
+    def kinds(self) -> dict[str, int]:
+        """Return the number of events by kind; those of a book, all of them."""
+        return {
+            kind.name.lower(): int(self._kinds[kind])
+            for kind in EventKind
+            if kind <= EventKind.TRADE and kind != EventKind.ORDER_EXPIRED
+        }
+
+    def refusals(self) -> dict[str, int]:
+        """Return the number of refusals by reason; the reasons that came up."""
+        return {
+            reason.name: int(self._refusals[reason]) for reason in Reason if self._refusals[reason]
+        }
+
+
+def event_lines(events: np.ndarray, tick: Tick) -> Iterator[str]:
+    """Yield events of a book as lines of `EVENT_COLUMNS`."""
+    fields = (
+        "seq kind reason side order_id account_index counter_order_id counter_account_index price "
+        "tonnes tonnes_open"
+    ).split()
+    columns = [events[name].tolist() for name in fields]
+    for seq, kind, reason, side, order_id, owner, counter_id, counter, *amounts in zip(
+        *columns, strict=True
+    ):
+        price, tonnes, tonnes_open = amounts
+        yield (
+            f"{seq},{_KINDS[kind]},{_REASONS[reason]},{_SIDES[side]},{order_id},{owner},"
+            f"{counter_id or ''},{'' if counter == ACCOUNT_NONE else counter},"
+            f"{tick.text(price)},{tonnes},{tonnes_open}\n"
+        )
