@@ -4,6 +4,8 @@
 # and for those who work on the core:
 #   make bench        speed and memory beside the peers'; results verified first
 #   make conformance  an order book written by somebody else as the judge
+#   make long         a hundred thousand differential examples; counts of all that came
+#   make sanitize     the core's tests under address and undefined-behaviour sanitizers
 #   make checked      the core's tests with bounds checks and trapped undefined behaviour
 #   make mutants      does `make test` notice small mistakes in the core?
 
@@ -12,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test bench conformance checked mutants build clean
+.PHONY: demo test long bench conformance checked sanitize mutants build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -32,6 +34,26 @@ checked: build
 		--no-deps --target $(CHECKED)/site $(CHECKED)/source
 	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
 		tests/differential tests/property tests/unit/test_order_book.py tests/unit/test_script_random.py
+
+# The same tests, and the self-trade ones, under AddressSanitizer and UndefinedBehaviorSanitizer,
+# which must be loaded before Python is. It keeps its own memory to the end: no leaks are told.
+SANITIZED := build/sanitized
+SANITIZERS = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libubsan.so)
+sanitize: build
+	rm -rf $(SANITIZED)
+	mkdir -p $(SANITIZED)/source
+	cp -r pyproject.toml setup.py README.md LICENSE src $(SANITIZED)/source
+	find $(SANITIZED)/source \( -name '*.so' -o -name '*.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
+	CEA_EXCHANGE_SANITIZED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --target $(SANITIZED)/site $(SANITIZED)/source
+	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+		PYTHONPATH=$(SANITIZED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
+		tests/differential tests/property tests/unit/test_order_book.py \
+		tests/unit/test_script_random.py tests/unit/test_self_trade.py
+
+# A hundred thousand Hypothesis examples on both cores: ten minutes on two processors.
+long: build
+	PYTHONPATH=tests $(BIN)/python -m tests.long
 
 # Peers live in an interpreter of their own, whichever install; they are no dependencies.
 PEERS := build/bench/peers

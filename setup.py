@@ -2,6 +2,7 @@
 
 `CEA_EXCHANGE_CHECKED=1` turns on Cython's bounds and initialization checks, and makes the process
 stop at a signed overflow, a bad shift or an index outside an array; the tests pass both ways.
+`CEA_EXCHANGE_SANITIZED=1` builds for AddressSanitizer and UndefinedBehaviorSanitizer.
 Going back to a plain build takes `build_ext --inplace --force`, for the sources have not changed.
 """
 
@@ -12,6 +13,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CHECKED = os.environ.get("CEA_EXCHANGE_CHECKED", "0") == "1"
+SANITIZED = os.environ.get("CEA_EXCHANGE_SANITIZED", "0") == "1"
 MODULES = (
     "_edge", "_views", "_book", "_book_state", "_accounts", "_trading", "_market", "_market_state",
     "_replay",
@@ -38,6 +40,19 @@ if CHECKED:
         "-fsanitize-undefined-trap-on-error",
     ]
 
+LINK_ARGS = []
+if SANITIZED:
+    LINK_ARGS = ["-fsanitize=address,undefined"]
+    COMPILE_ARGS += [
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fno-wrapv",
+        "-fsanitize=address,undefined",
+        "-fno-sanitize=alignment",
+        "-fno-sanitize-recover=all",
+    ]
+
 extensions = [
     Extension(
         f"cea_exchange.{module}",
@@ -45,6 +60,7 @@ extensions = [
         # cythonize() puts the C file in its place; named here too, it is in a source archive.
         depends=[f"src/cea_exchange/{module}.pyx"],
         extra_compile_args=COMPILE_ARGS,
+        extra_link_args=LINK_ARGS,
     )
     for module in MODULES
 ]
@@ -55,6 +71,6 @@ setup(
         compiler_directives=DIRECTIVES,
         include_path=["src"],
         # The switch changes the C code, not the sources that are compared by time.
-        force=CHECKED or "--force" in sys.argv,
+        force=CHECKED or SANITIZED or "--force" in sys.argv,
     )
 )

@@ -400,7 +400,7 @@ cdef inline int64_t enter_apply(
     taker.tonnes_open = command.tonnes
     taker.owner = command.account_index
     taker.side = command.side
-    taker.flags = command.flags
+    taker.flags = command.flags & ORDER_FLAG_POST_ONLY
     index_search(&state.index, state.pool.orders, command.order_id, &place)
     reason = REASON_ORDER_ID_DUPLICATE
     if place.slot == SLOT_NONE:
@@ -562,6 +562,7 @@ cdef int64_t book_apply_all(
     cdef const Order* orders = state.pool.orders
     cdef const Order* order
     cdef const uint32_t* cells[AHEAD]
+    cdef CommandRecord command
     cdef int64_t row
     needed[0] = 0
     for row in range(AHEAD):
@@ -571,7 +572,9 @@ cdef int64_t book_apply_all(
         prefetch(&orders[order.older])
         prefetch(&orders[order.newer])
         prefetch(&orders[cells[(row + AHEAD_ORDER) % AHEAD][0]])
-        needed[0] = apply_one(state, &commands[row], sink)
+        # Of its own: the array is the caller's, and another thread may write to it.
+        command = commands[row]
+        needed[0] = apply_one(state, &command, sink)
         if needed[0] != 0:
             return row
         if row + AHEAD < count:
@@ -695,14 +698,19 @@ cdef OrderResult command_run(OrderBook book, const CommandRecord* command):
         book.rows, book.rows_capacity, EVENTS_TRADES | 1 << EVENT_KIND_ORDER_CANCELED,
     )
     needed = apply_one(&book.state, command, &sink)
-    if needed > 0:
-        rows = <EventRecord*>realloc(book.rows, 2 * needed * sizeof(EventRecord))
-        if rows == NULL:
-            raise MemoryError(f"cannot allocate {needed} event rows")
-        book.rows = rows
-        book.rows_capacity = 2 * needed
-        return command_run(book, command)
-    return result_of(&book.state, &sink, command)
+    if needed == 0:
+        # What is made of the rows may have the garbage collector run somebody's code.
+        book.busy = True
+        try:
+            return result_of(&book.state, &sink, command)
+        finally:
+            book.busy = False
+    rows = <EventRecord*>realloc(book.rows, 2 * needed * sizeof(EventRecord))
+    if rows == NULL:
+        raise MemoryError(f"cannot allocate {needed} event rows")
+    book.rows = rows
+    book.rows_capacity = 2 * needed
+    return command_run(book, command)
 
 
 # -- The book -------------------------------------------------------------------------------------

@@ -91,6 +91,8 @@ cdef const SnapshotHeader* snapshot_header(object data) except NULL:
         raise ValueError(f"data must be a snapshot of an OrderBook, {len(data)} bytes are not")
     if snapshot_checksum(data) != header.checksum:
         raise ValueError("data must be a whole snapshot, its checksum does not hold")
+    if (header.priority_last | header.event_seq) >> 63:
+        raise ValueError("data must have counters below 2^63, has larger ones")
     if header.self_trade > SELF_TRADE_CANCEL_BOTH:
         raise ValueError(f"data must name a self-trade policy, was {header.self_trade}")
     return header

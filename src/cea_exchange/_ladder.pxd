@@ -117,7 +117,32 @@ cdef extern from *:
         (void)memory; (void)bytes_count;
     #endif
     }
+
+    /* AddressSanitizer knows what malloc gave, not what mmap did: fences around that. */
+    #ifdef __SANITIZE_ADDRESS__
+    #include <sanitizer/asan_interface.h>
+    #define FENCE_BYTES 65536
+    static inline void *memory_fence(void *memory, size_t bytes_count) {
+        char *start = (char *)memory + FENCE_BYTES;
+        __asan_poison_memory_region(memory, FENCE_BYTES);
+        __asan_poison_memory_region(start + bytes_count, FENCE_BYTES);
+        return start;
+    }
+    static inline void *memory_unfence(void *memory, size_t bytes_count) {
+        char *start = (char *)memory - FENCE_BYTES;
+        __asan_unpoison_memory_region(start, FENCE_BYTES);
+        __asan_unpoison_memory_region((char *)memory + bytes_count, FENCE_BYTES);
+        return start;
+    }
+    #else
+    #define FENCE_BYTES 0
+    #define memory_fence(memory, bytes_count) (memory)
+    #define memory_unfence(memory, bytes_count) (memory)
+    #endif
     """
+    enum: FENCE_BYTES
+    void* memory_fence(void* memory, size_t bytes_count) noexcept nogil
+    void* memory_unfence(void* memory, size_t bytes_count) noexcept nogil
     void memory_advise_huge(void* memory, size_t bytes_count) noexcept nogil
     int trailing_zeros "__builtin_ctzll"(uint64_t word) noexcept nogil
     int leading_zeros "__builtin_clzll"(uint64_t word) noexcept nogil
@@ -147,15 +172,15 @@ cdef enum:
 cdef inline void* memory_reserve(size_t bytes_count) noexcept nogil:
     """Zeroed address space that takes memory only where it is touched, or NULL."""
     cdef void* memory = mmap(
-        NULL, bytes_count, PROT_READ | PROT_WRITE,
+        NULL, bytes_count + 2 * FENCE_BYTES, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0,
     )
-    return NULL if memory == MAP_FAILED else memory
+    return NULL if memory == MAP_FAILED else memory_fence(memory, bytes_count)
 
 
 cdef inline void memory_return(void* memory, size_t bytes_count) noexcept nogil:
     if memory != NULL:
-        munmap(memory, bytes_count)
+        munmap(memory_unfence(memory, bytes_count), bytes_count + 2 * FENCE_BYTES)
 
 
 cdef inline void memory_touch(void* memory, size_t bytes_count) noexcept nogil:

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from cea_exchange._accounts cimport Account
+from cea_exchange._ladder cimport Ladder
 from cea_exchange._records cimport EventRecord
 from cea_exchange._trading cimport Market, Product
 
@@ -17,7 +18,9 @@ cdef class CompiledMarket:
     cdef int check_alone(self) except -1
     cdef object rows_begin(self, int64_t count)
     cdef object rows_end(self, object rows)
-    cdef int band_set(self, Product* product) except -1
+    cdef int band_reserve(self, const Product* product, int64_t price, Ladder* ladder) except -1
+    cdef list closes_reserve(self, Ladder* ladders)
+    cdef bytes state_packed(self)
     cdef Account* account_at(self, object account_index) except NULL
     cdef Product* product_at(self, object product_index) except NULL
     cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only)

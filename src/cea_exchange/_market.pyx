@@ -14,8 +14,8 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport free, realloc
-from libc.string cimport memset
+from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
 from cea_exchange._edge cimport *
@@ -28,6 +28,8 @@ from cea_exchange._views cimport *
 
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Phase
 
+cdef uint64_t ORDER_IDS_MAX = <uint64_t>1 << 40  # From the oldest live order's to the last one's.
+
 # The market's own words in hash and snapshot, protocol/state_hash.md.
 MARKET_FIELDS = (
     "phase", "trading_date", "day_is_open", "market_halted", "listed_started", "command_seq",
@@ -39,21 +41,42 @@ MARKET_FIELDS = (
 # -- Ids ------------------------------------------------------------------------------------------
 
 cdef int slots_reserve(Market* market, uint64_t orders_more) except -1:
-    """Make room in the id table, so that no command has to."""
-    cdef uint64_t wanted = market.order_id_last - market.order_id_base + orders_more
+    """Make room in the id table, so that no command has to.
+
+    Reserved, not allocated: the new half costs nothing until ids get there.
+    """
+    cdef uint64_t ids = market.order_id_last - market.order_id_base
     cdef uint64_t capacity = market.slots_capacity
     cdef uint32_t* slots
-    if wanted <= capacity:
+    if ids + orders_more <= capacity:
         return 0
-    while capacity < wanted:
+    while capacity < ids + orders_more:
         capacity = 1024 if capacity == 0 else 2 * capacity
-    slots = <uint32_t*>realloc(market.slots, capacity * sizeof(uint32_t))
+    slots = <uint32_t*>memory_reserve(capacity * sizeof(uint32_t))
     if slots == NULL:
-        raise MemoryError(f"cannot allocate {capacity} order ids")
-    memset(&slots[market.slots_capacity], 0, (capacity - market.slots_capacity) * sizeof(uint32_t))
+        raise MemoryError(f"cannot reserve {capacity} order ids")
+    if ids > 0 and market.slots != NULL:
+        memcpy(slots, market.slots, ids * sizeof(uint32_t))
+    memory_return(market.slots, market.slots_capacity * sizeof(uint32_t))
     market.slots = slots
     market.slots_capacity = capacity
     return 0
+
+
+# -- Bands ----------------------------------------------------------------------------------------
+
+cdef void band_set(Product* product, int64_t price, const Ladder* ladder) noexcept nogil:
+    """Measure a product's band from another price, with the ladder reserved for it."""
+    product.reference_price = price
+    if product.ladder.levels != ladder.levels:
+        ladder_close(&product.ladder)
+        product.ladder = ladder[0]
+
+
+cdef void ladder_drop(const Product* product, Ladder* ladder) noexcept nogil:
+    """Give back a reserved ladder that is not wanted after all."""
+    if product.ladder.levels != ladder.levels:
+        ladder_close(ladder)
 
 
 # -- Profile ---------------------------------------------------------------------------------------
@@ -140,7 +163,7 @@ cdef class CompiledMarket:
         for index in range(self.market.product_count):
             ladder_close(&self.market.products[index].ladder)
         free(self.market.products)
-        free(self.market.slots)
+        memory_return(self.market.slots, self.market.slots_capacity * sizeof(uint32_t))
         accounts_close(&self.market.accounts)
         pool_close(&self.market.pool)
 
@@ -153,7 +176,13 @@ cdef class CompiledMarket:
         """Rows for at most `count` events of a control act."""
         cdef Py_buffer view
         self.check_alone()
-        rows = np.zeros(count, EVENT_DTYPE)
+        # Until `rows_end`: the garbage collector may run somebody's code, who may not come in.
+        self.busy = True
+        try:
+            rows = np.zeros(count, EVENT_DTYPE)
+        except BaseException:
+            self.busy = False
+            raise
         PyObject_GetBuffer(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
         self.market.sink = sink_of(<EventRecord*>view.buf, count, EVENTS_ALL)
         # The array outlives the call, and nobody else has it.
@@ -165,20 +194,34 @@ cdef class CompiledMarket:
         cdef int64_t written = self.market.sink.count
         self.market.sink = sink_of(NULL, 0, 0)
         self.market.command_seq += 1
+        self.busy = False
         return rows if written == len(rows) else rows[:written].copy()
 
-    cdef int band_set(self, Product* product) except -1:
-        """Give a product the empty ladder of its reference price's band."""
-        cdef Ladder ladder
-        low, high = band_of(self.rules, product.reference_price)
+    cdef int band_reserve(self, const Product* product, int64_t price, Ladder* ladder) except -1:
+        """Have the empty ladder of a reference price's band ready for `band_set`."""
+        low, high = band_of(self.rules, price)
         if product.ladder.levels != NULL:
             if product.ladder.price_min == low and product.ladder.price_max == high:
+                ladder[0] = product.ladder
                 return 0
-        if not ladder_open(&ladder, low, high):
+        if not ladder_open(ladder, low, high):
             raise MemoryError(f"cannot reserve a price ladder of {low}..{high}")
-        ladder_close(&product.ladder)
-        product.ladder = ladder
         return 0
+
+    cdef list closes_reserve(self, Ladder* ladders):
+        """The products' closing prices, and the ladders of the next day's bands."""
+        cdef uint32_t index
+        cdef uint32_t done
+        cdef list closes = []
+        for index in range(self.market.product_count):
+            closes.append(closing_price(&self.market.products[index]))
+            try:
+                self.band_reserve(&self.market.products[index], closes[index], &ladders[index])
+            except MemoryError:
+                for done in range(index):
+                    ladder_drop(&self.market.products[done], &ladders[done])
+                raise
+        return closes
 
     cdef Account* account_at(self, object account_index) except NULL:
         cdef uint32_t index = exact_uint32(account_index, "account_index")
@@ -213,6 +256,7 @@ cdef class CompiledMarket:
         cdef int64_t weight = composite_weight_checked(composite_weight)
         cdef uint32_t index = self.market.product_count
         cdef uint32_t other
+        cdef Ladder ladder
         cdef Product* products
         self.check_alone()
         if not 1 <= price <= PRICE_MAX:
@@ -234,8 +278,8 @@ cdef class CompiledMarket:
         memset(&products[index], 0, sizeof(Product))
         products[index].product_key = key
         products[index].composite_weight = weight
-        products[index].reference_price = price
-        self.band_set(&products[index])
+        self.band_reserve(&products[index], price, &ladder)
+        band_set(&products[index], price, &ladder)
         self.market.product_count += 1
         self.market.command_seq += 1
         return index
@@ -448,27 +492,34 @@ cdef class CompiledMarket:
         """
         cdef Market* market = &self.market
         cdef EventRecord* row
+        cdef Ladder* ladders
         cdef uint32_t index
-        cdef int64_t close
-        cdef object composite_sum = 0
+        cdef list closes
+        cdef object composite = 0
         cdef object weight_sum = 0
         self.check_alone()
         if not market.day_is_open:
             raise ValueError("a day must be open to be closed, none is")
-        rows = self.rows_begin(2 + market.pool.order_count + market.product_count)
-        phase_enter(market, PHASE_CLOSED)
-        orders_remove_all(market, EVENT_KIND_ORDER_EXPIRED, ACCOUNT_NONE)
-        market.order_id_base = market.order_id_last
-        for index in range(market.product_count):
-            close = closing_price(&market.products[index])
-            day_closed_emit(market, index, close)
-            market.products[index].reference_price = close
-            self.band_set(&market.products[index])
-            composite_sum += close * market.products[index].composite_weight
-            weight_sum += market.products[index].composite_weight
+        ladders = <Ladder*>malloc((market.product_count + 1) * sizeof(Ladder))
+        if ladders == NULL:
+            raise MemoryError("cannot allocate the bands of the next day")
+        try:
+            closes = self.closes_reserve(ladders)
+            for index in range(market.product_count):
+                composite += closes[index] * market.products[index].composite_weight
+                weight_sum += market.products[index].composite_weight
+            rows = self.rows_begin(2 + market.pool.order_count + market.product_count)
+            phase_enter(market, PHASE_CLOSED)
+            orders_remove_all(market, EVENT_KIND_ORDER_EXPIRED, ACCOUNT_NONE)
+            market.order_id_base = market.order_id_last
+            for index in range(market.product_count):
+                day_closed_emit(market, index, closes[index])
+                band_set(&market.products[index], closes[index], &ladders[index])
+        finally:
+            free(ladders)
         if weight_sum > 0:
             row = event_open(market, EVENT_KIND_COMPOSITE_CLOSED)
-            row.price = (2 * composite_sum + weight_sum) // (2 * weight_sum)
+            row.price = (2 * composite + weight_sum) // (2 * weight_sum)
             event_is_public(market, row)
         market.day_is_open = False
         return self.rows_end(rows)
@@ -567,25 +618,28 @@ cdef class CompiledMarket:
         cdef int64_t new_price = exact_int64(price, "price")
         cdef Market* market = &self.market
         cdef EventRecord* row
+        cdef Ladder ladder
         cdef uint8_t reason = REASON_NONE
         if index > PRODUCT_NONE:
             raise ValueError(f"product_index must be within 0..65535, was {index}")
         if new_price < 1:
             raise ValueError(f"price must be positive, was {new_price}")
-        rows = self.rows_begin(1)
+        self.check_alone()
         if index >= market.product_count:
             reason = REASON_PRODUCT_UNKNOWN
         elif market.day_is_open and market.listed_started:
             reason = REASON_PHASE_CLOSED
         elif new_price > PRICE_MAX:
             reason = REASON_AMOUNT_TOO_LARGE
+        else:
+            self.band_reserve(&market.products[index], new_price, &ladder)
+        rows = self.rows_begin(1)
         if reason != REASON_NONE:
             row = self.refusal(OPERATION_REFERENCE_PRICE, reason)
             row.product_index = index
             row.price = new_price
         elif market.products[index].reference_price != new_price:
-            market.products[index].reference_price = new_price
-            self.band_set(&market.products[index])
+            band_set(&market.products[index], new_price, &ladder)
             row = event_open(market, EVENT_KIND_REFERENCE_PRICE_CHANGED)
             row.product_index = index
             row.price = new_price
@@ -735,6 +789,23 @@ cdef class CompiledMarket:
         cdef Product* product = self.product_at(product_index)
         return ladder_depth(&product.ladder, exact_side(side), exact_uint32(levels, "levels"))
 
+    def depth_into(self, product_index, side, levels):
+        """Fill an array of LEVEL_DTYPE with a side's best levels, best first; how many."""
+        cdef Product* product = self.product_at(product_index)
+        return levels_into(&product.ladder, exact_side(side), levels)
+
+    def orders_into(self, product_index, orders):
+        """Fill an array of ORDER_DTYPE with a product's live orders; how many.
+
+        Bids, then asks, best first, oldest first, as far as the array goes.
+        """
+        cdef Product* product = self.product_at(product_index)
+        self.busy = True
+        try:
+            return orders_into(&product.ladder, &self.market.pool, orders, 0)
+        finally:
+            self.busy = False
+
     def orders_at(self, product_index, side, price):
         """Order ids at a price, oldest first."""
         cdef Product* product = self.product_at(product_index)
@@ -805,11 +876,18 @@ cdef class CompiledMarket:
 
     def snapshot(self):
         """The whole state as bytes, protocol/state_hash.md; `from_snapshot` reads them."""
+        self.check_alone()
+        self.busy = True
+        try:
+            return self.state_packed()
+        finally:
+            self.busy = False
+
+    cdef bytes state_packed(self):
         cdef Market* market = &self.market
         cdef Product* product
         cdef uint32_t index
         cdef list products = []
-        self.check_alone()
         for index in range(market.product_count):
             product = &market.products[index]
             products.append([
@@ -823,11 +901,7 @@ cdef class CompiledMarket:
         state["accounts"] = [
             self.account_snapshot(index) for index in range(market.accounts.account_count)
         ]
-        self.busy = True
-        try:
-            state["orders"] = orders_snapshot(market)
-        finally:
-            self.busy = False
+        state["orders"] = orders_snapshot(market)
         return msgspec.msgpack.encode(state)
 
     cdef dict account_snapshot(self, uint32_t account_index):
@@ -871,14 +945,18 @@ cdef class CompiledMarket:
             By default that of the snapshot.
         """
         cdef CompiledMarket market
-        state = msgspec.msgpack.decode(data)
-        if order_count_max is None:
-            order_count_max = state["order_count_max"]
-        market = cls(rules, order_count_max)
-        market.products_fill(state["products"])
-        market.accounts_fill(state["accounts"])
-        market.fields_fill(state)
-        market.orders_fill(state["orders"])
+        try:
+            state = msgspec.msgpack.decode(data)
+            if order_count_max is None:
+                order_count_max = state["order_count_max"]
+            market = cls(rules, order_count_max)
+            market.products_fill(state["products"])
+            market.accounts_fill(state["accounts"])
+            market.fields_fill(state)
+            market.orders_fill(state["orders"])
+            market.check()
+        except (AssertionError, KeyError, OverflowError, TypeError) as error:
+            raise ValueError(f"data must be the snapshot of a market: {error!r}") from error
         return market
 
     cdef int products_fill(self, list products) except -1:
@@ -923,7 +1001,9 @@ cdef class CompiledMarket:
 
     cdef int fields_fill(self, dict state) except -1:
         cdef Market* market = &self.market
-        market.phase = state["phase"]
+        market.phase = exact_member(
+            state["phase"], PHASE_CLOSED, PHASE_LISTED_AND_BLOCK, "phase", "within 0..4",
+        )
         market.trading_date = state["trading_date"]
         market.day_is_open = state["day_is_open"]
         market.halted = state["market_halted"]
@@ -945,7 +1025,6 @@ cdef class CompiledMarket:
         cdef int64_t count
         cdef int64_t row
         cdef int64_t wrong
-        cdef uint64_t ids
         if type(data) is not bytes or len(data) % sizeof(OrderRecord) != 0:
             raise ValueError(f"orders must be records of {sizeof(OrderRecord)} bytes")
         records = <const OrderRecord*>PyBytes_AS_STRING(data)
@@ -959,10 +1038,12 @@ cdef class CompiledMarket:
         for row in range(count):
             if records[row].order_id <= market.order_id_base:
                 market.order_id_base = records[row].order_id - 1
+        if market.order_id_last - market.order_id_base > ORDER_IDS_MAX:
+            raise ValueError(
+                f"the live orders' ids must lie within {ORDER_IDS_MAX} of order_id_last, "
+                f"{market.order_id_last}"
+            )
         slots_reserve(market, 0)
-        if market.order_id_last > market.order_id_base:
-            ids = market.order_id_last - market.order_id_base
-            memset(market.slots, 0, ids * sizeof(uint32_t))
         with nogil:
             wrong = orders_restore(market, records, count)
         if wrong >= 0:

@@ -183,6 +183,7 @@ cdef inline uint8_t terms_refused(
     if wanted.tonnes_open <= 0:
         return REASON_TONNES_NOT_POSITIVE
     amount *= wanted.tonnes_open
+    amount += wanted.amount_traded
     if wanted.price > PRICE_MAX or amount >= AMOUNT_LIMIT:
         return REASON_AMOUNT_TOO_LARGE
     if market.rules.block_tonnes_min != 0 and wanted.tonnes_open >= market.rules.block_tonnes_min:
@@ -429,7 +430,7 @@ cdef inline uint8_t enter_refused(
     taker.owner = command.account_index
     taker.product_index = command.product_index
     taker.side = command.side
-    taker.flags = command.flags
+    taker.flags = command.flags & ORDER_FLAG_POST_ONLY
     return terms_refused(market, product, taker, NULL)
 
 
@@ -680,6 +681,7 @@ cdef inline void neighbours_prefetch(
 cdef int64_t commands_apply(
     Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
 ) noexcept nogil:
+    cdef CommandRecord command
     cdef int64_t row
     needed[0] = 0
     for row in range(count):
@@ -687,7 +689,9 @@ cdef int64_t commands_apply(
             cells_prefetch(market, &commands[row + AHEAD_CELL])
             prefetch(target_guess(market, &commands[row + AHEAD_ORDER]))
             neighbours_prefetch(market, &commands[row + AHEAD_NEIGHBOURS])
-        needed[0] = command_apply(market, &commands[row])
+        # Of its own: the array is the caller's, and another thread may write to it.
+        command = commands[row]
+        needed[0] = command_apply(market, &command)
         if needed[0] != 0:
             return row
         market.command_seq += 1

@@ -19,6 +19,7 @@ from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
+    LEVEL_DTYPE,
     ORDER_DTYPE,
     PRODUCT_NONE,
     CommandKind,
@@ -469,6 +470,21 @@ def test_a_snapshot_that_can_not_be_is_refused():
             CompiledMarket.from_snapshot(RULES, msgspec.msgpack.encode(state | change))
     with pytest.raises(ValueError):
         CompiledMarket.from_snapshot(RULES, b"")
+
+
+def test_levels_and_orders_fill_arrays():
+    market = a_market()
+    desk = Desk(market)
+    for account, side, price, tonnes in ((0, 2, 10_010, 5), (1, 2, 10_010, 6), (2, 1, 9_990, 7)):
+        desk.enter(account, side, price, tonnes)
+    levels, orders = np.zeros(9, LEVEL_DTYPE), np.zeros(9, ORDER_DTYPE)
+    assert 1 == market.depth_into(0, Side.SELL, levels)
+    assert market.depth(0, Side.SELL, 9) == [levels[0].item()[:3]]
+    assert 3 == market.orders_into(0, orders)
+    assert [3, 1, 2] == orders["order_id"][:3].tolist()
+    assert [7, 5, 6] == orders["tonnes_open"][:3].tolist()
+    assert [2, 0, 1] == orders["account_index"][:3].tolist()
+    assert 1 == market.orders_into(0, orders[:1])
 
 
 # -- Threads and stubs -----------------------------------------------------------------------------

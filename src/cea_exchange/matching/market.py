@@ -663,6 +663,8 @@ class Market:
         ValueError
             If these bytes are no such snapshot.
         """
+        if not isinstance(data, bytes):
+            raise TypeError(f"data must be bytes, was {type(data).__name__}")
         try:
             state = msgspec.msgpack.decode(data)
             if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
@@ -674,8 +676,8 @@ class Market:
             )
             market._names = Names.from_builtins(state["names"])
             market._time = None if state["time"] is None else time_parse(state["time"])
-            market._state_count = state["state_count"]
-        except (msgspec.MsgspecError, KeyError, IndexError, OverflowError) as error:
+            market._state_count = msgspec.convert(state["state_count"], int)
+        except (msgspec.MsgspecError, KeyError, IndexError, OverflowError, TypeError) as error:
             raise ValueError(f"snapshot must be whole, was not: {error}") from error
         market._calendar = None
         market._buffers_make()

@@ -381,7 +381,8 @@ class ReferenceMarket:
         rules = self.rules
         if wanted.tonnes_open <= 0:
             return Reason.TONNES_NOT_POSITIVE
-        if wanted.price > PRICE_MAX or wanted.price * wanted.tonnes_open >= ORDER_AMOUNT_LIMIT:
+        amount = wanted.price * wanted.tonnes_open + wanted.amount_traded
+        if wanted.price > PRICE_MAX or amount >= ORDER_AMOUNT_LIMIT:
             return Reason.AMOUNT_TOO_LARGE
         if rules.block_tonnes_min and wanted.tonnes_open >= rules.block_tonnes_min:
             return Reason.LISTED_TONNES_TOO_LARGE
