@@ -392,8 +392,7 @@ cdef inline int64_t enter_apply(
     cdef Order taker
     cdef Place place
     cdef uint8_t reason
-    if command.side < SIDE_BUY or command.side > SIDE_SELL:
-        return COMMAND_MALFORMED
+    # Read once: the record is the caller's, and another thread may write to it.
     memset(&taker, 0, sizeof(Order))
     taker.order_id = command.order_id
     taker.price = command.price
@@ -401,15 +400,16 @@ cdef inline int64_t enter_apply(
     taker.owner = command.account_index
     taker.side = command.side
     taker.flags = command.flags & ORDER_FLAG_POST_ONLY
-    index_search(&state.index, state.pool.orders, command.order_id, &place)
+    if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
+        return COMMAND_MALFORMED
+    index_search(&state.index, state.pool.orders, taker.order_id, &place)
     reason = REASON_ORDER_ID_DUPLICATE
     if place.slot == SLOT_NONE:
-        reason = terms_refused(state, command.price, command.tonnes)
+        reason = terms_refused(state, taker.price, taker.tonnes_open)
     if reason != REASON_NONE:
         return reject(state, sink, command, &taker, reason)
     if command.pick_order_id == 0 and not index_crosses(
-        command.side, command.price - ladder.price_min,
-        ladder.best[side_opposite(command.side)],
+        taker.side, taker.price - ladder.price_min, ladder.best[side_opposite(taker.side)],
     ):
         return passive_enter(state, command, sink, &taker, &place)
     return aggressive_enter(state, command, sink, &taker)
@@ -464,7 +464,7 @@ cdef inline int64_t amend_apply(
     wanted = order[0]
     wanted.price = command.price
     wanted.tonnes_open = command.tonnes
-    reason = terms_refused(state, command.price, command.tonnes)
+    reason = terms_refused(state, wanted.price, wanted.tonnes_open)
     if reason == REASON_NONE:
         reason = match_plan(state, sink, &wanted, TIF_DAY, 0, &plan)
     if reason != REASON_NONE:
@@ -562,7 +562,6 @@ cdef int64_t book_apply_all(
     cdef const Order* orders = state.pool.orders
     cdef const Order* order
     cdef const uint32_t* cells[AHEAD]
-    cdef CommandRecord command
     cdef int64_t row
     needed[0] = 0
     for row in range(AHEAD):
@@ -572,9 +571,7 @@ cdef int64_t book_apply_all(
         prefetch(&orders[order.older])
         prefetch(&orders[order.newer])
         prefetch(&orders[cells[(row + AHEAD_ORDER) % AHEAD][0]])
-        # Of its own: the array is the caller's, and another thread may write to it.
-        command = commands[row]
-        needed[0] = apply_one(state, &command, sink)
+        needed[0] = apply_one(state, &commands[row], sink)
         if needed[0] != 0:
             return row
         if row + AHEAD < count:

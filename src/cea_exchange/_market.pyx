@@ -28,6 +28,7 @@ from cea_exchange._views cimport *
 
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Phase
 
+cdef uint64_t IDS_RESERVED = 1 << 27             # 512 MiB of address space.
 cdef uint64_t ORDER_IDS_MAX = <uint64_t>1 << 40  # From the oldest live order's to the last one's.
 
 # The market's own words in hash and snapshot, protocol/state_hash.md.
@@ -43,7 +44,7 @@ MARKET_FIELDS = (
 cdef int slots_reserve(Market* market, uint64_t orders_more) except -1:
     """Make room in the id table, so that no command has to.
 
-    Reserved, not allocated: the new half costs nothing until ids get there.
+    Reserved, not allocated: it costs nothing where no ids are yet, so the first table is large.
     """
     cdef uint64_t ids = market.order_id_last - market.order_id_base
     cdef uint64_t capacity = market.slots_capacity
@@ -51,10 +52,12 @@ cdef int slots_reserve(Market* market, uint64_t orders_more) except -1:
     if ids + orders_more <= capacity:
         return 0
     while capacity < ids + orders_more:
-        capacity = 1024 if capacity == 0 else 2 * capacity
+        capacity = IDS_RESERVED if capacity == 0 else 2 * capacity
     slots = <uint32_t*>memory_reserve(capacity * sizeof(uint32_t))
     if slots == NULL:
         raise MemoryError(f"cannot reserve {capacity} order ids")
+    if market.pool.order_count_max >= HUGE_FROM_ORDERS:
+        memory_advise_huge(slots, capacity * sizeof(uint32_t))
     if ids > 0 and market.slots != NULL:
         memcpy(slots, market.slots, ids * sizeof(uint32_t))
     memory_return(market.slots, market.slots_capacity * sizeof(uint32_t))

@@ -113,12 +113,9 @@ cdef inline void cancel_emit(Market* market, const Order* order, uint8_t reason)
 
 
 cdef inline bint account_unknown(
-    const Market* market, const CommandRecord* command,
+    const Market* market, uint32_t account_index, uint16_t operator_index,
 ) noexcept nogil:
-    return (
-        command.account_index >= market.accounts.account_count
-        or command.operator_index >= OPERATORS_MAX
-    )
+    return account_index >= market.accounts.account_count or operator_index >= OPERATORS_MAX
 
 
 cdef int64_t reject_emit(
@@ -148,16 +145,16 @@ cdef int64_t reject_emit(
 # -- Checks ---------------------------------------------------------------------------------------
 
 cdef inline uint8_t sender_refused(
-    const Market* market, const CommandRecord* command,
+    const Market* market, uint32_t account_index, const CommandRecord* command,
 ) noexcept nogil:
-    """Repeated id, suspended account."""
+    """Repeated id, suspended account. The account is a known one."""
     cdef const Accounts* book = &market.accounts
-    cdef const Operators* operators = &book.operators[command.account_index]
-    if command.client_order_id <= operators.last_client_order_id[command.operator_index]:
+    cdef const Operators* operators = &book.operators[account_index]
+    if command.client_order_id <= operators.last_client_order_id[
+        command.operator_index % OPERATORS_MAX
+    ]:
         return REASON_ORDER_ID_DUPLICATE
-    if book.accounts[command.account_index].suspended:
-        return REASON_ACCOUNT_SUSPENDED
-    return REASON_NONE
+    return REASON_ACCOUNT_SUSPENDED if book.accounts[account_index].suspended else REASON_NONE
 
 
 cdef inline uint8_t session_refused(
@@ -411,33 +408,40 @@ cdef inline uint8_t enter_refused(
     """Every check of an ENTER that needs no look at the other side; `taker` becomes the order."""
     cdef const Product* product
     cdef uint8_t reason
-    if command.product_index >= market.product_count:
+    # Read once: the record is the caller's, and another thread may write to it.
+    cdef uint32_t account_index = command.account_index
+    cdef uint16_t product_index = command.product_index
+    memset(taker, 0, sizeof(Order))
+    taker.side = command.side
+    if product_index >= market.product_count:
         return REASON_PRODUCT_UNKNOWN
-    if account_unknown(market, command):
+    if account_unknown(market, account_index, command.operator_index):
         return REASON_ACCOUNT_UNKNOWN
-    reason = sender_refused(market, command)
+    reason = sender_refused(market, account_index, command)
     if reason != REASON_NONE:
         return reason
-    product = &market.products[command.product_index]
+    product = &market.products[product_index]
     reason = session_refused(market, product)
     if reason != REASON_NONE:
         return reason
-    memset(taker, 0, sizeof(Order))
     taker.order_id = market.order_id_last + 1
     taker.client_order_id = command.client_order_id
     taker.price = command.price
     taker.tonnes_open = command.tonnes
-    taker.owner = command.account_index
-    taker.product_index = command.product_index
-    taker.side = command.side
+    taker.owner = account_index
+    taker.product_index = product_index
     taker.flags = command.flags & ORDER_FLAG_POST_ONLY
     return terms_refused(market, product, taker, NULL)
 
 
-cdef inline void client_order_id_note(Market* market, const CommandRecord* command) noexcept nogil:
+cdef inline void client_order_id_note(
+    Market* market, uint32_t account_index, const CommandRecord* command,
+) noexcept nogil:
     """An accepted command uses up its id."""
-    market.accounts.operators[command.account_index].last_client_order_id[
-        command.operator_index] = command.client_order_id
+    cdef Operators* operators = &market.accounts.operators[account_index]
+    operators.last_client_order_id[command.operator_index % OPERATORS_MAX] = (
+        command.client_order_id
+    )
 
 
 cdef inline void accept_emit(
@@ -446,7 +450,7 @@ cdef inline void accept_emit(
     """The order is in: it uses up its ids."""
     cdef EventRecord* row
     market.order_id_last += 1
-    client_order_id_note(market, command)
+    client_order_id_note(market, order.owner, command)
     row = event_order(market, EVENT_KIND_ORDER_ACCEPTED, order)
     row.counter_order_id = command.pick_order_id
     row.tif = command.tif
@@ -506,15 +510,15 @@ cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) no
     cdef Order taker
     cdef Product* product
     cdef uint8_t reason
-    if command.side < SIDE_BUY or command.side > SIDE_SELL:
-        return COMMAND_MALFORMED
     reason = enter_refused(market, command, &taker)
+    if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
+        return COMMAND_MALFORMED
     if reason != REASON_NONE:
         return reject_emit(market, command, reason, command.product_index)
-    product = &market.products[command.product_index]
+    product = &market.products[taker.product_index]
     if command.pick_order_id == 0 and command.tif != TIF_FOK and not index_crosses(
-        command.side, command.price - product.ladder.price_min,
-        product.ladder.best[side_opposite(command.side)],
+        taker.side, taker.price - product.ladder.price_min,
+        product.ladder.best[side_opposite(taker.side)],
     ):
         return passive_enter(market, product, command, &taker)
     return aggressive_enter(market, product, command, &taker)
@@ -524,14 +528,16 @@ cdef uint8_t target_refused(
     const Market* market, const CommandRecord* command, uint32_t* slot,
 ) noexcept nogil:
     """Find the order that a CANCEL or AMEND names, and check who sends it."""
+    cdef uint32_t account_index = command.account_index
     slot[0] = slot_of(market, command.order_id)
-    if slot[0] != SLOT_NONE and market.pool.orders[slot[0]].owner != command.account_index:
+    if slot[0] != SLOT_NONE and market.pool.orders[slot[0]].owner != account_index:
         slot[0] = SLOT_NONE
-    if account_unknown(market, command):
+    if account_unknown(market, account_index, command.operator_index):
         return REASON_ACCOUNT_UNKNOWN
     if slot[0] == SLOT_NONE:
         return REASON_ORDER_UNKNOWN
-    return sender_refused(market, command)
+    # Its owner is the account that sends.
+    return sender_refused(market, market.pool.orders[slot[0]].owner, command)
 
 
 cdef inline uint16_t target_product(
@@ -553,7 +559,7 @@ cdef int64_t cancel_apply(Market* market, const CommandRecord* command) noexcept
         return reject_emit(market, command, reason, target_product(market, command, slot))
     if sink_full(&market.sink, EVENT_KIND_ORDER_CANCELED):
         return 1
-    client_order_id_note(market, command)
+    client_order_id_note(market, market.pool.orders[slot].owner, command)
     row = event_order(market, EVENT_KIND_ORDER_CANCELED, &market.pool.orders[slot])
     row.client_order_id = command.client_order_id
     row.reason = REASON_REQUESTED
@@ -584,7 +590,7 @@ cdef void amend_emit(
     Market* market, const CommandRecord* command, const Order* order,
 ) noexcept nogil:
     cdef EventRecord* row
-    client_order_id_note(market, command)
+    client_order_id_note(market, order.owner, command)
     row = event_order(market, EVENT_KIND_ORDER_AMENDED, order)
     row.client_order_id = command.client_order_id
 
@@ -681,7 +687,6 @@ cdef inline void neighbours_prefetch(
 cdef int64_t commands_apply(
     Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
 ) noexcept nogil:
-    cdef CommandRecord command
     cdef int64_t row
     needed[0] = 0
     for row in range(count):
@@ -689,9 +694,7 @@ cdef int64_t commands_apply(
             cells_prefetch(market, &commands[row + AHEAD_CELL])
             prefetch(target_guess(market, &commands[row + AHEAD_ORDER]))
             neighbours_prefetch(market, &commands[row + AHEAD_NEIGHBOURS])
-        # Of its own: the array is the caller's, and another thread may write to it.
-        command = commands[row]
-        needed[0] = command_apply(market, &command)
+        needed[0] = command_apply(market, &commands[row])
         if needed[0] != 0:
             return row
         market.command_seq += 1
