@@ -136,6 +136,8 @@ def calls_measured(
         result = run_peer(name, python, paths[kind.book_size], workload.opening, seconds)
         results.append(calls_of(name, result, workload, calibration))
     ours, peers = results[0], results[1:]
+    if not ours.gives_matching_trades:
+        sys.exit(f"one call an order: our trades are not the ladder's: {ours.verdict}")
     return [ours, *sorted(peers, key=lambda calls: calls.ns or float("inf"))]
 
 

@@ -225,7 +225,10 @@ def text_of(results: Results) -> str:
         parts += ["Cost a command of the steady mix over resting orders, trades only:",
                   costs_table(results.costs)]
     for name, runs in results.latency.items():
-        parts += [f"Time of single commands in ns, {name}, best run:", latency_table(runs[0])]
+        parts += [
+            f"Time of single commands in ns, {name}, best run (calibration {runs[0].calibration}):",
+            latency_table(runs[0]),
+        ]
     parts.append(busy_line(results))
     return "\n\n".join(filter(None, parts))
 

@@ -14,6 +14,7 @@ from libc.string cimport memset
 
 from cea_exchange._book cimport (
     BookState, OrderBook, book_amend, book_best, book_cancel, book_enter, book_order,
+    book_tonnes_at,
 )
 from cea_exchange._ladder cimport Order
 from cea_exchange._records cimport (
@@ -46,6 +47,7 @@ cdef struct Tally:
     int64_t entered           # Tonnes that came to the market, ...
     int64_t traded            # ... changed hands (one order's and another's), ...
     int64_t canceled          # ... and went.
+    int64_t tonnes_bid        # At the best price, in the end.
     int64_t tonnes[OWNER_COUNT]
     int64_t cash[OWNER_COUNT]
 
@@ -146,6 +148,7 @@ def run(int step_count, uint64_t seed=1):
     cdef EventSink sink = sink_of(rows, ROWS, EVENTS_ALL)
     cdef Tally tally
     cdef int64_t refused = 0
+    cdef int64_t price
     cdef int number
     memset(&tally, 0, sizeof(Tally))
     tally.random = seed
@@ -155,6 +158,8 @@ def run(int step_count, uint64_t seed=1):
             refused = step(&book.state, &sink, &tally, ID_FIRST + 2 * <uint64_t>number)
             if refused != 0:
                 break
+        if book_best(&book.state, SIDE_BUY, &price):
+            tally.tonnes_bid = book_tonnes_at(&book.state, price)
     if refused != 0:
         raise RuntimeError(f"step {number}: a command had no room for its events")
     return book, tally
@@ -167,6 +172,7 @@ def main(int step_count=500_000):
     seconds = time.perf_counter() - start
     book.check()
     bids, asks = book.depth()
+    assert tally["tonnes_bid"] == bids[0][1], "C and Python see the same book"
     left = sum([tonnes for _, tonnes, _ in bids + asks])
     assert tally["entered"] == tally["traded"] + tally["canceled"] + left, "tonnes are conserved"
     assert sum(tally["tonnes"]) == 0 and sum(tally["cash"]) == 0, "what one got another gave"
