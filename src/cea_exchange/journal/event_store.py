@@ -164,11 +164,11 @@ class EventRows:
     """The rows of a store as they were at one moment, for reading only."""
 
     def __init__(self, data: bytes, *, row_bytes: int):
-        self._data = data
+        self._data = memoryview(data)
         self.row_bytes = row_bytes
         self.count = max(0, len(data) - HEADER_BYTES) // row_bytes
 
-    def read(self, first: int, count: int) -> bytes:
+    def read(self, first: int, count: int) -> memoryview:
         """Return up to `count` rows from row `first` (the first row is 1); fewer at the end."""
         count = max(0, min(count, self.count - first + 1))
         start = HEADER_BYTES + (first - 1) * self.row_bytes

@@ -219,8 +219,10 @@ class Sequencer:
 _NO_EVENTS = np.zeros(0, EVENT_DTYPE)
 
 
-def frame_apply(machine: VenueStateMachine, frame: Frame) -> np.ndarray:
+def frame_apply(machine: VenueStateMachine, frame: Frame, *, lend: bool = False) -> np.ndarray:
     """Apply one journal frame to a state machine and return its events.
+
+    With `lend` they may be the machine's own rows, good until the next frame.
 
     Raises
     ------
@@ -232,7 +234,7 @@ def frame_apply(machine: VenueStateMachine, frame: Frame) -> np.ndarray:
             records = np.frombuffer(frame.payload, COMMAND_DTYPE)
             if len(records) != frame.count:
                 raise ValueError(f"expected {frame.count} records, came {len(records)}")
-            return machine.apply_records(records, frame.time_ns)
+            return machine.apply_records(records, frame.time_ns, lend=lend)
         return machine.apply_control(control_decode(frame.payload))
     except ValueError as error:
         raise JournalError("journal", frame.first_seq, str(error)) from error

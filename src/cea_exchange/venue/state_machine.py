@@ -118,7 +118,9 @@ class VenueStateMachine:
 
     # -- What the journal holds ---------------------------------------------------------------
 
-    def apply_records(self, records: np.ndarray, time_ns: int = 0) -> np.ndarray:
+    def apply_records(
+        self, records: np.ndarray, time_ns: int = 0, *, lend: bool = False
+    ) -> np.ndarray:
         """Run a batch of trading commands through the market and return its events.
 
         Parameters
@@ -127,11 +129,18 @@ class VenueStateMachine:
             Array of `COMMAND_DTYPE`, checked for shape and filled from the key by the gateway.
         time_ns
             The journaled time of the batch.
+        lend
+            Return the machine's own rows where they hold all events: the next call writes over
+            them.
         """
         self.time_ns = max(self.time_ns, time_ns)
         parts = []
+        if lend and len(self._rows) < 4 * len(records):
+            self._rows = np.zeros(4 * len(records), EVENT_DTYPE)
         while len(records):
             consumed, produced = self.core.process(records, self._rows)
+            if lend and not parts and consumed == len(records):
+                return self._rows[:produced]
             parts.append(self._rows[:produced].copy())
             records = records[consumed:]
             if self.core.rows_needed > len(self._rows):

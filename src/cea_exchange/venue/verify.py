@@ -38,7 +38,7 @@ class Rows(Protocol):
 
     count: int
 
-    def read(self, first: int, count: int) -> bytes:
+    def read(self, first: int, count: int) -> bytes | memoryview:
         """Return up to `count` rows from row `first`."""
 
 
@@ -91,13 +91,18 @@ class EventStoreCheck:
         Divergence
             At the first row that differs.
         """
-        rows = events.tobytes()
+        return events[self.compare(events, seq) :].tobytes()
+
+    def compare(self, events: np.ndarray, seq: int) -> int:
+        """The same, but return how many of them the store has."""
         known = max(0, min(len(events), self._store.count - self.event_count))
         found = self._store.read(self.event_count + 1, known)
-        if found != rows[: len(found)]:
+        # As words: rows compared field by field would take ten times as long.
+        words = events[:known].view(np.uint64)
+        if not np.array_equal(np.frombuffer(found, np.uint64), words):
             raise self._difference(events, found, seq)
         self.event_count += len(events)
-        return rows[len(found) :]
+        return known
 
     def finish(self, next_seq: int) -> None:
         """Raise if the store has events that the journal doesn't explain.
@@ -109,7 +114,9 @@ class EventStoreCheck:
         """
         check_event_store_against(self._store.count, self.event_count, next_seq)
 
-    def _difference(self, events: np.ndarray, found: bytes, seq: int) -> Divergence:
+    def _difference(
+        self, events: np.ndarray, found: bytes | memoryview, seq: int
+    ) -> Divergence:
         stored = np.frombuffer(found, EVENT_DTYPE)
         rows = np.flatnonzero(stored != events[: len(stored)])
         row = int(rows[0]) if len(rows) else 0
@@ -254,11 +261,12 @@ class _Replay:
         if header.identity.profile_hash != self._profile.profile_hash():
             raise Divergence("segment header", frame.first_seq, "the profile changed")
         try:
-            events = frame_apply(self._machine, frame)
+            # Lent: all that is kept of them is copied below.
+            events = frame_apply(self._machine, frame, lend=True)
         except (StateDiverged, TypeError) as error:
             place = f"frame at sequence {frame.first_seq}"
             raise Divergence(place, frame.first_seq, str(error)) from error
-        self._check.take(events, frame.first_seq)
+        self._check.compare(events, frame.first_seq)
         self._settlement.append(events[events["settlement_seq"] > 0])
         self._supply.take(events)
         self._frames += 1
@@ -325,8 +333,9 @@ class _Supply:
         self._tonnes: dict[int, int] = {}
 
     def take(self, events: np.ndarray) -> None:
-        trades = events[events["kind"] == EventKind.TRADE]
-        self._cash -= int(trades["buy_fee"].sum()) + int(trades["sell_fee"].sum())
+        is_trade = events["kind"] == EventKind.TRADE
+        for fee in ("buy_fee", "sell_fee"):
+            self._cash -= int(events[fee][is_trade].sum())
         for kind, sign in ((EventKind.DEPOSITED, 1), (EventKind.WITHDRAWN, -1)):
             for event in events[events["kind"] == kind]:
                 product = int(event["product_index"])
