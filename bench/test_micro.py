@@ -7,6 +7,7 @@ Views, snapshots and hashes of a book of a million orders, and single calls from
 import numpy as np
 import pytest
 
+from bench.tally import id_mixed
 from bench.workloads import LADDER, OPENING, flow_of
 from cea_exchange import OrderBook
 from cea_exchange.domain.records import (
@@ -24,11 +25,13 @@ ORDERS = 1_000_000
 MIDDLE = sum(LADDER) // 2
 
 
-@pytest.fixture(scope="module")
-def large_book() -> OrderBook:
+@pytest.fixture(scope="module", params=["dense ids", "arbitrary ids"])
+def large_book(request) -> OrderBook:
     """A book of a million orders; no benchmark changes it."""
     book = OrderBook(*LADDER, order_count_max=ORDERS)
     commands = flow_of(1, ORDERS, ORDERS + 1).draw(ORDERS, OPENING)
+    if request.param == "arbitrary ids":
+        commands["order_id"] = id_mixed(commands["order_id"])
     events = np.zeros(1, EVENT_DTYPE)
     consumed, _ = book.process(commands, events, True)
     assert consumed == len(book) == ORDERS
