@@ -112,7 +112,10 @@ cdef extern from *:
 
     static inline void memory_advise_huge(void *memory, size_t bytes_count) {
     #ifdef MADV_HUGEPAGE
-        madvise(memory, bytes_count, MADV_HUGEPAGE);
+        /* From the next page on; where pages are larger it is refused, and nothing is lost. */
+        size_t skipped = -(size_t)memory & 4095;
+        if (bytes_count > skipped)
+            madvise((char *)memory + skipped, bytes_count - skipped, MADV_HUGEPAGE);
     #else
         (void)memory; (void)bytes_count;
     #endif
