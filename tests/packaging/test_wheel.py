@@ -102,7 +102,8 @@ def test_wheel_has_declarations_and_stubs_beside_every_compiled_module(shipped: 
     compiled = {name for name in packed if name.endswith(".so")}
     assert {name.partition("/")[2].partition(".")[0] for name in compiled} == modules
     wanted = {f"{path.stem}.pxd" for path in PACKAGE.glob("*.pxd")}
-    wanted |= {f"{module}.pxd" for module in modules} | {"py.typed"}
+    # Nothing is there for others to take from a replay.
+    wanted |= {f"{module}.pxd" for module in modules - {"_replay"}} | {"py.typed"}
     wanted |= {f"{module}.pyi" for module in modules}
     assert {f"cea_exchange/{name}" for name in wanted} <= packed
     assert not [name for name in packed if name.endswith((".pyx", ".c", ".pyc"))]

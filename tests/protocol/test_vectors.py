@@ -19,9 +19,11 @@ DTYPES = {
     "Event": records.EVENT_DTYPE,
     "DayClosed": records.DAY_CLOSED_DTYPE,
     "Checkpoint": records.CHECKPOINT_DTYPE,
+    "Order": records.ORDER_DTYPE,
+    "Level": records.LEVEL_DTYPE,
     "MarketData": records.MARKET_DATA_DTYPE,
 }
-FOLDERS = ("command", "event", "day_closed", "checkpoint", "market_data")
+FOLDERS = ("command", "event", "day_closed", "checkpoint", "order", "level", "market_data")
 CASES = sorted(path for folder in FOLDERS for path in (VECTORS / folder).glob("*.json"))
 GOOD = [path for path in CASES if "error" not in json.loads(path.read_text(encoding="utf-8"))]
 BAD = [path for path in CASES if path not in GOOD]
