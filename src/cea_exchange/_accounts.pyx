@@ -34,10 +34,6 @@ cdef void accounts_close(Accounts* book) noexcept nogil:
     memory_return(book.holdings, holding_bytes(book.account_capacity, book.product_capacity))
     memory_return(book.operators, book.account_capacity * sizeof(Operators))
     memory_return(book.tonnes_totals, book.product_capacity * sizeof(int64_t))
-    book.accounts = NULL
-    book.holdings = NULL
-    book.operators = NULL
-    book.tonnes_totals = NULL
 
 
 cdef bint accounts_reserve(

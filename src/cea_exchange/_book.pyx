@@ -157,7 +157,6 @@ cdef bint pick_plan(
     plan.remainder_reason = REASON_PICK_REMAINDER
     plan.walk.trades = 1
     if maker.tonnes_open <= taker.tonnes_open:
-        plan.walk.orders_gone = 1
         plan.walk.tonnes_left = taker.tonnes_open - maker.tonnes_open
     else:
         plan.walk.tonnes_left = 0
@@ -207,15 +206,6 @@ cdef inline uint8_t match_plan(
     if tif == TIF_FOK:
         return REASON_FOK_NOT_FILLABLE
     return REASON_NONE
-
-
-cdef inline bint has_room(const BookState* state, const Plan* plan) noexcept nogil:
-    """Whether a remainder that would rest has a slot."""
-    cdef uint64_t count
-    if plan.walk.tonnes_left == 0 or plan.remainder_reason != REASON_NONE:
-        return True
-    count = <uint64_t>state.pool.order_count + 1
-    return count - plan.walk.orders_gone <= state.pool.order_count_max
 
 
 # -- Matching -------------------------------------------------------------------------------------
@@ -367,8 +357,6 @@ cdef int64_t aggressive_enter(
     cdef uint8_t reason = match_plan(
         state, sink, taker, command.tif, command.pick_order_id, &plan,
     )
-    if reason == REASON_NONE and not has_room(state, &plan):
-        reason = REASON_CAPACITY
     if reason != REASON_NONE:
         return reject(state, sink, command, taker, reason)
     remains = plan.walk.tonnes_left > 0

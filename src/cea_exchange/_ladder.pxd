@@ -95,7 +95,6 @@ cdef struct Walk:             # What an order would do, found without doing it.
     int64_t tonnes_left       # Of the order, once it has taken what it may.
     uint32_t trades
     uint32_t cancels          # Resting orders of its own that go, by the self-trade policy.
-    uint32_t orders_gone      # Resting orders that leave the book: filled, or cancelled.
     bint self_met
     bint self_stops           # The policy ends its walk: what is left of it is cancelled.
     bint crosses_still        # After the levels it may take it could still trade.
@@ -216,7 +215,6 @@ cdef inline size_t pool_bytes(const OrderPool* pool) noexcept nogil:
 
 cdef inline void pool_close(OrderPool* pool) noexcept nogil:
     memory_return(pool.orders, pool_bytes(pool))
-    pool.orders = NULL
 
 
 cdef inline uint32_t slot_acquire(OrderPool* pool) noexcept nogil:
@@ -432,7 +430,7 @@ cdef inline void levels_walk(
 ) noexcept nogil:
     """Find what an order would take from the levels' sums, whoever owns what rests there.
 
-    `walk.trades` is then an upper bound, and `orders_gone` a lower one.
+    `walk.trades` is then an upper bound.
     """
     cdef int opposite = side_opposite(side)
     cdef int64_t resting = ladder.best[opposite]
@@ -448,7 +446,6 @@ cdef inline void levels_walk(
             walk.tonnes_left = 0
             return
         walk.tonnes_left -= <int64_t>level.tonnes
-        walk.orders_gone += level.order_count
         levels += 1
         resting = level_worse(ladder, opposite, resting)
 
@@ -478,7 +475,6 @@ cdef inline void orders_walk(
                     walk.self_stops = True
                     return
                 walk.cancels += 1
-                walk.orders_gone += 1
                 if self_trade == SELF_TRADE_CANCEL_BOTH:
                     walk.self_stops = True
                     return
@@ -488,6 +484,5 @@ cdef inline void orders_walk(
                 walk.tonnes_left = 0
                 return
             walk.tonnes_left -= maker.tonnes_open
-            walk.orders_gone += 1
         levels += 1
         resting = level_worse(ladder, opposite, resting)

@@ -218,7 +218,6 @@ cdef bint pick_plan(
     plan.walk.trades = 1
     plan.walk.tonnes_left = 0
     if maker.tonnes_open <= taker.tonnes_open:
-        plan.walk.orders_gone = 1
         plan.walk.tonnes_left = taker.tonnes_open - maker.tonnes_open
     return True
 
@@ -255,14 +254,6 @@ cdef inline uint8_t match_plan(
     if plan.walk.tonnes_left > 0 and tif == TIF_FOK:
         return REASON_FOK_NOT_FILLABLE
     return REASON_NONE
-
-
-cdef inline bint has_room(const Market* market, const Plan* plan) noexcept nogil:
-    """Whether a remainder that would rest has a slot."""
-    cdef uint64_t count = market.pool.order_count
-    if plan.walk.tonnes_left == 0 or plan.remainder_reason != REASON_NONE:
-        return True
-    return count + 1 - plan.walk.orders_gone <= market.pool.order_count_max
 
 
 # -- Matching -------------------------------------------------------------------------------------
@@ -488,8 +479,6 @@ cdef int64_t aggressive_enter(
     cdef uint8_t reason = match_plan(
         market, product, taker, command.tif, command.pick_order_id, &plan,
     )
-    if reason == REASON_NONE and not has_room(market, &plan):
-        reason = REASON_CAPACITY
     if reason != REASON_NONE:
         return reject_emit(market, command, reason, command.product_index)
     remains = plan.walk.tonnes_left > 0
