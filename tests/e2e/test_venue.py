@@ -135,11 +135,11 @@ def test_three_frames_and_commands_before_the_logon_are_refused(world):
 def test_a_stranger_gets_no_word(world):
     world.listed()
     stranger = world.peer("stranger")
-    stranger.send(b"M", msgspec.msgpack.encode({"op": "logon"}))
+    stranger.knock(b"M", msgspec.msgpack.encode({"op": "logon"}))
     assert stranger.receive(300) is None
     for socket in ("admin", "replay"):
         peer = world.peer("alice", socket)
-        peer.socket.send(msgspec.msgpack.encode({"op": "status"}))
+        peer.knock(msgspec.msgpack.encode({"op": "status"}))
         assert peer.receive(200) is None
 
 

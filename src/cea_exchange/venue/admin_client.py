@@ -36,11 +36,15 @@ def admin_ask(
     with zmq.Context() as context:
         socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
         try:
+            # Once libzmq was refused, a send would wait for ever.
+            socket.sndtimeo = int(timeout_s * 1000)
             socket.connect(address)
             socket.send(msgspec.msgpack.encode(request))
             if not socket.poll(int(timeout_s * 1000)):
                 raise AdminError(f"venue at {address}: no answer within {timeout_s:g} s")
             answer = msgspec.msgpack.decode(socket.recv())
+        except zmq.Again:
+            raise AdminError(f"venue at {address}: no answer within {timeout_s:g} s") from None
         finally:
             socket.close()
     if answer["op"] == "refused":
