@@ -9,6 +9,7 @@ that can't be done either, the order is cancelled and entered again, and its tra
 
 import datetime
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import numpy as np
@@ -26,7 +27,7 @@ Trade = tuple[int, int, int, int]
 """Maker, taker, price, tonnes."""
 
 
-class Peer:
+class Peer(ABC):
     """A book under test: `play` is timed, `trades` comes after."""
 
     module = ""
@@ -38,9 +39,9 @@ class Peer:
     def __init__(self) -> None:
         self.out: list = []
 
+    @abstractmethod
     def play(self, rows: list[Row]) -> None:
         """Apply rows, one call each or two, and keep what trades the book returns in `out`."""
-        raise NotImplementedError
 
     def trades(self) -> Iterable[Trade]:
         """The trades so far in our ids."""
