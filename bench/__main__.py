@@ -99,7 +99,9 @@ def main() -> None:
     results = results_measured(options)
     print(text_of(results))
     folder = options.results or (BUILD if options.quick else BENCH) / "results"
-    stem = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}-{machine_slug()}"
+    # With the commit: a later run of the same day must not take the place of a better or worse one.
+    today = datetime.datetime.now(datetime.UTC)
+    stem = f"{today:%Y-%m-%d}-{machine_slug()}-{results.machine['commit'].rstrip('+')[:7]}"
     save(results, folder / f"{stem}.json")
     if not plot(results, folder / f"{stem}.svg"):
         say("no plot: matplotlib is not installed")
