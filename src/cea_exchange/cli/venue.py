@@ -38,7 +38,8 @@ def serve(
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
-    from cea_exchange.venue.daemon import VenueDaemon, VenueError
+    from cea_exchange.venue.daemon import VenueDaemon
+    from cea_exchange.venue.registry_link import VenueError
     from cea_exchange.venue.state_machine import StateDiverged
 
     log_to_standard_error()
