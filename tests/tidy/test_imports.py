@@ -29,6 +29,7 @@ COMPILED = {
     "_book": LAYOUTS | INLINE | EDGE | BOOK,
     "_book_state": LAYOUTS | INLINE | EDGE | BOOK,
     "_replay": LAYOUTS | INLINE | EDGE | BOOK,
+    "_reports": LAYOUTS,
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | MARKET,
     "_market_state": LAYOUTS | INLINE | EDGE | MARKET,

@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 
 from cea_exchange.domain.records import (
-    ACCOUNT_NONE,
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     MARKET_DATA_DTYPE,
@@ -163,32 +162,6 @@ def command_fault(record: np.void) -> FrameError:
             expected = "one of " + ", ".join(map(str, values)) if len(values) > 1 else "0"
             return FrameError(expected=expected, came=str(int(record[field])), where=field)
     raise ValueError("the record has no fault")
-
-
-# -- Reports --------------------------------------------------------------------------------------
-
-
-def reports_as_taker(events: np.ndarray) -> np.ndarray:
-    """Return a copy of events as `account_index` may see them: nothing of the other side."""
-    rows = events.copy()
-    trades = rows["kind"] == EventKind.TRADE
-    rows["counter_account_index"] = ACCOUNT_NONE
-    for field in ("counter_client_order_id", "counter_report_seq", "counter_tonnes_open"):
-        rows[field] = 0
-    rows["sell_fee"][trades & (rows["side"] == Side.BUY)] = 0
-    rows["buy_fee"][trades & (rows["side"] == Side.SELL)] = 0
-    return rows
-
-
-def reports_as_maker(events: np.ndarray) -> np.ndarray:
-    """Return a copy of trades as `counter_account_index` may see them; sides are not swapped."""
-    rows = events.copy()
-    rows["account_index"] = ACCOUNT_NONE
-    for field in ("client_order_id", "report_seq", "tonnes_open", "operator_index"):
-        rows[field] = 0
-    rows["buy_fee"][rows["side"] == Side.BUY] = 0
-    rows["sell_fee"][rows["side"] == Side.SELL] = 0
-    return rows
 
 
 # -- Public and settlement streams ----------------------------------------------------------------

@@ -11,7 +11,10 @@ from collections import defaultdict
 
 import numpy as np
 
+from cea_exchange._reports import reports_place
 from cea_exchange.domain.records import CommandKind, EventKind, Reason
+
+SEQ_BYTES = 8
 
 
 class EventIndex:
@@ -37,10 +40,11 @@ class EventIndex:
             self._accepted.clear()
         settled = events["seq"][events["settlement_seq"] != 0]
         self.settlement.frombytes(settled.tobytes())
-        accounts, positions, rows = report_places(events)
-        seqs = events["seq"][rows]
-        for account, group in groups_of(accounts):
-            self._reports[account].frombytes(seqs[group].tobytes())
+        accounts, ends, rows, _ = reports_place(events)
+        seqs, first = events["seq"][rows].tobytes(), 0
+        for account, end in zip(accounts.tolist(), (ends * SEQ_BYTES).tolist(), strict=True):
+            self._reports[account].frombytes(seqs[first:end])
+            first = end
         self._add_accepted(events)
 
     def _add_accepted(self, events: np.ndarray) -> None:
@@ -68,25 +72,6 @@ class EventIndex:
         ids, seqs = self._accepted.get(operator_key, ((), ()))
         place = bisect_left(ids, client_order_id)
         return seqs[place] if place < len(ids) and ids[place] == client_order_id else 0
-
-
-def report_places(events: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return whose reports the events are: accounts, report numbers, rows; sorted by the first two.
-
-    A trade comes twice: once for its taker, once for its maker.
-    """
-    # The bytes of report_seq are amounts in a DAY_CLOSED event.
-    reported = (events["report_seq"] != 0) & (events["kind"] != EventKind.DAY_CLOSED)
-    own = np.flatnonzero(reported)
-    traded = (events["counter_report_seq"] != 0) & (events["kind"] == EventKind.TRADE)
-    counter = np.flatnonzero(traded)
-    rows = np.concatenate((own, counter))
-    accounts = events["account_index"][rows]
-    accounts[len(own) :] = events["counter_account_index"][counter]
-    positions = events["report_seq"][rows]
-    positions[len(own) :] = events["counter_report_seq"][counter]
-    order = np.lexsort((positions, accounts))
-    return accounts[order], positions[order], rows[order]
 
 
 def groups_of(sorted_values: np.ndarray) -> list[tuple[int, slice]]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from cea_exchange._reports import reports_masked
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -31,7 +32,6 @@ from cea_exchange.protocol.framing import (
     command_count,
     command_fault,
     command_faults,
-    reports_as_taker,
     request_decode,
 )
 from cea_exchange.venue.event_index import (
@@ -46,6 +46,7 @@ from cea_exchange.venue.state_machine import VenueStateMachine
 REFUSED_IDS_MAX = 1_000
 CARRIED_PER_KEY_MAX = 64
 REPORTS_PER_FRAME_MAX = 5_000
+_FIRST_ROW, _AS_TAKER = np.zeros(1, np.int64), np.zeros(1, np.uint8)
 
 
 class Message(NamedTuple):
@@ -323,7 +324,7 @@ class Gateway:
                 acceptance = acceptances[np.searchsorted(seqs, np.uint64(events[row]))]
                 if is_same_command(batch.records[row], acceptance):
                     kept[row] = False
-                    report = reports_as_taker(acceptance.reshape(1)).tobytes()
+                    report = reports_masked(acceptance.reshape(1), _FIRST_ROW, _AS_TAKER).tobytes()
                     answers.append(Answer(message.routing_id, TAG_REPORTS, report))
             # Any other at or below the last accepted id: the market says what it is.
 

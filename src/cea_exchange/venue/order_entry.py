@@ -1,7 +1,7 @@
 """Order entry over one socket: what arrives goes to the sequencer, what is on disk goes back."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange._reports import reports_masked, reports_place
 from cea_exchange.domain.records import COMMAND_DTYPE, EventKind, Phase
 from cea_exchange.journal import JournalFull
 from cea_exchange.protocol.framing import (
@@ -20,11 +21,9 @@ from cea_exchange.protocol.framing import (
     Heartbeat,
     Logon,
     ReportReplay,
-    reports_as_maker,
-    reports_as_taker,
 )
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.event_index import groups_of, operator_keys, report_places
+from cea_exchange.venue.event_index import operator_keys
 from cea_exchange.venue.gateway import Answer, Asked, Gateway, Message
 from cea_exchange.venue.publisher import book
 from cea_exchange.venue.router import receive
@@ -205,7 +204,7 @@ class OrderEntry:
 
     def _send_reports(self, session: Session, reports: np.ndarray) -> None:
         for first in range(0, len(reports), REPORT_ROWS_MAX):
-            payload = reports[first : first + REPORT_ROWS_MAX].tobytes()
+            payload = reports[first : first + REPORT_ROWS_MAX].view(np.uint8).data
             self._send(Answer(session.routing_id, TAG_REPORTS, payload))
 
     def _tell(self, routing_id: bytes, told: dict[str, Any]) -> None:
@@ -221,14 +220,10 @@ class OrderEntry:
             self.sessions.remove(answer.routing_id)
 
 
-def reports_by_account(events: np.ndarray) -> list[tuple[int, np.ndarray]]:
-    """Return, per account, the reports that the events are for it, in its own numbering."""
-    accounts, positions, rows = report_places(events)
-    if not len(rows):
-        return []
-    reports = reports_as_taker(events[rows])
-    source = events[rows]
-    is_maker = source["report_seq"] != positions
-    is_maker |= source["account_index"] != accounts
-    reports[is_maker] = reports_as_maker(source[is_maker])
-    return [(account, reports[group]) for account, group in groups_of(accounts)]
+def reports_by_account(events: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Give, per account, the reports that the events are for it, in its own numbering."""
+    accounts, ends, rows, as_maker = reports_place(events)
+    reports, first = reports_masked(events, rows, as_maker), 0
+    for account, end in zip(accounts.tolist(), ends.tolist(), strict=True):
+        yield account, reports[first:end]
+        first = end

@@ -122,6 +122,8 @@ class Sequencer:
     def run_records(self, records: np.ndarray) -> np.ndarray:
         """Journal a batch of trading commands, apply it, and return its events once on disk.
 
+        They may be the machine's own rows, good until the next call.
+
         Raises
         ------
         JournalFull
@@ -134,7 +136,7 @@ class Sequencer:
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records.tobytes())
         synced = self._helper.submit(self.journal.sync)
         try:
-            events = self.machine.apply_records(records, now_ns)
+            events = self.machine.apply_records(records, now_ns, lend=True)
         finally:
             synced.result()
         self._keep(events)

@@ -1,0 +1,289 @@
+"""Measures a venue daemon through its sockets: durable throughput, latency at a fixed rate, memory.
+
+    python -m bench.venue [--part throughput|latency|memory] [--seconds N] [--json]
+
+One venue process, this process as its client, CURVE on every connection, every report after its
+fdatasync. Answers are checked one by one, and the journal is verified afterwards.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zmq
+
+from bench.calibration import calibrate
+from bench.machine import machine
+from bench.progress import say
+from bench.venue_client import BenchError, Client
+from cea_exchange.domain.records import Side
+from cea_exchange.loadtest.local_exchange import LocalExchange
+from cea_exchange.loadtest.population import Participant
+
+START = "2025-01-02T08:00:00+08:00"
+LISTED = "2025-01-02T09:30:00+08:00"
+CLOSED = "2025-01-02T15:00:00+08:00"
+PRODUCTS = ("CEA19-20", "CEA21", "CEA22", "CEA23", "CEA24", "CCER1", "CCER2", "CCER3")
+REFERENCE_PRICE = 97_49
+CASH_FEN = 10**15
+TONNES = 10**11
+BATCH = 256
+BATCHES_OUTSTANDING = 16
+PARTS = ("throughput", "latency", "memory")
+
+
+def traders(count: int) -> dict[str, Side]:
+    """Names and sides: every other one buys."""
+    return {f"t{i:04}": Side.SELL if i % 2 else Side.BUY for i in range(count)}
+
+
+@contextlib.contextmanager
+def listed_exchange(names: dict[str, Side], products: tuple[str, ...]) -> Iterator[LocalExchange]:
+    """A venue in its listed phase, with the accounts funded; its registry has been stopped."""
+    participants = [
+        Participant(
+            name,
+            "dealer",
+            dict.fromkeys(products, side),
+            CASH_FEN // 100,
+            {} if side == Side.BUY else dict.fromkeys(products, TONNES // 100),
+        )
+        for name, side in names.items()
+    ]
+    with tempfile.TemporaryDirectory() as folder, LocalExchange(Path(folder)) as exchange:
+        prices = dict.fromkeys(products, REFERENCE_PRICE)
+        exchange.prepare(participants, prices, start=START)
+        exchange.start()
+        exchange.wait_until(
+            lambda: not exchange.operate("status")["cancels_only"], "the registry's feed", 60
+        )
+        exchange.operate("clock", at=LISTED)
+        # What is measured is the venue; the registry would take one of the processors.
+        exchange.stop("registry")
+        yield exchange
+
+
+def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
+    """Acknowledged commands a second in batches of 256, durable, as many as the venue takes."""
+    names = traders(8)
+    with listed_exchange(names, PRODUCTS[:6]) as exchange:
+        client = Client(exchange, names, commands_max=20_000_000 // len(names), seed=seed)
+        cpu_before = _cpu_s(exchange)
+        own_before = time.process_time()
+        began_s = time.monotonic()
+        while (now_s := time.monotonic()) < began_s + seconds:
+            for session in client.sessions:
+                while session.outstanding < BATCH * BATCHES_OUTSTANDING // len(names):
+                    session.send(session.batch(BATCH))
+            client.receive(100)
+        client.drain()
+        took_s = time.monotonic() - began_s
+        totals = client.totals()
+        venue_cpu_s, own_cpu_s = _cpu_s(exchange) - cpu_before, time.process_time() - own_before
+        client.close()
+        status = exchange.operate("status")
+        latency_us = np.concatenate(
+            [
+                (s.answered_ns - s.sent_ns)[s.sent_ns > 0] / 1000
+                for s in client.sessions
+            ]
+        )
+        told = {
+            "commands": totals.acknowledged,
+            "per_s": totals.acknowledged / took_s,
+            "rejected": totals.rejected,
+            "trade_reports": totals.trades,
+            "reports": totals.reports,
+            "venue_cpu_us_per_command": venue_cpu_s / totals.acknowledged * 1e6,
+            "client_cpu_us_per_command": own_cpu_s / totals.acknowledged * 1e6,
+            "p50_ms": float(np.percentile(latency_us, 50)) / 1000,
+            "p99_ms": float(np.percentile(latency_us, 99)) / 1000,
+        }
+        _verify(exchange, status)
+        return told
+
+
+def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str, Any]:
+    """Single orders, open loop: each leaves at its time, whether the last is answered or not."""
+    names = traders(8)
+    with listed_exchange(names, PRODUCTS[:6]) as exchange:
+        client = Client(exchange, names, commands_max=int(rate * seconds) + 1_000, seed=seed)
+        round_trip_us = _ipc_round_trip_us()
+        sync_us = _fdatasync_us(exchange.data)
+        count = int(rate * seconds)
+        due_ns = time.monotonic_ns() + 100_000_000 + (np.arange(count) * (1e9 / rate)).astype(int)
+        late_ns = np.zeros(count, np.int64)
+        sent: list[tuple[int, int]] = []
+        for number in range(count):
+            session = client.sessions[number % len(client.sessions)]
+            records = session.batch(1)
+            while (left_ns := int(due_ns[number]) - time.monotonic_ns()) > 0:
+                # A wait of less than a millisecond would oversleep: look without waiting.
+                client.receive(left_ns // 1_000_000 if left_ns > 2_000_000 else 0)
+            late_ns[number] = -left_ns
+            sent.append((number % len(client.sessions), int(records["client_order_id"][0])))
+            session.send(records)
+        client.drain()
+        # From when it was due, so that a stall is not left out because nothing was sent in it.
+        took_us = np.array(
+            [client.sessions[who].answered_ns[i] for who, i in sent] - due_ns
+        ) / 1000
+        base_us = round_trip_us + sync_us
+        percentiles = {f"p{q}": float(np.percentile(took_us, q)) for q in (50, 90, 99, 99.9)}
+        status = exchange.operate("status")
+        client.close()
+        told = {
+            "orders": count,
+            "rate": rate,
+            "ipc_round_trip_us": round_trip_us,
+            "fdatasync_us": sync_us,
+            **{f"{name}_us": value for name, value in percentiles.items()},
+            "p50_ratio": percentiles["p50"] / base_us,
+            "p99_ratio": percentiles["p99"] / base_us,
+            "sender_late_p99_us": float(np.percentile(late_ns, 99)) / 1000,
+        }
+        _verify(exchange, status)
+        return told
+
+
+def memory_measured(orders: int, accounts: int, seed: int) -> dict[str, Any]:
+    """The venue's resident memory with 4,000 accounts, 8 products and 1 million resting orders."""
+    names = traders(accounts)
+    with listed_exchange(names, PRODUCTS) as exchange:
+        some = dict(list(names.items())[:64])
+        client = Client(exchange, some, commands_max=orders, seed=seed)
+        left = orders
+        while left > 0:
+            for session in client.sessions:
+                while session.outstanding < BATCH * 8 and left > 0:
+                    records = session.batch(BATCH)
+                    session.resting = session.resting[:0]
+                    away = session.rng.integers(1, 900, len(records))
+                    records["price"] = REFERENCE_PRICE + (
+                        away if session.side == Side.SELL else -away
+                    )
+                    session.send(records)
+                    left -= len(records)
+            client.receive(100)
+            for session in client.sessions:
+                session.resting = session.resting[:0]
+        client.drain()
+        status = exchange.operate("status")
+        rss = _memory_mib(exchange)
+        client.close()
+        if status["orders_live"] < 0.99 * orders:
+            raise BenchError(f"{status['orders_live']:,} orders rest, {orders:,} were sent")
+        _verify(exchange, status)
+        return {"orders_live": status["orders_live"], "accounts": accounts, "rss_mib": rss}
+
+
+def _verify(exchange: LocalExchange, status: dict[str, Any]) -> None:
+    """Replay the journal and compare: a figure of a venue that lost something is worth nothing."""
+    if exchange.stop("venue") != 0:
+        raise BenchError(f"the venue ended badly: {exchange.log('venue')}")
+    command = [sys.executable, "-m", "cea_exchange.cli.main", "verify", str(exchange.data)]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)
+    if asked.returncode:
+        raise BenchError(f"verify: {asked.stderr.strip() or asked.stdout.strip()}")
+    say(f"verified: {status['command_seq']:,} commands, state hash {status['state_hash']}")
+
+
+def _ipc_round_trip_us(count: int = 5_000) -> float:
+    """The median of a plain ipc echo between this process and another."""
+    with tempfile.TemporaryDirectory() as folder, zmq.Context() as context:
+        address = f"ipc://{folder}/echo"
+        code = (
+            "import sys, zmq\ns = zmq.Context().socket(zmq.REP)\ns.bind(sys.argv[1])\n"
+            "while (m := s.recv()):\n    s.send(m)\ns.send(m)\n"
+        )
+        process = subprocess.Popen([sys.executable, "-c", code, address])
+        socket = context.socket(zmq.REQ)
+        socket.connect(address)
+        took = np.zeros(count)
+        for number in range(count):
+            began_ns = time.perf_counter_ns()
+            socket.send(b"x" * 64)
+            socket.recv()
+            took[number] = time.perf_counter_ns() - began_ns
+        socket.send(b"")
+        socket.recv()
+        socket.close(0)
+        process.wait(10)
+    return float(np.median(took)) / 1000
+
+
+def _fdatasync_us(folder: Path, count: int = 1_000) -> float:
+    """The median of appending 64 bytes and syncing them."""
+    took = np.zeros(count)
+    path = folder / "sync.probe"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(descriptor, bytes(64 * count), 0)
+        os.fdatasync(descriptor)
+        for number in range(count):
+            began_ns = time.perf_counter_ns()
+            os.pwrite(descriptor, b"x" * 64, 64 * number)
+            os.fdatasync(descriptor)
+            took[number] = time.perf_counter_ns() - began_ns
+    finally:
+        os.close(descriptor)
+        path.unlink()
+    return float(np.median(took)) / 1000
+
+
+def _cpu_s(exchange: LocalExchange) -> float:
+    fields = Path(f"/proc/{_venue_pid(exchange)}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _memory_mib(exchange: LocalExchange) -> float:
+    for line in Path(f"/proc/{_venue_pid(exchange)}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    raise BenchError("no VmRSS")
+
+
+def _venue_pid(exchange: LocalExchange) -> int:
+    return json.loads((exchange.data / "venue" / "endpoints.json").read_text())["pid"]
+
+
+def main() -> None:
+    """Measure what was asked for and print it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.venue", description=__doc__)
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--orders", type=int, default=1_000_000, help="resting, for memory")
+    parser.add_argument("--accounts", type=int, default=4_000, help="for memory")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results: dict[str, Any] = {"machine": machine()}
+    for part in options.part or PARTS:
+        say(part)
+        before = calibrate()
+        if part == "throughput":
+            results[part] = throughput_measured(options.seconds, options.seed)
+        elif part == "latency":
+            results[part] = latency_measured(options.seconds, options.seed)
+        else:
+            results[part] = memory_measured(options.orders, options.accounts, options.seed)
+        results[part]["calibration"] = f"{before}; {calibrate()}"
+        if not options.json:
+            for name, value in results[part].items():
+                print(f"{part:11} {name:26} {value:,.2f}" if isinstance(value, float) else
+                      f"{part:11} {name:26} {value}")
+    if options.json:
+        print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+import numpy as np
+
+def reports_place(
+    events: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]: ...
+def reports_masked(events: np.ndarray, rows: np.ndarray, as_maker: np.ndarray) -> np.ndarray: ...

@@ -1,0 +1,113 @@
+"""Whose reports events are, and what is hidden in them: the compiled room against plain Python."""
+
+import numpy as np
+import pytest
+
+from cea_exchange._reports import reports_masked, reports_place
+from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, EventKind, Side
+
+HIDDEN_FROM_TAKER = (
+    "counter_client_order_id",
+    "counter_report_seq",
+    "counter_tonnes_open",
+)
+HIDDEN_FROM_MAKER = ("client_order_id", "report_seq", "tonnes_open", "operator_index")
+
+
+def events_made(seed, count, accounts=5):
+    """Rows of every kind whose report numbers ascend by account, as a market gives them."""
+    rng = np.random.default_rng(seed)
+    events = np.frombuffer(rng.bytes(count * EVENT_DTYPE.itemsize), EVENT_DTYPE).copy()
+    events["kind"] = rng.choice([int(kind) for kind in EventKind], size=count)
+    events["side"] = rng.integers(1, 3, size=count)
+    events["account_index"] = rng.integers(0, accounts, size=count)
+    events["counter_account_index"] = rng.integers(0, accounts, size=count)
+    last = dict.fromkeys(range(accounts), 0)
+    for event in events:
+        trades = event["kind"] == EventKind.TRADE
+        sides = [("account_index", "report_seq")] if rng.random() < 0.9 else []
+        sides += [("counter_account_index", "counter_report_seq")] if trades else []
+        if rng.random() < 0.5:
+            sides.reverse()
+        event["report_seq"] = 0
+        event["counter_report_seq"] = 0 if trades else rng.integers(0, 9)
+        for account, seq in sides:
+            last[int(event[account])] += 1
+            event[seq] = last[int(event[account])]
+    return events
+
+
+def reports_plain(events):
+    """What each account is sent, event by event."""
+    sent = {}
+    for event in events:
+        reports = []
+        if event["report_seq"] and event["kind"] != EventKind.DAY_CLOSED:
+            own = event.copy()
+            own["counter_account_index"] = ACCOUNT_NONE
+            for field in HIDDEN_FROM_TAKER:
+                own[field] = 0
+            if event["kind"] == EventKind.TRADE:
+                own["sell_fee" if event["side"] == Side.BUY else "buy_fee"] = 0
+            reports.append((int(event["report_seq"]), int(event["account_index"]), own))
+        if event["counter_report_seq"] and event["kind"] == EventKind.TRADE:
+            counter = event.copy()
+            counter["account_index"] = ACCOUNT_NONE
+            for field in HIDDEN_FROM_MAKER:
+                counter[field] = 0
+            counter["buy_fee" if event["side"] == Side.BUY else "sell_fee"] = 0
+            reports.append(
+                (int(event["counter_report_seq"]), int(event["counter_account_index"]), counter)
+            )
+        for seq, account, row in sorted(reports, key=lambda report: report[0]):
+            sent.setdefault(account, []).append((seq, row.tobytes()))
+    return sent
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_account_gets_its_reports_in_its_numbering_with_the_other_side_hidden(seed):
+    events = events_made(seed, count=1 + 20 * seed, accounts=1 + seed % 7)
+    before = events.copy()
+    accounts, ends, rows, as_maker = reports_place(events)
+    masked = reports_masked(events, rows, as_maker)
+    sent, first = {}, 0
+    for account, end in zip(accounts.tolist(), ends.tolist(), strict=True):
+        own = masked[first:end]
+        seqs = np.where(
+            as_maker[first:end] == 1, own["counter_report_seq"], own["report_seq"]
+        ).tolist()
+        sent[account] = [
+            (seq, row.tobytes()) for seq, row in zip(seqs, own, strict=True)
+        ]
+        assert seqs == sorted(seqs)
+        first = end
+    assert first == len(rows)
+    assert sent == reports_plain(events)
+    assert (events == before).all(), "the events are not touched"
+
+
+def test_many_accounts_with_indexes_far_apart_are_kept_apart():
+    events = np.zeros(5_000, EVENT_DTYPE)
+    events["kind"] = EventKind.ORDER_RESTED
+    events["account_index"] = np.arange(5_000, dtype=np.uint64) * 858_993 % (2**32 - 1)
+    events["report_seq"] = 1
+    accounts, ends, rows, as_maker = reports_place(events)
+    assert accounts.tolist() == events["account_index"].tolist()
+    assert ends.tolist() == list(range(1, 5_001))
+    assert rows.tolist() == list(range(5_000))
+    assert not as_maker.any()
+
+
+def test_no_events_are_nobodys_reports():
+    assert [len(part) for part in reports_place(np.zeros(0, EVENT_DTYPE))] == [0, 0, 0, 0]
+    nothing = reports_masked(np.zeros(0, EVENT_DTYPE), np.zeros(0, np.int64), np.zeros(0, np.uint8))
+    assert len(nothing) == 0
+
+
+def test_rows_that_are_no_events_are_refused():
+    events = np.zeros(3, EVENT_DTYPE)
+    for rows in ([3], [-1]):
+        with pytest.raises(ValueError, match="rows within 3 events"):
+            reports_masked(events, np.array(rows, np.int64), np.zeros(1, np.uint8))
+    with pytest.raises(ValueError, match="as many as_maker as rows"):
+        reports_masked(events, np.zeros(2, np.int64), np.zeros(1, np.uint8))
