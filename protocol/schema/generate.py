@@ -52,7 +52,7 @@ def python_module(schema: dict) -> str:
     lines = [f'"""Record layouts and the numbers in them. {HEADER}"""', "",
              "from enum import IntEnum, IntFlag", "", "import numpy as np", "",
              f"SCHEMA_VERSION = {schema['version']}",
-             "PRODUCT_NONE = 0xFFFF", "ACCOUNT_NONE = 0xFFFFFFFF"]
+             "PRODUCT_NONE = 0xFFFF", "ACCOUNT_NONE = 0xFFFFFFFF", "OPERATOR_ANY = 0xFFFF"]
     for name, enum in schema["enum"].items():
         base = "IntFlag" if name == "OrderFlag" else "IntEnum"
         lines += ["", "", f"class {name}({base}):", f'    """{enum["doc"]}"""', ""]
@@ -74,7 +74,8 @@ def c_declarations(schema: dict) -> str:
     lines = [f'"""Record layouts and the numbers in them, for Cython. {HEADER}"""', "",
              "from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uint8_t", "",
              "cdef enum:", "    PRODUCT_NONE = 0xFFFF", "",
-             "cdef enum:", "    ACCOUNT_NONE = 0xFFFFFFFF"]
+             "cdef enum:", "    ACCOUNT_NONE = 0xFFFFFFFF", "",
+             "cdef enum:", "    OPERATOR_ANY = 0xFFFF"]
     for name, enum in schema["enum"].items():
         lines += ["", f"# {enum['doc']}", "cdef enum:"]
         prefix = upper_snake(name)

@@ -146,6 +146,19 @@ cdef inline void order_lock(Accounts* book, const Order* order) noexcept nogil:
         holding.locked += order.tonnes_open
 
 
+cdef inline bint account_locks_none(
+    const Accounts* book, uint32_t account_index, uint32_t product_count,
+) noexcept nogil:
+    """Whether it has no open order, as nothing is locked; False where nothing ever is."""
+    cdef uint32_t product
+    if not book.checked or book.accounts[account_index].cash_locked != 0:
+        return False
+    for product in range(product_count):
+        if holding_of(book, account_index, <uint16_t>product).locked != 0:
+            return False
+    return True
+
+
 cdef inline void order_unlock(Accounts* book, const Order* order) noexcept nogil:
     """Give back what an order that leaves the book had locked."""
     cdef Holding* holding

@@ -50,7 +50,7 @@ cdef struct Order:            # 64 bytes: one cache line. The first 56 are an Or
     uint32_t owner            # account_index in a market.
     uint16_t product_index
     uint8_t side              # 0 marks a free slot.
-    uint8_t flags             # OrderFlag bits.
+    uint8_t flags             # OrderFlag bits; in a market its operator in the upper four.
     uint32_t older            # Neighbours at its level, or SLOT_NONE.
     uint32_t newer            # Links the free slots too.
 

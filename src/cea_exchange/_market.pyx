@@ -513,7 +513,9 @@ cdef class CompiledMarket:
                 weight_sum += market.products[index].composite_weight
             rows = self.rows_begin(2 + market.pool.order_count + market.product_count)
             phase_enter(market, PHASE_CLOSED)
-            orders_remove_all(market, EVENT_KIND_ORDER_EXPIRED, ACCOUNT_NONE)
+            orders_remove_all(
+                market, EVENT_KIND_ORDER_EXPIRED, REASON_NONE, ACCOUNT_NONE, OPERATOR_ANY,
+            )
             market.order_id_base = market.order_id_last
             for index in range(market.product_count):
                 day_closed_emit(market, index, closes[index])
@@ -597,7 +599,9 @@ cdef class CompiledMarket:
             market.accounts.accounts[index].suspended = suspended
             if suspended:
                 event_account(market, EVENT_KIND_ACCOUNT_SUSPENDED, index)
-                orders_remove_all(market, EVENT_KIND_ORDER_CANCELED, index)
+                orders_remove_all(
+                    market, EVENT_KIND_ORDER_CANCELED, REASON_SUSPENDED, index, OPERATOR_ANY,
+                )
             else:
                 event_account(market, EVENT_KIND_ACCOUNT_RESTORED, index)
         return self.rows_end(rows)
@@ -614,6 +618,54 @@ cdef class CompiledMarket:
     def restore(self, account_index):
         """Let a suspended account trade again. (For snapshots see `from_snapshot`.)"""
         return self.suspension_set(account_index, 0)
+
+    def orders_cancel(self, account_index, operator_index, reason):
+        """Cancel what is open of an operator of an account, an account, or everybody.
+
+        Parameters
+        ----------
+        account_index : int
+            A declared account, or ACCOUNT_NONE for everybody.
+        operator_index : int
+            0 to 15, whose orders they are: who entered them, not who amended them last; or
+            OPERATOR_ANY, which goes with everybody.
+        reason : Reason
+            DISCONNECTED or KILLED.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            One ORDER_CANCELED for each order, in order of acceptance.
+
+        Raises
+        ------
+        ValueError
+            Anything else; nothing changed.
+
+        Notes
+        -----
+        Rules: CEA-ORD-11, CEA-DAY-07.
+        """
+        cdef uint32_t account = exact_uint32(account_index, "account_index")
+        cdef uint32_t enterer = exact_uint32(operator_index, "operator_index")
+        cdef uint8_t why = exact_member(
+            reason, REASON_DISCONNECTED, REASON_KILLED, "reason", "DISCONNECTED or KILLED",
+        )
+        cdef Market* market = &self.market
+        self.check_alone()
+        if account != ACCOUNT_NONE and account >= market.accounts.account_count:
+            raise ValueError(f"account_index {account} is not declared")
+        if enterer != OPERATOR_ANY and (enterer >= OPERATORS_MAX or account == ACCOUNT_NONE):
+            raise ValueError(
+                f"operator_index must be within 0..15, of one account, or 65535, was {enterer}"
+            )
+        rows = self.rows_begin(market.pool.order_count)
+        if account == ACCOUNT_NONE or not account_locks_none(
+            &market.accounts, account, market.product_count,
+        ):
+            with nogil:
+                orders_remove_all(market, EVENT_KIND_ORDER_CANCELED, why, account, enterer)
+        return self.rows_end(rows)
 
     def reference_price_set(self, product_index, price):
         """Measure a product's band from another price; not once listed trading began today."""
@@ -777,7 +829,8 @@ cdef class CompiledMarket:
             "price": order.price,
             "tonnes_open": order.tonnes_open,
             "client_order_id": order.client_order_id,
-            "flags": order.flags,
+            "flags": order.flags & ((1 << OPERATOR_SHIFT) - 1),
+            "operator_index": order.flags >> OPERATOR_SHIFT,
             "priority": order.priority,
         }
 

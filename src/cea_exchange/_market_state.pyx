@@ -273,7 +273,7 @@ cdef bint order_restore(Market* market, const OrderRecord* record) noexcept nogi
         record.account_index >= market.accounts.account_count
         or record.product_index >= market.product_count
         or record.side < SIDE_BUY or record.side > SIDE_SELL
-        or record.tonnes_open <= 0 or record.flags > ORDER_FLAG_POST_ONLY
+        or record.tonnes_open <= 0 or record.flags % 16 > ORDER_FLAG_POST_ONLY
         or record.priority > market.priority_last
         or record.order_id <= market.order_id_base or record.order_id > market.order_id_last
         or slot_of(market, record.order_id) != SLOT_NONE

@@ -8,6 +8,9 @@ cdef enum:
 cdef enum:
     ACCOUNT_NONE = 0xFFFFFFFF
 
+cdef enum:
+    OPERATOR_ANY = 0xFFFF
+
 # What a trading command asks for.
 cdef enum:
     COMMAND_KIND_ENTER = 1

@@ -14,6 +14,10 @@ cdef enum:
     AMOUNT_LIMIT = 0x1000000000000000  # 2^60 fen: an order's price x tonnes stays below it.
 
 
+cdef enum:
+    OPERATOR_SHIFT = 4        # An order's flags: OrderFlag bits, above them who entered it.
+
+
 cdef struct Rules:            # What of the profile decides commands.
     int64_t block_tonnes_min  # A listed order must be smaller; 0: no size limit.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
@@ -97,7 +101,9 @@ cdef EventRecord* event_account(
 ) noexcept nogil
 cdef void event_settles(Market* market, EventRecord* row) noexcept nogil
 cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil
-cdef void orders_remove_all(Market* market, uint8_t kind, uint32_t account_index) noexcept nogil
+cdef void orders_remove_all(
+    Market* market, uint8_t kind, uint8_t reason, uint32_t account_index, uint16_t operator_index,
+) noexcept nogil
 cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil
 cdef int64_t closing_price(const Product* product) noexcept nogil
 cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close) noexcept nogil

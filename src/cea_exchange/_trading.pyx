@@ -421,7 +421,10 @@ cdef inline uint8_t enter_refused(
     taker.tonnes_open = command.tonnes
     taker.owner = account_index
     taker.product_index = product_index
-    taker.flags = command.flags & ORDER_FLAG_POST_ONLY
+    taker.flags = <uint8_t>(
+        command.flags & ORDER_FLAG_POST_ONLY
+        | (command.operator_index % OPERATORS_MAX) << OPERATOR_SHIFT
+    )
     return terms_refused(market, product, taker, NULL)
 
 
@@ -692,21 +695,35 @@ cdef int64_t commands_apply(
 
 # -- Control --------------------------------------------------------------------------------------
 
-cdef void orders_remove_all(Market* market, uint8_t kind, uint32_t account_index) noexcept nogil:
-    """Cancel an account's orders, or let all expire (`ACCOUNT_NONE`), in order of acceptance."""
+cdef inline bint order_is_of(
+    const Order* order, uint32_t account_index, uint16_t operator_index,
+) noexcept nogil:
+    """Whether an account's operator entered it; `ACCOUNT_NONE` and `OPERATOR_ANY` are everybody."""
+    if account_index != ACCOUNT_NONE and order.owner != account_index:
+        return False
+    return operator_index == OPERATOR_ANY or order.flags >> OPERATOR_SHIFT == operator_index
+
+
+cdef void orders_remove_all(
+    Market* market, uint8_t kind, uint8_t reason, uint32_t account_index, uint16_t operator_index,
+) noexcept nogil:
+    """Cancel, or let expire, the orders of an operator, an account or all, as they were accepted.
+
+    Rules: CEA-ORD-11.
+    """
     cdef uint64_t order_id
     cdef uint32_t slot
     cdef EventRecord* row
     for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
+        prefetch(&market.pool.orders[slot_of(market, order_id + AHEAD_ORDER)])
         slot = slot_of(market, order_id)
         if slot == SLOT_NONE:
             continue
-        if account_index != ACCOUNT_NONE and market.pool.orders[slot].owner != account_index:
+        if not order_is_of(&market.pool.orders[slot], account_index, operator_index):
             continue
         row = event_order(market, kind, &market.pool.orders[slot])
         row.tonnes_open = 0
-        if kind == EVENT_KIND_ORDER_CANCELED:
-            row.reason = REASON_SUSPENDED
+        row.reason = reason
         order_remove(market, slot)
 
 

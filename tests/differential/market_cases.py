@@ -21,8 +21,6 @@ ROWS_MAX = (512, 512, 512, 512, 24, 4)
 REASONS_ELSEWHERE = {
     Reason.THROTTLED,
     Reason.TRADING_DATE_MISMATCH,
-    Reason.DISCONNECTED,
-    Reason.KILLED,
     Reason.PRODUCT_DELISTED,
 }
 """Given by the gateway or by later operator acts, never by the market core."""

@@ -13,12 +13,15 @@ import numpy as np
 
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
     COMMAND_DTYPE,
     EVENT_DTYPE,
+    OPERATOR_ANY,
     PRODUCT_NONE,
     CommandKind,
     OrderFlag,
     Phase,
+    Reason,
     Side,
     Tif,
 )
@@ -351,11 +354,23 @@ class Flow:
             self.do("suspend", account_index)
         elif act < 25:
             self.do("restore", account_index)
+        elif act < 26:
+            self._orders_cancel(step)
         elif act < 28:
             price = 10_000_001 if step.price % 8 == 0 else 50 + step.price
             self.do("reference_price_set", product_index, price)
         else:
             self.do("checkpoint")
+
+    def _orders_cancel(self, step: Step) -> None:
+        """A lost session, most of the time; or the kill switch on an account, or on everybody."""
+        account_index = step.who % ACCOUNT_COUNT
+        if step.price % 4:
+            self.do("orders_cancel", account_index, step.what % 2, int(Reason.DISCONNECTED))
+        elif step.price % 3:
+            self.do("orders_cancel", account_index, OPERATOR_ANY, int(Reason.KILLED))
+        else:
+            self.do("orders_cancel", ACCOUNT_NONE, OPERATOR_ANY, int(Reason.KILLED))
 
     def _day_over(self, step: Step) -> None:
         """Close the day; sometimes change a reference price before the next one trades."""

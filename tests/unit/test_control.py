@@ -22,6 +22,8 @@ MESSAGES = [
     control.Resume(),
     control.Suspend(account="alice"),
     control.Restore(account="alice"),
+    control.Kill(account="alice", by="ops1", why="runaway orders"),
+    control.SessionLost(account="alice", operator_index=15),
     control.ReferencePriceSet(product="CEA24", price=1),
     control.Checkpoint(state_hash=2**64 - 1, holdings_hash=0, settlement_seq=2**62),
     control.SettlementConfirmed(settlement_seq=1, trading_date=20241231),
@@ -31,6 +33,11 @@ MESSAGES = [
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
 def test_there_and_back(message):
     assert control_decode(control_encode(message)) == message
+
+
+def test_an_act_of_before_there_was_a_by_and_a_why_reads_on():
+    payload = msgspec.msgpack.encode({"t": "halt", "product": None, "at_ns": 7})
+    assert control_decode(payload) == control.Halt(at_ns=7, by="", why="")
 
 
 @pytest.mark.parametrize("command", MESSAGES[:6], ids=lambda message: type(message).__name__)

@@ -7,6 +7,7 @@ import numpy as np
 SCHEMA_VERSION = 1
 PRODUCT_NONE = 0xFFFF
 ACCOUNT_NONE = 0xFFFFFFFF
+OPERATOR_ANY = 0xFFFF
 
 
 class CommandKind(IntEnum):

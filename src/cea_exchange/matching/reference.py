@@ -30,6 +30,7 @@ from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
+    OPERATOR_ANY,
     PRODUCT_NONE,
     CommandKind,
     EventKind,
@@ -178,7 +179,7 @@ class ReferenceMarket:
     -----
     Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
-    `phase_set`, `halt`, `resume`, `suspend`, `restore`, `reference_price_set`,
+    `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `reference_price_set`,
     `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`, `best`, `depth`,
     `orders_at`, `report_seq`, `last_client_order_id`. The whole: `state_hash`, `holdings_hash`,
     `check`, `snapshot`, `from_snapshot`, `copy`.
@@ -890,6 +891,39 @@ class ReferenceMarket:
                 self._emit(EventKind.ACCOUNT_RESTORED, account_index=account_index)
             return self._events()
 
+    def orders_cancel(self, account_index: int, operator_index: int, reason: int) -> np.ndarray:
+        """Cancel what is open of an operator of an account, an account, or everybody.
+
+        Parameters
+        ----------
+        account_index : int
+            A declared account, or ACCOUNT_NONE for everybody.
+        operator_index : int
+            Who entered the orders; OPERATOR_ANY for all of an account, or everybody's.
+        reason : Reason
+            DISCONNECTED or KILLED.
+
+        Notes
+        -----
+        Rules: CEA-ORD-11 (disconnected), CEA-DAY-07 (kill switch).
+        """
+        _int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        _int_check("operator_index", operator_index, 0, OPERATOR_ANY)
+        _int_check("reason", reason, Reason.DISCONNECTED, Reason.KILLED)
+        if account_index != ACCOUNT_NONE:
+            _int_check("account_index", account_index, 0, len(self._accounts) - 1)
+        if operator_index != OPERATOR_ANY:
+            _int_check("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
+            if account_index == ACCOUNT_NONE:
+                raise ValueError(f"operator {operator_index} must be of an account")
+        with self._alone():
+            self.command_seq += 1
+            for order in list(self._orders.values()):
+                if account_index in (ACCOUNT_NONE, order.account_index):
+                    if operator_index in (OPERATOR_ANY, order.operator_index):
+                        self._cancel(order, Reason(reason))
+            return self._events()
+
     def reference_price_set(self, product_index: int, price: int) -> np.ndarray:
         """Measure a product's band from another price; not once listed trading began today.
 
@@ -982,6 +1016,7 @@ class ReferenceMarket:
             "tonnes_open": order.tonnes_open,
             "client_order_id": order.client_order_id,
             "flags": order.flags,
+            "operator_index": order.operator_index,
             "priority": order.priority,
         }
 
@@ -1132,6 +1167,7 @@ class ReferenceMarket:
             tonnes_open=command.tonnes,
             client_order_id=command.client_order_id,
             flags=command.flags,
+            operator_index=command.operator_index,
         )
 
     @contextmanager

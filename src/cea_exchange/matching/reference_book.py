@@ -30,6 +30,8 @@ class Order:
     flags: int
     amount_traded: int = 0
     """fen, over all its trades: fees accrue on this sum"""
+    operator_index: int = 0
+    """who entered it; an amend by another operator leaves it his"""
     priority: int = 0
     """grows each time an order goes to the back of a level"""
 

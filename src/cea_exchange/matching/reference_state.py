@@ -49,6 +49,11 @@ def fold(words: list[int]) -> int:
     return state
 
 
+def flags_word(order: Order) -> int:
+    """An order's flags, and above them who entered it."""
+    return order.operator_index * 16 + order.flags
+
+
 def holdings_hash(market: ReferenceMarket) -> int:
     """Hash what each account holds, by names: what the registry can know too."""
     total = 0
@@ -70,7 +75,7 @@ def state_hash(market: ReferenceMarket) -> int:
     for order in market._orders.values():
         total += fold(
             [TAG_ORDER, order.order_id, order.account_index, order.product_index, order.side]
-            + [order.price, order.tonnes_open, order.flags, order.client_order_id]
+            + [order.price, order.tonnes_open, flags_word(order), order.client_order_id]
             + [order.amount_traded, order.priority]
         )
     for index, account in enumerate(market._accounts):
@@ -121,7 +126,13 @@ def snapshot(market: ReferenceMarket) -> bytes:
         for a in market._accounts
     ]
     by_priority = sorted(market._orders.values(), key=lambda order: order.priority)
-    rows = [tuple(int(getattr(o, name)) for name in ORDER_DTYPE.names) for o in by_priority]
+    rows = [
+        tuple(
+            flags_word(o) if name == "flags" else int(getattr(o, name))
+            for name in ORDER_DTYPE.names
+        )
+        for o in by_priority
+    ]
     state["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
     return msgspec.msgpack.encode(state)
 
@@ -177,6 +188,7 @@ def _orders_read(data: bytes) -> list[Order]:
     orders = [Order(**dict(zip(ORDER_DTYPE.names, row, strict=True))) for row in rows]
     for order in orders:
         order.side = Side(order.side)
+        order.operator_index, order.flags = divmod(order.flags, 16)
     return orders
 
 

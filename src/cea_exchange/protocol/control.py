@@ -27,6 +27,8 @@ Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
 Role = Literal["trader", "reader"]
+Who = Annotated[str, msgspec.Meta(max_length=64)]
+Why = Annotated[str, msgspec.Meta(max_length=200)]
 
 
 DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -47,6 +49,27 @@ class Control(
     """Base of every control message."""
 
     at_ns: Time = 0
+
+
+class Act(Control, kw_only=True):
+    """Base of what an operator may do: who did it and why; empty where the daemon's timer did.
+
+    Attributes
+    ----------
+    by : str
+        The name of the admin key it came by.
+    why : str
+        The operator's words.
+    """
+
+    by: Who = ""
+    why: Why = ""
+
+
+class ActOfTwo(Act, kw_only=True):
+    """Base of what takes two persons; `second` is the name of the key that agreed."""
+
+    second: Who = ""
 
 
 class ProductDeclared(Control):
@@ -107,47 +130,69 @@ class FeedItem(Control):
     command: FeedCommand
 
 
-class DayOpen(Control):
-    """A trading day begins, in the phase pre_open."""
+class DayOpen(ActOfTwo):
+    """A trading day begins, in the phase pre_open.
+
+    A `second` has agreed to open without the registry's confirmation of the last day.
+    """
 
     date: Date
 
 
-class DayClose(Control):
+class DayClose(Act):
     """The trading day ends: orders expire, statistics are published."""
 
 
-class PhaseSet(Control):
+class PhaseSet(Act):
     """The phase of the open day changes."""
 
     phase: Phase
 
 
-class Halt(Control):
+class Halt(Act):
     """A product, or without one the whole market, stops trading."""
 
     product: Name | None = None
 
 
-class Resume(Control):
+class Resume(Act):
     """The halt of a product, or without one of the whole market, is lifted."""
 
     product: Name | None = None
 
 
-class Suspend(Control):
+class Suspend(Act):
     """The account may no longer trade or withdraw; its orders are cancelled."""
 
     account: Name
 
 
-class Restore(Control):
+class Restore(Act):
     """The account may trade again."""
 
     account: Name
 
 
-class ReferencePriceSet(Control):
+class Kill(Act):
+    """The kill switch: an account's orders are cancelled and it is suspended, until `Restore`.
+
+    Without an account everybody's orders are cancelled and the market is halted, until `Resume`.
+    """
+
+    account: Name | None = None
+
+
+class SessionLost(Control):
+    """A session ended without a logout, or was not heard of: its operator's orders are cancelled.
+
+    Only the orders of that operator of the account; what another of its operators entered stays.
+    """
+
+    account: Name
+    operator_index: OperatorIndex
+
+
+class ReferencePriceSet(Act):
     """The product's band is measured from another price, before the day's first listed phase."""
 
     product: Name
@@ -184,6 +229,8 @@ AnyControl = (
     | Resume
     | Suspend
     | Restore
+    | Kill
+    | SessionLost
     | ReferencePriceSet
     | Checkpoint
     | SettlementConfirmed

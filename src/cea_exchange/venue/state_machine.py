@@ -12,7 +12,14 @@ from msgspec import Struct
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import name_check, name_key
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, PRODUCT_NONE, Phase
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    EVENT_DTYPE,
+    OPERATOR_ANY,
+    PRODUCT_NONE,
+    Phase,
+    Reason,
+)
 from cea_exchange.protocol import control
 
 PRODUCT_UNDECLARED = PRODUCT_NONE - 1
@@ -101,6 +108,8 @@ class VenueStateMachine:
             control.Resume: lambda act: self.core.resume(self._product_or_market(act.product)),
             control.Suspend: lambda act: self.core.suspend(self.account_index(act.account)),
             control.Restore: lambda act: self.core.restore(self.account_index(act.account)),
+            control.Kill: self._kill,
+            control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.Checkpoint: self._checkpoint,
             control.SettlementConfirmed: self._settlement_confirmed,
@@ -189,6 +198,10 @@ class VenueStateMachine:
                 return _name_fault(name)
             case control.KeyGranted(account=name) if name not in self._accounts:
                 return f"key for account {name!r}, which is not declared"
+            case control.SessionLost(account=name) if name not in self._accounts:
+                return f"session of account {name!r}, which is not declared"
+            case control.Kill(account=str() as name) if name not in self._accounts:
+                return f"kill of account {name!r}, which is not declared"
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
@@ -251,6 +264,22 @@ class VenueStateMachine:
 
     def _key_revoked(self, act: control.KeyRevoked) -> None:
         self.keys.pop(act.key, None)
+
+    def _kill(self, act: control.Kill) -> np.ndarray:
+        """Cancel first, so that the orders say why they went: killed, not suspended.
+
+        Rules: CEA-DAY-07.
+        """
+        if act.account is None:
+            canceled = self.core.orders_cancel(ACCOUNT_NONE, OPERATOR_ANY, Reason.KILLED)
+            return np.concatenate((canceled, self.core.halt(PRODUCT_NONE)))
+        account = self._accounts[act.account]
+        canceled = self.core.orders_cancel(account, OPERATOR_ANY, Reason.KILLED)
+        return np.concatenate((canceled, self.core.suspend(account)))
+
+    def _session_lost(self, act: control.SessionLost) -> np.ndarray:
+        account = self._accounts[act.account]
+        return self.core.orders_cancel(account, act.operator_index, Reason.DISCONNECTED)
 
     def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:
         return self.core.reference_price_set(self.product_index(act.product), act.price)
