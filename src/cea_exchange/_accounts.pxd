@@ -108,7 +108,7 @@ cdef inline int64_t fee_due(const FeeRule* rule, uint64_t amount) noexcept nogil
     whole *= <uint64_t>rule.basis_points
     rest = (rest * <uint64_t>rule.basis_points + 9999) // 10000
     fee = <int64_t>(whole + rest)
-    return fee if fee > rule.fen_min else rule.fen_min
+    return max(fee, rule.fen_min)
 
 
 cdef inline int64_t fee_due_seller(const FeeRule* rule, uint64_t amount) noexcept nogil:

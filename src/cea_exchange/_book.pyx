@@ -323,6 +323,14 @@ cdef inline void remainder_settle(
 
 # -- Commands -------------------------------------------------------------------------------------
 
+cdef inline CommandRecord command_blank(uint8_t kind) noexcept nogil:
+    """A command of a kind, all else zero."""
+    cdef CommandRecord command
+    memset(&command, 0, sizeof(CommandRecord))
+    command.kind = kind
+    return command
+
+
 cdef inline int64_t passive_enter(
     BookState* state, const CommandRecord* command, EventSink* sink, Order* taker,
     const Place* place,
@@ -502,9 +510,7 @@ cdef int64_t book_enter(
     int64_t tonnes, uint32_t owner, uint8_t tif=TIF_DAY, uint8_t flags=0,
     uint64_t pick_order_id=0,
 ) noexcept nogil:
-    cdef CommandRecord command
-    memset(&command, 0, sizeof(CommandRecord))
-    command.kind = COMMAND_KIND_ENTER
+    cdef CommandRecord command = command_blank(COMMAND_KIND_ENTER)
     command.order_id = order_id
     command.side = side
     command.price = price
@@ -517,9 +523,7 @@ cdef int64_t book_enter(
 
 
 cdef int64_t book_cancel(BookState* state, EventSink* sink, uint64_t order_id) noexcept nogil:
-    cdef CommandRecord command
-    memset(&command, 0, sizeof(CommandRecord))
-    command.kind = COMMAND_KIND_CANCEL
+    cdef CommandRecord command = command_blank(COMMAND_KIND_CANCEL)
     command.order_id = order_id
     return apply_one(state, &command, sink)
 
@@ -527,9 +531,7 @@ cdef int64_t book_cancel(BookState* state, EventSink* sink, uint64_t order_id) n
 cdef int64_t book_amend(
     BookState* state, EventSink* sink, uint64_t order_id, int64_t price, int64_t tonnes,
 ) noexcept nogil:
-    cdef CommandRecord command
-    memset(&command, 0, sizeof(CommandRecord))
-    command.kind = COMMAND_KIND_AMEND
+    cdef CommandRecord command = command_blank(COMMAND_KIND_AMEND)
     command.order_id = order_id
     command.price = price
     command.tonnes = tonnes
@@ -670,7 +672,6 @@ cdef OrderResult result_of(
 cdef inline int check_alone(OrderBook book) except -1:
     if book.busy:
         raise RuntimeError("another thread is inside this book")
-    return 0
 
 
 cdef OrderResult command_run(OrderBook book, const CommandRecord* command):
@@ -796,9 +797,7 @@ cdef class OrderBook:
         -------
         OrderResult
         """
-        cdef CommandRecord command
-        memset(&command, 0, sizeof(CommandRecord))
-        command.kind = COMMAND_KIND_ENTER
+        cdef CommandRecord command = command_blank(COMMAND_KIND_ENTER)
         command.order_id = exact_uint64(order_id, "order_id")
         command.side = exact_side(side)
         command.price = exact_int64(price, "price")
@@ -822,9 +821,7 @@ cdef class OrderBook:
         OrderResult
             `tonnes_canceled` was open, or the reason is ORDER_UNKNOWN.
         """
-        cdef CommandRecord command
-        memset(&command, 0, sizeof(CommandRecord))
-        command.kind = COMMAND_KIND_CANCEL
+        cdef CommandRecord command = command_blank(COMMAND_KIND_CANCEL)
         command.order_id = exact_uint64(order_id, "order_id")
         return command_run(self, &command)
 
@@ -838,9 +835,7 @@ cdef class OrderBook:
         -------
         OrderResult
         """
-        cdef CommandRecord command
-        memset(&command, 0, sizeof(CommandRecord))
-        command.kind = COMMAND_KIND_AMEND
+        cdef CommandRecord command = command_blank(COMMAND_KIND_AMEND)
         command.order_id = exact_uint64(order_id, "order_id")
         command.price = exact_int64(price, "price")
         command.tonnes = exact_int64(tonnes, "tonnes")

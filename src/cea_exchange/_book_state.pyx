@@ -212,4 +212,3 @@ cdef int book_fill(BookState* state, const SnapshotHeader* header) except -1:
         whole = orders_restore(state)
     if not whole:
         raise ValueError("data must be a snapshot whose orders make a book, these do not")
-    return 0

@@ -31,7 +31,6 @@ cdef int records_check(object array, object dtype, str name) except -1:
         raise TypeError(f"{name} must have the record's dtype, had {array.dtype}")
     if array.ndim != 1:
         raise TypeError(f"{name} must have one dimension, had {array.ndim}")
-    return 0
 
 
 cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except -1:
@@ -40,7 +39,6 @@ cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except 
         PyObject_GetBuffer(array, view, flags)
     except (ValueError, BufferError) as error:
         raise TypeError(f"{name} must be contiguous, and writable if filled: {error}") from None
-    return 0
 
 
 cdef object malformed_error(int64_t row):

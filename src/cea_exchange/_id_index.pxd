@@ -81,7 +81,7 @@ cdef inline void index_close(IdIndex* index) noexcept nogil:
 
 cdef inline void homes_set(IdIndex* index, uint64_t homes) noexcept nogil:
     """Give the current table, which is empty, so many homes, or as many as it may have."""
-    index.current.homes = homes if homes < index.homes_max else index.homes_max
+    index.current.homes = min(homes, index.homes_max)
     index.current.taken = 0
     if index.current.homes * sizeof(uint32_t) >= 2 * HUGE_PAGE_BYTES:
         memory_advise_huge(index.current.cells, index.current.homes * sizeof(uint32_t))

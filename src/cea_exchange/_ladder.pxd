@@ -461,7 +461,7 @@ cdef inline void orders_walk(
     cdef uint32_t levels = 0
     cdef uint32_t slot
     cdef const Order* maker
-    while walk.tonnes_left > 0 and index_crosses(taker.side, index, resting):
+    while index_crosses(taker.side, index, resting):
         if levels_max != 0 and levels == levels_max:
             walk.crosses_still = True
             return
@@ -480,9 +480,8 @@ cdef inline void orders_walk(
                     return
                 continue
             walk.trades += 1
-            if maker.tonnes_open > walk.tonnes_left:
-                walk.tonnes_left = 0
-                return
-            walk.tonnes_left -= maker.tonnes_open
+            walk.tonnes_left -= min(maker.tonnes_open, walk.tonnes_left)
+        if walk.tonnes_left == 0:
+            return
         levels += 1
         resting = level_worse(ladder, opposite, resting)

@@ -18,7 +18,7 @@ cdef class CompiledMarket:
     cdef int check_alone(self) except -1
     cdef object rows_begin(self, int64_t count)
     cdef object rows_end(self, object rows)
-    cdef int band_reserve(self, const Product* product, int64_t price, Ladder* ladder) except -1
+    cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1
     cdef list closes_reserve(self, Ladder* ladders)
     cdef bytes state_packed(self)
     cdef Account* account_at(self, object account_index) except NULL

@@ -63,7 +63,6 @@ cdef int slots_reserve(Market* market, uint64_t orders_more) except -1:
     memory_return(market.slots, market.slots_capacity * sizeof(uint32_t))
     market.slots = slots
     market.slots_capacity = capacity
-    return 0
 
 
 # -- Bands ----------------------------------------------------------------------------------------
@@ -173,7 +172,6 @@ cdef class CompiledMarket:
     cdef int check_alone(self) except -1:
         if self.busy:
             raise RuntimeError("another thread is inside this market")
-        return 0
 
     cdef object rows_begin(self, int64_t count):
         """Rows for at most `count` events of a control act."""
@@ -200,16 +198,16 @@ cdef class CompiledMarket:
         self.busy = False
         return rows if written == len(rows) else rows[:written].copy()
 
-    cdef int band_reserve(self, const Product* product, int64_t price, Ladder* ladder) except -1:
-        """Have the empty ladder of a reference price's band ready for `band_set`."""
+    cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1:
+        """Have the empty ladder of a reference price's band ready for `band_set`.
+
+        It is the present one, NULL of a new product, where the band stays the same.
+        """
         low, high = band_of(self.rules, price)
-        if product.ladder.levels != NULL:
-            if product.ladder.price_min == low and product.ladder.price_max == high:
-                ladder[0] = product.ladder
-                return 0
-        if not ladder_open(ladder, low, high):
+        if present != NULL and present.price_min == low and present.price_max == high:
+            ladder[0] = present[0]
+        elif not ladder_open(ladder, low, high):
             raise MemoryError(f"cannot reserve a price ladder of {low}..{high}")
-        return 0
 
     cdef list closes_reserve(self, Ladder* ladders):
         """The products' closing prices, and the ladders of the next day's bands."""
@@ -219,7 +217,9 @@ cdef class CompiledMarket:
         for index in range(self.market.product_count):
             closes.append(closing_price(&self.market.products[index]))
             try:
-                self.band_reserve(&self.market.products[index], closes[index], &ladders[index])
+                self.band_reserve(
+                    &self.market.products[index].ladder, closes[index], &ladders[index],
+                )
             except MemoryError:
                 for done in range(index):
                     ladder_drop(&self.market.products[done], &ladders[done])
@@ -281,7 +281,7 @@ cdef class CompiledMarket:
         memset(&products[index], 0, sizeof(Product))
         products[index].product_key = key
         products[index].composite_weight = weight
-        self.band_reserve(&products[index], price, &ladder)
+        self.band_reserve(NULL, price, &ladder)
         band_set(&products[index], price, &ladder)
         self.market.product_count += 1
         self.market.command_seq += 1
@@ -687,7 +687,7 @@ cdef class CompiledMarket:
         elif new_price > PRICE_MAX:
             reason = REASON_AMOUNT_TOO_LARGE
         else:
-            self.band_reserve(&market.products[index], new_price, &ladder)
+            self.band_reserve(&market.products[index].ladder, new_price, &ladder)
         rows = self.rows_begin(1)
         if reason != REASON_NONE:
             row = self.refusal(OPERATION_REFERENCE_PRICE, reason)
@@ -1028,7 +1028,6 @@ cdef class CompiledMarket:
             product.volume = volume
             product.amount = <uint64_t>above
             product.amount = (product.amount << 64) | <uint64_t>below
-        return 0
 
     cdef int accounts_fill(self, list accounts) except -1:
         cdef Accounts* book = &self.market.accounts
@@ -1053,7 +1052,6 @@ cdef class CompiledMarket:
                 balance_move(book, index, product_index, tonnes)
                 holding = holding_of(book, index, product_index)
                 holding.bought_today = bought_today
-        return 0
 
     cdef int fields_fill(self, dict state) except -1:
         cdef Market* market = &self.market
@@ -1072,7 +1070,6 @@ cdef class CompiledMarket:
         market.transfer_seq = state["transfer_seq"]
         market.order_id_last = state["order_id_last"]
         market.priority_last = state["priority_last"]
-        return 0
 
     cdef int orders_fill(self, object data) except -1:
         """Rest the orders of a snapshot, oldest first, with their locks."""
@@ -1107,7 +1104,6 @@ cdef class CompiledMarket:
                 f"orders[{wrong}] must be a live order: an account, product and id of the market, "
                 f"a price in its band, later than the one before; was id {records[wrong].order_id}"
             )
-        return 0
 
     def copy(self):
         """A market of its own in the same state."""

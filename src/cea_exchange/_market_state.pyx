@@ -123,7 +123,6 @@ cdef int account_check(uint32_t index, const Account* account, const Account* lo
         )
     if not 0 <= account.cash_locked <= account.cash:
         raise AssertionError(f"account {index}: locked cash must not exceed its cash")
-    return 0
 
 
 cdef int holding_check(
@@ -136,7 +135,6 @@ cdef int holding_check(
         raise AssertionError(f"{place}: nothing may be negative")
     if holding.locked + holding.bought_today > holding.tonnes:
         raise AssertionError(f"{place}: locked and bought today must not exceed what is held")
-    return 0
 
 
 cdef int orders_check(const Market* market) except -1:
@@ -156,7 +154,6 @@ cdef int orders_check(const Market* market) except -1:
             raise AssertionError(f"order {order.order_id} must have a priority given out")
     if not market.day_is_open and market.pool.order_count != 0:
         raise AssertionError("no order may be live between days")
-    return 0
 
 
 cdef int accounts_check(const Market* market) except -1:
@@ -184,7 +181,6 @@ cdef int accounts_check(const Market* market) except -1:
                 holding_check(index, part, holding, wanted)
     finally:
         accounts_close(&locks)
-    return 0
 
 
 cdef int totals_check(const Market* market) except -1:
@@ -204,7 +200,6 @@ cdef int totals_check(const Market* market) except -1:
             raise AssertionError(
                 f"all tonnes of product {part} must be {book.tonnes_totals[part]}, was {total}"
             )
-    return 0
 
 
 cdef int market_check(const Market* market) except -1:

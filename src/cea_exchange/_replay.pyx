@@ -1292,7 +1292,6 @@ cdef class FlowReplay:
     cdef int check_alone(self) except -1:
         if self.busy:
             raise RuntimeError("a second thread must not enter a replay")
-        return 0
 
     def prepare(self, messages, rows=None):
         """Check the next part of the flow, and have a book that takes its prices.
@@ -1347,7 +1346,6 @@ cdef class FlowReplay:
                 PyBuffer_Release(&flow.message_view)
                 raise
             flow.rows = <const int64_t*>flow.row_view.buf
-        return 0
 
     cdef int64_t part_check(self, const Flow* flow, bint* is_row) noexcept nogil:
         """The first message that makes no sense, or whose row does not; -1 if all do."""
@@ -1425,7 +1423,6 @@ cdef class FlowReplay:
         self.book = book
         self.replay.book = &book.state
         self.replay.tick = tick
-        return 0
 
     cdef void orders_move(
         self, const BookState* old, BookState* book, int side, int64_t factor,

@@ -50,7 +50,12 @@ class Campaign:
     """All mutants against all tests, a few at a time."""
 
     def __init__(
-        self, origin: Workshop, workshops: list[Workshop], explained: dict[tuple, str], quick: bool
+        self,
+        origin: Workshop,
+        workshops: list[Workshop],
+        explained: dict[tuple, str],
+        quick: bool,
+        patience: float,
     ) -> None:
         self.origin = origin
         self.explained = explained
@@ -59,6 +64,8 @@ class Campaign:
             self.workshops.put(workshop)
         self.workers = len(workshops)
         self.quick = quick
+        self.silence_core_s = SILENCE_CORE_S * patience
+        self.silence_rest_s = SILENCE_REST_S * patience
         self.uncompiled: list[Mutant] = []
         self.done = 0
 
@@ -81,9 +88,9 @@ class Campaign:
 
         def run(workshop: Workshop, part: str) -> list[str]:
             if part == "core":
-                outcome = workshop.tests_run(workshop.tests_core(), SILENCE_CORE_S)
+                outcome = workshop.tests_run(workshop.tests_core(), self.silence_core_s)
             else:
-                outcome = workshop.tests_run(workshop.tests_rest(), SILENCE_REST_S)
+                outcome = workshop.tests_run(workshop.tests_rest(), self.silence_rest_s)
             print(f"unmutated, {part} tests: {outcome.seconds:.0f} s, exit {outcome.ended}")
             return [] if outcome.passed else outcome.failed or [outcome.killer]
 
@@ -113,7 +120,7 @@ class Campaign:
                 workshop.restore(self.origin)
                 continue
             result = Result(mutant, SURVIVED)
-            outcome = tests_try(workshop, workshop.tests_core(), SILENCE_CORE_S, sure=True)
+            outcome = tests_try(workshop, workshop.tests_core(), self.silence_core_s, sure=True)
             if not outcome.passed:
                 result.verdict, result.killer = KILLED, outcome.killer
             elif workshop.is_same_code(mutant):
@@ -127,7 +134,7 @@ class Campaign:
         """Run all other tests."""
         started = time.monotonic()
         workshop.mutate(result.mutant)
-        outcome = tests_try(workshop, workshop.tests_rest(), SILENCE_REST_S, sure=False)
+        outcome = tests_try(workshop, workshop.tests_rest(), self.silence_rest_s, sure=False)
         if not outcome.passed:
             result.verdict, result.killer = KILLED, outcome.killer
         result.seconds += time.monotonic() - started
@@ -200,6 +207,8 @@ def results_print(results: list[Result], uncompiled: list[Mutant]) -> None:
     print("\nkilled by")
     for name, count in files.most_common():
         print(f"  {count:4}  {name}")
+    for how in ("hung", "took all memory"):
+        print(f"of them {how}: {sum(r.killer.endswith(f'({how})') for r in results)}")
     print("\nkind of change   killed  of")
     for operator in sorted({result.mutant.operator for result in results}):
         kind = [result for result in results if result.mutant.operator == operator]
@@ -221,9 +230,9 @@ def results_judge(results: list[Result], least: int) -> list[str]:
     planted = [result for result in results if result.mutant.operator == "planted"]
     generated = [result for result in results if result.mutant.operator != "planted"]
     killed = sum(result.verdict == KILLED for result in generated)
-    counted = sum(result.verdict in (KILLED, SURVIVED) for result in generated)
-    changing = f"{killed} of the {counted} that change something"
-    print(f"\ngenerated: {killed} of {len(generated)} killed, {changing}")
+    counted = sum(result.verdict != SAME_CODE for result in generated)
+    others = f"{killed} of the {counted} that are other code"
+    print(f"\ngenerated: {killed} of {len(generated)} killed, {others}")
     print(f"planted: {sum(r.verdict == KILLED for r in planted)} of {len(planted)} killed")
     wrong = [
         f"planted mutant {result.mutant.name} lives"
@@ -233,7 +242,7 @@ def results_judge(results: list[Result], least: int) -> list[str]:
     if len(generated) < least:
         wrong.append(f"only {len(generated)} generated mutants compiled, not {least}")
     if killed * 100 < KILLED_LEAST_PERCENT * counted:
-        wrong.append(f"less than {KILLED_LEAST_PERCENT}% are killed: {changing}")
+        wrong.append(f"less than {KILLED_LEAST_PERCENT}% are killed: {others}")
     return wrong
 
 
@@ -278,6 +287,9 @@ def arguments_parse() -> argparse.Namespace:
     parser.add_argument("--only", action="append", help="part of a name or function; repeatable")
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     parser.add_argument("--quick", action="store_true", help="the core's own tests only")
+    parser.add_argument(
+        "--patience", type=float, default=1, help="so many times as long before a test has hung"
+    )
     parser.add_argument("--deselect", action="append", default=[], help="leave out this test")
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "mutants.json")
     return parser.parse_args()
@@ -314,7 +326,7 @@ def main() -> int:
         for workshop in workshops:
             workshop.deselected = options.deselect
         explained = explained_read(HERE / "equivalent.toml")
-        campaign = Campaign(origin, workshops, explained, options.quick)
+        campaign = Campaign(origin, workshops, explained, options.quick, options.patience)
         campaign.baseline_check()
         print(f"{len(slots)} mutants, seed {options.seed}", flush=True)
         results = campaign.run(slots)

@@ -198,6 +198,32 @@ def test_a_book_gives_its_address_space_back():
         OrderBook(0, (1 << 36) - 1, order_count_max=(1 << 32) - 3)
 
 
+def filled_book():
+    book = OrderBook(0, 10, order_count_max=10)
+    book.enter(1, Side.BUY, 5, 3)
+
+
+def filled_market():
+    """More accounts and products than it has room for at first."""
+    market = a_market()
+    for key in range(100):
+        market.account_declare(5_000 + key)
+    for key in range(5):
+        market.product_declare(key, 10_000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is read from /proc")
+@pytest.mark.parametrize("make", [filled_book, filled_market])
+def test_what_is_dropped_leaves_nothing_behind(make):
+    """Not even the smallest of its arrays, a page each."""
+    count, pages = 1_000, []
+    for _ in range(2):
+        for _ in range(count):
+            make()
+        pages.append(int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]))
+    assert count // 2 > pages[1] - pages[0]
+
+
 OUT_OF_MEMORY = """
 import resource
 from cea_exchange._market import CompiledMarket
@@ -253,6 +279,13 @@ def test_settings_may_be_as_large_and_as_small_as_the_documents_say():
         with pytest.raises(ValueError, match="order_count_max"):
             OrderBook(0, 10, order_count_max=count)
     assert 1 == OrderBook(0, 10, order_count_max=1).order_count_max
+
+
+def test_an_empty_book_is_restored_too():
+    book = OrderBook(3, 10, order_count_max=7, self_trade="reject")
+    copy = book.copy()
+    assert book.state_hash() == copy.state_hash()
+    assert (3, 10, 7, 0) == (copy.price_min, copy.price_max, copy.order_count_max, len(copy))
 
 
 def test_a_restored_market_has_room_as_before_or_as_asked():
