@@ -61,29 +61,29 @@ cdef struct Accounts:
 
 # -- Storage, transfers, day: _accounts.pyx -------------------------------------------------------
 
-cdef bint accounts_open(Accounts* book) noexcept nogil
-cdef void accounts_close(Accounts* book) noexcept nogil
+cdef bint accounts_open(Accounts* accounts) noexcept nogil
+cdef void accounts_close(Accounts* accounts) noexcept nogil
 cdef bint accounts_reserve(
-    Accounts* book, uint32_t account_capacity, uint32_t product_capacity,
+    Accounts* accounts, uint32_t account_capacity, uint32_t product_capacity,
 ) noexcept nogil
 cdef uint8_t deposit_refused(
-    const Accounts* book, uint32_t account_index, uint16_t product_index, int64_t amount,
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
 ) noexcept nogil
 cdef uint8_t withdrawal_refused(
-    const Accounts* book, uint32_t account_index, uint16_t product_index, int64_t amount,
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
 ) noexcept nogil
 cdef void balance_move(
-    Accounts* book, uint32_t account_index, uint16_t product_index, int64_t amount,
+    Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
 ) noexcept nogil
-cdef void accounts_day_open(Accounts* book) noexcept nogil
+cdef void accounts_day_open(Accounts* accounts) noexcept nogil
 
 
 # -- Places ---------------------------------------------------------------------------------------
 
 cdef inline Holding* holding_of(
-    const Accounts* book, uint32_t account_index, uint16_t product_index,
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index,
 ) noexcept nogil:
-    return &book.holdings[<size_t>account_index * book.product_capacity + product_index]
+    return &accounts.holdings[<size_t>account_index * accounts.product_capacity + product_index]
 
 
 # -- Fees -----------------------------------------------------------------------------------------
@@ -119,61 +119,61 @@ cdef inline int64_t fee_due_seller(const FeeRule* rule, uint64_t amount) noexcep
 
 # -- Locks ----------------------------------------------------------------------------------------
 
-cdef inline int64_t buy_lock(const Accounts* book, const Order* order) noexcept nogil:
+cdef inline int64_t buy_lock(const Accounts* accounts, const Order* order) noexcept nogil:
     """Cash an open buy needs at its limit: price x tonnes open and the fee still to come.
 
     Rules: CEA-FND-01.
     """
     cdef int64_t amount = order.price * order.tonnes_open
-    if fee_is_zero(&book.fee):
+    if fee_is_zero(&accounts.fee):
         return amount
     return (
-        amount + fee_due(&book.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due(&book.fee, order.amount_traded)
+        amount + fee_due(&accounts.fee, order.amount_traded + <uint64_t>amount)
+        - fee_due(&accounts.fee, order.amount_traded)
     )
 
 
-cdef inline void order_lock(Accounts* book, const Order* order) noexcept nogil:
+cdef inline void order_lock(Accounts* accounts, const Order* order) noexcept nogil:
     """Lock what an order that comes to rest may need."""
     cdef Holding* holding
-    if not book.checked:
+    if not accounts.checked:
         return
-    holding = holding_of(book, order.owner, order.product_index)
+    holding = holding_of(accounts, order.owner, order.product_index)
     if order.side == SIDE_BUY:
-        book.accounts[order.owner].cash_locked += buy_lock(book, order)
+        accounts.accounts[order.owner].cash_locked += buy_lock(accounts, order)
         holding.buys_open += order.tonnes_open
     else:
         holding.locked += order.tonnes_open
 
 
 cdef inline bint account_locks_none(
-    const Accounts* book, uint32_t account_index, uint32_t product_count,
+    const Accounts* accounts, uint32_t account_index, uint32_t product_count,
 ) noexcept nogil:
     """Whether it has no open order, as nothing is locked; False where nothing ever is."""
     cdef uint32_t product
-    if not book.checked or book.accounts[account_index].cash_locked != 0:
+    if not accounts.checked or accounts.accounts[account_index].cash_locked != 0:
         return False
     for product in range(product_count):
-        if holding_of(book, account_index, <uint16_t>product).locked != 0:
+        if holding_of(accounts, account_index, <uint16_t>product).locked != 0:
             return False
     return True
 
 
-cdef inline void order_unlock(Accounts* book, const Order* order) noexcept nogil:
+cdef inline void order_unlock(Accounts* accounts, const Order* order) noexcept nogil:
     """Give back what an order that leaves the book had locked."""
     cdef Holding* holding
-    if not book.checked:
+    if not accounts.checked:
         return
-    holding = holding_of(book, order.owner, order.product_index)
+    holding = holding_of(accounts, order.owner, order.product_index)
     if order.side == SIDE_BUY:
-        book.accounts[order.owner].cash_locked -= buy_lock(book, order)
+        accounts.accounts[order.owner].cash_locked -= buy_lock(accounts, order)
         holding.buys_open -= order.tonnes_open
     else:
         holding.locked -= order.tonnes_open
 
 
 cdef inline uint8_t order_unfunded(
-    const Accounts* book, const Order* wanted, const Order* replaced,
+    const Accounts* accounts, const Order* wanted, const Order* replaced,
 ) noexcept nogil:
     """Why an order may not be had: holding limit, cash, allowances, T+1; `REASON_NONE` if it may.
 
@@ -181,26 +181,26 @@ cdef inline uint8_t order_unfunded(
 
     Rules: CEA-FND-02, CEA-FND-03, CEA-FND-04, CEA-FND-06.
     """
-    cdef const Account* account = &book.accounts[wanted.owner]
+    cdef const Account* account = &accounts.accounts[wanted.owner]
     cdef const Holding* holding
     cdef int64_t free_tonnes
     cdef int64_t free_cash
     cdef uint64_t held
-    if not book.checked:
+    if not accounts.checked:
         return REASON_NONE
-    holding = holding_of(book, wanted.owner, wanted.product_index)
+    holding = holding_of(accounts, wanted.owner, wanted.product_index)
     if wanted.side == SIDE_BUY:
-        if book.holding_tonnes_max != 0:
+        if accounts.holding_tonnes_max != 0:
             held = <uint64_t>holding.tonnes + <uint64_t>holding.buys_open
             held += <uint64_t>wanted.tonnes_open
             if replaced != NULL:
                 held -= <uint64_t>replaced.tonnes_open
-            if held > <uint64_t>book.holding_tonnes_max:
+            if held > <uint64_t>accounts.holding_tonnes_max:
                 return REASON_HOLDING_LIMIT
         free_cash = account.cash - account.cash_locked
         if replaced != NULL:
-            free_cash += buy_lock(book, replaced)
-        return REASON_CASH_INSUFFICIENT if buy_lock(book, wanted) > free_cash else REASON_NONE
+            free_cash += buy_lock(accounts, replaced)
+        return REASON_CASH_INSUFFICIENT if buy_lock(accounts, wanted) > free_cash else REASON_NONE
     free_tonnes = holding.tonnes - holding.locked
     if replaced != NULL:
         free_tonnes += replaced.tonnes_open
@@ -214,7 +214,7 @@ cdef inline uint8_t order_unfunded(
 # -- Trades ---------------------------------------------------------------------------------------
 
 cdef inline int64_t leg_buy(
-    Accounts* book, const Order* order, int64_t price, int64_t tonnes, bint resting,
+    Accounts* accounts, const Order* order, int64_t price, int64_t tonnes, bint resting,
 ) noexcept nogil:
     """Move the buyer's side of a trade and return the fee. The order is as before the trade.
 
@@ -225,47 +225,47 @@ cdef inline int64_t leg_buy(
     cdef Order after
     cdef Account* account
     cdef Holding* holding
-    if not book.checked:
+    if not accounts.checked:
         return 0
-    account = &book.accounts[order.owner]
-    holding = holding_of(book, order.owner, order.product_index)
+    account = &accounts.accounts[order.owner]
+    holding = holding_of(accounts, order.owner, order.product_index)
     fee = (
-        fee_due(&book.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due(&book.fee, order.amount_traded)
+        fee_due(&accounts.fee, order.amount_traded + <uint64_t>amount)
+        - fee_due(&accounts.fee, order.amount_traded)
     )
     if resting:
         after = order[0]
         after.tonnes_open -= tonnes
         after.amount_traded += <uint64_t>amount
-        account.cash_locked += buy_lock(book, &after) - buy_lock(book, order)
+        account.cash_locked += buy_lock(accounts, &after) - buy_lock(accounts, order)
         holding.buys_open -= tonnes
     account.cash -= amount + fee
-    book.cash_total -= amount + fee
+    accounts.cash_total -= amount + fee
     holding.tonnes += tonnes
     holding.bought_today += tonnes
     return fee
 
 
 cdef inline int64_t leg_sell(
-    Accounts* book, const Order* order, int64_t price, int64_t tonnes, bint resting,
+    Accounts* accounts, const Order* order, int64_t price, int64_t tonnes, bint resting,
 ) noexcept nogil:
     """Move the seller's side of a trade and return the fee. The order is as before the trade."""
     cdef int64_t amount = price * tonnes
     cdef int64_t fee
     cdef Account* account
     cdef Holding* holding
-    if not book.checked:
+    if not accounts.checked:
         return 0
-    account = &book.accounts[order.owner]
-    holding = holding_of(book, order.owner, order.product_index)
+    account = &accounts.accounts[order.owner]
+    holding = holding_of(accounts, order.owner, order.product_index)
     fee = (
-        fee_due_seller(&book.fee, order.amount_traded + <uint64_t>amount)
-        - fee_due_seller(&book.fee, order.amount_traded)
+        fee_due_seller(&accounts.fee, order.amount_traded + <uint64_t>amount)
+        - fee_due_seller(&accounts.fee, order.amount_traded)
     )
     if resting:
         holding.locked -= tonnes
     holding.tonnes -= tonnes
     account.cash += amount - fee
     account.proceeds_today += amount
-    book.cash_total += amount - fee
+    accounts.cash_total += amount - fee
     return fee

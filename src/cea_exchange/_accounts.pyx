@@ -20,24 +20,26 @@ if sizeof(Account) != 64 or sizeof(Holding) != 32 or sizeof(Operators) != 128:
 
 # -- Storage --------------------------------------------------------------------------------------
 
-cdef bint accounts_open(Accounts* book) noexcept nogil:
-    memset(book, 0, sizeof(Accounts))
-    return accounts_reserve(book, 64, 4)
+cdef bint accounts_open(Accounts* accounts) noexcept nogil:
+    memset(accounts, 0, sizeof(Accounts))
+    return accounts_reserve(accounts, 64, 4)
 
 
 cdef size_t holding_bytes(uint32_t account_capacity, uint32_t product_capacity) noexcept nogil:
     return <size_t>account_capacity * product_capacity * sizeof(Holding)
 
 
-cdef void accounts_close(Accounts* book) noexcept nogil:
-    memory_return(book.accounts, book.account_capacity * sizeof(Account))
-    memory_return(book.holdings, holding_bytes(book.account_capacity, book.product_capacity))
-    memory_return(book.operators, book.account_capacity * sizeof(Operators))
-    memory_return(book.tonnes_totals, book.product_capacity * sizeof(int64_t))
+cdef void accounts_close(Accounts* accounts) noexcept nogil:
+    memory_return(accounts.accounts, accounts.account_capacity * sizeof(Account))
+    memory_return(
+        accounts.holdings, holding_bytes(accounts.account_capacity, accounts.product_capacity),
+    )
+    memory_return(accounts.operators, accounts.account_capacity * sizeof(Operators))
+    memory_return(accounts.tonnes_totals, accounts.product_capacity * sizeof(int64_t))
 
 
 cdef bint accounts_reserve(
-    Accounts* book, uint32_t account_capacity, uint32_t product_capacity,
+    Accounts* accounts, uint32_t account_capacity, uint32_t product_capacity,
 ) noexcept nogil:
     """Make room for so many accounts and products; False, and nothing changed, without memory."""
     cdef uint32_t account
@@ -54,49 +56,52 @@ cdef bint accounts_reserve(
     ):
         accounts_close(&wider)
         return False
-    if book.account_count > 0:
-        memcpy(wider.accounts, book.accounts, book.account_count * sizeof(Account))
-        memcpy(wider.operators, book.operators, book.account_count * sizeof(Operators))
-    if book.product_capacity > 0:
-        memcpy(wider.tonnes_totals, book.tonnes_totals, book.product_capacity * sizeof(int64_t))
-    for account in range(book.account_count):
+    if accounts.account_count > 0:
+        memcpy(wider.accounts, accounts.accounts, accounts.account_count * sizeof(Account))
+        memcpy(wider.operators, accounts.operators, accounts.account_count * sizeof(Operators))
+    if accounts.product_capacity > 0:
         memcpy(
-            holding_of(&wider, account, 0), holding_of(book, account, 0),
-            book.product_capacity * sizeof(Holding),
+            wider.tonnes_totals, accounts.tonnes_totals,
+            accounts.product_capacity * sizeof(int64_t),
         )
-    accounts_close(book)
-    book.accounts = wider.accounts
-    book.holdings = wider.holdings
-    book.operators = wider.operators
-    book.tonnes_totals = wider.tonnes_totals
-    book.account_capacity = account_capacity
-    book.product_capacity = product_capacity
+    for account in range(accounts.account_count):
+        memcpy(
+            holding_of(&wider, account, 0), holding_of(accounts, account, 0),
+            accounts.product_capacity * sizeof(Holding),
+        )
+    accounts_close(accounts)
+    accounts.accounts = wider.accounts
+    accounts.holdings = wider.holdings
+    accounts.operators = wider.operators
+    accounts.tonnes_totals = wider.tonnes_totals
+    accounts.account_capacity = account_capacity
+    accounts.product_capacity = product_capacity
     return True
 
 
 # -- Transfers ------------------------------------------------------------------------------------
 
 cdef uint8_t deposit_refused(
-    const Accounts* book, uint32_t account_index, uint16_t product_index, int64_t amount,
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
 ) noexcept nogil:
     """Why a deposit to a known account may not be made. Cash has no product."""
     cdef int64_t total
     if amount <= 0:
         return REASON_TONNES_NOT_POSITIVE
-    total = book.cash_total
+    total = accounts.cash_total
     if product_index != PRODUCT_NONE:
-        total = book.tonnes_totals[product_index]
+        total = accounts.tonnes_totals[product_index]
     return REASON_AMOUNT_TOO_LARGE if amount >= TOTAL_LIMIT - total else REASON_NONE
 
 
 cdef uint8_t withdrawal_refused(
-    const Accounts* book, uint32_t account_index, uint16_t product_index, int64_t amount,
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
 ) noexcept nogil:
     """Why a withdrawal from a known account may not be made.
 
     Rules: CEA-FND-04, CEA-FND-05, CEA-FND-07.
     """
-    cdef const Account* account = &book.accounts[account_index]
+    cdef const Account* account = &accounts.accounts[account_index]
     cdef const Holding* holding
     cdef int64_t free_amount
     if account.suspended:
@@ -109,7 +114,7 @@ cdef uint8_t withdrawal_refused(
             return REASON_CASH_INSUFFICIENT
         free_amount -= account.proceeds_today
         return REASON_PROCEEDS_OF_TODAY if amount > free_amount else REASON_NONE
-    holding = holding_of(book, account_index, product_index)
+    holding = holding_of(accounts, account_index, product_index)
     free_amount = holding.tonnes - holding.locked
     if amount > free_amount:
         return REASON_ALLOWANCES_INSUFFICIENT
@@ -118,25 +123,25 @@ cdef uint8_t withdrawal_refused(
 
 
 cdef void balance_move(
-    Accounts* book, uint32_t account_index, uint16_t product_index, int64_t amount,
+    Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
 ) noexcept nogil:
     """Add to a balance; a withdrawal is negative."""
     if product_index == PRODUCT_NONE:
-        book.accounts[account_index].cash += amount
-        book.cash_total += amount
+        accounts.accounts[account_index].cash += amount
+        accounts.cash_total += amount
     else:
-        holding_of(book, account_index, product_index).tonnes += amount
-        book.tonnes_totals[product_index] += amount
+        holding_of(accounts, account_index, product_index).tonnes += amount
+        accounts.tonnes_totals[product_index] += amount
 
 
 # -- Day ------------------------------------------------------------------------------------------
 
-cdef void accounts_day_open(Accounts* book) noexcept nogil:
+cdef void accounts_day_open(Accounts* accounts) noexcept nogil:
     """Release what was bought and earned the day before, and start the command ids anew."""
     cdef size_t cell
     cdef uint32_t index
-    for index in range(book.account_count):
-        book.accounts[index].proceeds_today = 0
-        memset(&book.operators[index], 0, sizeof(Operators))
-    for cell in range(<size_t>book.account_count * book.product_capacity):
-        book.holdings[cell].bought_today = 0
+    for index in range(accounts.account_count):
+        accounts.accounts[index].proceeds_today = 0
+        memset(&accounts.operators[index], 0, sizeof(Operators))
+    for cell in range(<size_t>accounts.account_count * accounts.product_capacity):
+        accounts.holdings[cell].bought_today = 0

@@ -22,6 +22,7 @@ from cea_exchange._book_state cimport *
 from cea_exchange._edge cimport *
 from cea_exchange._id_index cimport *
 from cea_exchange._ladder cimport *
+from cea_exchange._plan cimport *
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport *
 from cea_exchange._views cimport *
@@ -101,7 +102,7 @@ cdef inline void cancel_emit(
         row.tonnes_open = 0
 
 
-cdef int64_t reject(
+cdef int64_t command_reject(
     BookState* state, EventSink* sink, const CommandRecord* command, const Order* wanted,
     uint8_t reason,
 ) noexcept nogil:
@@ -121,12 +122,6 @@ cdef int64_t reject(
 
 # -- Plans ----------------------------------------------------------------------------------------
 
-cdef struct Plan:
-    Walk walk
-    uint32_t picked_slot      # The only order it takes, or SLOT_NONE.
-    uint8_t remainder_reason  # Why the remainder is cancelled; REASON_NONE: it rests.
-
-
 cdef inline uint8_t terms_refused(
     const BookState* state, int64_t price, int64_t tonnes,
 ) noexcept nogil:
@@ -137,30 +132,16 @@ cdef inline uint8_t terms_refused(
     return REASON_NONE
 
 
-cdef bint pick_plan(
-    const BookState* state, const Order* taker, uint64_t pick_order_id, Plan* plan,
+cdef uint32_t picked_slot(
+    const BookState* state, const Order* taker, uint64_t pick_order_id,
 ) noexcept nogil:
-    """Plan to take the named order only; False if it may not be taken."""
+    """The slot of the order that is named, or `SLOT_NONE` if it may not be."""
     cdef uint32_t slot = index_find(&state.index, state.pool.orders, pick_order_id)
-    cdef const Order* maker = &state.pool.orders[slot]
-    cdef const Ladder* ladder = &state.ladder
-    cdef int opposite = side_opposite(taker.side)
-    if not state.pick_allowed or slot == SLOT_NONE or maker.side != opposite:
-        return False
-    if maker.owner == taker.owner and state.self_trade != SELF_TRADE_ALLOW:
-        return False
-    if maker.price - ladder.price_min != ladder.best[opposite]:
-        return False
-    if not index_crosses(taker.side, taker.price - ladder.price_min, ladder.best[opposite]):
-        return False
-    plan.picked_slot = slot
-    plan.remainder_reason = REASON_PICK_REMAINDER
-    plan.walk.trades = 1
-    if maker.tonnes_open <= taker.tonnes_open:
-        plan.walk.tonnes_left = taker.tonnes_open - maker.tonnes_open
-    else:
-        plan.walk.tonnes_left = 0
-    return True
+    if not state.pick_allowed:
+        return SLOT_NONE
+    if state.pool.orders[slot].owner == taker.owner and state.self_trade != SELF_TRADE_ALLOW:
+        return SLOT_NONE
+    return slot
 
 
 cdef inline void levels_plan(
@@ -183,40 +164,26 @@ cdef inline uint8_t match_plan(
     uint64_t pick_order_id, Plan* plan,
 ) noexcept nogil:
     """Find what the order takes and what becomes of the rest, or say why it may not."""
-    cdef const Ladder* ladder = &state.ladder
-    cdef int64_t best = ladder.best[side_opposite(taker.side)]
-    walk_begin(&plan.walk, taker.tonnes_open)
-    plan.picked_slot = SLOT_NONE
-    plan.remainder_reason = REASON_IOC if tif == TIF_IOC else REASON_NONE
+    cdef uint32_t slot
+    plan_begin(plan, taker, tif)
     if pick_order_id != 0:
-        if not pick_plan(state, taker, pick_order_id, plan):
+        slot = picked_slot(state, taker, pick_order_id)
+        if not plan_pick(plan, &state.ladder, &state.pool, taker, slot):
             return REASON_PICK_NOT_AVAILABLE
-    elif index_crosses(taker.side, taker.price - ladder.price_min, best):
+    elif taker_crosses(&state.ladder, taker):
         levels_plan(state, sink, taker, plan)
-        if plan.walk.self_stops:
-            if state.self_trade == SELF_TRADE_REJECT:
-                return REASON_SELF_TRADE
-            plan.remainder_reason = REASON_SELF_TRADE_PREVENTED
-        elif plan.walk.crosses_still:
-            plan.remainder_reason = REASON_LEVELS_EXHAUSTED
-    if taker.flags & ORDER_FLAG_POST_ONLY and (plan.walk.trades > 0 or plan.walk.self_met):
-        return REASON_POST_ONLY_WOULD_TRADE
-    if plan.walk.tonnes_left == 0:
-        return REASON_NONE
-    if tif == TIF_FOK:
-        return REASON_FOK_NOT_FILLABLE
-    return REASON_NONE
+    return plan_end(plan, taker, tif, state.self_trade)
 
 
 # -- Matching -------------------------------------------------------------------------------------
 
 cdef inline void order_remove_at(
-    BookState* state, uint32_t slot, const Place* place,
+    BookState* state, uint32_t slot, const Found* found,
 ) noexcept nogil:
     """Take an order off the book whose place in the index is known."""
     order_unlink(&state.ladder, &state.pool, slot)
     index_drop_at(
-        &state.index, state.pool.orders, state.pool.orders[slot].order_id, place,
+        &state.index, state.pool.orders, state.pool.orders[slot].order_id, found,
     )
     slot_release(&state.pool, slot)
 
@@ -261,30 +228,23 @@ cdef inline void own_order_cancel(
 
 
 cdef inline void orders_take(
-    BookState* state, EventSink* sink, const CommandRecord* command, Order* taker,
-    const Plan* plan,
+    BookState* state, EventSink* sink, const CommandRecord* command, Order* taker, Plan* plan,
 ) noexcept nogil:
     """Trade, and cancel what the self-trade policy says, as planned."""
-    cdef int opposite = side_opposite(taker.side)
-    cdef uint32_t cancels_left = plan.walk.cancels
-    cdef uint32_t slot
-    if plan.picked_slot != SLOT_NONE:
-        order_trade(state, sink, command, taker, plan.picked_slot)
-        return
-    while taker.tonnes_open > plan.walk.tonnes_left or cancels_left > 0:
-        slot = state.ladder.levels[state.ladder.best[opposite]].oldest
-        if cancels_left > 0 and state.pool.orders[slot].owner == taker.owner:
+    cdef uint32_t slot = plan_next(plan, &state.ladder, taker)
+    while slot != SLOT_NONE:
+        if plan_cancels(plan, taker, &state.pool.orders[slot]):
             own_order_cancel(state, sink, command, slot)
-            cancels_left -= 1
         else:
             order_trade(state, sink, command, taker, slot)
+        slot = plan_next(plan, &state.ladder, taker)
 
 
 cdef inline void remainder_rest(
     BookState* state, EventSink* sink, const CommandRecord* command, Order* taker,
-    const Place* place,
+    const Found* found,
 ) noexcept nogil:
-    """Put what an order did not trade on the book. `place` may be NULL: its id is looked for."""
+    """Put what an order did not trade on the book. `found` may be NULL: its id is looked for."""
     cdef uint32_t slot = slot_acquire(&state.pool)
     invariant(slot <= state.pool.order_count_max)
     state.outcome.tonnes_open = taker.tonnes_open
@@ -292,8 +252,8 @@ cdef inline void remainder_rest(
     taker.priority = state.priority_last
     state.pool.orders[slot] = taker[0]
     order_rest(&state.ladder, &state.pool, slot)
-    if place != NULL:
-        index_put_at(&state.index, state.pool.orders, taker.order_id, slot, place)
+    if found != NULL:
+        index_put_at(&state.index, state.pool.orders, taker.order_id, slot, found)
     else:
         index_put(&state.index, state.pool.orders, taker.order_id, slot)
     order_emit(state, sink, command, EVENT_KIND_ORDER_RESTED, taker)
@@ -333,12 +293,12 @@ cdef inline CommandRecord command_blank(uint8_t kind) noexcept nogil:
 
 cdef inline int64_t passive_enter(
     BookState* state, const CommandRecord* command, EventSink* sink, Order* taker,
-    const Place* place,
+    const Found* found,
 ) noexcept nogil:
     """Rest an order that meets nothing: the shortest way through `aggressive_enter`."""
     cdef int64_t rows = sink_takes(sink, EVENT_KIND_ORDER_ACCEPTED)
     if command.tif == TIF_FOK:
-        return reject(state, sink, command, taker, REASON_FOK_NOT_FILLABLE)
+        return command_reject(state, sink, command, taker, REASON_FOK_NOT_FILLABLE)
     if command.tif == TIF_IOC:
         rows += sink_takes(sink, EVENT_KIND_ORDER_CANCELED)
         if rows > sink.capacity - sink.count:
@@ -347,12 +307,12 @@ cdef inline int64_t passive_enter(
         remainder_cancel(state, sink, command, taker, REASON_IOC)
         return 0
     if state.pool.order_count == state.pool.order_count_max:
-        return reject(state, sink, command, taker, REASON_CAPACITY)
+        return command_reject(state, sink, command, taker, REASON_CAPACITY)
     rows += sink_takes(sink, EVENT_KIND_ORDER_RESTED)
     if rows > sink.capacity - sink.count:
         return rows
     order_emit(state, sink, command, EVENT_KIND_ORDER_ACCEPTED, taker)
-    remainder_rest(state, sink, command, taker, place)
+    remainder_rest(state, sink, command, taker, found)
     return 0
 
 
@@ -360,21 +320,15 @@ cdef int64_t aggressive_enter(
     BookState* state, const CommandRecord* command, EventSink* sink, Order* taker,
 ) noexcept nogil:
     cdef Plan plan
-    cdef bint remains
-    cdef int64_t lacking
+    cdef int64_t needed
     cdef uint8_t reason = match_plan(
         state, sink, taker, command.tif, command.pick_order_id, &plan,
     )
     if reason != REASON_NONE:
-        return reject(state, sink, command, taker, reason)
-    remains = plan.walk.tonnes_left > 0
-    lacking = rows_lacking(
-        sink, EVENT_KIND_ORDER_ACCEPTED, &plan.walk,
-        remains and plan.remainder_reason == REASON_NONE,
-        remains and plan.remainder_reason != REASON_NONE,
-    )
-    if lacking > 0:
-        return lacking
+        return command_reject(state, sink, command, taker, reason)
+    needed = rows_needed(sink, &plan, EVENT_KIND_ORDER_ACCEPTED, False)
+    if needed > 0:
+        return needed
     order_emit(state, sink, command, EVENT_KIND_ORDER_ACCEPTED, taker)
     orders_take(state, sink, command, taker, &plan)
     remainder_settle(state, sink, command, taker, plan.remainder_reason)
@@ -384,9 +338,8 @@ cdef int64_t aggressive_enter(
 cdef inline int64_t enter_apply(
     BookState* state, const CommandRecord* command, EventSink* sink,
 ) noexcept nogil:
-    cdef const Ladder* ladder = &state.ladder
     cdef Order taker
-    cdef Place place
+    cdef Found found
     cdef uint8_t reason
     # Read once: the record is the caller's, and another thread may write to it.
     memset(&taker, 0, sizeof(Order))
@@ -398,16 +351,14 @@ cdef inline int64_t enter_apply(
     taker.flags = command.flags & ORDER_FLAG_POST_ONLY
     if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
         return COMMAND_MALFORMED
-    index_search(&state.index, state.pool.orders, taker.order_id, &place)
+    index_search(&state.index, state.pool.orders, taker.order_id, &found)
     reason = REASON_ORDER_ID_DUPLICATE
-    if place.slot == SLOT_NONE:
+    if found.slot == SLOT_NONE:
         reason = terms_refused(state, taker.price, taker.tonnes_open)
     if reason != REASON_NONE:
-        return reject(state, sink, command, &taker, reason)
-    if command.pick_order_id == 0 and not index_crosses(
-        taker.side, taker.price - ladder.price_min, ladder.best[side_opposite(taker.side)],
-    ):
-        return passive_enter(state, command, sink, &taker, &place)
+        return command_reject(state, sink, command, &taker, reason)
+    if command.pick_order_id == 0 and not taker_crosses(&state.ladder, &taker):
+        return passive_enter(state, command, sink, &taker, &found)
     return aggressive_enter(state, command, sink, &taker)
 
 
@@ -421,16 +372,16 @@ cdef int64_t target_unknown(
     wanted.owner = command.account_index
     wanted.price = command.price
     wanted.tonnes_open = command.tonnes
-    return reject(state, sink, command, &wanted, REASON_ORDER_UNKNOWN)
+    return command_reject(state, sink, command, &wanted, REASON_ORDER_UNKNOWN)
 
 
 cdef inline int64_t cancel_apply(
     BookState* state, const CommandRecord* command, EventSink* sink,
 ) noexcept nogil:
-    cdef Place place
+    cdef Found found
     cdef uint32_t slot
-    index_search(&state.index, state.pool.orders, command.order_id, &place)
-    slot = place.slot
+    index_search(&state.index, state.pool.orders, command.order_id, &found)
+    slot = found.slot
     if slot == SLOT_NONE:
         return target_unknown(state, command, sink)
     if sink_full(sink, EVENT_KIND_ORDER_CANCELED):
@@ -438,7 +389,7 @@ cdef inline int64_t cancel_apply(
     state.outcome.reason = REASON_REQUESTED
     state.outcome.tonnes_canceled = state.pool.orders[slot].tonnes_open
     cancel_emit(state, sink, command, &state.pool.orders[slot], REASON_REQUESTED)
-    order_remove_at(state, slot, &place)
+    order_remove_at(state, slot, &found)
     return 0
 
 
@@ -451,8 +402,7 @@ cdef inline int64_t amend_apply(
     cdef Plan plan
     cdef uint8_t reason
     cdef bint keeps_place
-    cdef bint remains
-    cdef int64_t lacking
+    cdef int64_t needed
     cdef uint32_t slot = index_find(&state.index, state.pool.orders, command.order_id)
     if slot == SLOT_NONE:
         return target_unknown(state, command, sink)
@@ -464,16 +414,11 @@ cdef inline int64_t amend_apply(
     if reason == REASON_NONE:
         reason = match_plan(state, sink, &wanted, TIF_DAY, 0, &plan)
     if reason != REASON_NONE:
-        return reject(state, sink, command, &wanted, reason)
+        return command_reject(state, sink, command, &wanted, reason)
     keeps_place = wanted.price == order.price and wanted.tonnes_open < order.tonnes_open
-    remains = plan.walk.tonnes_left > 0
-    lacking = rows_lacking(
-        sink, EVENT_KIND_ORDER_AMENDED, &plan.walk,
-        remains and not keeps_place and plan.remainder_reason == REASON_NONE,
-        remains and plan.remainder_reason != REASON_NONE,
-    )
-    if lacking > 0:
-        return lacking
+    needed = rows_needed(sink, &plan, EVENT_KIND_ORDER_AMENDED, keeps_place)
+    if needed > 0:
+        return needed
     order_emit(state, sink, command, EVENT_KIND_ORDER_AMENDED, &wanted)
     if keeps_place:
         order_reduce(&state.ladder, &state.pool, slot, order.tonnes_open - wanted.tonnes_open)

@@ -13,7 +13,7 @@ from libc.string cimport memcpy
 from cea_exchange._book cimport BookState
 from cea_exchange._hash cimport fold
 from cea_exchange._id_index cimport (
-    Place, cell_guess, index_put_at, index_search, index_size,
+    Found, cell_guess, index_put_at, index_search, index_size,
 )
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
@@ -61,9 +61,8 @@ cdef bytes book_snapshot(const BookState* state):
     cdef size_t orders_bytes = <size_t>state.pool.slot_last * sizeof(Order)
     cdef bytes data = PyBytes_FromStringAndSize(NULL, sizeof(SnapshotHeader) + orders_bytes)
     header = <SnapshotHeader*>PyBytes_AS_STRING(data)
-    if orders_bytes >= 2 * HUGE_PAGE_BYTES:
-        # Fresh memory, whose pages come one by one: thirty large ones instead of 16,000.
-        memory_advise_huge(header, orders_bytes)
+    # Fresh memory, whose pages come one by one: of a million orders thirty instead of 16,000.
+    memory_advise_huge(header, orders_bytes)
     memcpy(header.magic, <const char*>SNAPSHOT_MAGIC, sizeof(header.magic))
     header.slot_last = state.pool.slot_last
     header.price_min = state.ladder.price_min
@@ -136,13 +135,13 @@ cdef bint order_restore(BookState* state, uint32_t slot) noexcept nogil:
     cdef Order* order = &state.pool.orders[slot]
     cdef int64_t index
     cdef Level* level
-    cdef Place place
+    cdef Found found
     if not order_fits(state, slot):
         return False
-    index_search(&state.index, state.pool.orders, order.order_id, &place)
-    if place.slot != SLOT_NONE:
+    index_search(&state.index, state.pool.orders, order.order_id, &found)
+    if found.slot != SLOT_NONE:
         return False
-    index_put_at(&state.index, state.pool.orders, order.order_id, slot, &place)
+    index_put_at(&state.index, state.pool.orders, order.order_id, slot, &found)
     index = order.price - state.ladder.price_min
     level = &state.ladder.levels[index]
     level.order_count += 1

@@ -33,6 +33,13 @@ cdef int records_check(object array, object dtype, str name) except -1:
         raise TypeError(f"{name} must have one dimension, had {array.ndim}")
 
 
+cdef int64_t numbers_check(object array, str name) except -1:
+    """Refuse what is no array of int64 rows; return how many rows it has."""
+    if not isinstance(array, np.ndarray) or array.dtype != np.int64 or array.ndim != 2:
+        raise TypeError(f"{name} must be a numpy array of int64 with two dimensions")
+    return array.shape[0]
+
+
 cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except -1:
     """Borrow an array's memory; the caller releases it."""
     try:

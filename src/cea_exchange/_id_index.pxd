@@ -16,8 +16,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from cea_exchange._ladder cimport (
-    HUGE_FROM_ORDERS, HUGE_PAGE_BYTES, MADV_DONTNEED, Order, SLOT_NONE, madvise,
-    memory_advise_huge, memory_reserve, memory_return, memory_touch,
+    HUGE_FROM_ORDERS, MADV_DONTNEED, Order, SLOT_NONE, madvise, memory_advise_huge,
+    memory_reserve, memory_return, memory_touch,
 )
 
 
@@ -46,7 +46,7 @@ cdef struct IdIndex:
     uint32_t* memory[2]       # Both tables' address space.
 
 
-cdef struct Place:            # Where a search ended. Good until the index changes.
+cdef struct Found:            # Where a search ended. Good until the index changes.
     uint32_t slot             # Of the live order found, or SLOT_NONE.
     bint in_old               # It stands in the old table.
     uint64_t cell             # Where it stands, or where it would in the current table.
@@ -57,15 +57,13 @@ cdef struct Place:            # Where a search ended. Good until the index chang
 cdef inline bint index_open(IdIndex* index, uint32_t order_count_max) noexcept nogil:
     """Reserve an empty index; False when the address space is not to be had."""
     cdef uint64_t ids = order_count_max
-    cdef uint64_t ids_huge
     memset(index, 0, sizeof(IdIndex))
     index.homes_max = HOMES_MIN + 3 * ids
     index.bytes_each = (index.homes_max + ids + 1) * sizeof(uint32_t)
     index.dense = <uint32_t*>memory_reserve(DENSE_IDS * sizeof(uint32_t))
     if index.dense != NULL and order_count_max >= HUGE_FROM_ORDERS:
         # Of ids that are scattered each takes a page: so no more than 16 bytes for each order.
-        ids_huge = 4 * ids if 4 * ids < DENSE_IDS else DENSE_IDS
-        memory_advise_huge(index.dense, ids_huge * sizeof(uint32_t))
+        memory_advise_huge(index.dense, min(4 * ids, <uint64_t>DENSE_IDS) * sizeof(uint32_t))
     index.memory[0] = <uint32_t*>memory_reserve(index.bytes_each)
     index.memory[1] = <uint32_t*>memory_reserve(index.bytes_each)
     index.current.cells = index.memory[0]
@@ -83,8 +81,7 @@ cdef inline void homes_set(IdIndex* index, uint64_t homes) noexcept nogil:
     """Give the current table, which is empty, so many homes, or as many as it may have."""
     index.current.homes = min(homes, index.homes_max)
     index.current.taken = 0
-    if index.current.homes * sizeof(uint32_t) >= 2 * HUGE_PAGE_BYTES:
-        memory_advise_huge(index.current.cells, index.current.homes * sizeof(uint32_t))
+    memory_advise_huge(index.current.cells, index.current.homes * sizeof(uint32_t))
 
 
 cdef inline void index_size(IdIndex* index, uint64_t ids) noexcept nogil:
@@ -195,36 +192,36 @@ cdef inline const uint32_t* cell_guess(const IdIndex* index, uint64_t order_id) 
 
 
 cdef inline void old_search(
-    const IdIndex* index, const Order* orders, uint64_t order_id, Place* place,
+    const IdIndex* index, const Order* orders, uint64_t order_id, Found* found,
 ) noexcept nogil:
     cdef uint64_t cell = cell_find(&index.old, orders, order_id)
-    place.slot = index.old.cells[cell]
-    if place.slot != SLOT_NONE:
-        place.in_old = True
-        place.cell = cell
+    found.slot = index.old.cells[cell]
+    if found.slot != SLOT_NONE:
+        found.in_old = True
+        found.cell = cell
 
 
 cdef inline void index_search(
-    const IdIndex* index, const Order* orders, uint64_t order_id, Place* place,
+    const IdIndex* index, const Order* orders, uint64_t order_id, Found* found,
 ) noexcept nogil:
-    place.in_old = False
-    place.cell = 0
+    found.in_old = False
+    found.cell = 0
     if order_id < DENSE_IDS:
-        place.slot = index.dense[order_id]
+        found.slot = index.dense[order_id]
         return
-    place.cell = cell_find(&index.current, orders, order_id)
-    place.slot = index.current.cells[place.cell]
-    if place.slot == SLOT_NONE and index.old.homes != 0:
-        old_search(index, orders, order_id, place)
+    found.cell = cell_find(&index.current, orders, order_id)
+    found.slot = index.current.cells[found.cell]
+    if found.slot == SLOT_NONE and index.old.homes != 0:
+        old_search(index, orders, order_id, found)
 
 
 cdef inline uint32_t index_find(
     const IdIndex* index, const Order* orders, uint64_t order_id,
 ) noexcept nogil:
     """The slot of a live order, or `SLOT_NONE`."""
-    cdef Place place
-    index_search(index, orders, order_id, &place)
-    return place.slot
+    cdef Found found
+    index_search(index, orders, order_id, &found)
+    return found.slot
 
 
 cdef inline bint index_is_crowded(const IdIndex* index) noexcept nogil:
@@ -248,7 +245,7 @@ cdef inline void index_put(
 
 
 cdef inline void index_put_at(
-    IdIndex* index, const Order* orders, uint64_t order_id, uint32_t slot, const Place* place,
+    IdIndex* index, const Order* orders, uint64_t order_id, uint32_t slot, const Found* found,
 ) noexcept nogil:
     """The same, where a search for it ended, if nothing changed since."""
     if order_id < DENSE_IDS:
@@ -256,22 +253,22 @@ cdef inline void index_put_at(
     elif index.old.homes != 0 or index_is_crowded(index):
         index_put(index, orders, order_id, slot)
     else:
-        index.current.cells[place.cell] = slot
+        index.current.cells[found.cell] = slot
         index.current.taken += 1
 
 
 cdef inline void index_drop_at(
-    IdIndex* index, const Order* orders, uint64_t order_id, const Place* place,
+    IdIndex* index, const Order* orders, uint64_t order_id, const Found* found,
 ) noexcept nogil:
     """Forget an id that a search found, if nothing changed since."""
     if order_id < DENSE_IDS:
         index.dense[order_id] = SLOT_NONE
     else:
-        cell_clear(&index.old if place.in_old else &index.current, orders, place.cell)
+        cell_clear(&index.old if found.in_old else &index.current, orders, found.cell)
 
 
 cdef inline void index_drop(IdIndex* index, const Order* orders, uint64_t order_id) noexcept nogil:
     """Forget an id that is in the index."""
-    cdef Place place
-    index_search(index, orders, order_id, &place)
-    index_drop_at(index, orders, order_id, &place)
+    cdef Found found
+    index_search(index, orders, order_id, &found)
+    index_drop_at(index, orders, order_id, &found)

@@ -111,9 +111,10 @@ cdef extern from *:
 
     static inline void memory_advise_huge(void *memory, size_t bytes_count) {
     #ifdef MADV_HUGEPAGE
-        /* From the next page on; where pages are larger it is refused, and nothing is lost. */
+        /* Of less than two of them most of one may stay unused. From the next page on; where pages
+           are larger it is refused, and nothing is lost. */
         size_t skipped = -(size_t)memory & 4095;
-        if (bytes_count > skipped)
+        if (bytes_count >= 4 << 20)
             madvise((char *)memory + skipped, bytes_count - skipped, MADV_HUGEPAGE);
     #else
         (void)memory; (void)bytes_count;
@@ -166,7 +167,6 @@ cdef extern from "<sys/mman.h>" nogil:
 
 cdef enum:
     PAGE_BYTES = 4096
-    HUGE_PAGE_BYTES = 1 << 21
     # Orders from which on a book is worth huge pages: fewer leave most of one unused.
     HUGE_FROM_ORDERS = 1 << 16
 
@@ -204,8 +204,7 @@ cdef inline bint pool_open(OrderPool* pool, uint32_t order_count_max) noexcept n
     pool.orders = <Order*>memory_reserve(bytes_count)
     if pool.orders == NULL:
         return False
-    if order_count_max >= HUGE_FROM_ORDERS:
-        memory_advise_huge(pool.orders, bytes_count)
+    memory_advise_huge(pool.orders, bytes_count)
     return True
 
 
@@ -353,6 +352,13 @@ cdef inline bint index_crosses(int side, int64_t index, int64_t resting_index) n
     return (
         ((side == SIDE_BUY) & (resting_index <= index))
         | ((side == SIDE_SELL) & (resting_index >= index))
+    )
+
+
+cdef inline bint taker_crosses(const Ladder* ladder, const Order* taker) noexcept nogil:
+    """Whether an order can trade with the best of the other side."""
+    return index_crosses(
+        taker.side, taker.price - ladder.price_min, ladder.best[side_opposite(taker.side)],
     )
 
 

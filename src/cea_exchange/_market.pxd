@@ -34,6 +34,6 @@ cdef class CompiledMarket:
     cdef list live_slots(self)
     cdef dict account_snapshot(self, uint32_t account_index)
     cdef int products_fill(self, list products) except -1
-    cdef int accounts_fill(self, list accounts) except -1
+    cdef int accounts_fill(self, list records) except -1
     cdef int fields_fill(self, dict state) except -1
     cdef int orders_fill(self, object data) except -1

@@ -291,20 +291,20 @@ cdef class CompiledMarket:
         """Add a trading account and return its index."""
         cdef uint64_t key = exact_uint64(account_key, "account_key")
         cdef uint32_t group = exact_uint32(group_index, "group_index")
-        cdef Accounts* book = &self.market.accounts
-        cdef uint32_t index = book.account_count
+        cdef Accounts* accounts = &self.market.accounts
+        cdef uint32_t index = accounts.account_count
         self.check_alone()
         if key in self.account_keys:
             raise ValueError(f"account_key {key} is declared already")
         if index >= ACCOUNT_NONE - 1:
             raise ValueError("there is no room for another account")
-        if index == book.account_capacity:
-            if not accounts_reserve(book, 2 * index, book.product_capacity):
+        if index == accounts.account_capacity:
+            if not accounts_reserve(accounts, 2 * index, accounts.product_capacity):
                 raise MemoryError("cannot allocate another account")
-        memset(&book.accounts[index], 0, sizeof(Account))
-        book.accounts[index].account_key = key
-        book.accounts[index].group_index = group
-        book.account_count += 1
+        memset(&accounts.accounts[index], 0, sizeof(Account))
+        accounts.accounts[index].account_key = key
+        accounts.accounts[index].group_index = group
+        accounts.account_count += 1
         self.account_keys.add(key)
         self.market.command_seq += 1
         return index
@@ -1029,28 +1029,28 @@ cdef class CompiledMarket:
             product.amount = <uint64_t>above
             product.amount = (product.amount << 64) | <uint64_t>below
 
-    cdef int accounts_fill(self, list accounts) except -1:
-        cdef Accounts* book = &self.market.accounts
+    cdef int accounts_fill(self, list records) except -1:
+        cdef Accounts* accounts = &self.market.accounts
         cdef Account* account
         cdef Holding* holding
         cdef uint32_t index
-        for fields in accounts:
+        for fields in records:
             index = self.account_declare(fields["account_key"], fields["group_index"])
-            account = &book.accounts[index]
+            account = &accounts.accounts[index]
             account.proceeds_today = fields["proceeds_today"]
             account.suspended = fields["suspended"]
             account.report_seq = fields["report_seq"]
-            balance_move(book, index, PRODUCT_NONE, fields["cash"])
+            balance_move(accounts, index, PRODUCT_NONE, fields["cash"])
             for operator_index, client_order_id in fields["client_order_ids"]:
                 if not 0 <= operator_index < OPERATORS_MAX:
                     raise ValueError(f"operator_index must be within 0..15, was {operator_index}")
-                book.operators[index].last_client_order_id[<uint32_t>operator_index] = (
+                accounts.operators[index].last_client_order_id[<uint32_t>operator_index] = (
                     client_order_id
                 )
             for product_index, tonnes, bought_today in fields["holdings"]:
                 self.product_at(product_index)
-                balance_move(book, index, product_index, tonnes)
-                holding = holding_of(book, index, product_index)
+                balance_move(accounts, index, product_index, tonnes)
+                holding = holding_of(accounts, index, product_index)
                 holding.bought_today = bought_today
 
     cdef int fields_fill(self, dict state) except -1:

@@ -31,21 +31,21 @@ cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).d
 # -- Hashes ---------------------------------------------------------------------------------------
 
 cdef uint64_t holdings_sum(const Market* market) noexcept nogil:
-    cdef const Accounts* book = &market.accounts
+    cdef const Accounts* accounts = &market.accounts
     cdef uint64_t total = 0
     cdef uint64_t words[4]
     cdef uint32_t account
     cdef uint32_t product
     words[0] = 1
-    for account in range(book.account_count):
-        words[1] = book.accounts[account].account_key
+    for account in range(accounts.account_count):
+        words[1] = accounts.accounts[account].account_key
         for product in range(market.product_count):
             words[2] = market.products[product].product_key
-            words[3] = <uint64_t>holding_of(book, account, <uint16_t>product).tonnes
+            words[3] = <uint64_t>holding_of(accounts, account, <uint16_t>product).tonnes
             if words[3] != 0:
                 total += fold(words, 4)
         words[2] = CASH_KEY
-        words[3] = <uint64_t>book.accounts[account].cash
+        words[3] = <uint64_t>accounts.accounts[account].cash
         if words[3] != 0:
             total += fold(words, 4)
     return total
@@ -67,27 +67,27 @@ cdef uint64_t orders_sum(const Market* market) noexcept nogil:
 
 
 cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
-    cdef const Accounts* book = &market.accounts
+    cdef const Accounts* accounts = &market.accounts
     cdef const Account* account
     cdef const Holding* holding
     cdef uint64_t total = 0
     cdef uint64_t client_order_id
     cdef uint32_t index
     cdef uint32_t part
-    for index in range(book.account_count):
-        account = &book.accounts[index]
+    for index in range(accounts.account_count):
+        account = &accounts.accounts[index]
         total += fold([
             3, index, account.account_key, account.group_index, <uint64_t>account.cash_locked,
             <uint64_t>account.proceeds_today, account.suspended, account.report_seq,
         ], 8)
         for part in range(market.product_count):
-            holding = holding_of(book, index, <uint16_t>part)
+            holding = holding_of(accounts, index, <uint16_t>part)
             if holding.locked != 0 or holding.bought_today != 0:
                 total += fold([
                     4, index, part, <uint64_t>holding.locked, <uint64_t>holding.bought_today,
                 ], 5)
         for part in range(OPERATORS_MAX):
-            client_order_id = book.operators[index].last_client_order_id[part]
+            client_order_id = accounts.operators[index].last_client_order_id[part]
             if client_order_id != 0:
                 total += fold([5, index, part, client_order_id], 4)
     return total
@@ -157,7 +157,7 @@ cdef int orders_check(const Market* market) except -1:
 
 
 cdef int accounts_check(const Market* market) except -1:
-    cdef const Accounts* book = &market.accounts
+    cdef const Accounts* accounts = &market.accounts
     cdef Accounts locks
     cdef uint32_t index
     cdef uint32_t part
@@ -166,17 +166,17 @@ cdef int accounts_check(const Market* market) except -1:
     if not accounts_open(&locks):
         raise MemoryError("cannot allocate what a check needs")
     try:
-        if not accounts_reserve(&locks, book.account_capacity, book.product_capacity):
+        if not accounts_reserve(&locks, accounts.account_capacity, accounts.product_capacity):
             raise MemoryError("cannot allocate what a check needs")
-        locks.fee = book.fee
-        locks.checked = book.checked
+        locks.fee = accounts.fee
+        locks.checked = accounts.checked
         for index in range(1, market.pool.slot_last + 1):
             if market.pool.orders[index].side != 0:
                 order_lock(&locks, &market.pool.orders[index])
-        for index in range(book.account_count):
-            account_check(index, &book.accounts[index], &locks.accounts[index])
+        for index in range(accounts.account_count):
+            account_check(index, &accounts.accounts[index], &locks.accounts[index])
             for part in range(market.product_count):
-                holding = holding_of(book, index, part)
+                holding = holding_of(accounts, index, part)
                 wanted = holding_of(&locks, index, part)
                 holding_check(index, part, holding, wanted)
     finally:
@@ -184,21 +184,21 @@ cdef int accounts_check(const Market* market) except -1:
 
 
 cdef int totals_check(const Market* market) except -1:
-    cdef const Accounts* book = &market.accounts
+    cdef const Accounts* accounts = &market.accounts
     cdef uint32_t index
     cdef uint32_t part
     cdef object total = 0
-    for index in range(book.account_count):
-        total += book.accounts[index].cash
-    if total != book.cash_total:
-        raise AssertionError(f"all cash must be {book.cash_total}, was {total}")
+    for index in range(accounts.account_count):
+        total += accounts.accounts[index].cash
+    if total != accounts.cash_total:
+        raise AssertionError(f"all cash must be {accounts.cash_total}, was {total}")
     for part in range(market.product_count):
         total = 0
-        for index in range(book.account_count):
-            total += holding_of(book, index, part).tonnes
-        if total != book.tonnes_totals[part]:
+        for index in range(accounts.account_count):
+            total += holding_of(accounts, index, part).tonnes
+        if total != accounts.tonnes_totals[part]:
             raise AssertionError(
-                f"all tonnes of product {part} must be {book.tonnes_totals[part]}, was {total}"
+                f"all tonnes of product {part} must be {accounts.tonnes_totals[part]}, was {total}"
             )
 
 

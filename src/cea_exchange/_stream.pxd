@@ -5,7 +5,6 @@ Contents: commands, events.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
-from cea_exchange._ladder cimport Walk
 from cea_exchange._records cimport *
 
 
@@ -84,20 +83,3 @@ cdef inline bint sink_takes(const EventSink* sink, uint8_t kind) noexcept nogil:
 cdef inline bint sink_full(const EventSink* sink, uint8_t kind) noexcept nogil:
     """Whether it has no room for one event of a kind."""
     return sink_takes(sink, kind) and sink.count == sink.capacity
-
-
-cdef inline int64_t rows_lacking(
-    const EventSink* sink, uint8_t first_kind, const Walk* walk, bint rests, bint cancels,
-) noexcept nogil:
-    """0 if the sink has room for all events of an accepted command, else how many rows it needs.
-
-    `first_kind` accepts or amends the order; what is left of it `rests`, is cancelled, or neither.
-    """
-    cdef int64_t rows = sink_takes(sink, first_kind)
-    if sink_takes(sink, EVENT_KIND_TRADE):
-        rows += walk.trades
-    if sink_takes(sink, EVENT_KIND_ORDER_CANCELED):
-        rows += walk.cancels + <uint32_t>cancels
-    if rests and sink_takes(sink, EVENT_KIND_ORDER_RESTED):
-        rows += 1
-    return rows if rows > sink.capacity - sink.count else 0

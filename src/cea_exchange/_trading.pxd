@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cea_exchange._accounts cimport Accounts
-from cea_exchange._ladder cimport Ladder, OrderPool, SLOT_NONE, SelfTrade, Walk, uint128
+from cea_exchange._ladder cimport Ladder, OrderPool, SLOT_NONE, SelfTrade, uint128
 from cea_exchange._records cimport CommandRecord, EventRecord
 from cea_exchange._stream cimport EventSink
 
@@ -37,12 +37,6 @@ cdef struct Product:
     int64_t last
     uint64_t volume
     uint8_t halted
-
-
-cdef struct Plan:             # What an accepted command will do.
-    Walk walk
-    uint32_t picked_slot      # The only order it takes, or SLOT_NONE.
-    uint8_t remainder_reason  # Why the remainder is cancelled; REASON_NONE: it rests.
 
 
 cdef struct Market:

@@ -12,6 +12,7 @@ from libc.string cimport memset
 
 from cea_exchange._accounts cimport *
 from cea_exchange._ladder cimport *
+from cea_exchange._plan cimport *
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport *
 
@@ -118,7 +119,7 @@ cdef inline bint account_unknown(
     return account_index >= market.accounts.account_count or operator_index >= OPERATORS_MAX
 
 
-cdef int64_t reject_emit(
+cdef int64_t command_reject(
     Market* market, const CommandRecord* command, uint8_t reason, uint16_t product_index,
 ) noexcept nogil:
     """Refuse a trading command. Returns the rows it needs if there is no room, else 0."""
@@ -148,13 +149,13 @@ cdef inline uint8_t sender_refused(
     const Market* market, uint32_t account_index, const CommandRecord* command,
 ) noexcept nogil:
     """Repeated id, suspended account. The account is a known one."""
-    cdef const Accounts* book = &market.accounts
-    cdef const Operators* operators = &book.operators[account_index]
+    cdef const Accounts* accounts = &market.accounts
+    cdef const Operators* operators = &accounts.operators[account_index]
     if command.client_order_id <= operators.last_client_order_id[
         command.operator_index % OPERATORS_MAX
     ]:
         return REASON_ORDER_ID_DUPLICATE
-    return REASON_ACCOUNT_SUSPENDED if book.accounts[account_index].suspended else REASON_NONE
+    return REASON_ACCOUNT_SUSPENDED if accounts.accounts[account_index].suspended else REASON_NONE
 
 
 cdef inline uint8_t session_refused(
@@ -192,68 +193,36 @@ cdef inline uint8_t terms_refused(
 
 # -- Plans ----------------------------------------------------------------------------------------
 
-cdef bint pick_plan(
-    const Market* market, const Product* product, const Order* taker, uint64_t pick_order_id,
-    Plan* plan,
+cdef uint32_t picked_slot(
+    const Market* market, const Order* taker, uint64_t pick_order_id,
 ) noexcept nogil:
-    """Plan to take the named order only; False if it may not be taken.
+    """The slot of the order that is named, or `SLOT_NONE` if it may not be.
 
     Rules: CEA-LST-06.
     """
     cdef uint32_t slot = slot_of(market, pick_order_id)
-    cdef const Order* maker
-    cdef const Ladder* ladder = &product.ladder
-    cdef int opposite = side_opposite(taker.side)
-    if not market.rules.pick_allowed or slot == SLOT_NONE:
-        return False
-    maker = &market.pool.orders[slot]
-    if maker.product_index != taker.product_index or maker.side != opposite:
-        return False
-    if maker.price - ladder.price_min != ladder.best[opposite] or maker.owner == taker.owner:
-        return False
-    if not index_crosses(taker.side, taker.price - ladder.price_min, ladder.best[opposite]):
-        return False
-    plan.picked_slot = slot
-    plan.remainder_reason = REASON_PICK_REMAINDER
-    plan.walk.trades = 1
-    plan.walk.tonnes_left = 0
-    if maker.tonnes_open <= taker.tonnes_open:
-        plan.walk.tonnes_left = taker.tonnes_open - maker.tonnes_open
-    return True
+    if not market.rules.pick_allowed or market.pool.orders[slot].owner == taker.owner:
+        return SLOT_NONE
+    return slot
 
 
 cdef inline uint8_t match_plan(
     const Market* market, const Product* product, const Order* taker, uint8_t tif,
     uint64_t pick_order_id, Plan* plan,
 ) noexcept nogil:
-    """Plan what the order takes and what becomes of the rest, or say why it may not.
-
-    Rules: CEA-LST-05, CEA-LST-07.
-    """
-    cdef const Ladder* ladder = &product.ladder
-    cdef int64_t best = ladder.best[side_opposite(taker.side)]
-    walk_begin(&plan.walk, taker.tonnes_open)
-    plan.picked_slot = SLOT_NONE
-    plan.remainder_reason = REASON_IOC if tif == TIF_IOC else REASON_NONE
+    """Plan what the order takes and what becomes of the rest, or say why it may not."""
+    cdef uint32_t slot
+    plan_begin(plan, taker, tif)
     if pick_order_id != 0:
-        if not pick_plan(market, product, taker, pick_order_id, plan):
+        slot = picked_slot(market, taker, pick_order_id)
+        if not plan_pick(plan, &product.ladder, &market.pool, taker, slot):
             return REASON_PICK_NOT_AVAILABLE
-    elif index_crosses(taker.side, taker.price - ladder.price_min, best):
+    elif taker_crosses(&product.ladder, taker):
         orders_walk(
-            ladder, &market.pool, taker, market.rules.levels_max, market.rules.self_trade,
-            &plan.walk,
+            &product.ladder, &market.pool, taker, market.rules.levels_max,
+            market.rules.self_trade, &plan.walk,
         )
-        if plan.walk.self_stops:
-            if market.rules.self_trade == SELF_TRADE_REJECT:
-                return REASON_SELF_TRADE
-            plan.remainder_reason = REASON_SELF_TRADE_PREVENTED
-        elif plan.walk.crosses_still:
-            plan.remainder_reason = REASON_LEVELS_EXHAUSTED
-    if taker.flags & ORDER_FLAG_POST_ONLY and (plan.walk.trades > 0 or plan.walk.self_met):
-        return REASON_POST_ONLY_WOULD_TRADE
-    if plan.walk.tonnes_left > 0 and tif == TIF_FOK:
-        return REASON_FOK_NOT_FILLABLE
-    return REASON_NONE
+    return plan_end(plan, taker, tif, market.rules.self_trade)
 
 
 # -- Matching -------------------------------------------------------------------------------------
@@ -347,23 +316,17 @@ cdef inline void order_remove(Market* market, uint32_t slot) noexcept nogil:
 
 
 cdef inline void orders_take(
-    Market* market, Product* product, Order* taker, const Plan* plan,
+    Market* market, Product* product, Order* taker, Plan* plan,
 ) noexcept nogil:
     """Trade, and cancel what the self-trade policy says, as planned."""
-    cdef int opposite = side_opposite(taker.side)
-    cdef uint32_t cancels_left = plan.walk.cancels
-    cdef uint32_t slot
-    if plan.picked_slot != SLOT_NONE:
-        order_trade(market, product, taker, plan.picked_slot)
-        return
-    while taker.tonnes_open > plan.walk.tonnes_left or cancels_left > 0:
-        slot = product.ladder.levels[product.ladder.best[opposite]].oldest
-        if cancels_left > 0 and market.pool.orders[slot].owner == taker.owner:
+    cdef uint32_t slot = plan_next(plan, &product.ladder, taker)
+    while slot != SLOT_NONE:
+        if plan_cancels(plan, taker, &market.pool.orders[slot]):
             cancel_emit(market, &market.pool.orders[slot], REASON_SELF_TRADE_PREVENTED)
             order_remove(market, slot)
-            cancels_left -= 1
         else:
             order_trade(market, product, taker, slot)
+        slot = plan_next(plan, &product.ladder, taker)
 
 
 cdef inline void remainder_rest(Market* market, Product* product, Order* taker) noexcept nogil:
@@ -459,7 +422,7 @@ cdef inline int64_t passive_enter(
     if command.tif == TIF_IOC:
         rows += sink_takes(&market.sink, EVENT_KIND_ORDER_CANCELED)
     elif market.pool.order_count == market.pool.order_count_max:
-        return reject_emit(market, command, REASON_CAPACITY, command.product_index)
+        return command_reject(market, command, REASON_CAPACITY, command.product_index)
     else:
         rows += sink_takes(&market.sink, EVENT_KIND_ORDER_RESTED)
     if rows > market.sink.capacity - market.sink.count:
@@ -477,21 +440,15 @@ cdef int64_t aggressive_enter(
     Market* market, Product* product, const CommandRecord* command, Order* taker,
 ) noexcept nogil:
     cdef Plan plan
-    cdef bint remains
-    cdef int64_t lacking
+    cdef int64_t needed
     cdef uint8_t reason = match_plan(
         market, product, taker, command.tif, command.pick_order_id, &plan,
     )
     if reason != REASON_NONE:
-        return reject_emit(market, command, reason, command.product_index)
-    remains = plan.walk.tonnes_left > 0
-    lacking = rows_lacking(
-        &market.sink, EVENT_KIND_ORDER_ACCEPTED, &plan.walk,
-        remains and plan.remainder_reason == REASON_NONE,
-        remains and plan.remainder_reason != REASON_NONE,
-    )
-    if lacking > 0:
-        return lacking
+        return command_reject(market, command, reason, command.product_index)
+    needed = rows_needed(&market.sink, &plan, EVENT_KIND_ORDER_ACCEPTED, False)
+    if needed > 0:
+        return needed
     accept_emit(market, command, taker)
     orders_take(market, product, taker, &plan)
     remainder_settle(market, product, taker, plan.remainder_reason)
@@ -506,14 +463,13 @@ cdef inline int64_t enter_apply(Market* market, const CommandRecord* command) no
     if taker.side < SIDE_BUY or taker.side > SIDE_SELL:
         return COMMAND_MALFORMED
     if reason != REASON_NONE:
-        return reject_emit(market, command, reason, command.product_index)
+        return command_reject(market, command, reason, command.product_index)
     product = &market.products[taker.product_index]
-    if command.pick_order_id == 0 and command.tif != TIF_FOK and not index_crosses(
-        taker.side, taker.price - product.ladder.price_min,
-        product.ladder.best[side_opposite(taker.side)],
+    if command.pick_order_id != 0 or command.tif == TIF_FOK or taker_crosses(
+        &product.ladder, &taker,
     ):
-        return passive_enter(market, product, command, &taker)
-    return aggressive_enter(market, product, command, &taker)
+        return aggressive_enter(market, product, command, &taker)
+    return passive_enter(market, product, command, &taker)
 
 
 cdef uint8_t target_refused(
@@ -548,7 +504,7 @@ cdef int64_t cancel_apply(Market* market, const CommandRecord* command) noexcept
     if reason == REASON_NONE and market.phase == PHASE_CLOSED:
         reason = REASON_PHASE_CLOSED
     if reason != REASON_NONE:
-        return reject_emit(market, command, reason, target_product(market, command, slot))
+        return command_reject(market, command, reason, target_product(market, command, slot))
     if sink_full(&market.sink, EVENT_KIND_ORDER_CANCELED):
         return 1
     client_order_id_note(market, market.pool.orders[slot].owner, command)
@@ -595,24 +551,18 @@ cdef int64_t amend_apply(Market* market, const CommandRecord* command) noexcept 
     cdef Product* product
     cdef Plan plan
     cdef bint keeps_place
-    cdef bint remains
-    cdef int64_t lacking
+    cdef int64_t needed
     cdef uint8_t reason = target_refused(market, command, &slot)
     if reason == REASON_NONE:
         reason = amend_plan(market, command, slot, &wanted, &plan)
     if reason != REASON_NONE:
-        return reject_emit(market, command, reason, target_product(market, command, slot))
+        return command_reject(market, command, reason, target_product(market, command, slot))
     order = &market.pool.orders[slot]
     product = &market.products[order.product_index]
     keeps_place = wanted.price == order.price and wanted.tonnes_open < order.tonnes_open
-    remains = plan.walk.tonnes_left > 0
-    lacking = rows_lacking(
-        &market.sink, EVENT_KIND_ORDER_AMENDED, &plan.walk,
-        remains and not keeps_place and plan.remainder_reason == REASON_NONE,
-        remains and plan.remainder_reason != REASON_NONE,
-    )
-    if lacking > 0:
-        return lacking
+    needed = rows_needed(&market.sink, &plan, EVENT_KIND_ORDER_AMENDED, keeps_place)
+    if needed > 0:
+        return needed
     if keeps_place:
         order_unlock(&market.accounts, order)
         order_reduce(&product.ladder, &market.pool, slot, order.tonnes_open - wanted.tonnes_open)
@@ -660,12 +610,12 @@ cdef inline const Order* target_guess(
 
 
 cdef inline void cells_prefetch(const Market* market, const CommandRecord* command) noexcept nogil:
-    cdef const Accounts* book = &market.accounts
+    cdef const Accounts* accounts = &market.accounts
     prefetch(cell_guess(market, command))
-    if command.account_index < book.account_count:
-        prefetch(&book.accounts[command.account_index])
-        prefetch(&book.operators[command.account_index])
-        prefetch(holding_of(book, command.account_index, command.product_index))
+    if command.account_index < accounts.account_count:
+        prefetch(&accounts.accounts[command.account_index])
+        prefetch(&accounts.operators[command.account_index])
+        prefetch(holding_of(accounts, command.account_index, command.product_index))
 
 
 cdef inline void neighbours_prefetch(

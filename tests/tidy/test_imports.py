@@ -14,7 +14,7 @@ PACKAGE = SOURCE / "cea_exchange"
 
 # What a compiled module may take from the package; the generated layouts hold layout only.
 LAYOUTS = {"cea_exchange._records", "cea_exchange.domain.records"}
-INLINE = {f"cea_exchange.{name}" for name in ("_ladder", "_stream", "_hash")}
+INLINE = {f"cea_exchange.{name}" for name in ("_ladder", "_stream", "_plan", "_hash")}
 EDGE = {"cea_exchange._edge", "cea_exchange._views"}
 BOOK = {f"cea_exchange.{name}" for name in ("_book", "_book_state", "_id_index")}
 MARKET = {f"cea_exchange.{name}" for name in ("_accounts", "_trading", "_market_state")}
@@ -23,11 +23,13 @@ COMPILED = {
     "_hash": set(),
     "_ladder": LAYOUTS,
     "_stream": LAYOUTS | INLINE,
+    "_plan": LAYOUTS | INLINE,
     "_id_index": {"cea_exchange._ladder"},
     "_edge": LAYOUTS,
     "_views": LAYOUTS | INLINE | EDGE,
     "_book": LAYOUTS | INLINE | EDGE | BOOK,
     "_book_state": LAYOUTS | INLINE | EDGE | BOOK,
+    "_flow_text": LAYOUTS | INLINE | EDGE,
     "_replay": LAYOUTS | INLINE | EDGE | BOOK,
     "_reports": LAYOUTS,
     "_accounts": LAYOUTS | INLINE,

@@ -12,6 +12,7 @@ import sysconfig
 from pathlib import Path
 
 import google_crc32c
+import msgspec
 import numpy as np
 import pytest
 from differential.market_flow import rules_make
@@ -293,6 +294,26 @@ def test_a_restored_market_has_room_as_before_or_as_asked():
     data, rules = market.snapshot(), market.rules
     assert 7 == CompiledMarket.from_snapshot(rules, data).order_count_max
     assert 9 == CompiledMarket.from_snapshot(rules, data, 9).order_count_max
+
+
+def test_a_restored_account_has_what_is_locked_and_what_was_bought_today():
+    """Both at once: what was bought today can't be what a sell has locked."""
+    market, rows = a_market(), np.zeros(2, EVENT_DTYPE)
+    command = np.zeros(1, COMMAND_DTYPE)
+    command["kind"], command["side"], command["client_order_id"] = CommandKind.ENTER, Side.SELL, 1
+    command["price"], command["tonnes"] = 10_000, 3_000
+    assert (1, 2) == market.process(command, rows)
+    state = msgspec.msgpack.decode(market.snapshot())
+    assert [[0, 5_000, 0]] == state["accounts"][0]["holdings"]
+    for bought_today in (2_000, 2_001):
+        state["accounts"][0]["holdings"] = [[0, 5_000, bought_today]]
+        data = msgspec.msgpack.encode(state)
+        if bought_today == 2_000:
+            restored = CompiledMarket.from_snapshot(market.rules, data)
+            assert {0: (5_000, 3_000, 2_000)} == restored.account(0)["holdings"]
+        else:
+            with pytest.raises(ValueError, match="locked and bought today"):
+                CompiledMarket.from_snapshot(market.rules, data)
 
 
 def test_a_day_may_trade_more_than_64_bits_of_money():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cea_exchange._replay import COMMAND_COLUMNS, CommandReader
+from cea_exchange._flow_text import COMMAND_COLUMNS, CommandReader
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,

@@ -21,7 +21,8 @@ from enum import IntEnum
 
 import msgspec
 
-from cea_exchange._replay import FlowReplay, numbers_read
+from cea_exchange._flow_text import numbers_read
+from cea_exchange._replay import FlowReplay
 
 __all__ = [
     "MESSAGE_NUMBERS",
