@@ -168,6 +168,10 @@ class VolatileStorage:
         self._names[Path(new)] = self._inode(old)
         del self._names[Path(old)]
 
+    def link(self, old: Path, new: Path) -> bool:
+        self._names[Path(new)] = self._inode(old)
+        return True
+
     def remove(self, path: Path) -> None:
         self._inode(path)
         del self._names[Path(path)]

@@ -1,18 +1,40 @@
 """Make a sequence of records survive a crash. Bytes and sequence numbers, no orders."""
 
+from cea_exchange.journal.archive import Archived, archive_check, archive_sealed, manifest_read
 from cea_exchange.journal.errors import (
     FolderInUse,
     JournalError,
     JournalFull,
     JournalPoisoned,
 )
-from cea_exchange.journal.event_store import EventRows, EventStore, event_rows_read
+from cea_exchange.journal.event_store import (
+    EVENT_FILE_NAME,
+    EventRows,
+    EventStore,
+    event_rows_read,
+)
 from cea_exchange.journal.folder_lock import FolderLock
 from cea_exchange.journal.journal import Journal, TornTail
-from cea_exchange.journal.segment import Frame, FrameKind, Identity, SegmentReader, read_frames
+from cea_exchange.journal.segment import (
+    Frame,
+    FrameKind,
+    Identity,
+    JournalPoint,
+    SegmentReader,
+    read_frames,
+)
+from cea_exchange.journal.snapshot_file import (
+    Snapshot,
+    SnapshotHeader,
+    snapshot_paths,
+    snapshot_read,
+    snapshot_write,
+)
 from cea_exchange.journal.storage import OsStorage, Storage
 
 __all__ = [
+    "EVENT_FILE_NAME",
+    "Archived",
     "EventRows",
     "EventStore",
     "FolderInUse",
@@ -23,11 +45,20 @@ __all__ = [
     "Journal",
     "JournalError",
     "JournalFull",
+    "JournalPoint",
     "JournalPoisoned",
     "OsStorage",
     "SegmentReader",
+    "Snapshot",
+    "SnapshotHeader",
     "Storage",
     "TornTail",
+    "archive_check",
+    "archive_sealed",
     "event_rows_read",
+    "manifest_read",
     "read_frames",
+    "snapshot_paths",
+    "snapshot_read",
+    "snapshot_write",
 ]

@@ -59,6 +59,7 @@ class EventStore:
         *,
         log_id: str,
         row_bytes: int = EVENT_ROW_BYTES,
+        file_name: str = EVENT_FILE_NAME,
         storage: Storage | None = None,
     ) -> "EventStore":
         """Open the store in a folder, or begin one; a torn last row is cut.
@@ -72,7 +73,7 @@ class EventStore:
         directory = Path(directory)
         storage = storage or OsStorage()
         storage.make_directory(directory)
-        path = directory / EVENT_FILE_NAME
+        path = directory / file_name
         names = storage.names(directory)
         if path.name + DRAFT_SUFFIX in names:
             storage.remove(path.with_name(path.name + DRAFT_SUFFIX))
@@ -80,7 +81,8 @@ class EventStore:
             file = create_whole(storage, path, _header_encode(log_id, row_bytes))
             return cls(file, log_id=log_id, row_bytes=row_bytes, count=0)
         file = storage.open(path)
-        _header_check(file.read(0, HEADER_BYTES), log_id=log_id, row_bytes=row_bytes)
+        head = file.read(0, HEADER_BYTES)
+        _header_check(head, log_id=log_id, row_bytes=row_bytes, file_name=file_name)
         count = (file.size() - HEADER_BYTES) // row_bytes
         store = cls(file, log_id=log_id, row_bytes=row_bytes, count=count)
         store.truncate(count)
@@ -125,6 +127,15 @@ class EventStore:
         """Return once all rows are on disk, those apart for which it has no room."""
         self._write_waiting()
         self._file.sync()
+
+    def sync_written(self) -> None:
+        """The same for the rows that are written; another thread may call it meanwhile."""
+        self._file.sync()
+
+    @property
+    def written_count(self) -> int:
+        """How many rows are written; the others wait for room on the disk."""
+        return self._written
 
     def truncate(self, count: int) -> None:
         """Keep the first `count` rows."""
@@ -203,18 +214,24 @@ def _header_encode(log_id: str, row_bytes: int) -> bytes:
     return head + _CRC.pack(crc32c(head))
 
 
-def _header_check(data: bytes, *, log_id: str, row_bytes: int) -> None:
+def _header_check(
+    data: bytes, *, log_id: str, row_bytes: int, file_name: str = EVENT_FILE_NAME
+) -> None:
     if len(data) < HEADER_BYTES:
-        raise JournalError(EVENT_FILE_NAME, 1, "the event store's header is incomplete")
+        raise JournalError(file_name, 1, "the event store's header is incomplete")
     head = data[: _HEADER.size]
     if _CRC.unpack_from(data, _HEADER.size)[0] != crc32c(head):
-        raise JournalError(EVENT_FILE_NAME, 1, "the event store header's CRC-32C is wrong")
+        raise JournalError(file_name, 1, "the event store header's CRC-32C is wrong")
     magic, version, width, found_id, _ = _HEADER.unpack(head)
-    if magic != _MAGIC or version != _FORMAT_VERSION or width != row_bytes:
+    if magic == _MAGIC and version != _FORMAT_VERSION:
         raise JournalError(
-            EVENT_FILE_NAME, 1, f"rows of {row_bytes} bytes were expected, were of {width}"
+            file_name, 1, f"event store format {_FORMAT_VERSION} is supported, was {version}"
+        )
+    if magic != _MAGIC or width != row_bytes:
+        raise JournalError(
+            file_name, 1, f"rows of {row_bytes} bytes were expected, were of {width}"
         )
     if found_id.hex() != log_id:
         raise JournalError(
-            EVENT_FILE_NAME, 1, f"log_id must be {log_id}, the event store's is {found_id.hex()}"
+            file_name, 1, f"log_id must be {log_id}, the event store's is {found_id.hex()}"
         )

@@ -22,6 +22,7 @@ from cea_exchange.journal.segment import (
     Frame,
     FrameKind,
     Identity,
+    JournalPoint,
     SegmentHeader,
     SegmentReader,
     Tail,
@@ -57,6 +58,8 @@ class Journal:
     ----------
     log_id : str
         32 hexadecimal digits, given to the journal when it began; every stream carries it.
+    identity : Identity
+        Of the segments that are written now.
     next_seq : int
         The sequence number the next append starts at; the first is 1.
     synced_seq : int
@@ -78,7 +81,7 @@ class Journal:
         padding_bytes: int,
     ):
         self._directory = directory
-        self._identity = identity
+        self.identity = identity
         self._storage = storage
         self._segment_bytes_max = segment_bytes_max
         self._padding_bytes = padding_bytes
@@ -104,6 +107,7 @@ class Journal:
         storage: Storage | None = None,
         segment_bytes_max: int = SEGMENT_BYTES_MAX,
         padding_bytes: int = PADDING_BYTES,
+        tail: Tail | None = None,
     ) -> "Journal":
         """Check a journal from its first byte, cut a torn tail, and stand ready at its end.
 
@@ -121,6 +125,9 @@ class Journal:
             A segment that has reached it is sealed before the next append.
         padding_bytes : int
             How far zeros are written ahead; 0 is not at all.
+        tail : Tail, optional
+            Of a `SegmentReader` that has just read the journal to its end, with `cut_torn_tail`;
+            it is not read again then.
 
         Raises
         ------
@@ -141,10 +148,11 @@ class Journal:
         for name in storage.names(directory):
             if name.endswith(DRAFT_SUFFIX):
                 storage.remove(directory / name)
-        reader = SegmentReader(directory, storage=storage, cut_torn_tail=True)
-        for _ in reader.frames():
-            pass
-        tail = reader.tail
+        if tail is None:
+            reader = SegmentReader(directory, storage=storage, cut_torn_tail=True)
+            for _ in reader.frames():
+                pass
+            tail = reader.tail
         log_id = _log_id_choose(log_id, tail)
         journal = cls(
             directory,
@@ -219,6 +227,26 @@ class Journal:
         self.synced_seq = seq
         return seq
 
+    def point(self) -> JournalPoint:
+        """Return the place after the last frame, from which a `SegmentReader` may start.
+
+        Raises
+        ------
+        JournalFull
+            The segment is sealed, and there is no room for the next.
+        """
+        self._usable_check()
+        if self._file is None:
+            self._segment_begin()
+        return JournalPoint(
+            self.next_seq,
+            self.last_time_ns,
+            self._segment_first_seq,
+            self._size,
+            self._sha256.digest(),
+            self._previous_sha256,
+        )
+
     def close(self) -> None:
         """Seal the segment and close it.
 
@@ -275,7 +303,7 @@ class Journal:
 
     def _segment_begin(self) -> None:
         header = segment_header_encode(
-            SegmentHeader(self.log_id, self._identity, self.next_seq, self._previous_sha256)
+            SegmentHeader(self.log_id, self.identity, self.next_seq, self._previous_sha256)
         )
         path = self._directory / segment_name(self.next_seq)
         try:

@@ -10,6 +10,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -35,6 +36,7 @@ FRAME_HEADER_BYTES = _FRAME_HEADER.size + 4
 _CRC = struct.Struct("<I")
 _SEGMENT_NAME = re.compile(r"^(\d{20})\.seg$")
 
+SEAL_BYTES = FRAME_HEADER_BYTES + hashlib.sha256().digest_size
 FRAME_BYTES_MAX = FRAME_HEADER_BYTES + FRAME_PAYLOAD_BYTES_MAX
 
 assert SEGMENT_HEADER_BYTES == 192
@@ -53,7 +55,7 @@ class FrameKind(IntEnum):
     """the end of a segment: SHA-256 of all bytes before this frame"""
 
 
-_FRAME_KINDS = frozenset(FrameKind)
+_FRAME_KINDS = {int(kind): kind for kind in FrameKind}
 
 
 class Frame(NamedTuple):
@@ -85,6 +87,21 @@ class SegmentHeader(NamedTuple):
     identity: Identity
     first_seq: int
     previous_sha256: bytes
+
+
+class JournalPoint(NamedTuple):
+    """A place between two frames, and what the journal is up to there."""
+
+    next_seq: int
+    time_ns: int
+    """The stamp of the frame before."""
+    segment_first_seq: int
+    segment_bytes: int
+    """How much of that segment lies before the place."""
+    segment_sha256: bytes
+    """Of those bytes."""
+    previous_sha256: bytes
+    """What the segment's header has of the segment before."""
 
 
 class Tail(NamedTuple):
@@ -120,8 +137,8 @@ def segment_name(first_seq: int) -> str:
 
 def segment_header_encode(header: SegmentHeader) -> bytes:
     """Return the bytes of a segment header, its CRC last."""
-    code_version = _text_fixed(header.identity.code_version, 32, "code_version")
-    profile_hash = _text_fixed(header.identity.profile_hash, 64, "profile_hash")
+    code_version = text_encode(header.identity.code_version, 32, "code_version")
+    profile_hash = text_encode(header.identity.profile_hash, 64, "profile_hash")
     head = _SEGMENT_HEADER.pack(
         _SEGMENT_MAGIC,
         FORMAT_VERSION,
@@ -163,8 +180,20 @@ def log_id_check(log_id: str) -> None:
         raise ValueError(f"log_id must be 32 lower-case hexadecimal digits, was {log_id!r}")
 
 
-def segment_paths(directory: Path, storage: Storage) -> list[Path]:
+def segment_first_seq(path: Path) -> int:
+    """Return the first sequence number of a segment, by its name."""
+    return int(_SEGMENT_NAME.match(path.name).group(1))
+
+
+def segment_paths(
+    directory: Path, storage: Storage, *, archive: Path | None = None
+) -> list[Path]:
     """Return the segments of a journal in order; a file that is none is an error.
+
+    Parameters
+    ----------
+    directory, archive : Path
+        The journal's folder, and where segments that are no more in it are.
 
     Raises
     ------
@@ -172,58 +201,108 @@ def segment_paths(directory: Path, storage: Storage) -> list[Path]:
         If the directory has a file that is neither a segment nor an unfinished one.
     """
     directory = Path(directory)
-    paths = []
+    paths = {}
+    if archive is not None:
+        names = filter(_SEGMENT_NAME.match, storage.names(archive))
+        paths = {name: Path(archive) / name for name in names}
     for name in storage.names(directory):
         if _SEGMENT_NAME.match(name):
-            paths.append(directory / name)
+            paths[name] = directory / name
         elif not name.endswith(DRAFT_SUFFIX):
             raise JournalError(str(directory / name), 0, "a journal holds segments only")
-    return paths
+    return [paths[name] for name in sorted(paths)]
+
+
+class _Loaded(NamedTuple):
+    """A segment's bytes, and hashes of them as they are if its seal is its last frame."""
+
+    data: bytes
+    sha256_before_seal: bytes
+    sha256: bytes
+
+
+def _load(storage: Storage, path: Path) -> _Loaded:
+    data = storage.read(path)
+    view = memoryview(data)
+    start = max(0, len(data) - SEAL_BYTES)
+    sha256 = hashlib.sha256(view[:start])
+    before_seal = sha256.digest()
+    sha256.update(view[start:])
+    return _Loaded(data, before_seal, sha256.digest())
 
 
 class SegmentReader:
-    """Reads a whole journal and checks every byte, the chain included.
+    """Reads a journal and checks every byte, the chain included.
 
     Parameters
     ----------
     directory : Path
         The journal's folder.
+    storage : Storage
+        The file system.
     cut_torn_tail : bool
         Stop before what a crash left of unsynced frames in the last, unsealed segment, instead of
         raising.
+    archive : Path, optional
+        Where segments are looked for that are not in the journal's folder.
+    start : JournalPoint, optional
+        Begin there and not at the first frame. What lies before it in its segment is checked by its
+        hash; segments before are not read.
 
     Notes
     -----
     After `frames()` is exhausted, `tail` says how the journal ends and `headers` has the header of
-    every segment.
+    every segment that was read.
     """
 
-    def __init__(self, directory: Path, *, storage: Storage, cut_torn_tail: bool = False):
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        storage: Storage,
+        cut_torn_tail: bool = False,
+        archive: Path | None = None,
+        start: JournalPoint | None = None,
+    ):
         self._storage = storage
-        self._paths = segment_paths(directory, storage)
+        self._paths = segment_paths(directory, storage, archive=archive)
         self._cut_torn_tail = cut_torn_tail
+        self._start = start
         self.headers: list[SegmentHeader] = []
         self.tail = Tail(None, None, 1, 0, True, CHAIN_START, 0, 0, "")
+        if start is not None:
+            first = start.segment_first_seq
+            self._paths = [path for path in self._paths if segment_first_seq(path) >= first]
+            self.tail = self.tail._replace(
+                next_seq=first, time_ns=start.time_ns, sha256=start.previous_sha256
+            )
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, seals apart, oldest first."""
-        for index, path in enumerate(self._paths):
-            if not self.tail.sealed:
-                raise JournalError(
-                    _place(self.tail.path, self.tail.valid_bytes),
-                    self.tail.next_seq,
-                    f"a seal was expected, as {path.name} follows",
-                )
-            data = self._storage.read(path)
-            header = self._header_read(path, data)
-            self.headers.append(header)
-            yield from self._segment_frames(path, data, header, index == len(self._paths) - 1)
+        if self._start is not None and not self._paths:
+            self._start_missing(segment_name(self._start.segment_first_seq))
+        # The next segment is read and hashed while the frames of the last are worked on.
+        with ThreadPoolExecutor(1, thread_name_prefix="segments") as helper:
+            loads = (helper.submit(_load, self._storage, path) for path in self._paths)
+            ahead = next(loads, None)
+            for index, path in enumerate(self._paths):
+                if not self.tail.sealed:
+                    raise JournalError(
+                        _place(self.tail.path, self.tail.valid_bytes),
+                        self.tail.next_seq,
+                        f"a seal was expected, as {path.name} follows",
+                    )
+                loaded, ahead = ahead.result(), next(loads, None)
+                header = self._header_read(path, loaded.data)
+                self.headers.append(header)
+                is_last = index == len(self._paths) - 1
+                yield from self._segment_frames(path, loaded, header, is_last)
 
     def _header_read(self, path: Path, data: bytes) -> SegmentHeader:
         """Decode and check a segment's header against the segment before it."""
         seq = self.tail.next_seq
         header = _segment_header_decode(path, data, seq)
-        named_seq = int(_SEGMENT_NAME.match(path.name).group(1))
+        named_seq = segment_first_seq(path)
         previous = self.tail.header
         for what, expected, found in (
             ("first_seq of the segment", seq, header.first_seq),
@@ -238,10 +317,11 @@ class SegmentReader:
         return header
 
     def _segment_frames(
-        self, path: Path, data: bytes, header: SegmentHeader, is_last: bool
+        self, path: Path, loaded: _Loaded, header: SegmentHeader, is_last: bool
     ) -> Iterator[Frame]:
-        offset = SEGMENT_HEADER_BYTES
-        seq, time_ns = header.first_seq, self.tail.time_ns
+        data = loaded.data
+        offset, seq = self._segment_start(path, data, header)
+        time_ns = self.tail.time_ns
         sealed, fault = False, ""
         while offset < len(data) and not sealed:
             frame, fault = _frame_decode(data, offset, seq)
@@ -252,32 +332,66 @@ class SegmentReader:
             offset += FRAME_HEADER_BYTES + len(frame.payload)
             time_ns = frame.time_ns
             if frame.kind == FrameKind.SEAL:
-                self._seal_check(path, data, offset, frame)
+                self._seal_check(path, loaded, offset, frame)
                 sealed = True
             else:
                 seq += frame.count
                 yield frame
         if fault:
             self._tail_judge(path, data, offset, seq, fault, is_last)
+        whole = offset == len(data)
         self.tail = Tail(
             path,
             header,
             seq,
             time_ns,
             sealed,
-            hashlib.sha256(data[:offset]).digest(),
+            loaded.sha256 if whole else hashlib.sha256(memoryview(data)[:offset]).digest(),
             offset,
             len(data) - offset if fault else 0,
             fault,
         )
 
-    def _seal_check(self, path: Path, data: bytes, end: int, seal: Frame) -> None:
-        start = end - FRAME_HEADER_BYTES - len(seal.payload)
-        if hashlib.sha256(memoryview(data)[:start]).digest() != seal.payload:
+    def _segment_start(self, path: Path, data: bytes, header: SegmentHeader) -> tuple[int, int]:
+        """Return where the first frame to be read is, and its sequence number."""
+        start, self._start = self._start, None
+        # At the start of a segment there is nothing to compare, and another writer may have made
+        # the segment anew.
+        if start is None or start.segment_bytes == SEGMENT_HEADER_BYTES:
+            return SEGMENT_HEADER_BYTES, header.first_seq
+        before = memoryview(data)[: start.segment_bytes]
+        if len(before) < start.segment_bytes or not any(before[-FRAME_HEADER_BYTES:]):
+            # Shorter, or cut there and padded again.
+            self._start = start
+            self._start_missing(_place(path, len(data)))
+        if hashlib.sha256(before).digest() != start.segment_sha256:
+            raise JournalError(
+                _place(path, start.segment_bytes),
+                start.next_seq,
+                "the segment is not the one that the snapshot was taken of",
+            )
+        return start.segment_bytes, start.next_seq
+
+    def _start_missing(self, place: str) -> None:
+        raise JournalError(
+            place,
+            self._start.next_seq,
+            "acknowledged work is missing from the journal: it ends before sequence "
+            f"{self._start.next_seq - 1}, which a snapshot has",
+        )
+
+    def _seal_check(self, path: Path, loaded: _Loaded, end: int, seal: Frame) -> None:
+        start = end - SEAL_BYTES
+        if end == len(loaded.data) and len(seal.payload) == SEAL_BYTES - FRAME_HEADER_BYTES:
+            found = loaded.sha256_before_seal
+        else:
+            start = end - FRAME_HEADER_BYTES - len(seal.payload)
+            found = hashlib.sha256(memoryview(loaded.data)[:start]).digest()
+        if found != seal.payload:
             raise JournalError(
                 _place(path, start), seal.first_seq, "the seal's SHA-256 is not the segment's"
             )
-        if end != len(data):
+        if end != len(loaded.data):
             raise JournalError(_place(path, end), seal.first_seq, "bytes follow the seal")
 
     def _tail_judge(
@@ -304,6 +418,22 @@ def read_frames(directory: Path, *, storage: Storage | None = None) -> Iterator[
     return SegmentReader(directory, storage=storage or OsStorage()).frames()
 
 
+def segment_header_read(path: Path, storage: Storage) -> SegmentHeader:
+    """Return a segment's header.
+
+    Raises
+    ------
+    JournalError
+        If it is damaged, or of another format.
+    """
+    file = storage.open(path)
+    try:
+        data = file.read(0, SEGMENT_HEADER_BYTES)
+    finally:
+        file.close()
+    return _segment_header_decode(path, data, segment_first_seq(path))
+
+
 def _segment_header_decode(path: Path, data: bytes, seq: int) -> SegmentHeader:
     head = data[: _SEGMENT_HEADER.size]
     if len(data) < SEGMENT_HEADER_BYTES:
@@ -314,11 +444,13 @@ def _segment_header_decode(path: Path, data: bytes, seq: int) -> SegmentHeader:
     magic, version, schema, log_id, first_seq, previous, code, profile, reserved = (
         _SEGMENT_HEADER.unpack(head)
     )
-    if magic != _SEGMENT_MAGIC or version != FORMAT_VERSION or any(reserved):
+    if magic != _SEGMENT_MAGIC or any(reserved):
+        raise JournalError(_place(path, 0), seq, "no segment of a journal starts here")
+    if version != FORMAT_VERSION:
         raise JournalError(
-            _place(path, 0), seq, f"journal format {FORMAT_VERSION} was expected, was {version}"
+            _place(path, 0), seq, f"journal format {FORMAT_VERSION} is supported, was {version}"
         )
-    identity = Identity(_text(code), schema, _text(profile))
+    identity = Identity(text_decode(code), schema, text_decode(profile))
     return SegmentHeader(log_id.hex(), identity, first_seq, previous)
 
 
@@ -329,9 +461,9 @@ def _frame_decode(data: bytes, offset: int, seq: int) -> tuple[Frame | None, str
         return None, fault
     if frame.first_seq != seq:
         return None, f"the frame's first_seq must be {seq}, was {frame.first_seq}"
-    if frame.kind not in _FRAME_KINDS:
+    if not isinstance(frame.kind, FrameKind):
         return None, f"the frame's kind must be one of {sorted(_FRAME_KINDS)}, was {frame.kind}"
-    return frame._replace(kind=FrameKind(frame.kind)), ""
+    return frame, ""
 
 
 def _frame_parse(data: bytes, offset: int) -> tuple[Frame | None, str]:
@@ -352,7 +484,9 @@ def _frame_parse(data: bytes, offset: int) -> tuple[Frame | None, str]:
     (crc,) = _CRC.unpack_from(data, start - 4)
     if crc != crc32c(data[offset : start - 4], payload):
         return None, "the frame's CRC-32C is wrong"
-    return Frame(kind, first_seq, count, time_ns, payload, synced_seq), ""
+    return Frame(
+        _FRAME_KINDS.get(kind, kind), first_seq, count, time_ns, payload, synced_seq
+    ), ""
 
 
 def _acknowledged_evidence(data: bytes, offset: int, seq: int) -> str:
@@ -383,11 +517,13 @@ def _show(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _text(raw: bytes) -> str:
+def text_decode(raw: bytes) -> str:
+    """Return a text that a fixed width holds, zeros after it."""
     return raw.rstrip(b"\0").decode()
 
 
-def _text_fixed(text: str, width: int, name: str) -> bytes:
+def text_encode(text: str, width: int, name: str) -> bytes:
+    """Return a text in a fixed width, zeros after it; ValueError if it has no room."""
     raw = text.encode()
     if len(raw) > width or b"\0" in raw:
         raise ValueError(f"{name} must have up to {width} bytes and no zero byte, was {text!r}")

@@ -14,6 +14,9 @@ DRAFT_SUFFIX = ".new"
 NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 """What the system says when a write finds no room; trying again later is sensible."""
 
+NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
+"""What the system says where a second name for a file can't be had; a copy can."""
+
 
 class StorageFile(Protocol):
     """One open file, written at explicit offsets."""
@@ -57,6 +60,9 @@ class Storage(Protocol):
 
     def rename(self, old: Path, new: Path) -> None:
         """Rename within a directory, replacing `new`."""
+
+    def link(self, old: Path, new: Path) -> bool:
+        """Give a file a second name; False where the two are on different file systems."""
 
     def remove(self, path: Path) -> None:
         """Remove a file."""
@@ -132,6 +138,15 @@ class OsStorage:
 
     def rename(self, old: Path, new: Path) -> None:
         os.rename(old, new)
+
+    def link(self, old: Path, new: Path) -> bool:
+        try:
+            os.link(old, new)
+        except OSError as error:
+            if error.errno not in NO_LINK:
+                raise
+            return False
+        return True
 
     def remove(self, path: Path) -> None:
         os.unlink(path)

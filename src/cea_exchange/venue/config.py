@@ -71,6 +71,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         The next day opens only after the registry has confirmed the last.
     session_silence_s_max
         A session that sends nothing for so long has ended.
+    snapshot_commands
+        A snapshot is taken after so many commands, and at each day's close; 0 is never.
+    archive
+        Where segments of the journal go that a snapshot covers; ``DIR/archive`` if left out.
     """
 
     profile: str = "cea"
@@ -89,6 +93,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
     wait_for_confirmation: bool = True
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
+    snapshot_commands: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000
+    archive: str | None = None
 
     def __post_init__(self) -> None:
         for key in filter(None, (self.registry_public_key, *self.settlement_keys)):
@@ -105,6 +111,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         if self.admin_keys is not None:
             return frozenset(self.admin_keys)
         return frozenset({public_key_load(data / "keys", "admin")})
+
+    def archive_folder(self, data: Path) -> Path:
+        """Return the folder of archived segments."""
+        return data / "archive" if self.archive is None else Path(self.archive)
 
     def registry_endpoints_file(self, data: Path) -> Path:
         """Return the file in which the registry says where it listens."""

@@ -20,7 +20,7 @@ import zmq
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.journal import FolderLock
+from cea_exchange.journal import FolderLock, Storage
 from cea_exchange.protocol import control
 from cea_exchange.protocol.security import (
     AllowList,
@@ -57,6 +57,8 @@ class VenueDaemon:
         The data folder; locked until `close`.
     core_class
         The market core; the compiled one if left out.
+    storage
+        The file system; the operating system's if left out.
 
     Raises
     ------
@@ -65,7 +67,12 @@ class VenueDaemon:
     """
 
     def __init__(
-        self, config: VenueConfig, data: Path | str, *, core_class: type | None = None
+        self,
+        config: VenueConfig,
+        data: Path | str,
+        *,
+        core_class: type | None = None,
+        storage: Storage | None = None,
     ) -> None:
         self.config = config
         self.data = Path(data)
@@ -73,13 +80,13 @@ class VenueDaemon:
         self._lock = FolderLock(self.data, "venue.lock")
         self._context = zmq.Context()
         try:
-            self._open(core_class)
+            self._open(core_class, storage)
         except BaseException:
             self._context.destroy(linger=0)
             self._lock.release()
             raise
 
-    def _open(self, core_class: type | None) -> None:
+    def _open(self, core_class: type | None, storage: Storage | None) -> None:
         config = self.config
         self._keys = CurveKeys.load(self.data / "keys", "venue")
         self._clock = VenueClock(config.clock)
@@ -88,6 +95,9 @@ class VenueDaemon:
             load_profile(config.profile),
             now_ns=self._clock.now_ns,
             core_class=core_class,
+            storage=storage,
+            snapshot_commands=config.snapshot_commands,
+            archive=config.archive_folder(self.data),
         )
         self.machine = self.sequencer.machine
         self._clock.not_before(self.machine.time_ns)
@@ -194,6 +204,7 @@ class VenueDaemon:
             self._admin.turn()
         self._registry.turn()
         self._day.turn()
+        self.sequencer.turn()
         self._heartbeat_turn(time.monotonic())
 
     def close(self) -> None:

@@ -2,76 +2,124 @@
 
     account's report_seq -> event      settlement_seq -> event      key and id -> acceptance
 
-Kept in memory as plain arrays of event sequence numbers, 8 bytes each; filled by replay at start.
+The lists are in blocks in a file; in memory is only the unfinished block of each, so that memory
+doesn't grow with the days. The file follows the journal as the event store does: replay writes the
+same blocks again, and a snapshot says how many of them it goes on from.
 """
 
-from array import array
-from bisect import bisect_left
-from collections import defaultdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from cea_exchange._reports import reports_place
-from cea_exchange.domain.records import CommandKind, EventKind, Reason
+from cea_exchange._event_lists import BLOCK_BYTES, SETTLEMENT, EventLists
+from cea_exchange.domain.records import CommandKind, EventKind
+from cea_exchange.journal import EventStore, JournalError, Storage
 
-SEQ_BYTES = 8
+INDEX_FILE_NAME = "index.blocks"
+
+_NO_SEQS = np.zeros(0, np.uint64)
 
 
 class EventIndex:
     """Finds events by their place in a stream; see the module's drawing.
 
-    Attributes
+    Parameters
     ----------
-    settlement : array of u64
-        Event sequence by `settlement_seq` - 1.
+    blocks
+        Where full blocks are written: rows of `BLOCK_BYTES`.
     """
 
-    def __init__(self) -> None:
-        self.settlement = array("Q")
-        self._reports: dict[int, array] = defaultdict(lambda: array("Q"))
-        self._accepted: dict[int, tuple[array, array]] = {}
+    def __init__(self, blocks: EventStore) -> None:
+        blocks.truncate(0)
+        self._blocks = blocks
+        self._lists = EventLists()
+
+    @classmethod
+    def open(cls, directory: Path, *, log_id: str, storage: Storage) -> "EventIndex":
+        """Return an empty index over the file in a folder, which it writes anew."""
+        return cls(_blocks_open(directory, log_id, storage))
+
+    @classmethod
+    def restore(
+        cls, state: dict[str, Any], directory: Path, *, log_id: str, storage: Storage
+    ) -> "EventIndex":
+        """Go on from a snapshot's `state`.
+
+        Raises
+        ------
+        JournalError
+            The file has not the blocks that the state speaks of; replay writes them.
+        """
+        blocks = _blocks_open(directory, log_id, storage)
+        lists = EventLists()
+        lists.restore(state)
+        if blocks.count < lists.block_count:
+            count = blocks.count
+            blocks.close()
+            raise JournalError(
+                INDEX_FILE_NAME, 0, f"{lists.block_count} blocks were expected, were {count}"
+            )
+        blocks.truncate(lists.block_count)
+        index = cls.__new__(cls)
+        index._blocks, index._lists = blocks, lists
+        return index
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` goes on from, once the written blocks are on disk."""
+        return self._lists.state()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether all full blocks are in the file, or some wait for room on the disk."""
+        return self._blocks.written_count == self._blocks.count
+
+    def close(self) -> None:
+        """Release the file."""
+        self._blocks.close()
 
     def add(self, events: np.ndarray) -> None:
         """Take in new events, in their order."""
-        if not len(events):
-            return
-        if (events["kind"] == EventKind.DAY_OPENED).any():
-            # Ids begin anew with each trading day, and no command of the day before is retried.
-            self._accepted.clear()
-        settled = events["seq"][events["settlement_seq"] != 0]
-        self.settlement.frombytes(settled.tobytes())
-        accounts, ends, rows, _ = reports_place(events)
-        seqs, first = events["seq"][rows].tobytes(), 0
-        for account, end in zip(accounts.tolist(), (ends * SEQ_BYTES).tolist(), strict=True):
-            self._reports[account].frombytes(seqs[first:end])
-            first = end
-        self._add_accepted(events)
+        self._lists.take(events)
+        blocks = self._lists.blocks_take()
+        if blocks:
+            self._blocks.append(blocks)
 
-    def _add_accepted(self, events: np.ndarray) -> None:
-        kind = events["kind"]
-        accepted = (kind == EventKind.ORDER_ACCEPTED) | (kind == EventKind.ORDER_AMENDED)
-        accepted |= (kind == EventKind.ORDER_CANCELED) & (events["reason"] == Reason.REQUESTED)
-        rows = events[accepted]
-        keys = operator_keys(rows)
-        order = np.argsort(keys, kind="stable")
-        rows, keys = rows[order], keys[order]
-        for key, group in groups_of(keys):
-            ids, seqs = self._accepted.setdefault(key, (array("Q"), array("Q")))
-            ids.frombytes(rows["client_order_id"][group].tobytes())
-            seqs.frombytes(rows["seq"][group].tobytes())
+    def report_events(self, account_index: int, first: int, count: int) -> np.ndarray:
+        """Return the event sequences (u64) of an account's reports from number `first` on."""
+        return self._entries(account_index, first, count)
 
-    def report_events(self, account_index: int, first: int, count: int) -> array:
-        """Return the event sequences of an account's reports from number `first` on."""
-        reports = self._reports.get(account_index)
-        if reports is None or first < 1:
-            return array("Q")
-        return reports[first - 1 : first - 1 + count]
+    def settlement_events(self, first: int, count: int) -> np.ndarray:
+        """Return the event sequences (u64) of the settlement stream from number `first` on."""
+        return self._entries(SETTLEMENT, first, count)
 
     def accepted_event(self, operator_key: int, client_order_id: int) -> int:
         """Return the event by which today's command of that id was accepted; 0 if none was."""
-        ids, seqs = self._accepted.get(operator_key, ((), ()))
-        place = bisect_left(ids, client_order_id)
-        return seqs[place] if place < len(ids) and ids[place] == client_order_id else 0
+        account_index, operator_index = operator_key >> 16, operator_key & 0xFFFF
+        event_seq, block = self._lists.accepted(account_index, operator_index, client_order_id)
+        if block is None:
+            return event_seq
+        pairs = np.frombuffer(self._blocks.read(block + 1, 1), np.uint64).reshape(-1, 2)
+        place = int(np.searchsorted(pairs[:, 0], np.uint64(client_order_id)))
+        found = place < len(pairs) and int(pairs[place, 0]) == client_order_id
+        return int(pairs[place, 1]) if found else 0
+
+    def _entries(self, owner: int, first: int, count: int) -> np.ndarray:
+        blocks, skipped, found, rest = self._lists.entries(owner, first, count)
+        if not found:
+            return _NO_SEQS
+        parts = [self._blocks.read(block + 1, 1) for block in blocks]
+        return np.frombuffer(b"".join((*parts, rest)), np.uint64)[skipped : skipped + found]
+
+
+def _blocks_open(directory: Path, log_id: str, storage: Storage) -> EventStore:
+    named = {"row_bytes": BLOCK_BYTES, "file_name": INDEX_FILE_NAME, "storage": storage}
+    try:
+        return EventStore.open(directory, log_id=log_id, **named)
+    except JournalError:
+        # Of another journal, or damaged: replay writes it anew.
+        storage.remove(directory / INDEX_FILE_NAME)
+        return EventStore.open(directory, log_id=log_id, **named)
 
 
 def groups_of(sorted_values: np.ndarray) -> list[tuple[int, slice]]:

@@ -184,7 +184,7 @@ class OrderEntry:
         count = min(count, REPLAY_COUNT_MAX)
         seqs = self._sequencer.index.report_events(session.account_index, first, count)
         # A trade with oneself is there twice; the store is read by ascending sequence.
-        events = self._sequencer.event_rows(np.unique(np.frombuffer(seqs, np.uint64)))
+        events = self._sequencer.event_rows(np.unique(seqs))
         for account, reports in reports_by_account(events):
             if account == session.account_index:
                 self._send_reports(session, reports[: len(seqs)])

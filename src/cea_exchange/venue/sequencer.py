@@ -2,11 +2,12 @@
 
     append to the journal -> (apply in memory | fdatasync) -> event store -> release
 
+At the start `recovery` brings the state back; `snapshots` keeps it from time to time.
 Nothing of a batch is returned before it is on disk. Usable without sockets.
 """
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -14,26 +15,21 @@ import numpy as np
 
 from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import (
-    COMMAND_DTYPE,
-    EVENT_DTYPE,
-    SCHEMA_VERSION,
-    EventKind,
-)
+from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
     EventStore,
-    Frame,
     FrameKind,
     Identity,
     Journal,
-    JournalError,
     JournalFull,
     OsStorage,
-    SegmentReader,
+    SnapshotHeader,
     Storage,
 )
-from cea_exchange.protocol.control import Control, control_decode, control_encode
+from cea_exchange.protocol.control import Control, control_encode
 from cea_exchange.venue.event_index import EventIndex
+from cea_exchange.venue.recovery import recover
+from cea_exchange.venue.snapshots import SnapshotBody, SnapshotPlan, SnapshotWriter
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 CHECKPOINT_COMMANDS = 65_536
@@ -64,6 +60,7 @@ class Sequencer:
         index: EventIndex,
         *,
         now_ns: Callable[[], int],
+        snapshots: SnapshotWriter,
     ) -> None:
         self.machine = machine
         self.journal = journal
@@ -71,7 +68,10 @@ class Sequencer:
         self.checkpoints_on = True
         self._store = store
         self._now_ns = now_ns
+        self._snapshots = snapshots
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="fdatasync")
+        self._store_helper = ThreadPoolExecutor(1, thread_name_prefix="fdatasync-events")
+        self._store_synced: Future = self._store_helper.submit(store.sync_written)
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
 
     @classmethod
@@ -83,8 +83,10 @@ class Sequencer:
         now_ns: Callable[[], int],
         core_class: type | None = None,
         storage: Storage | None = None,
+        snapshot_commands: int = 0,
+        archive: Path | None = None,
     ) -> "Sequencer":
-        """Replay ``directory/journal`` and stand ready at its end.
+        """Recover ``directory``, snapshot and journal, and stand ready at the journal's end.
 
         Parameters
         ----------
@@ -94,30 +96,42 @@ class Sequencer:
             The rules; a journal written under others is refused.
         now_ns
             The venue's clock. Journaled time never goes back, whatever it says.
+        snapshot_commands
+            `turn` takes a snapshot after so many commands, and at each day's close; 0 is never.
+        archive
+            Where segments go that a snapshot covers, and where they are looked for that are no
+            more in the journal's folder.
 
         Raises
         ------
         JournalError
-            The journal is damaged, or the event store has what the journal has not, or differs
-            from it: acknowledged work is missing. The message names the place.
+            The journal is damaged, or of another profile, schema or format; or the event store or
+            a snapshot has what the journal has not, or differs from it: acknowledged work is
+            missing. The message names the place.
         StateDiverged
             Replay comes to another state than a checkpoint recorded.
         """
         directory, storage = Path(directory), storage or OsStorage()
-        machine, index = VenueStateMachine(profile, core_class), EventIndex()
         identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
-
-        def store_open(log_id: str) -> EventStore:
-            return EventStore.open(directory / "events", log_id=log_id, storage=storage)
-
-        reader = SegmentReader(directory / "journal", storage=storage, cut_torn_tail=True)
-        # All is compared before the journal is opened for writing: that cuts a torn tail for good.
-        store = _recover(reader, machine, index, identity, store_open)
-        if store is None and storage.names(directory / "events"):
-            raise JournalError("journal", 1, "there is an event store, but no journal")
-        journal = Journal.open(directory / "journal", identity=identity, storage=storage)
-        store = store or store_open(journal.log_id)
-        return cls(machine, journal, store, index, now_ns=now_ns)
+        found = recover(
+            directory, profile, identity, core_class=core_class, storage=storage, archive=archive
+        )
+        journal = Journal.open(
+            directory / "journal", identity=identity, storage=storage, tail=found.tail
+        )
+        store, index = found.store, found.index
+        if store is None or index is None:
+            named = {"log_id": journal.log_id, "storage": storage}
+            store = EventStore.open(directory / "events", **named)
+            index = EventIndex.open(directory / "events", **named)
+        snapshots = SnapshotWriter(
+            directory,
+            SnapshotPlan(snapshot_commands, archive),
+            identity,
+            storage=storage,
+            command_seq=found.snapshot_command_seq,
+        )
+        return cls(found.machine, journal, store, index, now_ns=now_ns, snapshots=snapshots)
 
     def run_records(self, records: np.ndarray) -> np.ndarray:
         """Journal a batch of trading commands, apply it, and return its events once on disk.
@@ -182,11 +196,40 @@ class Sequencer:
             rows[group] = read[(seqs[group] - np.uint64(first)).astype(np.intp)]
         return rows
 
+    def turn(self) -> None:
+        """Between two batches: take a snapshot if one is due, hear of the last one."""
+        try:
+            self._snapshots.turn(self.machine.core.command_seq, self._snapshot)
+        except JournalFull:
+            # The next turn tries again.
+            return
+
     def close(self) -> None:
         """Seal the journal and sync the event store."""
+        self._snapshots.close()
         self._helper.shutdown(wait=True)
+        self._store_helper.shutdown(wait=True)
         self.journal.close()
         self._store.close()
+        self.index.close()
+
+    def _snapshot(self) -> Callable[[], tuple[SnapshotHeader, SnapshotBody]]:
+        if self._store.written_count < self._store.count or not self.index.is_written:
+            raise JournalFull("no room for the events that a snapshot would go on from")
+        point = self.journal.point()
+
+        def make() -> tuple[SnapshotHeader, SnapshotBody]:
+            core = self.machine.core
+            header = SnapshotHeader(
+                log_id=self.journal.log_id,
+                identity=self.journal.identity,
+                point=point,
+                event_count=core.event_seq,
+                state_hash=core.state_hash(),
+            )
+            return header, SnapshotBody(self.machine.snapshot(), self.index.state())
+
+        return make
 
     def _stamp(self) -> int:
         return max(self._now_ns(), self.journal.last_time_ns, self.machine.time_ns)
@@ -200,6 +243,8 @@ class Sequencer:
     def _keep(self, events: np.ndarray) -> None:
         self._store.append(events.tobytes())
         self.index.add(events)
+        if (events["kind"] == EventKind.DAY_CLOSED).any():
+            self._snapshots.day_closed()
 
     def _with_checkpoint(self, events: np.ndarray) -> np.ndarray:
         block = self.machine.core.command_seq // CHECKPOINT_COMMANDS
@@ -214,112 +259,11 @@ class Sequencer:
         self._checkpoint_block = block
         self.journal.sync()
         self._keep(checkpoint)
-        self._store.sync()
+        # Nothing waits for it: replay would make the rows again.
+        if self._store_synced.done():
+            self._store_synced.result()
+            self._store_synced = self._store_helper.submit(self._store.sync_written)
         return np.concatenate((events, checkpoint))
 
 
 _NO_EVENTS = np.zeros(0, EVENT_DTYPE)
-
-
-def frame_apply(machine: VenueStateMachine, frame: Frame, *, lend: bool = False) -> np.ndarray:
-    """Apply one journal frame to a state machine and return its events.
-
-    With `lend` they may be the machine's own rows, good until the next frame.
-
-    Raises
-    ------
-    JournalError
-        The frame's payload is not what its kind says, or doesn't fit the state.
-    """
-    try:
-        if frame.kind == FrameKind.RECORDS:
-            records = np.frombuffer(frame.payload, COMMAND_DTYPE)
-            if len(records) != frame.count:
-                raise ValueError(f"expected {frame.count} records, came {len(records)}")
-            return machine.apply_records(records, frame.time_ns, lend=lend)
-        return machine.apply_control(control_decode(frame.payload))
-    except ValueError as error:
-        raise JournalError("journal", frame.first_seq, str(error)) from error
-
-
-class _StoreCheck:
-    """Compares the event store with replay, then repairs what a lost machine left of its tail.
-
-    Rows are written after the journal's sync and synced themselves only now and then, so a power
-    loss may leave holes: bytes that are zero. Any other difference is damage.
-    """
-
-    def __init__(self, store: EventStore) -> None:
-        self.store = store
-        self._last_event = 0
-        self._hole_first = 0
-        self._made_since_hole: list[bytes] = []
-
-    def follow(self, events: np.ndarray, seq: int) -> None:
-        """Compare the events of the frame that starts at `seq`."""
-        first, made = self._last_event + 1, events.tobytes()
-        self._last_event += len(events)
-        known = np.frombuffer(self.store.read(first, len(events)), np.uint8)
-        expected = np.frombuffer(made, np.uint8)[: len(known)]
-        differs = known != expected
-        if known[differs].any():
-            raise JournalError(
-                "events.rows",
-                seq,
-                f"events {first} to {self._last_event} differ from what replay gives",
-            )
-        if not self._hole_first and (differs.any() or len(known) < len(made)):
-            self._hole_first = first
-        if self._hole_first:
-            self._made_since_hole.append(made)
-
-    def finish(self, next_seq: int) -> EventStore:
-        """Refuse a store that knows more than the journal; rebuild the tail of one that is short.
-
-        Nothing is written before everything was compared.
-        """
-        if self.store.count > self._last_event:
-            raise JournalError(
-                "events.rows",
-                next_seq,
-                f"the event store knows event {self.store.count}, the journal ends at event "
-                f"{self._last_event}: acknowledged work is missing from the journal",
-            )
-        if self._hole_first:
-            self.store.truncate(min(self._hole_first - 1, self.store.count))
-            for made in self._made_since_hole:
-                self.store.append(made)
-        return self.store
-
-
-def _recover(
-    reader: SegmentReader,
-    machine: VenueStateMachine,
-    index: EventIndex,
-    identity: Identity,
-    store_open: Callable[[str], EventStore],
-) -> EventStore | None:
-    """Apply all frames, and bring the event store to what they give; None without a journal."""
-    check, headers_checked, next_seq = None, 0, 1
-    for frame in reader.frames():
-        check = check or _StoreCheck(store_open(reader.headers[0].log_id))
-        for header in reader.headers[headers_checked:]:
-            _profile_check(header.first_seq, identity, header.identity)
-        headers_checked = len(reader.headers)
-        events = frame_apply(machine, frame)
-        index.add(events)
-        check.follow(events, frame.first_seq)
-        next_seq = frame.first_seq + frame.count
-    if check is None and reader.headers:
-        check = _StoreCheck(store_open(reader.headers[0].log_id))
-    return None if check is None else check.finish(next_seq)
-
-
-def _profile_check(seq: int, expected: Identity, found: Identity) -> None:
-    if expected.profile_hash != found.profile_hash:
-        raise JournalError(
-            "journal",
-            seq,
-            f"profile hash {expected.profile_hash} was expected, the segment was written under "
-            f"{found.profile_hash}",
-        )

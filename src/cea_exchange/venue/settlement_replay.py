@@ -45,8 +45,8 @@ class SettlementReplay:
                 continue
             rows = np.zeros(0, EVENT_DTYPE)
             if request.first >= 1 and request.log_id in (None, self._log_id):
-                first, count = request.first - 1, min(request.count, REPLAY_COUNT_MAX)
-                seqs = self._sequencer.index.settlement[first : first + count]
+                count = min(request.count, REPLAY_COUNT_MAX)
+                seqs = self._sequencer.index.settlement_events(request.first, count)
                 rows = self._sequencer.event_rows(seqs)
             payload = rows.tobytes()
             header = settlement_header(self._log_id, request.first, len(rows), payload)

@@ -4,8 +4,9 @@ The daemon, `verify` and the tests all run the journal through `VenueStateMachin
 clock and touches no file or socket: the same frames give the same events and the same hashes.
 """
 
-from typing import Any
+from typing import Any, Self
 
+import msgspec
 import numpy as np
 from msgspec import Struct
 
@@ -43,6 +44,32 @@ class KeyHolder(Struct, frozen=True):
     account_index: int
     operator_index: int
     role: str
+
+
+class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a snapshot keeps of a `VenueStateMachine`, by the names of its attributes."""
+
+    core: bytes
+    product_names: list[str]
+    account_names: list[str]
+    account_groups: list[str]
+    keys: dict[str, KeyHolder]
+    feed_seq: int
+    feed_last: control.FeedCommand | None
+    confirmed_date: int
+    confirmed_seq: int
+    time_ns: int
+
+
+STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
+"""The attributes that decide what comes next, apart from the market itself."""
+DERIVED_NAMES = ("_products", "_accounts", "_groups")
+"""Those that follow from the others."""
+FIXED_NAMES = ("profile", "core", "_rows", "_rows_lent", "_acts")
+"""Those that are the same in every machine, or have a snapshot of their own."""
+
+_STATE_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_STATE_DECODER = msgspec.msgpack.Decoder(MachineState)
 
 
 def compiled_market() -> type:
@@ -96,6 +123,7 @@ class VenueStateMachine:
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
         self._rows = np.zeros(4096, EVENT_DTYPE)
+        self._rows_lent = np.zeros(4096, EVENT_DTYPE)
         self._acts = {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
@@ -114,6 +142,37 @@ class VenueStateMachine:
             control.Checkpoint: self._checkpoint,
             control.SettlementConfirmed: self._settlement_confirmed,
         }
+
+    # -- Snapshots ----------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Return the whole state; `restore` makes the same machine of it."""
+        kept = {name: getattr(self, name) for name in STATE_NAMES}
+        return _STATE_ENCODER.encode(MachineState(core=self.core.snapshot(), **kept))
+
+    @classmethod
+    def restore(cls, profile: Profile, data: bytes, core_class: type | None = None) -> Self:
+        """Return the machine that a snapshot was taken of.
+
+        Raises
+        ------
+        ValueError
+            The bytes are no snapshot, or of no state that a machine could have.
+        """
+        try:
+            state = _STATE_DECODER.decode(data)
+        except control.DECODE_ERRORS as error:
+            raise ValueError(f"data must be the snapshot of a machine: {error}") from error
+        core = (core_class or compiled_market()).from_snapshot(profile.rules, state.core)
+        machine = cls(profile, core_class)
+        machine.core = core
+        for name in STATE_NAMES:
+            setattr(machine, name, getattr(state, name))
+        machine._products = {name: index for index, name in enumerate(machine.product_names)}
+        machine._accounts = {name: index for index, name in enumerate(machine.account_names)}
+        for group in filter(None, machine.account_groups):
+            machine._groups.setdefault(group, len(machine._groups))
+        return machine
 
     # -- Names --------------------------------------------------------------------------------
 
@@ -139,8 +198,8 @@ class VenueStateMachine:
         time_ns
             The journaled time of the batch.
         lend
-            Return the machine's own rows where they hold all events: the next call writes over
-            them.
+            Return the machine's own rows where they hold all events: the call after the next
+            writes over them.
         """
         self.time_ns = max(self.time_ns, time_ns)
         parts = []
@@ -149,7 +208,8 @@ class VenueStateMachine:
         while len(records):
             consumed, produced = self.core.process(records, self._rows)
             if lend and not parts and consumed == len(records):
-                return self._rows[:produced]
+                lent, self._rows, self._rows_lent = self._rows, self._rows_lent, self._rows
+                return lent[:produced]
             parts.append(self._rows[:produced].copy())
             records = records[consumed:]
             if self.core.rows_needed > len(self._rows):

@@ -25,7 +25,7 @@ from cea_exchange.journal import (
     Storage,
     event_rows_read,
 )
-from cea_exchange.venue.sequencer import frame_apply
+from cea_exchange.venue.recovery import frame_apply
 from cea_exchange.venue.state_machine import StateDiverged, VenueStateMachine
 
 

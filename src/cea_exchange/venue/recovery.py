@@ -1,0 +1,392 @@
+"""From what is on disk to a running state: the newest good snapshot, then the journal's tail.
+
+    snapshot --> machine, index --> frames of the tail applied --> event store compared, or rebuilt
+
+Everything is compared before the journal is opened for writing: that cuts a torn tail for good.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import structlog
+
+from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.records import COMMAND_DTYPE
+from cea_exchange.journal import (
+    EventStore,
+    Frame,
+    FrameKind,
+    Identity,
+    JournalError,
+    JournalPoint,
+    SegmentReader,
+    Snapshot,
+    Storage,
+    snapshot_paths,
+    snapshot_read,
+)
+from cea_exchange.journal.segment import (
+    SegmentHeader,
+    Tail,
+    segment_header_read,
+    segment_name,
+    segment_paths,
+)
+from cea_exchange.protocol.control import control_decode
+from cea_exchange.venue.event_index import EventIndex
+from cea_exchange.venue.snapshots import body_decode
+from cea_exchange.venue.state_machine import VenueStateMachine
+
+COMMANDS_PER_BATCH = 2_048
+"""Frames are joined up to this many commands: applying one after the other would cost more."""
+EVENTS_FEW = 64
+
+log = structlog.get_logger("venue")
+
+
+class Recovered(NamedTuple):
+    """The state that a data folder holds."""
+
+    machine: VenueStateMachine
+    tail: Tail
+    """How the journal ends; without a `path` there is none."""
+    index: EventIndex | None
+    """None without a journal, like the store."""
+    store: EventStore | None
+    snapshot_command_seq: int
+    """Commands that the newest snapshot has; 0 without one."""
+
+
+class _Start(NamedTuple):
+    """Where replay begins."""
+
+    machine: VenueStateMachine
+    index: EventIndex
+    point: JournalPoint | None
+    event_count: int
+
+
+class _Folder(NamedTuple):
+    """What is to be recovered, and by which rules."""
+
+    directory: Path
+    profile: Profile
+    identity: Identity
+    core_class: type | None
+    storage: Storage
+    archive: Path | None
+
+
+def recover(
+    directory: Path,
+    profile: Profile,
+    identity: Identity,
+    *,
+    core_class: type | None,
+    storage: Storage,
+    archive: Path | None,
+) -> Recovered:
+    """Bring a data folder's state back, and the event store to what the journal gives.
+
+    Raises
+    ------
+    JournalError
+        The journal is damaged, of another profile, schema or format, or it ends before what a
+        snapshot or the event store has: acknowledged work is missing. Names the place.
+    StateDiverged
+        Replay comes to another state than a checkpoint recorded.
+    """
+    folder = _Folder(directory, profile, identity, core_class, storage, archive)
+    paths = segment_paths(directory / "journal", storage, archive=archive)
+    if not paths:
+        return _nothing(folder)
+    header = segment_header_read(paths[-1], storage)
+    identity_check(paths[-1].name, header, identity)
+    named = {"log_id": header.log_id, "storage": storage}
+    store = EventStore.open(directory / "events", **named)
+    start = _newest_start(folder, header, store)
+    if start is None:
+        machine = VenueStateMachine(profile, core_class)
+        start = _Start(machine, EventIndex.open(directory / "events", **named), None, 0)
+    command_seq = start.machine.core.command_seq if start.point else 0
+    tail = _replay(folder, start, _StoreCheck(store, start.event_count))
+    return Recovered(start.machine, tail, start.index, store, command_seq)
+
+
+def _nothing(folder: _Folder) -> Recovered:
+    for name in ("events", "snapshots"):
+        if folder.storage.names(folder.directory / name):
+            raise JournalError("journal", 1, f"there is {name}, but no journal")
+    machine = VenueStateMachine(folder.profile, folder.core_class)
+    tail = SegmentReader(folder.directory / "journal", storage=folder.storage).tail
+    return Recovered(machine, tail, None, None, 0)
+
+
+# -- The newest good snapshot ----------------------------------------------------------------------
+
+
+def _newest_start(folder: _Folder, header: SegmentHeader, store: EventStore) -> _Start | None:
+    for path in snapshot_paths(folder.directory / "snapshots", storage=folder.storage):
+        try:
+            snapshot = snapshot_read(path, storage=folder.storage)
+            snapshot_check(snapshot, header, folder.identity, store.count)
+            start = _start_from(folder, snapshot)
+        except (JournalError, ValueError) as error:
+            log.warning("snapshot_refused", snapshot=path.name, error=str(error))
+            continue
+        log.info("snapshot_taken_up", snapshot=path.name)
+        return start
+    return None
+
+
+def snapshot_check(
+    snapshot: Snapshot, header: SegmentHeader, identity: Identity, event_count: int
+) -> None:
+    """Refuse a snapshot of another journal, profile or schema, or of events that are lost."""
+    found = snapshot.header
+    for what, expected, came in (
+        ("log_id", header.log_id, found.log_id),
+        ("profile hash", identity.profile_hash, found.identity.profile_hash),
+        ("schema", identity.schema_version, found.identity.schema_version),
+    ):
+        if expected != came:
+            raise ValueError(f"{what} {expected} was expected, the snapshot's is {came}")
+    if event_count < found.event_count:
+        raise ValueError(f"it goes on from event {found.event_count}, the store has {event_count}")
+
+
+def _start_from(folder: _Folder, snapshot: Snapshot) -> _Start:
+    header = snapshot.header
+    body = body_decode(snapshot.body)
+    machine = VenueStateMachine.restore(folder.profile, body.machine, folder.core_class)
+    found = (machine.core.state_hash(), machine.core.event_seq)
+    if found != (header.state_hash, header.event_count):
+        raise ValueError(
+            f"state {header.state_hash:016x} at event {header.event_count} was expected, the body "
+            f"is of {found[0]:016x} at {found[1]}"
+        )
+    index = EventIndex.restore(
+        body.index,
+        folder.directory / "events",
+        log_id=header.log_id,
+        storage=folder.storage,
+    )
+    return _Start(machine, index, header.point, header.event_count)
+
+
+# -- Replay ----------------------------------------------------------------------------------------
+
+
+def _replay(folder: _Folder, start: _Start, check: "_StoreCheck") -> Tail:
+    """Apply what follows a start. The market runs while the events of the last batch are kept."""
+    reader = SegmentReader(
+        folder.directory / "journal",
+        storage=folder.storage,
+        cut_torn_tail=True,
+        archive=folder.archive,
+        start=start.point,
+    )
+
+    headers_checked = 0
+    try:
+        with _Keeper(start.index, check) as keeper:
+            for frame in frames_joined(reader.frames()):
+                for header in reader.headers[headers_checked:]:
+                    identity_check(segment_name(header.first_seq), header, folder.identity)
+                headers_checked = len(reader.headers)
+                events = frame_apply(start.machine, frame, lend=True)
+                keeper.take(events, frame.first_seq)
+        check.finish(reader.tail.next_seq)
+    except BaseException:
+        check.undo()
+        raise
+    return reader.tail
+
+
+class _Keeper:
+    """Indexes and compares events in a thread of its own, a batch behind the market."""
+
+    def __init__(self, index: EventIndex, check: "_StoreCheck") -> None:
+        self._index = index
+        self._check = check
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="events")
+        self._kept: Future | None = None
+        self._few: list[np.ndarray] = []
+        self._few_seq = 0
+
+    def take(self, events: np.ndarray, seq: int) -> None:
+        """Take the events of the frame at `seq`; they may be lent until the frame after the next.
+
+        Those of control messages are few: handing them over one by one would cost the most.
+        """
+        self._wait()
+        if len(events) < EVENTS_FEW:
+            self._few_seq = self._few_seq if self._few else seq
+            self._few.append(events.copy())
+            if len(self._few) < EVENTS_FEW:
+                return
+        self._hand_over_few()
+        if len(events) >= EVENTS_FEW:
+            self._hand_over(events, seq)
+
+    def __enter__(self) -> "_Keeper":
+        return self
+
+    def __exit__(self, kind: object, *exception: object) -> None:
+        try:
+            if kind is None:
+                self._hand_over_few()
+                self._wait()
+        finally:
+            self._helper.shutdown(wait=True)
+
+    def _hand_over_few(self) -> None:
+        if self._few:
+            few, self._few = self._few, []
+            self._hand_over(np.concatenate(few), self._few_seq)
+
+    def _hand_over(self, events: np.ndarray, seq: int) -> None:
+        self._wait()
+        self._kept = self._helper.submit(self._keep, events, seq)
+
+    def _wait(self) -> None:
+        if self._kept is not None:
+            self._kept.result()
+
+    def _keep(self, events: np.ndarray, seq: int) -> None:
+        self._index.add(events)
+        self._check.follow(events, seq)
+
+
+def identity_check(place: str, header: SegmentHeader, expected: Identity) -> None:
+    """Refuse a segment that was written under another profile or schema than this program's."""
+    found = header.identity
+    for what, ours, theirs in (
+        ("profile hash", expected.profile_hash, found.profile_hash),
+        ("schema", expected.schema_version, found.schema_version),
+    ):
+        if ours != theirs:
+            raise JournalError(
+                place,
+                header.first_seq,
+                f"{what} {ours} was expected, the segment was written under {theirs}",
+            )
+
+
+def frames_joined(
+    frames: Iterable[Frame], commands_max: int = COMMANDS_PER_BATCH
+) -> Iterator[Frame]:
+    """Join neighbouring frames of commands into larger ones; the market can't tell."""
+    parts: list[Frame] = []
+    count = 0
+    for frame in frames:
+        whole = len(frame.payload) == frame.count * COMMAND_DTYPE.itemsize
+        joins = frame.kind == FrameKind.RECORDS and whole
+        if parts and (not joins or count + frame.count > commands_max):
+            yield _joined(parts, count)
+            parts, count = [], 0
+        if not joins:
+            yield frame
+            continue
+        parts.append(frame)
+        count += frame.count
+    if parts:
+        yield _joined(parts, count)
+
+
+def _joined(parts: list[Frame], count: int) -> Frame:
+    if len(parts) == 1:
+        return parts[0]
+    payload = b"".join([part.payload for part in parts])
+    return parts[0]._replace(count=count, time_ns=parts[-1].time_ns, payload=payload)
+
+
+def frame_apply(machine: VenueStateMachine, frame: Frame, *, lend: bool = False) -> np.ndarray:
+    """Apply one journal frame to a state machine and return its events.
+
+    With `lend` they may be the machine's own rows, good until the frame after the next.
+
+    Raises
+    ------
+    JournalError
+        The frame's payload is not what its kind says, or doesn't fit the state.
+    """
+    try:
+        if frame.kind == FrameKind.RECORDS:
+            records = np.frombuffer(frame.payload, COMMAND_DTYPE)
+            if len(records) != frame.count:
+                raise ValueError(f"expected {frame.count} records, came {len(records)}")
+            return machine.apply_records(records, frame.time_ns, lend=lend)
+        return machine.apply_control(control_decode(frame.payload))
+    except ValueError as error:
+        raise JournalError("journal", frame.first_seq, str(error)) from error
+
+
+class _StoreCheck:
+    """Compares the event store with replay, then repairs what a lost machine left of its tail.
+
+    Rows are written after the journal's sync and synced themselves only now and then, so a power
+    loss may leave holes: bytes that are zero. Any other difference is damage.
+    """
+
+    def __init__(self, store: EventStore, event_count: int) -> None:
+        self._store = store
+        self._known_count = store.count
+        self._last_event = event_count
+        self._hole_first = 0
+        self._made_since_hole: list[bytes] = []
+
+    def follow(self, events: np.ndarray, seq: int) -> None:
+        """Compare the events of the frame that starts at `seq`."""
+        first = self._last_event + 1
+        self._last_event += len(events)
+        if not self._hole_first and first <= self._known_count:
+            known = np.frombuffer(self._store.read(first, len(events)), np.uint64)
+            if np.array_equal(known, events.view(np.uint64)):
+                return
+        made = events.tobytes()
+        if first <= self._known_count:
+            self._compare(first, made, seq)
+            self._made_since_hole.append(made)
+            self._hole_first = self._hole_first or first
+        if self._last_event > self._known_count:
+            # All that the store had is compared.
+            self._rebuild()
+            missing = self._last_event - self._store.count
+            self._store.append(made[len(made) - missing * self._store.row_bytes :])
+
+    def _compare(self, first: int, made: bytes, seq: int) -> None:
+        count = len(made) // self._store.row_bytes
+        known = np.frombuffer(self._store.read(first, count), np.uint8)
+        differs = known != np.frombuffer(made, np.uint8)[: len(known)]
+        if known[differs].any():
+            raise JournalError(
+                "events.rows",
+                seq,
+                f"events {first} to {self._last_event} differ from what replay gives",
+            )
+
+    def _rebuild(self) -> None:
+        if self._hole_first:
+            self._store.truncate(min(self._hole_first - 1, self._store.count))
+            for made in self._made_since_hole:
+                self._store.append(made)
+        self._hole_first, self._made_since_hole = 0, []
+
+    def finish(self, next_seq: int) -> None:
+        """Refuse a store that knows more than the journal; fill the holes of one that doesn't."""
+        if self._known_count > self._last_event:
+            raise JournalError(
+                "events.rows",
+                next_seq,
+                f"the event store knows event {self._known_count}, the journal ends at event "
+                f"{self._last_event}: acknowledged work is missing from the journal",
+            )
+        self._rebuild()
+
+    def undo(self) -> None:
+        """Take back what was added to the store: nothing starts on this journal."""
+        self._store.truncate(min(self._known_count, self._store.count))
