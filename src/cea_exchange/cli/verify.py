@@ -31,9 +31,15 @@ def verify(
     profile: Annotated[
         str | None, typer.Option(help="The profile file, if it is none of the package's.")
     ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Replay the journal; compare every recorded hash, event and settled trade with it.
+    """Replay the journal; compare every recorded hash, event, snapshot and settled trade with it.
+
+    Segments that were moved out of the journal's folder are read from the archive, and every
+    archived segment is held against the manifest.
 
     Changes nothing. Exit status 1, with the first sequence that differs, if anything does.
     """
@@ -44,7 +50,7 @@ def verify(
     try:
         loaded = load_profile(profile) if profile else None
         with FolderLock(data, "venue.lock"):
-            result = verify_data(data, profile=loaded)
+            result = verify_data(data, profile=loaded, archive=archive)
         ledger = _ledger_check(registry or data, result)
     except FolderInUse as error:
         raise CommandError(f"{error}; stop it first") from error
@@ -95,6 +101,8 @@ def _summary(result: VerifyResult, ledger: Reconciliation | None) -> dict[str, A
         "checkpoints": result.checkpoints,
         "events": result.events,
         "events_stored": result.events_stored,
+        "snapshots": result.snapshots,
+        "archived": result.archived,
         "trading_date": result.trading_date,
         "settlement_seq": result.settlement_seq,
         "state_hash": f"{result.state_hash:016x}",

@@ -22,10 +22,15 @@ from cea_exchange.journal import (
     JournalError,
     OsStorage,
     SegmentReader,
+    Snapshot,
     Storage,
+    archive_check,
     event_rows_read,
+    snapshot_paths,
+    snapshot_read,
 )
 from cea_exchange.venue.recovery import frame_apply
+from cea_exchange.venue.snapshots import body_decode
 from cea_exchange.venue.state_machine import StateDiverged, VenueStateMachine
 
 
@@ -55,6 +60,8 @@ class VerifyResult(NamedTuple):
     checkpoints: int
     events: int
     events_stored: int
+    snapshots: int
+    archived: int
     trading_date: int
     settlement_seq: int
     state_hash: int
@@ -198,8 +205,11 @@ def verify_data(
     profile: Profile | None = None,
     core_class: type | None = None,
     storage: Storage | None = None,
+    archive: Path | None = None,
 ) -> VerifyResult:
-    """Replay a data folder's journal and compare every checkpoint and every stored event.
+    """Replay a data folder's journal and compare all that was recorded beside it.
+
+    That is every checkpoint, stored event and snapshot, and the archive's manifest and files.
 
     Parameters
     ----------
@@ -211,6 +221,9 @@ def verify_data(
         The market core to replay with.
     storage : Storage, optional
         The file system.
+    archive : Path, optional
+        The archive, if it is not in the data folder. Segments that are no more in the journal's
+        folder are read from it.
 
     Raises
     ------
@@ -218,11 +231,13 @@ def verify_data(
         With the first sequence that differs, or whose bytes are not as they were written.
     """
     directory, storage = Path(directory), storage or OsStorage()
-    reader = SegmentReader(directory / "journal", storage=storage)
+    archive = directory / "archive" if archive is None else Path(archive)
+    archived = archive_check(directory / "journal", archive, storage=storage)
+    reader = SegmentReader(directory / "journal", storage=storage, archive=archive)
     replay = _Replay(reader, directory, profile, core_class, storage)
     for frame in reader.frames():
         replay.take(frame)
-    return replay.result()
+    return replay.result()._replace(archived=archived)
 
 
 class _Replay:
@@ -247,6 +262,7 @@ class _Replay:
         self._frames = self._commands = self._controls = self._checkpoints = 0
         self._settlement: list[np.ndarray] = []
         self._supply = _Supply()
+        self._snapshots = _SnapshotCheck(directory / "snapshots", storage)
 
     def take(self, frame: Frame) -> None:
         if self._machine is None:
@@ -267,6 +283,7 @@ class _Replay:
             place = f"frame at sequence {frame.first_seq}"
             raise Divergence(place, frame.first_seq, str(error)) from error
         self._check.compare(events, frame.first_seq)
+        self._snapshots.compare(self._machine, frame.first_seq + frame.count)
         self._settlement.append(events[events["settlement_seq"] > 0])
         self._supply.take(events)
         self._frames += 1
@@ -284,6 +301,7 @@ class _Replay:
             self._begin()
         core = self._machine.core
         self._check.finish(tail.next_seq)
+        self._snapshots.finish(tail.next_seq)
         try:
             core.check()
         except AssertionError as error:
@@ -301,6 +319,8 @@ class _Replay:
             checkpoints=self._checkpoints,
             events=self._check.event_count,
             events_stored=self._stored,
+            snapshots=self._snapshots.count,
+            archived=0,
             trading_date=core.trading_date,
             settlement_seq=core.settlement_seq,
             state_hash=core.state_hash(),
@@ -317,6 +337,71 @@ class _Replay:
         )
         self._stored = rows.count
         self._check = EventStoreCheck(rows)
+        self._snapshots.begin(header.log_id)
+
+
+class _SnapshotCheck:
+    """Holds every snapshot against the state that replay has at its place.
+
+    Attributes
+    ----------
+    count : int
+        Snapshots that are as replay says.
+    """
+
+    def __init__(self, directory: Path, storage: Storage):
+        self._storage = storage
+        self._waiting = snapshot_paths(directory, storage=storage)
+        self._log_id = ""
+        self.count = 0
+
+    def begin(self, log_id: str) -> None:
+        self._log_id = log_id
+
+    def compare(self, machine: VenueStateMachine, next_seq: int) -> None:
+        """Compare the snapshot taken before the sequence `next_seq`, if there is one."""
+        while self._waiting and _snapshot_seq(self._waiting[-1]) < next_seq:
+            path = self._waiting.pop()
+            snapshot = snapshot_read(path, storage=self._storage)
+            if snapshot.header.log_id != self._log_id:
+                # Of the journal before this one; a start passes it over too.
+                continue
+            fault = self._fault(snapshot, machine, next_seq)
+            if fault:
+                raise Divergence(path.name, _snapshot_seq(path), fault)
+            self.count += 1
+
+    def finish(self, next_seq: int) -> None:
+        for path in self._waiting:
+            if snapshot_read(path, storage=self._storage).header.log_id != self._log_id:
+                continue
+            raise Divergence(
+                path.name,
+                next_seq,
+                "acknowledged work is missing: the journal ends before this snapshot",
+            )
+
+    def _fault(self, snapshot: Snapshot, machine: VenueStateMachine, next_seq: int) -> str:
+        header, core = snapshot.header, machine.core
+        for what, expected, found in (
+            ("the sequence after it", next_seq, header.point.next_seq),
+            ("the event count", core.event_seq, header.event_count),
+            ("the state hash", core.state_hash(), header.state_hash),
+        ):
+            if expected != found:
+                return f"{what} must be {expected}, the snapshot's is {found}"
+        try:
+            body = body_decode(snapshot.body)
+            restored = VenueStateMachine.restore(machine.profile, body.machine, type(core))
+        except ValueError as error:
+            return str(error)
+        if restored.snapshot() != machine.snapshot():
+            return "the state is not the one that replay comes to"
+        return ""
+
+
+def _snapshot_seq(path: Path) -> int:
+    return int(path.name.partition(".")[0])
 
 
 class _Supply:
