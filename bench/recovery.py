@@ -132,7 +132,7 @@ def market_alone_s(commands: np.ndarray) -> float:
 
 
 def resting_orders(total: int, accounts: int, products: int) -> np.ndarray:
-    """Orders that meet nobody: each account buys in one half of the products, sells in the other."""
+    """Orders that meet nobody: each account buys in half of the products, sells in the others."""
     number = np.arange(total)
     orders = np.zeros(total, COMMAND_DTYPE)
     orders["kind"] = CommandKind.ENTER

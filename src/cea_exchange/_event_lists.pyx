@@ -381,7 +381,8 @@ cdef class EventLists:
                 reports.append((index, *stream_packed(&self.lists.reports[index], REPORT_WORDS)))
         for index in range(self.lists.account_count * OPERATORS_MAX):
             if self.lists.accepted[index].count:
-                accepted.append((index, *stream_packed(&self.lists.accepted[index], ACCEPTED_WORDS)))
+                packed = stream_packed(&self.lists.accepted[index], ACCEPTED_WORDS)
+                accepted.append((index, *packed))
         return {
             "block_count": self.lists.block_next,
             "settlement": stream_packed(&self.lists.settlement, REPORT_WORDS),

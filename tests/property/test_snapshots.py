@@ -1,4 +1,4 @@
-"""Snapshot and tail give the same state as a replay of the whole journal, wherever a crash falls."""
+"""Snapshot and tail give the state of a replay of the whole journal, wherever a crash falls."""
 
 import copy
 import random

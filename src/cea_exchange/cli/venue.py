@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from cea_exchange.cli import venue_backup
 from cea_exchange.cli.daemon_log import log_to_standard_error
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
@@ -19,9 +20,12 @@ Account = Annotated[str, typer.Argument(help="Account.")]
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    commands = (serve, status, halt, resume, kill, restore, clock, phase, open_day, close_day, stop)
+    commands = (
+        serve, status, halt, resume, kill, reinstate, clock, phase, open_day, close_day, stop,
+    )
     for command in commands:
         group.command(command.__name__.replace("_", "-"))(command)
+    venue_backup.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
 
 
@@ -85,7 +89,7 @@ def kill(account: Account, data: Data, json: Json = False) -> None:
     _ask(data, {"op": "suspend", "account": account}, json)
 
 
-def restore(account: Account, data: Data, json: Json = False) -> None:
+def reinstate(account: Account, data: Data, json: Json = False) -> None:
     """Let a suspended account trade again."""
     _ask(data, {"op": "restore", "account": account}, json)
 

@@ -9,6 +9,7 @@ from cea_exchange.journal.errors import (
 )
 from cea_exchange.journal.event_store import (
     EVENT_FILE_NAME,
+    EVENT_ROW_BYTES,
     EventRows,
     EventStore,
     event_rows_read,
@@ -34,6 +35,7 @@ from cea_exchange.journal.storage import OsStorage, Storage
 
 __all__ = [
     "EVENT_FILE_NAME",
+    "EVENT_ROW_BYTES",
     "Archived",
     "EventRows",
     "EventStore",

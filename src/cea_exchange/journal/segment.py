@@ -434,6 +434,47 @@ def segment_header_read(path: Path, storage: Storage) -> SegmentHeader:
     return _segment_header_decode(path, data, segment_first_seq(path))
 
 
+def synced_prefix(path: Path, data: bytes, *, synced_seq: int = 0) -> tuple[bytes, int]:
+    """Return what of a segment that is being written is known to be on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The segment's file; for its name.
+    data : bytes
+        All of it, as read just now.
+    synced_seq : int
+        A sequence number known to be on disk from elsewhere.
+
+    Returns
+    -------
+    prefix : bytes
+        Whole frames up to the last that a later frame, or the seal, says was synced.
+    next_seq : int
+        The sequence after it.
+
+    Raises
+    ------
+    JournalError
+        The header is damaged.
+    """
+    seq = segment_first_seq(path)
+    _segment_header_decode(path, data, seq)
+    ends, offset = [(seq, SEGMENT_HEADER_BYTES)], SEGMENT_HEADER_BYTES
+    while offset < len(data):
+        frame, _ = _frame_decode(data, offset, seq)
+        if frame is None:
+            break
+        offset += FRAME_HEADER_BYTES + len(frame.payload)
+        seq += frame.count
+        synced_seq = max(synced_seq, frame.synced_seq)
+        if frame.kind == FrameKind.SEAL:
+            return data[:offset], seq
+        ends.append((seq, offset))
+    next_seq, end = [place for place in ends if place[0] - 1 <= synced_seq or place is ends[0]][-1]
+    return data[:end], next_seq
+
+
 def _segment_header_decode(path: Path, data: bytes, seq: int) -> SegmentHeader:
     head = data[: _SEGMENT_HEADER.size]
     if len(data) < SEGMENT_HEADER_BYTES:

@@ -1,0 +1,104 @@
+"""`cea-exchange venue backup` and `restore`: a copy of a venue's data, and a venue made of it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cea_exchange.cli.errors import CheckFailed, CommandError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add both to the group `venue`."""
+    group.command("backup")(backup)
+    group.command("restore")(restore)
+
+
+def backup(
+    destination: Annotated[Path, typer.Argument(help="Folder to make; it may be there, empty.")],
+    data: Annotated[Path, typer.Option("--data", help="Data folder of the venue.")],
+    archive: Annotated[
+        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
+    ] = None,
+    with_keys: Annotated[
+        bool, typer.Option("--with-keys", help="Copy the secret keys too.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Copy a venue's data while it runs: all that was acknowledged before, and nothing by half.
+
+    The copy has the journal, the newest snapshot and the events it goes on from, with the SHA-256
+    of every file in manifest.json. The registry has a backup of its own.
+    """
+    from cea_exchange.journal import JournalError
+    from cea_exchange.venue import backup as module
+
+    try:
+        manifest = module.backup(data, destination, archive=archive, with_keys=with_keys)
+    except module.BackupError as error:
+        raise CommandError(str(error)) from error
+    except JournalError as error:
+        raise CheckFailed(f"nothing is backed up: {error}") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or destination}: {error.strerror}") from error
+    told = {
+        "log_id": manifest.log_id,
+        "last_seq": manifest.last_seq,
+        "snapshot": manifest.snapshot,
+        "event_count": manifest.event_count,
+        "files": len(manifest.files),
+        "bytes": sum(file.bytes for file in manifest.files),
+        "with_keys": manifest.with_keys,
+    }
+    _print(told, json)
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="A backup's folder.")],
+    data: Annotated[Path, typer.Option("--data", help="Folder to make; it may be there, empty.")],
+    profile: Annotated[
+        str | None, typer.Option(help="The profile file, if it is none of the package's.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make a data folder of a backup; it appears only after a full replay has confirmed it.
+
+    Every file is held against the manifest, every recorded hash and event against the replay.
+    """
+    from cea_exchange.domain.profile import ProfileError, load_profile
+    from cea_exchange.journal import JournalError
+    from cea_exchange.venue import backup as module
+
+    try:
+        loaded = load_profile(profile) if profile else None
+        manifest, result = module.restore(source, data, profile=loaded)
+    except (module.BackupError, ProfileError) as error:
+        raise CommandError(str(error)) from error
+    except (JournalError, module.BackupDamaged) as error:
+        raise CheckFailed(f"nothing is restored: {error}") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or source}: {error.strerror}") from error
+    told = {
+        "log_id": result.log_id,
+        "last_seq": result.next_seq - 1,
+        "events": result.events,
+        "snapshots": result.snapshots,
+        "trading_date": result.trading_date,
+        "settlement_seq": result.settlement_seq,
+        "state_hash": f"{result.state_hash:016x}",
+        "holdings_hash": f"{result.holdings_hash:016x}",
+        "made_at": manifest.made_at,
+        "with_keys": manifest.with_keys,
+    }
+    _print(told, json)
+
+
+def _print(told: dict[str, Any], json: bool) -> None:
+    if json:
+        typer.echo(msgspec.json.encode(told).decode())
+        return
+    for field, value in told.items():
+        typer.echo(f"{field:16} {value}")
