@@ -27,6 +27,7 @@ MESSAGES = [
     control.ReferencePriceSet(product="CEA24", price=1),
     control.Checkpoint(state_hash=2**64 - 1, holdings_hash=0, settlement_seq=2**62),
     control.SettlementConfirmed(settlement_seq=1, trading_date=20241231),
+    control.LagLevelSet(level="cancel_only", lag_records=2**62, lag_s=0),
 ]
 
 

@@ -159,6 +159,18 @@ class LocalExchange:
         if name == "venue":
             self._drop_admin()
 
+    def pause(self, name: str) -> None:
+        """Stop a daemon where it stands (SIGSTOP), until `resume`."""
+        self._processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let a paused daemon go on."""
+        self._processes[name].send_signal(signal.SIGCONT)
+
+    def process_id(self, name: str) -> int:
+        """Return the process id of a daemon that was started."""
+        return self._processes[name].pid
+
     def stop(self, name: str) -> int:
         """Ask a daemon to end; return its exit status."""
         process = self._processes.pop(name)

@@ -27,6 +27,7 @@ Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
 Role = Literal["trader", "reader"]
+LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
 Who = Annotated[str, msgspec.Meta(max_length=64)]
 Why = Annotated[str, msgspec.Meta(max_length=200)]
 
@@ -214,6 +215,17 @@ class SettlementConfirmed(Control):
     trading_date: Date
 
 
+class LagLevelSet(Control):
+    """The registry is that far behind, and the venue takes less or more because of it.
+
+    ``halt`` halts the market until a lower level; an operator's halt stays, whatever the level.
+    """
+
+    level: LagLevel
+    lag_records: Count
+    lag_s: Count
+
+
 AnyControl = (
     ProductDeclared
     | AccountDeclared
@@ -234,6 +246,7 @@ AnyControl = (
     | ReferencePriceSet
     | Checkpoint
     | SettlementConfirmed
+    | LagLevelSet
 )
 
 _encoder = msgspec.msgpack.Encoder()

@@ -120,6 +120,12 @@ def _key_read(path: Path) -> str:
     return text
 
 
+REFUSED_NEWS_S = 10.0
+
+_own_strangers: set[str] = set()
+"""Keys that `refuses_strangers` is trying right now: that they are refused is no news."""
+
+
 class AllowList:
     """Which keys may connect, per domain; the ZAP handler of one context.
 
@@ -129,11 +135,20 @@ class AllowList:
     ----------
     context
         The context whose sockets it guards.
+
+    Attributes
+    ----------
+    refused_count : int
+        Handshakes refused so far, those of our own `refuses_strangers` apart.
     """
 
     def __init__(self, context: zmq.Context) -> None:
         if zmq.zmq_version_info() < ZMQ_VERSION_MIN:
             raise SecurityError(f"libzmq: expected 4.3.3 or newer, came {zmq.zmq_version()}")
+        self.refused_count = 0
+        self._refused_last = ("", "")
+        self._refused_told = 0
+        self._refused_due_s = 0.0
         self._allowed: dict[str, Callable[[str], bool]] = {}
         self._authenticator = ThreadAuthenticator(context)
         self._authenticator.start()
@@ -150,9 +165,29 @@ class AllowList:
     def callback(self, domain: str, key: bytes) -> bool:
         """Say whether the key may connect (called by the authenticator)."""
         try:
-            return self._allowed[domain](bytes(key).decode("ascii")) is True
+            text = bytes(key).decode("ascii")
+            if self._allowed[domain](text) is True:
+                return True
+            if text not in _own_strangers:
+                self._refused_last = (domain, text)
+                self.refused_count += 1
+            return False
         except Exception:  # whatever goes wrong in here: refuse
             return False
+
+    def refused_news(self, now_s: float) -> dict[str, int | str] | None:
+        """Return how many were refused since the last news, and where and who came last.
+
+        None if there were none, or the last news is too fresh: a flood of strangers must not fill
+        the disk with log.
+        """
+        new = self.refused_count - self._refused_told
+        if not new or now_s < self._refused_due_s:
+            return None
+        self._refused_told += new
+        self._refused_due_s = now_s + REFUSED_NEWS_S
+        socket, key = self._refused_last
+        return {"count": new, "socket": socket, "key": key}
 
     @property
     def is_running(self) -> bool:
@@ -259,7 +294,9 @@ def refuses_strangers(
         It was not refused in time.
     """
     context = zmq.Context()
-    stranger = client_socket(context, kind, keys=CurveKeys.new(), server_key=server_key)
+    keys = CurveKeys.new()
+    _own_strangers.add(keys.public)
+    stranger = client_socket(context, kind, keys=keys, server_key=server_key)
     events = (
         zmq.EVENT_HANDSHAKE_SUCCEEDED
         | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -280,6 +317,7 @@ def refuses_strangers(
                 raise StrangerAdmitted(f"{endpoint}: admitted a random key")
         raise SecurityError(f"{endpoint}: a random key was not refused within {timeout_ms} ms")
     finally:
+        _own_strangers.discard(keys.public)
         stranger.disable_monitor()
         monitor.close(linger=0)
         context.destroy(linger=0)

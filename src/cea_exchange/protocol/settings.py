@@ -7,6 +7,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp://.+:[0-9]{1,5}|ipc://.+)$")]
+MetricsAddress = Annotated[str, msgspec.Meta(pattern=r"^127(\.[0-9]{1,3}){3}:[0-9]{1,5}$")]
+"""On the loopback only: whoever can ask needs no key."""
 Settings = TypeVar("Settings")
 
 

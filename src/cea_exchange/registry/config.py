@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from cea_exchange.protocol.security import key_check, public_key_load
-from cea_exchange.protocol.settings import Address, settings_read
+from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
 
 
 class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -27,6 +27,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     admin_keys
         Operators' keys, z85 text; the one in ``DIR/keys/admin.public`` if left out.
+    metrics
+        Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     """
 
     feed: Address = "tcp://127.0.0.1:0"
@@ -36,6 +38,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     venue_endpoints: str | None = None
     venue_public_key: str | None = None
     admin_keys: list[str] | None = None
+    metrics: MetricsAddress | None = None
 
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):

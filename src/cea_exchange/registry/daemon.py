@@ -28,6 +28,7 @@ import structlog
 import zmq
 
 from cea_exchange.protocol.control import DECODE_ERRORS
+from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -41,6 +42,7 @@ from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import request_answer
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.feed import FeedRequest, feed_answer
+from cea_exchange.registry.metrics import RegistryMetrics
 from cea_exchange.registry.settlement import (
     RUN_COUNT_MAX,
     Settlement,
@@ -178,6 +180,8 @@ class RegistryDaemon:
         self._ask_from_ns = 0
         self._look_at_ns = 0
         self._quit = False
+        self._metrics = RegistryMetrics(self._store)
+        self._metrics_server: MetricsServer | None = None
         self._stranger_test = StrangerTest(keys.public)
         self._context = zmq.Context()
         self._allow_list: AllowList | None = None
@@ -212,11 +216,16 @@ class RegistryDaemon:
         if odd:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
         log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)
+        if self._config.metrics is not None:
+            self._metrics_server = self._metrics.serve(self._config.metrics)
+            endpoints["metrics"] = self._metrics_server.address
         _endpoints_write(self._data / "registry" / "endpoints.json", endpoints)
 
     def close(self) -> None:
         """Close sockets and database."""
         self._stranger_test.close()
+        if self._metrics_server is not None:
+            self._metrics_server.close()
         if hasattr(self, "_line"):
             self._line.close()
         for socket in self._sockets:
@@ -256,6 +265,9 @@ class RegistryDaemon:
             trouble = self._stranger_test.turn(time.monotonic())
             if trouble is not None:
                 log.warning("stranger_test", error=str(trouble))
+            refused = self._allow_list.refused_news(time.monotonic())
+            if refused is not None:
+                log.warning("key_refused", **refused)
             self._turn()
 
     def _turn(self) -> None:
@@ -279,6 +291,7 @@ class RegistryDaemon:
             self._stream_take()
         self._missing_ask(time.monotonic_ns())
         self._feed_answer(time.monotonic_ns())
+        self._metrics.turn(now_ns, max(0, self._venue_last_seq - self._last_seq), self.state)
 
     # -- towards the venue --------------------------------------------------------------------
 
@@ -347,7 +360,8 @@ class RegistryDaemon:
         if self._stopped:
             return
         try:
-            self._last_seq = self._settlement.apply(log_id, records)
+            with self._metrics.batch(records):
+                self._last_seq = self._settlement.apply(log_id, records)
         except SettlementGap as gap:
             log.info("settlement_gap", expected=gap.expected, came=gap.came)
             self._venue_last_seq = max(self._venue_last_seq, gap.came)

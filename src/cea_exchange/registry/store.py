@@ -98,6 +98,7 @@ CREATE TABLE trades (
     sell_fee INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'settled'
 ) STRICT;
+CREATE INDEX trades_unsettled ON trades (state) WHERE state <> 'settled';
 CREATE TABLE transfers (
     transfer_seq INTEGER PRIMARY KEY,
     direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
@@ -108,6 +109,7 @@ CREATE TABLE transfers (
     reason INTEGER NOT NULL DEFAULT 0,
     settlement_seq INTEGER NOT NULL DEFAULT 0     -- of the venue's answer
 ) STRICT;
+CREATE INDEX transfers_pending ON transfers (state) WHERE state = 'pending';
 CREATE TABLE feed (
     transfer_seq INTEGER PRIMARY KEY CHECK (transfer_seq > 0),
     item BLOB NOT NULL

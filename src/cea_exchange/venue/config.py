@@ -8,7 +8,7 @@ import msgspec
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.protocol.security import key_check, public_key_load
-from cea_exchange.protocol.settings import Address, settings_read
+from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
 
 PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
 
@@ -38,6 +38,46 @@ class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
             raise ValueError("a system clock takes no `start` and no `speed`")
         if self.start is not None and not 0 <= time_to_ns(time_parse(self.start)) <= TIME_NS_MAX:
             raise ValueError(f"`start` must be within 1970 and 2116, was {self.start!r}")
+
+
+Threshold = tuple[
+    Annotated[int, msgspec.Meta(ge=0, le=2**62)], Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+]
+"""Records and seconds; either is enough, 0 is never."""
+
+
+class LagSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """How far the registry may be behind, ``[records, seconds]`` each, and what happens then.
+
+    Attributes
+    ----------
+    warn
+        It is logged.
+    throttle
+        Every key is held to `throttle_per_second`.
+    cancel_only
+        Only cancels are taken.
+    halt
+        The market is halted.
+    throttle_per_second
+        Commands a key may send in a second then.
+    recover_percent
+        A level is left when the lag is below this part of its thresholds.
+    """
+
+    warn: Threshold = (50_000, 5)
+    throttle: Threshold = (500_000, 30)
+    cancel_only: Threshold = (2_000_000, 60)
+    halt: Threshold = (5_000_000, 300)
+    throttle_per_second: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 100
+    recover_percent: Annotated[int, msgspec.Meta(ge=1, le=100)] = 50
+
+    def __post_init__(self) -> None:
+        levels = (self.warn, self.throttle, self.cancel_only, self.halt)
+        for unit, name in enumerate(("records", "seconds")):
+            values = [level[unit] for level in levels if level[unit]]
+            if values != sorted(values):
+                raise ValueError(f"{name} of warn, throttle, cancel_only, halt must not fall")
 
 
 class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -75,6 +115,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         A snapshot is taken after so many commands, and at each day's close; 0 is never.
     archive
         Where segments of the journal go that a snapshot covers; ``DIR/archive`` if left out.
+    lag
+        See `LagSetting`.
+    metrics
+        Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     """
 
     profile: str = "cea"
@@ -95,6 +139,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
     snapshot_commands: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000
     archive: str | None = None
+    lag: LagSetting = msgspec.field(default_factory=LagSetting)
+    metrics: MetricsAddress | None = None
 
     def __post_init__(self) -> None:
         for key in filter(None, (self.registry_public_key, *self.settlement_keys)):

@@ -18,7 +18,6 @@ import structlog
 import zmq
 
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import FolderLock, Storage
 from cea_exchange.protocol import control
@@ -33,12 +32,14 @@ from cea_exchange.venue.admin_desk import AdminDesk
 from cea_exchange.venue.clock import VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
+from cea_exchange.venue.lag_policy import LagPolicy
 from cea_exchange.venue.order_entry import OrderEntry
 from cea_exchange.venue.publisher import Publisher
 from cea_exchange.venue.registry_link import RegistryLink
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.settlement_replay import SettlementReplay
 from cea_exchange.venue.trading_day import TradingDay
+from cea_exchange.venue.watch import Watch
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
@@ -158,6 +159,23 @@ class VenueDaemon:
         self._day = TradingDay(
             self.machine, self._clock, config, self._registry, run_controls=self._run_controls
         )
+        self._lag = LagPolicy(
+            self.machine,
+            self._registry,
+            self._orders.gateway,
+            config.lag,
+            run_controls=self._run_controls,
+            now_s=time.monotonic(),
+        )
+        self._watch = Watch(
+            self.data,
+            sequencer,
+            self._orders,
+            self._lag,
+            self._clock,
+            self._allow_list,
+            config.metrics,
+        )
         self._admin = AdminDesk(
             sockets["admin"],
             self._operators,
@@ -174,6 +192,7 @@ class VenueDaemon:
             **self.endpoints,
             "public_key": self._keys.public,
             "log_id": self._log_id,
+            "metrics": self._watch.address,
             "pid": os.getpid(),
         }
         draft = path.with_suffix(".new")
@@ -197,7 +216,7 @@ class VenueDaemon:
         has_carried = self._orders.gateway.has_carried
         ready = dict(self._poller.poll(0 if has_carried else timeout_ms))
         if self._sockets["gateway"] in ready or has_carried:
-            self._orders.turn()
+            self._watch.orders_turn()
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
         if self._sockets["admin"] in ready:
@@ -210,6 +229,7 @@ class VenueDaemon:
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
         self._registry.close()
+        self._watch.close()
         self._stranger_test.close()
         self._allow_list.close()
         try:
@@ -225,9 +245,11 @@ class VenueDaemon:
             "time": time_from_ns(self._clock.now_ns()).isoformat(),
             "clock": self._clock.kind,
             "changes_pending": self._day.changes_pending,
-            "cancels_only": self._orders.gateway.cancels_only,
+            "cancels_only": self._orders.gateway.cancels_only
+            or self._orders.gateway.cancels_only_for_lag,
             "sessions": len(self._orders.sessions),
             "refused": self._orders.gateway.refused_count,
+            **self._watch.status(),
             **self.machine.summary(),
         }
 
@@ -247,17 +269,19 @@ class VenueDaemon:
             return
         self._orders.send_reports(events)
         self._publisher.publish(events)
-        if (events["kind"] == EventKind.PHASE_CHANGED).any():
-            log.info("phase", **self.machine.summary())
+        self._watch.events(events)
 
     def _heartbeat_turn(self, now_s: float) -> None:
-        if now_s < self._heartbeat_due_s:
+        late_s = now_s - self._heartbeat_due_s
+        if late_s < 0:
             return
+        self._watch.turn(now_s, late_s)
         self._heartbeat_due_s = now_s + HEARTBEAT_S
         self._publisher.settlement_heartbeat()
         self._publisher.market_data_heartbeat()
         self._publisher.publish_depth()
         self._orders.expire(now_s)
+        self._lag.turn(now_s)
         if not self._allow_list.is_running:
             raise SecurityError("allow-list: its handler has stopped")
         trouble = self._stranger_test.turn(now_s)

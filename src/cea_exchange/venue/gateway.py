@@ -107,8 +107,10 @@ class Gateway:
 
     Attributes
     ----------
-    cancels_only : str
-        Why only cancels are taken; empty when everything is.
+    cancels_only, cancels_only_for_lag : str
+        Why only cancels are taken; both empty when everything is.
+    throttle_for_lag : int
+        Commands a key may send in a second for now; 0 leaves it at the setting.
     """
 
     def __init__(
@@ -121,7 +123,11 @@ class Gateway:
         throttle_per_second: int = 0,
     ) -> None:
         self.cancels_only = ""
+        self.cancels_only_for_lag = ""
+        self.throttle_for_lag = 0
         self.refused_count = 0
+        self.throttled_count = 0
+        self.message_count = 0
         self._machine = machine
         self._index = index
         self._event_rows = event_rows
@@ -144,6 +150,7 @@ class Gateway:
         An id that an earlier command of the same key in this gathering has, or passes, can only be
         judged after it: such a command is carried to the next gathering.
         """
+        self.message_count += len(messages)
         messages, self._carried = self._carried + messages, []
         answers: list[Answer] = []
         asked: list[Asked] = []
@@ -238,14 +245,15 @@ class Gateway:
         return batch
 
     def _cancels_only(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
-        if not self.cancels_only:
+        reason = self.cancels_only or self.cancels_only_for_lag
+        if not reason:
             return batch
         taken = batch.records["kind"] == CommandKind.CANCEL
         refused = batch.keep(~taken)
         for index, group in groups_of(refused.owner):
             ids = refused.records["client_order_id"][group]
             error = FrameError(
-                expected=f"cancels only: {self.cancels_only}",
+                expected=f"cancels only: {reason}",
                 came=f"{len(ids)} other commands",
                 where="market",
             )
@@ -261,7 +269,8 @@ class Gateway:
         return batch
 
     def _throttled(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
-        if not self._throttle_per_second:
+        rate = _lower(self._throttle_per_second, self.throttle_for_lag)
+        if not rate:
             return batch
         if int(now_s) != self._throttle_second:
             self._throttle_second = int(now_s)
@@ -271,10 +280,11 @@ class Gateway:
             key = batch.messages[index].key
             taken = self._throttle_taken.get(key, 0)
             count = group.stop - group.start
-            room = min(max(self._throttle_per_second - taken, 0), count)
+            room = min(max(rate - taken, 0), count)
             within[group.start + room : group.stop] = False
             self._throttle_taken[key] = taken + room
         if not within.all():
+            self.throttled_count += int(np.count_nonzero(~within))
             self._reject(batch.keep(~within), Reason.THROTTLED, answers)
             batch = batch.keep(within)
         return batch
@@ -361,6 +371,11 @@ def _routing_id_check(routing_id: bytes) -> None:
     """
     if not routing_id.startswith(b"\0"):
         raise FrameError(expected="no routing id set", came=repr(routing_id[:16]), where="session")
+
+
+def _lower(rate: int, other: int) -> int:
+    """Return the lower of two rates, where 0 is any number."""
+    return min(rate, other) if rate and other else rate or other
 
 
 def _joined(answers: list[Answer]) -> list[Answer]:

@@ -55,6 +55,8 @@ class OrderEntry:
         What checks the messages.
     sessions : Sessions
         Who is logged on.
+    slow_count : int
+        Sessions that ended because they did not take their reports.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class OrderEntry:
         release: Callable[[np.ndarray], None],
     ) -> None:
         self.sessions = Sessions()
+        self.slow_count = 0
         self.gateway = Gateway(
             sequencer.machine,
             sequencer.index,
@@ -216,6 +219,7 @@ class OrderEntry:
         except zmq.ZMQError as error:
             # Gone, or too slow to read its reports: it may log on again and ask for a replay.
             if self.sessions.get(answer.routing_id) is not None:
+                self.slow_count += 1
                 log.info("session_dropped", error=str(error))
             self.sessions.remove(answer.routing_id)
 

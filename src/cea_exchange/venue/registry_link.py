@@ -1,5 +1,6 @@
 """What the registry says, applied: its numbered feed, its confirmation, and whether it is there."""
 
+import time
 from collections.abc import Callable
 
 import structlog
@@ -32,6 +33,13 @@ class RegistryLink:
         Journals acts, releases their events, and returns the refusals.
     sessions_check
         Called after items were applied: they may have revoked keys.
+
+    Attributes
+    ----------
+    settled_seq : int
+        How far the registry has said to have applied the settlement stream.
+    answered_s : float or None
+        When it answered last (monotonic clock); None if it never did.
     """
 
     def __init__(
@@ -51,6 +59,8 @@ class RegistryLink:
         self._sessions_check = sessions_check
         # What the registry may know already; more than this, and the journal has lost something.
         self._settlement_seq_at_start = self._machine.core.settlement_seq
+        self.settled_seq = 0
+        self.answered_s: float | None = None
         self._wait(AWAITING_REGISTRY)
 
     @property
@@ -99,6 +109,7 @@ class RegistryLink:
                 f"the registry's feed ends at item {answer.last_seq}, the journal has item "
                 f"{self._machine.feed_seq}: work is missing from the registry"
             )
+        self.settled_seq, self.answered_s = answer.settled_seq, time.monotonic()
         items = answer.feed_items()
         for item in items:
             if item.transfer_seq == self._machine.feed_seq:

@@ -6,6 +6,7 @@ At the start `recovery` brings the state back; `snapshots` keeps it from time to
 Nothing of a batch is returned before it is on disk. Usable without sockets.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -50,6 +51,9 @@ class Sequencer:
         Finds events in the store.
     checkpoints_on : bool
         Off while the registry has not yet confirmed that the journal is whole.
+    on_batch : callable
+        Called with each batch of records that is on disk: how many, and the seconds that applying
+        it and its fdatasync took.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Sequencer:
         self.journal = journal
         self.index = index
         self.checkpoints_on = True
+        self.on_batch: Callable[[int, float, float], None] = lambda *_: None
         self._store = store
         self._now_ns = now_ns
         self._snapshots = snapshots
@@ -148,12 +153,15 @@ class Sequencer:
         assert 0 < len(records) <= RECORDS_PER_FRAME_MAX
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records.tobytes())
-        synced = self._helper.submit(self.journal.sync)
+        began_s = time.perf_counter()
+        synced = self._helper.submit(self._sync_timed)
         try:
             events = self.machine.apply_records(records, now_ns, lend=True)
+            apply_s = time.perf_counter() - began_s
         finally:
-            synced.result()
+            sync_s = synced.result()
         self._keep(events)
+        self.on_batch(len(records), apply_s, sync_s)
         return self._with_checkpoint(events)
 
     def run_controls(self, messages: Iterable[Control]) -> tuple[np.ndarray, list[str | None]]:
@@ -239,6 +247,11 @@ class Sequencer:
         message = msgspec.structs.replace(message, at_ns=now_ns)
         self.journal.append(FrameKind.CONTROL, 1, now_ns, control_encode(message))
         return self.machine.apply_control(message)
+
+    def _sync_timed(self) -> float:
+        began_s = time.perf_counter()
+        self.journal.sync()
+        return time.perf_counter() - began_s
 
     def _keep(self, events: np.ndarray) -> None:
         self._store.append(events.tobytes())

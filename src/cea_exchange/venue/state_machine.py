@@ -103,6 +103,10 @@ class VenueStateMachine:
         What that item said.
     confirmed_date, confirmed_seq : int
         The last trading day the registry has confirmed, and the settlement sequence it gave.
+    lag_level : str
+        What the registry's lag calls for, see `LagLevelSet`.
+    halted_for_lag : bool
+        Whether the market is halted for that alone, and by no operator.
     time_ns : int
         The journaled time of what was applied last.
     """
@@ -118,6 +122,8 @@ class VenueStateMachine:
         self.feed_last: control.FeedCommand | None = None
         self.confirmed_date = 0
         self.confirmed_seq = 0
+        self.lag_level = "normal"
+        self.halted_for_lag = False
         self.time_ns = 0
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
@@ -132,8 +138,8 @@ class VenueStateMachine:
             control.DayOpen: self._day_open,
             control.DayClose: lambda act: self.core.day_close(),
             control.PhaseSet: lambda act: self.core.phase_set(int(act.phase)),
-            control.Halt: lambda act: self.core.halt(self._product_or_market(act.product)),
-            control.Resume: lambda act: self.core.resume(self._product_or_market(act.product)),
+            control.Halt: self._halt,
+            control.Resume: self._resume,
             control.Suspend: lambda act: self.core.suspend(self.account_index(act.account)),
             control.Restore: lambda act: self.core.restore(self.account_index(act.account)),
             control.Kill: self._kill,
@@ -141,6 +147,7 @@ class VenueStateMachine:
             control.ReferencePriceSet: self._reference_price_set,
             control.Checkpoint: self._checkpoint,
             control.SettlementConfirmed: self._settlement_confirmed,
+            control.LagLevelSet: self._lag_level_set,
         }
 
     # -- Snapshots ----------------------------------------------------------------------------
@@ -359,14 +366,54 @@ class VenueStateMachine:
         self.confirmed_date = max(self.confirmed_date, act.trading_date)
         self.confirmed_seq = max(self.confirmed_seq, act.settlement_seq)
 
+    def _halt(self, act: control.Halt) -> np.ndarray:
+        if act.product is None:
+            self.halted_for_lag = False
+        return self.core.halt(self._product_or_market(act.product))
+
+    def _resume(self, act: control.Resume) -> np.ndarray | None:
+        if act.product is None and self.lag_level == "halt":
+            # The operator's halt is lifted, that for lag is not.
+            self.halted_for_lag = True
+            return None
+        return self.core.resume(self._product_or_market(act.product))
+
+    def _lag_level_set(self, act: control.LagLevelSet) -> np.ndarray | None:
+        """Keep the level; halt the market at the last one, and lift that halt only.
+
+        Notes
+        -----
+        Rules: CEA-LAG-01.
+        """
+        self.lag_level = act.level
+        if act.level == "halt":
+            if self.core.market_halted:
+                return None
+            self.halted_for_lag = True
+            return self.core.halt(PRODUCT_NONE)
+        if not self.halted_for_lag:
+            return None
+        self.halted_for_lag = False
+        return self.core.resume(PRODUCT_NONE)
+
     def summary(self) -> dict[str, Any]:
-        """Return the state's outline, as `venue status` shows it."""
+        """Return the state's outline and its hashes, as `venue status` shows them."""
+        return {
+            **self.outline(),
+            "state_hash": f"{self.core.state_hash():016x}",
+            "holdings_hash": f"{self.core.holdings_hash():016x}",
+        }
+
+    def outline(self) -> dict[str, Any]:
+        """Return the same without the hashes."""
         core = self.core
         return {
             "trading_date": core.trading_date,
             "day_is_open": bool(core.day_is_open),
             "phase": Phase(core.phase).name.lower(),
             "halted": bool(core.market_halted),
+            "halted_for_lag": self.halted_for_lag,
+            "lag_level": self.lag_level,
             "products": len(self.product_names),
             "accounts": len(self.account_names),
             "orders_live": core.live_order_count,
@@ -375,8 +422,6 @@ class VenueStateMachine:
             "settlement_seq": core.settlement_seq,
             "feed_seq": self.feed_seq,
             "confirmed_date": self.confirmed_date,
-            "state_hash": f"{core.state_hash():016x}",
-            "holdings_hash": f"{core.holdings_hash():016x}",
         }
 
 

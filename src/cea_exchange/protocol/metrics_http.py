@@ -1,0 +1,56 @@
+"""Where Prometheus asks a daemon: HTTP on the loopback, in one thread, one question at a time."""
+
+import threading
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+SILENCE_S_MAX = 5.0
+
+
+class _Handler(WSGIRequestHandler):
+    """Gives up on who connects and says nothing, so that nobody can hold the thread."""
+
+    timeout = SILENCE_S_MAX
+
+    def log_message(self, *_arguments: object) -> None:
+        """Standard error is for events."""
+
+
+class MetricsServer:
+    """Answers with a registry's metrics until `close`.
+
+    Parameters
+    ----------
+    address
+        ``127.0.0.1:9464``; port 0 takes a free one.
+    metrics
+        What is told.
+
+    Attributes
+    ----------
+    address : str
+        With the port it listens on.
+
+    Raises
+    ------
+    OSError
+        The address can't be had.
+    """
+
+    def __init__(self, address: str, metrics: CollectorRegistry) -> None:
+        host, _, port = address.rpartition(":")
+        self._server: WSGIServer = make_server(
+            host, int(port), make_wsgi_app(metrics), handler_class=_Handler
+        )
+        self.address = f"{host}:{self._server.server_port}"
+        # The process may end while a question is being answered.
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="metrics", daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._server.server_close()

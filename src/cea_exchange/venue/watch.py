@@ -1,0 +1,235 @@
+"""Looks after the venue for those who run it: metrics, rates, sizes, and events in the log.
+
+Everything here only looks. What it can't find out it leaves out.
+"""
+
+import contextlib
+import shutil
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from prometheus_client import CollectorRegistry
+
+from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
+from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.protocol.security import AllowList
+from cea_exchange.venue.clock import VenueClock
+from cea_exchange.venue.lag_policy import LagPolicy
+from cea_exchange.venue.metrics import VenueMetrics
+from cea_exchange.venue.order_entry import OrderEntry
+from cea_exchange.venue.sequencer import Sequencer
+
+SAMPLE_S = 1.0
+SIZES_S = 10.0
+RATE_SAMPLES = 11  # the rates are those of the last ten seconds
+_TOLD = (
+    *(EventKind.DAY_OPENED, EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED),
+    *(EventKind.HALTED, EventKind.RESUMED),
+    *(EventKind.ACCOUNT_SUSPENDED, EventKind.ACCOUNT_RESTORED),
+    EventKind.REFERENCE_PRICE_CHANGED,
+)
+
+log = structlog.get_logger("venue")
+
+
+class Watch:
+    """What is known of a running venue from the outside.
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    sequencer, orders, lag, clock, allow_list
+        What is watched.
+    metrics_address
+        Where Prometheus may ask; None is nowhere.
+
+    Attributes
+    ----------
+    metrics : VenueMetrics
+        The numbers.
+    address : str or None
+        Where Prometheus may ask.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        sequencer: Sequencer,
+        orders: OrderEntry,
+        lag: LagPolicy,
+        clock: VenueClock,
+        allow_list: AllowList,
+        metrics_address: str | None,
+    ) -> None:
+        self.metrics = VenueMetrics()
+        self._data = data
+        self._sequencer = sequencer
+        self._machine = sequencer.machine
+        self._orders = orders
+        self._lag = lag
+        self._clock = clock
+        self._allow_list = allow_list
+        self._calendar = TradingCalendar.load(self._machine.profile.calendar)
+        self._began_s = time.monotonic()
+        self._sample_due_s = self._sizes_due_s = 0.0
+        self._rates: deque[tuple[float, int, int, int]] = deque(maxlen=RATE_SAMPLES)
+        self._sizes: dict[str, int | float] = {}
+        sequencer.on_batch = self.metrics.batch
+        self._server: MetricsServer | None = None
+        if metrics_address is not None:
+            collectors = CollectorRegistry()
+            collectors.register(self.metrics)
+            self._server = MetricsServer(metrics_address, collectors)
+        self.address = None if self._server is None else self._server.address
+        self._sample(time.monotonic())
+
+    def close(self) -> None:
+        """Answer no more."""
+        if self._server is not None:
+            self._server.close()
+
+    # -- What the loop tells ------------------------------------------------------------------
+
+    def orders_turn(self) -> None:
+        """Let order entry take its turn, and time it."""
+        gateway, batches = self._orders.gateway, self.metrics.totals["cea_venue_batches"]
+        began_s, before = time.perf_counter(), gateway.message_count
+        self._orders.turn()
+        if gateway.message_count > before:
+            waiting = gateway.message_count - before
+            self.metrics.buckets["cea_venue_waiting_messages"].observe(waiting)
+        if self.metrics.totals["cea_venue_batches"] > batches:
+            took_s = time.perf_counter() - began_s
+            self.metrics.buckets["cea_venue_release_seconds"].observe(took_s)
+
+    def events(self, events: np.ndarray) -> None:
+        """Count events that are on disk, and log what an operator wants to know."""
+        self.metrics.events(events)
+        for event in events[np.isin(events["kind"], _TOLD)]:
+            self._event_log(event)
+
+    def turn(self, now_s: float, late_s: float) -> None:
+        """Look around; called at every heartbeat, which came `late_s` after it was due."""
+        self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
+        if now_s >= self._sample_due_s:
+            self._sample(now_s)
+        refused = self._allow_list.refused_news(now_s)
+        if refused is not None:
+            log.warning("key_refused", **refused)
+
+    def status(self) -> dict[str, Any]:
+        """Return what is known, for `venue status`."""
+        self._sample(time.monotonic())
+        core, products = self._machine.core, enumerate(self._machine.product_names)
+        return {
+            "uptime_s": int(time.monotonic() - self._began_s),
+            "halted_products": [name for index, name in products if core.product(index)["halted"]],
+            "lag_records": self._lag.lag.records,
+            "lag_s": round(self._lag.lag.seconds, 1),
+            "throttled": self._orders.gateway.throttled_count,
+            "keys_refused": self._allow_list.refused_count,
+            "slow_consumers": self._orders.slow_count,
+            "calendar_last": self._calendar.last.isoformat(),
+            "calendar_days_left": self._calendar_days_left(),
+            "metrics": self.address,
+            **self._rates_told(),
+            **self._sizes,
+        }
+
+    # -- Looking ------------------------------------------------------------------------------
+
+    def _sample(self, now_s: float) -> None:
+        self._sample_due_s = now_s + SAMPLE_S
+        if now_s >= self._sizes_due_s:
+            self._sizes_due_s = now_s + SIZES_S
+            self._sizes = sizes(self._data)
+        metrics, machine, gateway = self.metrics, self._machine, self._orders.gateway
+        totals, core = metrics.totals, machine.core
+        totals["cea_venue_messages"] = gateway.message_count
+        totals["cea_venue_refused"] = gateway.refused_count
+        totals["cea_venue_throttled"] = gateway.throttled_count
+        totals["cea_venue_slow_consumers"] = self._orders.slow_count
+        totals["cea_venue_keys_refused"] = self._allow_list.refused_count
+        rejects = int(metrics.rejects.sum())
+        counted = (totals["cea_venue_commands"], totals["cea_venue_trades"], rejects)
+        if not self._rates or now_s >= self._rates[-1][0] + SAMPLE_S / 2:
+            self._rates.append((now_s, *counted))
+        summary = machine.outline()
+        metrics.phase, metrics.lag_level = summary["phase"], machine.lag_level
+        products = range(len(machine.product_names))
+        figures = {
+            **{f"settlement_lag_{name}": getattr(self._lag.lag, name) for name in _LAG_FIGURES},
+            **{name: summary[name] for name in _SUMMARY_FIGURES},
+            **{name: size for name, size in self._sizes.items() if name != "snapshot_age_s"},
+            "sessions": len(self._orders.sessions),
+            "calendar_days_left": self._calendar_days_left(),
+            "halted": int(summary["halted"]),
+            "halted_products": sum(bool(core.product(index)["halted"]) for index in products),
+            "cancels_only": int(bool(gateway.cancels_only or gateway.cancels_only_for_lag)),
+        }
+        if "snapshot_age_s" in self._sizes:
+            figures["snapshot_age_seconds"] = self._sizes["snapshot_age_s"]
+        metrics.gauges = {f"cea_venue_{name}": float(value) for name, value in figures.items()}
+
+    def _rates_told(self) -> dict[str, float]:
+        """Return what was done per second, over the last ten of them."""
+        then, now = self._rates[0], self._rates[-1]
+        seconds = max(now[0] - then[0], SAMPLE_S)
+        names = ("commands_per_s", "trades_per_s", "rejects_per_s")
+        pairs = zip(names, then[1:], now[1:], strict=True)
+        return {name: round((after - before) / seconds, 1) for name, before, after in pairs}
+
+    def _calendar_days_left(self) -> int:
+        today = time_from_ns(self._clock.now_ns()).date()
+        return (self._calendar.last - today).days
+
+    def _event_log(self, event: np.void) -> None:
+        machine, names, kind = self._machine, {}, EventKind(event["kind"])
+        product, account = int(event["product_index"]), int(event["account_index"])
+        if kind in (EventKind.DAY_OPENED, EventKind.PHASE_CHANGED):
+            log.info(kind.name.lower(), **machine.summary())
+            return
+        if product != PRODUCT_NONE and product < len(machine.product_names):
+            names["product"] = machine.product_names[product]
+        if account != ACCOUNT_NONE and account < len(machine.account_names):
+            names["account"] = machine.account_names[account]
+        if kind is EventKind.DAY_CLOSED:
+            names["trading_date"] = int(event["trading_date"])
+        if kind is EventKind.HALTED:
+            names["for_lag"] = machine.halted_for_lag
+        log.info(kind.name.lower(), **names)
+
+
+_LAG_FIGURES = ("records", "seconds")
+_SUMMARY_FIGURES = ("orders_live", "command_seq", "event_seq", "settlement_seq", "feed_seq")
+
+
+def sizes(data: Path) -> dict[str, int | float]:
+    """Return the sizes of what a data folder holds, and how old its newest snapshot is."""
+    found: dict[str, int | float] = {
+        "journal_bytes": _bytes_of(data / "journal"),
+        "event_store_bytes": _bytes_of(data / "events"),
+    }
+    with contextlib.suppress(OSError):
+        found["disk_free_bytes"] = shutil.disk_usage(data).free
+    with contextlib.suppress(OSError, ValueError):
+        made = [path.stat().st_mtime for path in (data / "snapshots").iterdir()]
+        found["snapshot_age_s"] = round(max(0.0, time.time() - max(made)), 1)
+    return found
+
+
+def _bytes_of(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            # A segment that is being archived may be gone by now.
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size
+    return total
