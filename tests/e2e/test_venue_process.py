@@ -2,13 +2,17 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
 
+import msgspec
+import numpy as np
 import pytest
 from venue_world import enter, world_open
 
+from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.journal import SegmentReader
 from cea_exchange.journal.storage import OsStorage
 
@@ -159,3 +163,84 @@ def test_a_damaged_journal_starts_nothing(world):
     tried = serve(world)
     assert tried.returncode == 1
     assert "nothing starts: sequence" in tried.stderr
+
+
+def events(process):
+    """The log: every line is one event."""
+    lines = [json.loads(line) for line in process.log().splitlines()]
+    assert all({"timestamp", "level", "event"} <= line.keys() for line in lines)
+    return lines
+
+
+def test_sigterm_under_load_ends_in_seconds_and_what_was_told_is_there(world):
+    start(world)
+    world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
+    alice = world.logged_on("alice")
+    for number in range(1, 20_001, 100):
+        alice.command(*[enter(each, "buy", 9700, 1) for each in range(number, number + 100)])
+    assert alice.receive()[0] == b"R"
+    began_s = time.monotonic()
+    # Twice: the second must not disturb the end.
+    world.venue.process.send_signal(signal.SIGTERM)
+    world.venue.process.send_signal(signal.SIGTERM)
+    acknowledged, stopping = 0, False
+    while (frames := alice.receive(5_000)) is not None and not stopping:
+        if frames[0] == b"R":
+            rows = np.frombuffer(frames[1], EVENT_DTYPE)
+            acknowledged = max(acknowledged, int(rows["client_order_id"].max()))
+        else:
+            stopping = msgspec.msgpack.decode(frames[1])["op"] == "stopping"
+    assert stopping
+    assert world.venue.process.wait(20) == 0
+    assert time.monotonic() - began_s < 20
+    assert journal_is_sealed(world)
+    told = events(world.venue)
+    assert [line["event"] for line in told[-2:]] == ["stopping", "stopped"]
+    start(world)
+    logon = world.peer("alice").ask(op="logon")
+    assert logon["last_client_order_id"] >= acknowledged > 0
+    assert world.admin(op="status")["state_hash"] == told[-1]["state_hash"]
+
+
+def test_sighup_changes_nothing(world):
+    start(world)
+    world.venue.process.send_signal(signal.SIGHUP)
+    assert world.admin(op="status")["op"] == "status"
+    assert world.venue.process.poll() is None
+
+
+def test_the_log_tells_what_an_operator_wants_to_know(world):
+    start(world)
+    world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
+    world.logged_on("alice")
+    stranger = world.peer("stranger")
+    world.until(lambda: "key_refused" in world.venue.log())
+    stranger.socket.close()
+    world.admin(op="halt", product="CEA24")
+    world.admin(op="suspend", account="bob")
+    assert 0 == world.venue.end(signal.SIGTERM)
+    told = {line["event"]: line for line in events(world.venue)}
+    assert told["logon"]["account"] == "alice" and told["logon"]["role"] == "trader"
+    assert told["key_refused"]["key"] == world.keys["stranger"].public
+    assert told["halted"]["product"] == "CEA24"
+    assert told["account_suspended"]["account"] == "bob"
+    assert told["phase_changed"]["phase"] == "listed"
+    assert {"ready", "day_opened", "stopping", "stopped"} <= told.keys()
+
+
+def test_a_crash_is_one_event_and_status_1(world):
+    """The registry's feed ends before the journal's: the venue must not run on."""
+    start(world)
+    world.registry.last_seq = 0
+    assert world.venue.process.wait(20) == 1
+    crash = events(world.venue)[-1]
+    assert (crash["event"], crash["level"], crash["kind"]) == ("crash", "critical", "VenueError")
+    assert "feed ends at item 0" in crash["error"] and "Traceback" in crash["exception"]
+
+
+def test_an_address_for_metrics_that_is_taken_is_one_clear_error(world):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        tried = serve(world, f'metrics = "{address}"\n' + CLOCK)
+    assert tried.returncode == 2
+    assert f"metrics: can not bind {address}" in tried.stderr.splitlines()[-1]

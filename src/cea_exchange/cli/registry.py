@@ -1,13 +1,18 @@
 """`cea-exchange registry`: the registry's daemon, and the check of its ledger."""
 
-import signal
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from cea_exchange.cli.daemon_log import log_to_standard_error
+from cea_exchange.cli.daemon_log import (
+    LogLevel,
+    LogLevelOption,
+    crash_logged,
+    log_to_standard_error,
+)
+from cea_exchange.cli.daemon_signals import stop_on_signals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
@@ -24,10 +29,10 @@ def register(app: typer.Typer) -> None:
 def serve(
     config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")],
     data: Data,
+    log_level: LogLevelOption = LogLevel.info,
 ) -> None:
     """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
     import apsw
-    from zmq import ZMQError
 
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
@@ -35,20 +40,17 @@ def serve(
     from cea_exchange.registry.daemon import RegistryDaemon
     from cea_exchange.registry.store import StoreError
 
-    log_to_standard_error()
-    try:
-        daemon = RegistryDaemon(config_load(config), data)
-    except (ConfigError, SecurityError, StoreError) as error:
-        raise CommandError(str(error)) from error
-    except apsw.Error as error:
-        raise CheckFailed(f"nothing starts: the registry's database: {error}") from error
-    with daemon:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: daemon.stop())
+    log_to_standard_error(log_level)
+    with crash_logged():
         try:
+            daemon = RegistryDaemon(config_load(config), data)
+        except (ConfigError, SecurityError, StoreError) as error:
+            raise CommandError(str(error)) from error
+        except apsw.Error as error:
+            raise CheckFailed(f"nothing starts: the registry's database: {error}") from error
+        with daemon:
+            stop_on_signals(daemon.stop)
             daemon.run()
-        except (SecurityError, ZMQError, apsw.Error) as error:
-            raise CheckFailed(f"the registry stopped: {error}") from error
 
 
 def reconcile(

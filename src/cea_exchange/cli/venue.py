@@ -1,6 +1,5 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +7,13 @@ import msgspec
 import typer
 
 from cea_exchange.cli import venue_backup
-from cea_exchange.cli.daemon_log import log_to_standard_error
+from cea_exchange.cli.daemon_log import (
+    LogLevel,
+    LogLevelOption,
+    crash_logged,
+    log_to_standard_error,
+)
+from cea_exchange.cli.daemon_signals import stop_on_signals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
@@ -32,41 +37,37 @@ def register(app: typer.Typer) -> None:
 def serve(
     config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")],
     data: Data,
+    log_level: LogLevelOption = LogLevel.info,
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
-    from zmq import ZMQError
-
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import FolderInUse, JournalError, JournalFull, JournalPoisoned
+    from cea_exchange.journal import FolderInUse, JournalError, JournalFull
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
     from cea_exchange.venue.daemon import VenueDaemon
-    from cea_exchange.venue.registry_link import VenueError
     from cea_exchange.venue.state_machine import StateDiverged
 
-    log_to_standard_error()
-    try:
-        daemon = VenueDaemon(config_load(config), data)
-    except (JournalError, JournalFull, StateDiverged) as error:
-        raise CheckFailed(f"nothing starts: {error}") from error
-    except (
-        CalendarError,
-        ConfigError,
-        FolderInUse,
-        ProfileError,
-        SecurityError,
-    ) as error:
-        raise CommandError(str(error)) from error
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    try:
-        daemon.run()
-    except (JournalPoisoned, OSError, SecurityError, StateDiverged, VenueError, ZMQError) as error:
-        raise CheckFailed(f"the venue stopped: {error}") from error
-    finally:
-        daemon.close()
+    log_to_standard_error(log_level)
+    with crash_logged():
+        try:
+            daemon = VenueDaemon(config_load(config), data)
+        except (JournalError, JournalFull, StateDiverged) as error:
+            raise CheckFailed(f"nothing starts: {error}") from error
+        except (
+            CalendarError,
+            ConfigError,
+            FolderInUse,
+            ProfileError,
+            SecurityError,
+        ) as error:
+            raise CommandError(str(error)) from error
+        stop_on_signals(daemon.stop)
+        try:
+            daemon.run()
+        finally:
+            daemon.close()
 
 
 def status(data: Data, json: Json = False) -> None:

@@ -5,6 +5,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from cea_exchange.protocol.security import SecurityError
+
 SILENCE_S_MAX = 5.0
 
 
@@ -34,15 +36,18 @@ class MetricsServer:
 
     Raises
     ------
-    OSError
+    SecurityError
         The address can't be had.
     """
 
     def __init__(self, address: str, metrics: CollectorRegistry) -> None:
         host, _, port = address.rpartition(":")
-        self._server: WSGIServer = make_server(
-            host, int(port), make_wsgi_app(metrics), handler_class=_Handler
-        )
+        try:
+            self._server: WSGIServer = make_server(
+                host, int(port), make_wsgi_app(metrics), handler_class=_Handler
+            )
+        except (OSError, OverflowError) as error:
+            raise SecurityError(f"metrics: can not bind {address}: {error}") from None
         self.address = f"{host}:{self._server.server_port}"
         # The process may end while a question is being answered.
         self._thread = threading.Thread(

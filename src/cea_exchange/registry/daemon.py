@@ -234,6 +234,7 @@ class RegistryDaemon:
             self._allow_list.close()
         self._context.term()
         self._store.close()
+        log.info("registry_stopped", last_seq=self._last_seq)
 
     def __enter__(self) -> Self:
         return self

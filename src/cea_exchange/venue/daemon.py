@@ -206,6 +206,8 @@ class VenueDaemon:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
         while not self._stopping:
             self.turn(POLL_MS)
+        log.info("stopping", sessions=len(self._orders.sessions))
+        self._orders.tell_stopping()
 
     def stop(self) -> None:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
@@ -237,6 +239,7 @@ class VenueDaemon:
         finally:
             self._context.destroy(linger=200)
             self._lock.release()
+        log.info("stopped", **self.machine.summary())
 
     def status(self) -> dict[str, Any]:
         """Return where the venue stands, as ``venue status`` shows it."""

@@ -113,6 +113,11 @@ class OrderEntry:
             for session in self.sessions:
                 self._tell(session.routing_id, {"op": "phase", **self._place(session)})
 
+    def tell_stopping(self) -> None:
+        """Say to every session that the venue is about to end; it may come back and log on."""
+        for session in self.sessions:
+            self._tell(session.routing_id, {"op": "stopping"})
+
     def sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
         for session in self.sessions:
@@ -155,6 +160,13 @@ class OrderEntry:
             time.monotonic(),
         )
         self.sessions.add(session)
+        log.info(
+            "logon",
+            account=self._machine.account_names[holder.account_index],
+            operator=holder.operator_index,
+            role=holder.role,
+            sessions=len(self.sessions),
+        )
         core = self._machine.core
         products = []
         for index, name in enumerate(self._machine.product_names):
