@@ -154,6 +154,12 @@ def test_an_operator_who_halts_during_a_halt_for_lag_keeps_it(room):
     assert not room.machine.core.market_halted
 
 
+def test_the_kill_switch_halts_as_an_operator_does(room):
+    room.turn(1.0, 80)
+    room.sequencer.run_controls([control.Kill()])
+    assert room.turn(1.1, 0) == "normal" and room.machine.core.market_halted
+
+
 def test_a_products_halt_is_another_matter(room):
     room.turn(1.0, 80)
     room.sequencer.run_controls([control.Halt(product="CEA23"), control.Resume(product="CEA23")])

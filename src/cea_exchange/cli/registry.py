@@ -16,12 +16,14 @@ from cea_exchange.cli.daemon_signals import stop_on_signals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     group.command("serve")(serve)
+    group.command("status")(status)
     group.command("reconcile")(reconcile)
     app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
 
@@ -53,9 +55,29 @@ def serve(
             daemon.run()
 
 
+def status(
+    data: Data,
+    json: Json = False,
+    watch: Annotated[
+        float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
+    ] = None,
+) -> None:
+    """Print where a running registry stands."""
+    from cea_exchange.cli.status_page import page_show, registry_page
+    from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
+
+    try:
+        if json:
+            typer.echo(msgspec.json.encode(registry_ask(data, {"op": "status"})).decode())
+        else:
+            page_show(lambda: registry_ask(data, {"op": "status"}), registry_page, watch)
+    except RegistryUnavailable as error:
+        raise CommandError(str(error)) from error
+
+
 def reconcile(
     data: Data,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
     from cea_exchange.registry.reconcile import check_ledger

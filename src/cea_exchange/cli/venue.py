@@ -18,6 +18,9 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WatchOption = Annotated[
+    float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
+]
 Product = Annotated[str | None, typer.Argument(help="Product; left out, the whole market.")]
 Account = Annotated[str, typer.Argument(help="Account.")]
 
@@ -70,9 +73,14 @@ def serve(
             daemon.close()
 
 
-def status(data: Data, json: Json = False) -> None:
+def status(data: Data, json: Json = False, watch: WatchOption = None) -> None:
     """Print where a running venue stands."""
-    _ask(data, {"op": "status"}, json)
+    from cea_exchange.cli.status_page import page_show, venue_page
+
+    if json:
+        _ask(data, {"op": "status"}, json)
+    else:
+        page_show(lambda: _answer(data, {"op": "status"}), venue_page, watch)
 
 
 def halt(data: Data, product: Product = None, json: Json = False) -> None:
@@ -132,13 +140,17 @@ def stop(data: Data, json: Json = False) -> None:
     _ask(data, {"op": "stop"}, json)
 
 
-def _ask(data: Path, request: dict[str, Any], json: bool) -> None:
+def _answer(data: Path, request: dict[str, Any]) -> dict[str, Any]:
     from cea_exchange.venue.admin_client import AdminError, admin_ask
 
     try:
-        answer = admin_ask(data, request)
+        return admin_ask(data, request)
     except AdminError as error:
         raise CommandError(str(error)) from error
+
+
+def _ask(data: Path, request: dict[str, Any], json: bool) -> None:
+    answer = _answer(data, request)
     if json:
         typer.echo(msgspec.json.encode(answer).decode())
         return

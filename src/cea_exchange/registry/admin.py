@@ -119,7 +119,9 @@ def request_decode(payload: bytes) -> AnyRequest:
         raise ActError(f"request: {error}") from None
 
 
-def request_answer(registry: Registry, payload: bytes, state: str) -> tuple[dict[str, Any], bool]:
+def request_answer(
+    registry: Registry, payload: bytes, place: dict[str, Any]
+) -> tuple[dict[str, Any], bool]:
     """Carry a request out.
 
     Parameters
@@ -128,8 +130,8 @@ def request_answer(registry: Registry, payload: bytes, state: str) -> tuple[dict
         Acted upon.
     payload
         The request's bytes.
-    state
-        Of the settlement line, for `Status`.
+    place
+        What the daemon knows and the database doesn't, for `Status`.
 
     Returns
     -------
@@ -139,7 +141,7 @@ def request_answer(registry: Registry, payload: bytes, state: str) -> tuple[dict
     try:
         request = request_decode(payload)
         if isinstance(request, Status):
-            return {"ok": True, **registry.status(), "state": state}, False
+            return {"ok": True, **registry.status(), **place}, False
         if isinstance(request, Stop):
             return {"ok": True}, True
         return {"ok": True, **_act_once(registry, request)}, False

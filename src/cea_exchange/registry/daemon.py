@@ -15,11 +15,12 @@ what was published meanwhile is still there to follow the answer.
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import apsw
 import msgspec
@@ -180,6 +181,7 @@ class RegistryDaemon:
         self._ask_from_ns = 0
         self._look_at_ns = 0
         self._quit = False
+        self._began_s = time.monotonic()
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
         self._stranger_test = StrangerTest(keys.public)
@@ -433,10 +435,24 @@ class RegistryDaemon:
         identity, payload = frames[0].bytes, frames[-1].bytes
         if sender_key(frames[-1]) not in self._operators or len(frames) != 2:
             return
-        answer, quit_asked = request_answer(self._registry, payload, self.state)
-        log.info("act", answer=answer, operator=sender_key(frames[-1]))
+        answer, quit_asked = request_answer(self._registry, payload, self._place())
+        # Looking is no act, and who watches looks often.
+        write = log.debug if "uptime_s" in answer else log.info
+        write("act", answer=answer, operator=sender_key(frames[-1]))
         self._admin.send_multipart([identity, msgspec.msgpack.encode(answer)])
         self._quit = self._quit or quit_asked
+
+
+    def _place(self) -> dict[str, Any]:
+        folder, server = self._data / "registry", self._metrics_server
+        return {
+            "state": self.state,
+            "uptime_s": int(time.monotonic() - self._began_s),
+            "lag_records": max(0, self._venue_last_seq - self._last_seq),
+            "database_bytes": sum(path.stat().st_size for path in folder.glob("registry.sqlite*")),
+            "disk_free_bytes": shutil.disk_usage(folder).free,
+            "metrics": None if server is None else server.address,
+        }
 
 
 def _venue_endpoints_read(path: Path) -> tuple[str, str] | None:

@@ -339,6 +339,7 @@ class VenueStateMachine:
         """
         if act.account is None:
             canceled = self.core.orders_cancel(ACCOUNT_NONE, OPERATOR_ANY, Reason.KILLED)
+            self.halted_for_lag = False
             return np.concatenate((canceled, self.core.halt(PRODUCT_NONE)))
         account = self._accounts[act.account]
         canceled = self.core.orders_cancel(account, OPERATOR_ANY, Reason.KILLED)

@@ -1,0 +1,50 @@
+"""Ask a running registry something over its admin socket."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from cea_exchange.protocol.security import CurveKeys, SecurityError, client_socket, public_key_load
+
+
+class RegistryUnavailable(RuntimeError):
+    """No registry runs on the folder, it does not answer, or it refuses the request."""
+
+
+def registry_ask(data: Path | str, request: dict[str, Any], *, timeout_s: int = 10) -> dict:
+    """Send one request with the keys ``DIR/keys/admin`` and return the answer.
+
+    Raises
+    ------
+    RegistryUnavailable
+        There is no answer, or it is a refusal.
+    """
+    data = Path(data)
+    try:
+        keys = CurveKeys.load(data / "keys", "admin")
+        server_key = public_key_load(data / "keys", "registry")
+        path = data / "registry" / "endpoints.json"
+        address = json.loads(path.read_text(encoding="utf-8"))["admin"]
+    except (OSError, ValueError, KeyError, SecurityError) as error:
+        raise RegistryUnavailable(f"{data}: no registry to ask: {error}") from None
+    with zmq.Context() as context:
+        socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
+        try:
+            # Once libzmq was refused, a send would wait for ever.
+            socket.sndtimeo = timeout_s * 1000
+            socket.connect(address)
+            socket.send(msgspec.msgpack.encode(request))
+            arrived = socket.poll(timeout_s * 1000)
+            answer = msgspec.msgpack.decode(socket.recv()) if arrived else None
+        except zmq.Again:
+            answer = None
+        finally:
+            socket.close()
+    if answer is None:
+        raise RegistryUnavailable(f"registry at {address}: no answer within {timeout_s} s")
+    if not answer["ok"]:
+        raise RegistryUnavailable(f"registry at {address}: {answer['error']}")
+    return answer

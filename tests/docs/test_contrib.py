@@ -1,0 +1,110 @@
+"""What `contrib/` tells an operator is so: every setting with its default, units, alert rules."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cea_exchange.protocol.settings import settings_read
+from cea_exchange.registry import metrics as registry_metrics
+from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.venue import metrics as venue_metrics
+from cea_exchange.venue.config import VenueConfig
+
+CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+CONFIGS = {"venue.toml": VenueConfig, "registry.toml": RegistryConfig}
+UNITS = ("venue", "registry")
+# Text, not a setting, begins with a blank behind the #.
+SETTING = re.compile(r"^#(?=[a-z_]+ = |\[)", re.MULTILINE)
+
+
+def missing_and_extra(told, settings_type, where=""):
+    """Yield what a config lists wrongly, with the line that would put it right."""
+    fields = {field.name: field for field in msgspec.structs.fields(settings_type)}
+    for name in told.keys() - fields.keys():
+        yield f"{where}{name} is no setting"
+    for name, field in fields.items():
+        default = field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        default = msgspec.to_builtins(default)
+        if name not in told:
+            yield f"add `#{where}{name} = {default!r}` and say what it is"
+        elif isinstance(default, dict):
+            yield from missing_and_extra(told[name], field.type, f"{name}.")
+        elif default is not None and list_of(told[name]) != list_of(default):
+            yield f"{where}{name} is {default!r} by default, not {told[name]!r}"
+
+
+def list_of(value):
+    return list(value) if isinstance(value, (tuple, list)) else value
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_setting_is_listed_with_its_default(name):
+    told = tomllib.loads(SETTING.sub("", (CONTRIB / name).read_text(encoding="utf-8")))
+    found = [f"contrib/{name}: {what}" for what in missing_and_extra(told, CONFIGS[name])]
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_config_is_read_as_it_is_and_gives_the_defaults(name):
+    assert settings_read(CONTRIB / name, CONFIGS[name]) == CONFIGS[name]()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_example_is_a_value_that_is_taken(name, tmp_path):
+    text = SETTING.sub("", (CONTRIB / name).read_text(encoding="utf-8"))
+    # A system clock takes no start.
+    path = tmp_path / name
+    path.write_text(text.replace('kind = "system"', 'kind = "manual"'), encoding="utf-8")
+    assert isinstance(settings_read(path, CONFIGS[name]), CONFIGS[name])
+
+
+def test_the_reader_of_configs_finds_what_is_wrong():
+    told = {"clock": {"kind": "system", "pace": 2}, "profile": "open"}
+    found = list(missing_and_extra(told, VenueConfig))
+    assert "clock.pace is no setting" in found
+    assert "profile is 'cea' by default, not 'open'" in found
+    assert "add `#clock.speed = 1.0` and say what it is" in found
+
+
+@pytest.mark.parametrize("daemon", UNITS)
+def test_a_unit_starts_a_command_there_is_and_is_shut_in(daemon):
+    unit = (CONTRIB / "systemd" / f"cea-exchange-{daemon}.service").read_text(encoding="utf-8")
+    lines = unit.splitlines()
+    (start,) = [line for line in lines if line.startswith("ExecStart=")]
+    assert f"/bin/cea-exchange {daemon} serve --config" in start and "--data" in start
+    for needed in ("NoNewPrivileges=yes", "ProtectSystem=strict", "Restart=on-failure"):
+        assert needed in lines
+    named = {line.partition("=")[0] for line in lines}
+    assert {"ReadWritePaths", "LimitNOFILE", "TimeoutStopSec", "RestartPreventExitStatus"} <= named
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+@pytest.mark.parametrize("daemon", UNITS)
+def test_systemd_understands_the_unit(daemon, tmp_path):
+    unit = (CONTRIB / "systemd" / f"cea-exchange-{daemon}.service").read_text(encoding="utf-8")
+    # The program is elsewhere while testing.
+    path = tmp_path / f"cea-exchange-{daemon}.service"
+    path.write_text(unit.replace("/opt/cea-exchange/bin/cea-exchange", "/bin/true"))
+    command = ["systemd-analyze", "verify", "--man=no", str(path)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    complaints = [line for line in checked.stderr.splitlines() if path.name in line]
+    assert not complaints
+
+
+def test_alert_rules_ask_for_metrics_there_are():
+    names = set()
+    for module in (venue_metrics, registry_metrics):
+        names |= {f"{name}_total" for name in module.COUNTERS}
+        names |= {*module.GAUGES, *module.OTHERS}
+        names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
+    text = (CONTRIB / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    asked = set(re.findall(r"\bcea_\w+", text))
+    assert asked and asked <= names
