@@ -264,6 +264,7 @@ class VenueDaemon:
             return []
         events, refusals = self.sequencer.run_controls(acts)
         self._release(events)
+        self._watch.acts(events)
         return refusals
 
     def _release(self, events: np.ndarray) -> None:
@@ -272,7 +273,7 @@ class VenueDaemon:
             return
         self._orders.send_reports(events)
         self._publisher.publish(events)
-        self._watch.events(events)
+        self._watch.metrics.events(events)
 
     def _heartbeat_turn(self, now_s: float) -> None:
         late_s = now_s - self._heartbeat_due_s

@@ -63,6 +63,10 @@ OTHERS = {
 }
 
 
+# Kinds are bytes, and bytes are searched faster than arrays where batches are small.
+_TRADE, _REJECTED = bytes([EventKind.TRADE]), bytes([EventKind.ORDER_REJECTED])
+
+
 class VenueMetrics:
     """The venue's numbers; a collector of prometheus_client.
 
@@ -104,11 +108,11 @@ class VenueMetrics:
 
     def events(self, events: np.ndarray) -> None:
         """Count what came of a batch."""
-        kinds = np.bincount(events["kind"], minlength=EventKind.TRADE + 1)
-        self.totals["cea_venue_trades"] += int(kinds[EventKind.TRADE])
-        if kinds[EventKind.ORDER_REJECTED]:
+        kinds = events["kind"].tobytes()
+        self.totals["cea_venue_trades"] += kinds.count(_TRADE)
+        if _REJECTED in kinds:
             reasons = events["reason"][events["kind"] == EventKind.ORDER_REJECTED]
-            self.rejects += np.bincount(reasons, minlength=256)
+            self.rejects += np.bincount(reasons, minlength=len(self.rejects))
 
     def collect(self) -> Iterator[object]:
         """Yield every metric, as prometheus_client asks."""

@@ -109,9 +109,8 @@ class Watch:
             took_s = time.perf_counter() - began_s
             self.metrics.buckets["cea_venue_release_seconds"].observe(took_s)
 
-    def events(self, events: np.ndarray) -> None:
-        """Count events that are on disk, and log what an operator wants to know."""
-        self.metrics.events(events)
+    def acts(self, events: np.ndarray) -> None:
+        """Log what an operator wants to know of the events of acts."""
         for event in events[np.isin(events["kind"], _TOLD)]:
             self._event_log(event)
 
