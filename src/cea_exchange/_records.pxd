@@ -119,6 +119,11 @@ cdef enum:
     REASON_PRODUCT_DELISTED = 108
     REASON_SELF_TRADE_PREVENTED = 109
 
+# What a change of the public book says.
+cdef enum:
+    BOOK_CHANGE_KIND_ORDER = 1
+    BOOK_CHANGE_KIND_LEVEL = 2
+
 cdef struct CommandRecord:
     uint8_t kind
     uint8_t side
@@ -242,3 +247,13 @@ cdef struct MarketDataRecord:
     int64_t tonnes
     uint64_t trade_id
     uint64_t market_data_seq
+
+cdef struct BookChangeRecord:
+    uint8_t kind
+    uint8_t side
+    uint16_t product_index
+    uint32_t order_count
+    int64_t price
+    int64_t tonnes
+    uint64_t order_id
+    uint64_t priority

@@ -22,8 +22,10 @@ DTYPES = {
     "Order": records.ORDER_DTYPE,
     "Level": records.LEVEL_DTYPE,
     "MarketData": records.MARKET_DATA_DTYPE,
+    "BookChange": records.BOOK_CHANGE_DTYPE,
 }
 FOLDERS = ("command", "event", "day_closed", "checkpoint", "order", "level", "market_data")
+FOLDERS += ("book_change",)
 CASES = sorted(path for folder in FOLDERS for path in (VECTORS / folder).glob("*.json"))
 GOOD = [path for path in CASES if "error" not in json.loads(path.read_text(encoding="utf-8"))]
 BAD = [path for path in CASES if path not in GOOD]

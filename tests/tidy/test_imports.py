@@ -37,6 +37,7 @@ COMPILED = {
     "_trading": LAYOUTS | INLINE | MARKET,
     "_market_state": LAYOUTS | INLINE | EDGE | MARKET,
     "_market": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange.domain"},
+    "_market_data": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange._market"},
 }
 FOREIGN = {"libc", "cpython", "cython", "numpy", "msgspec", "google_crc32c"}
 FOREIGN |= {"collections", "datetime", "hashlib", "operator", "struct"}

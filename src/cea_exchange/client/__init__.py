@@ -1,5 +1,6 @@
 """Clients of the venue: order entry with reports, and market data."""
 
+from cea_exchange.client.book import Book, Level, MarketBooks
 from cea_exchange.client.market_data import MarketDataClient
 from cea_exchange.client.order_entry import AsyncClient, Client
 from cea_exchange.client.reports import Report
@@ -7,7 +8,10 @@ from cea_exchange.client.session import OrderSession, SessionError, SessionState
 
 __all__ = [
     "AsyncClient",
+    "Book",
     "Client",
+    "Level",
+    "MarketBooks",
     "MarketDataClient",
     "OrderSession",
     "Report",

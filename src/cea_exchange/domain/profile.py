@@ -86,6 +86,13 @@ class RuledCapacity(Struct, frozen=True, forbid_unknown_fields=True):
     rule: RuleId
 
 
+class RuledLevels(Struct, frozen=True, forbid_unknown_fields=True):
+    """How many price levels of each side, 0 for all, and the rule that says so."""
+
+    value: Annotated[int, Meta(ge=0, le=10_000)]
+    rule: RuleId
+
+
 class RuledBool(Struct, frozen=True, forbid_unknown_fields=True):
     """A switch and the rule it comes from."""
 
@@ -147,6 +154,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     fee_min_fen: RuledInt
     holding_limit_tonnes: RuledInt
     order_count_max: RuledCapacity
+    public_levels: RuledLevels
     day_opens_at: RuledTime
     session: Annotated[tuple[Session, ...], Meta(min_length=1)]
     composite: tuple[CompositeWeights, ...] = ()
@@ -165,12 +173,14 @@ class Profile(Struct, frozen=True, kw_only=True):
 
     Notes
     -----
-    Rules: CEA-DAY-01 to CEA-DAY-04, CEA-PRC-04.
+    Rules: CEA-DAY-01 to CEA-DAY-04, CEA-LST-09, CEA-PRC-04, OPEN-MKT-03.
     """
 
     name: str
     title: str
     rules: MarketRules
+    public_levels: int
+    """Price levels of each side that everybody may see; 0 is all."""
     sessions: tuple[tuple[str, Phase], ...]
     """(`HH:MM`, phase from then on), ascending; the last is `Phase.CLOSED` and closes the day."""
     day_opens_at: str
@@ -302,6 +312,7 @@ def _profile(file: ProfileFile) -> Profile:
         name=file.name,
         title=file.title,
         rules=rules,
+        public_levels=file.public_levels.value,
         sessions=tuple((s.time, Phase[s.phase.upper()]) for s in file.session),
         day_opens_at=file.day_opens_at.value,
         calendar=file.calendar,

@@ -217,6 +217,15 @@ class Reason(IntEnum):
     """it met an order of the same owner, and the profile cancels"""
 
 
+class BookChangeKind(IntEnum):
+    """What a change of the public book says."""
+
+    ORDER = 1
+    """an order in view stands like this now; without tonnes it has left the view"""
+    LEVEL = 2
+    """a level in view has these totals now; without orders it has left the view, and its orders with it"""
+
+
 COMMAND_DTYPE = np.dtype(
     [
         ("kind", "u1"),
@@ -368,3 +377,17 @@ MARKET_DATA_DTYPE = np.dtype(
     ]
 )
 """One public event: what everybody may see, without names."""
+
+BOOK_CHANGE_DTYPE = np.dtype(
+    [
+        ("kind", "u1"),
+        ("side", "u1"),
+        ("product_index", "<u2"),
+        ("order_count", "<u4"),
+        ("price", "<i8"),
+        ("tonnes", "<i8"),
+        ("order_id", "<u8"),
+        ("priority", "<u8"),
+    ]
+)
+"""One change of the public book, or one line of its snapshot: how a level or an order stands, without names."""

@@ -31,7 +31,7 @@ PR_SET_PDEATHSIG = 1
 _IS_LINUX = sys.platform == "linux"
 _LIBC = ctypes.CDLL(None)
 _PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
-_VENUE_SOCKETS = ("gateway", "market_data", "settlement", "replay", "admin")
+_VENUE_SOCKETS = ("gateway", "market_data", "snapshot", "settlement", "replay", "admin")
 _REGISTRY_SOCKETS = ("feed", "admin")
 
 
@@ -95,9 +95,9 @@ class LocalExchange:
         for name in ("venue", "registry", "admin"):
             CurveKeys.new().save(self.keys_directory, name)
         self._fill_registry(participants, reference_prices)
-        addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(7)]
-        venue = dict(zip(_VENUE_SOCKETS, addresses[:5], strict=True))
-        registry = dict(zip(_REGISTRY_SOCKETS, addresses[5:], strict=True))
+        addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(8)]
+        venue = dict(zip(_VENUE_SOCKETS, addresses[:6], strict=True))
+        registry = dict(zip(_REGISTRY_SOCKETS, addresses[6:], strict=True))
         self._write_configs(venue, registry, start, profile)
 
     @property

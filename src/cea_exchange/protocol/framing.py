@@ -31,6 +31,7 @@ TAG_REPORTS = b"R"
 
 TOPIC_MARKET_DATA = b"md"
 TOPIC_DEPTH = b"depth"
+TOPIC_STATISTICS = b"stats"
 TOPIC_BULLETIN = b"bulletin"
 TOPIC_HEARTBEAT = b"hb"
 
@@ -89,6 +90,21 @@ class SettlementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     log_id: str | None = None
 
 
+class SnapshotRequest(Request, tag="snapshot"):
+    """Send all books as everybody may see them, and the sequence to go on from."""
+
+
+class MarketRequest(Request, tag="market"):
+    """Send phase, halts, bands and the day's statistics."""
+
+
+class DepthRequest(Request, tag="depth"):
+    """Send the five best levels of a product."""
+
+    product: str
+
+
+_market_data_requests = msgspec.msgpack.Decoder(SnapshotRequest | MarketRequest | DepthRequest)
 _requests = msgspec.msgpack.Decoder(Logon | Heartbeat | ReportReplay | BookRequest)
 _settlement_requests = msgspec.msgpack.Decoder(SettlementRequest)
 
@@ -101,6 +117,11 @@ def request_decode(payload: bytes) -> Request:
 def settlement_request_decode(payload: bytes) -> SettlementRequest:
     """Return which range is asked for; FrameError if it is no such request."""
     return _decode(_settlement_requests, payload, "a replay request {from, count, log_id}")
+
+
+def market_data_request_decode(payload: bytes) -> Request:
+    """Return what is asked of the snapshot socket; FrameError if it is no known request."""
+    return _decode(_market_data_requests, payload, "a request (snapshot, market, depth)")
 
 
 def _decode(decoder: msgspec.msgpack.Decoder, payload: bytes, expected: str) -> Any:
@@ -184,6 +205,93 @@ def market_data_records(events: np.ndarray) -> np.ndarray:
         rows["price"][day_closed] = from_close["close"]
         rows["tonnes"][day_closed] = from_close["volume_listed"]
     return rows
+
+
+class Band(msgspec.Struct, frozen=True):
+    """From what price a product's band is measured, and its limits, all in fen."""
+
+    product: str
+    product_index: int
+    reference_price: int
+    band_low: int
+    band_high: int
+
+
+class CutHeader(msgspec.Struct, frozen=True, kw_only=True):
+    """Goes before the records of one message of the public stream.
+
+    Attributes
+    ----------
+    log_id
+        Names the numbering.
+    previous, seq
+        From which event (`seq` of the market's events) to which: the market as of event `previous`,
+        with this message applied, is the market as of event `seq`. `previous` is the `seq` of the
+        message before.
+    part, parts
+        A large one comes in several messages, `part` 0, 1, ... of `parts`, with the same numbers.
+    bands
+        Those that changed; in part 0.
+    """
+
+    log_id: str
+    previous: int
+    seq: int
+    part: int = 0
+    parts: int = 1
+    bands: tuple[Band, ...] = ()
+
+
+class StreamPlace(msgspec.Struct, frozen=True):
+    """The public stream's heartbeat: the last `seq` and `market_data_seq` that were sent."""
+
+    log_id: str
+    seq: int
+    market_data_seq: int
+
+
+class SnapshotHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="op", tag="snapshot"):
+    """Goes before the BookChange records of one message of a snapshot.
+
+    Attributes
+    ----------
+    log_id, seq
+        Which message of the stream the snapshot is as of; go on with the one whose `previous` is
+        `seq`.
+    market_data_seq
+        Of the last MarketData record up to there.
+    part, parts
+        As in `CutHeader`.
+    market
+        Phase, halts, bands and statistics, as the request `market` answers; in part 0.
+    """
+
+    log_id: str
+    seq: int
+    market_data_seq: int
+    part: int = 0
+    parts: int = 1
+    market: dict[str, Any] = {}
+
+
+_cut_headers = msgspec.msgpack.Decoder(CutHeader)
+_stream_places = msgspec.msgpack.Decoder(StreamPlace)
+_snapshot_headers = msgspec.msgpack.Decoder(SnapshotHeader)
+
+
+def cut_header_decode(payload: bytes) -> CutHeader:
+    """Return the header of a message of the public stream; FrameError if it is none."""
+    return _decode(_cut_headers, payload, "a header {log_id, previous, seq, part, parts, bands}")
+
+
+def stream_place_decode(payload: bytes) -> StreamPlace:
+    """Return what a heartbeat of the public stream says; FrameError if it is none."""
+    return _decode(_stream_places, payload, "a heartbeat {log_id, seq, market_data_seq}")
+
+
+def snapshot_header_decode(payload: bytes) -> SnapshotHeader:
+    """Return the header of a snapshot's message; FrameError if it is none."""
+    return _decode(_snapshot_headers, payload, "a header of a snapshot")
 
 
 def settlement_frames(log_id: str, rows: np.ndarray) -> list[bytes]:

@@ -209,8 +209,11 @@ def server_socket(
     keys: CurveKeys,
     address: str,
     high_water_mark: int = 10_000,
+    message_bytes_max: int = MESSAGE_BYTES_MAX,
 ) -> tuple[zmq.Socket, str]:
     """Bind a CURVE server that only admits the domain's keys.
+
+    A peer that sends a message of more than `message_bytes_max` loses its connection.
 
     Returns
     -------
@@ -225,7 +228,7 @@ def server_socket(
     socket.zap_domain = domain.encode()
     socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without effect after the bind
     socket.setsockopt(zmq.HANDSHAKE_IVL, 3_000)
-    _socket_set(socket, high_water_mark)
+    _socket_set(socket, high_water_mark, message_bytes_max)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:
@@ -251,11 +254,13 @@ def client_socket(
     return socket
 
 
-def _socket_set(socket: zmq.Socket, high_water_mark: int) -> None:
+def _socket_set(
+    socket: zmq.Socket, high_water_mark: int, message_bytes_max: int = MESSAGE_BYTES_MAX
+) -> None:
     socket.linger = 0
     socket.sndhwm = high_water_mark
     socket.rcvhwm = high_water_mark
-    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX + CURVE_BYTES_MAX)
+    socket.setsockopt(zmq.MAXMSGSIZE, message_bytes_max + CURVE_BYTES_MAX)
     socket.setsockopt(zmq.HEARTBEAT_IVL, 1_000)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5_000)
     socket.setsockopt(zmq.HEARTBEAT_TTL, 5_000)

@@ -89,7 +89,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         Name of a packaged profile, or the path of a profile file.
     clock
         See `ClockSetting`.
-    gateway, market_data, settlement, replay, admin
+    gateway, market_data, snapshot, settlement, replay, admin
         Where the daemon listens. Port 0 takes a free one, written to ``DIR/venue/endpoints.json``.
     registry_feed
         The registry's feed. Left out, it is taken from `registry_endpoints`, again whenever the
@@ -105,6 +105,11 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         Operators' keys; the one in ``DIR/keys/admin.public`` if left out.
     throttle_per_second
         Commands a key may send in a second; 0 is any number.
+    market_data_public
+        Anybody's key may follow the market data and ask for snapshots; else participants,
+        registry and operators only.
+    market_data_interval_ms
+        Public data goes out at most once in so long; 0 is with every batch.
     batch_count_max
         Commands gathered into one batch.
     wait_for_confirmation
@@ -125,6 +130,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     clock: ClockSetting = msgspec.field(default_factory=ClockSetting)
     gateway: Address = "tcp://127.0.0.1:0"
     market_data: Address = "tcp://127.0.0.1:0"
+    snapshot: Address = "tcp://127.0.0.1:0"
     settlement: Address = "tcp://127.0.0.1:0"
     replay: Address = "tcp://127.0.0.1:0"
     admin: Address = "tcp://127.0.0.1:0"
@@ -134,6 +140,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     settlement_keys: tuple[PublicKey, ...] = ()
     admin_keys: tuple[PublicKey, ...] | None = None
     throttle_per_second: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 0
+    market_data_public: bool = True
+    market_data_interval_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 10
     batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
     wait_for_confirmation: bool = True
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30

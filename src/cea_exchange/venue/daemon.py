@@ -34,15 +34,25 @@ from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
 from cea_exchange.venue.lag_policy import LagPolicy
 from cea_exchange.venue.order_entry import OrderEntry
+from cea_exchange.venue.market_data import MarketDataPublisher
 from cea_exchange.venue.publisher import Publisher
 from cea_exchange.venue.registry_link import RegistryLink
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.settlement_replay import SettlementReplay
+from cea_exchange.venue.snapshot_desk import ANSWERS_QUEUED_MAX, REQUEST_BYTES_MAX, SnapshotDesk
 from cea_exchange.venue.trading_day import TradingDay
 from cea_exchange.venue.watch import Watch
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
+_LIMITS = {
+    # Strangers may come here: one who does not read what he asked for holds little.
+    "market_data": {"high_water_mark": 1_000},
+    "snapshot": {
+        "high_water_mark": ANSWERS_QUEUED_MAX,
+        "message_bytes_max": REQUEST_BYTES_MAX,
+    },
+}
 
 log = structlog.get_logger("venue")
 
@@ -115,9 +125,15 @@ class VenueDaemon:
         operators = self._operators
         registry = {self.config.registry_key(self.data), *self.config.settlement_keys}
         keys = self.machine.keys
+        public = self.config.market_data_public
+
+        def may_see_market_data(key: str) -> bool:
+            return public or key in keys or key in registry or key in operators
+
         kinds = {
             "gateway": (zmq.ROUTER, keys.__contains__),
-            "market_data": (zmq.PUB, lambda key: key in keys or key in registry | operators),
+            "market_data": (zmq.PUB, may_see_market_data),
+            "snapshot": (zmq.ROUTER, may_see_market_data),
             "settlement": (zmq.PUB, registry.__contains__),
             "replay": (zmq.ROUTER, registry.__contains__),
             "admin": (zmq.ROUTER, operators.__contains__),
@@ -134,19 +150,28 @@ class VenueDaemon:
                 domain=name,
                 keys=self._keys,
                 address=getattr(self.config, name),
+                **_LIMITS.get(name, {}),
             )
             self._sockets[name] = socket
             if kind == zmq.ROUTER:
                 # Without it a report to a slow peer would be lost in silence.
                 socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 self._poller.register(socket, zmq.POLLIN)
-            self._stranger_test.add(self.endpoints[name], kind)
+            if not (public and allowed is may_see_market_data):
+                self._stranger_test.add(self.endpoints[name], kind)
 
     def _rooms_open(self) -> None:
         sockets, sequencer, config = self._sockets, self.sequencer, self.config
         self._orders = OrderEntry(sockets["gateway"], sequencer, config, release=self._release)
+        self._market_data = MarketDataPublisher(
+            self.machine,
+            self._log_id,
+            sockets["market_data"],
+            interval_ms=config.market_data_interval_ms,
+        )
+        self._snapshots = SnapshotDesk(sockets["snapshot"], self._market_data)
         self._publisher = Publisher(
-            self.machine, self._log_id, sockets["market_data"], sockets["settlement"]
+            self.machine, self._log_id, self._market_data, sockets["settlement"]
         )
         self._settlement_replay = SettlementReplay(sockets["replay"], sequencer)
         self._registry = RegistryLink(
@@ -226,12 +251,16 @@ class VenueDaemon:
         self._registry.turn()
         self._day.turn()
         self.sequencer.turn()
+        self._market_data.turn()
+        if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
+            self._snapshots.turn()
         self._heartbeat_turn(time.monotonic())
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
         self._registry.close()
         self._watch.close()
+        self._market_data.close()
         self._stranger_test.close()
         self._allow_list.close()
         try:
@@ -282,8 +311,7 @@ class VenueDaemon:
         self._watch.turn(now_s, late_s)
         self._heartbeat_due_s = now_s + HEARTBEAT_S
         self._publisher.settlement_heartbeat()
-        self._publisher.market_data_heartbeat()
-        self._publisher.publish_depth()
+        self._market_data.heartbeat()
         self._orders.expire(now_s)
         self._lag.turn(now_s)
         if not self._allow_list.is_running:

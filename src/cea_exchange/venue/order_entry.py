@@ -25,7 +25,7 @@ from cea_exchange.protocol.framing import (
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
 from cea_exchange.venue.gateway import Answer, Asked, Gateway, Message
-from cea_exchange.venue.publisher import book
+from cea_exchange.venue.public_maps import book
 from cea_exchange.venue.router import receive
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions

@@ -1,0 +1,144 @@
+"""What everybody may see of the market, as maps: depth, books, the day so far, the bulletin.
+
+Prices are fen and quantities tonnes; the bulletin, and every amount of money, is text in yuan.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase, Side
+from cea_exchange.domain.units import cash_format, price_format
+from cea_exchange.protocol.framing import Band
+from cea_exchange.venue.state_machine import VenueStateMachine
+
+DEPTH_LEVELS = 5
+"""Levels of each side in a depth map (CEA-LST-09); where the profile shows fewer, those."""
+ORDERS_PER_LEVEL_MAX = 200
+
+
+def levels_shown(machine: VenueStateMachine) -> int:
+    """Return how many levels of each side a depth map has."""
+    return min(machine.profile.public_levels or DEPTH_LEVELS, DEPTH_LEVELS)
+
+
+def depth(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
+    """Return the five best levels of both sides: price (fen), tonnes, orders."""
+    core, count = machine.core, levels_shown(machine)
+    return {
+        "product": machine.product_names[product_index],
+        "market_data_seq": core.market_data_seq,
+        "bids": [list(map(int, level)) for level in core.depth(product_index, Side.BUY, count)],
+        "asks": [list(map(int, level)) for level in core.depth(product_index, Side.SELL, count)],
+    }
+
+
+def bands(machine: VenueStateMachine) -> list[Band]:
+    """Return every product's reference price and band."""
+    told = []
+    for product_index, name in enumerate(machine.product_names):
+        product = machine.core.product(product_index)
+        prices = (product[field] for field in ("reference_price", "band_low", "band_high"))
+        told.append(Band(name, product_index, *map(int, prices)))
+    return told
+
+
+def market(machine: VenueStateMachine) -> dict[str, Any]:
+    """Return phase, halts, bands and the day's statistics so far.
+
+    Notes
+    -----
+    The close is what it would be if the day ended now. What has no value yet is None.
+
+    Rules: CEA-PRC-01, CEA-PRC-03, CEA-LST-08.
+    """
+    core = machine.core
+    return {
+        "trading_date": int(core.trading_date) if core.day_is_open else 0,
+        "phase": Phase(core.phase).name.lower(),
+        "halted": bool(core.market_halted),
+        "products": [_day_so_far(machine, band) for band in bands(machine)],
+    }
+
+
+def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
+    product = machine.core.product(band.product_index)
+    volume, amount = int(product["volume"]), int(product["amount"])
+    close = (2 * amount + volume) // (2 * volume) if volume else band.reference_price
+    return {
+        "product": band.product,
+        "product_index": band.product_index,
+        "halted": bool(product["halted"]),
+        "reference_price": band.reference_price,
+        "band_low": band.band_low,
+        "band_high": band.band_high,
+        **{field: int(product[field]) or None for field in ("open", "high", "low", "last")},
+        "close": close,
+        # The core keeps no sums of the other two methods.
+        "volume": {"listed": volume, "block": 0, "bidding": 0},
+        "amount": {"listed": cash_format(amount), "block": "0.00", "bidding": "0.00"},
+    }
+
+
+def book(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
+    """Return the five best levels with their orders (id and tonnes, oldest first, no names).
+
+    Notes
+    -----
+    Rules: CEA-LST-06 (a taker may pick a resting order), CEA-LST-09.
+    """
+    core, count_max = machine.core, levels_shown(machine)
+
+    def levels(side: Side) -> list[dict[str, Any]]:
+        told = []
+        for price, tonnes, count in core.depth(product_index, side, count_max):
+            ids = core.orders_at(product_index, side, price)[:ORDERS_PER_LEVEL_MAX]
+            orders = [[int(i), int(core.order(i)["tonnes_open"])] for i in ids]
+            told.append(
+                {
+                    "price": int(price),
+                    "tonnes": int(tonnes),
+                    "count": int(count),
+                    "orders": orders,
+                }
+            )
+        return told
+
+    return {
+        "op": "book",
+        "product": machine.product_names[product_index],
+        "market_data_seq": core.market_data_seq,
+        "bids": levels(Side.BUY),
+        "asks": levels(Side.SELL),
+    }
+
+
+def bulletin(machine: VenueStateMachine, events: np.ndarray) -> dict[str, Any]:
+    """Return the day's statistics by product, and the composite; prices and amounts in yuan.
+
+    Notes
+    -----
+    Rules: CEA-PRC-01, CEA-PRC-04.
+    """
+    closed = events[events["kind"] == EventKind.DAY_CLOSED].view(DAY_CLOSED_DTYPE)
+    composite = events["price"][events["kind"] == EventKind.COMPOSITE_CLOSED]
+    products = []
+    for row in closed:
+        told: dict[str, Any] = {"product": machine.product_names[int(row["product_index"])]}
+        for field in ("open", "high", "low", "close"):
+            price = int(row[field])
+            told[field] = price_format(price) if price else None
+        methods = ("listed", "block", "bidding")
+        told["volume"] = {method: int(row[f"volume_{method}"]) for method in methods}
+        told["amount"] = {
+            method: cash_format(
+                int(row[f"amount_{method}_high"]) << 64 | int(row[f"amount_{method}_low"])
+            )
+            for method in methods
+        }
+        products.append(told)
+    return {
+        "date": int(closed["trading_date"][0]),
+        "products": products,
+        "composite": price_format(int(composite[-1])) if len(composite) else None,
+    }
