@@ -99,7 +99,7 @@ class MarketDataClient:
             if self._socket in ready:
                 self._take_stream(came)
             if self._desk is not None and self._desk in ready:
-                self._take_snapshot()
+                self._take_snapshot(self._desk)
             if left_ms == 0:
                 break
         self._snapshot_ask()
@@ -149,7 +149,9 @@ class MarketDataClient:
             self._take_part(frames, came)
             return
         if topic == b"hb":
-            self.books.take_heartbeat(stream_place_decode(frames[0]))
+            place = stream_place_decode(frames[0])
+            self.books.take_heartbeat(place)
+            self._count(place.market_data_seq)
         value = msgspec.msgpack.decode(frames[0])
         if topic == b"stats":
             self.books.take_statistics(value)
@@ -167,17 +169,19 @@ class MarketDataClient:
             return
         records = np.frombuffer(b"".join(part[1] for part in self._parts), MARKET_DATA_DTYPE)
         changes = np.frombuffer(b"".join(part[2] for part in self._parts), BOOK_CHANGE_DTYPE)
-        self._count(records)
+        for seq in records["market_data_seq"].tolist():
+            self._count(seq - 1)
+            self.market_data_seq = max(self.market_data_seq, seq)
         if self._desk is not None:
             self.books.take(Message(self._parts[0][0], records, changes.tolist()))
         self._parts = []
         came.append(("md", records))
 
-    def _count(self, records: np.ndarray) -> None:
-        for seq in records["market_data_seq"].tolist():
-            if self.market_data_seq and seq > self.market_data_seq + 1:
-                self.missed += seq - self.market_data_seq - 1
-            self.market_data_seq = max(self.market_data_seq, seq)
+    def _count(self, seq: int) -> None:
+        """Everything up to `seq` was sent: what of it has not come does not come any more."""
+        if self.market_data_seq:
+            self.missed += max(0, seq - self.market_data_seq)
+        self.market_data_seq = max(self.market_data_seq, seq)
 
     # -- The snapshot -------------------------------------------------------------------------
 
@@ -192,10 +196,10 @@ class MarketDataClient:
             # Not connected yet, or refused: asked again later.
             return
 
-    def _take_snapshot(self) -> None:
+    def _take_snapshot(self, desk: zmq.Socket) -> None:
         while True:
             try:
-                frames = self._desk.recv_multipart(zmq.NOBLOCK)
+                frames = desk.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             if len(frames) != 2:

@@ -33,8 +33,8 @@ from cea_exchange.venue.clock import VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
 from cea_exchange.venue.lag_policy import LagPolicy
-from cea_exchange.venue.order_entry import OrderEntry
 from cea_exchange.venue.market_data import MarketDataPublisher
+from cea_exchange.venue.order_entry import OrderEntry
 from cea_exchange.venue.publisher import Publisher
 from cea_exchange.venue.registry_link import RegistryLink
 from cea_exchange.venue.sequencer import Sequencer

@@ -54,7 +54,9 @@ _ORDER_KINDS = (
 class Feed(Protocol):
     """What a market shows, as it changes; see `cea_exchange._market_data.MarketFeed`."""
 
-    bands_moved: bool
+    @property
+    def bands_moved(self) -> bool:
+        """Whether a band may have changed since the last cut."""
 
     def note(self, events: np.ndarray) -> None:
         """Take note of events."""
