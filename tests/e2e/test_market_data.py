@@ -113,11 +113,13 @@ def follow_to_the_end(world, client):
     """Poll until the client is where the venue is, and hold it to the market's book."""
     stream = world.venue._market_data
     until_s = time.monotonic() + WAIT_S
-    world.until(lambda: stream._cut_seq == stream._noted_seq)
+    core = world.venue.machine.core
+    # Reports go out before the stream has taken note of their events.
+    world.until(lambda: stream._cut_seq == stream._noted_seq == core.event_seq, WAIT_S)
     while not (client.books.is_exact and client.books.seq == stream.seq):
         client.poll(0.05)
         assert time.monotonic() < until_s, (client.books.seq, stream.seq, client.books.is_exact)
-    assert sides(client.book(PRODUCT)) == book_of(world.venue.machine.core, 0, LEVELS)
+    assert sides(client.book(PRODUCT)) == book_of(core, 0, LEVELS)
 
 
 @pytest.mark.parametrize("interval_ms", [0, 10])
