@@ -8,13 +8,15 @@
 #   make sanitize     the core's tests under address and undefined-behaviour sanitizers
 #   make checked      the core's tests with bounds checks and trapped undefined behaviour
 #   make mutants      does `make test` notice small mistakes in the core?
+# and on the whole exchange:
+#   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test long bench conformance checked sanitize mutants build clean
+.PHONY: demo test long bench conformance checked sanitize mutants torture build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -83,6 +85,11 @@ $(VENV)/.conformance-installed: pyproject.toml | build
 
 mutants: build
 	$(BIN)/python tests/mutation/run.py
+
+# Venue, registry and participants killed and stopped at random over days: tests/torture/README.md.
+KILLS ?= 200
+torture: build
+	PYTHONPATH=tests $(BIN)/python -m torture --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 build: $(VENV)/.installed
 

@@ -4,6 +4,7 @@ Started in place of `cea-exchange registry`; a kill between the two commits leav
 that the sequence does not know of. The kill test has to notice.
 """
 
+import os
 import signal
 import sys
 import time
@@ -12,7 +13,8 @@ from cea_exchange.registry.config import config_load
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.settlement import Settlement
 
-BETWEEN_S = 0.004
+BETWEEN_S = float(os.environ.get("MUTANT_BETWEEN_S", "0.004"))
+"""The wider, the fewer kills are needed."""
 
 
 class SequenceOutside(Settlement):

@@ -1,0 +1,249 @@
+"""What must hold after any kills: the participants' logs, the venue's events and the registry.
+
+Each check counts what it looked at and names what it finds; the first finding is the one to read.
+Nothing here asks a daemon: all is read from files.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    COMMAND_DTYPE,
+    EVENT_DTYPE,
+    CommandKind,
+    EventKind,
+    Reason,
+)
+from cea_exchange.journal import event_rows_read
+from cea_exchange.protocol.framing import reports_as_maker, reports_as_taker
+from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.store import Store
+from torture.client import positions_of, rows_read
+
+VERIFY = [sys.executable, "-m", "cea_exchange.cli.main", "verify"]
+VERIFY_S_MAX = 300.0
+
+
+@dataclass
+class Findings:
+    """Counts of what was checked, and what was wrong."""
+
+    checked: dict[str, int] = field(default_factory=dict)
+    discrepancies: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ParticipantLog:
+    """What a participant wrote down."""
+
+    name: str
+    account_index: int
+    sent: np.ndarray
+    reports: np.ndarray
+
+    @classmethod
+    def read(cls, directory: Path, account_index: int) -> "ParticipantLog":
+        """Read the two files of a participant's directory, which is named for it."""
+        return cls(
+            directory.name,
+            account_index,
+            rows_read(directory / "sent.rows", COMMAND_DTYPE),
+            rows_read(directory / "reports.rows", EVENT_DTYPE),
+        )
+
+
+def check_all(data: Path, directories: list[Path]) -> Findings:
+    """Run every check on a data folder at rest and its participants' directories.
+
+    Parameters
+    ----------
+    data : Path
+        Of venue and registry, neither of which may be running.
+    directories : list of Path
+        One per participant, named for it.
+    """
+    found = Findings()
+    with Store.open_reader(data) as store:
+        accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
+        trades = store.execute(
+            "SELECT settlement_seq, trade_id, buyer_index, seller_index, product_index, price,"
+            " tonnes FROM trades WHERE state = 'settled' ORDER BY settlement_seq"
+        ).fetchall()
+        records = [
+            record
+            for (record,) in store.execute(
+                "SELECT record FROM settlement_records ORDER BY settlement_seq"
+            )
+        ]
+    logs = [ParticipantLog.read(each, accounts[each.name]) for each in directories]
+    events = venue_events(data)
+    for log in logs:
+        found.discrepancies += answer_faults(log, events)
+        found.discrepancies += report_faults(log, events)
+    found.discrepancies += trade_faults(logs, events, trades)
+    found.discrepancies += settlement_faults(events, np.frombuffer(b"".join(records), EVENT_DTYPE))
+    found.discrepancies += ledger_faults(data)
+    found.discrepancies += verify_faults(data)
+    found.checked = {
+        "participants": len(logs),
+        "commands": sum(len(log.sent) for log in logs),
+        "acceptances": int(np.count_nonzero(is_acceptance(events))),
+        "reports": sum(len(log.reports) for log in logs),
+        "trades": len(trades),
+        "settlement_records": len(records),
+        "events": len(events),
+    }
+    return found
+
+
+def venue_events(data: Path) -> np.ndarray:
+    """Return all rows of the venue's event store."""
+    log_id = json.loads((data / "venue" / "endpoints.json").read_text())["log_id"]
+    rows = event_rows_read(data / "events", log_id=log_id)
+    return np.frombuffer(rows.read(1, rows.count), EVENT_DTYPE)
+
+
+def is_acceptance(events: np.ndarray) -> np.ndarray:
+    """Mark the events that acknowledge a command."""
+    kind = events["kind"]
+    accepted = (kind == EventKind.ORDER_ACCEPTED) | (kind == EventKind.ORDER_AMENDED)
+    return accepted | (kind == EventKind.ORDER_CANCELED) & (events["reason"] == Reason.REQUESTED)
+
+
+def answer_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
+    """Every command is answered; what was acknowledged happened, once, and as it was sent."""
+    ids = log.sent["client_order_id"]
+    if (np.diff(ids.astype(np.int64)) <= 0).any():
+        yield f"{log.name}: its log of sent commands is not in order"
+    refused = log.reports["kind"] == EventKind.ORDER_REJECTED
+    told = log.reports[is_acceptance(log.reports) | refused]
+    for lost in np.setdiff1d(ids, told["client_order_id"])[:3]:
+        yield f"{log.name}: command {lost} was sent and never answered"
+    accepted = events[is_acceptance(events) & (events["account_index"] == log.account_index)]
+    made, counts = np.unique(accepted["client_order_id"], return_counts=True)
+    acknowledged = log.reports["client_order_id"][is_acceptance(log.reports)]
+    for lost in np.setdiff1d(acknowledged, made)[:3]:
+        yield f"{log.name}: acknowledged command {lost} is lost at the venue"
+    for twice in made[counts > 1][:3]:
+        yield f"{log.name}: command {twice} was accepted twice"
+    for strange in np.setdiff1d(made, ids)[:3]:
+        yield f"{log.name}: the venue accepted command {strange}, which was never sent"
+    orders = accepted[accepted["kind"] == EventKind.ORDER_ACCEPTED]
+    orders = orders[np.isin(orders["client_order_id"], ids)]
+    asked = log.sent[np.searchsorted(ids, orders["client_order_id"])]
+    same = asked["kind"] == CommandKind.ENTER
+    for field_name in ("side", "tif", "flags", "product_index", "price", "tonnes"):
+        same &= asked[field_name] == orders[field_name]
+    for other in orders["client_order_id"][~same][:3]:
+        yield f"{log.name}: order {other} was accepted with other terms than were sent"
+
+
+def report_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
+    """The participant has its reports 1 to n, in order, each as the venue keeps it."""
+    positions = positions_of(log.reports)
+    numbered, positions = log.reports[positions > 0], positions[positions > 0]
+    odd = np.flatnonzero(positions != np.arange(1, len(positions) + 1, dtype=np.uint64))
+    if len(odd):
+        place, came = int(odd[0]) + 1, int(positions[odd[0]])
+        what = "comes again" if came < place else f"is missing, {came} comes next"
+        yield f"{log.name}: report {came if came < place else place} {what}"
+        return
+    expected = venue_reports(events, log.account_index)
+    if len(expected) != len(numbered):
+        yield f"{log.name}: has {len(numbered)} reports, the venue numbered {len(expected)}"
+    common = min(len(expected), len(numbered))
+    differs = np.flatnonzero(expected[:common] != numbered[:common])
+    if len(differs):
+        yield f"{log.name}: report {int(differs[0]) + 1} is not the venue's"
+
+
+def venue_reports(events: np.ndarray, account_index: int) -> np.ndarray:
+    """Return an account's reports out of the venue's events, as protocol/order_entry.md says."""
+    layouts = (EventKind.DAY_CLOSED, EventKind.CHECKPOINT)
+    own = events[
+        (events["report_seq"] != 0)
+        & (events["account_index"] == account_index)
+        & ~np.isin(events["kind"], layouts)
+    ]
+    made = events[
+        (events["kind"] == EventKind.TRADE)
+        & (events["counter_report_seq"] != 0)
+        & (events["counter_account_index"] == account_index)
+    ]
+    reports = np.concatenate((reports_as_taker(own), reports_as_maker(made)))
+    return reports[np.argsort(positions_of(reports), kind="stable")]
+
+
+def trade_faults(
+    logs: list[ParticipantLog], events: np.ndarray, settled: list[tuple]
+) -> Iterator[str]:
+    """Each trade was told to both its sides and is settled once, with the same terms."""
+    trades = events[events["kind"] == EventKind.TRADE]
+    expected = np.arange(1, len(trades) + 1, dtype=np.uint64)
+    if (trades["trade_id"] != expected).any():
+        yield "the venue's trades are not numbered 1 to n"
+    told = [log.reports[log.reports["kind"] == EventKind.TRADE] for log in logs]
+    for side, of_side in (
+        ("taker", [rows[rows["account_index"] != ACCOUNT_NONE] for rows in told]),
+        ("maker", [rows[rows["account_index"] == ACCOUNT_NONE] for rows in told]),
+    ):
+        ids = np.concatenate([rows["trade_id"] for rows in of_side])
+        counts = np.bincount(ids.astype(np.int64), minlength=len(trades) + 1)
+        for odd in np.flatnonzero(counts[1:] != 1)[:3]:
+            yield f"trade {odd + 1} was told to {counts[odd + 1]} {side}s"
+    bought = trades["side"] == 1
+    taker, maker = trades["account_index"], trades["counter_account_index"]
+    columns = (
+        trades["settlement_seq"], trades["trade_id"],
+        np.where(bought, taker, maker), np.where(bought, maker, taker),
+        trades["product_index"], trades["price"], trades["tonnes"],
+    )  # fmt: skip
+    made = dict(enumerate(zip(*(column.tolist() for column in columns), strict=True), 1))
+    seen = set()
+    for row in settled:
+        trade_id = row[1]
+        if trade_id in seen:
+            yield f"trade {trade_id} is settled twice"
+        elif made.get(trade_id) != row:
+            yield f"trade {trade_id} is settled as {row}, the venue made {made.get(trade_id)}"
+        seen.add(trade_id)
+    for trade_id in sorted(made.keys() - seen)[:3]:
+        yield f"trade {trade_id} was made and is not settled"
+
+
+def settlement_faults(events: np.ndarray, records: np.ndarray) -> Iterator[str]:
+    """The registry has the venue's settlement stream, all of it, record for record."""
+    stream = events[events["settlement_seq"] != 0]
+    common = min(len(stream), len(records))
+    differs = np.flatnonzero(stream[:common] != records[:common])
+    if len(differs):
+        yield f"settlement record {int(differs[0]) + 1} of the registry is not the venue's"
+    if len(stream) != len(records):
+        yield f"the registry has {len(records)} settlement records, the venue {len(stream)}"
+
+
+def ledger_faults(data: Path) -> Iterator[str]:
+    """The ledger holds, and at the last sequence both sides have the same hash."""
+    found = check_ledger(data)
+    yield from found.differences
+    if found.checkpoint_seq != found.last_seq or found.venue_hash != found.registry_hash:
+        yield (
+            f"at settlement sequence {found.last_seq} both hashes must be known and equal: "
+            f"{found.venue_hash} and {found.registry_hash} at {found.checkpoint_seq}"
+        )
+
+
+def verify_faults(data: Path) -> Iterator[str]:
+    """`cea-exchange verify` replays the journal and finds every recorded hash and event again."""
+    result = subprocess.run(
+        [*VERIFY, str(data)], capture_output=True, text=True, check=False, timeout=VERIFY_S_MAX
+    )
+    if result.returncode:
+        yield f"verify: {result.stderr.strip().splitlines()[-1:]}"

@@ -1,0 +1,150 @@
+"""A short torture run passes, and what is broken on purpose does not."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import numpy as np
+import pytest
+
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
+from torture.checks import check_all
+from torture.run import Torture, TortureSettings
+
+MUTANT_REGISTRY = Path(__file__).parents[1] / "crash" / "mutant_registry.py"
+EVENTS_HEADER_BYTES = 64
+
+
+def torture(data, **settings):
+    settings = {"limit_s": 110.0, "pace_s": 1.0, "participants": 4, **settings}
+    return Torture(data, TortureSettings(**settings), lambda done: None).run()
+
+
+@pytest.fixture(scope="module")
+def tortured(tmp_path_factory):
+    data = tmp_path_factory.mktemp("tortured") / "data"
+    data.mkdir()
+    return data, torture(data, kills=6, seed=20250102)
+
+
+def test_killed_and_paused_at_random_nothing_is_lost_doubled_or_different(tortured):
+    _, report = tortured
+    assert report.discrepancies == []
+    assert report.kills == 6 and report.days == 2
+    assert report.counts["kill", "venue"] and report.counts["kill", "registry"]
+    assert report.checked["trades"] > 100 and report.checked["reports"] > 1_000
+    assert report.commands_resent > 0
+
+
+# -- What is broken must be found ------------------------------------------------------------------
+
+
+def test_a_client_that_loses_a_report_is_noticed(tmp_path):
+    report = torture(tmp_path, kills=2, seed=1, victims=("venue",), fault="drop_report")
+    assert any("is missing" in each for each in report.discrepancies), report.discrepancies
+
+
+def test_a_sequence_stored_outside_the_transaction_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setenv("MUTANT_BETWEEN_S", "0.04")
+    programs = {"registry": [sys.executable, str(MUTANT_REGISTRY)]}
+    report = torture(tmp_path, kills=6, seed=1, victims=("registry",), programs=programs)
+    # A record was settled that the sequence did not know of; that stops the line.
+    assert "the registry says stopped: settlement record" in report.discrepancies[0]
+
+
+def ledger_edit(data, sql):
+    with_triggers = apsw.Connection(str(data / "registry" / "registry.sqlite"))
+    with_triggers.execute(sql)
+    with_triggers.close()
+
+
+def rows_edit(path, dtype, edit, header_bytes=0):
+    content = path.read_bytes()
+    rows = np.frombuffer(content[header_bytes:], dtype).copy()
+    path.write_bytes(content[:header_bytes] + edit(rows).tobytes())
+
+
+def trade_lost_at_the_registry(data, client):
+    ledger_edit(data, "DELETE FROM trades WHERE trade_id = 7")
+
+
+def trade_settled_twice(data, client):
+    ledger_edit(
+        data,
+        "INSERT INTO trades SELECT settlement_seq + 1000000, trade_id, trading_date, method,"
+        " buyer_index, seller_index, product_index, price, tonnes, cash, buy_fee, sell_fee, state"
+        " FROM trades WHERE trade_id = 7",
+    )
+
+
+def report_lost(data, client):
+    rows_edit(client / "reports.rows", EVENT_DTYPE, lambda rows: np.delete(rows, 20))
+
+
+def report_doubled(data, client):
+    rows_edit(client / "reports.rows", EVENT_DTYPE, lambda rows: np.insert(rows, 20, rows[20]))
+
+
+def report_changed(data, client):
+    def change(rows):
+        rows["price"][np.flatnonzero(rows["kind"] == EventKind.ORDER_RESTED)[3]] += 1
+        return rows
+
+    rows_edit(client / "reports.rows", EVENT_DTYPE, change)
+
+
+def last_reports_lost(data, client):
+    rows_edit(client / "reports.rows", EVENT_DTYPE, lambda rows: rows[:-1])
+
+
+def acknowledged_order_lost(data, client):
+    def lose(rows):
+        accepted = np.flatnonzero(rows["kind"] == EventKind.ORDER_ACCEPTED)
+        rows["kind"][accepted[5]] = EventKind.ORDER_REJECTED
+        return rows
+
+    rows_edit(data / "events" / "events.rows", EVENT_DTYPE, lose, EVENTS_HEADER_BYTES)
+
+
+def command_never_sent(data, client):
+    path = client / "sent.rows"
+    path.write_bytes(path.read_bytes()[64:])
+
+
+def balance_changed(data, client):
+    ledger_edit(data, "UPDATE balances SET amount = amount + 1 WHERE account_index = 1"
+                      " AND compartment = (SELECT max(compartment) FROM balances)")  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (trade_lost_at_the_registry, "trade 7 was made and is not settled"),
+        (trade_settled_twice, "trade 7 is settled twice"),
+        (report_lost, "report 21 is missing, 22 comes next"),
+        (report_doubled, "report 21 comes again"),
+        (report_changed, "is not the venue's"),
+        (last_reports_lost, "the venue numbered"),
+        (acknowledged_order_lost, "is lost at the venue"),
+        (command_never_sent, "which was never sent"),
+        (balance_changed, "its postings sum to"),
+    ],
+)
+def test_the_checks_name_what_was_spoiled(tortured, tmp_path, spoil, expected):
+    data = shutil.copytree(tortured[0], tmp_path / "data")
+    clients = sorted((data / "clients").iterdir())
+    spoil(data, clients[0])
+    found = check_all(data, clients)
+    assert any(expected in each for each in found.discrepancies), found.discrepancies
+
+
+def test_the_program_gives_up_in_time_and_says_so(tmp_path):
+    command = [sys.executable, "-m", "torture", "--kills", "50", "--seed", "1", "--limit", "4"]
+    result = subprocess.run(
+        [*command, "--data", str(tmp_path / "data")],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "not done within 4 s" in result.stderr
