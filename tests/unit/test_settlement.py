@@ -311,6 +311,60 @@ def test_the_hash_by_sql_is_the_sum_of_the_holdings(store):
     assert first % 2**64 == store.holdings_hash(2)
 
 
+def test_a_checkpoint_reads_only_the_postings_since_the_last_one(store):
+    venue = venue_with_deposits()
+    for _ in range(900):
+        venue.trade(1)
+    settlement = Settlement(store)
+
+    def steps_to_settle():
+        steps = 0
+
+        def count():
+            nonlocal steps
+            steps += 1
+            return False
+
+        store.connection.set_progress_handler(count, 20)
+        settlement.apply(LOG_ID, venue.records[store.last_seq :])
+        store.connection.set_progress_handler(None)
+        return steps
+
+    settlement.apply(LOG_ID, venue.records)
+    venue.checkpoint()
+    of_everything = steps_to_settle()
+    venue.trade(1)
+    venue.checkpoint()
+    assert steps_to_settle() * 5 < of_everything
+    assert store.state == "ok" and sums_agree(store)
+
+
+def sums_agree(store):
+    """Whether the sums give what all postings give, now and as of before them."""
+    last = store.last_seq
+    summed = store.holdings_hash(last)
+    store.holdings_sum_up(0)
+    return summed == store.holdings_hash(last) != store.holdings_hash(last - 2)
+
+
+def test_sums_of_a_transaction_that_failed_are_taken_back(store):
+    venue = venue_with_deposits()
+    venue.trade(5)
+    venue.checkpoint()
+    venue.trade(6)
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, venue.records)
+    before = store.holdings_hash(store.last_seq)
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.holdings_sum_up(store.last_seq)
+        raise ZeroDivisionError
+    venue.trade(7)
+    venue.checkpoint()
+    settlement.apply(LOG_ID, venue.records)
+    assert store.state == "ok" and store.holdings_hash(5) == before
+    assert sums_agree(store)
+
+
 def test_another_hash_of_the_venue_stops_the_line_behind_the_checkpoint(data, store):
     venue = venue_with_deposits()
     venue.trade(5)

@@ -406,6 +406,7 @@ class _Run:
         self._store.execute(
             "INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (seq, date, venue_hash, registry_hash)
         )
+        self._store.holdings_sum_up(seq if venue_hash == registry_hash else 0)
         if venue_hash != registry_hash:
             accounts = accounts_differing(self._store)
             named = ", ".join(accounts) if accounts else "none contradicts itself"

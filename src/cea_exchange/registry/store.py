@@ -137,11 +137,34 @@ CREATE TRIGGER postings_no_delete BEFORE DELETE ON postings
     BEGIN SELECT raise(ABORT, 'postings are append-only'); END;
 """
 
+# A venue's life has more postings than a checkpoint could read: those up to the last one are summed
+# up, beside the database, and forgotten with the connection. A transaction that fails takes its sums
+# back too.
+_SUMS_SCHEMA = """
+CREATE TEMP TABLE trading_sums (
+    account_index INTEGER, asset_index INTEGER, amount INTEGER,
+    PRIMARY KEY (account_index, asset_index)
+) WITHOUT ROWID;
+CREATE TEMP TABLE trading_summed (posting_id INTEGER, settlement_seq INTEGER);
+INSERT INTO trading_summed VALUES (0, 0);
+"""
+
+_SUMS_ADD = """
+INSERT INTO trading_sums
+SELECT account_index, asset_index, sum(amount) FROM postings
+WHERE posting_id > (SELECT posting_id FROM trading_summed) AND compartment = :trading
+GROUP BY account_index, asset_index
+ON CONFLICT DO UPDATE SET amount = amount + excluded.amount
+"""
+
 _HOLDINGS_HASH = """
 SELECT sum_u64(holding_hash(a.account, coalesce(p.product, :cash_name), h.amount))
 FROM (
-    SELECT account_index, asset_index, sum(amount) AS amount FROM postings
-    WHERE compartment = :trading AND settlement_seq <= :seq
+    SELECT account_index, asset_index, sum(amount) AS amount FROM (
+        SELECT account_index, asset_index, amount FROM trading_sums WHERE :summed > 0
+        UNION ALL SELECT account_index, asset_index, amount FROM postings
+        WHERE posting_id > :summed AND compartment = :trading AND settlement_seq <= :seq
+    )
     GROUP BY account_index, asset_index HAVING sum(amount) <> 0
 ) h
 JOIN accounts a ON a.account_index = h.account_index
@@ -169,6 +192,8 @@ class Store:
         self._lock = lock
         self._depth = 0
         _functions_register(connection)
+        connection.pragma("temp_store", 2)
+        connection.execute(_SUMS_SCHEMA)
 
     @classmethod
     def open(cls, data: Path | str) -> Self:
@@ -201,9 +226,10 @@ class Store:
             raise StoreError(f"{path}: expected a registry's database, there is none")
         connection = _connect(path, create=False)
         connection.pragma("wal_autocheckpoint", 0)
-        connection.pragma("query_only", 1)
         _schema_version_check(connection, path)
-        return cls(connection)
+        store = cls(connection)
+        connection.pragma("query_only", 1)
+        return store
 
     def close(self) -> None:
         """Close the database and give up the lock."""
@@ -322,11 +348,31 @@ class Store:
         int
             Equal to the venue's hash at the same sequence if both hold the same.
         """
-        total = self.one(
-            _HOLDINGS_HASH,
-            {"cash_name": CASH_NAME, "trading": int(Compartment.TRADING), "seq": settlement_seq},
-        )
-        return int(total, 16)
+        summed, summed_seq = self.one("SELECT posting_id, settlement_seq FROM trading_summed")
+        values = {
+            "cash_name": CASH_NAME,
+            "trading": int(Compartment.TRADING),
+            "seq": settlement_seq,
+            "summed": summed if summed_seq <= settlement_seq else 0,
+        }
+        return int(self.one(_HOLDINGS_HASH, values), 16)
+
+    def holdings_sum_up(self, settlement_seq: int) -> None:
+        """Sum up all postings, so that the next `holdings_hash` reads only those that come.
+
+        Parameters
+        ----------
+        settlement_seq
+            Of the last record posted, in this transaction; 0 to read everything again.
+        """
+        if settlement_seq:
+            self.execute(_SUMS_ADD, {"trading": int(Compartment.TRADING)})
+            posting_id = self.one("SELECT coalesce(max(posting_id), 0) FROM postings")
+        else:
+            self.execute("DELETE FROM trading_sums")
+            posting_id = 0
+        self.execute("UPDATE trading_summed SET posting_id = ?, settlement_seq = ?",
+                     (posting_id, settlement_seq))  # fmt: skip
 
     def _schema_create(self) -> None:
         """Create the schema in a new database; check it in one that is there."""
