@@ -10,13 +10,14 @@
 #   make mutants      does `make test` notice small mistakes in the core?
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
+#   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test long bench conformance checked sanitize mutants torture build clean
+.PHONY: demo test long bench conformance checked sanitize mutants torture soak build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -90,6 +91,12 @@ mutants: build
 KILLS ?= 200
 torture: build
 	PYTHONPATH=tests $(BIN)/python -m torture --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+# Ten hours' worth of commands, or COMMANDS of them, and what they leave in memory: tests/soak/README.md.
+HOURS ?= 10
+soak: build
+	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
+		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
 
 build: $(VENV)/.installed
 

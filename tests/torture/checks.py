@@ -153,7 +153,7 @@ def report_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
     if len(odd):
         place, came = int(odd[0]) + 1, int(positions[odd[0]])
         what = "comes again" if came < place else f"is missing, {came} comes next"
-        yield f"{log.name}: report {came if came < place else place} {what}"
+        yield f"{log.name}: report {min(place, came)} {what}"
         return
     expected = venue_reports(events, log.account_index)
     if len(expected) != len(numbered):

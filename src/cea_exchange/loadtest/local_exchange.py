@@ -99,17 +99,10 @@ class LocalExchange:
         for name in ("venue", "registry", "admin"):
             CurveKeys.new().save(self.keys_directory, name)
         self._fill_registry(participants, reference_prices)
-<<<<<<< HEAD
         addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(8)]
         venue = dict(zip(_VENUE_SOCKETS, addresses[:6], strict=True))
         registry = dict(zip(_REGISTRY_SOCKETS, addresses[6:], strict=True))
         self._write_configs(venue, registry, start, {"profile": profile, **venue_settings})
-=======
-        addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(7)]
-        venue = dict(zip(_VENUE_SOCKETS, addresses[:5], strict=True))
-        registry = dict(zip(_REGISTRY_SOCKETS, addresses[5:], strict=True))
-        self._write_configs(venue, registry, start, {"profile": profile, **venue_settings})
->>>>>>> 8826086 (Everything killed and stopped at random over days, and nothing may be lost: make torture)
 
     @property
     def keys_directory(self) -> Path:

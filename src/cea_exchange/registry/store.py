@@ -137,9 +137,9 @@ CREATE TRIGGER postings_no_delete BEFORE DELETE ON postings
     BEGIN SELECT raise(ABORT, 'postings are append-only'); END;
 """
 
-# A venue's life has more postings than a checkpoint could read: those up to the last one are summed
-# up, beside the database, and forgotten with the connection. A transaction that fails takes its sums
-# back too.
+# A venue's life has more postings than a checkpoint could read: those up to the last one are
+# summed up, beside the database, and forgotten with the connection. A transaction that fails takes
+# its sums back too.
 _SUMS_SCHEMA = """
 CREATE TEMP TABLE trading_sums (
     account_index INTEGER, asset_index INTEGER, amount INTEGER,
