@@ -227,6 +227,11 @@ class Journal:
         self.synced_seq = seq
         return seq
 
+    @property
+    def is_poisoned(self) -> bool:
+        """Whether a write, cut or sync has failed, or it is closed: nothing is appended any more."""
+        return bool(self._fault)
+
     def point(self) -> JournalPoint:
         """Return the place after the last frame, from which a `SegmentReader` may start.
 

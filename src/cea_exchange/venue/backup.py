@@ -1,7 +1,7 @@
 """A copy of a running venue's data, and a folder to start from made of it.
 
-    newest snapshot, the events and blocks it goes on from | sealed segments, synced part of the open
-    one | keys, if asked for | manifest.json, written last: without it there is no backup
+    newest snapshot, the events and blocks it goes on from | sealed segments, the open one as far as
+    it is synced | keys, if asked for | manifest.json, written last: without it there is no backup
 
 The venue is not asked and not stopped: its files only grow, and each frame says what was synced
 before it. What is restored is played through the market before it counts.

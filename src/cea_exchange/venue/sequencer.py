@@ -6,6 +6,7 @@ At the start `recovery` brings the state back; `snapshots` keeps it from time to
 Nothing of a batch is returned before it is on disk. Usable without sockets.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -217,9 +218,13 @@ class Sequencer:
         self._snapshots.close()
         self._helper.shutdown(wait=True)
         self._store_helper.shutdown(wait=True)
+        # Where the journal has failed, that is what is to be told, and not what follows from it.
+        failed = (OSError,) if self.journal.is_poisoned else ()
         self.journal.close()
-        self._store.close()
-        self.index.close()
+        with contextlib.suppress(*failed):
+            self._store.close()
+        with contextlib.suppress(*failed):
+            self.index.close()
 
     def _snapshot(self) -> Callable[[], tuple[SnapshotHeader, SnapshotBody]]:
         if self._store.written_count < self._store.count or not self.index.is_written:
