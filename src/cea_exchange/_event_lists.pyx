@@ -19,7 +19,6 @@ from cea_exchange._accounts cimport OPERATORS_MAX
 from cea_exchange._edge cimport buffer_take, exact_uint32, exact_uint64, records_check
 from cea_exchange._records cimport *
 
-from cea_exchange.domain.records import ACCOUNT_NONE as NO_ACCOUNT
 from cea_exchange.domain.records import EVENT_DTYPE
 
 cdef enum:
@@ -34,7 +33,7 @@ cdef enum:                    # What taking events in comes to.
     OUT_OF_ORDER = -2
 
 BLOCK_BYTES = BLOCK_WORDS * 8
-SETTLEMENT = NO_ACCOUNT
+SETTLEMENT = <uint32_t>ACCOUNT_NONE
 
 
 # -- Lists ----------------------------------------------------------------------------------------

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.journal import EventStore, Frame, FrameKind, Identity, Journal, SegmentReader
+from cea_exchange.journal import (
+    EventStore,
+    Frame,
+    FrameKind,
+    Identity,
+    Journal,
+    JournalPoint,
+    SegmentReader,
+    SnapshotHeader,
+    snapshot_read,
+    snapshot_write,
+)
 from simulation.volatile_storage import VolatileStorage
 
 VECTORS = Path(__file__).resolve().parents[2] / "protocol" / "vectors" / "files" / "journal"
@@ -60,3 +71,32 @@ def test_the_event_store_is_written(storage):
     store = EventStore.open(DIRECTORY, log_id=LOG_ID, row_bytes=4, storage=storage)
     store.append(b"\1\1\1\1\2\2\2\2")
     assert vector("event_store_torn.hex")[:-2] == storage.read(DIRECTORY / "events.rows")
+
+
+SNAPSHOT = Path("/data/snapshots/00000000000000004710.snapshot")
+SNAPSHOT_BODY = bytes([0x82, 1, 2, 3, 4, 5])
+SNAPSHOT_HEADER = SnapshotHeader(
+    log_id=LOG_ID,
+    identity=IDENTITY,
+    point=JournalPoint(
+        next_seq=4711,
+        time_ns=1735606800_000000000,
+        segment_first_seq=4000,
+        segment_bytes=9192,
+        segment_sha256=bytes(range(32)),
+        previous_sha256=bytes(range(32, 64)),
+    ),
+    event_count=12_345,
+    state_hash=2**64 - 1,
+)
+
+
+def test_the_snapshot_is_read(storage):
+    storage.create(SNAPSHOT).write(0, vector("snapshot.hex"))
+    assert (SNAPSHOT_HEADER, SNAPSHOT_BODY) == snapshot_read(SNAPSHOT, storage=storage)
+
+
+def test_the_snapshot_is_written(storage):
+    path = snapshot_write(SNAPSHOT.parent, SNAPSHOT_HEADER, SNAPSHOT_BODY, storage=storage)
+    assert path == SNAPSHOT
+    assert vector("snapshot.hex") == storage.read(SNAPSHOT)

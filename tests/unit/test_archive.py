@@ -34,13 +34,15 @@ STORAGE = OsStorage()
 
 def lived(data, lives=3, storage=None):
     """A data folder with a segment and a snapshot of each life."""
-    batches = pairs()
-    for life in range(lives):
+    batches = None
+    for _ in range(lives):
         sequencer = sequencer_open(
             data, snapshot_commands=10, archive=data / "archive", storage=storage
         )
-        if life == 0:
+        if not sequencer.machine.account_names:
             day_begin(sequencer)
+        # Ids go on from the last life's, and one command more.
+        batches = batches or pairs(1 + sequencer.machine.core.command_seq)
         for _ in range(8):
             sequencer.run_records(next(batches))
         sequencer.turn()
@@ -66,6 +68,18 @@ def test_what_a_snapshot_covers_is_archived(tmp_path):
         assert os.path.samefile(path, tmp_path / "archive" / path.name)
     result = verify(tmp_path)
     assert (result.snapshots, result.archived) == (3, 2)
+
+
+def test_nothing_is_ever_removed(tmp_path):
+    """CEA-REC-01: not by a start, a snapshot, a close or an archive."""
+    there = set()
+    for _ in range(3):
+        lived(tmp_path, lives=2)
+        now = {path for path in tmp_path.rglob("*") if path.is_file()}
+        assert there <= now
+        # A segment without a frame in it is written anew by the next writer, under its name.
+        there = now
+    assert len(there) > 15
 
 
 def test_segments_that_were_moved_out_are_read_from_the_archive(tmp_path):

@@ -2,7 +2,7 @@
 
     archive/00000000000000000001.seg    archive/manifest.jsonl: one line per segment, in order
 
-Trading records are kept for at least 20 years (RULEBOOK 10.12), so nothing here removes a file.
+Trading records are kept for at least 20 years (CEA-REC-01), so nothing here removes a file.
 """
 
 import datetime
