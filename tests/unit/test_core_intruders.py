@@ -140,21 +140,23 @@ def test_what_the_collector_runs_may_not_enter_a_market_during_an_act(collector_
 
 
 def test_what_the_collector_runs_may_not_enter_a_book_that_makes_a_result(collector_calls):
-    book = OrderBook(1, 100, order_count_max=1_000)
-    for order_id in range(100):
+    # More trades than Python keeps used tuples for, which it takes without a collection.
+    count = 3_000
+    book = OrderBook(1, 100, order_count_max=count)
+    for order_id in range(count):
         book.enter(order_id, Side.SELL, 50, 1, owner=order_id)
     refused = []
 
     def intrude():
         try:
-            book.enter(999, Side.BUY, 1, 1)
-            book.cancel(999)
+            book.enter(9_999, Side.BUY, 1, 1)
+            book.cancel(9_999)
         except RuntimeError as error:
             refused.append(str(error))
 
     collector_calls(intrude)
-    trades = book.enter(500, Side.BUY, 50, 100, owner=7).trades
-    assert tuple((order_id, order_id, 50, 1) for order_id in range(100)) == trades
+    trades = book.enter(5_000, Side.BUY, 50, count, owner=7).trades
+    assert tuple((order_id, order_id, 50, 1) for order_id in range(count)) == trades
     assert {"another thread is inside this book"} == set(refused)
 
 
