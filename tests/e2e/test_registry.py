@@ -368,3 +368,13 @@ def test_a_second_daemon_is_refused(data, daemon):
     done = cea_exchange("registry", "serve", "--config", data / "registry.toml", "--data", data)
     assert 2 == done.returncode
     assert "another process" in done.stderr
+
+
+def test_the_log_is_events_and_sigterm_ends_in_order(daemon, data):
+    daemon.process.send_signal(signal.SIGHUP)
+    daemon.process.terminate()
+    daemon.process.terminate()
+    assert 0 == daemon.process.wait(20)
+    events = [json.loads(line) for line in (data / "registry.log").read_text().splitlines()]
+    assert all({"timestamp", "level", "event"} <= event.keys() for event in events)
+    assert [events[0]["event"], events[-1]["event"]] == ["registry_ready", "registry_stopped"]

@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
-from simulation.small_market import day_begin, feed, pairs, sequencer_open
+from simulation.small_market import PROFILE, day_begin, feed, pairs, sequencer_open
 
 from cea_exchange.domain.records import EventKind
+from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.config import LagSetting
 from cea_exchange.venue.lag_policy import (
@@ -16,6 +17,7 @@ from cea_exchange.venue.lag_policy import (
     LagPolicy,
     level_next,
 )
+from cea_exchange.venue.state_machine import VenueStateMachine
 
 SETTING = LagSetting(
     warn=(10, 2), throttle=(20, 4), cancel_only=(40, 8), halt=(80, 16), throttle_per_second=3
@@ -102,19 +104,25 @@ def test_a_lag_that_jumps_needs_no_steps_between(room):
 
 
 def test_records_that_stay_unsettled_grow_old(room):
-    assert room.turn(10.0, 5) == "normal"
-    assert room.turn(11.9, 5) == "normal"
-    assert [room.turn(now_s, 5) for now_s in (12.0, 14.0, 18.0, 26.0)] == list(LEVELS[1:])
+    levels = {second: room.turn(second, 5) for second in range(10, 27)}
+    risen = {level: second for second, level in reversed(levels.items())}
+    assert risen == {"normal": 10, "warn": 12, "throttle": 14, "cancel_only": 18, "halt": 26}
     assert room.controls[-1].lag_s == 16
     assert room.turn(26.1, 0) == "normal"
 
 
 def test_a_registry_that_is_silent_is_behind_though_nothing_is_unsettled(room):
-    assert room.turn(5.0, 0) == "normal"
-    assert room.turn(12.9, 0, answered_s=5.0) == "throttle"
-    assert room.turn(13.0, 0, answered_s=5.0) == "cancel_only"
+    levels = [room.turn(second, 0, answered_s=5.0) for second in range(5, 14)]
+    assert levels == ["normal"] * 2 + ["warn"] * 2 + ["throttle"] * 4 + ["cancel_only"]
     assert "8 s behind" in room.gateway.cancels_only_for_lag
     assert room.turn(13.1, 0) == "normal"
+
+
+def test_a_venue_that_stood_still_itself_does_not_blame_the_registry(room):
+    assert room.turn(1.0, 5) == "normal"
+    assert room.turn(601.0, 5, answered_s=1.0) == "normal"
+    assert room.turn(602.5, 5, answered_s=1.0) == "normal"
+    assert room.turn(603.0, 5, answered_s=1.0) == "warn"
 
 
 def test_each_level_acts_at_the_gateway(room):
@@ -187,6 +195,20 @@ def test_replay_and_a_restart_come_to_the_journaled_level(room, tmp_path, record
     assert not again.machine.core.market_halted
 
 
+@pytest.mark.parametrize("operator_halts", [False, True])
+def test_a_snapshot_keeps_the_level_and_whose_the_halt_is(room, operator_halts):
+    room.turn(1.0, 80)
+    room.sequencer.run_controls([control.Halt()] if operator_halts else [])
+    machine = room.machine
+    again = VenueStateMachine.restore(PROFILE, machine.snapshot(), ReferenceMarket)
+    assert again.summary() == machine.summary()
+    assert (again.lag_level, again.halted_for_lag) == ("halt", not operator_halts)
+    for each in (machine, again):
+        each.apply_control(control.LagLevelSet(level="normal", lag_records=0, lag_s=0))
+        assert each.core.market_halted == operator_halts
+    assert again.summary() == machine.summary()
+
+
 def test_a_level_that_could_not_be_journaled_is_tried_again(room):
     room.refusals = ["no room"]
     assert room.turn(1.0, 40) == "normal" and not room.gateway.cancels_only_for_lag
@@ -219,7 +241,8 @@ def test_the_meter_knows_the_age_of_the_oldest_in_bounded_memory():
         lag = meter.take(second, 0, float(second), float(second))
     assert lag == Lag(second, float(second - 1))
     assert len(meter._samples) <= SAMPLE_COUNT_MAX
-    lag = meter.take(second, second - 1, float(second), float(second + 7))
+    for later in range(8):
+        lag = meter.take(second, second - 1, float(second), float(second + later))
     assert lag.records == 1 and 7 <= lag.seconds <= 16
 
 

@@ -21,6 +21,8 @@ from cea_exchange.venue.state_machine import VenueStateMachine
 
 LEVELS = ("normal", "warn", "throttle", "cancel_only", "halt")
 SAMPLE_COUNT_MAX = 4_096
+AWAY_S_MAX = 2.0
+"""From one look to the next, a tenth of a second as a rule; more, and the venue stood still."""
 
 log = structlog.get_logger("venue")
 
@@ -51,7 +53,7 @@ class LagMeter:
 
     def __init__(self, settlement_seq: int, now_s: float) -> None:
         self._samples = deque([(settlement_seq, now_s)])
-        self._answered_s = now_s
+        self._answered_s = self._taken_s = now_s
 
     def take(
         self, settlement_seq: int, settled_seq: int, answered_s: float | None, now_s: float
@@ -67,6 +69,7 @@ class LagMeter:
         now_s
             The time.
         """
+        self._forgive(now_s)
         samples = self._samples
         if not samples or samples[-1][0] < settlement_seq:
             if len(samples) >= SAMPLE_COUNT_MAX:
@@ -78,6 +81,13 @@ class LagMeter:
         self._answered_s = max(self._answered_s, answered_s or 0.0)
         since_s = min(self._answered_s, samples[0][1]) if samples else self._answered_s
         return Lag(max(0, settlement_seq - settled_seq), max(0.0, now_s - since_s))
+
+    def _forgive(self, now_s: float) -> None:
+        """Where the venue itself stood still, the registry could neither be heard nor be late."""
+        away_s, self._taken_s = now_s - self._taken_s, now_s
+        if away_s > AWAY_S_MAX:
+            self._answered_s += away_s
+            self._samples = deque((seq, at_s + away_s) for seq, at_s in self._samples)
 
 
 def level_next(level: str, lag: Lag, setting: LagSetting) -> str:

@@ -58,6 +58,8 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     feed_last: control.FeedCommand | None
     confirmed_date: int
     confirmed_seq: int
+    lag_level: control.LagLevel
+    halted_for_lag: bool
     time_ns: int
 
 

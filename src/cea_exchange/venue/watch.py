@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import AllowList
 from cea_exchange.venue.clock import VenueClock
@@ -125,6 +126,7 @@ class Watch:
 
     def status(self) -> dict[str, Any]:
         """Return what is known, for `venue status`."""
+        self._sizes_due_s = 0.0
         self._sample(time.monotonic())
         core, products = self._machine.core, enumerate(self._machine.product_names)
         return {
@@ -219,7 +221,8 @@ def sizes(data: Path) -> dict[str, int | float]:
     with contextlib.suppress(OSError):
         found["disk_free_bytes"] = shutil.disk_usage(data).free
     with contextlib.suppress(OSError, ValueError):
-        made = [path.stat().st_mtime for path in (data / "snapshots").iterdir()]
+        files = [path for path in (data / "snapshots").iterdir() if path.suffix != DRAFT_SUFFIX]
+        made = [path.stat().st_mtime for path in files]
         found["snapshot_age_s"] = round(max(0.0, time.time() - max(made)), 1)
     return found
 
