@@ -11,7 +11,7 @@ from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.control import LagLevelSet, control_decode
 from cea_exchange.venue.config import LagSetting
-from cea_exchange.venue.sequencer import frame_apply
+from cea_exchange.venue.recovery import frame_apply
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 LAG = LagSetting(
