@@ -45,6 +45,7 @@ TESTS_CORE = (
     "tests/unit/test_market.py",
     "tests/unit/test_operator_acts.py",
     "tests/unit/test_reports.py",
+    "tests/unit/test_market_data.py",
     "tests/unit/test_golden_scripts.py",
     "tests/unit/test_script_random.py",
     "tests/unit/test_script_rejects.py",

@@ -20,7 +20,7 @@ PRINTED = {
     "embed_market.py": r"Trade\(.*price='97\.50', tonnes=40.*CASH_INSUFFICIENT.*alice: ",
     "embed_order_book.py": r"^100,000 orders, [\d,]+ trades.*bids: \d+ t @ .*orders a second",
     "follow_book.py": (
-        r"^CEA24 as of event \d+\n.*trade 40 t at 97\.50\n.*sell +97\.50 +60 t: 20 t .*buy "
+        r"trade 40 t at 97\.50\n.*CEA24 as of event \d+\n.*sell +97\.50 +60 t: 20 t .*buy "
     ),
     "event_tables.py": r"^who took most: .*ORDER_REJECTED, ORDER_UNKNOWN: ",
 }
