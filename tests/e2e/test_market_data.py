@@ -318,6 +318,7 @@ def test_depth_and_the_day_so_far_are_told_on_request_and_when_they_change(tmp_p
         market = ask(world, peer, op="market")
         assert (market["phase"], market["trading_date"]) == ("listed", 20241231)
         assert market["products"] == told["stats"]["products"]
+        assert market["composite"] == {"open": 9750, "last": 9760, "close": 9750}
         assert market["products"] == [
             {
                 "product": PRODUCT,

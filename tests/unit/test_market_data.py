@@ -208,6 +208,19 @@ def test_bands_are_told_where_they_move(context):
     assert [[band.reference_price for band in one] for one in bands] == [[1_000], [2_000], []]
 
 
+def test_the_composite_weighs_the_products_and_takes_references_where_nothing_traded(context):
+    """CEA-PRC-04: open, last and close of the day so far, half up."""
+    venue = Venue(context)
+    venue.release(venue.enter(Side.SELL, (1_001, 1), (1_004, 1)))
+    venue.release(venue.enter(Side.BUY, (1_004, 2), account_index=1))
+    venue.core.product_declare(2, 500)
+    venue.machine.product_names = ["P0", "P1"]
+    # (1001 + 500) / 2, (1004 + 500) / 2, and the mean of 1001 and 1004, half up, is 1003.
+    assert venue.stream.market()["composite"] == {"open": 751, "last": 752, "close": 752}
+    venue.machine.product_names = []
+    assert venue.stream.market()["composite"] is None
+
+
 def test_a_product_declared_later_is_told_of(context):
     """It has no event of its own: the statistics name it, and the feeds make room for it."""
     for number, core_class in enumerate((CompiledMarket, ReferenceMarket)):

@@ -3,10 +3,12 @@
 Prices are fen and quantities tonnes; the bulletin, and every amount of money, is text in yuan.
 """
 
+import operator
 from typing import Any
 
 import numpy as np
 
+from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase, Side
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.protocol.framing import Band
@@ -50,15 +52,30 @@ def market(machine: VenueStateMachine) -> dict[str, Any]:
     -----
     The close is what it would be if the day ended now. What has no value yet is None.
 
-    Rules: CEA-PRC-01, CEA-PRC-03, CEA-LST-08.
+    Rules: CEA-PRC-01, CEA-PRC-03, CEA-PRC-04, CEA-LST-08.
     """
     core = machine.core
+    products = [_day_so_far(machine, band) for band in bands(machine)]
     return {
         "trading_date": int(core.trading_date) if core.day_is_open else 0,
         "phase": Phase(core.phase).name.lower(),
         "halted": bool(core.market_halted),
-        "products": [_day_so_far(machine, band) for band in bands(machine)],
+        "composite": _composite_so_far(machine, products) if products else None,
+        "products": products,
     }
+
+
+def _composite_so_far(machine: VenueStateMachine, products: list[dict[str, Any]]) -> dict[str, int]:
+    """Return the weighted means of the products' prices, half up: of those without, the reference."""
+    number = int(machine.core.trading_date)
+    day = date_of_number(number) if number else None
+    weights = machine.profile.composite_weights(machine.product_names, day)
+    told = {}
+    for field in ("open", "last", "close"):
+        prices = [product[field] or product["reference_price"] for product in products]
+        total = sum(map(operator.mul, prices, weights))
+        told[field] = (2 * total + sum(weights)) // (2 * sum(weights))
+    return told
 
 
 def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
