@@ -20,9 +20,9 @@ from cea_exchange.domain.records import (
     CommandKind,
     EventKind,
     Reason,
+    Side,
 )
 from cea_exchange.journal import event_rows_read
-from cea_exchange.protocol.framing import reports_as_maker, reports_as_taker
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.store import Store
 from torture.client import positions_of, rows_read
@@ -177,7 +177,17 @@ def venue_reports(events: np.ndarray, account_index: int) -> np.ndarray:
         & (events["counter_report_seq"] != 0)
         & (events["counter_account_index"] == account_index)
     ]
-    reports = np.concatenate((reports_as_taker(own), reports_as_maker(made)))
+    # What is the other side's is emptied; `side` is the taker's.
+    own["counter_account_index"] = made["account_index"] = ACCOUNT_NONE
+    for name in ("client_order_id", "report_seq", "tonnes_open"):
+        own[f"counter_{name}"] = made[name] = 0
+    made["operator_index"] = 0
+    trades = own["kind"] == EventKind.TRADE
+    own["sell_fee"][trades & (own["side"] == Side.BUY)] = 0
+    own["buy_fee"][trades & (own["side"] == Side.SELL)] = 0
+    made["buy_fee"][made["side"] == Side.BUY] = 0
+    made["sell_fee"][made["side"] == Side.SELL] = 0
+    reports = np.concatenate((own, made))
     return reports[np.argsort(positions_of(reports), kind="stable")]
 
 
@@ -198,7 +208,7 @@ def trade_faults(
         counts = np.bincount(ids.astype(np.int64), minlength=len(trades) + 1)
         for odd in np.flatnonzero(counts[1:] != 1)[:3]:
             yield f"trade {odd + 1} was told to {counts[odd + 1]} {side}s"
-    bought = trades["side"] == 1
+    bought = trades["side"] == Side.BUY
     taker, maker = trades["account_index"], trades["counter_account_index"]
     columns = (
         trades["settlement_seq"], trades["trade_id"],

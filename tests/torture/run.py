@@ -43,6 +43,9 @@ SESSION_COMMANDS_MIN = 400
 """Of a morning or afternoon, by all participants together, however few acts it has."""
 
 SESSION_SILENCE_S = 3
+SNAPSHOT_COMMANDS = 500
+"""Often enough that kills meet a snapshot being written, and starts find one."""
+
 ORDERS_EACH = 400_000
 TURN_S = 0.005
 IN_FLIGHT_S_MAX = 0.3
@@ -164,7 +167,7 @@ class ClientProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": _python_path()},
+                env={**os.environ, "PYTHONPATH": python_path()},
             )
 
     def kill(self) -> None:
@@ -241,6 +244,7 @@ class Torture:
             REFERENCE_PRICES,
             start=f"{FIRST_DAY}T08:30:00+08:00",
             session_silence_s_max=SESSION_SILENCE_S,
+            snapshot_commands=SNAPSHOT_COMMANDS,
         )
         self._exchange.start()
         await_transfers(self._exchange)
@@ -460,5 +464,6 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "it wrote nothing"
 
 
-def _python_path() -> str:
+def python_path() -> str:
+    """Return the PYTHONPATH with which a process of its own finds this package."""
     return os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))

@@ -1,5 +1,6 @@
 """A short torture run passes, and what is broken on purpose does not."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from torture.checks import check_all
-from torture.run import Torture, TortureSettings
+from torture.run import Torture, TortureSettings, python_path
 
 MUTANT_REGISTRY = Path(__file__).parents[1] / "crash" / "mutant_registry.py"
 EVENTS_HEADER_BYTES = 64
@@ -144,6 +145,7 @@ def test_the_program_gives_up_in_time_and_says_so(tmp_path):
     command = [sys.executable, "-m", "torture", "--kills", "50", "--seed", "1", "--limit", "4"]
     result = subprocess.run(
         [*command, "--data", str(tmp_path / "data")],
+        env={**os.environ, "PYTHONPATH": python_path()},
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert result.returncode == 1
