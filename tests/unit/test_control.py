@@ -12,6 +12,7 @@ MESSAGES = [
     control.ProductDeclared(product="CEA24", reference_price=9749),
     control.AccountDeclared(account="alice", group="north"),
     control.KeyGranted(key=KEY, account="alice", operator_index=15, role="reader"),
+    control.KeyGranted(key=KEY, account="alice", role="canceller", cancel_on_disconnect=False),
     control.KeyRevoked(key=KEY),
     control.TransferIn(account="alice", amount=1),
     control.TransferOut(account="alice", product="CEA24", amount=-(2**63)),
@@ -41,7 +42,14 @@ def test_an_act_of_before_there_was_a_by_and_a_why_reads_on():
     assert control_decode(payload) == control.Halt(at_ns=7, by="", why="")
 
 
-@pytest.mark.parametrize("command", MESSAGES[:6], ids=lambda message: type(message).__name__)
+def test_a_grant_of_before_orders_went_with_their_session_reads_on():
+    payload = msgspec.msgpack.encode({"t": "key_granted", "key": KEY, "account": "alice"})
+    assert control_decode(payload) == control.KeyGranted(
+        key=KEY, account="alice", operator_index=0, role="trader", cancel_on_disconnect=True
+    )
+
+
+@pytest.mark.parametrize("command", MESSAGES[:7], ids=lambda message: type(message).__name__)
 def test_every_registry_command_travels_in_a_feed_item(command):
     item = control.FeedItem(transfer_seq=1, command=command, at_ns=5)
     assert control_decode(control_encode(item)) == item

@@ -97,6 +97,27 @@ def test_an_amended_order_stays_with_the_operator_that_entered_it(machine):
     assert machine.core.order(second)["operator_index"] == 15
 
 
+def grant(machine, letter, **fields):
+    key = letter * 40
+    machine.apply_control(control.KeyGranted(key=key, account="alice", **fields))
+    return control.KeyRevoked(key=key)
+
+
+def test_the_last_key_of_an_operator_takes_its_orders_along(machine):
+    """CEA-ORD-11: a key that follows it within the same operator keeps them."""
+    old, new = grant(machine, "o"), grant(machine, "n")
+    grant(machine, "r", role="reader")
+    other = grant(machine, "p", operator_index=15, cancel_on_disconnect=False)
+    first, second, *_, fifth = five_orders(machine)
+    assert not len(machine.apply_control(old))
+    assert not len(machine.apply_control(other))
+    events = machine.apply_control(new)
+    assert canceled(events) == [first, fifth]
+    assert set(events["reason"].tolist()) == {Reason.DISCONNECTED}
+    assert not len(machine.apply_control(new))
+    assert second in machine.core.orders_of(ALICE)
+
+
 def test_a_snapshot_and_the_hash_know_who_entered_an_order(machine):
     """Either core goes on from the other's snapshot; who entered what decides what comes next."""
     five_orders(machine)

@@ -26,7 +26,7 @@ Amount = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
-Role = Literal["trader", "reader"]
+Role = Literal["trader", "canceller", "reader"]
 LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
 Who = Annotated[str, msgspec.Meta(max_length=64)]
 Why = Annotated[str, msgspec.Meta(max_length=200)]
@@ -90,17 +90,28 @@ class AccountDeclared(Control):
 class KeyGranted(Control):
     """A CURVE public key acts for an operator of an account.
 
-    A ``trader`` may send commands, a ``reader`` may only follow the account's reports.
+    Attributes
+    ----------
+    role : str
+        A ``trader`` may send every command, a ``canceller`` only cancels, a ``reader`` none: it
+        follows the account's reports.
+    cancel_on_disconnect : bool
+        Whether a trader's orders are cancelled when its session is lost (CEA-ORD-11).
     """
 
     key: Key
     account: Name
     operator_index: OperatorIndex = 0
     role: Role = "trader"
+    cancel_on_disconnect: bool = True
 
 
 class KeyRevoked(Control):
-    """The key acts for nobody any more; refused from its next message on."""
+    """The key acts for nobody any more; refused from its next message on.
+
+    The orders of its operator are cancelled, if its grant says `cancel_on_disconnect` and no other
+    trader's key is in force for that operator.
+    """
 
     key: Key
 

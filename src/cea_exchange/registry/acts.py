@@ -127,18 +127,38 @@ class Registry:
         return index
 
     def key_grant(
-        self, key: str, account: str, operator_index: int = 0, role: str = "trader"
+        self,
+        key: str,
+        account: str,
+        operator_index: int = 0,
+        role: str = "trader",
+        *,
+        cancel_on_disconnect: bool = True,
     ) -> None:
-        """Let a CURVE public key (z85 text) act for an operator of an account."""
+        """Let a CURVE public key (z85 text) act for an operator of an account.
+
+        Parameters
+        ----------
+        role
+            ``trader``, ``canceller`` (cancels only) or ``reader`` (reports only).
+        cancel_on_disconnect
+            Whether a trader's orders are cancelled when its session is lost.
+        """
         with self.store.transaction():
             account_index = self._account(account)
             if self.store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
                 raise ActError(f"key must be new, {key!r} was granted before")
-            command = KeyGranted(key=key, account=account, operator_index=operator_index, role=role)
+            command = KeyGranted(
+                key=key,
+                account=account,
+                operator_index=operator_index,
+                role=role,
+                cancel_on_disconnect=cancel_on_disconnect,
+            )
             self._feed(command)
             self.store.execute(
-                "INSERT INTO keys VALUES (?, ?, ?, ?, 0)",
-                (key, account_index, operator_index, role),
+                "INSERT INTO keys VALUES (?, ?, ?, ?, ?, 0)",
+                (key, account_index, operator_index, role, cancel_on_disconnect),
             )
 
     def key_revoke(self, key: str) -> None:

@@ -42,6 +42,7 @@ class KeyGrant(Request, tag="key_grant"):
     account: str
     operator_index: int = 0
     role: str = "trader"
+    cancel_on_disconnect: bool = True
 
 
 class KeyRevoke(Request, tag="key_revoke"):
@@ -180,7 +181,13 @@ def _act(registry: Registry, request: AnyRequest) -> dict[str, Any]:
             price = request.reference_price
             return {"product_index": registry.product_declare(request.product, price)}
         case KeyGrant():
-            registry.key_grant(request.key, request.account, request.operator_index, request.role)
+            registry.key_grant(
+                request.key,
+                request.account,
+                request.operator_index,
+                request.role,
+                cancel_on_disconnect=request.cancel_on_disconnect,
+            )
         case KeyRevoke():
             registry.key_revoke(request.key)
         case Issue():

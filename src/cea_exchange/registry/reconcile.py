@@ -194,7 +194,7 @@ class _Check:
                 products.append((len(products), command.product, command.reference_price))
             elif isinstance(command, KeyGranted):
                 grant = (command.account, command.operator_index, command.role)
-                keys[command.key] = (command.key, *grant, 0)
+                keys[command.key] = (command.key, *grant, int(command.cancel_on_disconnect), 0)
             elif isinstance(command, KeyRevoked):
                 keys[command.key] = (*keys.get(command.key, ())[:-1], 1)
             elif isinstance(command, TransferIn | TransferOut):
@@ -213,7 +213,8 @@ class _Check:
         self._table_is(
             "key of account",
             [told for _key, told in sorted(keys.items())],
-            "SELECT public_key, account, operator_index, role, revoked FROM keys"
+            "SELECT public_key, account, operator_index, role, cancel_on_disconnect, revoked"
+            " FROM keys"
             " LEFT JOIN accounts USING (account_index) ORDER BY public_key",
         )
         self._table_is(

@@ -52,6 +52,7 @@ CREATE TABLE keys (
     account_index INTEGER NOT NULL,
     operator_index INTEGER NOT NULL CHECK (operator_index BETWEEN 0 AND 15),
     role TEXT NOT NULL,
+    cancel_on_disconnect INTEGER NOT NULL CHECK (cancel_on_disconnect IN (0, 1)),
     revoked INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE entries (

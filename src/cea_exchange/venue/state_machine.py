@@ -39,11 +39,17 @@ class StateDiverged(RuntimeError):
 
 
 class KeyHolder(Struct, frozen=True):
-    """For whom a key acts."""
+    """For whom a key acts, and what it may do; see `control.KeyGranted`."""
 
     account_index: int
     operator_index: int
     role: str
+    cancel_on_disconnect: bool = True
+
+    @property
+    def operator(self) -> tuple[int, int]:
+        """The account's and the operator's index: whose orders these are (CEA-ORD-11)."""
+        return self.account_index, self.operator_index
 
 
 class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
@@ -328,11 +334,22 @@ class VenueStateMachine:
         self.account_groups.append(act.group)
 
     def _key_granted(self, act: control.KeyGranted) -> None:
-        holder = KeyHolder(self._accounts[act.account], act.operator_index, act.role)
-        self.keys[act.key] = holder
+        self.keys[act.key] = KeyHolder(
+            self._accounts[act.account], act.operator_index, act.role, act.cancel_on_disconnect
+        )
 
-    def _key_revoked(self, act: control.KeyRevoked) -> None:
-        self.keys.pop(act.key, None)
+    def _key_revoked(self, act: control.KeyRevoked) -> np.ndarray | None:
+        """Cancel here, not by the daemon: a crash in between would leave orders nobody follows.
+
+        Rules: CEA-ORD-11.
+        """
+        holder = self.keys.pop(act.key, None)
+        if holder is None or holder.role != "trader" or not holder.cancel_on_disconnect:
+            return None
+        for other in self.keys.values():
+            if other.operator == holder.operator and other.role == "trader":
+                return None
+        return self.core.orders_cancel(*holder.operator, Reason.DISCONNECTED)
 
     def _kill(self, act: control.Kill) -> np.ndarray:
         """Cancel first, so that the orders say why they went: killed, not suspended.
