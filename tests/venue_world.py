@@ -26,10 +26,14 @@ WAIT_MS = 5_000
 class Peer:
     """A raw connection to one of the venue's sockets with one participant's key."""
 
-    def __init__(self, world, name, socket="gateway"):
+    def __init__(self, world, name, socket="gateway", high_water_mark=10_000):
         self.keys = world.keys[name]
         self.socket = client_socket(
-            world.context, zmq.DEALER, keys=self.keys, server_key=world.keys["venue"].public
+            world.context,
+            zmq.DEALER,
+            keys=self.keys,
+            server_key=world.keys["venue"].public,
+            high_water_mark=high_water_mark,
         )
         self.socket.connect(world.venue.endpoints[socket])
 
@@ -43,7 +47,7 @@ class Peer:
 
     def ask(self, **request):
         self.send(b"M", msgspec.msgpack.encode(request))
-        return self.message()
+        return self.message(request["op"])
 
     def command(self, *records):
         self.send(b"C", np.concatenate([np.atleast_1d(record) for record in records]).tobytes())
@@ -52,33 +56,44 @@ class Peer:
         """Return the next message's frames; None if there is none in time."""
         return self.socket.recv_multipart() if self.socket.poll(wait_ms) else None
 
-    def message(self):
-        """Return the next M message, past any reports."""
+    def message(self, asked=""):
+        """Return the next M message, past any reports and heartbeats that were not asked for."""
         while (frames := self.receive()) is not None:
             if frames[0] == b"M":
-                return msgspec.msgpack.decode(frames[1])
+                told = msgspec.msgpack.decode(frames[1])
+                if told["op"] != "heartbeat" or asked == "heartbeat":
+                    return told
         raise AssertionError("no message came")
 
     def reports(self, count):
         """Return exactly `count` reports; `count` 0 makes sure that none comes."""
+        rows = self.reports_until(lambda rows: len(rows) >= count)
+        assert len(rows) == count
+        return rows
+
+    def reports_until(self, condition):
+        """Return what reports come until the condition of all of them is true."""
         rows = np.zeros(0, EVENT_DTYPE)
-        while len(rows) < count:
+        while not condition(rows):
             frames = self.receive()
-            assert frames is not None, f"expected {count} reports, came {len(rows)}"
+            assert frames is not None, f"came {len(rows)} reports, the last {rows[-1:]}"
             if frames[0] == b"R":
                 rows = np.concatenate((rows, np.frombuffer(frames[1], EVENT_DTYPE)))
-        assert len(rows) == count
         return rows
 
 
 class World:
-    """One data folder with a running venue and a fake registry."""
+    """One data folder with a running venue and a fake registry.
 
-    def __init__(self, data, **settings):
+    `grants` are further keys of the accounts: their names, and the fields of their grants.
+    """
+
+    def __init__(self, data, grants=None, **settings):
         self.data = data
         self.context = zmq.Context()
         self.keys = {}
-        for name in ("venue", "registry", "admin", "stranger", *ACCOUNTS):
+        self.grants = grants or {}
+        for name in ("venue", "registry", "admin", "stranger", *ACCOUNTS, *self.grants):
             self.keys[name] = CurveKeys.new()
             self.keys[name].save(data / "keys", name)
         self.registry = FakeRegistry(data, self.feed())
@@ -95,6 +110,8 @@ class World:
             commands.append(control.KeyGranted(key=self.keys[account].public, account=account))
             commands.append(control.TransferIn(account=account, amount=10**12))
             commands.append(control.TransferIn(account=account, product=PRODUCT, amount=10**6))
+        for name, fields in self.grants.items():
+            commands.append(control.KeyGranted(key=self.keys[name].public, **fields))
         return commands
 
     def start(self):
@@ -129,12 +146,12 @@ class World:
     def admin(self, **request):
         return admin_ask(self.data, request)
 
-    def peer(self, name, socket="gateway"):
-        return Peer(self, name, socket)
+    def peer(self, name, socket="gateway", **options):
+        return Peer(self, name, socket, **options)
 
-    def logged_on(self, name):
+    def logged_on(self, name, /, **fields):
         peer = self.peer(name)
-        answer = peer.ask(op="logon")
+        answer = peer.ask(op="logon", **fields)
         assert answer["op"] == "logon", answer
         return peer
 
@@ -153,8 +170,8 @@ class World:
 
 
 @contextlib.contextmanager
-def world_open(data, **settings):
-    world = World(data, **settings)
+def world_open(data, grants=None, **settings):
+    world = World(data, grants, **settings)
     try:
         yield world
     finally:

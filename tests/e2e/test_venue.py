@@ -94,7 +94,7 @@ def test_the_account_comes_from_the_key_and_from_no_field(world):
         (b"M", b"\xc1", "payload"),
         (b"M", b"\x82\xa1a" + b"\x91" * 100_000 + b"\xc0\xa2op\xa5logon", "payload"),
         (b"C", bytes(1 << 20), "record 0, kind"),
-        (b"M", msgspec.msgpack.encode({"op": "logoff"}), "payload"),
+        (b"M", msgspec.msgpack.encode({"op": "log out"}), "payload"),
         (b"M", msgspec.msgpack.encode({"op": "logon", "account": "bob"}), "payload"),
         (b"M", msgspec.msgpack.encode({"op": "replay", "from": 1.0, "count": 1}), "payload"),
         (b"M", msgspec.msgpack.encode({"op": "replay", "from": -1, "count": 1}), "payload"),
@@ -174,6 +174,7 @@ def test_a_revoked_key_is_refused_from_its_next_message_on(world):
     alice = world.logged_on("alice")
     world.registry.commands.append(control.KeyRevoked(key=world.keys["alice"].public))
     world.until(lambda: world.admin(op="status")["sessions"] == 0)
+    assert alice.message() == {"op": "session_ended", "reason": "revoked"}
     alice.command(enter(1, "buy"))
     assert alice.message()["where"] == "key"
 
@@ -267,11 +268,12 @@ def test_reports_are_replayed_by_range(world):
     assert bob.reports(1).tobytes() == live[-1:].tobytes()
 
 
-def test_every_session_of_the_account_gets_the_reports(world):
-    world.listed()
-    first, second = world.logged_on("alice"), world.logged_on("alice")
-    first.command(enter(1, "buy", 9700))
-    assert first.reports(2).tobytes() == second.reports(2).tobytes()
+def test_every_session_of_the_account_gets_the_reports(tmp_path):
+    with world_open(tmp_path, {"alice2": {"account": "alice", "operator_index": 1}}) as world:
+        world.listed()
+        first, second = world.logged_on("alice"), world.logged_on("alice2")
+        first.command(enter(1, "buy", 9700))
+        assert first.reports(2).tobytes() == second.reports(2).tobytes()
 
 
 def test_the_book_names_the_orders_and_not_their_owners(world):

@@ -80,6 +80,7 @@ class AcceptingVenue:
                 "account": "alice",
                 "account_index": 0,
                 "operator_index": 0,
+                "role": "trader",
                 "products": [product],
                 "last_client_order_id": len(self.reports),
                 "log_id": "log",

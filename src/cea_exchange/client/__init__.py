@@ -4,7 +4,12 @@ from cea_exchange.client.book import Book, Level, MarketBooks
 from cea_exchange.client.market_data import MarketDataClient
 from cea_exchange.client.order_entry import AsyncClient, Client
 from cea_exchange.client.reports import Report
-from cea_exchange.client.session import OrderSession, SessionError, SessionState
+from cea_exchange.client.session import (
+    OrderSession,
+    SessionEnded,
+    SessionError,
+    SessionState,
+)
 
 __all__ = [
     "AsyncClient",
@@ -15,6 +20,7 @@ __all__ = [
     "MarketDataClient",
     "OrderSession",
     "Report",
+    "SessionEnded",
     "SessionError",
     "SessionState",
 ]

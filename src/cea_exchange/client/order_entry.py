@@ -12,7 +12,12 @@ import zmq
 import zmq.asyncio
 
 from cea_exchange.client.reports import Report
-from cea_exchange.client.session import OrderSession, SessionError, SessionState
+from cea_exchange.client.session import (
+    OrderSession,
+    SessionEnded,
+    SessionError,
+    SessionState,
+)
 from cea_exchange.protocol.security import CurveKeys, client_socket
 
 HEARTBEAT_INTERVAL_S = 1.0
@@ -92,7 +97,15 @@ class _OrderEntry:
         self._open_socket()
 
     def _beat(self) -> None:
-        """Queue a heartbeat when one is due, and reconnect after too long a silence."""
+        """Queue a heartbeat when one is due, and reconnect after too long a silence.
+
+        Raises
+        ------
+        SessionEnded
+            There is none to keep; `reconnect` would begin another one.
+        """
+        if self.session.state is SessionState.ENDED:
+            raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
         if now - self._heard_at > self._silence_s_max:
             self.reconnect()
@@ -135,6 +148,12 @@ class Client(_OrderEntry):
     """A blocking order-entry client for one key.
 
     Use `Client.connect`; the object is a context manager. One thread at a time.
+
+    Notes
+    -----
+    Whatever waits raises `SessionEnded` once the venue has ended the session for good: by
+    `logoff`, because the key logged on elsewhere, or was revoked. After any other end the client
+    logs on again by itself.
     """
 
     @classmethod
@@ -254,8 +273,22 @@ class Client(_OrderEntry):
             self._pump(_left(deadline, f"the book of {product}"))
         return answer
 
+    def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
+        """End the session and wait until the venue says so; reports before that can be polled.
+
+        Without `keep_orders` the open orders of the key's operator are cancelled at once, unless
+        the key is granted otherwise or another one of the operator is logged on.
+        """
+        self.session.logoff(keep_orders=keep_orders)
+        deadline = time.monotonic() + timeout_s
+        while self.session.state is not SessionState.ENDED:
+            self._pump(_left(deadline, "the end of the session"))
+
     def close(self) -> None:
-        """Close the connection; unanswered commands stay in `unacknowledged`."""
+        """Close the connection; unanswered commands stay in `unacknowledged`.
+
+        The venue takes the session for lost when it has been silent for too long, see `logoff`.
+        """
         self._close_socket()
 
     def flush(self) -> None:
@@ -384,8 +417,15 @@ class AsyncClient(_OrderEntry):
             await self._pump(_left(deadline, f"the book of {product}"))
         return answer
 
+    async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
+        """End the session and wait until the venue says so; see `Client.logoff`."""
+        self.session.logoff(keep_orders=keep_orders)
+        deadline = time.monotonic() + timeout_s
+        while self.session.state is not SessionState.ENDED:
+            await self._pump(_left(deadline, "the end of the session"))
+
     def close(self) -> None:
-        """Close the connection; unanswered commands stay in `unacknowledged`."""
+        """Close the connection; see `Client.close`."""
         self._close_socket()
 
     async def flush(self) -> None:

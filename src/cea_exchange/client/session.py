@@ -7,6 +7,10 @@ messages to send (`outgoing`), takes in what came (`receive`), and keeps three p
 - reports are delivered in order without a gap, because a gap is filled by replay first;
 - after a reconnection the missed reports come first, then every unanswered command goes out
   again with the same id, so that nothing happens twice and nothing is forgotten.
+
+A session that the venue cut off, or does not know any more, logs on again by itself. One that ended
+for good (logged off, taken over by another logon of the key, key revoked) stays so until
+`connected` is called again.
 """
 
 from collections import deque
@@ -18,10 +22,12 @@ import numpy as np
 from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, OrderFlag, Phase, Side, Tif
 from cea_exchange.domain.units import price_parse
-from cea_exchange.protocol.framing import command_fault, command_faults
-
-REPLAY_COUNT_MAX = 1000
-"""Reports asked for in one replay request."""
+from cea_exchange.protocol.framing import (
+    REPLAY_COUNT_MAX,
+    SessionEnd,
+    command_fault,
+    command_faults,
+)
 
 COMMANDS_PER_FRAME_MAX = 4096
 """Commands in one frame; 64 bytes each, so well below the frame limit of 1 MiB."""
@@ -29,12 +35,27 @@ COMMANDS_PER_FRAME_MAX = 4096
 MESSAGES_KEPT = 256
 """Answers to control messages that wait to be looked at; the oldest go first."""
 
+_FINAL_ENDS = (SessionEnd.LOGGED_OFF, SessionEnd.TAKEN_OVER, SessionEnd.REVOKED)
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
 
 
 class SessionError(Exception):
     """The session can't do what was asked: not logged on, or refused by the venue."""
+
+
+class SessionEnded(SessionError):
+    """The venue ended the session for good.
+
+    Attributes
+    ----------
+    reason : str
+        ``logged_off``, ``taken_over`` or ``revoked``.
+    """
+
+    def __init__(self, reason: str):
+        super().__init__(f"the venue ended the session: {reason}")
+        self.reason = reason
 
 
 class SessionState(Enum):
@@ -44,6 +65,7 @@ class SessionState(Enum):
     LOGGING_ON = "logging_on"
     CATCHING_UP = "catching_up"
     READY = "ready"
+    ENDED = "ended"
 
 
 class OrderSession:
@@ -54,6 +76,13 @@ class OrderSession:
     report_seq : int, optional
         Last report already known, e.g. from a log; replay starts after it. Without it the stream
         starts with what happens after the first logon.
+
+    Attributes
+    ----------
+    role : str
+        What the key may do: ``trader``, ``canceller`` (cancels only), ``reader`` (reports only).
+    end_reason : str
+        Why the session ended; empty while it has not.
     """
 
     def __init__(self, *, report_seq: int | None = None):
@@ -62,6 +91,8 @@ class OrderSession:
         self.account_index = -1
         self.operator_index = -1
         self.log_id: str | None = None
+        self.role = ""
+        self.end_reason = ""
         self.trading_date = 0
         self.phase = 0
         self.report_seq = report_seq
@@ -73,8 +104,10 @@ class OrderSession:
         self._client_order_id = 0
         self._early: dict[int, Report] = {}
         self._deferred: set[int] = set()
+        self._catch_up_to = 0
+        self._replay_wanted_to = 0
         self._replay_asked_to = 0
-        self._heartbeat_seq_seen = -1
+        self._heartbeat_seqs = (-1, -1)
         self._commands: list[bytes] = []
         self._requests: list[bytes] = []
 
@@ -86,8 +119,10 @@ class OrderSession:
         self._commands.clear()
         self._requests.clear()
         self._early.clear()
-        self._replay_asked_to = 0
-        self._request({"op": "logon"})
+        self.end_reason = ""
+        self._replay_wanted_to = self._replay_asked_to = 0
+        known = {} if self.report_seq is None else {"report_seq": self.report_seq}
+        self._request({"op": "logon", **known})
 
     def disconnected(self) -> None:
         """Note that the connection is gone; new commands wait for the next one."""
@@ -196,6 +231,7 @@ class OrderSession:
         """
         if self.account_index < 0:
             raise SessionError("a command needs a logon first: the session has none")
+        self._role_check(commands)
         if commands.dtype != COMMAND_DTYPE:
             raise TypeError(f"commands must be of COMMAND_DTYPE, was {commands.dtype}")
         batch = commands.copy()
@@ -233,6 +269,18 @@ class OrderSession:
     def next_client_order_id(self) -> int:
         """The id that the next command will have."""
         return self._client_order_id + 1
+
+    def _role_check(self, commands: np.ndarray) -> None:
+        if self.state is SessionState.ENDED:
+            raise SessionEnded(self.end_reason)
+        if self.role == "reader":
+            raise SessionError("a command needs a trader's key: this one is a reader's")
+        if self.role == "canceller" and (commands["kind"] != CommandKind.CANCEL).any():
+            raise SessionError("a command needs a trader's key: this one may only cancel")
+
+    def logoff(self, *, keep_orders: bool = False) -> None:
+        """Queue the end of the session; without `keep_orders` its open orders are cancelled."""
+        self._request({"op": "logoff", "keep_orders": keep_orders})
 
     def heartbeat(self) -> None:
         """Queue a heartbeat; its answer carries phase, trading date and the last report number."""
@@ -295,8 +343,9 @@ class OrderSession:
         if self._early:
             self._deliver_early(delivered)
         if self._early:
-            self._ask_replay(min(self._early) - 1)
-        elif self.state is SessionState.CATCHING_UP and self.report_seq >= self._replay_asked_to:
+            self._replay_wanted_to = max(self._replay_wanted_to, min(self._early) - 1)
+        self._ask_replay()
+        if self.state is SessionState.CATCHING_UP and self.report_seq >= self._catch_up_to:
             self._caught_up()
         return delivered
 
@@ -331,6 +380,8 @@ class OrderSession:
             self._resend_deferred()
         elif op == "refused":
             self._refused(message)
+        elif op == "session_ended":
+            self._ended(message["reason"])
         self.messages.append(message)
         return []
 
@@ -338,6 +389,7 @@ class OrderSession:
         self.account = message["account"]
         self.account_index = message["account_index"]
         self.operator_index = message["operator_index"]
+        self.role = message["role"]
         self.products = {entry["product"]: entry for entry in message["products"]}
         self.trading_date = message["trading_date"]
         self.phase = _phase(message["phase"])
@@ -350,10 +402,12 @@ class OrderSession:
                 f"the venue's last report of {self.account} must be at least {self.report_seq}, "
                 f"was {message['report_seq']}: acknowledged work is missing there"
             )
-        self._heartbeat_seq_seen = -1
-        if message["report_seq"] > self.report_seq:
+        self._heartbeat_seqs = (-1, -1)
+        self._catch_up_to = self._replay_wanted_to = message["report_seq"]
+        if self._catch_up_to > self.report_seq:
             self.state = SessionState.CATCHING_UP
-            self._ask_replay(message["report_seq"])
+            # The logon said what is known here: the first of them follow its answer.
+            self._replay_count(min(REPLAY_COUNT_MAX, self._catch_up_to - self.report_seq))
         else:
             self._caught_up()
 
@@ -367,13 +421,31 @@ class OrderSession:
 
     def _refused(self, message: dict) -> None:
         """Log on again where the session was forgotten; keep what was refused only for now."""
-        if message.get("where") == "session" and self.state is not SessionState.LOGGING_ON:
+        where = message.get("where")
+        if self.state is SessionState.LOGGING_ON:
+            # What was sent before the logon is refused for want of a session; that is no answer.
+            if where != "session":
+                self.state = SessionState.DOWN
+        elif message.get("reason"):
+            self._ended(message["reason"])
+        elif where == "session" and self.state is not SessionState.ENDED:
             self.connected()
-        elif self.state is SessionState.LOGGING_ON:
-            self.state = SessionState.DOWN
         for client_order_id in message.get("client_order_ids", ()):
-            if client_order_id in self.unacknowledged:
+            if where == "key":
+                self.unacknowledged.pop(client_order_id, None)
+            elif client_order_id in self.unacknowledged:
                 self._deferred.add(client_order_id)
+
+    def _ended(self, reason: str) -> None:
+        """Log on again, unless that would take back what somebody has decided."""
+        if self.state is SessionState.LOGGING_ON:
+            # It was said of the session before.
+            return
+        if reason not in _FINAL_ENDS:
+            self.connected()
+            return
+        self.disconnected()
+        self.state, self.end_reason = SessionState.ENDED, reason
 
     def _resend_deferred(self) -> None:
         """Try again what the venue would not take at its time, e.g. while it took only cancels."""
@@ -389,21 +461,27 @@ class OrderSession:
         """Ask for reports that a heartbeat knows of, if the one before knew them already."""
         seq = message.get("report_seq", 0)
         if self.report_seq is None or seq <= self.report_seq:
-            self._heartbeat_seq_seen = -1
+            self._heartbeat_seqs = (-1, -1)
             return
-        if self._heartbeat_seq_seen > self.report_seq:
+        known_then, report_seq_then = self._heartbeat_seqs
+        if known_then > self.report_seq == report_seq_then:
+            # Nothing came in between: what was asked for is lost too.
             self._replay_asked_to = self.report_seq
-            self._ask_replay(self._heartbeat_seq_seen)
-        self._heartbeat_seq_seen = seq
+            self._replay_wanted_to = max(self._replay_wanted_to, known_then)
+            self._ask_replay()
+        self._heartbeat_seqs = (seq, self.report_seq)
 
-    def _ask_replay(self, last: int) -> None:
-        first = max(self.report_seq, self._replay_asked_to) + 1
-        while first <= last:
-            count = min(REPLAY_COUNT_MAX, last - first + 1)
-            self._request({"op": "replay", "from": first, "count": count})
-            self.replayed_count += count
-            first += count
-        self._replay_asked_to = max(self._replay_asked_to, last)
+    def _ask_replay(self) -> None:
+        """Ask for the next reports that are missing, once those asked for before are there."""
+        missing = self._replay_wanted_to - self.report_seq
+        if missing > 0 and self.report_seq >= self._replay_asked_to:
+            count = min(REPLAY_COUNT_MAX, missing)
+            self._request({"op": "replay", "from": self.report_seq + 1, "count": count})
+            self._replay_count(count)
+
+    def _replay_count(self, count: int) -> None:
+        self._replay_asked_to = self.report_seq + count
+        self.replayed_count += count
 
     def _request(self, message: dict) -> None:
         self._requests.append(msgspec.msgpack.encode(message))

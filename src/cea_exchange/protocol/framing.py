@@ -4,6 +4,7 @@ Records travel as they are in memory; everything else is MessagePack. What can't
 refused with one line: what was expected, what came, and where.
 """
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import google_crc32c
@@ -62,7 +63,19 @@ class Request(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields
 
 
 class Logon(Request, tag="logon"):
-    """Begin a session: reports of the key's account come to this connection from now on."""
+    """Begin a session: reports of the key's account come to this connection from now on.
+
+    With the number of the last report that the client has, the next ones follow the answer, up to
+    REPLAY_COUNT_MAX.
+    """
+
+    report_seq: Seq | None = None
+
+
+class Logoff(Request, tag="logoff"):
+    """End the session; what the key's operator has open is cancelled, or kept if asked."""
+
+    keep_orders: bool = False
 
 
 class Heartbeat(Request, tag="heartbeat"):
@@ -105,13 +118,25 @@ class DepthRequest(Request, tag="depth"):
 
 
 _market_data_requests = msgspec.msgpack.Decoder(SnapshotRequest | MarketRequest | DepthRequest)
-_requests = msgspec.msgpack.Decoder(Logon | Heartbeat | ReportReplay | BookRequest)
+
+
+class SessionEnd(StrEnum):
+    """Why a session ended."""
+
+    LOGGED_OFF = "logged_off"
+    TAKEN_OVER = "taken_over"
+    SILENT = "silent"
+    SLOW = "slow"
+    REVOKED = "revoked"
+
+
+_requests = msgspec.msgpack.Decoder(Logon | Logoff | Heartbeat | ReportReplay | BookRequest)
 _settlement_requests = msgspec.msgpack.Decoder(SettlementRequest)
 
 
 def request_decode(payload: bytes) -> Request:
     """Return what a client asks; FrameError if it is no known request."""
-    return _decode(_requests, payload, "a request (logon, heartbeat, replay, book)")
+    return _decode(_requests, payload, "a request (logon, logoff, heartbeat, replay, book)")
 
 
 def settlement_request_decode(payload: bytes) -> SettlementRequest:

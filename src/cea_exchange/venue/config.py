@@ -11,6 +11,7 @@ from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
 
 PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
+PerSecond = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 
 
 class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -103,8 +104,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         Further keys that may follow the settlement stream.
     admin_keys
         Operators' keys; the one in ``DIR/keys/admin.public`` if left out.
-    throttle_per_second
-        Commands a key may send in a second; 0 is any number.
+    throttle_per_second, throttle_cancels_per_second
+        New orders and amends, and cancels, that a key may send in a second; 0 is any number.
+    throttle_account_per_second, throttle_account_cancels_per_second
+        The same for all keys of an account together.
     market_data_public
         Anybody's key may follow the market data and ask for snapshots; else participants,
         registry and operators only.
@@ -114,8 +117,15 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         Commands gathered into one batch.
     wait_for_confirmation
         The next day opens only after the registry has confirmed the last.
+    heartbeat_s
+        A session to which nothing else was sent for so long gets a heartbeat.
     session_silence_s_max
-        A session that sends nothing for so long has ended.
+        A session that sends nothing for so long is lost.
+    session_queue_count_max
+        Messages that wait for a session that does not read; one more and it is cut off.
+    second_logon
+        What a logon does whose key has a session already: ``take_over`` ends that one, ``refuse``
+        leaves it until it is lost. One whose connection is gone is taken over either way.
     snapshot_commands
         A snapshot is taken after so many commands, and at each day's close; 0 is never.
     archive
@@ -139,22 +149,30 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     registry_public_key: PublicKey | None = None
     settlement_keys: tuple[PublicKey, ...] = ()
     admin_keys: tuple[PublicKey, ...] | None = None
-    throttle_per_second: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] = 0
+    throttle_per_second: PerSecond = 0
+    throttle_cancels_per_second: PerSecond = 0
+    throttle_account_per_second: PerSecond = 0
+    throttle_account_cancels_per_second: PerSecond = 0
     market_data_public: bool = True
     market_data_interval_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 10
     batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
     wait_for_confirmation: bool = True
+    heartbeat_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
     snapshot_commands: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000
     archive: str | None = None
     lag: LagSetting = msgspec.field(default_factory=LagSetting)
     metrics: MetricsAddress | None = None
+    session_queue_count_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    second_logon: Literal["take_over", "refuse"] = "take_over"
 
     def __post_init__(self) -> None:
         for key in filter(None, (self.registry_public_key, *self.settlement_keys)):
             key_check(key, "registry_public_key and settlement_keys")
         for key in self.admin_keys or ():
             key_check(key, "admin_keys")
+        if self.heartbeat_s > self.session_silence_s_max:
+            raise ValueError("`heartbeat_s` must not be above `session_silence_s_max`")
 
     def registry_key(self, data: Path) -> str:
         """Return the registry's public key."""

@@ -150,7 +150,7 @@ class VenueDaemon:
                 domain=name,
                 keys=self._keys,
                 address=getattr(self.config, name),
-                **_LIMITS.get(name, {}),
+                **self._limits(name),
             )
             self._sockets[name] = socket
             if kind == zmq.ROUTER:
@@ -160,9 +160,21 @@ class VenueDaemon:
             if not (public and allowed is may_see_market_data):
                 self._stranger_test.add(self.endpoints[name], kind)
 
+    def _limits(self, name: str) -> dict[str, int]:
+        """What of one peer may wait in a socket, and how large its messages may be."""
+        if name == "gateway":
+            return {"high_water_mark": self.config.session_queue_count_max}
+        return _LIMITS.get(name, {})
+
     def _rooms_open(self) -> None:
         sockets, sequencer, config = self._sockets, self.sequencer, self.config
-        self._orders = OrderEntry(sockets["gateway"], sequencer, config, release=self._release)
+        self._orders = OrderEntry(
+            sockets["gateway"],
+            sequencer,
+            config,
+            release=self._release,
+            run_controls=self._run_controls,
+        )
         self._market_data = MarketDataPublisher(
             self.machine,
             self._log_id,
@@ -240,9 +252,9 @@ class VenueDaemon:
 
     def turn(self, timeout_ms: int) -> None:
         """Wait for something to arrive, take all that has, and do what is due."""
-        has_carried = self._orders.gateway.has_carried
-        ready = dict(self._poller.poll(0 if has_carried else timeout_ms))
-        if self._sockets["gateway"] in ready or has_carried:
+        has_work = self._orders.has_work
+        ready = dict(self._poller.poll(0 if has_work else timeout_ms))
+        if self._sockets["gateway"] in ready or has_work:
             self._watch.orders_turn()
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
@@ -312,7 +324,7 @@ class VenueDaemon:
         self._heartbeat_due_s = now_s + HEARTBEAT_S
         self._publisher.settlement_heartbeat()
         self._market_data.heartbeat()
-        self._orders.expire(now_s)
+        self._orders.watch(now_s, registry_answers=not self._registry.is_awaited)
         self._lag.turn(now_s)
         if not self._allow_list.is_running:
             raise SecurityError("allow-list: its handler has stopped")

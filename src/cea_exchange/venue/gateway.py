@@ -1,6 +1,7 @@
 """What arrives over order entry, turned into one batch for the sequencer and answers for the rest.
 
-    messages -> who (key) -> well-formed? -> cancels only? -> date -> throttle -> retry? -> records
+    messages -> who (key) -> well-formed? -> may it? -> cancels only? -> date -> retry? -> throttle
+             -> records
 
 No socket and no clock here. The account and operator come from the connection's key and from
 nowhere else; one bad message is refused to its sender and disturbs nobody.
@@ -41,11 +42,13 @@ from cea_exchange.venue.event_index import (
     operator_keys,
 )
 from cea_exchange.venue.sessions import Session, Sessions
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.state_machine import KeyHolder, VenueStateMachine
+from cea_exchange.venue.throttle import Throttle
 
 REFUSED_IDS_MAX = 1_000
 CARRIED_PER_KEY_MAX = 64
-REPORTS_PER_FRAME_MAX = 5_000
+REPORTS_PER_FRAME_MAX = 1_000
+"""So that the messages that wait for a session that does not read, which are counted, are small."""
 _FIRST_ROW, _AS_TAKER = np.zeros(1, np.int64), np.zeros(1, np.uint8)
 
 
@@ -102,8 +105,8 @@ class Gateway:
         The market's state, and how to find an earlier acceptance (`Sequencer.event_rows`).
     sessions
         Who is logged on.
-    throttle_per_second
-        Commands a key may send in a second; 0 is any number.
+    key_throttle, account_throttle
+        How much each key, and all keys of an account together, may send.
 
     Attributes
     ----------
@@ -120,7 +123,8 @@ class Gateway:
         event_rows: Callable[[np.ndarray], np.ndarray],
         sessions: Sessions,
         *,
-        throttle_per_second: int = 0,
+        key_throttle: Throttle | None = None,
+        account_throttle: Throttle | None = None,
     ) -> None:
         self.cancels_only = ""
         self.cancels_only_for_lag = ""
@@ -132,9 +136,8 @@ class Gateway:
         self._index = index
         self._event_rows = event_rows
         self._sessions = sessions
-        self._throttle_per_second = throttle_per_second
-        self._throttle_second = -1
-        self._throttle_taken: dict[str, int] = {}
+        self._key_throttle = key_throttle or Throttle()
+        self._account_throttle = account_throttle or Throttle()
         self._carried: list[Message] = []
 
     @property
@@ -161,7 +164,7 @@ class Gateway:
             except FrameError as error:
                 answers.append(self.refuse(message, error))
         batch = self._well_formed(commands, answers)
-        for stage in (self._cancels_only, self._of_today, self._throttled, self._retries):
+        for stage in (self._cancels_only, self._of_today, self._retries, self._throttled):
             if len(batch.records):
                 batch = stage(batch, answers, now_s)
         return Intake(batch.records, _joined(answers), asked)
@@ -169,6 +172,8 @@ class Gateway:
     def refuse(self, message: Message, error: FrameError, **more: object) -> Answer:
         """Return the answer to a message that can't be taken."""
         self.refused_count += 1
+        if error.where in ("session", "key") and (why := self._sessions.end_of(message.routing_id)):
+            more["reason"] = why
         told = {
             "op": "refused",
             "expected": error.expected,
@@ -202,8 +207,8 @@ class Gateway:
         elif tag == TAG_COMMANDS:
             if not logged_on:
                 raise FrameError(expected="a logon first", came="commands", where="session")
-            if holder.role != "trader":
-                raise FrameError(expected="a trader's key", came=holder.role, where="key")
+            if holder.role == "reader":
+                raise FrameError(expected="a trader's key", came="a reader's", where="key")
             command_count(payload)
             commands.append(message)
         else:
@@ -216,7 +221,7 @@ class Gateway:
             return None
         if session.key != message.key:
             # Its connection is gone, or this one could not have its routing id.
-            self._sessions.remove(message.routing_id)
+            self._sessions.disconnect(session)
             return None
         session.seen_s = now_s
         return session
@@ -242,24 +247,35 @@ class Gateway:
         operators = np.array([holder.operator_index for holder in holders], np.uint16)
         batch.records["account_index"] = accounts[batch.owner]
         batch.records["operator_index"] = operators[batch.owner]
-        return batch
+        return self._rightful(batch, holders, answers)
+
+    def _rightful(
+        self, batch: _Batch, holders: list[KeyHolder], answers: list[Answer]
+    ) -> _Batch:
+        cancellers = [holder.role == "canceller" for holder in holders]
+        if not any(cancellers):
+            return batch
+        refused = np.array(cancellers)[batch.owner] & (batch.records["kind"] != CommandKind.CANCEL)
+        self._refuse_all(batch.keep(refused), "cancels only: a canceller's key", "key", answers)
+        return batch.keep(~refused)
 
     def _cancels_only(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         reason = self.cancels_only or self.cancels_only_for_lag
         if not reason:
             return batch
         taken = batch.records["kind"] == CommandKind.CANCEL
-        refused = batch.keep(~taken)
+        expected = f"cancels only: {reason}"
+        self._refuse_all(batch.keep(~taken), expected, "market", answers)
+        return batch.keep(taken)
+
+    def _refuse_all(
+        self, refused: _Batch, expected: str, where: str, answers: list[Answer]
+    ) -> None:
         for index, group in groups_of(refused.owner):
             ids = refused.records["client_order_id"][group]
-            error = FrameError(
-                expected=f"cancels only: {reason}",
-                came=f"{len(ids)} other commands",
-                where="market",
-            )
+            error = FrameError(expected=expected, came=f"{len(ids)} other commands", where=where)
             listed = ids[:REFUSED_IDS_MAX].tolist()
-            answers.append(self.refuse(batch.messages[index], error, client_order_ids=listed))
-        return batch.keep(taken)
+            answers.append(self.refuse(refused.messages[index], error, client_order_ids=listed))
 
     def _of_today(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         today = batch.records["trading_date"] == self._machine.core.trading_date
@@ -269,24 +285,21 @@ class Gateway:
         return batch
 
     def _throttled(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
-        rate = _lower(self._throttle_per_second, self.throttle_for_lag)
-        if not rate:
+        key_rate = _lower(self._key_throttle.per_second, self.throttle_for_lag)
+        if not (key_rate or self._key_throttle.is_on or self._account_throttle.is_on):
             return batch
-        if int(now_s) != self._throttle_second:
-            self._throttle_second = int(now_s)
-            self._throttle_taken.clear()
-        within = np.ones(len(batch.records), bool)
-        for index, group in groups_of(batch.owner):
-            key = batch.messages[index].key
-            taken = self._throttle_taken.get(key, 0)
-            count = group.stop - group.start
-            room = min(max(rate - taken, 0), count)
-            within[group.start + room : group.stop] = False
-            self._throttle_taken[key] = taken + room
-        if not within.all():
-            self.throttled_count += int(np.count_nonzero(~within))
-            self._reject(batch.keep(~within), Reason.THROTTLED, answers)
-            batch = batch.keep(within)
+        keys = [message.key for message in batch.messages]
+        accounts = [self._machine.keys[key].account_index for key in keys]
+        for throttle, senders, rate in (
+            (self._key_throttle, keys, key_rate),
+            (self._account_throttle, accounts, self._account_throttle.per_second),
+        ):
+            cancels = batch.records["kind"] == CommandKind.CANCEL
+            within = throttle.within(senders, batch.owner, cancels, now_s, per_second=rate)
+            if within is not None:
+                self.throttled_count += int(np.count_nonzero(~within))
+                self._reject(batch.keep(~within), Reason.THROTTLED, answers)
+                batch = batch.keep(within)
         return batch
 
     def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
@@ -365,11 +378,11 @@ class Gateway:
 
 
 def _routing_id_check(routing_id: bytes) -> None:
-    """Refuse a routing id that the client has chosen; those that ZeroMQ gives begin with a zero.
+    """Refuse a routing id that the client has chosen: ZeroMQ gives a zero and four bytes.
 
     Whoever takes the same one once its connection is gone would receive its session's reports.
     """
-    if not routing_id.startswith(b"\0"):
+    if len(routing_id) != 5 or routing_id[0] != 0:
         raise FrameError(expected="no routing id set", came=repr(routing_id[:16]), where="session")
 
 

@@ -1,6 +1,7 @@
 """Order entry over one socket: what arrives goes to the sequencer, what is on disk goes back."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import zmq
 from cea_exchange._reports import reports_masked, reports_place
 from cea_exchange.domain.records import COMMAND_DTYPE, EventKind, Phase
 from cea_exchange.journal import JournalFull
+from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     TAG_MESSAGE,
@@ -19,19 +21,25 @@ from cea_exchange.protocol.framing import (
     BookRequest,
     FrameError,
     Heartbeat,
+    Logoff,
     Logon,
     ReportReplay,
+    SessionEnd,
 )
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
-from cea_exchange.venue.gateway import Answer, Asked, Gateway, Message
+from cea_exchange.venue.gateway import REPORTS_PER_FRAME_MAX, Answer, Asked, Gateway, Message
+from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
 from cea_exchange.venue.router import receive
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
+from cea_exchange.venue.throttle import Throttle
 
-REPORT_ROWS_MAX = 5_000
 MESSAGES_PER_TURN_MAX = 20_000
+LOOKS_PER_WATCH_MAX = 1_000
+AWAY_S_MAX = 2.0
+"""The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
 _PRODUCT_FIELDS = ("reference_price", "band_low", "band_high")
 
 log = structlog.get_logger("venue")
@@ -48,6 +56,8 @@ class OrderEntry:
         Where commands go, and the settings.
     release
         Called with the events of each batch once they are on disk.
+    run_controls
+        Journals acts, releases their events, and returns the refusals.
 
     Attributes
     ----------
@@ -66,6 +76,7 @@ class OrderEntry:
         config: VenueConfig,
         *,
         release: Callable[[np.ndarray], None],
+        run_controls: Callable[[list[control.Control]], list[str | None]],
     ) -> None:
         self.sessions = Sessions()
         self.slow_count = 0
@@ -74,16 +85,29 @@ class OrderEntry:
             sequencer.index,
             sequencer.event_rows,
             self.sessions,
-            throttle_per_second=config.throttle_per_second,
+            key_throttle=Throttle(config.throttle_per_second, config.throttle_cancels_per_second),
+            account_throttle=Throttle(
+                config.throttle_account_per_second, config.throttle_account_cancels_per_second
+            ),
         )
+        self._lost = LostSessions(sequencer.machine, self.sessions, run_controls=run_controls)
+        self._looks: deque[Session] = deque()
+        self._watched_s = time.monotonic()
+        self._absent_due_s: float | None = None
+        self._absent_are_known = False
         self._socket = socket
         self._sequencer = sequencer
         self._machine = sequencer.machine
         self._config = config
         self._release = release
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a turn would do something though nothing arrives."""
+        return self.gateway.has_carried or self._lost.has_work
+
     def turn(self) -> None:
-        """Take what has arrived, up to one batch, and answer it."""
+        """Take what has arrived, up to one batch, and answer it; cancel for lost sessions."""
         messages, command_bytes = [], 0
         room = self._config.batch_count_max * COMMAND_DTYPE.itemsize
         while command_bytes < room and len(messages) < MESSAGES_PER_TURN_MAX:
@@ -95,14 +119,16 @@ class OrderEntry:
         intake = self.gateway.take(messages, time.monotonic())
         for answer in intake.answers:
             self._send(answer)
-        for asked in intake.asked:
-            self._answer(asked)
         for first in range(0, len(intake.records), self._config.batch_count_max):
             records = intake.records[first : first + self._config.batch_count_max]
             try:
                 self._release(self._sequencer.run_records(records))
             except JournalFull as error:
                 self._refuse_for_space(records, error)
+        # After the commands: who logs off in the same breath gets their reports first.
+        for asked in intake.asked:
+            self._answer(asked)
+        self._lost.turn()
 
     def send_reports(self, events: np.ndarray) -> None:
         """Send each account its reports among events that are on disk."""
@@ -121,23 +147,67 @@ class OrderEntry:
     def sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
         for session in self.sessions:
-            holder = self._machine.keys.get(session.key)
-            if holder is None or holder.account_index != session.account_index:
-                self.sessions.remove(session.routing_id)
+            if self._machine.keys.get(session.key) != session.holder:
+                self._end(session, SessionEnd.REVOKED)
 
-    def expire(self, now_s: float) -> None:
-        """End the sessions that have been silent for too long."""
-        self.sessions.expire(now_s - self._config.session_silence_s_max)
+    def watch(self, now_s: float, *, registry_answers: bool) -> None:
+        """Send heartbeats that are due, and end the sessions that are silent for too long.
+
+        Sessions of before this venue's start are lost as well, when their time is over: it begins
+        with the registry's first answer, because until then the venue is not open to anybody.
+        """
+        away_s, self._watched_s = now_s - self._watched_s, now_s
+        if away_s > AWAY_S_MAX:
+            self._forgive(away_s)
+        for _ in range(min(len(self._looks), LOOKS_PER_WATCH_MAX)):
+            if self._looks[0].look_s > now_s:
+                break
+            session = self._looks.popleft()
+            if self.sessions.of_key(session.key) is session:
+                self._look(session, now_s)
+        if self._absent_are_known or not registry_answers:
+            return
+        if self._absent_due_s is None:
+            self._absent_due_s = now_s + self._config.session_silence_s_max
+        elif now_s >= self._absent_due_s:
+            self._absent_are_known = True
+            self._lost.note_absent()
+
+    def _forgive(self, away_s: float) -> None:
+        for session in self.sessions:
+            session.seen_s += away_s
+        if self._absent_due_s is not None:
+            self._absent_due_s += away_s
+
+    def _look(self, session: Session, now_s: float) -> None:
+        if now_s - session.seen_s > self._config.session_silence_s_max:
+            self._end(session, SessionEnd.SILENT)
+            return
+        half_s = self._config.heartbeat_s / 2
+        if session.is_connected and now_s - session.sent_s >= half_s:
+            self._beat(session)
+        session.look_s = now_s + half_s
+        self._looks.append(session)
 
     # -- Requests -----------------------------------------------------------------------------
 
     def _answer(self, asked: Asked) -> None:
         message, session = asked.message, asked.session
+        if session is not None and self.sessions.of_key(session.key) is not session:
+            # It ended since the message was taken.
+            error = FrameError(expected="a logon first", came="a request", where="session")
+            self._send(self.gateway.refuse(message, error))
+            return
         match asked.request:
-            case Logon():
-                told = self._logon(message)
+            case Logon(report_seq=report_seq):
+                self._logon(message, report_seq)
+                return
+            case Logoff(keep_orders=keep_orders):
+                self._end(session, SessionEnd.LOGGED_OFF, keep_orders=keep_orders)
+                return
             case Heartbeat():
-                told = {"op": "heartbeat", **self._place(session)}
+                self._beat(session)
+                return
             case ReportReplay(first=first, count=count):
                 self._reports_replay(session, first, count)
                 return
@@ -150,15 +220,14 @@ class OrderEntry:
                 told = book(self._machine, index)
         self._tell(message.routing_id, told)
 
-    def _logon(self, message: Message) -> dict[str, Any]:
+    def _logon(self, message: Message, report_seq: int | None) -> None:
         holder = self._machine.keys[message.key]
-        session = Session(
-            message.routing_id,
-            message.key,
-            holder.account_index,
-            holder.operator_index,
-            time.monotonic(),
-        )
+        hindrance = self._logon_hindrance(message)
+        if hindrance is not None:
+            self._send(self.gateway.refuse(message, hindrance))
+            return
+        now_s = time.monotonic()
+        session = Session(message.routing_id, message.key, holder, now_s, look_s=now_s)
         self.sessions.add(session)
         log.info(
             "logon",
@@ -167,7 +236,33 @@ class OrderEntry:
             role=holder.role,
             sessions=len(self.sessions),
         )
-        core = self._machine.core
+        self._looks.append(session)
+        told = self._logon_answer(session)
+        self._tell(session.routing_id, told)
+        if report_seq is not None and report_seq < told["report_seq"]:
+            self._reports_replay(session, report_seq + 1, REPLAY_COUNT_MAX)
+
+    def _logon_hindrance(self, message: Message) -> FrameError | None:
+        """End the key's earlier session, or say why there can't be another one."""
+        holder = self._machine.keys[message.key]
+        if not self._lost.cancel_before_logon(holder.operator):
+            return FrameError(expected="room on the venue's disk", came="none", where="journal")
+        earlier = self.sessions.of_key(message.key)
+        if earlier is None:
+            return None
+        if earlier.routing_id == message.routing_id:
+            self.sessions.end(earlier, SessionEnd.TAKEN_OVER)
+            return None
+        if self._config.second_logon == "refuse" and earlier.is_connected:
+            # Its connection may be gone without anybody having noticed.
+            self._beat(earlier)
+            if earlier.is_connected:
+                return FrameError(expected="one session a key", came="a second", where="logon")
+        self._end(earlier, SessionEnd.TAKEN_OVER)
+        return None
+
+    def _logon_answer(self, session: Session) -> dict[str, Any]:
+        holder, core = session.holder, self._machine.core
         products = []
         for index, name in enumerate(self._machine.product_names):
             product = core.product(index)
@@ -184,6 +279,9 @@ class OrderEntry:
                 core.last_client_order_id(holder.account_index, holder.operator_index)
             ),
             "log_id": self._sequencer.journal.log_id,
+            "heartbeat_s": self._config.heartbeat_s,
+            "session_silence_s_max": self._config.session_silence_s_max,
+            "cancel_on_disconnect": holder.cancel_on_disconnect,
             **self._place(session),
         }
 
@@ -192,16 +290,17 @@ class OrderEntry:
         return {
             "trading_date": int(core.trading_date),
             "phase": Phase(core.phase).name.lower(),
-            "report_seq": int(core.report_seq(session.account_index)),
+            "report_seq": int(core.report_seq(session.holder.account_index)),
         }
 
     def _reports_replay(self, session: Session, first: int, count: int) -> None:
         count = min(count, REPLAY_COUNT_MAX)
-        seqs = self._sequencer.index.report_events(session.account_index, first, count)
+        account_index = session.holder.account_index
+        seqs = self._sequencer.index.report_events(account_index, first, count)
         # A trade with oneself is there twice; the store is read by ascending sequence.
         events = self._sequencer.event_rows(np.unique(seqs))
         for account, reports in reports_by_account(events):
-            if account == session.account_index:
+            if account == account_index:
                 self._send_reports(session, reports[: len(seqs)])
 
     def _refuse_for_space(self, records: np.ndarray, error: JournalFull) -> None:
@@ -212,28 +311,59 @@ class OrderEntry:
             mine = records[keys == key]
             ids = mine["client_order_id"].tolist()
             for session in self.sessions.of_account(int(mine["account_index"][0])):
+                if session.holder.operator_index != int(mine["operator_index"][0]):
+                    continue
                 message = Message(session.routing_id, session.key, [])
                 self._send(self.gateway.refuse(message, refusal, client_order_ids=ids))
 
     # -- Sending ------------------------------------------------------------------------------
 
     def _send_reports(self, session: Session, reports: np.ndarray) -> None:
-        for first in range(0, len(reports), REPORT_ROWS_MAX):
-            payload = reports[first : first + REPORT_ROWS_MAX].view(np.uint8).data
+        for first in range(0, len(reports), REPORTS_PER_FRAME_MAX):
+            if not session.is_connected:
+                return
+            payload = reports[first : first + REPORTS_PER_FRAME_MAX].view(np.uint8).data
             self._send(Answer(session.routing_id, TAG_REPORTS, payload))
+
+    def _beat(self, session: Session) -> None:
+        self._tell(session.routing_id, {"op": "heartbeat", **self._place(session)})
 
     def _tell(self, routing_id: bytes, told: dict[str, Any]) -> None:
         self._send(Answer(routing_id, TAG_MESSAGE, msgspec.msgpack.encode(told)))
 
     def _send(self, answer: Answer) -> None:
+        session = self.sessions.get(answer.routing_id)
         try:
             self._socket.send_multipart(answer, zmq.NOBLOCK)
-        except zmq.ZMQError as error:
-            # Gone, or too slow to read its reports: it may log on again and ask for a replay.
-            if self.sessions.get(answer.routing_id) is not None:
+        except zmq.Again:
+            # Its queue is full. It learns why from the answer to its next message, and may come
+            # back; what it missed is replayed.
+            if session is not None:
                 self.slow_count += 1
-                log.info("session_dropped", error=str(error))
-            self.sessions.remove(answer.routing_id)
+                self._end(session, SessionEnd.SLOW)
+        except zmq.ZMQError:
+            # The connection is gone. Nothing may go to its routing id any more, whoever has it.
+            if session is not None:
+                self.sessions.disconnect(session)
+        else:
+            if session is not None:
+                session.sent_s = time.monotonic()
+
+    def _end(self, session: Session, why: SessionEnd, *, keep_orders: bool = False) -> None:
+        was_connected = session.is_connected
+        self.sessions.end(session, why)
+        holder = session.holder
+        log.info(
+            "session_ended",
+            account=self._machine.account_names[holder.account_index],
+            operator=holder.operator_index,
+            reason=why,
+        )
+        # Where another session of the key goes on, or its holder asks for it, nothing is lost.
+        if why != SessionEnd.TAKEN_OVER and not keep_orders:
+            self._lost.note(holder)
+        if was_connected and why != SessionEnd.SLOW:
+            self._tell(session.routing_id, {"op": "session_ended", "reason": why})
 
 
 def reports_by_account(events: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -1,0 +1,121 @@
+"""Cancels the orders of operators whose session was lost, some at a time beside the trading.
+
+What a loss is decides the daemon; that it was one is journaled (`control.SessionLost`), so replay
+cancels the same orders at the same place.
+"""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from cea_exchange.protocol import control
+from cea_exchange.venue.sessions import Sessions
+from cea_exchange.venue.state_machine import KeyHolder, VenueStateMachine
+
+TURN_S = 0.005
+CANCELS_PER_TURN_MAX = 64
+LOOKS_PER_TURN_MAX = 1_000
+PAUSE_S = 1.0
+
+log = structlog.get_logger("venue")
+
+
+class LostSessions:
+    """The operators whose orders are still to be cancelled.
+
+    Parameters
+    ----------
+    machine, sessions
+        Whose orders there are, and who is logged on.
+    run_controls
+        Journals acts, releases their events, and returns the refusals.
+
+    Notes
+    -----
+    Rules: CEA-ORD-11.
+    """
+
+    def __init__(
+        self,
+        machine: VenueStateMachine,
+        sessions: Sessions,
+        *,
+        run_controls: Callable[[list[control.Control]], list[str | None]],
+    ) -> None:
+        self._machine = machine
+        self._sessions = sessions
+        self._run_controls = run_controls
+        self._lost: dict[tuple[int, int], None] = {}
+        self._count = 1
+        self._not_before_s = 0.0
+
+    @property
+    def has_work(self) -> bool:
+        """Whether orders are to be cancelled now."""
+        return bool(self._lost) and time.monotonic() >= self._not_before_s
+
+    def note(self, holder: KeyHolder) -> None:
+        """Take down that a key's session was lost; no loss while another one trades for it."""
+        if (
+            holder.role == "trader"
+            and holder.cancel_on_disconnect
+            and not self._sessions.has_trader(holder.operator)
+        ):
+            self._lost[holder.operator] = None
+
+    def note_absent(self) -> None:
+        """Take down all operators whose keys ask for it and none of whom is logged on."""
+        kept = set()
+        for holder in self._machine.keys.values():
+            if holder.role == "trader" and not holder.cancel_on_disconnect:
+                # Which of its keys had the session before is not known any more.
+                kept.add(holder.operator)
+        for holder in self._machine.keys.values():
+            if holder.operator not in kept:
+                self.note(holder)
+
+    def cancel_before_logon(self, operator: tuple[int, int]) -> bool:
+        """Cancel what an operator lost before it enters anything new; False if the disk is full."""
+        if operator in self._lost:
+            self._cancel([operator])
+        return operator not in self._lost
+
+    def turn(self) -> None:
+        """Cancel the orders of some operators; of how many, the last turn's time decides."""
+        if not self.has_work:
+            return
+        began_s = time.monotonic()
+        chosen = []
+        for operator in list(self._lost)[:LOOKS_PER_TURN_MAX]:
+            if not self._may_have_orders(operator[0]):
+                del self._lost[operator]
+            elif len(chosen) < self._count:
+                chosen.append(operator)
+            else:
+                break
+        if chosen:
+            self._cancel(chosen)
+            took_s = time.monotonic() - began_s
+            grown = self._count * 2 if took_s < TURN_S else self._count // 2
+            self._count = min(max(grown, 1), CANCELS_PER_TURN_MAX)
+
+    def _cancel(self, operators: list[tuple[int, int]]) -> None:
+        names = self._machine.account_names
+        acts: list[control.Control] = [
+            control.SessionLost(account=names[account], operator_index=operator)
+            for account, operator in operators
+        ]
+        for operator, refusal in zip(operators, self._run_controls(acts), strict=True):
+            if refusal is None:
+                del self._lost[operator]
+            else:
+                # The disk is full: the orders stay until there is room to say that they went.
+                log.error("session_lost_not_journaled", operator=operator, error=refusal)
+                self._not_before_s = time.monotonic() + PAUSE_S
+
+    def _may_have_orders(self, account_index: int) -> bool:
+        """Every order locks something; what is locked is known without looking for orders."""
+        account = self._machine.core.account(account_index)
+        holdings = account["holdings"].values()
+        return account["cash_locked"] > 0 or any(locked for _, locked, _ in holdings)
