@@ -126,6 +126,30 @@ def test_nobody_gets_in_after_the_handler_has_stopped(context):
         bind(allow_list, context, server)
 
 
+def first_routing_id(allow_list, context, server, member):
+    socket, endpoint = bind(allow_list, context, server)
+    peer = client_socket(context, zmq.DEALER, keys=member, server_key=server.public)
+    peer.connect(endpoint)
+    peer.send(b"hello")
+    assert socket.poll(5_000)
+    return socket.recv_multipart()[0]
+
+
+def test_where_a_routers_ids_begin_can_not_be_foreseen(context, allow_list):
+    """libzmq alone begins them at the same number in every process; who knows the next one can
+    choose it, and the process aborts."""
+    server, member = CurveKeys.new(), CurveKeys.new()
+    allow_list.allow(DOMAIN, {member.public}.__contains__)
+    ids = {first_routing_id(allow_list, context, server, member) for _ in range(3)}
+    assert len(ids) == 3
+    assert all(len(routing_id) == 5 and routing_id[0] == 0 for routing_id in ids)
+    numbers = sorted(int.from_bytes(routing_id) for routing_id in ids)
+    assert min(numbers[1] - numbers[0], numbers[2] - numbers[1]) > 1_000
+    # Of the random numbers of a process that seeds none, the first few.
+    unseeded = {0x6B8B4567, 0x327B23C6, 0x643C9869, 0x66334873, 0x74B0DC51, 0x19495CFF}
+    assert not unseeded & {number & 0x7FFFFFFF for number in numbers}
+
+
 def test_an_address_that_is_taken_is_one_clear_error(context, allow_list):
     server = CurveKeys.new()
     _, endpoint = bind(allow_list, context, server)

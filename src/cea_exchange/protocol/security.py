@@ -8,6 +8,7 @@ A message's sender is the key of its connection (`sender_key`), never a field of
 never the routing id, which a client may choose.
 """
 
+import ctypes
 import os
 import struct
 import time
@@ -222,6 +223,7 @@ def server_socket(
     """
     if not allow_list.is_running:
         raise SecurityError("allow-list: its handler has stopped; nothing is bound")
+    _router_ids_scatter()
     socket = context.socket(kind)
     socket.curve_server = True
     socket.curve_secretkey = keys.secret.encode()
@@ -235,6 +237,16 @@ def server_socket(
         socket.close()
         raise SecurityError(f"{domain}: can not bind {address}: {error}") from None
     return socket, socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def _router_ids_scatter() -> None:
+    """Let the next ROUTER begin its routing ids where nobody can foresee it.
+
+    libzmq takes the first from the C library's random numbers, which it never seeds, and counts on
+    from there: the same ids in every process. A client may choose its own, and one that chooses a
+    gone connection's gets what is still sent to it; one that chooses the next aborts the process.
+    """
+    ctypes.CDLL(None).srand(ctypes.c_uint(int.from_bytes(os.urandom(4), "little")))
 
 
 def client_socket(
