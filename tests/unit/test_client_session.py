@@ -4,7 +4,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from cea_exchange.client.session import OrderSession, SessionError, SessionState
+from cea_exchange.client.session import (
+    OrderSession,
+    SessionEnded,
+    SessionError,
+    SessionState,
+)
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -252,3 +257,86 @@ def test_what_the_venue_takes_only_later_is_sent_again_at_the_next_heartbeat():
     assert commands_of(session.outgoing())["client_order_id"].tolist() == [1, 2]
     session.receive([b"M", msgspec.msgpack.encode(beat)])
     assert session.outgoing() == []
+
+
+def ended(session, reason):
+    told = {"op": "session_ended", "reason": reason}
+    session.receive([b"M", msgspec.msgpack.encode(told)])
+
+
+@pytest.mark.parametrize("reason", ["slow", "silent"])
+def test_a_session_that_was_cut_off_comes_back_by_itself(reason):
+    session = OrderSession()
+    logon(session)
+    ended(session, reason)
+    assert session.state is SessionState.LOGGING_ON
+    # What was sent before is refused for want of a session; that is no answer to the logon.
+    refused(session, "session", reason=reason)
+    assert session.state is SessionState.LOGGING_ON
+    assert requests_of(session.outgoing()) == [{"op": "logon", "report_seq": 0}]
+
+
+@pytest.mark.parametrize("reason", ["taken_over", "revoked", "logged_off"])
+def test_a_session_that_ended_for_good_stays_so(reason):
+    session = OrderSession()
+    logon(session)
+    session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    session.outgoing()
+    ended(session, reason)
+    assert (session.state, session.end_reason) == (SessionState.ENDED, reason)
+    refused(session, "session", reason=reason)
+    assert session.outgoing() == [] and list(session.unacknowledged) == [1]
+    with pytest.raises(SessionEnded, match=reason):
+        session.cancel(1)
+    logon(session)
+    assert session.state is SessionState.READY
+    assert commands_of(session.outgoing())["client_order_id"].tolist() == [1]
+
+
+def test_a_refusal_tells_of_an_end_that_was_not_heard():
+    session = OrderSession()
+    logon(session)
+    refused(session, "key", reason="revoked")
+    assert session.state is SessionState.ENDED
+
+
+def test_a_key_does_what_its_role_says():
+    session = OrderSession()
+    logon(session, role="canceller")
+    assert session.cancel(5) == 1
+    with pytest.raises(SessionError, match="only cancel"):
+        session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    refused(session, "key", client_order_ids=[1])
+    assert session.unacknowledged == {}
+    logon(session, role="reader")
+    with pytest.raises(SessionError, match="reader"):
+        session.cancel(5)
+
+
+def test_what_was_missed_comes_a_page_at_a_time():
+    session = OrderSession(report_seq=0)
+    logon(session, report_seq=12_000)
+    # The logon named the last report that is known here: the first page comes unasked.
+    assert session.outgoing() == []
+    session.receive([b"R", b"".join(accepted(n, n) for n in range(1, 5_001))])
+    assert requests_of(session.outgoing()) == [{"op": "replay", "from": 5_001, "count": 5_000}]
+    session.receive([b"R", accepted(12_001, 1)])
+    assert session.outgoing() == []
+    session.receive([b"R", b"".join(accepted(n, n) for n in range(5_001, 10_001))])
+    assert requests_of(session.outgoing()) == [{"op": "replay", "from": 10_001, "count": 2_000}]
+    assert session.state is SessionState.CATCHING_UP
+    reports = session.receive([b"R", b"".join(accepted(n, n) for n in range(10_001, 12_001))])
+    assert session.state is SessionState.READY
+    assert reports[-1].report_seq == 12_001
+
+
+def test_a_heartbeat_during_a_replay_asks_for_nothing_twice():
+    session = OrderSession(report_seq=0)
+    logon(session, report_seq=6_000)
+    beat = {"op": "heartbeat", "trading_date": 20250102, "phase": 2, "report_seq": 6_000}
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    session.receive([b"R", accepted(1, 1)])
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert session.outgoing() == []
+    session.receive([b"M", msgspec.msgpack.encode(beat)])
+    assert requests_of(session.outgoing()) == [{"op": "replay", "from": 2, "count": 5_000}]

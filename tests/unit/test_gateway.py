@@ -11,6 +11,7 @@ from simulation.volatile_storage import VolatileStorage
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
+    CommandKind,
     EventKind,
     Reason,
     Side,
@@ -165,6 +166,58 @@ def test_the_throttle_counts_by_key_and_second():
     assert (reject["reason"], reject["client_order_id"]) == (Reason.THROTTLED, 3)
     assert not len(room.take(commands(ALICE, rows[2]), now_s=5.9).records)
     assert len(room.take(commands(ALICE, rows[2]), now_s=6.0).records) == 1
+
+
+def cancels(key, *ids):
+    message = commands(key, *[(number, 0, 0, 0) for number in ids])
+    records = np.frombuffer(bytearray(message.frames[1]), COMMAND_DTYPE)
+    records["kind"], records["order_id"] = CommandKind.CANCEL, 1
+    return message._replace(frames=[b"C", records.tobytes()])
+
+
+def test_orders_and_cancels_have_budgets_of_their_own():
+    room = Room(key_throttle=Throttle(1, 2))
+    orders_first = commands(ALICE, *[(number, Side.BUY, 9700, 1) for number in (1, 2)])
+    intake = room.take(orders_first, cancels(ALICE, 3, 4, 5), now_s=5.0)
+    assert intake.records["client_order_id"].tolist() == [1, 3, 4]
+    rejects = np.frombuffer(intake.answers[0].payload, EVENT_DTYPE)
+    assert rejects["client_order_id"].tolist() == [2, 5]
+    assert set(rejects["reason"]) == {Reason.THROTTLED}
+
+
+def test_the_keys_of_an_account_share_its_budget():
+    room = Room(account_throttle=Throttle(3))
+    room.sequencer.run_controls([control.KeyGranted(key=READER, account="bob", operator_index=4)])
+    rows = [(number, Side.BUY, 9700, 1) for number in (1, 2)]
+    intake = room.take(commands(BOB, *rows), commands(READER, *rows), commands(ALICE, *rows))
+    assert intake.records["account_index"].tolist() == [1, 1, 1, 0, 0]
+    assert intake.answers[0].routing_id == ROUTES[READER]
+
+
+def test_a_resend_of_what_was_accepted_is_answered_and_not_throttled():
+    room = Room(key_throttle=Throttle(1))
+    order = commands(ALICE, (1, Side.BUY, 9700, 1))
+    accepted = room.sequencer.run_records(room.take(order).records)[0]
+    intake = room.take(order, order)
+    assert not len(intake.records)
+    assert intake.answers[0].payload == accepted.tobytes() * 2
+
+
+def test_of_a_canceller_only_cancels_are_taken():
+    """CEA-ACC-01"""
+    room = Room()
+    grant = control.KeyGranted(key=READER, account="bob", operator_index=4, role="canceller")
+    room.sequencer.run_controls([grant])
+    mixed = cancels(READER, 1, 2, 3)
+    records = np.frombuffer(bytearray(mixed.frames[1]), COMMAND_DTYPE)
+    records["kind"][1] = CommandKind.AMEND
+    intake = room.take(
+        commands(BOB, (1, Side.BUY, 9700, 1)),
+        mixed._replace(frames=[b"C", records.tobytes()]),
+    )
+    assert intake.records["client_order_id"].tolist() == [1, 1, 3]
+    answer = told(intake.answers[0])
+    assert (answer["where"], answer["client_order_ids"]) == ("key", [2])
 
 
 def test_a_key_that_was_revoked_is_refused(room):

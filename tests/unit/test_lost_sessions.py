@@ -1,0 +1,128 @@
+"""Sessions and what is lost with them, without sockets."""
+
+import pytest
+from simulation.small_market import PROFILE, TRADING_DATE, orders
+
+from cea_exchange.domain.records import EventKind, Phase, Reason, Side
+from cea_exchange.protocol import control
+from cea_exchange.protocol.framing import SessionEnd
+from cea_exchange.venue import lost_sessions
+from cea_exchange.venue.lost_sessions import CANCELS_PER_TURN_MAX, LostSessions
+from cea_exchange.venue.sessions import Session, Sessions
+from cea_exchange.venue.state_machine import VenueStateMachine
+
+ACCOUNTS = 4_000
+
+
+class Venue:
+    """Many accounts with a key each, and every second one with an order, on the compiled core."""
+
+    def __init__(self, accounts):
+        self.machine = VenueStateMachine(PROFILE)
+        apply = self.machine.apply_control
+        apply(control.ProductDeclared(product="CEA24", reference_price=9749))
+        for number in range(accounts):
+            name = f"P{number}"
+            apply(control.AccountDeclared(account=name))
+            apply(control.KeyGranted(key=f"{number:040}", account=name))
+            apply(control.TransferIn(account=name, amount=10**8))
+        apply(control.DayOpen(date=TRADING_DATE))
+        apply(control.PhaseSet(phase=Phase.LISTED))
+        rows = [(number, 1, Side.BUY, 9700, 10) for number in range(0, accounts, 2)]
+        self.machine.apply_records(orders(*rows))
+        self.sessions = Sessions()
+        self.turns, self.canceled, self.refusal = [], [], None
+        self.lost = LostSessions(self.machine, self.sessions, run_controls=self.run)
+
+    def run(self, acts):
+        self.turns.append(len(acts))
+        if self.refusal is None:
+            for act in acts:
+                self.canceled.append(self.machine.apply_control(act))
+        return [self.refusal] * len(acts)
+
+    def log_on(self, number, letter=b"r"):
+        key = f"{number:040}"
+        session = Session(letter + key.encode(), key, self.machine.keys[key], 0.0)
+        self.sessions.add(session)
+        return session
+
+
+def test_thousands_of_lost_sessions_are_dealt_with_some_at_a_time():
+    """CEA-ORD-11: one act each, and none for who has no order."""
+    venue = Venue(ACCOUNTS)
+    for session in [venue.log_on(number) for number in range(ACCOUNTS)]:
+        venue.sessions.end(session, SessionEnd.SILENT)
+        venue.lost.note(session.holder)
+    turns = 0
+    while venue.lost.has_work:
+        venue.lost.turn()
+        turns += 1
+        assert turns < 10_000
+    assert venue.machine.core.live_order_count == 0
+    assert sum(venue.turns) == ACCOUNTS // 2
+    assert max(venue.turns) <= CANCELS_PER_TURN_MAX
+    assert {int(events[0]["reason"]) for events in venue.canceled} == {Reason.DISCONNECTED}
+
+
+def test_the_next_turn_takes_fewer_when_one_took_long(monkeypatch):
+    venue = Venue(64)
+    for number in range(64):
+        venue.lost.note(venue.machine.keys[f"{number:040}"])
+    ticks = iter(range(10**6))
+    monkeypatch.setattr(lost_sessions.time, "monotonic", lambda: float(next(ticks)))
+    while venue.lost.has_work:
+        venue.lost.turn()
+    assert set(venue.turns) == {1}
+
+
+def test_only_what_asks_for_it_is_lost():
+    venue = Venue(2)
+    first = venue.machine.keys[f"{0:040}"]
+    for fields in ({"role": "reader"}, {"role": "canceller"}, {"cancel_on_disconnect": False}):
+        venue.machine.apply_control(control.KeyGranted(key="x" * 40, account="P0", **fields))
+        venue.lost.note(venue.machine.keys["x" * 40])
+        assert not venue.lost.has_work
+    # A key that keeps its orders may have had the session of before the restart.
+    venue.lost.note_absent()
+    venue.lost.turn()
+    assert venue.machine.core.live_order_count == 1
+    venue.machine.apply_control(control.KeyRevoked(key="x" * 40))
+    venue.log_on(0)
+    venue.lost.note_absent()
+    venue.lost.note(first)
+    venue.lost.turn()
+    assert venue.machine.core.live_order_count == 1
+
+
+def test_what_is_lost_is_cancelled_before_its_operator_logs_on_again():
+    venue = Venue(2)
+    holder = venue.machine.keys[f"{0:040}"]
+    venue.lost.note(holder)
+    venue.refusal = "the disk is full"
+    assert not venue.lost.cancel_before_logon(holder.operator)
+    assert not venue.lost.has_work
+    assert venue.machine.core.live_order_count == 1
+    venue.refusal = None
+    assert venue.lost.cancel_before_logon(holder.operator)
+    assert EventKind(venue.canceled[0][0]["kind"]) is EventKind.ORDER_CANCELED
+    assert venue.machine.core.live_order_count == 0
+
+
+def test_a_session_whose_connection_is_gone_is_there_until_it_ends():
+    venue = Venue(1)
+    session = venue.log_on(0)
+    venue.sessions.disconnect(session)
+    assert venue.sessions.get(session.routing_id) is None
+    assert venue.sessions.of_account(0) == []
+    assert venue.sessions.of_key(session.key) is session
+    assert venue.sessions.has_trader((0, 0)) and len(venue.sessions) == 1
+    with pytest.raises(AssertionError):
+        venue.log_on(0, b"s")
+    venue.sessions.end(session, SessionEnd.SILENT)
+    assert not venue.sessions.has_trader((0, 0)) and not len(venue.sessions)
+    again = venue.log_on(0, b"s")
+    venue.sessions.end(session, SessionEnd.SLOW)
+    assert venue.sessions.of_key(session.key) is again
+    venue.sessions.end(again, SessionEnd.SLOW)
+    assert venue.sessions.end_of(again.routing_id) == "slow"
