@@ -157,7 +157,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     market_data_interval_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 10
     batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
     wait_for_confirmation: bool = True
-    heartbeat_s: Annotated[float, msgspec.Meta(ge=0.1, le=60)] = 1.0
+    heartbeat_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 1
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
     snapshot_commands: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000
     archive: str | None = None

@@ -136,12 +136,12 @@ class OrderEntry:
             for session in self.sessions.of_account(account):
                 self._send_reports(session, reports)
         if (events["kind"] == EventKind.PHASE_CHANGED).any():
-            for session in self.sessions:
+            for session in self.sessions.connected():
                 self._tell(session.routing_id, {"op": "phase", **self._place(session)})
 
     def tell_stopping(self) -> None:
         """Say to every session that the venue is about to end; it may come back and log on."""
-        for session in self.sessions:
+        for session in self.sessions.connected():
             self._tell(session.routing_id, {"op": "stopping"})
 
     def sessions_check(self) -> None:

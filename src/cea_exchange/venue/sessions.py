@@ -94,6 +94,10 @@ class Sessions:
         """Return a key's session, connected or not; None if it has none."""
         return self._by_key.get(key)
 
+    def connected(self) -> list[Session]:
+        """Return all sessions to which something may be sent."""
+        return list(self._by_routing_id.values())
+
     def of_account(self, account_index: int) -> list[Session]:
         """Return the sessions of an account that are connected."""
         sessions = self._by_account.get(account_index)
