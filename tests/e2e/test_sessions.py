@@ -50,7 +50,7 @@ def client(world, name, **options):
 def test_a_session_that_says_nothing_hears_the_venue_and_is_lost_in_the_end(tmp_path):
     """CEA-ORD-11: its operator's orders are cancelled, the other operators' stay."""
     grants = {"alice2": SECOND, "keeps": KEEPS}
-    with world_open(tmp_path, grants, session_silence_s_max=2) as world:
+    with world_open(tmp_path, grants, session_silence_s_max=3) as world:
         world.listed()
         second = world.logged_on("alice2")
         mine = [int(rested(second, number)["order_id"]) for number in (1, 2)]
@@ -67,7 +67,7 @@ def test_a_session_that_says_nothing_hears_the_venue_and_is_lost_in_the_end(tmp_
         assert rows["order_id"].tolist() == mine
         assert set(rows["reason"]) == {Reason.DISCONNECTED}
         assert orders_live(world) == 2
-        assert [second.message("heartbeat")["op"] for _ in range(3)] == ["heartbeat"] * 3
+        assert second.message("heartbeat")["op"] == "heartbeat"
         assert second.message() == {"op": "session_ended", "reason": "silent"}
         # It comes back, is told what it missed, and goes on.
         seen = int(rows["report_seq"][0]) - 1
@@ -92,12 +92,12 @@ def test_a_venue_that_stood_still_takes_nobodys_silence_for_an_answer(tmp_path):
 
 
 def test_a_client_keeps_its_session_by_itself(tmp_path):
-    with world_open(tmp_path, session_silence_s_max=1) as world:
+    with world_open(tmp_path, session_silence_s_max=2) as world:
         world.listed()
         with client(world, "alice", heartbeat_interval_s=0.2) as alice:
             alice.answer(alice.enter("CEA24", "buy", price="97.00", tonnes=10))
             alice.poll()
-            assert alice.poll(2.5) == []
+            assert alice.poll(3.5) == []
             assert alice.reconnections == 0
         assert orders_live(world) == 1
 
