@@ -123,6 +123,25 @@ class Venue:
         self._move(ALICE, PRODUCT, tonnes)
         self._move(BOB, PRODUCT, -tonnes)
 
+    def busted(self, trade_id: int, reason: Reason = Reason.NONE, /, **odd: int) -> None:
+        """The bust of a trade made here."""
+        (trade,) = (
+            row
+            for row in self.rows
+            if (row["kind"][0], row["trade_id"][0]) == (EventKind.TRADE, trade_id)
+        )
+        (figures,) = trade.tolist()
+        fields = dict(zip(EVENT_DTYPE.names, figures, strict=True))
+        for name in ("seq", "settlement_seq"):
+            del fields[name]
+        self._row(**(fields | {"kind": EventKind.TRADE_BUSTED, "reason": reason} | odd))
+        if reason == Reason.NONE:
+            tonnes, cash = fields["tonnes"], fields["cash"]
+            self._move(ALICE, CASH_NAME, cash + fields["buy_fee"])
+            self._move(BOB, CASH_NAME, fields["sell_fee"] - cash)
+            self._move(ALICE, PRODUCT, -tonnes)
+            self._move(BOB, PRODUCT, tonnes)
+
     def day_closed(self, *, volume: int, amount: int) -> None:
         self._row(kind=EventKind.DAY_CLOSED)
         row = self.rows[-1].view(DAY_CLOSED_DTYPE)

@@ -59,7 +59,7 @@ cdef struct Accounts:
     FeeRule fee
 
 
-# -- Storage, transfers, day: _accounts.pyx -------------------------------------------------------
+# -- Storage, transfers, busts, day: _accounts.pyx -----------------------------------------------
 
 cdef bint accounts_open(Accounts* accounts) noexcept nogil
 cdef void accounts_close(Accounts* accounts) noexcept nogil
@@ -74,6 +74,10 @@ cdef uint8_t withdrawal_refused(
 ) noexcept nogil
 cdef void balance_move(
     Accounts* accounts, uint32_t account_index, uint16_t product_index, int64_t amount,
+) noexcept nogil
+cdef uint8_t bust_refused(const Accounts* accounts, const EventRecord* trade) noexcept nogil
+cdef void bust_apply(
+    Accounts* accounts, const EventRecord* trade, bint is_of_last_day,
 ) noexcept nogil
 cdef void accounts_day_open(Accounts* accounts) noexcept nogil
 

@@ -1,6 +1,6 @@
-"""Trading accounts: their memory, transfers in and out, and the day.
+"""Trading accounts: their memory, transfers in and out, busts, and the day.
 
-Contents: storage, transfers, day. What trading does with them is in _accounts.pxd, inline.
+Contents: storage, transfers, busts, day. What trading does with them is in _accounts.pxd, inline.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -132,6 +132,59 @@ cdef void balance_move(
     else:
         holding_of(accounts, account_index, product_index).tonnes += amount
         accounts.tonnes_totals[product_index] += amount
+
+
+# -- Busts ----------------------------------------------------------------------------------------
+
+cdef inline uint32_t buyer_of(const EventRecord* trade) noexcept nogil:
+    return trade.account_index if trade.side == SIDE_BUY else trade.counter_account_index
+
+
+cdef inline uint32_t seller_of(const EventRecord* trade) noexcept nogil:
+    return trade.counter_account_index if trade.side == SIDE_BUY else trade.account_index
+
+
+cdef uint8_t bust_refused(const Accounts* accounts, const EventRecord* trade) noexcept nogil:
+    """Why a trade of this market can't be undone: what it moved has moved on.
+
+    Rules: CEA-STL-04.
+    """
+    cdef const Account* seller = &accounts.accounts[seller_of(trade)]
+    cdef const Holding* bought = holding_of(accounts, buyer_of(trade), trade.product_index)
+    if not accounts.checked:
+        return REASON_NONE
+    if trade.buy_fee + trade.sell_fee >= TOTAL_LIMIT - accounts.cash_total:
+        return REASON_AMOUNT_TOO_LARGE
+    if seller.cash - seller.cash_locked < trade.cash - trade.sell_fee:
+        return REASON_CASH_INSUFFICIENT
+    if bought.tonnes - bought.locked < trade.tonnes:
+        return REASON_ALLOWANCES_INSUFFICIENT
+    return REASON_NONE
+
+
+cdef void bust_apply(
+    Accounts* accounts, const EventRecord* trade, bint is_of_last_day,
+) noexcept nogil:
+    """Move both legs of a trade back, fees included, and what they count for of their day.
+
+    Rules: CEA-STL-04.
+    """
+    cdef Account* buyer = &accounts.accounts[buyer_of(trade)]
+    cdef Account* seller = &accounts.accounts[seller_of(trade)]
+    cdef Holding* bought = holding_of(accounts, buyer_of(trade), trade.product_index)
+    cdef Holding* sold = holding_of(accounts, seller_of(trade), trade.product_index)
+    if not accounts.checked:
+        return
+    buyer.cash += trade.cash + trade.buy_fee
+    seller.cash -= trade.cash - trade.sell_fee
+    accounts.cash_total += trade.buy_fee + trade.sell_fee
+    bought.tonnes -= trade.tonnes
+    sold.tonnes += trade.tonnes
+    if is_of_last_day:
+        bought.bought_today -= min(trade.tonnes, bought.bought_today)
+        seller.proceeds_today -= min(trade.cash, seller.proceeds_today)
+    # Of an older trade the tonnes may have gone, and today's purchases go in their place.
+    bought.bought_today = min(bought.bought_today, bought.tonnes - bought.locked)
 
 
 # -- Day ------------------------------------------------------------------------------------------

@@ -186,7 +186,9 @@ cdef inline int report_push(
 cdef int event_take(Lists* lists, const EventRecord* event) noexcept nogil:
     cdef int status = TAKEN
     cdef bint is_own = event.report_seq != 0 and event.kind != EVENT_KIND_DAY_CLOSED
-    cdef bint is_counter = event.counter_report_seq != 0 and event.kind == EVENT_KIND_TRADE
+    cdef bint is_counter = event.counter_report_seq != 0 and event.kind in (
+        EVENT_KIND_TRADE, EVENT_KIND_TRADE_BUSTED,
+    )
     # A trade with oneself is two reports of one account, the lower number first.
     cdef bint turned = is_counter and event.counter_report_seq < event.report_seq
     if event.kind == EVENT_KIND_DAY_OPENED:

@@ -1,7 +1,7 @@
 """The compiled market as Python sees it: `CompiledMarket`.
 
-Contents: ids, profile, the market. What decides commands is in _trading.pyx; hashes, invariants and
-the orders of a snapshot are in _market_state.pyx.
+Contents: ids, bands, profile, busts, the market. What decides commands is in _trading.pyx; hashes,
+invariants and the orders of a snapshot are in _market_state.pyx.
 """
 
 import datetime
@@ -114,6 +114,94 @@ cdef int64_t composite_weight_checked(object weight) except -1:
     if not 0 <= number <= 1_000_000:
         raise ValueError(f"composite_weight must be within 0..1000000, was {number}")
     return number
+
+
+# -- Busts ----------------------------------------------------------------------------------------
+
+cdef int trade_read(object trade, EventRecord* row) except -1:
+    """A record's bytes as a record of one's own."""
+    if type(trade) is not bytes:
+        raise TypeError(f"trade must be bytes, was {type(trade).__name__}")
+    if len(trade) != sizeof(EventRecord):
+        raise ValueError(f"trade must be {sizeof(EventRecord)} bytes, was {len(trade)}")
+    memcpy(row, PyBytes_AS_STRING(trade), sizeof(EventRecord))
+    return 0
+
+
+cdef bint trade_is_of_open_day(const Market* market, const EventRecord* trade) noexcept nogil:
+    return market.day_is_open and trade.trading_date == market.trading_date
+
+
+cdef object trade_fault(const Market* market, const EventRecord* trade):
+    """What keeps a record from being a trade of this market; None if nothing does."""
+    cdef const Product* product
+    cdef int64_t buy_fee_most = AMOUNT_LIMIT if market.accounts.checked else 0
+    cdef int64_t sell_fee_most = trade.cash if market.accounts.checked else 0
+    cdef int128 cash = trade.price
+    cash *= trade.tonnes
+    if trade.kind != EVENT_KIND_TRADE or trade.method != METHOD_LISTED:
+        return f"kind and method must be 7 and 1, were {trade.kind} and {trade.method}"
+    if trade.side < SIDE_BUY or trade.side > SIDE_SELL:
+        return f"side must be 1 or 2, was {trade.side}"
+    for name, number, last in (
+        ("trade_id", trade.trade_id, market.trade_id),
+        ("settlement_seq", trade.settlement_seq, market.settlement_seq),
+        ("seq", trade.seq, market.event_seq),
+        ("trading_date", trade.trading_date, market.trading_date),
+    ):
+        if not 0 < number <= last:
+            return f"{name} must be within 1..{last}, was {number}"
+    for index in (trade.account_index, trade.counter_account_index):
+        if index >= market.accounts.account_count:
+            return f"account_index {index} is not declared"
+    if trade.product_index >= market.product_count:
+        return f"product_index {trade.product_index} is not declared"
+    if not 0 < trade.price <= PRICE_MAX or trade.tonnes <= 0 or cash >= AMOUNT_LIMIT:
+        return f"price x tonnes must be below 2^60, were {trade.price} and {trade.tonnes}"
+    if trade.cash != <int64_t>cash:
+        return f"cash must be {<int64_t>cash}, was {trade.cash}"
+    if not 0 <= trade.buy_fee <= buy_fee_most or not 0 <= trade.sell_fee <= sell_fee_most:
+        return f"fees must be within what was paid, were {trade.buy_fee} and {trade.sell_fee}"
+    product = &market.products[trade.product_index]
+    if trade_is_of_open_day(market, trade):
+        if <uint64_t>trade.tonnes > product.volume or <uint128>trade.cash > product.amount:
+            return f"the day's {product.volume} t do not hold its {trade.tonnes} t"
+    return None
+
+
+cdef void trade_bust(Market* market, const EventRecord* trade) noexcept:
+    """Undo a trade if that can be, and say so to both sides, the registry and the public."""
+    cdef Product* product = &market.products[trade.product_index]
+    cdef uint8_t reason = bust_refused(&market.accounts, trade)
+    cdef Account* maker = &market.accounts.accounts[trade.counter_account_index]
+    cdef EventRecord* row
+    if reason == REASON_NONE:
+        bust_apply(&market.accounts, trade, trade.trading_date == market.trading_date)
+        if trade_is_of_open_day(market, trade):
+            product.volume -= <uint64_t>trade.tonnes
+            product.amount -= <uint128>trade.cash
+    row = event_account(market, EVENT_KIND_TRADE_BUSTED, trade.account_index)
+    maker.report_seq += 1
+    row.counter_report_seq = maker.report_seq
+    row.counter_account_index = trade.counter_account_index
+    row.side = trade.side
+    row.method = trade.method
+    row.reason = reason
+    row.product_index = trade.product_index
+    row.order_id = trade.order_id
+    row.counter_order_id = trade.counter_order_id
+    row.price = trade.price
+    row.tonnes = trade.tonnes
+    row.client_order_id = trade.client_order_id
+    row.counter_client_order_id = trade.counter_client_order_id
+    row.trade_id = trade.trade_id
+    row.cash = trade.cash
+    row.buy_fee = trade.buy_fee
+    row.sell_fee = trade.sell_fee
+    event_settles(market, row)
+    # Without a change there is nothing the public would have to know.
+    if reason == REASON_NONE:
+        event_is_public(market, row)
 
 
 # -- The market -----------------------------------------------------------------------------------
@@ -665,6 +753,56 @@ cdef class CompiledMarket:
         ):
             with nogil:
                 orders_remove_all(market, EVENT_KIND_ORDER_CANCELED, why, account, enterer)
+        return self.rows_end(rows)
+
+    def trade_bust_fault(self, trade):
+        """Say why a record can't be one of this market's trades; None if it can.
+
+        Parameters
+        ----------
+        trade : bytes
+            A TRADE record of EVENT_DTYPE, as the market gave it.
+        """
+        cdef EventRecord row
+        trade_read(trade, &row)
+        self.check_alone()
+        return trade_fault(&self.market, &row)
+
+    def trade_bust(self, trade):
+        """Undo a trade, both legs and the fees; where that can't be nothing moves.
+
+        The trade's day counts it no longer if it is still open: volume, amount and with them the
+        close; open, high, low and last price stay. That a trade is undone once only is for the
+        caller to see to.
+
+        Parameters
+        ----------
+        trade : bytes
+            A TRADE record of EVENT_DTYPE, as the market gave it.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            One row, TRADE_BUSTED: `reason` is NONE, or why nothing could be moved.
+
+        Raises
+        ------
+        ValueError
+            What `trade_bust_fault` says; nothing changed.
+
+        Notes
+        -----
+        Rules: CEA-STL-04.
+        """
+        cdef Market* market = &self.market
+        cdef EventRecord row
+        trade_read(trade, &row)
+        self.check_alone()
+        fault = trade_fault(market, &row)
+        if fault is not None:
+            raise ValueError(f"trade: {fault}")
+        rows = self.rows_begin(1)
+        trade_bust(market, &row)
         return self.rows_end(rows)
 
     def reference_price_set(self, product_index, price):

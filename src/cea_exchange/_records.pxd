@@ -68,6 +68,7 @@ cdef enum:
     EVENT_KIND_ACCOUNT_RESTORED = 18
     EVENT_KIND_REFERENCE_PRICE_CHANGED = 19
     EVENT_KIND_CHECKPOINT = 20
+    EVENT_KIND_TRADE_BUSTED = 21
 
 # Which command or operator act an event refuses (`command` of ORDER_REJECTED and TRANSFER_REJECTED).
 cdef enum:

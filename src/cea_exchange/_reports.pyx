@@ -37,13 +37,18 @@ cdef inline int32_t group_of(
     return count[0] - 1
 
 
+cdef inline bint is_of_two(const EventRecord* event) noexcept nogil:
+    """Whether it is about two accounts, of which each may see its own side only."""
+    return event.kind == EVENT_KIND_TRADE or event.kind == EVENT_KIND_TRADE_BUSTED
+
+
 cdef inline bint is_own_report(const EventRecord* event) noexcept nogil:
     # The bytes of report_seq are amounts in a DAY_CLOSED event.
     return event.report_seq != 0 and event.kind != EVENT_KIND_DAY_CLOSED
 
 
 cdef inline bint is_counter_report(const EventRecord* event) noexcept nogil:
-    return event.counter_report_seq != 0 and event.kind == EVENT_KIND_TRADE
+    return event.counter_report_seq != 0 and is_of_two(event)
 
 
 def reports_place(events):
@@ -61,7 +66,7 @@ def reports_place(events):
     ends : ndarray of int64
         Where each account's part of the next two ends; it begins where the one before ends.
     rows : ndarray of int64
-        Index of the event of each report. A trade is there twice, once for each side.
+        Index of the event of each report. A trade, or its bust, is there twice, once for each side.
     as_maker : ndarray of uint8
         1 where the account is the maker of that trade.
     """
@@ -186,7 +191,7 @@ cdef inline void maker_hide(EventRecord* event) noexcept nogil:
     event.counter_client_order_id = 0
     event.counter_report_seq = 0
     event.counter_tonnes_open = 0
-    if event.kind == EVENT_KIND_TRADE:
+    if is_of_two(event):
         if event.side == SIDE_BUY:
             event.sell_fee = 0
         else:

@@ -19,6 +19,7 @@ from cea_exchange.domain.records import (
     OPERATOR_ANY,
     PRODUCT_NONE,
     CommandKind,
+    EventKind,
     OrderFlag,
     Phase,
     Reason,
@@ -78,6 +79,12 @@ RULES = {
 }
 
 
+BUSTED_FIELDS = (
+    "kind side method product_index account_index counter_account_index trade_id settlement_seq "
+    "seq tonnes cash sell_fee trading_date"
+).split()
+
+
 class Step(NamedTuple):
     """Numbers an act is read from; each from 0 to 255."""
 
@@ -115,6 +122,7 @@ class Flow:
         self.cores = [make(rules) for make in make_cores]
         self.acts: list[tuple[str, tuple]] = []
         self.events_all: list[np.ndarray] = []
+        self.trades: list[bytes] = []
         self.date = 20250716
         for key, price in enumerate(REFERENCE_PRICES, start=1001):
             self.answer("product_declare", key * 0x9E3779B97F4A7C15 % 2**64, price, key - 1000)
@@ -154,6 +162,7 @@ class Flow:
             same_answer_check(first, answer, (name, arguments))
         if isinstance(first[1], np.ndarray):
             self.events_all.append(first[1])
+            self.trades += [row.tobytes() for row in first[1][first[1]["kind"] == EventKind.TRADE]]
 
     def process(
         self, command: np.ndarray, *, rows_max: int = 64, trades_only: bool = False
@@ -352,8 +361,10 @@ class Flow:
             self.do("resume", product_index if step.price % 4 else PRODUCT_NONE)
         elif act < 20:
             self.do("suspend", account_index)
-        elif act < 25:
+        elif act < 24:
             self.do("restore", account_index)
+        elif act in (24, 30):
+            self._bust(step)
         elif act < 26:
             self._orders_cancel(step)
         elif act < 28:
@@ -371,6 +382,17 @@ class Flow:
             self.do("orders_cancel", account_index, OPERATOR_ANY, int(Reason.KILLED))
         else:
             self.do("orders_cancel", ACCOUNT_NONE, OPERATOR_ANY, int(Reason.KILLED))
+
+    def _bust(self, step: Step) -> None:
+        """A trade of today or of long ago, again and again too; now and then one that never was."""
+        if not self.trades:
+            return
+        recent = self.trades[-8:] if step.tonnes % 4 else self.trades
+        trade = bytearray(recent[step.what % len(recent)])
+        if step.extra % 8 == 0:
+            row, field = np.frombuffer(trade, EVENT_DTYPE), BUSTED_FIELDS[step.price % 13]
+            row[field] += 1 + 99 * (step.tonnes % 3)
+        self.do("trade_bust", bytes(trade))
 
     def _day_over(self, step: Step) -> None:
         """Close the day; sometimes change a reference price before the next one trades."""

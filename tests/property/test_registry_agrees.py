@@ -23,7 +23,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.registry.acts import ActError, Registry
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.settlement import Settlement, SettlementGap
 
 ACCOUNTS = ["alice", "bob", "carol", "dora"]
@@ -46,6 +46,8 @@ class Both:
         self.market = ReferenceMarket(rules)
         self.client_order_id = 0
         self.settled: list[np.ndarray] = []
+        self.trades: list[np.void] = []
+        self.busted: set[int] = set()
         self.date = 2025_07_14
         for product, price in PRODUCTS.items():
             self.registry.product_declare(product, price)
@@ -63,6 +65,7 @@ class Both:
         if not len(rows):
             return
         self.settled.append(rows.copy())
+        self.trades += list(rows[rows["kind"] == EventKind.TRADE])
         if self.random.random() < 0.5:
             everything = np.concatenate(self.settled)
             try:
@@ -91,15 +94,28 @@ class Both:
 
     def order(self) -> None:
         product = self.random.randrange(len(PRODUCTS))
-        reference = list(PRODUCTS.values())[product]
+        side, account = self.random.choice(list(Side)), self.random.randrange(len(ACCOUNTS))
+        price = list(PRODUCTS.values())[product] + self.random.randint(-3, 3)
+        self.enter(account, side, product, price, self.random.choice([1, 7, 100]))
+
+    def spend_all(self, trade: np.void) -> None:
+        """Let a trade's seller bid low with all the cash there is."""
+        seller = "counter_account_index" if trade["side"] == Side.BUY else "account_index"
+        account = self.market.account(int(trade[seller]))
+        product = int(trade["product_index"])
+        price = self.market.product(product)["band_low"]
+        tonnes = (account["cash"] - account["cash_locked"]) * 99 // 100 // price
+        self.enter(int(trade[seller]), Side.BUY, product, price, tonnes)
+
+    def enter(self, account: int, side: Side, product: int, price: int, tonnes: int) -> None:
         command = np.zeros(1, COMMAND_DTYPE)
         self.client_order_id += 1
-        command["kind"], command["side"] = CommandKind.ENTER, self.random.choice(list(Side))
-        command["account_index"] = self.random.randrange(len(ACCOUNTS))
+        command["kind"], command["side"] = CommandKind.ENTER, side
+        command["account_index"] = account
         command["product_index"] = product
         command["client_order_id"] = self.client_order_id
-        command["price"] = reference + self.random.randint(-3, 3)
-        command["tonnes"] = self.random.choice([1, 7, 100])
+        command["price"] = price
+        command["tonnes"] = tonnes
         events = np.zeros(200, EVENT_DTYPE)
         consumed, produced = self.market.process(command, events)
         assert 1 == consumed
@@ -118,6 +134,16 @@ class Both:
         act = self.market.suspend if self.random.random() < 0.4 else self.market.restore
         self.take(act(account))
 
+    def bust(self) -> None:
+        """Undo a trade of today or of long ago, once; or find that it can't be."""
+        trades = [row for row in self.trades if int(row["trade_id"]) not in self.busted]
+        if trades:
+            trade = self.random.choice([trades[-1], self.random.choice(trades)])
+            if self.random.random() < 0.3:
+                self.spend_all(trade)
+            self.busted.add(int(trade["trade_id"]))
+            self.take(self.market.trade_bust(trade.tobytes()))
+
     def step(self) -> None:
         draw = self.random.random()
         if draw < 0.2:
@@ -126,7 +152,9 @@ class Both:
             self.order()
         elif draw < 0.96:
             self.next_day()
-        elif draw < 0.97:
+        elif draw < 0.975:
+            self.bust()
+        elif draw < 0.985:
             self.suspend_or_restore()
         else:
             self.take(self.market.checkpoint())
@@ -142,8 +170,8 @@ class Both:
         assert self.date == self.registry.store.confirmed_date
 
 
-def day_of(seed: int) -> tuple[set[int], int]:
-    """Run a random day; return the kinds of records that were settled, and how many trades."""
+def day_of(seed: int) -> tuple[set[int], Reconciliation]:
+    """Run random days; return the kinds of records that were settled, and what the ledger has."""
     with tempfile.TemporaryDirectory() as folder:
         both = Both(Path(folder), seed)
         with both.registry:
@@ -153,7 +181,7 @@ def day_of(seed: int) -> tuple[set[int], int]:
             both.finish()
         found = check_ledger(folder)
         assert [] == found.differences
-        return {int(kind) for kind in np.concatenate(both.settled)["kind"]}, found.trades
+        return {int(kind) for kind in np.concatenate(both.settled)["kind"]}, found
 
 
 @settings(max_examples=10, deadline=None)
@@ -163,13 +191,16 @@ def test_registry_and_market_hold_the_same_at_every_checkpoint(seed):
 
 
 def test_the_random_days_do_everything_that_settles():
-    kinds, trades = set(), 0
-    for seed in range(3):
-        more, count = day_of(seed)
+    kinds, trades, undone, claims = set(), 0, 0, 0
+    for seed in range(6):
+        more, found = day_of(seed)
         kinds |= more
-        trades += count
+        trades += found.trades
+        undone += found.busted
+        claims += found.claims
     assert {
         EventKind.TRADE,
+        EventKind.TRADE_BUSTED,
         EventKind.DEPOSITED,
         EventKind.WITHDRAWN,
         EventKind.TRANSFER_REJECTED,
@@ -177,7 +208,7 @@ def test_the_random_days_do_everything_that_settles():
         EventKind.DAY_CLOSED,
         EventKind.CHECKPOINT,
     } == kinds
-    assert trades > 50
+    assert trades > 50 and undone > 5 and claims > 0
 
 
 def test_holdings_are_refused_where_the_registry_has_none(tmp_path):

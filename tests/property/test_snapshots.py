@@ -11,7 +11,7 @@ from simulation.small_market import PROFILE, day_begin, orders, sequencer_open
 from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange.domain.calendar import date_number, date_of_number
-from cea_exchange.domain.records import Phase, Side
+from cea_exchange.domain.records import EventKind, Phase, Side
 from cea_exchange.journal import JournalError, SegmentReader, snapshot_paths
 from cea_exchange.protocol import control
 from cea_exchange.venue.sequencer import Sequencer
@@ -43,9 +43,12 @@ def trade(sequencer, generator, steps, first_id):
                  9740 + generator.randrange(9), generator.randrange(1, 9)) for account in (0, 1)]
         batch = orders(*rows)
         batch["trading_date"] = machine.core.trading_date
-        sequencer.run_records(batch)
+        batch["operator_index"] = generator.randrange(2)
+        events = sequencer.run_records(batch)
         if generator.random() < 0.1:
             sequencer.run_controls([generator.choice((control.Halt(), control.Resume()))])
+        if generator.random() < 0.15:
+            sequencer.run_controls(acts_of_operators(generator, events))
         if generator.random() < 0.05:
             date = next_date(machine.core.trading_date)
             acts = (control.DayClose(), control.DayOpen(date=date),
@@ -54,6 +57,18 @@ def trade(sequencer, generator, steps, first_id):
                 sequencer.run_controls([act])
                 sequencer.turn()
         sequencer.turn()
+
+
+def acts_of_operators(generator, events):
+    """A lost session, the kill switch, or the bust of a trade if there is one."""
+    trades = events[events["kind"] == EventKind.TRADE]
+    if len(trades):
+        seq = int(trades["settlement_seq"][0])
+        two = {"by": "ops1", "second": "ops2"}
+        return [control.TradeBust(settlement_seq=seq, trade=trades[0].tobytes(), **two)]
+    lost = control.SessionLost(account="alice", operator_index=generator.randrange(2))
+    killed = [control.Kill(account="bob"), control.Restore(account="bob")]
+    return generator.choice(([lost], killed))
 
 
 def outline(sequencer):

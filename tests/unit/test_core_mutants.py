@@ -90,6 +90,8 @@ MARKET_CALLS = {
     "resume": (0,),
     "suspend": (0,),
     "orders_cancel": (0, OPERATOR_ANY, Reason.KILLED),
+    "trade_bust": (bytes(160),),
+    "trade_bust_fault": (bytes(160),),
     "restore": (0,),
     "reference_price_set": (0, 9_000),
     "checkpoint": (),

@@ -31,7 +31,7 @@ class Model:
         for row in rows:
             self.seq += 1
             row["seq"] = self.seq
-            self._fill(row, self.random.choice((1, 1, 1, 2, 4, 6, 7, 7, 13)))
+            self._fill(row, self.random.choice((1, 1, 1, 2, 4, 6, 7, 7, 13, 21)))
         return rows
 
     def _fill(self, row, kind):
@@ -42,7 +42,7 @@ class Model:
             # These bytes are amounts there.
             row["report_seq"] = self.random.randrange(1, 1_000)
             return
-        if kind == EventKind.TRADE:
+        if kind in (EventKind.TRADE, EventKind.TRADE_BUSTED):
             counter = self.random.randrange(ACCOUNTS)
             row["counter_account_index"] = counter
             fields = ["report_seq", "counter_report_seq"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from cea_exchange.domain.records import EVENT_DTYPE, Side
 from cea_exchange.registry.ledger import (
     AMOUNT_LIMIT,
     CASH_ASSET,
+    Claim,
     Compartment,
     Contra,
     EntryKind,
@@ -20,6 +22,8 @@ from cea_exchange.registry.ledger import (
     LedgerError,
     Posting,
     Trade,
+    bust_claims,
+    bust_legs,
     legs_of,
     post,
     trade_from_record,
@@ -162,6 +166,25 @@ def test_a_trade_moves_both_legs():
     assert 0 == after[Holding(SELLER, PRODUCT, TRADING)]
 
 
+def test_a_bust_is_the_trade_the_other_way_and_claims_would_pay_it_back():
+    """CEA-STL-04: legs and claims come to the same for everybody."""
+    sold = trade(buy_fee=3, sell_fee=2)
+    undone, owed = Counter(), Counter()
+    for account, asset, _compartment, amount in [*trade_legs(sold), *bust_legs(sold)]:
+        undone[account, asset] += amount
+    assert not any(undone.values())
+    for account, asset, _compartment, amount in trade_legs(sold):
+        owed[account, asset] += amount
+    for debtor, creditor, asset, amount in bust_claims(sold):
+        assert amount > 0
+        owed[debtor, asset] -= amount
+        owed[creditor, asset] += amount
+    assert not any(owed.values())
+    assert 2 == len(bust_claims(trade(buy_fee=0, sell_fee=0)))
+    own = trade(buy_fee=1, sell_fee=0)._replace(seller_index=sold.buyer_index)
+    assert [Claim(Contra.FEES, sold.buyer_index, CASH_ASSET, 1)] == bust_claims(own)
+
+
 def test_legs_that_do_not_sum_to_zero_are_refused():
     with pytest.raises(LedgerError, match="sum to zero"):
         post(balances(), trade_legs(trade())[:1])
@@ -177,7 +200,9 @@ def test_nothing_reaches_two_to_the_sixty_two():
     post(holdings, legs_of(EntryKind.PAY_IN, BUYER, CASH_ASSET, AMOUNT_LIMIT - 1))
 
 
-@pytest.mark.parametrize("kind", [kind for kind in EntryKind if kind != EntryKind.TRADE])
+@pytest.mark.parametrize(
+    "kind", [kind for kind in EntryKind if kind not in (EntryKind.TRADE, EntryKind.BUST)]
+)
 def test_every_other_entry_has_two_legs_that_sum_to_zero(kind):
     asset = CASH_ASSET if kind == EntryKind.PAY_IN else PRODUCT
     legs = legs_of(kind, BUYER, asset, 9)

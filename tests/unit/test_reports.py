@@ -11,6 +11,7 @@ HIDDEN_FROM_TAKER = (
     "counter_report_seq",
     "counter_tonnes_open",
 )
+OF_TWO = (EventKind.TRADE, EventKind.TRADE_BUSTED)
 HIDDEN_FROM_MAKER = ("client_order_id", "report_seq", "tonnes_open", "operator_index")
 
 
@@ -24,7 +25,7 @@ def events_made(seed, count, accounts=5):
     events["counter_account_index"] = rng.integers(0, accounts, size=count)
     last = dict.fromkeys(range(accounts), 0)
     for event in events:
-        trades = event["kind"] == EventKind.TRADE
+        trades = event["kind"] in OF_TWO
         sides = [("account_index", "report_seq")] if rng.random() < 0.9 else []
         sides += [("counter_account_index", "counter_report_seq")] if trades else []
         if rng.random() < 0.5:
@@ -47,10 +48,10 @@ def reports_plain(events):
             own["counter_account_index"] = ACCOUNT_NONE
             for field in HIDDEN_FROM_TAKER:
                 own[field] = 0
-            if event["kind"] == EventKind.TRADE:
+            if event["kind"] in OF_TWO:
                 own["sell_fee" if event["side"] == Side.BUY else "buy_fee"] = 0
             reports.append((int(event["report_seq"]), int(event["account_index"]), own))
-        if event["counter_report_seq"] and event["kind"] == EventKind.TRADE:
+        if event["counter_report_seq"] and event["kind"] in OF_TWO:
             counter = event.copy()
             counter["account_index"] = ACCOUNT_NONE
             for field in HIDDEN_FROM_MAKER:

@@ -12,6 +12,7 @@ _LAYOUT = struct.Struct(
 )
 assert _LAYOUT.size == EVENT_DTYPE.itemsize, "the event record must have no holes"
 
+_TWO_SIDED = frozenset({EventKind.TRADE, EventKind.TRADE_BUSTED})
 _ANSWERS = frozenset({EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, EventKind.ORDER_REJECTED})
 
 _Fields = namedtuple("_Fields", EVENT_DTYPE.names)
@@ -29,8 +30,8 @@ class Report(_Fields):
     __slots__ = ()
 
     def is_maker(self, account_index: int) -> bool:
-        """Say whether this is a trade in which the account's order was the resting one."""
-        return self.kind == EventKind.TRADE and self.account_index != account_index
+        """Say whether this is a trade, or its bust, in which the account's order was resting."""
+        return self.kind in _TWO_SIDED and self.account_index != account_index
 
     def position(self, account_index: int) -> int:
         """Return the report's number in the account's stream; 0 if it has none."""

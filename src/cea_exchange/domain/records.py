@@ -117,6 +117,8 @@ class EventKind(IntEnum):
     """the product's band is measured from `price` now"""
     CHECKPOINT = 20
     """hashes of the state so far (record Checkpoint)"""
+    TRADE_BUSTED = 21
+    """an operator undid the trade `trade_id`; where `reason` says why it could not be, nothing moved"""
 
 
 class Operation(IntEnum):

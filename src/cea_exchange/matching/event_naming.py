@@ -283,5 +283,5 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.ACCOUNT_RESTORED: _restored,
     EventKind.REFERENCE_PRICE_CHANGED: _reference_price_changed,
 }
-# A CHECKPOINT has no name: it is the venue's and the registry's, who read it as a record.
+# CHECKPOINT and TRADE_BUSTED have no name: they are the venue's, whose readers take records.
 

@@ -51,7 +51,7 @@ from cea_exchange.matching.reference_book import (
     opposite,
     price_crosses,
 )
-from cea_exchange.matching.reference_funds import Account, Holding, ReferenceFunds
+from cea_exchange.matching.reference_funds import Account, Bust, Holding, ReferenceFunds
 
 PRICE_MAX = 10_000_000
 """fen: 100000.00 yuan"""
@@ -72,6 +72,7 @@ SETTLEMENT_KINDS = frozenset(
         EventKind.DAY_OPENED,
         EventKind.DAY_CLOSED,
         EventKind.CHECKPOINT,
+        EventKind.TRADE_BUSTED,
     }
 )
 MARKET_DATA_KINDS = frozenset(
@@ -84,6 +85,7 @@ MARKET_DATA_KINDS = frozenset(
         EventKind.REFERENCE_PRICE_CHANGED,
         EventKind.DAY_CLOSED,
         EventKind.COMPOSITE_CLOSED,
+        EventKind.TRADE_BUSTED,
     }
 )
 REPORT_KINDS = frozenset(
@@ -100,8 +102,14 @@ REPORT_KINDS = frozenset(
         EventKind.TRANSFER_REJECTED,
         EventKind.ACCOUNT_SUSPENDED,
         EventKind.ACCOUNT_RESTORED,
+        EventKind.TRADE_BUSTED,
     }
 )
+BUSTED_TERMS = (
+    "side method product_index account_index counter_account_index order_id counter_order_id "
+    "price tonnes client_order_id counter_client_order_id trade_id cash buy_fee sell_fee"
+).split()
+"""What TRADE_BUSTED repeats of the trade."""
 
 EVENT_DEFAULTS = dict.fromkeys(EVENT_DTYPE.names, 0) | {
     "product_index": PRODUCT_NONE,
@@ -179,10 +187,10 @@ class ReferenceMarket:
     -----
     Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
-    `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `reference_price_set`,
-    `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`, `best`, `depth`,
-    `orders_at`, `report_seq`, `last_client_order_id`. The whole: `state_hash`, `holdings_hash`,
-    `check`, `snapshot`, `from_snapshot`, `copy`.
+    `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `trade_bust`,
+    `reference_price_set`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
+    `best`, `depth`, `orders_at`, `trade_bust_fault`, `report_seq`, `last_client_order_id`.
+    The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
     """
 
     def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
@@ -924,6 +932,82 @@ class ReferenceMarket:
                         self._cancel(order, Reason(reason))
             return self._events()
 
+    def trade_bust_fault(self, trade: bytes) -> str | None:
+        """Say why a record can't be one of this market's trades; None if it can."""
+        row = _trade_read(trade)
+        if (row["kind"], row["method"]) != (EventKind.TRADE, Method.LISTED):
+            return f"kind and method must be 7 and 1, were {row['kind']} and {row['method']}"
+        if row["side"] not in list(Side):
+            return f"side must be 1 or 2, was {row['side']}"
+        for name, last in (
+            ("trade_id", self.trade_id),
+            ("settlement_seq", self.settlement_seq),
+            ("seq", self.event_seq),
+            ("trading_date", self.trading_date),
+        ):
+            if not 0 < row[name] <= last:
+                return f"{name} must be within 1..{last}, was {row[name]}"
+        for name in ("account_index", "counter_account_index"):
+            if row[name] >= len(self._accounts):
+                return f"account_index {row[name]} is not declared"
+        if row["product_index"] >= len(self._products):
+            return f"product_index {row['product_index']} is not declared"
+        price, tonnes, cash = row["price"], row["tonnes"], row["price"] * row["tonnes"]
+        if not 0 < price <= PRICE_MAX or tonnes <= 0 or cash >= ORDER_AMOUNT_LIMIT:
+            return f"price x tonnes must be below 2^60, were {price} and {tonnes}"
+        if row["cash"] != cash:
+            return f"cash must be {cash}, was {row['cash']}"
+        fees, most = (row["buy_fee"], row["sell_fee"]), (ORDER_AMOUNT_LIMIT, cash)
+        if not self.rules.holdings_checked:
+            most = (0, 0)
+        if not all(0 <= fee <= limit for fee, limit in zip(fees, most, strict=True)):
+            return f"fees must be within what was paid, were {fees[0]} and {fees[1]}"
+        product = self._products[row["product_index"]]
+        if self._is_of_open_day(row) and (tonnes > product.volume or cash > product.amount):
+            return f"the day's {product.volume} t do not hold its {tonnes} t"
+        return None
+
+    def trade_bust(self, trade: bytes) -> np.ndarray:
+        """Undo a trade, both legs and the fees; where that can't be nothing moves.
+
+        Parameters
+        ----------
+        trade : bytes
+            A TRADE record of EVENT_DTYPE, as the market gave it.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            One row, TRADE_BUSTED: `reason` is NONE, or why nothing could be moved.
+
+        Notes
+        -----
+        Rules: CEA-STL-04.
+        """
+        fault = self.trade_bust_fault(trade)
+        if fault is not None:
+            raise ValueError(f"trade: {fault}")
+        row = _trade_read(trade)
+        taker, maker = row["account_index"], row["counter_account_index"]
+        buyer, seller = (taker, maker) if row["side"] == Side.BUY else (maker, taker)
+        terms = (row[name] for name in ("product_index", "tonnes", "cash", "buy_fee", "sell_fee"))
+        bust = Bust(buyer, seller, *terms)
+        with self._alone():
+            self.command_seq += 1
+            reason = self._funds.bust_refusal(bust)
+            if not reason:
+                self._funds.exchange_back(bust, row["trading_date"] == self.trading_date)
+                if self._is_of_open_day(row):
+                    self._products[bust.product].volume -= bust.tonnes
+                    self._products[bust.product].amount -= bust.cash
+            self._emit(
+                EventKind.TRADE_BUSTED, reason=reason, **{name: row[name] for name in BUSTED_TERMS}
+            )
+            return self._events()
+
+    def _is_of_open_day(self, row: dict[str, int]) -> bool:
+        return self.day_is_open and row["trading_date"] == self.trading_date
+
     def reference_price_set(self, product_index: int, price: int) -> np.ndarray:
         """Measure a product's band from another price; not once listed trading began today.
 
@@ -1126,7 +1210,8 @@ class ReferenceMarket:
         if kind in SETTLEMENT_KINDS:
             self.settlement_seq += 1
             fields["settlement_seq"] = self.settlement_seq
-        if kind in MARKET_DATA_KINDS:
+        # A bust that moved nothing is the two parties' affair.
+        if kind in MARKET_DATA_KINDS and not (kind == EventKind.TRADE_BUSTED and fields["reason"]):
             self.market_data_seq += 1
             fields["market_data_seq"] = self.market_data_seq
         if kind in REPORT_KINDS:
@@ -1178,6 +1263,16 @@ class ReferenceMarket:
             yield
         finally:
             self._entrance.release()
+
+
+def _trade_read(trade: bytes) -> dict[str, int]:
+    """The fields of a record."""
+    if type(trade) is not bytes:
+        raise TypeError(f"trade must be bytes, was {type(trade).__name__}")
+    if len(trade) != EVENT_DTYPE.itemsize:
+        raise ValueError(f"trade must be {EVENT_DTYPE.itemsize} bytes, was {len(trade)}")
+    (row,) = np.frombuffer(trade, EVENT_DTYPE).tolist()
+    return dict(zip(EVENT_DTYPE.names, row, strict=True))
 
 
 def _amended(order: Order, command: Command) -> Order:

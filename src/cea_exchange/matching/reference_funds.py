@@ -52,6 +52,24 @@ class Account:
         return self.holdings.setdefault(product_index, Holding())
 
 
+@dataclass(frozen=True, slots=True)
+class Bust:
+    """A trade that is to be undone; accounts and product by index."""
+
+    buyer: int
+    seller: int
+    product: int
+    tonnes: int
+    cash: int
+    buy_fee: int
+    sell_fee: int
+
+    @property
+    def fees(self) -> int:
+        """What both sides paid to the exchange."""
+        return self.buy_fee + self.sell_fee
+
+
 class ReferenceFunds:
     """The accounts, and the arithmetic of their cash and allowances."""
 
@@ -177,6 +195,45 @@ class ReferenceFunds:
             seller.proceeds_today += amount
             seller.holding(sell.product_index).tonnes -= tonnes
         return buy_fee, sell_fee
+
+    def bust_refusal(self, trade: Bust) -> Reason:
+        """The first reason why a trade can not be undone: what it moved has moved on.
+
+        Notes
+        -----
+        Rules: CEA-STL-04.
+        """
+        if not self.rules.holdings_checked:
+            return Reason.NONE
+        seller = self.accounts[trade.seller]
+        held = self.accounts[trade.buyer].holding(trade.product)
+        if sum(account.cash for account in self.accounts) + trade.fees >= TOTAL_LIMIT:
+            return Reason.AMOUNT_TOO_LARGE
+        if trade.cash - trade.sell_fee > seller.cash - seller.cash_locked:
+            return Reason.CASH_INSUFFICIENT
+        if trade.tonnes > held.tonnes - held.locked:
+            return Reason.ALLOWANCES_INSUFFICIENT
+        return Reason.NONE
+
+    def exchange_back(self, trade: Bust, is_of_last_day: bool) -> None:
+        """Move both legs of a trade back, fees included, and what they count for of their day.
+
+        Notes
+        -----
+        Rules: CEA-STL-04.
+        """
+        if not self.rules.holdings_checked:
+            return
+        buyer, seller = self.accounts[trade.buyer], self.accounts[trade.seller]
+        held = buyer.holding(trade.product)
+        buyer.cash += trade.cash + trade.buy_fee
+        seller.cash -= trade.cash - trade.sell_fee
+        held.tonnes -= trade.tonnes
+        seller.holding(trade.product).tonnes += trade.tonnes
+        if is_of_last_day:
+            held.bought_today = max(held.bought_today - trade.tonnes, 0)
+            seller.proceeds_today = max(seller.proceeds_today - trade.cash, 0)
+        held.bought_today = min(held.bought_today, held.tonnes - held.locked)
 
     def deposit_refusal(self, product_index: int, amount: int) -> Reason:
         """The first reason against a deposit into a known account.

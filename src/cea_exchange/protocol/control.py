@@ -194,6 +194,21 @@ class Kill(Act):
     account: Name | None = None
 
 
+class TradeBust(ActOfTwo):
+    """A trade is undone, both legs and the fees, if what it moved is still there.
+
+    Attributes
+    ----------
+    settlement_seq : int
+        Where the trade is in the settlement stream.
+    trade : bytes
+        Its record as it stands there, so that replay needs nothing but the journal.
+    """
+
+    settlement_seq: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    trade: Annotated[bytes, msgspec.Meta(min_length=160, max_length=160)]
+
+
 class SessionLost(Control):
     """A session ended without a logout, or was not heard of: its operator's orders are cancelled.
 
@@ -253,6 +268,7 @@ AnyControl = (
     | Suspend
     | Restore
     | Kill
+    | TradeBust
     | SessionLost
     | ReferencePriceSet
     | Checkpoint

@@ -223,6 +223,10 @@ class Registry:
             "accounts": store.one("SELECT count(*) FROM accounts WHERE account_index >= 0"),
             "products": store.one("SELECT count(*) FROM products"),
             "trades": store.one("SELECT count(*) FROM trades"),
+            "trades_failed": store.one(
+                "SELECT count(*) FROM trades WHERE failure <> '' AND state = 'failed'"
+            ),
+            "claims": store.one("SELECT count(*) FROM claims"),
             "postings": store.one("SELECT count(*) FROM postings"),
             "transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"

@@ -76,6 +76,8 @@ class EntryKind(IntEnum):
     """trading to registration: the venue let it go"""
     TRADE = 7
     """allowances against cash, both or neither"""
+    BUST = 8
+    """a trade's legs, back again"""
 
 
 class Posting(NamedTuple):
@@ -110,6 +112,15 @@ class Trade(NamedTuple):
     cash: int
     buy_fee: int
     sell_fee: int
+
+
+class Claim(NamedTuple):
+    """What one account owes another, outside the postings: tonnes, or fen for `CASH_ASSET`."""
+
+    debtor_index: int
+    creditor_index: int
+    asset_index: int
+    amount: int
 
 
 class LedgerError(Exception):
@@ -196,6 +207,36 @@ def trade_legs(trade: Trade) -> list[Posting]:
     if fees:
         legs.append(Posting(Contra.FEES, CASH_ASSET, Compartment.CONTRA, fees))
     return legs
+
+
+def bust_legs(trade: Trade) -> list[Posting]:
+    """Return the postings that undo a trade: its own, the other way.
+
+    Notes
+    -----
+    Rules: CEA-STL-04 (bust).
+    """
+    return [leg._replace(amount=-leg.amount) for leg in trade_legs(trade)]
+
+
+def bust_claims(trade: Trade) -> list[Claim]:
+    """Return what is owed after the bust of a trade that could not be undone.
+
+    Paid, these claims would leave everybody as if there had been no trade: the buyer owes the
+    tonnes, the seller what the sale brought, and the fee account both fees, to the buyer, who paid
+    them in the price and on top of it. Nobody owes anything to himself.
+
+    Notes
+    -----
+    Rules: CEA-STL-04 (bust).
+    """
+    buyer, seller, fees = trade.buyer_index, trade.seller_index, trade.buy_fee + trade.sell_fee
+    claims = (
+        Claim(buyer, seller, trade.product_index, trade.tonnes),
+        Claim(seller, buyer, CASH_ASSET, trade.cash - trade.sell_fee),
+        Claim(int(Contra.FEES), buyer, CASH_ASSET, fees),
+    )
+    return [claim for claim in claims if claim.amount and claim[0] != claim[1]]
 
 
 _MOVES = {

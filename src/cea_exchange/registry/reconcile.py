@@ -22,6 +22,7 @@ from cea_exchange.domain.records import (
     EVENT_DTYPE,
     EventKind,
     Operation,
+    Reason,
 )
 from cea_exchange.protocol.control import (
     AccountDeclared,
@@ -42,6 +43,8 @@ from cea_exchange.registry.ledger import (
     Holding,
     LedgerError,
     Trade,
+    bust_claims,
+    bust_legs,
     legs_of,
     trade_figures,
     trade_from_figures,
@@ -69,6 +72,12 @@ _STATE_OF_RECORD = {
 }
 
 
+class _Bust(msgspec.Struct, frozen=True):
+    """Cause of an entry: the bust of a trade that was posted."""
+
+    trade: Trade
+
+
 class Reconciliation(msgspec.Struct, kw_only=True):
     """What a check of the ledger found.
 
@@ -82,6 +91,8 @@ class Reconciliation(msgspec.Struct, kw_only=True):
         Of the holdings at `checkpoint_seq`, 16 hexadecimal digits.
     trades, postings, checkpoints
         How many were checked.
+    failed, busted, claims
+        Trades that failed and stand, trades that were undone, claims booked where one could not be.
     cash
         Fen paid in, which is what all accounts hold and what went for fees.
     tonnes
@@ -95,6 +106,9 @@ class Reconciliation(msgspec.Struct, kw_only=True):
     venue_hash: str = ""
     registry_hash: str = ""
     trades: int = 0
+    failed: int = 0
+    busted: int = 0
+    claims: int = 0
     postings: int = 0
     checkpoints: int = 0
     cash: int = 0
@@ -141,8 +155,12 @@ class _Check:
         self._found = Reconciliation(last_seq=store.last_seq)
         self._pending: Counter[Holding] = Counter()
         self._held: dict[Holding, int] = {}
-        # Per settlement sequence what should be posted: a trade, or kind, account, asset, amount.
-        self._causes: dict[int, Trade | tuple[int, int, int, int]] = {}
+        # Per settlement sequence what should be posted: a trade, the bust of one, or kind, account,
+        # asset, amount.
+        self._causes: dict[int, Trade | _Bust | tuple[int, int, int, int]] = {}
+        self._trades: dict[int, Trade] = {}  # by trade_id, as their records say
+        self._busts: list[tuple[int, int, int]] = []
+        self._claims: list[tuple[int, ...]] = []
         self._answers: dict[int, tuple[str, int, int]] = {}
 
     def run(self) -> Reconciliation:
@@ -256,7 +274,7 @@ class _Check:
     # -- settlement records: each there once, each trade as its record says -----------------------
 
     def _records(self) -> None:
-        trades = {row[0]: row[:-1] for row in self._store.execute("SELECT * FROM trades")}
+        trades = {row[0]: row for row in self._store.execute("SELECT * FROM trades")}
         rows = self._store.execute(
             "SELECT settlement_seq, kind, record FROM settlement_records ORDER BY settlement_seq"
         )
@@ -273,12 +291,14 @@ class _Check:
                     self._differs(f"settlement record {seq} says that it is another one")
                 elif kind == EventKind.TRADE:
                     self._trade_record(seq, figures[position], trades.pop(seq, None))
+                elif kind == EventKind.TRADE_BUSTED:
+                    self._bust_record(seq, figures[position], int(records[position]["reason"]))
                 else:
                     self._transfer_record(seq, records[position])
         if expected != self._found.last_seq + 1:
             self._differs(f"last_seq is {self._found.last_seq}, the last record is {expected - 1}")
         for row in trades.values():
-            trade = Trade(*row)
+            trade = Trade(*row[:-2])
             self._differs(
                 f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
                 f" {self._name(trade.seller_index)} has no settlement record"
@@ -290,14 +310,36 @@ class _Check:
         except LedgerError as error:
             self._differs(f"settlement record {seq}: {error}")
             return
-        self._causes[seq] = trade
+        *terms, _state, failure = stored or (None, None)
+        self._trades[trade.trade_id] = trade
+        if not failure:
+            self._causes[seq] = trade
         self._found.trades += 1
-        if stored != trade:
+        if tuple(terms) != trade:
             self._differs(
                 f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
                 f" {self._name(trade.seller_index)}: its record says {tuple(trade)},"
-                f" stored is {stored}"
+                f" stored is {tuple(terms)}"
             )
+
+    def _bust_record(self, seq: int, figures: tuple[int, ...], reason: int) -> None:
+        trade_id = figures[1]
+        trade = self._trades.get(trade_id)
+        try:
+            says = trade_from_figures(figures)
+        except LedgerError as error:
+            self._differs(f"settlement record {seq}: {error}")
+            return
+        if trade is None or says != trade._replace(
+            settlement_seq=seq, trading_date=says.trading_date
+        ):
+            self._differs(f"settlement record {seq}: bust of trade {trade_id} must repeat {trade}")
+            return
+        self._busts.append((seq, trade.settlement_seq, reason))
+        if reason != Reason.NONE:
+            self._claims += [(seq, trade_id, *claim) for claim in bust_claims(trade)]
+        elif not self._store.one("SELECT failure FROM trades WHERE trade_id = ?", (trade_id,)):
+            self._causes[seq] = _Bust(trade)
 
     def _transfer_record(self, seq: int, record: Any) -> None:
         state = _STATE_OF_RECORD.get(int(record["kind"]))
@@ -312,13 +354,8 @@ class _Check:
         self._causes[seq] = (kind, int(record["account_index"]), asset, amount)
 
     def _states(self) -> None:
-        """Every trade is settled, and every transfer stands as the venue's answer says."""
-        rows = self._store.execute(
-            "SELECT trade_id, buyer_index, seller_index, state FROM trades WHERE state <> 'settled'"
-        )
-        for trade_id, buyer, seller, state in rows.fetchall():
-            names = f"{self._name(buyer)} and {self._name(seller)}"
-            self._differs(f"trade {trade_id} of accounts {names}: its state is {state}")
+        """Every trade and every transfer stands as the venue's records say."""
+        self._trade_states()
         rows = self._store.execute(
             "SELECT transfer_seq, account_index, state, reason, settlement_seq FROM transfers"
         )
@@ -329,6 +366,38 @@ class _Check:
                     f"transfer {transfer_seq} of account {self._name(account)}: the venue's answer"
                     f" gives {told}, stored is {tuple(stored)}"
                 )
+
+    def _trade_states(self) -> None:
+        """A trade is settled, or failed for a reason, or busted if a record undid it."""
+        undone = {trade_seq for _seq, trade_seq, reason in self._busts if reason == Reason.NONE}
+        rows = self._store.execute(
+            "SELECT settlement_seq, trade_id, buyer_index, seller_index, state, failure FROM trades"
+            " WHERE state <> 'settled' OR failure <> '' OR settlement_seq IN"
+            " (SELECT trade_seq FROM busts)"
+        )
+        for seq, trade_id, buyer, seller, state, failure in rows.fetchall():
+            expected = "busted" if seq in undone else "failed" if failure else "settled"
+            self._found.busted += state == "busted"
+            self._found.failed += state == "failed"
+            if state != expected:
+                names = f"{self._name(buyer)} and {self._name(seller)}"
+                self._differs(
+                    f"trade {trade_id} of accounts {names}: its state is {state}, not {expected}"
+                )
+        self._found.claims = len(self._claims)
+        for what, told, sql in (
+            ("busts", self._busts, "SELECT * FROM busts ORDER BY settlement_seq"),
+            (
+                "claims",
+                self._claims,
+                "SELECT settlement_seq, trade_id, debtor_index, creditor_index, asset_index, amount"
+                " FROM claims ORDER BY claim_id",
+            ),
+        ):
+            stored = self._store.execute(sql).fetchall()
+            if stored != told:
+                odd = sorted({*stored} ^ {*told}) or stored
+                self._differs(f"{what}: records and table differ in {odd}")
 
     def _days(self) -> None:
         """The closes that are kept are those received, and only such a day is confirmed."""
@@ -379,6 +448,8 @@ class _Check:
             return None, []
         if isinstance(cause, Trade):
             return EntryKind.TRADE, [leg for leg in trade_legs(cause) if leg.amount]
+        if isinstance(cause, _Bust):
+            return EntryKind.BUST, [leg for leg in bust_legs(cause.trade) if leg.amount]
         try:
             return EntryKind(cause[0]), list(legs_of(*cause))
         except (LedgerError, ValueError, KeyError):

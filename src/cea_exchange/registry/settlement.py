@@ -25,12 +25,15 @@ from cea_exchange.domain.records import (
     Method,
     Operation,
     Phase,
+    Reason,
 )
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     EntryKind,
     LedgerError,
     Trade,
+    bust_claims,
+    bust_legs,
     legs_of,
     trade_figures,
     trade_from_figures,
@@ -86,11 +89,20 @@ class Settlement:
     at_point
         Called with the name of each point at which a crash is of interest: ``postings_written``,
         ``last_seq_written``, ``committed``. Tests kill the process there.
+    failure_of
+        Says what keeps a trade from being posted (a court's freeze, the bank's refusal), or None.
+        Such a trade is received and failed; it goes the default path.
     """
 
-    def __init__(self, store: Store, at_point: Callable[[str], None] = lambda name: None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        at_point: Callable[[str], None] = lambda name: None,
+        failure_of: Callable[[Trade], str | None] = lambda trade: None,
+    ) -> None:
         self.store = store
         self._at_point = at_point
+        self._failure_of = failure_of
 
     def apply(self, log_id: str, records: np.ndarray) -> int:
         """Apply records; those that are settled already are dropped.
@@ -174,7 +186,7 @@ class Settlement:
 
     def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
         """Write what the records say; return how many were applied, and what stopped the rest."""
-        run = _Run(self.store)
+        run = _Run(self.store, self._failure_of)
         stopped: SettlementStopped | None = None
         kinds, figures = records["kind"].tolist(), trade_figures(records)
         for position, kind in enumerate(kinds):
@@ -216,7 +228,7 @@ class Settlement:
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
                 row = np.frombuffer(payload, dtype=EVENT_DTYPE)
-                _Run(self.store).take(kind, (), row)
+                _Run(self.store, self._failure_of).take(kind, (), row)
         return self.store.state
 
 
@@ -238,12 +250,13 @@ def accounts_differing(store: Store) -> list[str]:
 class _Run:
     """One transaction's worth of records, being taken in one after the other."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, failure_of: Callable[[Trade], str | None]) -> None:
         self.count = 0
         self.diverged: Diverged | None = None
         self._store = store
+        self._failure_of = failure_of
         self._batch = EntryBatch(store)
-        self._trades: list[Trade] = []
+        self._trades: list[tuple[int | str, ...]] = []
         self._account_count = store.one("SELECT max(max(account_index), -1) FROM accounts") + 1
         self._product_count = store.one("SELECT count(*) FROM products")
         self._takers: dict[int, Callable[[Any, np.ndarray], None]] = {
@@ -263,7 +276,7 @@ class _Run:
         kind
             Its `EventKind`.
         figures
-            What `trade_figures` says of it; only looked at if it is a trade.
+            What `trade_figures` says of it; only looked at if it is a trade or its bust.
         row : Event[1]
             The record itself, as an array for other views of it.
 
@@ -274,6 +287,8 @@ class _Run:
         """
         if kind == EventKind.TRADE:
             self._trade(trade_from_figures(figures))
+        elif kind == EventKind.TRADE_BUSTED:
+            self._trade_busted(trade_from_figures(figures), int(row["reason"][0]))
         elif kind in self._takers:
             self._takers[kind](row[0], row)
         else:
@@ -284,7 +299,7 @@ class _Run:
         """Write what was taken in since the last time."""
         self._batch.write()
         self._store.connection.executemany(
-            "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'settled')",
+            "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             self._trades,
         )
         self._trades.clear()
@@ -294,8 +309,45 @@ class _Run:
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
+        failure = self._failure_of(trade)
+        if failure:
+            self._trades.append((*trade, "failed", failure))
+            return
         self._batch.add(EntryKind.TRADE, trade_legs(trade), settlement_seq=trade.settlement_seq)
-        self._trades.append(trade)
+        self._trades.append((*trade, "settled", ""))
+
+    def _trade_busted(self, busted: Trade, reason: int) -> None:
+        """Undo a trade that was posted, end one that was not, or book who owes whom what.
+
+        Notes
+        -----
+        Rules: CEA-STL-04 (bust).
+        """
+        self.write()
+        row = self._store.one("SELECT * FROM trades WHERE trade_id = ?", (busted.trade_id,))
+        if row is None:
+            raise LedgerError(f"trade_id must be of a trade, was {busted.trade_id}")
+        *terms, state, _failure = row
+        trade, seq = Trade(*terms), busted.settlement_seq
+        if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
+            raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
+        if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
+            raise LedgerError(f"trade {trade.trade_id} was busted already")
+        if reason == Reason.NONE:
+            if state == "settled":
+                self._batch.add(EntryKind.BUST, bust_legs(trade), settlement_seq=seq)
+            self._store.execute(
+                "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
+                (trade.settlement_seq,),
+            )
+        else:
+            self._store.connection.executemany(
+                "INSERT INTO claims VALUES (NULL, ?, ?, ?, ?, ?, ?)",
+                [(seq, trade.trade_id, *claim) for claim in bust_claims(trade)],
+            )
+        self._store.execute(
+            "INSERT INTO busts VALUES (?, ?, ?)", (seq, trade.settlement_seq, reason)
+        )
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
@@ -391,7 +443,7 @@ class _Run:
         tonnes, high, low = self._store.one(
             "SELECT coalesce(sum(tonnes), 0), coalesce(sum(cash >> 32), 0),"
             " coalesce(sum(cash & 0xFFFFFFFF), 0) FROM trades"
-            " WHERE trading_date = ? AND product_index = ? AND method = ?",
+            " WHERE trading_date = ? AND product_index = ? AND method = ? AND state <> 'busted'",
             (date, product, int(method)),
         )
         return tonnes, (high << 32) + low

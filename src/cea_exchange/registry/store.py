@@ -25,7 +25,7 @@ from cea_exchange.registry.ledger import (
     post,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SQLITE_VERSION_MIN = (3, 51, 3)  # older ones can lose commits (WAL-reset bug)
 BUSY_MS = 10_000
 
@@ -97,7 +97,23 @@ CREATE TABLE trades (
     cash INTEGER NOT NULL,
     buy_fee INTEGER NOT NULL,
     sell_fee INTEGER NOT NULL,
-    state TEXT NOT NULL DEFAULT 'settled'
+    state TEXT NOT NULL CHECK (state IN ('settled', 'failed', 'busted')),
+    failure TEXT NOT NULL               -- why it was not posted when it came; '' if it was
+) STRICT;
+CREATE UNIQUE INDEX trades_by_id ON trades (trade_id);
+CREATE TABLE busts (
+    settlement_seq INTEGER PRIMARY KEY CHECK (settlement_seq > 0),
+    trade_seq INTEGER NOT NULL UNIQUE,  -- settlement_seq of the trade
+    reason INTEGER NOT NULL             -- 0: it was undone; else why not, and there are claims
+) STRICT;
+CREATE TABLE claims (
+    claim_id INTEGER PRIMARY KEY,
+    settlement_seq INTEGER NOT NULL,    -- of the bust
+    trade_id INTEGER NOT NULL,
+    debtor_index INTEGER NOT NULL,      -- owes
+    creditor_index INTEGER NOT NULL,    -- is owed
+    asset_index INTEGER NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0)
 ) STRICT;
 CREATE INDEX trades_unsettled ON trades (state) WHERE state <> 'settled';
 CREATE TABLE transfers (
@@ -158,13 +174,25 @@ GROUP BY account_index, asset_index
 ON CONFLICT DO UPDATE SET amount = amount + excluded.amount
 """
 
+# To the venue a trade that failed here has happened, until its bust undoes it.
 _HOLDINGS_HASH = """
+WITH unposted AS (
+    SELECT * FROM trades WHERE state <> 'settled' AND failure <> ''
+    AND settlement_seq <= :seq AND NOT EXISTS (
+        SELECT 1 FROM busts b
+        WHERE b.trade_seq = trades.settlement_seq AND b.reason = 0 AND b.settlement_seq <= :seq
+    )
+)
 SELECT sum_u64(holding_hash(a.account, coalesce(p.product, :cash_name), h.amount))
 FROM (
     SELECT account_index, asset_index, sum(amount) AS amount FROM (
         SELECT account_index, asset_index, amount FROM trading_sums WHERE :summed > 0
         UNION ALL SELECT account_index, asset_index, amount FROM postings
         WHERE posting_id > :summed AND compartment = :trading AND settlement_seq <= :seq
+        UNION ALL SELECT buyer_index, :cash, -(cash + buy_fee) FROM unposted
+        UNION ALL SELECT seller_index, :cash, cash - sell_fee FROM unposted
+        UNION ALL SELECT seller_index, product_index, -tonnes FROM unposted
+        UNION ALL SELECT buyer_index, product_index, tonnes FROM unposted
     )
     GROUP BY account_index, asset_index HAVING sum(amount) <> 0
 ) h
@@ -339,6 +367,8 @@ class Store:
     def holdings_hash(self, settlement_seq: int) -> int:
         """Compute the holdings hash of the trading accounts by SQL over the postings.
 
+        Trades that failed count as if they were posted, until they are undone.
+
         Parameters
         ----------
         settlement_seq
@@ -351,6 +381,7 @@ class Store:
         """
         summed, summed_seq = self.one("SELECT posting_id, settlement_seq FROM trading_summed")
         values = {
+            "cash": CASH_ASSET,
             "cash_name": CASH_NAME,
             "trading": int(Compartment.TRADING),
             "seq": settlement_seq,

@@ -66,6 +66,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     confirmed_seq: int
     lag_level: control.LagLevel
     halted_for_lag: bool
+    busted: set[int]
     time_ns: int
 
 
@@ -115,6 +116,8 @@ class VenueStateMachine:
         What the registry's lag calls for, see `LagLevelSet`.
     halted_for_lag : bool
         Whether the market is halted for that alone, and by no operator.
+    busted : set of int
+        Ids of the trades that were busted, whether anything moved or not.
     time_ns : int
         The journaled time of what was applied last.
     """
@@ -132,6 +135,7 @@ class VenueStateMachine:
         self.confirmed_seq = 0
         self.lag_level = "normal"
         self.halted_for_lag = False
+        self.busted: set[int] = set()
         self.time_ns = 0
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
@@ -151,6 +155,7 @@ class VenueStateMachine:
             control.Suspend: lambda act: self.core.suspend(self.account_index(act.account)),
             control.Restore: lambda act: self.core.restore(self.account_index(act.account)),
             control.Kill: self._kill,
+            control.TradeBust: self._trade_bust,
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.Checkpoint: self._checkpoint,
@@ -277,6 +282,8 @@ class VenueStateMachine:
                 return f"session of account {name!r}, which is not declared"
             case control.Kill(account=str() as name) if name not in self._accounts:
                 return f"kill of account {name!r}, which is not declared"
+            case control.TradeBust():
+                return self._bust_refusal(message)
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
@@ -363,6 +370,29 @@ class VenueStateMachine:
         account = self._accounts[act.account]
         canceled = self.core.orders_cancel(account, OPERATOR_ANY, Reason.KILLED)
         return np.concatenate((canceled, self.core.suspend(account)))
+
+    def _bust_refusal(self, act: control.TradeBust) -> str | None:
+        """Say why a bust may not be journaled: persons, record, or a bust before it.
+
+        Rules: CEA-STL-04.
+        """
+        if not act.by or not act.second or act.by == act.second:
+            return f"bust: two persons must agree to it, were {act.by!r} and {act.second!r}"
+        (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
+        if int(trade["settlement_seq"]) != act.settlement_seq:
+            return (
+                f"bust: settlement_seq of the record must be {act.settlement_seq}, "
+                f"was {trade['settlement_seq']}"
+            )
+        if int(trade["trade_id"]) in self.busted:
+            return f"bust: trade {trade['trade_id']} was busted already"
+        fault = self.core.trade_bust_fault(act.trade)
+        return fault and f"bust: the record is no trade of this market: {fault}"
+
+    def _trade_bust(self, act: control.TradeBust) -> np.ndarray:
+        (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
+        self.busted.add(int(trade["trade_id"]))
+        return self.core.trade_bust(act.trade)
 
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
         account = self._accounts[act.account]

@@ -15,6 +15,7 @@ from cea_exchange.domain.records import (
     PRODUCT_NONE,
     SCHEMA_VERSION,
     EventKind,
+    Reason,
 )
 from cea_exchange.journal import (
     Frame,
@@ -410,7 +411,7 @@ class _Supply:
     Notes
     -----
     Buyers' fees leave with the purchase and sellers' come out of the proceeds, so cash falls by
-    both; a trade changes no total of a product.
+    both, and rises again where a bust gives them back; a trade changes no total of a product.
     """
 
     def __init__(self):
@@ -419,8 +420,9 @@ class _Supply:
 
     def take(self, events: np.ndarray) -> None:
         is_trade = events["kind"] == EventKind.TRADE
+        is_undone = (events["kind"] == EventKind.TRADE_BUSTED) & (events["reason"] == Reason.NONE)
         for fee in ("buy_fee", "sell_fee"):
-            self._cash -= int(events[fee][is_trade].sum())
+            self._cash += int(events[fee][is_undone].sum()) - int(events[fee][is_trade].sum())
         for kind, sign in ((EventKind.DEPOSITED, 1), (EventKind.WITHDRAWN, -1)):
             for event in events[events["kind"] == kind]:
                 product = int(event["product_index"])
