@@ -100,15 +100,18 @@ class Venue:
             tonnes=tonnes,
         )
 
-    def trade(self, tonnes: int, price: int = 100, *, buy_fee=0, sell_fee=0, **odd: int) -> None:
-        """alice buys from bob."""
+    def trade(
+        self, tonnes: int, price: int = 100, *, buyer=ALICE, buy_fee=0, sell_fee=0, **odd: int
+    ) -> None:
+        """alice buys from bob, or the other way."""
+        seller = ALICE + BOB - buyer
         self.trade_id += 1
         fields = {
             "kind": EventKind.TRADE,
             "side": Side.BUY,
             "method": Method.LISTED,
-            "account_index": ALICE,
-            "counter_account_index": BOB,
+            "account_index": buyer,
+            "counter_account_index": seller,
             "product_index": 0,
             "price": price,
             "tonnes": tonnes,
@@ -118,10 +121,10 @@ class Venue:
             "trade_id": self.trade_id,
         }
         self._row(**(fields | odd))
-        self._move(ALICE, CASH_NAME, -price * tonnes - buy_fee)
-        self._move(BOB, CASH_NAME, price * tonnes - sell_fee)
-        self._move(ALICE, PRODUCT, tonnes)
-        self._move(BOB, PRODUCT, -tonnes)
+        self._move(buyer, CASH_NAME, -price * tonnes - buy_fee)
+        self._move(seller, CASH_NAME, price * tonnes - sell_fee)
+        self._move(buyer, PRODUCT, tonnes)
+        self._move(seller, PRODUCT, -tonnes)
 
     def busted(self, trade_id: int, reason: Reason = Reason.NONE, /, **odd: int) -> None:
         """The bust of a trade made here."""

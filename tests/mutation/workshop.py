@@ -44,6 +44,7 @@ TESTS_CORE = (
     "tests/unit/test_market_rules.py",
     "tests/unit/test_market.py",
     "tests/unit/test_operator_acts.py",
+    "tests/unit/test_trade_bust.py",
     "tests/unit/test_reports.py",
     "tests/unit/test_market_data.py",
     "tests/unit/test_golden_scripts.py",

@@ -8,6 +8,7 @@ from settlement_records import (
     BOB_TONNES,
     DATE,
     LOG_ID,
+    PRODUCT,
     registry_prepare,
     venue_with_deposits,
 )
@@ -35,6 +36,11 @@ def store(data):
 def frozen(trade):
     """A court has frozen what every second trade would move."""
     return "frozen by the court" if trade.trade_id % 2 == 0 else None
+
+
+def frozen_second(trade):
+    """A court has frozen what the second trade would move."""
+    return "frozen by the court" if trade.trade_id == 2 else None
 
 
 def held(store):
@@ -135,6 +141,24 @@ def test_a_failed_trade_counts_until_it_is_undone(data, store):
     assert (4, 1, 1, 3, 3) == (
         found.trades, found.busted, found.failed, found.claims, found.checkpoints,
     )  # fmt: skip
+
+
+def test_what_lives_on_a_failed_trade_fails_with_it(data, store):
+    """The venue sells on what never came; beyond that a trade is as impossible as ever."""
+    venue = venue_with_deposits()
+    venue.trade(400)
+    venue.trade(300)
+    venue.trade(250, 1, buyer=BOB)
+    venue.trade(400, 1, buyer=BOB)
+    venue.checkpoint()
+    venue.trade(151, 1, buyer=BOB)
+    with pytest.raises(PoisonRecord, match="holds 150"):
+        Settlement(store, failure_of=frozen_second).apply(LOG_ID, venue.records)
+    assert states(store) == ["settled", "failed", "settled", "failed"]
+    failures = [row[0] for row in store.execute("SELECT failure FROM trades")]
+    assert failures[3] == f"alice lacks 250 of {PRODUCT}, of trades that failed before"
+    assert (store.last_seq, store.state) == (7, "ok")
+    assert [] == check_ledger(data).differences
 
 
 def test_a_failed_trade_that_the_venue_forgot_is_a_divergence(store):

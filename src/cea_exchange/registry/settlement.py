@@ -30,6 +30,8 @@ from cea_exchange.domain.records import (
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     EntryKind,
+    Holding,
+    InsufficientHolding,
     LedgerError,
     Trade,
     bust_claims,
@@ -309,12 +311,36 @@ class _Run:
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        failure = self._failure_of(trade)
-        if failure:
-            self._trades.append((*trade, "failed", failure))
-            return
-        self._batch.add(EntryKind.TRADE, trade_legs(trade), settlement_seq=trade.settlement_seq)
-        self._trades.append((*trade, "settled", ""))
+        failure = self._failure_of(trade) or self._posting_failure(trade)
+        self._trades.append((*trade, "failed" if failure else "settled", failure))
+
+    def _posting_failure(self, trade: Trade) -> str:
+        """Post a trade; or say for want of what it can't be, if trades that failed would bring it.
+
+        To the venue those have happened, and it may trade on with what they moved. What is lacking
+        beyond them can't be: that is no failed trade but an impossible record.
+        """
+        try:
+            self._batch.add(EntryKind.TRADE, trade_legs(trade), settlement_seq=trade.settlement_seq)
+        except InsufficientHolding as error:
+            self.write()
+            lacking = -(error.held + error.change)
+            if lacking > self._failed_sum(error.holding):
+                raise
+            account = self._store.account_name(error.holding.account_index)
+            asset = self._store.asset_name(error.holding.asset_index)
+            return f"{account} lacks {lacking} of {asset}, of trades that failed before"
+        return ""
+
+    def _failed_sum(self, holding: Holding) -> int:
+        """What a holding would have more, were the trades posted that failed and stand."""
+        rows = self._store.execute(
+            "SELECT * FROM trades WHERE failure <> '' AND state = 'failed'"
+            " AND ? IN (buyer_index, seller_index)",
+            (holding.account_index,),
+        )
+        legs = (leg for row in rows.fetchall() for leg in trade_legs(Trade(*row[:-2])))
+        return sum(leg.amount for leg in legs if Holding(*leg[:3]) == holding)
 
     def _trade_busted(self, busted: Trade, reason: int) -> None:
         """Undo a trade that was posted, end one that was not, or book who owes whom what.
