@@ -296,6 +296,12 @@ def test_a_restored_machine_has_every_attribute():
     feed_seq += 1
     account = control.AccountDeclared(account="carol", group="north")
     sequencer.run_controls([control.FeedItem(transfer_seq=feed_seq, command=account)])
+    settled = sequencer.event_rows(sequencer.index.settlement_events(1, 10**6))
+    trades = settled[settled["kind"] == EventKind.TRADE][-1:]
+    _, refusals = sequencer.run_controls(acts_of_operators(random.Random(1), trades))
+    assert refusals == [None]
+    halt = control.LagLevelSet(level="halt", lag_records=9, lag_s=9)
+    sequencer.run_controls([control.Resume(), halt])
     machine = sequencer.machine
     empty = vars(VenueStateMachine(PROFILE))
     restored = type(machine).restore(PROFILE, machine.snapshot(), type(machine.core))
