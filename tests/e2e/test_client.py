@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from cea_exchange.client import AsyncClient, Client, MarketDataClient
+from cea_exchange.client import AsyncClient, Client, MarketDataClient, SessionEnded
 from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
@@ -158,5 +158,10 @@ def test_the_async_client_trades(exchange):
             assert (amended.kind, amended.tonnes) == (EventKind.ORDER_AMENDED, 5)
             canceled = await bob.answer(await bob.cancel(answer.order_id))
             assert canceled.kind == EventKind.ORDER_CANCELED
+            await bob.enter("CEA24", "sell", price="99.00", tonnes=10)
+            await bob.logoff()
+            assert [r.kind for r in await bob.poll()][-1] == EventKind.ORDER_RESTED
+            with pytest.raises(SessionEnded, match="logged_off"):
+                await bob.poll(5.0)
 
     asyncio.run(trade())

@@ -20,6 +20,7 @@ from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, EventKind, Re
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
+from cea_exchange.protocol import control
 from cea_exchange.protocol.security import CurveKeys, SecurityError, client_socket
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
@@ -27,15 +28,18 @@ from cea_exchange.registry.daemon import RegistryDaemon
 SOCKETS = {
     ("venue", "gateway"): zmq.DEALER,
     ("venue", "market_data"): zmq.SUB,
+    ("venue", "snapshot"): zmq.DEALER,
     ("venue", "settlement"): zmq.SUB,
     ("venue", "replay"): zmq.DEALER,
     ("venue", "admin"): zmq.DEALER,
     ("registry", "feed"): zmq.DEALER,
     ("registry", "admin"): zmq.DEALER,
 }
+# What everybody may see needs a key, any key, unless the venue says otherwise.
+PUBLIC = {("venue", "market_data"), ("venue", "snapshot")}
 RIGHTFUL = {
     ("venue", "gateway"): {"alice", "bob", "mallory"},
-    ("venue", "market_data"): {"alice", "bob", "mallory", "registry", "admin"},
+    **{place: {"alice", "bob", "mallory", "registry", "venue", "admin"} for place in PUBLIC},
     ("venue", "settlement"): {"registry"},
     ("venue", "replay"): {"registry"},
     ("venue", "admin"): {"admin"},
@@ -99,7 +103,19 @@ def curve_socket(context, place, keys, server_key):
 def test_a_strangers_key_is_refused(context, exchange, place):
     server_key = exchange.keys(place[0]).public
     socket = curve_socket(context, place, CurveKeys.new(), server_key)
-    assert not gets_in(socket, exchange.endpoint(*place))
+    assert gets_in(socket, exchange.endpoint(*place)) == (place in PUBLIC)
+
+
+def test_strangers_and_revoked_keys_see_no_market_data_that_is_not_public(context, tmp_path):
+    with world_open(tmp_path, market_data_public=False) as world:
+        world.listed()
+        world.registry.commands.append(control.KeyRevoked(key=world.keys["bob"].public))
+        world.until(lambda: world.admin(op="status")["feed_seq"] == len(world.registry.commands))
+        server_key = world.keys["venue"].public
+        for name, is_rightful in (("stranger", False), ("bob", False), ("alice", True)):
+            for place in PUBLIC:
+                socket = curve_socket(context, place, world.keys[name], server_key)
+                assert gets_in(socket, world.venue.endpoints[place[1]]) == is_rightful
 
 
 @every_socket
@@ -151,9 +167,8 @@ def test_a_revoked_key_is_refused_where_it_was_let_in_before(context, exchange):
     gateway.send_multipart([b"M", msgspec.msgpack.encode({"op": "logon"})])
     assert gateway.poll(5_000)
     assert msgspec.msgpack.decode(gateway.recv_multipart()[1])["where"] == "key"
-    for place in (("venue", "gateway"), ("venue", "market_data")):
-        socket = curve_socket(context, place, keys, server_key)
-        assert not gets_in(socket, exchange.endpoint(*place))
+    again = curve_socket(context, ("venue", "gateway"), keys, server_key)
+    assert not gets_in(again, exchange.endpoint("venue", "gateway"))
 
 
 # -- A handler that has stopped --------------------------------------------------------------------

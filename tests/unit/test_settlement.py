@@ -18,7 +18,7 @@ from settlement_records import (
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
-from cea_exchange.protocol.control import control_decode
+from cea_exchange.protocol.control import KeyGranted, control_decode
 from cea_exchange.registry.acts import ActError, Registry
 from cea_exchange.registry.feed import feed_items
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
@@ -231,6 +231,24 @@ def test_the_feed_is_numbered_without_a_gap(store):
 
 
 # -- acts ------------------------------------------------------------------------------------
+
+
+def test_what_a_key_may_do_is_told_to_the_venue_and_reconciled(data, store):
+    registry = Registry(store)
+    registry.key_grant(
+        "k" * 40, "alice", operator_index=2, role="canceller", cancel_on_disconnect=False
+    )
+    (item,) = feed_items(store, 1 + store.one("SELECT max(transfer_seq) - 1 FROM feed"), 1)
+    assert control_decode(item).command == KeyGranted(
+        key="k" * 40,
+        account="alice",
+        operator_index=2,
+        role="canceller",
+        cancel_on_disconnect=False,
+    )
+    assert [] == check_ledger(data).differences
+    store.execute("UPDATE keys SET cancel_on_disconnect = 1")
+    assert any("key" in difference for difference in check_ledger(data).differences)
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,8 @@ class OrderEntry:
     def sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
         for session in self.sessions:
-            if self._machine.keys.get(session.key) != session.holder:
+            holder = self._machine.keys.get(session.key)
+            if holder is not session.holder and holder != session.holder:
                 self._end(session, SessionEnd.REVOKED)
 
     def watch(self, now_s: float, *, registry_answers: bool) -> None:
