@@ -66,7 +66,7 @@ def market(machine: VenueStateMachine) -> dict[str, Any]:
 
 
 def _composite_so_far(machine: VenueStateMachine, products: list[dict[str, Any]]) -> dict[str, int]:
-    """Return the weighted means of the products' prices, half up: of those without, the reference."""
+    """Return the weighted means of the products' prices, half up; the reference where none is."""
     number = int(machine.core.trading_date)
     day = date_of_number(number) if number else None
     weights = machine.profile.composite_weights(machine.product_names, day)
