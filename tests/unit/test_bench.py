@@ -15,7 +15,15 @@ from cea_exchange.domain.records import EVENT_DTYPE, CommandKind, EventKind
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
-from bench import engines, expected, peer_run, peers, throughput, workloads  # noqa: E402
+from bench import (  # noqa: E402
+    engines,
+    expected,
+    market_data,
+    peer_run,
+    peers,
+    throughput,
+    workloads,
+)
 from bench.tally import TradeTally, id_mixed  # noqa: E402
 
 SCALE = 0.005
@@ -133,3 +141,14 @@ def test_a_run_prints_the_table_and_keeps_its_raw_results(tmp_path):
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert kept["market"]["totals"]["trades"] > 0
     assert len(kept["market"]["rounds_ns"]) == 3
+
+
+@pytest.mark.parametrize("interval_ms", [0, 10])
+def test_the_public_streams_cost_is_measured_on_books_that_are_confirmed(interval_ms):
+    workload = workloads.market_steady(1, SCALE)
+    in_market, in_stream, messages = market_data.run(workload, interval_ms)
+    assert len(in_market) == len(in_stream) == -(-len(workload.commands) // market_data.BATCH)
+    assert sum(in_stream) > 0
+    assert 1 < messages <= len(in_market) + 1
+    if interval_ms:
+        assert messages < len(in_market) / 5

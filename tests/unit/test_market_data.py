@@ -33,7 +33,7 @@ from cea_exchange.protocol.framing import (
     snapshot_header_decode,
 )
 from cea_exchange.venue import market_data
-from cea_exchange.venue.market_data import MarketDataPublisher
+from cea_exchange.venue.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
 from cea_exchange.venue.snapshot_desk import PAUSE_FACTOR, SnapshotDesk
 
 NAMES = ["P0"]
@@ -62,7 +62,12 @@ class Venue:
         self.out.bind("inproc://stream")
         self.inbox.connect("inproc://stream")
         self.stream = MarketDataPublisher(
-            self.machine, LOG_ID, self.out, interval_ms=interval_ms, now_s=self.clock
+            self.machine,
+            LOG_ID,
+            self.out,
+            interval_ms=interval_ms,
+            now_s=self.clock,
+            spent_s=self.clock,
         )
         self.release(self.core.day_open(20250716), self.core.phase_set(Phase.LISTED))
         self.clock.now_s += 1
@@ -130,6 +135,25 @@ def test_batches_within_an_interval_are_told_together_and_trades_one_by_one(venu
     venue.clock.now_s += 1
     venue.stream.turn()
     assert venue.messages() == []
+
+
+def test_a_cut_that_takes_long_is_followed_by_a_long_pause(venue):
+    """Levels of very many orders that come into view again and again don't stop the venue."""
+    send = venue.stream._send
+
+    def send_slowly(*arguments):
+        venue.clock.now_s += 0.1
+        send(*arguments)
+
+    venue.stream._send = send_slowly
+    venue.release(venue.enter(Side.SELL, (1_000, 10)))
+    assert len(venue.messages()) == 1
+    venue.clock.now_s += 0.1 * CUT_PAUSE_FACTOR - 0.05
+    venue.release(venue.enter(Side.SELL, (1_001, 10)))
+    assert venue.messages() == []
+    venue.clock.now_s += 0.1
+    venue.stream.turn()
+    assert len(venue.messages()) == 1
 
 
 def test_what_nobody_may_see_is_no_message(venue):
@@ -311,7 +335,7 @@ class Desk:
         self.venue = venue
         self.router = context.socket(zmq.ROUTER)
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
-        self.desk = SnapshotDesk(self.router, venue.stream, now_s=venue.clock)
+        self.desk = SnapshotDesk(self.router, venue.stream, now_s=venue.clock, spent_s=venue.clock)
         self.context = context
         # Without CURVE there is no key; here everybody has one.
         monkeypatch.setattr("cea_exchange.venue.router.sender_key", lambda frame: "key")

@@ -44,6 +44,8 @@ class SnapshotDesk:
         The stream that the snapshots belong to.
     now_s
         A clock that never goes back.
+    spent_s
+        What the thread has spent on a processor.
     """
 
     def __init__(
@@ -52,10 +54,12 @@ class SnapshotDesk:
         market_data: MarketDataPublisher,
         *,
         now_s: Callable[[], float] = time.monotonic,
+        spent_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self._socket = socket
         self._market_data = market_data
         self._now_s = now_s
+        self._spent_s = spent_s
         self._waiting: dict[bytes, None] = {}
         self._ready: deque[bytes] = deque()
         self._snapshot: list[tuple[bytes, bytes]] = []
@@ -82,10 +86,10 @@ class SnapshotDesk:
 
     def _snapshot_make(self) -> None:
         """Make one for all who wait: it is later than their asking, so it fits what they saw."""
-        began_s = self._now_s()
+        began_s = self._spent_s()
         self._snapshot = self._market_data.snapshot()
-        ended_s = self._now_s()
-        self._snapshot_due_s = ended_s + max(PAUSE_S_MIN, PAUSE_FACTOR * (ended_s - began_s))
+        pause_s = PAUSE_FACTOR * (self._spent_s() - began_s)
+        self._snapshot_due_s = self._now_s() + max(PAUSE_S_MIN, pause_s)
         self._ready.extend(self._waiting)
         self._waiting.clear()
 
