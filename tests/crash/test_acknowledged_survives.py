@@ -28,7 +28,7 @@ def run_and_cut_power(seed):
     batches = pairs()
     for _ in range(3):
         for _ in range(generator.randrange(1, 12)):
-            released.append(sequencer.run_records(next(batches)))
+            released.append(sequencer.run_records(next(batches)).copy())
         storage.crash(generator)
         sequencer = sequencer_open(DIRECTORY, storage=storage)
     return np.concatenate(released), events_all(sequencer)
@@ -76,7 +76,7 @@ def test_a_failed_sync_releases_nothing_and_replay_goes_on():
     sequencer = sequencer_open(DIRECTORY, storage=storage)
     released = [day_begin(sequencer)]
     batches = pairs()
-    released.append(sequencer.run_records(next(batches)))
+    released.append(sequencer.run_records(next(batches)).copy())
     storage.sync_fails = True
     with pytest.raises(JournalPoisoned):
         sequencer.run_records(next(batches))
@@ -98,14 +98,14 @@ def test_no_space_refuses_the_batch_and_goes_on_when_there_is_room(room, monkeyp
     for _ in range(3):
         before = sequencer.machine.core.state_hash()
         try:
-            released.append(sequencer.run_records(next(batches)))
+            released.append(sequencer.run_records(next(batches)).copy())
         except JournalFull:
             assert before == sequencer.machine.core.state_hash()
             break
     else:
         pytest.fail("the disk was never full")
     storage.bytes_free = None
-    released.append(sequencer.run_records(next(batches)))
+    released.append(sequencer.run_records(next(batches)).copy())
     expected = np.concatenate(released).tobytes()
     assert expected == events_all(sequencer).tobytes()
     storage.crash()
