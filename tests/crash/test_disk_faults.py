@@ -1,6 +1,7 @@
 """A venue serves on a disk that fills up, or whose sync fails: nothing acknowledged is lost."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -65,8 +66,9 @@ def test_a_failing_sync_releases_nothing_and_ends_the_venue(world):
     (world.data / "fault").write_text("sync")
     alice.command(enter(21, "buy", 9700, 1))
     assert 1 == world.venue.process.wait(60)
-    last = world.venue.log().splitlines()[-1]
-    assert last == "cea-exchange: the venue stopped: sync: Input/output error"
+    last = json.loads(world.venue.log().splitlines()[-1])
+    told = (last["event"], last["kind"], last["error"])
+    assert told == ("crash", "JournalPoisoned", "sync: Input/output error")
     assert alice.receive(200) is None
     (world.data / "fault").unlink()
     start(world)
