@@ -19,7 +19,7 @@ EVENTS_HEADER_BYTES = 64
 
 
 def torture(data, **settings):
-    settings = {"limit_s": 110.0, "pace_s": 1.0, "participants": 4, **settings}
+    settings = {"limit_s": 240.0, "pace_s": 1.0, "participants": 4, **settings}
     return Torture(data, TortureSettings(**settings), lambda done: None).run()
 
 
