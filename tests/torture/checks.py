@@ -99,8 +99,19 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
         "trades": len(trades),
         "settlement_records": len(records),
         "events": len(events),
+        **reason_counts(events, EventKind.ORDER_CANCELED, "canceled"),
+        **reason_counts(events, EventKind.ORDER_REJECTED, "rejected"),
     }
     return found
+
+
+def reason_counts(events: np.ndarray, kind: EventKind, name: str) -> dict[str, int]:
+    """Count events of a kind by their reason, so that one sees what happened at all."""
+    reasons, counts = np.unique(events["reason"][events["kind"] == kind], return_counts=True)
+    return {
+        f"{name}_{Reason(reason).name.lower()}": count
+        for reason, count in zip(reasons.tolist(), counts.tolist(), strict=True)
+    }
 
 
 def venue_events(data: Path) -> np.ndarray:
