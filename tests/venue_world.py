@@ -101,6 +101,7 @@ class World:
         self.config = VenueConfig(**settings)
         self.venue = None
         self.failure = None
+        self.admin_key = "admin"
         self._thread = None
 
     def feed(self):
@@ -144,7 +145,7 @@ class World:
             time.sleep(0.02)
 
     def admin(self, **request):
-        return admin_ask(self.data, request)
+        return admin_ask(self.data, request, key=self.admin_key)
 
     def peer(self, name, socket="gateway", **options):
         return Peer(self, name, socket, **options)

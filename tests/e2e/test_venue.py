@@ -384,7 +384,7 @@ def test_operators_halt_suspend_and_err(world):
     assert not world.admin(op="resume")["halted"]
     alice.command(enter(1, "buy", 9700))
     alice.reports(2)
-    world.admin(op="suspend", account="alice")
+    world.admin(op="suspend", account="alice", why="court order")
     assert kinds(alice.reports(2)) == ["ACCOUNT_SUSPENDED", "ORDER_CANCELED"]
     world.admin(op="restore", account="alice")
     assert kinds(alice.reports(1)) == ["ACCOUNT_RESTORED"]

@@ -1,6 +1,7 @@
 """`cea-exchange venue` as a process: starts, refuses to, ends, and comes back after a kill."""
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -10,11 +11,14 @@ import time
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 from venue_world import enter, world_open
 
-from cea_exchange.domain.records import EVENT_DTYPE
-from cea_exchange.journal import SegmentReader
+from cea_exchange.cli.main import app_build
+from cea_exchange.domain.records import EVENT_DTYPE, Phase
+from cea_exchange.journal import FrameKind, SegmentReader
 from cea_exchange.journal.storage import OsStorage
+from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet, control_decode
 
 CLOCK = '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n'
 
@@ -23,12 +27,17 @@ def command(*arguments):
     return [sys.executable, "-m", "cea_exchange.cli.main", "venue", *arguments]
 
 
+def key_command(world, name):
+    options = ("--directory", str(world.data / "keys"))
+    return [sys.executable, "-m", "cea_exchange.cli.main", "keys", "new", name, *options]
+
+
 class Process:
     """A venue process on the world's folder; `endpoints` as the world's own daemon has them."""
 
-    def __init__(self, world):
+    def __init__(self, world, config=CLOCK):
         self.data = world.data
-        (self.data / "venue.toml").write_text(CLOCK)
+        (self.data / "venue.toml").write_text(config)
         path = self.data / "venue" / "endpoints.json"
         path.unlink(missing_ok=True)
         arguments = ("--config", str(self.data / "venue.toml"), "--data", str(self.data))
@@ -57,9 +66,10 @@ def world(tmp_path):
             process.end(signal.SIGKILL)
 
 
-def start(world):
-    world.venue = Process(world)
+def start(world, config=CLOCK, admin="admin"):
+    world.venue = Process(world, config)
     world.processes.append(world.venue)
+    world.admin_key = admin
     world.ready()
 
 
@@ -129,9 +139,129 @@ def test_status_halt_and_errors_on_the_command_line(world):
     assert run("status", *data).returncode == 2
 
 
+def test_operators_of_two_names_act_on_the_command_line(world):
+    """CEA-OPR-01, CEA-OPR-02."""
+    config = CLOCK
+    for name, role in (("an", "operator"), ("bo", "operator"), ("reg", "regulator")):
+        assert subprocess.run(key_command(world, name), capture_output=True).returncode == 0
+        entry = f'[[operators]]\nname = "{name}"\nkey = "keys/{name}.public"\nrole = "{role}"\n'
+        config += entry
+    start(world, config, admin="an")
+
+    def run_as(key, *arguments):
+        return run(*arguments, "--data", str(world.data), "--key", key, "--json")
+
+    assert json.loads(run_as("an", "kill", "alice", "--why", "runaway").stdout)["op"] == "kill"
+    without = run_as("an", "kill", "alice")
+    assert (without.returncode, without.stderr.count("\n")) == (2, 1)
+    assert "--why" in without.stderr
+    refused = run_as("reg", "reinstate", "alice")
+    assert refused.returncode == 2
+    assert "expected an operator's key, came the regulator's reg" in refused.stderr
+    path = str(world.data / "keys" / "bo")
+    assert json.loads(run_as(path, "position", "alice").stdout)["suspended"]
+    assert run_as("stranger", "status").returncode == 2
+    price = run_as("an", "reference-price", "CEA24", "97.5", "--why", "x")
+    assert (price.returncode, "two decimals" in price.stderr) == (2, True)
+    assert run_as("an", "reference-price", "CEA24", "97.50", "--why", "x").returncode == 0
+    assert run_as("an", "clock", "2025-01-02T09:45:00+08:00").returncode == 0
+    proposed = json.loads(run_as("an", "override", "--why", "registry ill").stdout)
+    number = str(proposed["proposal"])
+    assert number in run("proposals", "--data", str(world.data), "--key", "reg").stdout
+    assert "another person than an" in run_as("an", "approve", number).stderr
+    assert run_as("bo", "approve", number).returncode == 0
+    world.until(lambda: json.loads(run_as("an", "status").stdout)["phase"] == "listed")
+    log = run("log", "--data", str(world.data)).stdout.splitlines()
+    assert log[0].endswith('an  kill account=alice: "runaway"')
+    assert log[-1].endswith('an and bo  day_open date=20250102: "registry ill"')
+    lines = run("log", "--data", str(world.data), "--json").stdout.splitlines()
+    assert [json.loads(line)["by"] for line in lines] == len(lines) * ["an"]
+    assert run("log", "--data", str(world.data / "nothing")).returncode == 2
+
+
+def accelerated(start, speed=60):
+    return f'[clock]\nkind = "accelerated"\nstart = "{start}+08:00"\nspeed = {speed}\n'
+
+
+def days_of(world):
+    """Return the days' openings and closes, and the phases, in the journal."""
+    reader = SegmentReader(world.data / "journal", storage=OsStorage(), cut_torn_tail=True)
+    messages = [
+        control_decode(frame.payload)
+        for frame in reader.frames()
+        if frame.kind == FrameKind.CONTROL
+    ]
+    return [m for m in messages if isinstance(m, DayOpen | DayClose | PhaseSet)]
+
+
+def test_a_venue_started_at_noon_joins_the_day_in_its_break(world):
+    """CEA-DAY-03, CEA-DAY-04."""
+    start(world, accelerated("2024-12-31T12:00:00"))
+    world.until(lambda: world.admin(op="status")["phase"] == "break")
+    status = world.admin(op="status")
+    assert (status["trading_date"], status["calendar_warning"]) == (20241231, None)
+    world.venue.end(signal.SIGTERM)
+    opened, paused = days_of(world)
+    assert (opened.date, opened.by) == (20241231, "")
+    assert paused.phase == Phase.BREAK
+
+
+def test_a_venue_down_for_days_closes_the_missed_day_and_opens_today(world):
+    """CEA-DAY-04: the missed close comes under its own date, days missed whole are skipped."""
+    start(world, accelerated("2024-12-31T13:30:00"))
+    world.until(lambda: world.admin(op="status")["phase"] == "listed_and_block")
+    alice = world.logged_on("alice")
+    alice.command(enter(1, "buy", 9700))
+    alice.reports(2)
+    world.venue.end(signal.SIGKILL)
+    # 1 January is a holiday; 2 January is missed whole; the 3rd is a trading day.
+    start(world, accelerated("2025-01-03T10:00:00"))
+    world.until(lambda: not world.admin(op="status")["day_is_open"])
+    status = world.admin(op="status")
+    assert (status["trading_date"], status["orders_live"]) == (20241231, 0)
+    world.registry.settled_seq = status["settlement_seq"]
+    world.registry.confirmed_date = 20241231
+    world.until(lambda: world.admin(op="status")["phase"] == "listed")
+    assert world.admin(op="status")["trading_date"] == 20250103
+    world.venue.end(signal.SIGTERM)
+    acts = days_of(world)
+    assert [type(act) for act in acts] == [DayOpen, PhaseSet, DayClose, DayOpen, PhaseSet]
+    assert [act.date for act in acts if isinstance(act, DayOpen)] == [20241231, 20250103]
+
+
+def test_beyond_the_calendar_no_day_opens_and_before_its_end_it_warns(world):
+    """CEA-DAY-01, CEA-DAY-08."""
+    start(world, accelerated("2026-12-31T09:00:00"))
+    world.until(lambda: world.admin(op="status")["trading_date"] == 20261231)
+    assert "calendar cn_carbon ends on 2026-12-31, in 0 days" in world.venue.log()
+    world.venue.end(signal.SIGTERM)
+    world.registry.confirmed_date = 20261231
+    start(world, accelerated("2027-01-04T10:00:00", speed=600))
+    world.until(lambda: not world.admin(op="status")["day_is_open"])
+    world.until(lambda: world.admin(op="status")["time"] >= "2027-01-04T10:20")
+    status = world.admin(op="status")
+    assert (status["trading_date"], status["confirmed_date"]) == (20261231, 20261231)
+    assert not status["day_is_open"]
+    assert "calendar cn_carbon ended on 2026-12-31, 4 days ago" == status["calendar_warning"]
+
+
+def test_every_act_explains_itself_with_an_example():
+    names = re.findall(r"^  ([a-z][a-z-]+)  ", run("--help").stdout, re.MULTILINE)
+    assert {"kill", "bust", "approve", "log", "status"} <= set(names)
+    for name in set(names) - {"serve", "backup", "restore"}:
+        shown = CliRunner().invoke(app_build(["venue"]), ["venue", name, "--help"]).output
+        assert f"Example: cea-exchange venue {name}" in " ".join(shown.split()), name
+
+
 @pytest.mark.parametrize(
     "config, complaint",
     [
+        ('[[operators]]\nname = "an"\n', "missing required field `key` - at `$.operators[0]`"),
+        ('[[operators]]\nname = "an"\nkey = "no/where"\n', "no/where: expected a key file"),
+        (
+            '[[operators]]\nname = "an"\nkey = "keys/admin.public"\nrole = "boss"\n',
+            "'boss' - at `$.operators[0].role`",
+        ),
         ('gatway = "tcp://127.0.0.1:0"\n', "unknown field `gatway`"),
         ("throttle_per_second = -1\n", ">= 0 - at `$.throttle_per_second`"),
         ('throttle_per_second = "1"\n', "got `str` - at `$.throttle_per_second`"),

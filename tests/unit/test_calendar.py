@@ -108,6 +108,7 @@ def test_beyond_the_horizon_is_an_error_not_a_guess(cn_carbon, day):
 
 
 def test_the_summary_warns_before_the_horizon(cn_carbon):
+    """CEA-DAY-08."""
     assert cn_carbon.summary(date(2026, 11, 30)).warning is None
     assert "in 30 days" in cn_carbon.summary(date(2026, 12, 1)).warning
     assert "in 0 days" in cn_carbon.summary(date(2026, 12, 31)).warning

@@ -21,17 +21,25 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WatchOption = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
 ]
+Key = Annotated[
+    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is journaled.")]
 Product = Annotated[str | None, typer.Argument(help="Product; left out, the whole market.")]
 Account = Annotated[str, typer.Argument(help="Account.")]
+Number = Annotated[int, typer.Argument(help="The proposal's number.")]
+
+ADMIN = Path("admin")
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    commands = (
-        serve, status, halt, resume, kill, reinstate, clock, phase, open_day, close_day, stop,
-    )
-    for command in commands:
+    looks = (status, statistics, position, sessions, proposals, log)
+    acts = (halt, resume, suspend, reinstate, kill, reference_price, disconnect)
+    of_two = (bust, override, approve, reject)
+    days = (clock, phase, open_day, close_day)
+    for command in (serve, *looks, *acts, *of_two, *days, stop):
         group.command(command.__name__.replace("_", "-"))(command)
     venue_backup.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
@@ -73,87 +81,289 @@ def serve(
             daemon.close()
 
 
-def status(data: Data, json: Json = False, watch: WatchOption = None) -> None:
-    """Print where a running venue stands."""
+# -- Looking --------------------------------------------------------------------------------------
+
+
+def status(
+    data: Data, key: Key = ADMIN, json: Json = False, watch: WatchOption = None
+) -> None:
+    """Print where a running venue stands.
+
+    Example: cea-exchange venue status --data DIR --json
+    """
     from cea_exchange.cli.status_page import page_show, venue_page
 
     if json:
-        _ask(data, {"op": "status"}, json)
+        _ask(data, key, {"op": "status"}, json)
     else:
-        page_show(lambda: _answer(data, {"op": "status"}), venue_page, watch)
+        page_show(lambda: _answer(data, key, {"op": "status"}), venue_page, watch)
 
 
-def halt(data: Data, product: Product = None, json: Json = False) -> None:
-    """Halt a product, or the market."""
-    _ask(data, {"op": "halt", "product": product}, json)
+def statistics(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print each product's prices and listed totals of the day.
+
+    Example: cea-exchange venue statistics --data DIR
+    """
+    _ask(data, key, {"op": "statistics"}, json)
 
 
-def resume(data: Data, product: Product = None, json: Json = False) -> None:
-    """Lift the halt of a product, or of the market."""
-    _ask(data, {"op": "resume", "product": product}, json)
+def position(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print what an account holds at the venue.
+
+    Example: cea-exchange venue position P001 --data DIR --key regulator
+    """
+    _ask(data, key, {"op": "position", "account": account}, json)
 
 
-def kill(account: Account, data: Data, json: Json = False) -> None:
-    """Suspend an account: its orders are cancelled and it may not trade."""
-    _ask(data, {"op": "suspend", "account": account}, json)
+def sessions(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print who is logged on.
+
+    Example: cea-exchange venue sessions --data DIR
+    """
+    _ask(data, key, {"op": "sessions"}, json)
 
 
-def reinstate(account: Account, data: Data, json: Json = False) -> None:
-    """Let a suspended account trade again."""
-    _ask(data, {"op": "restore", "account": account}, json)
+def proposals(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print what waits for a second operator.
+
+    Example: cea-exchange venue proposals --data DIR --key bo
+    """
+    _ask(data, key, {"op": "proposals"}, json)
+
+
+def log(data: Data, json: Json = False) -> None:
+    """Print the operators' acts in the journal: when, who, what, why. Changes nothing.
+
+    Works on the folder of a venue that runs or not.
+
+    Example: cea-exchange venue log --data DIR --json
+    """
+    from cea_exchange.journal import JournalError
+    from cea_exchange.venue.act_log import acts_read
+
+    try:
+        for act in acts_read(data):
+            typer.echo(msgspec.json.encode(act).decode() if json else act.sentence())
+    except JournalError as error:
+        raise CheckFailed(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{data}: expected a journal, {error.strerror}") from error
+
+
+# -- Acts -----------------------------------------------------------------------------------------
+
+
+def halt(
+    data: Data, product: Product = None, why: Why = "", key: Key = ADMIN, json: Json = False
+) -> None:
+    """Halt a product, or the market.
+
+    Example: cea-exchange venue halt CEA24 --why "news awaited" --data DIR
+    """
+    _ask(data, key, {"op": "halt", "product": product, "why": why}, json)
+
+
+def resume(
+    data: Data, product: Product = None, why: Why = "", key: Key = ADMIN, json: Json = False
+) -> None:
+    """Lift the halt of a product, or of the market.
+
+    Example: cea-exchange venue resume CEA24 --data DIR
+    """
+    _ask(data, key, {"op": "resume", "product": product, "why": why}, json)
+
+
+def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
+    """Suspend an account: its orders are cancelled, it may only receive.
+
+    Example: cea-exchange venue suspend P001 --why "court order 12" --data DIR
+    """
+    _ask(data, key, {"op": "suspend", "account": account, "why": why}, json)
+
+
+def reinstate(
+    account: Account, data: Data, why: Why = "", key: Key = ADMIN, json: Json = False
+) -> None:
+    """Let a suspended or killed account trade again.
+
+    Example: cea-exchange venue reinstate P001 --data DIR
+    """
+    _ask(data, key, {"op": "restore", "account": account, "why": why}, json)
+
+
+def kill(
+    data: Data,
+    why: Why,
+    account: Annotated[str | None, typer.Argument(help="Account.")] = None,
+    market: Annotated[bool, typer.Option("--market", help="Everybody, and halt.")] = False,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Kill switch: cancel an account's orders and suspend it, or everybody's and halt the market.
+
+    Example: cea-exchange venue kill P001 --why "runaway program" --data DIR
+    """
+    _ask(data, key, {"op": "kill", "account": account, "market": market, "why": why}, json)
+
+
+def reference_price(
+    product: Annotated[str, typer.Argument(help="Product.")],
+    price: Annotated[str, typer.Argument(help="Yuan per tonne, such as 97.49.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Measure a product's band from another price, before the day's first listed phase.
+
+    Example: cea-exchange venue reference-price CEA24 97.49 --why "split" --data DIR
+    """
+    from cea_exchange.domain.units import price_parse
+
+    try:
+        fen = price_parse(price)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    request = {"op": "reference_price", "product": product, "price": fen, "why": why}
+    _ask(data, key, request, json)
+
+
+def disconnect(
+    who: Annotated[str, typer.Argument(help="A public key, or an account.")],
+    data: Data,
+    why: Why = "",
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """End the sessions of a key or an account; they may log on again.
+
+    Example: cea-exchange venue disconnect P001 --data DIR
+    """
+    _ask(data, key, {"op": "disconnect", "who": who, "why": why}, json)
+
+
+# -- What takes two persons -----------------------------------------------------------------------
+
+
+def bust(
+    trade_id: Annotated[int, typer.Argument(help="The trade's number.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Propose to undo a trade; prints the number that another operator approves.
+
+    Example: cea-exchange venue bust 4711 --why "wrong price by agreement" --data DIR --key an
+    """
+    _ask(data, key, {"op": "bust", "trade_id": trade_id, "why": why}, json)
+
+
+def override(data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
+    """Propose to open the next day without the registry's confirmation of the last.
+
+    Example: cea-exchange venue override --why "registry back at noon" --data DIR --key an
+    """
+    _ask(data, key, {"op": "override", "why": why}, json)
+
+
+def approve(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Agree to another operator's proposal, with a key of your own; it happens at once.
+
+    Example: cea-exchange venue approve 831442 --data DIR --key bo
+    """
+    _ask(data, key, {"op": "approve", "number": number}, json)
+
+
+def reject(
+    number: Number, data: Data, why: Why = "", key: Key = ADMIN, json: Json = False
+) -> None:
+    """Take a proposal away.
+
+    Example: cea-exchange venue reject 831442 --data DIR --key bo
+    """
+    _ask(data, key, {"op": "reject", "number": number, "why": why}, json)
+
+
+# -- The day and the daemon -----------------------------------------------------------------------
 
 
 def clock(
     at: Annotated[str, typer.Argument(help="ISO 8601 time with offset.")],
     data: Data,
+    key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Move a manual clock; what falls due on the way happens."""
-    _ask(data, {"op": "clock", "at": at}, json)
+    """Move a manual clock; what falls due on the way happens.
+
+    Example: cea-exchange venue clock 2025-07-16T09:30:00+08:00 --data DIR
+    """
+    _ask(data, key, {"op": "clock", "at": at}, json)
 
 
 def phase(
     name: Annotated[str, typer.Argument(help="pre_open, listed, break, listed_and_block, closed.")],
     data: Data,
+    why: Why = "",
+    key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Set the phase of the open day."""
-    _ask(data, {"op": "phase", "phase": name}, json)
+    """Set the phase of the open day.
+
+    Example: cea-exchange venue phase break --why "early lunch" --data DIR
+    """
+    _ask(data, key, {"op": "phase", "phase": name, "why": why}, json)
 
 
 def open_day(
     date: Annotated[str, typer.Argument(help="Date, as 2025-07-16.")],
     data: Data,
+    why: Why = "",
+    key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Open a trading day, whatever the calendar says."""
-    _ask(data, {"op": "open_day", "date": date}, json)
+    """Open a trading day, whatever the calendar says.
+
+    Example: cea-exchange venue open-day 2025-07-16 --data DIR
+    """
+    _ask(data, key, {"op": "open_day", "date": date, "why": why}, json)
 
 
-def close_day(data: Data, json: Json = False) -> None:
-    """Close the trading day."""
-    _ask(data, {"op": "close_day"}, json)
+def close_day(data: Data, why: Why = "", key: Key = ADMIN, json: Json = False) -> None:
+    """Close the trading day.
+
+    Example: cea-exchange venue close-day --data DIR
+    """
+    _ask(data, key, {"op": "close_day", "why": why}, json)
 
 
-def stop(data: Data, json: Json = False) -> None:
-    """End the daemon."""
-    _ask(data, {"op": "stop"}, json)
+def stop(data: Data, why: Why = "", key: Key = ADMIN, json: Json = False) -> None:
+    """End the daemon.
+
+    Example: cea-exchange venue stop --data DIR
+    """
+    _ask(data, key, {"op": "stop", "why": why}, json)
 
 
-def _answer(data: Path, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(data: Path, key: Path, request: dict[str, Any]) -> dict[str, Any]:
     from cea_exchange.venue.admin_client import AdminError, admin_ask
 
     try:
-        return admin_ask(data, request)
+        return admin_ask(data, request, key=key)
     except AdminError as error:
         raise CommandError(str(error)) from error
 
 
-def _ask(data: Path, request: dict[str, Any], json: bool) -> None:
-    answer = _answer(data, request)
+def _ask(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
+    answer = _answer(data, key, request)
     if json:
         typer.echo(msgspec.json.encode(answer).decode())
         return
     for field, value in answer.items():
-        if field != "op":
-            typer.echo(f"{field:16} {value}")
+        if field == "op":
+            continue
+        for line in value or ["none"] if isinstance(value, list) else [value]:
+            text = line
+            if isinstance(line, dict):
+                text = "  ".join(f"{name} {part}" for name, part in line.items())
+            typer.echo(f"{field:16} {text}")

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 HORIZON_WARNING_DAYS = 30
-"""`calendar check` warns this many days before the calendar ends."""
+"""`calendar check` and a running venue warn this many days before the calendar ends."""
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
@@ -185,24 +185,32 @@ class TradingCalendar:
         """Return the closed days that are not closed by their weekday, with the reason of each."""
         return sorted(self._closures.items())
 
+    def warning(self, today: date) -> str | None:
+        """Say that the calendar has ended, or ends within `HORIZON_WARNING_DAYS`; None if not.
+
+        Notes
+        -----
+        Rules: CEA-DAY-08.
+        """
+        left = (self.last - today).days
+        if left < 0:
+            return f"calendar {self.name} ended on {self.last}, {-left} days ago"
+        if left <= HORIZON_WARNING_DAYS:
+            return f"calendar {self.name} ends on {self.last}, in {left} days"
+        return None
+
     def summary(self, today: date) -> CalendarSummary:
         """Return how far the calendar reaches, seen from a day."""
         trading_days: dict[int, int] = {}
         for day in self.days():
             trading_days[day.year] = trading_days.get(day.year, 0) + 1
-        left = (self.last - today).days
-        warning = None
-        if left < 0:
-            warning = f"calendar {self.name} ended on {self.last}, {-left} days ago"
-        elif left <= HORIZON_WARNING_DAYS:
-            warning = f"calendar {self.name} ends on {self.last}, in {left} days"
         return CalendarSummary(
             name=self.name,
             first=self.first,
             last=self.last,
             trading_days=trading_days,
             closures=len(self._closures),
-            warning=warning,
+            warning=self.warning(today),
         )
 
 

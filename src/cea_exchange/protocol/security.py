@@ -69,12 +69,10 @@ class CurveKeys(msgspec.Struct, frozen=True):
         """
         public = public_key_load(directory, name)
         path = Path(directory) / f"{name}.secret"
-        secret = _key_read(path)
-        if path.stat().st_mode & 0o077:
-            raise SecurityError(f"{path}: expected mode 0600, came {path.stat().st_mode & 0o777:o}")
-        if zmq.curve_public(secret.encode()).decode() != public:
+        keys = secret_key_read(path)
+        if keys.public != public:
             raise SecurityError(f"{path}: not the secret of {name}.public")
-        return cls(public, secret)
+        return cls(public, keys.secret)
 
     def save(self, directory: Path | str, name: str) -> None:
         """Write both halves, mode 0600; an existing file is never overwritten.
@@ -95,7 +93,27 @@ class CurveKeys(msgspec.Struct, frozen=True):
 
 def public_key_load(directory: Path | str, name: str) -> str:
     """Return the public key in ``directory/name.public``."""
-    return _key_read(Path(directory) / f"{name}.public")
+    return public_key_read(Path(directory) / f"{name}.public")
+
+
+def public_key_read(path: Path | str) -> str:
+    """Return the public key in a file; SecurityError if there is none."""
+    return _key_read(Path(path))
+
+
+def secret_key_read(path: Path | str) -> CurveKeys:
+    """Return the pair whose secret key is in a file.
+
+    Raises
+    ------
+    SecurityError
+        It holds no key, or others may read it.
+    """
+    path = Path(path)
+    secret = _key_read(path)
+    if path.stat().st_mode & 0o077:
+        raise SecurityError(f"{path}: expected mode 0600, came {path.stat().st_mode & 0o777:o}")
+    return CurveKeys(zmq.curve_public(secret.encode()).decode(), secret)
 
 
 def key_check(text: str, where: str) -> None:

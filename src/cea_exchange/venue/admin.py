@@ -7,74 +7,148 @@ import msgspec
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 
+WhyNeeded = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
+"""For what hurts somebody: the words are journaled, and stay for twenty years."""
+
+Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+
 
 class AdminRequest(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True):
-    """Base of every request."""
+    """Base of every request; those that are no `ActRequest` only look, and anybody here may."""
 
 
 class Status(AdminRequest, tag="status"):
     """Where the venue stands."""
 
 
-class ClockMove(AdminRequest, tag="clock"):
+class Statistics(AdminRequest, tag="statistics"):
+    """Each product's prices and totals of the day."""
+
+
+class Position(AdminRequest, tag="position"):
+    """What an account holds, has locked and bought today, and its live orders."""
+
+    account: control.Name
+
+
+class SessionList(AdminRequest, tag="sessions"):
+    """Who is logged on."""
+
+
+class ProposalList(AdminRequest, tag="proposals"):
+    """What waits for a second operator."""
+
+
+class ActRequest(AdminRequest, kw_only=True):
+    """Base of what only an operator may do."""
+
+    why: control.Why = ""
+
+
+class ClockMove(ActRequest, tag="clock"):
     """Move a manual clock; what falls due on the way happens in order."""
 
     at: str
 
 
-class PhaseChange(AdminRequest, tag="phase"):
+class PhaseChange(ActRequest, tag="phase"):
     """Set the phase of the open day."""
 
     phase: str
 
 
-class OpenDay(AdminRequest, tag="open_day"):
+class OpenDay(ActRequest, tag="open_day"):
     """Open a trading day, whatever the calendar says."""
 
     date: str
 
 
-class CloseDay(AdminRequest, tag="close_day"):
+class CloseDay(ActRequest, tag="close_day"):
     """Close the trading day."""
 
 
-class Halt(AdminRequest, tag="halt"):
+class Halt(ActRequest, tag="halt"):
     """Halt a product, or without one the market."""
 
     product: control.Name | None = None
 
 
-class Resume(AdminRequest, tag="resume"):
+class Resume(ActRequest, tag="resume"):
     """Lift a halt."""
 
     product: control.Name | None = None
 
 
-class Suspend(AdminRequest, tag="suspend"):
+class Suspend(ActRequest, tag="suspend"):
     """Suspend an account."""
 
     account: control.Name
+    why: WhyNeeded
 
 
-class Restore(AdminRequest, tag="restore"):
+class Restore(ActRequest, tag="restore"):
     """Let a suspended account trade again."""
 
     account: control.Name
 
 
-class ReferencePrice(AdminRequest, tag="reference_price"):
+class Kill(ActRequest, tag="kill"):
+    """The kill switch: of an account, or of the whole market."""
+
+    account: control.Name | None = None
+    market: bool = False
+    why: WhyNeeded
+
+
+class ReferencePrice(ActRequest, tag="reference_price"):
     """Set a product's reference price (fen) before the day's first listed phase."""
 
     product: control.Name
-    price: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+    price: control.Fen
+    why: WhyNeeded
 
 
-class Stop(AdminRequest, tag="stop"):
+class Disconnect(ActRequest, tag="disconnect"):
+    """End the sessions of a key or an account; they may log on again."""
+
+    who: control.Name
+
+
+class Bust(ActRequest, tag="bust"):
+    """Propose to undo a trade."""
+
+    trade_id: Seq
+    why: WhyNeeded
+
+
+class Override(ActRequest, tag="override"):
+    """Propose to open the next day without the registry's confirmation of the last."""
+
+    why: WhyNeeded
+
+
+class Approve(ActRequest, tag="approve"):
+    """Agree to another operator's proposal; it happens at once."""
+
+    number: Seq
+
+
+class Reject(ActRequest, tag="reject"):
+    """Take a proposal away."""
+
+    number: Seq
+
+
+class Stop(ActRequest, tag="stop"):
     """End the daemon: seal the journal and exit."""
 
 
 AnyAdminRequest = (
     Status
+    | Statistics
+    | Position
+    | SessionList
+    | ProposalList
     | ClockMove
     | PhaseChange
     | OpenDay
@@ -83,7 +157,13 @@ AnyAdminRequest = (
     | Resume
     | Suspend
     | Restore
+    | Kill
     | ReferencePrice
+    | Disconnect
+    | Bust
+    | Override
+    | Approve
+    | Reject
     | Stop
 )
 

@@ -16,18 +16,34 @@ class AdminError(RuntimeError):
 
 
 def admin_ask(
-    data: Path | str, request: dict[str, Any], *, timeout_s: float = 10.0, name: str = "admin"
+    data: Path | str,
+    request: dict[str, Any],
+    *,
+    timeout_s: float = 10.0,
+    key: Path | str = "admin",
 ) -> dict[str, Any]:
-    """Send one request with the keys ``DIR/keys/admin`` and return the answer.
+    """Send one request with an operator's keys and return the answer.
+
+    Parameters
+    ----------
+    data
+        The venue's data folder.
+    request
+        What is asked, with the key ``op``.
+    timeout_s
+        How long the answer may take.
+    key
+        Whose keys: a name in ``DIR/keys``, or the path of the pair without its suffix.
 
     Raises
     ------
     AdminError
         No venue runs on the folder, it does not answer, or it refuses the request.
     """
-    data = Path(data)
+    data, key = Path(data), Path(key)
+    folder = data / "keys" if key == Path(key.name) else key.parent
     try:
-        keys = CurveKeys.load(data / "keys", name)
+        keys = CurveKeys.load(folder, key.name)
         endpoints = json.loads((data / "venue" / "endpoints.json").read_text(encoding="utf-8"))
         address, server_key = endpoints["admin"], endpoints["public_key"]
         os.kill(endpoints["pid"], 0)  # raises an OSError if the process is gone

@@ -1,18 +1,30 @@
-"""Answers operators: each act of theirs becomes a journaled command."""
+"""Answers operators: each act of theirs becomes a journaled command with who and why."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import structlog
 import zmq
 
 from cea_exchange.domain.records import Phase
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
-from cea_exchange.venue import admin
+from cea_exchange.protocol.operators import Operator
+from cea_exchange.venue import admin, admin_views
+from cea_exchange.venue.consent import Proposals
 from cea_exchange.venue.gateway import Message
+from cea_exchange.venue.order_entry import OrderEntry
 from cea_exchange.venue.router import receive, send_or_drop
+from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.trade_search import trade_event
 from cea_exchange.venue.trading_day import TradingDay
+
+SECOND_TO_COME = "(who agrees)"
+"""Stands for the second person while it is judged whether there is anything to agree to."""
+
+log = structlog.get_logger("venue")
 
 
 class AdminDesk:
@@ -23,21 +35,32 @@ class AdminDesk:
     socket
         A bound ROUTER.
     operators
-        Public keys that may act.
+        Who may act or look, by public key.
     day
         Opens and closes trading days.
+    sequencer, orders
+        The state to look at, and the sessions.
+    proposal_s
+        How long an act that takes two persons waits for the second one.
     run_controls
         Journals acts, releases their events, and returns the refusals.
     status, stop
         Says where the venue stands; ends the daemon.
+
+    Notes
+    -----
+    Rules: CEA-OPR-01 (who may act), CEA-OPR-02 (what takes two).
     """
 
     def __init__(
         self,
         socket: zmq.Socket,
-        operators: frozenset[str],
+        operators: dict[str, Operator],
         day: TradingDay,
+        sequencer: Sequencer,
+        orders: OrderEntry,
         *,
+        proposal_s: float,
         run_controls: Callable[[list[control.Control]], list[str | None]],
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
@@ -45,6 +68,10 @@ class AdminDesk:
         self._socket = socket
         self._operators = operators
         self._day = day
+        self._sequencer = sequencer
+        self._machine = sequencer.machine
+        self._orders = orders
+        self._proposals = Proposals(proposal_s)
         self._run_controls = run_controls
         self._status = status
         self._stop = stop
@@ -52,8 +79,13 @@ class AdminDesk:
     def turn(self) -> None:
         """Answer all that has arrived."""
         while (message := receive(self._socket)) is not None:
+            operator = self._operators.get(message.key)
             try:
-                answer = self._answer(self._request(message))
+                request = self._request(message)
+                told = self._look(request)
+                if told is None:
+                    told = self._act(operator, request)
+                answer = {"op": request.__struct_config__.tag, **told}
             except FrameError as error:
                 answer = {
                     "op": "refused",
@@ -61,6 +93,7 @@ class AdminDesk:
                     "came": error.came,
                     "where": error.where,
                 }
+                log.warning("refused", by=operator and operator.name, error=str(error))
             except ValueError as error:
                 answer = {"op": "refused", "expected": str(error), "came": "", "where": "payload"}
             send_or_drop(self._socket, [message.routing_id, msgspec.msgpack.encode(answer)])
@@ -73,33 +106,161 @@ class AdminDesk:
             raise FrameError(expected="1 frame", came=came, where="message")
         return admin.admin_request_decode(message.frames[0])
 
-    def _answer(self, request: admin.AnyAdminRequest) -> dict[str, Any]:
-        act: control.Control | None = None
+    def _look(self, request: admin.AnyAdminRequest) -> dict[str, Any] | None:
+        """Answer what only looks; None if the request wants to change something."""
+        match request:
+            case admin.Status():
+                return self._status()
+            case admin.Statistics():
+                return admin_views.statistics(self._machine)
+            case admin.Position(account=account):
+                return admin_views.position(self._machine, account)
+            case admin.SessionList():
+                sessions = self._orders.sessions
+                return admin_views.sessions(self._machine, sessions, time.monotonic())
+            case admin.ProposalList():
+                return {"proposals": self._proposals.listed()}
+        return None
+
+    # -- Acts ---------------------------------------------------------------------------------
+
+    def _act(self, operator: Operator, request: admin.ActRequest) -> dict[str, Any]:
+        if not operator.may_act:
+            came = f"the {operator.role}'s {operator.name}"
+            raise FrameError(expected="an operator's key", came=came, where="key")
+        more: dict[str, Any] = {}
         match request:
             case admin.ClockMove(at=at):
                 self._day.clock_move(at)
             case admin.Stop():
                 self._stop()
+            case admin.Disconnect(who=who):
+                more["ended"] = self._disconnect(who)
+            case admin.Bust(trade_id=trade_id, why=why):
+                more = self._propose_bust(operator, trade_id, why)
+            case admin.Override(why=why):
+                more = self._propose_override(operator, why)
+            case admin.Approve(number=number):
+                self._proposals.approve(number, operator)
+            case admin.Reject(number=number):
+                more["what"] = self._proposals.reject(number).what
+            case _:
+                self._run(self._control(operator, request))
+        log.info("act", by=operator.name, **msgspec.to_builtins(request))
+        return {**more, **self._status()}
+
+    def _control(self, operator: Operator, request: admin.ActRequest) -> control.Act | None:
+        """Return the command that a request of one person means; None if it is done already."""
+        act = self._bare_control(request)
+        if act is None or (isinstance(act, control.DayOpen) and act.second):
+            return act  # two others have agreed to that day
+        return msgspec.structs.replace(act, by=operator.name, why=request.why)
+
+    def _bare_control(self, request: admin.ActRequest) -> control.Act | None:
+        match request:
             case admin.OpenDay(date=date):
-                act = self._day.open_day(date)
+                return self._day.open_day(date)
             case admin.CloseDay():
-                act = self._day.close_day()
+                return self._day.close_day()
             case admin.PhaseChange(phase=phase):
                 if phase.upper() not in Phase.__members__:
                     names = ", ".join(member.name.lower() for member in Phase)
                     raise FrameError(expected=names, came=phase, where="phase")
-                act = control.PhaseSet(phase=Phase[phase.upper()])
+                return control.PhaseSet(phase=Phase[phase.upper()])
             case admin.Halt(product=product):
-                act = control.Halt(product=product)
+                admin_views.product_known(self._machine, product)
+                return control.Halt(product=product)
             case admin.Resume(product=product):
-                act = control.Resume(product=product)
+                admin_views.product_known(self._machine, product)
+                return control.Resume(product=product)
             case admin.Suspend(account=account):
-                act = control.Suspend(account=account)
+                admin_views.account_known(self._machine, account)
+                return control.Suspend(account=account)
             case admin.Restore(account=account):
-                act = control.Restore(account=account)
+                admin_views.account_known(self._machine, account)
+                return control.Restore(account=account)
+            case admin.Kill(account=account, market=market):
+                return self._kill(account, market)
             case admin.ReferencePrice(product=product, price=price):
-                act = control.ReferencePriceSet(product=product, price=price)
+                return self._reference_price(product, price)
+        raise AssertionError(f"no such request: {request}")
+
+    def _kill(self, account: str | None, market: bool) -> control.Kill:
+        # A name that was forgotten must not end everybody's orders.
+        if (account is None) != market:
+            came = "both" if market else "neither"
+            raise FrameError(expected="an account, or the market", came=came, where="kill")
+        if account is not None:
+            admin_views.account_known(self._machine, account)
+        return control.Kill(account=account)
+
+    def _reference_price(self, product: str, price: int) -> control.ReferencePriceSet:
+        admin_views.product_known(self._machine, product)
+        core = self._machine.core
+        if core.day_is_open and core.listed_started:
+            raise FrameError(
+                expected="a time before the day's first listed phase",
+                came=Phase(core.phase).name.lower(),
+                where="reference_price",
+            )
+        return control.ReferencePriceSet(product=product, price=price)
+
+    def _run(self, act: control.Act | None) -> None:
         for refusal in self._run_controls([] if act is None else [act]):
             if refusal is not None:
                 raise FrameError(expected="an act that fits", came=refusal, where="market")
-        return {"op": request.__struct_config__.tag, **self._status()}
+
+    def _disconnect(self, who: str) -> int:
+        """End sessions by key or account; a participant may log on again, a stopped one may not."""
+        account = self._machine.account_index(who)
+        ended = [
+            session
+            for session in self._orders.sessions
+            if session.key == who or session.account_index == account
+        ]
+        for session in ended:
+            self._orders.sessions.remove(session.routing_id)
+        return len(ended)
+
+    # -- What takes two persons ---------------------------------------------------------------
+
+    def _propose(
+        self, operator: Operator, why: str, what: str, act: Callable[[Operator], None]
+    ) -> dict[str, Any]:
+        proposal = self._proposals.add(what, operator, why, act)
+        return {"proposal": proposal.number, "what": what}
+
+    def _propose_override(self, operator: Operator, why: str) -> dict[str, Any]:
+        date = self._day.unconfirmed_date()
+
+        def approved(second: Operator) -> None:
+            self._day.override(date, by=operator.name, second=second.name, why=why)
+
+        what = f"open the day after {date} without the registry's confirmation"
+        return self._propose(operator, why, what, approved)
+
+    def _propose_bust(self, operator: Operator, trade_id: int, why: str) -> dict[str, Any]:
+        event = trade_event(self._sequencer, trade_id)
+        if event is None:
+            last = self._machine.core.trade_id
+            raise FrameError(expected=f"a trade up to {last}", came=str(trade_id), where="trade_id")
+        act = control.TradeBust(
+            by=operator.name,
+            why=why,
+            settlement_seq=int(event["settlement_seq"]),
+            trade=event.tobytes(),
+        )
+        refusal = self._machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(expected="a trade that can be undone", came=refusal, where="trade_id")
+
+        def approved(second: Operator) -> None:
+            self._run(msgspec.structs.replace(act, second=second.name))
+
+        names = self._machine.account_names
+        what = (
+            f"undo trade {trade_id}: {event['tonnes']} t of "
+            f"{self._machine.product_names[event['product_index']]} at {event['price']} fen, "
+            f"{names[event['account_index']]} and {names[event['counter_account_index']]}"
+        )
+        return self._propose(operator, why, what, approved)

@@ -7,6 +7,7 @@ import msgspec
 
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
+from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
 
@@ -102,8 +103,13 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         The registry's key; ``DIR/keys/registry.public`` if left out.
     settlement_keys
         Further keys that may follow the settlement stream.
+    operators
+        Who may act or look over the admin socket, see `OperatorSetting`.
     admin_keys
-        Operators' keys; the one in ``DIR/keys/admin.public`` if left out.
+        Keys of one more operator, named ``admin``. Without these and without `operators`, the key
+        in ``DIR/keys/admin.public``.
+    proposal_s
+        How long an act that takes two persons waits for the second one.
     throttle_per_second, throttle_cancels_per_second
         New orders and amends, and cancels, that a key may send in a second; 0 is any number.
     throttle_account_per_second, throttle_account_cancels_per_second
@@ -148,7 +154,9 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     registry_endpoints: str | None = None
     registry_public_key: PublicKey | None = None
     settlement_keys: tuple[PublicKey, ...] = ()
+    operators: tuple[OperatorSetting, ...] = ()
     admin_keys: tuple[PublicKey, ...] | None = None
+    proposal_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600
     throttle_per_second: PerSecond = 0
     throttle_cancels_per_second: PerSecond = 0
     throttle_account_per_second: PerSecond = 0
@@ -178,11 +186,9 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         """Return the registry's public key."""
         return self.registry_public_key or public_key_load(data / "keys", "registry")
 
-    def operators(self, data: Path) -> frozenset[str]:
-        """Return the public keys that may act over the admin socket."""
-        if self.admin_keys is not None:
-            return frozenset(self.admin_keys)
-        return frozenset({public_key_load(data / "keys", "admin")})
+    def operators_by_key(self, data: Path) -> dict[str, Operator]:
+        """Return who may act or look over the admin socket, by public key."""
+        return operators_by_key(self.operators, self.admin_keys, data)
 
     def archive_folder(self, data: Path) -> Path:
         """Return the folder of archived segments."""

@@ -113,7 +113,7 @@ class VenueDaemon:
         self.machine = self.sequencer.machine
         self._clock.not_before(self.machine.time_ns)
         self._log_id = self.sequencer.journal.log_id
-        self._operators = config.operators(self.data)
+        self._operators = config.operators_by_key(self.data)
         self._sockets_open()
         self._rooms_open()
         self._heartbeat_due_s = time.monotonic()
@@ -217,6 +217,9 @@ class VenueDaemon:
             sockets["admin"],
             self._operators,
             self._day,
+            sequencer,
+            self._orders,
+            proposal_s=config.proposal_s,
             run_controls=self._run_controls,
             status=self.status,
             stop=self.stop,
@@ -289,6 +292,7 @@ class VenueDaemon:
             "time": time_from_ns(self._clock.now_ns()).isoformat(),
             "clock": self._clock.kind,
             "changes_pending": self._day.changes_pending,
+            "calendar_warning": self._day.calendar_warning,
             "cancels_only": self._orders.gateway.cancels_only
             or self._orders.gateway.cancels_only_for_lag,
             "sessions": len(self._orders.sessions),

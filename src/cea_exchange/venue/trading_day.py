@@ -1,15 +1,31 @@
 """Runs the trading day: by the timetable, or as operators ask."""
 
 from collections.abc import Callable
+from datetime import date
+from typing import NamedTuple
+
+import msgspec
+import structlog
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_parse
-from cea_exchange.domain.timetable import day_start, time_parse, time_to_ns
+from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.clock import DayTimer, VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.registry_link import AWAITING_REGISTRY, RegistryLink
 from cea_exchange.venue.state_machine import VenueStateMachine
+
+log = structlog.get_logger("venue")
+
+
+class _Override(NamedTuple):
+    """Two operators' consent to open the day after `date` without the registry's confirmation."""
+
+    date: int
+    by: str
+    second: str
+    why: str
 
 
 class TradingDay:
@@ -39,15 +55,24 @@ class TradingDay:
         self._config = config
         self._registry = registry
         self._run_controls = run_controls
-        self._timer = DayTimer(machine.profile, TradingCalendar.load(machine.profile.calendar))
+        self._calendar = TradingCalendar.load(machine.profile.calendar)
+        self._timer = DayTimer(machine.profile, self._calendar)
+        self._override: _Override | None = None
+        self._calendar_looked_on: date | None = None
 
     @property
     def changes_pending(self) -> int:
         """How many changes of a moved manual clock have not happened yet."""
         return self._timer.pending_count
 
+    @property
+    def calendar_warning(self) -> str | None:
+        """Say that the calendar has ended or soon ends (CEA-DAY-08); None while it reaches far."""
+        return self._calendar.warning(self._today())
+
     def turn(self) -> None:
         """Do what is due."""
+        self._calendar_look()
         if self._registry.is_awaited:
             return
         if self._clock.kind == "manual":
@@ -55,17 +80,25 @@ class TradingDay:
                 if isinstance(act, control.DayOpen) and self._open_hindrance() is not None:
                     return
                 self._clock.not_before(self._timer.queued_done())
-                self._run_controls([act])
+                self._run_controls([self._agreed(act)])
             self._clock.not_before(self._timer.target_ns)
             return
         act = self._timer.due(self._machine, self._clock.now_ns())
         if act is None or (isinstance(act, control.DayOpen) and self._open_hindrance() is not None):
             return
-        self._run_controls([act])
+        self._run_controls([self._agreed(act)])
 
-    def open_day(self, text: str) -> control.DayOpen:
-        """Return the act that opens the day `text` (ISO 8601); FrameError if it may not open."""
+    def open_day(self, text: str) -> control.DayOpen | None:
+        """Return the act that opens the day `text` (ISO 8601); None if it is open already.
+
+        Raises
+        ------
+        FrameError
+            It may not open yet.
+        """
         date = date_parse(text)
+        if self._machine.core.day_is_open and self._machine.core.trading_date == date_number(date):
+            return None
         reason = self._open_hindrance()
         if reason is not None:
             raise FrameError(expected="the registry's confirmation", came=reason, where="registry")
@@ -76,16 +109,39 @@ class TradingDay:
                 raise FrameError(expected="a date within 1970 and 2116", came=text, where="date")
             if self._machine.refusal(act) is None:
                 self._clock.not_before(midnight_ns)
-        return act
+        return self._agreed(act)
 
-    def close_day(self) -> control.DayClose:
-        """Return the act that closes the day."""
+    def close_day(self) -> control.DayClose | None:
+        """Return the act that closes the day; None if none is open."""
         # The registry must first say how much of the settlement stream it has seen.
         if self._registry.is_awaited:
             raise FrameError(
                 expected="the registry's answer", came=AWAITING_REGISTRY, where="registry"
             )
-        return control.DayClose()
+        return control.DayClose() if self._machine.core.day_is_open else None
+
+    def unconfirmed_date(self) -> int:
+        """Return the last day, which the registry has not confirmed; FrameError if it has."""
+        core = self._machine.core
+        if core.day_is_open or core.trading_date <= self._machine.confirmed_date:
+            came = f"{core.trading_date}, {'open' if core.day_is_open else 'confirmed'}"
+            raise FrameError(expected="a closed, unconfirmed day", came=came, where="override")
+        return core.trading_date
+
+    def override(self, date: int, *, by: str, second: str, why: str) -> None:
+        """Let the day after `date` open without the registry's confirmation, once it is due.
+
+        Kept in memory only: a venue that starts again asks the two persons again.
+
+        Notes
+        -----
+        Rules: CEA-STL-03, CEA-OPR-02.
+        """
+        if self.unconfirmed_date() != date:
+            raise FrameError(
+                expected=f"{self.unconfirmed_date()}", came=f"{date}", where="override"
+            )
+        self._override = _Override(date, by, second, why)
 
     def clock_move(self, text: str) -> None:
         """Move a manual clock to `text` (ISO 8601); what falls due on the way happens in order."""
@@ -104,6 +160,29 @@ class TradingDay:
             return AWAITING_REGISTRY
         core, last = self._machine.core, self._machine.core.trading_date
         waits = self._config.wait_for_confirmation and not core.day_is_open
-        if waits and last > self._machine.confirmed_date:
+        overridden = self._override is not None and self._override.date == last
+        if waits and last > self._machine.confirmed_date and not overridden:
             return f"the registry has not confirmed {last}"
         return None
+
+    def _agreed(self, act: control.Control) -> control.Control:
+        """Name the two persons in an opening that only their consent makes possible."""
+        agreed = self._override
+        if not isinstance(act, control.DayOpen) or agreed is None:
+            return act
+        last = self._machine.core.trading_date
+        if agreed.date != last or last <= self._machine.confirmed_date:
+            return act
+        return msgspec.structs.replace(act, by=agreed.by, second=agreed.second, why=agreed.why)
+
+    def _today(self) -> date:
+        return time_from_ns(self._clock.now_ns()).date()
+
+    def _calendar_look(self) -> None:
+        """Warn once a day while the calendar's end is near."""
+        today = self._today()
+        if today == self._calendar_looked_on:
+            return
+        self._calendar_looked_on = today
+        if self.calendar_warning is not None:
+            log.warning("calendar", warning=self.calendar_warning)

@@ -1,0 +1,120 @@
+"""Who may act upon a daemon: names, keys and roles, as both daemons' settings give them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from cea_exchange.protocol.control import Name
+from cea_exchange.protocol.security import (
+    SecurityError,
+    key_check,
+    public_key_load,
+    public_key_read,
+    secret_key_read,
+)
+
+
+class OperatorSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """One entry of ``[[operators]]``.
+
+    Attributes
+    ----------
+    name
+        The person's; what is journaled. One person may have several keys.
+    key
+        The public key, 40 z85 characters, or the file it is in, relative to the data folder.
+    role
+        ``operator`` may act; ``regulator`` may only look.
+    """
+
+    name: Name
+    key: Annotated[str, msgspec.Meta(min_length=1)]
+    role: Literal["operator", "regulator"] = "operator"
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """Who a key of the admin socket stands for."""
+
+    name: str
+    key: str
+    role: str = "operator"
+
+    @property
+    def may_act(self) -> bool:
+        """Whether it may do more than look."""
+        return self.role == "operator"
+
+
+def operators_by_key(
+    settings: tuple[OperatorSetting, ...], admin_keys: tuple[str, ...] | None, data: Path
+) -> dict[str, Operator]:
+    """Return the operators of a daemon's settings by public key.
+
+    Parameters
+    ----------
+    settings
+        The entries of ``[[operators]]``.
+    admin_keys
+        Keys of one more operator, named ``admin``; None takes the one in ``DIR/keys/admin.public``
+        where there are no entries.
+    data
+        The data folder.
+
+    Raises
+    ------
+    SecurityError
+        A key file can't be read, a key stands for two, or a person has two roles.
+
+    Notes
+    -----
+    Rules: CEA-OPR-01.
+    """
+    if admin_keys is None:
+        admin_keys = () if settings else (public_key_load(data / "keys", "admin"),)
+    settings += tuple(OperatorSetting(name="admin", key=key) for key in admin_keys)
+    found: dict[str, Operator] = {}
+    roles: dict[str, str] = {}
+    for setting in settings:
+        key = _public_key(setting.key, data)
+        if key in found:
+            names = f"{found[key].name} and {setting.name}"
+            raise SecurityError(f"operators: expected a key for each, came one for {names}")
+        if roles.setdefault(setting.name, setting.role) != setting.role:
+            raise SecurityError(f"operators: expected one role for {setting.name}, came two")
+        found[key] = Operator(setting.name, key, setting.role)
+    return found
+
+
+def _public_key(text: str, data: Path) -> str:
+    try:
+        key_check(text, "operators")
+    except ValueError:
+        return public_key_read(data / text)
+    return text
+
+
+def two_operators(
+    operators: dict[str, Operator], first: Path, second: Path
+) -> tuple[Operator, Operator]:
+    """Return the two persons whose secret keys are in two files.
+
+    Raises
+    ------
+    SecurityError
+        A file holds no secret key, its public half is no operator's, or both are one person's.
+
+    Notes
+    -----
+    Whoever has the secret key is the person, as on the admin socket. Rules: CEA-OPR-02.
+    """
+    found = []
+    for path in (first, second):
+        operator = operators.get(secret_key_read(path).public)
+        if operator is None or not operator.may_act:
+            came = "a stranger's" if operator is None else f"the {operator.role}'s {operator.name}"
+            raise SecurityError(f"{path}: expected an operator's secret key, came {came}")
+        found.append(operator)
+    if found[0].name == found[1].name:
+        raise SecurityError(f"{second}: expected another person's key, came {found[0].name}'s too")
+    return found[0], found[1]

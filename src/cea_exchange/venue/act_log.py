@@ -1,0 +1,77 @@
+"""The operators' acts as the journal has them: read from any data folder, running or not."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
+from cea_exchange.protocol import control
+
+
+class LoggedAct(msgspec.Struct, frozen=True, kw_only=True):
+    """One act of an operator.
+
+    Attributes
+    ----------
+    seq
+        Its place in the journal.
+    at
+        The venue's time, ISO 8601.
+    by, second
+        Who; `second` is empty where one person was enough.
+    what, fields
+        The command and what it says.
+    why
+        The operator's words.
+    """
+
+    seq: int
+    at: str
+    by: str
+    second: str
+    what: str
+    fields: dict[str, Any]
+    why: str
+
+    def sentence(self) -> str:
+        """Return the act as a line for a person."""
+        who = f"{self.by} and {self.second}" if self.second else self.by
+        said = " ".join(f"{name}={value}" for name, value in self.fields.items())
+        why = f': "{self.why}"' if self.why else ""
+        return f"{self.at}  {who}  {self.what} {said}".rstrip() + why
+
+
+def acts_read(data: Path | str) -> Iterator[LoggedAct]:
+    """Yield all that operators did, oldest first. Changes nothing.
+
+    Raises
+    ------
+    JournalError
+        The journal is damaged.
+    OSError
+        There is none.
+    """
+    directory = Path(data) / "journal"
+    if not directory.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is none", str(directory))
+    # The last frame of a running venue may be half written: it is left out, as a restart would.
+    reader = SegmentReader(directory, storage=OsStorage(), cut_torn_tail=True)
+    for frame in reader.frames():
+        if frame.kind != FrameKind.CONTROL:
+            continue
+        message = control.control_decode(frame.payload)
+        if isinstance(message, control.Act) and message.by:
+            fields = msgspec.to_builtins(message)
+            yield LoggedAct(
+                seq=frame.first_seq,
+                at=time_from_ns(frame.time_ns).isoformat(),
+                by=fields.pop("by"),
+                second=fields.pop("second", ""),
+                what=fields.pop("t"),
+                why=fields.pop("why"),
+                fields={n: v for n, v in fields.items() if n != "at_ns" and v is not None},
+            )

@@ -1,0 +1,76 @@
+"""What operators and regulators may look at: the day's statistics, positions, sessions."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from cea_exchange.protocol.framing import FrameError
+from cea_exchange.venue.sessions import Session
+from cea_exchange.venue.state_machine import VenueStateMachine
+
+
+def statistics(machine: VenueStateMachine) -> dict[str, Any]:
+    """Return each product's prices (fen) and listed totals of the day."""
+    core = machine.core
+    products = {}
+    for index, name in enumerate(machine.product_names):
+        product = core.product(index)
+        products[name] = {
+            field: value if isinstance(value, bool) else int(value)
+            for field, value in product.items()
+            if field != "amount"
+        }
+        # A day's amount may exceed the 64 bits that MessagePack has.
+        products[name]["amount"] = str(product["amount"])
+    return {"trading_date": int(core.trading_date), "products": products}
+
+
+def position(machine: VenueStateMachine, account: str) -> dict[str, Any]:
+    """Return what an account has at the venue; FrameError if there is no such account."""
+    index = account_known(machine, account)
+    core = machine.core
+    held = core.account(index)
+    holdings = {
+        machine.product_names[product]: dict(
+            zip(("tonnes", "locked", "bought_today"), map(int, figures), strict=True)
+        )
+        for product, figures in held.pop("holdings").items()
+    }
+    return {
+        "account": account,
+        "group": machine.account_groups[index],
+        **{field: v if isinstance(v, bool) else int(v) for field, v in held.items()},
+        "holdings": holdings,
+        "orders": [int(order_id) for order_id in core.orders_of(index)],
+        "report_seq": int(core.report_seq(index)),
+    }
+
+
+def sessions(
+    machine: VenueStateMachine, logged_on: Iterable[Session], now_s: float
+) -> dict[str, Any]:
+    """Return who is logged on, and for how many seconds each has been silent."""
+    return {
+        "sessions": [
+            {
+                "account": machine.account_names[session.account_index],
+                "operator_index": session.operator_index,
+                "key": session.key,
+                "silent_s": round(now_s - session.seen_s, 1),
+            }
+            for session in logged_on
+        ]
+    }
+
+
+def account_known(machine: VenueStateMachine, name: str) -> int:
+    """Return an account's index; FrameError if there is none of that name."""
+    index = machine.account_index(name)
+    if index >= len(machine.account_names):
+        raise FrameError(expected="an account", came=name, where="account")
+    return index
+
+
+def product_known(machine: VenueStateMachine, name: str | None) -> None:
+    """Refuse a product that there is not; None is the whole market."""
+    if name is not None and machine.product_index(name) >= len(machine.product_names):
+        raise FrameError(expected="a product", came=name, where="product")

@@ -1,0 +1,199 @@
+"""Operators at a running venue: who may do what, in whose name, and what takes two."""
+
+import pytest
+from venue_world import DATE, PRODUCT, enter, world_open
+
+from cea_exchange.domain.records import EventKind, Reason
+from cea_exchange.protocol.operators import OperatorSetting
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.act_log import acts_read
+from cea_exchange.venue.admin_client import AdminError, admin_ask
+
+OPERATORS = tuple(
+    OperatorSetting(name=name, key=f"keys/{file}.public", role=role)
+    for name, file, role in (
+        ("an", "an", "operator"),
+        ("an", "an2", "operator"),
+        ("bo", "bo", "operator"),
+        ("reg", "reg", "regulator"),
+    )
+)
+
+
+@pytest.fixture
+def world(tmp_path):
+    with world_open(tmp_path, operators=OPERATORS, admin_keys=()) as world:
+        for name in ("an", "an2", "bo", "reg"):
+            CurveKeys.new().save(tmp_path / "keys", name)
+        world.as_operator = lambda key, **request: admin_ask(tmp_path, request, key=key)
+        world.admin_key = "an"
+        yield world
+
+
+def refused(world, key, complaint, **request):
+    with pytest.raises(AdminError, match=complaint):
+        world.as_operator(key, **request)
+
+
+def test_a_regulator_looks_and_changes_nothing(world):
+    """CEA-OPR-01."""
+    world.listed()
+    bob = world.logged_on("bob")
+    bob.command(enter(1, "buy", 9700, 3))
+    bob.reports(2)
+    assert world.as_operator("reg", op="status")["orders_live"] == 1
+    held = world.as_operator("reg", op="position", account="bob")
+    assert (held["cash_locked"], len(held["orders"])) == (3 * 9700, 1)
+    assert held["holdings"][PRODUCT]["tonnes"] == 10**6
+    product = world.as_operator("reg", op="statistics")["products"][PRODUCT]
+    assert (product["reference_price"], product["volume"]) == (9749, 0)
+    (session,) = world.as_operator("reg", op="sessions")["sessions"]
+    assert session["account"] == "bob"
+    before = world.as_operator("reg", op="status")["command_seq"]
+    for request in (
+        {"op": "halt"},
+        {"op": "kill", "market": True, "why": "x"},
+        {"op": "clock", "at": "2024-12-31T15:00:00+08:00"},
+        {"op": "override", "why": "x"},
+        {"op": "approve", "number": 1},
+        {"op": "disconnect", "who": "bob"},
+        {"op": "stop"},
+    ):
+        refused(world, "reg", "an operator's key, came the regulator's reg", **request)
+    assert world.as_operator("reg", op="status")["command_seq"] == before
+    assert not world.as_operator("reg", op="status")["halted"]
+
+
+def test_who_when_and_why_are_in_the_journal(world):
+    """CEA-OPR-01."""
+    world.listed()
+    world.as_operator("an", op="halt", product=PRODUCT, why="news awaited")
+    world.as_operator("bo", op="resume", product=PRODUCT)
+    world.as_operator("an2", op="suspend", account="bob", why="court order 12")
+    halt, resume, suspend = acts_read(world.data)  # while the venue runs
+    assert halt.sentence() == (
+        f'2024-12-31T09:30:00+08:00  an  halt product={PRODUCT}: "news awaited"'
+    )
+    assert (resume.by, resume.what, resume.why) == ("bo", "resume", "")
+    assert (suspend.by, suspend.fields, suspend.why) == ("an", {"account": "bob"}, "court order 12")
+    world.stop()
+    assert list(acts_read(world.data)) == [halt, resume, suspend]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"op": "suspend", "account": "bob"},
+        {"op": "kill", "account": "bob"},
+        {"op": "reference_price", "product": PRODUCT, "price": 9000},
+        {"op": "bust", "trade_id": 1},
+        {"op": "override"},
+    ],
+)
+def test_what_hurts_needs_a_reason(world, request_):
+    """CEA-OPR-01."""
+    world.start()
+    world.ready()
+    refused(world, "an", "`why`", **request_)
+    refused(world, "an", "why", **request_, why=" ")
+    refused(world, "an", "why", **request_, why=201 * "x")
+    assert list(acts_read(world.data)) == []
+
+
+def test_acts_name_what_there_is(world):
+    world.listed()
+    for complaint, request in (
+        ("a product, came CEA99", {"op": "halt", "product": "CEA99"}),
+        ("an account, came eve", {"op": "suspend", "account": "eve", "why": "x"}),
+        ("an account, came eve", {"op": "position", "account": "eve"}),
+        ("an account, or the market, came neither", {"op": "kill", "why": "x"}),
+        ("came both", {"op": "kill", "account": "bob", "market": True, "why": "x"}),
+        (
+            "before the day's first listed phase, came listed",
+            {"op": "reference_price", "product": PRODUCT, "price": 9000, "why": "x"},
+        ),
+    ):
+        refused(world, "an", complaint, **request)
+    assert list(acts_read(world.data)) == []
+
+
+def test_acts_happen_once_however_often_they_are_asked(world):
+    world.listed()
+    alice = world.logged_on("alice")
+    alice.command(enter(1, "buy", 9700))
+    alice.reports(2)
+    first = world.admin(op="kill", account="alice", why="runaway")
+    reports = alice.reports(2)
+    canceled = reports[reports["kind"] == EventKind.ORDER_CANCELED]
+    assert canceled["reason"].tolist() == [Reason.KILLED]
+    again = world.admin(op="kill", account="alice", why="runaway")
+    assert (again["orders_live"], again["event_seq"]) == (0, first["event_seq"])
+    halted = world.admin(op="halt")
+    assert world.admin(op="halt")["event_seq"] == halted["event_seq"]
+    opened = world.admin(op="open_day", date="2024-12-31")
+    assert opened["event_seq"] == halted["event_seq"]
+    closed = world.admin(op="close_day")
+    assert world.admin(op="close_day")["event_seq"] == closed["event_seq"]
+
+
+def test_a_disconnected_participant_may_log_on_again(world):
+    world.listed()
+    bob = world.logged_on("bob")
+    world.logged_on("alice")
+    assert world.admin(op="disconnect", who=world.keys["bob"].public)["ended"] == 1
+    assert bob.ask(op="heartbeat")["where"] == "session"
+    assert bob.ask(op="logon")["op"] == "logon"
+    assert world.admin(op="disconnect", who="bob", why="x")["ended"] == 1
+    assert world.admin(op="disconnect", who="nobody")["ended"] == 0
+    assert world.admin(op="status")["sessions"] == 1
+
+
+def next_day_waits(world):
+    world.listed()
+    status = world.admin(op="clock", at="2025-01-02T09:45:00+08:00")
+    assert (status["trading_date"], status["changes_pending"]) == (DATE, 2)
+
+
+def test_two_persons_open_a_day_without_the_registry(world):
+    """CEA-OPR-02, CEA-STL-03: both names are journaled with the opening."""
+    next_day_waits(world)
+    number = world.as_operator("an", op="override", why="registry back at noon")["proposal"]
+    (proposal,) = world.as_operator("reg", op="proposals")["proposals"]
+    assert (proposal["number"], proposal["by"]) == (number, "an")
+    refused(world, "an", "another person than an", op="approve", number=number)
+    refused(world, "an2", "another person than an", op="approve", number=number)
+    refused(world, "bo", "a proposal that waits", op="approve", number=number + 1)
+    assert world.admin(op="status")["trading_date"] == DATE
+    world.as_operator("bo", op="approve", number=number)
+    world.until(lambda: world.admin(op="status")["phase"] == "listed")
+    (opened,) = acts_read(world.data)
+    assert (opened.what, opened.by, opened.second) == ("day_open", "an", "bo")
+    assert (opened.why, opened.fields) == ("registry back at noon", {"date": 20250102})
+    refused(world, "an", "a closed, unconfirmed day", op="override", why="x")
+
+
+def test_a_rejected_override_opens_nothing_and_a_restart_drops_proposals(world):
+    """CEA-OPR-02."""
+    next_day_waits(world)
+    number = world.admin(op="override", why="x")["proposal"]
+    assert "20241231" in world.as_operator("bo", op="reject", number=number)["what"]
+    refused(world, "bo", "a proposal that waits", op="approve", number=number)
+    number = world.admin(op="override", why="x")["proposal"]
+    world.stop()
+    world.start()
+    world.ready()
+    refused(world, "bo", "a proposal that waits", op="approve", number=number)
+    assert world.admin(op="proposals")["proposals"] == []
+    assert world.admin(op="status")["trading_date"] == DATE
+    assert list(acts_read(world.data)) == []
+
+
+def test_an_override_is_for_one_day(world):
+    """CEA-OPR-02: the day after the next waits again."""
+    next_day_waits(world)
+    number = world.admin(op="override", why="x")["proposal"]
+    world.as_operator("bo", op="approve", number=number)
+    world.until(lambda: world.admin(op="status")["phase"] == "listed")
+    status = world.admin(op="clock", at="2025-01-03T09:45:00+08:00")
+    assert (status["trading_date"], status["changes_pending"]) == (20250102, 2)
+    refused(world, "an", "has not confirmed 20250102", op="open_day", date="2025-01-03")
