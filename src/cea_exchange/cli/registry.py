@@ -25,6 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("serve")(serve)
     group.command("status")(status)
     group.command("reconcile")(reconcile)
+    group.command("adopt")(adopt)
     app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
 
 
@@ -73,6 +74,57 @@ def status(
             page_show(lambda: registry_ask(data, {"op": "status"}), registry_page, watch)
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
+
+
+def adopt(
+    config: Annotated[Path, typer.Option("--config", help="The registry's settings (TOML).")],
+    data: Data,
+    first: Annotated[Path, typer.Option("--first", help="A first operator's secret key file.")],
+    second: Annotated[Path, typer.Option("--second", help="Another operator's.")],
+    why: Annotated[str, typer.Option("--why", help="The reason; it is kept.")],
+    out: Annotated[Path, typer.Option("--out", help="The statement's file, a new one.")],
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Let a new stream follow the last settled record, where the venue lost its journal.
+
+    The registry must not run. From then on it refuses the venue of before; `venue adopt` begins
+    the new one from the statement. See protocol/adoption.md.
+
+    Example: cea-exchange registry adopt --config registry.toml --data DIR
+    --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
+    """
+    import time
+
+    from cea_exchange.protocol.adoption import AdoptionError
+    from cea_exchange.protocol.operators import two_operators
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.registry.adoption import adopt as adopt_stream
+    from cea_exchange.registry.config import config_load
+    from cea_exchange.registry.store import Store, StoreError
+
+    try:
+        operators = config_load(config).operators_by_key(data)
+        persons = two_operators(operators, first, second)
+        with Store.open(data) as store:
+            statement = adopt_stream(
+                store, out, first=persons[0], second=persons[1], why=why, at_ns=time.time_ns()
+            )
+    except (AdoptionError, ConfigError, SecurityError, StoreError) as error:
+        raise CommandError(str(error)) from error
+    told = {
+        "old_log_id": statement.old_log_id,
+        "log_id": statement.log_id,
+        "last_seq": statement.state.settlement_seq,
+        "trading_date": statement.state.trading_date,
+        "holdings_hash": f"{statement.holdings_hash:016x}",
+        "statement": str(out),
+    }
+    if json:
+        typer.echo(msgspec.json.encode(told).decode())
+        return
+    for field, value in told.items():
+        typer.echo(f"{field:16} {value}")
 
 
 def reconcile(

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     looks = (status, statistics, position, sessions, proposals, log)
     acts = (halt, resume, suspend, reinstate, kill, reference_price, disconnect)
-    of_two = (bust, override, approve, reject)
+    of_two = (bust, override, approve, reject, adopt)
     days = (clock, phase, open_day, close_day)
     for command in (serve, *looks, *acts, *of_two, *days, stop):
         group.command(command.__name__.replace("_", "-"))(command)
@@ -131,7 +131,13 @@ def proposals(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     _ask(data, key, {"op": "proposals"}, json)
 
 
-def log(data: Data, json: Json = False) -> None:
+def log(
+    data: Data,
+    archive: Annotated[
+        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Print the operators' acts in the journal: when, who, what, why. Changes nothing.
 
     Works on the folder of a venue that runs or not.
@@ -142,7 +148,7 @@ def log(data: Data, json: Json = False) -> None:
     from cea_exchange.venue.act_log import acts_read
 
     try:
-        for act in acts_read(data):
+        for act in acts_read(data, archive):
             typer.echo(msgspec.json.encode(act).decode() if json else act.sentence())
     except JournalError as error:
         raise CheckFailed(str(error)) from error
@@ -283,6 +289,53 @@ def reject(
     Example: cea-exchange venue reject 831442 --data DIR --key bo
     """
     _ask(data, key, {"op": "reject", "number": number, "why": why}, json)
+
+
+def adopt(
+    statement: Annotated[Path, typer.Argument(help="The file that `registry adopt` wrote.")],
+    config: Annotated[Path, typer.Option("--config", help="The venue's settings (TOML).")],
+    data: Data,
+    first: Annotated[Path, typer.Option("--first", help="A first operator's secret key file.")],
+    second: Annotated[Path, typer.Option("--second", help="Another operator's.")],
+    why: Why,
+    json: Json = False,
+) -> None:
+    """Begin another life from what the registry holds, where the journal lost acknowledged work.
+
+    The venue must not run. Balances are the registry's, no orders rest, numbers go on; the old
+    journal and event store are put aside, not deleted. See protocol/adoption.md.
+
+    Example: cea-exchange venue adopt statement --config venue.toml --data DIR
+    --first an.secret --second bo.secret --why "disk lost on 12 May"
+    """
+    from cea_exchange.domain.profile import ProfileError
+    from cea_exchange.journal import FolderInUse, FolderLock, JournalError, JournalFull
+    from cea_exchange.protocol.adoption import AdoptionError, statement_read
+    from cea_exchange.protocol.operators import two_operators
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.venue.adoption import adopt as adopt_statement
+    from cea_exchange.venue.config import config_load
+
+    try:
+        settings = config_load(config)
+        persons = two_operators(settings.operators_by_key(data), first, second)
+        with FolderLock(data, "venue.lock"):
+            read = statement_read(statement)
+            adopted = adopt_statement(
+                data, settings, read, first=persons[0], second=persons[1], why=why
+            )
+    except (AdoptionError, ConfigError, FolderInUse, ProfileError, SecurityError) as error:
+        raise CommandError(str(error)) from error
+    except (JournalError, JournalFull) as error:
+        raise CheckFailed(f"nothing was adopted: {error}") from error
+    if json:
+        typer.echo(msgspec.json.encode(adopted).decode())
+        return
+    for field, value in msgspec.structs.asdict(adopted).items():
+        if isinstance(value, list):
+            value = ", ".join(map(str, value)) or "none"
+        typer.echo(f"{field:16} {value}")
 
 
 # -- The day and the daemon -----------------------------------------------------------------------

@@ -78,7 +78,11 @@ def _ledger_check(data: Path, result: VerifyResult) -> Reconciliation | None:
             raise CheckFailed(
                 f"sequence 1: log_id must be {result.log_id}, the registry settles {store.log_id}"
             )
-        rows = store.execute("SELECT record FROM settlement_records ORDER BY settlement_seq")
+        rows = store.execute(
+            "SELECT record FROM settlement_records WHERE settlement_seq > ?"
+            " ORDER BY settlement_seq",
+            (result.settlement_base,),
+        )
         recorded = b"".join(record for (record,) in rows)
     if len(recorded) % EVENT_DTYPE.itemsize:
         raise CheckFailed("sequence 1: the registry's settlement records are no Event records")

@@ -393,6 +393,11 @@ class OrderSession:
         self.products = {entry["product"]: entry for entry in message["products"]}
         self.trading_date = message["trading_date"]
         self.phase = _phase(message["phase"])
+        if self.log_id not in (None, message["log_id"]):
+            # An adopted venue: another life, of which there are no reports yet. What is still
+            # unanswered is of a day that is over, and the venue refuses it by its date.
+            self.report_seq = None
+            self._early.clear()
         self.log_id = message["log_id"]
         self._client_order_id = max(self._client_order_id, message["last_client_order_id"])
         if self.report_seq is None:
@@ -422,6 +427,9 @@ class OrderSession:
     def _refused(self, message: dict) -> None:
         """Log on again where the session was forgotten; keep what was refused only for now."""
         where = message.get("where")
+        if where == "replay":
+            # They will never come; waiting for them would be for ever.
+            raise SessionError(f"expected {message['expected']}, came {message['came']}")
         if self.state is SessionState.LOGGING_ON:
             # What was sent before the logon is refused for want of a session; that is no answer.
             if where != "session":

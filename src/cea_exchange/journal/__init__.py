@@ -12,6 +12,8 @@ from cea_exchange.journal.event_store import (
     EVENT_ROW_BYTES,
     EventRows,
     EventStore,
+    event_base_read,
+    event_rows_each,
     event_rows_read,
 )
 from cea_exchange.journal.folder_lock import FolderLock
@@ -57,6 +59,8 @@ __all__ = [
     "TornTail",
     "archive_check",
     "archive_sealed",
+    "event_base_read",
+    "event_rows_each",
     "event_rows_read",
     "manifest_read",
     "read_frames",

@@ -6,6 +6,7 @@ memory: the journal will be the first to refuse work.
 """
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from cea_exchange.journal.errors import JournalError
@@ -23,7 +24,7 @@ EVENT_ROW_BYTES = 160
 EVENT_FILE_NAME = "events.rows"
 
 _MAGIC = b"CEAROWS\n"
-_HEADER = struct.Struct("<8sII16s28s")
+_HEADER = struct.Struct("<8sII16sQ20s")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _HEADER.size + _CRC.size
 _FORMAT_VERSION = 1
@@ -32,7 +33,7 @@ assert HEADER_BYTES == 64
 
 
 class EventStore:
-    """Rows 1, 2, ... of one width, in one file. Made by `EventStore.open`.
+    """Rows `base` + 1, `base` + 2, ... of one width, in one file. Made by `EventStore.open`.
 
     Attributes
     ----------
@@ -40,16 +41,21 @@ class EventStore:
         The journal the rows come from.
     row_bytes : int
         The width of a row.
+    base : int
+        Rows up to this one belong to another life of the venue; 0 but after an adoption.
     count : int
-        How many rows there are; row `count` is the last.
+        The last row's number; without another life it is how many there are.
     """
 
-    def __init__(self, file: StorageFile, *, log_id: str, row_bytes: int, count: int):
+    def __init__(
+        self, file: StorageFile, *, log_id: str, row_bytes: int, count: int, base: int = 0
+    ):
         self._file = file
         self._written = count
         self._waiting = b""
         self.log_id = log_id
         self.row_bytes = row_bytes
+        self.base = base
         self.count = count
 
     @classmethod
@@ -58,11 +64,12 @@ class EventStore:
         directory: Path | str,
         *,
         log_id: str,
+        base: int = 0,
         row_bytes: int = EVENT_ROW_BYTES,
         file_name: str = EVENT_FILE_NAME,
         storage: Storage | None = None,
     ) -> "EventStore":
-        """Open the store in a folder, or begin one; a torn last row is cut.
+        """Open the store in a folder; a torn last row is cut. One that begins, begins after `base`.
 
         Raises
         ------
@@ -78,13 +85,13 @@ class EventStore:
         if path.name + DRAFT_SUFFIX in names:
             storage.remove(path.with_name(path.name + DRAFT_SUFFIX))
         if path.name not in names:
-            file = create_whole(storage, path, _header_encode(log_id, row_bytes))
-            return cls(file, log_id=log_id, row_bytes=row_bytes, count=0)
+            file = create_whole(storage, path, _header_encode(log_id, row_bytes, base))
+            return cls(file, log_id=log_id, row_bytes=row_bytes, count=base, base=base)
         file = storage.open(path)
         head = file.read(0, HEADER_BYTES)
-        _header_check(head, log_id=log_id, row_bytes=row_bytes, file_name=file_name)
-        count = (file.size() - HEADER_BYTES) // row_bytes
-        store = cls(file, log_id=log_id, row_bytes=row_bytes, count=count)
+        base = _header_check(head, log_id=log_id, row_bytes=row_bytes, file_name=file_name)
+        count = base + (file.size() - HEADER_BYTES) // row_bytes
+        store = cls(file, log_id=log_id, row_bytes=row_bytes, count=count, base=base)
         store.truncate(count)
         return store
 
@@ -107,9 +114,11 @@ class EventStore:
         return first
 
     def read(self, first: int, count: int) -> bytes:
-        """Return up to `count` rows from row `first` (the first row is 1); fewer at the end."""
-        if first < 1 or count < 0:
-            raise ValueError(f"first must be at least 1 and count 0, were {first} and {count}")
+        """Return up to `count` rows from row `first`, above `base`, on; fewer at the end."""
+        if first <= self.base or count < 0:
+            raise ValueError(
+                f"first must be above {self.base} and count at least 0, were {first} and {count}"
+            )
         end = min(first + count, self.count + 1)
         if end <= first:
             return b""
@@ -138,9 +147,9 @@ class EventStore:
         return self._written
 
     def truncate(self, count: int) -> None:
-        """Keep the first `count` rows."""
-        if not 0 <= count <= self.count:
-            raise ValueError(f"count must be within 0..{self.count}, was {count}")
+        """Keep the rows up to row `count`."""
+        if not self.base <= count <= self.count:
+            raise ValueError(f"count must be within {self.base}..{self.count}, was {count}")
         self._waiting = self._waiting[: max(0, count - self._written) * self.row_bytes]
         self._written = min(count, self._written)
         self._file.truncate(self._offset(self._written + 1))
@@ -168,21 +177,22 @@ class EventStore:
         self.close()
 
     def _offset(self, row: int) -> int:
-        return HEADER_BYTES + (row - 1) * self.row_bytes
+        return HEADER_BYTES + (row - 1 - self.base) * self.row_bytes
 
 
 class EventRows:
     """The rows of a store as they were at one moment, for reading only."""
 
-    def __init__(self, data: bytes, *, row_bytes: int):
+    def __init__(self, data: bytes, *, row_bytes: int, base: int = 0):
         self._data = memoryview(data)
         self.row_bytes = row_bytes
-        self.count = max(0, len(data) - HEADER_BYTES) // row_bytes
+        self.base = base
+        self.count = base + max(0, len(data) - HEADER_BYTES) // row_bytes
 
     def read(self, first: int, count: int) -> memoryview:
-        """Return up to `count` rows from row `first` (the first row is 1); fewer at the end."""
+        """Return up to `count` rows from row `first`, above `base`, on; fewer at the end."""
         count = max(0, min(count, self.count - first + 1))
-        start = HEADER_BYTES + (first - 1) * self.row_bytes
+        start = HEADER_BYTES + (first - 1 - self.base) * self.row_bytes
         return self._data[start : start + count * self.row_bytes]
 
 
@@ -195,6 +205,8 @@ def event_rows_read(
 ) -> EventRows:
     """Return all whole rows of a store without touching it; none if there is no store.
 
+    Whose base they have is for the caller to compare.
+
     Raises
     ------
     JournalError
@@ -205,24 +217,54 @@ def event_rows_read(
     if EVENT_FILE_NAME not in storage.names(directory):
         return EventRows(b"", row_bytes=row_bytes)
     data = storage.read(directory / EVENT_FILE_NAME)
-    _header_check(data[:HEADER_BYTES], log_id=log_id, row_bytes=row_bytes)
-    return EventRows(data, row_bytes=row_bytes)
+    base = _header_check(data[:HEADER_BYTES], log_id=log_id, row_bytes=row_bytes)
+    return EventRows(data, row_bytes=row_bytes, base=base)
 
 
-def _header_encode(log_id: str, row_bytes: int) -> bytes:
-    head = _HEADER.pack(_MAGIC, _FORMAT_VERSION, row_bytes, bytes.fromhex(log_id), bytes(28))
+def event_base_read(directory: Path | str, *, log_id: str) -> int:
+    """Return behind which row a store begins; JournalError if there is none, or it is damaged."""
+    try:
+        with (Path(directory) / EVENT_FILE_NAME).open("rb") as file:
+            head = file.read(HEADER_BYTES)
+    except OSError as error:
+        raise JournalError(EVENT_FILE_NAME, 1, f"can't be read: {error.strerror}") from error
+    return _header_check(head, log_id=log_id, row_bytes=EVENT_ROW_BYTES)
+
+
+def event_rows_each(
+    directory: Path | str, *, log_id: str, rows_max: int = 65_536
+) -> Iterator[bytes]:
+    """Yield all whole rows of a store, some at a time, without touching it.
+
+    Raises
+    ------
+    JournalError
+        If there is none, the header is damaged, or the store belongs to another journal or width.
+    """
+    try:
+        with (Path(directory) / EVENT_FILE_NAME).open("rb") as file:
+            _header_check(file.read(HEADER_BYTES), log_id=log_id, row_bytes=EVENT_ROW_BYTES)
+            while rows := file.read(rows_max * EVENT_ROW_BYTES):
+                yield rows[: len(rows) // EVENT_ROW_BYTES * EVENT_ROW_BYTES]
+    except OSError as error:
+        raise JournalError(EVENT_FILE_NAME, 1, f"can't be read: {error.strerror}") from error
+
+
+def _header_encode(log_id: str, row_bytes: int, base: int) -> bytes:
+    head = _HEADER.pack(_MAGIC, _FORMAT_VERSION, row_bytes, bytes.fromhex(log_id), base, bytes(20))
     return head + _CRC.pack(crc32c(head))
 
 
 def _header_check(
     data: bytes, *, log_id: str, row_bytes: int, file_name: str = EVENT_FILE_NAME
-) -> None:
+) -> int:
+    """Return the base that a sound header names."""
     if len(data) < HEADER_BYTES:
         raise JournalError(file_name, 1, "the event store's header is incomplete")
     head = data[: _HEADER.size]
     if _CRC.unpack_from(data, _HEADER.size)[0] != crc32c(head):
         raise JournalError(file_name, 1, "the event store header's CRC-32C is wrong")
-    magic, version, width, found_id, _ = _HEADER.unpack(head)
+    magic, version, width, found_id, base, _ = _HEADER.unpack(head)
     if magic == _MAGIC and version != _FORMAT_VERSION:
         raise JournalError(
             file_name, 1, f"event store format {_FORMAT_VERSION} is supported, was {version}"
@@ -235,3 +277,4 @@ def _header_check(
         raise JournalError(
             file_name, 1, f"log_id must be {log_id}, the event store's is {found_id.hex()}"
         )
+    return base

@@ -23,6 +23,9 @@ TIME_NS_MAX = 2**62
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Time = Annotated[int, msgspec.Meta(ge=0, le=TIME_NS_MAX)]
 Amount = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+Holding = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+Index = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
+LogId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
@@ -226,6 +229,94 @@ class ReferencePriceSet(Act):
     price: Fen
 
 
+class AdoptedProduct(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A product as an adopted venue begins with it; its index is its rank."""
+
+    product: Name
+    reference_price: Fen
+
+
+class AdoptedAccount(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """An account as an adopted venue begins with it; its index is its rank.
+
+    Attributes
+    ----------
+    cash
+        In fen.
+    holdings
+        Product index and tonnes, ascending, none of them zero.
+    report_seq
+        The last number that one of its reports may have had.
+    suspended
+        Whether it was, as far as the venue's own papers say.
+    """
+
+    account: Name
+    group: str
+    cash: Holding
+    holdings: tuple[tuple[Index, Holding], ...]
+    report_seq: Count
+    suspended: bool = False
+
+
+class AdoptedKey(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """A key in force."""
+
+    key: Key
+    account_index: Index
+    operator_index: OperatorIndex
+    role: Role
+
+
+class AdoptedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an adopted venue goes on from: the registry's holdings, and numbers.
+
+    Attributes
+    ----------
+    settlement_seq
+        The last record that the registry settled; the next one follows it.
+    feed_seq, feed_last
+        The last item of the registry's feed that is in here, and what it said.
+    trading_date
+        The last day; it is over, whatever phase it was in.
+    trade_id, order_id, event_seq, market_data_seq, command_seq
+        The last ones that may have been given; the next lie beyond.
+    """
+
+    settlement_seq: Count
+    feed_seq: Count
+    feed_last: FeedCommand | None
+    trading_date: Annotated[int, msgspec.Meta(ge=0, le=9999_12_31)]
+    trade_id: Count
+    order_id: Count
+    event_seq: Count
+    market_data_seq: Count
+    command_seq: Count
+    products: tuple[AdoptedProduct, ...]
+    accounts: tuple[AdoptedAccount, ...]
+    keys: tuple[AdoptedKey, ...]
+
+
+class Adopt(ActOfTwo):
+    """The first message of a journal that takes another's place; see protocol/adoption.md.
+
+    Attributes
+    ----------
+    old_log_id
+        Of the journal whose work was lost.
+    kept
+        The folder in the data folder where that journal and its event store lie, as found.
+    registry_by, registry_second
+        Who let the registry follow this journal from `state` on.
+    """
+
+    old_log_id: LogId
+    kept: Name
+    registry_by: Who
+    registry_second: Who
+    state: AdoptedState
+
+
 class Checkpoint(Control):
     """Hashes of the state so far; replay recomputes and compares them."""
 
@@ -271,6 +362,7 @@ AnyControl = (
     | TradeBust
     | SessionLost
     | ReferencePriceSet
+    | Adopt
     | Checkpoint
     | SettlementConfirmed
     | LagLevelSet

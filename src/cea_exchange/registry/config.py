@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
 
@@ -25,8 +26,11 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         File in which the venue says where it listens; ``DIR/venue/endpoints.json`` if left out.
     venue_public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
+    operators
+        Who may act over the admin socket, and adopt; see `OperatorSetting`.
     admin_keys
-        Operators' keys, z85 text; the one in ``DIR/keys/admin.public`` if left out.
+        Keys of one more operator, named ``admin``. Without these and without `operators`, the key
+        in ``DIR/keys/admin.public``.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     """
@@ -37,7 +41,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     replay: Address | None = None
     venue_endpoints: str | None = None
     venue_public_key: str | None = None
-    admin_keys: list[str] | None = None
+    operators: tuple[OperatorSetting, ...] = ()
+    admin_keys: tuple[str, ...] | None = None
     metrics: MetricsAddress | None = None
 
     def __post_init__(self) -> None:
@@ -52,11 +57,14 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         """Return the venue's public key."""
         return self.venue_public_key or public_key_load(data / "keys", "venue")
 
-    def operators(self, data: Path) -> frozenset[str]:
+    def operators_by_key(self, data: Path) -> dict[str, Operator]:
+        """Return who may act, or look where there is something to look at, by public key."""
+        return operators_by_key(self.operators, self.admin_keys, data)
+
+    def acting_keys(self, data: Path) -> frozenset[str]:
         """Return the public keys that may act over the admin socket."""
-        if self.admin_keys is not None:
-            return frozenset(self.admin_keys)
-        return frozenset({public_key_load(data / "keys", "admin")})
+        operators = self.operators_by_key(data).values()
+        return frozenset(operator.key for operator in operators if operator.may_act)
 
     def endpoints_file(self, data: Path) -> Path:
         """Return the file in which the venue says where it listens."""

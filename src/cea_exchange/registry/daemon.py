@@ -169,7 +169,7 @@ class RegistryDaemon:
         self._data = Path(data)
         keys = CurveKeys.load(self._data / "keys", "registry")
         self._venue_key = config.venue_key(self._data)
-        self._operators = config.operators(self._data)
+        self._operators = config.acting_keys(self._data)
         self._store = Store.open(self._data)
         self._registry = Registry(self._store)
         self._settlement = settlement_class(self._store)

@@ -45,8 +45,15 @@ class LoggedAct(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.at}  {who}  {self.what} {said}".rstrip() + why
 
 
-def acts_read(data: Path | str) -> Iterator[LoggedAct]:
+def acts_read(data: Path | str, archive: Path | None = None) -> Iterator[LoggedAct]:
     """Yield all that operators did, oldest first. Changes nothing.
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    archive
+        The journal's archive, if it is not in the data folder.
 
     Raises
     ------
@@ -59,7 +66,12 @@ def acts_read(data: Path | str) -> Iterator[LoggedAct]:
     if not directory.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is none", str(directory))
     # The last frame of a running venue may be half written: it is left out, as a restart would.
-    reader = SegmentReader(directory, storage=OsStorage(), cut_torn_tail=True)
+    reader = SegmentReader(
+        directory,
+        storage=OsStorage(),
+        cut_torn_tail=True,
+        archive=archive or Path(data) / "archive",
+    )
     for frame in reader.frames():
         if frame.kind != FrameKind.CONTROL:
             continue

@@ -26,6 +26,7 @@ from cea_exchange.journal import (
     OsStorage,
     SegmentReader,
     Snapshot,
+    event_base_read,
     snapshot_paths,
     snapshot_read,
 )
@@ -196,7 +197,7 @@ class _Copy:
     """Copies files of one folder to another, synced, and keeps their hashes."""
 
     def __init__(self, source: Path, target: Path) -> None:
-        self._source = source
+        self.source = source
         self.target = target
         self.files: list[BackupFile] = []
 
@@ -204,7 +205,7 @@ class _Copy:
         self, path: Path, *, source: Path | None = None, size: int | None = None
     ) -> BackupFile:
         """Copy a file, or its first `size` bytes."""
-        origin = source or self._source / path
+        origin = source or self.source / path
         total = left = origin.stat().st_size if size is None else size
         sha256 = hashlib.sha256()
         target = self._created(path)
@@ -255,8 +256,9 @@ def _snapshot_copy(copy: _Copy, snapshot: Snapshot, name: str) -> int:
     copy.file(Path("snapshots") / name)
     event_count = snapshot.header.event_count
     block_count = body_decode(snapshot.body).index["block_count"]
+    base = event_base_read(copy.source / "events", log_id=snapshot.header.log_id)
     for file_name, count, width in (
-        (EVENT_FILE_NAME, event_count, EVENT_ROW_BYTES),
+        (EVENT_FILE_NAME, event_count - base, EVENT_ROW_BYTES),
         (INDEX_FILE_NAME, block_count, BLOCK_BYTES),
     ):
         copy.file(Path("events") / file_name, size=HEADER_BYTES + count * width)

@@ -210,6 +210,18 @@ class OrderEntry:
                 self._beat(session)
                 return
             case ReportReplay(first=first, count=count):
+                bases = self._machine.report_bases
+                index = session.account_index
+                base = bases[index] if index < len(bases) else 0
+                if first <= base:
+                    # They are in the folder that was put aside, and of another log_id.
+                    error = FrameError(
+                        expected=f"reports from {base + 1} on, with which this log_id begins",
+                        came=str(first),
+                        where="replay",
+                    )
+                    self._send(self.gateway.refuse(message, error))
+                    return
                 self._reports_replay(session, first, count)
                 return
             case BookRequest(product=product):

@@ -16,6 +16,7 @@ import structlog
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import COMMAND_DTYPE
 from cea_exchange.journal import (
+    EVENT_FILE_NAME,
     EventStore,
     Frame,
     FrameKind,
@@ -35,7 +36,7 @@ from cea_exchange.journal.segment import (
     segment_name,
     segment_paths,
 )
-from cea_exchange.protocol.control import control_decode
+from cea_exchange.protocol.control import Adopt, control_decode
 from cea_exchange.venue.event_index import EventIndex
 from cea_exchange.venue.snapshots import body_decode
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -106,11 +107,12 @@ def recover(
     header = segment_header_read(paths[-1], storage)
     identity_check(paths[-1].name, header, identity)
     named = {"log_id": header.log_id, "storage": storage}
-    store = EventStore.open(directory / "events", **named)
+    base = _event_base(folder)
+    store = EventStore.open(directory / "events", base=base, **named)
     start = _newest_start(folder, header, store)
     if start is None:
         machine = VenueStateMachine(profile, core_class)
-        start = _Start(machine, EventIndex.open(directory / "events", **named), None, 0)
+        start = _Start(machine, EventIndex.open(directory / "events", **named), None, store.base)
     command_seq = start.machine.core.command_seq if start.point else 0
     tail = _replay(folder, start, _StoreCheck(store, start.event_count))
     return Recovered(start.machine, tail, start.index, store, command_seq)
@@ -123,6 +125,23 @@ def _nothing(folder: _Folder) -> Recovered:
     machine = VenueStateMachine(folder.profile, folder.core_class)
     tail = SegmentReader(folder.directory / "journal", storage=folder.storage).tail
     return Recovered(machine, tail, None, None, 0)
+
+
+def _event_base(folder: _Folder) -> int:
+    """Return behind which event a lost event store begins: an adoption goes on with numbers."""
+    if EVENT_FILE_NAME in folder.storage.names(folder.directory / "events"):
+        return 0
+    reader = SegmentReader(
+        folder.directory / "journal",
+        storage=folder.storage,
+        cut_torn_tail=True,
+        archive=folder.archive,
+    )
+    first = next(reader.frames(), None)
+    if first is None or first.kind != FrameKind.CONTROL:
+        return 0
+    message = control_decode(first.payload)
+    return message.state.event_seq if isinstance(message, Adopt) else 0
 
 
 # -- The newest good snapshot ----------------------------------------------------------------------

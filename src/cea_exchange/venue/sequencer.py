@@ -35,6 +35,9 @@ from cea_exchange.venue.snapshots import SnapshotBody, SnapshotPlan, SnapshotWri
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 CHECKPOINT_COMMANDS = 65_536
+ADOPTING_FOLDER = "adopting"
+"""In the data folder while `venue adopt` is at work; left behind if it was killed."""
+
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
 
@@ -118,6 +121,9 @@ class Sequencer:
             Replay comes to another state than a checkpoint recorded.
         """
         directory, storage = Path(directory), storage or OsStorage()
+        if storage.names(directory / ADOPTING_FOLDER):
+            reason = "an adoption was begun and not finished: adopt again"
+            raise JournalError(ADOPTING_FOLDER, 1, reason)
         identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
         found = recover(
             directory, profile, identity, core_class=core_class, storage=storage, archive=archive

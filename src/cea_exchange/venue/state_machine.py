@@ -22,6 +22,7 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.protocol import control
+from cea_exchange.venue.adopted_market import adopted_core, groups_of
 
 PRODUCT_UNDECLARED = PRODUCT_NONE - 1
 """An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
@@ -68,6 +69,8 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     halted_for_lag: bool
     busted: set[int]
     time_ns: int
+    settlement_base: int = 0
+    report_bases: list[int] = []
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -120,6 +123,9 @@ class VenueStateMachine:
         Ids of the trades that were busted, whether anything moved or not.
     time_ns : int
         The journaled time of what was applied last.
+    settlement_base, report_bases : int, list of int
+        Which settlement records, and which reports by account index, another life gave out; 0 and
+        empty but after an adoption.
     """
 
     def __init__(self, profile: Profile, core_class: type | None = None) -> None:
@@ -137,6 +143,8 @@ class VenueStateMachine:
         self.halted_for_lag = False
         self.busted: set[int] = set()
         self.time_ns = 0
+        self.settlement_base = 0
+        self.report_bases: list[int] = []
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -158,6 +166,7 @@ class VenueStateMachine:
             control.TradeBust: self._trade_bust,
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
+            control.Adopt: self._adopt,
             control.Checkpoint: self._checkpoint,
             control.SettlementConfirmed: self._settlement_confirmed,
             control.LagLevelSet: self._lag_level_set,
@@ -284,6 +293,8 @@ class VenueStateMachine:
                 return f"kill of account {name!r}, which is not declared"
             case control.TradeBust():
                 return self._bust_refusal(message)
+            case control.Adopt():
+                return self._adopt_refusal(message)
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
@@ -400,6 +411,38 @@ class VenueStateMachine:
 
     def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:
         return self.core.reference_price_set(self.product_index(act.product), act.price)
+
+    def _adopt_refusal(self, act: control.Adopt) -> str | None:
+        """An adoption begins a life, and two persons answer for it.
+
+        Rules: CEA-OPR-02.
+        """
+        if self.core.event_seq or self.core.command_seq or self.product_names or self.account_names:
+            return "adopt: expected as the first message of a journal"
+        if not act.by or not act.second or act.by == act.second:
+            return f"adopt: two persons must agree to it, were {act.by!r} and {act.second!r}"
+        if not act.why.strip():
+            return "adopt: a reason must be given"
+        return None
+
+    def _adopt(self, act: control.Adopt) -> None:
+        state = act.state
+        names = [product.product for product in state.products]
+        weights = self._composite_weights(names, state.trading_date)
+        self.core = adopted_core(type(self.core), self.profile.rules, state, weights)
+        self._products = {name: index for index, name in enumerate(names)}
+        self.product_names = names
+        self.account_names = [account.account for account in state.accounts]
+        self.account_groups = [account.group for account in state.accounts]
+        self._accounts = {name: index for index, name in enumerate(self.account_names)}
+        self._groups = groups_of(self.account_groups)
+        for key in state.keys:
+            self.keys[key.key] = KeyHolder(key.account_index, key.operator_index, key.role)
+        self.feed_seq, self.feed_last = state.feed_seq, state.feed_last
+        # The two persons answer for the day that was lost; no registry will confirm it.
+        self.confirmed_date, self.confirmed_seq = state.trading_date, state.settlement_seq
+        self.settlement_base = state.settlement_seq
+        self.report_bases = [account.report_seq for account in state.accounts]
 
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()

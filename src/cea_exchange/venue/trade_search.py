@@ -16,7 +16,7 @@ def trade_event(sequencer: Sequencer, trade_id: int) -> np.void | None:
     Trade ids ascend along the settlement stream, so it is searched by halves; records of other
     kinds in between are passed over.
     """
-    low, high = 0, len(sequencer.index.settlement)
+    low, high = sequencer.machine.settlement_base + 1, sequencer.machine.core.settlement_seq + 1
     while low < high:
         middle = (low + high) // 2
         end, trades = _next_trades(sequencer, middle, high)
@@ -31,10 +31,10 @@ def trade_event(sequencer: Sequencer, trade_id: int) -> np.void | None:
 
 
 def _next_trades(sequencer: Sequencer, first: int, last: int) -> tuple[int, np.ndarray]:
-    """Return trades of the stream from place `first` on, and the place behind what was read."""
+    """Return trades of the stream from number `first` on, and the number behind what was read."""
     trades = np.zeros(0)
     while first < last and not len(trades):
         end = min(first + ROWS_READ, last)
-        rows = sequencer.event_rows(sequencer.index.settlement[first:end])
+        rows = sequencer.event_rows(sequencer.index.settlement_events(first, end - first))
         trades, first = rows[rows["kind"] == EventKind.TRADE], end
     return first, trades

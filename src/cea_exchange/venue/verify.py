@@ -43,6 +43,7 @@ class Rows(Protocol):
     """What is needed of an event store here: `EventStore` and `EventRows` both have it."""
 
     count: int
+    base: int
 
     def read(self, first: int, count: int) -> bytes | memoryview:
         """Return up to `count` rows from row `first`."""
@@ -67,8 +68,10 @@ class VerifyResult(NamedTuple):
     settlement_seq: int
     state_hash: int
     holdings_hash: int
+    settlement_base: int
+    """Settlement records up to this one are another life's; 0 but after an adoption."""
     settlement_events: np.ndarray
-    """The settlement stream as replay gives it, Event records in order."""
+    """The settlement stream behind it as replay gives it, Event records in order."""
 
 
 class EventStoreCheck:
@@ -82,7 +85,7 @@ class EventStoreCheck:
 
     def __init__(self, store: Rows):
         self._store = store
-        self.event_count = 0
+        self.event_count = store.base
 
     def take(self, events: np.ndarray, seq: int) -> bytes:
         """Compare the next events of the replay; return the bytes of those the store lacks.
@@ -162,7 +165,7 @@ def check_settlement_against(recorded: np.ndarray, replayed: np.ndarray, next_se
     Parameters
     ----------
     recorded, replayed : ndarray of Event
-        Settlement records from settlement sequence 1 on: the registry's, and those of a replay.
+        Settlement records from the same sequence on: the registry's, and those of a replay.
     next_seq : int
         The sequence after the journal's last.
     """
@@ -177,10 +180,10 @@ def check_settlement_against(recorded: np.ndarray, replayed: np.ndarray, next_se
         )
     if len(recorded) > len(replayed):
         raise Divergence(
-            f"settlement sequence {len(replayed) + 1}",
+            f"settlement sequence {recorded[len(replayed)]['settlement_seq']}",
             next_seq,
             "acknowledged work is missing: the journal ends before it, the registry has settled "
-            f"up to {len(recorded)}",
+            f"up to {recorded[-1]['settlement_seq']}",
         )
 
 
@@ -283,6 +286,7 @@ class _Replay:
         except (StateDiverged, TypeError) as error:
             place = f"frame at sequence {frame.first_seq}"
             raise Divergence(place, frame.first_seq, str(error)) from error
+        self._base_check(frame.first_seq, len(events))
         self._check.compare(events, frame.first_seq)
         self._snapshots.compare(self._machine, frame.first_seq + frame.count)
         self._settlement.append(events[events["settlement_seq"] > 0])
@@ -326,8 +330,21 @@ class _Replay:
             settlement_seq=core.settlement_seq,
             state_hash=core.state_hash(),
             holdings_hash=core.holdings_hash(),
+            settlement_base=self._machine.settlement_base,
             settlement_events=np.concatenate([np.zeros(0, EVENT_DTYPE), *self._settlement]),
         )
+
+    def _base_check(self, seq: int, event_count: int) -> None:
+        """After an adoption, which can only be the first frame, events have another beginning."""
+        if seq != 1:
+            return
+        base = self._machine.core.event_seq - event_count
+        if not self._stored:
+            self._check.event_count = base
+        elif self._check.event_count != base:
+            came = f"events behind {base} were expected, the store's are behind "
+            raise Divergence("events.rows", seq, f"{came}{self._check.event_count}")
+        self._supply.begin(self._machine)
 
     def _begin(self) -> None:
         header = self._reader.headers[0]
@@ -336,7 +353,7 @@ class _Replay:
         rows = event_rows_read(
             self._directory / "events", log_id=header.log_id, storage=self._storage
         )
-        self._stored = rows.count
+        self._stored = rows.count - rows.base
         self._check = EventStoreCheck(rows)
         self._snapshots.begin(header.log_id)
 
@@ -417,6 +434,13 @@ class _Supply:
     def __init__(self):
         self._cash = 0
         self._tonnes: dict[int, int] = {}
+
+    def begin(self, machine: VenueStateMachine) -> None:
+        """Count what an adopted venue began with."""
+        for account in map(machine.core.account, range(len(machine.account_names))):
+            self._cash += account["cash"]
+            for product, holding in account["holdings"].items():
+                self._tonnes[product] = self._tonnes.get(product, 0) + holding[0]
 
     def take(self, events: np.ndarray) -> None:
         is_trade = events["kind"] == EventKind.TRADE

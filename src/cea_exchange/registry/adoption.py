@@ -1,0 +1,241 @@
+"""Let another stream follow where the venue's journal lost what is settled here.
+
+Two persons decide it, and the venue begins again from what the registry holds (`venue adopt`). From
+then on the stream of before is refused: whoever finds the old journal can't go on with it.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, Method
+from cea_exchange.protocol.adoption import (
+    AdoptionError,
+    AdoptionStatement,
+    NumbersGiven,
+    statement_encode,
+)
+from cea_exchange.protocol.control import (
+    AdoptedAccount,
+    AdoptedKey,
+    AdoptedProduct,
+    AdoptedState,
+    KeyGranted,
+    KeyRevoked,
+    control_decode,
+)
+from cea_exchange.protocol.operators import Operator
+from cea_exchange.registry.feed import feed_last_seq
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment
+from cea_exchange.registry.settlement import accounts_differing
+from cea_exchange.registry.store import Store
+
+CHUNK_COUNT = 5_000
+
+_ADOPTIONS = """
+CREATE TABLE IF NOT EXISTS adoptions (
+    log_id TEXT PRIMARY KEY,            -- of the stream that follows
+    old_log_id TEXT NOT NULL,
+    last_seq INTEGER NOT NULL,          -- the last record settled of the old one
+    first_operator TEXT NOT NULL,
+    second_operator TEXT NOT NULL,
+    why TEXT NOT NULL,
+    at_ns INTEGER NOT NULL
+) STRICT
+"""
+
+
+def adopt(
+    store: Store, path: Path, *, first: Operator, second: Operator, why: str, at_ns: int
+) -> AdoptionStatement:
+    """Let a new stream follow the last settled record, and write the statement for the venue.
+
+    Parameters
+    ----------
+    store
+        Open for writing, so no daemon runs.
+    path
+        The statement's file; it must not be there.
+    first, second
+        The two persons.
+    why, at_ns
+        Their reason, and when.
+
+    Raises
+    ------
+    AdoptionError
+        Nothing was settled yet, the ledger does not agree with itself or with the venue, or the
+        file is there. Nothing was changed.
+
+    Notes
+    -----
+    Rules: CEA-OPR-02.
+    """
+    old_log_id = _settled_log_id(store)
+    if old_log_id is None:
+        raise AdoptionError("registry: expected a stream that was settled, came none yet")
+    if store.state != "ok":
+        raise AdoptionError(f"registry: expected the state ok, came {store.state}")
+    odd = accounts_differing(store)
+    if odd:
+        raise AdoptionError(f"registry: balances are not the sum of the postings: {odd[0]}")
+    statement = AdoptionStatement(
+        old_log_id=old_log_id,
+        log_id=uuid.uuid4().hex,
+        by=first.name,
+        second=second.name,
+        why=why,
+        at_ns=at_ns,
+        holdings_hash=store.holdings_hash(store.last_seq),
+        state=_state(store),
+    )
+    with store.transaction():
+        names = (first.name, second.name, why, at_ns)
+        row = (statement.log_id, old_log_id, store.last_seq, *names)
+        store.execute("INSERT INTO adoptions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        store.last_seq_set(statement.log_id, store.last_seq)
+        # The file before the commit: without it the new stream could never begin.
+        _file_write(path, statement_encode(statement))
+    return statement
+
+
+def _settled_log_id(store: Store) -> str | None:
+    """Return which stream the last settled record is of.
+
+    A statement that was lost, or never used, is replaced by another of the same life.
+    """
+    store.execute(_ADOPTIONS)
+    replaced = store.one(
+        "SELECT old_log_id FROM adoptions WHERE log_id = ? AND last_seq = ?",
+        (store.log_id, store.last_seq),
+    )
+    return store.log_id if replaced is None else replaced
+
+
+def _file_write(path: Path, data: bytes) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise AdoptionError(f"{path}: expected a new file to write, {error.strerror}") from None
+
+
+def _state(store: Store) -> AdoptedState:
+    feed_seq = _feed_seq(store)
+    numbers = _numbers(store)
+    accounts = store.execute(
+        "SELECT account_index, account, account_group FROM accounts"
+        " WHERE account_index >= 0 ORDER BY account_index"
+    ).fetchall()
+    products = store.execute(
+        "SELECT product, reference_price FROM products ORDER BY product_index"
+    ).fetchall()
+    # What the venue hears of from the feed it does not begin with.
+    declared = {name: 0 for name in ("account_declared", "product_declared")}
+    keys: dict[str, AdoptedKey] = {}
+    command = None
+    indexes = {name: index for index, name, _group in accounts}
+    for command in _feed_commands(store, feed_seq):
+        tag = command.__struct_config__.tag
+        if tag in declared:
+            declared[tag] += 1
+        elif isinstance(command, KeyGranted):
+            index = indexes[command.account]
+            granted = AdoptedKey(command.key, index, command.operator_index, command.role)
+            keys[command.key] = granted
+        elif isinstance(command, KeyRevoked):
+            keys.pop(command.key, None)
+    return AdoptedState(
+        settlement_seq=store.last_seq,
+        feed_seq=feed_seq,
+        feed_last=command,
+        trading_date=numbers.trading_date,
+        trade_id=numbers.trade_id,
+        order_id=numbers.order_id,
+        event_seq=numbers.event_seq,
+        market_data_seq=numbers.market_data_seq,
+        command_seq=numbers.command_seq,
+        products=tuple(
+            AdoptedProduct(name, _reference_price(store, index, price))
+            for index, (name, price) in enumerate(products[: declared["product_declared"]])
+        ),
+        accounts=tuple(
+            AdoptedAccount(
+                name, group, *_holdings(store, index), numbers.report_seqs.get(index, 0)
+            )
+            for index, name, group in accounts[: declared["account_declared"]]
+        ),
+        keys=tuple(keys.values()),
+    )
+
+
+def _feed_seq(store: Store) -> int:
+    """Return the last item before the first transfer that the venue has not answered.
+
+    From there on the venue takes the feed again, so what was on its way arrives after all.
+    """
+    pending = store.one("SELECT min(transfer_seq) FROM transfers WHERE state = 'pending'")
+    return feed_last_seq(store) if pending is None else pending - 1
+
+
+def _feed_commands(store: Store, last: int) -> Iterator[msgspec.Struct]:
+    rows = store.execute(
+        "SELECT item FROM feed WHERE transfer_seq <= ? ORDER BY transfer_seq", (last,)
+    )
+    for (item,) in rows:
+        yield control_decode(item).command
+
+
+def _holdings(store: Store, account_index: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Return an account's cash and tonnes at the venue."""
+    rows = store.execute(
+        "SELECT asset_index, amount FROM balances WHERE account_index = ? AND compartment = ?"
+        " AND amount <> 0 ORDER BY asset_index",
+        (account_index, int(Compartment.TRADING)),
+    ).fetchall()
+    held = dict(rows)
+    return held.pop(CASH_ASSET, 0), tuple(held.items())
+
+
+def _reference_price(store: Store, product_index: int, declared: int) -> int:
+    """Return a product's last close; of a day without one, what its listed trades make of it.
+
+    Notes
+    -----
+    Rules: CEA-LST-08, as the day's close would have been.
+    """
+    closed_on, price = 0, declared
+    rows = store.execute(
+        "SELECT record FROM settlement_records JOIN day_closes USING (settlement_seq)"
+        " WHERE product_index = ? ORDER BY settlement_seq DESC LIMIT 1",
+        (product_index,),
+    ).fetchall()
+    for (record,) in rows:
+        closed = np.frombuffer(record, DAY_CLOSED_DTYPE)[0]
+        closed_on, price = int(closed["trading_date"]), int(closed["close"])
+    tonnes = amount = 0
+    trades = store.execute(
+        "SELECT price, tonnes FROM trades WHERE product_index = ? AND method = ?"
+        " AND trading_date > ? AND state <> 'busted'",
+        (product_index, int(Method.LISTED), closed_on),
+    )
+    for trade_price, trade_tonnes in trades:
+        tonnes += trade_tonnes
+        amount += trade_price * trade_tonnes
+    return (2 * amount + tonnes) // (2 * tonnes) if tonnes else price
+
+
+def _numbers(store: Store) -> NumbersGiven:
+    numbers = NumbersGiven()
+    rows = store.execute("SELECT record FROM settlement_records ORDER BY settlement_seq")
+    while chunk := b"".join(record for (record,) in islice(rows, CHUNK_COUNT)):
+        numbers.take(np.frombuffer(chunk, EVENT_DTYPE))
+    return numbers
