@@ -16,7 +16,7 @@ from cea_exchange.journal.segment import frame_encode
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
-from cea_exchange.protocol.control import Adopt, Checkpoint, control_decode
+from cea_exchange.protocol.control import Adopt, Checkpoint, KeyGranted, control_decode
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.reconcile import check_ledger
@@ -392,7 +392,8 @@ def test_an_adoption_that_was_killed_is_run_again(lost):
     statement = lost.data / "statement"
     assert adopt_command(lost, "registry", "--out", statement).returncode == 0
     code = (
-        "import os, sys; import cea_exchange.venue.adoption as a; from cea_exchange.cli import main;"
+        "import os, sys; import cea_exchange.venue.adoption as a;"
+        "from cea_exchange.cli import main;"
         "real = a.adopt; point = sys.argv.pop(1);"
         "a.adopt = lambda *x, **k: real(*x, **k, at_point=lambda n: n == point and os._exit(9));"
         "main.main()"
@@ -413,7 +414,7 @@ def test_an_adoption_that_was_killed_is_run_again(lost):
     told = json.loads(done.stdout)
     frames = list(SegmentReader(lost.data / "journal", storage=OsStorage()).frames())
     messages = [control_decode(frame.payload) for frame in frames]
-    assert [type(message) for message in messages] == [Adopt, Checkpoint]
+    assert [type(message) for message in messages] == [Adopt, *3 * [KeyGranted], Checkpoint]
     assert {frame.kind for frame in frames} == {FrameKind.CONTROL}
     with Store.open_reader(lost.data) as store:
         assert store.log_id == told["log_id"]

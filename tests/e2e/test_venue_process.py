@@ -347,7 +347,7 @@ def test_the_log_tells_what_an_operator_wants_to_know(world):
     world.until(lambda: "key_refused" in world.venue.log())
     stranger.socket.close()
     world.admin(op="halt", product="CEA24")
-    world.admin(op="suspend", account="bob")
+    world.admin(op="suspend", account="bob", why="court order")
     assert 0 == world.venue.end(signal.SIGTERM)
     told = {line["event"]: line for line in events(world.venue)}
     assert told["logon"]["account"] == "alice" and told["logon"]["role"] == "trader"

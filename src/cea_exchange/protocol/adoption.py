@@ -12,6 +12,7 @@ from cea_exchange.protocol.control import (
     DECODE_ERRORS,
     AdoptedState,
     Hash,
+    KeyGranted,
     LogId,
     Time,
     Who,
@@ -40,6 +41,8 @@ class AdoptionStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
         Of all trading accounts at `state.settlement_seq`; the venue must come to the same.
     state
         The holdings and numbers.
+    keys
+        The grants in force.
     """
 
     format: Literal[1] = 1
@@ -51,6 +54,7 @@ class AdoptionStatement(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     at_ns: Time
     holdings_hash: Hash
     state: AdoptedState
+    keys: tuple[KeyGranted, ...]
 
 
 class NumbersGiven:

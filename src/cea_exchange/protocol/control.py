@@ -259,15 +259,6 @@ class AdoptedAccount(msgspec.Struct, array_like=True, frozen=True, forbid_unknow
     suspended: bool = False
 
 
-class AdoptedKey(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """A key in force."""
-
-    key: Key
-    account_index: Index
-    operator_index: OperatorIndex
-    role: Role
-
-
 class AdoptedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What an adopted venue goes on from: the registry's holdings, and numbers.
 
@@ -294,11 +285,12 @@ class AdoptedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     command_seq: Count
     products: tuple[AdoptedProduct, ...]
     accounts: tuple[AdoptedAccount, ...]
-    keys: tuple[AdoptedKey, ...]
 
 
 class Adopt(ActOfTwo):
     """The first message of a journal that takes another's place; see protocol/adoption.md.
+
+    The keys in force follow it, each in a `KeyGranted`.
 
     Attributes
     ----------

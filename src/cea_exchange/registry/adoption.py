@@ -22,7 +22,6 @@ from cea_exchange.protocol.adoption import (
 )
 from cea_exchange.protocol.control import (
     AdoptedAccount,
-    AdoptedKey,
     AdoptedProduct,
     AdoptedState,
     KeyGranted,
@@ -93,6 +92,7 @@ def adopt(
         at_ns=at_ns,
         holdings_hash=store.holdings_hash(store.last_seq),
         state=_state(store),
+        keys=_keys(store),
     )
     with store.transaction():
         names = (first.name, second.name, why, at_ns)
@@ -140,19 +140,11 @@ def _state(store: Store) -> AdoptedState:
     ).fetchall()
     # What the venue hears of from the feed it does not begin with.
     declared = {name: 0 for name in ("account_declared", "product_declared")}
-    keys: dict[str, AdoptedKey] = {}
     command = None
-    indexes = {name: index for index, name, _group in accounts}
     for command in _feed_commands(store, feed_seq):
         tag = command.__struct_config__.tag
         if tag in declared:
             declared[tag] += 1
-        elif isinstance(command, KeyGranted):
-            index = indexes[command.account]
-            granted = AdoptedKey(command.key, index, command.operator_index, command.role)
-            keys[command.key] = granted
-        elif isinstance(command, KeyRevoked):
-            keys.pop(command.key, None)
     return AdoptedState(
         settlement_seq=store.last_seq,
         feed_seq=feed_seq,
@@ -173,8 +165,18 @@ def _state(store: Store) -> AdoptedState:
             )
             for index, name, group in accounts[: declared["account_declared"]]
         ),
-        keys=tuple(keys.values()),
     )
+
+
+def _keys(store: Store) -> tuple[KeyGranted, ...]:
+    """Return the grants in force, as the venue was told of them."""
+    keys: dict[str, KeyGranted] = {}
+    for command in _feed_commands(store, _feed_seq(store)):
+        if isinstance(command, KeyGranted):
+            keys[command.key] = command
+        elif isinstance(command, KeyRevoked):
+            keys.pop(command.key, None)
+    return tuple(keys.values())
 
 
 def _feed_seq(store: Store) -> int:

@@ -23,6 +23,10 @@ def adopted_core(
     ValueError
         The state can't be one of a market.
     """
+    for account in state.accounts:
+        for product, _tonnes in account.holdings:
+            if product >= len(state.products):
+                raise ValueError(f"adopt: {account.account} holds product {product}, which is none")
     groups = groups_of([account.group for account in state.accounts])
     snapshot = {
         "phase": int(Phase.CLOSED),

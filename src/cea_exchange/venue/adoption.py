@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange import __version__
-from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
     FrameKind,
@@ -126,25 +126,7 @@ def adopt(
         at_ns=max(VenueClock(config.clock).now_ns(), old.time_ns),
     )
     profile = load_profile(config.profile)
-    machine = VenueStateMachine(profile)
-    try:
-        machine.apply_control(act)
-    except ValueError as error:
-        raise AdoptionError(f"statement: {error}") from None
-    if machine.core.holdings_hash() != statement.holdings_hash:
-        raise AdoptionError(
-            f"statement: expected holdings of hash {statement.holdings_hash:016x}, came "
-            f"{machine.core.holdings_hash():016x}"
-        )
-    payloads = [control.control_encode(act)]
-    try:
-        control.control_decode(payloads[0])  # encoding checks no limits
-    except control.ControlError as error:
-        raise AdoptionError(str(error)) from None
-    if len(payloads[0]) > FRAME_PAYLOAD_BYTES_MAX:
-        expected = f"a state of at most {FRAME_PAYLOAD_BYTES_MAX} bytes"
-        raise AdoptionError(f"statement: expected {expected}, came {len(payloads[0])}")
-    payloads.append(control.control_encode(machine.checkpoint_now(act.at_ns)))
+    payloads = _first_payloads(act, profile, statement)
     identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
     _put_aside(data, [ADOPTING_FOLDER], kept)
     with Journal.open(
@@ -174,6 +156,32 @@ def adopt(
         suspended=[account.account for account in act.state.accounts if account.suspended],
         holdings_hash=f"{statement.holdings_hash:016x}",
     )
+
+
+def _first_payloads(
+    act: control.Adopt, profile: Profile, statement: AdoptionStatement
+) -> list[bytes]:
+    """Return what is journaled first, if a venue can begin so: adoption, keys, checkpoint.
+
+    The checkpoint is the first record the registry gets: both sides compare before any trade.
+    """
+    machine = VenueStateMachine(profile)
+    grants = (msgspec.structs.replace(key, at_ns=act.at_ns) for key in statement.keys)
+    payloads = [control.control_encode(message) for message in (act, *grants)]
+    if len(payloads[0]) > FRAME_PAYLOAD_BYTES_MAX:
+        expected = f"a state of at most {FRAME_PAYLOAD_BYTES_MAX} bytes"
+        raise AdoptionError(f"statement: expected {expected}, came {len(payloads[0])}")
+    try:
+        # Encoding checks no limits, so what will be read is tried, not what was meant.
+        for payload in payloads:
+            machine.apply_control(control.control_decode(payload))
+    except ValueError as error:
+        raise AdoptionError(f"statement: {error}") from None
+    found = machine.core.holdings_hash()
+    if found != statement.holdings_hash:
+        expected = f"holdings of hash {statement.holdings_hash:016x}"
+        raise AdoptionError(f"statement: expected {expected}, came {found:016x}")
+    return [*payloads, control.control_encode(machine.checkpoint_now(act.at_ns))]
 
 
 class _OldLife:

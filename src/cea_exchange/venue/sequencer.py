@@ -23,6 +23,7 @@ from cea_exchange.journal import (
     FrameKind,
     Identity,
     Journal,
+    JournalError,
     JournalFull,
     OsStorage,
     SnapshotHeader,

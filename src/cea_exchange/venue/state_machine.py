@@ -436,8 +436,6 @@ class VenueStateMachine:
         self.account_groups = [account.group for account in state.accounts]
         self._accounts = {name: index for index, name in enumerate(self.account_names)}
         self._groups = groups_of(self.account_groups)
-        for key in state.keys:
-            self.keys[key.key] = KeyHolder(key.account_index, key.operator_index, key.role)
         self.feed_seq, self.feed_last = state.feed_seq, state.feed_last
         # The two persons answer for the day that was lost; no registry will confirm it.
         self.confirmed_date, self.confirmed_seq = state.trading_date, state.settlement_seq

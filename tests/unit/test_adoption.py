@@ -1,0 +1,232 @@
+"""Adoption without processes: numbers, holdings, prices, and what is refused."""
+
+import msgspec
+import pytest
+from market_scripts import CORES
+from settlement_records import registry_prepare, venue_with_deposits
+from simulation.small_market import PROFILE
+
+from cea_exchange.domain.records import Phase
+from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
+from cea_exchange.protocol import control
+from cea_exchange.protocol.adoption import (
+    AdoptionError,
+    NumbersGiven,
+    statement_encode,
+    statement_read,
+)
+from cea_exchange.protocol.operators import Operator
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.adoption import adopt
+from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.store import Store
+from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+
+LOG_ID = "0123456789abcdef" * 2
+AN, BO = Operator("an", "key of an"), Operator("bo", "key of bo")
+
+
+def state(accounts=2, products=1):
+    return control.AdoptedState(
+        settlement_seq=70_000,
+        feed_seq=9,
+        feed_last=control.KeyRevoked(key=40 * "k"),
+        trading_date=20250425,
+        trade_id=1_000_300,
+        order_id=1_000_900,
+        event_seq=1_002_000,
+        market_data_seq=1_000_800,
+        command_seq=1_000_700,
+        products=tuple(control.AdoptedProduct(f"CEA{20 + n}", 9_749) for n in range(products)),
+        accounts=tuple(
+            control.AdoptedAccount(
+                f"P{n:05}",
+                "north" if n % 2 == 0 else "",
+                10**11 + n,
+                tuple((product, 10**6 + n) for product in range(products)),
+                10**6 + n,
+                n == 1,
+            )
+            for n in range(accounts)
+        ),
+    )
+
+
+def adoption(**fields):
+    fields = {"by": "an", "second": "bo", "why": "disk lost", "state": state()} | fields
+    names = {"registry_by": "cy", "registry_second": "di"}
+    return control.Adopt(old_log_id=32 * "0", kept=f"kept/{32 * '0'}", **names, **fields)
+
+
+@pytest.fixture(params=CORES, ids=lambda core: core.__name__)
+def machine(request):
+    machine = VenueStateMachine(PROFILE, request.param)
+    assert not len(machine.apply_control(adoption()))
+    return machine
+
+
+def test_an_adopted_market_has_the_holdings_no_orders_and_goes_on_with_the_numbers(machine):
+    core = machine.core
+    core.check()
+    assert core.account(1) == {
+        "cash": 10**11 + 1,
+        "cash_locked": 0,
+        "proceeds_today": 0,
+        "suspended": True,
+        "holdings": {0: (10**6 + 1, 0, 0)},
+    }
+    assert (core.phase, core.day_is_open, core.live_order_count) == (Phase.CLOSED, False, 0)
+    assert (core.trading_date, machine.confirmed_date) == (20250425, 20250425)
+    assert (core.settlement_seq, core.event_seq, core.trade_id) == (70_000, 1_002_000, 1_000_300)
+    assert (core.report_seq(0), machine.feed_seq) == (10**6, 9)
+    assert machine.account_groups == ["north", ""]
+    checkpoint = machine.apply_control(machine.checkpoint_now())
+    assert checkpoint["seq"].tolist() == [1_002_001]
+    assert checkpoint["settlement_seq"].tolist() == [70_001]
+    item = control.TransferIn(account="P00000", amount=5)
+    (deposited,) = machine.apply_control(control.FeedItem(transfer_seq=10, command=item))
+    assert (deposited["report_seq"], deposited["settlement_seq"]) == (10**6 + 1, 70_002)
+
+
+def test_both_cores_adopt_the_same():
+    machines = [VenueStateMachine(PROFILE, core) for core in CORES]
+    for machine in machines:
+        machine.apply_control(adoption())
+    assert len({machine.core.state_hash() for machine in machines}) == 1
+
+
+def test_a_snapshot_keeps_where_the_life_began(machine):
+    restored = VenueStateMachine.restore(PROFILE, machine.snapshot(), type(machine.core))
+    assert (restored.settlement_base, restored.report_bases) == (70_000, [10**6, 10**6 + 1])
+    assert restored.core.state_hash() == machine.core.state_hash()
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [({"second": "an"}, "two persons"), ({"second": ""}, "two persons"), ({"why": " "}, "reason")],
+)
+def test_nobody_adopts_alone_or_without_a_reason(fields, complaint):
+    """CEA-OPR-02."""
+    machine = VenueStateMachine(PROFILE, CORES[0])
+    before = machine.core.state_hash()
+    with pytest.raises(ControlRefused, match=complaint):
+        machine.apply_control(adoption(**fields))
+    assert machine.core.state_hash() == before
+
+
+def test_only_a_life_that_begins_can_be_an_adopted_one(machine):
+    with pytest.raises(ControlRefused, match="the first message"):
+        machine.apply_control(adoption())
+
+
+def test_a_state_that_can_not_be_is_refused():
+    machine = VenueStateMachine(PROFILE, CORES[0])
+    account = control.AdoptedAccount("P1", "", 0, ((7, 5),), 0)
+    odd = msgspec.structs.replace(state(), accounts=(account,))
+    with pytest.raises(ValueError, match="holds product 7"):
+        machine.apply_control(adoption(state=odd))
+    assert (machine.core.event_seq, machine.account_names) == (0, [])
+
+
+def test_four_thousand_accounts_and_eight_products_fit_a_frame():
+    """And ten thousand do: the limit is protocol/adoption.md's."""
+    payload = control.control_encode(adoption(state=state(accounts=10_000, products=8)))
+    assert len(payload) < FRAME_PAYLOAD_BYTES_MAX
+    assert control.control_decode(payload).state.accounts[-1].account == "P09999"
+
+
+# -- The registry's side --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store(tmp_path):
+    registry_prepare(tmp_path)
+    with Store.open(tmp_path) as store:
+        yield store
+
+
+def settled(store):
+    venue = venue_with_deposits()
+    for tonnes, price in ((1, 100), (3, 101)):
+        venue.trade(tonnes, price=price)
+    venue.checkpoint()
+    Settlement(store).apply(LOG_ID, venue.records)
+    return venue
+
+
+def stated(store, path, why="disk lost"):
+    return adopt(store, path, first=AN, second=BO, why=why, at_ns=5)
+
+
+def test_the_statement_is_what_the_ledger_holds(store, tmp_path):
+    venue = settled(store)
+    statement = stated(store, tmp_path / "statement")
+    assert statement_read(tmp_path / "statement") == statement
+    assert (statement.old_log_id, statement.by, statement.second) == (LOG_ID, "an", "bo")
+    assert store.log_id == statement.log_id != LOG_ID
+    given = statement.state
+    assert given.settlement_seq == store.last_seq == len(venue.records)
+    assert given.event_seq == int(venue.records["seq"].max())
+    machine = VenueStateMachine(PROFILE, CORES[0])
+    machine.apply_control(adoption(state=given))
+    assert machine.core.holdings_hash() == statement.holdings_hash
+    # (100 + 3 x 101) / 4 = 100.75, half up.
+    assert given.products[0].reference_price == 101
+
+
+def test_items_behind_an_unanswered_transfer_come_again(tmp_path, store):
+    settled(store)
+    answered = store.one("SELECT max(transfer_seq) FROM feed")
+    registry = Registry(store)
+    account = store.account_name(0)
+    registry.pay_in(account, 7)
+    pending = registry.transfer_in(account, None, 7)
+    registry.account_open("late")
+    given = stated(store, tmp_path / "statement").state
+    assert (given.feed_seq, pending) == (answered, answered + 1)
+    assert "late" not in [each.account for each in given.accounts]
+
+
+def test_a_statement_takes_the_place_of_one_that_was_not_used(store, tmp_path):
+    settled(store)
+    first = stated(store, tmp_path / "first")
+    second = stated(store, tmp_path / "second")
+    assert (first.old_log_id, second.old_log_id) == (LOG_ID, LOG_ID)
+    assert store.log_id == second.log_id != first.log_id
+
+
+def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
+    path = tmp_path / "statement"
+    with pytest.raises(AdoptionError, match="came none yet"):
+        stated(store, path)
+    settled(store)
+    with pytest.raises(AdoptionError, match="length >= 1 - at `\\$.why`"):
+        stated(store, path, why="")
+    store.execute("UPDATE meta SET state = 'diverged: x'")
+    with pytest.raises(AdoptionError, match="came diverged"):
+        stated(store, path)
+    store.execute("UPDATE meta SET state = 'ok'")
+    store.execute("UPDATE balances SET amount = amount + 1 WHERE account_index = 0")
+    with pytest.raises(AdoptionError, match="not the sum of the postings"):
+        stated(store, path)
+    assert store.log_id == LOG_ID
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("place", [0, 9, 40])
+def test_a_statement_that_is_not_as_it_was_written_is_refused(store, tmp_path, place):
+    settled(store)
+    path = tmp_path / "statement"
+    data = bytearray(statement_encode(stated(store, path)))
+    assert path.read_bytes() == data
+    data[place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(AdoptionError, match="a whole statement"):
+        statement_read(path)
+
+
+def test_numbers_of_an_adoption_count_as_given():
+    numbers = NumbersGiven()
+    numbers.take_state(state())
+    assert (numbers.trade_id, numbers.event_seq) == (1_000_300, 1_002_000)
+    assert numbers.report_seqs == {0: 10**6, 1: 10**6 + 1}
