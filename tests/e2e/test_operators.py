@@ -140,8 +140,12 @@ def test_a_disconnected_participant_may_log_on_again(world):
     world.listed()
     bob = world.logged_on("bob")
     world.logged_on("alice")
+    bob.command(enter(1, "buy", 9700))
+    bob.reports(2)
     assert world.admin(op="disconnect", who=world.keys["bob"].public)["ended"] == 1
+    assert bob.message() == {"op": "session_ended", "reason": "operator"}
     assert bob.ask(op="heartbeat")["where"] == "session"
+    world.until(lambda: world.admin(op="status")["orders_live"] == 0)
     assert bob.ask(op="logon")["op"] == "logon"
     assert world.admin(op="disconnect", who="bob", why="x")["ended"] == 1
     assert world.admin(op="disconnect", who="nobody")["ended"] == 0

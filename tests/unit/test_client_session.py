@@ -276,7 +276,7 @@ def test_a_session_that_was_cut_off_comes_back_by_itself(reason):
     assert requests_of(session.outgoing()) == [{"op": "logon", "report_seq": 0}]
 
 
-@pytest.mark.parametrize("reason", ["taken_over", "revoked", "logged_off"])
+@pytest.mark.parametrize("reason", ["taken_over", "revoked", "logged_off", "operator"])
 def test_a_session_that_ended_for_good_stays_so(reason):
     session = OrderSession()
     logon(session)

@@ -241,7 +241,7 @@ def disconnect(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """End the sessions of a key or an account; they may log on again.
+    """End the sessions of a key or an account and cancel their orders; they may log on again.
 
     Example: cea-exchange venue disconnect P001 --data DIR
     """

@@ -9,8 +9,8 @@ messages to send (`outgoing`), takes in what came (`receive`), and keeps three p
   again with the same id, so that nothing happens twice and nothing is forgotten.
 
 A session that the venue cut off, or does not know any more, logs on again by itself. One that ended
-for good (logged off, taken over by another logon of the key, key revoked) stays so until
-`connected` is called again.
+for good (logged off, taken over by another logon of the key, key revoked, ended by the venue's
+operator) stays so until `connected` is called again.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ COMMANDS_PER_FRAME_MAX = 4096
 MESSAGES_KEPT = 256
 """Answers to control messages that wait to be looked at; the oldest go first."""
 
-_FINAL_ENDS = (SessionEnd.LOGGED_OFF, SessionEnd.TAKEN_OVER, SessionEnd.REVOKED)
+_FINAL_ENDS = frozenset(SessionEnd) - {SessionEnd.SILENT, SessionEnd.SLOW}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
 
@@ -50,7 +50,7 @@ class SessionEnded(SessionError):
     Attributes
     ----------
     reason : str
-        ``logged_off``, ``taken_over`` or ``revoked``.
+        ``logged_off``, ``taken_over``, ``revoked`` or ``operator`` (the venue's).
     """
 
     def __init__(self, reason: str):

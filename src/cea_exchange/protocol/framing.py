@@ -128,6 +128,7 @@ class SessionEnd(StrEnum):
     SILENT = "silent"
     SLOW = "slow"
     REVOKED = "revoked"
+    OPERATOR = "operator"
 
 
 _requests = msgspec.msgpack.Decoder(Logon | Logoff | Heartbeat | ReportReplay | BookRequest)

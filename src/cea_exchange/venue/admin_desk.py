@@ -135,7 +135,7 @@ class AdminDesk:
             case admin.Stop():
                 self._stop()
             case admin.Disconnect(who=who):
-                more["ended"] = self._disconnect(who)
+                more["ended"] = self._orders.disconnect(who)
             case admin.Bust(trade_id=trade_id, why=why):
                 more = self._propose_bust(operator, trade_id, why)
             case admin.Override(why=why):
@@ -209,18 +209,6 @@ class AdminDesk:
         for refusal in self._run_controls([] if act is None else [act]):
             if refusal is not None:
                 raise FrameError(expected="an act that fits", came=refusal, where="market")
-
-    def _disconnect(self, who: str) -> int:
-        """End sessions by key or account; a participant may log on again, a stopped one may not."""
-        account = self._machine.account_index(who)
-        ended = [
-            session
-            for session in self._orders.sessions
-            if session.key == who or session.account_index == account
-        ]
-        for session in ended:
-            self._orders.sessions.remove(session.routing_id)
-        return len(ended)
 
     # -- What takes two persons ---------------------------------------------------------------
 

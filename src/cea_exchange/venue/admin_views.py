@@ -52,8 +52,8 @@ def sessions(
     return {
         "sessions": [
             {
-                "account": machine.account_names[session.account_index],
-                "operator_index": session.operator_index,
+                "account": machine.account_names[session.holder.account_index],
+                "operator_index": session.holder.operator_index,
                 "key": session.key,
                 "silent_s": round(now_s - session.seen_s, 1),
             }

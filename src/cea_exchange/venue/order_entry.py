@@ -151,6 +151,18 @@ class OrderEntry:
             if holder is not session.holder and holder != session.holder:
                 self._end(session, SessionEnd.REVOKED)
 
+    def disconnect(self, who: str) -> int:
+        """End the sessions of a public key or an account, as an operator wants; return how many."""
+        account_index = self._machine.account_index(who)
+        ended = [
+            session
+            for session in self.sessions
+            if who == session.key or account_index == session.holder.account_index
+        ]
+        for session in ended:
+            self._end(session, SessionEnd.OPERATOR)
+        return len(ended)
+
     def watch(self, now_s: float, *, registry_answers: bool) -> None:
         """Send heartbeats that are due, and end the sessions that are silent for too long.
 
@@ -210,9 +222,7 @@ class OrderEntry:
                 self._beat(session)
                 return
             case ReportReplay(first=first, count=count):
-                bases = self._machine.report_bases
-                index = session.account_index
-                base = bases[index] if index < len(bases) else 0
+                base = self._report_base(session)
                 if first <= base:
                     # They are in the folder that was put aside, and of another log_id.
                     error = FrameError(
@@ -252,7 +262,7 @@ class OrderEntry:
         self._looks.append(session)
         told = self._logon_answer(session)
         self._tell(session.routing_id, told)
-        if report_seq is not None and report_seq < told["report_seq"]:
+        if report_seq is not None and self._report_base(session) <= report_seq < told["report_seq"]:
             self._reports_replay(session, report_seq + 1, REPLAY_COUNT_MAX)
 
     def _logon_hindrance(self, message: Message) -> FrameError | None:
@@ -305,6 +315,11 @@ class OrderEntry:
             "phase": Phase(core.phase).name.lower(),
             "report_seq": int(core.report_seq(session.holder.account_index)),
         }
+
+    def _report_base(self, session: Session) -> int:
+        """Return the number before the first report of this log_id; an adopted one begins later."""
+        bases, index = self._machine.report_bases, session.holder.account_index
+        return bases[index] if index < len(bases) else 0
 
     def _reports_replay(self, session: Session, first: int, count: int) -> None:
         count = min(count, REPLAY_COUNT_MAX)
