@@ -260,6 +260,27 @@ def test_a_product_declared_later_is_told_of(context):
             own.destroy(linger=0)
 
 
+def test_an_order_that_moves_to_a_level_which_leaves_the_view_leaves_with_it(venue):
+    """Out of its old level, which stays, though its new one is told of by nothing any more."""
+    venue.enter(Side.BUY, (1_000, 5), (1_000, 6), (999, 7))
+    feed = market_data.feed_of(venue.core, 2, lambda: 1)
+    books = MarketBooks()
+    books.take_heartbeat(StreamPlace(LOG_ID, 1, 0))
+    assert snapshot_take(books, 1, feed.snapshot(), NAMES)
+    assert sides(books.book("P0")) == book_of(venue.core, 0, 2)
+    moved = np.zeros(1, COMMAND_DTYPE)
+    moved["kind"], moved["order_id"], moved["client_order_id"] = CommandKind.AMEND, 1, 100
+    moved["price"], moved["tonnes"] = 999, 5
+    events = np.zeros(8, EVENT_DTYPE)
+    consumed, produced = venue.core.process(moved, events)
+    assert (consumed, produced > 0) == (1, True)
+    venue.client_order_id = 100
+    feed.note(np.concatenate((events[:produced], venue.enter(Side.BUY, (1_001, 1)))))
+    books.take(message_of(1, 2, *feed.cut()))
+    assert [level.price for level in books.book("P0").bids] == [1_001, 1_000]
+    assert sides(books.book("P0")) == book_of(venue.core, 0, 2)
+
+
 # -- No names --------------------------------------------------------------------------------------
 
 
