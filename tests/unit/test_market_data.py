@@ -281,6 +281,20 @@ def test_an_order_that_moves_to_a_level_which_leaves_the_view_leaves_with_it(ven
     assert sides(books.book("P0")) == book_of(venue.core, 0, 2)
 
 
+def test_a_level_of_the_same_tonnes_with_other_orders_is_told_of(venue):
+    (resting,) = set(venue.enter(Side.SELL, (1_000, 10))["order_id"].tolist())
+    feed = market_data.feed_of(venue.core, 5, lambda: 1)
+    cancel = np.zeros(1, COMMAND_DTYPE)
+    cancel["kind"], cancel["order_id"], cancel["client_order_id"] = CommandKind.CANCEL, resting, 9
+    events = np.zeros(4, EVENT_DTYPE)
+    _, produced = venue.core.process(cancel, events)
+    venue.client_order_id = 9
+    feed.note(np.concatenate((events[:produced], venue.enter(Side.SELL, (1_000, 4), (1_000, 6)))))
+    rows = np.frombuffer(feed.cut()[1], BOOK_CHANGE_DTYPE)
+    (level,) = rows[rows["kind"] == BookChangeKind.LEVEL]
+    assert (level["tonnes"], level["order_count"]) == (10, 2)
+
+
 # -- No names --------------------------------------------------------------------------------------
 
 
