@@ -206,24 +206,23 @@ cdef inline bint price_better(int side_name, int64_t price, int64_t other) noexc
 
 
 cdef uint32_t first_slot_at(
-    const Market* market, uint16_t product_index, int side_name, int64_t price,
+    const Market* market, uint16_t product_index, int64_t price,
 ) noexcept nogil:
-    """The oldest order of a side at a price, or SLOT_NONE."""
+    """The oldest order at a price, or SLOT_NONE.
+
+    Where a level has gone, the other side may rest by now: with orders that are all touched.
+    """
     cdef const Ladder* ladder = &market.products[product_index].ladder
-    cdef uint32_t slot
     if not ladder.price_min <= price <= ladder.price_max:
         return SLOT_NONE
-    slot = ladder.levels[price - ladder.price_min].oldest
-    if slot != SLOT_NONE and market.pool.orders[slot].side != side_name:
-        return SLOT_NONE
-    return slot
+    return ladder.levels[price - ladder.price_min].oldest
 
 
 cdef void level_leaves(
     View* view, const Market* market, uint16_t product_index, int side_name, int64_t price,
 ) noexcept nogil:
     """Tell that a level is out of view, with all its orders."""
-    cdef uint32_t slot = first_slot_at(market, product_index, side_name, price)
+    cdef uint32_t slot = first_slot_at(market, product_index, price)
     cdef uint64_t bit
     change_add(view, BOOK_CHANGE_KIND_LEVEL, side_name, product_index).price = price
     while slot != SLOT_NONE:
@@ -342,11 +341,10 @@ cdef void touched_tell(View* view, const Market* market) noexcept nogil:
 
 
 cdef void level_orders_tell(
-    View* view, const Market* market, uint16_t product_index, int side_name, int64_t price,
-    bint all_orders,
+    View* view, const Market* market, uint16_t product_index, int64_t price, bint all_orders,
 ) noexcept nogil:
     """Tell a level's orders: all of them, or those that are not in view yet."""
-    cdef uint32_t slot = first_slot_at(market, product_index, side_name, price)
+    cdef uint32_t slot = first_slot_at(market, product_index, price)
     cdef const Order* order
     while slot != SLOT_NONE:
         order = &market.pool.orders[slot]
@@ -378,7 +376,7 @@ cdef void view_cut(View* view, const Market* market) noexcept nogil:
             for level in range(side.count):
                 if side.levels[level].entering:
                     level_orders_tell(
-                        view, market, product_index, side_name, side.levels[level].price, False,
+                        view, market, product_index, side.levels[level].price, False,
                     )
     for index in range(view.touched_count):
         bit_clear(view.is_touched, view.touched[index].order_id - view.id_base)
@@ -405,7 +403,7 @@ cdef void view_tell(View* view, const Market* market) noexcept nogil:
                 row.tonnes = side.levels[level].tonnes
                 row.order_count = side.levels[level].order_count
                 level_orders_tell(
-                    view, market, product_index, side_name, side.levels[level].price, True,
+                    view, market, product_index, side.levels[level].price, True,
                 )
 
 
