@@ -13,10 +13,12 @@ from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind,
 from cea_exchange.protocol import control
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.venue.admin_client import admin_ask
-from cea_exchange.venue.config import ClockSetting, VenueConfig
+from cea_exchange.venue.config import ClockSetting, LagSetting, VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
 
 DATE = 20241231
+# The fake registry settles nothing, and must not be blamed for it on a slow machine.
+LAG_OFF = LagSetting(warn=(0, 0), throttle=(0, 0), cancel_only=(0, 0), halt=(0, 0))
 START = "2024-12-31T08:00:00+08:00"
 ACCOUNTS = ("alice", "bob")
 PRODUCT = "CEA24"
@@ -98,6 +100,7 @@ class World:
             self.keys[name].save(data / "keys", name)
         self.registry = FakeRegistry(data, self.feed())
         settings.setdefault("clock", ClockSetting(kind="manual", start=START))
+        settings.setdefault("lag", LAG_OFF)
         self.config = VenueConfig(**settings)
         self.venue = None
         self.failure = None

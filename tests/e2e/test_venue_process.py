@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from typer.testing import CliRunner
+from venue_process import CLOCK
 from venue_world import enter, world_open
 
 from cea_exchange.cli.main import app_build
@@ -20,7 +21,6 @@ from cea_exchange.journal import FrameKind, SegmentReader
 from cea_exchange.journal.storage import OsStorage
 from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet, control_decode
 
-CLOCK = '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n'
 
 
 def command(*arguments):
