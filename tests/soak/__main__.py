@@ -48,12 +48,12 @@ def main() -> int:
         round_commands=max(1, min(ROUND_COMMANDS, commands // ROUNDS_MIN)),
     )
     print(f"seed {settings.seed}: {commands:,} commands", flush=True)
+    report = SoakReport()
     with tempfile.TemporaryDirectory(prefix="cea-exchange-soak-") as folder:
         try:
-            report = run_shown(Path(folder), settings)
+            run_shown(Path(folder), settings, report)
         except (*SOAK_ERRORS, ValueError) as error:
-            print(f"failed: {error}", file=sys.stderr)
-            return 1
+            report.faults.insert(0, str(error))
     if arguments.json:
         samples = {
             name: [{"commands": each.commands, **each.values} for each in taken]
@@ -67,7 +67,7 @@ def main() -> int:
     return 1 if report.faults else 0
 
 
-def run_shown(data: Path, settings: SoakSettings) -> SoakReport:
+def run_shown(data: Path, settings: SoakSettings, report: SoakReport) -> None:
     """Run with a bar on a terminal, with lines elsewhere."""
     shown = 0
     with progress("soak", settings.commands) as bar:
@@ -79,7 +79,7 @@ def run_shown(data: Path, settings: SoakSettings) -> SoakReport:
                 shown = done
                 print(f"{done:,} commands", flush=True)
 
-        return Soak(data, settings, show_done).run()
+        Soak(data, settings, report, show_done).run()
 
 
 def show(report: SoakReport) -> None:

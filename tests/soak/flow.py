@@ -97,6 +97,8 @@ class Account:
         self.socket = order_socket(
             context, CurveKeys.load(Path(config.keys), account.name), config.server_key
         )
+        # Where there is no venue any more, a send would wait for ever.
+        self.socket.sndtimeo = int(ANSWER_S_MAX * 1000)
         self.socket.connect(config.endpoint)
         self.session.connected()
         names = list(config.reference_prices)

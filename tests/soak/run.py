@@ -94,7 +94,7 @@ class SoakReport:
             "commands": self.counts["sent"],
             "days": self.days,
             "seconds": round(self.seconds, 1),
-            "commands_per_second": round(self.counts["sent"] / self.sending_s),
+            "commands_per_second": round(self.counts["sent"] / max(self.sending_s, 1e-3)),
             "waited_for_registry_s": round(self.waited_for_registry_s, 1),
             "counts": dict(self.counts),
             "trends_per_million_commands": {
@@ -163,12 +163,29 @@ class FlowProcess:
 
 
 class Soak:
-    """One run in an empty data folder; `progress` is told the commands done."""
+    """One run in an empty data folder.
 
-    def __init__(self, data: Path, settings: SoakSettings, progress: Callable[[int], None]):
+    Parameters
+    ----------
+    data : Path
+        The folder.
+    settings : SoakSettings
+    report : SoakReport
+        Where all goes that was counted and measured, to the moment at which something breaks.
+    progress : callable
+        Told the commands done.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        settings: SoakSettings,
+        report: SoakReport,
+        progress: Callable[[int], None],
+    ):
         self.data = data
         self.settings = settings
-        self.report = SoakReport()
+        self.report = report
         self._progress = progress
         self._deadline = time.monotonic() + settings.limit_s
         self._exchange = LocalExchange(data)
@@ -178,9 +195,16 @@ class Soak:
             "sender": {},
         }
 
-    def run(self) -> SoakReport:
+    def run(self) -> None:
         """Run it all; every process is ended, whatever happens."""
         started = time.monotonic()
+        try:
+            self._run()
+        finally:
+            self.report.seconds = time.monotonic() - started
+        self.report.judge()
+
+    def _run(self) -> None:
         with self._exchange:
             flow = self._start()
             try:
@@ -194,9 +218,6 @@ class Soak:
                 if (status := self._exchange.stop(name)) != 0:
                     raise SoakFailed(f"asked to end, the {name} ended with {status}")
         self._settlement_check()
-        self.report.seconds = time.monotonic() - started
-        self.report.judge()
-        return self.report
 
     def _start(self) -> FlowProcess:
         settings, exchange = self.settings, self._exchange

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from soak.measure import Sample, sample_process, trends
-from soak.run import Soak, SoakSettings
+from soak.run import Soak, SoakReport, SoakSettings
 
 # For each line it does a unit of work, and keeps what its argument says.
 WORKER = """
@@ -94,7 +94,8 @@ def test_a_tiny_soak_loses_nothing_and_measures_all(tmp_path):
         commands=60_000, seed=1, limit_s=100.0, accounts=6,
         commands_per_day=30_000, round_commands=3_000,
     )  # fmt: skip
-    report = Soak(tmp_path, settings, lambda done: None).run()
+    report = SoakReport()
+    Soak(tmp_path, settings, report, lambda done: None).run()
     # Whether so short a run is flat is chance; all else must hold.
     assert [fault for fault in report.faults if " grows by " not in fault] == []
     assert report.days == 2 and report.counts["sent"] == 60_000
