@@ -12,11 +12,13 @@ long as matching. The state hash is checked before a figure is printed.
 
 import argparse
 import os
+import resource
 import tempfile
 import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -26,6 +28,7 @@ from bench.workloads import market_steady
 from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, Phase, Side
+from cea_exchange.journal import snapshot_paths
 from cea_exchange.journal.storage import OsFile, OsStorage
 from cea_exchange.protocol import control
 from cea_exchange.venue.sequencer import Sequencer
@@ -33,7 +36,6 @@ from cea_exchange.venue.sequencer import Sequencer
 PROFILE = load_profile("cea")
 TRADING_DATE = 20241231
 ROUNDS = 5
-ORDERS_PER_ACCOUNT = 250
 
 
 class HastyFile(OsFile):
@@ -102,13 +104,13 @@ def replay_measured(seed: int, scale: float, frame_commands: int) -> None:
         written_s = time.perf_counter() - begun
         expected = sequencer.machine.core.state_hash()
         sequencer.close()
-        rates = []
-        baselines = []
+        rates, baselines, cpu_ns = [], [], []
         for _ in range(ROUNDS):
             baselines.append(len(commands) / market_alone_s(commands))
-            begun = time.perf_counter()
+            begun, cpu_begun = time.perf_counter(), time.process_time_ns()
             again = sequencer_open(data)
             rates.append(len(commands) / (time.perf_counter() - begun))
+            cpu_ns.append((time.process_time_ns() - cpu_begun) / len(commands))
             assert again.machine.core.state_hash() == expected, "replay gives another state"
             again.close()
     rate, baseline = sorted(rates)[ROUNDS // 2], sorted(baselines)[ROUNDS // 2]
@@ -116,6 +118,7 @@ def replay_measured(seed: int, scale: float, frame_commands: int) -> None:
     print(f"replayed a second        {rate:,.0f}   (rounds {min(rates):,.0f} to {max(rates):,.0f})")
     print(f"the market alone         {baseline:,.0f}")
     print(f"ratio                    {rate / baseline:.2f}")
+    print(f"processor time           {min(cpu_ns):,.0f} ns a command, all threads")
     print(f"journaled, no disk       {len(commands) / written_s:,.0f} a second")
     print(f"state hash               {expected:016x}, as journaled")
     print(f"machine, now             {calibrate()} ns")
@@ -147,15 +150,72 @@ def resting_orders(total: int, accounts: int, products: int) -> np.ndarray:
     return orders
 
 
+def pause_measured(total: int) -> None:
+    """Rest many orders, take a snapshot, and print how long the venue stood still."""
+    accounts, products = 4_000, 8
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        sequencer = Sequencer.open(
+            data, PROFILE, now_ns=count(1_000).__next__, storage=HastyStorage(),
+            core_class=RoomyMarket, snapshot_commands=1 << 60, archive=data / "archive",
+        )
+        sequencer.run_controls(acts(accounts, products))
+        orders = resting_orders(total, accounts, products)
+        for first in range(0, total, 4_096):
+            sequencer.run_records(orders[first : first + 4_096])
+        resident_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        cancels = orders.copy()
+        for name in ("side", "price", "tonnes"):
+            cancels[name] = 0
+        cancels["kind"] = CommandKind.CANCEL
+        cancels["order_id"] = np.arange(1, total + 1)
+        cancels["client_order_id"] += total // accounts + 1
+        batches = iter(np.split(cancels[: total // 256 * 256], total // 256))
+        usual = [batch_s(sequencer, batch) for _, batch in zip(range(300), batches, strict=False)]
+        assert sequencer.machine.core.live_order_count == total - 300 * 256
+        sequencer.run_controls([control.PhaseSet(phase=Phase.BREAK)])
+        sequencer._snapshots.day_closed()
+        begun = time.perf_counter()
+        sequencer.turn()
+        pause_s = time.perf_counter() - begun
+        after = [batch_s(sequencer, batch) for _, batch in zip(range(300), batches, strict=False)]
+        sequencer.close()
+        (path,) = snapshot_paths(data / "snapshots")
+        snapshot_mib = path.stat().st_size / (1 << 20)
+    print(f"resting orders           {total:,}, {accounts:,} accounts, {products} products")
+    print(f"resident, with orders    {resident_mib:.0f} MiB")
+    print(f"snapshot                 {snapshot_mib:.0f} MiB")
+    print(f"the venue stood still    {1e3 * pause_s:.1f} ms")
+    print(f"256 cancels, median      {1e3 * median(usual):.2f} ms before, "
+          f"{1e3 * median(after):.2f} ms while the child writes")
+
+
+def batch_s(sequencer: Sequencer, batch: np.ndarray) -> float:
+    begun = time.perf_counter()
+    sequencer.run_records(batch)
+    return time.perf_counter() - begun
+
+
+class RoomyMarket(CompiledMarket):
+    """The market with room for two million orders."""
+
+    def __new__(cls, rules: object, order_count_max: int | None = None) -> "RoomyMarket":
+        return CompiledMarket.__new__(cls, rules, order_count_max or 1 << 21)
+
+
 def options_parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.recovery", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scale", type=float, default=1.0, help="of a million commands")
+    parser.add_argument("--resting", type=int, help="measure a snapshot of so many orders")
     parser.add_argument("--frame", type=int, default=256, help="commands in a frame")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     options = options_parsed()
-    replay_measured(options.seed, options.scale, options.frame)
+    if options.resting:
+        pause_measured(options.resting)
+    else:
+        replay_measured(options.seed, options.scale, options.frame)

@@ -196,7 +196,11 @@ class Sequencer:
         if len(parts) > 1:
             self.journal.sync()
             self._keep(events)
-        return self._with_checkpoint(events), refusals
+        # Trading commands change no phase, so only here is it looked for.
+        kinds = set(events["kind"].tolist())
+        if EventKind.DAY_CLOSED in kinds:
+            self._snapshots.day_closed()
+        return self._with_checkpoint(events, is_due=not kinds.isdisjoint(_PHASE_KINDS)), refusals
 
     def event_rows(self, seqs: Iterable[int]) -> np.ndarray:
         """Return the events of ascending sequence numbers from the store."""
@@ -268,13 +272,10 @@ class Sequencer:
     def _keep(self, events: np.ndarray) -> None:
         self._store.append(events.tobytes())
         self.index.add(events)
-        if (events["kind"] == EventKind.DAY_CLOSED).any():
-            self._snapshots.day_closed()
 
-    def _with_checkpoint(self, events: np.ndarray) -> np.ndarray:
+    def _with_checkpoint(self, events: np.ndarray, *, is_due: bool = False) -> np.ndarray:
         block = self.machine.core.command_seq // CHECKPOINT_COMMANDS
-        phases = np.isin(events["kind"], (EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED)).any()
-        if not self.checkpoints_on or not (phases or block > self._checkpoint_block):
+        if not self.checkpoints_on or not (is_due or block > self._checkpoint_block):
             return events
         try:
             checkpoint = self._control(self.machine.checkpoint_now())
@@ -291,4 +292,5 @@ class Sequencer:
         return np.concatenate((events, checkpoint))
 
 
+_PHASE_KINDS = frozenset({EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED})
 _NO_EVENTS = np.zeros(0, EVENT_DTYPE)
