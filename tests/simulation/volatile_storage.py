@@ -164,6 +164,9 @@ class VolatileStorage:
     def read(self, path: Path) -> bytes:
         return bytes(self._inode(path).current)
 
+    def map(self, path: Path) -> bytes:
+        return self.read(path)
+
     def rename(self, old: Path, new: Path) -> None:
         self._names[Path(new)] = self._inode(old)
         del self._names[Path(old)]

@@ -5,6 +5,7 @@ replay. So a torn last row is cut without a word, and rows for which the disk ha
 memory: the journal will be the first to refuse work.
 """
 
+import mmap
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -183,7 +184,7 @@ class EventStore:
 class EventRows:
     """The rows of a store as they were at one moment, for reading only."""
 
-    def __init__(self, data: bytes, *, row_bytes: int, base: int = 0):
+    def __init__(self, data: bytes | mmap.mmap, *, row_bytes: int, base: int = 0):
         self._data = memoryview(data)
         self.row_bytes = row_bytes
         self.base = base
@@ -216,7 +217,7 @@ def event_rows_read(
     storage = storage or OsStorage()
     if EVENT_FILE_NAME not in storage.names(directory):
         return EventRows(b"", row_bytes=row_bytes)
-    data = storage.read(directory / EVENT_FILE_NAME)
+    data = storage.map(directory / EVENT_FILE_NAME)
     base = _header_check(data[:HEADER_BYTES], log_id=log_id, row_bytes=row_bytes)
     return EventRows(data, row_bytes=row_bytes, base=base)
 

@@ -5,6 +5,7 @@ Tests put a layer in their place that forgets what was not synced
 """
 
 import errno
+import mmap
 import os
 from pathlib import Path
 from typing import Protocol
@@ -57,6 +58,9 @@ class Storage(Protocol):
 
     def read(self, path: Path) -> bytes:
         """Return a whole file; needs no write permission."""
+
+    def map(self, path: Path) -> bytes | mmap.mmap:
+        """Return a whole file as `read` does, in memory only where it is looked at."""
 
     def rename(self, old: Path, new: Path) -> None:
         """Rename within a directory, replacing `new`."""
@@ -135,6 +139,12 @@ class OsStorage:
 
     def read(self, path: Path) -> bytes:
         return Path(path).read_bytes()
+
+    def map(self, path: Path) -> bytes | mmap.mmap:
+        with Path(path).open("rb") as file:
+            if os.fstat(file.fileno()).st_size == 0:
+                return b""
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def rename(self, old: Path, new: Path) -> None:
         os.rename(old, new)
