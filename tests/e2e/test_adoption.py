@@ -294,8 +294,12 @@ def test_a_participant_follows_into_the_adopted_life(exchange):
         assert (order.kind, order.trading_date) == (EventKind.ORDER_ACCEPTED, 20250103)
         assert carol.answer(carol.cancel(order.order_id)).reason == Reason.REQUESTED
     # What is of the life before is refused in words, not left unanswered.
-    with pytest.raises(SessionError, match="with which this log_id begins"):
-        connect(exchange, "carol", report_seq=0)
+    with connect(exchange, "carol", report_seq=0) as carol:
+        reports = list(carol.reports(timeout_s=1.0))
+        assert [report.report_seq for report in reports][0] > NUMBERS_SKIPPED
+        carol.session._request({"op": "replay", "from": 1, "count": 5})
+        with pytest.raises(SessionError, match="with which this log_id begins"):
+            carol.poll(WAIT_S)
 
 
 # -- Who may, and what may not be -----------------------------------------------------------------

@@ -136,6 +136,58 @@ def test_acts_happen_once_however_often_they_are_asked(world):
     assert world.admin(op="close_day")["event_seq"] == closed["event_seq"]
 
 
+def traded(world, count=3):
+    """Alice buys of Bob, `count` times 10 t at 97.00; return what the two hold before."""
+    world.listed()
+    alice, bob = world.logged_on("alice"), world.logged_on("bob")
+    before = [world.admin(op="position", account=name) for name in ("alice", "bob")]
+    for number in range(1, count + 1):
+        alice.command(enter(number, "buy", 9700))
+        alice.reports(2)
+        bob.command(enter(number, "sell", 9700))
+        bob.reports(2)
+        alice.reports(1)
+    return alice, bob, before
+
+
+def tonnes(world, name):
+    return world.admin(op="position", account=name)["holdings"].get(PRODUCT, {}).get("tonnes", 0)
+
+
+def test_two_persons_undo_a_trade(world):
+    """CEA-OPR-02, CEA-STL-04."""
+    alice, bob, before = traded(world)
+    held = tonnes(world, "alice")
+    refused(world, "an", "a trade up to 3, came 4", op="bust", trade_id=4, why="typo")
+    told = world.as_operator("an", op="bust", trade_id=2, why="typo, both agree")
+    assert "undo trade 2: 10 t of CEA24 at 9700 fen" in told["what"]
+    number = told["proposal"]
+    refused(world, "an2", "another person", op="approve", number=number)
+    assert tonnes(world, "alice") == held
+    world.as_operator("bo", op="approve", number=number)
+    for peer in (alice, bob):
+        (report,) = peer.reports(1)
+        assert (report["kind"], report["trade_id"]) == (EventKind.TRADE_BUSTED, 2)
+        assert report["reason"] == Reason.NONE
+    assert tonnes(world, "alice") == held - 10
+    assert tonnes(world, "bob") == before[1]["holdings"][PRODUCT]["tonnes"] - 20
+    refused(world, "an", "was busted already", op="bust", trade_id=2, why="once more")
+    (act,) = acts_read(world.data)
+    assert (act.what, act.by, act.second) == ("trade_bust", "an", "bo")
+    assert act.sentence().endswith('trade_id=2: "typo, both agree"')
+
+
+def test_two_proposals_of_one_trade_undo_it_once(world):
+    """CEA-OPR-02: what was judged when it was proposed is judged anew when it happens."""
+    traded(world, count=1)
+    first, second = (
+        world.as_operator(key, op="bust", trade_id=1, why="x")["proposal"] for key in ("an", "bo")
+    )
+    world.as_operator("bo", op="approve", number=first)
+    refused(world, "an", "busted already", op="approve", number=second)
+    assert len(list(acts_read(world.data))) == 1
+
+
 def test_a_disconnected_participant_may_log_on_again(world):
     world.listed()
     bob = world.logged_on("bob")

@@ -394,10 +394,12 @@ class OrderSession:
         self.trading_date = message["trading_date"]
         self.phase = _phase(message["phase"])
         if self.log_id not in (None, message["log_id"]):
-            # An adopted venue: another life, of which there are no reports yet. What is still
-            # unanswered is of a day that is over, and the venue refuses it by its date.
-            self.report_seq = None
+            # An adopted venue: another life. What is still unanswered is of a day that is over, and
+            # the venue refuses it by its date.
             self._early.clear()
+        if self.report_seq is not None:
+            # Reports up to there are another life's, and will not come.
+            self.report_seq = max(self.report_seq, message.get("report_base", 0))
         self.log_id = message["log_id"]
         self._client_order_id = max(self._client_order_id, message["last_client_order_id"])
         if self.report_seq is None:

@@ -6,6 +6,7 @@ then on the stream of before is refused: whoever finds the old journal can't go 
 
 import os
 import uuid
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, Method
 from cea_exchange.protocol.adoption import (
     AdoptionError,
@@ -35,6 +37,7 @@ from cea_exchange.registry.settlement import accounts_differing
 from cea_exchange.registry.store import Store
 
 CHUNK_COUNT = 5_000
+HASH_MASK = (1 << 64) - 1
 
 _ADOPTIONS = """
 CREATE TABLE IF NOT EXISTS adoptions (
@@ -83,6 +86,10 @@ def adopt(
     odd = accounts_differing(store)
     if odd:
         raise AdoptionError(f"registry: balances are not the sum of the postings: {odd[0]}")
+    state = _state(store)
+    holdings_hash = store.holdings_hash(store.last_seq)
+    if _holdings_hash(state) != holdings_hash:
+        raise AdoptionError("registry: holdings are not those that it compares with the venue")
     statement = AdoptionStatement(
         old_log_id=old_log_id,
         log_id=uuid.uuid4().hex,
@@ -90,8 +97,8 @@ def adopt(
         second=second.name,
         why=why,
         at_ns=at_ns,
-        holdings_hash=store.holdings_hash(store.last_seq),
-        state=_state(store),
+        holdings_hash=holdings_hash,
+        state=state,
         keys=_keys(store),
     )
     with store.transaction():
@@ -130,7 +137,7 @@ def _file_write(path: Path, data: bytes) -> None:
 
 def _state(store: Store) -> AdoptedState:
     feed_seq = _feed_seq(store)
-    numbers = _numbers(store)
+    numbers, holdings = _numbers(store), _holdings(store)
     accounts = store.execute(
         "SELECT account_index, account, account_group FROM accounts"
         " WHERE account_index >= 0 ORDER BY account_index"
@@ -160,12 +167,20 @@ def _state(store: Store) -> AdoptedState:
             for index, (name, price) in enumerate(products[: declared["product_declared"]])
         ),
         accounts=tuple(
-            AdoptedAccount(
-                name, group, *_holdings(store, index), numbers.report_seqs.get(index, 0)
-            )
+            _adopted_account(name, group, holdings[index], numbers.report_seqs.get(index, 0))
             for index, name, group in accounts[: declared["account_declared"]]
         ),
     )
+
+
+def _holdings_hash(state: AdoptedState) -> int:
+    """Return the hash that a venue would come to, protocol/state_hash.md."""
+    total = 0
+    for account in state.accounts:
+        total += holding_hash(account.account, CASH_NAME, account.cash)
+        for product, tonnes in account.holdings:
+            total += holding_hash(account.account, state.products[product].product, tonnes)
+    return total & HASH_MASK
 
 
 def _keys(store: Store) -> tuple[KeyGranted, ...]:
@@ -196,15 +211,38 @@ def _feed_commands(store: Store, last: int) -> Iterator[msgspec.Struct]:
         yield control_decode(item).command
 
 
-def _holdings(store: Store, account_index: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Return an account's cash and tonnes at the venue."""
+def _holdings(store: Store) -> dict[int, Counter[int]]:
+    """Return what each account holds at the venue, by asset.
+
+    Trades that failed and stand count as if they were posted, as in the holdings hash: to the venue
+    they have happened.
+    """
+    found: dict[int, Counter[int]] = defaultdict(Counter)
     rows = store.execute(
-        "SELECT asset_index, amount FROM balances WHERE account_index = ? AND compartment = ?"
-        " AND amount <> 0 ORDER BY asset_index",
-        (account_index, int(Compartment.TRADING)),
-    ).fetchall()
-    held = dict(rows)
-    return held.pop(CASH_ASSET, 0), tuple(held.items())
+        "SELECT account_index, asset_index, amount FROM balances"
+        " WHERE account_index >= 0 AND compartment = ?",
+        (int(Compartment.TRADING),),
+    )
+    for account, asset, amount in rows:
+        found[account][asset] += amount
+    rows = store.execute(
+        "SELECT buyer_index, seller_index, product_index, tonnes, cash, buy_fee, sell_fee"
+        " FROM trades WHERE state <> 'settled' AND failure <> '' AND NOT EXISTS ("
+        "  SELECT 1 FROM busts WHERE trade_seq = trades.settlement_seq AND busts.reason = 0)"
+    )
+    for buyer, seller, product, tonnes, cash, buy_fee, sell_fee in rows:
+        found[buyer][CASH_ASSET] -= cash + buy_fee
+        found[seller][CASH_ASSET] += cash - sell_fee
+        found[seller][product] -= tonnes
+        found[buyer][product] += tonnes
+    return found
+
+
+def _adopted_account(
+    name: str, group: str, held: Counter[int], report_seq: int
+) -> AdoptedAccount:
+    tonnes = sorted((asset, held[asset]) for asset in held if asset != CASH_ASSET and held[asset])
+    return AdoptedAccount(name, group, held[CASH_ASSET], tuple(tonnes), report_seq)
 
 
 def _reference_price(store: Store, product_index: int, declared: int) -> int:

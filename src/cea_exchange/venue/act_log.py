@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
+from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.protocol import control
@@ -78,6 +80,11 @@ def acts_read(data: Path | str, archive: Path | None = None) -> Iterator[LoggedA
         message = control.control_decode(frame.payload)
         if isinstance(message, control.Act) and message.by:
             fields = msgspec.to_builtins(message)
+            if isinstance(message, control.TradeBust):
+                (trade,) = np.frombuffer(message.trade, EVENT_DTYPE)
+                fields["trade_id"] = int(trade["trade_id"])
+                del fields["trade"]
+            fields.pop("state", None)  # an adoption's: all that every account holds
             yield LoggedAct(
                 seq=frame.first_seq,
                 at=time_from_ns(frame.time_ns).isoformat(),

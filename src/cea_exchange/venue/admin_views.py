@@ -54,7 +54,9 @@ def sessions(
             {
                 "account": machine.account_names[session.holder.account_index],
                 "operator_index": session.holder.operator_index,
+                "role": session.holder.role,
                 "key": session.key,
+                "is_connected": session.is_connected,
                 "silent_s": round(now_s - session.seen_s, 1),
             }
             for session in logged_on

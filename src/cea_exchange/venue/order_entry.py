@@ -222,7 +222,7 @@ class OrderEntry:
                 self._beat(session)
                 return
             case ReportReplay(first=first, count=count):
-                base = self._report_base(session)
+                base = self._machine.report_base(session.holder.account_index)
                 if first <= base:
                     # They are in the folder that was put aside, and of another log_id.
                     error = FrameError(
@@ -262,8 +262,10 @@ class OrderEntry:
         self._looks.append(session)
         told = self._logon_answer(session)
         self._tell(session.routing_id, told)
-        if report_seq is not None and self._report_base(session) <= report_seq < told["report_seq"]:
-            self._reports_replay(session, report_seq + 1, REPLAY_COUNT_MAX)
+        first = told["report_seq"] if report_seq is None else report_seq
+        first = max(first, told["report_base"]) + 1
+        if first <= told["report_seq"]:
+            self._reports_replay(session, first, REPLAY_COUNT_MAX)
 
     def _logon_hindrance(self, message: Message) -> FrameError | None:
         """End the key's earlier session, or say why there can't be another one."""
@@ -302,6 +304,7 @@ class OrderEntry:
                 core.last_client_order_id(holder.account_index, holder.operator_index)
             ),
             "log_id": self._sequencer.journal.log_id,
+            "report_base": self._machine.report_base(holder.account_index),
             "heartbeat_s": self._config.heartbeat_s,
             "session_silence_s_max": self._config.session_silence_s_max,
             "cancel_on_disconnect": holder.cancel_on_disconnect,
@@ -315,11 +318,6 @@ class OrderEntry:
             "phase": Phase(core.phase).name.lower(),
             "report_seq": int(core.report_seq(session.holder.account_index)),
         }
-
-    def _report_base(self, session: Session) -> int:
-        """Return the number before the first report of this log_id; an adopted one begins later."""
-        bases, index = self._machine.report_bases, session.holder.account_index
-        return bases[index] if index < len(bases) else 0
 
     def _reports_replay(self, session: Session, first: int, count: int) -> None:
         count = min(count, REPLAY_COUNT_MAX)

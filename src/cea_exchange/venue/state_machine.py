@@ -213,6 +213,11 @@ class VenueStateMachine:
         """Return an account's index; `ACCOUNT_NONE` if there is none of that name."""
         return self._accounts.get(name, ACCOUNT_NONE)
 
+    def report_base(self, account_index: int) -> int:
+        """Return up to which number an account's reports are another life's."""
+        bases = self.report_bases
+        return bases[account_index] if account_index < len(bases) else 0
+
     # -- What the journal holds ---------------------------------------------------------------
 
     def apply_records(
