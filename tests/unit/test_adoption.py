@@ -7,6 +7,7 @@ from settlement_records import registry_prepare, venue_with_deposits
 from simulation.small_market import PROFILE
 
 from cea_exchange.domain.records import Phase
+from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
 from cea_exchange.protocol import control
 from cea_exchange.protocol.adoption import (
@@ -20,6 +21,8 @@ from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.adoption import adopt
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
+from cea_exchange.venue import adoption as venue_adoption
+from cea_exchange.venue.config import ClockSetting, VenueConfig
 from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
 
 LOG_ID = "0123456789abcdef" * 2
@@ -230,3 +233,88 @@ def test_numbers_of_an_adoption_count_as_given():
     numbers.take_state(state())
     assert (numbers.trade_id, numbers.event_seq) == (1_000_300, 1_002_000)
     assert numbers.report_seqs == {0: 10**6, 1: 10**6 + 1}
+
+
+# -- The venue's side -----------------------------------------------------------------------------
+
+
+def old_folder(data, log_id=LOG_ID):
+    """A venue's folder as a crash may leave it: two suspensions, one lifted."""
+    identity = Identity("x", 1, PROFILE.profile_hash())
+    with Journal.open(data / "journal", log_id=log_id, identity=identity) as journal:
+        for message in (
+            control.Suspend(account="alice", by="an", why="x"),
+            control.Kill(account="bob", by="an", why="x"),
+            control.Restore(account="alice", by="an"),
+        ):
+            journal.append(FrameKind.CONTROL, 1, 10**18, control.control_encode(message))
+        journal.sync()
+    for name in ("snapshots", "archive"):
+        (data / name).mkdir()
+        (data / name / "file").write_text(name)
+
+
+@pytest.fixture
+def statement(store, tmp_path):
+    settled(store)
+    return stated(store, tmp_path / "statement")
+
+
+def venue_adopt(data, statement, **settings):
+    clock = ClockSetting(kind="manual", start="2025-07-16T10:00:00+08:00")
+    config = VenueConfig(clock=clock, **settings)
+    return venue_adoption.adopt(data, config, statement, first=AN, second=BO, why="disk lost")
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_all_of_the_old_life_is_put_aside_and_nothing_deleted(tmp_path, statement):
+    data, elsewhere = tmp_path / "venue", tmp_path / "elsewhere"
+    old_folder(data)
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("elsewhere")
+    before = files(data)
+    adopted = venue_adopt(data, statement, archive=str(elsewhere))
+    assert files(data / adopted.kept) == before
+    assert not elsewhere.exists()
+    assert (tmp_path / f"elsewhere-{LOG_ID}" / "file").read_text() == "elsewhere"
+    assert adopted.suspended == ["bob"]
+    assert [path.name for path in sorted(data.iterdir())] == ["journal", "kept"]
+    machine = VenueStateMachine(PROFILE)
+    for frame in SegmentReader(data / "journal", storage=OsStorage()).frames():
+        machine.apply_control(control.control_decode(frame.payload))
+    assert machine.core.account(1)["suspended"]
+    assert machine.time_ns >= 10**18
+
+
+def test_another_venues_folder_is_not_adopted(tmp_path, statement):
+    data = tmp_path / "venue"
+    old_folder(data, log_id=32 * "f")
+    before = files(data)
+    with pytest.raises(AdoptionError, match=f"log_id must be {LOG_ID}, was {32 * 'f'}"):
+        venue_adopt(data, statement)
+    assert files(data) == before
+
+
+def test_a_damaged_journal_and_an_empty_folder_can_be_adopted(tmp_path, statement):
+    empty, damaged = tmp_path / "empty", tmp_path / "damaged"
+    empty.mkdir()
+    old_folder(damaged)
+    (segment,) = (damaged / "journal").iterdir()
+    segment.write_bytes(bytes(300))
+    for data in (empty, damaged):
+        adopted = venue_adopt(data, statement)
+        assert (adopted.log_id, adopted.suspended) == (statement.log_id, [])
+    assert files(damaged / adopted.kept / "journal") == [segment.name]
+
+
+def test_holdings_that_are_not_the_registrys_are_refused(tmp_path, statement):
+    data = tmp_path / "venue"
+    old_folder(data)
+    before = files(data)
+    odd = msgspec.structs.replace(statement, holdings_hash=statement.holdings_hash ^ 1)
+    with pytest.raises(AdoptionError, match="expected holdings of hash"):
+        venue_adopt(data, odd)
+    assert files(data) == before
