@@ -4,6 +4,7 @@ import pytest
 from venue_world import DATE, PRODUCT, enter, world_open
 
 from cea_exchange.domain.records import EventKind, Reason
+from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.act_log import acts_read
@@ -164,7 +165,8 @@ def test_two_persons_undo_a_trade(world):
     number = told["proposal"]
     refused(world, "an2", "another person", op="approve", number=number)
     assert tonnes(world, "alice") == held
-    world.as_operator("bo", op="approve", number=number)
+    approved = world.as_operator("bo", op="approve", number=number)
+    assert (approved["outcome"], approved["what"]) == ("undone", told["what"])
     for peer in (alice, bob):
         (report,) = peer.reports(1)
         assert (report["kind"], report["trade_id"]) == (EventKind.TRADE_BUSTED, 2)
@@ -175,6 +177,23 @@ def test_two_persons_undo_a_trade(world):
     (act,) = acts_read(world.data)
     assert (act.what, act.by, act.second) == ("trade_bust", "an", "bo")
     assert act.sentence().endswith('trade_id=2: "typo, both agree"')
+
+
+def test_operators_hear_that_a_trade_could_not_be_undone(world):
+    """CEA-STL-04: bob has spent what he would have to give back; a journaled act all the same."""
+    alice, bob, _before = traded(world, count=1)
+    world.registry.commands.append(control.TransferOut(account="bob", amount=10**12))
+    world.until(lambda: world.admin(op="position", account="bob")["cash"] == 10 * 9700)
+    bob.reports(1)
+    alice.command(enter(2, "sell", 9700, 1))
+    alice.reports(2)
+    bob.command(enter(2, "buy", 9700, 1))
+    bob.reports(2)
+    number = world.as_operator("an", op="bust", trade_id=1, why="typo")["proposal"]
+    approved = world.as_operator("bo", op="approve", number=number)
+    assert approved["outcome"] == "nothing moved: CASH_INSUFFICIENT"
+    assert world.admin(op="position", account="bob")["cash"] == 9 * 9700
+    assert [act.what for act in acts_read(world.data)] == ["trade_bust"]
 
 
 def test_two_proposals_of_one_trade_undo_it_once(world):

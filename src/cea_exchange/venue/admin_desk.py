@@ -8,7 +8,7 @@ import msgspec
 import structlog
 import zmq
 
-from cea_exchange.domain.records import Phase
+from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
@@ -23,6 +23,9 @@ from cea_exchange.venue.trading_day import TradingDay
 
 SECOND_TO_COME = "(who agrees)"
 """Stands for the second person while it is judged whether there is anything to agree to."""
+
+BUST_ROWS_READ = 8
+"""The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
 
 log = structlog.get_logger("venue")
 
@@ -141,7 +144,7 @@ class AdminDesk:
             case admin.Override(why=why):
                 more = self._propose_override(operator, why)
             case admin.Approve(number=number):
-                self._proposals.approve(number, operator)
+                more = self._proposals.approve(number, operator)
             case admin.Reject(number=number):
                 more["what"] = self._proposals.reject(number).what
             case _:
@@ -213,7 +216,7 @@ class AdminDesk:
     # -- What takes two persons ---------------------------------------------------------------
 
     def _propose(
-        self, operator: Operator, why: str, what: str, act: Callable[[Operator], None]
+        self, operator: Operator, why: str, what: str, act: Callable[[Operator], dict[str, Any]]
     ) -> dict[str, Any]:
         proposal = self._proposals.add(what, operator, why, act)
         return {"proposal": proposal.number, "what": what}
@@ -221,8 +224,9 @@ class AdminDesk:
     def _propose_override(self, operator: Operator, why: str) -> dict[str, Any]:
         date = self._day.unconfirmed_date()
 
-        def approved(second: Operator) -> None:
+        def approved(second: Operator) -> dict[str, Any]:
             self._day.override(date, by=operator.name, second=second.name, why=why)
+            return {"what": what}
 
         what = f"open the day after {date} without the registry's confirmation"
         return self._propose(operator, why, what, approved)
@@ -242,8 +246,9 @@ class AdminDesk:
         if refusal is not None:
             raise FrameError(expected="a trade that can be undone", came=refusal, where="trade_id")
 
-        def approved(second: Operator) -> None:
+        def approved(second: Operator) -> dict[str, Any]:
             self._run(msgspec.structs.replace(act, second=second.name))
+            return {"what": what, "outcome": self._bust_outcome(trade_id)}
 
         names = self._machine.account_names
         what = (
@@ -252,3 +257,13 @@ class AdminDesk:
             f"{names[event['account_index']]} and {names[event['counter_account_index']]}"
         )
         return self._propose(operator, why, what, approved)
+
+    def _bust_outcome(self, trade_id: int) -> str:
+        """Say what the market made of a bust: where the asset has moved on, nothing moves back."""
+        last = self._machine.core.settlement_seq
+        first = max(self._machine.settlement_base + 1, last - BUST_ROWS_READ + 1)
+        seqs = self._sequencer.index.settlement_events(first, BUST_ROWS_READ)
+        rows = self._sequencer.event_rows(seqs)
+        rows = rows[(rows["kind"] == EventKind.TRADE_BUSTED) & (rows["trade_id"] == trade_id)]
+        reason = Reason(int(rows["reason"][-1]))
+        return "undone" if reason == Reason.NONE else f"nothing moved: {reason.name}"
