@@ -155,6 +155,15 @@ def trading_goes_on(exchange, date="2025-01-03"):
     exchange.wait_until(
         lambda: exchange.operate("status")["confirmed_date"] == number, "confirmation", WAIT_S
     )
+    held = holdings(exchange)
+    backed_up = run("venue", "backup", exchange.data / "copy", "--data", exchange.data)
+    assert backed_up.returncode == 0, backed_up.stderr
+    exchange.stop("venue")
+    restored = run("venue", "restore", exchange.data / "copy", "--data", exchange.data / "again")
+    assert restored.returncode == 0, restored.stderr
+    exchange.start_venue()  # from the snapshot that the close has taken
+    assert "snapshot_taken_up" in exchange.log("venue").read_text().split('"ready"')[-2]
+    assert holdings(exchange) == held
     exchange.stop("venue")
     exchange.stop("registry")
     found = check_ledger(exchange.data)
