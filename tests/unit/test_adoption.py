@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 from market_scripts import CORES
-from settlement_records import registry_prepare, venue_with_deposits
+from settlement_records import ALICE_CASH, BOB_TONNES, registry_prepare, venue_with_deposits
 from simulation.small_market import PROFILE
 
 from cea_exchange.domain.records import Phase
@@ -175,6 +175,27 @@ def test_the_statement_is_what_the_ledger_holds(store, tmp_path):
     assert machine.core.holdings_hash() == statement.holdings_hash
     # (100 + 3 x 101) / 4 = 100.75, half up.
     assert given.products[0].reference_price == 101
+
+
+def test_a_trade_that_failed_has_happened_at_the_venue(store, tmp_path):
+    """As in the holdings hash: the adopted venue and the registry go on agreeing."""
+    venue = venue_with_deposits()
+    venue.trade(1)
+    venue.trade(3)
+    venue.checkpoint()
+
+    def failure_of(trade):
+        return "a court's freeze" if trade.tonnes == 3 else None
+
+    Settlement(store, failure_of=failure_of).apply(LOG_ID, venue.records)
+    assert store.one("SELECT count(*) FROM trades WHERE state = 'failed'") == 1
+    statement = stated(store, tmp_path / "statement")
+    alice, bob = statement.state.accounts
+    assert (alice.holdings, bob.holdings) == (((0, 4),), ((0, BOB_TONNES - 4),))
+    assert (alice.cash, bob.cash) == (ALICE_CASH - 400, 400)
+    machine = VenueStateMachine(PROFILE, CORES[0])
+    machine.apply_control(adoption(state=statement.state))
+    assert machine.core.holdings_hash() == statement.holdings_hash
 
 
 def test_items_behind_an_unanswered_transfer_come_again(tmp_path, store):
