@@ -79,6 +79,18 @@ def test_a_checkpoint_follows_many_commands(tmp_path, monkeypatch):
     sequencer.close()
 
 
+def test_a_day_that_is_no_date_is_refused_and_not_journaled(tmp_path):
+    sequencer = sequencer_open(tmp_path)
+    day_begin(sequencer)
+    sequencer.run_controls([control.DayClose()])
+    next_seq = sequencer.journal.next_seq
+    _, refusals = sequencer.run_controls([control.DayOpen(date=20250132)])
+    assert refusals == ["day 20250132: expected a date, yyyymmdd"]
+    assert sequencer.journal.next_seq == next_seq
+    sequencer.close()
+    sequencer_open(tmp_path).close()
+
+
 def test_a_wrong_checkpoint_stops_the_replay(tmp_path):
     sequencer = sequencer_open(tmp_path)
     traded(sequencer)

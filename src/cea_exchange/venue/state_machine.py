@@ -300,6 +300,9 @@ class VenueStateMachine:
                 return self._bust_refusal(message)
             case control.Adopt():
                 return self._adopt_refusal(message)
+            case control.DayOpen(date=date) if not _is_date(date):
+                # Journaled, it would stop every start from then on.
+                return f"day {date}: expected a date, yyyymmdd"
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
@@ -519,6 +522,14 @@ class VenueStateMachine:
             "feed_seq": self.feed_seq,
             "confirmed_date": self.confirmed_date,
         }
+
+
+def _is_date(number: int) -> bool:
+    try:
+        date_of_number(number)
+    except ValueError:
+        return False
+    return True
 
 
 def _name_fault(name: str) -> str | None:
