@@ -354,7 +354,7 @@ def test_a_checkpoint_reads_only_the_postings_since_the_last_one(store):
     of_everything = steps_to_settle()
     venue.trade(1)
     venue.checkpoint()
-    assert steps_to_settle() * 5 < of_everything
+    assert steps_to_settle() * 12 < of_everything
     assert store.state == "ok" and sums_agree(store)
 
 
