@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
+from cea_exchange._event_lists import rows_equal
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import COMMAND_DTYPE
 from cea_exchange.journal import (
     EVENT_FILE_NAME,
+    EventRows,
     EventStore,
     Frame,
     FrameKind,
@@ -26,6 +28,7 @@ from cea_exchange.journal import (
     SegmentReader,
     Snapshot,
     Storage,
+    event_rows_read,
     snapshot_paths,
     snapshot_read,
 )
@@ -114,7 +117,8 @@ def recover(
         machine = VenueStateMachine(profile, core_class)
         start = _Start(machine, EventIndex.open(directory / "events", **named), None, store.base)
     command_seq = start.machine.core.command_seq if start.point else 0
-    tail = _replay(folder, start, _StoreCheck(store, start.event_count))
+    known = event_rows_read(directory / "events", **named)
+    tail = _replay(folder, start, _StoreCheck(store, known, start.event_count))
     return Recovered(start.machine, tail, start.index, store, command_seq)
 
 
@@ -351,8 +355,10 @@ class _StoreCheck:
     loss may leave holes: bytes that are zero. Any other difference is damage.
     """
 
-    def __init__(self, store: EventStore, event_count: int) -> None:
+    def __init__(self, store: EventStore, known: EventRows, event_count: int) -> None:
         self._store = store
+        # Looked at where they lie; they are no more looked at once the store is written to.
+        self._known = known
         self._known_count = store.count
         self._last_event = event_count
         self._hole_first = 0
@@ -363,8 +369,7 @@ class _StoreCheck:
         first = self._last_event + 1
         self._last_event += len(events)
         if not self._hole_first and first <= self._known_count:
-            known = np.frombuffer(self._store.read(first, len(events)), np.uint64)
-            if np.array_equal(known, events.view(np.uint64)):
+            if rows_equal(events, self._known.read(first, len(events))):
                 return
         made = events.tobytes()
         if first <= self._known_count:
