@@ -16,6 +16,9 @@ COUNT_SLOPE_MAX = 0.2
 BOUNDS = {"rss_mib": RSS_SLOPE_MAX, "fds": COUNT_SLOPE_MAX, "threads": COUNT_SLOPE_MAX}
 """Greatest growth per million commands of what must stay flat. The rest may grow, and is told."""
 
+COUNT_STEP = 2.0
+"""Files and threads may come this often in all: a timer's first turn is no leak."""
+
 _MIB = 1 << 20
 
 
@@ -74,20 +77,28 @@ class Trend:
         Its value at the end of the warm-up and of the run.
     slope, error
         Growth per million commands, fitted by least squares, and the fit's standard error.
+    millions
+        Commands from `first` to `last`.
     bound
         What the slope may be; None if the measure may grow.
+    step
+        What it may grow in all, whatever the slope.
     """
 
     first: float
     last: float
     slope: float
     error: float
+    millions: float
     bound: float | None
+    step: float = 0.0
 
     @property
     def is_flat(self) -> bool:
-        """Whether the slope lies within its bound."""
-        return self.bound is None or self.slope <= self.bound
+        """Whether the slope lies within its bound, or comes to no more than the step."""
+        if self.bound is None or self.slope <= self.bound:
+            return True
+        return self.slope * self.millions <= self.step
 
 
 def trends(samples: list[Sample], bounds: dict[str, float] = BOUNDS) -> dict[str, Trend]:
@@ -114,7 +125,9 @@ def trends(samples: list[Sample], bounds: dict[str, float] = BOUNDS) -> dict[str
             last=float(values[-1]),
             slope=float(slope),
             error=float(np.sqrt(variance)),
+            millions=float(millions[-1] - millions[0]),
             bound=bounds.get(name),
+            step=COUNT_STEP if name in ("fds", "threads") else 0.0,
         )
     return found
 

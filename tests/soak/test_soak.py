@@ -74,6 +74,11 @@ def test_growth_in_the_warm_up_is_not_counted():
     assert found.slope == pytest.approx(0, abs=1e-6) and found.is_flat
 
 
+def test_a_thread_that_comes_once_is_no_leak():
+    assert trends(sampled([5] * 20 + [6] * 20, "threads"))["threads"].is_flat
+    assert not trends(sampled(np.arange(40) // 4, "threads"))["threads"].is_flat
+
+
 def test_a_slow_leak_is_found_beneath_noise_and_days():
     draw = np.random.default_rng(1)
     numbers = np.arange(400)
