@@ -47,6 +47,7 @@ TESTS_CORE = (
     "tests/unit/test_trade_bust.py",
     "tests/unit/test_reports.py",
     "tests/unit/test_market_data.py",
+    "tests/unit/test_event_index.py",
     "tests/unit/test_golden_scripts.py",
     "tests/unit/test_script_random.py",
     "tests/unit/test_script_rejects.py",
