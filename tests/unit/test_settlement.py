@@ -362,7 +362,7 @@ def sums_agree(store):
     """Whether the sums give what all postings give, now and as of before them."""
     last = store.last_seq
     summed = store.holdings_hash(last)
-    store.holdings_sum_up(0)
+    store.postings_sum_up(0)
     return summed == store.holdings_hash(last) != store.holdings_hash(last - 2)
 
 
@@ -375,7 +375,7 @@ def test_sums_of_a_transaction_that_failed_are_taken_back(store):
     settlement.apply(LOG_ID, venue.records)
     before = store.holdings_hash(store.last_seq)
     with pytest.raises(ZeroDivisionError), store.transaction():
-        store.holdings_sum_up(store.last_seq)
+        store.postings_sum_up(store.last_seq)
         raise ZeroDivisionError
     venue.trade(7)
     venue.checkpoint()

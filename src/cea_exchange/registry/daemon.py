@@ -214,7 +214,7 @@ class RegistryDaemon:
         self._feed, self._admin = self._sockets
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
-        odd = accounts_differing(self._store)
+        odd = accounts_differing(self._store, since_checkpoint=True)
         if odd:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
         log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)

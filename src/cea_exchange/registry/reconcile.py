@@ -2,7 +2,7 @@
 
 A sum of zero proves little: a trade settled twice sums to zero too. So every entry's legs are
 compared with what caused it, every cause must have its entry exactly once, and the holdings hash at
-each of the venue's checkpoints is computed anew by SQL over the postings up to it.
+each of the venue's checkpoints is computed anew from the postings up to it.
 """
 
 from collections import Counter
@@ -51,6 +51,7 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.registry.posted_hashes import posted_hashes
 from cea_exchange.registry.store import Store, hash_text
 
 DIFFERENCE_COUNT_MAX = 100
@@ -514,11 +515,15 @@ class _Check:
 
     def _balances(self) -> None:
         posted: Counter[Holding] = Counter()
-        for *holding, amount in self._store.execute(
-            "SELECT account_index, asset_index, compartment, sum(amount) FROM postings"
-            " GROUP BY 1, 2, 3"
+        summed: Counter[Holding] = Counter()
+        posting_id, seq = self._store.summed
+        for *holding, amount, amount_summed in self._store.execute(
+            "SELECT account_index, asset_index, compartment, sum(amount),"
+            " sum(iif(posting_id <= ?, amount, 0)) FROM postings GROUP BY 1, 2, 3",
+            (posting_id,),
         ):
-            posted[Holding(*holding)] = amount
+            posted[Holding(*holding)], summed[Holding(*holding)] = amount, amount_summed
+        self._sums(summed, seq)
         held = {Holding(*row[:3]): row[3] for row in self._store.execute("SELECT * FROM balances")}
         for holding in sorted({*held, *posted, *self._pending}):
             balance, total = held.get(holding, 0), posted[holding]
@@ -533,6 +538,17 @@ class _Check:
                     f" {self._pending[holding]}"
                 )
         self._held = held
+
+    def _sums(self, summed: Counter[Holding], seq: int) -> None:
+        """Compare the sums that starts and checkpoints go on from with the postings up to there."""
+        rows = self._store.execute("SELECT * FROM posted_sums")
+        kept = {Holding(*row[:3]): row[3] for row in rows}
+        for holding in sorted({*kept, *summed}):
+            if kept.get(holding, 0) != summed[holding]:
+                self._differs(
+                    f"{self._where(holding)}: sum kept at seq {seq} is {kept.get(holding, 0)},"
+                    f" its postings sum to {summed[holding]}"
+                )
 
     def _where(self, holding: Holding) -> str:
         asset = self._store.asset_name(holding.asset_index)
@@ -567,8 +583,9 @@ class _Check:
             " ORDER BY settlement_seq"
         ).fetchall()
         told = self._checkpoints_told()
-        for seq, venue_hash, then in rows:
-            now = hash_text(self._store.holdings_hash(seq))
+        hashes = posted_hashes(self._store, [seq for seq, *_ in rows])
+        for (seq, venue_hash, then), posted in zip(rows, hashes, strict=True):
+            now = hash_text(posted)
             self._found.checkpoints += 1
             self._found.checkpoint_seq = seq
             self._found.venue_hash, self._found.registry_hash = venue_hash, now

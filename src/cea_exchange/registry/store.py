@@ -25,7 +25,7 @@ from cea_exchange.registry.ledger import (
     post,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SQLITE_VERSION_MIN = (3, 51, 3)  # older ones can lose commits (WAL-reset bug)
 BUSY_MS = 10_000
 
@@ -35,7 +35,9 @@ CREATE TABLE meta (
     log_id TEXT,                        -- of the venue's stream; NULL before its first record
     last_seq INTEGER NOT NULL CHECK (last_seq >= 0),
     confirmed_date INTEGER NOT NULL,    -- last day settled and agreed, yyyymmdd; 0 is none
-    state TEXT NOT NULL                 -- 'ok' or 'diverged: ...'
+    state TEXT NOT NULL,                -- 'ok' or 'diverged: ...'
+    summed_posting_id INTEGER NOT NULL, -- last posting in `posted_sums`; 0 is none
+    summed_seq INTEGER NOT NULL         -- of the checkpoint that agreed there
 ) STRICT;
 CREATE TABLE accounts (
     account_index INTEGER PRIMARY KEY,            -- the venue's index; negative is a contra account
@@ -77,6 +79,13 @@ CREATE TABLE balances (
     asset_index INTEGER NOT NULL,
     compartment INTEGER NOT NULL,
     amount INTEGER NOT NULL CHECK (amount >= 0 OR account_index < 0),
+    PRIMARY KEY (account_index, asset_index, compartment)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE posted_sums (              -- of the postings up to `summed_posting_id`
+    account_index INTEGER NOT NULL,
+    asset_index INTEGER NOT NULL,
+    compartment INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
     PRIMARY KEY (account_index, asset_index, compartment)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE settlement_records (
@@ -155,23 +164,13 @@ CREATE TRIGGER postings_no_delete BEFORE DELETE ON postings
     BEGIN SELECT raise(ABORT, 'postings are append-only'); END;
 """
 
-# A venue's life has more postings than a checkpoint could read: those up to the last one are
-# summed up, beside the database, and forgotten with the connection. A transaction that fails takes
-# its sums back too.
-_SUMS_SCHEMA = """
-CREATE TEMP TABLE trading_sums (
-    account_index INTEGER, asset_index INTEGER, amount INTEGER,
-    PRIMARY KEY (account_index, asset_index)
-) WITHOUT ROWID;
-CREATE TEMP TABLE trading_summed (posting_id INTEGER, settlement_seq INTEGER);
-INSERT INTO trading_summed VALUES (0, 0);
-"""
-
+# A venue's life has more postings than a checkpoint or a start could read: those up to the last
+# checkpoint that agreed are summed up. A transaction that fails takes its sums back too.
 _SUMS_ADD = """
-INSERT INTO trading_sums
-SELECT account_index, asset_index, sum(amount) FROM postings
-WHERE posting_id > (SELECT posting_id FROM trading_summed) AND compartment = :trading
-GROUP BY account_index, asset_index
+INSERT INTO posted_sums
+SELECT account_index, asset_index, compartment, sum(amount) FROM postings
+WHERE posting_id > (SELECT summed_posting_id FROM meta)
+GROUP BY account_index, asset_index, compartment
 ON CONFLICT DO UPDATE SET amount = amount + excluded.amount
 """
 
@@ -188,7 +187,8 @@ WITH unposted AS MATERIALIZED (
 SELECT sum_u64(holding_hash(a.account, coalesce(p.product, :cash_name), h.amount))
 FROM (
     SELECT account_index, asset_index, sum(amount) AS amount FROM (
-        SELECT account_index, asset_index, amount FROM trading_sums WHERE :summed > 0
+        SELECT account_index, asset_index, amount FROM posted_sums
+        WHERE :summed > 0 AND compartment = :trading
         UNION ALL SELECT account_index, asset_index, amount FROM postings
         WHERE posting_id > :summed AND compartment = :trading AND settlement_seq <= :seq
         UNION ALL SELECT buyer_index, :cash, -(cash + buy_fee) FROM unposted
@@ -223,8 +223,6 @@ class Store:
         self._lock = lock
         self._depth = 0
         _functions_register(connection)
-        connection.pragma("temp_store", 2)
-        connection.execute(_SUMS_SCHEMA)
 
     @classmethod
     def open(cls, data: Path | str) -> Self:
@@ -257,10 +255,9 @@ class Store:
             raise StoreError(f"{path}: expected a registry's database, there is none")
         connection = _connect(path, create=False)
         connection.pragma("wal_autocheckpoint", 0)
-        _schema_version_check(connection, path)
-        store = cls(connection)
         connection.pragma("query_only", 1)
-        return store
+        _schema_version_check(connection, path)
+        return cls(connection)
 
     def close(self) -> None:
         """Close the database and give up the lock."""
@@ -381,7 +378,7 @@ class Store:
         int
             Equal to the venue's hash at the same sequence if both hold the same.
         """
-        summed, summed_seq = self.one("SELECT posting_id, settlement_seq FROM trading_summed")
+        summed, summed_seq = self.summed
         values = {
             "cash": CASH_ASSET,
             "cash_name": CASH_NAME,
@@ -391,8 +388,13 @@ class Store:
         }
         return int(self.one(_HOLDINGS_HASH, values), 16)
 
-    def holdings_sum_up(self, settlement_seq: int) -> None:
-        """Sum up all postings, so that the next `holdings_hash` reads only those that come.
+    @property
+    def summed(self) -> tuple[int, int]:
+        """Last posting in the table ``posted_sums``, and the sequence it was summed up at."""
+        return self.one("SELECT summed_posting_id, summed_seq FROM meta")
+
+    def postings_sum_up(self, settlement_seq: int) -> None:
+        """Sum up all postings, so that a hash or a start reads only those that come.
 
         Parameters
         ----------
@@ -400,13 +402,14 @@ class Store:
             Of the last record posted, in this transaction; 0 to read everything again.
         """
         if settlement_seq:
-            self.execute(_SUMS_ADD, {"trading": int(Compartment.TRADING)})
+            self.execute(_SUMS_ADD)
             posting_id = self.one("SELECT coalesce(max(posting_id), 0) FROM postings")
         else:
-            self.execute("DELETE FROM trading_sums")
+            self.execute("DELETE FROM posted_sums")
             posting_id = 0
-        self.execute("UPDATE trading_summed SET posting_id = ?, settlement_seq = ?",
-                     (posting_id, settlement_seq))  # fmt: skip
+        self.execute(
+            "UPDATE meta SET summed_posting_id = ?, summed_seq = ?", (posting_id, settlement_seq)
+        )
 
     def _schema_create(self) -> None:
         """Create the schema in a new database; check it in one that is there."""
@@ -416,7 +419,7 @@ class Store:
                 "SELECT count(*) FROM sqlite_schema"
             ):
                 self.connection.execute(_SCHEMA)
-                self.execute("INSERT INTO meta VALUES (1, NULL, 0, 0, 'ok')")
+                self.execute("INSERT INTO meta VALUES (1, NULL, 0, 0, 'ok', 0, 0)")
                 self.connection.executemany(
                     "INSERT INTO accounts VALUES (?, ?, '')",
                     [(int(index), name) for index, name in CONTRA_NAMES.items()],
