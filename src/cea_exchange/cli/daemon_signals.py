@@ -4,11 +4,27 @@ import signal
 from collections.abc import Callable
 
 
-def stop_on_signals(stop: Callable[[], None]) -> None:
-    """End in order on SIGTERM and SIGINT, however often they come; let SIGHUP pass.
+class StopSignals:
+    """SIGTERM and SIGINT, from here on: they end a daemon in order, however often they come.
 
-    There is nothing to read anew: a daemon's settings are those it was started with.
+    SIGHUP passes: a daemon's settings are those it was started with. What comes before there is a
+    daemon is kept for it: an opening is not broken off, it is ended by the first turn of its loop.
     """
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop())
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._stop: Callable[[], None] | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def lead_to(self, stop: Callable[[], None]) -> None:
+        """Call `stop` at each signal; now, if one has come already."""
+        self._stop = stop
+        if self._asked:
+            stop()
+
+    def _take(self, *_: object) -> None:
+        self._asked = True
+        if self._stop is not None:
+            self._stop()

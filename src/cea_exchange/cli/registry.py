@@ -12,7 +12,7 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import stop_on_signals
+from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
@@ -35,6 +35,8 @@ def serve(
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
     """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
+    signals = StopSignals()
+
     import apsw
 
     from cea_exchange.protocol.security import SecurityError
@@ -52,7 +54,7 @@ def serve(
         except apsw.Error as error:
             raise CheckFailed(f"nothing starts: the registry's database: {error}") from error
         with daemon:
-            stop_on_signals(daemon.stop)
+            signals.lead_to(daemon.stop)
             daemon.run()
 
 

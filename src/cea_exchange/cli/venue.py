@@ -13,7 +13,7 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import stop_on_signals
+from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
@@ -51,6 +51,7 @@ def serve(
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
     """Run the venue until it is told to stop (SIGTERM, or `venue stop`)."""
+    signals = StopSignals()
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
     from cea_exchange.journal import FolderInUse, JournalError, JournalFull
@@ -74,8 +75,8 @@ def serve(
             SecurityError,
         ) as error:
             raise CommandError(str(error)) from error
-        stop_on_signals(daemon.stop)
         try:
+            signals.lead_to(daemon.stop)
             daemon.run()
         finally:
             daemon.close()
