@@ -1,12 +1,13 @@
 """Adoption without processes: numbers, holdings, prices, and what is refused."""
 
 import msgspec
+import numpy as np
 import pytest
 from market_scripts import CORES
 from settlement_records import ALICE_CASH, BOB_TONNES, registry_prepare, venue_with_deposits
 from simulation.small_market import PROFILE
 
-from cea_exchange.domain.records import Phase
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Reason
 from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
 from cea_exchange.protocol import control
@@ -52,6 +53,7 @@ def state(accounts=2, products=1):
             )
             for n in range(accounts)
         ),
+        busted=(7, 65_536),
     )
 
 
@@ -120,6 +122,30 @@ def test_nobody_adopts_alone_or_without_a_reason(fields, complaint):
 def test_only_a_life_that_begins_can_be_an_adopted_one(machine):
     with pytest.raises(ControlRefused, match="the first message"):
         machine.apply_control(adoption())
+
+
+def test_a_trade_busted_in_a_life_before_is_busted(machine):
+    """CEA-STL-04: its record given again is refused, in a snapshot's machine too."""
+    record = np.zeros(1, EVENT_DTYPE)
+    record["kind"], record["settlement_seq"], record["trade_id"] = EventKind.TRADE, 69_000, 65_536
+    bust = control.TradeBust(
+        by="an", second="bo", why="x", settlement_seq=69_000, trade=record.tobytes()
+    )
+    restored = VenueStateMachine.restore(PROFILE, machine.snapshot(), type(machine.core))
+    for each in (machine, restored):
+        with pytest.raises(ControlRefused, match="trade 65536 was busted already"):
+            each.apply_control(bust)
+    record["trade_id"] = 65_535
+    with pytest.raises(ControlRefused, match="no trade of this market"):
+        machine.apply_control(msgspec.structs.replace(bust, trade=record.tobytes()))
+
+
+def test_a_state_without_busted_trades_reads_as_one_with_none():
+    """As statements and journals from before had it."""
+    fields = msgspec.msgpack.decode(control.control_encode(adoption()))
+    assert fields["state"].pop("busted") == [7, 65_536]
+    message = control.control_decode(msgspec.msgpack.encode(fields))
+    assert message.state == msgspec.structs.replace(state(), busted=())
 
 
 def test_a_state_that_can_not_be_is_refused():
@@ -196,6 +222,26 @@ def test_a_trade_that_failed_has_happened_at_the_venue(store, tmp_path):
     machine = VenueStateMachine(PROFILE, CORES[0])
     machine.apply_control(adoption(state=statement.state))
     assert machine.core.holdings_hash() == statement.holdings_hash
+
+
+def test_the_statement_names_all_trades_that_were_busted(store, tmp_path):
+    """Undone, ended after they failed, or with claims in their place; a venue keeps them all."""
+    venue = venue_with_deposits()
+    for tonnes in (1, 2, 3, 4):
+        venue.trade(tonnes)
+    venue.busted(3)
+    venue.busted(2, Reason.CASH_INSUFFICIENT)
+    venue.busted(1)
+    settlement = Settlement(store, failure_of=lambda trade: "x" if trade.tonnes == 3 else None)
+    settlement.apply(LOG_ID, venue.records)
+    statement = stated(store, tmp_path / "statement")
+    assert statement.state.busted == (1, 2, 3)
+    (tmp_path / "venue").mkdir()
+    venue_adopt(tmp_path / "venue", statement)
+    machine = VenueStateMachine(PROFILE)
+    for frame in SegmentReader(tmp_path / "venue" / "journal", storage=OsStorage()).frames():
+        machine.apply_control(control.control_decode(frame.payload))
+    assert machine.busted == {1, 2, 3}
 
 
 def test_items_behind_an_unanswered_transfer_come_again(tmp_path, store):

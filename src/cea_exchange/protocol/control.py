@@ -272,6 +272,8 @@ class AdoptedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         The last day; it is over, whatever phase it was in.
     trade_id, order_id, event_seq, market_data_seq, command_seq
         The last ones that may have been given; the next lie beyond.
+    busted
+        Ids of the trades of lives before that were busted, whether anything moved or not.
     """
 
     settlement_seq: Count
@@ -285,6 +287,7 @@ class AdoptedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     command_seq: Count
     products: tuple[AdoptedProduct, ...]
     accounts: tuple[AdoptedAccount, ...]
+    busted: tuple[Count, ...] = ()
 
 
 class Adopt(ActOfTwo):

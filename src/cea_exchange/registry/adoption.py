@@ -170,6 +170,7 @@ def _state(store: Store) -> AdoptedState:
             _adopted_account(name, group, holdings[index], numbers.report_seqs.get(index, 0))
             for index, name, group in accounts[: declared["account_declared"]]
         ),
+        busted=_busted(store),
     )
 
 
@@ -243,6 +244,14 @@ def _adopted_account(
 ) -> AdoptedAccount:
     tonnes = sorted((asset, held[asset]) for asset in held if asset != CASH_ASSET and held[asset])
     return AdoptedAccount(name, group, held[CASH_ASSET], tuple(tonnes), report_seq)
+
+
+def _busted(store: Store) -> tuple[int, ...]:
+    rows = store.execute(
+        "SELECT trade_id FROM trades JOIN busts ON busts.trade_seq = trades.settlement_seq"
+        " ORDER BY trade_id"
+    )
+    return tuple(trade_id for (trade_id,) in rows)
 
 
 def _reference_price(store: Store, product_index: int, declared: int) -> int:

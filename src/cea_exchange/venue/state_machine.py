@@ -449,6 +449,7 @@ class VenueStateMachine:
         self.confirmed_date, self.confirmed_seq = state.trading_date, state.settlement_seq
         self.settlement_base = state.settlement_seq
         self.report_bases = [account.report_seq for account in state.accounts]
+        self.busted = {*state.busted}
 
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()
