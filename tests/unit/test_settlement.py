@@ -77,7 +77,8 @@ def test_a_day_is_settled_and_agrees_with_the_venue(data, store):
     assert (20, 24, ALICE_CASH) == (found.trades, found.checkpoint_seq, found.cash)
     assert {PRODUCT: BOB_TONNES} == found.tonnes
     assert "reconciled at seq 24: venue hash = registry hash" == found.sentence()
-    assert venue.records.tobytes() == settled_records(data).tobytes()
+    assert venue.records.tobytes() == np.concatenate([*settled_records(store)]).tobytes()
+    assert venue.records[7:].tobytes() == np.concatenate([*settled_records(store, 7)]).tobytes()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])

@@ -1,5 +1,7 @@
 """`verify`: what was recorded is what replay gives, and where it is not, the sequence is named."""
 
+import tracemalloc
+
 import apsw
 import msgspec
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import COMMAND_DTYPE, Side
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Side
 from cea_exchange.journal import (
     EventStore,
     FolderLock,
@@ -26,7 +28,7 @@ from cea_exchange.venue import state_machine
 from cea_exchange.venue.verify import (
     Divergence,
     check_event_store_against,
-    check_settlement_against,
+    SettlementCheck,
     profile_of,
     verify_data,
 )
@@ -49,6 +51,29 @@ def data(tmp_path):
 
 def verify(directory, **options):
     return verify_data(directory, core_class=ReferenceMarket, **options)
+
+
+class Kept(SettlementCheck):
+    """Keeps the settlement stream it is given."""
+
+    def __init__(self):
+        self.base, self._taken = None, []
+
+    def begin(self, base):
+        self.base = base
+
+    def take(self, replayed):
+        self._taken.append(replayed.copy())
+
+    def records(self):
+        return np.concatenate(self._taken)
+
+
+def settlement_of(directory):
+    kept = Kept()
+    verify(directory, settlement=kept)
+    assert kept.base == 0
+    return kept.records()
 
 
 def segment(directory):
@@ -74,8 +99,8 @@ def test_a_day_verifies(data):
     assert (10, PROFILE.name) == (result.commands, result.profile)
     assert result.events == result.events_stored > 20
     assert result.checkpoints >= 3
-    assert result.settlement_seq == len(result.settlement_events)
-    seqs = result.settlement_events["settlement_seq"]
+    seqs = settlement_of(data)["settlement_seq"]
+    assert result.settlement_seq == len(seqs)
     assert list(range(1, len(seqs) + 1)) == seqs.tolist()
 
 
@@ -236,15 +261,65 @@ def test_the_event_store_may_lag_and_not_lead():
         check_event_store_against(4, 3, 9)
 
 
-def test_the_registry_may_lag_and_not_lead_or_differ(data):
-    events = verify(data).settlement_events
-    check_settlement_against(events[:-2], events, 99)
-    with pytest.raises(Divergence, match="acknowledged work is missing"):
-        check_settlement_against(events, events[:-1], 99)
+def settlement_compare(recorded, replayed, *, piece_count, taken_count):
+    check = SettlementCheck(lambda base: pieces_of(recorded[base:], piece_count))
+    check.begin(0)
+    for piece in pieces_of(replayed, taken_count):
+        check.take(piece)
+    check.finish(99)
+
+
+def pieces_of(records, count):
+    return iter([records[first : first + count] for first in range(0, len(records), count)])
+
+
+@pytest.mark.parametrize("piece_count", [1, 3, 1000])
+@pytest.mark.parametrize("taken_count", [1, 4, 1000])
+def test_the_registry_may_lag_and_not_lead_or_differ(data, piece_count, taken_count):
+    """However the two streams are cut."""
+    events = settlement_of(data)
+    cut = {"piece_count": piece_count, "taken_count": taken_count}
+    for behind in (0, 2, len(events)):
+        settlement_compare(events[: len(events) - behind], events, **cut)
+    last = len(events)
+    with pytest.raises(Divergence) as found:
+        settlement_compare(events, events[:-2], **cut)
+    assert str(found.value) == (
+        "sequence 99: acknowledged work is missing: the journal ends before it, the registry has "
+        f"settled up to {last} (settlement sequence {last - 1})"
+    )
     changed = events.copy()
     changed[4]["cash"] += 1
-    with pytest.raises(Divergence, match="settlement sequence 5 of the registry"):
-        check_settlement_against(changed, events, 99)
+    changed[6]["cash"] += 1
+    with pytest.raises(Divergence) as found:
+        settlement_compare(changed, events, **cut)
+    assert str(found.value) == (
+        "sequence 99: settlement sequence 5 of the registry is not the journal's "
+        f"(event {events[4]['seq']})"
+    )
+
+
+def test_an_empty_replay_knows_nothing_of_what_the_registry_settled(data):
+    events = settlement_of(data)
+    SettlementCheck(lambda base: iter([])).finish(1)
+    with pytest.raises(Divergence, match="settlement sequence 1\\)"):
+        SettlementCheck(lambda base: iter([events[base:]])).finish(1)
+
+
+def test_neither_settlement_stream_is_kept():
+    piece_bytes, count = 800_000, 100
+    records = np.zeros(piece_bytes // EVENT_DTYPE.itemsize, EVENT_DTYPE)
+    check = SettlementCheck(lambda base: (records.copy() for _ in range(count)))
+    check.begin(0)
+    tracemalloc.start()
+    try:
+        for _ in range(count):
+            check.take(records.copy())
+        check.finish(99)
+        _now, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert piece_bytes < peak_bytes < 8 * piece_bytes
 
 
 @pytest.fixture
@@ -292,7 +367,7 @@ def settled(data):
             registry.issue(account, "CEA23", 5_000)
             registry.transfer_in(account, "CEA23", 5_000)
         result = verify(data)
-        Settlement(registry.store).apply(result.log_id, result.settlement_events)
+        Settlement(registry.store).apply(result.log_id, settlement_of(data))
     return data
 
 
@@ -320,3 +395,34 @@ def test_a_registry_ahead_of_the_journal_is_noticed(settled, plain_core, capsys)
     error = capsys.readouterr().err
     assert "acknowledged work is missing" in error
     assert "the registry has settled up to" in error
+
+
+def test_settlement_records_changed_by_hand_are_found(settled, plain_core, capsys):
+    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
+    connection.execute(
+        "UPDATE settlement_records SET record = zeroblob(160) WHERE settlement_seq = 7"
+    )
+    connection.close()
+    assert 1 == run(["verify", str(settled)])
+    assert "settlement sequence 7 of the registry is not the journal's" in capsys.readouterr().err
+
+
+def test_a_fault_of_the_journal_is_said_before_one_of_the_registry(settled, plain_core, capsys):
+    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
+    connection.execute("DELETE FROM settlement_records WHERE settlement_seq = 1")
+    connection.close()
+    path = segment(settled)
+    changed = bytearray(path.read_bytes())
+    changed[-300] ^= 1
+    path.write_bytes(changed)
+    assert 1 == run(["verify", str(settled)])
+    assert "of the registry" not in capsys.readouterr().err
+
+
+def test_another_venues_registry_is_named(settled, plain_core, capsys):
+    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
+    connection.execute("UPDATE meta SET log_id = 'x'")
+    connection.execute("DELETE FROM settlement_records WHERE settlement_seq = 1")
+    connection.close()
+    assert 1 == run(["verify", str(settled)])
+    assert "the registry settles x" in capsys.readouterr().err

@@ -1,19 +1,20 @@
 """`cea-exchange verify`: replay a data folder's journal and compare all that was recorded."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.profile import ProfileError, load_profile
-from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.journal import FolderInUse, FolderLock, JournalError
-from cea_exchange.registry.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.reconcile import Reconciliation, check_ledger, settled_records
 from cea_exchange.registry.store import Store, StoreError
-from cea_exchange.venue.verify import VerifyResult, check_settlement_against, verify_data
+from cea_exchange.venue.verify import SettlementCheck, VerifyResult, verify_data
 
 REGISTRY_DATABASE = Path("registry") / "registry.sqlite"
 
@@ -49,9 +50,13 @@ def verify(
         raise CommandError(f"{registry}: expected a registry's data folder, there is none")
     try:
         loaded = load_profile(profile) if profile else None
-        with FolderLock(data, "venue.lock"):
-            result = verify_data(data, profile=loaded, archive=archive)
-        ledger = _ledger_check(registry or data, result)
+        with FolderLock(data, "venue.lock"), _registry_open(registry or data) as store:
+            settlement = None if store is None else SettlementCheck(partial(settled_records, store))
+            result = verify_data(data, profile=loaded, archive=archive, settlement=settlement)
+            if store is not None:
+                _log_id_check(store, result)
+                settlement.finish(result.next_seq)
+        ledger = None if settlement is None else _ledger_check(registry or data)
     except FolderInUse as error:
         raise CommandError(f"{error}; stop it first") from error
     except OSError as error:
@@ -69,25 +74,24 @@ def verify(
     typer.echo(f"verified up to sequence {result.next_seq - 1}")
 
 
-def _ledger_check(data: Path, result: VerifyResult) -> Reconciliation | None:
-    """Hold the registry's records against the replay, and its ledger against the records."""
+@contextmanager
+def _registry_open(data: Path) -> Iterator[Store | None]:
+    """Open the registry's database, if there is one."""
     if not (data / REGISTRY_DATABASE).is_file():
-        return None
+        yield None
+        return
     with Store.open_reader(data) as store:
-        if store.log_id is not None and store.log_id != result.log_id:
-            raise CheckFailed(
-                f"sequence 1: log_id must be {result.log_id}, the registry settles {store.log_id}"
-            )
-        rows = store.execute(
-            "SELECT record FROM settlement_records WHERE settlement_seq > ?"
-            " ORDER BY settlement_seq",
-            (result.settlement_base,),
+        yield store
+
+
+def _log_id_check(store: Store, result: VerifyResult) -> None:
+    if store.log_id is not None and store.log_id != result.log_id:
+        raise CheckFailed(
+            f"sequence 1: log_id must be {result.log_id}, the registry settles {store.log_id}"
         )
-        recorded = b"".join(record for (record,) in rows)
-    if len(recorded) % EVENT_DTYPE.itemsize:
-        raise CheckFailed("sequence 1: the registry's settlement records are no Event records")
-    events = np.frombuffer(recorded, EVENT_DTYPE)
-    check_settlement_against(events, result.settlement_events, result.next_seq)
+
+
+def _ledger_check(data: Path) -> Reconciliation:
     ledger = check_ledger(data)
     if not ledger.agrees:
         raise CheckFailed(f"settlement sequence {ledger.last_seq}: {ledger.sentence()}")

@@ -52,7 +52,7 @@ from cea_exchange.registry.ledger import (
     unbalanced_assets,
 )
 from cea_exchange.registry.posted_hashes import posted_hashes
-from cea_exchange.registry.store import Store, hash_text
+from cea_exchange.registry.store import Store, StoreError, hash_text
 
 DIFFERENCE_COUNT_MAX = 100
 CHUNK_COUNT = 5_000
@@ -613,19 +613,28 @@ class _Check:
         }
 
 
-def settled_records(data: Path | str) -> np.ndarray:
-    """Return the settlement records in ``data/registry/``, from sequence 1 on.
+def settled_records(store: Store, after_seq: int = 0) -> Iterator[np.ndarray]:
+    """Yield the settlement records behind a sequence, some thousand at a time.
 
-    Returns
-    -------
+    Each time is a look of its own, so that no view of the database is held in between.
+
+    Yields
+    ------
     Event[count], oldest first
         As they were received; `verify` compares them with those of the journal.
 
     Raises
     ------
     StoreError
-        There is no registry's database.
+        They are no Event records.
     """
-    with Store.open_reader(data) as store:
-        rows = store.execute("SELECT record FROM settlement_records ORDER BY settlement_seq")
-        return np.frombuffer(b"".join(payload for (payload,) in rows), dtype=EVENT_DTYPE)
+    while rows := store.execute(
+        "SELECT settlement_seq, record FROM settlement_records WHERE settlement_seq > ?"
+        " ORDER BY settlement_seq LIMIT ?",
+        (after_seq, CHUNK_COUNT),
+    ).fetchall():
+        recorded = b"".join(record for _seq, record in rows)
+        if len(recorded) != len(rows) * EVENT_DTYPE.itemsize:
+            raise StoreError("sequence 1: the registry's settlement records are no Event records")
+        yield np.frombuffer(recorded, EVENT_DTYPE)
+        after_seq = rows[-1][0]

@@ -4,6 +4,7 @@
 it rebuilds the event store's tail.
 """
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -68,10 +69,6 @@ class VerifyResult(NamedTuple):
     settlement_seq: int
     state_hash: int
     holdings_hash: int
-    settlement_base: int
-    """Settlement records up to this one are another life's; 0 but after an adoption."""
-    settlement_events: np.ndarray
-    """The settlement stream behind it as replay gives it, Event records in order."""
 
 
 class EventStoreCheck:
@@ -159,32 +156,77 @@ def check_event_store_against(stored_count: int, event_count: int, next_seq: int
         )
 
 
-def check_settlement_against(recorded: np.ndarray, replayed: np.ndarray, next_seq: int) -> None:
-    """Raise if what the registry received is not a beginning of what the journal gives.
+class SettlementCheck:
+    """Compares the settlement stream of a replay, piece by piece, with what the registry received.
 
     Parameters
     ----------
-    recorded, replayed : ndarray of Event
-        Settlement records from the same sequence on: the registry's, and those of a replay.
-    next_seq : int
-        The sequence after the journal's last.
+    recorded : callable
+        Returns the registry's records behind a sequence: arrays of Event records, in order.
+
+    Notes
+    -----
+    Neither stream is kept. The registry may be behind; it may not differ or know more. What is
+    found is said at the end: a fault of the journal itself comes first.
     """
-    common = min(len(recorded), len(replayed))
-    rows = np.flatnonzero(recorded[:common] != replayed[:common])
-    if len(rows):
-        seq = int(replayed[rows[0]]["settlement_seq"])
-        raise Divergence(
-            f"event {replayed[rows[0]]['seq']}",
-            next_seq,
-            f"settlement sequence {seq} of the registry is not the journal's",
-        )
-    if len(recorded) > len(replayed):
-        raise Divergence(
-            f"settlement sequence {recorded[len(replayed)]['settlement_seq']}",
-            next_seq,
-            "acknowledged work is missing: the journal ends before it, the registry has settled "
-            f"up to {recorded[-1]['settlement_seq']}",
-        )
+
+    def __init__(self, recorded: Callable[[int], Iterator[np.ndarray]]):
+        self._recorded = recorded
+        self._pieces: Iterator[np.ndarray] | None = None
+        self._piece = np.zeros(0, EVENT_DTYPE)
+        self._fault: tuple[str, str] | None = None
+
+    def begin(self, base: int) -> None:
+        """Say behind which settlement sequence the replay begins."""
+        self._pieces = self._recorded(base)
+
+    def take(self, replayed: np.ndarray) -> None:
+        """Compare the next records of the replay."""
+        while len(replayed) and self._fault is None and self._piece_next():
+            count = min(len(replayed), len(self._piece))
+            recorded, self._piece = self._piece[:count], self._piece[count:]
+            if recorded.tobytes() != replayed[:count].tobytes():
+                row = replayed[np.flatnonzero(recorded != replayed[:count])[0]]
+                self._fault = (
+                    f"event {row['seq']}",
+                    f"settlement sequence {row['settlement_seq']} of the registry is not the "
+                    "journal's",
+                )
+            replayed = replayed[count:]
+
+    def finish(self, next_seq: int) -> None:
+        """Raise if what the registry received is not a beginning of what the journal gives.
+
+        Parameters
+        ----------
+        next_seq : int
+            The sequence after the journal's last.
+
+        Raises
+        ------
+        Divergence
+            It differs, or acknowledged work is missing from the journal.
+        """
+        if self._pieces is None:
+            self.begin(0)
+        if self._fault is None and self._piece_next():
+            first, last = self._piece[0]["settlement_seq"], self._piece[-1]["settlement_seq"]
+            for piece in self._pieces:
+                last = piece[-1]["settlement_seq"]
+            self._fault = (
+                f"settlement sequence {first}",
+                "acknowledged work is missing: the journal ends before it, the registry has "
+                f"settled up to {last}",
+            )
+        if self._fault is not None:
+            place, fault = self._fault
+            raise Divergence(place, next_seq, fault)
+
+    def _piece_next(self) -> bool:
+        """Have records of the registry at hand; False where there are no more."""
+        if not len(self._piece):
+            self._piece = next(self._pieces, self._piece)
+        return len(self._piece) > 0
 
 
 def profile_of(profile_hash: str, profile: Profile | None = None) -> Profile:
@@ -210,6 +252,7 @@ def verify_data(
     core_class: type | None = None,
     storage: Storage | None = None,
     archive: Path | None = None,
+    settlement: SettlementCheck | None = None,
 ) -> VerifyResult:
     """Replay a data folder's journal and compare all that was recorded beside it.
 
@@ -228,6 +271,8 @@ def verify_data(
     archive : Path, optional
         The archive, if it is not in the data folder. Segments that are no more in the journal's
         folder are read from it.
+    settlement : SettlementCheck, optional
+        Is given the settlement stream; the caller finishes it.
 
     Raises
     ------
@@ -238,7 +283,7 @@ def verify_data(
     archive = directory / "archive" if archive is None else Path(archive)
     archived = archive_check(directory / "journal", archive, storage=storage)
     reader = SegmentReader(directory / "journal", storage=storage, archive=archive)
-    replay = _Replay(reader, directory, profile, core_class, storage)
+    replay = _Replay(reader, directory, profile, core_class, storage, settlement)
     for frame in reader.frames():
         replay.take(frame)
     return replay.result()._replace(archived=archived)
@@ -254,6 +299,7 @@ class _Replay:
         profile: Profile | None,
         core_class: type | None,
         storage: Storage,
+        settlement: SettlementCheck | None,
     ):
         self._reader = reader
         self._directory = directory
@@ -264,7 +310,7 @@ class _Replay:
         self._check: EventStoreCheck | None = None
         self._stored = 0
         self._frames = self._commands = self._controls = self._checkpoints = 0
-        self._settlement: list[np.ndarray] = []
+        self._settlement = settlement
         self._supply = _Supply()
         self._snapshots = _SnapshotCheck(directory / "snapshots", storage)
 
@@ -281,7 +327,7 @@ class _Replay:
         if header.identity.profile_hash != self._profile.profile_hash():
             raise Divergence("segment header", frame.first_seq, "the profile changed")
         try:
-            # Lent: all that is kept of them is copied below.
+            # Lent: nothing of them is kept.
             events = frame_apply(self._machine, frame, lend=True)
         except (StateDiverged, TypeError) as error:
             place = f"frame at sequence {frame.first_seq}"
@@ -289,7 +335,8 @@ class _Replay:
         self._base_check(frame.first_seq, len(events))
         self._check.compare(events, frame.first_seq)
         self._snapshots.compare(self._machine, frame.first_seq + frame.count)
-        self._settlement.append(events[events["settlement_seq"] > 0])
+        if self._settlement is not None:
+            self._settlement.take(events[events["settlement_seq"] > 0])
         self._supply.take(events)
         self._frames += 1
         if frame.kind == FrameKind.CONTROL:
@@ -330,8 +377,6 @@ class _Replay:
             settlement_seq=core.settlement_seq,
             state_hash=core.state_hash(),
             holdings_hash=core.holdings_hash(),
-            settlement_base=self._machine.settlement_base,
-            settlement_events=np.concatenate([np.zeros(0, EVENT_DTYPE), *self._settlement]),
         )
 
     def _base_check(self, seq: int, event_count: int) -> None:
@@ -345,6 +390,8 @@ class _Replay:
             came = f"events behind {base} were expected, the store's are behind "
             raise Divergence("events.rows", seq, f"{came}{self._check.event_count}")
         self._supply.begin(self._machine)
+        if self._settlement is not None:
+            self._settlement.begin(self._machine.settlement_base)
 
     def _begin(self) -> None:
         header = self._reader.headers[0]
