@@ -672,6 +672,8 @@ cdef void orders_remove_all(
         if not order_is_of(&market.pool.orders[slot], account_index, operator_index):
             continue
         row = event_order(market, kind, &market.pool.orders[slot])
+        # No command is answered: it is told to whoever entered the order.
+        row.operator_index = market.pool.orders[slot].flags >> OPERATOR_SHIFT
         row.tonnes_open = 0
         row.reason = reason
         order_remove(market, slot)

@@ -86,6 +86,32 @@ def test_a_lost_session_takes_its_operators_orders_and_no_others(machine):
     assert not len(machine.apply_control(again))
 
 
+@pytest.mark.parametrize(
+    ("act", "kind", "operators"),
+    [
+        (control.Suspend(account="alice"), EventKind.ORDER_CANCELED, [0, 15, 15, 0]),
+        (control.Kill(account="alice"), EventKind.ORDER_CANCELED, [0, 15, 15, 0]),
+        (control.Kill(account=None), EventKind.ORDER_CANCELED, [0, 15, 0, 15, 0]),
+        (
+            control.SessionLost(account="alice", operator_index=15),
+            EventKind.ORDER_CANCELED,
+            [15, 15],
+        ),
+        (control.DayClose(), EventKind.ORDER_EXPIRED, [0, 15, 0, 15, 0]),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_ends_without_a_command_is_told_with_who_entered_it(machine, act, kind, operators):
+    """And what answers a command, with whose command it was."""
+    five_orders(machine)
+    (refused,) = amended(machine, 1, 3, 1, 99_999)
+    assert refused["operator_index"] == 3
+    events = machine.apply_control(act)
+    ended = events[events["kind"] == kind]
+    assert ended["operator_index"].tolist() == operators
+    assert not events[events["kind"] != kind]["operator_index"].any()
+
+
 def test_an_amended_order_stays_with_the_operator_that_entered_it(machine):
     """CEA-ORD-11: whichever way it is amended."""
     first, second, *_ = five_orders(machine)

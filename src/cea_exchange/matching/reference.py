@@ -626,6 +626,10 @@ class ReferenceMarket:
             EventKind.ORDER_CANCELED, order, tonnes=order.tonnes_open, reason=reason, **answered
         )
 
+    def _cancel_by_act(self, order: Order, reason: Reason) -> None:
+        """Take it off where no command is answered: it is told to whoever entered the order."""
+        self._cancel(order, reason, operator_index=order.operator_index)
+
     def _put_on(self, order: Order) -> None:
         self._books[order.product_index].add(order)
         self._orders[order.order_id] = order
@@ -790,7 +794,12 @@ class ReferenceMarket:
             for order in list(self._orders.values()):
                 self._funds.unlock(order)
                 self._take_off(order)
-                self._emit_of_order(EventKind.ORDER_EXPIRED, order, tonnes=order.tonnes_open)
+                self._emit_of_order(
+                    EventKind.ORDER_EXPIRED,
+                    order,
+                    tonnes=order.tonnes_open,
+                    operator_index=order.operator_index,
+                )
             for product_index, product in enumerate(self._products):
                 self._close_product(product_index, product)
             weight = sum(product.composite_weight for product in self._products)
@@ -882,7 +891,7 @@ class ReferenceMarket:
                 account.suspended = True
                 self._emit(EventKind.ACCOUNT_SUSPENDED, account_index=account_index)
                 for order_id in list(account.order_ids):
-                    self._cancel(self._orders[order_id], Reason.SUSPENDED)
+                    self._cancel_by_act(self._orders[order_id], Reason.SUSPENDED)
             return self._events()
 
     def restore(self, account_index: int) -> np.ndarray:
@@ -929,7 +938,7 @@ class ReferenceMarket:
             for order in list(self._orders.values()):
                 if account_index in (ACCOUNT_NONE, order.account_index):
                     if operator_index in (OPERATOR_ANY, order.operator_index):
-                        self._cancel(order, Reason(reason))
+                        self._cancel_by_act(order, Reason(reason))
             return self._events()
 
     def trade_bust_fault(self, trade: bytes) -> str | None:
