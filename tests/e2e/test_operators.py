@@ -207,6 +207,21 @@ def test_two_proposals_of_one_trade_undo_it_once(world):
     assert len(list(acts_read(world.data))) == 1
 
 
+def test_no_trade_is_undone_before_the_registry_has_answered(world):
+    """A bust takes a settlement number: given too early, it would hide a lost tail."""
+    traded(world, count=1)
+    world.stop()
+    world.registry.is_silent = True
+    world.start()
+    settled = world.admin(op="status")["settlement_seq"]
+    number = world.as_operator("an", op="bust", trade_id=1, why="typo")["proposal"]
+    refused(world, "bo", "has not answered since the start", op="approve", number=number)
+    assert world.admin(op="status")["settlement_seq"] == settled
+    world.registry.is_silent = False
+    world.ready()
+    assert world.as_operator("bo", op="approve", number=number)["outcome"] == "undone"
+
+
 def test_a_disconnected_participant_may_log_on_again(world):
     world.listed()
     bob = world.logged_on("bob")

@@ -247,6 +247,7 @@ class AdminDesk:
             raise FrameError(expected="a trade that can be undone", came=refusal, where="trade_id")
 
         def approved(second: Operator) -> dict[str, Any]:
+            self._day.registry_answered_check()
             self._run(msgspec.structs.replace(act, second=second.name))
             return {"what": what, "outcome": self._bust_outcome(trade_id)}
 

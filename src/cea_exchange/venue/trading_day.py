@@ -113,12 +113,19 @@ class TradingDay:
 
     def close_day(self) -> control.DayClose | None:
         """Return the act that closes the day; None if none is open."""
-        # The registry must first say how much of the settlement stream it has seen.
+        self.registry_answered_check()
+        return control.DayClose() if self._machine.core.day_is_open else None
+
+    def registry_answered_check(self) -> None:
+        """Refuse an act that settles while the registry has not answered since the start.
+
+        It must first say how much of the settlement stream it has seen: numbers that are given
+        before that would hide that the journal has lost acknowledged ones.
+        """
         if self._registry.is_awaited:
             raise FrameError(
                 expected="the registry's answer", came=AWAITING_REGISTRY, where="registry"
             )
-        return control.DayClose() if self._machine.core.day_is_open else None
 
     def unconfirmed_date(self) -> int:
         """Return the last day, which the registry has not confirmed; FrameError if it has."""
