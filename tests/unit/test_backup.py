@@ -157,6 +157,24 @@ def test_a_folder_in_use_is_refused(data, copy, tmp_path):
     assert tree(copy) == {"note"}
 
 
+@pytest.mark.parametrize("place", ["journal/copy", "snapshots/../events/copy", "."])
+def test_no_backup_is_made_inside_the_venues_folder(place, data):
+    """A folder beside the segments would stop the next start."""
+    running(data).close()
+    before = set(data.rglob("*"))
+    with pytest.raises(BackupError, match="expected a folder outside|expected an empty folder"):
+        backup(data, data / place)
+    assert set(data.rglob("*")) == before
+    sequencer_open(data).close()
+
+
+def test_where_there_is_nothing_to_copy_nothing_is_made(copy, tmp_path):
+    """So that the next try finds the folder as empty as this one did."""
+    with pytest.raises(BackupError, match="expected a data folder with a journal"):
+        backup(tmp_path / "elsewhere", copy)
+    assert not copy.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

@@ -92,12 +92,16 @@ def backup(
     Raises
     ------
     BackupError
-        The destination is in use, or there is no journal.
+        The destination is in use or inside the data folder, or there is no journal.
     JournalError
         The journal is damaged: a copy would be too.
     """
     folder_empty_check(destination)
+    if destination.resolve().is_relative_to(data.resolve()):
+        # Beside segments or snapshots it would stop the venue's next start.
+        raise BackupError(f"{destination}: expected a folder outside {data}")
     archive = data / "archive" if archive is None else archive
+    _segments(data, archive)
     for name in ("journal", "events", "snapshots"):
         _STORAGE.make_directory(destination / name)
     copy = _Copy(data, destination)
@@ -265,13 +269,18 @@ def _snapshot_copy(copy: _Copy, snapshot: Snapshot, name: str) -> int:
     return event_count
 
 
+def _segments(data: Path, archive: Path) -> list[Path]:
+    paths = segment_paths(data / "journal", _STORAGE, archive=archive)
+    if not paths:
+        raise BackupError(f"{data}: expected a data folder with a journal, there is none")
+    return paths
+
+
 def _journal_copy(
     copy: _Copy, data: Path, archive: Path, snapshot: Snapshot | None
 ) -> tuple[str, int]:
     """Copy the journal up to what is surely on disk; return its log_id and next sequence."""
-    paths = segment_paths(data / "journal", _STORAGE, archive=archive)
-    if not paths:
-        raise BackupError(f"{data}: expected a data folder with a journal, there is none")
+    paths = _segments(data, archive)
     for path in paths[:-1]:
         copy.file(Path("journal") / path.name, source=path)
     synced_seq = snapshot.header.point.next_seq - 1 if snapshot else 0
