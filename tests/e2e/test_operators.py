@@ -1,5 +1,7 @@
 """Operators at a running venue: who may do what, in whose name, and what takes two."""
 
+import json
+
 import pytest
 from venue_world import DATE, PRODUCT, enter, world_open
 
@@ -10,6 +12,8 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.act_log import acts_read
 from cea_exchange.venue.admin_client import AdminError, admin_ask
 
+NO_PROCESS = 2**22 + 1
+"""Beyond the numbers that Linux gives."""
 OPERATORS = tuple(
     OperatorSetting(name=name, key=f"keys/{file}.public", role=role)
     for name, file, role in (
@@ -63,6 +67,22 @@ def test_a_regulator_looks_and_changes_nothing(world):
         refused(world, "reg", "an operator's key, came the regulator's reg", **request)
     assert world.as_operator("reg", op="status")["command_seq"] == before
     assert not world.as_operator("reg", op="status")["halted"]
+
+
+def test_who_may_not_read_the_data_folder_acts_with_a_copy_of_the_endpoints(world, tmp_path):
+    world.listed()
+    home, key = tmp_path / "home", tmp_path / "keys" / "an"
+    (home / "venue").mkdir(parents=True)
+    endpoints = json.loads((tmp_path / "venue" / "endpoints.json").read_text())
+    # At another machine the process is not to be found, or is another program's.
+    copy = json.dumps({**endpoints, "pid": NO_PROCESS})
+    (home / "venue" / "endpoints.json").write_text(copy)
+    assert admin_ask(home, {"op": "halt"}, key=key)["halted"]
+    with pytest.raises(AdminError, match="no answer within 0.5 s; is .*stranger an operator's key"):
+        admin_ask(home, {"op": "status"}, key=tmp_path / "keys" / "stranger", timeout_s=0.5)
+    (home / "venue.lock").touch()
+    with pytest.raises(AdminError, match="no venue to ask"):
+        admin_ask(home, {"op": "status"}, key=key)
 
 
 def test_who_when_and_why_are_in_the_journal(world):

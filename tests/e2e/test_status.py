@@ -11,6 +11,7 @@ from venue_world import world_open
 from cea_exchange.cli.status_page import registry_page, venue_page
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
+from cea_exchange.protocol.security import CurveKeys
 
 
 def run(daemon, data, *options):
@@ -55,6 +56,10 @@ def test_both_daemons_tell_a_person_where_they_stand(tmp_path):
         assert ["registry", "state", "ok"] in [line.split() for line in page.stdout.splitlines()]
         told = json.loads(run("registry", tmp_path, "--json").stdout)
         assert told["database_bytes"] > 0 and told["accounts"] == 2 and told["lag_records"] == 0
+        person = CurveKeys.load(tmp_path / "keys", "admin")
+        person.save(tmp_path / "home", "an")
+        asked = run("registry", tmp_path, "--json", "--key", str(tmp_path / "home" / "an"))
+        assert json.loads(asked.stdout)["accounts"] == 2, asked.stderr
         exchange.stop("registry")
         gone = run("registry", tmp_path)
         assert gone.returncode == 2 and gone.stderr.count("\n") == 1

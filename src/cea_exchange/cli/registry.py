@@ -1,7 +1,7 @@
 """`cea-exchange registry`: the registry's daemon, and the check of its ledger."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -17,6 +17,11 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Key = Annotated[
+    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
+]
+
+ADMIN = Path("admin")
 
 
 def register(app: typer.Typer) -> None:
@@ -60,6 +65,7 @@ def serve(
 
 def status(
     data: Data,
+    key: Key = ADMIN,
     json: Json = False,
     watch: Annotated[
         float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
@@ -69,11 +75,14 @@ def status(
     from cea_exchange.cli.status_page import page_show, registry_page
     from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
 
+    def ask() -> dict[str, Any]:
+        return registry_ask(data, {"op": "status"}, key=key)
+
     try:
         if json:
-            typer.echo(msgspec.json.encode(registry_ask(data, {"op": "status"})).decode())
+            typer.echo(msgspec.json.encode(ask()).decode())
         else:
-            page_show(lambda: registry_ask(data, {"op": "status"}), registry_page, watch)
+            page_show(ask, registry_page, watch)
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
 

@@ -7,6 +7,7 @@ import msgspec
 
 from cea_exchange.protocol.control import Name
 from cea_exchange.protocol.security import (
+    CurveKeys,
     SecurityError,
     key_check,
     public_key_load,
@@ -84,6 +85,18 @@ def operators_by_key(
             raise SecurityError(f"operators: expected one role for {setting.name}, came two")
         found[key] = Operator(setting.name, key, setting.role)
     return found
+
+
+def operator_pair(data: Path, key: Path | str) -> CurveKeys:
+    """Return an operator's key pair: a name in ``DIR/keys``, or a path without its suffix.
+
+    Raises
+    ------
+    SecurityError
+        There is none, or others may read its secret half.
+    """
+    key = Path(key)
+    return CurveKeys.load(data / "keys" if key == Path(key.name) else key.parent, key.name)
 
 
 def _public_key(text: str, data: Path) -> str:

@@ -7,15 +7,33 @@ from typing import Any
 import msgspec
 import zmq
 
-from cea_exchange.protocol.security import CurveKeys, SecurityError, client_socket, public_key_load
+from cea_exchange.protocol.operators import operator_pair
+from cea_exchange.protocol.security import SecurityError, client_socket, public_key_load
 
 
 class RegistryUnavailable(RuntimeError):
     """No registry runs on the folder, it does not answer, or it refuses the request."""
 
 
-def registry_ask(data: Path | str, request: dict[str, Any], *, timeout_s: int = 10) -> dict:
-    """Send one request with the keys ``DIR/keys/admin`` and return the answer.
+def registry_ask(
+    data: Path | str,
+    request: dict[str, Any],
+    *,
+    timeout_s: int = 10,
+    key: Path | str = "admin",
+) -> dict[str, Any]:
+    """Send one request with an operator's keys and return the answer.
+
+    Parameters
+    ----------
+    data
+        The registry's data folder.
+    request
+        What is asked, with the key ``op``.
+    timeout_s
+        How long the answer may take.
+    key
+        Whose keys: a name in ``DIR/keys``, or the path of the pair without its suffix.
 
     Raises
     ------
@@ -24,7 +42,7 @@ def registry_ask(data: Path | str, request: dict[str, Any], *, timeout_s: int = 
     """
     data = Path(data)
     try:
-        keys = CurveKeys.load(data / "keys", "admin")
+        keys = operator_pair(data, key)
         server_key = public_key_load(data / "keys", "registry")
         path = data / "registry" / "endpoints.json"
         address = json.loads(path.read_text(encoding="utf-8"))["admin"]
@@ -44,7 +62,9 @@ def registry_ask(data: Path | str, request: dict[str, Any], *, timeout_s: int = 
         finally:
             socket.close()
     if answer is None:
-        raise RegistryUnavailable(f"registry at {address}: no answer within {timeout_s} s")
+        raise RegistryUnavailable(
+            f"registry at {address}: no answer within {timeout_s} s; is {key} an operator's key?"
+        )
     if not answer["ok"]:
         raise RegistryUnavailable(f"registry at {address}: {answer['error']}")
     return answer

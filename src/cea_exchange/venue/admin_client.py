@@ -8,7 +8,10 @@ from typing import Any
 import msgspec
 import zmq
 
-from cea_exchange.protocol.security import CurveKeys, SecurityError, client_socket
+from cea_exchange.protocol.operators import operator_pair
+from cea_exchange.protocol.security import SecurityError, client_socket
+
+LOCK_NAME = "venue.lock"
 
 
 class AdminError(RuntimeError):
@@ -27,7 +30,8 @@ def admin_ask(
     Parameters
     ----------
     data
-        The venue's data folder.
+        The venue's data folder; or one that has only a copy of its ``venue/endpoints.json``, for
+        those who may not read that folder, or are at another machine.
     request
         What is asked, with the key ``op``.
     timeout_s
@@ -40,15 +44,17 @@ def admin_ask(
     AdminError
         No venue runs on the folder, it does not answer, or it refuses the request.
     """
-    data, key = Path(data), Path(key)
-    folder = data / "keys" if key == Path(key.name) else key.parent
+    data = Path(data)
     try:
-        keys = CurveKeys.load(folder, key.name)
+        keys = operator_pair(data, key)
         endpoints = json.loads((data / "venue" / "endpoints.json").read_text(encoding="utf-8"))
         address, server_key = endpoints["admin"], endpoints["public_key"]
-        os.kill(endpoints["pid"], 0)  # raises an OSError if the process is gone
+        if (data / LOCK_NAME).exists():
+            _process_check(endpoints["pid"])
     except (OSError, ValueError, KeyError, SecurityError) as error:
         raise AdminError(f"{data}: no venue to ask: {error}") from None
+    # A key that is on no list is refused in silence: libzmq tells its owner nothing.
+    none = f"venue at {address}: no answer within {timeout_s:g} s; is {key} an operator's key?"
     with zmq.Context() as context:
         socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
         try:
@@ -57,13 +63,21 @@ def admin_ask(
             socket.connect(address)
             socket.send(msgspec.msgpack.encode(request))
             if not socket.poll(int(timeout_s * 1000)):
-                raise AdminError(f"venue at {address}: no answer within {timeout_s:g} s")
+                raise AdminError(none)
             answer = msgspec.msgpack.decode(socket.recv())
         except zmq.Again:
-            raise AdminError(f"venue at {address}: no answer within {timeout_s:g} s") from None
+            raise AdminError(none) from None
         finally:
             socket.close()
     if answer["op"] == "refused":
         came = f", came {answer['came']}" if answer["came"] else ""
         raise AdminError(f"{answer['where']}: expected {answer['expected']}{came}")
     return answer
+
+
+def _process_check(pid: int) -> None:
+    """Raise an OSError if the venue's process is gone: no need to wait for its answer."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return  # it is there, and another user's
