@@ -39,6 +39,11 @@ def test_cea_sets_no_number_that_was_never_published():
     assert (rules.fee_bp, rules.fee_min_fen, rules.holding_limit_tonnes) == (0, 0, 0)
 
 
+def test_a_cea_market_has_room_for_a_million_resting_orders():
+    """CEA-ORD-05: what a venue must hold; the room takes memory only where it is touched."""
+    assert load_profile("cea").rules.order_count_max >= 1_000_000
+
+
 def test_cea_sessions_are_the_announced_hours():
     """CEA-DAY-02, CEA-DAY-03."""
     profile = load_profile("cea")
@@ -80,7 +85,7 @@ def test_open_limits_nothing():
         ("value = 1000", 'value = "1000"', r"Expected `int`, got `str` - at `\$.listed_band_bp"),
         ("value = 1000", "value = 10001", r"<= 10000 - at `\$.listed_band_bp.value`"),
         ("value = 5,", "value = -5,", r">= 0 - at `\$.levels_max.value`"),
-        ("value = 262_144", "value = 0", r">= 1 - at `\$.order_count_max.value`"),
+        ("value = 2_097_152", "value = 0", r">= 1 - at `\$.order_count_max.value`"),
         ("value = true", "value = 1", r"Expected `bool`, got `int` - at `\$.pick_allowed"),
         ('"half_up"', '"half_down"', r"'half_down' - at `\$.band_rounding.value`"),
         ('"reject"', '"warn"', r"'warn' - at `\$.self_trade.value`"),
