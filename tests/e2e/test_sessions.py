@@ -291,6 +291,30 @@ def test_a_reader_that_does_not_read_is_cut_off_and_comes_back(tmp_path):
         assert rows["report_seq"].tolist() + missed == list(range(3, last + 1))
 
 
+def test_who_asks_for_too_much_is_refused_and_gets_what_was_taken_whole(tmp_path):
+    """And another's order is answered meanwhile: replays come a page at a time."""
+    with world_open(tmp_path) as world:
+        world.listed()
+        greedy, bob = world.logged_on("alice"), world.logged_on("bob")
+        greedy.command(*[enter(n, "buy", 9_600, 0) for n in range(1, 2_001)])
+        greedy.reports(2_000)
+        asked, each = 300, 1_500
+        for _ in range(asked):
+            greedy.send(b"M", msgspec.msgpack.encode({"op": "replay", "from": 3, "count": each}))
+        bob.command(enter(1, "buy", 9_600))
+        bob.reports(2)
+        refused = reports = 0
+        while refused + reports // each < asked:
+            frames = greedy.receive()
+            assert frames is not None, f"{refused} refused, {reports} reports came"
+            if frames[0] == b"R":
+                reports += len(frames[1]) // EVENT_DTYPE.itemsize
+            elif (told := msgspec.msgpack.decode(frames[1]))["op"] == "refused":
+                assert (told["where"], told["came"]) == ("message", "another")
+                refused += 1
+        assert refused > 0 and reports >= 64 * each and reports % each == 0
+
+
 def drain(peer):
     """Read the reports that are there, and ask until the venue says why there are no more."""
     runs = []

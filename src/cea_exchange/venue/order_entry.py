@@ -35,7 +35,14 @@ from cea_exchange.venue.router import receive
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.throttle import Throttle
+from cea_exchange.venue.waiting_requests import (
+    REQUESTS_WAITING_MAX,
+    Replay,
+    WaitingRequests,
+)
 
+REQUESTS_TURN_S = 0.002
+"""How long a turn answers requests while orders may wait; the rest takes the next turns."""
 MESSAGES_PER_TURN_MAX = 20_000
 LOOKS_PER_WATCH_MAX = 1_000
 AWAY_S_MAX = 2.0
@@ -91,6 +98,7 @@ class OrderEntry:
             ),
         )
         self._lost = LostSessions(sequencer.machine, self.sessions, run_controls=run_controls)
+        self._waiting = WaitingRequests()
         self._looks: deque[Session] = deque()
         self._watched_s = time.monotonic()
         self._absent_due_s: float | None = None
@@ -104,7 +112,7 @@ class OrderEntry:
     @property
     def has_work(self) -> bool:
         """Whether a turn would do something though nothing arrives."""
-        return self.gateway.has_carried or self._lost.has_work
+        return self.gateway.has_carried or bool(self._waiting) or self._lost.has_work
 
     def turn(self) -> None:
         """Take what has arrived, up to one batch, and answer it; cancel for lost sessions."""
@@ -126,8 +134,7 @@ class OrderEntry:
             except JournalFull as error:
                 self._refuse_for_space(records, error)
         # After the commands: who logs off in the same breath gets their reports first.
-        for asked in intake.asked:
-            self._answer(asked)
+        self._requests_turn(intake.asked)
         self._lost.turn()
 
     def send_reports(self, events: np.ndarray) -> None:
@@ -204,6 +211,21 @@ class OrderEntry:
 
     # -- Requests -----------------------------------------------------------------------------
 
+    def _requests_turn(self, came: list[Asked]) -> None:
+        for asked in came:
+            if not self._waiting.ask(asked):
+                expected = f"at most {REQUESTS_WAITING_MAX} requests that wait"
+                error = FrameError(expected=expected, came="another", where="message")
+                self._send(self.gateway.refuse(asked.message, error))
+        end_s = time.monotonic() + REQUESTS_TURN_S
+        for item in self._waiting.taken():
+            if isinstance(item, Replay):
+                self._replay_page(item)
+            else:
+                self._answer(item)
+            if time.monotonic() >= end_s:
+                return
+
     def _answer(self, asked: Asked) -> None:
         message, session = asked.message, asked.session
         if session is not None and self.sessions.of_key(session.key) is not session:
@@ -232,7 +254,7 @@ class OrderEntry:
                     )
                     self._send(self.gateway.refuse(message, error))
                     return
-                self._reports_replay(session, first, count)
+                self._waiting.replay(Replay(session, first, min(count, REPLAY_COUNT_MAX)))
                 return
             case BookRequest(product=product):
                 index = self._machine.product_index(product)
@@ -265,7 +287,7 @@ class OrderEntry:
         first = told["report_seq"] if report_seq is None else report_seq
         first = max(first, told["report_base"]) + 1
         if first <= told["report_seq"]:
-            self._reports_replay(session, first, REPLAY_COUNT_MAX)
+            self._waiting.replay(Replay(session, first, REPLAY_COUNT_MAX))
 
     def _logon_hindrance(self, message: Message) -> FrameError | None:
         """End the key's earlier session, or say why there can't be another one."""
@@ -319,15 +341,20 @@ class OrderEntry:
             "report_seq": int(core.report_seq(session.holder.account_index)),
         }
 
-    def _reports_replay(self, session: Session, first: int, count: int) -> None:
-        count = min(count, REPLAY_COUNT_MAX)
+    def _replay_page(self, replay: Replay) -> None:
+        session, first, count = replay
+        if self.sessions.of_key(session.key) is not session:
+            return
+        page = min(count, REPORTS_PER_FRAME_MAX)
         account_index = session.holder.account_index
-        seqs = self._sequencer.index.report_events(account_index, first, count)
+        seqs = self._sequencer.index.report_events(account_index, first, page)
         # A trade with oneself is there twice; the store is read by ascending sequence.
         events = self._sequencer.event_rows(np.unique(seqs))
         for account, reports in reports_by_account(events):
             if account == account_index:
                 self._send_reports(session, reports[: len(seqs)])
+        if len(seqs) == page:
+            self._waiting.replay(Replay(session, first + page, count - page))
 
     def _refuse_for_space(self, records: np.ndarray, error: JournalFull) -> None:
         log.error("journal_full", error=str(error))
