@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from venue_world import DATE, PRODUCT, enter, world_open
 
@@ -119,6 +120,18 @@ def test_what_hurts_needs_a_reason(world, request_):
     refused(world, "an", "why", **request_, why=" ")
     refused(world, "an", "why", **request_, why=201 * "x")
     assert list(acts_read(world.data)) == []
+
+
+@pytest.mark.parametrize("ending", ["\n2024-12-31  bo  resume", "\x1b[2K", "\u202e", "\u2028x"])
+def test_nobody_forges_a_line_of_the_log(world, ending):
+    """What others read must be one line of one person's."""
+    world.listed()
+    refused(world, "an", "why: expected one line of text", op="halt", why="news" + ending)
+    assert world.as_operator("an", op="halt", why="有\u3000消息")["halted"]
+    (act,) = acts_read(world.data)
+    assert act.sentence().endswith('"有\u3000消息"')
+    forged = msgspec.structs.replace(act, why="news" + ending).sentence()
+    assert forged.isascii() and len(forged.splitlines()) == 1
 
 
 def test_acts_name_what_there_is(world):

@@ -12,6 +12,7 @@ from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.protocol import control
+from cea_exchange.protocol.operators import is_one_line
 
 
 class LoggedAct(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +44,8 @@ class LoggedAct(msgspec.Struct, frozen=True, kw_only=True):
         """Return the act as a line for a person."""
         who = f"{self.by} and {self.second}" if self.second else self.by
         said = " ".join(f"{name}={value}" for name, value in self.fields.items())
-        why = f': "{self.why}"' if self.why else ""
+        words = f'"{self.why}"' if is_one_line(self.why) else ascii(self.why)
+        why = f": {words}" if self.why else ""
         return f"{self.at}  {who}  {self.what} {said}".rstrip() + why
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
+from cea_exchange.protocol.operators import is_one_line
 
 WhyNeeded = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 """For what hurts somebody: the words are journaled, and stay for twenty years."""
@@ -173,6 +174,9 @@ _requests = msgspec.msgpack.Decoder(AnyAdminRequest)
 def admin_request_decode(payload: bytes) -> AnyAdminRequest:
     """Return an operator's request; FrameError if it is none."""
     try:
-        return _requests.decode(payload)
+        request = _requests.decode(payload)
     except control.DECODE_ERRORS as error:
         raise FrameError(expected="an admin request", came=str(error), where="payload") from None
+    if isinstance(request, ActRequest) and not is_one_line(request.why):
+        raise FrameError(expected="one line of text", came=ascii(request.why), where="why")
+    return request
