@@ -1,5 +1,7 @@
 """Sessions on real sockets: how they begin, end and come back, and what becomes of the orders."""
 
+import threading
+
 import msgspec
 import numpy as np
 import pytest
@@ -313,6 +315,29 @@ def test_who_asks_for_too_much_is_refused_and_gets_what_was_taken_whole(tmp_path
                 assert (told["where"], told["came"]) == ("message", "another")
                 refused += 1
         assert refused > 0 and reports >= 64 * each and reports % each == 0
+
+
+def test_a_turn_takes_few_of_the_thousands_that_one_peer_sends(tmp_path):
+    """ZeroMQ takes from all peers in turn, so another's order is in one of the first turns."""
+    with world_open(tmp_path) as world:
+        world.listed()
+        greedy, bob = world.logged_on("alice"), world.logged_on("bob")
+        gateway, flooded, sizes = world.venue._orders.gateway, threading.Event(), []
+        take = gateway.take
+
+        def counted(messages, now_s):
+            assert flooded.wait(60)
+            sizes.append(len(messages))
+            return take(messages, now_s)
+
+        gateway.take = counted
+        for _ in range(5_000):
+            greedy.send(b"M", b"\xff")
+        bob.command(enter(1, "buy", 9_600))
+        flooded.set()
+        bob.reports(2)
+        world.until(lambda: sum(sizes) >= 5_001)
+        assert max(sizes) <= 2_000
 
 
 def drain(peer):
