@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from simulation.small_market import PROFILE, day_begin, feed, pairs, sequencer_open
+from structlog.testing import capture_logs
 
 from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.reference import ReferenceMarket
@@ -214,6 +215,16 @@ def test_a_level_that_could_not_be_journaled_is_tried_again(room):
     assert room.turn(1.0, 40) == "normal" and not room.gateway.cancels_only_for_lag
     room.refusals = None
     assert room.turn(1.1, 40) == "cancel_only" and room.gateway.cancels_only_for_lag
+
+
+def test_the_log_says_which_level_it_is(room):
+    """`level` is the log's own: how bad the line is."""
+    with capture_logs() as lines:
+        room.turn(1.0, 40)
+        room.turn(1.1, 0)
+    told = [(line["lag_level"], line["log_level"]) for line in lines]
+    assert told == [("cancel_only", "warning"), ("normal", "info")]
+    assert not any("level" in line for line in lines)
 
 
 def test_zero_switches_a_threshold_off():

@@ -165,7 +165,7 @@ class LagPolicy:
             # Without room on the disk it is tried again next turn; orders are refused anyway.
             if self._run_controls([control.LagLevelSet(level=level, **figures)]) == [None]:
                 write = log.info if level == "normal" else log.warning
-                write("lag_level", level=level, **figures)
+                write("lag_level", lag_level=level, **figures)
         self._gateway_set()
 
     def _gateway_set(self) -> None:

@@ -44,7 +44,7 @@ from cea_exchange.venue.waiting_requests import (
 REQUESTS_TURN_S = 0.002
 """How long a turn answers requests while orders may wait; the rest takes the next turns."""
 MESSAGES_PER_TURN_MAX = 2_000
-"""ZeroMQ takes them from all peers in turn: one who sends thousands makes the others wait for few."""
+"""ZeroMQ takes from all peers in turn: one who sends thousands makes the others wait for few."""
 LOOKS_PER_WATCH_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
