@@ -104,6 +104,7 @@ def test_the_page_warns_of_a_calendar_that_ends(status):
         return lines_of(venue_page({**status, "calendar_days_left": left}))["venue", "calendar"]
 
     assert calendar(30).endswith("30 days: ENDS SOON") and calendar(31).endswith("31 days")
+    assert calendar(0).endswith("0 days: ENDS SOON") and calendar(-1).startswith("ENDED on 2026-")
 
 
 def test_figures_have_their_units(status):

@@ -138,6 +138,8 @@ def _halted(told: Mapping[str, Any]) -> str:
 
 def _calendar(told: Mapping[str, Any]) -> str:
     left = told["calendar_days_left"]
+    if left < 0:
+        return f"ENDED on {told['calendar_last']}: no day opens by itself"
     text = f"until {told['calendar_last']}, {left:,} days"
     return f"{text}: ENDS SOON" if left <= DAYS_LEFT_WARNING else text
 
