@@ -156,10 +156,11 @@ def trading_goes_on(exchange, date="2025-01-03"):
         lambda: exchange.operate("status")["confirmed_date"] == number, "confirmation", WAIT_S
     )
     held = holdings(exchange)
-    backed_up = run("venue", "backup", exchange.data / "copy", "--data", exchange.data)
+    copy = exchange.data.parent / "backup"
+    backed_up = run("venue", "backup", copy, "--data", exchange.data)
     assert backed_up.returncode == 0, backed_up.stderr
     exchange.stop("venue")
-    restored = run("venue", "restore", exchange.data / "copy", "--data", exchange.data / "again")
+    restored = run("venue", "restore", copy, "--data", exchange.data / "again")
     assert restored.returncode == 0, restored.stderr
     exchange.start_venue()  # from the snapshot that the close has taken
     assert "snapshot_taken_up" in exchange.log("venue").read_text().split('"ready"')[-2]
