@@ -1,5 +1,6 @@
 """The journal and the event store, one fact at a time."""
 
+import errno
 import random
 import subprocess
 import sys
@@ -137,6 +138,26 @@ def test_no_space_appends_nothing_and_goes_on_when_space_returns(room, padding_b
     assert 2 == journal.append(FrameKind.CONTROL, 1, 1, b"after")
     journal.close()
     assert [b"before", b"after"] == payloads(storage)
+
+
+@pytest.mark.parametrize("call", ["create", "sync_directory"])
+def test_no_descriptor_for_the_next_segment_appends_nothing(call, monkeypatch):
+    """Connections take descriptors too, those of strangers as well."""
+
+    def none_left(path):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    storage = VolatileStorage()
+    journal = journal_open(storage, segment_bytes_max=200)
+    journal.append(FrameKind.CONTROL, 1, 1, b"x" * 100)
+    with monkeypatch.context() as patched:
+        patched.setattr(storage, call, none_left)
+        for _ in range(2):
+            with pytest.raises(JournalFull):
+                journal.append(FrameKind.CONTROL, 1, 1, b"refused")
+    assert 2 == journal.append(FrameKind.CONTROL, 1, 1, b"after")
+    journal.close()
+    assert [b"x" * 100, b"after"] == payloads(storage)
 
 
 @pytest.mark.parametrize("room", [0, 40, 68, 100, 260, 300])

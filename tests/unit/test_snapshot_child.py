@@ -1,5 +1,6 @@
 """The process that writes a snapshot: what it has of its parent, and how its end is told."""
 
+import errno
 import os
 import time
 
@@ -70,6 +71,26 @@ def test_a_dead_child_is_reported_and_the_next_one_writes(tmp_path, monkeypatch,
             sequencer.turn()
     assert "snapshot_failed" in capsys.readouterr().out
     assert not snapshot_paths(tmp_path / "snapshots")
+    sequencer.turn()
+    sequencer.close()
+    assert len(snapshot_paths(tmp_path / "snapshots")) == 1
+
+
+@pytest.mark.parametrize("call", ["pipe", "fork"])
+def test_where_there_can_be_no_child_the_venue_goes_on(tmp_path, monkeypatch, capsys, call):
+    def none_left():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(snapshots, "RETRY_S", 0.0)
+    sequencer = sequencer_open(tmp_path, snapshot_commands=1_000)
+    day_begin(sequencer)
+    sequencer.run_controls([control.DayClose()])
+    open_before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, none_left)
+        sequencer.turn()
+    assert "no process to write it" in capsys.readouterr().out
+    assert os.listdir("/proc/self/fd") == open_before
     sequencer.turn()
     sequencer.close()
     assert len(snapshot_paths(tmp_path / "snapshots")) == 1

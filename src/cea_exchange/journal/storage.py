@@ -12,8 +12,9 @@ from typing import Protocol
 
 DRAFT_SUFFIX = ".new"
 """Ending of a file that was not finished; whoever opens the directory removes it."""
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says when a write finds no room; trying again later is sensible."""
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
+"""What the system says when there is no room for a write, or no descriptor for a file: connections
+take them too, whoever's they are. Trying again later is sensible."""
 
 NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 """What the system says where a second name for a file can't be had; a copy can."""

@@ -171,7 +171,12 @@ class SnapshotWriter:
         make = take()
         self._day_closed, self._command_seq = False, command_seq
         if isinstance(self._storage, OsStorage):
-            self._child = _Child(lambda: self._written(make), now_s)
+            try:
+                self._child = _Child(lambda: self._written(make), now_s)
+            except OSError as error:
+                # No descriptor or no memory left for a child. The journal needs neither.
+                self._report(Written(error=f"no process to write it: {error}"), now_s)
+                return
             pause_ms = round(1e3 * (time.monotonic() - now_s), 1)
             log.info("snapshot_begun", command_seq=command_seq, pause_ms=pause_ms)
         else:
@@ -207,7 +212,12 @@ class _Child:
         with warnings.catch_warnings():
             # Python warns of locks that other threads hold: the child takes none of theirs.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+            try:
+                self._pid = os.fork()
+            except OSError:
+                os.close(self._pipe)
+                os.close(theirs)
+                raise
         if self._pid == 0:
             _child_run(work, theirs)
         os.close(theirs)
