@@ -44,6 +44,10 @@ def admin_ask(
     AdminError
         No venue runs on the folder, it does not answer, or it refuses the request.
     """
+    try:
+        payload = msgspec.msgpack.encode(request)
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise AdminError(f"request: expected text and numbers that fit, {error}") from None
     data = Path(data)
     try:
         keys = operator_pair(data, key)
@@ -51,6 +55,9 @@ def admin_ask(
         address, server_key = endpoints["admin"], endpoints["public_key"]
         if (data / LOCK_NAME).exists():
             _process_check(endpoints["pid"])
+    except ProcessLookupError:
+        reason = f"it is not running, process {endpoints['pid']} is gone"
+        raise AdminError(f"{data}: no venue to ask: {reason}") from None
     except (OSError, ValueError, KeyError, SecurityError) as error:
         raise AdminError(f"{data}: no venue to ask: {error}") from None
     # A key that is on no list is refused in silence: libzmq tells its owner nothing.
@@ -61,7 +68,7 @@ def admin_ask(
             # Once libzmq was refused, a send would wait for ever.
             socket.sndtimeo = int(timeout_s * 1000)
             socket.connect(address)
-            socket.send(msgspec.msgpack.encode(request))
+            socket.send(payload)
             if not socket.poll(int(timeout_s * 1000)):
                 raise AdminError(none)
             answer = msgspec.msgpack.decode(socket.recv())

@@ -1,0 +1,28 @@
+"""What an operator is told where nobody can be asked."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.admin_client import AdminError, admin_ask
+
+
+def test_a_venue_that_has_ended_is_said_to_have(tmp_path):
+    keys = CurveKeys.new()
+    keys.save(tmp_path / "keys", "admin")
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait(60)
+    told = {"admin": "tcp://127.0.0.1:1", "public_key": keys.public, "pid": process.pid}
+    (tmp_path / "venue").mkdir()
+    (tmp_path / "venue" / "endpoints.json").write_text(json.dumps(told))
+    with pytest.raises(AdminError, match=f"not running, process {process.pid} is gone"):
+        admin_ask(tmp_path, {"op": "status"})
+
+
+@pytest.mark.parametrize("field", [{"trade_id": 10**30}, {"why": "\udcff"}])
+def test_what_no_message_can_hold_is_refused_in_one_line(tmp_path, field):
+    with pytest.raises(AdminError, match="text and numbers that fit"):
+        admin_ask(tmp_path, {"op": "bust", **field})
