@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -183,3 +185,48 @@ def test_bad_key_files_are_refused(tmp_path):
     (tmp_path / "b.public").write_text("short")
     with pytest.raises(SecurityError, match="40 z85 characters"):
         CurveKeys.load(tmp_path, "b")
+
+
+PEERS_GONE = """
+import time
+import zmq
+from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
+
+context, server, member = zmq.Context(), CurveKeys.new(), CurveKeys.new()
+allow_list = AllowList(context)
+allow_list.allow("orders", {member.public}.__contains__)
+socket, endpoint = server_socket(
+    allow_list,
+    context,
+    zmq.ROUTER,
+    domain="orders",
+    keys=server,
+    address="tcp://127.0.0.1:0",
+    high_water_mark=10,
+)
+gone = zmq.Context()
+peers = []
+for _ in range(3):
+    peer = client_socket(gone, zmq.DEALER, keys=member, server_key=server.public)
+    peer.connect(endpoint)
+    peers.append(peer)
+    for _ in range(100):
+        peer.send(b"command")
+assert socket.poll(10_000)
+time.sleep(0.5)
+gone.destroy(linger=0)
+time.sleep(2.5)
+count = 0
+while socket.poll(500):
+    socket.recv_multipart()
+    count += 1
+print(count)
+"""
+
+
+def test_a_peer_that_goes_with_its_queue_full_takes_nobody_along():
+    """A ping of libzmq's that fell due there would abort the process."""
+    program = [sys.executable, "-c", PEERS_GONE]
+    told = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    assert told.returncode == 0, told.stderr
+    assert int(told.stdout) >= 10

@@ -291,9 +291,14 @@ def _socket_set(
     socket.sndhwm = high_water_mark
     socket.rcvhwm = high_water_mark
     socket.setsockopt(zmq.MAXMSGSIZE, message_bytes_max + CURVE_BYTES_MAX)
-    socket.setsockopt(zmq.HEARTBEAT_IVL, 1_000)
-    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 5_000)
-    socket.setsockopt(zmq.HEARTBEAT_TTL, 5_000)
+    # The kernel finds the connections that are gone, and never libzmq's own heartbeat: where its
+    # ping falls due on a broken connection whose messages filled the queue, libzmq 4.3.5 aborts
+    # the process. Whether somebody is silent is asked above, by session and feed.
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, 5)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, 1)
+    socket.setsockopt(zmq.TCP_KEEPALIVE_CNT, 5)
+    socket.setsockopt(zmq.TCP_MAXRT, 10_000)
 
 
 def sender_key(frame: zmq.Frame) -> str | None:
