@@ -21,7 +21,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.protocol.control import DECODE_ERRORS
+from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
 FRAME_BYTES_MAX = 1 << 20
 REPLAY_COUNT_MAX = 5_000
@@ -92,7 +92,7 @@ class ReportReplay(Request, tag="replay"):
 class BookRequest(Request, tag="book"):
     """Send the five best levels of a product with the orders in them."""
 
-    product: str
+    product: Name
 
 
 class SettlementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -16,7 +16,7 @@ from cea_exchange.venue import admin, admin_views
 from cea_exchange.venue.consent import Proposals
 from cea_exchange.venue.gateway import Message
 from cea_exchange.venue.order_entry import OrderEntry
-from cea_exchange.venue.router import receive, send_or_drop
+from cea_exchange.venue.router import Inbox, send_or_drop
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.trade_search import trade_event
 from cea_exchange.venue.trading_day import TradingDay
@@ -69,6 +69,7 @@ class AdminDesk:
         stop: Callable[[], None],
     ) -> None:
         self._socket = socket
+        self._inbox = Inbox(socket)
         self._operators = operators
         self._day = day
         self._sequencer = sequencer
@@ -81,7 +82,7 @@ class AdminDesk:
 
     def turn(self) -> None:
         """Answer all that has arrived."""
-        while (message := receive(self._socket)) is not None:
+        while (message := self._inbox.receive()) is not None:
             operator = self._operators.get(message.key)
             try:
                 request = self._request(message)

@@ -31,7 +31,7 @@ from cea_exchange.venue.event_index import operator_keys
 from cea_exchange.venue.gateway import REPORTS_PER_FRAME_MAX, Answer, Asked, Gateway, Message
 from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
-from cea_exchange.venue.router import receive
+from cea_exchange.venue.router import Inbox
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.throttle import Throttle
@@ -105,6 +105,7 @@ class OrderEntry:
         self._absent_due_s: float | None = None
         self._absent_are_known = False
         self._socket = socket
+        self._inbox = Inbox(socket)
         self._sequencer = sequencer
         self._machine = sequencer.machine
         self._config = config
@@ -120,7 +121,7 @@ class OrderEntry:
         messages, command_bytes = [], 0
         room = self._config.batch_count_max * COMMAND_DTYPE.itemsize
         while command_bytes < room and len(messages) < MESSAGES_PER_TURN_MAX:
-            message = receive(self._socket)
+            message = self._inbox.receive()
             if message is None:
                 break
             messages.append(message)

@@ -6,17 +6,52 @@ import zmq
 from cea_exchange.protocol.security import sender_key
 from cea_exchange.venue.gateway import Message
 
+FRAMES_MAX = 1_024
+"""None that is understood has more than three."""
+
 log = structlog.get_logger("venue")
 
 
-def receive(socket: zmq.Socket) -> Message | None:
-    """Return one message of a ROUTER with the key of its connection; None if there is none."""
-    try:
-        frames = socket.recv_multipart(zmq.NOBLOCK, copy=False)
-    except zmq.Again:
-        return None
-    contents = [frame.bytes for frame in frames]
-    return Message(contents[0], sender_key(frames[-1]), contents[1:])
+class Inbox:
+    """What arrives at a ROUTER, message by message.
+
+    A sender decides of how many frames its message is, and every one takes its time: behind
+    FRAMES_MAX they are dropped, so many at a look, that the venue doesn't stand still for a million.
+
+    Parameters
+    ----------
+    socket
+        A bound ROUTER.
+    """
+
+    def __init__(self, socket: zmq.Socket) -> None:
+        self._socket = socket
+        self._is_dropping = False
+
+    def receive(self) -> Message | None:
+        """Return one message with the key of its connection; None if there is none for now."""
+        if self._is_dropping:
+            self._frames()
+            if self._is_dropping:
+                return None
+        frames = self._frames()
+        if not frames:
+            return None
+        contents = [frame.bytes for frame in frames]
+        return Message(contents[0], sender_key(frames[-1]), contents[1:])
+
+    def _frames(self) -> list[zmq.Frame]:
+        """Return the next frames of one message, and note whether it goes on behind them."""
+        frames: list[zmq.Frame] = []
+        try:
+            while len(frames) <= FRAMES_MAX:
+                frames.append(self._socket.recv(zmq.NOBLOCK, copy=False))
+                self._is_dropping = frames[-1].more
+                if not self._is_dropping:
+                    break
+        except zmq.Again:
+            self._is_dropping = False
+        return frames
 
 
 def send_or_drop(socket: zmq.Socket, frames: list[bytes]) -> None:

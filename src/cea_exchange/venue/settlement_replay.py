@@ -11,7 +11,7 @@ from cea_exchange.protocol.framing import (
     settlement_header,
     settlement_request_decode,
 )
-from cea_exchange.venue.router import receive, send_or_drop
+from cea_exchange.venue.router import Inbox, send_or_drop
 from cea_exchange.venue.sequencer import Sequencer
 
 log = structlog.get_logger("venue")
@@ -30,12 +30,13 @@ class SettlementReplay:
 
     def __init__(self, socket: zmq.Socket, sequencer: Sequencer) -> None:
         self._socket = socket
+        self._inbox = Inbox(socket)
         self._sequencer = sequencer
         self._log_id = sequencer.journal.log_id
 
     def turn(self) -> None:
         """Answer all that has arrived."""
-        while (message := receive(self._socket)) is not None:
+        while (message := self._inbox.receive()) is not None:
             if message.key is None or len(message.frames) != 1:
                 continue
             try:

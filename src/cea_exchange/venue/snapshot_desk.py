@@ -21,7 +21,7 @@ from cea_exchange.protocol.framing import (
 )
 from cea_exchange.venue.gateway import Message
 from cea_exchange.venue.market_data import MarketDataPublisher
-from cea_exchange.venue.router import receive, send_or_drop
+from cea_exchange.venue.router import Inbox, send_or_drop
 
 REQUEST_BYTES_MAX = 1_024
 REQUESTS_PER_TURN_MAX = 8
@@ -57,6 +57,7 @@ class SnapshotDesk:
         spent_s: Callable[[], float] = time.thread_time,
     ) -> None:
         self._socket = socket
+        self._inbox = Inbox(socket)
         self._market_data = market_data
         self._now_s = now_s
         self._spent_s = spent_s
@@ -73,7 +74,7 @@ class SnapshotDesk:
     def turn(self) -> None:
         """Answer some of what has arrived."""
         for _ in range(REQUESTS_PER_TURN_MAX):
-            message = receive(self._socket)
+            message = self._inbox.receive()
             if message is None:
                 break
             self._take(message)
