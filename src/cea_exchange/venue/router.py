@@ -15,8 +15,8 @@ log = structlog.get_logger("venue")
 class Inbox:
     """What arrives at a ROUTER, message by message.
 
-    A sender decides of how many frames its message is, and every one takes its time: behind
-    FRAMES_MAX they are dropped, so many at a look, that the venue doesn't stand still for a million.
+    A sender decides of how many frames its message is, and every one takes its time: those behind
+    FRAMES_MAX are dropped, so many at a look, lest the venue stand still for a million of them.
 
     Parameters
     ----------
