@@ -47,7 +47,8 @@ POLL_MS = 10
 HEARTBEAT_S = 0.1
 _LIMITS = {
     # Strangers may come here: one who does not read what he asked for holds little.
-    "market_data": {"high_water_mark": 1_000},
+    # What they subscribe to libzmq keeps, at fifty times its size.
+    "market_data": {"high_water_mark": 1_000, "message_bytes_max": REQUEST_BYTES_MAX},
     "snapshot": {
         "high_water_mark": ANSWERS_QUEUED_MAX,
         "message_bytes_max": REQUEST_BYTES_MAX,
