@@ -450,7 +450,7 @@ def test_a_copy_goes_its_own_way():
 
 WRONG_ORDERS = (
     ("account_index", 99), ("product_index", 99), ("side", 0), ("side", 3), ("price", 1),
-    ("price", 1 << 40), ("tonnes_open", 0), ("flags", 2), ("priority", 0), ("priority", 1 << 40),
+    ("price", 1 << 40), ("tonnes_open", 0), ("tonnes_open", -1), ("flags", 2), ("priority", 0), ("priority", 1 << 40),
     ("order_id", 0), ("order_id", 1 << 40),
 )
 
@@ -460,16 +460,26 @@ def test_a_snapshot_that_can_not_be_is_refused():
     Desk(market).enter(0, Side.SELL, 10_000, 10)
     state = msgspec.msgpack.decode(market.snapshot())
     changes = [{"order_id_last": 0}, {"orders": state["orders"][:-1]}, {"orders": [1]}]
-    for field, value in WRONG_ORDERS:
-        orders = np.frombuffer(state["orders"], ORDER_DTYPE).copy()
-        orders[field] = value
-        changes.append({"orders": orders.tobytes()})
     changes.append({"orders": 2 * state["orders"]})
     for change in changes:
         with pytest.raises(ValueError):
             CompiledMarket.from_snapshot(RULES, msgspec.msgpack.encode(state | change))
     with pytest.raises(ValueError):
         CompiledMarket.from_snapshot(RULES, b"")
+
+
+@pytest.mark.parametrize(("field", "value"), WRONG_ORDERS)
+def test_an_order_that_can_not_rest_is_refused_before_it_does(field, value):
+    market = a_market()
+    Desk(market).enter(0, Side.SELL, 10_000, 10)
+    state = msgspec.msgpack.decode(market.snapshot())
+    orders = np.frombuffer(state["orders"], ORDER_DTYPE).copy()
+    orders[field] = value
+    # By these words, and not by what is checked once all orders rest.
+    with pytest.raises(ValueError, match=r"orders\[0\] must be a live order"):
+        CompiledMarket.from_snapshot(
+            RULES, msgspec.msgpack.encode(state | {"orders": orders.tobytes()})
+        )
 
 
 def test_levels_and_orders_fill_arrays():
