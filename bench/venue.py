@@ -126,23 +126,29 @@ def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str
         round_trip_us = _ipc_round_trip_us()
         sync_us = _fdatasync_us(exchange.data)
         count = int(rate * seconds)
-        due_ns = time.monotonic_ns() + 100_000_000 + (np.arange(count) * (1e9 / rate)).astype(int)
+        # All is made beforehand and read afterwards, so that this process keeps to its times.
+        senders = [client.sessions[number % len(client.sessions)] for number in range(count)]
+        commands = [sender.batch(1) for sender in senders]
+        payloads = [command.tobytes() for command in commands]
         late_ns = np.zeros(count, np.int64)
-        sent: list[tuple[int, int]] = []
-        for number in range(count):
-            session = client.sessions[number % len(client.sessions)]
-            records = session.batch(1)
-            while (left_ns := int(due_ns[number]) - time.monotonic_ns()) > 0:
-                # A wait of less than a millisecond would oversleep: look without waiting.
-                client.receive(left_ns // 1_000_000 if left_ns > 2_000_000 else 0)
-            late_ns[number] = -left_ns
-            sent.append((number % len(client.sessions), int(records["client_order_id"][0])))
-            session.send(records)
-        client.drain()
+        due_ns = time.monotonic_ns() + 100_000_000 + (np.arange(count) * (1e9 / rate)).astype(int)
+        for number, (sender, payload, due) in enumerate(
+            zip(senders, payloads, due_ns.tolist(), strict=True)
+        ):
+            client.hear(due)
+            late_ns[number] = time.monotonic_ns() - due
+            sender.socket.send_multipart([b"C", payload])
+        client.hear(time.monotonic_ns() + 2_000_000_000)
         # From when it was due, so that a stall is not left out because nothing was sent in it.
-        took_us = np.array(
-            [client.sessions[who].answered_ns[i] for who, i in sent] - due_ns
-        ) / 1000
+        for sender, command, due in zip(senders, commands, due_ns.tolist(), strict=True):
+            sender.sent_ns[command["client_order_id"]] = due
+            sender.outstanding += 1
+        for session in client.sessions:
+            session.check_heard()
+        client.drain()
+        took_us = np.concatenate(
+            [(s.answered_ns - s.sent_ns)[s.sent_ns > 0] / 1000 for s in client.sessions]
+        )
         base_us = round_trip_us + sync_us
         percentiles = {f"p{q}": float(np.percentile(took_us, q)) for q in (50, 90, 99, 99.9)}
         status = exchange.operate("status")

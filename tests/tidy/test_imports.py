@@ -32,6 +32,7 @@ COMPILED = {
     "_flow_text": LAYOUTS | INLINE | EDGE,
     "_replay": LAYOUTS | INLINE | EDGE | BOOK,
     "_reports": LAYOUTS,
+    "_intake": LAYOUTS,
     "_event_lists": LAYOUTS | EDGE | {"cea_exchange._accounts"},
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | MARKET,

@@ -450,7 +450,8 @@ def test_a_copy_goes_its_own_way():
 
 WRONG_ORDERS = (
     ("account_index", 99), ("product_index", 99), ("side", 0), ("side", 3), ("price", 1),
-    ("price", 1 << 40), ("tonnes_open", 0), ("tonnes_open", -1), ("flags", 2), ("priority", 0), ("priority", 1 << 40),
+    ("price", 1 << 40), ("tonnes_open", 0), ("tonnes_open", -1), ("flags", 2),
+    ("priority", 0), ("priority", 1 << 40),
     ("order_id", 0), ("order_id", 1 << 40),
 )
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
+from cea_exchange._intake import faulty_commands, operator_runs
 from cea_exchange._reports import reports_masked
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -32,7 +33,6 @@ from cea_exchange.protocol.framing import (
     Request,
     command_count,
     command_fault,
-    command_faults,
     request_decode,
 )
 from cea_exchange.venue.event_index import (
@@ -232,7 +232,7 @@ class Gateway:
         records = np.frombuffer(bytearray().join(payloads), COMMAND_DTYPE)
         counts = [len(payload) // COMMAND_DTYPE.itemsize for payload in payloads]
         owner = np.repeat(np.arange(len(messages)), counts)
-        faults = command_faults(records)
+        faults = faulty_commands(records)
         batch = _Batch(records, owner, messages)
         if faults.any():
             for index in np.unique(owner[faults]):
@@ -304,16 +304,15 @@ class Gateway:
 
     def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         """Answer repeats of accepted commands; carry what an earlier one here must decide first."""
-        keys = operator_keys(batch.records)
-        order = np.argsort(keys, kind="stable")
-        ids = batch.records["client_order_id"][order]
-        kept = np.ones(len(batch.records), bool)
-        for key, group in groups_of(keys[order]):
+        kept = None
+        runs = operator_runs(batch.records)
+        for key, first, ascending in zip(*(column.tolist() for column in runs), strict=True):
             last = self._machine.core.last_client_order_id(key >> 16, key & 0xFFFF)
-            of_key = ids[group]
-            if of_key[0] <= last or (of_key[1:] <= of_key[:-1]).any():
-                self._retries_of_key(batch, order[group], key, last, kept, answers)
-        return batch if kept.all() else batch.keep(kept)
+            if first <= last or not ascending:
+                kept = np.ones(len(batch.records), bool) if kept is None else kept
+                rows = np.flatnonzero(operator_keys(batch.records) == key)
+                self._retries_of_key(batch, rows, key, last, kept, answers)
+        return batch if kept is None or kept.all() else batch.keep(kept)
 
     def _retries_of_key(
         self,

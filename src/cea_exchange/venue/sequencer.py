@@ -39,6 +39,8 @@ CHECKPOINT_COMMANDS = 65_536
 ADOPTING_FOLDER = "adopting"
 """In the data folder while `venue adopt` is at work; left behind if it was killed."""
 
+COMMANDS_SYNCED_APART = 64
+"""From so many on a batch is applied beside its fdatasync; for fewer another thread costs more."""
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
 
@@ -162,12 +164,17 @@ class Sequencer:
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records.tobytes())
         began_s = time.perf_counter()
-        synced = self._helper.submit(self._sync_timed)
-        try:
+        if len(records) < COMMANDS_SYNCED_APART:
             events = self.machine.apply_records(records, now_ns, lend=True)
             apply_s = time.perf_counter() - began_s
-        finally:
-            sync_s = synced.result()
+            sync_s = self._sync_timed()
+        else:
+            synced = self._helper.submit(self._sync_timed)
+            try:
+                events = self.machine.apply_records(records, now_ns, lend=True)
+                apply_s = time.perf_counter() - began_s
+            finally:
+                sync_s = synced.result()
         self._keep(events)
         self.on_batch(len(records), apply_s, sync_s)
         return self._with_checkpoint(events)

@@ -1,0 +1,69 @@
+"""What the gateway asks of every command: the compiled pass against plain Python and numpy."""
+
+import numpy as np
+import pytest
+
+from cea_exchange._intake import faulty_commands, operator_runs
+from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind
+from cea_exchange.protocol.framing import command_faults
+
+BYTES = np.arange(256)
+
+
+@pytest.mark.parametrize("kind", list(CommandKind))
+@pytest.mark.parametrize("field", ["kind", "side", "tif", "flags"])
+def test_every_value_of_every_small_field_is_judged_as_clients_judge_it(kind, field):
+    records = np.zeros(256, COMMAND_DTYPE)
+    records["kind"] = kind
+    if kind == CommandKind.ENTER:
+        records["side"] = 1
+    records[field] = BYTES
+    faults = faulty_commands(records)
+    assert faults.dtype == bool
+    assert faults.tolist() == command_faults(records).tolist()
+    assert 0 < faults.sum() < 256
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_random_bytes_are_judged_as_clients_judge_them(seed):
+    rng = np.random.default_rng(seed)
+    records = np.frombuffer(rng.bytes(64 * 2_000), COMMAND_DTYPE).copy()
+    for field in ("account_index", "operator_index", "reserved"):
+        records[field][rng.random(2_000) < 0.9] = 0
+    records["kind"] = rng.integers(0, 5, 2_000)
+    for field in ("side", "tif", "flags"):
+        records[field] = rng.integers(0, 4, 2_000)
+    faults = faulty_commands(records)
+    assert faults.tolist() == command_faults(records).tolist()
+    assert 0 < faults.sum() < 2_000
+
+
+def runs_plain(records):
+    runs = {}
+    for record in records:
+        key = int(record["account_index"]) << 16 | int(record["operator_index"])
+        client_order_id = int(record["client_order_id"])
+        first, last, ascending = runs.get(key, (client_order_id, -1, True))
+        runs[key] = first, client_order_id, ascending and client_order_id > last
+    return [(key, first, ascending) for key, (first, _, ascending) in runs.items()]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_operators_are_told_apart_with_their_first_id_and_whether_ids_ascend(seed):
+    rng = np.random.default_rng(seed)
+    records = np.zeros(1 + 40 * seed, COMMAND_DTYPE)
+    records["account_index"] = rng.integers(0, 1 + seed, len(records)) * 858_993_459 % (2**32 - 1)
+    records["operator_index"] = rng.integers(0, 3, len(records))
+    records["client_order_id"] = np.arange(1, len(records) + 1)
+    swapped = rng.random(len(records)) < 0.05
+    records["client_order_id"][swapped] = rng.choice(
+        np.array([0, 1, 2**64 - 1], np.uint64), size=swapped.sum()
+    )
+    runs = [column.tolist() for column in operator_runs(records)]
+    assert list(zip(*runs, strict=True)) == runs_plain(records)
+
+
+def test_nothing_that_came_has_no_fault_and_no_operator():
+    nothing = np.zeros(0, COMMAND_DTYPE)
+    assert faulty_commands(nothing).tolist() == []
+    assert [len(column) for column in operator_runs(nothing)] == [0, 0, 0]
