@@ -15,7 +15,7 @@ import structlog
 
 from cea_exchange._event_lists import rows_equal
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import COMMAND_DTYPE
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE
 from cea_exchange.journal import (
     EVENT_FILE_NAME,
     EventRows,
@@ -237,18 +237,19 @@ class _Keeper:
         self._check = check
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="events")
         self._kept: Future | None = None
-        self._few: list[np.ndarray] = []
+        self._few: list[bytes] = []
         self._few_seq = 0
 
     def take(self, events: np.ndarray, seq: int) -> None:
         """Take the events of the frame at `seq`; they may be lent until the frame after the next.
 
-        Those of control messages are few: handing them over one by one would cost the most.
+        Those of control messages are few: handing them over one by one would cost the most. They
+        are joined as bytes: numpy would compare the fields of every one.
         """
         self._wait()
         if len(events) < EVENTS_FEW:
             self._few_seq = self._few_seq if self._few else seq
-            self._few.append(events.copy())
+            self._few.append(events.tobytes())
             if len(self._few) < EVENTS_FEW:
                 return
         self._hand_over_few()
@@ -269,7 +270,7 @@ class _Keeper:
     def _hand_over_few(self) -> None:
         if self._few:
             few, self._few = self._few, []
-            self._hand_over(np.concatenate(few), self._few_seq)
+            self._hand_over(np.frombuffer(b"".join(few), EVENT_DTYPE), self._few_seq)
 
     def _hand_over(self, events: np.ndarray, seq: int) -> None:
         self._wait()
