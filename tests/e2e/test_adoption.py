@@ -155,6 +155,9 @@ def trading_goes_on(exchange, date="2025-01-03"):
     exchange.wait_until(
         lambda: exchange.operate("status")["confirmed_date"] == number, "confirmation", WAIT_S
     )
+    # The child that writes it goes on beside the venue, and ends with it.
+    snapshots = exchange.data / "snapshots"
+    exchange.wait_until(lambda: any(snapshots.glob("*.snapshot")), "the close's snapshot", WAIT_S)
     held = holdings(exchange)
     copy = exchange.data.parent / "backup"
     backed_up = run("venue", "backup", copy, "--data", exchange.data)

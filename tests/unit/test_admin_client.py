@@ -17,6 +17,7 @@ def test_a_venue_that_has_ended_is_said_to_have(tmp_path):
     process.wait(60)
     told = {"admin": "tcp://127.0.0.1:1", "public_key": keys.public, "pid": process.pid}
     (tmp_path / "venue").mkdir()
+    (tmp_path / "venue.lock").touch()
     (tmp_path / "venue" / "endpoints.json").write_text(json.dumps(told))
     with pytest.raises(AdminError, match=f"not running, process {process.pid} is gone"):
         admin_ask(tmp_path, {"op": "status"})
