@@ -22,7 +22,9 @@ import numpy as np
 import zmq
 
 from bench.calibration import calibrate
+from bench.durable_echo import echo_us as durable_echo_us
 from bench.machine import machine
+from bench.open_loop import open_loop
 from bench.progress import say
 from bench.venue_client import BenchError, Client
 from cea_exchange.domain.records import Side
@@ -86,7 +88,7 @@ def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
         cpu_before = _cpu_s(exchange)
         own_before = time.process_time()
         began_s = time.monotonic()
-        while (now_s := time.monotonic()) < began_s + seconds:
+        while time.monotonic() < began_s + seconds:
             for session in client.sessions:
                 while session.outstanding < BATCH * BATCHES_OUTSTANDING // len(names):
                     session.send(session.batch(BATCH))
@@ -119,38 +121,33 @@ def throughput_measured(seconds: float, seed: int) -> dict[str, Any]:
 
 
 def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str, Any]:
-    """Single orders, open loop: each leaves at its time, whether the last is answered or not."""
+    """Single orders, open loop: each leaves at its time, whether the last is answered or not.
+
+    Before them the same is measured of a server that only appends, syncs and sends back.
+    """
     names = traders(8)
     with listed_exchange(names, PRODUCTS[:6]) as exchange:
         client = Client(exchange, names, commands_max=int(rate * seconds) + 1_000, seed=seed)
         round_trip_us = _ipc_round_trip_us()
         sync_us = _fdatasync_us(exchange.data)
+        echo_us = durable_echo_us(exchange.data, rate=rate, seconds=seconds, sockets=len(names))
         count = int(rate * seconds)
-        # All is made beforehand and read afterwards, so that this process keeps to its times.
         senders = [client.sessions[number % len(client.sessions)] for number in range(count)]
         commands = [sender.batch(1) for sender in senders]
         payloads = [command.tobytes() for command in commands]
-        late_ns = np.zeros(count, np.int64)
-        due_ns = time.monotonic_ns() + 100_000_000 + (np.arange(count) * (1e9 / rate)).astype(int)
-        for number, (sender, payload, due) in enumerate(
-            zip(senders, payloads, due_ns.tolist(), strict=True)
-        ):
-            client.hear(due)
-            late_ns[number] = time.monotonic_ns() - due
-            sender.socket.send_multipart([b"C", payload])
-        client.hear(time.monotonic_ns() + 2_000_000_000)
-        # From when it was due, so that a stall is not left out because nothing was sent in it.
-        for sender, command, due in zip(senders, commands, due_ns.tolist(), strict=True):
+        sent = open_loop([session.socket for session in client.sessions], payloads, rate=rate)
+        for sender, command, due in zip(senders, commands, sent.due_ns.tolist(), strict=True):
             sender.sent_ns[command["client_order_id"]] = due
             sender.outstanding += 1
-        for session in client.sessions:
-            session.check_heard()
+        for heard in sent.heard:
+            client.sessions[heard.socket].take(*heard.frames, heard.at_ns)
         client.drain()
         took_us = np.concatenate(
             [(s.answered_ns - s.sent_ns)[s.sent_ns > 0] / 1000 for s in client.sessions]
         )
         base_us = round_trip_us + sync_us
-        percentiles = {f"p{q}": float(np.percentile(took_us, q)) for q in (50, 90, 99, 99.9)}
+        percentiles = _percentiles(took_us)
+        echo = _percentiles(echo_us)
         status = exchange.operate("status")
         client.close()
         told = {
@@ -161,7 +158,12 @@ def latency_measured(seconds: float, seed: int, rate: float = 5_000) -> dict[str
             **{f"{name}_us": value for name, value in percentiles.items()},
             "p50_ratio": percentiles["p50"] / base_us,
             "p99_ratio": percentiles["p99"] / base_us,
-            "sender_late_p99_us": float(np.percentile(late_ns, 99)) / 1000,
+            "sender_late_p99_us": float(np.percentile(sent.late_ns, 99)) / 1000,
+            **{f"durable_echo_{name}_us": value for name, value in echo.items()},
+            "durable_echo_p50_ratio": echo["p50"] / base_us,
+            "durable_echo_p99_ratio": echo["p99"] / base_us,
+            "p50_to_durable_echo": percentiles["p50"] / echo["p50"],
+            "p99_to_durable_echo": percentiles["p99"] / echo["p99"],
         }
         _verify(exchange, status)
         return told
@@ -250,6 +252,10 @@ def _fdatasync_us(folder: Path, count: int = 1_000) -> float:
         os.close(descriptor)
         path.unlink()
     return float(np.median(took)) / 1000
+
+
+def _percentiles(values: np.ndarray) -> dict[str, float]:
+    return {f"p{q}": float(np.percentile(values, q)) for q in (50, 90, 99, 99.9)}
 
 
 def _cpu_s(exchange: LocalExchange) -> float:

@@ -1,6 +1,5 @@
 """The client of the venue's benchmarks: sessions that send batches and check every answer."""
 
-import select
 import time
 from dataclasses import dataclass, field
 
@@ -60,7 +59,6 @@ class Session:
     sent_ns: np.ndarray
     answered_ns: np.ndarray
     resting: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint64))
-    heard: list[tuple[int, list[bytes]]] = field(default_factory=list)
     outstanding: int = 0
     totals: Answered = field(default_factory=Answered)
 
@@ -102,25 +100,11 @@ class Session:
             tag, payload = self.socket.recv_multipart(zmq.NOBLOCK)
         except zmq.Again:
             return False
-        self._take(tag, payload, time.monotonic_ns())
+        self.take(tag, payload, time.monotonic_ns())
         return True
 
-    def hear(self) -> bool:
-        """Keep one message with its time, to be checked later; False if there is none."""
-        try:
-            frames = self.socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        self.heard.append((time.monotonic_ns(), frames))
-        return True
-
-    def check_heard(self) -> None:
-        """Check what was kept."""
-        for now_ns, (tag, payload) in self.heard:
-            self._take(tag, payload, now_ns)
-        self.heard.clear()
-
-    def _take(self, tag: bytes, payload: bytes, now_ns: int) -> None:
+    def take(self, tag: bytes, payload: bytes, now_ns: int) -> None:
+        """Check one message that came at a time."""
         if tag == b"M":
             told = msgspec.msgpack.decode(payload)
             if told["op"] == "refused":
@@ -200,7 +184,6 @@ class Client:
                 )
             )
         self._by_socket = {session.socket: session for session in self.sessions}
-        self._descriptors = [session.socket.fd for session in self.sessions]
 
     def receive(self, timeout_ms: float) -> None:
         """Wait for answers and take all there are."""
@@ -208,21 +191,6 @@ class Client:
             session = self._by_socket[socket]
             while session.receive():
                 pass
-
-    def hear(self, until_ns: int) -> None:
-        """Keep what comes until then, unread: reading takes its time. At least one look is taken.
-
-        The system waits to the microsecond, ZeroMQ to the millisecond; spinning would take one of
-        the venue's processors.
-        """
-        while True:
-            for session in self.sessions:
-                while session.hear():
-                    pass
-            left_ns = until_ns - time.monotonic_ns()
-            if left_ns <= 0:
-                return
-            select.select(self._descriptors, [], [], left_ns / 1e9)
 
     def drain(self) -> None:
         """Wait until every command is answered."""

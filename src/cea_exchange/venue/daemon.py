@@ -45,6 +45,9 @@ from cea_exchange.venue.watch import Watch
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
+CHORES_S = 0.001
+"""While orders come, what falls due by the clock is looked at so often: a look costs as much as
+half an order."""
 _LIMITS = {
     # Strangers may come here: one who does not read what he asked for holds little.
     # What they subscribe to libzmq keeps, at fifty times its size.
@@ -117,7 +120,7 @@ class VenueDaemon:
         self._operators = config.operators_by_key(self.data)
         self._sockets_open()
         self._rooms_open()
-        self._heartbeat_due_s = time.monotonic()
+        self._heartbeat_due_s = self._chores_due_s = time.monotonic()
         self._endpoints_write()
 
     def _sockets_open(self) -> None:
@@ -258,19 +261,27 @@ class VenueDaemon:
         """Wait for something to arrive, take all that has, and do what is due."""
         has_work = self._orders.has_work
         ready = dict(self._poller.poll(0 if has_work else timeout_ms))
-        if self._sockets["gateway"] in ready or has_work:
+        has_orders = self._sockets["gateway"] in ready or has_work
+        if has_orders:
             self._watch.orders_turn()
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
         if self._sockets["admin"] in ready:
             self._admin.turn()
+        if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
+            self._snapshots.turn()
+        now_s = time.monotonic()
+        if not has_orders or now_s >= self._chores_due_s:
+            self._chores_due_s = now_s + CHORES_S
+            self._chores_turn(now_s)
+
+    def _chores_turn(self, now_s: float) -> None:
+        """Do what the clock and the registry make due."""
         self._registry.turn()
         self._day.turn()
         self.sequencer.turn()
         self._market_data.turn()
-        if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
-            self._snapshots.turn()
-        self._heartbeat_turn(time.monotonic())
+        self._heartbeat_turn(now_s)
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""

@@ -48,6 +48,7 @@ MESSAGES_PER_TURN_MAX = 2_000
 LOOKS_PER_WATCH_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
+_PHASE_CHANGED = bytes([EventKind.PHASE_CHANGED])
 _PRODUCT_FIELDS = ("reference_price", "band_low", "band_high")
 
 log = structlog.get_logger("venue")
@@ -141,10 +142,16 @@ class OrderEntry:
 
     def send_reports(self, events: np.ndarray) -> None:
         """Send each account its reports among events that are on disk."""
-        for account, reports in reports_by_account(events):
-            for session in self.sessions.of_account(account):
-                self._send_reports(session, reports)
-        if (events["kind"] == EventKind.PHASE_CHANGED).any():
+        # All are made before the first goes: ZeroMQ's thread falls asleep between two sends that
+        # lie apart, and waking it takes longer than a send.
+        outgoing = [
+            (session, reports)
+            for account, reports in reports_by_account(events)
+            for session in self.sessions.of_account(account)
+        ]
+        for session, reports in outgoing:
+            self._send_reports(session, reports)
+        if _PHASE_CHANGED in events["kind"].tobytes():
             for session in self.sessions.connected():
                 self._tell(session.routing_id, {"op": "phase", **self._place(session)})
 
