@@ -54,7 +54,7 @@ def python_module(schema: dict) -> str:
              f"SCHEMA_VERSION = {schema['version']}",
              "PRODUCT_NONE = 0xFFFF", "ACCOUNT_NONE = 0xFFFFFFFF", "OPERATOR_ANY = 0xFFFF"]
     for name, enum in schema["enum"].items():
-        base = "IntFlag" if name == "OrderFlag" else "IntEnum"
+        base = "IntFlag" if name.endswith("Flag") else "IntEnum"
         lines += ["", "", f"class {name}({base}):", f'    """{enum["doc"]}"""', ""]
         for member, number, doc in enum_members(enum):
             lines += [f"    {member} = {number}", f'    """{doc}"""']

@@ -50,6 +50,6 @@ cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except 
 
 cdef object malformed_error(int64_t row):
     return ValueError(
-        f"commands[{row}] must be a command of the schema: kind, and of an enter side, tif and "
-        "flags, within their enums, reserved zero"
+        f"commands[{row}] must be a command of the schema: kind, and of an enter, enquiry or "
+        "offer side, tif and flags, within their enums, what does not apply zero"
     )

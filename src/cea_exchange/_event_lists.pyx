@@ -166,9 +166,13 @@ cdef void accepted_clear(Lists* lists) noexcept nogil:
 
 cdef inline bint accepts(const EventRecord* event) noexcept nogil:
     """Whether an event is the answer to an accepted command."""
+    if event.kind == EVENT_KIND_ORDER_CANCELED or event.kind == EVENT_KIND_BLOCK_WITHDRAWN:
+        return event.reason == REASON_REQUESTED
+    if event.kind == EVENT_KIND_TRADE:
+        return event.method == METHOD_BLOCK
     return (
         event.kind == EVENT_KIND_ORDER_ACCEPTED or event.kind == EVENT_KIND_ORDER_AMENDED
-        or (event.kind == EVENT_KIND_ORDER_CANCELED and event.reason == REASON_REQUESTED)
+        or EVENT_KIND_BLOCK_ENQUIRED <= event.kind <= EVENT_KIND_BLOCK_REJECTED
     )
 
 
@@ -186,8 +190,9 @@ cdef inline int report_push(
 cdef int event_take(Lists* lists, const EventRecord* event) noexcept nogil:
     cdef int status = TAKEN
     cdef bint is_own = event.report_seq != 0 and event.kind != EVENT_KIND_DAY_CLOSED
-    cdef bint is_counter = event.counter_report_seq != 0 and event.kind in (
-        EVENT_KIND_TRADE, EVENT_KIND_TRADE_BUSTED,
+    cdef bint is_counter = event.counter_report_seq != 0 and (
+        event.kind == EVENT_KIND_TRADE
+        or EVENT_KIND_TRADE_BUSTED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
     )
     # A trade with oneself is two reports of one account, the lower number first.
     cdef bint turned = is_counter and event.counter_report_seq < event.report_seq

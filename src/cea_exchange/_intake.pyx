@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc, free
 
 import numpy as np
 
+from cea_exchange._block cimport block_malformed
 from cea_exchange._records cimport *
 
 cdef uint64_t HASH_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads close indexes.
@@ -16,11 +17,18 @@ cdef struct Run:
     int64_t number            # From 1; 0 is an empty place.
 
 
-cdef inline bint is_faulty(const CommandRecord* command) noexcept nogil:
-    if not COMMAND_KIND_ENTER <= command.kind <= COMMAND_KIND_AMEND:
+cdef bint is_faulty_block(const CommandRecord* command) noexcept nogil:
+    """The core ignores what does not apply to an answer; on the wire it is zero."""
+    if block_malformed(command) or command.tif != 0:
         return True
+    return command.kind > COMMAND_KIND_BLOCK_OFFER and (command.side != 0 or command.flags != 0)
+
+
+cdef inline bint is_faulty(const CommandRecord* command) noexcept nogil:
     if command.reserved != 0 or command.account_index != 0 or command.operator_index != 0:
         return True
+    if command.kind < COMMAND_KIND_ENTER or command.kind > COMMAND_KIND_AMEND:
+        return is_faulty_block(command)
     if command.kind != COMMAND_KIND_ENTER:
         return command.side != 0 or command.tif != 0 or command.flags != 0
     if command.side != SIDE_BUY and command.side != SIDE_SELL:

@@ -37,3 +37,4 @@ cdef class CompiledMarket:
     cdef int accounts_fill(self, list records) except -1
     cdef int fields_fill(self, dict state) except -1
     cdef int orders_fill(self, object data) except -1
+    cdef int blocks_fill(self, object data) except -1

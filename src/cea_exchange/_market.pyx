@@ -1,7 +1,7 @@
 """The compiled market as Python sees it: `CompiledMarket`.
 
-Contents: ids, bands, profile, busts, the market. What decides commands is in _trading.pyx; hashes,
-invariants and the orders of a snapshot are in _market_state.pyx.
+Contents: ids, bands, profile, busts, the market. What decides commands is in _trading.pyx and
+_block.pyx; hashes, invariants and the orders of a snapshot are in _market_state.pyx.
 """
 
 import datetime
@@ -18,6 +18,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
+from cea_exchange._block cimport *
 from cea_exchange._edge cimport *
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
@@ -135,12 +136,14 @@ cdef bint trade_is_of_open_day(const Market* market, const EventRecord* trade) n
 cdef object trade_fault(const Market* market, const EventRecord* trade):
     """What keeps a record from being a trade of this market; None if nothing does."""
     cdef const Product* product
+    cdef uint64_t volume
+    cdef uint128 amount
     cdef int64_t buy_fee_most = AMOUNT_LIMIT if market.accounts.checked else 0
     cdef int64_t sell_fee_most = trade.cash if market.accounts.checked else 0
     cdef int128 cash = trade.price
     cash *= trade.tonnes
-    if trade.kind != EVENT_KIND_TRADE or trade.method != METHOD_LISTED:
-        return f"kind and method must be 7 and 1, were {trade.kind} and {trade.method}"
+    if trade.kind != EVENT_KIND_TRADE or trade.method not in (METHOD_LISTED, METHOD_BLOCK):
+        return f"kind and method must be 7 and 1 or 2, were {trade.kind} and {trade.method}"
     if trade.side < SIDE_BUY or trade.side > SIDE_SELL:
         return f"side must be 1 or 2, was {trade.side}"
     for name, number, last in (
@@ -163,23 +166,37 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
     if not 0 <= trade.buy_fee <= buy_fee_most or not 0 <= trade.sell_fee <= sell_fee_most:
         return f"fees must be within what was paid, were {trade.buy_fee} and {trade.sell_fee}"
     product = &market.products[trade.product_index]
+    volume, amount = product.volume, product.amount
+    if trade.method == METHOD_BLOCK:
+        volume, amount = product.block_volume, product.block_amount
     if trade_is_of_open_day(market, trade):
-        if <uint64_t>trade.tonnes > product.volume or <uint128>trade.cash > product.amount:
-            return f"the day's {product.volume} t do not hold its {trade.tonnes} t"
+        if <uint64_t>trade.tonnes > volume or <uint128>trade.cash > amount:
+            return f"the day's {volume} t do not hold its {trade.tonnes} t"
     return None
+
+
+cdef void bust_count(Market* market, const EventRecord* trade) noexcept:
+    """Take a trade out of its day's volume and amount."""
+    cdef Product* product = &market.products[trade.product_index]
+    if trade.method == METHOD_LISTED:
+        product.volume -= <uint64_t>trade.tonnes
+        product.amount -= <uint128>trade.cash
+        return
+    product.block_volume -= <uint64_t>trade.tonnes
+    product.block_amount -= <uint128>trade.cash
+    if is_intra_group(market, trade.account_index, trade.counter_account_index):
+        product.intra_group_volume -= <uint64_t>trade.tonnes
 
 
 cdef void trade_bust(Market* market, const EventRecord* trade) noexcept:
     """Undo a trade if that can be, and say so to both sides, the registry and the public."""
-    cdef Product* product = &market.products[trade.product_index]
     cdef uint8_t reason = bust_refused(&market.accounts, trade)
     cdef Account* maker = &market.accounts.accounts[trade.counter_account_index]
     cdef EventRecord* row
     if reason == REASON_NONE:
         bust_apply(&market.accounts, trade, trade.trading_date == market.trading_date)
         if trade_is_of_open_day(market, trade):
-            product.volume -= <uint64_t>trade.tonnes
-            product.amount -= <uint128>trade.cash
+            bust_count(market, trade)
     row = event_account(market, EVENT_KIND_TRADE_BUSTED, trade.account_index)
     maker.report_seq += 1
     row.counter_report_seq = maker.report_seq
@@ -232,11 +249,16 @@ cdef class CompiledMarket:
             raise ValueError(f"order_count_max must be within 1..2^32-3, was {count}")
         if rules.band_rounding not in ("half_up", "inward"):
             raise ValueError(f"band_rounding was {rules.band_rounding!r}, not half_up or inward")
-        if not pool_open(&self.market.pool, count) or not accounts_open(&self.market.accounts):
+        if (
+            not pool_open(&self.market.pool, count) or not accounts_open(&self.market.accounts)
+            or not blocks_open(&self.market.blocks, count)
+        ):
             raise MemoryError(f"cannot reserve a market of {count} orders")
         self.rules = rules
         self.account_keys = set()
         self.market.rules.block_tonnes_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
+        self.market.rules.block_band_bp = rule_of(rules, "block_band_bp", 10_000)
+        self.market.rules.rounds_inward = rules.band_rounding == "inward"
         self.market.rules.levels_max = <uint32_t>rule_of(rules, "levels_max", 0xFFFFFFFF)
         self.market.rules.pick_allowed = rules.pick_allowed
         self.market.rules.self_trade = <SelfTrade>exact_self_trade(rules.self_trade)
@@ -255,6 +277,7 @@ cdef class CompiledMarket:
         free(self.market.products)
         memory_return(self.market.slots, self.market.slots_capacity * sizeof(uint32_t))
         accounts_close(&self.market.accounts)
+        blocks_close(&self.market.blocks)
         pool_close(&self.market.pool)
 
     cdef int check_alone(self) except -1:
@@ -458,9 +481,9 @@ cdef class CompiledMarket:
         )
         self.busy = True
         with nogil:
-            malformed = row_malformed(rows, count)
+            malformed = commands_malformed(rows, count)
             if malformed < 0:
-                consumed = commands_apply(market, rows, count, &needed)
+                consumed = all_commands_apply(market, rows, count, &needed)
         self.busy = False
         produced = market.sink.count
         market.sink = sink_of(NULL, 0, 0)
@@ -599,11 +622,14 @@ cdef class CompiledMarket:
             for index in range(market.product_count):
                 composite += closes[index] * market.products[index].composite_weight
                 weight_sum += market.products[index].composite_weight
-            rows = self.rows_begin(2 + market.pool.order_count + market.product_count)
+            rows = self.rows_begin(
+                2 + market.pool.order_count + market.blocks.open_count + market.product_count
+            )
             phase_enter(market, PHASE_CLOSED)
             orders_remove_all(
                 market, EVENT_KIND_ORDER_EXPIRED, REASON_NONE, ACCOUNT_NONE, OPERATOR_ANY,
             )
+            blocks_lapse(market)
             market.order_id_base = market.order_id_last
             for index in range(market.product_count):
                 day_closed_emit(market, index, closes[index])
@@ -677,7 +703,7 @@ cdef class CompiledMarket:
         cdef uint32_t index = exact_uint32(account_index, "account_index")
         cdef Market* market = &self.market
         cdef EventRecord* row
-        rows = self.rows_begin(1 + market.pool.order_count)
+        rows = self.rows_begin(1 + market.pool.order_count + market.blocks.open_count)
         if index >= market.accounts.account_count:
             row = self.refusal(
                 OPERATION_SUSPEND if suspended else OPERATION_RESTORE, REASON_ACCOUNT_UNKNOWN,
@@ -690,12 +716,13 @@ cdef class CompiledMarket:
                 orders_remove_all(
                     market, EVENT_KIND_ORDER_CANCELED, REASON_SUSPENDED, index, OPERATOR_ANY,
                 )
+                blocks_withdraw(market, index)
             else:
                 event_account(market, EVENT_KIND_ACCOUNT_RESTORED, index)
         return self.rows_end(rows)
 
     def suspend(self, account_index):
-        """Suspend an account: its orders are cancelled, and it may only receive.
+        """Suspend an account: its orders and blocks are ended, and it may only receive.
 
         Notes
         -----
@@ -1026,9 +1053,46 @@ cdef class CompiledMarket:
                 slots.append(slot)
         return slots
 
+    def block_ids(self):
+        """Ids of all open block offers and enquiries, ascending."""
+        cdef uint32_t row
+        self.check_alone()
+        return [
+            self.market.blocks.rows[row].block_id
+            for row in range(self.market.blocks.row_count)
+            if block_is_open(&self.market.blocks.rows[row])
+        ]
+
+    def block(self, block_id):
+        """An open block offer or enquiry as a dict, or None."""
+        cdef uint64_t id_wanted = exact_uint64(block_id, "block_id")
+        cdef const BlockRecord* block
+        self.check_alone()
+        block = block_find(&self.market, id_wanted)
+        if block == NULL:
+            return None
+        return {
+            "block_id": block.block_id,
+            "enquiry_id": block.enquiry_id,
+            "client_order_id": block.client_order_id,
+            "price": block.price,
+            "tonnes": block.tonnes,
+            "cash_locked": block.cash_locked,
+            "tonnes_bid": block.tonnes_bid,
+            "tonnes_locked": block.tonnes_locked,
+            "account_index": block.account_index,
+            "counterparty_index": block.counterparty_index,
+            "product_index": block.product_index,
+            "side": block.side,
+            "flags": block.flags,
+        }
+
     def product(self, product_index):
-        """Reference price, band, halt and the day's listed trades of a product, as a dict."""
+        """Reference price, bands, halt and the day's trades of a product, as a dict."""
         cdef Product* product = self.product_at(product_index)
+        cdef int64_t low
+        cdef int64_t high
+        block_band(&self.market.rules, product.reference_price, &low, &high)
         return {
             "reference_price": product.reference_price,
             "band_low": product.ladder.price_min,
@@ -1040,6 +1104,11 @@ cdef class CompiledMarket:
             "volume": product.volume,
             "amount": int_of_128(product.amount),
             "last": product.last,
+            "block_band_low": low,
+            "block_band_high": high,
+            "block_volume": product.block_volume,
+            "block_amount": int_of_128(product.block_amount),
+            "intra_group_volume": product.intra_group_volume,
         }
 
     def state_hash(self):
@@ -1088,6 +1157,8 @@ cdef class CompiledMarket:
                 product.product_key, product.reference_price, product.composite_weight,
                 product.halted, product.open, product.high, product.low, product.last,
                 product.volume, <uint64_t>product.amount, <uint64_t>(product.amount >> 64),
+                product.block_volume, <uint64_t>product.block_amount,
+                <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
             ])
         state = {name: int(getattr(self, name)) for name in MARKET_FIELDS}
         state["order_count_max"] = market.pool.order_count_max
@@ -1096,6 +1167,7 @@ cdef class CompiledMarket:
             self.account_snapshot(index) for index in range(market.accounts.account_count)
         ]
         state["orders"] = orders_snapshot(market)
+        state["blocks"] = blocks_snapshot(market)
         return msgspec.msgpack.encode(state)
 
     cdef dict account_snapshot(self, uint32_t account_index):
@@ -1148,6 +1220,7 @@ cdef class CompiledMarket:
             market.accounts_fill(state["accounts"])
             market.fields_fill(state)
             market.orders_fill(state["orders"])
+            market.blocks_fill(state["blocks"])
             market.check()
         except (AssertionError, KeyError, OverflowError, TypeError) as error:
             raise ValueError(f"data must be the snapshot of a market: {error!r}") from error
@@ -1155,7 +1228,8 @@ cdef class CompiledMarket:
 
     cdef int products_fill(self, list products) except -1:
         cdef Product* product
-        for key, price, weight, halted, day_open, high, low, last, volume, below, above in products:
+        for key, price, weight, halted, *day in products:
+            day_open, high, low, last, volume, below, above, *block_day = day
             self.product_declare(key, price, weight)
             product = &self.market.products[self.market.product_count - 1]
             product.halted = halted
@@ -1166,6 +1240,9 @@ cdef class CompiledMarket:
             product.volume = volume
             product.amount = <uint64_t>above
             product.amount = (product.amount << 64) | <uint64_t>below
+            product.block_volume, below, above, product.intra_group_volume = block_day
+            product.block_amount = <uint64_t>above
+            product.block_amount = (product.block_amount << 64) | <uint64_t>below
 
     cdef int accounts_fill(self, list records) except -1:
         cdef Accounts* accounts = &self.market.accounts
@@ -1242,6 +1319,20 @@ cdef class CompiledMarket:
                 f"orders[{wrong}] must be a live order: an account, product and id of the market, "
                 f"a price in its band, later than the one before; was id {records[wrong].order_id}"
             )
+
+    cdef int blocks_fill(self, object data) except -1:
+        """Put the blocks of a snapshot in place, with their locks."""
+        cdef const BlockRecord* records
+        cdef int64_t row
+        if type(data) is not bytes or len(data) % sizeof(BlockRecord) != 0:
+            raise ValueError(f"blocks must be records of {sizeof(BlockRecord)} bytes")
+        records = <const BlockRecord*>PyBytes_AS_STRING(data)
+        for row in range(<int64_t>(len(data) // sizeof(BlockRecord))):
+            if not block_restore(&self.market, &records[row]):
+                raise ValueError(
+                    f"blocks[{row}] must be an open block of the market: accounts, product and id "
+                    f"known, later than the one before; was id {records[row].block_id}"
+                )
 
     def copy(self):
         """A market of its own in the same state."""

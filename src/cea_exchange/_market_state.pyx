@@ -13,6 +13,7 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
+from cea_exchange._block cimport block_is_open, locks_fit, other_party, party_of
 from cea_exchange._edge cimport buffer_take
 from cea_exchange._hash cimport fold
 from cea_exchange._ladder cimport *
@@ -20,7 +21,7 @@ from cea_exchange._records cimport *
 from cea_exchange._trading cimport Market, Product, slot_note, slot_of
 from cea_exchange._views cimport ladder_broken, ladder_depth
 
-from cea_exchange.domain.records import ORDER_DTYPE
+from cea_exchange.domain.records import BLOCK_DTYPE, ORDER_DTYPE
 
 cdef enum:
     AHEAD_ORDER = 8           # Ids between the order that is copied and the one that is fetched.
@@ -93,10 +94,35 @@ cdef uint64_t accounts_sum(const Market* market) noexcept nogil:
     return total
 
 
+cdef uint64_t blocks_sum(const Market* market) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef const Product* product
+    cdef const BlockRecord* block
+    cdef uint32_t index
+    for index in range(market.blocks.row_count):
+        block = &market.blocks.rows[index]
+        if block_is_open(block):
+            total += fold([
+                10, block.block_id, block.enquiry_id, block.client_order_id,
+                <uint64_t>block.price, <uint64_t>block.tonnes, <uint64_t>block.cash_locked,
+                <uint64_t>block.tonnes_bid, <uint64_t>block.tonnes_locked, block.account_index,
+                block.counterparty_index, block.product_index, block.side, block.flags,
+            ], 14)
+    for index in range(market.product_count):
+        product = &market.products[index]
+        if product.block_volume != 0:
+            total += fold([
+                11, index, product.block_volume, <uint64_t>product.block_amount,
+                <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
+            ], 6)
+    return total
+
+
 cdef uint64_t state_sum(const Market* market) noexcept nogil:
     cdef uint64_t total = holdings_sum(market) + orders_sum(market) + accounts_sum(market)
     cdef const Product* product
     cdef uint32_t index
+    total += blocks_sum(market)
     for index in range(market.product_count):
         product = &market.products[index]
         total += fold([
@@ -156,6 +182,53 @@ cdef int orders_check(const Market* market) except -1:
         raise AssertionError("no order may be live between days")
 
 
+cdef void blocks_lock(const Market* market, Accounts* accounts) noexcept:
+    """Add up what the two sides of each block have locked."""
+    cdef const BlockRecord* block
+    cdef uint32_t index
+    for index in range(market.blocks.row_count):
+        block = &market.blocks.rows[index]
+        if not block_is_open(block):
+            continue
+        if block.cash_locked != 0:
+            accounts.accounts[party_of(block, SIDE_BUY)].cash_locked += block.cash_locked
+        if block.tonnes_bid != 0:
+            holding_of(
+                accounts, party_of(block, SIDE_BUY), block.product_index,
+            ).buys_open += block.tonnes_bid
+        if block.tonnes_locked != 0:
+            holding_of(
+                accounts, party_of(block, SIDE_SELL), block.product_index,
+            ).locked += block.tonnes_locked
+
+
+cdef int blocks_check(const Market* market) except -1:
+    cdef const BlockRecord* block
+    cdef uint32_t index
+    cdef uint32_t open_count = 0
+    for index in range(market.blocks.row_count):
+        block = &market.blocks.rows[index]
+        if index > 0 and block.block_id <= market.blocks.rows[index - 1].block_id:
+            raise AssertionError(f"block {block.block_id} must come after those with lower ids")
+        if not block_is_open(block):
+            continue
+        open_count += 1
+        if block.block_id > market.order_id_last:
+            raise AssertionError(f"block {block.block_id} must have an id given out")
+        if market.accounts.accounts[block.account_index].suspended:
+            raise AssertionError(f"block {block.block_id} is a suspended account's")
+        if block.flags & BLOCK_FLAG_COUNTERED and (
+            market.accounts.accounts[other_party(block)].suspended
+        ):
+            raise AssertionError(f"a suspended account has countered in block {block.block_id}")
+        if not locks_fit(market, block):
+            raise AssertionError(f"the locks of block {block.block_id} must be what its terms ask")
+    if open_count != market.blocks.open_count or open_count > market.blocks.count_max:
+        raise AssertionError(f"{open_count} blocks are open, {market.blocks.open_count} counted")
+    if not market.day_is_open and open_count != 0:
+        raise AssertionError("no block may be open between days")
+
+
 cdef int accounts_check(const Market* market) except -1:
     cdef const Accounts* accounts = &market.accounts
     cdef Accounts locks
@@ -173,6 +246,7 @@ cdef int accounts_check(const Market* market) except -1:
         for index in range(1, market.pool.slot_last + 1):
             if market.pool.orders[index].side != 0:
                 order_lock(&locks, &market.pool.orders[index])
+        blocks_lock(market, &locks)
         for index in range(accounts.account_count):
             account_check(index, &accounts.accounts[index], &locks.accounts[index])
             for part in range(market.product_count):
@@ -225,6 +299,7 @@ cdef int market_check(const Market* market) except -1:
     if not live == resting == market.pool.order_count:
         raise AssertionError("a live order must be in exactly one book")
     orders_check(market)
+    blocks_check(market)
     accounts_check(market)
     return totals_check(market)
 
@@ -256,6 +331,21 @@ cdef bytes orders_snapshot(const Market* market):
     # By id they are nearly by priority: only amended ones lost their place.
     if (np.diff(priority.view(np.int64)) <= 0).any():
         rows = rows[np.argsort(priority, kind="stable")]
+    return rows.tobytes()
+
+
+cdef bytes blocks_snapshot(const Market* market):
+    """BLOCK_DTYPE records of all open blocks, by id."""
+    cdef Py_buffer view
+    cdef uint32_t index
+    cdef int64_t row = 0
+    rows = np.empty(market.blocks.open_count, BLOCK_DTYPE)
+    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
+    for index in range(market.blocks.row_count):
+        if block_is_open(&market.blocks.rows[index]):
+            (<BlockRecord*>view.buf)[row] = market.blocks.rows[index]
+            row += 1
+    PyBuffer_Release(&view)
     return rows.tobytes()
 
 

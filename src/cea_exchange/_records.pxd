@@ -16,6 +16,12 @@ cdef enum:
     COMMAND_KIND_ENTER = 1
     COMMAND_KIND_CANCEL = 2
     COMMAND_KIND_AMEND = 3
+    COMMAND_KIND_BLOCK_ENQUIRY = 4
+    COMMAND_KIND_BLOCK_OFFER = 5
+    COMMAND_KIND_BLOCK_ACCEPT = 6
+    COMMAND_KIND_BLOCK_REJECT = 7
+    COMMAND_KIND_BLOCK_WITHDRAW = 8
+    COMMAND_KIND_BLOCK_COUNTER = 9
 
 # Which side of the market an order stands on; in events that of the order they are about, in trades the aggressor's.
 cdef enum:
@@ -31,6 +37,17 @@ cdef enum:
 # Bits of an order's flags.
 cdef enum:
     ORDER_FLAG_POST_ONLY = 1
+
+# Bits of a block's flags: the low four are a command's, the others the market's.
+cdef enum:
+    BLOCK_FLAG_TO_ACCOUNT = 1
+    BLOCK_FLAG_TO_GROUP = 2
+    BLOCK_FLAG_PRICE_OPEN = 4
+    BLOCK_FLAG_TONNES_OPEN = 8
+    BLOCK_FLAG_ENQUIRY = 16
+    BLOCK_FLAG_COUNTERED = 32
+    BLOCK_FLAG_BY_COUNTERPARTY = 64
+    BLOCK_FLAG_INTRA_GROUP = 128
 
 # The three ways to trade.
 cdef enum:
@@ -69,6 +86,12 @@ cdef enum:
     EVENT_KIND_REFERENCE_PRICE_CHANGED = 19
     EVENT_KIND_CHECKPOINT = 20
     EVENT_KIND_TRADE_BUSTED = 21
+    EVENT_KIND_BLOCK_ENQUIRED = 22
+    EVENT_KIND_BLOCK_OFFERED = 23
+    EVENT_KIND_BLOCK_COUNTERED = 24
+    EVENT_KIND_BLOCK_WITHDRAWN = 25
+    EVENT_KIND_BLOCK_REJECTED = 26
+    EVENT_KIND_BLOCK_LAPSED = 27
 
 # Which command or operator act an event refuses (`command` of ORDER_REJECTED and TRANSFER_REJECTED).
 cdef enum:
@@ -76,6 +99,12 @@ cdef enum:
     OPERATION_ENTER = 1
     OPERATION_CANCEL = 2
     OPERATION_AMEND = 3
+    OPERATION_BLOCK_ENQUIRY = 4
+    OPERATION_BLOCK_OFFER = 5
+    OPERATION_BLOCK_ACCEPT = 6
+    OPERATION_BLOCK_REJECT = 7
+    OPERATION_BLOCK_WITHDRAW = 8
+    OPERATION_BLOCK_COUNTER = 9
     OPERATION_DEPOSIT = 65
     OPERATION_WITHDRAW = 66
     OPERATION_HALT = 67
@@ -84,19 +113,22 @@ cdef enum:
     OPERATION_RESTORE = 70
     OPERATION_REFERENCE_PRICE = 71
 
-# Why a command was refused, in order of precedence (the first that applies is given); from 101 on, why an order was cancelled.
+# Why a command was refused, in this order of precedence (the first that applies is given); from 101 on, why an order was cancelled.
 cdef enum:
     REASON_NONE = 0
     REASON_PRODUCT_UNKNOWN = 1
     REASON_ACCOUNT_UNKNOWN = 2
     REASON_ORDER_UNKNOWN = 3
+    REASON_BLOCK_UNKNOWN = 28
     REASON_ORDER_ID_DUPLICATE = 4
     REASON_ACCOUNT_SUSPENDED = 5
     REASON_PHASE_CLOSED = 6
     REASON_PRODUCT_HALTED = 7
+    REASON_COUNTERPARTY_MISMATCH = 9
     REASON_TONNES_NOT_POSITIVE = 10
     REASON_AMOUNT_TOO_LARGE = 11
     REASON_LISTED_TONNES_TOO_LARGE = 12
+    REASON_BLOCK_TONNES_TOO_SMALL = 13
     REASON_PRICE_OUT_OF_BAND = 15
     REASON_HOLDING_LIMIT = 18
     REASON_CASH_INSUFFICIENT = 19
@@ -182,7 +214,7 @@ cdef struct DayClosedRecord:
     int64_t high
     int64_t low
     int64_t close
-    int64_t reserved_3
+    int64_t volume_intra_group
     uint64_t seq
     int64_t volume_listed
     int64_t volume_block
@@ -226,6 +258,22 @@ cdef struct OrderRecord:
     uint16_t product_index
     uint8_t side
     uint8_t flags
+
+cdef struct BlockRecord:
+    uint64_t block_id
+    uint64_t enquiry_id
+    uint64_t client_order_id
+    int64_t price
+    int64_t tonnes
+    int64_t cash_locked
+    int64_t tonnes_bid
+    int64_t tonnes_locked
+    uint32_t account_index
+    uint32_t counterparty_index
+    uint16_t product_index
+    uint8_t side
+    uint8_t flags
+    uint32_t reserved
 
 cdef struct LevelRecord:
     int64_t price

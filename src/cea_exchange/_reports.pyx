@@ -39,7 +39,9 @@ cdef inline int32_t group_of(
 
 cdef inline bint is_of_two(const EventRecord* event) noexcept nogil:
     """Whether it is about two accounts, of which each may see its own side only."""
-    return event.kind == EVENT_KIND_TRADE or event.kind == EVENT_KIND_TRADE_BUSTED
+    return event.kind == EVENT_KIND_TRADE or (
+        EVENT_KIND_TRADE_BUSTED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
+    )
 
 
 cdef inline bint is_own_report(const EventRecord* event) noexcept nogil:
@@ -66,9 +68,10 @@ def reports_place(events):
     ends : ndarray of int64
         Where each account's part of the next two ends; it begins where the one before ends.
     rows : ndarray of int64
-        Index of the event of each report. A trade, or its bust, is there twice, once for each side.
+        Index of the event of each report. What is about two accounts (a trade, its bust, a
+        directed block) is there twice, once for each.
     as_maker : ndarray of uint8
-        1 where the account is the maker of that trade.
+        1 where the account is the maker of that trade, or does not act in that block.
     """
     cdef const EventRecord[::1] given = events
     cdef int64_t event_count = given.shape[0], most = 2 * event_count
@@ -186,7 +189,15 @@ def reports_masked(events, rows, as_maker):
     return masked
 
 
+cdef inline bint is_of_block(const EventRecord* event) noexcept nogil:
+    """Whether it is about a block, whose parties must know each other, and trades nothing."""
+    return EVENT_KIND_BLOCK_ENQUIRED <= event.kind <= EVENT_KIND_BLOCK_LAPSED
+
+
 cdef inline void maker_hide(EventRecord* event) noexcept nogil:
+    if is_of_block(event):
+        event.counter_report_seq = 0
+        return
     event.counter_account_index = ACCOUNT_NONE
     event.counter_client_order_id = 0
     event.counter_report_seq = 0
@@ -199,11 +210,13 @@ cdef inline void maker_hide(EventRecord* event) noexcept nogil:
 
 
 cdef inline void taker_hide(EventRecord* event) noexcept nogil:
-    event.account_index = ACCOUNT_NONE
     event.client_order_id = 0
     event.report_seq = 0
-    event.tonnes_open = 0
     event.operator_index = 0
+    if is_of_block(event):
+        return
+    event.account_index = ACCOUNT_NONE
+    event.tonnes_open = 0
     if event.side == SIDE_BUY:
         event.buy_fee = 0
     else:

@@ -3,7 +3,7 @@
 Contents: commands, events.
 """
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from cea_exchange._records cimport *
 
@@ -40,13 +40,11 @@ cdef inline int64_t row_malformed(const CommandRecord* commands, int64_t count) 
 
 # -- Events ---------------------------------------------------------------------------------------
 
-cdef enum:
-    EVENTS_TRADES = 1 << 7    # Kinds a sink takes, a bit each: 1 << EVENT_KIND_TRADE.
-    EVENTS_ALL = 0xFFFFFFFF
-
-
 cdef extern from *:
     """
+    #define EVENTS_TRADES (1ULL << 7)
+    #define EVENTS_ALL UINT64_MAX
+
     /* memset of 160 bytes becomes "rep stos", which costs more than all else of an event. */
     typedef long long two_words __attribute__((vector_size(16), aligned(1), may_alias));
 
@@ -57,6 +55,8 @@ cdef extern from *:
         words[5] = zero; words[6] = zero; words[7] = zero; words[8] = zero; words[9] = zero;
     }
     """
+    const uint64_t EVENTS_TRADES  # Kinds a sink takes, a bit each: 1 << EVENT_KIND_TRADE.
+    const uint64_t EVENTS_ALL
     void event_clear(EventRecord* row) noexcept nogil
 
 
@@ -64,10 +64,10 @@ cdef struct EventSink:        # Where events go.
     EventRecord* rows         # The caller's.
     int64_t capacity
     int64_t count             # Rows written so far.
-    uint32_t kinds            # Others are numbered, but not written.
+    uint64_t kinds            # Others are numbered, but not written.
 
 
-cdef inline EventSink sink_of(EventRecord* rows, int64_t capacity, uint32_t kinds) noexcept nogil:
+cdef inline EventSink sink_of(EventRecord* rows, int64_t capacity, uint64_t kinds) noexcept nogil:
     cdef EventSink sink
     sink.rows = rows
     sink.capacity = capacity

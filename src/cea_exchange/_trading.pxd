@@ -2,9 +2,12 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
-from cea_exchange._accounts cimport Accounts
+from cea_exchange._accounts cimport Accounts, OPERATORS_MAX, Operators
 from cea_exchange._ladder cimport Ladder, OrderPool, SLOT_NONE, SelfTrade, uint128
-from cea_exchange._records cimport CommandRecord, EventRecord
+from cea_exchange._records cimport (
+    BlockRecord, CommandRecord, EventRecord, REASON_ACCOUNT_SUSPENDED, REASON_NONE,
+    REASON_ORDER_ID_DUPLICATE,
+)
 from cea_exchange._stream cimport EventSink
 
 
@@ -18,8 +21,14 @@ cdef enum:
     OPERATOR_SHIFT = 4        # An order's flags: OrderFlag bits, above them who entered it.
 
 
+cdef enum:
+    COMMAND_NOT_LISTED = -2   # Given back for a command that is not listed trading's.
+
+
 cdef struct Rules:            # What of the profile decides commands.
-    int64_t block_tonnes_min  # A listed order must be smaller; 0: no size limit.
+    int64_t block_tonnes_min  # A listed order must be smaller, a block no smaller; 0: no limit.
+    int64_t block_band_bp     # Half width of a block's band; 0: no band.
+    bint rounds_inward        # That band's limits; else half up.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
     bint pick_allowed
     SelfTrade self_trade
@@ -37,6 +46,16 @@ cdef struct Product:
     int64_t last
     uint64_t volume
     uint8_t halted
+    uint128 block_amount      # Of the day's block trades: sum of price x tonnes.
+    uint64_t block_volume
+    uint64_t intra_group_volume  # Of these, between accounts of one group.
+
+
+cdef struct Blocks:           # Open block offers and enquiries.
+    BlockRecord* rows         # By id, ended ones in between: these have no side.
+    uint32_t row_count
+    uint32_t open_count
+    uint32_t count_max        # How many may be open.
 
 
 cdef struct Market:
@@ -48,6 +67,7 @@ cdef struct Market:
 
     uint32_t* slots           # By order_id - order_id_base - 1; SLOT_NONE once it is finished.
     uint64_t slots_capacity
+    Blocks blocks
     uint64_t order_id_base    # No order at or below it is live.
 
     uint32_t trading_date     # yyyymmdd, the last one while no day is open.
@@ -82,8 +102,38 @@ cdef inline void slot_note(Market* market, uint64_t order_id, uint32_t slot) noe
     market.slots[order_id - market.order_id_base - 1] = slot
 
 
+# Senders.
+cdef inline bint account_unknown(
+    const Market* market, uint32_t account_index, uint16_t operator_index,
+) noexcept nogil:
+    return account_index >= market.accounts.account_count or operator_index >= OPERATORS_MAX
+
+
+cdef inline uint8_t sender_refused(
+    const Market* market, uint32_t account_index, const CommandRecord* command,
+) noexcept nogil:
+    """Repeated id, suspended account. The account is a known one."""
+    cdef const Accounts* accounts = &market.accounts
+    cdef const Operators* operators = &accounts.operators[account_index]
+    if command.client_order_id <= operators.last_client_order_id[
+        command.operator_index % OPERATORS_MAX
+    ]:
+        return REASON_ORDER_ID_DUPLICATE
+    return REASON_ACCOUNT_SUSPENDED if accounts.accounts[account_index].suspended else REASON_NONE
+
+
+cdef inline void client_order_id_note(
+    Market* market, uint32_t account_index, const CommandRecord* command,
+) noexcept nogil:
+    """An accepted command uses up its id."""
+    cdef Operators* operators = &market.accounts.operators[account_index]
+    operators.last_client_order_id[command.operator_index % OPERATORS_MAX] = (
+        command.client_order_id
+    )
+
+
 # Trading commands, until one that can't be applied. Returns how many were; of the next one `needed`
-# says how many rows it needs, or COMMAND_MALFORMED, or 0 if all were applied.
+# says how many rows it needs, or COMMAND_MALFORMED or COMMAND_NOT_LISTED, or 0 if all were applied.
 cdef int64_t commands_apply(
     Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
 ) noexcept nogil

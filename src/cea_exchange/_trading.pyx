@@ -113,12 +113,6 @@ cdef inline void cancel_emit(Market* market, const Order* order, uint8_t reason)
     row.tonnes_open = 0
 
 
-cdef inline bint account_unknown(
-    const Market* market, uint32_t account_index, uint16_t operator_index,
-) noexcept nogil:
-    return account_index >= market.accounts.account_count or operator_index >= OPERATORS_MAX
-
-
 cdef int64_t command_reject(
     Market* market, const CommandRecord* command, uint8_t reason, uint16_t product_index,
 ) noexcept nogil:
@@ -144,19 +138,6 @@ cdef int64_t command_reject(
 
 
 # -- Checks ---------------------------------------------------------------------------------------
-
-cdef inline uint8_t sender_refused(
-    const Market* market, uint32_t account_index, const CommandRecord* command,
-) noexcept nogil:
-    """Repeated id, suspended account. The account is a known one."""
-    cdef const Accounts* accounts = &market.accounts
-    cdef const Operators* operators = &accounts.operators[account_index]
-    if command.client_order_id <= operators.last_client_order_id[
-        command.operator_index % OPERATORS_MAX
-    ]:
-        return REASON_ORDER_ID_DUPLICATE
-    return REASON_ACCOUNT_SUSPENDED if accounts.accounts[account_index].suspended else REASON_NONE
-
 
 cdef inline uint8_t session_refused(
     const Market* market, const Product* product,
@@ -391,16 +372,6 @@ cdef inline uint8_t enter_refused(
     return terms_refused(market, product, taker, NULL)
 
 
-cdef inline void client_order_id_note(
-    Market* market, uint32_t account_index, const CommandRecord* command,
-) noexcept nogil:
-    """An accepted command uses up its id."""
-    cdef Operators* operators = &market.accounts.operators[account_index]
-    operators.last_client_order_id[command.operator_index % OPERATORS_MAX] = (
-        command.client_order_id
-    )
-
-
 cdef inline void accept_emit(
     Market* market, const CommandRecord* command, const Order* order,
 ) noexcept nogil:
@@ -585,7 +556,7 @@ cdef int64_t command_apply(Market* market, const CommandRecord* command) noexcep
         return cancel_apply(market, command)
     if command.kind == COMMAND_KIND_AMEND:
         return amend_apply(market, command)
-    return COMMAND_MALFORMED
+    return COMMAND_NOT_LISTED
 
 
 # -- Batches --------------------------------------------------------------------------------------
@@ -715,6 +686,10 @@ cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close)
     day.volume_listed = <int64_t>product.volume
     day.amount_listed_low = <uint64_t>product.amount
     day.amount_listed_high = <uint64_t>(product.amount >> 64)
+    day.volume_block = <int64_t>product.block_volume
+    day.amount_block_low = <uint64_t>product.block_amount
+    day.amount_block_high = <uint64_t>(product.block_amount >> 64)
+    day.volume_intra_group = <int64_t>product.intra_group_volume
 
 
 cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
@@ -730,6 +705,8 @@ cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
         product.open = product.high = product.low = product.last = 0
         product.volume = 0
         product.amount = 0
+        product.block_volume = product.intra_group_volume = 0
+        product.block_amount = 0
     row = event_open(market, EVENT_KIND_DAY_OPENED)
     event_settles(market, row)
     event_is_public(market, row)

@@ -45,7 +45,8 @@ market_cases = st.builds(
         pick_allowed=st.sampled_from((True, True, False)),
         listed_band_bp=st.one_of(st.sampled_from((1000, 0)), st.integers(1, 10_000)),
         band_rounding=st.sampled_from(("half_up", "inward")),
-        block_tonnes_min=st.sampled_from((100_000, 0)),
+        block_tonnes_min=st.sampled_from((100_000, 0, 8)),
+        block_band_bp=st.sampled_from((3000, 0, 10_000)),
         holdings_checked=st.sampled_from((True, True, False)),
         fee_bp=st.sampled_from((0, 37, 5_000)),
         fee_min_fen=st.sampled_from((0, 500)),
@@ -96,6 +97,7 @@ class MarketComparison(Flow):
                 self.take(step)
             if segment.digit(7, 8):
                 self._revive_all(step, segment)
+            self._blocks_take()
             self._batch(self._commands(segment), segment)
             if segment.digit(3, 4) == 0:
                 self._go_on_with_another(segment.digit(4, 2))
@@ -104,6 +106,13 @@ class MarketComparison(Flow):
         self._same_books_check()
         reference, compiled = (core.snapshot() for core in self.cores)
         assert reference == compiled
+
+    def _blocks_take(self) -> None:
+        """A few acts of block trading, answers to what is open among them."""
+        for numbers in self.random.integers(0, 256, (4, len(Step._fields))).tolist():
+            before = self.market.command_seq
+            self._block(Step(*numbers))
+            self.command_count += self.market.command_seq > before
 
     def _revive_all(self, step: Step, segment: Segment) -> None:
         """Lift what stops the trading, the suspended accounts every other time."""

@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
     EVENT_DTYPE,
     OPERATOR_ANY,
     PRODUCT_NONE,
+    BlockFlag,
     CommandKind,
     EventKind,
     OrderFlag,
@@ -42,6 +43,7 @@ def rules_make(**changes: Any) -> MarketRules:
         "listed_band_bp": 1000,
         "band_rounding": "half_up",
         "block_tonnes_min": 100_000,
+        "block_band_bp": 3000,
         "levels_max": 5,
         "pick_allowed": True,
         "self_trade": "reject",
@@ -67,10 +69,19 @@ RULES = {
     "narrow": rules_make(
         holding_limit_tonnes=185, order_count_max=9, fee_bp=1, self_trade="cancel_resting"
     ),
+    "blocks": rules_make(
+        name="blocks",
+        block_tonnes_min=6,
+        fee_bp=37,
+        fee_min_fen=500,
+        holding_limit_tonnes=185,
+        order_count_max=9,
+    ),
     "all_levels": rules_make(levels_max=0, self_trade="cancel_incoming", pick_allowed=False),
     "open": rules_make(
         listed_band_bp=0,
         block_tonnes_min=0,
+        block_band_bp=0,
         levels_max=0,
         self_trade="allow",
         holdings_checked=False,
@@ -201,7 +212,9 @@ class Flow:
     def take(self, step: Step) -> None:
         """Read a step and do what it says."""
         self._revive(step)
-        if step.act < 150:
+        if step.act < (100 if self.rules.name == "blocks" else 12):
+            self._block(step)
+        elif step.act < 150:
             self._enter(step)
         elif step.act < 175:
             self._change(step, CommandKind.CANCEL)
@@ -326,6 +339,80 @@ class Flow:
                 price = self._price_through(order["product_index"], Side(order["side"]))
             command["price"], command["tonnes"] = price, tonnes
         self.process(command, rows_max=step.extra % 4 or 64)
+
+    def _block(self, step: Step) -> None:
+        """An enquiry or an offer a third of the time, else an answer to one that is there."""
+        market = self.market
+        if market.day_is_open and market.phase != Phase.LISTED_AND_BLOCK and step.price % 4:
+            self.do("phase_set", int(Phase.LISTED_AND_BLOCK))
+        block_ids = market.block_ids()
+        if step.act % 3 == 0 or not block_ids:
+            self._block_enter(step, block_ids)
+            return
+        block = market.block(block_ids[step.what % len(block_ids)])
+        kind = CommandKind(CommandKind.BLOCK_ACCEPT + (0, 0, 1, 2, 3, 3, 3)[step.tonnes % 7])
+        account_index = self._account_of(step)
+        if step.extra % 8 and block["flags"] & BlockFlag.TO_ACCOUNT:
+            # Whose turn it is, most often.
+            parties = [block["account_index"], block["counterparty_index"]]
+            account_index = parties[not block["flags"] & BlockFlag.BY_COUNTERPARTY]
+        command = self._signed(step, kind, account_index)
+        command["product_index"] = PRODUCT_NONE
+        command["order_id"] = block["block_id"] + (step.extra % 16 == 9)
+        if kind == CommandKind.BLOCK_COUNTER:
+            command["price"] = self._block_price(step, block["product_index"])
+            command["tonnes"] = self._block_tonnes(step, int(command["price"][0]))
+        self.process(command, rows_max=step.extra % 3, trades_only=step.act % 8 == 0)
+
+    def _block_enter(self, step: Step, block_ids: list[int]) -> None:
+        product_index = step.what % 8 % len(REFERENCE_PRICES)
+        asks = step.extra % 4 == 0
+        kind = CommandKind.BLOCK_ENQUIRY if asks else CommandKind.BLOCK_OFFER
+        command = self._signed(step, kind, self._account_of(step))
+        command["side"] = 1 + step.what // 16 % 2
+        command["product_index"] = 7 if step.what == 255 else product_index
+        flags = (BlockFlag.TO_ACCOUNT, BlockFlag.TO_ACCOUNT, BlockFlag.TO_GROUP, 0)[step.tonnes % 4]
+        command["flags"] = flags
+        if flags == BlockFlag.TO_ACCOUNT:
+            command["pick_order_id"] = step.tonnes // 4 % (ACCOUNT_COUNT + step.extra % 16 // 15)
+        elif flags == BlockFlag.TO_GROUP:
+            command["pick_order_id"] = (1, 1, 1, 1, 0, 2, 1 << 32 - 1, 1)[step.tonnes // 4 % 8]
+        price = self._block_price(step, product_index)
+        command["price"], command["tonnes"] = price, self._block_tonnes(step, price)
+        if asks:
+            for bit, flag, name in (
+                (1, BlockFlag.PRICE_OPEN, "price"),
+                (2, BlockFlag.TONNES_OPEN, "tonnes"),
+            ):
+                if step.price & bit:
+                    command["flags"] |= np.uint8(flag)
+                    command[name] = 0
+        elif block_ids and step.extra % 4 == 1:
+            self._answer_put(step, command, block_ids)
+        self.process(command, rows_max=step.extra % 3, trades_only=step.act % 8 == 0)
+
+    def _answer_put(self, step: Step, command: np.ndarray, block_ids: list[int]) -> None:
+        """Have an offer answer an enquiry, or an offer now and then; most often as it should."""
+        enquiry = self.market.block(block_ids[step.tonnes // 8 % len(block_ids)])
+        command["order_id"] = enquiry["block_id"]
+        if step.extra % 16 > 1:
+            command["product_index"] = enquiry["product_index"]
+            command["side"] = 3 - enquiry["side"]
+            command["flags"] = BlockFlag.TO_ACCOUNT
+            command["pick_order_id"] = enquiry["account_index"]
+
+    def _block_price(self, step: Step, product_index: int) -> int:
+        if step.price >= 230:
+            product = self.market.product(product_index)
+            low, high = product["block_band_low"], product["block_band_high"]
+            if step.price < 250:
+                return (low - 1, low, high, high + 1)[step.price % 4]
+        return self._price_of(step, product_index)
+
+    def _block_tonnes(self, step: Step, price: int) -> int:
+        if step.tonnes >= 248:
+            return self._tonnes_of(step, price)
+        return 5 + step.tonnes % 36
 
     def _transfer(self, step: Step) -> None:
         product_index = (PRODUCT_NONE, PRODUCT_NONE, PRODUCT_NONE, 0, 1, 2, 0, 9)[step.what % 8]
@@ -476,4 +563,6 @@ def view_of(core: Any) -> dict[str, Any]:
             for price, _, _ in core.depth(product_index, side, 1000)
         ],
         "no_order": core.order(0),
+        "blocks": [core.block(block_id) for block_id in core.block_ids()],
+        "no_block": core.block(0),
     }

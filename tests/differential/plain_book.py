@@ -24,7 +24,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.matching.reference_state import U64, fold
 
 # As plain ints: members of an enum are slow to look up and to compare, millions of times.
-ENTER, CANCEL, AMEND = (int(kind) for kind in CommandKind)
+ENTER, CANCEL, AMEND = (int(kind) for kind in tuple(CommandKind)[:3])
 ACCEPTED, RESTED, AMENDED, CANCELED, TRADE, REJECTED = (
     int(EventKind[name])
     for name in (

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cea_exchange._market import CompiledMarket
-from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Reason, Side
+from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Reason, Side
 from cea_exchange.matching.reference import ReferenceMarket
 from differential.market_flow import (
     ACCOUNT_COUNT,
@@ -177,23 +177,35 @@ def test_a_snapshot_of_either_market_restores_the_other(rules_name: str) -> None
 def test_trades_keep_to_band_and_resting_price(
     make_core: Callable[..., Any], rules_name: str
 ) -> None:
-    """No trade lies outside the band, and none at another price than the maker's."""
+    """No trade lies outside its band, and none has other terms than the maker's.
+
+    CEA-LST-04, CEA-BLK-01, CEA-BLK-02, CEA-BLK-04: a block trades whole, at what is on the table.
+    """
     flow = Flow((make_core,), RULES[rules_name])
     resting: dict[int, int] = {}
+    on_the_table: dict[int, tuple[int, int]] = {}
     for step in steps_seeded(41, 400):
         acts_before = len(flow.events_all)
         flow.take(step._replace(act=step.act | 1))
         for event in (row for rows in flow.events_all[acts_before:] for row in rows):
             kind, order_id = int(event["kind"]), int(event["order_id"])
+            price, tonnes = int(event["price"]), int(event["tonnes"])
             if kind == EventKind.ORDER_RESTED:
-                resting[order_id] = int(event["price"])
+                resting[order_id] = price
+            elif kind in (EventKind.BLOCK_OFFERED, EventKind.BLOCK_COUNTERED):
+                on_the_table[order_id] = price, tonnes
             elif kind == EventKind.TRADE:
-                price, product_index = int(event["price"]), int(event["product_index"])
-                product = flow.market.product(product_index)
-                assert resting[int(event["counter_order_id"])] == price
-                assert product["band_low"] <= price <= product["band_high"]
-                assert int(event["cash"]) == price * int(event["tonnes"])
+                product = flow.market.product(int(event["product_index"]))
+                band = "block_band" if event["method"] == Method.BLOCK else "band"
+                assert product[f"{band}_low"] <= price <= product[f"{band}_high"]
+                assert int(event["cash"]) == price * tonnes
+                if event["method"] == Method.BLOCK:
+                    assert on_the_table.pop(order_id) == (price, tonnes)
+                    assert tonnes >= flow.rules.block_tonnes_min
+                else:
+                    assert resting[int(event["counter_order_id"])] == price
     assert resting
+    assert on_the_table or rules_name != "blocks"
 
 
 @both_cores
@@ -206,6 +218,7 @@ def test_locks_are_released_when_nothing_is_open(make_core: Callable[..., Any]) 
             flow.do("day_close")
         flow.market.check()
         assert flow.market.live_order_count == 0
+        assert flow.market.block_ids() == []
         for account_index in range(ACCOUNT_COUNT):
             account = flow.market.account(account_index)
             assert account["cash_locked"] == 0

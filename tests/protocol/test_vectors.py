@@ -20,12 +20,13 @@ DTYPES = {
     "DayClosed": records.DAY_CLOSED_DTYPE,
     "Checkpoint": records.CHECKPOINT_DTYPE,
     "Order": records.ORDER_DTYPE,
+    "Block": records.BLOCK_DTYPE,
     "Level": records.LEVEL_DTYPE,
     "MarketData": records.MARKET_DATA_DTYPE,
     "BookChange": records.BOOK_CHANGE_DTYPE,
 }
-FOLDERS = ("command", "event", "day_closed", "checkpoint", "order", "level", "market_data")
-FOLDERS += ("book_change",)
+FOLDERS = ("command", "event", "day_closed", "checkpoint", "order", "block", "level")
+FOLDERS += ("market_data", "book_change")
 CASES = sorted(path for folder in FOLDERS for path in (VECTORS / folder).glob("*.json"))
 GOOD = [path for path in CASES if "error" not in json.loads(path.read_text(encoding="utf-8"))]
 BAD = [path for path in CASES if path not in GOOD]
@@ -44,7 +45,9 @@ def as_number(record, field, value):
     """Return the number of an enum member's name, the bits of a list of flags."""
     enum = getattr(records, UNITS[record][field], None)
     if enum is not None and issubclass(enum, IntFlag):
-        return sum(enum[name] for name in value)
+        # A field's flags are an order's or a block's, as the kind says; their names differ.
+        flags = records.OrderFlag.__members__ | records.BlockFlag.__members__
+        return sum(flags[name] for name in value)
     return int(enum[value]) if isinstance(value, str) else value
 
 

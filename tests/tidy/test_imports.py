@@ -17,7 +17,7 @@ LAYOUTS = {"cea_exchange._records", "cea_exchange.domain.records"}
 INLINE = {f"cea_exchange.{name}" for name in ("_ladder", "_stream", "_plan", "_hash")}
 EDGE = {"cea_exchange._edge", "cea_exchange._views"}
 BOOK = {f"cea_exchange.{name}" for name in ("_book", "_book_state", "_id_index")}
-MARKET = {f"cea_exchange.{name}" for name in ("_accounts", "_trading", "_market_state")}
+MARKET = {f"cea_exchange.{name}" for name in ("_accounts", "_trading", "_block", "_market_state")}
 COMPILED = {
     "_records": set(),
     "_hash": set(),
@@ -32,10 +32,11 @@ COMPILED = {
     "_flow_text": LAYOUTS | INLINE | EDGE,
     "_replay": LAYOUTS | INLINE | EDGE | BOOK,
     "_reports": LAYOUTS,
-    "_intake": LAYOUTS,
+    "_intake": LAYOUTS | {"cea_exchange._block"},
     "_event_lists": LAYOUTS | EDGE | {"cea_exchange._accounts"},
     "_accounts": LAYOUTS | INLINE,
-    "_trading": LAYOUTS | INLINE | MARKET,
+    "_trading": LAYOUTS | INLINE | {"cea_exchange._accounts"},
+    "_block": LAYOUTS | INLINE | MARKET,
     "_market_state": LAYOUTS | INLINE | EDGE | MARKET,
     "_market": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange.domain"},
     "_market_data": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange._market"},

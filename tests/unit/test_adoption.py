@@ -7,7 +7,7 @@ from market_scripts import CORES
 from settlement_records import ALICE_CASH, BOB_TONNES, registry_prepare, venue_with_deposits
 from simulation.small_market import PROFILE
 
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Reason
+from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind, Phase, Reason
 from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
 from cea_exchange.protocol import control
@@ -307,7 +307,7 @@ def test_numbers_of_an_adoption_count_as_given():
 
 def old_folder(data, log_id=LOG_ID):
     """A venue's folder as a crash may leave it: two suspensions, one lifted."""
-    identity = Identity("x", 1, PROFILE.profile_hash())
+    identity = Identity("x", SCHEMA_VERSION, PROFILE.profile_hash())
     with Journal.open(data / "journal", log_id=log_id, identity=identity) as journal:
         for message in (
             control.Suspend(account="alice", by="an", why="x"),

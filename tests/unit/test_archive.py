@@ -10,7 +10,7 @@ import pytest
 from simulation.small_market import PROFILE, day_begin, orders, pairs, sequencer_open
 from simulation.volatile_storage import VolatileStorage
 
-from cea_exchange.domain.records import Side
+from cea_exchange.domain.records import SCHEMA_VERSION, Side
 from cea_exchange.journal import (
     Identity,
     JournalError,
@@ -30,6 +30,7 @@ from cea_exchange.venue.snapshots import SnapshotBody, body_decode
 from cea_exchange.venue.verify import Divergence, verify_data
 
 STORAGE = OsStorage()
+SCHEMA_OFFSET, PROFILE_HASH_OFFSET = 12, 104
 
 
 def lived(data, lives=3, storage=None):
@@ -227,7 +228,7 @@ def test_verify_names_a_snapshot_that_the_journal_does_not_reach(tmp_path):
     ("changes", "complaint"),
     [
         ({"log_id": 32 * "0"}, "log_id"),
-        ({"identity": Identity("0.1.0", 1, "other")}, "profile hash"),
+        ({"identity": Identity("0.1.0", SCHEMA_VERSION, "other")}, "profile hash"),
         ({"identity": Identity("0.1.0", 99, PROFILE.profile_hash())}, "schema"),
         ({"event_count": 10**6}, "it goes on from event"),
         ({"state_hash": 1}, "state 0000000000000001 at event"),
@@ -249,7 +250,7 @@ def test_a_foreign_snapshot_is_refused_by_name(changes, complaint, tmp_path, cap
 
 
 @pytest.mark.parametrize(
-    ("offset", "what"), [(8, "journal format 1 is supported, was 2"), (12, "schema")]
+    ("offset", "what"), [(8, "journal format 1 is supported, was 2"), (SCHEMA_OFFSET, "schema")]
 )
 def test_a_journal_of_a_newer_format_is_refused_by_name(offset, what, tmp_path):
     lived(tmp_path, lives=1)
@@ -262,6 +263,21 @@ def test_a_journal_of_a_newer_format_is_refused_by_name(offset, what, tmp_path):
         sequencer_open(tmp_path)
     assert path.name in str(raised.value)
     assert path.read_bytes() == data
+
+
+def test_a_journal_of_an_older_schema_is_refused_by_name_before_its_profile_is(tmp_path):
+    lived(tmp_path, lives=1)
+    path = max((tmp_path / "journal").iterdir())
+    data = bytearray(path.read_bytes())
+    ours = data[SCHEMA_OFFSET]
+    data[SCHEMA_OFFSET] = ours - 1
+    data[PROFILE_HASH_OFFSET] ^= 1
+    data[188:192] = crc32c(bytes(data[:188])).to_bytes(4, "little")
+    path.write_bytes(data)
+    told = f"schema {ours} was expected, the segment was written under {ours - 1}"
+    with pytest.raises(JournalError, match=told) as raised:
+        sequencer_open(tmp_path)
+    assert path.name in str(raised.value)
 
 
 def test_orders_go_on_while_a_child_writes(tmp_path):

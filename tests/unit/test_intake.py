@@ -15,7 +15,7 @@ BYTES = np.arange(256)
 def test_every_value_of_every_small_field_is_judged_as_clients_judge_it(kind, field):
     records = np.zeros(256, COMMAND_DTYPE)
     records["kind"] = kind
-    if kind == CommandKind.ENTER:
+    if kind in (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER):
         records["side"] = 1
     records[field] = BYTES
     faults = faulty_commands(records)
@@ -30,7 +30,7 @@ def test_random_bytes_are_judged_as_clients_judge_them(seed):
     records = np.frombuffer(rng.bytes(64 * 2_000), COMMAND_DTYPE).copy()
     for field in ("account_index", "operator_index", "reserved"):
         records[field][rng.random(2_000) < 0.9] = 0
-    records["kind"] = rng.integers(0, 5, 2_000)
+    records["kind"] = rng.integers(0, 12, 2_000)
     for field in ("side", "tif", "flags"):
         records[field] = rng.integers(0, 4, 2_000)
     faults = faulty_commands(records)

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from cea_exchange.cli.main import run
-from cea_exchange.domain.records import Side
+from cea_exchange.domain.records import SCHEMA_VERSION, Side
 from cea_exchange.journal import FolderLock, FrameKind, Identity, Journal, read_frames
 from cea_exchange.protocol import control
 from cea_exchange.venue.verify import verify_data
@@ -47,7 +47,7 @@ def checkpoint_spoil(data: Path, number: int) -> int:
         if frame.kind == FrameKind.CONTROL
         and isinstance(control.control_decode(frame.payload), control.Checkpoint)
     ]
-    identity = Identity("0.1.0", 1, PROFILE.profile_hash())
+    identity = Identity("0.1.0", SCHEMA_VERSION, PROFILE.profile_hash())
     with Journal.open(data / "journal", log_id=log_id, identity=identity) as journal:
         for frame in frames:
             payload = frame.payload

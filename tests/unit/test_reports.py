@@ -11,8 +11,9 @@ HIDDEN_FROM_TAKER = (
     "counter_report_seq",
     "counter_tonnes_open",
 )
-OF_TWO = (EventKind.TRADE, EventKind.TRADE_BUSTED)
-HIDDEN_FROM_MAKER = ("client_order_id", "report_seq", "tonnes_open", "operator_index")
+OF_BLOCK = [kind for kind in EventKind if kind.name.startswith("BLOCK_")]
+OF_TWO = (EventKind.TRADE, EventKind.TRADE_BUSTED, *OF_BLOCK)
+HIDDEN_FROM_MAKER = ("client_order_id", "report_seq", "operator_index")
 
 
 def events_made(seed, count, accounts=5):
@@ -45,6 +46,11 @@ def reports_plain(events):
         reports = []
         if event["report_seq"] and event["kind"] != EventKind.DAY_CLOSED:
             own = event.copy()
+            if event["kind"] in OF_BLOCK:
+                own["counter_report_seq"] = 0
+                reports.append((int(event["report_seq"]), int(event["account_index"]), own))
+        if event["report_seq"] and event["kind"] not in (EventKind.DAY_CLOSED, *OF_BLOCK):
+            own = event.copy()
             own["counter_account_index"] = ACCOUNT_NONE
             for field in HIDDEN_FROM_TAKER:
                 own[field] = 0
@@ -53,10 +59,13 @@ def reports_plain(events):
             reports.append((int(event["report_seq"]), int(event["account_index"]), own))
         if event["counter_report_seq"] and event["kind"] in OF_TWO:
             counter = event.copy()
-            counter["account_index"] = ACCOUNT_NONE
+            # The parties of a block know each other, and its terms are both sides'.
+            if event["kind"] not in OF_BLOCK:
+                counter["account_index"] = ACCOUNT_NONE
+                counter["tonnes_open"] = 0
+                counter["buy_fee" if event["side"] == Side.BUY else "sell_fee"] = 0
             for field in HIDDEN_FROM_MAKER:
                 counter[field] = 0
-            counter["buy_fee" if event["side"] == Side.BUY else "sell_fee"] = 0
             reports.append(
                 (int(event["counter_report_seq"]), int(event["counter_account_index"]), counter)
             )

@@ -7,6 +7,8 @@ from cea_exchange.domain.records import Reason
 
 GATEWAY = {Reason.THROTTLED, Reason.TRADING_DATE_MISMATCH}
 LATER = {Reason.DISCONNECTED, Reason.KILLED, Reason.PRODUCT_DELISTED}
+# Of blocks: tests/unit/test_block_rejects.py.
+BLOCKS = {Reason.BLOCK_UNKNOWN, Reason.COUNTERPARTY_MISMATCH, Reason.BLOCK_TONNES_TOO_SMALL}
 # Given under other profiles only: tests/unit/test_self_trade.py.
 OTHER_PROFILES = {Reason.SELF_TRADE_PREVENTED}
 
@@ -169,7 +171,8 @@ def test_every_reason_of_listed_trading_is_reached() -> None:
     reached = {*REFUSED, *REFUSED_TRANSFERS, *OPERATOR_REFUSED, *CANCELED}
     reached |= {"SELF_TRADE", "HOLDING_LIMIT", "CAPACITY", "PROCEEDS_OF_TODAY"}
     expected = {reason.name for reason in Reason} - {"NONE"}
-    assert reached == expected - {reason.name for reason in GATEWAY | LATER | OTHER_PROFILES}
+    elsewhere = GATEWAY | LATER | BLOCKS | OTHER_PROFILES
+    assert reached == expected - {reason.name for reason in elsewhere}
 
 
 def test_refused_commands_do_not_use_up_an_id() -> None:

@@ -133,10 +133,10 @@ def test_names_of_enumerations_are_asked_for(convert) -> None:
 
 def test_a_commands_kind_is_no_events_kind(convert) -> None:
     commands = np.zeros(3, COMMAND_DTYPE)
-    commands["kind"] = list(CommandKind)
+    commands["kind"] = [CommandKind.ENTER, CommandKind.CANCEL, CommandKind.BLOCK_OFFER]
     commands["side"] = [Side.SELL, 0, 0]
     table = convert(commands, names=True)
-    assert column(table, "kind") == ["ENTER", "CANCEL", "AMEND"]
+    assert column(table, "kind") == ["ENTER", "CANCEL", "BLOCK_OFFER"]
     assert column(table, "side") == ["SELL", None, None]
     assert column(table, "tif") == ["DAY"] * 3
 

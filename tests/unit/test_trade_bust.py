@@ -7,9 +7,11 @@ from simulation.small_market import TRADING_DATE, feed, orders
 
 from cea_exchange._reports import reports_masked, reports_place
 from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
     PRODUCT_NONE,
+    CommandKind,
     EventKind,
     Phase,
     Reason,
@@ -257,3 +259,48 @@ def test_both_cores_refuse_in_the_same_words_and_end_alike():
     assert told[0].tobytes() == told[1].tobytes()
     assert markets[0].core.state_hash() == markets[1].core.state_hash()
     assert markets[0].core.phase == Phase.LISTED
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
+def test_a_block_trade_is_busted_out_of_its_own_sums(core):
+    """CEA-STL-04, CEA-BLK-08, CEA-BLK-09: volume by method, within the group too; not the close."""
+    machine = VenueStateMachine(FEES, core)
+    machine.apply_control(control.ProductDeclared(product="CEA23", reference_price=9_749))
+    for account in ("alice", "bob"):
+        machine.apply_control(control.AccountDeclared(account=account, group="power"))
+        machine.apply_control(control.TransferIn(account=account, amount=10**10))
+        machine.apply_control(
+            control.TransferIn(account=account, product="CEA23", amount=1_000_000)
+        )
+    machine.apply_control(control.DayOpen(date=TRADING_DATE))
+    machine.apply_control(control.PhaseSet(phase=Phase.LISTED_AND_BLOCK))
+    before = [machine.core.account(index) for index in (ALICE, BOB)]
+    commands = np.zeros(4, COMMAND_DTYPE)
+    commands["kind"] = (CommandKind.BLOCK_OFFER, CommandKind.BLOCK_ACCEPT) * 2
+    commands["account_index"] = (BOB, ALICE) * 2
+    commands["client_order_id"] = (1, 1, 2, 2)
+    commands["side"] = (Side.SELL, 0) * 2
+    commands["order_id"] = (0, 1, 0, 2)
+    commands["price"], commands["tonnes"] = (12_000, 0) * 2, (100_000, 0) * 2
+    events = machine.apply_records(commands)
+    trades = events[events["kind"] == EventKind.TRADE]
+    assert len(trades) == 2
+    for trade, volume in zip(trades, (100_000, 0), strict=True):
+        (busted,) = machine.apply_control(
+            control.TradeBust(
+                by="ops1",
+                second="ops2",
+                why="a slip of the finger",
+                settlement_seq=int(trade["settlement_seq"]),
+                trade=trade.tobytes(),
+            )
+        )
+        assert (busted["kind"], busted["reason"]) == (EventKind.TRADE_BUSTED, Reason.NONE)
+        product = machine.core.product(0)
+        assert product["block_volume"] == product["intra_group_volume"] == volume
+        assert product["block_amount"] == 12_000 * volume
+    assert [machine.core.account(index) for index in (ALICE, BOB)] == before
+    events = machine.apply_control(control.DayClose())
+    (closed,) = events[events["kind"] == EventKind.DAY_CLOSED].view(DAY_CLOSED_DTYPE)
+    assert (closed["close"], closed["volume_block"], closed["volume_intra_group"]) == (9_749, 0, 0)
+    machine.core.check()

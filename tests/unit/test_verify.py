@@ -9,7 +9,7 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Side
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, SCHEMA_VERSION, Side
 from cea_exchange.journal import (
     EventStore,
     FolderLock,
@@ -86,7 +86,7 @@ def journal_rewrite(directory, change):
     frames = list(read_frames(directory / "journal"))
     log_id = (directory / "events" / "events.rows").read_bytes()[16:32].hex()
     segment(directory).unlink()
-    identity = Identity("0.1.0", 1, PROFILE.profile_hash())
+    identity = Identity("0.1.0", SCHEMA_VERSION, PROFILE.profile_hash())
     with Journal.open(directory / "journal", log_id=log_id, identity=identity) as journal:
         for frame in frames:
             changed = change(frame)
@@ -164,7 +164,8 @@ def test_a_cut_that_takes_acknowledged_work_is_noticed_and_nothing_starts(data, 
 
 def test_a_cut_of_a_frame_that_was_never_released_starts(data):
     result = verify(data)
-    with Journal.open(data / "journal", identity=Identity("0", 1, PROFILE.profile_hash())) as more:
+    identity = Identity("0", SCHEMA_VERSION, PROFILE.profile_hash())
+    with Journal.open(data / "journal", identity=identity) as more:
         more.append(FrameKind.RECORDS, 1, more.last_time_ns, orders((0, 9, 1, 1, 1)).tobytes())
     path = sorted((data / "journal").iterdir())[-1]
     path.write_bytes(path.read_bytes()[: 192 + 50])
@@ -215,7 +216,7 @@ def test_a_journal_without_its_checkpoints_differs_from_the_event_store(data):
     ],
 )
 def test_a_frame_the_venue_can_not_have_written_is_named(data, payload, kind, message):
-    identity = Identity("0.1.0", 1, PROFILE.profile_hash())
+    identity = Identity("0.1.0", SCHEMA_VERSION, PROFILE.profile_hash())
     with Journal.open(data / "journal", identity=identity) as journal:
         seq = journal.append(kind, 1, journal.last_time_ns, payload)
     with pytest.raises(JournalError, match=f"sequence {seq}: .*({message})"):

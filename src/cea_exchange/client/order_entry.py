@@ -130,9 +130,10 @@ class _OrderEntry:
         self._reports.clear()
         return reports
 
-    def _book_answer(self, product: str) -> dict | None:
+    def _message_answer(self, op: str, named: dict) -> dict | None:
+        """Take the answer to a question out of the messages, by what it repeats of the question."""
         for message in self.session.messages:
-            if message.get("op") == "book" and message.get("product") == product:
+            if message.get("op") == op and all(message.get(k) == v for k, v in named.items()):
                 self.session.messages.remove(message)
                 return message
         return None
@@ -228,6 +229,42 @@ class Client(_OrderEntry):
         self.flush()
         return client_order_id
 
+    def block_enquiry(self, product: str, side, **terms) -> int:
+        """Send an enquiry for block offers; see `OrderSession.block_enquiry`."""
+        client_order_id = self.session.block_enquiry(product, side, **terms)
+        self.flush()
+        return client_order_id
+
+    def block_offer(self, product: str, side, **terms) -> int:
+        """Send a block offer; see `OrderSession.block_offer`."""
+        client_order_id = self.session.block_offer(product, side, **terms)
+        self.flush()
+        return client_order_id
+
+    def block_accept(self, block_id: int, **options) -> int:
+        """Accept the terms on the table; return the client_order_id."""
+        client_order_id = self.session.block_accept(block_id, **options)
+        self.flush()
+        return client_order_id
+
+    def block_reject(self, block_id: int, **options) -> int:
+        """Reject a directed offer; return the client_order_id."""
+        client_order_id = self.session.block_reject(block_id, **options)
+        self.flush()
+        return client_order_id
+
+    def block_withdraw(self, block_id: int, **options) -> int:
+        """Take back an own offer or enquiry; return the client_order_id."""
+        client_order_id = self.session.block_withdraw(block_id, **options)
+        self.flush()
+        return client_order_id
+
+    def block_counter(self, block_id: int, **terms) -> int:
+        """Send other terms (`price`, `tonnes`); return the client_order_id."""
+        client_order_id = self.session.block_counter(block_id, **terms)
+        self.flush()
+        return client_order_id
+
     def submit(self, commands: np.ndarray) -> list[int]:
         """Send a batch of Command records in as few frames as possible; return their ids."""
         ids = self.session.submit(commands)
@@ -269,9 +306,28 @@ class Client(_OrderEntry):
         """Ask for the five best levels of a product with their order ids and tonnes."""
         self.session.book(product)
         deadline = time.monotonic() + timeout_s
-        while (answer := self._book_answer(product)) is None:
+        while (answer := self._message_answer("book", {"product": product})) is None:
             self._pump(_left(deadline, f"the book of {product}"))
         return answer
+
+    def party(self, *, timeout_s: float = 10.0, **named) -> dict:
+        """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
+
+        What is not known is None in the answer.
+        """
+        self.session.party(**named)
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("party", named)) is None:
+            self._pump(_left(deadline, f"the party {named}"))
+        return answer
+
+    def blocks(self, first: int = 0, *, timeout_s: float = 10.0) -> list[dict]:
+        """Ask for the open blocks that the account made or is asked in, from an id on."""
+        self.session.blocks(first)
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("blocks", {"from": first})) is None:
+            self._pump(_left(deadline, "the open blocks"))
+        return answer["blocks"]
 
     def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; reports before that can be polled.
@@ -377,6 +433,42 @@ class AsyncClient(_OrderEntry):
         await self.flush()
         return client_order_id
 
+    async def block_enquiry(self, product: str, side, **terms) -> int:
+        """Send an enquiry for block offers; see `OrderSession.block_enquiry`."""
+        client_order_id = self.session.block_enquiry(product, side, **terms)
+        await self.flush()
+        return client_order_id
+
+    async def block_offer(self, product: str, side, **terms) -> int:
+        """Send a block offer; see `OrderSession.block_offer`."""
+        client_order_id = self.session.block_offer(product, side, **terms)
+        await self.flush()
+        return client_order_id
+
+    async def block_accept(self, block_id: int, **options) -> int:
+        """Accept the terms on the table; return the client_order_id."""
+        client_order_id = self.session.block_accept(block_id, **options)
+        await self.flush()
+        return client_order_id
+
+    async def block_reject(self, block_id: int, **options) -> int:
+        """Reject a directed offer; return the client_order_id."""
+        client_order_id = self.session.block_reject(block_id, **options)
+        await self.flush()
+        return client_order_id
+
+    async def block_withdraw(self, block_id: int, **options) -> int:
+        """Take back an own offer or enquiry; return the client_order_id."""
+        client_order_id = self.session.block_withdraw(block_id, **options)
+        await self.flush()
+        return client_order_id
+
+    async def block_counter(self, block_id: int, **terms) -> int:
+        """Send other terms (`price`, `tonnes`); return the client_order_id."""
+        client_order_id = self.session.block_counter(block_id, **terms)
+        await self.flush()
+        return client_order_id
+
     async def submit(self, commands: np.ndarray) -> list[int]:
         """Send a batch of Command records in as few frames as possible; return their ids."""
         ids = self.session.submit(commands)
@@ -413,9 +505,28 @@ class AsyncClient(_OrderEntry):
         """Ask for the five best levels of a product with their order ids and tonnes."""
         self.session.book(product)
         deadline = time.monotonic() + timeout_s
-        while (answer := self._book_answer(product)) is None:
+        while (answer := self._message_answer("book", {"product": product})) is None:
             await self._pump(_left(deadline, f"the book of {product}"))
         return answer
+
+    async def party(self, *, timeout_s: float = 10.0, **named) -> dict:
+        """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
+
+        What is not known is None in the answer.
+        """
+        self.session.party(**named)
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("party", named)) is None:
+            await self._pump(_left(deadline, f"the party {named}"))
+        return answer
+
+    async def blocks(self, first: int = 0, *, timeout_s: float = 10.0) -> list[dict]:
+        """Ask for the open blocks that the account made or is asked in, from an id on."""
+        self.session.blocks(first)
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("blocks", {"from": first})) is None:
+            await self._pump(_left(deadline, "the open blocks"))
+        return answer["blocks"]
 
     async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; see `Client.logoff`."""

@@ -4,7 +4,7 @@ import struct
 from collections import namedtuple
 from collections.abc import Iterator
 
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Reason
 
 _CODES = {"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "<i8": "q"}
 _LAYOUT = struct.Struct(
@@ -12,8 +12,21 @@ _LAYOUT = struct.Struct(
 )
 assert _LAYOUT.size == EVENT_DTYPE.itemsize, "the event record must have no holes"
 
-_TWO_SIDED = frozenset({EventKind.TRADE, EventKind.TRADE_BUSTED})
-_ANSWERS = frozenset({EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, EventKind.ORDER_REJECTED})
+_TRADES = frozenset({EventKind.TRADE, EventKind.TRADE_BUSTED})
+_BLOCKS = frozenset(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
+_TWO_SIDED = _TRADES | _BLOCKS
+_ANSWERS = frozenset(
+    {
+        EventKind.ORDER_ACCEPTED,
+        EventKind.ORDER_AMENDED,
+        EventKind.ORDER_REJECTED,
+        EventKind.BLOCK_ENQUIRED,
+        EventKind.BLOCK_OFFERED,
+        EventKind.BLOCK_COUNTERED,
+        EventKind.BLOCK_REJECTED,
+    }
+)
+_ANSWERS_IF_REQUESTED = frozenset({EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN})
 
 _Fields = namedtuple("_Fields", EVENT_DTYPE.names)
 
@@ -30,7 +43,10 @@ class Report(_Fields):
     __slots__ = ()
 
     def is_maker(self, account_index: int) -> bool:
-        """Say whether this is a trade, or its bust, in which the account's order was resting."""
+        """Say whether this is a trade, or its bust, in which the account's order was resting.
+
+        Of a directed block: whether the other party acts.
+        """
         return self.kind in _TWO_SIDED and self.account_index != account_index
 
     def position(self, account_index: int) -> int:
@@ -39,7 +55,8 @@ class Report(_Fields):
 
     def own_order_id(self, account_index: int) -> int:
         """Return the order id of the account's own side."""
-        return self.counter_order_id if self.is_maker(account_index) else self.order_id
+        is_makers = self.kind in _TRADES and self.is_maker(account_index)
+        return self.counter_order_id if is_makers else self.order_id
 
     def answers(self) -> int:
         """Return the `client_order_id` of the command that this report answers; 0 if none.
@@ -47,11 +64,14 @@ class Report(_Fields):
         Notes
         -----
         A cancel is answered by ORDER_CANCELED with reason REQUESTED; an order cancelled for
-        another reason carries the id that entered it, and answers nothing.
+        another reason carries the id that entered it, and answers nothing. An acceptance of a block
+        is answered by the trade. What the other party did comes without its id.
         """
         if self.kind in _ANSWERS:
             return self.client_order_id
-        if self.kind == EventKind.ORDER_CANCELED and self.reason == Reason.REQUESTED:
+        if self.kind in _ANSWERS_IF_REQUESTED and self.reason == Reason.REQUESTED:
+            return self.client_order_id
+        if self.kind == EventKind.TRADE and self.method == Method.BLOCK:
             return self.client_order_id
         return 0
 

@@ -20,7 +20,15 @@ import msgspec
 import numpy as np
 
 from cea_exchange.client.reports import Report, reports_of
-from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, OrderFlag, Phase, Side, Tif
+from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
+    BlockFlag,
+    CommandKind,
+    OrderFlag,
+    Phase,
+    Side,
+    Tif,
+)
 from cea_exchange.domain.units import price_parse
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
@@ -38,6 +46,7 @@ MESSAGES_KEPT = 256
 _FINAL_ENDS = frozenset(SessionEnd) - {SessionEnd.SILENT, SessionEnd.SLOW}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
+_CANCELS = (CommandKind.CANCEL, CommandKind.BLOCK_WITHDRAW, CommandKind.BLOCK_REJECT)
 
 
 class SessionError(Exception):
@@ -213,6 +222,121 @@ class OrderSession:
         record["trading_date"] = self.trading_date if trading_date is None else trading_date
         return self.submit(record)[0]
 
+    def block_enquiry(
+        self,
+        product: str,
+        side: Side | str,
+        *,
+        price: str | int | None = None,
+        tonnes: int | None = None,
+        counterparty: int | None = None,
+        to_group: int | None = None,
+        trading_date: int | None = None,
+    ) -> int:
+        """Queue an enquiry for block offers and return its client_order_id.
+
+        Parameters
+        ----------
+        product, side : str, Side or str
+            What the asker would trade, and how.
+        price, tonnes : str or int, and int, optional
+            As in `enter`, where it says so.
+        counterparty, to_group : int, optional
+            Index of the account or of the group that may answer, not of both; `party` asks for it.
+        trading_date : int, optional
+            As in `enter`.
+        """
+        record = self._block(CommandKind.BLOCK_ENQUIRY, product, side, counterparty, to_group)
+        if price is None:
+            record["flags"] |= np.uint8(BlockFlag.PRICE_OPEN)
+        else:
+            record["price"] = _price(price)
+        if tonnes is None:
+            record["flags"] |= np.uint8(BlockFlag.TONNES_OPEN)
+        else:
+            record["tonnes"] = _exact(tonnes, "tonnes")
+        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        return self.submit(record)[0]
+
+    def block_offer(
+        self,
+        product: str,
+        side: Side | str,
+        *,
+        price: str | int,
+        tonnes: int,
+        counterparty: int | None = None,
+        to_group: int | None = None,
+        enquiry: int = 0,
+        trading_date: int | None = None,
+    ) -> int:
+        """Queue a block offer and return its client_order_id; see `block_enquiry`.
+
+        `enquiry` is the id of the enquiry it answers; the counterparty is its owner then.
+        """
+        record = self._block(CommandKind.BLOCK_OFFER, product, side, counterparty, to_group)
+        record["price"] = _price(price)
+        record["tonnes"] = _exact(tonnes, "tonnes")
+        record["order_id"] = _id(enquiry, "enquiry")
+        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        return self.submit(record)[0]
+
+    def block_accept(self, block_id: int, *, trading_date: int | None = None) -> int:
+        """Queue the acceptance of the terms on the table; return its client_order_id."""
+        return self._block_answer(CommandKind.BLOCK_ACCEPT, block_id, trading_date)
+
+    def block_reject(self, block_id: int, *, trading_date: int | None = None) -> int:
+        """Queue the rejection of a directed offer; return its client_order_id."""
+        return self._block_answer(CommandKind.BLOCK_REJECT, block_id, trading_date)
+
+    def block_withdraw(self, block_id: int, *, trading_date: int | None = None) -> int:
+        """Queue the end of an own offer, enquiry or negotiation; return its client_order_id."""
+        return self._block_answer(CommandKind.BLOCK_WITHDRAW, block_id, trading_date)
+
+    def block_counter(
+        self, block_id: int, *, price: str | int, tonnes: int, trading_date: int | None = None
+    ) -> int:
+        """Queue other terms for a directed offer; return the client_order_id."""
+        terms = (_price(price), _exact(tonnes, "tonnes"))
+        return self._block_answer(CommandKind.BLOCK_COUNTER, block_id, trading_date, terms)
+
+    def _block(
+        self,
+        kind: CommandKind,
+        product: str,
+        side: Side | str,
+        counterparty: int | None,
+        to_group: int | None,
+    ) -> np.ndarray:
+        if counterparty is not None and to_group is not None:
+            raise ValueError("a block must be for a counterparty or a group, was for both")
+        record = np.zeros(1, COMMAND_DTYPE)
+        record["kind"] = kind
+        record["side"] = _member(side, Side, _SIDES, "side")
+        record["product_index"] = self.product_index(product)
+        for index, flag, name in (
+            (counterparty, BlockFlag.TO_ACCOUNT, "counterparty"),
+            (to_group, BlockFlag.TO_GROUP, "to_group"),
+        ):
+            if index is not None:
+                record["flags"] = flag
+                record["pick_order_id"] = _id(index, name)
+        return record
+
+    def _block_answer(
+        self,
+        kind: CommandKind,
+        block_id: int,
+        trading_date: int | None,
+        terms: tuple[int, int] = (0, 0),
+    ) -> int:
+        record = np.zeros(1, COMMAND_DTYPE)
+        record["kind"] = kind
+        record["order_id"] = _id(block_id, "block_id")
+        record["price"], record["tonnes"] = terms
+        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        return self.submit(record)[0]
+
     def submit(self, commands: np.ndarray) -> list[int]:
         """Queue a batch of Command records and return their client_order_ids.
 
@@ -275,7 +399,7 @@ class OrderSession:
             raise SessionEnded(self.end_reason)
         if self.role == "reader":
             raise SessionError("a command needs a trader's key: this one is a reader's")
-        if self.role == "canceller" and (commands["kind"] != CommandKind.CANCEL).any():
+        if self.role == "canceller" and not np.isin(commands["kind"], _CANCELS).all():
             raise SessionError("a command needs a trader's key: this one may only cancel")
 
     def logoff(self, *, keep_orders: bool = False) -> None:
@@ -289,6 +413,24 @@ class OrderSession:
     def book(self, product: str) -> None:
         """Queue a question for the five levels of a product; the answer comes in `messages`."""
         self._request({"op": "book", "product": product})
+
+    def party(
+        self,
+        *,
+        account: str | None = None,
+        group: str | None = None,
+        account_index: int | None = None,
+    ) -> None:
+        """Queue a question for an account's or a group's index, or an account's name."""
+        asked = {"account": account, "group": group, "account_index": account_index}
+        given = {name: value for name, value in asked.items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(f"one of account, group, account_index must be given, were {given}")
+        self._request({"op": "party", **given})
+
+    def blocks(self, first: int = 0) -> None:
+        """Queue a question for the open blocks that the account made or is asked in."""
+        self._request({"op": "blocks", "from": _id(first, "first")})
 
     def product_index(self, product: str) -> int:
         """Return the index of a product by name; 65535 for one the venue did not name."""

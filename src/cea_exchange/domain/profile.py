@@ -36,8 +36,8 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Notes
     -----
-    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-FEE-01,
-    CEA-FND-06.
+    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
+    CEA-BLK-02, CEA-FEE-01, CEA-FND-06.
     """
 
     name: str
@@ -46,7 +46,9 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     band_rounding: str
     """`half_up` or `inward`."""
     block_tonnes_min: int
-    """A listed order stays below this many tonnes; 0 is no limit."""
+    """A listed order stays below this many tonnes, a block reaches them; 0 is no limit."""
+    block_band_bp: int
+    """Half width of a block's band, as `listed_band_bp`."""
     levels_max: int
     """How many of the best opposite price levels one order reaches; 0 is all."""
     pick_allowed: bool
@@ -146,6 +148,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     listed_band_bp: RuledBasisPoints
     band_rounding: RuledRounding
     block_tonnes_min: RuledInt
+    block_band_bp: RuledBasisPoints
     levels_max: RuledInt
     pick_allowed: RuledBool
     self_trade: RuledSelfTrade

@@ -4,7 +4,7 @@ from enum import IntEnum, IntFlag
 
 import numpy as np
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PRODUCT_NONE = 0xFFFF
 ACCOUNT_NONE = 0xFFFFFFFF
 OPERATOR_ANY = 0xFFFF
@@ -19,6 +19,18 @@ class CommandKind(IntEnum):
     """cancel what is open of an order"""
     AMEND = 3
     """change the price and the open tonnes of an order"""
+    BLOCK_ENQUIRY = 4
+    """ask for block offers; locks nothing"""
+    BLOCK_OFFER = 5
+    """offer a block: to one account, to a group, or to all"""
+    BLOCK_ACCEPT = 6
+    """trade a block at the terms on the table"""
+    BLOCK_REJECT = 7
+    """end the negotiation of a directed offer"""
+    BLOCK_WITHDRAW = 8
+    """take back an offer, a counter-offer or an enquiry of one's own"""
+    BLOCK_COUNTER = 9
+    """answer a directed offer with other terms"""
 
 
 class Side(IntEnum):
@@ -46,6 +58,27 @@ class OrderFlag(IntFlag):
 
     POST_ONLY = 1
     """refused if it would trade on entry"""
+
+
+class BlockFlag(IntFlag):
+    """Bits of a block's flags: the low four are a command's, the others the market's."""
+
+    TO_ACCOUNT = 1
+    """for one account only"""
+    TO_GROUP = 2
+    """for the accounts of one group"""
+    PRICE_OPEN = 4
+    """an enquiry that names no price"""
+    TONNES_OPEN = 8
+    """an enquiry that names no tonnes"""
+    ENQUIRY = 16
+    """it is an enquiry, not an offer"""
+    COUNTERED = 32
+    """the counterparty has countered"""
+    BY_COUNTERPARTY = 64
+    """the terms on the table are the counterparty's; in events the act is"""
+    INTRA_GROUP = 128
+    """of a block trade: both accounts are of one group"""
 
 
 class Method(IntEnum):
@@ -119,6 +152,18 @@ class EventKind(IntEnum):
     """hashes of the state so far (record Checkpoint)"""
     TRADE_BUSTED = 21
     """an operator undid the trade `trade_id`; where `reason` says why it could not be, nothing moved"""
+    BLOCK_ENQUIRED = 22
+    """the account asks for block offers"""
+    BLOCK_OFFERED = 23
+    """the block offer is valid and what it would deliver is locked"""
+    BLOCK_COUNTERED = 24
+    """the other side has put other terms on the table"""
+    BLOCK_WITHDRAWN = 25
+    """the negotiation or enquiry is over: one of its own took it back, or `reason` says why"""
+    BLOCK_REJECTED = 26
+    """the negotiation is over: the side that was asked declined"""
+    BLOCK_LAPSED = 27
+    """the day closed on an open offer or enquiry"""
 
 
 class Operation(IntEnum):
@@ -132,6 +177,18 @@ class Operation(IntEnum):
     """cancel"""
     AMEND = 3
     """amend"""
+    BLOCK_ENQUIRY = 4
+    """block_enquiry"""
+    BLOCK_OFFER = 5
+    """block_offer"""
+    BLOCK_ACCEPT = 6
+    """block_accept"""
+    BLOCK_REJECT = 7
+    """block_reject"""
+    BLOCK_WITHDRAW = 8
+    """block_withdraw"""
+    BLOCK_COUNTER = 9
+    """block_counter"""
     DEPOSIT = 65
     """deposit"""
     WITHDRAW = 66
@@ -149,7 +206,7 @@ class Operation(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why a command was refused, in order of precedence (the first that applies is given); from 101 on, why an order was cancelled."""
+    """Why a command was refused, in this order of precedence (the first that applies is given); from 101 on, why an order was cancelled."""
 
     NONE = 0
     """not refused, not cancelled"""
@@ -159,6 +216,8 @@ class Reason(IntEnum):
     """no such account"""
     ORDER_UNKNOWN = 3
     """the account has no such live order"""
+    BLOCK_UNKNOWN = 28
+    """there is no such open block offer, or enquiry"""
     ORDER_ID_DUPLICATE = 4
     """the id was used by an accepted command today, or lies at or below the key's last accepted one"""
     ACCOUNT_SUSPENDED = 5
@@ -167,12 +226,16 @@ class Reason(IntEnum):
     """the phase does not allow it, or the market is halted"""
     PRODUCT_HALTED = 7
     """the product is halted"""
+    COUNTERPARTY_MISMATCH = 9
+    """the block is not the account's to act in, or not now"""
     TONNES_NOT_POSITIVE = 10
     """tonnes must be one or more"""
     AMOUNT_TOO_LARGE = 11
     """price above 100000.00 yuan, price x tonnes of 2^60 fen or more, or a deposit that brings a total to 2^62"""
     LISTED_TONNES_TOO_LARGE = 12
     """a listed order must be below the block threshold"""
+    BLOCK_TONNES_TOO_SMALL = 13
+    """a block must reach the block threshold"""
     PRICE_OUT_OF_BAND = 15
     """the price lies outside the day's band"""
     HOLDING_LIMIT = 18
@@ -294,7 +357,7 @@ DAY_CLOSED_DTYPE = np.dtype(
         ("high", "<i8"),
         ("low", "<i8"),
         ("close", "<i8"),
-        ("reserved_3", "<i8"),
+        ("volume_intra_group", "<i8"),
         ("seq", "<u8"),
         ("volume_listed", "<i8"),
         ("volume_block", "<i8"),
@@ -349,6 +412,26 @@ ORDER_DTYPE = np.dtype(
     ]
 )
 """A resting order, in snapshots and in views of a book."""
+
+BLOCK_DTYPE = np.dtype(
+    [
+        ("block_id", "<u8"),
+        ("enquiry_id", "<u8"),
+        ("client_order_id", "<u8"),
+        ("price", "<i8"),
+        ("tonnes", "<i8"),
+        ("cash_locked", "<i8"),
+        ("tonnes_bid", "<i8"),
+        ("tonnes_locked", "<i8"),
+        ("account_index", "<u4"),
+        ("counterparty_index", "<u4"),
+        ("product_index", "<u2"),
+        ("side", "u1"),
+        ("flags", "u1"),
+        ("reserved", "<u4"),
+    ]
+)
+"""An open block offer or enquiry, in snapshots and in the market's memory."""
 
 LEVEL_DTYPE = np.dtype(
     [

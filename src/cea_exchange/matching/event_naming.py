@@ -9,6 +9,7 @@ from cea_exchange.domain.records import (
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
     PRODUCT_NONE,
+    BlockFlag,
     EventKind,
     Method,
     Operation,
@@ -168,6 +169,8 @@ def _trade(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     maker = names.accounts[row.counter_account_index]
     taker_id = names.order_text(row.order_id, row.client_order_id)
     maker_id = names.order_text(row.counter_order_id, row.counter_client_order_id)
+    if row.method == Method.BLOCK:
+        taker_id = maker_id = names.block_text(row.order_id)
     is_taker_buying = row.side == Side.BUY
     return named.Trade(
         seq=seq,
@@ -185,6 +188,61 @@ def _trade(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
         sell_fee=cash_format(row.sell_fee),
         trade_id=row.trade_id,
     )
+
+
+def _block_terms(row: EventRow, names: Names, seq: int) -> dict[str, object]:
+    """A block's terms; `account` is who acts."""
+    return {
+        "seq": seq,
+        "id": names.block_text(row.order_id),
+        "account": _account_name(row, names),
+        "product": _product_name(row, names),
+        "side": Side(row.side).name.lower(),
+        "price": None if row.flags & BlockFlag.PRICE_OPEN else price_format(row.price),
+        "tonnes": None if row.flags & BlockFlag.TONNES_OPEN else row.tonnes,
+    }
+
+
+def _block_entered(row: EventRow, names: Names, seq: int) -> dict[str, object]:
+    to_account, to_group = row.flags & BlockFlag.TO_ACCOUNT, row.flags & BlockFlag.TO_GROUP
+    return _block_terms(row, names, seq) | {
+        "counterparty": names.accounts[row.counter_account_index] if to_account else None,
+        "to_group": names.groups[row.counter_client_order_id] if to_group else None,
+        "enquiry": names.block_text(row.counter_order_id) if row.counter_order_id else None,
+    }
+
+
+def _block_ended(row: EventRow, names: Names, seq: int) -> dict[str, object]:
+    by_counterparty = row.flags & BlockFlag.BY_COUNTERPARTY
+    owner = row.counter_account_index if by_counterparty else row.account_index
+    return _block_terms(row, names, seq) | {
+        "account": names.accounts[owner],
+        "by": None if row.kind == EventKind.BLOCK_LAPSED else _account_name(row, names),
+    }
+
+
+def _block_enquired(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockEnquired(**_block_entered(row, names, seq))
+
+
+def _block_offered(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockOffered(**_block_entered(row, names, seq))
+
+
+def _block_countered(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockCountered(**_block_terms(row, names, seq))
+
+
+def _block_withdrawn(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockWithdrawn(**_block_ended(row, names, seq), reason=Reason(row.reason).name)
+
+
+def _block_rejected(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockRejected(**_block_ended(row, names, seq))
+
+
+def _block_lapsed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BlockLapsed(**_block_ended(row, names, seq))
 
 
 def _deposited(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
@@ -260,6 +318,7 @@ def _day_closed(row: np.void, names: Names, seq_offset: int) -> named.Event:
         close=price_format(int(row["close"])),
         volume=named.VolumeByMethod(*(int(row[f"volume_{method}"]) for method in methods)),
         amount=named.AmountByMethod(*(amount(method) for method in methods)),
+        volume_intra_group=int(row["volume_intra_group"]),
     )
 
 
@@ -271,6 +330,12 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.ORDER_EXPIRED: _expired,
     EventKind.ORDER_REJECTED: _rejected,
     EventKind.TRADE: _trade,
+    EventKind.BLOCK_ENQUIRED: _block_enquired,
+    EventKind.BLOCK_OFFERED: _block_offered,
+    EventKind.BLOCK_COUNTERED: _block_countered,
+    EventKind.BLOCK_WITHDRAWN: _block_withdrawn,
+    EventKind.BLOCK_REJECTED: _block_rejected,
+    EventKind.BLOCK_LAPSED: _block_lapsed,
     EventKind.DEPOSITED: _deposited,
     EventKind.WITHDRAWN: _withdrawn,
     EventKind.TRANSFER_REJECTED: _transfer_rejected,

@@ -93,8 +93,66 @@ class TransferRejected(Event, frozen=True, kw_only=True, tag="transfer_rejected"
     tonnes: int | None
 
 
+# -- Blocks --------------------------------------------------------------------------------------
+
+
+class BlockEntered(Event, frozen=True, kw_only=True):
+    """An enquiry or an offer, and whom it is for: nobody named is everybody."""
+
+    id: str
+    account: str
+    product: str
+    side: str
+    price: str | None
+    tonnes: int | None
+    counterparty: str | None
+    to_group: str | None
+    enquiry: str | None
+
+
+class BlockEnquired(BlockEntered, frozen=True, kw_only=True, tag="block_enquired"):
+    """The account asks for block offers; nothing is locked."""
+
+
+class BlockOffered(BlockEntered, frozen=True, kw_only=True, tag="block_offered"):
+    """The offer is valid and what it would deliver is locked."""
+
+
+class BlockCountered(OrderEvent, frozen=True, kw_only=True, tag="block_countered"):
+    """Other terms are on the table; `account` countered, `side` is the offer's."""
+
+
+class BlockEnded(Event, frozen=True, kw_only=True):
+    """An offer or enquiry is over without a trade; the terms are the last on the table.
+
+    `account` and `side` are those of the offer or enquiry, `by` is who ended it.
+    """
+
+    id: str
+    account: str
+    product: str
+    side: str
+    price: str | None
+    tonnes: int | None
+    by: str | None
+
+
+class BlockWithdrawn(BlockEnded, frozen=True, kw_only=True, tag="block_withdrawn"):
+    """Who offered, asked or countered took it back, or was suspended."""
+
+    reason: str
+
+
+class BlockRejected(BlockEnded, frozen=True, kw_only=True, tag="block_rejected"):
+    """The side that was asked declined."""
+
+
+class BlockLapsed(BlockEnded, frozen=True, kw_only=True, tag="block_lapsed"):
+    """The day closed on it."""
+
+
 class Trade(Event, frozen=True, kw_only=True, tag="trade"):
-    """Two orders agreed."""
+    """Two orders, or the two sides of a block, agreed."""
 
     product: str
     method: str
@@ -151,7 +209,7 @@ class AmountByMethod(msgspec.Struct, frozen=True):
 
 
 class DayClosed(Event, frozen=True, kw_only=True, tag="day_closed"):
-    """A product's statistics of the day."""
+    """A product's statistics of the day; `volume_intra_group` is part of the block volume."""
 
     date: str
     product: str
@@ -161,6 +219,7 @@ class DayClosed(Event, frozen=True, kw_only=True, tag="day_closed"):
     close: str
     volume: VolumeByMethod
     amount: AmountByMethod
+    volume_intra_group: int
 
 
 class CompositeClosed(Event, frozen=True, kw_only=True, tag="composite_closed"):
@@ -238,6 +297,24 @@ class RestingOrder(msgspec.Struct, frozen=True):
     post_only: bool
 
 
+class OpenBlock(msgspec.Struct, frozen=True):
+    """A block offer or enquiry that is open, and what its sides have locked."""
+
+    id: str
+    account: str
+    product: str
+    side: str
+    price: str | None
+    tonnes: int | None
+    counterparty: str | None
+    to_group: str | None
+    enquiry: bool
+    countered: bool
+    speaker: str
+    cash_locked: str
+    tonnes_locked: int
+
+
 class BookState(msgspec.Struct, frozen=True):
     """A product and its live orders, best price and oldest first."""
 
@@ -275,6 +352,7 @@ class State(Event, frozen=True, kw_only=True, tag="state"):
     halted: bool
     books: dict[str, BookState]
     accounts: dict[str, AccountState]
+    blocks: list[OpenBlock]
     state_hash: str
 
 

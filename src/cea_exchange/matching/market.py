@@ -29,6 +29,7 @@ from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
     PRODUCT_NONE,
+    BlockFlag,
     CommandKind,
     EventKind,
     OrderFlag,
@@ -47,8 +48,9 @@ ORDER_ID_IMPOSSIBLE = (1 << 64) - 1
 """Names no order: order ids are dense from 1."""
 OPERATOR_INDEX = 0
 """Named commands are those of the account's first operator."""
+BLOCK_ENTRIES = (EventKind.BLOCK_ENQUIRED, EventKind.BLOCK_OFFERED)
 EVENT_ROWS = 64
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,13 +74,14 @@ def _alone(
 
 
 class Market:
-    """A market of listed trading with names, text ids and yuan.
+    """A market of listed and block trading with names, text ids and yuan.
 
     Methods by purpose. Declaring: `declare_product`, `declare_account`. Transfers: `deposit`,
-    `withdraw`. Trading: `enter`, `cancel`, `amend`, in batches `process`. The day: `clock`, or
-    `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`, `restore_account`,
-    `reference_price`. Looking: `state`, `account`, `depth`, `product_index`, `account_index`. The
-    whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
+    `withdraw`. Trading: `enter`, `cancel`, `amend`, in batches `process`. Blocks: `block_enquiry`,
+    `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. The day:
+    `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
+    `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `product_index`,
+    `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -360,10 +363,148 @@ class Market:
             self._events = np.zeros(self._core.rows_needed, EVENT_DTYPE)
             _, produced = self._core.process(self._command, self._events)
         rows = self._events[:produced]
-        if rows[0]["kind"] == EventKind.ORDER_ACCEPTED:
-            account_index, order_id = int(rows[0]["account_index"]), int(rows[0]["order_id"])
-            self._names.order_add(account_index, asked.id, order_id)
+        kind, order_id = rows[0]["kind"], int(rows[0]["order_id"])
+        if kind == EventKind.ORDER_ACCEPTED:
+            self._names.order_add(int(rows[0]["account_index"]), asked.id, order_id)
+        elif kind in BLOCK_ENTRIES:
+            self._names.block_add(asked.id, order_id)
         return self._named(rows, asked)
+
+    # -- Blocks -----------------------------------------------------------------------------------
+
+    @_alone
+    def block_enquiry(
+        self,
+        account: str,
+        product: str,
+        side: Side | str,
+        *,
+        block_id: str,
+        price: str | None = None,
+        tonnes: int | None = None,
+        counterparty: str | None = None,
+        to_group: str | None = None,
+    ) -> list[named.Event]:
+        """Ask for block offers: of one account, of a group, or of everybody. It locks nothing.
+
+        Parameters
+        ----------
+        account, product : str
+            Who asks, for what.
+        side : Side or str
+            What the asker would do.
+        block_id : str
+            The caller's own id: one of the whole market's on that trading day.
+        price, tonnes : str and int, optional
+            Yuan per tonne and how much, where it says so.
+        counterparty, to_group : str, optional
+            Who may answer; not both.
+        """
+        command = self._block_begin(
+            CommandKind.BLOCK_ENQUIRY, (account, product, block_id), side, counterparty, to_group
+        )
+        if price is None:
+            command["flags"] |= BlockFlag.PRICE_OPEN
+        else:
+            command["price"] = price_parse(price)
+        if tonnes is None:
+            command["flags"] |= BlockFlag.TONNES_OPEN
+        else:
+            _int64_check(tonnes, "tonnes")
+            command["tonnes"] = tonnes
+        return self._submit(Asked(block_id, account, product))
+
+    @_alone
+    def block_offer(
+        self,
+        account: str,
+        product: str,
+        side: Side | str,
+        *,
+        price: str,
+        tonnes: int,
+        block_id: str,
+        counterparty: str | None = None,
+        to_group: str | None = None,
+        enquiry: str | None = None,
+    ) -> list[named.Event]:
+        """Offer a block to one account, to a group, or to everybody; see `block_enquiry`.
+
+        `enquiry` is the id of the enquiry it answers, whose owner is the counterparty then.
+        """
+        price_fen = price_parse(price)
+        _int64_check(tonnes, "tonnes")
+        command = self._block_begin(
+            CommandKind.BLOCK_OFFER, (account, product, block_id), side, counterparty, to_group
+        )
+        command["price"], command["tonnes"] = price_fen, tonnes
+        if enquiry is not None:
+            text_check(enquiry, "enquiry")
+            command["order_id"] = self._names.block_ids.get(enquiry, ORDER_ID_IMPOSSIBLE)
+        return self._submit(Asked(block_id, account, product))
+
+    @_alone
+    def block_accept(self, account: str, block_id: str) -> list[named.Event]:
+        """Trade a block at the terms on the table."""
+        return self._block_answer(CommandKind.BLOCK_ACCEPT, account, block_id)
+
+    @_alone
+    def block_reject(self, account: str, block_id: str) -> list[named.Event]:
+        """Decline a directed offer, or the counter-offer to it."""
+        return self._block_answer(CommandKind.BLOCK_REJECT, account, block_id)
+
+    @_alone
+    def block_withdraw(self, account: str, block_id: str) -> list[named.Event]:
+        """Take back an offer or an enquiry, or end a negotiation one has countered in."""
+        return self._block_answer(CommandKind.BLOCK_WITHDRAW, account, block_id)
+
+    @_alone
+    def block_counter(
+        self, account: str, block_id: str, *, price: str, tonnes: int
+    ) -> list[named.Event]:
+        """Answer a directed offer, or the counter-offer to it, with other terms."""
+        price_fen = price_parse(price)
+        _int64_check(tonnes, "tonnes")
+        return self._block_answer(CommandKind.BLOCK_COUNTER, account, block_id, price_fen, tonnes)
+
+    def _block_begin(
+        self,
+        kind: CommandKind,
+        texts: tuple[str, str, str],
+        side: Side | str,
+        counterparty: str | None,
+        to_group: str | None,
+    ) -> np.void:
+        """Begin the command of an enquiry or offer; `texts` are account, product and block id."""
+        side = _member(Side, side, "side")
+        for text, what in zip(texts, ("account", "product", "block_id"), strict=True):
+            text_check(text, what)
+        if counterparty is not None and to_group is not None:
+            raise ValueError("a block must be for a counterparty or a group, was for both")
+        account, product, block_id = texts
+        is_used = block_id in self._names.block_ids
+        command = self._command_begin(kind, self._names.account_index(account), is_used)
+        command["side"] = side
+        command["product_index"] = self._names.product_index(product)
+        if counterparty is not None:
+            text_check(counterparty, "counterparty")
+            command["flags"] = BlockFlag.TO_ACCOUNT
+            command["pick_order_id"] = self._names.account_index(counterparty)
+        elif to_group is not None:
+            text_check(to_group, "to_group")
+            command["flags"] = BlockFlag.TO_GROUP
+            command["pick_order_id"] = self._names.group_index_known(to_group)
+        return command
+
+    def _block_answer(
+        self, kind: CommandKind, account: str, block_id: str, price_fen: int = 0, tonnes: int = 0
+    ) -> list[named.Event]:
+        text_check(account, "account")
+        text_check(block_id, "block_id")
+        command = self._command_begin(kind, self._names.account_index(account), is_used=False)
+        command["order_id"] = self._names.block_ids.get(block_id, ORDER_ID_IMPOSSIBLE)
+        command["price"], command["tonnes"] = price_fen, tonnes
+        return self._submit(Asked(block_id, account))
 
     # -- The day ----------------------------------------------------------------------------------
 
@@ -481,7 +622,7 @@ class Market:
 
     @_alone
     def suspend(self, account: str) -> list[named.Event]:
-        """Stop an account from trading and withdrawing, and cancel its orders."""
+        """Stop an account from trading and withdrawing, and cancel its orders and blocks."""
         text_check(account, "account")
         rows = self._core.suspend(self._names.account_index(account))
         return self._named(rows, Asked(account=account))
@@ -540,6 +681,8 @@ class Market:
         """
         for row in events[events["kind"] == EventKind.ORDER_ACCEPTED]:
             self._names.texts.setdefault(int(row["order_id"]), str(row["client_order_id"]))
+        for block_id in events["order_id"][np.isin(events["kind"], BLOCK_ENTRIES)].tolist():
+            self._names.block_ids.setdefault(self._names.block_text(block_id), block_id)
         return self._named(events, Asked())
 
     def account(self, account: str) -> named.AccountState:
@@ -576,7 +719,30 @@ class Market:
             accounts={
                 name: self._account_state(index) for index, name in enumerate(self._names.accounts)
             },
+            blocks=[self._open_block(block_id) for block_id in self._core.block_ids()],
             state_hash=f"{self._core.state_hash():016x}",
+        )
+
+    def _open_block(self, block_id: int) -> named.OpenBlock:
+        block, names = self._core.block(block_id), self._names
+        flags, whom = block["flags"], block["counterparty_index"]
+        account, counterparty = names.accounts[block["account_index"]], None
+        if flags & BlockFlag.TO_ACCOUNT:
+            counterparty = names.accounts[whom]
+        return named.OpenBlock(
+            id=names.block_text(block_id),
+            account=account,
+            product=names.products[block["product_index"]],
+            side=Side(block["side"]).name.lower(),
+            price=None if flags & BlockFlag.PRICE_OPEN else price_format(block["price"]),
+            tonnes=None if flags & BlockFlag.TONNES_OPEN else block["tonnes"],
+            counterparty=counterparty,
+            to_group=names.groups[whom] if flags & BlockFlag.TO_GROUP else None,
+            enquiry=bool(flags & BlockFlag.ENQUIRY),
+            countered=bool(flags & BlockFlag.COUNTERED),
+            speaker=counterparty if flags & BlockFlag.BY_COUNTERPARTY else account,
+            cash_locked=cash_format(block["cash_locked"]),
+            tonnes_locked=block["tonnes_locked"],
         )
 
     def _book(self, product_index: int) -> named.BookState:

@@ -9,10 +9,11 @@ GROUP_NONE = 0
 
 
 class Names:
-    """Products, accounts and groups by name, and today's orders by text id.
+    """Products, accounts and groups by name, and today's orders and blocks by text id.
 
     The core numbers products and accounts in order of declaration; lists here follow it. A text id
-    is one account's for one trading day, whether its order is live or finished.
+    is one account's for one trading day, whether its order is live or finished; a block's is
+    the whole market's.
     """
 
     def __init__(self) -> None:
@@ -21,6 +22,7 @@ class Names:
         self.account_groups: list[int] = []
         self.groups: list[str] = [""]
         self.order_ids: dict[tuple[int, str], int] = {}
+        self.block_ids: dict[str, int] = {}
         self.texts: dict[int, str] = {}
         self._product_indexes: dict[str, int] = {}
         self._account_indexes: dict[str, int] = {}
@@ -60,6 +62,10 @@ class Names:
             self.groups.append(group)
         return self.groups.index(group, 1)
 
+    def group_index_known(self, name: str) -> int:
+        """Return the index of a group, `ACCOUNT_NONE` for an unknown name."""
+        return self.groups.index(name, 1) if name in self.groups[1:] else ACCOUNT_NONE
+
     def product_index(self, name: str) -> int:
         """Return a product's index, `PRODUCT_NONE` for an unknown name."""
         return self._product_indexes.get(name, PRODUCT_NONE)
@@ -73,15 +79,25 @@ class Names:
         self.order_ids[account_index, text] = order_id
         self.texts[order_id] = text
 
+    def block_add(self, text: str, block_id: int) -> None:
+        """Note the text id of a block offer or enquiry."""
+        self.block_ids[text] = block_id
+        self.texts[block_id] = text
+
     def orders_reset(self) -> None:
         """Forget the day's text ids: a new day may use them again."""
         self.order_ids.clear()
+        self.block_ids.clear()
         self.texts.clear()
 
     def order_text(self, order_id: int, client_order_id: int) -> str:
         """Return an order's text id; an order that came as a record has its number for one."""
         text = self.texts.get(order_id)
         return str(client_order_id) if text is None else text
+
+    def block_text(self, block_id: int) -> str:
+        """Return a block's text id; one that came as a record has its number for one."""
+        return self.texts.get(block_id, str(block_id))
 
     def is_intra_group(self, account_index: int, counter_account_index: int) -> bool:
         """Return whether two accounts belong to one group."""
@@ -96,6 +112,7 @@ class Names:
             "account_groups": list(self.account_groups),
             "groups": list(self.groups),
             "orders": [[*key, order_id] for key, order_id in self.order_ids.items()],
+            "blocks": [[text, block_id] for text, block_id in self.block_ids.items()],
         }
 
     @classmethod
@@ -109,6 +126,8 @@ class Names:
             names.account_add(name, group_index)
         for account_index, text, order_id in state["orders"]:
             names.order_add(account_index, text, order_id)
+        for text, block_id in state["blocks"]:
+            names.block_add(text, block_id)
         return names
 
 

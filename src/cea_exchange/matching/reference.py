@@ -1,4 +1,4 @@
-"""The reference market: listed trading in the clearest Python, a specification that runs.
+"""The reference market: the rules in the clearest Python, a specification that runs.
 
 It has the interface of the compiled market and shares no deciding code with it; the differential
 tests hold the two equal, event for event and hash for hash. Use it to read the rules or to check
@@ -7,6 +7,8 @@ another implementation; it is a hundred times slower than the compiled one.
 A command is judged completely before anything changes:
 
     command -> refusal? -> what it would take -> refusal? -> Decision -> events and changes
+
+Block trading is in reference_block.py, hashes and snapshots in reference_state.py.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from sortedcontainers import SortedDict
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
+    BLOCK_DTYPE,
     CHECKPOINT_DTYPE,
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
     OPERATOR_ANY,
     PRODUCT_NONE,
+    BlockFlag,
     CommandKind,
     EventKind,
     Method,
@@ -43,6 +47,7 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.matching import reference_state
+from cea_exchange.matching.reference_block import ReferenceBlocks
 from cea_exchange.matching.reference_book import (
     Meeting,
     Order,
@@ -103,6 +108,12 @@ REPORT_KINDS = frozenset(
         EventKind.ACCOUNT_SUSPENDED,
         EventKind.ACCOUNT_RESTORED,
         EventKind.TRADE_BUSTED,
+        EventKind.BLOCK_ENQUIRED,
+        EventKind.BLOCK_OFFERED,
+        EventKind.BLOCK_COUNTERED,
+        EventKind.BLOCK_WITHDRAWN,
+        EventKind.BLOCK_REJECTED,
+        EventKind.BLOCK_LAPSED,
     }
 )
 BUSTED_TERMS = (
@@ -139,7 +150,7 @@ class Command(NamedTuple):
 
 @dataclass(slots=True)
 class Product:
-    """A product, the halt on it, and its listed trades of the day (CEA-PRD-02)."""
+    """A product, the halt on it, and its trades of the day (CEA-PRD-02)."""
 
     product_key: int
     reference_price: int
@@ -150,7 +161,23 @@ class Product:
     low: int = 0
     last: int = 0
     volume: int = 0
+    """listed trades, as all before it"""
     amount: int = 0
+    block_volume: int = 0
+    block_amount: int = 0
+    intra_group_volume: int = 0
+    """of `block_volume`, between accounts of one group"""
+
+    def block_count(self, amount: int, tonnes: int, is_intra_group: bool) -> None:
+        """Count a block trade, or with negative numbers one that is busted.
+
+        Notes
+        -----
+        Rules: CEA-BLK-08, CEA-BLK-09.
+        """
+        self.block_volume += tonnes
+        self.block_amount += amount
+        self.intra_group_volume += tonnes if is_intra_group else 0
 
 
 @dataclass(slots=True)
@@ -166,6 +193,9 @@ class Decision:
 
     def row_count(self, kind: int, trades_only: bool) -> int:
         """How many events it gives."""
+        if kind > CommandKind.AMEND:
+            trades = kind == CommandKind.BLOCK_ACCEPT and not self.refusal
+            return int(trades or not trades_only)
         if trades_only:
             return self.walk.trade_count
         if self.refusal or kind == CommandKind.CANCEL or self.keeps_place:
@@ -174,7 +204,7 @@ class Decision:
 
 
 class ReferenceMarket:
-    """A market of listed trading.
+    """A market of listed and block trading.
 
     Parameters
     ----------
@@ -189,8 +219,9 @@ class ReferenceMarket:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
     `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `trade_bust`,
     `reference_price_set`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
-    `best`, `depth`, `orders_at`, `trade_bust_fault`, `report_seq`, `last_client_order_id`.
-    The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
+    `best`, `depth`, `orders_at`, `block`, `block_ids`, `trade_bust_fault`, `report_seq`,
+    `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
+    `from_snapshot`, `copy`.
     """
 
     def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
@@ -215,6 +246,7 @@ class ReferenceMarket:
         self._funds = ReferenceFunds(rules)
         self._accounts = self._funds.accounts
         self._orders: SortedDict[int, Order] = SortedDict()
+        self._blocks = ReferenceBlocks(self)
         self._rows: list[np.ndarray] = []
         self._entrance = threading.Lock()
 
@@ -311,6 +343,8 @@ class ReferenceMarket:
             return len(parsed), produced
 
     def _decide(self, command: Command) -> Decision:
+        if command.kind > CommandKind.AMEND:
+            return Decision(self._blocks.refusal(command))
         if command.kind == CommandKind.ENTER:
             refusal = self._enter_refusal(command)
             return Decision(refusal) if refusal else self._enter_decision(command)
@@ -331,11 +365,9 @@ class ReferenceMarket:
             return Reason.PRODUCT_UNKNOWN
         if not self._operator_known(command):
             return Reason.ACCOUNT_UNKNOWN
-        account = self._accounts[command.account_index]
-        if command.client_order_id <= account.client_order_ids.get(command.operator_index, 0):
-            return Reason.ORDER_ID_DUPLICATE
-        if account.suspended:
-            return Reason.ACCOUNT_SUSPENDED
+        refusal = self._sender_refusal(command)
+        if refusal:
+            return refusal
         if self.market_halted or self.phase not in LISTED_PHASES:
             return Reason.PHASE_CLOSED
         if self._products[command.product_index].halted:
@@ -352,17 +384,20 @@ class ReferenceMarket:
         """
         if not self._operator_known(command):
             return Reason.ACCOUNT_UNKNOWN
-        account = self._accounts[command.account_index]
         order = self._orders.get(command.order_id)
         if order is None or order.account_index != command.account_index:
             return Reason.ORDER_UNKNOWN
+        refusal = self._sender_refusal(command)
+        if not refusal and self.phase == Phase.CLOSED:
+            return Reason.PHASE_CLOSED
+        return refusal
+
+    def _sender_refusal(self, command: Command) -> Reason:
+        """A repeated id, or a suspended account; the account is a known one."""
+        account = self._accounts[command.account_index]
         if command.client_order_id <= account.client_order_ids.get(command.operator_index, 0):
             return Reason.ORDER_ID_DUPLICATE
-        if account.suspended:
-            return Reason.ACCOUNT_SUSPENDED
-        if self.phase == Phase.CLOSED:
-            return Reason.PHASE_CLOSED
-        return Reason.NONE
+        return Reason.ACCOUNT_SUSPENDED if account.suspended else Reason.NONE
 
     def _amend_refusal(self, command: Command) -> Reason:
         """What stands against an AMEND beyond what would stand against a CANCEL."""
@@ -391,16 +426,51 @@ class ReferenceMarket:
         if wanted.tonnes_open <= 0:
             return Reason.TONNES_NOT_POSITIVE
         amount = wanted.price * wanted.tonnes_open + wanted.amount_traded
-        if wanted.price > PRICE_MAX or amount >= ORDER_AMOUNT_LIMIT:
+        if self._amount_too_large(wanted.price, amount):
             return Reason.AMOUNT_TOO_LARGE
         if rules.block_tonnes_min and wanted.tonnes_open >= rules.block_tonnes_min:
             return Reason.LISTED_TONNES_TOO_LARGE
-        band_low, band_high = self._band(self._products[wanted.product_index])
+        band_low, band_high = self._band(
+            self._products[wanted.product_index], rules.listed_band_bp
+        )
         if not band_low <= wanted.price <= band_high:
             return Reason.PRICE_OUT_OF_BAND
-        account = self._accounts[wanted.account_index]
-        open_orders = [self._orders[order_id] for order_id in account.order_ids]
-        return self._funds.cover_refusal(wanted, replaced, open_orders)
+        freed = self._funds.lock_of(replaced) if replaced else 0
+        bid = self._tonnes_bid(wanted.account_index, wanted.product_index, without=replaced)
+        return self._funds.cover_refusal(self._funds.need_of(wanted), freed, bid)
+
+    @staticmethod
+    def _amount_too_large(price: int, amount: int) -> bool:
+        return price > PRICE_MAX or amount >= ORDER_AMOUNT_LIMIT
+
+    def _tonnes_bid(
+        self, account_index: int, product_index: int, without: Order | None = None
+    ) -> int:
+        """What an account would buy of a product by what it has open.
+
+        Notes
+        -----
+        Rules: CEA-FND-06.
+        """
+        if not self.rules.holding_limit_tonnes:
+            return 0
+        open_orders = (self._orders[id] for id in self._accounts[account_index].order_ids)
+        return self._blocks.tonnes_bid(account_index, product_index) + sum(
+            order.tonnes_open
+            for order in open_orders
+            if order is not without
+            and (order.side, order.product_index) == (Side.BUY, product_index)
+        )
+
+    def _is_intra_group(self, account_index: int, counter_account_index: int) -> bool:
+        """Whether two accounts are of one group; 0 is none.
+
+        Notes
+        -----
+        Rules: CEA-BLK-09.
+        """
+        groups = {self._accounts[i].group_index for i in (account_index, counter_account_index)}
+        return len(groups) == 1 and 0 not in groups
 
     def _enter_decision(self, command: Command) -> Decision:
         """What an ENTER with good terms meets, and what becomes of the rest.
@@ -472,12 +542,16 @@ class ReferenceMarket:
     # -- Carrying out ------------------------------------------------------------------------------
 
     def _carry_out(self, command: Command, decision: Decision) -> None:
+        is_block = command.kind > CommandKind.AMEND
         if decision.refusal:
-            self._refuse_command(command, decision.refusal)
+            refuse = self._blocks.refuse if is_block else self._refuse_command
+            refuse(command, decision.refusal)
             return
         account = self._accounts[command.account_index]
         account.client_order_ids[command.operator_index] = command.client_order_id
-        if command.kind == CommandKind.ENTER:
+        if is_block:
+            self._blocks.carry_out(command)
+        elif command.kind == CommandKind.ENTER:
             self._enter(command, decision)
         elif command.kind == CommandKind.CANCEL:
             self._cancel(
@@ -642,14 +716,13 @@ class ReferenceMarket:
 
     # -- Transfers ---------------------------------------------------------------------------------
 
-    def _band(self, product: Product) -> tuple[int, int]:
-        """Lowest and highest listed price.
+    def _band(self, product: Product, width: int) -> tuple[int, int]:
+        """Lowest and highest price, so many basis points from the reference price; 0 is no band.
 
         Notes
         -----
-        Rules: CEA-LST-02 (width), CEA-LST-03 (rounding).
+        Rules: CEA-LST-02 and CEA-BLK-02 (width), CEA-LST-03 (rounding).
         """
-        width = self.rules.listed_band_bp
         if width == 0:
             return 1, PRICE_MAX
         low, high = (product.reference_price * (10_000 + sign * width) for sign in (-1, 1))
@@ -775,6 +848,7 @@ class ReferenceMarket:
             for product in self._products:
                 product.open = product.high = product.low = product.last = 0
                 product.volume = product.amount = 0
+                product.block_volume = product.block_amount = product.intra_group_volume = 0
             self._emit(EventKind.DAY_OPENED)
             self._phase_enter(Phase.PRE_OPEN)
             return self._events()
@@ -800,6 +874,7 @@ class ReferenceMarket:
                     tonnes=order.tonnes_open,
                     operator_index=order.operator_index,
                 )
+            self._blocks.lapse()
             for product_index, product in enumerate(self._products):
                 self._close_product(product_index, product)
             weight = sum(product.composite_weight for product in self._products)
@@ -827,6 +902,10 @@ class ReferenceMarket:
         row["volume_listed"] = product.volume
         row["amount_listed_low"] = product.amount & U64_MAX
         row["amount_listed_high"] = product.amount >> 64
+        row["volume_block"] = product.block_volume
+        row["amount_block_low"] = product.block_amount & U64_MAX
+        row["amount_block_high"] = product.block_amount >> 64
+        row["volume_intra_group"] = product.intra_group_volume
 
     def phase_set(self, phase: int) -> np.ndarray:
         """Enter a phase of the open day; the phase it is in already changes nothing."""
@@ -892,6 +971,7 @@ class ReferenceMarket:
                 self._emit(EventKind.ACCOUNT_SUSPENDED, account_index=account_index)
                 for order_id in list(account.order_ids):
                     self._cancel_by_act(self._orders[order_id], Reason.SUSPENDED)
+                self._blocks.withdraw_all_of(account_index)
             return self._events()
 
     def restore(self, account_index: int) -> np.ndarray:
@@ -944,8 +1024,9 @@ class ReferenceMarket:
     def trade_bust_fault(self, trade: bytes) -> str | None:
         """Say why a record can't be one of this market's trades; None if it can."""
         row = _trade_read(trade)
-        if (row["kind"], row["method"]) != (EventKind.TRADE, Method.LISTED):
-            return f"kind and method must be 7 and 1, were {row['kind']} and {row['method']}"
+        methods = (Method.LISTED, Method.BLOCK)
+        if row["kind"] != EventKind.TRADE or row["method"] not in methods:
+            return f"kind and method must be 7 and 1 or 2, were {row['kind']} and {row['method']}"
         if row["side"] not in list(Side):
             return f"side must be 1 or 2, was {row['side']}"
         for name, last in (
@@ -972,8 +1053,11 @@ class ReferenceMarket:
         if not all(0 <= fee <= limit for fee, limit in zip(fees, most, strict=True)):
             return f"fees must be within what was paid, were {fees[0]} and {fees[1]}"
         product = self._products[row["product_index"]]
-        if self._is_of_open_day(row) and (tonnes > product.volume or cash > product.amount):
-            return f"the day's {product.volume} t do not hold its {tonnes} t"
+        volume, amount = product.volume, product.amount
+        if row["method"] == Method.BLOCK:
+            volume, amount = product.block_volume, product.block_amount
+        if self._is_of_open_day(row) and (tonnes > volume or cash > amount):
+            return f"the day's {volume} t do not hold its {tonnes} t"
         return None
 
     def trade_bust(self, trade: bytes) -> np.ndarray:
@@ -1007,12 +1091,21 @@ class ReferenceMarket:
             if not reason:
                 self._funds.exchange_back(bust, row["trading_date"] == self.trading_date)
                 if self._is_of_open_day(row):
-                    self._products[bust.product].volume -= bust.tonnes
-                    self._products[bust.product].amount -= bust.cash
+                    self._count_busted(bust, Method(row["method"]))
             self._emit(
                 EventKind.TRADE_BUSTED, reason=reason, **{name: row[name] for name in BUSTED_TERMS}
             )
             return self._events()
+
+    def _count_busted(self, bust: Bust, method: Method) -> None:
+        """Take a trade out of its day's volume and amount."""
+        product = self._products[bust.product]
+        if method == Method.BLOCK:
+            is_intra_group = self._is_intra_group(bust.buyer, bust.seller)
+            product.block_count(-bust.cash, -bust.tonnes, is_intra_group)
+        else:
+            product.volume -= bust.tonnes
+            product.amount -= bust.cash
 
     def _is_of_open_day(self, row: dict[str, int]) -> bool:
         return self.day_is_open and row["trading_date"] == self.trading_date
@@ -1133,10 +1226,24 @@ class ReferenceMarket:
         """The order ids of a level, oldest first."""
         return [order.order_id for order in self._books[product_index].at(Side(side), price)]
 
+    def block_ids(self) -> list[int]:
+        """The ids of all open block offers and enquiries, ascending."""
+        return list(self._blocks.open)
+
+    def block(self, block_id: int) -> dict[str, int] | None:
+        """An open block offer or enquiry, or None."""
+        block = self._blocks.open.get(block_id)
+        if block is None:
+            return None
+        words = {name: int(getattr(block, name)) for name in BLOCK_DTYPE.names}
+        del words["reserved"]
+        return words
+
     def product(self, product_index: int) -> dict[str, Any]:
-        """A product's reference price, band, halt and listed trades of the day."""
+        """A product's reference price, band, halt and trades of the day."""
         product = self._products[product_index]
-        band_low, band_high = self._band(product)
+        band_low, band_high = self._band(product, self.rules.listed_band_bp)
+        block_low, block_high = self._band(product, self.rules.block_band_bp)
         return {
             "reference_price": product.reference_price,
             "band_low": band_low,
@@ -1148,6 +1255,11 @@ class ReferenceMarket:
             "volume": product.volume,
             "amount": product.amount,
             "last": product.last,
+            "block_band_low": block_low,
+            "block_band_high": block_high,
+            "block_volume": product.block_volume,
+            "block_amount": product.block_amount,
+            "intra_group_volume": product.intra_group_volume,
         }
 
     # -- The whole ---------------------------------------------------------------------------------
@@ -1303,16 +1415,39 @@ def _int_check(name: str, value: object, low: int, high: int) -> None:
 
 def _well_formed_check(place: int, command: Command) -> None:
     """Raise ValueError for a record no well-behaved sender makes."""
-    bounds = {"kind": (CommandKind.ENTER, CommandKind.AMEND), "reserved": (0, 0)}
+    bounds = {"kind": (CommandKind.ENTER, CommandKind.BLOCK_COUNTER), "reserved": (0, 0)}
     if command.kind == CommandKind.ENTER:
         bounds |= {
             "side": (Side.BUY, Side.SELL),
             "tif": (Tif.DAY, Tif.FOK),
             "flags": (0, OrderFlag.POST_ONLY),
         }
+    elif command.kind in (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER):
+        bounds |= {"side": (Side.BUY, Side.SELL)} | _block_bounds(command)
     for name, (low, high) in bounds.items():
         value = getattr(command, name)
         if not low <= value <= high:
             raise ValueError(
                 f"commands[{place}].{name} must be within {int(low)}..{int(high)}, was {value}"
             )
+
+
+def _block_bounds(command: Command) -> dict[str, tuple[int, int]]:
+    """What an enquiry or an offer may have in its fields, as its flags say."""
+    is_enquiry = command.kind == CommandKind.BLOCK_ENQUIRY
+    flags_most = BlockFlag.TO_GROUP
+    if is_enquiry:
+        flags_most |= BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN
+    addressed = command.flags & (BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP)
+    bounds = {
+        "flags": (0, flags_most),
+        "pick_order_id": (0, ACCOUNT_NONE if addressed else 0),
+    }
+    if addressed == BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP:
+        bounds["flags"] = (0, BlockFlag.TO_GROUP)
+    if is_enquiry:
+        bounds["order_id"] = (0, 0)
+    for flag, name in ((BlockFlag.PRICE_OPEN, "price"), (BlockFlag.TONNES_OPEN, "tonnes")):
+        if command.flags & flag:
+            bounds[name] = (0, 0)
+    return bounds

@@ -5,8 +5,8 @@ allowances. What an order locks follows from the order alone: to change one, fre
 it, lock again.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sortedcontainers import SortedSet
 
@@ -70,6 +70,17 @@ class Bust:
         return self.buy_fee + self.sell_fee
 
 
+class Need(NamedTuple):
+    """What an order or a block must have behind it."""
+
+    account_index: int
+    product_index: int
+    side: Side
+    tonnes: int
+    lock: int
+    """fen of a buy, tonnes of a sell"""
+
+
 class ReferenceFunds:
     """The accounts, and the arithmetic of their cash and allowances."""
 
@@ -122,19 +133,23 @@ class ReferenceFunds:
         elif change:
             account.holding(order.product_index).locked += change
 
-    def cover_refusal(
-        self, wanted: Order, replaced: Order | None, open_orders: Iterable[Order]
-    ) -> Reason:
-        """Whether the account has what an order would lock.
+    def need_of(self, order: Order) -> Need:
+        """What an order, as it is, must have behind it."""
+        where = order.account_index, order.product_index
+        return Need(*where, order.side, order.tonnes_open, self.lock_of(order))
+
+    def cover_refusal(self, need: Need, freed: int, tonnes_bid: int) -> Reason:
+        """Whether the account has what an order or a block would lock.
 
         Parameters
         ----------
-        wanted : Order
-            The order with the terms asked for.
-        replaced : Order or None
-            The same order as it is on the book, if it is an amend: its own lock counts as free.
-        open_orders : iterable of Order
-            All orders of the account on the books, `replaced` among them.
+        need : Need
+            What it would lock.
+        freed : int
+            What of the account's locks goes as it does: of the order it replaces, or of the
+            account's own side in the block.
+        tonnes_bid : int
+            What the account's other open buys and block purchases come to.
 
         Notes
         -----
@@ -142,27 +157,19 @@ class ReferenceFunds:
         """
         if not self.rules.holdings_checked:
             return Reason.NONE
-        account = self.accounts[wanted.account_index]
-        held = account.holdings.get(wanted.product_index, Holding())
-        lock = self.lock_of(wanted)
-        freed = self.lock_of(replaced) if replaced else 0
-        if wanted.side == Side.BUY:
-            tonnes_bid = sum(
-                order.tonnes_open
-                for order in open_orders
-                if order is not replaced
-                and (order.side, order.product_index) == (Side.BUY, wanted.product_index)
-            )
+        account = self.accounts[need.account_index]
+        held = account.holdings.get(need.product_index, Holding())
+        if need.side == Side.BUY:
             limit = self.rules.holding_limit_tonnes
-            if limit and held.tonnes + tonnes_bid + wanted.tonnes_open > limit:
+            if limit and held.tonnes + tonnes_bid + need.tonnes > limit:
                 return Reason.HOLDING_LIMIT
-            if lock > account.cash - account.cash_locked + freed:
+            if need.lock > account.cash - account.cash_locked + freed:
                 return Reason.CASH_INSUFFICIENT
             return Reason.NONE
         free = held.tonnes - held.locked + freed
-        if lock > free:
+        if need.lock > free:
             return Reason.ALLOWANCES_INSUFFICIENT
-        if lock > free - held.bought_today:
+        if need.lock > free - held.bought_today:
             return Reason.ALLOWANCES_BOUGHT_TODAY
         return Reason.NONE
 
@@ -186,15 +193,52 @@ class ReferenceFunds:
             order.tonnes_open -= tonnes
             order.amount_traded += amount
             self.lock(order)
-        if self.rules.holdings_checked:
-            buyer, seller = self.accounts[buy.account_index], self.accounts[sell.account_index]
-            buyer.cash -= amount + buy_fee
-            buyer.holding(buy.product_index).tonnes += tonnes
-            buyer.holding(buy.product_index).bought_today += tonnes
-            seller.cash += amount - sell_fee
-            seller.proceeds_today += amount
-            seller.holding(sell.product_index).tonnes -= tonnes
+        self._move(
+            (buy.account_index, sell.account_index),
+            buy.product_index,
+            (amount + buy_fee, amount, amount - sell_fee),
+            tonnes,
+        )
         return buy_fee, sell_fee
+
+    def deliver(
+        self, buyer: int, seller: int, product_index: int, price: int, tonnes: int
+    ) -> tuple[int, int]:
+        """Trade a block whose locks are gone, all of it at once.
+
+        Returns
+        -------
+        buy_fee, sell_fee : int
+            What each pays.
+
+        Notes
+        -----
+        Rules: CEA-FEE-01.
+        """
+        amount = price * tonnes
+        buy_fee, sell_fee = self.buy_fee(amount), self.sell_fee(amount)
+        cash = amount + buy_fee, amount, amount - sell_fee
+        self._move((buyer, seller), product_index, cash, tonnes)
+        return buy_fee, sell_fee
+
+    def _move(
+        self,
+        accounts: tuple[int, int],
+        product_index: int,
+        cash: tuple[int, int, int],
+        tonnes: int,
+    ) -> None:
+        """Move both legs of a trade; `cash` is what is paid, the amount, and what is received."""
+        if not self.rules.holdings_checked:
+            return
+        buyer, seller = (self.accounts[account_index] for account_index in accounts)
+        paid, amount, received = cash
+        buyer.cash -= paid
+        buyer.holding(product_index).tonnes += tonnes
+        buyer.holding(product_index).bought_today += tonnes
+        seller.cash += received
+        seller.proceeds_today += amount
+        seller.holding(product_index).tonnes -= tonnes
 
     def bust_refusal(self, trade: Bust) -> Reason:
         """The first reason why a trade can not be undone: what it moved has moved on.

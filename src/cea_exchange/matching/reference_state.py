@@ -5,6 +5,7 @@ Written from protocol/state_hash.md alone; the compiled market and the naming ro
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from cea_exchange.domain.records import ORDER_DTYPE, Phase, Side
 from cea_exchange.matching.reference_book import Order
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference import Product, ReferenceMarket
 
 U64 = (1 << 64) - 1
 
@@ -25,6 +26,8 @@ CASH_KEY = int.from_bytes(blake2b(b"CNY", digest_size=8).digest(), "little")
 TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, TAG_MARKET = range(
     1, 8
 )
+# 8 and 9 are an order book's.
+TAG_BLOCK, TAG_BLOCK_TRADES = 10, 11
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -96,7 +99,17 @@ def state_hash(market: ReferenceMarket) -> int:
             + [int(product.halted), product.open, product.high, product.low, product.last]
             + [product.volume, product.amount & U64, product.amount >> 64]
         )
+        if product.block_volume:
+            total += fold([TAG_BLOCK_TRADES, index, *_block_trades(product)])
+    for block in market._blocks.open.values():
+        total += fold([TAG_BLOCK, *(int(word) for word in astuple(block)[:-1])])
     return total & U64
+
+
+def _block_trades(product: Product) -> list[int]:
+    """Tonnes and fen of a product's block trades of the day, and the tonnes within groups."""
+    amount = product.block_amount
+    return [product.block_volume, amount & U64, amount >> 64, product.intra_group_volume]
 
 
 def snapshot(market: ReferenceMarket) -> bytes:
@@ -105,7 +118,7 @@ def snapshot(market: ReferenceMarket) -> bytes:
     state["order_count_max"] = market.order_count_max
     state["products"] = [
         [p.product_key, p.reference_price, p.composite_weight, int(p.halted), p.open, p.high]
-        + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64]
+        + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64, *_block_trades(p)]
         for p in market._products
     ]
     state["accounts"] = [
@@ -134,11 +147,12 @@ def snapshot(market: ReferenceMarket) -> bytes:
         for o in by_priority
     ]
     state["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
+    state["blocks"] = market._blocks.to_bytes()
     return msgspec.msgpack.encode(state)
 
 
 def restore_into(market: ReferenceMarket, data: bytes) -> None:
-    """Fill a fresh market from a snapshot. Locks are worked out anew from the orders.
+    """Fill a fresh market from a snapshot. Locks of orders are worked out anew.
 
     Raises
     ------
@@ -146,11 +160,13 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         If `orders` is not whole records, or an order that can not be.
     """
     state = msgspec.msgpack.decode(data)
-    for key, price, weight, halted, *statistics, low_half, high_half in state["products"]:
+    for key, price, weight, halted, *statistics in state["products"]:
         product = market._products[market.product_declare(key, price, weight)]
         product.halted = bool(halted)
-        product.open, product.high, product.low, product.last, product.volume = statistics
-        product.amount = low_half | high_half << 64
+        product.open, product.high, product.low, product.last, product.volume = statistics[:5]
+        product.amount = statistics[5] | statistics[6] << 64
+        product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:]
+        product.block_amount = low_half | high_half << 64
     for fields in state["accounts"]:
         account = market._accounts[
             market.account_declare(fields["account_key"], fields["group_index"])
@@ -169,6 +185,7 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         priority_before = order.priority
         market._funds.lock(order)
         market._put_on(order)
+    market._blocks.fill(state["blocks"], state["order_id_last"])
     # Last, for declaring and resting have moved some of these.
     for name in MARKET_FIELDS:
         setattr(market, name, state[name])
@@ -223,7 +240,12 @@ def check(market: ReferenceMarket) -> None:
     for index, account in enumerate(market._accounts):
         orders = [o for o in market._orders.values() if o.account_index == index]
         assert not (account.suspended and orders), f"account {index} is suspended but has orders"
+        blocks = list(market._blocks.open.values())
+        assert not account.suspended or not any(index in b.owners for b in blocks), (
+            f"account {index} is suspended but has blocks"
+        )
         cash_locked = sum(market._funds.lock_of(o) for o in orders if o.side == Side.BUY)
+        cash_locked += sum(b.cash_locked for b in blocks if b.party(Side.BUY) == index)
         assert account.cash_locked == cash_locked, (
             f"locked cash of account {index} must be {cash_locked}, was {account.cash_locked}"
         )
@@ -233,6 +255,10 @@ def check(market: ReferenceMarket) -> None:
                 market._funds.lock_of(o)
                 for o in orders
                 if o.side == Side.SELL and o.product_index == product_index
+            ) + sum(
+                b.tonnes_locked
+                for b in blocks
+                if b.party(Side.SELL) == index and b.product_index == product_index
             )
             place = f"account {index}, product {product_index}"
             assert holding.locked == locked, f"{place}: locked must be {locked}"
@@ -240,6 +266,11 @@ def check(market: ReferenceMarket) -> None:
             assert holding.locked + holding.bought_today <= holding.tonnes, (
                 f"{place}: held must cover what is locked and what was bought today"
             )
+    for block in market._blocks.open.values():
+        assert market._blocks.locks_fit(block), f"block {block.block_id}: its locks do not fit"
+    assert market.day_is_open or not market._blocks.open, "no block may live between days"
+    assert len(market._blocks.open) <= market.order_count_max, "the blocks must fit their number"
     for order in market._orders.values():
-        band_low, band_high = market._band(market._products[order.product_index])
+        width = market.rules.listed_band_bp
+        band_low, band_high = market._band(market._products[order.product_index], width)
         assert band_low <= order.price <= band_high, f"order {order.order_id} must lie in the band"

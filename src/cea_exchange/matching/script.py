@@ -25,21 +25,7 @@ from cea_exchange.matching.names import name_check, text_check
 
 LINE_BYTES_MAX = 1 << 20
 
-BLOCK_AND_BIDDING = frozenset(
-    {
-        "block_enquiry",
-        "block_offer",
-        "block_accept",
-        "block_reject",
-        "block_withdraw",
-        "block_counter",
-        "bidding_open",
-        "bid",
-        "bid_cancel",
-        "bidding_close",
-        "bidding_cancel",
-    }
-)
+BIDDING = frozenset({"bidding_open", "bid", "bid_cancel", "bidding_close", "bidding_cancel"})
 
 
 class ScriptError(Exception):
@@ -121,8 +107,8 @@ def command_play(fields: dict[str, Any], market: Market) -> list[Event]:
     if "cmd" not in fields:
         raise ValueError("expected field 'cmd', it is missing")
     cmd = _text(fields["cmd"], "cmd")
-    if cmd in BLOCK_AND_BIDDING:
-        raise ValueError(f"command {cmd!r} is not supported yet: listed trading only")
+    if cmd in BIDDING:
+        raise ValueError(f"command {cmd!r} is not supported yet: no bidding")
     if cmd not in COMMANDS:
         raise ValueError(f"expected cmd to be one of {', '.join(COMMANDS)}, came {cmd[:80]!r}")
     command = COMMANDS[cmd]
@@ -268,6 +254,38 @@ def _amend(market: Market, values: Values) -> list[Event]:
     return market.amend(values["account"], values["id"], price=price, tonnes=tonnes)
 
 
+def _block_enquiry(market: Market, values: Values) -> list[Event]:
+    names = ("price", "tonnes", "counterparty", "to_group")
+    options = {field: values[field] for field in names if field in values}
+    return market.block_enquiry(
+        values["account"], values["product"], values["side"], block_id=values["id"], **options
+    )
+
+
+def _block_offer(market: Market, values: Values) -> list[Event]:
+    names = ("counterparty", "to_group", "enquiry")
+    options = {field: values[field] for field in names if field in values}
+    return market.block_offer(
+        values["account"],
+        values["product"],
+        values["side"],
+        price=values["price"],
+        tonnes=values["tonnes"],
+        block_id=values["id"],
+        **options,
+    )
+
+
+def _block_counter(market: Market, values: Values) -> list[Event]:
+    price, tonnes = values["price"], values["tonnes"]
+    return market.block_counter(values["account"], values["id"], price=price, tonnes=tonnes)
+
+
+_BLOCK = {"id": _text, "account": _text, "product": _text, "side": _side}
+_TERMS = {"price": _price, "tonnes": _tonnes}
+_ADDRESSEE = {"counterparty": _text, "to_group": _text}
+_ANSWER = {"id": _text, "account": _text}
+
 COMMANDS: dict[str, ScriptCommand] = {
     "product": ScriptCommand(_product, {"product": _name, "reference_price": _price}, {}),
     "account": ScriptCommand(_account, {"account": _name}, {"group": _name}),
@@ -322,6 +340,18 @@ COMMANDS: dict[str, ScriptCommand] = {
     "amend": ScriptCommand(
         _amend, {"id": _text, "account": _text, "price": _price, "tonnes": _tonnes}, {}
     ),
+    "block_enquiry": ScriptCommand(_block_enquiry, _BLOCK, _TERMS | _ADDRESSEE),
+    "block_offer": ScriptCommand(_block_offer, _BLOCK | _TERMS, _ADDRESSEE | {"enquiry": _text}),
+    "block_accept": ScriptCommand(
+        lambda market, values: market.block_accept(values["account"], values["id"]), _ANSWER, {}
+    ),
+    "block_reject": ScriptCommand(
+        lambda market, values: market.block_reject(values["account"], values["id"]), _ANSWER, {}
+    ),
+    "block_withdraw": ScriptCommand(
+        lambda market, values: market.block_withdraw(values["account"], values["id"]), _ANSWER, {}
+    ),
+    "block_counter": ScriptCommand(_block_counter, _ANSWER | _TERMS, {}),
     "state": ScriptCommand(lambda market, values: [market.state()], {}, {}),
 }
 

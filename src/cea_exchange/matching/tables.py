@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cea_exchange.domain.records import (
+    BLOCK_DTYPE,
     BOOK_CHANGE_DTYPE,
     CHECKPOINT_DTYPE,
     COMMAND_DTYPE,
@@ -75,6 +76,7 @@ _ENUMS: dict[np.dtype[np.void], Enums] = {
     DAY_CLOSED_DTYPE: {"kind": EventKind, "phase": Phase},
     CHECKPOINT_DTYPE: {"kind": EventKind, "phase": Phase},
     ORDER_DTYPE: {"side": Side},
+    BLOCK_DTYPE: {"side": Side},
     LEVEL_DTYPE: {},
     BOOK_CHANGE_DTYPE: {"kind": BookChangeKind, "side": Side},
     MARKET_DATA_DTYPE: {"kind": EventKind, "side": Side, "method": Method, "phase": Phase},

@@ -4,6 +4,7 @@ Records travel as they are in memory; everything else is MessagePack. What can't
 refused with one line: what was expected, what came, and where.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,9 +13,11 @@ import msgspec
 import numpy as np
 
 from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     MARKET_DATA_DTYPE,
+    BlockFlag,
     CommandKind,
     EventKind,
     OrderFlag,
@@ -25,6 +28,7 @@ from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
 FRAME_BYTES_MAX = 1 << 20
 REPLAY_COUNT_MAX = 5_000
+BLOCKS_COUNT_MAX = 500
 
 TAG_COMMANDS = b"C"
 TAG_MESSAGE = b"M"
@@ -95,6 +99,26 @@ class BookRequest(Request, tag="book"):
     product: Name
 
 
+class PartyRequest(Request, tag="party"):
+    """Say an account's or a group's index by its name, or an account's name by its index.
+
+    One of the three is given: block offers name their counterparty by index.
+    """
+
+    account: str | None = None
+    group: str | None = None
+    account_index: Annotated[int, msgspec.Meta(ge=0, le=ACCOUNT_NONE)] | None = None
+
+
+class BlocksRequest(Request, tag="blocks"):
+    """Say the open blocks that the account made or is asked in, from an id on.
+
+    At most BLOCKS_COUNT_MAX come; for more, ask again from above the last one's id.
+    """
+
+    first: Seq = msgspec.field(name="from", default=0)
+
+
 class SettlementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ask for a range of the settlement stream; a `log_id`, if given, must be the venue's."""
 
@@ -131,13 +155,16 @@ class SessionEnd(StrEnum):
     OPERATOR = "operator"
 
 
-_requests = msgspec.msgpack.Decoder(Logon | Logoff | Heartbeat | ReportReplay | BookRequest)
+_requests = msgspec.msgpack.Decoder(
+    Logon | Logoff | Heartbeat | ReportReplay | BookRequest | PartyRequest | BlocksRequest
+)
 _settlement_requests = msgspec.msgpack.Decoder(SettlementRequest)
 
 
 def request_decode(payload: bytes) -> Request:
     """Return what a client asks; FrameError if it is no known request."""
-    return _decode(_requests, payload, "a request (logon, logoff, heartbeat, replay, book)")
+    known = "logon, logoff, heartbeat, replay, book, party, blocks"
+    return _decode(_requests, payload, f"a request ({known})")
 
 
 def settlement_request_decode(payload: bytes) -> SettlementRequest:
@@ -181,34 +208,85 @@ def command_faults(records: np.ndarray) -> np.ndarray:
     kind = records["kind"]
     enters = kind == CommandKind.ENTER
     side = records["side"]
-    faults = (kind < CommandKind.ENTER) | (kind > CommandKind.AMEND)
+    faults = kind < CommandKind.ENTER
     faults |= records["reserved"] != 0
     faults |= (records["account_index"] != 0) | (records["operator_index"] != 0)
     faults |= enters & (side != Side.BUY) & (side != Side.SELL)
     faults |= records["tif"] > Tif.FOK
     faults |= (records["flags"] & ~np.uint8(OrderFlag.POST_ONLY)) != 0
     faults |= ~enters & ((side != 0) | (records["tif"] != 0) | (records["flags"] != 0))
+    blocks = kind > CommandKind.AMEND
+    if blocks.any():
+        faults[blocks] = _block_faults(records[blocks])
     return faults
+
+
+def _block_faults(records: np.ndarray) -> np.ndarray:
+    """Return, per record that is no listed command, whether it is malformed."""
+    kind, side, flags = records["kind"], records["side"], records["flags"]
+    enquiries = kind == CommandKind.BLOCK_ENQUIRY
+    entries = enquiries | (kind == CommandKind.BLOCK_OFFER)
+    addressed = flags & np.uint8(BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP)
+    faults = (kind > CommandKind.BLOCK_COUNTER) | (records["reserved"] != 0)
+    faults |= (records["account_index"] != 0) | (records["operator_index"] != 0)
+    faults |= records["tif"] != 0
+    faults |= entries & (side != Side.BUY) & (side != Side.SELL)
+    faults |= ~entries & ((side != 0) | (flags != 0))
+    faults |= addressed == BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
+    faults |= (flags != addressed) & (~enquiries | (flags >= BlockFlag.ENQUIRY))
+    most = np.where(addressed != 0, np.uint64(ACCOUNT_NONE), np.uint64(0))
+    faults |= entries & (records["pick_order_id"] > most)
+    faults |= enquiries & (records["order_id"] != 0)
+    for flag, name in ((BlockFlag.PRICE_OPEN, "price"), (BlockFlag.TONNES_OPEN, "tonnes")):
+        faults |= ((flags & np.uint8(flag)) != 0) & (records[name] != 0)
+    return faults
+
+
+_WITH_SIDE = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
+_ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
+_FLAGS_ALLOWED = {
+    CommandKind.ENTER: [0, 1],
+    CommandKind.BLOCK_ENQUIRY: [n for n in range(16) if n & _ADDRESSED != _ADDRESSED],
+    CommandKind.BLOCK_OFFER: [0, 1, 2],
+}
 
 
 def command_fault(record: np.void) -> FrameError:
     """Return what is wrong with one record that `command_faults` marks (without a place)."""
     kind = int(record["kind"])
     known = kind in list(CommandKind)
-    allowed = {
+    allowed: dict[str, Sequence[int]] = {
         "kind": [int(member) for member in CommandKind],
         "reserved": [0],
         "account_index": [0],
         "operator_index": [0],
-        "side": [1, 2] if kind == CommandKind.ENTER else [0],
+        "side": [1, 2] if kind in _WITH_SIDE else [0],
         "tif": [0, 1, 2] if kind == CommandKind.ENTER else [0],
-        "flags": [0, 1] if kind == CommandKind.ENTER else [0],
+        "flags": _FLAGS_ALLOWED.get(kind, [0]),
     }
+    if kind in _WITH_SIDE and kind != CommandKind.ENTER:
+        allowed |= _block_fields(record)
     for field, values in allowed.items():
         if int(record[field]) not in values and (known or field == "kind"):
-            expected = "one of " + ", ".join(map(str, values)) if len(values) > 1 else "0"
+            expected = "one of " + ", ".join(map(str, values[:16])) if len(values) > 1 else "0"
+            if isinstance(values, range):
+                expected = f"{values[0]} to {values[-1]}"
             return FrameError(expected=expected, came=str(int(record[field])), where=field)
     raise ValueError("the record has no fault")
+
+
+def _block_fields(record: np.void) -> dict[str, Sequence[int]]:
+    """Return what an enquiry or an offer may have in the fields that its flags speak of."""
+    flags = int(record["flags"])
+    allowed: dict[str, Sequence[int]] = {
+        "pick_order_id": range(ACCOUNT_NONE + 1) if flags & _ADDRESSED else [0]
+    }
+    if record["kind"] == CommandKind.BLOCK_ENQUIRY:
+        allowed["order_id"] = [0]
+    for flag, name in ((BlockFlag.PRICE_OPEN, "price"), (BlockFlag.TONNES_OPEN, "tonnes")):
+        if flags & flag:
+            allowed[name] = [0]
+    return allowed
 
 
 # -- Public and settlement streams ----------------------------------------------------------------

@@ -7,9 +7,11 @@ from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.sessions import Session
 from cea_exchange.venue.state_machine import VenueStateMachine
 
+_AMOUNTS = ("amount", "block_amount")
+
 
 def statistics(machine: VenueStateMachine) -> dict[str, Any]:
-    """Return each product's prices (fen) and listed totals of the day."""
+    """Return each product's prices (fen) and totals of the day, listed and block."""
     core = machine.core
     products = {}
     for index, name in enumerate(machine.product_names):
@@ -17,10 +19,10 @@ def statistics(machine: VenueStateMachine) -> dict[str, Any]:
         products[name] = {
             field: value if isinstance(value, bool) else int(value)
             for field, value in product.items()
-            if field != "amount"
+            if field not in _AMOUNTS
         }
-        # A day's amount may exceed the 64 bits that MessagePack has.
-        products[name]["amount"] = str(product["amount"])
+        # A day's amounts may exceed the 64 bits that MessagePack has.
+        products[name] |= {field: str(product[field]) for field in _AMOUNTS}
     return {"trading_date": int(core.trading_date), "products": products}
 
 

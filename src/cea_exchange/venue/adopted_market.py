@@ -44,7 +44,7 @@ def adopted_core(
         "priority_last": state.order_id,
         "order_count_max": core_class(rules).order_count_max,
         "products": [
-            [name_key(product.product), product.reference_price, weight, *8 * (0,)]
+            [name_key(product.product), product.reference_price, weight, *12 * (0,)]
             for product, weight in zip(state.products, composite_weights, strict=True)
         ],
         "accounts": [
@@ -61,6 +61,7 @@ def adopted_core(
             for account in state.accounts
         ],
         "orders": b"",
+        "blocks": b"",
     }
     return core_class.from_snapshot(rules, msgspec.msgpack.encode(snapshot))
 
@@ -70,5 +71,6 @@ def groups_of(groups: list[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for group in groups:
         if group:
-            found.setdefault(group, len(found))
+            # 0 is no group.
+            found.setdefault(group, len(found) + 1)
     return found

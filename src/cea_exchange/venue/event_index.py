@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cea_exchange._event_lists import BLOCK_BYTES, SETTLEMENT, EventLists
-from cea_exchange.domain.records import CommandKind, EventKind
+from cea_exchange.domain.records import BlockFlag, CommandKind, EventKind
 from cea_exchange.journal import EventStore, JournalError, Storage
 
 INDEX_FILE_NAME = "index.blocks"
@@ -137,18 +137,45 @@ def operator_keys(rows: np.ndarray) -> np.ndarray:
     return rows["account_index"].astype(np.uint64) << np.uint64(16) | rows["operator_index"]
 
 
+_ANSWERED_BY = {
+    CommandKind.ENTER: EventKind.ORDER_ACCEPTED,
+    CommandKind.CANCEL: EventKind.ORDER_CANCELED,
+    CommandKind.AMEND: EventKind.ORDER_AMENDED,
+    CommandKind.BLOCK_ENQUIRY: EventKind.BLOCK_ENQUIRED,
+    CommandKind.BLOCK_OFFER: EventKind.BLOCK_OFFERED,
+    CommandKind.BLOCK_ACCEPT: EventKind.TRADE,
+    CommandKind.BLOCK_REJECT: EventKind.BLOCK_REJECTED,
+    CommandKind.BLOCK_WITHDRAW: EventKind.BLOCK_WITHDRAWN,
+    CommandKind.BLOCK_COUNTER: EventKind.BLOCK_COUNTERED,
+}
+
+
 def is_same_command(command: np.void, acceptance: np.void) -> bool:
     """Say whether an acceptance answers exactly this command (not only one with its id)."""
-    match CommandKind(int(command["kind"])):
+    kind = CommandKind(int(command["kind"]))
+    fields: tuple[str, ...] = ()
+    target = command["order_id"] == acceptance["order_id"]
+    match kind:
         case CommandKind.ENTER:
-            kind = EventKind.ORDER_ACCEPTED
             fields = ("side", "tif", "flags", "product_index", "price", "tonnes")
             target = command["pick_order_id"] == acceptance["counter_order_id"]
-        case CommandKind.CANCEL:
-            kind, fields = EventKind.ORDER_CANCELED, ()
-            target = command["order_id"] == acceptance["order_id"]
-        case CommandKind.AMEND:
-            kind, fields = EventKind.ORDER_AMENDED, ("price", "tonnes")
-            target = command["order_id"] == acceptance["order_id"]
+        case CommandKind.AMEND | CommandKind.BLOCK_COUNTER:
+            fields = ("price", "tonnes")
+        case CommandKind.BLOCK_ENQUIRY | CommandKind.BLOCK_OFFER:
+            fields = ("side", "product_index", "price", "tonnes")
+            target = command["order_id"] == acceptance["counter_order_id"]
+            target &= _is_for_the_same(command, acceptance)
     same = all(command[field] == acceptance[field] for field in fields)
-    return bool(acceptance["kind"] == kind and target and same)
+    return bool(acceptance["kind"] == _ANSWERED_BY[kind] and target and same)
+
+
+def _is_for_the_same(command: np.void, acceptance: np.void) -> bool:
+    """Say whether a block was for the account or group that the command names."""
+    flags = int(command["flags"])
+    if flags != int(acceptance["flags"]) & ~int(BlockFlag.ENQUIRY):
+        return False
+    if flags & BlockFlag.TO_ACCOUNT:
+        return bool(command["pick_order_id"] == acceptance["counter_account_index"])
+    if flags & BlockFlag.TO_GROUP:
+        return bool(command["pick_order_id"] == acceptance["counter_client_order_id"])
+    return True

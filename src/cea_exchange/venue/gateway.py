@@ -49,6 +49,7 @@ REFUSED_IDS_MAX = 1_000
 CARRIED_PER_KEY_MAX = 64
 REPORTS_PER_FRAME_MAX = 1_000
 """So that the messages that wait for a session that does not read, which are counted, are small."""
+_WITH_PRODUCT = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 _FIRST_ROW, _AS_TAKER = np.zeros(1, np.int64), np.zeros(1, np.uint8)
 
 
@@ -255,7 +256,7 @@ class Gateway:
         cancellers = [holder.role == "canceller" for holder in holders]
         if not any(cancellers):
             return batch
-        refused = np.array(cancellers)[batch.owner] & (batch.records["kind"] != CommandKind.CANCEL)
+        refused = np.array(cancellers)[batch.owner] & ~is_cancel(batch.records)
         self._refuse_all(batch.keep(refused), "cancels only: a canceller's key", "key", answers)
         return batch.keep(~refused)
 
@@ -263,7 +264,7 @@ class Gateway:
         reason = self.cancels_only or self.cancels_only_for_lag
         if not reason:
             return batch
-        taken = batch.records["kind"] == CommandKind.CANCEL
+        taken = is_cancel(batch.records)
         expected = f"cancels only: {reason}"
         self._refuse_all(batch.keep(~taken), expected, "market", answers)
         return batch.keep(taken)
@@ -294,7 +295,7 @@ class Gateway:
             (self._key_throttle, keys, key_rate),
             (self._account_throttle, accounts, self._account_throttle.per_second),
         ):
-            cancels = batch.records["kind"] == CommandKind.CANCEL
+            cancels = is_cancel(batch.records)
             within = throttle.within(senders, batch.owner, cancels, now_s, per_second=rate)
             if within is not None:
                 self.throttled_count += int(np.count_nonzero(~within))
@@ -406,6 +407,18 @@ def _joined(answers: list[Answer]) -> list[Answer]:
     return joined
 
 
+def is_cancel(records: np.ndarray) -> np.ndarray:
+    """Return, per command, whether it only takes something back: never kept from anybody.
+
+    Notes
+    -----
+    Rules: CEA-ORD-06, CEA-BLK-03.
+    """
+    kind = records["kind"]
+    ends_a_block = (kind == CommandKind.BLOCK_WITHDRAW) | (kind == CommandKind.BLOCK_REJECT)
+    return (kind == CommandKind.CANCEL) | ends_a_block
+
+
 def gateway_rejects(
     records: np.ndarray, reason: Reason, machine: VenueStateMachine
 ) -> np.ndarray:
@@ -424,11 +437,12 @@ def gateway_rejects(
     ):
         events[field] = records[field]
     enters = records["kind"] == CommandKind.ENTER
+    has_product = np.isin(records["kind"], _WITH_PRODUCT)
     events["kind"] = EventKind.ORDER_REJECTED
     events["reason"] = reason
     events["command"] = records["kind"]
     events["order_id"][enters] = 0
-    events["product_index"] = np.where(enters, records["product_index"], PRODUCT_NONE)
+    events["product_index"] = np.where(has_product, records["product_index"], PRODUCT_NONE)
     events["counter_account_index"] = ACCOUNT_NONE
     events["trading_date"] = machine.core.trading_date
     events["phase"] = machine.core.phase

@@ -18,14 +18,17 @@ from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     TAG_MESSAGE,
     TAG_REPORTS,
+    BlocksRequest,
     BookRequest,
     FrameError,
     Heartbeat,
     Logoff,
     Logon,
+    PartyRequest,
     ReportReplay,
     SessionEnd,
 )
+from cea_exchange.venue.block_views import blocks, party
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
 from cea_exchange.venue.gateway import REPORTS_PER_FRAME_MAX, Answer, Asked, Gateway, Message
@@ -49,7 +52,7 @@ LOOKS_PER_WATCH_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
 _PHASE_CHANGED = bytes([EventKind.PHASE_CHANGED])
-_PRODUCT_FIELDS = ("reference_price", "band_low", "band_high")
+_PRODUCT_FIELDS = ("reference_price", "band_low", "band_high", "block_band_low", "block_band_high")
 
 log = structlog.get_logger("venue")
 
@@ -272,6 +275,10 @@ class OrderEntry:
                     self._send(self.gateway.refuse(message, error))
                     return
                 told = book(self._machine, index)
+            case PartyRequest() as request:
+                told = party(self._machine, request)
+            case BlocksRequest(first=first):
+                told = blocks(self._machine, session.holder.account_index, first)
         self._tell(message.routing_id, told)
 
     def _logon(self, message: Message, report_seq: int | None) -> None:

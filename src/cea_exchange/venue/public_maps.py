@@ -91,9 +91,13 @@ def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
         "band_high": band.band_high,
         **{field: int(product[field]) or None for field in ("open", "high", "low", "last")},
         "close": close,
-        # The core keeps no sums of the other two methods.
-        "volume": {"listed": volume, "block": 0, "bidding": 0},
-        "amount": {"listed": cash_format(amount), "block": "0.00", "bidding": "0.00"},
+        # The core keeps no sums of biddings.
+        "volume": {"listed": volume, "block": int(product["block_volume"]), "bidding": 0},
+        "amount": {
+            "listed": cash_format(amount),
+            "block": cash_format(int(product["block_amount"])),
+            "bidding": "0.00",
+        },
     }
 
 
@@ -153,6 +157,7 @@ def bulletin(machine: VenueStateMachine, events: np.ndarray) -> dict[str, Any]:
             )
             for method in methods
         }
+        told["volume_intra_group"] = int(row["volume_intra_group"])
         products.append(told)
     return {
         "date": int(closed["trading_date"][0]),

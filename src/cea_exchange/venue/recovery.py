@@ -172,8 +172,8 @@ def snapshot_check(
     found = snapshot.header
     for what, expected, came in (
         ("log_id", header.log_id, found.log_id),
-        ("profile hash", identity.profile_hash, found.identity.profile_hash),
         ("schema", identity.schema_version, found.identity.schema_version),
+        ("profile hash", identity.profile_hash, found.identity.profile_hash),
     ):
         if expected != came:
             raise ValueError(f"{what} {expected} was expected, the snapshot's is {came}")
@@ -289,8 +289,9 @@ def identity_check(place: str, header: SegmentHeader, expected: Identity) -> Non
     """Refuse a segment that was written under another profile or schema than this program's."""
     found = header.identity
     for what, ours, theirs in (
-        ("profile hash", expected.profile_hash, found.profile_hash),
+        # First, for the profiles of another schema are others too.
         ("schema", expected.schema_version, found.schema_version),
+        ("profile hash", expected.profile_hash, found.profile_hash),
     ):
         if ours != theirs:
             raise JournalError(

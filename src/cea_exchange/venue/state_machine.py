@@ -200,7 +200,7 @@ class VenueStateMachine:
         machine._products = {name: index for index, name in enumerate(machine.product_names)}
         machine._accounts = {name: index for index, name in enumerate(machine.account_names)}
         for group in filter(None, machine.account_groups):
-            machine._groups.setdefault(group, len(machine._groups))
+            machine._groups.setdefault(group, len(machine._groups) + 1)
         return machine
 
     # -- Names --------------------------------------------------------------------------------
@@ -212,6 +212,10 @@ class VenueStateMachine:
     def account_index(self, name: str) -> int:
         """Return an account's index; `ACCOUNT_NONE` if there is none of that name."""
         return self._accounts.get(name, ACCOUNT_NONE)
+
+    def group_index(self, name: str) -> int:
+        """Return a group's index; `ACCOUNT_NONE` if no account is of one of that name."""
+        return self._groups.get(name, ACCOUNT_NONE)
 
     def report_base(self, account_index: int) -> int:
         """Return up to which number an account's reports are another life's."""
@@ -353,7 +357,9 @@ class VenueStateMachine:
         self.product_names.append(act.product)
 
     def _account_declared(self, act: control.AccountDeclared) -> None:
-        group_index = self._groups.setdefault(act.group, len(self._groups)) if act.group else 0
+        group_index = 0
+        if act.group:
+            group_index = self._groups.setdefault(act.group, len(self._groups) + 1)
         index = self.core.account_declare(name_key(act.account), group_index)
         self._accounts[act.account] = index
         self.account_names.append(act.account)

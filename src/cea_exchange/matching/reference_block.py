@@ -1,0 +1,593 @@
+"""Block trading of a `ReferenceMarket`: enquiries, offers and their negotiation.
+
+    enquiry (locks nothing)  <-  offer -> counter -> counter ... -> accept: one trade
+                                   |         |                   -> reject, withdraw, lapse
+
+An offer locks what it would deliver. What a counter-offer leaves of the other side's lock depends
+on what was said before, so a block keeps its locks, and they are part of the market's state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from sortedcontainers import SortedDict
+
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    BLOCK_DTYPE,
+    BlockFlag,
+    CommandKind,
+    EventKind,
+    Method,
+    Operation,
+    Phase,
+    Reason,
+    Side,
+)
+from cea_exchange.matching.reference_book import opposite
+from cea_exchange.matching.reference_funds import Need
+
+if TYPE_CHECKING:
+    from cea_exchange.matching.reference import Command, ReferenceMarket
+
+ENTRIES = (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
+ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
+COMMAND_FLAGS = ADDRESSED | BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN
+TOLD_FLAGS = COMMAND_FLAGS | BlockFlag.ENQUIRY | BlockFlag.COUNTERED
+"""What events repeat of a block's flags."""
+
+
+@dataclass(slots=True)
+class Block:
+    """An open offer or enquiry; the fields are those of BLOCK_DTYPE, in its order."""
+
+    block_id: int
+    enquiry_id: int
+    client_order_id: int
+    price: int
+    tonnes: int
+    cash_locked: int
+    tonnes_bid: int
+    tonnes_locked: int
+    account_index: int
+    counterparty_index: int
+    product_index: int
+    side: int
+    flags: int
+    reserved: int = 0
+
+    @property
+    def is_enquiry(self) -> bool:
+        """It asks for offers."""
+        return bool(self.flags & BlockFlag.ENQUIRY)
+
+    @property
+    def other_party(self) -> int:
+        """The account it is directed at, ACCOUNT_NONE if it is open or for a group."""
+        return self.counterparty_index if self.flags & BlockFlag.TO_ACCOUNT else ACCOUNT_NONE
+
+    @property
+    def owners(self) -> tuple[int, ...]:
+        """Who may withdraw it: who offered, and who has countered."""
+        has_countered = self.flags & BlockFlag.COUNTERED
+        return (self.account_index, *([self.other_party] if has_countered else []))
+
+    @property
+    def speaker(self) -> int:
+        """Whose terms are on the table."""
+        by_counterparty = self.flags & BlockFlag.BY_COUNTERPARTY
+        return self.counterparty_index if by_counterparty else self.account_index
+
+    def side_of(self, account_index: int) -> Side:
+        """What an account would do in it."""
+        side = Side(self.side)
+        return side if account_index == self.account_index else opposite(side)
+
+    def party(self, side: Side) -> int:
+        """Who buys or sells in a directed one."""
+        return self.account_index if side == self.side else self.other_party
+
+
+class Locks(NamedTuple):
+    """What the two sides of a block have locked."""
+
+    cash: int = 0
+    """fen, of who buys"""
+    tonnes_bid: int = 0
+    """what that counts for in the buyer's holding limit"""
+    tonnes: int = 0
+    """of who sells"""
+
+
+class ReferenceBlocks:
+    """The open blocks of a market, by id, and what may be done with them."""
+
+    def __init__(self, market: ReferenceMarket) -> None:
+        self._market = market
+        self.open: SortedDict[int, Block] = SortedDict()
+
+    def tonnes_bid(self, account_index: int, product_index: int) -> int:
+        """What an account's locked purchases come to, for its holding limit."""
+        return sum(
+            block.tonnes_bid
+            for block in self.open.values()
+            if block.product_index == product_index
+            and block.tonnes_bid
+            and block.party(Side.BUY) == account_index
+        )
+
+    # -- Refusals ----------------------------------------------------------------------------------
+
+    def refusal(self, command: Command) -> Reason:
+        """The first reason against a block command; NONE if it will be carried out."""
+        if command.kind in ENTRIES:
+            return self._entry_refusal(command)
+        return self._answer_refusal(command)
+
+    def found(self, command: Command) -> Block | None:
+        """The block that an answer names: offers only, but an enquiry may be withdrawn."""
+        block = self.open.get(command.order_id)
+        if block and block.is_enquiry and command.kind != CommandKind.BLOCK_WITHDRAW:
+            return None
+        return block
+
+    def _entry_refusal(self, command: Command) -> Reason:
+        """What stands against an enquiry or an offer.
+
+        Notes
+        -----
+        Rules: CEA-BLK-01 (size), CEA-BLK-02 (band), CEA-BLK-03 (session), CEA-BLK-05 (locks),
+        CEA-BLK-07 (enquiries), CEA-ORD-10 (precedence).
+        """
+        market = self._market
+        if command.product_index >= len(market._products):
+            return Reason.PRODUCT_UNKNOWN
+        if not market._operator_known(command) or not self._addressee_known(command):
+            return Reason.ACCOUNT_UNKNOWN
+        enquiry = None
+        if command.order_id:
+            enquiry = self.open.get(command.order_id)
+            if enquiry is None or not enquiry.is_enquiry:
+                return Reason.BLOCK_UNKNOWN
+        block = self._block_of(command)
+        refusal = market._sender_refusal(command) or self._session_refusal(block)
+        if refusal:
+            return refusal
+        if block.other_party == block.account_index:
+            return Reason.COUNTERPARTY_MISMATCH
+        if enquiry and not self._answers(block, enquiry):
+            return Reason.COUNTERPARTY_MISMATCH
+        refusal = self._terms_refusal(block)
+        if not refusal and not block.is_enquiry:
+            refusal = self._cover_refusal(block, block.account_index)
+        if not refusal and len(self.open) >= market.order_count_max:
+            return Reason.CAPACITY
+        return refusal
+
+    def _answer_refusal(self, command: Command) -> Reason:
+        """What stands against an answer to a block, or its withdrawal.
+
+        Notes
+        -----
+        Rules: CEA-BLK-03 (session), CEA-BLK-04 (who may), CEA-BLK-06 (counters), CEA-DAY-05.
+        """
+        market = self._market
+        if not market._operator_known(command):
+            return Reason.ACCOUNT_UNKNOWN
+        block = self.found(command)
+        if block is None:
+            return Reason.BLOCK_UNKNOWN
+        refusal = market._sender_refusal(command)
+        if refusal:
+            return refusal
+        if command.kind in (CommandKind.BLOCK_REJECT, CommandKind.BLOCK_WITHDRAW):
+            if market.phase == Phase.CLOSED:
+                return Reason.PHASE_CLOSED
+        elif refusal := self._session_refusal(block):
+            return refusal
+        if not self._may_act(command, block):
+            return Reason.COUNTERPARTY_MISMATCH
+        if command.kind == CommandKind.BLOCK_COUNTER:
+            wanted = _with_terms(block, command)
+            return self._terms_refusal(wanted) or self._cover_refusal(
+                wanted, command.account_index
+            )
+        if command.kind == CommandKind.BLOCK_ACCEPT:
+            return self._cover_refusal(block, command.account_index)
+        return Reason.NONE
+
+    def _addressee_known(self, command: Command) -> bool:
+        accounts = self._market._accounts
+        if command.flags & BlockFlag.TO_ACCOUNT:
+            return command.pick_order_id < len(accounts)
+        if command.flags & BlockFlag.TO_GROUP:
+            # 0 is no group.
+            groups = {account.group_index for account in accounts} - {0}
+            return command.pick_order_id in groups
+        return True
+
+    def _session_refusal(self, block: Block) -> Reason:
+        market = self._market
+        if market.market_halted or market.phase != Phase.LISTED_AND_BLOCK:
+            return Reason.PHASE_CLOSED
+        halted = market._products[block.product_index].halted
+        return Reason.PRODUCT_HALTED if halted else Reason.NONE
+
+    def _may_act(self, command: Command, block: Block) -> bool:
+        account_index = command.account_index
+        if command.kind == CommandKind.BLOCK_WITHDRAW:
+            return account_index in block.owners
+        if block.flags & BlockFlag.TO_ACCOUNT:
+            parties = (block.account_index, block.other_party)
+            return account_index in parties and account_index != block.speaker
+        return (
+            command.kind == CommandKind.BLOCK_ACCEPT
+            and account_index != block.account_index
+            and self._is_for(block, account_index)
+        )
+
+    def _is_for(self, block: Block, account_index: int) -> bool:
+        """Whether an account is one of those that a block addresses."""
+        if block.flags & BlockFlag.TO_ACCOUNT:
+            return account_index == block.counterparty_index
+        if block.flags & BlockFlag.TO_GROUP:
+            group_index = self._market._accounts[account_index].group_index
+            return group_index == block.counterparty_index
+        return True
+
+    def _answers(self, block: Block, enquiry: Block) -> bool:
+        """Whether an offer is what an enquiry asks for, from one of those it asks.
+
+        Notes
+        -----
+        Rules: CEA-BLK-07.
+        """
+        return (
+            self._is_for(enquiry, block.account_index)
+            and block.other_party == enquiry.account_index
+            and block.product_index == enquiry.product_index
+            and block.side == opposite(Side(enquiry.side))
+        )
+
+    def _terms_refusal(self, block: Block) -> Reason:
+        """The first reason against tonnes and price, as far as they are named."""
+        market = self._market
+        tonnes_named = not block.flags & BlockFlag.TONNES_OPEN
+        if tonnes_named and block.tonnes <= 0:
+            return Reason.TONNES_NOT_POSITIVE
+        if market._amount_too_large(block.price, block.price * block.tonnes):
+            return Reason.AMOUNT_TOO_LARGE
+        if tonnes_named and block.tonnes < market.rules.block_tonnes_min:
+            return Reason.BLOCK_TONNES_TOO_SMALL
+        low, high = market._band(
+            market._products[block.product_index], market.rules.block_band_bp
+        )
+        if not block.flags & BlockFlag.PRICE_OPEN and not low <= block.price <= high:
+            return Reason.PRICE_OUT_OF_BAND
+        return Reason.NONE
+
+    def _cover_refusal(self, block: Block, account_index: int) -> Reason:
+        """Whether an account has what it would deliver; its own lock in the block is free.
+
+        Notes
+        -----
+        Rules: CEA-BLK-05.
+        """
+        market, side = self._market, block.side_of(account_index)
+        freed = tonnes_freed = 0
+        if account_index in (block.account_index, block.other_party):
+            freed = block.cash_locked if side == Side.BUY else block.tonnes_locked
+            tonnes_freed = block.tonnes_bid if side == Side.BUY else 0
+        locks = self._locks_of(block, side)
+        lock = locks.cash if side == Side.BUY else locks.tonnes
+        need = Need(account_index, block.product_index, side, block.tonnes, lock)
+        bid = market._tonnes_bid(account_index, block.product_index) - tonnes_freed
+        return market._funds.cover_refusal(need, freed, bid)
+
+    def _locks_of(self, block: Block, side: Side) -> Locks:
+        """What a side must lock to deliver at the terms of a block.
+
+        Notes
+        -----
+        Rules: CEA-BLK-05.
+        """
+        if not self._market.rules.holdings_checked:
+            return Locks()
+        if side == Side.SELL:
+            return Locks(tonnes=block.tonnes)
+        amount = block.price * block.tonnes
+        return Locks(amount + self._market._funds.buy_fee(amount), block.tonnes)
+
+    def locks_fit(self, block: Block) -> bool:
+        """Say if who spoke last has locked all that the terms ask, and the other no more.
+
+        Notes
+        -----
+        Rules: CEA-BLK-05, CEA-BLK-06, CEA-BLK-07.
+        """
+        present = Locks(block.cash_locked, block.tonnes_bid, block.tonnes_locked)
+        if block.is_enquiry:
+            return present == Locks()
+        spoken = block.side_of(block.speaker)
+        asked, others = self._locks_of(block, spoken), self._locks_of(block, opposite(spoken))
+        most = map(sum, zip(asked, others, strict=True))
+        ranges = zip(asked, present, most, strict=True)
+        return all(low <= locked <= high for low, locked, high in ranges)
+
+    # -- Carrying out ------------------------------------------------------------------------------
+
+    def carry_out(self, command: Command) -> None:
+        """Do what a command that is not refused asks for."""
+        if command.kind in ENTRIES:
+            self._enter(command)
+            return
+        block = self.open[command.order_id]
+        if command.kind == CommandKind.BLOCK_COUNTER:
+            self._counter(command, block)
+        elif command.kind == CommandKind.BLOCK_ACCEPT:
+            self._accept(command, block)
+        else:
+            self._take_off(block)
+            withdraws = command.kind == CommandKind.BLOCK_WITHDRAW
+            self._emit(
+                EventKind.BLOCK_WITHDRAWN if withdraws else EventKind.BLOCK_REJECTED,
+                block,
+                command.account_index,
+                reason=Reason.REQUESTED if withdraws else Reason.NONE,
+                client_order_id=command.client_order_id,
+                operator_index=command.operator_index,
+            )
+
+    def refuse(self, command: Command, reason: Reason) -> None:
+        """Say why a command changes nothing."""
+        terms = {"product_index": command.product_index, "order_id": command.order_id}
+        if command.kind in ENTRIES:
+            terms |= {"side": command.side, "flags": command.flags}
+        elif block := self.found(command):
+            terms["product_index"] = block.product_index
+        self._market._emit(
+            EventKind.ORDER_REJECTED,
+            reason=reason,
+            command=Operation(command.kind),
+            account_index=command.account_index,
+            operator_index=command.operator_index,
+            client_order_id=command.client_order_id,
+            price=command.price,
+            tonnes=command.tonnes,
+            **terms,
+        )
+
+    def _enter(self, command: Command) -> None:
+        block = self._block_of(command)
+        self._market.order_id_last += 1
+        block.block_id = self._market.order_id_last
+        self.open[block.block_id] = block
+        if not block.is_enquiry:
+            self._locks_set(block, self._locks_of(block, Side(block.side)))
+        self._emit(
+            EventKind.BLOCK_ENQUIRED if block.is_enquiry else EventKind.BLOCK_OFFERED,
+            block,
+            block.account_index,
+            tonnes_open=0 if block.is_enquiry else block.tonnes,
+            operator_index=command.operator_index,
+        )
+
+    def _counter(self, command: Command, block: Block) -> None:
+        """Put other terms on the table.
+
+        Notes
+        -----
+        Rules: CEA-BLK-06.
+        """
+        block.price, block.tonnes = command.price, command.tonnes
+        block.client_order_id = command.client_order_id
+        side = block.side_of(command.account_index)
+        own, others = self._locks_of(block, side), self._locks_of(block, opposite(side))
+        present = Locks(block.cash_locked, block.tonnes_bid, block.tonnes_locked)
+        lowered = map(min, others, present)
+        self._locks_set(block, Locks(*map(sum, zip(own, lowered, strict=True))))
+        if command.account_index == block.account_index:
+            block.flags &= ~BlockFlag.BY_COUNTERPARTY
+        else:
+            block.flags |= BlockFlag.BY_COUNTERPARTY | BlockFlag.COUNTERED
+        self._emit(
+            EventKind.BLOCK_COUNTERED,
+            block,
+            command.account_index,
+            tonnes_open=block.tonnes,
+            operator_index=command.operator_index,
+        )
+
+    def _accept(self, command: Command, block: Block) -> None:
+        """Trade at the terms on the table.
+
+        Notes
+        -----
+        Rules: CEA-BLK-04, CEA-BLK-08 (statistics), CEA-BLK-09 (one group).
+        """
+        market = self._market
+        self._take_off(block)
+        taker, maker = command.account_index, block.speaker
+        side = block.side_of(taker)
+        buyer, seller = (taker, maker) if side == Side.BUY else (maker, taker)
+        buy_fee, sell_fee = market._funds.deliver(
+            buyer, seller, block.product_index, block.price, block.tonnes
+        )
+        is_intra_group = market._is_intra_group(taker, maker)
+        market._products[block.product_index].block_count(
+            block.price * block.tonnes, block.tonnes, is_intra_group
+        )
+        market.trade_id += 1
+        flags = block.flags & TOLD_FLAGS
+        market._emit(
+            EventKind.TRADE,
+            side=side,
+            method=Method.BLOCK,
+            product_index=block.product_index,
+            operator_index=command.operator_index,
+            account_index=taker,
+            counter_account_index=maker,
+            order_id=block.block_id,
+            counter_order_id=block.block_id,
+            price=block.price,
+            tonnes=block.tonnes,
+            client_order_id=command.client_order_id,
+            counter_client_order_id=block.client_order_id,
+            trade_id=market.trade_id,
+            cash=block.price * block.tonnes,
+            buy_fee=buy_fee,
+            sell_fee=sell_fee,
+            flags=flags | BlockFlag.INTRA_GROUP if is_intra_group else flags,
+        )
+
+    def withdraw_all_of(self, account_index: int) -> None:
+        """End what a suspended account has offered, asked or countered, oldest first.
+
+        Notes
+        -----
+        Rules: CEA-DAY-06.
+        """
+        for block in list(self.open.values()):
+            if account_index in block.owners:
+                self._take_off(block)
+                self._emit(
+                    EventKind.BLOCK_WITHDRAWN, block, account_index, reason=Reason.SUSPENDED
+                )
+
+    def lapse(self) -> None:
+        """End all that is open, oldest first: the day is over.
+
+        Notes
+        -----
+        Rules: CEA-BLK-10.
+        """
+        for block in list(self.open.values()):
+            self._take_off(block)
+            self._emit(EventKind.BLOCK_LAPSED, block, block.account_index)
+
+    # -- Locks and events --------------------------------------------------------------------------
+
+    def _take_off(self, block: Block) -> None:
+        """Return the locks; the terms stay on the record of who ends it."""
+        self._locks_set(block, Locks())
+        del self.open[block.block_id]
+
+    def _locks_set(self, block: Block, locks: Locks) -> None:
+        """Lock this much for its two sides, instead of what is locked now."""
+        accounts = self._market._accounts
+        if locks.cash != block.cash_locked:
+            buyer = accounts[block.party(Side.BUY)]
+            buyer.cash_locked += locks.cash - block.cash_locked
+        if locks.tonnes != block.tonnes_locked:
+            seller = accounts[block.party(Side.SELL)]
+            seller.holding(block.product_index).locked += locks.tonnes - block.tonnes_locked
+        block.cash_locked, block.tonnes_bid, block.tonnes_locked = locks
+
+    def _emit(self, kind: EventKind, block: Block, actor: int, **fields: int) -> None:
+        """Emit an event about a block; `actor` acts in it, or has offered it."""
+        by_counterparty = 0 if actor == block.account_index else BlockFlag.BY_COUNTERPARTY
+        is_to_group = block.flags & BlockFlag.TO_GROUP
+        of_block = {
+            "side": block.side,
+            "product_index": block.product_index,
+            "account_index": actor,
+            "counter_account_index": block.account_index if by_counterparty else block.other_party,
+            "order_id": block.block_id,
+            "counter_order_id": block.enquiry_id,
+            "price": block.price,
+            "tonnes": block.tonnes,
+            "client_order_id": block.client_order_id,
+            "counter_client_order_id": block.counterparty_index if is_to_group else 0,
+            "flags": block.flags & TOLD_FLAGS | by_counterparty,
+        }
+        self._market._emit(kind, **(of_block | fields))
+
+    @staticmethod
+    def _block_of(command: Command) -> Block:
+        """What an enquiry or an offer asks for; it has no id and no lock yet."""
+        is_enquiry = command.kind == CommandKind.BLOCK_ENQUIRY
+        return Block(
+            block_id=0,
+            enquiry_id=command.order_id,
+            client_order_id=command.client_order_id,
+            price=command.price,
+            tonnes=command.tonnes,
+            cash_locked=0,
+            tonnes_bid=0,
+            tonnes_locked=0,
+            account_index=command.account_index,
+            counterparty_index=command.pick_order_id,
+            product_index=command.product_index,
+            side=command.side,
+            flags=command.flags | (BlockFlag.ENQUIRY if is_enquiry else 0),
+        )
+
+    # -- Snapshots ---------------------------------------------------------------------------------
+
+    def to_bytes(self) -> bytes:
+        """All open blocks as BLOCK_DTYPE records, by id."""
+        rows = [tuple(int(word) for word in astuple(block)) for block in self.open.values()]
+        return np.array(rows, BLOCK_DTYPE).tobytes()
+
+    def fill(self, data: bytes, id_last: int) -> None:
+        """Put the blocks of a snapshot in place, with their locks.
+
+        Parameters
+        ----------
+        data : bytes
+            What `to_bytes` gave.
+        id_last : int
+            The last id that was given out.
+
+        Raises
+        ------
+        ValueError
+            If these are no records, or a block no market could have.
+        """
+        accounts = self._market._accounts
+        if not isinstance(data, bytes) or len(data) % BLOCK_DTYPE.itemsize:
+            raise ValueError(f"blocks must be records of {BLOCK_DTYPE.itemsize} bytes")
+        before = 0
+        for row in np.frombuffer(data, BLOCK_DTYPE).tolist():
+            block = Block(*row)
+            if not before < block.block_id <= id_last or not self._is_possible(block):
+                raise ValueError(f"blocks: {block.block_id} is no block of this market")
+            before = block.block_id
+            self.open[block.block_id] = block
+            if block.cash_locked:
+                accounts[block.party(Side.BUY)].cash_locked += block.cash_locked
+            if block.tonnes_locked:
+                holding = accounts[block.party(Side.SELL)].holding(block.product_index)
+                holding.locked += block.tonnes_locked
+
+    def _is_possible(self, block: Block) -> bool:
+        """Whether a market with these accounts and products could have a block."""
+        account_count = len(self._market._accounts)
+        locks = Locks(block.cash_locked, block.tonnes_bid, block.tonnes_locked)
+        if (
+            block.account_index >= account_count
+            or block.product_index >= len(self._market._products)
+            or block.side not in list(Side)
+            or block.reserved
+            or min(block.price, block.tonnes, *locks) < 0
+            or self._market._amount_too_large(block.price, block.price * block.tonnes)
+            or not self.locks_fit(block)
+            or block.flags & ADDRESSED == ADDRESSED
+        ):
+            return False
+        if block.flags & BlockFlag.TO_ACCOUNT:
+            return block.counterparty_index < account_count
+        # Nobody but a counterparty counters or locks.
+        counters = block.flags & (BlockFlag.COUNTERED | BlockFlag.BY_COUNTERPARTY)
+        others = locks.tonnes if block.side == Side.BUY else locks.cash or locks.tonnes_bid
+        return not counters and not others
+
+
+def _with_terms(block: Block, command: Command) -> Block:
+    """The block with the terms that a counter-offer puts on the table."""
+    wanted = Block(*astuple(block))
+    wanted.price, wanted.tonnes = command.price, command.tonnes
+    return wanted
