@@ -33,6 +33,7 @@ COMPILED = {
     "_replay": LAYOUTS | INLINE | EDGE | BOOK,
     "_reports": LAYOUTS,
     "_intake": LAYOUTS | {"cea_exchange._block"},
+    "_award": LAYOUTS | INLINE | EDGE,
     "_event_lists": LAYOUTS | EDGE | {"cea_exchange._accounts"},
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | {"cea_exchange._accounts"},
