@@ -1,0 +1,432 @@
+"""The bulletin after the close: what the exchange publishes of a trading day, from its events.
+
+    builder = BulletinBuilder(profile)
+    builder.declare("CEA23", 9749)               # fen; products in order of their index
+    for bulletin in builder.take_records(rows):  # or take(events): rows of EVENT_DTYPE, or named
+        print(bulletin_text(bulletin))           # cea_exchange.domain.bulletin_forms
+
+A builder goes on from day to day: it carries the closes, the sums of the year and those since the
+market began. Where it begins later than the market did, the last bulletin before says what to
+carry on from. Prices are fen per tonne, amounts fen.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any, Self
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
+from cea_exchange.domain.units import cash_parse, price_parse
+
+_KINDS_BUT_TRADES = (
+    EventKind.DAY_OPENED,
+    EventKind.REFERENCE_PRICE_CHANGED,
+    EventKind.DAY_CLOSED,
+    EventKind.COMPOSITE_CLOSED,
+)
+
+
+class Traded(Struct, frozen=True):
+    """Tonnes, and fen, traded."""
+
+    volume: int = 0
+    amount: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """Return both together."""
+        return type(self)(self.volume + other.volume, self.amount + other.amount)
+
+
+class ByMethod(Struct, frozen=True):
+    """What was traded in each of the three ways."""
+
+    listed: Traded = Traded()
+    block: Traded = Traded()
+    bidding: Traded = Traded()
+
+    def __add__(self, other: Self) -> Self:
+        """Return both together, method by method."""
+        return type(self)(*(self.of(method) + other.of(method) for method in Method))
+
+    def of(self, method: Method) -> Traded:
+        """Return one method's."""
+        return getattr(self, method.name.lower())
+
+    @property
+    def total(self) -> Traded:
+        """Return all methods' together."""
+        return self.listed + self.block + self.bidding
+
+
+class Quote(Struct, frozen=True, kw_only=True):
+    """A product's day, or the composite's; prices in fen per tonne.
+
+    Attributes
+    ----------
+    code
+        The product's name; of the composite `COM` and the profile's name.
+    open, close, last_close
+        `last_close` is the close before, or the reference price set instead of it.
+    high, low
+        None without a listed trade.
+    day, year, total
+        Traded on the day, since 1 January, and since the market began; of the composite by all
+        products together, those included that are not traded any more.
+    volume_intra_group
+        Tonnes of the day's block volume that changed hands between accounts of one group.
+    """
+
+    code: str
+    open: int
+    high: int | None
+    low: int | None
+    close: int
+    last_close: int
+    day: ByMethod
+    year: ByMethod
+    total: ByMethod
+    volume_intra_group: int = 0
+
+    @property
+    def change(self) -> int:
+        """Return the close less the last one, in fen per tonne."""
+        return self.close - self.last_close
+
+    @property
+    def change_rate(self) -> int:
+        """Return the change in hundredths of a percent of the last close, half up by size."""
+        size = (20_000 * abs(self.change) + self.last_close) // (2 * self.last_close)
+        return size if self.change >= 0 else -size
+
+
+class Bulletin(Struct, frozen=True, kw_only=True):
+    """A trading day as the exchange publishes it.
+
+    Attributes
+    ----------
+    market
+        The profile's name.
+    trading_date
+        yyyymmdd.
+    composite, products
+        Products in order of their declaration.
+    """
+
+    market: str
+    trading_date: int
+    composite: Quote
+    products: tuple[Quote, ...]
+
+    def quote(self, code: str) -> Quote:
+        """Return a product's quote, or the composite's; KeyError if it has none that day."""
+        for each in (self.composite, *self.products):
+            if each.code == code:
+                return each
+        raise KeyError(code)
+
+
+def composite_code(market: str) -> str:
+    """Return the code of a market's composite quote, `COMCEA` for `cea`."""
+    return f"COM{market.upper()}"
+
+
+class _Product:
+    """What a builder carries of a product."""
+
+    def __init__(self, name: str, reference_price: int, year: ByMethod, total: ByMethod) -> None:
+        self.name = name
+        self.reference_price = reference_price
+        self.year = year
+        self.total = total
+
+
+class _CompositePath:
+    """The composite after every listed trade of a day, of which the extremes are kept.
+
+    Notes
+    -----
+    Rules: CEA-INF-02.
+    """
+
+    def __init__(self, weights: list[int], prices: list[int]) -> None:
+        self.high: int | None = None
+        self.low: int | None = None
+        self._weights = np.array(weights, np.int64)
+        self._lasts = list(prices)
+
+    def weigh(self, weights: list[int], prices: list[int]) -> None:
+        """Go on with more products; those that are new come with a price."""
+        self._weights = np.array(weights, np.int64)
+        self._lasts += prices[len(self._lasts) :]
+
+    def take(self, indexes: np.ndarray, prices: np.ndarray) -> None:
+        """Take in listed trades in their order: which product, at what price."""
+        numerator = sum(int(w) * last for w, last in zip(self._weights, self._lasts, strict=True))
+        steps = np.zeros(len(prices), np.int64)
+        for index in np.unique(indexes).tolist():
+            at = np.flatnonzero(indexes == index)
+            of_product = prices[at].astype(np.int64)
+            before = np.concatenate(([self._lasts[index]], of_product[:-1]))
+            steps[at] = self._weights[index] * (of_product - before)
+            self._lasts[index] = int(of_product[-1])
+        path = (numerator + np.cumsum(steps))[self._weights[indexes] > 0]
+        if not len(path):
+            return
+        weight = int(self._weights.sum())
+        high, low = (_half_up(int(end), weight) for end in (path.max(), path.min()))
+        self.high = high if self.high is None else max(self.high, high)
+        self.low = low if self.low is None else min(self.low, low)
+
+
+class BulletinBuilder:
+    """Makes a market's bulletins of its events, which it is given in their order.
+
+    Parameters
+    ----------
+    profile : Profile
+        The market's: its name, and the composite's weights.
+    after : Bulletin, optional
+        The last bulletin before: its sums are carried on, and so is the composite's close.
+
+    Notes
+    -----
+    Give it all events of a day, from its opening on: of the trades it needs the order of the listed
+    prices, for the composite's high and low, and takes all else from what the market itself sums up
+    at the close. A trade that is busted after its day's close stays in what was published.
+
+    Rules: CEA-INF-01 (the bulletin), CEA-INF-02 (the composite's four prices).
+    """
+
+    def __init__(self, profile: Profile, *, after: Bulletin | None = None) -> None:
+        self._profile = profile
+        self._products: list[_Product] = []
+        self._indexes: dict[str, int] = {}
+        self._before = {} if after is None else {each.code: each for each in after.products}
+        self._last_date = 0 if after is None else after.trading_date
+        self._composite_close = None if after is None else after.composite.close
+        self._year = ByMethod() if after is None else after.composite.year
+        self._total = ByMethod() if after is None else after.composite.total
+        self._date = 0
+        self._path: _CompositePath | None = None
+        self._quotes: list[Quote] = []
+
+    @property
+    def product_names(self) -> list[str]:
+        """The declared products, by index."""
+        return [product.name for product in self._products]
+
+    def declare(self, product: str, reference_price: int) -> int:
+        """Take in a product with its reference price (fen); return its index in records."""
+        if product in self._indexes:
+            raise ValueError(f"product must not be declared already, was {product!r}")
+        carried = self._before.get(product)
+        year, total = (carried.year, carried.total) if carried else (ByMethod(), ByMethod())
+        self._indexes[product] = len(self._products)
+        self._products.append(_Product(product, reference_price, year, total))
+        if self._path is not None:
+            self._path.weigh(self._weights(), self._references())
+        return self._indexes[product]
+
+    def take(self, events: Iterable[Mapping[str, Any]]) -> list[Bulletin]:
+        """Take in named events; return the bulletins of the days that closed with them.
+
+        Parameters
+        ----------
+        events : iterable
+            Of `matching.events`, or the dicts that their JSON lines decode to. Days, trades,
+            reference prices and closes are read, all others passed over.
+
+        Raises
+        ------
+        ValueError
+            If an event is of a product that was not declared.
+        """
+        return [bulletin for event in events for bulletin in self._take(event)]
+
+    def _take(self, event: Mapping[str, Any]) -> Iterator[Bulletin]:
+        match event["event"]:
+            case "day_opened":
+                self._day_open(date_number(date_parse(event["date"])))
+            case "trade" if event["method"] == "listed":
+                index = np.array([self._index(event["product"])])
+                self._trades(index, np.array([price_parse(event["price"])]))
+            case "reference_price_changed":
+                self._reference_price(self._index(event["product"]), price_parse(event["price"]))
+            case "day_closed":
+                self._product_closed(*_closed_named(event))
+            case "composite_closed":
+                yield self._close(price_parse(event["price"]))
+
+    def take_records(self, rows: np.ndarray) -> list[Bulletin]:
+        """Take in event records; return the bulletins of the days that closed with them.
+
+        Parameters
+        ----------
+        rows : ndarray of EVENT_DTYPE
+            In their order; kinds that say nothing of a bulletin are passed over.
+
+        Raises
+        ------
+        ValueError
+            If a row is of a product that was not declared.
+        """
+        bulletins: list[Bulletin] = []
+        first = 0
+        for place in np.flatnonzero(np.isin(rows["kind"], _KINDS_BUT_TRADES)).tolist():
+            self._trade_rows(rows[first:place])
+            bulletins += self._take_row(rows[place : place + 1])
+            first = place + 1
+        self._trade_rows(rows[first:])
+        return bulletins
+
+    def _take_row(self, row: np.ndarray) -> Iterator[Bulletin]:
+        (event,) = row
+        match event["kind"]:
+            case EventKind.DAY_OPENED:
+                self._day_open(int(event["trading_date"]))
+            case EventKind.REFERENCE_PRICE_CHANGED:
+                index = self._index_check(int(event["product_index"]))
+                self._reference_price(index, int(event["price"]))
+            case EventKind.DAY_CLOSED:
+                (closed,) = row.view(DAY_CLOSED_DTYPE)
+                index = self._index_check(int(closed["product_index"]))
+                self._product_closed(*_closed_record(closed, self._products[index].name))
+            case EventKind.COMPOSITE_CLOSED:
+                yield self._close(int(event["price"]))
+
+    def _trade_rows(self, rows: np.ndarray) -> None:
+        trades = rows[(rows["kind"] == EventKind.TRADE) & (rows["method"] == Method.LISTED)]
+        if len(trades):
+            self._index_check(int(trades["product_index"].max()))
+            self._date = int(trades["trading_date"][0])
+            self._trades(trades["product_index"], trades["price"])
+
+    # -- The day --------------------------------------------------------------------------------
+
+    def _day_open(self, trading_date: int) -> None:
+        self._date, self._path, self._quotes = trading_date, None, []
+
+    def _trades(self, indexes: np.ndarray, prices: np.ndarray) -> None:
+        if self._path is None:
+            self._path = _CompositePath(self._weights(), self._references())
+        self._path.take(indexes, prices)
+
+    def _reference_price(self, index: int, price: int) -> None:
+        self._products[index].reference_price = price
+
+    def _product_closed(self, trading_date: int, quote: Quote) -> None:
+        product = self._products[self._index(quote.code)]
+        self._date = trading_date
+        if self._is_new_year():
+            product.year = ByMethod()
+        product.year += quote.day
+        product.total += quote.day
+        self._quotes.append(
+            replace(
+                quote, last_close=product.reference_price, year=product.year, total=product.total
+            )
+        )
+
+    def _close(self, close: int) -> Bulletin:
+        quotes, path = self._quotes, self._path
+        day = sum((quote.day for quote in quotes), ByMethod())
+        self._year = (ByMethod() if self._is_new_year() else self._year) + day
+        self._total += day
+        weights = self._profile.composite_weights([q.code for q in quotes], self._day())
+        last_close = self._composite_close
+        if last_close is None:
+            last_close = _mean([quote.last_close for quote in quotes], weights)
+        composite = Quote(
+            code=composite_code(self._profile.name),
+            open=_mean([quote.open for quote in quotes], weights),
+            high=path and path.high,
+            low=path and path.low,
+            close=close,
+            last_close=last_close,
+            day=day,
+            year=self._year,
+            total=self._total,
+            volume_intra_group=sum(quote.volume_intra_group for quote in quotes),
+        )
+        bulletin = Bulletin(
+            market=self._profile.name,
+            trading_date=self._date,
+            composite=composite,
+            products=tuple(quotes),
+        )
+        for quote in quotes:
+            self._products[self._indexes[quote.code]].reference_price = quote.close
+        self._composite_close, self._last_date = close, self._date
+        self._path, self._quotes = None, []
+        return bulletin
+
+    def _is_new_year(self) -> bool:
+        return self._date // 10_000 != self._last_date // 10_000
+
+    def _day(self) -> date | None:
+        return date_of_number(self._date) if self._date else None
+
+    def _weights(self) -> list[int]:
+        return self._profile.composite_weights(self.product_names, self._day())
+
+    def _references(self) -> list[int]:
+        return [product.reference_price for product in self._products]
+
+    def _index(self, product: str) -> int:
+        if product not in self._indexes:
+            raise ValueError(f"product must be declared with its reference price, was {product!r}")
+        return self._indexes[product]
+
+    def _index_check(self, index: int) -> int:
+        if index >= len(self._products):
+            raise ValueError(f"product_index must be below {len(self._products)}, was {index}")
+        return index
+
+
+def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
+    volume, amount = event["volume"], event["amount"]
+    names = [method.name.lower() for method in Method]
+    # An amount may be 0.00, which is no price and no amount of an order.
+    traded = [Traded(volume[n], cash_parse(amount[n]) if volume[n] else 0) for n in names]
+    prices = [event[n] and price_parse(event[n]) for n in ("open", "high", "low", "close")]
+    return date_number(date_parse(event["date"])), _quote(event["product"], prices, traded)
+
+
+def _closed_record(row: np.void, name: str) -> tuple[int, Quote]:
+    traded = []
+    for method in Method:
+        text = method.name.lower()
+        amount = int(row[f"amount_{text}_high"]) << 64 | int(row[f"amount_{text}_low"])
+        traded.append(Traded(int(row[f"volume_{text}"]), amount))
+    prices = [int(row[field]) or None for field in ("open", "high", "low", "close")]
+    return int(row["trading_date"]), _quote(name, prices, traded)
+
+
+def _quote(code: str, prices: list[int | None], traded: list[Traded]) -> Quote:
+    """Return what the close says of a product; what is carried comes later."""
+    opened, high, low, close = prices
+    nothing = ByMethod()
+    return Quote(
+        code=code,
+        open=opened,
+        high=high,
+        low=low,
+        close=close,
+        last_close=close,
+        day=ByMethod(*traded),
+        year=nothing,
+        total=nothing,
+    )
+
+
+def _mean(prices: list[int], weights: list[int]) -> int:
+    return _half_up(sum(p * w for p, w in zip(prices, weights, strict=True)), sum(weights))
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    return (2 * numerator + denominator) // (2 * denominator)

@@ -1,0 +1,349 @@
+"""The bulletin after the close, from named events and from records, and its written forms."""
+
+import csv
+import io
+import sys
+from decimal import Decimal
+from random import Random
+
+import msgspec
+import numpy as np
+import pytest
+
+from cea_exchange import Market
+from cea_exchange.domain.bulletin import BulletinBuilder, ByMethod, Traded
+from cea_exchange.domain.bulletin_forms import (
+    bulletin_json,
+    bulletin_parse,
+    bulletin_text,
+    bulletins_csv,
+    bulletins_parquet,
+    subject_name,
+)
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
+    DAY_CLOSED_DTYPE,
+    EVENT_DTYPE,
+    CommandKind,
+    EventKind,
+)
+
+PRODUCTS = {"CEA23": "97.49", "CEA24": "90.00", "CEA25": "80.01"}
+
+
+def builder_of(products=PRODUCTS, **settings):
+    builder = BulletinBuilder(load_profile("cea"), **settings)
+    for product, price in products.items():
+        builder.declare(product, int(price.replace(".", "")))
+    return builder
+
+
+class Trading:
+    """An embedded market of which every event is kept, named; trades are made one by one."""
+
+    def __init__(self, products=PRODUCTS):
+        self.market = Market("cea", products)
+        self.events = []
+        self.count = 0
+        for product in products:
+            self.events += self.market.deposit("seller", product=product, tonnes=10**9)
+        self.events += self.market.deposit("buyer", cash="900000000000.00")
+
+    def open(self, day):
+        self.events += self.market.open_day(day)
+        self.events += self.market.phase("listed")
+
+    def trade(self, product, price, tonnes):
+        self.count += 1
+        order = {"price": price, "tonnes": tonnes, "order_id": str(self.count)}
+        self.events += self.market.enter("seller", product, "sell", **order)
+        self.events += self.market.enter("buyer", product, "buy", **order)
+
+    def close(self):
+        self.events += self.market.close_day()
+
+
+def test_a_day_of_two_products():
+    """CEA-INF-01: prices, change, and what was traded, by product and in all."""
+    trading = Trading({"CEA23": "97.49", "CEA24": "90.00"})
+    trading.open("2025-07-16")
+    trading.trade("CEA23", "98.00", 100)
+    trading.trade("CEA23", "97.00", 50)
+    trading.close()
+    (bulletin,) = builder_of({"CEA23": "97.49", "CEA24": "90.00"}).take(trading.events)
+    quote, idle, composite = (bulletin.quote(code) for code in ("CEA23", "CEA24", "COMCEA"))
+    assert (quote.open, quote.high, quote.low, quote.close) == (9800, 9800, 9700, 9767)
+    assert (quote.last_close, quote.change, quote.change_rate) == (9749, 18, 18)
+    assert quote.day == ByMethod(listed=Traded(150, 1_465_000)) == quote.year == quote.total
+    assert (idle.open, idle.high, idle.low, idle.close, idle.change) == (9000, None, None, 9000, 0)
+    assert composite.day.total == Traded(150, 1_465_000)
+    # The weights are equal: (98.00 + 90.00) / 2, (97.00 + 90.00) / 2, (97.67 + 90.00) / 2.
+    assert (composite.open, composite.high, composite.low) == (9400, 9400, 9350)
+    assert (composite.close, composite.last_close) == (9384, 9375)
+
+
+def test_the_change_is_rounded_half_up_by_its_size():
+    trading = Trading({"CEA23": "80.00"})
+    for day, price in (("2025-07-16", "80.02"), ("2025-07-17", "80.00")):
+        trading.open(day)
+        trading.trade("CEA23", price, 1)
+        trading.close()
+    up, down = builder_of({"CEA23": "80.00"}).take(trading.events)
+    # 0.02 of 80.00 is 0.025%; -0.02 of 80.02 is -0.02499%.
+    assert (up.composite.change_rate, down.composite.change_rate) == (3, -2)
+
+
+def path_brute_force(trades, references):
+    """Return the extremes of the composite, computed anew in full after each trade."""
+    lasts = dict(references)
+    seen = []
+    for product, price in trades:
+        lasts[product] = price
+        seen.append((2 * sum(lasts.values()) + len(lasts)) // (2 * len(lasts)))
+    return (max(seen), min(seen)) if seen else (None, None)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_composites_high_and_low_are_the_extremes_of_its_path(seed):
+    """CEA-INF-02, from named events and from records in pieces of any size."""
+    random = Random(seed)
+    trading = Trading()
+    references = {product: int(price.replace(".", "")) for product, price in PRODUCTS.items()}
+    trades = []
+    trading.open("2025-07-16")
+    for _ in range(random.randrange(30)):
+        product = random.choice(list(PRODUCTS))
+        fen = references[product] + random.randrange(-300, 300)
+        trades.append((product, fen))
+        trading.trade(product, f"{fen // 100}.{fen % 100:02d}", random.randrange(1, 50))
+    trading.close()
+    (bulletin,) = builder_of().take(trading.events)
+    composite = bulletin.composite
+    assert (composite.high, composite.low) == path_brute_force(trades, references)
+    rows, builder, found = records_of(trading.events), builder_of(), []
+    while len(rows):
+        size = random.randrange(1, 12)
+        found += builder.take_records(rows[:size])
+        rows = rows[size:]
+    assert found == [bulletin]
+
+
+def records_of(events):
+    """Play the trades of named events once more, and return the core's own records."""
+    market = Market("cea", PRODUCTS)
+    rows = []
+    for event in events:
+        match event["event"]:
+            case "deposited" if event["cash"] is None:
+                market.deposit(event["account"], product=event["product"], tonnes=event["tonnes"])
+            case "deposited":
+                market.deposit(event["account"], cash=event["cash"])
+            case "day_opened":
+                day = int(event["date"].replace("-", ""))
+                rows += [market.core.day_open(day), market.core.phase_set(2)]
+            case "order_accepted":
+                rows.append(entered(market, event))
+            case "composite_closed":
+                rows.append(market.core.day_close())
+    return np.concatenate(rows)
+
+
+def entered(market, event):
+    command = np.zeros(1, COMMAND_DTYPE)
+    account = market.account_index(event["account"])
+    command["kind"] = CommandKind.ENTER
+    command["side"] = 1 if event["side"] == "buy" else 2
+    command["account_index"] = account
+    command["product_index"] = market.product_index(event["product"])
+    command["trading_date"] = market.core.trading_date
+    command["client_order_id"] = market.core.last_client_order_id(account, 0) + 1
+    command["price"] = int(event["price"].replace(".", ""))
+    command["tonnes"] = event["tonnes"]
+    produced = np.zeros(64, EVENT_DTYPE)
+    _, count = market.process(command, produced)
+    return produced[:count].copy()
+
+
+def test_a_product_that_does_not_weigh_moves_no_composite():
+    """CEA-INF-02: in 2026 the composite is CEA25 alone."""
+    trading = Trading()
+    trading.open("2026-01-05")
+    trading.trade("CEA23", "98.00", 10)
+    trading.close()
+    trading.open("2026-01-06")
+    trading.trade("CEA25", "81.00", 10)
+    trading.trade("CEA23", "99.00", 10)
+    trading.close()
+    first, second = builder_of().take(trading.events)
+    assert (first.composite.high, first.composite.low, first.composite.close) == (None, None, 8001)
+    composite = second.composite
+    assert (composite.open, composite.high, composite.low, composite.close) == (8100,) * 4
+    assert composite.day.total == Traded(20, 810 * 100 + 990 * 100)
+
+
+def test_the_year_begins_anew_and_the_sum_of_all_does_not():
+    trading = Trading({"CEA23": "97.49"})
+    for day, tonnes in (("2024-12-30", 10), ("2024-12-31", 20), ("2025-01-02", 5)):
+        trading.open(day)
+        trading.trade("CEA23", "97.49", tonnes)
+        trading.close()
+    bulletins = builder_of({"CEA23": "97.49"}).take(trading.events)
+    sums = [(b.quote("CEA23").year.total.volume, b.composite.total.total.volume) for b in bulletins]
+    assert sums == [(10, 10), (30, 30), (5, 35)]
+    assert [b.composite.year for b in bulletins] == [b.quote("CEA23").year for b in bulletins]
+
+
+def test_a_builder_goes_on_from_the_bulletin_before():
+    trading = Trading({"CEA23": "97.49"})
+    for day in ("2025-07-16", "2025-07-17", "2025-07-18"):
+        trading.open(day)
+        trading.trade("CEA23", "98.00", 10)
+        trading.close()
+    whole = builder_of({"CEA23": "97.49"}).take(trading.events)
+    read = bulletin_parse(bulletin_json(whole[0]), "bulletin")
+    assert read == whole[0]
+    opened = [i for i, event in enumerate(trading.events) if event["event"] == "day_opened"]
+    later = builder_of({"CEA23": "98.00"}, after=read)
+    assert later.take(trading.events[opened[1] :]) == whole[1:]
+
+
+def test_opening_figures_are_written_by_hand():
+    """What the market had traded before this system began is carried on from."""
+    opening = {
+        "quotPoin": "2024-12-31",
+        "market": "cea",
+        "composite": {
+            "subjCode": "COMCEA",
+            "closPric": "97.49",
+            "methods": [
+                {"methodCode": 10, "totalVolume": 118_000_000, "totalAmount": "7200000000.00"},
+                {"methodCode": 20, "totalVolume": 512_000_000, "totalAmount": "35833000000.00"},
+            ],
+        },
+    }
+    after = bulletin_parse(msgspec.json.encode(opening), "opening.json")
+    trading = Trading({"CEA23": "97.49"})
+    trading.open("2025-01-02")
+    trading.trade("CEA23", "98.00", 10)
+    trading.close()
+    (bulletin,) = builder_of({"CEA23": "97.49"}, after=after).take(trading.events)
+    composite = bulletin.composite
+    assert composite.total.total == Traded(630_000_010, 4_303_300_000_000 + 98_000)
+    assert composite.year.total == Traded(10, 98_000) == bulletin.quote("CEA23").total.total
+    assert composite.change == 51
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (b'"quotPoin": "2024-12-32"', "date"),
+        (b'"quotPoin": 5', "quotPoin"),
+        (b'"market": "cea", "opening": 1', "opening"),
+    ],
+)
+def test_what_is_no_bulletin_is_refused_with_its_place(change, message):
+    text = b'{"quotPoin": "2024-12-31", "market": "cea", "composite": {"subjCode": "COMCEA"}}'
+    field = change.partition(b":")[0]
+    spoiled = text.replace(b'"composite": {', b'"composite": {"closPric": "1.00", ')
+    start = spoiled.index(field)
+    end = spoiled.index(b",", start)
+    with pytest.raises(ValueError, match=rf"opening.json: expected a bulletin, .*{message}"):
+        bulletin_parse(spoiled[:start] + change + spoiled[end:], "opening.json")
+
+
+def test_a_product_nobody_declared_is_refused():
+    trading = Trading({"CEA23": "97.49"})
+    trading.open("2025-07-16")
+    trading.close()
+    builder = BulletinBuilder(load_profile("cea"))
+    with pytest.raises(ValueError, match="must be declared with its reference price, was 'CEA23'"):
+        builder.take(trading.events)
+
+
+def test_a_reference_price_by_notice_is_what_the_change_is_measured_from():
+    trading = Trading({"CEA23": "97.49"})
+    trading.events += trading.market.open_day("2025-07-16")
+    trading.events += trading.market.reference_price("CEA23", "50.00")
+    trading.close()
+    (bulletin,) = builder_of({"CEA23": "97.49"}).take(trading.events)
+    assert bulletin.quote("CEA23").last_close == bulletin.quote("CEA23").close == 5000
+
+
+def test_amounts_beyond_64_bits_are_summed():
+    """Day sums have 128 bits."""
+    builder = builder_of({"CEA23": "97.49"})
+    rows = np.zeros(2, EVENT_DTYPE)
+    rows["kind"] = EventKind.DAY_CLOSED, EventKind.COMPOSITE_CLOSED
+    rows["trading_date"] = 20250716
+    rows["price"] = 9749
+    closed = rows[:1].view(DAY_CLOSED_DTYPE)
+    closed["open"] = closed["close"] = 9749
+    closed["volume_block"] = 7
+    closed["amount_block_low"], closed["amount_block_high"] = 3, 5
+    (bulletin,) = builder.take_records(rows)
+    assert bulletin.quote("CEA23").total.block == Traded(7, 5 * 2**64 + 3)
+    assert Decimal(bulletin_rows(bulletin)[1]["blockTotalAmount"]) * 100 == 5 * 2**64 + 3
+
+
+def bulletin_rows(bulletin):
+    return list(csv.DictReader(io.StringIO(bulletins_csv([bulletin]))))
+
+
+def some_bulletins():
+    trading = Trading({"CEA23": "97.49", "CEA24": "90.00"})
+    for day in ("2025-07-16", "2025-07-17"):
+        trading.open(day)
+        trading.trade("CEA23", "98.00", 1_234)
+        trading.close()
+    return builder_of({"CEA23": "97.49", "CEA24": "90.00"}).take(trading.events)
+
+
+def test_the_layout_is_the_exchanges_own():
+    """CEA-INF-01: field names, method codes; the quote's quantity is listed volume; no trade, 0."""
+    document = msgspec.json.decode(bulletin_json(some_bulletins()[1]))
+    assert document["quotPoin"] == "2025-07-17"
+    quote, idle = document["products"]
+    names = ("subjCode", "subjName", "openPric", "highPric", "lowPric", "closPric", "lastClosPric",
+             "chanPric", "chanRate", "dealQty", "dealAmt")  # fmt: skip
+    assert [quote[name] for name in names] == [
+        "CEA23", "碳排放配额23", "98.00", "98.00", "98.00", "98.00", "98.00",
+        "0.00", "0.00", 1_234, "120932.00",
+    ]  # fmt: skip
+    assert (idle["highPric"], idle["lowPric"], idle["openPric"]) == ("0.00", "0.00", "90.00")
+    listed = quote["methods"][0]
+    assert [each["methodCode"] for each in quote["methods"]] == [10, 20, 21]
+    assert (listed["tradeVolume"], listed["yearVolume"], listed["totalVolume"]) == (
+        1_234, 2_468, 2_468,
+    )  # fmt: skip
+    assert document["composite"]["subjName"] == "综合价格行情"
+    assert subject_name("CEA19-20") == "碳排放配额19-20"
+    assert subject_name("CCER-01-002") == "CCER-01-002"
+
+
+def test_csv_and_parquet_have_the_same_rows():
+    from pyarrow import parquet
+
+    bulletins = some_bulletins()
+    read = list(csv.DictReader(io.StringIO(bulletins_csv(bulletins))))
+    table = parquet.read_table(io.BytesIO(bulletins_parquet(bulletins)))
+    assert [row["subjCode"] for row in read] == ["COMCEA", "CEA23", "CEA24"] * 2
+    assert [{k: str(v) for k, v in row.items()} for row in table.to_pylist()] == read
+    assert str(table.schema.field("closPric").type) == "decimal128(18, 2)"
+    assert "double" not in {str(field.type) for field in table.schema}
+
+
+def test_parquet_without_pyarrow_says_which_extra_brings_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'cea-exchange\[arrow\]'"):
+        bulletins_parquet(some_bulletins())
+
+
+def test_the_text_is_for_a_person():
+    text = bulletin_text(some_bulletins()[1])
+    assert "Daily bulletin 每日行情  2025-07-17  market cea" in text
+    assert "open 开盘价 94.00, high 最高价 94.00, low 最低价 94.00, close 收盘价 94.00" in text
+    assert "Since the market began 累计: 2,468 t 成交量, 241,864.00 yuan 成交额." in text
+    assert all(line == line.rstrip() for line in text.splitlines())
+    (row,) = [line for line in text.splitlines() if line.split()[:2] == ["CEA24", "90.00"]]
+    assert row.split() == ["CEA24", "90.00", "-", "-", "90.00", "90.00", "0.00", "0.00"]
