@@ -15,6 +15,7 @@ from simulation.small_market import (
 from simulation.small_market import journal_unpadded
 from simulation.volatile_storage import VolatileStorage
 
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Phase, Side
 from cea_exchange.journal import (
     EventStore,
@@ -219,13 +220,11 @@ def test_a_journal_that_is_gone_stops_the_start(tmp_path):
             sequencer_open(tmp_path)
 
 
-def test_another_profile_stops_the_start(tmp_path):
+def test_another_profile_in_the_middle_of_a_day_stops_the_start(tmp_path):
     sequencer = sequencer_open(tmp_path)
     traded(sequencer)
     sequencer.close()
-    from cea_exchange.domain.profile import load_profile
-
-    with pytest.raises(JournalError, match="profile hash"):
+    with pytest.raises(JournalError, match="is open under profile cea"):
         Sequencer.open(tmp_path, load_profile("open"), now_ns=lambda: 0)
 
 

@@ -19,17 +19,17 @@ from cea_exchange.journal import (
     JournalError,
     read_frames,
 )
-from cea_exchange.journal.segment import FRAME_HEADER_BYTES
+from cea_exchange.journal.segment import FRAME_HEADER_BYTES, crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.venue import state_machine
+from cea_exchange.venue.profile_shelf import profile_path
 from cea_exchange.venue.verify import (
     Divergence,
     check_event_store_against,
     SettlementCheck,
-    profile_of,
     verify_data,
 )
 from simulation.small_market import PROFILE, day_begin, orders, sequencer_open
@@ -224,9 +224,17 @@ def test_a_frame_the_venue_can_not_have_written_is_named(data, payload, kind, me
 
 
 def test_rules_of_another_profile_are_refused(data):
-    with pytest.raises(Divergence, match="is none of: open"):
+    path = profile_path(data, PROFILE.profile_hash())
+    header = min((data / "journal").iterdir())
+    content = bytearray(header.read_bytes())
+    content[104:136] = b"0" * 32
+    content[188:192] = crc32c(bytes(content[:188])).to_bytes(4, "little")
+    header.write_bytes(content)
+    with pytest.raises(JournalError, match=f"profile {32 * '0'} is not kept, and is none of: open"):
         verify(data, profile=load_profile("open"))
-    assert PROFILE.name == profile_of(PROFILE.profile_hash()).name
+    path.rename(path.with_stem(32 * "0"))
+    with pytest.raises(JournalError, match=f"reads as {PROFILE.profile_hash()}"):
+        verify(data)
 
 
 def test_no_journal_is_an_error(tmp_path):

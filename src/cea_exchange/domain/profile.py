@@ -171,7 +171,7 @@ class Setting(Struct, frozen=True):
     rule: str
 
 
-class Profile(Struct, frozen=True, kw_only=True):
+class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A market's rules, sessions and calendar.
 
     Notes
@@ -190,6 +190,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     calendar: str
     composite: tuple[CompositeWeights, ...]
     settings: tuple[Setting, ...]
+    text: str = ""
+    """The file it was read from, comments included: what a venue keeps of it."""
 
     def composite_weights(self, products: Sequence[str], trading_date: date | None) -> list[int]:
         """Return each product's weight in the composite on a day (None: before the first day).
@@ -208,8 +210,14 @@ class Profile(Struct, frozen=True, kw_only=True):
         return named if any(named) else [1] * len(named)
 
     def profile_hash(self) -> str:
-        """Return 32 hex digits that change with any value, session or rule id of the profile."""
-        canonical = msgspec.json.encode(self, order="deterministic")
+        """Return 32 hex digits that change with any value, session or rule id of the profile.
+
+        Its comments don't count, and what is left at its default neither: a setting that is new to
+        the program leaves the hashes of the profiles before it as they are.
+        """
+        canonical = msgspec.json.encode(
+            msgspec.structs.replace(self, text=""), order="deterministic"
+        )
         return blake2b(canonical, digest_size=16).hexdigest()
 
 
@@ -260,7 +268,7 @@ def profile_parse(text: str, place: str) -> Profile:
         raise ProfileError(f"{place}: {error}") from error
     _check_sessions(file, place)
     _check_composite(file, place)
-    return _profile(file)
+    return _profile(file, text)
 
 
 def _is_path(text: str) -> bool:
@@ -307,7 +315,7 @@ def _settings(file: ProfileFile) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def _profile(file: ProfileFile) -> Profile:
+def _profile(file: ProfileFile, text: str) -> Profile:
     fields = MarketRules.__struct_fields__
     ruled = {field: getattr(file, field).value for field in fields if field != "name"}
     rules = MarketRules(name=file.name, **ruled)
@@ -321,5 +329,6 @@ def _profile(file: ProfileFile) -> Profile:
         calendar=file.calendar,
         composite=file.composite,
         settings=_settings(file),
+        text=text,
     )
 

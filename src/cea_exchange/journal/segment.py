@@ -251,8 +251,8 @@ class SegmentReader:
 
     Notes
     -----
-    After `frames()` is exhausted, `tail` says how the journal ends and `headers` has the header of
-    every segment that was read.
+    `paths` are the segments to be read. After `frames()` is exhausted, `tail` says how the journal
+    ends and `headers` has the header of every segment that was read.
     """
 
     def __init__(
@@ -265,27 +265,27 @@ class SegmentReader:
         start: JournalPoint | None = None,
     ):
         self._storage = storage
-        self._paths = segment_paths(directory, storage, archive=archive)
+        self.paths = segment_paths(directory, storage, archive=archive)
         self._cut_torn_tail = cut_torn_tail
         self._start = start
         self.headers: list[SegmentHeader] = []
         self.tail = Tail(None, None, 1, 0, True, CHAIN_START, 0, 0, "")
         if start is not None:
             first = start.segment_first_seq
-            self._paths = [path for path in self._paths if segment_first_seq(path) >= first]
+            self.paths = [path for path in self.paths if segment_first_seq(path) >= first]
             self.tail = self.tail._replace(
                 next_seq=first, time_ns=start.time_ns, sha256=start.previous_sha256
             )
 
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, seals apart, oldest first."""
-        if self._start is not None and not self._paths:
+        if self._start is not None and not self.paths:
             self._start_missing(segment_name(self._start.segment_first_seq))
         # The next segment is read and hashed while the frames of the last are worked on.
         with ThreadPoolExecutor(1, thread_name_prefix="segments") as helper:
-            loads = (helper.submit(_load, self._storage, path) for path in self._paths)
+            loads = (helper.submit(_load, self._storage, path) for path in self.paths)
             ahead = next(loads, None)
-            for index, path in enumerate(self._paths):
+            for index, path in enumerate(self.paths):
                 if not self.tail.sealed:
                     raise JournalError(
                         _place(self.tail.path, self.tail.valid_bytes),
@@ -295,7 +295,7 @@ class SegmentReader:
                 loaded, ahead = ahead.result(), next(loads, None)
                 header = self._header_read(path, loaded.data)
                 self.headers.append(header)
-                is_last = index == len(self._paths) - 1
+                is_last = index == len(self.paths) - 1
                 yield from self._segment_frames(path, loaded, header, is_last)
 
     def _header_read(self, path: Path, data: bytes) -> SegmentHeader:

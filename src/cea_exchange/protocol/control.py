@@ -26,6 +26,9 @@ Amount = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Holding = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Index = Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)]
 LogId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+ProfileHash = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+PROFILE_TEXT_MAX = 1 << 18
+"""Characters of a profile file: four bytes each, and the message still fits a frame."""
 Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
@@ -312,6 +315,22 @@ class Adopt(ActOfTwo):
     state: AdoptedState
 
 
+class ProfileChanged(Act):
+    """The market's rules are others from here on: the first message of a segment that says so.
+
+    Attributes
+    ----------
+    profile_hash, previous_hash
+        Of the rules from now on, and of those until now.
+    text
+        The whole profile file, so that replay needs nothing but the journal.
+    """
+
+    profile_hash: ProfileHash
+    previous_hash: ProfileHash
+    text: Annotated[str, msgspec.Meta(max_length=PROFILE_TEXT_MAX)]
+
+
 class Checkpoint(Control):
     """Hashes of the state so far; replay recomputes and compares them."""
 
@@ -358,6 +377,7 @@ AnyControl = (
     | SessionLost
     | ReferencePriceSet
     | Adopt
+    | ProfileChanged
     | Checkpoint
     | SettlementConfirmed
     | LagLevelSet

@@ -86,7 +86,8 @@ def acts_read(data: Path | str, archive: Path | None = None) -> Iterator[LoggedA
                 (trade,) = np.frombuffer(message.trade, EVENT_DTYPE)
                 fields["trade_id"] = int(trade["trade_id"])
                 del fields["trade"]
-            fields.pop("state", None)  # an adoption's: all that every account holds
+            for name in ("state", "text"):
+                fields.pop(name, None)  # all that every account holds; a whole profile
             yield LoggedAct(
                 seq=frame.first_seq,
                 at=time_from_ns(frame.time_ns).isoformat(),

@@ -1,7 +1,8 @@
 """A copy of a running venue's data, and a folder to start from made of it.
 
     newest snapshot, the events and blocks it goes on from | sealed segments, the open one as far as
-    it is synced | keys, if asked for | manifest.json, written last: without it there is no backup
+    it is synced | profiles | keys, if asked for | manifest.json, written last: without it there is
+    no backup
 
 The venue is not asked and not stopped: its files only grow, and each frame says what was synced
 before it. What is restored is played through the market before it counts.
@@ -33,6 +34,7 @@ from cea_exchange.journal import (
 from cea_exchange.journal.event_store import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths, synced_prefix
 from cea_exchange.venue.event_index import INDEX_FILE_NAME
+from cea_exchange.venue.profile_shelf import PROFILES_FOLDER
 from cea_exchange.venue.snapshots import body_decode
 from cea_exchange.venue.verify import VerifyResult, verify_data
 
@@ -111,6 +113,9 @@ def backup(
     if snapshot is not None and name is not None:
         event_count = _snapshot_copy(copy, snapshot, name)
     log_id, next_seq = _journal_copy(copy, data, archive, snapshot)
+    # After the journal: of whatever rules its segments speak, they are there.
+    for path in sorted((data / PROFILES_FOLDER).glob("*.toml")):
+        copy.file(path.relative_to(data))
     if with_keys:
         for path in sorted((data / "keys").iterdir()):
             copy.file(path.relative_to(data))
@@ -140,7 +145,7 @@ def restore(
     source, data
         The backup, and a folder that is empty or not there.
     profile
-        The rules, if they are none of the package's.
+        The rules it began under, if they are neither in the backup nor the package's.
 
     Raises
     ------

@@ -88,7 +88,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     Attributes
     ----------
     profile
-        Name of a packaged profile, or the path of a profile file.
+        Name of a packaged profile, or the path of a profile file; another than before from a day
+        on only.
     clock
         See `ClockSetting`.
     gateway, market_data, snapshot, settlement, replay, admin

@@ -2,6 +2,8 @@
 
     snapshot --> machine, index --> frames of the tail applied --> event store compared, or rebuilt
 
+Each part of the journal is applied by the rules it was written under; `venue.profile_change` then
+goes on under others where the venue is given others.
 Everything is compared before the journal is opened for writing: that cuts a torn tail for good.
 """
 
@@ -15,7 +17,7 @@ import structlog
 
 from cea_exchange._event_lists import rows_equal
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, SCHEMA_VERSION
 from cea_exchange.journal import (
     EVENT_FILE_NAME,
     EventRows,
@@ -39,11 +41,14 @@ from cea_exchange.journal.segment import (
     segment_name,
     segment_paths,
 )
-from cea_exchange.protocol.control import Adopt, control_decode
+from cea_exchange.protocol.control import Adopt, ControlError, ProfileChanged, control_decode
 from cea_exchange.venue.event_index import EventIndex
+from cea_exchange.venue.profile_shelf import profile_find
 from cea_exchange.venue.snapshots import body_decode
 from cea_exchange.venue.state_machine import VenueStateMachine
 
+SCHEMA_OLDEST = 2
+"""Under the first one groups were counted from 0, which is no group now."""
 COMMANDS_PER_BATCH = 2_048
 """Frames are joined up to this many commands: applying one after the other would cost more."""
 EVENTS_FEW = 64
@@ -55,6 +60,7 @@ class Recovered(NamedTuple):
     """The state that a data folder holds."""
 
     machine: VenueStateMachine
+    """By the rules of the journal's last frame; its `profile` says which."""
     tail: Tail
     """How the journal ends; without a `path` there is none."""
     index: EventIndex | None
@@ -74,20 +80,23 @@ class _Start(NamedTuple):
 
 
 class _Folder(NamedTuple):
-    """What is to be recovered, and by which rules."""
+    """What is to be recovered."""
 
     directory: Path
     profile: Profile
-    identity: Identity
     core_class: type | None
     storage: Storage
     archive: Path | None
+
+    def profile_of(self, identity: Identity) -> Profile:
+        return profile_find(
+            self.directory, identity.profile_hash, self.storage, given=self.profile
+        )
 
 
 def recover(
     directory: Path,
     profile: Profile,
-    identity: Identity,
     *,
     core_class: type | None,
     storage: Storage,
@@ -95,26 +104,38 @@ def recover(
 ) -> Recovered:
     """Bring a data folder's state back, and the event store to what the journal gives.
 
+    Parameters
+    ----------
+    directory
+        The data folder.
+    profile
+        The rules of a journal that begins; of another the one that it names is looked for here,
+        on the folder's shelf and in the package.
+    core_class, storage, archive
+        As in `Sequencer.open`.
+
     Raises
     ------
     JournalError
-        The journal is damaged, of another profile, schema or format, or it ends before what a
-        snapshot or the event store has: acknowledged work is missing. Names the place.
+        The journal is damaged, of a profile that is not to be found, of a newer schema or format,
+        or it ends before what a snapshot or the event store has: acknowledged work is missing.
+        Names the place.
     StateDiverged
         Replay comes to another state than a checkpoint recorded.
     """
-    folder = _Folder(directory, profile, identity, core_class, storage, archive)
+    folder = _Folder(directory, profile, core_class, storage, archive)
     paths = segment_paths(directory / "journal", storage, archive=archive)
     if not paths:
         return _nothing(folder)
     header = segment_header_read(paths[-1], storage)
-    identity_check(paths[-1].name, header, identity)
+    schema_check(header)
     named = {"log_id": header.log_id, "storage": storage}
     base = _event_base(folder)
     store = EventStore.open(directory / "events", base=base, **named)
     start = _newest_start(folder, header, store)
     if start is None:
-        machine = VenueStateMachine(profile, core_class)
+        rules = folder.profile_of(segment_header_read(paths[0], storage).identity)
+        machine = VenueStateMachine(rules, core_class)
         start = _Start(machine, EventIndex.open(directory / "events", **named), None, store.base)
     command_seq = start.machine.core.command_seq if start.point else 0
     known = event_rows_read(directory / "events", **named)
@@ -155,7 +176,7 @@ def _newest_start(folder: _Folder, header: SegmentHeader, store: EventStore) -> 
     for path in snapshot_paths(folder.directory / "snapshots", storage=folder.storage):
         try:
             snapshot = snapshot_read(path, storage=folder.storage)
-            snapshot_check(snapshot, header, folder.identity, store.count)
+            snapshot_check(snapshot, header, store.count)
             start = _start_from(folder, snapshot)
         except (JournalError, ValueError) as error:
             log.warning("snapshot_refused", snapshot=path.name, error=str(error))
@@ -165,18 +186,14 @@ def _newest_start(folder: _Folder, header: SegmentHeader, store: EventStore) -> 
     return None
 
 
-def snapshot_check(
-    snapshot: Snapshot, header: SegmentHeader, identity: Identity, event_count: int
-) -> None:
-    """Refuse a snapshot of another journal, profile or schema, or of events that are lost."""
+def snapshot_check(snapshot: Snapshot, header: SegmentHeader, event_count: int) -> None:
+    """Refuse a snapshot of another journal or a newer schema, or of events that are lost."""
     found = snapshot.header
-    for what, expected, came in (
-        ("log_id", header.log_id, found.log_id),
-        ("schema", identity.schema_version, found.identity.schema_version),
-        ("profile hash", identity.profile_hash, found.identity.profile_hash),
-    ):
-        if expected != came:
-            raise ValueError(f"{what} {expected} was expected, the snapshot's is {came}")
+    if header.log_id != found.log_id:
+        raise ValueError(f"log_id {header.log_id} was expected, the snapshot's is {found.log_id}")
+    fault = schema_fault(found.identity)
+    if fault:
+        raise ValueError(fault)
     if event_count < found.event_count:
         raise ValueError(f"it goes on from event {found.event_count}, the store has {event_count}")
 
@@ -184,7 +201,8 @@ def snapshot_check(
 def _start_from(folder: _Folder, snapshot: Snapshot) -> _Start:
     header = snapshot.header
     body = body_decode(snapshot.body)
-    machine = VenueStateMachine.restore(folder.profile, body.machine, folder.core_class)
+    rules = folder.profile_of(header.identity)
+    machine = VenueStateMachine.restore(rules, body.machine, folder.core_class)
     found = (machine.core.state_hash(), machine.core.event_seq)
     if found != (header.state_hash, header.event_count):
         raise ValueError(
@@ -212,14 +230,10 @@ def _replay(folder: _Folder, start: _Start, check: "_StoreCheck") -> Tail:
         archive=folder.archive,
         start=start.point,
     )
-
-    headers_checked = 0
+    frames = frames_under_rules(reader, start.machine.profile.profile_hash())
     try:
         with _Keeper(start.index, check) as keeper:
-            for frame in frames_joined(reader.frames()):
-                for header in reader.headers[headers_checked:]:
-                    identity_check(segment_name(header.first_seq), header, folder.identity)
-                headers_checked = len(reader.headers)
+            for frame in frames_joined(frames):
                 events = frame_apply(start.machine, frame, lend=True)
                 keeper.take(events, frame.first_seq)
         check.finish(reader.tail.next_seq)
@@ -285,20 +299,69 @@ class _Keeper:
         self._check.follow(events, seq)
 
 
-def identity_check(place: str, header: SegmentHeader, expected: Identity) -> None:
-    """Refuse a segment that was written under another profile or schema than this program's."""
-    found = header.identity
-    for what, ours, theirs in (
-        # First, for the profiles of another schema are others too.
-        ("schema", expected.schema_version, found.schema_version),
-        ("profile hash", expected.profile_hash, found.profile_hash),
-    ):
-        if ours != theirs:
-            raise JournalError(
-                place,
-                header.first_seq,
-                f"{what} {ours} was expected, the segment was written under {theirs}",
-            )
+def schema_fault(identity: Identity) -> str:
+    """Say what is wrong with the schema that a segment or snapshot was written under, if anything.
+
+    Since SCHEMA_OLDEST records are only added to, and enums likewise: those are read as they are.
+    """
+    found = identity.schema_version
+    if SCHEMA_OLDEST <= found <= SCHEMA_VERSION:
+        return ""
+    return (
+        f"schema {SCHEMA_OLDEST} to {SCHEMA_VERSION} is supported, it was written under schema "
+        f"{found} by cea-exchange {identity.code_version}"
+    )
+
+
+def schema_check(header: SegmentHeader) -> None:
+    """Refuse a segment that was written under a newer schema than this program's."""
+    fault = schema_fault(header.identity)
+    if fault:
+        raise JournalError(segment_name(header.first_seq), header.first_seq, fault)
+
+
+def frames_under_rules(reader: SegmentReader, profile_hash: str) -> Iterator[Frame]:
+    """Yield a journal's frames, and hold each segment's header against the rules in force there.
+
+    Parameters
+    ----------
+    reader
+        At its beginning.
+    profile_hash
+        Of the rules at the first frame.
+
+    Raises
+    ------
+    JournalError
+        A segment names other rules than the frames before it, and does not begin with the message
+        that changed them; or a newer schema.
+    """
+    known: SegmentHeader | None = None
+    for frame in reader.frames():
+        header = reader.headers[-1]
+        if header is not known:
+            known = header
+            schema_check(header)
+            found = header.identity.profile_hash
+            if found not in (profile_hash, _changed_to(frame)):
+                raise JournalError(
+                    segment_name(header.first_seq),
+                    header.first_seq,
+                    f"profile hash {profile_hash} was expected, the segment was written under "
+                    f"{found}",
+                )
+            profile_hash = found
+        yield frame
+
+
+def _changed_to(frame: Frame) -> str | None:
+    if frame.kind != FrameKind.CONTROL:
+        return None
+    try:
+        message = control_decode(frame.payload)
+    except ControlError:
+        return None  # whoever applies it says what is wrong with it
+    return message.profile_hash if isinstance(message, ProfileChanged) else None
 
 
 def frames_joined(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import structlog
 
 from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
@@ -29,8 +30,10 @@ from cea_exchange.journal import (
     SnapshotHeader,
     Storage,
 )
-from cea_exchange.protocol.control import Control, control_encode
+from cea_exchange.protocol.control import Control, ProfileChanged, control_encode
 from cea_exchange.venue.event_index import EventIndex
+from cea_exchange.venue.profile_change import profile_change
+from cea_exchange.venue.profile_shelf import profile_keep
 from cea_exchange.venue.recovery import recover
 from cea_exchange.venue.snapshots import SnapshotBody, SnapshotPlan, SnapshotWriter
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -43,6 +46,8 @@ COMMANDS_SYNCED_APART = 64
 """From so many on a batch is applied beside its fdatasync; for fewer another thread costs more."""
 RECORDS_PER_FRAME_MAX = 16_384
 STORE_ROWS_APART_MAX = 32
+
+log = structlog.get_logger("venue")
 
 
 class Sequencer:
@@ -105,7 +110,7 @@ class Sequencer:
         directory
             The data folder; the caller holds its lock.
         profile
-            The rules; a journal written under others is refused.
+            The rules. A journal written under others goes on under these if no day is open.
         now_ns
             The venue's clock. Journaled time never goes back, whatever it says.
         snapshot_commands
@@ -129,8 +134,10 @@ class Sequencer:
             raise JournalError(ADOPTING_FOLDER, 1, reason)
         identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
         found = recover(
-            directory, profile, identity, core_class=core_class, storage=storage, archive=archive
+            directory, profile, core_class=core_class, storage=storage, archive=archive
         )
+        change = profile_change(directory, found.machine, found.tail, profile)
+        profile_keep(directory, profile, storage)
         journal = Journal.open(
             directory / "journal", identity=identity, storage=storage, tail=found.tail
         )
@@ -146,7 +153,10 @@ class Sequencer:
             storage=storage,
             command_seq=found.snapshot_command_seq,
         )
-        return cls(found.machine, journal, store, index, now_ns=now_ns, snapshots=snapshots)
+        sequencer = cls(found.machine, journal, store, index, now_ns=now_ns, snapshots=snapshots)
+        if change is not None:
+            sequencer._profile_changed(change)
+        return sequencer
 
     def run_records(self, records: np.ndarray) -> np.ndarray:
         """Journal a batch of trading commands, apply it, and return its events once on disk.
@@ -243,6 +253,14 @@ class Sequencer:
             self._store.close()
         with contextlib.suppress(*failed):
             self.index.close()
+
+    def _profile_changed(self, change: ProfileChanged) -> None:
+        """Begin the segment with the change, and keep the state that it leads to."""
+        _, (refusal,) = self.run_controls([change])
+        if refusal is not None:
+            raise JournalFull(refusal)
+        log.info("profile_changed", profile=change.profile_hash, before=change.previous_hash)
+        self._snapshots.take(self._snapshot())
 
     def _snapshot(self) -> Callable[[], tuple[SnapshotHeader, SnapshotBody]]:
         if self._store.written_count < self._store.count or not self.index.is_written:

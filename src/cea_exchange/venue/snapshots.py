@@ -182,6 +182,10 @@ class SnapshotWriter:
         else:
             self._report(self._written(make), now_s)
 
+    def take(self, make: Make) -> None:
+        """Write one now, in this process: at a start nothing waits."""
+        self._report(self._written(make), time.monotonic())
+
     def close(self) -> None:
         """Wait for a child that still writes; end it if that takes long."""
         if self._child is not None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import name_check, name_key
-from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.profile import Profile, ProfileError, profile_parse
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     EVENT_DTYPE,
@@ -167,6 +167,7 @@ class VenueStateMachine:
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
             control.Adopt: self._adopt,
+            control.ProfileChanged: self._profile_changed,
             control.Checkpoint: self._checkpoint,
             control.SettlementConfirmed: self._settlement_confirmed,
             control.LagLevelSet: self._lag_level_set,
@@ -304,6 +305,8 @@ class VenueStateMachine:
                 return self._bust_refusal(message)
             case control.Adopt():
                 return self._adopt_refusal(message)
+            case control.ProfileChanged():
+                return self._profile_change_refusal(message)
             case control.DayOpen(date=date) if not _is_date(date):
                 # Journaled, it would stop every start from then on.
                 return f"day {date}: expected a date, yyyymmdd"
@@ -456,6 +459,34 @@ class VenueStateMachine:
         self.settlement_base = state.settlement_seq
         self.report_bases = [account.report_seq for account in state.accounts]
         self.busted = {*state.busted}
+
+    def _profile_change_refusal(self, act: control.ProfileChanged) -> str | None:
+        """Rules change between two days, when nothing is locked under the old ones.
+
+        Rules: CEA-OPR-03.
+        """
+        if self.core.day_is_open:
+            return f"profile: day {self.core.trading_date} is open"
+        try:
+            profile = profile_parse(act.text, "profile")
+        except ProfileError as error:
+            return str(error)
+        for what, expected, came in (
+            ("profile_hash", profile.profile_hash(), act.profile_hash),
+            ("previous_hash", self.profile.profile_hash(), act.previous_hash),
+        ):
+            if expected != came:
+                return f"profile: {what} must be {expected}, was {came}"
+        if profile.rules.holdings_checked != self.profile.rules.holdings_checked:
+            return "profile: holdings_checked must stay as it is, or balances would mean nothing"
+        return None
+
+    def _profile_changed(self, act: control.ProfileChanged) -> None:
+        self.profile = profile_parse(act.text, "profile")
+        rules = self.profile.rules
+        self.core = type(self.core).from_snapshot(
+            rules, self.core.snapshot(), order_count_max=rules.order_count_max
+        )
 
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()

@@ -10,11 +10,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cea_exchange.domain.profile import Profile, load_profile, profile_names
+from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import (
     EVENT_DTYPE,
     PRODUCT_NONE,
-    SCHEMA_VERSION,
     EventKind,
     Reason,
 )
@@ -31,7 +30,9 @@ from cea_exchange.journal import (
     snapshot_paths,
     snapshot_read,
 )
-from cea_exchange.venue.recovery import frame_apply
+from cea_exchange.journal.segment import SegmentHeader, segment_header_read
+from cea_exchange.venue.profile_shelf import profile_find
+from cea_exchange.venue.recovery import frame_apply, frames_under_rules, schema_check
 from cea_exchange.venue.snapshots import body_decode
 from cea_exchange.venue.state_machine import StateDiverged, VenueStateMachine
 
@@ -229,22 +230,6 @@ class SettlementCheck:
         return len(self._piece) > 0
 
 
-def profile_of(profile_hash: str, profile: Profile | None = None) -> Profile:
-    """Return the profile of that hash: the one given, or one of the package.
-
-    Raises
-    ------
-    Divergence
-        If there is none: the journal can't be replayed by other rules than its own.
-    """
-    candidates = [profile] if profile else [load_profile(name) for name in profile_names()]
-    for candidate in candidates:
-        if candidate.profile_hash() == profile_hash:
-            return candidate
-    names = ", ".join(candidate.name for candidate in candidates)
-    raise Divergence("segment header", 1, f"profile {profile_hash} is none of: {names}")
-
-
 def verify_data(
     directory: Path | str,
     *,
@@ -263,7 +248,7 @@ def verify_data(
     directory : Path
         The data folder; nothing in it is changed. No venue may be running on it.
     profile : Profile, optional
-        The rules, if they are none of the package's.
+        The rules it began under, if they are neither kept in the data folder nor the package's.
     core_class : type, optional
         The market core to replay with.
     storage : Storage, optional
@@ -284,7 +269,7 @@ def verify_data(
     archived = archive_check(directory / "journal", archive, storage=storage)
     reader = SegmentReader(directory / "journal", storage=storage, archive=archive)
     replay = _Replay(reader, directory, profile, core_class, storage, settlement)
-    for frame in reader.frames():
+    for frame in replay.frames():
         replay.take(frame)
     return replay.result()._replace(archived=archived)
 
@@ -314,18 +299,17 @@ class _Replay:
         self._supply = _Supply()
         self._snapshots = _SnapshotCheck(directory / "snapshots", storage)
 
+    def frames(self) -> Iterator[Frame]:
+        """Yield the journal's frames, each with a machine that has the rules for it."""
+        paths = self._reader.paths
+        if not paths:
+            raise JournalError(str(self._directory / "journal"), 1, "there is no journal")
+        header = segment_header_read(paths[0], self._storage)
+        schema_check(header)
+        self._begin(header)
+        return frames_under_rules(self._reader, header.identity.profile_hash)
+
     def take(self, frame: Frame) -> None:
-        if self._machine is None:
-            self._begin()
-        header = self._reader.headers[-1]
-        if header.identity.schema_version != SCHEMA_VERSION:
-            raise Divergence(
-                "segment header",
-                frame.first_seq,
-                f"schema {SCHEMA_VERSION} was expected, was {header.identity.schema_version}",
-            )
-        if header.identity.profile_hash != self._profile.profile_hash():
-            raise Divergence("segment header", frame.first_seq, "the profile changed")
         try:
             # Lent: nothing of them is kept.
             events = frame_apply(self._machine, frame, lend=True)
@@ -347,10 +331,6 @@ class _Replay:
 
     def result(self) -> VerifyResult:
         tail = self._reader.tail
-        if tail.header is None:
-            raise JournalError(str(self._directory / "journal"), 1, "there is no journal")
-        if self._machine is None:
-            self._begin()
         core = self._machine.core
         self._check.finish(tail.next_seq)
         self._snapshots.finish(tail.next_seq)
@@ -358,11 +338,11 @@ class _Replay:
             core.check()
         except AssertionError as error:
             raise Divergence("state at the end", tail.next_seq, str(error)) from None
-        if self._profile.rules.holdings_checked:
+        if self._machine.profile.rules.holdings_checked:
             self._supply.check(core, self._machine, tail.next_seq)
         return VerifyResult(
             log_id=tail.header.log_id,
-            profile=self._profile.name,
+            profile=self._machine.profile.name,
             segments=len(self._reader.headers),
             frames=self._frames,
             next_seq=tail.next_seq,
@@ -393,10 +373,11 @@ class _Replay:
         if self._settlement is not None:
             self._settlement.begin(self._machine.settlement_base)
 
-    def _begin(self) -> None:
-        header = self._reader.headers[0]
-        self._profile = profile_of(header.identity.profile_hash, self._profile)
-        self._machine = VenueStateMachine(self._profile, self._core_class)
+    def _begin(self, header: SegmentHeader) -> None:
+        profile = profile_find(
+            self._directory, header.identity.profile_hash, self._storage, given=self._profile
+        )
+        self._machine = VenueStateMachine(profile, self._core_class)
         rows = event_rows_read(
             self._directory / "events", log_id=header.log_id, storage=self._storage
         )
@@ -448,8 +429,10 @@ class _SnapshotCheck:
 
     def _fault(self, snapshot: Snapshot, machine: VenueStateMachine, next_seq: int) -> str:
         header, core = snapshot.header, machine.core
+        rules = machine.profile.profile_hash()
         for what, expected, found in (
             ("the sequence after it", next_seq, header.point.next_seq),
+            ("the profile", rules, header.identity.profile_hash),
             ("the event count", core.event_seq, header.event_count),
             ("the state hash", core.state_hash(), header.state_hash),
         ):
