@@ -26,6 +26,7 @@ from cea_exchange.journal import (
 from cea_exchange.journal.segment import crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
+from cea_exchange.venue.recovery import SCHEMA_OLDEST
 from cea_exchange.venue.snapshots import SnapshotBody, body_decode
 from cea_exchange.venue.verify import Divergence, verify_data
 
@@ -270,11 +271,12 @@ def test_a_journal_of_an_older_schema_is_refused_by_name_before_its_profile_is(t
     path = max((tmp_path / "journal").iterdir())
     data = bytearray(path.read_bytes())
     ours = data[SCHEMA_OFFSET]
-    data[SCHEMA_OFFSET] = ours - 1
+    data[SCHEMA_OFFSET] = SCHEMA_OLDEST - 1
     data[PROFILE_HASH_OFFSET] ^= 1
     data[188:192] = crc32c(bytes(data[:188])).to_bytes(4, "little")
     path.write_bytes(data)
-    told = f"schema {ours} was expected, the segment was written under {ours - 1}"
+    told = f"schema {SCHEMA_OLDEST} to {ours} is supported, it was "
+    told += f"written under schema {SCHEMA_OLDEST - 1}"
     with pytest.raises(JournalError, match=told) as raised:
         sequencer_open(tmp_path)
     assert path.name in str(raised.value)
