@@ -42,6 +42,16 @@ def test_daily_statistics_are_read_exactly(tmp_path):
         close_before([day], date(2025, 7, 15))
 
 
+def test_what_there_was_none_of_may_be_empty_or_missing(tmp_path):
+    """High and low without a trade, and the columns of methods that nobody used."""
+    path = tmp_path / "daily.csv"
+    columns = "date,open,high,low,close,listed_volume,listed_amount,total_volume\n"
+    path.write_text(columns + "2025-07-15,70.0,,0,70.00,,,0\n", encoding="utf-8")
+    (day,) = load_daily(path)
+    assert (day.open, day.high, day.low, day.close) == (7000, 0, 0, 7000)
+    assert day.listed_volume == day.listed_amount == day.block_volume == day.bidding_amount == 0
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -53,7 +63,13 @@ def test_daily_statistics_are_read_exactly(tmp_path):
         (HEADER + ROW.replace("70.25", "0"), ":2: close must be positive"),
         (HEADER + ROW.replace(",10,", ",10.5,", 1), ":2: listed_volume must be whole tonnes"),
         (HEADER + ROW.replace(",10,702.5,me", ",11,702.5,me"), ":2: total_volume must be 10"),
-        (HEADER + "2025-07-15,70.0\n", ":2: high must be yuan"),
+        (HEADER + "2025-07-15,70.0\n", ":2: high must be there, the line ends before it"),
+        (HEADER + ROW.replace("71.5", "100000.01"), ":2: high must be at most 100000.00"),
+        (HEADER + ROW.replace("70.0,71.5,70.00", "70.0,70.0,71.5"), ":2: high must be at least"),
+        (HEADER + ROW.replace("702.5", "", 1), ":2: listed volume and amount must both be zero"),
+        (HEADER + ROW.replace(",0,0,0,0,", ",0,1.0,0,0,"), ":2: block volume and amount must"),
+        (HEADER + ROW.replace(",10,702.5", ",1000000001,702.5", 1), ":2: listed_volume must be at"),
+        (HEADER + '"2025-07-15' + "x" * 140_000, ":[12]: .*field larger"),
         (HEADER + ROW.replace("2025-07-15", "15/07/2025"), ":2: date must be"),
     ],
 )

@@ -14,16 +14,18 @@ import msgspec
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_parse
-from cea_exchange.domain.units import INT64_MAX, cash_parse, price_parse
+from cea_exchange.domain.units import INT64_MAX, PRICE_FEN_MAX, cash_parse, price_parse
 
 DEFAULT_YEAR = 2024
 """The demo's: closed at 97.49 yuan."""
 
 DAILY_COLUMNS = (
-    "date", "open", "high", "low", "close",
-    "listed_volume", "listed_amount", "block_volume", "block_amount",
-    "auction_volume", "auction_amount", "total_volume", "total_amount",
+    "date", "open", "high", "low", "close", "listed_volume", "listed_amount", "total_volume",
 )  # fmt: skip
+"""What a file of daily statistics must have; `block_` and `auction_` columns may be missing too."""
+
+DAY_TONNES_MAX = 1_000_000_000
+"""No day can trade more by one method: a fifth of what is allocated in a year."""
 
 _YUAN_FORM = re.compile(r"([0-9]+)(?:\.([0-9]{1,2}))?")
 _TONNES_FORM = re.compile(r"[0-9]+")
@@ -105,8 +107,9 @@ def load_daily(path: str | Path) -> list[DailyFigures]:
     ----------
     path : str or Path
         A CSV file with at least the columns `DAILY_COLUMNS`, one row a trading day, ascending.
-        Prices and amounts in yuan with at most two decimals, volumes in whole tonnes. The totals
-        must be the sums of the volumes.
+        Prices and amounts in yuan with at most two decimals, volumes in whole tonnes. Open, high
+        and low may be empty or zero: there was none. Volumes and amounts may be empty, and the
+        columns of a method that is not traded missing: total_volume must be the sum.
 
     Returns
     -------
@@ -121,18 +124,18 @@ def load_daily(path: str | Path) -> list[DailyFigures]:
     days: list[DailyFigures] = []
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in DAILY_COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise DailyFiguresError(f"{path}:1: column {missing[0]} is missing")
-        for row in reader:
-            try:
+        try:
+            missing = [name for name in DAILY_COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise ValueError(f"column {missing[0]} is missing")
+            for row in reader:
                 day = _daily(row)
                 if days and day.trading_date <= days[-1].trading_date:
                     last = days[-1].trading_date
                     raise ValueError(f"date must be after {last}, was {day.trading_date}")
-            except ValueError as error:
-                raise DailyFiguresError(f"{path}:{reader.line_num}: {error}") from error
-            days.append(day)
+                days.append(day)
+        except (ValueError, csv.Error) as error:
+            raise DailyFiguresError(f"{path}:{max(1, reader.line_num)}: {error}") from error
     return days
 
 
@@ -146,11 +149,11 @@ def close_before(days: list[DailyFigures], trading_date: date) -> int:
 
 def _daily(row: dict[str, str]) -> DailyFigures:
     figures = DailyFigures(
-        trading_date=date_parse(row["date"]),
-        open=_fen(row, "open"),
-        high=_fen(row, "high"),
-        low=_fen(row, "low"),
-        close=_fen(row, "close"),
+        trading_date=date_parse(_cell(row, "date")),
+        open=_price(row, "open"),
+        high=_price(row, "high"),
+        low=_price(row, "low"),
+        close=_price(row, "close"),
         listed_volume=_tonnes(row, "listed_volume"),
         listed_amount=_fen(row, "listed_amount"),
         block_volume=_tonnes(row, "block_volume"),
@@ -158,16 +161,47 @@ def _daily(row: dict[str, str]) -> DailyFigures:
         bidding_volume=_tonnes(row, "auction_volume"),
         bidding_amount=_fen(row, "auction_amount"),
     )
-    total = figures.listed_volume + figures.block_volume + figures.bidding_volume
+    _daily_check(figures, row)
+    return figures
+
+
+def _daily_check(figures: DailyFigures, row: dict[str, str]) -> None:
+    """Raise ValueError where a day's figures can't be."""
+    total = 0
+    for method in ("listed", "block", "bidding"):
+        volume = getattr(figures, f"{method}_volume")
+        amount = getattr(figures, f"{method}_amount")
+        if (volume == 0) != (amount == 0):
+            raise ValueError(
+                f"{method} volume and amount must both be zero or neither,"
+                f" were {volume} t and {amount} fen"
+            )
+        total += volume
     if total != _tonnes(row, "total_volume"):
         raise ValueError(f"total_volume must be {total}, was {row['total_volume']}")
     if figures.close == 0:
         raise ValueError("close must be positive, was 0")
-    return figures
+    if figures.high and figures.low > figures.high:
+        raise ValueError(f"high must be at least low, was {row['high']} and {row['low']}")
+
+
+def _cell(row: dict[str, str], column: str) -> str:
+    """Return a cell's text; a column that the file does not have, or an empty cell, is zero."""
+    text = row.get(column, "")
+    if text is None:
+        raise ValueError(f"{column} must be there, the line ends before it")
+    return text.strip() or "0"
+
+
+def _price(row: dict[str, str], column: str) -> int:
+    price = _fen(row, column)
+    if price > PRICE_FEN_MAX:
+        raise ValueError(f"{column} must be at most 100000.00, was {row[column][:40]!r}")
+    return price
 
 
 def _fen(row: dict[str, str], column: str) -> int:
-    text = row[column] or ""
+    text = _cell(row, column)
     match = _YUAN_FORM.fullmatch(text)
     if match is None or len(text) > 32:
         raise ValueError(f"{column} must be yuan with at most two decimals, was {text[:40]!r}")
@@ -178,7 +212,10 @@ def _fen(row: dict[str, str], column: str) -> int:
 
 
 def _tonnes(row: dict[str, str], column: str) -> int:
-    text = row[column] or ""
+    text = _cell(row, column)
     if _TONNES_FORM.fullmatch(text) is None or len(text) > 18:
         raise ValueError(f"{column} must be whole tonnes, was {text[:40]!r}")
-    return int(text)
+    tonnes = int(text)
+    if tonnes > DAY_TONNES_MAX:
+        raise ValueError(f"{column} must be at most {DAY_TONNES_MAX} t, was {tonnes}")
+    return tonnes

@@ -1,0 +1,1 @@
+"""Published daily statistics as trading days: planned, traded, settled, and compared."""
