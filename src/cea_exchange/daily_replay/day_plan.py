@@ -11,7 +11,9 @@ published range or outside our band, or the volume is too small) the nearest amo
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.reference_prices import DailyFigures
+from cea_exchange.domain.units import PRICE_FEN_MAX
 
 MARK_SHARE = 10
 """Open, high and low get up to one part in so many of the day's listed tonnes each."""
@@ -41,13 +43,17 @@ class Band(NamedTuple):
 
 
 class DayRules(NamedTuple):
-    """What the rules allow on one day, as the market has them from our previous close."""
+    """What the rules allow on one day."""
 
     listed: Band
     block: Band
-    bidding: Band
     block_tonnes_min: int
     """A listed order stays below it, a block and a bidding's offer reach it."""
+
+    @property
+    def bidding(self) -> Band:
+        """Return where the bids of a bidding lie, from the lowest floor there may be."""
+        return self.listed
 
 
 class Planned(NamedTuple):
@@ -63,6 +69,29 @@ class DayPlan(NamedTuple):
     listed: tuple[Planned, ...]
     block: tuple[Planned, ...]
     bidding: tuple[Planned, ...]
+
+
+def day_rules(rules: MarketRules, previous_close: int) -> DayRules:
+    """Return what a market's rules allow on the day after a close.
+
+    Notes
+    -----
+    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-03, CEA-BLK-01, CEA-BLK-02.
+    """
+    listed = _band(rules, previous_close, rules.listed_band_bp)
+    block = _band(rules, previous_close, rules.block_band_bp)
+    return DayRules(listed, block, rules.block_tonnes_min)
+
+
+def _band(rules: MarketRules, price: int, width_bp: int) -> Band:
+    if width_bp == 0:
+        return Band(1, PRICE_FEN_MAX)
+    low, high = price * (10_000 - width_bp), price * (10_000 + width_bp)
+    if rules.band_rounding == "half_up":
+        low, high = (low + 5_000) // 10_000, (high + 5_000) // 10_000
+    else:
+        low, high = -(-low // 10_000), high // 10_000
+    return Band(max(low, 1), min(high, PRICE_FEN_MAX))
 
 
 def plan_day(figures: DailyFigures, rules: DayRules) -> DayPlan:

@@ -1,0 +1,312 @@
+"""The compiled market and a registry on disk in one process, one product, a day at a time.
+
+Everything is what the daemons run: the registry's numbered feed brings accounts, allowances and
+cash, the venue's state machine trades, its settlement records are settled after each close, and a
+checkpoint lets both sides compare who holds what.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from cea_exchange.daily_replay.day_plan import Band, DayRules, Planned, day_rules
+from cea_exchange.daily_replay.participants import Endowment, Parties
+from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.records import (
+    COMMAND_DTYPE,
+    DAY_CLOSED_DTYPE,
+    PRODUCT_NONE,
+    BlockFlag,
+    CommandKind,
+    EventKind,
+    Method,
+    Phase,
+    Reason,
+    Side,
+    Tif,
+)
+from cea_exchange.domain.reference_prices import DailyFigures
+from cea_exchange.protocol.control import (
+    Control,
+    DayClose,
+    DayOpen,
+    PhaseSet,
+    control_decode,
+)
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.feed import feed_items
+from cea_exchange.registry.ledger import CASH_ASSET
+from cea_exchange.registry.settlement import Settlement, SettlementStopped
+from cea_exchange.venue.state_machine import VenueStateMachine
+
+LOG_ID = "daily-replay"
+PRODUCT = 0
+_WORD = 1 << 64
+
+
+class ReplayFailed(Exception):
+    """What must hold after a day does not; the message says what, not which day."""
+
+
+class Deal(NamedTuple):
+    """A trade to be, and who trades."""
+
+    trade: Planned
+    parties: Parties
+    buyer_first: bool
+    """Whose order, or offer, comes first."""
+
+
+class LocalMarket(AbstractContextManager["LocalMarket"]):
+    """One product's market and its registry.
+
+    Parameters
+    ----------
+    data
+        A folder without a registry.
+    profile
+        The rules.
+    product, reference
+        Its name, and the price in fen from which its first band is measured.
+    accounts
+        How many participants there are.
+    has
+        What each begins with: issued, paid in, and brought to the market.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        profile: Profile,
+        *,
+        product: str,
+        reference: int,
+        accounts: int,
+        has: Endowment,
+    ) -> None:
+        self.accounts = accounts
+        self.issued = {PRODUCT: accounts * has.tonnes, CASH_ASSET: accounts * has.cash}
+        self.trades_settled = 0
+        self._rules = profile.rules
+        self._machine = VenueStateMachine(profile)
+        self._registry = Registry.open(data)
+        self._settlement = Settlement(self._registry.store)
+        self._unsettled: list[np.ndarray] = []
+        self._date = 0
+        self._client_order_id = 0
+        try:
+            self._endow(product, reference, has)
+        except BaseException:
+            self._registry.close()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._registry.close()
+
+    def _endow(self, product: str, reference: int, has: Endowment) -> None:
+        registry, store = self._registry, self._registry.store
+        with registry.transaction():
+            registry.product_declare(product, reference)
+            for index in range(self.accounts):
+                account = f"P{index + 1:03}"
+                registry.account_open(account)
+                registry.issue(account, product, has.tonnes)
+                registry.pay_in(account, has.cash)
+                registry.transfer_in(account, product, has.tonnes)
+                registry.transfer_in(account, None, has.cash)
+        while items := feed_items(store, self._machine.feed_seq + 1, 1_000):
+            for item in items:
+                self._apply(control_decode(item))
+
+    # -- The day ----------------------------------------------------------------------------------
+
+    @property
+    def previous_close(self) -> int:
+        """Return the price that the next day's, or the open day's, bands are measured from."""
+        return self._machine.core.product(PRODUCT)["reference_price"]
+
+    def day_open(self, figures: DailyFigures) -> DayRules:
+        """Open a day and return what is allowed on it."""
+        self._date = date_number(figures.trading_date)
+        self._client_order_id = 0
+        self._apply(DayOpen(date=self._date))
+        product = self._machine.core.product(PRODUCT)
+        rules = day_rules(self._rules, product["reference_price"])
+        bands = (
+            Band(product["band_low"], product["band_high"]),
+            Band(product["block_band_low"], product["block_band_high"]),
+        )
+        if bands != (rules.listed, rules.block):
+            raise ReplayFailed(f"bands must be {rules.listed}, {rules.block}, were {bands}")
+        return rules
+
+    def phase(self, phase: Phase) -> None:
+        """Begin a phase of the day."""
+        self._apply(PhaseSet(phase=phase))
+
+    def trade_listed(self, deals: Sequence[Deal], band: Band) -> None:
+        """Trade each deal by two listed orders: one rests, the other takes it."""
+        commands = np.zeros(2 * len(deals), COMMAND_DTYPE)
+        for command, (deal, is_first) in zip(
+            commands, ((deal, first) for deal in deals for first in (True, False)), strict=True
+        ):
+            is_buy = deal.buyer_first == is_first
+            self._command(command, CommandKind.ENTER, _index(deal.parties, is_buy))
+            command["side"] = Side.BUY if is_buy else Side.SELL
+            command["tif"] = Tif.DAY if is_first else Tif.IOC
+            command["price"], command["tonnes"] = deal.trade
+        self._traded(self._submit(commands), deals, Method.LISTED, band)
+
+    def trade_blocks(self, deals: Sequence[Deal], band: Band) -> None:
+        """Trade each deal as a block, offered to the other party and accepted by it."""
+        for deal in deals:
+            command = np.zeros(1, COMMAND_DTYPE)
+            self._command(
+                command[0], CommandKind.BLOCK_OFFER, _index(deal.parties, deal.buyer_first)
+            )
+            command["side"] = Side.BUY if deal.buyer_first else Side.SELL
+            command["price"], command["tonnes"] = deal.trade
+            other = _index(deal.parties, not deal.buyer_first)
+            command["flags"], command["pick_order_id"] = BlockFlag.TO_ACCOUNT, other
+            offered = self._submit(command)[0]
+            command[:] = 0
+            self._command(command[0], CommandKind.BLOCK_ACCEPT, other)
+            command["product_index"], command["order_id"] = PRODUCT_NONE, offered["order_id"]
+            self._traded(self._submit(command), [deal], Method.BLOCK, band)
+
+    def day_close(self) -> DailyFigures:
+        """Close the day, settle it, let both sides compare, and return our figures of it.
+
+        Raises
+        ------
+        ReplayFailed
+            Something is not conserved, not settled, or differs between market and registry.
+        """
+        events = self._apply(DayClose())
+        (row,) = events[events["kind"] == EventKind.DAY_CLOSED].view(DAY_CLOSED_DTYPE)
+        self._apply(self._machine.checkpoint_now())
+        try:
+            self._settlement.apply(LOG_ID, np.concatenate(self._unsettled))
+        except SettlementStopped as error:
+            raise ReplayFailed(str(error)) from error
+        self._unsettled.clear()
+        self._conserved_check()
+        self._settled_check()
+        return _figures(row)
+
+    # -- What must hold ---------------------------------------------------------------------------
+
+    def held(self) -> tuple[list[int], list[int]]:
+        """Return each account's cash and allowances at the market."""
+        accounts = [self._machine.core.account(index) for index in range(self.accounts)]
+        holdings = [account["holdings"].get(PRODUCT, (0,))[0] for account in accounts]
+        return [account["cash"] for account in accounts], holdings
+
+    def _conserved_check(self) -> None:
+        """Allowances and cash are what they were: at the market, and in the registry."""
+        self._machine.core.check()
+        cash, tonnes = self.held()
+        at_market = {CASH_ASSET: sum(cash), PRODUCT: sum(tonnes)}
+        rows = self._registry.store.execute(
+            "SELECT asset_index, sum(amount), sum(iif(account_index >= 0, amount, 0))"
+            " FROM balances GROUP BY asset_index"
+        ).fetchall()
+        in_registry = {asset: held for asset, _, held in rows}
+        for place, held in (("market", at_market), ("registry", in_registry)):
+            if held != self.issued:
+                raise ReplayFailed(f"{place} must hold {self.issued}, holds {held}")
+        odd = [(asset, total) for asset, total, _ in rows if total != 0]
+        if odd:
+            raise ReplayFailed(f"all balances of an asset must sum to zero, were {odd}")
+
+    def _settled_check(self) -> None:
+        store = self._registry.store
+        count, settled = store.one(
+            "SELECT count(*), coalesce(sum(state = 'settled'), 0) FROM trades WHERE trade_id > ?",
+            (self.trades_settled,),
+        )
+        traded = self._machine.core.trade_id - self.trades_settled
+        if not count == settled == traded:
+            raise ReplayFailed(f"{traded} trades must be settled, {settled} of {count} are")
+        if store.confirmed_date != self._date:
+            raise ReplayFailed(f"the day must be confirmed, confirmed is {store.confirmed_date}")
+        self.trades_settled += traded
+
+    # -- In common --------------------------------------------------------------------------------
+
+    def _apply(self, message: Control) -> np.ndarray:
+        return self._noted(self._machine.apply_control(message))
+
+    def _submit(self, commands: np.ndarray) -> np.ndarray:
+        events = self._noted(self._machine.apply_records(commands))
+        refused = events[events["kind"] == EventKind.ORDER_REJECTED]
+        if len(refused):
+            raise ReplayFailed(
+                f"no order must be refused, one was: {Reason(refused[0]['reason']).name}"
+            )
+        return events
+
+    def _noted(self, events: np.ndarray) -> np.ndarray:
+        settled = events[events["settlement_seq"] != 0]
+        if len(settled):
+            self._unsettled.append(settled)
+        return events
+
+    def _command(self, command: np.void, kind: CommandKind, account_index: int) -> None:
+        # One row of numbers for all accounts rises for each of them.
+        self._client_order_id += 1
+        command["kind"], command["account_index"] = kind, account_index
+        command["product_index"], command["trading_date"] = PRODUCT, self._date
+        command["client_order_id"] = self._client_order_id
+
+    def _traded(
+        self, events: np.ndarray, deals: Sequence[Deal], method: Method, band: Band
+    ) -> None:
+        """Every deal was made as planned, and inside its band."""
+        trades = events[events["kind"] == EventKind.TRADE]
+        is_buy = trades["side"] == Side.BUY
+        buyers = np.where(is_buy, trades["account_index"], trades["counter_account_index"])
+        sellers = np.where(is_buy, trades["counter_account_index"], trades["account_index"])
+        columns = (trades["price"], trades["tonnes"], buyers, sellers)
+        made = list(zip(*(column.tolist() for column in columns), strict=True))
+        planned = [(*deal.trade, *deal.parties) for deal in deals]
+        if made != planned or (trades["method"] != method).any():
+            raise ReplayFailed(f"{method.name.lower()} trades must be {planned}, were {made}")
+        if any(not band.holds(price) for price, *_ in made):
+            raise ReplayFailed(f"every {method.name.lower()} deal must lie in {band}, were {made}")
+
+
+def _index(parties: Parties, is_buyer: bool) -> int:
+    return parties.buyer if is_buyer else parties.seller
+
+
+def _figures(row: np.void) -> DailyFigures:
+    """Return the market's own statistics of a day in the form of the published ones."""
+    number = int(row["trading_date"])
+    amounts = {
+        method: int(row[f"amount_{method}_low"]) + _WORD * int(row[f"amount_{method}_high"])
+        for method in ("listed", "block", "bidding")
+    }
+    return DailyFigures(
+        trading_date=date_of_number(number),
+        open=int(row["open"]),
+        high=int(row["high"]),
+        low=int(row["low"]),
+        close=int(row["close"]),
+        listed_volume=int(row["volume_listed"]),
+        listed_amount=amounts["listed"],
+        block_volume=int(row["volume_block"]),
+        block_amount=amounts["block"],
+        bidding_volume=int(row["volume_bidding"]),
+        bidding_amount=amounts["bidding"],
+    )
