@@ -10,6 +10,7 @@
 #   make mutants      does `make test` notice small mistakes in the core?
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
+#   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 
 PYTHON ?= python3
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test long bench conformance checked sanitize mutants torture soak build clean
+.PHONY: demo test long bench conformance checked sanitize mutants torture soak replay-days build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -97,6 +98,15 @@ HOURS ?= 10
 soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
+
+# The real market day by day: protocol/daily_replay.md. The file is not part of the package.
+FILE ?= ../shared/data/cea/cea_daily_2021_2024.csv
+replay-days: build $(VENV)/.plots-installed
+	$(BIN)/cea-exchange replay-days $(FILE) --out build/replay-days
+
+$(VENV)/.plots-installed: pyproject.toml | build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plots]'
+	touch $@
 
 build: $(VENV)/.installed
 

@@ -22,6 +22,7 @@ COMMAND_MODULES = {
     "registry": "cea_exchange.cli.registry",
     "verify": "cea_exchange.cli.verify",
     "replay": "cea_exchange.cli.replay",
+    "replay-days": "cea_exchange.cli.replay_days",
     "load": "cea_exchange.cli.load",
     "profile": "cea_exchange.cli.profile",
     "calendar": "cea_exchange.cli.calendar",

@@ -14,6 +14,12 @@ from cea_exchange.domain.reference_prices import DailyFigures
 
 PRICES = ("open", "high", "low", "close")
 METHODS = ("listed", "block", "bidding")
+FIGURES = (
+    *PRICES,
+    *(f"{method}_volume" for method in METHODS),
+    *(f"{method}_amount" for method in METHODS),
+)
+"""What is compared: fields of `DailyFigures`."""
 
 
 class Cause(Enum):
@@ -82,8 +88,7 @@ def differences(
 
 def compared(published: DailyFigures) -> list[str]:
     """Return which figures of a published day ours are compared with."""
-    prices = [name for name in PRICES if getattr(published, name)]
-    return [*prices, *(f"{m}_volume" for m in METHODS), *(f"{m}_amount" for m in METHODS)]
+    return [name for name in FIGURES if name not in PRICES or getattr(published, name)]
 
 
 def _cause(

@@ -147,6 +147,14 @@ def close_before(days: list[DailyFigures], trading_date: date) -> int:
     raise ValueError(f"no close is known before {trading_date}")
 
 
+def first_reference_parse(text: str) -> int:
+    """Read the price (fen) that a first day is measured from, as loosely as the files' prices."""
+    price = _price_of(text, "first reference")
+    if price == 0:
+        raise ValueError(f"first reference must be positive, was {text!r}")
+    return price
+
+
 def _daily(row: dict[str, str]) -> DailyFigures:
     figures = DailyFigures(
         trading_date=date_parse(_cell(row, "date")),
@@ -194,20 +202,27 @@ def _cell(row: dict[str, str], column: str) -> str:
 
 
 def _price(row: dict[str, str], column: str) -> int:
-    price = _fen(row, column)
+    return _price_of(_cell(row, column), column)
+
+
+def _price_of(text: str, name: str) -> int:
+    price = _yuan_of(text, name)
     if price > PRICE_FEN_MAX:
-        raise ValueError(f"{column} must be at most 100000.00, was {row[column][:40]!r}")
+        raise ValueError(f"{name} must be at most 100000.00, was {text!r}")
     return price
 
 
 def _fen(row: dict[str, str], column: str) -> int:
-    text = _cell(row, column)
+    return _yuan_of(_cell(row, column), column)
+
+
+def _yuan_of(text: str, name: str) -> int:
     match = _YUAN_FORM.fullmatch(text)
     if match is None or len(text) > 32:
-        raise ValueError(f"{column} must be yuan with at most two decimals, was {text[:40]!r}")
+        raise ValueError(f"{name} must be yuan with at most two decimals, was {text[:40]!r}")
     fen = int(match[1]) * 100 + int((match[2] or "").ljust(2, "0"))
     if fen > INT64_MAX:
-        raise ValueError(f"{column} must fit 64 bits of fen, was {text[:40]!r}")
+        raise ValueError(f"{name} must fit 64 bits of fen, was {text!r}")
     return fen
 
 
