@@ -31,7 +31,9 @@ def test_a_day_is_traded_settled_and_reconciled(tmp_path):
     assert report["settlement"]["trades_settled"] == load["trades"] > 0
     reconciliation = report["reconciliation"]
     assert reconciliation["venue_hash"] == reconciliation["registry_hash"] != ""
-    assert [each["product"] for each in report["bulletins"]] == ["CEA23", "CEA24"]
+    (bulletin,) = report["bulletins"]
+    assert [each["subjCode"] for each in bulletin["products"]] == ["CEA23", "CEA24"]
+    assert bulletin == json.loads((tmp_path / "data/bulletins/2025-01-02.json").read_bytes())
     _verified(tmp_path / "data")
     assert not _left_over(tmp_path)
 
@@ -40,15 +42,18 @@ def test_days_follow_each_other_with_the_closes_as_references():
     result = run(*SMALL, "--days", "2", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads(result.stdout)
-    dates = [each["trading_date"] for each in report["bulletins"]]
-    assert dates == [20250102, 20250102, 20250103, 20250103]
-    assert len(report["composite"]) == 2
+    first, second = report["bulletins"]
+    assert [first["quotPoin"], second["quotPoin"]] == ["2025-01-02", "2025-01-03"]
+    closes = [each["closPric"] for each in first["products"]]
+    assert [each["lastClosPric"] for each in second["products"]] == closes
+    traded = [each["composite"]["tradeVolume"] for each in (first, second)]
+    assert second["composite"]["totalVolume"] == sum(traded)
 
 
 def test_a_person_reads_bulletin_settlement_and_reconciliation():
     result = run("--participants", "12", "--orders", "2000", "--rate", "1500")
     assert result.returncode == 0, result.stdout + result.stderr
-    for words in ("Market bulletin", "trades settled", "postings", "orders per second", "p99"):
+    for words in ("Daily bulletin", "trades settled", "postings", "orders per second", "p99"):
         assert words in result.stdout
     assert "venue hash = registry hash" in result.stdout
 

@@ -9,6 +9,7 @@ from random import Random
 import msgspec
 import numpy as np
 import pytest
+from market_records import entered
 
 from cea_exchange import Market
 from cea_exchange.domain.bulletin import BulletinBuilder, ByMethod, Traded
@@ -21,13 +22,7 @@ from cea_exchange.domain.bulletin_forms import (
     subject_name,
 )
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import (
-    COMMAND_DTYPE,
-    DAY_CLOSED_DTYPE,
-    EVENT_DTYPE,
-    CommandKind,
-    EventKind,
-)
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, EventKind
 
 PRODUCTS = {"CEA23": "97.49", "CEA24": "90.00", "CEA25": "80.01"}
 
@@ -147,22 +142,6 @@ def records_of(events):
             case "composite_closed":
                 rows.append(market.core.day_close())
     return np.concatenate(rows)
-
-
-def entered(market, event):
-    command = np.zeros(1, COMMAND_DTYPE)
-    account = market.account_index(event["account"])
-    command["kind"] = CommandKind.ENTER
-    command["side"] = 1 if event["side"] == "buy" else 2
-    command["account_index"] = account
-    command["product_index"] = market.product_index(event["product"])
-    command["trading_date"] = market.core.trading_date
-    command["client_order_id"] = market.core.last_client_order_id(account, 0) + 1
-    command["price"] = int(event["price"].replace(".", ""))
-    command["tonnes"] = event["tonnes"]
-    produced = np.zeros(64, EVENT_DTYPE)
-    _, count = market.process(command, produced)
-    return produced[:count].copy()
 
 
 def test_a_product_that_does_not_weigh_moves_no_composite():

@@ -4,26 +4,21 @@ import contextlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import to_builtins
 from rich.console import Console
-from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.domain.bulletin_forms import bulletin_document, bulletin_text
 from cea_exchange.domain.reference_prices import close_before, load_daily, reference_price
-from cea_exchange.domain.units import cash_format, price_format
+from cea_exchange.domain.units import cash_format
 from cea_exchange.loadtest.local_exchange import prepare_process
 from cea_exchange.loadtest.report import milliseconds
-from cea_exchange.loadtest.trading_day import (
-    Bulletin,
-    DayReport,
-    DaySettings,
-    run_trading_days,
-)
+from cea_exchange.loadtest.trading_day import DayReport, DaySettings, run_trading_days
 
 FIRST_DAY = "2025-01-02"
 PRODUCTS = ("CEA23", "CEA24")
@@ -108,10 +103,8 @@ def _data_folder(data: Path | None) -> Iterator[Path]:
 
 
 def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
-    for trading_date, price in report.composites.items():
-        of_day = [each for each in report.bulletins if each.trading_date == trading_date]
-        console.print(_bulletin_table(trading_date, of_day))
-        console.print(f"composite closing price: {price_format(price)} yuan/t")
+    for bulletin in report.bulletins:
+        console.print(bulletin_text(bulletin), highlight=False, markup=False)
     load, ledger = report.load, report.ledger
     console.print(
         f"orders: {load.entered:,} entered, {load.traded_share:.1%} traded, "
@@ -140,20 +133,6 @@ def _print(console: Console, report: DayReport, settings: DaySettings) -> None:
         )
 
 
-def _bulletin_table(trading_date: int, bulletins: list[Bulletin]) -> Table:
-    table = Table(title=f"Market bulletin {trading_date} (yuan/t, t, yuan)")
-    table.add_column("product")
-    for name in ("open", "high", "low", "close", "volume", "amount"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in bulletins:
-        prices = [
-            price_format(price) if price else "-"
-            for price in (each.open, each.high, each.low, each.close)
-        ]
-        table.add_row(each.product, *prices, f"{each.volume:,}", cash_format(each.amount))
-    return table
-
-
 def _latency_line(latency: dict) -> str:
     percentiles = ", ".join(
         f"{name} {milliseconds(value)}" for name, value in latency.items() if name != "count"
@@ -167,8 +146,7 @@ def _as_dict(report: DayReport, settings: DaySettings) -> dict:
         "passed": report.passed,
         "participants": settings.participants,
         "seed": settings.seed,
-        "bulletins": [_bulletin_dict(each) for each in report.bulletins],
-        "composite": {str(day): price_format(price) for day, price in report.composites.items()},
+        "bulletins": [to_builtins(bulletin_document(each)) for each in report.bulletins],
         "load": report.load.as_dict(),
         "orders_per_second": round(report.orders_per_second, 1),
         "commands_per_second": round(report.commands_per_second, 1),
@@ -192,11 +170,3 @@ def _as_dict(report: DayReport, settings: DaySettings) -> dict:
             for sentence, holds, detail in report.checks
         ],
     }
-
-
-def _bulletin_dict(bulletin: Bulletin) -> dict:
-    fields = asdict(bulletin)
-    for name in ("open", "high", "low", "close"):
-        fields[name] = price_format(fields[name]) if fields[name] else None
-    fields["amount"] = cash_format(fields["amount"])
-    return fields

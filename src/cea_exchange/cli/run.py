@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, BinaryIO
 
 import typer
@@ -30,9 +31,14 @@ def run(
     profile: Annotated[str, typer.Option(help="The rules: a name, or a file.")] = "cea",
     state: Annotated[bool, typer.Option("--state", help="Print the final state too.")] = False,
     core: Annotated[Core, typer.Option(help="Which market decides.")] = Core.compiled,
+    bulletins: Annotated[
+        Path | None, typer.Option(help="A folder for the bulletins of its days.")
+    ] = None,
 ) -> None:
     """Play a market script through an embedded market; write its events as JSON Lines."""
+    from cea_exchange.cli.bulletin import write_day
     from cea_exchange.domain.profile import ProfileError
+    from cea_exchange.matching.bulletins import MarketBulletins
     from cea_exchange.matching.events import event_line
     from cea_exchange.matching.market import Market
     from cea_exchange.matching.script import ScriptError, script_events
@@ -41,12 +47,15 @@ def run(
         market = Market(profile, core=_core_class(core))
     except ProfileError as error:
         raise CommandError(str(error)) from error
+    days = None if bulletins is None else MarketBulletins(market)
     output = sys.stdout.buffer
     with ExitStack() as stack:
         lines = _lines(_open(script, stack), _name(script))
         try:
             for events in script_events(lines, market, _name(script)):
                 output.writelines(map(event_line, events))
+                for bulletin in days.take(events) if days else ():
+                    write_day(bulletin, bulletins)
                 if script == STANDARD_INPUT:
                     output.flush()
             if state:

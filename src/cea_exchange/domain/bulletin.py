@@ -138,49 +138,27 @@ def composite_code(market: str) -> str:
 class _Product:
     """What a builder carries of a product."""
 
-    def __init__(self, name: str, reference_price: int, year: ByMethod, total: ByMethod) -> None:
+    def __init__(self, name: str, reference_price: int, sums: "_Sums") -> None:
         self.name = name
         self.reference_price = reference_price
-        self.year = year
-        self.total = total
+        self.sums = sums
 
 
-class _CompositePath:
-    """The composite after every listed trade of a day, of which the extremes are kept.
+class _Sums:
+    """What was traded up to a day: in its year, and in all."""
 
-    Notes
-    -----
-    Rules: CEA-INF-02.
-    """
+    def __init__(self, last_date: int, quote: Quote | None) -> None:
+        self._last_date = last_date
+        self.year = ByMethod() if quote is None else quote.year
+        self.total = ByMethod() if quote is None else quote.total
 
-    def __init__(self, weights: list[int], prices: list[int]) -> None:
-        self.high: int | None = None
-        self.low: int | None = None
-        self._weights = np.array(weights, np.int64)
-        self._lasts = list(prices)
-
-    def weigh(self, weights: list[int], prices: list[int]) -> None:
-        """Go on with more products; those that are new come with a price."""
-        self._weights = np.array(weights, np.int64)
-        self._lasts += prices[len(self._lasts) :]
-
-    def take(self, indexes: np.ndarray, prices: np.ndarray) -> None:
-        """Take in listed trades in their order: which product, at what price."""
-        numerator = sum(int(w) * last for w, last in zip(self._weights, self._lasts, strict=True))
-        steps = np.zeros(len(prices), np.int64)
-        for index in np.unique(indexes).tolist():
-            at = np.flatnonzero(indexes == index)
-            of_product = prices[at].astype(np.int64)
-            before = np.concatenate(([self._lasts[index]], of_product[:-1]))
-            steps[at] = self._weights[index] * (of_product - before)
-            self._lasts[index] = int(of_product[-1])
-        path = (numerator + np.cumsum(steps))[self._weights[indexes] > 0]
-        if not len(path):
-            return
-        weight = int(self._weights.sum())
-        high, low = (_half_up(int(end), weight) for end in (path.max(), path.min()))
-        self.high = high if self.high is None else max(self.high, high)
-        self.low = low if self.low is None else min(self.low, low)
+    def add(self, trading_date: int, day: ByMethod) -> None:
+        """Go on to a day; with a new year the year's sums begin anew."""
+        if trading_date // 10_000 != self._last_date // 10_000:
+            self.year = ByMethod()
+        self._last_date = trading_date
+        self.year += day
+        self.total += day
 
 
 class BulletinBuilder:
@@ -195,9 +173,10 @@ class BulletinBuilder:
 
     Notes
     -----
-    Give it all events of a day, from its opening on: of the trades it needs the order of the listed
-    prices, for the composite's high and low, and takes all else from what the market itself sums up
-    at the close. A trade that is busted after its day's close stays in what was published.
+    Give it all events of a day, from its opening on: of the listed trades it needs the prices in
+    their order, for the composite's high and low, and keeps them until the close. All else it takes
+    from what the market itself sums up there. A trade that is busted after its day's close stays in
+    what was published.
 
     Rules: CEA-INF-01 (the bulletin), CEA-INF-02 (the composite's four prices).
     """
@@ -207,12 +186,11 @@ class BulletinBuilder:
         self._products: list[_Product] = []
         self._indexes: dict[str, int] = {}
         self._before = {} if after is None else {each.code: each for each in after.products}
-        self._last_date = 0 if after is None else after.trading_date
+        self._before_date = 0 if after is None else after.trading_date
         self._composite_close = None if after is None else after.composite.close
-        self._year = ByMethod() if after is None else after.composite.year
-        self._total = ByMethod() if after is None else after.composite.total
+        self._sums = _Sums(self._before_date, None if after is None else after.composite)
         self._date = 0
-        self._path: _CompositePath | None = None
+        self._listed: list[tuple[np.ndarray, np.ndarray]] = []
         self._quotes: list[Quote] = []
 
     @property
@@ -224,12 +202,9 @@ class BulletinBuilder:
         """Take in a product with its reference price (fen); return its index in records."""
         if product in self._indexes:
             raise ValueError(f"product must not be declared already, was {product!r}")
-        carried = self._before.get(product)
-        year, total = (carried.year, carried.total) if carried else (ByMethod(), ByMethod())
         self._indexes[product] = len(self._products)
-        self._products.append(_Product(product, reference_price, year, total))
-        if self._path is not None:
-            self._path.weigh(self._weights(), self._references())
+        sums = _Sums(self._before_date, self._before.get(product))
+        self._products.append(_Product(product, reference_price, sums))
         return self._indexes[product]
 
     def take(self, events: Iterable[Mapping[str, Any]]) -> list[Bulletin]:
@@ -253,8 +228,8 @@ class BulletinBuilder:
             case "day_opened":
                 self._day_open(date_number(date_parse(event["date"])))
             case "trade" if event["method"] == "listed":
-                index = np.array([self._index(event["product"])])
-                self._trades(index, np.array([price_parse(event["price"])]))
+                index, price = self._index(event["product"]), price_parse(event["price"])
+                self._listed.append((np.array([index]), np.array([price])))
             case "reference_price_changed":
                 self._reference_price(self._index(event["product"]), price_parse(event["price"]))
             case "day_closed":
@@ -303,18 +278,12 @@ class BulletinBuilder:
         trades = rows[(rows["kind"] == EventKind.TRADE) & (rows["method"] == Method.LISTED)]
         if len(trades):
             self._index_check(int(trades["product_index"].max()))
-            self._date = int(trades["trading_date"][0])
-            self._trades(trades["product_index"], trades["price"])
+            self._listed.append((trades["product_index"].astype(np.int64), trades["price"].copy()))
 
     # -- The day --------------------------------------------------------------------------------
 
     def _day_open(self, trading_date: int) -> None:
-        self._date, self._path, self._quotes = trading_date, None, []
-
-    def _trades(self, indexes: np.ndarray, prices: np.ndarray) -> None:
-        if self._path is None:
-            self._path = _CompositePath(self._weights(), self._references())
-        self._path.take(indexes, prices)
+        self._date, self._listed, self._quotes = trading_date, [], []
 
     def _reference_price(self, index: int, price: int) -> None:
         self._products[index].reference_price = price
@@ -322,35 +291,37 @@ class BulletinBuilder:
     def _product_closed(self, trading_date: int, quote: Quote) -> None:
         product = self._products[self._index(quote.code)]
         self._date = trading_date
-        if self._is_new_year():
-            product.year = ByMethod()
-        product.year += quote.day
-        product.total += quote.day
+        product.sums.add(trading_date, quote.day)
         self._quotes.append(
             replace(
-                quote, last_close=product.reference_price, year=product.year, total=product.total
+                quote,
+                last_close=product.reference_price,
+                year=product.sums.year,
+                total=product.sums.total,
             )
         )
 
     def _close(self, close: int) -> Bulletin:
-        quotes, path = self._quotes, self._path
+        quotes = self._quotes
         day = sum((quote.day for quote in quotes), ByMethod())
-        self._year = (ByMethod() if self._is_new_year() else self._year) + day
-        self._total += day
-        weights = self._profile.composite_weights([q.code for q in quotes], self._day())
+        self._sums.add(self._date, day)
+        weights = self._profile.composite_weights(
+            [quote.code for quote in quotes], date_of_number(self._date)
+        )
+        high, low = self._composite_extremes(weights)
         last_close = self._composite_close
         if last_close is None:
             last_close = _mean([quote.last_close for quote in quotes], weights)
         composite = Quote(
             code=composite_code(self._profile.name),
             open=_mean([quote.open for quote in quotes], weights),
-            high=path and path.high,
-            low=path and path.low,
+            high=high,
+            low=low,
             close=close,
             last_close=last_close,
             day=day,
-            year=self._year,
-            total=self._total,
+            year=self._sums.year,
+            total=self._sums.total,
             volume_intra_group=sum(quote.volume_intra_group for quote in quotes),
         )
         bulletin = Bulletin(
@@ -361,21 +332,34 @@ class BulletinBuilder:
         )
         for quote in quotes:
             self._products[self._indexes[quote.code]].reference_price = quote.close
-        self._composite_close, self._last_date = close, self._date
-        self._path, self._quotes = None, []
+        self._composite_close = close
+        self._listed, self._quotes = [], []
         return bulletin
 
-    def _is_new_year(self) -> bool:
-        return self._date // 10_000 != self._last_date // 10_000
+    def _composite_extremes(self, weights: list[int]) -> tuple[int | None, int | None]:
+        """Return the highest and the lowest composite after a listed trade that weighs.
 
-    def _day(self) -> date | None:
-        return date_of_number(self._date) if self._date else None
-
-    def _weights(self) -> list[int]:
-        return self._profile.composite_weights(self.product_names, self._day())
-
-    def _references(self) -> list[int]:
-        return [product.reference_price for product in self._products]
+        Notes
+        -----
+        Rules: CEA-INF-02.
+        """
+        if not self._listed:
+            return None, None
+        weight_of = np.zeros(len(self._products), np.int64)
+        numerator = 0
+        for quote, weight in zip(self._quotes, weights, strict=True):
+            weight_of[self._indexes[quote.code]] = weight
+            numerator += weight * quote.last_close
+        indexes, prices = (np.concatenate(part) for part in zip(*self._listed, strict=True))
+        steps = np.zeros(len(prices), np.int64)
+        for index in np.unique(indexes).tolist():
+            at = np.flatnonzero(indexes == index)
+            before = np.concatenate(([self._products[index].reference_price], prices[at[:-1]]))
+            steps[at] = weight_of[index] * (prices[at] - before)
+        path = (numerator + np.cumsum(steps))[weight_of[indexes] > 0]
+        if not len(path):
+            return None, None
+        return tuple(_half_up(int(end), sum(weights)) for end in (path.max(), path.min()))
 
     def _index(self, product: str) -> int:
         if product not in self._indexes:

@@ -97,15 +97,20 @@ def subject_name(code: str, market: str = "cea") -> str:
 # -- JSON -----------------------------------------------------------------------------------------
 
 
-def bulletin_json(bulletin: Bulletin) -> bytes:
-    """Return a bulletin as one JSON object, with a line's end; `bulletin_parse` reads it."""
-    document = BulletinDocument(
+def bulletin_document(bulletin: Bulletin) -> BulletinDocument:
+    """Return a bulletin in the names and texts of its JSON."""
+    return BulletinDocument(
         quot_poin=_date_text(bulletin),
         market=bulletin.market,
         composite=_quote_row(bulletin.composite, bulletin.market),
         products=tuple(_quote_row(quote, bulletin.market) for quote in bulletin.products),
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def bulletin_json(bulletin: Bulletin) -> bytes:
+    """Return a bulletin as one JSON object, with a line's end; `bulletin_parse` reads it."""
+    document = msgspec.json.encode(bulletin_document(bulletin))
+    return msgspec.json.format(document, indent=1) + b"\n"
 
 
 def bulletin_parse(data: bytes, place: str) -> Bulletin:

@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-import numpy as np
-
-from cea_exchange.client.market_data import MarketDataClient
+from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.calendar import TradingCalendar, date_number
-from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
+from cea_exchange.domain.records import Method
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
@@ -24,6 +22,8 @@ from cea_exchange.loadtest.population import WORKLOADS, population
 from cea_exchange.loadtest.report import LoadReport
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.store import Store
+from cea_exchange.venue.bulletins import FOLDER as BULLETINS_FOLDER
+from cea_exchange.venue.bulletins import bulletin_read
 
 RUNNER_PROCESSES = 2
 SETTLE_S_MAX = 60.0
@@ -61,26 +61,11 @@ class DaySettings:
     workload: str = "trading_day"
 
 
-@dataclass(frozen=True)
-class Bulletin:
-    """A product's day as published at the close; prices in fen per tonne, amount in fen."""
-
-    trading_date: int
-    product: str
-    open: int
-    high: int
-    low: int
-    close: int
-    volume: int
-    amount: int
-
-
 @dataclass
 class DayReport:
     """What came of it: the figures, and each check with its outcome."""
 
     bulletins: list[Bulletin] = field(default_factory=list)
-    composites: dict[int, int] = field(default_factory=dict)
     load: LoadReport = field(default_factory=LoadReport)
     ledger: Reconciliation = field(default_factory=Reconciliation)
     venue: dict = field(default_factory=dict)
@@ -143,30 +128,9 @@ def run_trading_days(data: Path, settings: DaySettings, progress: Progress) -> D
         _gather(exchange, runners, report, days)
     progress("checking the ledger: every entry, posting and balance")
     report.ledger = check_ledger(data)
-    report.bulletins = bulletins(data, list(settings.reference_prices))
     _judge(report, settings, days, data)
     report.total_s = time.monotonic() - started
     return report
-
-
-def bulletins(data: Path, products: list[str]) -> list[Bulletin]:
-    """Return the published statistics that the registry received, by day and product."""
-    found = []
-    for record in _records(data, EventKind.DAY_CLOSED):
-        (row,) = np.frombuffer(record, DAY_CLOSED_DTYPE)
-        found.append(
-            Bulletin(
-                trading_date=int(row["trading_date"]),
-                product=products[row["product_index"]],
-                open=int(row["open"]),
-                high=int(row["high"]),
-                low=int(row["low"]),
-                close=int(row["close"]),
-                volume=int(row["volume_listed"]),
-                amount=int(row["amount_listed_low"]) + (int(row["amount_listed_high"]) << 64),
-            )
-        )
-    return found
 
 
 def _trading_dates(settings: DaySettings) -> list[date]:
@@ -204,35 +168,11 @@ def _trade_day(
             exchange.operate("clock", at=_at(day, "11:30"))
             progress(f"{day}: afternoon session, {orders - share} orders")
     progress(f"{day}: close, settlement, reconciliation")
-    with MarketDataClient(
-        exchange.endpoint("venue", "market_data"),
-        exchange.keys("admin"),
-        exchange.keys("venue").public,
-    ) as market_data:
-        _join(market_data)
-        exchange.operate("clock", at=_at(day, "15:00"))
-        report.composites[number] = _composite(market_data)
+    exchange.operate("clock", at=_at(day, "15:00"))
     _await_settlement(exchange, number)
-
-
-def _join(market_data: MarketDataClient) -> None:
-    """Wait for the first heartbeat: from then on nothing is missed."""
-    deadline = time.monotonic() + 10.0
-    while time.monotonic() < deadline:
-        if market_data.poll(1.0):
-            return
-    raise TimeoutError("the venue's market data did not come")
-
-
-def _composite(market_data: MarketDataClient) -> int:
-    deadline = time.monotonic() + 30.0
-    while time.monotonic() < deadline:
-        for topic, value in market_data.poll(1.0):
-            if topic == "md":
-                closed = value[value["kind"] == EventKind.COMPOSITE_CLOSED]
-                if len(closed):
-                    return int(closed["price"][0])
-    raise TimeoutError("the composite closing price was not published")
+    path = exchange.data / BULLETINS_FOLDER / f"{day}.json"
+    exchange.wait_until(path.exists, f"the bulletin of {day}", SETTLE_S_MAX)
+    report.bulletins.append(bulletin_read(path))
 
 
 def _await_settlement(exchange: LocalExchange, trading_date: int) -> None:
@@ -322,15 +262,15 @@ def _judge_settlement(
     )
     expected = _statistics(trades, list(settings.reference_prices))
     published = {
-        (each.trading_date, each.product): (each.volume, each.amount, each.close)
-        for each in report.bulletins
-        if each.volume
+        (bulletin.trading_date, quote.code): (traded.volume, traded.amount, quote.close)
+        for bulletin in report.bulletins
+        for quote in bulletin.products
+        if (traded := quote.day.listed).volume
     }
     report.check(
         "volume, amount and closing price follow from the settled trades",
-        expected == published
-        and len(report.bulletins) == len(days) * len(settings.reference_prices),
-        f"{len(published)} products with trades in {len(report.bulletins)} bulletins",
+        expected == published and len(report.bulletins) == len(days),
+        f"{len(published)} closes of products with trades in {len(report.bulletins)} bulletins",
     )
 
 
@@ -355,15 +295,6 @@ def _trades(data: Path) -> list[tuple]:
             "SELECT trade_id, trading_date, product_index, price, tonnes, method FROM trades"
             " WHERE state = 'settled'"
         ).fetchall()
-
-
-def _records(data: Path, kind: EventKind) -> list[bytes]:
-    with Store.open_reader(data) as store:
-        rows = store.execute(
-            "SELECT record FROM settlement_records WHERE kind = ? ORDER BY settlement_seq",
-            (int(kind),),
-        ).fetchall()
-    return [record for (record,) in rows]
 
 
 def _last_seq(data: Path) -> int:

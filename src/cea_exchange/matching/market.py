@@ -80,8 +80,8 @@ class Market:
     `withdraw`. Trading: `enter`, `cancel`, `amend`, in batches `process`. Blocks: `block_enquiry`,
     `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. The day:
     `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
-    `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `product_index`,
-    `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
+    `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `products`,
+    `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -664,6 +664,11 @@ class Market:
     def core(self) -> Any:
         """Return the core, for queries by index."""
         return self._core
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """Return the declared products, by index."""
+        return tuple(self._names.products)
 
     def product_index(self, product: str) -> int:
         """Return a product's index in records, `PRODUCT_NONE` for an unknown name."""

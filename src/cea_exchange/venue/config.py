@@ -137,6 +137,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         A snapshot is taken after so many commands, and at each day's close; 0 is never.
     archive
         Where segments of the journal go that a snapshot covers; ``DIR/archive`` if left out.
+    bulletin_opening
+        A bulletin (JSON) with what was traded before this venue began: its sums are carried on.
     lag
         See `LagSetting`.
     metrics
@@ -170,6 +172,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     session_silence_s_max: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 30
     snapshot_commands: Annotated[int, msgspec.Meta(ge=0)] = 5_000_000
     archive: str | None = None
+    bulletin_opening: str | None = None
     lag: LagSetting = msgspec.field(default_factory=LagSetting)
     metrics: MetricsAddress | None = None
     session_queue_count_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000

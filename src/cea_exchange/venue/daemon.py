@@ -29,6 +29,7 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.venue.admin_desk import AdminDesk
+from cea_exchange.venue.bulletins import BulletinDesk
 from cea_exchange.venue.clock import VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
@@ -217,6 +218,14 @@ class VenueDaemon:
             self._allow_list,
             config.metrics,
         )
+        self._bulletins = BulletinDesk(
+            self.data,
+            log_id=self._log_id,
+            profile=self.machine.profile,
+            products=self.machine.products_declared,
+            opening=config.bulletin_opening and Path(config.bulletin_opening),
+            publish=self._market_data.bulletin,
+        )
         self._admin = AdminDesk(
             sockets["admin"],
             self._operators,
@@ -286,6 +295,7 @@ class VenueDaemon:
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
         self._registry.close()
+        self._bulletins.close()
         self._watch.close()
         self._market_data.close()
         self._stranger_test.close()
@@ -322,6 +332,7 @@ class VenueDaemon:
         events, refusals = self.sequencer.run_controls(acts)
         self._release(events)
         self._watch.acts(events)
+        self._bulletins.acts(events)
         return refusals
 
     def _release(self, events: np.ndarray) -> None:
@@ -337,6 +348,7 @@ class VenueDaemon:
         if late_s < 0:
             return
         self._watch.turn(now_s, late_s)
+        self._bulletins.turn(now_s)
         self._heartbeat_due_s = now_s + HEARTBEAT_S
         self._publisher.settlement_heartbeat()
         self._market_data.heartbeat()

@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import zmq
 
+from cea_exchange.domain.bulletin import Bulletin
+from cea_exchange.domain.bulletin_forms import bulletin_document
 from cea_exchange.domain.records import (
     BOOK_CHANGE_DTYPE,
     MARKET_DATA_DTYPE,
@@ -217,8 +219,11 @@ class MarketDataPublisher:
         self._noted_seq = int(events["seq"][-1])
         if (events["kind"] == EventKind.DAY_CLOSED).any():
             self.cut()
-            self._tell(TOPIC_BULLETIN, public_maps.bulletin(self._machine, events))
         self.turn()
+
+    def bulletin(self, bulletin: Bulletin) -> None:
+        """Send a day's bulletin."""
+        self._tell(TOPIC_BULLETIN, msgspec.to_builtins(bulletin_document(bulletin)))
 
     def turn(self) -> None:
         """Send what has become public, if it is time to."""

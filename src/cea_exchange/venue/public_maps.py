@@ -1,16 +1,14 @@
-"""What everybody may see of the market, as maps: depth, books, the day so far, the bulletin.
+"""What everybody may see of the market, as maps: depth, books, the day so far.
 
-Prices are fen and quantities tonnes; the bulletin, and every amount of money, is text in yuan.
+Prices are fen and quantities tonnes; every amount of money is text in yuan.
 """
 
 import operator
 from typing import Any
 
-import numpy as np
-
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase, Side
-from cea_exchange.domain.units import cash_format, price_format
+from cea_exchange.domain.records import Phase, Side
+from cea_exchange.domain.units import cash_format
 from cea_exchange.protocol.framing import Band
 from cea_exchange.venue.state_machine import VenueStateMachine
 
@@ -131,36 +129,4 @@ def book(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
         "market_data_seq": core.market_data_seq,
         "bids": levels(Side.BUY),
         "asks": levels(Side.SELL),
-    }
-
-
-def bulletin(machine: VenueStateMachine, events: np.ndarray) -> dict[str, Any]:
-    """Return the day's statistics by product, and the composite; prices and amounts in yuan.
-
-    Notes
-    -----
-    Rules: CEA-PRC-01, CEA-PRC-04.
-    """
-    closed = events[events["kind"] == EventKind.DAY_CLOSED].view(DAY_CLOSED_DTYPE)
-    composite = events["price"][events["kind"] == EventKind.COMPOSITE_CLOSED]
-    products = []
-    for row in closed:
-        told: dict[str, Any] = {"product": machine.product_names[int(row["product_index"])]}
-        for field in ("open", "high", "low", "close"):
-            price = int(row[field])
-            told[field] = price_format(price) if price else None
-        methods = ("listed", "block", "bidding")
-        told["volume"] = {method: int(row[f"volume_{method}"]) for method in methods}
-        told["amount"] = {
-            method: cash_format(
-                int(row[f"amount_{method}_high"]) << 64 | int(row[f"amount_{method}_low"])
-            )
-            for method in methods
-        }
-        told["volume_intra_group"] = int(row["volume_intra_group"])
-        products.append(told)
-    return {
-        "date": int(closed["trading_date"][0]),
-        "products": products,
-        "composite": price_format(int(composite[-1])) if len(composite) else None,
     }

@@ -71,6 +71,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     time_ns: int
     settlement_base: int = 0
     report_bases: list[int] = []
+    declared_prices: list[int] = []
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -123,6 +124,9 @@ class VenueStateMachine:
         Ids of the trades that were busted, whether anything moved or not.
     time_ns : int
         The journaled time of what was applied last.
+    declared_prices : list of int
+        The reference prices (fen) that products were declared with, by index: from the venue's
+        first bulletins on every later one follows from the events.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -145,6 +149,7 @@ class VenueStateMachine:
         self.time_ns = 0
         self.settlement_base = 0
         self.report_bases: list[int] = []
+        self.declared_prices: list[int] = []
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -193,6 +198,11 @@ class VenueStateMachine:
             state = _STATE_DECODER.decode(data)
         except control.DECODE_ERRORS as error:
             raise ValueError(f"data must be the snapshot of a machine: {error}") from error
+        if len(state.declared_prices) != len(state.product_names):
+            raise ValueError(
+                f"data must have declared_prices of {len(state.product_names)} products, "
+                f"had {len(state.declared_prices)}"
+            )
         core = (core_class or compiled_market()).from_snapshot(profile.rules, state.core)
         machine = cls(profile, core_class)
         machine.core = core
@@ -217,6 +227,10 @@ class VenueStateMachine:
     def group_index(self, name: str) -> int:
         """Return a group's index; `ACCOUNT_NONE` if no account is of one of that name."""
         return self._groups.get(name, ACCOUNT_NONE)
+
+    def products_declared(self) -> list[tuple[str, int]]:
+        """Return all products by index, with the reference prices (fen) they were declared with."""
+        return list(zip(self.product_names, self.declared_prices, strict=True))
 
     def report_base(self, account_index: int) -> int:
         """Return up to which number an account's reports are another life's."""
@@ -358,6 +372,7 @@ class VenueStateMachine:
         index = self.core.product_declare(name_key(act.product), act.reference_price, weights[-1])
         self._products[act.product] = index
         self.product_names.append(act.product)
+        self.declared_prices.append(act.reference_price)
 
     def _account_declared(self, act: control.AccountDeclared) -> None:
         group_index = 0
@@ -449,6 +464,7 @@ class VenueStateMachine:
         self.core = adopted_core(type(self.core), self.profile.rules, state, weights)
         self._products = {name: index for index, name in enumerate(names)}
         self.product_names = names
+        self.declared_prices = [product.reference_price for product in state.products]
         self.account_names = [account.account for account in state.accounts]
         self.account_groups = [account.group for account in state.accounts]
         self._accounts = {name: index for index, name in enumerate(self.account_names)}

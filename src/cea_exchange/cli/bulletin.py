@@ -1,0 +1,125 @@
+"""`cea-exchange bulletin`: a venue's bulletins, made of its events once more."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cea_exchange.cli.errors import CheckFailed, CommandError
+
+if TYPE_CHECKING:
+    from cea_exchange.domain.bulletin import Bulletin
+
+
+class Form(Enum):
+    """How a bulletin is written down."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+    parquet = "parquet"
+
+
+FormOption = Annotated[Form, typer.Option("--format", help="text, json, csv or parquet.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("bulletin")(bulletin)
+
+
+def bulletin(
+    data: Annotated[Path, typer.Argument(help="A venue's data folder; it may run.")],
+    date: Annotated[
+        str | None, typer.Option(help="The day, as 2025-07-16, or all; by default the last.")
+    ] = None,
+    form: FormOption = Form.text,
+    out: Annotated[Path | None, typer.Option("--out", help="Write it there.")] = None,
+    opening: Annotated[
+        Path | None, typer.Option(help="A bulletin (JSON) of before the venue's first day.")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="The profile file, if it is none of the package's.")
+    ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
+    ] = None,
+) -> None:
+    """Print what the exchange publishes of a closed day. Changes nothing.
+
+    Example: cea-exchange bulletin DIR --date 2025-07-16 --format parquet --out day.parquet
+    """
+    from cea_exchange.domain.profile import ProfileError, load_profile
+    from cea_exchange.journal import JournalError
+    from cea_exchange.venue.bulletins import bulletins_of_folder
+
+    wanted = _wanted(date)
+    try:
+        rules = load_profile(profile) if profile else None
+        made = bulletins_of_folder(
+            data, profile=rules, opening=opening, archive=archive, since=wanted[0] - 1
+        )
+        found = [each for each in made if wanted[0] <= each.trading_date <= wanted[1]]
+    except JournalError as error:
+        raise CheckFailed(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{data}: expected a venue's folder, {error.strerror}") from error
+    except (ProfileError, ValueError) as error:
+        raise CommandError(str(error)) from error
+    if not found:
+        raise CommandError(f"{data}: expected a closed day, there is no {date or 'one'}")
+    write(found if date == "all" else found[-1:], form, out)
+
+
+def _wanted(date: str | None) -> tuple[int, int]:
+    """Return the first and the last day that is asked for."""
+    from cea_exchange.domain.calendar import date_number, date_parse
+
+    if date is None or date == "all":
+        return 1, 9999_12_31
+    try:
+        number = date_number(date_parse(date))
+    except ValueError as error:
+        raise CommandError(f"--date: {error}") from error
+    return number, number
+
+
+def write(bulletins: "list[Bulletin]", form: Form, out: Path | None) -> None:
+    """Write bulletins in a form to a file, or print them."""
+    from cea_exchange.domain import bulletin_forms as forms
+
+    try:
+        match form:
+            case Form.text:
+                data = "\n".join(map(forms.bulletin_text, bulletins)).encode()
+            case Form.json:
+                data = b"".join(map(forms.bulletin_json, bulletins))
+            case Form.csv:
+                data = forms.bulletins_csv(bulletins).encode()
+            case Form.parquet:
+                data = forms.bulletins_parquet(bulletins)
+    except ModuleNotFoundError as error:
+        raise CommandError(str(error)) from error
+    if out is None:
+        if form == Form.parquet:
+            raise CommandError("--format parquet: expected --out FILE, there is none")
+        typer.echo(data.decode(), nl=False)
+        return
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise CommandError(f"{out}: can't be written, {error.strerror}") from error
+
+
+def write_day(bulletin: "Bulletin", folder: Path) -> None:
+    """Write a day's bulletin into a folder as a venue does: `2025-07-16.txt`, `.csv`, `.json`."""
+    from cea_exchange.domain.calendar import date_of_number
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CommandError(f"{folder}: expected a folder, {error.strerror}") from error
+    day = date_of_number(bulletin.trading_date)
+    for form, suffix in ((Form.text, "txt"), (Form.csv, "csv"), (Form.json, "json")):
+        write([bulletin], form, folder / f"{day}.{suffix}")

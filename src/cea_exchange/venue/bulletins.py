@@ -1,0 +1,322 @@
+"""A venue's bulletins: made of its event store after each close, and kept as files.
+
+    close -> turn -> thread: event store -> DIR/bulletins/2025-07-16.txt, .csv, .json -> published
+
+The JSON comes last: where it is there, the day's bulletin is whole. What is missing at a start is
+made then, so it does not matter when the venue was ended.
+"""
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import structlog
+
+from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
+from cea_exchange.domain.bulletin_forms import (
+    bulletin_json,
+    bulletin_parse,
+    bulletin_text,
+    bulletins_csv,
+)
+from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.profile import Profile
+from cea_exchange.domain.records import EventKind
+from cea_exchange.journal import (
+    FrameKind,
+    JournalError,
+    OsStorage,
+    SegmentReader,
+    event_rows_read,
+)
+from cea_exchange.journal.storage import DRAFT_SUFFIX
+from cea_exchange.protocol import control
+from cea_exchange.venue.event_days import Rows, closed_days, day_rows
+from cea_exchange.venue.verify import profile_of
+
+FOLDER = "bulletins"
+RETRY_S = 60.0
+"""How long after a failure (a full disk) the next attempt is made."""
+
+DeclaredProducts = Sequence[tuple[str, int]]
+"""Products in order of their index, with the reference prices (fen) they were declared with."""
+
+log = structlog.get_logger("venue")
+
+
+def bulletins_of(
+    rows: Rows,
+    products: DeclaredProducts,
+    profile: Profile,
+    *,
+    after: Bulletin | None = None,
+    since: int = 0,
+) -> Iterator[Bulletin]:
+    """Yield the bulletins of the closed days of an event store, oldest first.
+
+    Parameters
+    ----------
+    rows : Rows
+        The store.
+    products, profile
+        The market's.
+    after : Bulletin, optional
+        Opening figures: the bulletin before the store's first day.
+    since : int
+        Days up to this one (yyyymmdd) are summed up and not yielded.
+
+    Raises
+    ------
+    ValueError
+        If the opening figures are of a day that the store has itself.
+    """
+    builder = BulletinBuilder(profile, after=after)
+    for product, reference_price in products:
+        builder.declare(product, reference_price)
+    for day in closed_days(rows):
+        if after is not None and day.trading_date <= after.trading_date:
+            raise ValueError(
+                f"opening figures must be of a day before {day.trading_date}, "
+                f"with which the events begin, were of {after.trading_date}"
+            )
+        wanted = day.trading_date > since
+        # Of a day that is only summed up its close is enough: nothing but that is carried.
+        first = day.first if wanted else max(day.first, day.last - len(products))
+        for part in day_rows(rows, first, day.last):
+            yield from (each for each in builder.take_records(part) if wanted)
+
+
+def bulletins_of_folder(
+    data: Path,
+    *,
+    profile: Profile | None = None,
+    opening: Path | None = None,
+    archive: Path | None = None,
+    since: int = 0,
+) -> Iterator[Bulletin]:
+    """Yield the bulletins of a venue's folder, whether the venue runs or not. Changes nothing.
+
+    Parameters
+    ----------
+    data : Path
+        The folder.
+    profile : Profile, optional
+        If it is none of the package's.
+    opening, archive : Path, optional
+        See `bulletins_of`; the journal's archive, if it is not in the folder.
+    since : int
+        See `bulletins_of`.
+
+    Raises
+    ------
+    OSError
+        There is no journal, or it can't be read.
+    JournalError
+        It is damaged, or of another profile.
+    ValueError
+        The opening figures are none, or of a day that the venue has itself.
+    """
+    directory = data / "journal"
+    if not directory.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no journal", str(directory))
+    # The last frame of a running venue may be half written: it is left out, as a restart would.
+    reader = SegmentReader(
+        directory,
+        storage=OsStorage(),
+        cut_torn_tail=True,
+        archive=archive or data / "archive",
+    )
+    products = _declared(reader)
+    if not reader.headers:
+        return
+    header = reader.headers[0]
+    rules = profile_of(header.identity.profile_hash, profile)
+    rows = event_rows_read(data / "events", log_id=header.log_id)
+    after = opening_of(data / FOLDER, rows, opening)
+    yield from bulletins_of(rows, products, rules, after=after, since=since)
+
+
+def _declared(reader: SegmentReader) -> list[tuple[str, int]]:
+    """Return the products that a journal declares."""
+    products: list[tuple[str, int]] = []
+    for frame in reader.frames():
+        if frame.kind != FrameKind.CONTROL:
+            continue
+        message = control.control_decode(frame.payload)
+        if isinstance(message, control.FeedItem):
+            message = message.command
+        if isinstance(message, control.ProductDeclared):
+            products.append((message.product, message.reference_price))
+        elif isinstance(message, control.Adopt):
+            products += [(each.product, each.reference_price) for each in message.state.products]
+    return products
+
+
+def opening_of(folder: Path, rows: Rows, opening: Path | None) -> Bulletin | None:
+    """Return the bulletin that an event store's first day goes on from; None if there is none.
+
+    That is the newest before that day in a venue's folder (another life's, see
+    protocol/adoption.md), else the opening figures that were given.
+    """
+    first_day = next(closed_days(rows), None)
+    earlier = [d for d in written_dates(folder) if first_day and d < first_day.trading_date]
+    if rows.base and earlier:
+        return bulletin_read(folder / f"{date_of_number(earlier[-1])}.json")
+    return None if opening is None else bulletin_read(opening)
+
+
+def bulletin_read(path: Path) -> Bulletin:
+    """Read a bulletin's JSON file; ValueError says what it is instead."""
+    try:
+        return bulletin_parse(path.read_bytes(), str(path))
+    except OSError as error:
+        raise ValueError(f"{path}: expected a bulletin, {error.strerror}") from None
+
+
+def written_dates(folder: Path) -> list[int]:
+    """Return the days (yyyymmdd) of which a folder has bulletins, ascending."""
+    dates = []
+    for path in folder.glob("????-??-??.json"):
+        try:
+            dates.append(date_number(date_parse(path.stem)))
+        except ValueError:
+            continue
+    return sorted(dates)
+
+
+def bulletin_write(folder: Path, bulletin: Bulletin) -> Path:
+    """Write a bulletin's three files, whole or not at all; return the JSON's path."""
+    folder.mkdir(exist_ok=True)
+    day = date_of_number(bulletin.trading_date)
+    forms = {
+        "txt": bulletin_text(bulletin).encode(),
+        "csv": bulletins_csv([bulletin]).encode(),
+        "json": bulletin_json(bulletin),
+    }
+    for suffix, data in forms.items():
+        path = folder / f"{day}.{suffix}"
+        draft = folder / (path.name + DRAFT_SUFFIX)
+        with draft.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    OsStorage().sync_directory(folder)
+    return path
+
+
+class BulletinDesk:
+    """Writes a venue's bulletins beside its trading, in a thread of its own.
+
+    Parameters
+    ----------
+    data : Path
+        The data folder.
+    log_id : str
+        The journal's: that of the event store.
+    profile : Profile
+        The market's.
+    products : callable
+        Returns the products declared so far; called by the venue's own thread.
+    opening : Path or None
+        Opening figures, see `bulletins_of`.
+    publish : callable
+        Called in `turn` with the newest bulletin once it is on disk.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        log_id: str,
+        profile: Profile,
+        products: Callable[[], DeclaredProducts],
+        opening: Path | None,
+        publish: Callable[[Bulletin], None],
+    ) -> None:
+        self._data = data
+        self._log_id = log_id
+        self._profile = profile
+        self._products = products
+        self._opening = opening
+        self._publish = publish
+        self._worker: _Worker | None = None
+        self._due_date: int | None = 0
+        self._not_before_s = 0.0
+
+    def acts(self, events: np.ndarray) -> None:
+        """Let the next turn write the bulletin of a day that these events close."""
+        closed = events[events["kind"] == EventKind.COMPOSITE_CLOSED]
+        if len(closed):
+            self._due_date, self._not_before_s = int(closed["trading_date"][-1]), 0.0
+
+    def turn(self, now_s: float) -> None:
+        """Begin what is due, and publish what is done."""
+        worker = self._worker
+        if worker is None:
+            if self._due_date is not None and now_s >= self._not_before_s:
+                self._worker = _Worker(self._write, tuple(self._products()), self._due_date)
+                self._due_date = None
+            return
+        if worker.is_alive():
+            return
+        self._worker = None
+        if worker.newest is not None:
+            self._publish(worker.newest)
+        if worker.failure is not None:
+            log.error("bulletin", error=worker.failure, again_in_s=RETRY_S)
+            self._not_before_s = now_s + RETRY_S
+            self._due_date = self._due_date or worker.due_date
+
+    def close(self) -> None:
+        """End the thread after the file it is at."""
+        if self._worker is not None:
+            self._worker.stop()
+
+    def _write(self, worker: "_Worker") -> None:
+        folder = self._data / FOLDER
+        rows = event_rows_read(self._data / "events", log_id=self._log_id)
+        written = written_dates(folder)
+        newest = written[-1] if written else 0
+        after = opening_of(folder, rows, self._opening)
+        made = bulletins_of(rows, worker.products, self._profile, after=after, since=newest)
+        for bulletin in made:
+            path = bulletin_write(folder, bulletin)
+            worker.newest, newest = bulletin, bulletin.trading_date
+            log.info("bulletin", trading_date=bulletin.trading_date, file=str(path))
+            if worker.is_stopped:
+                return
+        if newest < worker.due_date:
+            # The rows wait for room on the disk.
+            raise ValueError(f"the event store has no close of {worker.due_date} yet")
+
+
+class _Worker(threading.Thread):
+    """One run of the desk."""
+
+    def __init__(
+        self, write: Callable[["_Worker"], None], products: DeclaredProducts, due_date: int
+    ) -> None:
+        super().__init__(name="bulletins", daemon=True)
+        self.products = products
+        self.due_date = due_date
+        self.newest: Bulletin | None = None
+        self.failure: str | None = None
+        self.is_stopped = False
+        self._write = write
+        self.start()
+
+    def run(self) -> None:
+        """Write what is missing; keep why it could not be, for the venue goes on."""
+        try:
+            self._write(self)
+        except (OSError, ValueError, JournalError) as error:
+            self.failure = str(error)
+
+    def stop(self) -> None:
+        """Let it end, and wait for that."""
+        self.is_stopped = True
+        self.join()
