@@ -81,7 +81,8 @@ class Market:
     `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. The day:
     `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
     `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `products`,
-    `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`, `copy`.
+    `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`,
+    `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.

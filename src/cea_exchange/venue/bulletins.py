@@ -35,7 +35,7 @@ from cea_exchange.journal import (
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol import control
 from cea_exchange.venue.event_days import Rows, closed_days, day_rows
-from cea_exchange.venue.verify import profile_of
+from cea_exchange.venue.profile_shelf import profile_find
 
 FOLDER = "bulletins"
 RETRY_S = 60.0
@@ -123,17 +123,18 @@ def bulletins_of_folder(
     if not directory.is_dir():
         raise FileNotFoundError(errno.ENOENT, "there is no journal", str(directory))
     # The last frame of a running venue may be half written: it is left out, as a restart would.
+    storage = OsStorage()
     reader = SegmentReader(
         directory,
-        storage=OsStorage(),
+        storage=storage,
         cut_torn_tail=True,
         archive=archive or data / "archive",
     )
     products = _declared(reader)
     if not reader.headers:
         return
-    header = reader.headers[0]
-    rules = profile_of(header.identity.profile_hash, profile)
+    header = reader.headers[-1]
+    rules = profile_find(data, header.identity.profile_hash, storage, given=profile)
     rows = event_rows_read(data / "events", log_id=header.log_id)
     after = opening_of(data / FOLDER, rows, opening)
     yield from bulletins_of(rows, products, rules, after=after, since=since)
