@@ -3,8 +3,9 @@
     from cea_exchange import Market, OrderBook, Side
 
 `Market` is a whole market with accounts, money and the trading day; `OrderBook` one product's book
-in integers. Nothing here opens a socket, a database or a file; daemons, clients and commands live
-in `cea_exchange.venue`, `.registry`, `.client` and `.cli`.
+in integers; `clear_auction` awards an auction on its own. Nothing here opens a socket, a database
+or a file; daemons, clients and commands live in `cea_exchange.venue`, `.registry`, `.client` and
+`.cli`.
 """
 
 from importlib import import_module
@@ -12,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cea_exchange._award import award_arrays
     from cea_exchange._book import OrderBook
     from cea_exchange.domain.profile import Profile, load_profile
     from cea_exchange.domain.records import (
@@ -34,10 +36,15 @@ if TYPE_CHECKING:
         Side,
         Tif,
     )
+    from cea_exchange.matching.auction import AuctionBid, AuctionResult, clear_auction
+    from cea_exchange.matching.award import AwardRules
     from cea_exchange.matching.market import Market
 
 __all__ = [
     "ACCOUNT_NONE",
+    "AuctionBid",
+    "AuctionResult",
+    "AwardRules",
     "CHECKPOINT_DTYPE",
     "COMMAND_DTYPE",
     "CommandKind",
@@ -59,6 +66,8 @@ __all__ = [
     "Side",
     "Tif",
     "__version__",
+    "award_arrays",
+    "clear_auction",
     "load_profile",
 ]
 
@@ -71,9 +80,14 @@ except PackageNotFoundError:
 # Loaded at first use: a command that needs no market starts without one, and the reference market
 # runs where nothing is compiled.
 _HOMES = {
+    "AuctionBid": "cea_exchange.matching.auction",
+    "AuctionResult": "cea_exchange.matching.auction",
+    "AwardRules": "cea_exchange.matching.award",
     "Market": "cea_exchange.matching.market",
     "OrderBook": "cea_exchange._book",
     "Profile": "cea_exchange.domain.profile",
+    "award_arrays": "cea_exchange._award",
+    "clear_auction": "cea_exchange.matching.auction",
     "load_profile": "cea_exchange.domain.profile",
 }
 

@@ -17,6 +17,7 @@ SECONDS_MAX = 60
 # What each prints; the numbers are its own.
 PRINTED = {
     "batch_process.py": r"TRADE +[\d,]+\n.*most was traded at \d+: .*commands a second",
+    "clear_auction.py": r"south power +73\.80 .*won +280000 t.*clearing price 73\.80, 1000000 t",
     "embed_market.py": r"Trade\(.*price='97\.50', tonnes=40.*CASH_INSUFFICIENT.*alice: ",
     "embed_order_book.py": r"^100,000 orders, [\d,]+ trades.*bids: \d+ t @ .*orders a second",
     "follow_book.py": (

@@ -24,6 +24,8 @@ COMMAND_MODULES = {
     "verify": "cea_exchange.cli.verify",
     "replay": "cea_exchange.cli.replay",
     "replay-days": "cea_exchange.cli.replay_days",
+    "auction": "cea_exchange.cli.auction",
+    "replay-auctions": "cea_exchange.cli.replay_auctions",
     "load": "cea_exchange.cli.load",
     "profile": "cea_exchange.cli.profile",
     "calendar": "cea_exchange.cli.calendar",

@@ -52,7 +52,7 @@ class AwardRules:
     """What lots are drawn from with `random`; to be published."""
     undersubscription: Literal["award_all", "cancel"] = "award_all"
     bid_tonnes_min: int = 1
-    """A smaller bid doesn't count."""
+    """A smaller bid doesn't count; 0 and 1 are no limit."""
     reserve_price: int = 0
     """Fen per tonne, the worst price that is taken; 0 is none."""
     reserve_rule: Literal["exclude", "cancel"] = "exclude"
@@ -92,7 +92,7 @@ _CHOICES = {
 }
 _RANGES = {
     "tie_seed": (0, SEED_LIMIT - 1),
-    "bid_tonnes_min": (1, AMOUNT_FEN_LIMIT - 1),
+    "bid_tonnes_min": (0, AMOUNT_FEN_LIMIT - 1),
     "reserve_price": (0, PRICE_FEN_MAX),
     "bidder_cap_bp": (0, BASIS_POINTS),
     "group_cap_bp": (0, BASIS_POINTS),
