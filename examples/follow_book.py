@@ -44,7 +44,7 @@ def follower(endpoints: dict[str, str]) -> MarketDataClient:
     market_data = MarketDataClient(
         endpoints["market_data"],
         CurveKeys.new(),
-        endpoints["public_key"],
+        endpoints["market_data_public_key"],
         snapshot_endpoint=endpoints["snapshot"],
     )
     market_data.await_books(timeout_s=10.0)

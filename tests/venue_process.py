@@ -7,7 +7,9 @@ import time
 
 # The fake registry settles nothing, and must not be blamed for it on a slow machine.
 LAG_OFF = "[lag]\nwarn = [0, 0]\nthrottle = [0, 0]\ncancel_only = [0, 0]\nhalt = [0, 0]\n"
-CLOCK = '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n' + LAG_OFF
+# The public's process is for the tests that ask for it.
+NO_RELAY = "relay = false\n"
+CLOCK = NO_RELAY + '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n' + LAG_OFF
 SERVE = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "serve")
 WAIT_S = 60
 
@@ -38,6 +40,7 @@ class VenueProcess:
             assert self.process.poll() is None and time.monotonic() < end, self.log()
             time.sleep(0.02)
         self.endpoints = json.loads(path.read_text())
+        self.market_data_public_key = self.endpoints["market_data_public_key"]
 
     def log(self):
         return (self.data / "venue.log").read_text()

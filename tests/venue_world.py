@@ -34,7 +34,7 @@ class Peer:
             world.context,
             zmq.DEALER,
             keys=self.keys,
-            server_key=world.keys["venue"].public,
+            server_key=world.server_key(socket),
             high_water_mark=high_water_mark,
         )
         self.socket.connect(world.venue.endpoints[socket])
@@ -101,6 +101,8 @@ class World:
         self.registry = FakeRegistry(data, self.feed())
         settings.setdefault("clock", ClockSetting(kind="manual", start=START))
         settings.setdefault("lag", LAG_OFF)
+        # A process more at each start; where the relay matters, it is asked for.
+        settings.setdefault("relay", False)
         self.config = VenueConfig(**settings)
         self.venue = None
         self.failure = None
@@ -117,6 +119,12 @@ class World:
         for name, fields in self.grants.items():
             commands.append(control.KeyGranted(key=self.keys[name].public, **fields))
         return commands
+
+    def server_key(self, socket="gateway"):
+        """Return the public key of who has a socket of the venue."""
+        if socket in ("market_data", "snapshot"):
+            return self.venue.market_data_public_key
+        return self.keys["venue"].public
 
     def start(self):
         self.failure = None

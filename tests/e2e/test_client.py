@@ -123,8 +123,8 @@ def test_unanswered_commands_survive_a_killed_venue(exchange):
 
 
 def test_market_data_is_public_and_nameless(exchange):
-    keys, server_key = exchange.keys("alice"), exchange.keys("venue").public
-    endpoint = exchange.endpoint("venue", "market_data")
+    keys, endpoint = exchange.keys("alice"), exchange.endpoint("venue", "market_data")
+    server_key = exchange.endpoint("venue", "market_data_public_key")
     with (
         MarketDataClient(endpoint, keys, server_key) as market_data,
         connect(exchange, "alice") as alice,

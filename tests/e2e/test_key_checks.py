@@ -96,13 +96,18 @@ def curve_socket(context, place, keys, server_key):
     return socket
 
 
+def server_key_of(exchange, place):
+    if place in PUBLIC:
+        return exchange.endpoint("venue", "market_data_public_key")
+    return exchange.keys(place[0]).public
+
+
 # -- No key, another key, a key that was taken back ------------------------------------------------
 
 
 @every_socket
 def test_a_strangers_key_is_refused(context, exchange, place):
-    server_key = exchange.keys(place[0]).public
-    socket = curve_socket(context, place, CurveKeys.new(), server_key)
+    socket = curve_socket(context, place, CurveKeys.new(), server_key_of(exchange, place))
     assert gets_in(socket, exchange.endpoint(*place)) == (place in PUBLIC)
 
 
@@ -139,7 +144,7 @@ def test_a_connection_without_the_right_mechanism_is_refused(context, exchange, 
 @every_socket
 @pytest.mark.parametrize("name", ["alice", "registry", "venue", "admin"])
 def test_a_known_key_opens_its_own_doors_only(context, exchange, place, name):
-    server_key = exchange.keys(place[0]).public
+    server_key = server_key_of(exchange, place)
     socket = curve_socket(context, place, exchange.keys(name), server_key)
     assert gets_in(socket, exchange.endpoint(*place)) == (name in RIGHTFUL[place])
 

@@ -2,17 +2,18 @@
 
 import random
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 
 import msgspec
 import numpy as np
 import pytest
 import zmq
-from public_books import book_of, sides
-from venue_world import PRODUCT, enter, target, world_open
+from market_followers import LEVELS, WAIT_S, Trader, follow_to_the_end, follower
+from public_books import book_of
+from venue_world import PRODUCT, enter, world_open
 
 from cea_exchange.client import MarketDataClient
-from cea_exchange.domain.records import EVENT_DTYPE, MARKET_DATA_DTYPE, EventKind, Phase
+from cea_exchange.domain.records import MARKET_DATA_DTYPE, EventKind, Phase
 from cea_exchange.protocol import security
 from cea_exchange.protocol.security import (
     CurveKeys,
@@ -23,8 +24,11 @@ from cea_exchange.protocol.security import (
 from cea_exchange.venue import daemon
 from cea_exchange.venue.market_data import MarketDataPublisher
 
-LEVELS = 5
-WAIT_S = 30.0
+
+@pytest.fixture(params=[False, True], ids=["direct", "relayed"], scope="module")
+def door(request):
+    """Settings: the public comes to the venue itself, or to its relay."""
+    return {"relay": request.param}
 
 
 @pytest.fixture
@@ -41,91 +45,10 @@ def truth(monkeypatch):
     return books
 
 
-class Trader:
-    """Sends random commands of all kinds as both participants, a batch at a time."""
-
-    def __init__(self, world, seed, first_id=1):
-        self.peers = [world.logged_on(name) for name in ("alice", "bob")]
-        self.source = random.Random(seed)
-        self.next_id = first_id
-
-    def trade(self, batches, count=8):
-        for _ in range(batches):
-            peer = self.source.choice(self.peers)
-            peer.command(*(self._command(self.next_id + number) for number in range(count)))
-            self.next_id += count
-            self._await(peer, self.next_id - 1)
-
-    def _command(self, client_order_id):
-        source = self.source
-        price = 9749 + source.randint(-12, 12)
-        order_id = source.randint(max(1, client_order_id - 90), client_order_id)
-        kind = source.random()
-        if kind < 0.2:
-            return target("cancel", client_order_id, order_id)
-        if kind < 0.35:
-            tonnes = source.randint(1, 9)
-            return target("amend", client_order_id, order_id, price=price, tonnes=tonnes)
-        side = source.choice(["buy", "sell"])
-        # The sides lie apart, so that levels pile up, and now and then one is swept.
-        price += {"buy": -8, "sell": 8}[side] if kind < 0.9 else 0
-        tif = source.choice([0, 0, 0, 0, 1, 2])
-        return enter(client_order_id, side, price, source.randint(1, 30), tif=tif)
-
-    @staticmethod
-    def _await(peer, client_order_id):
-        while True:
-            frames = peer.receive()
-            assert frames is not None, "no report came"
-            if frames[0] == b"R":
-                rows = np.frombuffer(frames[1], EVENT_DTYPE)
-                if client_order_id in rows["client_order_id"]:
-                    return
-
-
-@contextmanager
-def follower(world, truth=None):
-    """A subscriber with a key that nobody knows; its books are held to the truth at each step."""
-    endpoints = world.venue.endpoints
-    client = MarketDataClient(
-        endpoints["market_data"],
-        CurveKeys.new(),
-        world.keys["venue"].public,
-        snapshot_endpoint=endpoints["snapshot"],
-        context=world.context,
-    )
-    client.seqs_checked = set()
-    take = client.books.take
-
-    def take_and_check(message):
-        take(message)
-        if client.books.is_exact and client.books.seq in truth:
-            assert sides(client.book(PRODUCT)) == truth[client.books.seq]
-            client.seqs_checked.add(client.books.seq)
-
-    if truth is not None:
-        client.books.take = take_and_check
-    with closing(client):
-        yield client
-
-
-def follow_to_the_end(world, client):
-    """Poll until the client is where the venue is, and hold it to the market's book."""
-    stream = world.venue._market_data
-    until_s = time.monotonic() + WAIT_S
-    core = world.venue.machine.core
-    # Reports go out before the stream has taken note of their events.
-    world.until(lambda: stream._cut_seq == stream._noted_seq == core.event_seq, WAIT_S)
-    while not (client.books.is_exact and client.books.seq == stream.seq):
-        client.poll(0.05)
-        assert time.monotonic() < until_s, (client.books.seq, stream.seq, client.books.is_exact)
-    assert sides(client.book(PRODUCT)) == book_of(core, 0, LEVELS)
-
-
 @pytest.mark.parametrize("interval_ms", [0, 10])
-def test_a_subscriber_has_the_venues_book_at_every_sequence(tmp_path, truth, interval_ms):
+def test_a_subscriber_has_the_venues_book_at_every_sequence(tmp_path, truth, interval_ms, door):
     """CEA-LST-09: from before the first order to the close, over a halt."""
-    with world_open(tmp_path, market_data_interval_ms=interval_ms) as world:
+    with world_open(tmp_path, market_data_interval_ms=interval_ms, **door) as world:
         world.start()
         with follower(world, truth) as client:
             client.await_books(WAIT_S)
@@ -155,13 +78,14 @@ def test_a_subscriber_has_the_venues_book_at_every_sequence(tmp_path, truth, int
             assert len(client.seqs_checked) > (5 if interval_ms else 50)
 
 
-def test_a_late_joiner_and_one_who_loses_messages_end_with_the_exact_book(tmp_path, truth):
-    with world_open(tmp_path, market_data_interval_ms=0) as world:
+def test_a_late_joiner_and_one_who_loses_messages_end_with_the_exact_book(tmp_path, truth, door):
+    with world_open(tmp_path, market_data_interval_ms=0, **door) as world:
         world.listed()
         trader = Trader(world, seed=2)
         trader.trade(30)
         source = random.Random(3)
         with follower(world, truth) as lossy, follower(world, truth) as late:
+            lossy.await_books(WAIT_S)
             take = lossy._take
 
             def lose_some(topic, frames, came):
@@ -182,8 +106,8 @@ def test_a_late_joiner_and_one_who_loses_messages_end_with_the_exact_book(tmp_pa
             assert (late.books.gaps, late.books.snapshots) == (0, 1)
 
 
-def test_a_lost_last_message_is_noticed_by_the_heartbeat(tmp_path):
-    with world_open(tmp_path) as world:
+def test_a_lost_last_message_is_noticed_by_the_heartbeat(tmp_path, door):
+    with world_open(tmp_path, **door) as world:
         world.listed()
         trader = Trader(world, seed=4)
         with follower(world) as client:
@@ -204,8 +128,8 @@ def test_a_lost_last_message_is_noticed_by_the_heartbeat(tmp_path):
             assert client.books.snapshots > 1
 
 
-def test_a_restart_goes_on_with_the_numbers_and_the_books(tmp_path, truth):
-    with world_open(tmp_path) as world:
+def test_a_restart_goes_on_with_the_numbers_and_the_books(tmp_path, truth, door):
+    with world_open(tmp_path, **door) as world:
         world.listed()
         trader = Trader(world, seed=5)
         with follower(world, truth) as client:
@@ -252,16 +176,16 @@ def test_a_slow_subscriber_misses_messages_and_ends_with_the_exact_book(tmp_path
 # -- Who may ask, and how much ---------------------------------------------------------------------
 
 
-def test_anybody_may_see_what_is_public_and_nothing_else(tmp_path):
+def test_anybody_may_see_what_is_public_and_nothing_else(tmp_path, door):
     """The stranger gets books and trades; every other door stays shut."""
-    with world_open(tmp_path) as world:
+    with world_open(tmp_path, **door) as world:
         world.listed()
         public_key = world.keys["venue"].public
         with follower(world) as client:
             client.await_books(WAIT_S)
         for name, kind in (("market_data", zmq.SUB), ("snapshot", zmq.DEALER)):
             with pytest.raises(StrangerAdmitted):
-                refuses_strangers(world.venue.endpoints[name], public_key, kind=kind)
+                refuses_strangers(world.venue.endpoints[name], world.server_key(name), kind=kind)
         for name in ("gateway", "replay", "admin", "settlement"):
             kind = zmq.SUB if name == "settlement" else zmq.DEALER
             refuses_strangers(world.venue.endpoints[name], public_key, kind=kind)
@@ -300,8 +224,8 @@ def volume_listed(told):
     return told["stats"]["products"][0]["volume"]["listed"] if "stats" in told else None
 
 
-def test_depth_and_the_day_so_far_are_told_on_request_and_when_they_change(tmp_path):
-    with world_open(tmp_path) as world:
+def test_depth_and_the_day_so_far_are_told_on_request_and_when_they_change(tmp_path, door):
+    with world_open(tmp_path, **door) as world:
         world.listed()
         alice, bob = world.logged_on("alice"), world.logged_on("bob")
         with follower(world) as client:
@@ -362,14 +286,14 @@ def test_a_malformed_request_is_refused_with_one_line(shared, frames):
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    with world_open(tmp_path_factory.mktemp("venue")) as world:
+def shared(tmp_path_factory, door):
+    with world_open(tmp_path_factory.mktemp("venue"), **door) as world:
         world.listed()
         yield world, world.peer("stranger", "snapshot")
 
 
-def test_who_floods_the_snapshot_socket_stops_neither_trading_nor_others(tmp_path):
-    with world_open(tmp_path) as world:
+def test_who_floods_the_snapshot_socket_stops_neither_trading_nor_others(tmp_path, door):
+    with world_open(tmp_path, **door) as world:
         world.listed()
         trader = Trader(world, seed=8)
         floods = [world.peer("stranger", "snapshot") for _ in range(3)]
@@ -389,14 +313,17 @@ def test_who_floods_the_snapshot_socket_stops_neither_trading_nor_others(tmp_pat
 # -- No names --------------------------------------------------------------------------------------
 
 
-def test_no_byte_of_the_stream_or_a_snapshot_names_anybody(tmp_path):
+def test_no_byte_of_the_stream_or_a_snapshot_names_anybody(tmp_path, door):
     """CEA-LST-09: no account, operator, key or client order id leaves by the public doors."""
     marked = 0x5EC2E7_0123_4567
-    with world_open(tmp_path, market_data_interval_ms=0) as world:
+    with world_open(tmp_path, market_data_interval_ms=0, **door) as world:
         world.start()
         world.ready()
         socket = client_socket(
-            world.context, zmq.SUB, keys=CurveKeys.new(), server_key=world.keys["venue"].public
+            world.context,
+            zmq.SUB,
+            keys=CurveKeys.new(),
+            server_key=world.server_key("market_data"),
         )
         socket.subscribe(b"")
         socket.connect(world.venue.endpoints["market_data"])
@@ -412,14 +339,13 @@ def test_no_byte_of_the_stream_or_a_snapshot_names_anybody(tmp_path):
         heard.append(peer.receive())
         world.admin(op="clock", at="2024-12-31T15:00:00+08:00")
         topics = set()
-        while b"bulletin" not in topics:
+        while not {b"md", b"hb", b"depth", b"stats", b"bulletin"} <= topics:
             assert socket.poll(5_000)
             heard.append(socket.recv_multipart())
             topics.add(heard[-1][0])
         said = b"\n".join(b"\n".join(frames) for frames in heard)
         rows = [frames[2] for frames in heard if frames[0] == b"md"]
         assert EventKind.TRADE in np.frombuffer(b"".join(rows), MARKET_DATA_DTYPE)["kind"]
-        assert {b"md", b"hb", b"depth", b"stats", b"bulletin"} <= topics
         secrets = [name.encode() for name in ("alice", "bob", "account", "operator")]
         secrets += [world.keys[name].public.encode() for name in ("alice", "bob")]
         # The upper six bytes of every client order id, in both orders of bytes.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cea_exchange.cli import venue_backup
+from cea_exchange.cli import venue_backup, venue_relay
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
     for command in (serve, *looks, *acts, *of_two, *days, stop):
         group.command(command.__name__.replace("_", "-"))(command)
     venue_backup.register(group)
+    venue_relay.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
 
 

@@ -196,7 +196,7 @@ class LocalExchange:
         self._context.destroy(linger=0)
 
     def endpoint(self, daemon: str, name: str) -> str:
-        """Return the address of a daemon's socket."""
+        """Return the address of a daemon's socket, or what else it tells by that name."""
         endpoints = msgspec.json.decode(self._endpoints_file(daemon).read_bytes())
         return endpoints[name]
 

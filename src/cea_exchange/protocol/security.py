@@ -23,6 +23,8 @@ from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils.monitor import recv_monitor_message
 
 MESSAGE_BYTES_MAX = 1 << 20
+BACKLOG_COUNT = 4_096
+"""Connections that may wait to be taken: all participants come back at once after a restart."""
 CURVE_BYTES_MAX = 64  # libzmq measures a message as it travels, encrypted: 33 bytes longer
 ZMQ_VERSION_MIN = (4, 3, 3)  # older ones let a raw TCP peer stop a CURVE server (CVE-2020-15166)
 
@@ -227,12 +229,14 @@ def server_socket(
     domain: str,
     keys: CurveKeys,
     address: str,
+    descriptor: int | None = None,
     high_water_mark: int = 10_000,
     message_bytes_max: int = MESSAGE_BYTES_MAX,
 ) -> tuple[zmq.Socket, str]:
     """Bind a CURVE server that only admits the domain's keys.
 
-    A peer that sends a message of more than `message_bytes_max` loses its connection.
+    A peer that sends a message of more than `message_bytes_max` loses its connection. `descriptor`
+    is a TCP socket that listens already; the server takes it over and binds nothing.
 
     Returns
     -------
@@ -248,7 +252,10 @@ def server_socket(
     socket.zap_domain = domain.encode()
     socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)  # without effect after the bind
     socket.setsockopt(zmq.HANDSHAKE_IVL, 3_000)
+    socket.setsockopt(zmq.BACKLOG, BACKLOG_COUNT)
     _socket_set(socket, high_water_mark, message_bytes_max)
+    if descriptor is not None:
+        socket.setsockopt(zmq.USE_FD, descriptor)
     try:
         socket.bind(address)
     except zmq.ZMQError as error:

@@ -118,6 +118,14 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     market_data_public
         Anybody's key may follow the market data and ask for snapshots; else participants,
         registry and operators only.
+    relay
+        Where market data is public, a process of its own serves the public and the venue serves
+        that (`cea_exchange.venue.relay`); else the venue does it itself.
+    relay_memory_mib_max
+        It is started again when it has grown beyond.
+    relay_keys
+        Further public keys that may follow the market data where it is not public: those of relays
+        on other machines.
     market_data_interval_ms
         Public data goes out at most once in so long; 0 is with every batch.
     batch_count_max
@@ -165,6 +173,9 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     throttle_account_per_second: PerSecond = 0
     throttle_account_cancels_per_second: PerSecond = 0
     market_data_public: bool = True
+    relay: bool = True
+    relay_memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
+    relay_keys: tuple[PublicKey, ...] = ()
     market_data_interval_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 10
     batch_count_max: Annotated[int, msgspec.Meta(ge=1, le=16_384)] = 16_384
     wait_for_confirmation: bool = True
@@ -181,10 +192,17 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     def __post_init__(self) -> None:
         for key in filter(None, (self.registry_public_key, *self.settlement_keys)):
             key_check(key, "registry_public_key and settlement_keys")
+        for key in self.relay_keys:
+            key_check(key, "relay_keys")
         for key in self.admin_keys or ():
             key_check(key, "admin_keys")
         if self.heartbeat_s > self.session_silence_s_max:
             raise ValueError("`heartbeat_s` must not be above `session_silence_s_max`")
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether the public comes to a relay of the venue's own."""
+        return self.relay and self.market_data_public
 
     def registry_key(self, data: Path) -> str:
         """Return the registry's public key."""

@@ -38,6 +38,8 @@ from cea_exchange.venue.market_data import MarketDataPublisher
 from cea_exchange.venue.order_entry import OrderEntry
 from cea_exchange.venue.publisher import Publisher
 from cea_exchange.venue.registry_link import RegistryLink
+from cea_exchange.venue.relay import RelayConfig, Upstream
+from cea_exchange.venue.relay_child import PUBLIC, RelayChild, relay_keys_load
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.settlement_replay import SettlementReplay
 from cea_exchange.venue.snapshot_desk import ANSWERS_QUEUED_MAX, REQUEST_BYTES_MAX, SnapshotDesk
@@ -49,6 +51,8 @@ HEARTBEAT_S = 0.1
 CHORES_S = 0.001
 """While orders come, what falls due by the clock is looked at so often: a look costs as much as
 half an order."""
+RELAY_LINK = "tcp://127.0.0.1:0"
+"""Where the venue's own relay comes to; strangers have no key for it."""
 _LIMITS = {
     # Strangers may come here: one who does not read what he asked for holds little.
     # What they subscribe to libzmq keeps, at fifty times its size.
@@ -93,12 +97,15 @@ class VenueDaemon:
         self.config = config
         self.data = Path(data)
         self._stopping = False
+        self._relay: RelayChild | None = None
         self._lock = FolderLock(self.data, "venue.lock")
         self._context = zmq.Context()
         try:
             self._open(core_class, storage)
         except BaseException:
             self._context.destroy(linger=0)
+            if self._relay is not None:
+                self._relay.close()
             self._lock.release()
             raise
 
@@ -130,10 +137,15 @@ class VenueDaemon:
         operators = self._operators
         registry = {self.config.registry_key(self.data), *self.config.settlement_keys}
         keys = self.machine.keys
+        relays = frozenset(self.config.relay_keys)
+        relay_keys = relay_keys_load(self.data) if self.config.is_relayed else None
         public = self.config.market_data_public
 
         def may_see_market_data(key: str) -> bool:
-            return public or key in keys or key in registry or key in operators
+            if relay_keys is not None:
+                return key == relay_keys.public
+            known = key in keys or key in registry or key in operators or key in relays
+            return public or known
 
         kinds = {
             "gateway": (zmq.ROUTER, keys.__contains__),
@@ -154,7 +166,7 @@ class VenueDaemon:
                 kind,
                 domain=name,
                 keys=self._keys,
-                address=getattr(self.config, name),
+                address=self._address(name),
                 **self._limits(name),
             )
             self._sockets[name] = socket
@@ -162,8 +174,29 @@ class VenueDaemon:
                 # Without it a report to a slow peer would be lost in silence.
                 socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
                 self._poller.register(socket, zmq.POLLIN)
-            if not (public and allowed is may_see_market_data):
+            if relay_keys is not None or not (public and allowed is may_see_market_data):
                 self._stranger_test.add(self.endpoints[name], kind)
+        self.market_data_public_key = self._keys.public
+        if relay_keys is not None:
+            self._relay_begin(relay_keys.public)
+
+    def _relay_begin(self, public_key: str) -> None:
+        """Let a process of its own have the public's addresses."""
+        config = self.config
+        link = {name: self.endpoints[name] for name in PUBLIC}
+        upstream = Upstream(**link, market_data_public_key=self._keys.public)
+        settings = RelayConfig(
+            **{name: getattr(config, name) for name in PUBLIC},
+            memory_mib_max=config.relay_memory_mib_max,
+        )
+        self._relay = RelayChild(self.data, upstream, settings, time.monotonic())
+        self.endpoints |= self._relay.endpoints
+        self.market_data_public_key = public_key
+
+    def _address(self, name: str) -> str:
+        if name in PUBLIC and self.config.is_relayed:
+            return RELAY_LINK
+        return getattr(self.config, name)
 
     def _limits(self, name: str) -> dict[str, int]:
         """What of one peer may wait in a socket, and how large its messages may be."""
@@ -244,6 +277,7 @@ class VenueDaemon:
         told = {
             **self.endpoints,
             "public_key": self._keys.public,
+            "market_data_public_key": self.market_data_public_key,
             "log_id": self._log_id,
             "metrics": self._watch.address,
             "pid": os.getpid(),
@@ -304,6 +338,9 @@ class VenueDaemon:
             self.sequencer.close()
         finally:
             self._context.destroy(linger=200)
+            if self._relay is not None:
+                # Last, so that it can pass on what was said last.
+                self._relay.close()
             self._lock.release()
         log.info("stopped", **self.machine.summary())
 
@@ -350,6 +387,8 @@ class VenueDaemon:
         self._watch.turn(now_s, late_s)
         self._bulletins.turn(now_s)
         self._heartbeat_due_s = now_s + HEARTBEAT_S
+        if self._relay is not None:
+            self._relay.turn(now_s)
         self._publisher.settlement_heartbeat()
         self._market_data.heartbeat()
         self._orders.watch(now_s, registry_answers=not self._registry.is_awaited)

@@ -17,6 +17,7 @@ from cea_exchange.protocol.framing import (
     DepthRequest,
     FrameError,
     MarketRequest,
+    Request,
     market_data_request_decode,
 )
 from cea_exchange.venue.gateway import Message
@@ -98,15 +99,9 @@ class SnapshotDesk:
         if message.key is None:
             return
         try:
-            if len(message.frames) != 1:
-                raise FrameError(
-                    expected="one frame", came=f"{len(message.frames)} frames", where="message"
-                )
-            request = market_data_request_decode(message.frames[0])
-            self._answer(message.routing_id, request)
+            self._answer(message.routing_id, request_of(message))
         except FrameError as error:
-            told = {"expected": error.expected, "came": error.came, "where": error.where}
-            self._tell(message.routing_id, {"op": "refused", **told})
+            send_or_drop(self._socket, [message.routing_id, refusal(error)])
 
     def _answer(self, routing_id: bytes, request: Any) -> None:
         if isinstance(request, DepthRequest):
@@ -124,3 +119,18 @@ class SnapshotDesk:
 
     def _tell(self, routing_id: bytes, value: dict[str, Any]) -> None:
         send_or_drop(self._socket, [routing_id, msgspec.msgpack.encode(value)])
+
+
+def request_of(message: Message) -> Request:
+    """Return what a message asks for; FrameError if it is no request."""
+    if len(message.frames) != 1:
+        raise FrameError(
+            expected="one frame", came=f"{len(message.frames)} frames", where="message"
+        )
+    return market_data_request_decode(message.frames[0])
+
+
+def refusal(error: FrameError) -> bytes:
+    """Return the answer to what is no request."""
+    told = {"expected": error.expected, "came": error.came, "where": error.where}
+    return msgspec.msgpack.encode({"op": "refused", **told})

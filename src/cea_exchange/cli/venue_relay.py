@@ -1,0 +1,106 @@
+"""`cea-exchange venue relay`: the public's door as a process, a venue's own or one elsewhere."""
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cea_exchange.cli.daemon_log import (
+    LogLevel,
+    LogLevelOption,
+    crash_logged,
+    log_to_standard_error,
+)
+from cea_exchange.cli.daemon_signals import StopSignals
+from cea_exchange.cli.errors import CheckFailed, CommandError
+
+STANDARD_INPUT = Path("-")
+
+
+def register(group: typer.Typer) -> None:
+    """Add the command to the group."""
+    group.command("relay")(relay)
+
+
+def relay(
+    config: Annotated[
+        Path, typer.Option("--config", help="Settings (TOML); - for a venue's own relay.")
+    ],
+    data: Annotated[Path, typer.Option("--data", help="Data folder, with keys/relay.")],
+    log_level: LogLevelOption = LogLevel.info,
+) -> None:
+    """Pass a venue's market data on to the public, until told to stop (SIGTERM).
+
+    A venue runs one of its own; this is for another machine. With `-` the settings are the first
+    line of standard input, and the relay ends with it.
+
+    Example: cea-exchange venue relay --config relay.toml --data DIR
+    """
+    from cea_exchange.journal import FolderInUse
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.venue.relay import RelayOverMemory
+
+    log_to_standard_error(log_level)
+    with crash_logged():
+        try:
+            if config == STANDARD_INPUT:
+                _of_venue(data)
+            else:
+                _alone(config, data)
+        except (ConfigError, FolderInUse, SecurityError) as error:
+            raise CommandError(str(error)) from error
+        except RelayOverMemory as error:
+            raise CheckFailed(f"begin it again: {error}") from error
+
+
+def _of_venue(data: Path) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # They go to all processes of a service or terminal; this one ends after its venue.
+        signal.signal(number, signal.SIG_IGN)
+    from cea_exchange.protocol.security import CurveKeys
+    from cea_exchange.venue.relay import KEYS_NAME, ChildSettings, Relay, limits_set
+
+    try:
+        settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildSettings)
+    except msgspec.MsgspecError as error:
+        raise CommandError(f"standard input: expected a venue's settings, {error}") from error
+    limits_set(settings.config.memory_mib_max)
+    relay = Relay(
+        settings.config,
+        CurveKeys.load(data / "keys", KEYS_NAME),
+        lambda: settings.upstream,
+        descriptors=settings.descriptors,
+        lifeline=sys.stdin.fileno(),
+    )
+    with contextlib.closing(relay):
+        relay.run()
+
+
+def _alone(config: Path, data: Path) -> None:
+    signals = StopSignals()
+    from cea_exchange.journal import FolderLock
+    from cea_exchange.protocol.settings import settings_read
+    from cea_exchange.venue.relay import (
+        Relay,
+        RelayConfig,
+        endpoints_write,
+        limits_set,
+        upstream_read,
+    )
+    from cea_exchange.venue.relay_child import relay_keys_load
+
+    settings = settings_read(config, RelayConfig)
+    endpoints = Path(settings.venue_endpoints or data / "venue" / "endpoints.json")
+    with FolderLock(data, "relay.lock"):
+        keys = relay_keys_load(data)
+        limits_set(settings.memory_mib_max)
+        relay = Relay(settings, keys, lambda: upstream_read(endpoints))
+        with contextlib.closing(relay):
+            endpoints_write(data, relay, keys.public)
+            signals.lead_to(relay.stop)
+            relay.run()
