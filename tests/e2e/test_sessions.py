@@ -1,10 +1,13 @@
 """Sessions on real sockets: how they begin, end and come back, and what becomes of the orders."""
 
+import os
+import signal
 import threading
 
 import msgspec
 import numpy as np
 import pytest
+from venue_process import CLOCK, VenueProcess
 from venue_world import enter, target, world_open
 
 from cea_exchange.client import Client, SessionEnded, SessionError, SessionState
@@ -262,8 +265,8 @@ def test_a_resend_is_answered_as_the_first_time_also_after_a_restart(tmp_path):
 
 
 def test_a_reader_that_does_not_read_is_cut_off_and_comes_back(tmp_path):
-    """The venue keeps 20 messages for it and no more; nothing of the stream is lost to it."""
-    with world_open(tmp_path, {"alice2": SECOND}, session_queue_count_max=20) as world:
+    """The venue keeps a little for it and no more; nothing of the stream is lost to it."""
+    with world_open(tmp_path, {"alice2": SECOND}, session_queue_bytes_max=65_536) as world:
         world.listed()
         deaf = world.peer("alice", high_water_mark=1)
         deaf.send(b"M", b"\x81\xa2op\xa5logon")
@@ -291,6 +294,45 @@ def test_a_reader_that_does_not_read_is_cut_off_and_comes_back(tmp_path):
         with client(world, "alice", report_seq=int(rows[-1]["report_seq"])) as back:
             missed = [report.report_seq for report in back.poll()]
         assert rows["report_seq"].tolist() + missed == list(range(3, last + 1))
+
+
+def memory_mib(process_id):
+    with open(f"/proc/{process_id}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20
+
+
+def test_sessions_that_do_not_read_take_a_bounded_number_of_bytes(tmp_path):
+    """Twenty drop copies whose reader has hung: each is cut off at 1 MiB beside ZeroMQ's 4."""
+    names = [f"reader{number}" for number in range(20)]
+    grants = {
+        name: {"account": "alice", "operator_index": 10 + number, "role": "reader"}
+        for number, name in enumerate(names)
+    }
+    with world_open(tmp_path, grants) as world:
+        settings = f"session_queue_bytes_max = {1 << 20}\nsession_silence_s_max = 600\n" + CLOCK
+        world.venue = VenueProcess(world, settings=settings)
+        try:
+            world.ready()
+            world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
+            deaf = [world.peer(name, high_water_mark=1) for name in names]
+            for peer in deaf:
+                peer.send(b"M", b"\x81\xa2op\xa5logon")
+            busy = world.logged_on("alice")
+            world.until(lambda: world.admin(op="status")["sessions"] == 21)
+            before = most = memory_mib(world.venue.process.pid)
+            batches = 0
+            while world.admin(op="status")["sessions"] > 1:
+                batches += 1
+                assert batches < 100
+                busy.command(*[enter(n, "buy", 9_600, 0) for n in range(1, 2_001)])
+                busy.reports_until(lambda rows: (rows["kind"] == REJECTED).sum() == 2_000)
+                most = max(most, memory_mib(world.venue.process.pid))
+            # Far less than 32 MB each would have been a reader's due before.
+            assert batches > 10
+            assert most - before < 20 * (4 + 1 + 1) + 60
+            assert world.admin(op="status")["op"] == "status"
+        finally:
+            world.venue.end(signal.SIGTERM)
 
 
 def test_who_asks_for_too_much_is_refused_and_gets_what_was_taken_whole(tmp_path):

@@ -136,8 +136,9 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         A session to which nothing else was sent for so long gets a heartbeat.
     session_silence_s_max
         A session that sends nothing for so long is lost.
-    session_queue_count_max
-        Messages that wait for a session that does not read; one more and it is cut off.
+    session_queue_bytes_max
+        What may wait for a session that does not read, beside the 4 MiB at most that ZeroMQ keeps
+        for it; where more comes, it is cut off.
     second_logon
         What a logon does whose key has a session already: ``take_over`` ends that one, ``refuse``
         leaves it until it is lost. One whose connection is gone is taken over either way.
@@ -186,7 +187,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     bulletin_opening: str | None = None
     lag: LagSetting = msgspec.field(default_factory=LagSetting)
     metrics: MetricsAddress | None = None
-    session_queue_count_max: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    session_queue_bytes_max: Annotated[int, msgspec.Meta(ge=65_536, le=1 << 40)] = 8 << 20
     second_logon: Literal["take_over", "refuse"] = "take_over"
 
     def __post_init__(self) -> None:

@@ -29,6 +29,7 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.venue.admin_desk import AdminDesk
+from cea_exchange.venue.backlogs import MESSAGES_IN_ZEROMQ_MAX
 from cea_exchange.venue.bulletins import BulletinDesk
 from cea_exchange.venue.clock import VenueClock
 from cea_exchange.venue.config import VenueConfig
@@ -201,7 +202,7 @@ class VenueDaemon:
     def _limits(self, name: str) -> dict[str, int]:
         """What of one peer may wait in a socket, and how large its messages may be."""
         if name == "gateway":
-            return {"high_water_mark": self.config.session_queue_count_max}
+            return {"high_water_mark": MESSAGES_IN_ZEROMQ_MAX}
         return _LIMITS.get(name, {})
 
     def _rooms_open(self) -> None:
@@ -320,6 +321,7 @@ class VenueDaemon:
 
     def _chores_turn(self, now_s: float) -> None:
         """Do what the clock and the registry make due."""
+        self._orders.flush()
         self._registry.turn()
         self._day.turn()
         self.sequencer.turn()

@@ -47,8 +47,9 @@ from cea_exchange.venue.throttle import Throttle
 
 REFUSED_IDS_MAX = 1_000
 CARRIED_PER_KEY_MAX = 64
-REPORTS_PER_FRAME_MAX = 1_000
+REPORTS_PER_FRAME_MAX = 400
 """So that the messages that wait for a session that does not read, which are counted, are small."""
+REPORT_FRAME_BYTES_MAX = REPORTS_PER_FRAME_MAX * EVENT_DTYPE.itemsize
 _WITH_PRODUCT = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 _FIRST_ROW, _AS_TAKER = np.zeros(1, np.int64), np.zeros(1, np.uint8)
 
@@ -402,7 +403,7 @@ def _joined(answers: list[Answer]) -> list[Answer]:
             last.payload.extend(answer.payload)
         else:
             joined.append(answer._replace(payload=bytearray(answer.payload)))
-            room = REPORTS_PER_FRAME_MAX * EVENT_DTYPE.itemsize
+            room = REPORT_FRAME_BYTES_MAX
         room -= len(answer.payload)
     return joined
 

@@ -28,6 +28,7 @@ from cea_exchange.protocol.framing import (
     ReportReplay,
     SessionEnd,
 )
+from cea_exchange.venue.backlogs import Backlogs
 from cea_exchange.venue.block_views import blocks, party
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
@@ -109,6 +110,9 @@ class OrderEntry:
         self._absent_due_s: float | None = None
         self._absent_are_known = False
         self._socket = socket
+        self._backlogs = Backlogs(
+            lambda frames: socket.send_multipart(frames, zmq.NOBLOCK), config.session_queue_bytes_max
+        )
         self._inbox = Inbox(socket)
         self._sequencer = sequencer
         self._machine = sequencer.machine
@@ -162,6 +166,11 @@ class OrderEntry:
         """Say to every session that the venue is about to end; it may come back and log on."""
         for session in self.sessions.connected():
             self._tell(session.routing_id, {"op": "stopping"})
+
+    def flush(self) -> None:
+        """Send what waits for sessions that read again."""
+        for routing_id in self._backlogs.routing_ids() if self._backlogs else ():
+            self._flush(routing_id)
 
     def sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
@@ -394,6 +403,24 @@ class OrderEntry:
             payload = reports[first : first + REPORTS_PER_FRAME_MAX].view(np.uint8).data
             self._send(Answer(session.routing_id, TAG_REPORTS, payload))
 
+    def _let_wait(self, session: Session, answer: Answer) -> None:
+        if not self._backlogs.add(answer):
+            # It learns why from the answer to its next message, and may come back; what it missed
+            # is replayed.
+            self.slow_count += 1
+            self._end(session, SessionEnd.SLOW)
+
+    def _flush(self, routing_id: bytes) -> None:
+        session = self.sessions.get(routing_id)
+        if session is None:
+            self._backlogs.drop(routing_id)
+        elif routing_id in self._backlogs:
+            try:
+                self._backlogs.flush(routing_id)
+            except zmq.ZMQError:
+                self._backlogs.drop(routing_id)
+                self.sessions.disconnect(session)
+
     def _beat(self, session: Session) -> None:
         self._tell(session.routing_id, {"op": "heartbeat", **self._place(session)})
 
@@ -402,14 +429,14 @@ class OrderEntry:
 
     def _send(self, answer: Answer) -> None:
         session = self.sessions.get(answer.routing_id)
+        if session is not None and answer.routing_id in self._backlogs:
+            self._let_wait(session, answer)
+            return
         try:
             self._socket.send_multipart(answer, zmq.NOBLOCK)
         except zmq.Again:
-            # Its queue is full. It learns why from the answer to its next message, and may come
-            # back; what it missed is replayed.
             if session is not None:
-                self.slow_count += 1
-                self._end(session, SessionEnd.SLOW)
+                self._let_wait(session, answer)
         except zmq.ZMQError:
             # The connection is gone. Nothing may go to its routing id any more, whoever has it.
             if session is not None:
@@ -419,6 +446,9 @@ class OrderEntry:
                 session.sent_s = time.monotonic()
 
     def _end(self, session: Session, why: SessionEnd, *, keep_orders: bool = False) -> None:
+        if why != SessionEnd.SLOW:
+            self._flush(session.routing_id)
+        self._backlogs.drop(session.routing_id)
         was_connected = session.is_connected
         self.sessions.end(session, why)
         holder = session.holder
