@@ -66,6 +66,8 @@ def test_the_logon_says_where_everything_stands(world):
         "reference_price": 9749,
         "band_low": 8774,
         "band_high": 10724,
+        "block_band_low": 6824,
+        "block_band_high": 12674,
     }
 
 
@@ -83,7 +85,7 @@ def test_the_account_comes_from_the_key_and_from_no_field(world):
     [
         (b"C", b"x" * 63, "payload"),
         (b"C", b"", "payload"),
-        (b"C", enter(1, "buy", kind=9).tobytes(), "record 0, kind"),
+        (b"C", enter(1, "buy", kind=63).tobytes(), "record 0, kind"),
         (b"C", enter(1, "buy", side=3).tobytes(), "record 0, side"),
         (b"C", enter(1, "buy", tif=3).tobytes(), "record 0, tif"),
         (b"C", enter(1, "buy", flags=2).tobytes(), "record 0, flags"),
