@@ -81,6 +81,21 @@ def test_json_and_files_say_the_same(typed, tmp_path):
     assert days[1]["block_amount_ours"] == "6500000.00"
 
 
+def test_our_bulletins_are_in_the_exchanges_own_layout(typed, tmp_path):
+    """CEA-INF-01: one a day, with the sums of the year and of all days."""
+    assert typed()[0] == 0
+    with (tmp_path / "out" / "bulletins.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["quotPoin"] for row in rows[1::2]] == ["2025-07-15", "2025-07-16", "2025-07-17"]
+    last = rows[-1]
+    assert (last["subjCode"], last["openPric"], last["highPric"]) == ("CEA", "70.50", "70.60")
+    assert (last["closPric"], last["dealQty"], last["dealAmt"]) == ("70.55", "1000", "70550.00")
+    assert (last["blockTradeVolume"], last["blockYearVolume"]) == ("0", "100000")
+    assert last["totalAmount"] == "6571252.50"
+    text = (tmp_path / "out" / "bulletins.txt").read_text(encoding="utf-8")
+    assert text.count("Daily bulletin") == 3
+
+
 def test_days_are_chosen_and_the_registry_kept(typed, tmp_path):
     data = tmp_path / "data"
     status, output, _ = typed("--json", "--from", "2025-07-16", "--limit", "1", "--data", str(data))

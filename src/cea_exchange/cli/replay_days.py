@@ -19,12 +19,14 @@ from cea_exchange.daily_replay.comparison import FIGURES, METHODS, PRICES, Cause
 from cea_exchange.daily_replay.local_market import ReplayFailed
 from cea_exchange.daily_replay.participants import ACCOUNTS_MIN
 from cea_exchange.daily_replay.replay import DayResult, ReplayReport, ReplaySettings, replay_days
+from cea_exchange.domain.bulletin_forms import bulletin_text, bulletins_csv
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.reference_prices import DailyFigures, first_reference_parse, load_daily
 from cea_exchange.domain.units import cash_format, price_format
 
 OUT = Path("replay-days")
 DAYS_FILE, REPORT_FILE, CHART_FILE = "days.csv", "report.json", "days.png"
+BULLETINS_CSV, BULLETINS_TEXT = "bulletins.csv", "bulletins.txt"
 WIDTH_MIN = 120
 
 
@@ -67,6 +69,7 @@ def replay(
         with _data_folder(data) as folder, progress("replaying days", len(days)) as show_day:
             report = replay_days(days, settings, folder, show_day)
         _days_write(report, out / DAYS_FILE)
+        _bulletins_write(report, out)
         content = _content(report)
         (out / REPORT_FILE).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except ReplayFailed as error:
@@ -137,6 +140,13 @@ def _days_write(report: ReplayReport, path: Path) -> None:
         writer.writerow(["date", *columns])
         for day in report.days:
             writer.writerow([day.published.trading_date.isoformat(), *_cells(day)])
+
+
+def _bulletins_write(report: ReplayReport, out: Path) -> None:
+    """Write our bulletins in the exchange's own layout: for programs, and for people."""
+    (out / BULLETINS_CSV).write_text(bulletins_csv(report.bulletins), encoding="utf-8")
+    text = "\n".join(map(bulletin_text, report.bulletins))
+    (out / BULLETINS_TEXT).write_text(text, encoding="utf-8")
 
 
 def _cells(day: DayResult) -> Iterator[str]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cea_exchange.daily_replay.day_plan import Band, DayRules, Planned, day_rules
 from cea_exchange.daily_replay.participants import Endowment, Parties
+from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import (
@@ -77,6 +78,11 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         How many participants there are.
     has
         What each begins with: issued, paid in, and brought to the market.
+
+    Attributes
+    ----------
+    bulletins
+        Of the days that were closed.
     """
 
     def __init__(
@@ -92,6 +98,9 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         self.accounts = accounts
         self.issued = {PRODUCT: accounts * has.tonnes, CASH_ASSET: accounts * has.cash}
         self.trades_settled = 0
+        self.bulletins: list[Bulletin] = []
+        self._bulletins = BulletinBuilder(profile)
+        self._bulletins.declare(product, reference)
         self._rules = profile.rules
         self._machine = VenueStateMachine(profile)
         self._registry = Registry.open(data)
@@ -257,6 +266,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         return events
 
     def _noted(self, events: np.ndarray) -> np.ndarray:
+        self.bulletins += self._bulletins.take_records(events)
         settled = events[events["settlement_seq"] != 0]
         if len(settled):
             self._unsettled.append(settled)

@@ -24,6 +24,7 @@ from cea_exchange.daily_replay.participants import (
     Participants,
     endowment,
 )
+from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.domain.reference_prices import DailyFigures
@@ -65,6 +66,8 @@ class ReplayReport(Struct, kw_only=True):
     accounts: int
     endowment: Endowment
     days: list[DayResult] = field(default_factory=list)
+    bulletins: list[Bulletin] = field(default_factory=list)
+    """In the exchange's own layout, one a day."""
     trades: int = 0
     ledger: Reconciliation = field(default_factory=Reconciliation)
     elapsed_s: float = 0.0
@@ -133,7 +136,7 @@ def replay_days(
             except (ReplayFailed, CannotTrade) as error:
                 raise ReplayFailed(f"{published.trading_date}: {error}") from error
             progress(len(report.days))
-        report.trades = market.trades_settled
+        report.trades, report.bulletins = market.trades_settled, market.bulletins
     report.ledger = check_ledger(data)
     if not report.ledger.agrees:
         raise ReplayFailed(f"after the last day: {report.ledger.sentence()}")
