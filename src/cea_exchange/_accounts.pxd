@@ -55,6 +55,7 @@ cdef struct Accounts:
     bint checked              # False: nothing is locked and no balance moves (profile open).
     int64_t cash_total        # Of all accounts.
     int64_t holding_tonnes_max  # 0: no limit.
+    int64_t large_tonnes      # From so many of a product on an account is large; 0: none is.
     int64_t* tonnes_totals    # [product_capacity], of all accounts.
     FeeRule fee
 
@@ -88,6 +89,11 @@ cdef inline Holding* holding_of(
     const Accounts* accounts, uint32_t account_index, uint16_t product_index,
 ) noexcept nogil:
     return &accounts.holdings[<size_t>account_index * accounts.product_capacity + product_index]
+
+
+cdef inline bint tells_large(const Accounts* accounts) noexcept nogil:
+    """Whether it is told who becomes a large holder (CEA-FND-08)."""
+    return accounts.large_tonnes != 0 and accounts.checked
 
 
 # -- Fees -----------------------------------------------------------------------------------------

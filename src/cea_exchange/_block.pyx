@@ -12,7 +12,7 @@ from libc.string cimport memset
 from cea_exchange._accounts cimport *
 from cea_exchange._ladder cimport Order, int128, uint128
 from cea_exchange._records cimport *
-from cea_exchange._stream cimport COMMAND_MALFORMED, row_malformed, sink_full
+from cea_exchange._stream cimport COMMAND_MALFORMED, row_malformed, sink_full, sink_takes
 from cea_exchange._trading cimport *
 
 cdef enum:
@@ -623,6 +623,10 @@ cdef void accept_apply(
     if is_intra_group(market, taker, maker):
         product.intra_group_volume += <uint64_t>block.tonnes
     trade_event(market, command, &block, taker, buy_fee, sell_fee)
+    # Nobody accepts an offer of his own.
+    large_holder_note(
+        market, taker if taker_buys else maker, block.product_index, block.tonnes,
+    )
 
 
 cdef void end_apply(Market* market, const CommandRecord* command, BlockRecord* row) noexcept nogil:
@@ -648,9 +652,18 @@ cdef inline uint8_t answer_kind(const CommandRecord* command) noexcept nogil:
     return EVENT_KIND_BLOCK_REJECTED
 
 
+cdef int64_t answer_rows(const Market* market, const CommandRecord* command) noexcept nogil:
+    """How many rows an answer's events take at most: a trade may make a large holder."""
+    cdef int64_t rows = sink_takes(&market.sink, answer_kind(command))
+    if command.kind == COMMAND_KIND_BLOCK_ACCEPT and tells_large(&market.accounts):
+        rows += sink_takes(&market.sink, EVENT_KIND_LARGE_HOLDER)
+    return rows
+
+
 cdef int64_t answer_apply(Market* market, const CommandRecord* command) noexcept nogil:
     cdef BlockRecord* block = block_find(market, command.order_id)
     cdef uint16_t product_index = command.product_index
+    cdef int64_t needed
     cdef uint8_t reason
     if block != NULL and block.flags & BLOCK_FLAG_ENQUIRY:
         # There is nothing to accept, reject or counter in an enquiry.
@@ -661,8 +674,9 @@ cdef int64_t answer_apply(Market* market, const CommandRecord* command) noexcept
     reason = answer_refused(market, command, block)
     if reason != REASON_NONE:
         return block_reject(market, command, reason, product_index)
-    if sink_full(&market.sink, answer_kind(command)):
-        return 1
+    needed = answer_rows(market, command)
+    if needed > market.sink.capacity - market.sink.count:
+        return needed
     client_order_id_note(market, command.account_index, command)
     if command.kind == COMMAND_KIND_BLOCK_COUNTER:
         counter_apply(market, command, block)

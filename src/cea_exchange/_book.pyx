@@ -326,7 +326,7 @@ cdef int64_t aggressive_enter(
     )
     if reason != REASON_NONE:
         return command_reject(state, sink, command, taker, reason)
-    needed = rows_needed(sink, &plan, EVENT_KIND_ORDER_ACCEPTED, False)
+    needed = rows_needed(sink, &plan, EVENT_KIND_ORDER_ACCEPTED, False, False)
     if needed > 0:
         return needed
     order_emit(state, sink, command, EVENT_KIND_ORDER_ACCEPTED, taker)
@@ -416,7 +416,7 @@ cdef inline int64_t amend_apply(
     if reason != REASON_NONE:
         return command_reject(state, sink, command, &wanted, reason)
     keeps_place = wanted.price == order.price and wanted.tonnes_open < order.tonnes_open
-    needed = rows_needed(sink, &plan, EVENT_KIND_ORDER_AMENDED, keeps_place)
+    needed = rows_needed(sink, &plan, EVENT_KIND_ORDER_AMENDED, keeps_place, False)
     if needed > 0:
         return needed
     order_emit(state, sink, command, EVENT_KIND_ORDER_AMENDED, &wanted)

@@ -19,7 +19,9 @@ cdef class CompiledMarket:
     cdef object rows_begin(self, int64_t count)
     cdef object rows_end(self, object rows)
     cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1
-    cdef list closes_reserve(self, Ladder* ladders)
+    cdef Ladder* bands_reserve(self, list prices) except NULL
+    cdef int rules_set(self, object rules) except -1
+    cdef int notices_apply(self, uint32_t date) except -1
     cdef bytes state_packed(self)
     cdef Account* account_at(self, object account_index) except NULL
     cdef Product* product_at(self, object product_index) except NULL

@@ -219,6 +219,36 @@ cdef void trade_bust(Market* market, const EventRecord* trade) noexcept:
     # Without a change there is nothing the public would have to know.
     if reason == REASON_NONE:
         event_is_public(market, row)
+        if trade.account_index != trade.counter_account_index:
+            large_holder_note(
+                market,
+                trade.counter_account_index if trade.side == SIDE_BUY else trade.account_index,
+                trade.product_index, trade.tonnes,
+            )
+
+
+# -- Large holders --------------------------------------------------------------------------------
+
+cdef int64_t large_holders_tell(Market* market, int64_t threshold_before, bint emits) noexcept:
+    """Tell who is a large holder by today's threshold and was none by the last; how many are.
+
+    Rules: CEA-FND-08.
+    """
+    cdef int64_t threshold = market.accounts.large_tonnes
+    cdef int64_t count = 0
+    cdef int64_t tonnes
+    cdef uint32_t account
+    cdef uint32_t product
+    if not tells_large(&market.accounts) or threshold == threshold_before:
+        return 0
+    for account in range(market.accounts.account_count):
+        for product in range(market.product_count):
+            tonnes = holding_of(&market.accounts, account, <uint16_t>product).tonnes
+            if tonnes >= threshold and not 0 < threshold_before <= tonnes:
+                count += 1
+                if emits:
+                    large_holder_emit(market, account, <uint16_t>product)
+    return count
 
 
 # -- The market -----------------------------------------------------------------------------------
@@ -254,21 +284,35 @@ cdef class CompiledMarket:
             or not blocks_open(&self.market.blocks, count)
         ):
             raise MemoryError(f"cannot reserve a market of {count} orders")
-        self.rules = rules
         self.account_keys = set()
-        self.market.rules.block_tonnes_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
-        self.market.rules.block_band_bp = rule_of(rules, "block_band_bp", 10_000)
+        self.rules_set(rules)
         self.market.rules.rounds_inward = rules.band_rounding == "inward"
         self.market.rules.levels_max = <uint32_t>rule_of(rules, "levels_max", 0xFFFFFFFF)
         self.market.rules.pick_allowed = rules.pick_allowed
         self.market.rules.self_trade = <SelfTrade>exact_self_trade(rules.self_trade)
         self.market.accounts.checked = rules.holdings_checked
-        self.market.accounts.holding_tonnes_max = rule_of(
-            rules, "holding_limit_tonnes", <int64_t>1 << 62,
-        )
-        self.market.accounts.fee.basis_points = rule_of(rules, "fee_bp", 10_000)
-        self.market.accounts.fee.fen_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
+
+    cdef int rules_set(self, object rules) except -1:
+        """Go on by these numbers: at the beginning, and where notices change some at an opening.
+
+        Rules: CEA-NTC-01.
+        """
+        cdef int64_t listed_max = rule_of(rules, "listed_tonnes_most", AMOUNT_LIMIT)
+        cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
+        cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
+        cdef int64_t holding_max = rule_of(rules, "holding_limit_tonnes", <int64_t>1 << 62)
+        cdef int64_t large = rule_of(rules, "large_holder_tonnes", <int64_t>1 << 62)
+        cdef int64_t fee = rule_of(rules, "fee_bp", 10_000)
+        cdef int64_t fee_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
         rule_of(rules, "listed_band_bp", 10_000)
+        self.market.rules.listed_tonnes_max = listed_max
+        self.market.rules.block_tonnes_min = block_min
+        self.market.rules.block_band_bp = block_band
+        self.market.accounts.holding_tonnes_max = holding_max
+        self.market.accounts.large_tonnes = large
+        self.market.accounts.fee.basis_points = fee
+        self.market.accounts.fee.fen_min = fee_min
+        self.rules = rules
 
     def __dealloc__(self):
         cdef uint32_t index
@@ -320,22 +364,51 @@ cdef class CompiledMarket:
         elif not ladder_open(ladder, low, high):
             raise MemoryError(f"cannot reserve a price ladder of {low}..{high}")
 
-    cdef list closes_reserve(self, Ladder* ladders):
-        """The products' closing prices, and the ladders of the next day's bands."""
+    cdef Ladder* bands_reserve(self, list prices) except NULL:
+        """The ladders of all products' bands, measured from these prices; the caller frees them."""
         cdef uint32_t index
         cdef uint32_t done
-        cdef list closes = []
+        cdef Ladder* ladders = <Ladder*>malloc((self.market.product_count + 1) * sizeof(Ladder))
+        if ladders == NULL:
+            raise MemoryError("cannot allocate the bands of the next day")
         for index in range(self.market.product_count):
-            closes.append(closing_price(&self.market.products[index]))
             try:
                 self.band_reserve(
-                    &self.market.products[index].ladder, closes[index], &ladders[index],
+                    &self.market.products[index].ladder, prices[index], &ladders[index],
                 )
             except MemoryError:
                 for done in range(index):
                     ladder_drop(&self.market.products[done], &ladders[done])
+                free(ladders)
                 raise
-        return closes
+        return ladders
+
+    cdef int notices_apply(self, uint32_t date) except -1:
+        """Take up the rules of a day that opens, and measure all bands by them.
+
+        Rules: CEA-NTC-01.
+        """
+        cdef Ladder* ladders
+        cdef uint32_t index
+        before, rules = self.rules, self.rules.on(int(date))
+        if rules is before:
+            return 0
+        self.rules = rules
+        try:
+            ladders = self.bands_reserve([
+                self.market.products[index].reference_price
+                for index in range(self.market.product_count)
+            ])
+        except MemoryError:
+            self.rules = before
+            raise
+        for index in range(self.market.product_count):
+            band_set(
+                &self.market.products[index], self.market.products[index].reference_price,
+                &ladders[index],
+            )
+        free(ladders)
+        return self.rules_set(rules)
 
     cdef Account* account_at(self, object account_index) except NULL:
         cdef uint32_t index = exact_uint32(account_index, "account_index")
@@ -511,7 +584,7 @@ cdef class CompiledMarket:
         cdef uint8_t kind = EVENT_KIND_WITHDRAWN if withdraws else EVENT_KIND_DEPOSITED
         if product > PRODUCT_NONE:
             raise ValueError(f"product_index must be within 0..65535, was {product}")
-        rows = self.rows_begin(1)
+        rows = self.rows_begin(2)
         if product != PRODUCT_NONE and product >= market.product_count:
             reason = REASON_PRODUCT_UNKNOWN
         elif account >= market.accounts.account_count:
@@ -536,6 +609,8 @@ cdef class CompiledMarket:
         event_settles(market, row)
         if seq != 0:
             market.transfer_seq = seq
+        if row.kind == EVENT_KIND_DEPOSITED and product != PRODUCT_NONE:
+            large_holder_note(market, account, product, moved)
         return self.rows_end(rows)
 
     def deposit(self, account_index, product_index, amount, transfer_seq=0):
@@ -578,6 +653,7 @@ cdef class CompiledMarket:
         """
         cdef uint32_t new_date = exact_uint32(date, "date")
         cdef uint32_t index
+        cdef int64_t large_before = self.market.accounts.large_tonnes
         weights = [composite_weight_checked(weight) for weight in composite_weights]
         self.check_alone()
         datetime.date(new_date // 10_000, new_date // 100 % 100, new_date % 100)
@@ -589,10 +665,12 @@ cdef class CompiledMarket:
             raise ValueError(
                 f"composite_weights must be {self.market.product_count}, were {len(weights)}"
             )
+        self.notices_apply(new_date)
         for index in range(len(weights)):
             self.market.products[index].composite_weight = weights[index]
-        rows = self.rows_begin(2)
+        rows = self.rows_begin(2 + large_holders_tell(&self.market, large_before, False))
         day_begin(&self.market, new_date)
+        large_holders_tell(&self.market, large_before, True)
         return self.rows_end(rows)
 
     def day_close(self):
@@ -608,17 +686,16 @@ cdef class CompiledMarket:
         cdef EventRecord* row
         cdef Ladder* ladders
         cdef uint32_t index
-        cdef list closes
+        cdef list closes = []
         cdef object composite = 0
         cdef object weight_sum = 0
         self.check_alone()
         if not market.day_is_open:
             raise ValueError("a day must be open to be closed, none is")
-        ladders = <Ladder*>malloc((market.product_count + 1) * sizeof(Ladder))
-        if ladders == NULL:
-            raise MemoryError("cannot allocate the bands of the next day")
+        for index in range(market.product_count):
+            closes.append(closing_price(&market.products[index]))
+        ladders = self.bands_reserve(closes)
         try:
-            closes = self.closes_reserve(ladders)
             for index in range(market.product_count):
                 composite += closes[index] * market.products[index].composite_weight
                 weight_sum += market.products[index].composite_weight
@@ -828,7 +905,7 @@ cdef class CompiledMarket:
         fault = trade_fault(market, &row)
         if fault is not None:
             raise ValueError(f"trade: {fault}")
-        rows = self.rows_begin(1)
+        rows = self.rows_begin(2)
         trade_bust(market, &row)
         return self.rows_end(rows)
 
@@ -1215,7 +1292,8 @@ cdef class CompiledMarket:
             state = msgspec.msgpack.decode(data)
             if order_count_max is None:
                 order_count_max = state["order_count_max"]
-            market = cls(rules, order_count_max)
+            date = exact_uint32(state["trading_date"], "trading_date")
+            market = cls(rules.on(date), order_count_max)
             market.products_fill(state["products"])
             market.accounts_fill(state["accounts"])
             market.fields_fill(state)

@@ -92,12 +92,16 @@ cdef inline bint plan_cancels(Plan* plan, const Order* taker, const Order* maker
 
 cdef inline int64_t rows_needed(
     const EventSink* sink, const Plan* plan, uint8_t first_kind, bint keeps_place,
+    bint tells_large,
 ) noexcept nogil:
     """How many rows the events of an accepted command need, or 0 if the sink has room for them.
 
     `first_kind` accepts or amends the order; one that keeps its place does not come to rest anew.
+    With `tells_large` each trade may make a large holder.
     """
     cdef int64_t rows = sink_takes(sink, first_kind)
+    if tells_large and sink_takes(sink, EVENT_KIND_LARGE_HOLDER):
+        rows += plan.walk.trades
     if sink_takes(sink, EVENT_KIND_TRADE):
         rows += plan.walk.trades
     if sink_takes(sink, EVENT_KIND_ORDER_CANCELED):

@@ -92,6 +92,7 @@ cdef enum:
     EVENT_KIND_BLOCK_WITHDRAWN = 25
     EVENT_KIND_BLOCK_REJECTED = 26
     EVENT_KIND_BLOCK_LAPSED = 27
+    EVENT_KIND_LARGE_HOLDER = 33
 
 # Which command or operator act an event refuses (`command` of ORDER_REJECTED and TRANSFER_REJECTED).
 cdef enum:

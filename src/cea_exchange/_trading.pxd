@@ -26,7 +26,8 @@ cdef enum:
 
 
 cdef struct Rules:            # What of the profile decides commands.
-    int64_t block_tonnes_min  # A listed order must be smaller, a block no smaller; 0: no limit.
+    int64_t listed_tonnes_max # Of a listed order; 0: no limit.
+    int64_t block_tonnes_min  # Of a block; 0: no limit.
     int64_t block_band_bp     # Half width of a block's band; 0: no band.
     bint rounds_inward        # That band's limits; else half up.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
@@ -142,6 +143,12 @@ cdef int64_t commands_apply(
 cdef EventRecord* event_open(Market* market, uint8_t kind) noexcept nogil
 cdef EventRecord* event_account(
     Market* market, uint8_t kind, uint32_t account_index,
+) noexcept nogil
+cdef void large_holder_emit(
+    Market* market, uint32_t account_index, uint16_t product_index,
+) noexcept nogil
+cdef void large_holder_note(
+    Market* market, uint32_t account_index, uint16_t product_index, int64_t gained,
 ) noexcept nogil
 cdef void event_settles(Market* market, EventRecord* row) noexcept nogil
 cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil

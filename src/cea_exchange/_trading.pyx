@@ -89,6 +89,27 @@ cdef EventRecord* event_account(
     return row
 
 
+cdef void large_holder_emit(
+    Market* market, uint32_t account_index, uint16_t product_index,
+) noexcept nogil:
+    cdef EventRecord* row = event_account(market, EVENT_KIND_LARGE_HOLDER, account_index)
+    row.product_index = product_index
+    row.tonnes = holding_of(&market.accounts, account_index, product_index).tonnes
+
+
+cdef void large_holder_note(
+    Market* market, uint32_t account_index, uint16_t product_index, int64_t gained,
+) noexcept nogil:
+    """Tell of an account that has just come to hold as much as large holders do.
+
+    Rules: CEA-FND-08.
+    """
+    cdef int64_t tonnes = holding_of(&market.accounts, account_index, product_index).tonnes
+    cdef int64_t threshold = market.accounts.large_tonnes
+    if tells_large(&market.accounts) and tonnes - gained < threshold <= tonnes:
+        large_holder_emit(market, account_index, product_index)
+
+
 cdef inline EventRecord* event_order(
     Market* market, uint8_t kind, const Order* order,
 ) noexcept nogil:
@@ -165,7 +186,7 @@ cdef inline uint8_t terms_refused(
     amount += wanted.amount_traded
     if wanted.price > PRICE_MAX or amount >= AMOUNT_LIMIT:
         return REASON_AMOUNT_TOO_LARGE
-    if market.rules.block_tonnes_min != 0 and wanted.tonnes_open >= market.rules.block_tonnes_min:
+    if market.rules.listed_tonnes_max != 0 and wanted.tonnes_open > market.rules.listed_tonnes_max:
         return REASON_LISTED_TONNES_TOO_LARGE
     if wanted.price < product.ladder.price_min or wanted.price > product.ladder.price_max:
         return REASON_PRICE_OUT_OF_BAND
@@ -281,6 +302,11 @@ cdef inline void order_trade(
     order_reduce(&product.ladder, &market.pool, slot, tonnes)
     statistics_note(product, price, tonnes)
     trade_emit(market, taker, maker, tonnes, taker_fee, maker_fee)
+    if tells_large(&market.accounts) and taker.owner != maker.owner:
+        large_holder_note(
+            market, taker.owner if taker.side == SIDE_BUY else maker.owner, taker.product_index,
+            tonnes,
+        )
     if maker.tonnes_open == 0:
         order_unlink(&product.ladder, &market.pool, slot)
         slot_note(market, maker.order_id, SLOT_NONE)
@@ -417,7 +443,9 @@ cdef int64_t aggressive_enter(
     )
     if reason != REASON_NONE:
         return command_reject(market, command, reason, command.product_index)
-    needed = rows_needed(&market.sink, &plan, EVENT_KIND_ORDER_ACCEPTED, False)
+    needed = rows_needed(
+        &market.sink, &plan, EVENT_KIND_ORDER_ACCEPTED, False, tells_large(&market.accounts),
+    )
     if needed > 0:
         return needed
     accept_emit(market, command, taker)
@@ -531,7 +559,9 @@ cdef int64_t amend_apply(Market* market, const CommandRecord* command) noexcept 
     order = &market.pool.orders[slot]
     product = &market.products[order.product_index]
     keeps_place = wanted.price == order.price and wanted.tonnes_open < order.tonnes_open
-    needed = rows_needed(&market.sink, &plan, EVENT_KIND_ORDER_AMENDED, keeps_place)
+    needed = rows_needed(
+        &market.sink, &plan, EVENT_KIND_ORDER_AMENDED, keeps_place, tells_large(&market.accounts),
+    )
     if needed > 0:
         return needed
     if keeps_place:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cea_exchange.domain.profile import MarketRules
+from cea_exchange.domain.profile import MarketRules, RuleChange
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -76,6 +76,15 @@ RULES = {
         fee_min_fen=500,
         holding_limit_tonnes=185,
         order_count_max=9,
+    ),
+    "noticed": rules_make(
+        large_holder_tonnes=120,
+        changes=(
+            RuleChange(20250717, {"listed_band_bp": 300, "fee_bp": 37, "large_holder_tonnes": 90}),
+            RuleChange(20250718, {"block_tonnes_min": 6, "block_band_bp": 500, "fee_min_fen": 9}),
+            RuleChange(20250719, {"holding_limit_tonnes": 185, "large_holder_tonnes": 0}),
+            RuleChange(20250720, {"listed_tonnes_max": 4, "large_holder_tonnes": 60}),
+        ),
     ),
     "all_levels": rules_make(levels_max=0, self_trade="cancel_incoming", pick_allowed=False),
     "open": rules_make(

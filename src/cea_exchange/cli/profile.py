@@ -6,9 +6,19 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.domain.profile import Profile, ProfileError, load_profile, profile_names
+from cea_exchange.domain.calendar import date_parse
+from cea_exchange.domain.profile import (
+    Profile,
+    ProfileError,
+    Setting,
+    load_profile,
+    profile_names,
+)
 
 Named = Annotated[str, typer.Argument(help="A packaged profile's name, or a file.")]
+OnDate = Annotated[
+    str | None, typer.Option("--date", help="Values in force on that trading day (YYYY-MM-DD).")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -21,38 +31,53 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="profile", help="The rules in force, as data.")
 
 
-def show(profile: Named = "cea", json: AsJson = False) -> None:
-    """Print a profile's values, each with the id of its rule."""
+def show(profile: Named = "cea", date: OnDate = None, json: AsJson = False) -> None:
+    """Print a profile's values, each with the id of its rule, and what notices change.
+
+    Example: cea-exchange profile show cea --date 2025-03-03
+    """
     loaded = _load(profile)
+    settings = _settings(loaded, date)
     if json:
         content = {
             "name": loaded.name,
             "title": loaded.title,
             "calendar": loaded.calendar,
             "hash": loaded.profile_hash(),
-            "settings": loaded.settings,
+            "settings": settings,
         }
         typer.echo(msgspec.json.encode(content).decode())
         return
     typer.echo(f"{loaded.name}: {loaded.title}")
     typer.echo(f"calendar {loaded.calendar}, hash {loaded.profile_hash()}")
-    for setting in loaded.settings:
-        typer.echo(f"  {setting.name:<32} {_text(setting.value):<20} {setting.rule}")
+    for setting in settings:
+        line = f"  {setting.name:<32} {_text(setting.value):<20} {setting.rule}"
+        typer.echo(f"{line:<68}  {setting.by}".rstrip())
 
 
 def check(profile: Named, json: AsJson = False) -> None:
     """Read a profile strictly; say so if it can be used."""
     loaded = _load(profile)
     if json:
-        content = {"name": loaded.name, "hash": loaded.profile_hash()}
+        content = {
+            "name": loaded.name,
+            "hash": loaded.profile_hash(),
+            "notices": len(loaded.notices),
+        }
         typer.echo(msgspec.json.encode(content).decode())
     else:
-        typer.echo(f"{loaded.name}: {len(loaded.settings)} values, hash {loaded.profile_hash()}")
+        count = len(loaded.notices)
+        notices = f" ({count} of them notices)" if count else ""
+        values = f"{len(loaded.settings)} values{notices}"
+        typer.echo(f"{loaded.name}: {values}, hash {loaded.profile_hash()}")
 
 
-def diff(first: Named, second: Named, json: AsJson = False) -> None:
-    """Print where two profiles differ; exit status 1 if they do."""
-    old, new = ({s.name: s.value for s in _load(name).settings} for name in (first, second))
+def diff(first: Named, second: Named, date: OnDate = None, json: AsJson = False) -> None:
+    """Print where two profiles differ, or do on a day; exit status 1 if they do."""
+    old, new = (
+        {setting.name: setting.value for setting in _settings(_load(name), date)}
+        for name in (first, second)
+    )
     names = list(dict.fromkeys([*old, *new]))
     pairs = {name: [old.get(name), new.get(name)] for name in names}
     changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -70,6 +95,15 @@ def _load(name: str) -> Profile:
         return load_profile(name)
     except ProfileError as error:
         raise CommandError(f"{error} (packaged: {', '.join(profile_names())})") from error
+
+
+def _settings(profile: Profile, date: str | None) -> tuple[Setting, ...]:
+    if date is None:
+        return profile.settings
+    try:
+        return profile.settings_on(date_parse(date))
+    except ValueError as error:
+        raise CommandError(f"--date: {error}") from error
 
 
 def _text(value: int | bool | str | None) -> str:

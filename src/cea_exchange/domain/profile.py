@@ -1,7 +1,8 @@
 """The rules in force, as data: a profile is one TOML file, every value beside its rule's id.
 
-The core receives `MarketRules`, a flat set of integers; the daemon and the script also need the
-sessions, the calendar's name and the composite's weights.
+The core receives `MarketRules`, a flat set of integers and what notices make of them from which
+day on; the daemon and the script also need the sessions, the calendar's name and the composite's
+weights.
 """
 
 import tomllib
@@ -15,23 +16,42 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.naming import name_check
 from cea_exchange.domain.records import Phase
+from cea_exchange.domain.units import price_parse
 
 RULE_ID_FORM = r"^[A-Z]+-[A-Z]+-[0-9]{2}$"
 TIME_FORM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 
 RuleId = Annotated[str, Meta(pattern=RULE_ID_FORM)]
 TimeOfDay = Annotated[str, Meta(pattern=TIME_FORM)]
+PriceText = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
+NOTICE_NAMES = {"since": "from"}
 PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
 SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "cancel_both"]
 Rounding = Literal["half_up", "inward"]
+
+
+NOTICE_PREFIX = "notice from "
 
 
 class ProfileError(ValueError):
     """A profile can't be used; the message says which, where in it, and why."""
 
 
-class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RuleChange(Struct, frozen=True, forbid_unknown_fields=True):
+    """Values that take the place of others from a trading day on, that day included."""
+
+    since: int
+    """yyyymmdd."""
+    values: dict[str, int | bool]
+    """By the names of `MarketRules`."""
+
+
+class MarketRules(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """What the market core decides by; integers and closed choices only.
 
     Notes
@@ -46,7 +66,9 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     band_rounding: str
     """`half_up` or `inward`."""
     block_tonnes_min: int
-    """A listed order stays below this many tonnes, a block reaches them; 0 is no limit."""
+    """A block reaches this many tonnes, a listed order stays below them; 0 is no limit."""
+    listed_tonnes_max: int = 0
+    """Most tonnes of a listed order; 0 is what stays below a block."""
     block_band_bp: int
     """Half width of a block's band, as `listed_band_bp`."""
     levels_max: int
@@ -63,8 +85,33 @@ class MarketRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """Least fee of an order that traded, in fen."""
     holding_limit_tonnes: int
     """Most tonnes of a product an account may hold; 0 is no limit."""
+    large_holder_tonnes: int = 0
+    """From so many tonnes of a product on an account is a large holder; 0 is none."""
     order_count_max: int
     """Live orders the market has room for."""
+    changes: tuple[RuleChange, ...] = ()
+    """What notices change, by date, ascending."""
+
+    def on(self, trading_date: int) -> "MarketRules":
+        """Return the rules in force on a trading day (yyyymmdd; 0 is before the first).
+
+        Notes
+        -----
+        Rules: CEA-NTC-01.
+        """
+        values: dict[str, int | bool] = {}
+        for change in self.changes:
+            if change.since <= trading_date:
+                values |= change.values
+        return msgspec.structs.replace(self, **values) if values else self
+
+    @property
+    def listed_tonnes_most(self) -> int:
+        """Return the most tonnes a listed order may have, 0 for no limit (CEA-LST-01)."""
+        below_blocks = max(self.block_tonnes_min - 1, 0)
+        if not self.listed_tonnes_max or not below_blocks:
+            return self.listed_tonnes_max or below_blocks
+        return min(self.listed_tonnes_max, below_blocks)
 
 
 class RuledInt(Struct, frozen=True, forbid_unknown_fields=True):
@@ -139,6 +186,46 @@ class CompositeWeights(Struct, frozen=True, forbid_unknown_fields=True, rename={
     rule: RuleId
 
 
+Tonnes = Annotated[int, Meta(ge=0, lt=1 << 62)]
+BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename=NOTICE_NAMES):
+    """What a notice changes from a trading day on; what it leaves out stays as it is.
+
+    Attributes
+    ----------
+    since
+        The first day; where that is none of trading, the next one.
+    why, source
+        What it is, and where it can be read.
+    rule
+        The rule that lets it change something.
+    reference_prices
+        Yuan per tonne from which products' bands are measured on that day.
+    """
+
+    since: date
+    why: Annotated[str, Meta(min_length=1)]
+    rule: RuleId
+    source: str = ""
+    listed_band_bp: BasisPoints | None = None
+    block_band_bp: BasisPoints | None = None
+    block_tonnes_min: Tonnes | None = None
+    listed_tonnes_max: Tonnes | None = None
+    fee_bp: BasisPoints | None = None
+    fee_min_fen: Tonnes | None = None
+    holding_limit_tonnes: Tonnes | None = None
+    large_holder_tonnes: Tonnes | None = None
+    reference_prices: dict[str, PriceText] = {}
+
+    def values(self) -> dict[str, int | bool]:
+        """Return what it changes of the market's rules, by their names."""
+        named = ((name, getattr(self, name)) for name in MarketRules.__struct_fields__[1:]
+                 if name in self.__struct_fields__)
+        return {name: value for name, value in named if value is not None}
+
+
 class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The shape of a profile file."""
 
@@ -161,14 +248,19 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     day_opens_at: RuledTime
     session: Annotated[tuple[Session, ...], Meta(min_length=1)]
     composite: tuple[CompositeWeights, ...] = ()
+    listed_tonnes_max: RuledInt | None = None
+    large_holder_tonnes: RuledInt | None = None
+    notice: tuple[Notice, ...] = ()
 
 
-class Setting(Struct, frozen=True):
+class Setting(Struct, frozen=True, omit_defaults=True):
     """One value of a profile, as `profile show` prints it."""
 
     name: str
     value: int | bool | str
     rule: str
+    by: str = ""
+    """The notice that set it, if one did."""
 
 
 class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -190,6 +282,8 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calendar: str
     composite: tuple[CompositeWeights, ...]
     settings: tuple[Setting, ...]
+    notices: tuple[Notice, ...] = ()
+    """By date, ascending."""
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""
 
@@ -208,6 +302,43 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 weights = dict(entry.weights)
         named = [weights.get(product, 0) for product in products]
         return named if any(named) else [1] * len(named)
+
+    def notices_between(self, after: date | None, until: date) -> list[Notice]:
+        """Return what takes effect on a trading day that follows another (None: the first).
+
+        Notes
+        -----
+        Rules: CEA-NTC-01.
+        """
+        return [
+            notice
+            for notice in self.notices
+            if notice.since <= until and (after is None or after < notice.since)
+        ]
+
+    def reference_prices_due(self, after: date | None, until: date) -> dict[str, int]:
+        """Return what prices notices give for such a day, in fen, by product.
+
+        Notes
+        -----
+        Rules: CEA-NTC-02.
+        """
+        prices: dict[str, int] = {}
+        for notice in self.notices_between(after, until):
+            for product, text in notice.reference_prices.items():
+                prices[product] = price_parse(text)
+        return prices
+
+    def settings_on(self, day: date) -> tuple[Setting, ...]:
+        """Return the values in force on a trading day; `by` names the notice that set one."""
+        settings = {setting.name: setting for setting in self.settings}
+        for notice in self.notices_between(None, day):
+            for name, value in notice.values().items():
+                rule = settings[name].rule if name in settings else notice.rule
+                settings[name] = Setting(name, value, rule, f"from {notice.since}: {notice.why}")
+        return tuple(
+            setting for setting in settings.values() if not setting.name.startswith(NOTICE_PREFIX)
+        )
 
     def profile_hash(self) -> str:
         """Return 32 hex digits that change with any value, session or rule id of the profile.
@@ -268,6 +399,7 @@ def profile_parse(text: str, place: str) -> Profile:
         raise ProfileError(f"{place}: {error}") from error
     _check_sessions(file, place)
     _check_composite(file, place)
+    _check_notices(file, place)
     return _profile(file, text)
 
 
@@ -301,6 +433,21 @@ def _check_composite(file: ProfileFile, place: str) -> None:
             raise ProfileError(f"{place}: a weight must be positive, were all zero - at {where}")
 
 
+def _check_notices(file: ProfileFile, place: str) -> None:
+    for index, notice in enumerate(file.notice):
+        where = f"`$.notice[{index}]`"
+        if index and notice.since <= file.notice[index - 1].since:
+            raise ProfileError(f"{place}: dates must ascend, was {notice.since} - at {where}")
+        if not (notice.values() or notice.reference_prices):
+            raise ProfileError(f"{place}: a notice must change something - at {where}")
+        for product, text in notice.reference_prices.items():
+            try:
+                price_parse(text)
+                name_check(product, "product")
+            except ValueError as error:
+                raise ProfileError(f"{place}: {error} - at {where}") from error
+
+
 def _settings(file: ProfileFile) -> tuple[Setting, ...]:
     settings = []
     for field in file.__struct_fields__:
@@ -312,13 +459,26 @@ def _settings(file: ProfileFile) -> tuple[Setting, ...]:
     for entry in file.composite:
         weights = ", ".join(f"{name} {weight}" for name, weight in sorted(entry.weights.items()))
         settings.append(Setting(f"composite from {entry.since}", weights or "equal", entry.rule))
+    for notice in file.notice:
+        said = [f"{name} {value}" for name, value in notice.values().items()]
+        said += [f"{product} {price}" for product, price in notice.reference_prices.items()]
+        words = f"{', '.join(said)} ({notice.why})"
+        settings.append(Setting(f"{NOTICE_PREFIX}{notice.since}", words, notice.rule))
     return tuple(settings)
 
 
 def _profile(file: ProfileFile, text: str) -> Profile:
-    fields = MarketRules.__struct_fields__
-    ruled = {field: getattr(file, field).value for field in fields if field != "name"}
-    rules = MarketRules(name=file.name, **ruled)
+    ruled = {
+        field: getattr(file, field).value
+        for field in MarketRules.__struct_fields__
+        if hasattr(getattr(file, field, None), "value")
+    }
+    changes = tuple(
+        RuleChange(date_number(notice.since), notice.values())
+        for notice in file.notice
+        if notice.values()
+    )
+    rules = MarketRules(name=file.name, changes=changes, **ruled)
     return Profile(
         name=file.name,
         title=file.title,
@@ -329,6 +489,7 @@ def _profile(file: ProfileFile, text: str) -> Profile:
         calendar=file.calendar,
         composite=file.composite,
         settings=_settings(file),
+        notices=file.notice,
         text=text,
     )
 

@@ -164,6 +164,8 @@ class EventKind(IntEnum):
     """the negotiation is over: the side that was asked declined"""
     BLOCK_LAPSED = 27
     """the day closed on an open offer or enquiry"""
+    LARGE_HOLDER = 33
+    """the account's holding of the product, `tonnes`, has reached the threshold of large holders"""
 
 
 class Operation(IntEnum):

@@ -298,6 +298,15 @@ def _reference_price_changed(row: EventRow, names: Names, asked: Asked, seq: int
     return named.ReferencePriceChanged(seq=seq, product=product, price=price_format(row.price))
 
 
+def _large_holder(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.LargeHolder(
+        seq=seq,
+        account=_account_name(row, names),
+        product=_product_name(row, names),
+        tonnes=row.tonnes,
+    )
+
+
 def _day_closed(row: np.void, names: Names, seq_offset: int) -> named.Event:
     def price_or_none(price: int) -> str | None:
         return price_format(price) if price else None
@@ -347,6 +356,7 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.ACCOUNT_SUSPENDED: _suspended,
     EventKind.ACCOUNT_RESTORED: _restored,
     EventKind.REFERENCE_PRICE_CHANGED: _reference_price_changed,
+    EventKind.LARGE_HOLDER: _large_holder,
 }
 # CHECKPOINT and TRADE_BUSTED have no name: they are the venue's, whose readers take records.
 

@@ -263,6 +263,14 @@ class ReferencePriceChanged(Event, frozen=True, kw_only=True, tag="reference_pri
     price: str
 
 
+class LargeHolder(Event, frozen=True, kw_only=True, tag="large_holder"):
+    """The account has come to hold `tonnes` of the product, as much as large holders do."""
+
+    account: str
+    product: str
+    tonnes: int
+
+
 # -- Transfers -----------------------------------------------------------------------------------
 
 

@@ -570,9 +570,14 @@ class Market:
 
     def _day_open(self, day: date) -> list[named.Event]:
         weights = self.profile.composite_weights(self._names.products, day)
-        rows = self._core.day_open(date_number(day), weights)
+        prices = self.profile.reference_prices_due(self.trading_date, day)
+        parts = [self._core.day_open(date_number(day), weights)]
+        for product, price in prices.items():
+            index = self._names.product_index(product)
+            if index != PRODUCT_NONE:
+                parts.append(self._core.reference_price_set(index, price))
         self._names.orders_reset()
-        return self._named(rows, Asked())
+        return self._named(np.concatenate(parts), Asked())
 
     @_alone
     def close_day(self) -> list[named.Event]:

@@ -114,6 +114,7 @@ REPORT_KINDS = frozenset(
         EventKind.BLOCK_WITHDRAWN,
         EventKind.BLOCK_REJECTED,
         EventKind.BLOCK_LAPSED,
+        EventKind.LARGE_HOLDER,
     }
 )
 BUSTED_TERMS = (
@@ -191,16 +192,19 @@ class Decision:
     keeps_place: bool = False
     """an amend that stays where it is"""
 
-    def row_count(self, kind: int, trades_only: bool) -> int:
-        """How many events it gives."""
+    def row_count(self, kind: int, trades_only: bool, tells_large: bool) -> int:
+        """How many events it gives at most; `tells_large`: each trade may make a large holder."""
         if kind > CommandKind.AMEND:
             trades = kind == CommandKind.BLOCK_ACCEPT and not self.refusal
-            return int(trades or not trades_only)
+            if trades_only or not trades:
+                return int(trades or not trades_only)
+            return 1 + tells_large
         if trades_only:
             return self.walk.trade_count
         if self.refusal or kind == CommandKind.CANCEL or self.keeps_place:
             return 1
-        return 1 + len(self.walk.meetings) + (self.walk.tonnes_left > 0)
+        told = self.walk.trade_count if tells_large else 0
+        return 1 + len(self.walk.meetings) + (self.walk.tonnes_left > 0) + told
 
 
 class ReferenceMarket:
@@ -329,7 +333,9 @@ class ReferenceMarket:
             produced = 0
             for consumed, command in enumerate(parsed):
                 decision = self._decide(command)
-                row_count = decision.row_count(command.kind, trades_only)
+                row_count = decision.row_count(
+                    command.kind, trades_only, self.rules.large_holder_tonnes > 0
+                )
                 if produced + row_count > len(events):
                     self.rows_needed = row_count
                     return consumed, produced
@@ -338,8 +344,8 @@ class ReferenceMarket:
                 rows = self._events()
                 if trades_only:
                     rows = rows[rows["kind"] == EventKind.TRADE]
-                events[produced : produced + row_count] = rows
-                produced += row_count
+                events[produced : produced + len(rows)] = rows
+                produced += len(rows)
             return len(parsed), produced
 
     def _decide(self, command: Command) -> Decision:
@@ -428,7 +434,7 @@ class ReferenceMarket:
         amount = wanted.price * wanted.tonnes_open + wanted.amount_traded
         if self._amount_too_large(wanted.price, amount):
             return Reason.AMOUNT_TOO_LARGE
-        if rules.block_tonnes_min and wanted.tonnes_open >= rules.block_tonnes_min:
+        if 0 < rules.listed_tonnes_most < wanted.tonnes_open:
             return Reason.LISTED_TONNES_TOO_LARGE
         band_low, band_high = self._band(
             self._products[wanted.product_index], rules.listed_band_bp
@@ -837,6 +843,8 @@ class ReferenceMarket:
             for product, weight in zip(self._products, composite_weights):
                 product.composite_weight = weight
             self.command_seq += 1
+            threshold_before = self.rules.large_holder_tonnes
+            self.rules_set(self.rules.on(date))
             self.trading_date = date
             self.day_is_open = True
             self.listed_started = False
@@ -851,7 +859,66 @@ class ReferenceMarket:
                 product.block_volume = product.block_amount = product.intra_group_volume = 0
             self._emit(EventKind.DAY_OPENED)
             self._phase_enter(Phase.PRE_OPEN)
+            self._large_holders_tell(threshold_before)
             return self._events()
+
+    def rules_set(self, rules: MarketRules) -> None:
+        """Go on by other rules, at an opening: nothing is locked by the old ones then.
+
+        Notes
+        -----
+        Rules: CEA-NTC-01.
+        """
+        self.rules = self._funds.rules = rules
+
+    def _large_holders_tell(self, threshold_before: int) -> None:
+        """Tell who is a large holder by today's threshold and was none by the last one.
+
+        Notes
+        -----
+        Rules: CEA-FND-08.
+        """
+        threshold = self.rules.large_holder_tonnes
+        if not threshold or threshold == threshold_before:
+            return
+        for account_index, account in enumerate(self._accounts):
+            for product_index, held in sorted(account.holdings.items()):
+                was_large = 0 < threshold_before <= held.tonnes
+                if held.tonnes >= threshold and not was_large:
+                    self._large_holder_emit(account_index, product_index, held.tonnes)
+
+    def _gain_check(self, kind: EventKind, fields: dict[str, int]) -> None:
+        """See whether what an event has moved makes a large holder; balances have moved before."""
+        taker, maker = fields.get("account_index"), fields.get("counter_account_index")
+        buyer, seller = (taker, maker) if fields.get("side") == Side.BUY else (maker, taker)
+        if kind == EventKind.DEPOSITED:
+            self._large_holder_check(taker, fields)
+        elif kind == EventKind.TRADE and buyer != seller:
+            self._large_holder_check(buyer, fields)
+        elif kind == EventKind.TRADE_BUSTED and not fields["reason"] and buyer != seller:
+            self._large_holder_check(seller, fields)
+
+    def _large_holder_check(self, account_index: int, fields: dict[str, int]) -> None:
+        """Tell of an account that has come to hold as much as large holders do.
+
+        Notes
+        -----
+        Rules: CEA-FND-08.
+        """
+        threshold, product_index = self.rules.large_holder_tonnes, fields["product_index"]
+        if not threshold or product_index == PRODUCT_NONE or not self.rules.holdings_checked:
+            return
+        tonnes = self._accounts[account_index].holding(product_index).tonnes
+        if tonnes - fields["tonnes"] < threshold <= tonnes:
+            self._large_holder_emit(account_index, product_index, tonnes)
+
+    def _large_holder_emit(self, account_index: int, product_index: int, tonnes: int) -> None:
+        self._emit(
+            EventKind.LARGE_HOLDER,
+            account_index=account_index,
+            product_index=product_index,
+            tonnes=tonnes,
+        )
 
     def day_close(self) -> np.ndarray:
         """End the trading day: orders expire, closing prices become reference prices.
@@ -1346,6 +1413,7 @@ class ReferenceMarket:
                     fields[numbered] = self._accounts[account_index].report_seq
         row = np.array([tuple((EVENT_DEFAULTS | fields).values())], EVENT_DTYPE)
         self._rows.append(row)
+        self._gain_check(kind, fields)
         return row
 
     def _events(self) -> np.ndarray:

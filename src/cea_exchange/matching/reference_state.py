@@ -160,6 +160,7 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         If `orders` is not whole records, or an order that can not be.
     """
     state = msgspec.msgpack.decode(data)
+    market.rules_set(market.rules.on(state["trading_date"]))
     for key, price, weight, halted, *statistics in state["products"]:
         product = market._products[market.product_declare(key, price, weight)]
         product.halted = bool(halted)

@@ -380,7 +380,7 @@ class VenueDaemon:
             return
         self._orders.send_reports(events)
         self._publisher.publish(events)
-        self._watch.metrics.events(events)
+        self._watch.released(events)
 
     def _heartbeat_turn(self, now_s: float) -> None:
         late_s = now_s - self._heartbeat_due_s

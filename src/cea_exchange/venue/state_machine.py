@@ -360,7 +360,15 @@ class VenueStateMachine:
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
         weights = self._composite_weights(self.product_names, act.date)
-        return self.core.day_open(act.date, weights)
+        last = self.core.trading_date
+        prices = self.profile.reference_prices_due(
+            date_of_number(last) if last else None, date_of_number(act.date)
+        )
+        parts = [self.core.day_open(act.date, weights)]
+        for product, price in prices.items():
+            if product in self._products:
+                parts.append(self.core.reference_price_set(self._products[product], price))
+        return np.concatenate(parts)
 
     def _composite_weights(self, products: list[str], number: int) -> list[int]:
         day = date_of_number(number) if number else None

@@ -115,6 +115,20 @@ class Watch:
         for event in events[np.isin(events["kind"], _TOLD)]:
             self._event_log(event)
 
+    def released(self, events: np.ndarray) -> None:
+        """Count what has left the venue, and log who has become a large holder (CEA-FND-08)."""
+        self.metrics.events(events)
+        if not self._machine.core.rules.large_holder_tonnes:
+            return
+        machine = self._machine
+        for event in events[events["kind"] == EventKind.LARGE_HOLDER]:
+            log.warning(
+                "large_holder",
+                account=machine.account_names[int(event["account_index"])],
+                product=machine.product_names[int(event["product_index"])],
+                tonnes=int(event["tonnes"]),
+            )
+
     def turn(self, now_s: float, late_s: float) -> None:
         """Look around; called at every heartbeat, which came `late_s` after it was due."""
         self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
