@@ -1,6 +1,8 @@
 """A relay that ends again and again is begun more and more rarely."""
 
+import socket
 import sys
+import threading
 import time
 
 from cea_exchange.protocol.security import CurveKeys
@@ -56,6 +58,17 @@ def test_a_child_that_does_not_end_by_itself_is_ended(tmp_path, monkeypatch):
     process = child._process
     child.close()
     assert process.returncode == -9
+
+
+def test_an_address_that_is_let_go_soon_is_waited_for(tmp_path):
+    before = socket.create_server(("127.0.0.1", 0))
+    address = f"tcp://127.0.0.1:{before.getsockname()[1]}"
+    leaving = threading.Timer(0.3, before.close)
+    leaving.start()
+    child = Ending(tmp_path, UPSTREAM, RelayConfig(market_data=address), time.monotonic())
+    child.close()
+    leaving.join()
+    assert child.endpoints["market_data"] == address
 
 
 def test_its_keys_are_made_once(tmp_path):

@@ -111,7 +111,8 @@ class OrderEntry:
         self._absent_are_known = False
         self._socket = socket
         self._backlogs = Backlogs(
-            lambda frames: socket.send_multipart(frames, zmq.NOBLOCK), config.session_queue_bytes_max
+            lambda frames: socket.send_multipart(frames, zmq.NOBLOCK),
+            config.session_queue_bytes_max,
         )
         self._inbox = Inbox(socket)
         self._sequencer = sequencer

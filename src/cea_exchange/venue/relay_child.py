@@ -6,10 +6,12 @@ line has the settings, and when it ends, be the parent killed, the child ends to
 """
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,8 @@ RESTART_S_MAX = 8.0
 STEADY_S = 60.0
 """One that has run for so long is begun again at once; each that has not waits twice as long."""
 CLOSE_S_MAX = 5.0
+TAKEN_S_MAX = 5.0
+"""The relay of a venue that was killed lets go of its addresses once it notices."""
 PUBLIC = ("market_data", "snapshot")
 
 log = structlog.get_logger("venue")
@@ -128,7 +132,7 @@ class RelayChild:
         one = self._sockets[name] = socket.socket()
         try:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            one.bind(("" if host == "*" else host, int(port)))
+            _bind(one, ("" if host == "*" else host, int(port)))
             one.listen(BACKLOG_COUNT)
             one.setblocking(False)
         except (OSError, OverflowError) as error:
@@ -158,3 +162,16 @@ class RelayChild:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process = None
+
+
+def _bind(one: socket.socket, address: tuple[str, int]) -> None:
+    end_s = time.monotonic() + TAKEN_S_MAX
+    while True:
+        try:
+            one.bind(address)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() >= end_s:
+                raise
+            time.sleep(0.05)
+        else:
+            return
