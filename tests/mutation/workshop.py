@@ -38,6 +38,7 @@ MARK = "CEA_EXCHANGE_MUTANT"
 # Those that know the core best, quickest first; what is not there is left out.
 TESTS_CORE = (
     "tests/unit/test_order_book.py",
+    "tests/unit/test_award.py",
     "tests/property/test_order_book_agrees.py",
     "tests/unit/test_compiled_market.py",
     "tests/unit/test_self_trade.py",
@@ -56,6 +57,7 @@ TESTS_CORE = (
     "tests/unit/test_core_mutants.py",
     "tests/unit/test_order_book_memory.py",
     "tests/differential",
+    "tests/property/test_award_properties.py",
     "tests/property/test_market_properties.py",
 )
 # They read the sources as text, or build them anew: nothing there is about what the core does.
