@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cea_exchange.client.book import Book, Level, MarketBooks, Message
+from cea_exchange.client.book import Book, Level, MarketBooks, Message, PublicBlock
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, MARKET_DATA_DTYPE, Phase, Side
 from cea_exchange.protocol.framing import CutHeader, SnapshotHeader
 
@@ -24,6 +24,18 @@ def side_of(core: Any, product_index: int, side: Side, levels: int) -> tuple[Lev
 def book_of(core: Any, product_index: int, levels: int) -> tuple:
     """Both sides."""
     return tuple(side_of(core, product_index, side, levels) for side in (Side.BUY, Side.SELL))
+
+
+def blocks_of(core: Any, names: list[str]) -> list[PublicBlock]:
+    """A core's blocks that are for nobody by name, as the client tells them."""
+    told = []
+    for block_id in core.block_ids():
+        block = core.block(block_id)
+        if not block["flags"] & 3:
+            terms = block["price"] or None, block["tonnes"] or None
+            name, side = names[block["product_index"]], Side(block["side"])
+            told.append(PublicBlock(block_id, name, side, *terms, bool(block["flags"] & 16)))
+    return told
 
 
 def sides(book: Book) -> tuple:

@@ -69,8 +69,10 @@ cdef int64_t all_commands_apply(
     Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
 ) noexcept nogil
 
-# The day and the operator's acts; the sink has room.
-cdef void blocks_withdraw(Market* market, uint32_t account_index) noexcept nogil
+# The day and the operator's acts; the sink has room. ACCOUNT_NONE is everybody.
+cdef void blocks_withdraw(
+    Market* market, uint32_t account_index, uint8_t reason,
+) noexcept nogil
 cdef void blocks_lapse(Market* market) noexcept nogil
 
 # A block of a snapshot, with its locks; False if no market could have it.

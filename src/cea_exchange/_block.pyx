@@ -143,7 +143,10 @@ cdef void block_band(
 cdef EventRecord* block_event(
     Market* market, uint8_t kind, const BlockRecord* block, uint32_t actor,
 ) noexcept nogil:
-    """An event about a block; `actor` acts in it, or has offered it."""
+    """An event about a block; `actor` acts in it, or has offered it.
+
+    Rules: CEA-BLK-11.
+    """
     cdef EventRecord* row = event_account(market, kind, actor)
     cdef uint32_t other = other_party(block)
     row.flags = block.flags & FLAGS_TOLD
@@ -164,6 +167,8 @@ cdef EventRecord* block_event(
     row.client_order_id = block.client_order_id
     if block.flags & BLOCK_FLAG_TO_GROUP:
         row.counter_client_order_id = block.counterparty_index
+    if not block.flags & FLAGS_ADDRESSED:
+        event_is_public(market, row)
     return row
 
 
@@ -717,25 +722,27 @@ cdef int64_t all_commands_apply(
 
 # -- Control --------------------------------------------------------------------------------------
 
-cdef void blocks_withdraw(Market* market, uint32_t account_index) noexcept nogil:
-    """End what a suspended account has offered, asked or countered, oldest first.
+cdef void blocks_withdraw(
+    Market* market, uint32_t account_index, uint8_t reason,
+) noexcept nogil:
+    """End what an account, or everybody, has offered, asked or countered, oldest first.
 
-    Rules: CEA-DAY-06.
+    Rules: CEA-DAY-06, CEA-DAY-07.
     """
     cdef BlockRecord* row
     cdef BlockRecord block
+    cdef uint32_t actor
     cdef uint32_t index
     for index in range(market.blocks.row_count):
         row = &market.blocks.rows[index]
         if not block_is_open(row):
             continue
-        if account_index == row.account_index or (
-            row.flags & BLOCK_FLAG_COUNTERED and account_index == other_party(row)
+        actor = row.account_index if account_index == ACCOUNT_NONE else account_index
+        if actor == row.account_index or (
+            row.flags & BLOCK_FLAG_COUNTERED and actor == other_party(row)
         ):
             block = block_take(market, row)
-            block_event(
-                market, EVENT_KIND_BLOCK_WITHDRAWN, &block, account_index,
-            ).reason = REASON_SUSPENDED
+            block_event(market, EVENT_KIND_BLOCK_WITHDRAWN, &block, actor).reason = reason
 
 
 cdef void blocks_lapse(Market* market) noexcept nogil:

@@ -27,7 +27,7 @@ from cea_exchange._stream cimport *
 from cea_exchange._trading cimport *
 from cea_exchange._views cimport *
 
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Phase
+from cea_exchange.domain.records import BLOCK_DTYPE, COMMAND_DTYPE, EVENT_DTYPE, Phase
 
 cdef uint64_t IDS_RESERVED = 1 << 27             # 512 MiB of address space.
 cdef uint64_t ORDER_IDS_MAX = <uint64_t>1 << 40  # From the oldest live order's to the last one's.
@@ -793,7 +793,7 @@ cdef class CompiledMarket:
                 orders_remove_all(
                     market, EVENT_KIND_ORDER_CANCELED, REASON_SUSPENDED, index, OPERATOR_ANY,
                 )
-                blocks_withdraw(market, index)
+                blocks_withdraw(market, index, REASON_SUSPENDED)
             else:
                 event_account(market, EVENT_KIND_ACCOUNT_RESTORED, index)
         return self.rows_end(rows)
@@ -827,7 +827,8 @@ cdef class CompiledMarket:
         Returns
         -------
         ndarray of EVENT_DTYPE
-            One ORDER_CANCELED for each order, in order of acceptance.
+            One ORDER_CANCELED for each order, in order of acceptance. The kill switch ends blocks
+            too, with a BLOCK_WITHDRAWN for each.
 
         Raises
         ------
@@ -851,12 +852,14 @@ cdef class CompiledMarket:
             raise ValueError(
                 f"operator_index must be within 0..15, of one account, or 65535, was {enterer}"
             )
-        rows = self.rows_begin(market.pool.order_count)
+        rows = self.rows_begin(market.pool.order_count + market.blocks.open_count)
         if account == ACCOUNT_NONE or not account_locks_none(
             &market.accounts, account, market.product_count,
         ):
             with nogil:
                 orders_remove_all(market, EVENT_KIND_ORDER_CANCELED, why, account, enterer)
+        if why == REASON_KILLED and enterer == OPERATOR_ANY:
+            blocks_withdraw(market, account, why)
         return self.rows_end(rows)
 
     def trade_bust_fault(self, trade):
@@ -1163,6 +1166,11 @@ cdef class CompiledMarket:
             "side": block.side,
             "flags": block.flags,
         }
+
+    def blocks(self):
+        """All open block offers and enquiries, an ndarray of BLOCK_DTYPE by id."""
+        self.check_alone()
+        return np.frombuffer(blocks_snapshot(&self.market), BLOCK_DTYPE)
 
     def product(self, product_index):
         """Reference price, bands, halt and the day's trades of a product, as a dict."""

@@ -157,6 +157,8 @@ cdef enum:
 cdef enum:
     BOOK_CHANGE_KIND_ORDER = 1
     BOOK_CHANGE_KIND_LEVEL = 2
+    BOOK_CHANGE_KIND_BLOCK_OFFER = 3
+    BOOK_CHANGE_KIND_BLOCK_ENQUIRY = 4
 
 cdef struct CommandRecord:
     uint8_t kind

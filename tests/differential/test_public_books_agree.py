@@ -1,11 +1,12 @@
 """The public stream's books against the market's own, at every cut, for both feeds."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from differential.market_flow import REFERENCE_PRICES, RULES, Flow, steps_seeded
-from public_books import book_of, message_of, sides, snapshot_take
+from public_books import blocks_of, book_of, message_of, sides, snapshot_take
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange._market_data import MarketFeed
@@ -14,6 +15,7 @@ from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, EVENT_DTYPE
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol.framing import market_data_records
 from cea_exchange.venue.market_data import PlainFeed, feed_of
+from cea_exchange.venue.public_maps import open_blocks
 
 STEPS = 500
 NAMES = [f"P{index}" for index in range(len(REFERENCE_PRICES))]
@@ -29,6 +31,7 @@ class Followed(Flow):
     def begin(self, levels):
         self.levels = levels
         self.told = len(self.events_all)
+        self.blocks_seen = set()
         self.feeds = [feed_of(core, levels, lambda: len(NAMES)) for core in self.cores]
         self.seq = self.market.event_seq
         self.followers = [[self.joined(feed)] for feed in self.feeds]
@@ -37,7 +40,8 @@ class Followed(Flow):
         """Return books that begin with a snapshot as of the last cut."""
         books = MarketBooks()
         books.take(message_of(0, self.seq, b"", b""))
-        assert snapshot_take(books, self.seq, feed.snapshot(), NAMES)
+        open_to_all = open_blocks(SimpleNamespace(core=self.market)).tobytes()
+        assert snapshot_take(books, self.seq, feed.snapshot() + open_to_all, NAMES)
         return books
 
     def note(self):
@@ -54,11 +58,14 @@ class Followed(Flow):
         previous, self.seq = self.seq, self.market.event_seq
         assert len({public for public, _ in cuts}) == 1
         expected = [book_of(self.market, index, self.levels) for index in range(len(NAMES))]
+        open_to_all = blocks_of(self.market, NAMES)
         for (public, changes), followers in zip(cuts, self.followers, strict=True):
             for books in followers:
                 books.take(message_of(previous, self.seq, public, changes))
                 assert (books.gaps, books.snapshots) == (0, 1)
                 assert [sides(books.book(name)) for name in NAMES] == expected
+                assert books.blocks() == open_to_all
+        self.blocks_seen |= {block.is_enquiry for block in open_to_all}
         return cuts
 
 
@@ -91,9 +98,10 @@ def test_books_are_the_markets_at_every_cut(rules, levels):
     assert public_rows > 40 and changed > 20
 
 
-@pytest.mark.parametrize("levels", [5, 0])
-def test_a_snapshot_as_of_any_cut_continues_the_stream(levels):
-    flow = Followed([CompiledMarket, ReferenceMarket], RULES["fees_own"])
+@pytest.mark.parametrize(("rules", "levels"), [("fees_own", 5), ("fees_own", 0), ("blocks", 5)])
+def test_a_snapshot_as_of_any_cut_continues_the_stream(rules, levels):
+    """CEA-LST-09, CEA-BLK-11."""
+    flow = Followed([CompiledMarket, ReferenceMarket], RULES[rules])
     flow.begin(levels)
     for count, step in enumerate(steps_seeded(7, STEPS)):
         flow.take(step)
@@ -107,6 +115,8 @@ def test_a_snapshot_as_of_any_cut_continues_the_stream(levels):
                 del followers[1:-3]
     flow.note()
     flow.cut_check()
+    if rules == "blocks":
+        assert flow.blocks_seen == {False, True}
 
 
 def test_a_feed_that_begins_in_the_middle_goes_on_from_the_books_as_they_are():

@@ -24,7 +24,7 @@ from cea_exchange.protocol.framing import (
     command_fault,
     command_faults,
 )
-from cea_exchange.venue.block_views import blocks, party
+from cea_exchange.venue.block_views import blocks, blocks_of_all, party
 from cea_exchange.venue.event_index import is_same_command
 from cea_exchange.venue.gateway import is_cancel
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -207,6 +207,9 @@ def test_who_sees_which_block() -> None:
     assert seen == [[1, 2, 3, 4], [2, 3, 4], [3, 4], [1, 3, 4]]
     assert [b["block_id"] for b in blocks(machine, 0, 3)["blocks"]] == [3, 4]
     assert blocks(machine, 1, 4)["blocks"][0]["account"] == "d"
+    shown = blocks_of_all(machine, 2)
+    assert (shown["open"], [b["block_id"] for b in shown["blocks"]]) == (4, [2, 3, 4])
+    assert [b["tonnes_locked"] for b in shown["blocks"]] == [100_000, 100_000, 0]
     assert party(machine, PartyRequest(group="steel"))["group_index"] == group_index + 1
     assert party(machine, PartyRequest(account="c"))["account_index"] == 2
     assert party(machine, PartyRequest(account_index=3))["account"] == "d"

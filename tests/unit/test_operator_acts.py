@@ -8,9 +8,12 @@ from simulation.small_market import PROFILE, TRADING_DATE, feed, orders
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
+    COMMAND_DTYPE,
     EVENT_DTYPE,
     OPERATOR_ANY,
     ORDER_DTYPE,
+    PRODUCT_NONE,
+    BlockFlag,
     CommandKind,
     EventKind,
     Phase,
@@ -163,6 +166,53 @@ def test_a_snapshot_and_the_hash_know_who_entered_an_order(machine):
         for other_class in CORES
     }
     assert len(hashes) == 1 and core.state_hash() not in hashes
+
+
+def blocks_offered(machine):
+    """Alice offers to all, Bob to Alice who counters, Bob enquires; return the three ids."""
+    machine.apply_control(control.PhaseSet(phase=Phase.LISTED_AND_BLOCK))
+    for account in (ALICE, BOB):
+        machine.core.deposit(account, 0, 100_000)
+        machine.core.deposit(account, PRODUCT_NONE, 10**10)
+    rows = np.zeros(4, COMMAND_DTYPE)
+    rows["kind"] = [CommandKind.BLOCK_OFFER] * 2 + [
+        CommandKind.BLOCK_COUNTER,
+        CommandKind.BLOCK_ENQUIRY,
+    ]
+    rows["account_index"] = [ALICE, BOB, ALICE, BOB]
+    rows["client_order_id"] = [51, 51, 52, 52]
+    rows["side"] = [Side.SELL, Side.SELL, 0, Side.BUY]
+    rows["price"], rows["tonnes"] = [9_800, 9_800, 9_700, 0], [100_000] * 3 + [0]
+    first = machine.core.order_id_last + 1
+    rows["flags"] = [0, BlockFlag.TO_ACCOUNT, 0, BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN]
+    rows["pick_order_id"][1], rows["order_id"][2] = ALICE, first + 1
+    events = machine.apply_records(rows)
+    assert EventKind.ORDER_REJECTED not in events["kind"]
+    return list(range(first, first + 3))
+
+
+def test_the_kill_switch_ends_what_an_account_negotiates(machine):
+    """CEA-DAY-07: its offers, and those it has countered; others' stay."""
+    offer, countered, enquiry = blocks_offered(machine)
+    assert not len(machine.core.orders_cancel(ALICE, 0, Reason.DISCONNECTED))
+    events = machine.apply_control(control.Kill(account="alice", by="ops1", why="runaway"))
+    ended = events[events["kind"] == EventKind.BLOCK_WITHDRAWN]
+    assert ended["order_id"].tolist() == [offer, countered]
+    assert set(ended["reason"].tolist()) == {Reason.KILLED}
+    assert machine.core.block_ids() == [enquiry]
+    assert machine.core.account(ALICE)["cash_locked"] == 0
+    assert machine.core.account(BOB)["holdings"][0][1] == 0
+
+
+def test_the_kill_switch_of_the_market_leaves_no_block_open(machine):
+    """CEA-DAY-07, CEA-BLK-10: in the name of who offered, or asked."""
+    ids = blocks_offered(machine)
+    events = machine.apply_control(control.Kill(by="ops1", why="runaway"))
+    ended = events[events["kind"] == EventKind.BLOCK_WITHDRAWN]
+    assert ended["order_id"].tolist() == ids
+    assert ended["account_index"].tolist() == [ALICE, BOB, BOB]
+    assert not machine.core.block_ids()
+    machine.core.check()
 
 
 def test_the_kill_switch_takes_an_account_off_the_market(machine):

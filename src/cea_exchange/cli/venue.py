@@ -35,7 +35,7 @@ ADMIN = Path("admin")
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    looks = (status, statistics, position, sessions, proposals, log)
+    looks = (status, statistics, position, blocks, sessions, proposals, log)
     acts = (halt, resume, suspend, reinstate, kill, reference_price, disconnect)
     of_two = (bust, override, approve, reject, adopt)
     days = (clock, phase, open_day, close_day)
@@ -102,7 +102,7 @@ def status(
 
 
 def statistics(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print each product's prices and listed totals of the day.
+    """Print each product's prices and totals of the day, listed and block.
 
     Example: cea-exchange venue statistics --data DIR
     """
@@ -115,6 +115,19 @@ def position(account: Account, data: Data, key: Key = ADMIN, json: Json = False)
     Example: cea-exchange venue position P001 --data DIR --key regulator
     """
     _ask(data, key, {"op": "position", "account": account}, json)
+
+
+def blocks(
+    data: Data,
+    first: Annotated[int, typer.Option("--from", help="The lowest block id to print.")] = 0,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print the open block offers and enquiries, and what they have locked.
+
+    Example: cea-exchange venue blocks --data DIR --key regulator
+    """
+    _ask(data, key, {"op": "blocks", "from": first}, json)
 
 
 def sessions(data: Data, key: Key = ADMIN, json: Json = False) -> None:

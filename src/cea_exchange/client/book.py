@@ -19,6 +19,10 @@ from cea_exchange.protocol.framing import Band, CutHeader, SnapshotHeader, Strea
 KEPT_MESSAGES_MAX = 10_000
 PRODUCT_NONE = 0xFFFF
 
+_BLOCK_KINDS = (BookChangeKind.BLOCK_OFFER, BookChangeKind.BLOCK_ENQUIRY)
+_BLOCK_ENTRIES = (EventKind.BLOCK_OFFERED, EventKind.BLOCK_ENQUIRED)
+_BLOCK_ENDS = (EventKind.TRADE, EventKind.BLOCK_WITHDRAWN, EventKind.BLOCK_LAPSED)
+
 
 class Level(NamedTuple):
     """One price level of a book."""
@@ -45,6 +49,24 @@ class Book(NamedTuple):
     bids: tuple[Level, ...]
     """Best first."""
     asks: tuple[Level, ...]
+
+
+class PublicBlock(NamedTuple):
+    """A block offer or enquiry that is open to all.
+
+    Notes
+    -----
+    Rules: CEA-BLK-11.
+    """
+
+    block_id: int
+    product: str
+    side: Side
+    """What who offers or asks would do."""
+    price: int | None
+    """fen/t; None where an enquiry names none."""
+    tonnes: int | None
+    is_enquiry: bool
 
 
 class ProductState(Struct):
@@ -108,7 +130,7 @@ class _BookState:
 
 
 class MarketBooks:
-    """All books of a venue, and phase, halts and bands, from its stream and a snapshot.
+    """All books of a venue, open blocks, phase, halts and bands, from its stream and a snapshot.
 
     Attributes
     ----------
@@ -141,6 +163,7 @@ class MarketBooks:
         self.products: dict[str, ProductState] = {}
         self._names: dict[int, str] = {}
         self._books: dict[int, _BookState] = {}
+        self._blocks: dict[int, tuple[int, int, int, int, bool]] = {}
         self._log_id: str | None = None
         self._last_seq = 0
         self._kept: list[Message] = []
@@ -160,6 +183,30 @@ class MarketBooks:
                 state = self._books.get(product_index) or _BookState()
                 return Book(product, self.seq, state.told(Side.BUY), state.told(Side.SELL))
         raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
+
+    def blocks(self) -> list[PublicBlock]:
+        """Return the block offers and enquiries that are open to all, oldest first.
+
+        Raises
+        ------
+        LookupError
+            The books are not exact: no snapshot yet, or a gap since.
+        """
+        if not self.is_exact:
+            raise LookupError("the books are not exact: no snapshot yet, or a gap since")
+        return [
+            PublicBlock(
+                block_id,
+                self._names[product_index],
+                Side(side),
+                price or None,
+                tonnes or None,
+                is_enquiry,
+            )
+            for block_id, (product_index, side, price, tonnes, is_enquiry) in self._blocks.items()
+            # A product declared since the snapshot has no name yet: the day so far brings it.
+            if product_index in self._names
+        ]
 
     # -- What comes ---------------------------------------------------------------------------
 
@@ -226,7 +273,7 @@ class MarketBooks:
         self.snapshots += 1
         self.phase = Phase[market["phase"].upper()]
         self.trading_date, self.halted = market["trading_date"], market["halted"]
-        self.products, self._names, self._books = {}, {}, {}
+        self.products, self._names, self._books, self._blocks = {}, {}, {}, {}
         for told in market["products"]:
             self._product_add(told)
 
@@ -261,9 +308,20 @@ class MarketBooks:
                 self.halted = halted
             elif (name := self._names.get(int(row["product_index"]))) is not None:
                 self.products[name].halted = halted
+        elif row["kind"] in _BLOCK_ENTRIES:
+            terms = [int(row[field]) for field in ("product_index", "side", "price", "tonnes")]
+            is_enquiry = bool(row["kind"] == EventKind.BLOCK_ENQUIRED)
+            self._blocks[int(row["order_id"])] = (*terms, is_enquiry)
+        elif row["kind"] in _BLOCK_ENDS:
+            # Whatever other order a trade is of is no block.
+            self._blocks.pop(int(row["order_id"]), None)
 
     def _change(self, changes: Iterable[tuple[Any, ...]]) -> None:
         for kind, side, product_index, count, price, tonnes, order_id, priority in changes:
+            if kind in _BLOCK_KINDS:
+                is_enquiry = kind == BookChangeKind.BLOCK_ENQUIRY
+                self._blocks[order_id] = (product_index, side, price, tonnes, is_enquiry)
+                continue
             book = self._books.setdefault(product_index, _BookState())
             if kind == BookChangeKind.LEVEL:
                 book.level_set(side, price, tonnes, count)

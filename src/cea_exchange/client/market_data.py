@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import zmq
 
-from cea_exchange.client.book import Book, MarketBooks, Message
+from cea_exchange.client.book import Book, MarketBooks, Message, PublicBlock
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, MARKET_DATA_DTYPE
 from cea_exchange.protocol.framing import (
     CutHeader,
@@ -119,6 +119,10 @@ class MarketDataClient:
             The books are not exact (no snapshot yet, or a gap since), or there is no such product.
         """
         return self.books.book(product)
+
+    def blocks(self) -> list[PublicBlock]:
+        """Return the blocks that are open to all as of `books.seq`; LookupError as `book`."""
+        return self.books.blocks()
 
     def await_books(self, timeout_s: float) -> None:
         """Poll until the books are exact; TimeoutError if they are not in time."""

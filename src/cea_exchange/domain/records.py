@@ -291,6 +291,10 @@ class BookChangeKind(IntEnum):
     """an order in view stands like this now; without tonnes it has left the view"""
     LEVEL = 2
     """a level in view has these totals now; without orders it has left the view, and its orders with it"""
+    BLOCK_OFFER = 3
+    """a block offer that is open to all; in snapshots only"""
+    BLOCK_ENQUIRY = 4
+    """an enquiry that is open to all; in snapshots only"""
 
 
 COMMAND_DTYPE = np.dtype(

@@ -91,6 +91,12 @@ MARKET_DATA_KINDS = frozenset(
         EventKind.DAY_CLOSED,
         EventKind.COMPOSITE_CLOSED,
         EventKind.TRADE_BUSTED,
+        EventKind.BLOCK_ENQUIRED,
+        EventKind.BLOCK_OFFERED,
+        EventKind.BLOCK_COUNTERED,
+        EventKind.BLOCK_WITHDRAWN,
+        EventKind.BLOCK_REJECTED,
+        EventKind.BLOCK_LAPSED,
     }
 )
 REPORT_KINDS = frozenset(
@@ -223,7 +229,7 @@ class ReferenceMarket:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
     `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `trade_bust`,
     `reference_price_set`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
-    `best`, `depth`, `orders_at`, `block`, `block_ids`, `trade_bust_fault`, `report_seq`,
+    `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `trade_bust_fault`, `report_seq`,
     `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
     `from_snapshot`, `copy`.
     """
@@ -1038,7 +1044,7 @@ class ReferenceMarket:
                 self._emit(EventKind.ACCOUNT_SUSPENDED, account_index=account_index)
                 for order_id in list(account.order_ids):
                     self._cancel_by_act(self._orders[order_id], Reason.SUSPENDED)
-                self._blocks.withdraw_all_of(account_index)
+                self._blocks.withdraw_all_of(account_index, Reason.SUSPENDED)
             return self._events()
 
     def restore(self, account_index: int) -> np.ndarray:
@@ -1086,6 +1092,8 @@ class ReferenceMarket:
                 if account_index in (ACCOUNT_NONE, order.account_index):
                     if operator_index in (OPERATOR_ANY, order.operator_index):
                         self._cancel_by_act(order, Reason(reason))
+            if reason == Reason.KILLED and operator_index == OPERATOR_ANY:
+                self._blocks.withdraw_all_of(account_index, Reason.KILLED)
             return self._events()
 
     def trade_bust_fault(self, trade: bytes) -> str | None:
@@ -1297,6 +1305,10 @@ class ReferenceMarket:
         """The ids of all open block offers and enquiries, ascending."""
         return list(self._blocks.open)
 
+    def blocks(self) -> np.ndarray:
+        """All open block offers and enquiries, by id."""
+        return np.frombuffer(self._blocks.to_bytes(), BLOCK_DTYPE)
+
     def block(self, block_id: int) -> dict[str, int] | None:
         """An open block offer or enquiry, or None."""
         block = self._blocks.open.get(block_id)
@@ -1398,8 +1410,7 @@ class ReferenceMarket:
         if kind in SETTLEMENT_KINDS:
             self.settlement_seq += 1
             fields["settlement_seq"] = self.settlement_seq
-        # A bust that moved nothing is the two parties' affair.
-        if kind in MARKET_DATA_KINDS and not (kind == EventKind.TRADE_BUSTED and fields["reason"]):
+        if kind in MARKET_DATA_KINDS and not _is_of_parties_only(kind, fields):
             self.market_data_seq += 1
             fields["market_data_seq"] = self.market_data_seq
         if kind in REPORT_KINDS:
@@ -1479,6 +1490,20 @@ def _int_check(name: str, value: object, low: int, high: int) -> None:
         raise TypeError(f"{name} must be an int, was {type(value).__name__}")
     if not low <= value <= high:
         raise ValueError(f"{name} must be within {low}..{high}, was {value}")
+
+
+def _is_of_parties_only(kind: EventKind, fields: dict[str, int]) -> bool:
+    """Say if an event of a public kind is nobody's business but its parties'.
+
+    Notes
+    -----
+    Rules: CEA-BLK-11.
+    """
+    if kind == EventKind.TRADE_BUSTED:
+        # One that moved nothing.
+        return bool(fields["reason"])
+    is_addressed = fields.get("flags", 0) & (BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP)
+    return kind.name.startswith("BLOCK_") and bool(is_addressed)
 
 
 def _well_formed_check(place: int, command: Command) -> None:

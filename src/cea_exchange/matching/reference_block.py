@@ -443,19 +443,18 @@ class ReferenceBlocks:
             flags=flags | BlockFlag.INTRA_GROUP if is_intra_group else flags,
         )
 
-    def withdraw_all_of(self, account_index: int) -> None:
-        """End what a suspended account has offered, asked or countered, oldest first.
+    def withdraw_all_of(self, account_index: int, reason: Reason) -> None:
+        """End what an account, or everybody, has offered, asked or countered, oldest first.
 
         Notes
         -----
-        Rules: CEA-DAY-06.
+        Rules: CEA-DAY-06, CEA-DAY-07.
         """
         for block in list(self.open.values()):
-            if account_index in block.owners:
+            actor = block.account_index if account_index == ACCOUNT_NONE else account_index
+            if actor in block.owners:
                 self._take_off(block)
-                self._emit(
-                    EventKind.BLOCK_WITHDRAWN, block, account_index, reason=Reason.SUSPENDED
-                )
+                self._emit(EventKind.BLOCK_WITHDRAWN, block, actor, reason=reason)
 
     def lapse(self) -> None:
         """End all that is open, oldest first: the day is over.

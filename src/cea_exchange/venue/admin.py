@@ -32,6 +32,12 @@ class Position(AdminRequest, tag="position"):
     account: control.Name
 
 
+class BlockList(AdminRequest, tag="blocks"):
+    """The open block offers and enquiries, from an id on."""
+
+    first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = msgspec.field(name="from", default=0)
+
+
 class SessionList(AdminRequest, tag="sessions"):
     """Who is logged on."""
 
@@ -148,6 +154,7 @@ AnyAdminRequest = (
     Status
     | Statistics
     | Position
+    | BlockList
     | SessionList
     | ProposalList
     | ClockMove

@@ -13,6 +13,7 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue import admin, admin_views
+from cea_exchange.venue.block_views import blocks_of_all
 from cea_exchange.venue.consent import Proposals
 from cea_exchange.venue.gateway import Message
 from cea_exchange.venue.order_entry import OrderEntry
@@ -119,6 +120,8 @@ class AdminDesk:
                 return admin_views.statistics(self._machine)
             case admin.Position(account=account):
                 return admin_views.position(self._machine, account)
+            case admin.BlockList(first=first):
+                return blocks_of_all(self._machine, first)
             case admin.SessionList():
                 sessions = self._orders.sessions
                 return admin_views.sessions(self._machine, sessions, time.monotonic())

@@ -1,6 +1,8 @@
-"""What a participant may see of the open blocks: its own and those it is asked in."""
+"""The open blocks: what participants see of their own and those for them; operators see all."""
 
 from typing import Any
+
+import numpy as np
 
 from cea_exchange.domain.records import ACCOUNT_NONE, BlockFlag
 from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, PartyRequest
@@ -54,27 +56,37 @@ def blocks(machine: VenueStateMachine, account_index: int, first: int) -> dict[s
     parties' own affair and are not.
     """
     group_index = machine.group_index(machine.account_groups[account_index])
-    told = []
-    for block_id in machine.core.block_ids():
-        if block_id < first:
-            continue
-        block = machine.core.block(block_id)
-        if _is_seen(block, account_index, group_index):
-            account = machine.account_names[block["account_index"]]
-            told.append({"account": account, **{name: int(block[name]) for name in _FIELDS}})
-        if len(told) == BLOCKS_COUNT_MAX:
-            break
-    return {"op": "blocks", "from": first, "blocks": told}
+    rows = machine.core.blocks()
+    to_account = (rows["flags"] & BlockFlag.TO_ACCOUNT) != 0
+    to_group = (rows["flags"] & BlockFlag.TO_GROUP) != 0
+    is_seen = (rows["account_index"] == account_index) | ~(to_account | to_group)
+    is_seen |= to_account & (rows["counterparty_index"] == account_index)
+    is_seen |= to_group & (rows["counterparty_index"] == group_index)
+    rows = rows[is_seen & (rows["block_id"] >= first)][:BLOCKS_COUNT_MAX]
+    return {"op": "blocks", "from": first, "blocks": _told(machine, rows, _FIELDS)}
 
 
-def _is_seen(block: dict[str, int], account_index: int, group_index: int) -> bool:
-    if block["account_index"] == account_index:
-        return True
-    if block["flags"] & BlockFlag.TO_ACCOUNT:
-        return block["counterparty_index"] == account_index
-    if block["flags"] & BlockFlag.TO_GROUP:
-        return block["counterparty_index"] == group_index
-    return True
+def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
+    """Return all open offers and enquiries with what their sides have locked: an operator's view.
+
+    At most BLOCKS_COUNT_MAX are told, from an id on; `open` says how many there are.
+    """
+    rows = machine.core.blocks()
+    told = rows[rows["block_id"] >= first][:BLOCKS_COUNT_MAX]
+    locks = ("cash_locked", "tonnes_locked")
+    return {"from": first, "open": len(rows), "blocks": _told(machine, told, _FIELDS + locks)}
+
+
+def _told(
+    machine: VenueStateMachine, rows: np.ndarray, fields: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "account": machine.account_names[int(row["account_index"])],
+            **{name: int(row[name]) for name in fields},
+        }
+        for row in rows
+    ]
 
 
 def _known(index: int) -> int | None:

@@ -261,7 +261,8 @@ class MarketDataPublisher:
     def snapshot(self) -> list[tuple[bytes, bytes]]:
         """Bring the stream up to now and return all messages of a snapshot: header, records."""
         self.cut()
-        runs = _runs(self._feed.snapshot(), CHANGE_ROWS_MAX * BOOK_CHANGE_DTYPE.itemsize)
+        rows = self._feed.snapshot() + public_maps.open_blocks(self._machine).tobytes()
+        runs = _runs(rows, CHANGE_ROWS_MAX * BOOK_CHANGE_DTYPE.itemsize)
         messages = []
         for part, run in enumerate(runs):
             header = SnapshotHeader(

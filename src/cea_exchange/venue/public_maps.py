@@ -6,8 +6,16 @@ Prices are fen and quantities tonnes; every amount of money is text in yuan.
 import operator
 from typing import Any
 
+import numpy as np
+
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.records import Phase, Side
+from cea_exchange.domain.records import (
+    BOOK_CHANGE_DTYPE,
+    BlockFlag,
+    BookChangeKind,
+    Phase,
+    Side,
+)
 from cea_exchange.domain.units import cash_format
 from cea_exchange.protocol.framing import Band
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -97,6 +105,24 @@ def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
             "bidding": "0.00",
         },
     }
+
+
+def open_blocks(machine: VenueStateMachine) -> np.ndarray:
+    """Return the offers and enquiries that are open to all, as BookChange records, by id.
+
+    Notes
+    -----
+    Rules: CEA-BLK-11.
+    """
+    blocks = machine.core.blocks()
+    blocks = blocks[blocks["flags"] & (BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP) == 0]
+    is_enquiry = (blocks["flags"] & BlockFlag.ENQUIRY) != 0
+    rows = np.zeros(len(blocks), BOOK_CHANGE_DTYPE)
+    rows["kind"] = np.where(is_enquiry, BookChangeKind.BLOCK_ENQUIRY, BookChangeKind.BLOCK_OFFER)
+    for field in ("side", "product_index", "price", "tonnes"):
+        rows[field] = blocks[field]
+    rows["order_id"] = blocks["block_id"]
+    return rows
 
 
 def book(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
