@@ -164,7 +164,9 @@ cdef EventRecord* block_event(
     row.counter_order_id = block.enquiry_id
     row.price = block.price
     row.tonnes = block.tonnes
-    row.client_order_id = block.client_order_id
+    if actor == speaker_of(block):
+        # Else it is the other party's, whose ids are its own affair.
+        row.client_order_id = block.client_order_id
     if block.flags & BLOCK_FLAG_TO_GROUP:
         row.counter_client_order_id = block.counterparty_index
     if not block.flags & FLAGS_ADDRESSED:

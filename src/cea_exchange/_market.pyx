@@ -169,6 +169,9 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
     volume, amount = product.volume, product.amount
     if trade.method == METHOD_BLOCK:
         volume, amount = product.block_volume, product.block_amount
+        if is_intra_group(market, trade.account_index, trade.counter_account_index):
+            # Part of the block volume.
+            volume = product.intra_group_volume
     if trade_is_of_open_day(market, trade):
         if <uint64_t>trade.tonnes > volume or <uint128>trade.cash > amount:
             return f"the day's {volume} t do not hold its {trade.tonnes} t"

@@ -223,6 +223,9 @@ cdef int blocks_check(const Market* market) except -1:
             raise AssertionError(f"a suspended account has countered in block {block.block_id}")
         if not locks_fit(market, block):
             raise AssertionError(f"the locks of block {block.block_id} must be what its terms ask")
+    for index in range(market.product_count):
+        if market.products[index].intra_group_volume > market.products[index].block_volume:
+            raise AssertionError(f"more of product {index} traded within groups than by block")
     if open_count != market.blocks.open_count or open_count > market.blocks.count_max:
         raise AssertionError(f"{open_count} blocks are open, {market.blocks.open_count} counted")
     if not market.day_is_open and open_count != 0:

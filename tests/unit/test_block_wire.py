@@ -171,6 +171,30 @@ def test_who_acts_has_the_answer() -> None:
         assert report.own_order_id(actor) == report.own_order_id(1 - actor) == report.order_id
 
 
+@pytest.mark.parametrize("make_core", CORES)
+@pytest.mark.parametrize("end", ["lapse", "suspension"])
+def test_an_end_without_a_command_tells_nobody_the_others_ids(make_core: type, end: str) -> None:
+    """CEA-BLK-10: the id of the terms on the table is told only to who put them there."""
+    market = make_core(load_profile("cea").rules)
+    market.product_declare(1, 9749)
+    for key in (1, 2):
+        market.account_declare(key)
+    market.deposit(0, 65535, 10**11)
+    market.deposit(1, 0, 10**6)
+    market.day_open(20250716)
+    market.phase_set(Phase.LISTED_AND_BLOCK)
+    sale = {"kind": 5, "side": 2, "account_index": 1, "price": 9749, "tonnes": 100_000}
+    sale |= {"flags": BlockFlag.TO_ACCOUNT}
+    counter = {"kind": 9, "client_order_id": 77, "order_id": 1, "price": 9000, "tonnes": 100_000}
+    rows = [sale | {"client_order_id": 5}, counter, sale | {"client_order_id": 6}]
+    commands = np.concatenate([command(**row) for row in rows])
+    assert market.process(commands, np.zeros(3, EVENT_DTYPE)) == (3, 3)
+    events = market.day_close() if end == "lapse" else market.suspend(1)
+    ended = events[np.isin(events["kind"], (EventKind.BLOCK_LAPSED, EventKind.BLOCK_WITHDRAWN))]
+    assert ended["account_index"].tolist() == [1, 1]
+    assert ended["client_order_id"].tolist() == [0, 6]
+
+
 def test_what_ends_a_block_counts_as_a_cancel() -> None:
     """CEA-BLK-03: lag, throttles and a canceller's key let it pass."""
     records = np.concatenate([command(kind=kind) for kind in CommandKind])

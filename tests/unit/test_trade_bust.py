@@ -300,7 +300,36 @@ def test_a_block_trade_is_busted_out_of_its_own_sums(core):
         assert product["block_volume"] == product["intra_group_volume"] == volume
         assert product["block_amount"] == 12_000 * volume
     assert [machine.core.account(index) for index in (ALICE, BOB)] == before
+    assert machine.core.trade_bust_fault(trades[0].tobytes()) is not None
     events = machine.apply_control(control.DayClose())
     (closed,) = events[events["kind"] == EventKind.DAY_CLOSED].view(DAY_CLOSED_DTYPE)
     assert (closed["close"], closed["volume_block"], closed["volume_intra_group"]) == (9_749, 0, 0)
     machine.core.check()
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
+def test_what_was_traded_within_groups_holds_a_busted_trade_of_one(core):
+    """CEA-STL-04, CEA-BLK-09: what others traded by block is no room for a trade within a group."""
+    market = core(FEES.rules)
+    market.product_declare(1, 9_749)
+    for account_key, group_index in ((1, 1), (2, 1), (3, 2)):
+        index = market.account_declare(account_key, group_index)
+        market.deposit(index, PRODUCT_NONE, 10**10)
+        market.deposit(index, 0, 1_000_000)
+    market.day_open(TRADING_DATE)
+    market.phase_set(Phase.LISTED_AND_BLOCK)
+    commands = np.zeros(4, COMMAND_DTYPE)
+    commands["kind"] = (CommandKind.BLOCK_OFFER, CommandKind.BLOCK_ACCEPT) * 2
+    commands["account_index"] = (0, 1, 0, 2)
+    commands["client_order_id"] = (1, 1, 2, 1)
+    commands["side"] = (Side.SELL, 0) * 2
+    commands["order_id"] = (0, 1, 0, 2)
+    commands["price"], commands["tonnes"] = (9_749, 0) * 2, (100_000, 0) * 2
+    events = np.zeros(4, EVENT_DTYPE)
+    assert market.process(commands, events) == (4, 4)
+    within_group, other = (event.tobytes() for event in events[1::2])
+    assert market.trade_bust(within_group)["reason"] == Reason.NONE
+    assert market.trade_bust_fault(within_group) == "the day's 0 t do not hold its 100000 t"
+    assert market.trade_bust_fault(other) is None
+    assert market.product(0)["intra_group_volume"] == 0
+    market.check()

@@ -1131,6 +1131,9 @@ class ReferenceMarket:
         volume, amount = product.volume, product.amount
         if row["method"] == Method.BLOCK:
             volume, amount = product.block_volume, product.block_amount
+            if self._is_intra_group(row["account_index"], row["counter_account_index"]):
+                # Part of the block volume.
+                volume = product.intra_group_volume
         if self._is_of_open_day(row) and (tonnes > volume or cash > amount):
             return f"the day's {volume} t do not hold its {tonnes} t"
         return None

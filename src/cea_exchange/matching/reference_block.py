@@ -489,6 +489,8 @@ class ReferenceBlocks:
         """Emit an event about a block; `actor` acts in it, or has offered it."""
         by_counterparty = 0 if actor == block.account_index else BlockFlag.BY_COUNTERPARTY
         is_to_group = block.flags & BlockFlag.TO_GROUP
+        # The id of the terms on the table, unless they are the other party's: that is its affair.
+        spoken_id = block.client_order_id if actor == block.speaker else 0
         of_block = {
             "side": block.side,
             "product_index": block.product_index,
@@ -498,7 +500,7 @@ class ReferenceBlocks:
             "counter_order_id": block.enquiry_id,
             "price": block.price,
             "tonnes": block.tonnes,
-            "client_order_id": block.client_order_id,
+            "client_order_id": spoken_id,
             "counter_client_order_id": block.counterparty_index if is_to_group else 0,
             "flags": block.flags & TOLD_FLAGS | by_counterparty,
         }

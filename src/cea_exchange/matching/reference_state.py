@@ -267,6 +267,10 @@ def check(market: ReferenceMarket) -> None:
             assert holding.locked + holding.bought_today <= holding.tonnes, (
                 f"{place}: held must cover what is locked and what was bought today"
             )
+    for index, product in enumerate(market._products):
+        assert 0 <= product.intra_group_volume <= product.block_volume, (
+            f"more of product {index} traded within groups than by block"
+        )
     for block in market._blocks.open.values():
         assert market._blocks.locks_fit(block), f"block {block.block_id}: its locks do not fit"
     assert market.day_is_open or not market._blocks.open, "no block may live between days"
