@@ -304,11 +304,7 @@ def memory_mib(process_id):
 def test_sessions_that_do_not_read_take_a_bounded_number_of_bytes(tmp_path):
     """Twenty drop copies whose reader has hung: each is cut off at 1 MiB beside ZeroMQ's 4."""
     names = [f"reader{number}" for number in range(20)]
-    grants = {
-        name: {"account": "alice", "operator_index": 10 + number, "role": "reader"}
-        for number, name in enumerate(names)
-    }
-    with world_open(tmp_path, grants) as world:
+    with world_open(tmp_path, dict.fromkeys(names, READER)) as world:
         settings = f"session_queue_bytes_max = {1 << 20}\nsession_silence_s_max = 600\n" + CLOCK
         world.venue = VenueProcess(world, settings=settings)
         try:

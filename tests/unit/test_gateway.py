@@ -135,7 +135,7 @@ def test_thousands_of_repeats_are_answered_in_few_messages(room):
     accepted = events[events["kind"] == EventKind.ORDER_ACCEPTED]
     intake = room.take(*[message] * 8)
     assert not len(intake.records)
-    assert len(intake.answers) == 8
+    assert len(intake.answers) == 8 * 1_000 // 400
     answered = b"".join(answer.payload for answer in intake.answers)
     assert answered == accepted.tobytes() * 8
 

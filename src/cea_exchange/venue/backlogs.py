@@ -46,7 +46,7 @@ class Backlogs:
         return list(self._by_routing_id)
 
     def add(self, answer: Answer) -> bool:
-        """Let a message wait behind the others; False, and it does not, if it would be too much."""
+        """Let a message wait behind those that do; False if that would be too much."""
         backlog = self._by_routing_id.setdefault(answer.routing_id, _Backlog())
         if backlog.bytes + len(answer.payload) + MESSAGE_BYTES > self._bytes_max:
             return False
