@@ -1,7 +1,7 @@
 """What waits for sessions that do not read as fast as the venue writes, counted in bytes.
 
-ZeroMQ counts the messages that wait for a peer, however large they are, so it may hold few; what has
-no room there waits here, joined to full frames, until a session has more waiting than it may.
+ZeroMQ counts the messages that wait for a peer, however large they are, so it may hold few; what
+has no room there waits here, joined to full frames, until a session has more waiting than it may.
 """
 
 from collections import deque
