@@ -13,6 +13,7 @@ from cea_exchange._trading cimport Blocks, Market, Rules
 # -- Storage --------------------------------------------------------------------------------------
 
 cdef enum:
+    ROWS_SEEN_MAX = 20_000    # Looked at for one question, which waits in the venue's turn.
     ROWS_PER_BLOCK = 2        # Rows there are for each block that may be open: so ended ones are
                               # cleared away seldom.
 
@@ -49,6 +50,9 @@ cdef inline uint32_t party_of(const BlockRecord* block, int side) noexcept nogil
     return block.account_index if side == block.side else other_party(block)
 
 
+cdef uint32_t blocks_seen(
+    const Market* market, uint32_t account_index, uint64_t* first, uint64_t* ids, uint32_t ids_most,
+) noexcept nogil
 cdef BlockRecord* block_find(const Market* market, uint64_t block_id) noexcept nogil
 cdef void block_band(
     const Rules* rules, int64_t reference_price, int64_t* low, int64_t* high,

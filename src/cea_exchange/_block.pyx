@@ -32,9 +32,8 @@ cdef struct BlockLocks:       # What the two sides of a block have locked.
 
 # -- Blocks ---------------------------------------------------------------------------------------
 
-cdef BlockRecord* block_find(const Market* market, uint64_t block_id) noexcept nogil:
-    """The open block of an id, or NULL."""
-    cdef const Blocks* blocks = &market.blocks
+cdef uint32_t row_from(const Blocks* blocks, uint64_t block_id) noexcept nogil:
+    """The first row of a block with this id or a higher one."""
     cdef uint32_t low = 0
     cdef uint32_t high = blocks.row_count
     cdef uint32_t middle
@@ -44,9 +43,42 @@ cdef BlockRecord* block_find(const Market* market, uint64_t block_id) noexcept n
             low = middle + 1
         else:
             high = middle
-    if low == blocks.row_count or blocks.rows[low].block_id != block_id:
+    return low
+
+
+cdef BlockRecord* block_find(const Market* market, uint64_t block_id) noexcept nogil:
+    """The open block of an id, or NULL."""
+    cdef const Blocks* blocks = &market.blocks
+    cdef uint32_t row = row_from(blocks, block_id)
+    if row == blocks.row_count or blocks.rows[row].block_id != block_id:
         return NULL
-    return &blocks.rows[low] if block_is_open(&blocks.rows[low]) else NULL
+    return &blocks.rows[row] if block_is_open(&blocks.rows[row]) else NULL
+
+
+cdef uint32_t blocks_seen(
+    const Market* market, uint32_t account_index, uint64_t* first, uint64_t* ids, uint32_t ids_most,
+) noexcept nogil:
+    """Ids of blocks that a known account made or is asked in, how many; `first` becomes the next.
+
+    Rules: CEA-BLK-04, CEA-BLK-07.
+    """
+    cdef const Blocks* blocks = &market.blocks
+    cdef const BlockRecord* block
+    cdef uint32_t count = 0
+    cdef uint32_t begin = row_from(blocks, first[0])
+    cdef uint32_t row
+    for row in range(begin, blocks.row_count):
+        block = &blocks.rows[row]
+        first[0] = block.block_id
+        if count == ids_most or row - begin == ROWS_SEEN_MAX:
+            return count
+        if block_is_open(block) and (
+            block.account_index == account_index or is_addressed(market, block, account_index)
+        ):
+            ids[count] = block.block_id
+            count += 1
+    first[0] = 0
+    return count
 
 
 cdef void rows_clear(Blocks* blocks) noexcept nogil:

@@ -1146,6 +1146,45 @@ cdef class CompiledMarket:
             if block_is_open(&self.market.blocks.rows[row])
         ]
 
+    def blocks_seen(self, account_index, first, count_max):
+        """Open blocks that an account made or is asked in, itself, in its group or with all.
+
+        Parameters
+        ----------
+        account_index : int
+            A declared account.
+        first : int
+            The lowest block id that is told.
+        count_max : int
+            How many are told at most; of very many open ones not all are looked at.
+
+        Returns
+        -------
+        block_ids : list of int
+            Ascending.
+        first : int
+            Where to go on; 0 after the last.
+
+        Notes
+        -----
+        Rules: CEA-BLK-04, CEA-BLK-07.
+        """
+        cdef uint32_t index = exact_uint32(account_index, "account_index")
+        cdef uint64_t first_next = exact_uint64(first, "first")
+        cdef uint32_t most = exact_uint32(count_max, "count_max")
+        cdef uint32_t count
+        cdef uint64_t* ids
+        self.check_alone()
+        if index >= self.market.accounts.account_count:
+            raise IndexError(f"account {index} is not declared")
+        ids = <uint64_t*>malloc(most * sizeof(uint64_t) + 1)
+        if ids == NULL:
+            raise MemoryError(f"cannot tell {most} blocks")
+        count = blocks_seen(&self.market, index, &first_next, ids, most)
+        told = [ids[row] for row in range(count)]
+        free(ids)
+        return told, first_next
+
     def block(self, block_id):
         """An open block offer or enquiry as a dict, or None."""
         cdef uint64_t id_wanted = exact_uint64(block_id, "block_id")

@@ -205,6 +205,40 @@ def test_what_ends_a_block_counts_as_a_cancel() -> None:
     ]
 
 
+@pytest.mark.parametrize("make_core", CORES)
+def test_a_question_for_the_open_blocks_is_short_work_however_many_there_are(
+    make_core: type,
+) -> None:
+    """CEA-BLK-07: enquiries lock nothing, so there may be many; who asks goes on from `next`."""
+    market = make_core(load_profile("cea").rules)
+    market.product_declare(1, 9749)
+    for key in (1, 2, 3):
+        market.account_declare(key)
+    market.day_open(20250716)
+    market.phase_set(Phase.LISTED_AND_BLOCK)
+    count = 50_001 if make_core is CORES[0] else 2_001
+    enquiry = {"kind": 4, "side": 1, "flags": 13, "pick_order_id": 1}
+    commands = np.concatenate([command(**enquiry)] * count)
+    commands["client_order_id"] = np.arange(1, count + 1)
+    commands["pick_order_id"][::100] = 2
+    market.process(commands, np.zeros(count, EVENT_DTYPE))
+    for account_index, expected in (
+        (0, [*range(1, count + 1)]),
+        (1, [n + 1 for n in range(count) if n % 100]),
+        (2, [*range(1, count + 1, 100)]),
+    ):
+        told, first, questions = [], 0, 0
+        while True:
+            ids, first = market.blocks_seen(account_index, first, 500)
+            assert len(ids) <= 500
+            told += ids
+            questions += 1
+            if not first:
+                break
+        assert told == expected
+        assert questions < 5 + count / 20_000 + len(expected) / 500
+
+
 def test_who_sees_which_block() -> None:
     """CEA-BLK-04: what is for an account, its group or all; nobody else's negotiations."""
     machine = VenueStateMachine(load_profile("cea"))

@@ -323,11 +323,16 @@ class Client(_OrderEntry):
 
     def blocks(self, first: int = 0, *, timeout_s: float = 10.0) -> list[dict]:
         """Ask for the open blocks that the account made or is asked in, from an id on."""
-        self.session.blocks(first)
+        told: list[dict] = []
         deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("blocks", {"from": first})) is None:
-            self._pump(_left(deadline, "the open blocks"))
-        return answer["blocks"]
+        while True:
+            self.session.blocks(first)
+            while (answer := self._message_answer("blocks", {"from": first})) is None:
+                self._pump(_left(deadline, "the open blocks"))
+            told += answer["blocks"]
+            first = answer["next"]
+            if not first:
+                return told
 
     def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; reports before that can be polled.
@@ -522,11 +527,16 @@ class AsyncClient(_OrderEntry):
 
     async def blocks(self, first: int = 0, *, timeout_s: float = 10.0) -> list[dict]:
         """Ask for the open blocks that the account made or is asked in, from an id on."""
-        self.session.blocks(first)
+        told: list[dict] = []
         deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("blocks", {"from": first})) is None:
-            await self._pump(_left(deadline, "the open blocks"))
-        return answer["blocks"]
+        while True:
+            self.session.blocks(first)
+            while (answer := self._message_answer("blocks", {"from": first})) is None:
+                await self._pump(_left(deadline, "the open blocks"))
+            told += answer["blocks"]
+            first = answer["next"]
+            if not first:
+                return told
 
     async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; see `Client.logoff`."""

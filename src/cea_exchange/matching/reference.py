@@ -229,9 +229,9 @@ class ReferenceMarket:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
     `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `trade_bust`,
     `reference_price_set`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
-    `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `trade_bust_fault`, `report_seq`,
-    `last_client_order_id`. The whole: `state_hash`, `holdings_hash`, `check`, `snapshot`,
-    `from_snapshot`, `copy`.
+    `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`,
+    `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole: `state_hash`,
+    `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
     """
 
     def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
@@ -1311,6 +1311,14 @@ class ReferenceMarket:
     def blocks(self) -> np.ndarray:
         """All open block offers and enquiries, by id."""
         return np.frombuffer(self._blocks.to_bytes(), BLOCK_DTYPE)
+
+    def blocks_seen(
+        self, account_index: int, first: int, count_max: int
+    ) -> tuple[list[int], int]:
+        """Ids of the open blocks that an account made or is asked in, and where to go on."""
+        seen = self._blocks.seen_by(account_index, first)
+        told = list(islice(seen, count_max))
+        return told, next(seen, 0)
 
     def block(self, block_id: int) -> dict[str, int] | None:
         """An open block offer or enquiry, or None."""

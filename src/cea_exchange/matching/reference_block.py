@@ -9,6 +9,7 @@ on what was said before, so a block keeps its locks, and they are part of the ma
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -237,6 +238,18 @@ class ReferenceBlocks:
             group_index = self._market._accounts[account_index].group_index
             return group_index == block.counterparty_index
         return True
+
+    def seen_by(self, account_index: int, first: int) -> Iterator[int]:
+        """Ids of the blocks that an account made or is asked in, from an id on.
+
+        Notes
+        -----
+        Rules: CEA-BLK-04, CEA-BLK-07.
+        """
+        for block_id in self.open.irange(first):
+            block = self.open[block_id]
+            if block.account_index == account_index or self._is_for(block, account_index):
+                yield block_id
 
     def _answers(self, block: Block, enquiry: Block) -> bool:
         """Whether an offer is what an enquiry asks for, from one of those it asks.

@@ -113,7 +113,7 @@ class PartyRequest(Request, tag="party"):
 class BlocksRequest(Request, tag="blocks"):
     """Say the open blocks that the account made or is asked in, from an id on.
 
-    At most BLOCKS_COUNT_MAX come; for more, ask again from above the last one's id.
+    At most BLOCKS_COUNT_MAX come; for more, ask again from what the answer calls `next`.
     """
 
     first: Seq = msgspec.field(name="from", default=0)

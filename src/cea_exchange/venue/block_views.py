@@ -1,10 +1,11 @@
 """The open blocks: what participants see of their own and those for them; operators see all."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from cea_exchange.domain.records import ACCOUNT_NONE, BlockFlag
+from cea_exchange.domain.records import ACCOUNT_NONE
 from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, PartyRequest
 from cea_exchange.venue.state_machine import VenueStateMachine
 
@@ -53,17 +54,13 @@ def blocks(machine: VenueStateMachine, account_index: int, first: int) -> dict[s
     Notes
     -----
     Rules: CEA-BLK-04, CEA-BLK-07. At most BLOCKS_COUNT_MAX are told; the locks of a block are its
-    parties' own affair and are not.
+    parties' own affair and are not. Of very many open ones the core looks at a part: who asks goes
+    on from `next`.
     """
-    group_index = machine.group_index(machine.account_groups[account_index])
-    rows = machine.core.blocks()
-    to_account = (rows["flags"] & BlockFlag.TO_ACCOUNT) != 0
-    to_group = (rows["flags"] & BlockFlag.TO_GROUP) != 0
-    is_seen = (rows["account_index"] == account_index) | ~(to_account | to_group)
-    is_seen |= to_account & (rows["counterparty_index"] == account_index)
-    is_seen |= to_group & (rows["counterparty_index"] == group_index)
-    rows = rows[is_seen & (rows["block_id"] >= first)][:BLOCKS_COUNT_MAX]
-    return {"op": "blocks", "from": first, "blocks": _told(machine, rows, _FIELDS)}
+    core = machine.core
+    block_ids, following = core.blocks_seen(account_index, first, BLOCKS_COUNT_MAX)
+    told = _told(machine, [core.block(block_id) for block_id in block_ids], _FIELDS)
+    return {"op": "blocks", "from": first, "blocks": told, "next": int(following)}
 
 
 def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
@@ -78,7 +75,9 @@ def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
 
 
 def _told(
-    machine: VenueStateMachine, rows: np.ndarray, fields: tuple[str, ...]
+    machine: VenueStateMachine,
+    rows: np.ndarray | Iterable[dict[str, int]],
+    fields: tuple[str, ...],
 ) -> list[dict[str, Any]]:
     return [
         {
