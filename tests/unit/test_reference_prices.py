@@ -68,7 +68,7 @@ def test_what_there_was_none_of_may_be_empty_or_missing(tmp_path):
         (HEADER + ROW.replace("70.0,71.5,70.00", "70.0,70.0,71.5"), ":2: high must be at least"),
         (HEADER + ROW.replace("702.5", "", 1), ":2: listed volume and amount must both be zero"),
         (HEADER + ROW.replace(",0,0,0,0,", ",0,1.0,0,0,"), ":2: block volume and amount must"),
-        (HEADER + ROW.replace(",10,702.5", ",1000000001,702.5", 1), ":2: listed_volume must be at"),
+        (HEADER + ROW.replace(",10,702.5", ",1000000001,702.5", 1), ":2: listed volume must be at"),
         (HEADER + '"2025-07-15' + "x" * 140_000, ":[12]: .*field larger"),
         (HEADER + ROW.replace("2025-07-15", "15/07/2025"), ":2: date must be"),
     ],

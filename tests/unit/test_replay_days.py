@@ -55,7 +55,7 @@ def test_the_tables_say_what_is_equal_and_why_the_rest_is_not(typed):
     assert ["high", "2", "2", "0", "0"] in cells
     assert ["block volume", "3", "3", "0", "0"] in cells
     why = "composite: published close outside published low..high"
-    assert ["close", "1", why] in cells
+    assert ["close", "1", "2025-07-17", why] in cells
     assert "venue hash = registry hash" in output
 
 

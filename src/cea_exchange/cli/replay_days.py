@@ -263,11 +263,13 @@ def _causes_table(report: ReplayReport) -> Table:
     table = Table(title="Why figures are not as published", title_justify="left")
     table.add_column("figure")
     table.add_column("days", justify="right")
+    table.add_column("first", no_wrap=True)
     table.add_column("because")
     for figure in FIGURES:
         for cause, count in report.causes(figure).most_common():
             why = "unexplained" if cause is None else cause.value
-            table.add_row(figure.replace("_", " "), str(count), why)
+            first = report.first_day(figure, cause).isoformat()
+            table.add_row(figure.replace("_", " "), str(count), first, why)
     return table
 
 

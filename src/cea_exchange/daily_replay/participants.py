@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from cea_exchange.daily_replay.day_plan import BLOCK_PARTS, Planned
 from cea_exchange.domain.reference_prices import DailyFigures
+from cea_exchange.domain.units import PRICE_FEN_MAX
 
 ACCOUNTS_MIN = 50
 CASH_TIMES = 4
@@ -52,7 +53,8 @@ def endowment(
                 prices.append(-(-amount // volume))
     tonnes = sale_max - (-max(volumes) // accounts)
     tonnes = -(-tonnes // TONNES_STEP) * TONNES_STEP
-    return Endowment(cash=CASH_TIMES * tonnes * max(prices), tonnes=tonnes)
+    price = min(max(prices), PRICE_FEN_MAX)
+    return Endowment(cash=CASH_TIMES * tonnes * price, tonnes=tonnes)
 
 
 class Parties(NamedTuple):

@@ -85,6 +85,15 @@ class ReplayReport(Struct, kw_only=True):
         found = (each for day in self.days for each in day.differences if each.figure == figure)
         return Counter(each.cause for each in found)
 
+    def first_day(self, figure: str, cause: Cause | None) -> date:
+        """Return the first day on which a figure is not as published for a cause."""
+        return next(
+            day.published.trading_date
+            for day in self.days
+            for each in day.differences
+            if (each.figure, each.cause) == (figure, cause)
+        )
+
     def unexplained(self) -> list[tuple[date, Difference]]:
         """Return the differences without a cause, and of which day."""
         return [

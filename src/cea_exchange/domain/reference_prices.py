@@ -179,6 +179,8 @@ def _daily_check(figures: DailyFigures, row: dict[str, str]) -> None:
     for method in ("listed", "block", "bidding"):
         volume = getattr(figures, f"{method}_volume")
         amount = getattr(figures, f"{method}_amount")
+        if volume > DAY_TONNES_MAX:
+            raise ValueError(f"{method} volume must be at most {DAY_TONNES_MAX} t, was {volume}")
         if (volume == 0) != (amount == 0):
             raise ValueError(
                 f"{method} volume and amount must both be zero or neither,"
@@ -230,7 +232,4 @@ def _tonnes(row: dict[str, str], column: str) -> int:
     text = _cell(row, column)
     if _TONNES_FORM.fullmatch(text) is None or len(text) > 18:
         raise ValueError(f"{column} must be whole tonnes, was {text[:40]!r}")
-    tonnes = int(text)
-    if tonnes > DAY_TONNES_MAX:
-        raise ValueError(f"{column} must be at most {DAY_TONNES_MAX} t, was {tonnes}")
-    return tonnes
+    return int(text)
