@@ -35,8 +35,9 @@ def daily(tmp_path):
 
 
 @pytest.fixture
-def typed(daily, tmp_path, capsys):
-    """Run the command on the three days; return status, output and errors."""
+def typed(daily, tmp_path, capsys, monkeypatch):
+    """Run the command on the three days; return status, output and errors. It draws nothing."""
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
 
     def typed(*options: str, file: Path = daily) -> tuple[int, str, str]:
         status = run(["replay-days", str(file), "--out", str(tmp_path / "out"), *options])
@@ -151,15 +152,15 @@ def test_what_is_unexplained_or_not_conserved_ends_with_status_1(typed, monkeypa
 
 
 def test_the_plot_is_drawn_or_a_hint_given(typed, tmp_path, monkeypatch):
+    status, _, error = typed()
+    assert status == 0
+    assert "no plot: it needs matplotlib: pip install 'cea-exchange[plots]'" in error
     pytest.importorskip("matplotlib")
+    monkeypatch.delitem(sys.modules, "matplotlib.figure")
     _, _, error = typed()
     path = tmp_path / "out" / "days.png"
     assert f"plot of price and volume: {path}" in error
     assert path.read_bytes().startswith(b"\x89PNG")
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    status, _, error = typed()
-    assert status == 0
-    assert "no plot: it needs matplotlib: pip install 'cea-exchange[plots]'" in error
 
 
 def test_the_seed_decides_who_trades_and_nothing_else(typed, tmp_path):
