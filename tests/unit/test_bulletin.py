@@ -231,6 +231,31 @@ def test_what_is_no_bulletin_is_refused_with_its_place(change, message):
         bulletin_parse(spoiled[:start] + change + spoiled[end:], "opening.json")
 
 
+def test_blocks_move_volume_and_no_price():
+    """CEA-INF-01: what was traded between accounts of one group is shown apart."""
+    market = Market("cea", {"CEA23": "97.49"})
+    market.declare_account("seller", "one")
+    market.declare_account("buyer", "one")
+    events = market.deposit("seller", product="CEA23", tonnes=10**6)
+    events += market.deposit("buyer", cash="900000000.00")
+    events += market.open_day("2025-07-16") + market.phase("listed_and_block")
+    terms = {"price": "80.00", "tonnes": 150_000, "counterparty": "buyer"}
+    events += market.block_offer("seller", "CEA23", "sell", block_id="b1", **terms)
+    events += market.block_accept("buyer", "b1")
+    events += market.close_day()
+    (bulletin,) = builder_of({"CEA23": "97.49"}).take(events)
+    quote = bulletin.quote("CEA23")
+    assert (quote.high, quote.low, quote.close) == (None, None, 9749)
+    assert quote.day == ByMethod(block=Traded(150_000, 150_000 * 8_000))
+    assert quote.volume_intra_group == bulletin.composite.volume_intra_group == 150_000
+    document = msgspec.json.decode(bulletin_json(bulletin))
+    assert document["products"][0]["methods"][1]["tradeAmount"] == "12000000.00"
+    assert document["products"][0]["dealQty"] == 0
+    assert document["composite"]["tradeVolume"] == 150_000
+    assert document["composite"]["intraGroupVolume"] == 150_000
+    assert "Of the block volume 150,000 t between accounts of one group." in bulletin_text(bulletin)
+
+
 def test_a_product_nobody_declared_is_refused():
     trading = Trading({"CEA23": "97.49"})
     trading.open("2025-07-16")

@@ -378,7 +378,8 @@ def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
     # An amount may be 0.00, which is no price and no amount of an order.
     traded = [Traded(volume[n], cash_parse(amount[n]) if volume[n] else 0) for n in names]
     prices = [event[n] and price_parse(event[n]) for n in ("open", "high", "low", "close")]
-    return date_number(date_parse(event["date"])), _quote(event["product"], prices, traded)
+    quote = _quote(event["product"], prices, traded, event["volume_intra_group"])
+    return date_number(date_parse(event["date"])), quote
 
 
 def _closed_record(row: np.void, name: str) -> tuple[int, Quote]:
@@ -388,10 +389,13 @@ def _closed_record(row: np.void, name: str) -> tuple[int, Quote]:
         amount = int(row[f"amount_{text}_high"]) << 64 | int(row[f"amount_{text}_low"])
         traded.append(Traded(int(row[f"volume_{text}"]), amount))
     prices = [int(row[field]) or None for field in ("open", "high", "low", "close")]
-    return int(row["trading_date"]), _quote(name, prices, traded)
+    quote = _quote(name, prices, traded, int(row["volume_intra_group"]))
+    return int(row["trading_date"]), quote
 
 
-def _quote(code: str, prices: list[int | None], traded: list[Traded]) -> Quote:
+def _quote(
+    code: str, prices: list[int | None], traded: list[Traded], volume_intra_group: int
+) -> Quote:
     """Return what the close says of a product; what is carried comes later."""
     opened, high, low, close = prices
     nothing = ByMethod()
@@ -405,6 +409,7 @@ def _quote(code: str, prices: list[int | None], traded: list[Traded]) -> Quote:
         day=ByMethod(*traded),
         year=nothing,
         total=nothing,
+        volume_intra_group=volume_intra_group,
     )
 
 
