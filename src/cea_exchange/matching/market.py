@@ -81,8 +81,8 @@ class Market:
     `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. The day:
     `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
     `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `products`,
-    `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`, `restore`,
-    `copy`.
+    `accounts`, `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`,
+    `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -675,6 +675,11 @@ class Market:
     def products(self) -> tuple[str, ...]:
         """Return the declared products, by index."""
         return tuple(self._names.products)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Return the declared accounts, by index."""
+        return tuple(self._names.accounts)
 
     def product_index(self, product: str) -> int:
         """Return a product's index in records, `PRODUCT_NONE` for an unknown name."""

@@ -1,0 +1,82 @@
+"""The daily statements of an embedded market's accounts, from the events it gives."""
+
+from collections.abc import Iterable
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.statement import (
+    Holding,
+    Position,
+    Statement,
+    StatementBuilder,
+    steps_named,
+)
+from cea_exchange.matching.events import Event
+from cea_exchange.matching.market import Market
+
+
+class MarketStatements:
+    """Makes the statements of a market's accounts of its named events.
+
+    Parameters
+    ----------
+    market : Market
+        As it is before the events to come; between two days, or new.
+
+    Notes
+    -----
+    Each closing is held against what the market itself says the account has.
+
+    Rules: CEA-INF-03.
+
+    Examples
+    --------
+    >>> market = Market("cea", reference_prices={"CEA23": "97.49"})
+    >>> statements = MarketStatements(market)
+    >>> events = market.deposit("alice", cash="100.00")
+    >>> events += market.open_day("2025-07-16") + market.close_day()
+    >>> [(each.account, each.closing.cash) for each in statements.take(events)]
+    [('alice', 10000)]
+    """
+
+    def __init__(self, market: Market) -> None:
+        self._market = market
+        self._builders = {
+            account: StatementBuilder(account, position_of(market, account))
+            for account in market.accounts
+        }
+
+    def take(self, events: Iterable[Event]) -> list[Statement]:
+        """Take in all that a command gave, in order; return the statements of days it closed.
+
+        All accounts have one then, in order of declaration.
+
+        Raises
+        ------
+        StatementError
+            If an account has something else than follows from its events.
+        """
+        statements: list[Statement] = []
+        for event in events:
+            for account, step in steps_named(event):
+                self._builder(account).take(step)
+            if event.event == "composite_closed":
+                day = self._market.trading_date
+                assert day is not None
+                for account in self._market.accounts:
+                    position = position_of(self._market, account)
+                    builder = self._builder(account)
+                    statements.append(builder.close(date_number(day), position))
+        return statements
+
+    def _builder(self, account: str) -> StatementBuilder:
+        return self._builders.setdefault(account, StatementBuilder(account))
+
+
+def position_of(market: Market, account: str) -> Position:
+    """Return what an account of a market has."""
+    held = market.core.account(market.account_index(account))
+    holdings = {
+        market.products[index]: Holding(*map(int, figures))
+        for index, figures in held["holdings"].items()
+    }
+    return Position(int(held["cash"]), int(held["cash_locked"]), holdings)
