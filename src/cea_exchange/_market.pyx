@@ -13,7 +13,7 @@ from cpython.buffer cimport (
     PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
@@ -863,6 +863,55 @@ cdef class CompiledMarket:
                 orders_remove_all(market, EVENT_KIND_ORDER_CANCELED, why, account, enterer)
         if why == REASON_KILLED and enterer == OPERATOR_ANY:
             blocks_withdraw(market, account, why)
+        return self.rows_end(rows)
+
+    def operators_cancel(self, operators):
+        """Cancel what is open of operators whose sessions were lost, in one look at the orders.
+
+        Parameters
+        ----------
+        operators : sequence of (int, int)
+            A declared account and 0 to 15 each, see `orders_cancel`.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            One ORDER_CANCELED for each order, whoever's, in order of acceptance.
+
+        Raises
+        ------
+        ValueError
+            Anything else; nothing changed.
+
+        Notes
+        -----
+        Rules: CEA-ORD-11.
+        """
+        cdef Market* market = &self.market
+        cdef uint32_t account, enterer
+        cdef bint has_orders = False
+        cdef uint16_t[::1] masks
+        self.check_alone()
+        # While somebody's iterator runs, nobody may declare an account.
+        self.busy = True
+        try:
+            masks = np.zeros(market.accounts.account_count + 1, np.uint16)
+            for account_index, operator_index in operators:
+                account = exact_uint32(account_index, "account_index")
+                enterer = exact_uint32(operator_index, "operator_index")
+                if account >= market.accounts.account_count:
+                    raise ValueError(f"account_index {account} is not declared")
+                if enterer >= OPERATORS_MAX:
+                    raise ValueError(f"operator_index must be within 0..15, was {enterer}")
+                masks[account] |= <uint16_t>(1 << enterer)
+                if not account_locks_none(&market.accounts, account, market.product_count):
+                    has_orders = True
+        finally:
+            self.busy = False
+        rows = self.rows_begin(market.pool.order_count)
+        if has_orders:
+            with nogil:
+                orders_remove_of(market, &masks[0])
         return self.rows_end(rows)
 
     def trade_bust_fault(self, trade):

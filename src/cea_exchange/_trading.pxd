@@ -155,6 +155,7 @@ cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil
 cdef void orders_remove_all(
     Market* market, uint8_t kind, uint8_t reason, uint32_t account_index, uint16_t operator_index,
 ) noexcept nogil
+cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept nogil
 cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil
 cdef int64_t closing_price(const Product* product) noexcept nogil
 cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close) noexcept nogil

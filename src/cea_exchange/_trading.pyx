@@ -655,6 +655,18 @@ cdef inline bint order_is_of(
     return operator_index == OPERATOR_ANY or order.flags >> OPERATOR_SHIFT == operator_index
 
 
+cdef inline void order_end(
+    Market* market, uint32_t slot, uint8_t kind, uint8_t reason,
+) noexcept nogil:
+    """Take an order off without a command of its owner's."""
+    cdef EventRecord* row = event_order(market, kind, &market.pool.orders[slot])
+    # No command is answered: it is told to whoever entered the order.
+    row.operator_index = market.pool.orders[slot].flags >> OPERATOR_SHIFT
+    row.tonnes_open = 0
+    row.reason = reason
+    order_remove(market, slot)
+
+
 cdef void orders_remove_all(
     Market* market, uint8_t kind, uint8_t reason, uint32_t account_index, uint16_t operator_index,
 ) noexcept nogil:
@@ -664,20 +676,31 @@ cdef void orders_remove_all(
     """
     cdef uint64_t order_id
     cdef uint32_t slot
-    cdef EventRecord* row
     for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
         prefetch(&market.pool.orders[slot_of(market, order_id + AHEAD_ORDER)])
         slot = slot_of(market, order_id)
         if slot == SLOT_NONE:
             continue
-        if not order_is_of(&market.pool.orders[slot], account_index, operator_index):
+        if order_is_of(&market.pool.orders[slot], account_index, operator_index):
+            order_end(market, slot, kind, reason)
+
+
+cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept nogil:
+    """Cancel the orders of lost sessions: per account, a bit for each of its operators.
+
+    Rules: CEA-ORD-11.
+    """
+    cdef uint64_t order_id
+    cdef uint32_t slot
+    cdef const Order* order
+    for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
+        prefetch(&market.pool.orders[slot_of(market, order_id + AHEAD_ORDER)])
+        slot = slot_of(market, order_id)
+        if slot == SLOT_NONE:
             continue
-        row = event_order(market, kind, &market.pool.orders[slot])
-        # No command is answered: it is told to whoever entered the order.
-        row.operator_index = market.pool.orders[slot].flags >> OPERATOR_SHIFT
-        row.tonnes_open = 0
-        row.reason = reason
-        order_remove(market, slot)
+        order = &market.pool.orders[slot]
+        if operators[order.owner] >> (order.flags >> OPERATOR_SHIFT) & 1:
+            order_end(market, slot, EVENT_KIND_ORDER_CANCELED, REASON_DISCONNECTED)
 
 
 cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil:

@@ -472,7 +472,11 @@ class Flow:
     def _orders_cancel(self, step: Step) -> None:
         """A lost session, most of the time; or the kill switch on an account, or on everybody."""
         account_index = step.who % ACCOUNT_COUNT
-        if step.price % 4:
+        if step.price % 8 == 1:
+            # Many at once: this account's and those before it.
+            operators = [(index, step.what % 2) for index in range(account_index + 1)]
+            self.do("operators_cancel", operators)
+        elif step.price % 4:
             self.do("orders_cancel", account_index, step.what % 2, int(Reason.DISCONNECTED))
         elif step.price % 3:
             self.do("orders_cancel", account_index, OPERATOR_ANY, int(Reason.KILLED))

@@ -66,7 +66,9 @@ def acts_of_operators(generator, events):
         seq = int(trades["settlement_seq"][0])
         two = {"by": "ops1", "second": "ops2"}
         return [control.TradeBust(settlement_seq=seq, trade=trades[0].tobytes(), **two)]
-    lost = control.SessionLost(account="alice", operator_index=generator.randrange(2))
+    lost = control.SessionLost(
+        "alice", generator.randrange(2), (control.LostOperator("bob", 0),)
+    )
     killed = [control.Kill(account="bob"), control.Restore(account="bob")]
     return generator.choice(([lost], killed))
 

@@ -25,6 +25,7 @@ MESSAGES = [
     control.Restore(account="alice"),
     control.Kill(account="alice", by="ops1", why="runaway orders"),
     control.SessionLost(account="alice", operator_index=15),
+    control.SessionLost("alice", 0, (control.LostOperator("bob", 15),)),
     control.ReferencePriceSet(product="CEA24", price=1),
     control.Checkpoint(state_hash=2**64 - 1, holdings_hash=0, settlement_seq=2**62),
     control.SettlementConfirmed(settlement_seq=1, trading_date=20241231),

@@ -90,6 +90,7 @@ MARKET_CALLS = {
     "resume": (0,),
     "suspend": (0,),
     "orders_cancel": (0, OPERATOR_ANY, Reason.KILLED),
+    "operators_cancel": ([(0, 0)],),
     "trade_bust": (bytes(160),),
     "trade_bust_fault": (bytes(160),),
     "restore": (0,),
@@ -167,6 +168,7 @@ ACTS = {
     "halt": (0,),
     "suspend": (0,),
     "orders_cancel": (0, OPERATOR_ANY, Reason.KILLED),
+    "operators_cancel": ([(0, 0)],),
     "reference_price_set": (0, 9_000),
     "checkpoint": (),
 }

@@ -89,6 +89,32 @@ def test_a_lost_session_takes_its_operators_orders_and_no_others(machine):
     assert not len(machine.apply_control(again))
 
 
+def test_sessions_lost_together_are_one_act(machine):
+    """CEA-ORD-11: whoever's, in order of acceptance; who is named twice or has none is fine."""
+    first, second, other, fourth, fifth = five_orders(machine)
+    others = [("alice", 15), ("bob", 0), ("bob", 7), ("alice", 15)]
+    act = control.SessionLost("bob", 0, tuple(control.LostOperator(*one) for one in others))
+    assert canceled(machine.apply_control(act)) == [second, other, fourth]
+    assert machine.core.orders_of(ALICE) == [first, fifth]
+    machine.core.check()
+    unknown = control.SessionLost("alice", 0, (control.LostOperator("carol", 0),))
+    with pytest.raises(ControlRefused, match="'carol'"):
+        machine.apply_control(unknown)
+    assert machine.core.orders_of(ALICE) == [first, fifth]
+
+
+@pytest.mark.parametrize(
+    "operators", [[(2, 0)], [(ALICE, 0), (ALICE, 16)], [(-1, 0)], [(ALICE, -1)]]
+)
+def test_operators_are_of_accounts_there_are(machine, operators):
+    five_orders(machine)
+    before = machine.core.state_hash()
+    with pytest.raises(ValueError):
+        machine.core.operators_cancel(operators)
+    assert machine.core.state_hash() == before
+    assert not len(machine.core.operators_cancel([]))
+
+
 @pytest.mark.parametrize(
     ("act", "kind", "operators"),
     [

@@ -1096,6 +1096,24 @@ class ReferenceMarket:
                 self._blocks.withdraw_all_of(account_index, Reason.KILLED)
             return self._events()
 
+    def operators_cancel(self, operators: Sequence[tuple[int, int]]) -> np.ndarray:
+        """Cancel what is open of operators whose sessions were lost, in one look at the orders.
+
+        Notes
+        -----
+        Rules: CEA-ORD-11.
+        """
+        for account_index, operator_index in operators:
+            _int_check("account_index", account_index, 0, len(self._accounts) - 1)
+            _int_check("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
+        lost = set(operators)
+        with self._alone():
+            self.command_seq += 1
+            for order in list(self._orders.values()):
+                if (order.account_index, order.operator_index) in lost:
+                    self._cancel_by_act(order, Reason.DISCONNECTED)
+            return self._events()
+
     def trade_bust_fault(self, trade: bytes) -> str | None:
         """Say why a record can't be one of this market's trades; None if it can."""
         row = _trade_read(trade)

@@ -31,6 +31,8 @@ PROFILE_TEXT_MAX = 1 << 18
 """Characters of a profile file: four bytes each, and the message still fits a frame."""
 Hash = int
 Date = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
+LOST_WITH_IT_MAX = 4_095
+"""Sessions that one message tells beside the first."""
 OperatorIndex = Annotated[int, msgspec.Meta(ge=0, le=15)]
 Role = Literal["trader", "canceller", "reader"]
 LagLevel = Literal["normal", "warn", "throttle", "cancel_only", "halt"]
@@ -215,14 +217,23 @@ class TradeBust(ActOfTwo):
     trade: Annotated[bytes, msgspec.Meta(min_length=160, max_length=160)]
 
 
-class SessionLost(Control):
+class LostOperator(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """An operator of an account."""
+
+    account: Name
+    operator_index: OperatorIndex
+
+
+class SessionLost(Control, omit_defaults=True):
     """A session ended without a logout, or was not heard of: its operator's orders are cancelled.
 
     Only the orders of that operator of the account; what another of its operators entered stays.
+    `others` were lost with it, and all orders are looked through once.
     """
 
     account: Name
     operator_index: OperatorIndex
+    others: Annotated[tuple[LostOperator, ...], msgspec.Meta(max_length=LOST_WITH_IT_MAX)] = ()
 
 
 class ReferencePriceSet(Act):

@@ -1,5 +1,6 @@
 """Cancels the orders of operators whose session was lost, some at a time beside the trading.
 
+To find them the market looks through all order ids of the day, so many operators share a look.
 What a loss is decides the daemon; that it was one is journaled (`control.SessionLost`), so replay
 cancels the same orders at the same place.
 """
@@ -13,9 +14,12 @@ from cea_exchange.protocol import control
 from cea_exchange.venue.sessions import Sessions
 from cea_exchange.venue.state_machine import KeyHolder, VenueStateMachine
 
-TURN_S = 0.005
-CANCELS_PER_TURN_MAX = 64
-LOOKS_PER_TURN_MAX = 1_000
+TURN_S = 0.02
+"""From here on the next turn takes half as many operators, else twice as many."""
+OPERATORS_PER_TURN_MIN = 64
+"""A look alone may take that long; one for each operator would take all day."""
+OPERATORS_PER_TURN_MAX = 1_024
+assert OPERATORS_PER_TURN_MAX <= control.LOST_WITH_IT_MAX + 1
 PAUSE_S = 1.0
 
 log = structlog.get_logger("venue")
@@ -47,7 +51,7 @@ class LostSessions:
         self._sessions = sessions
         self._run_controls = run_controls
         self._lost: dict[tuple[int, int], None] = {}
-        self._count = 1
+        self._count = OPERATORS_PER_TURN_MIN
         self._not_before_s = 0.0
 
     @property
@@ -87,7 +91,7 @@ class LostSessions:
             return
         began_s = time.monotonic()
         chosen = []
-        for operator in list(self._lost)[:LOOKS_PER_TURN_MAX]:
+        for operator in list(self._lost)[:OPERATORS_PER_TURN_MAX]:
             if not self._may_have_orders(operator[0]):
                 del self._lost[operator]
             elif len(chosen) < self._count:
@@ -98,21 +102,22 @@ class LostSessions:
             self._cancel(chosen)
             took_s = time.monotonic() - began_s
             grown = self._count * 2 if took_s < TURN_S else self._count // 2
-            self._count = min(max(grown, 1), CANCELS_PER_TURN_MAX)
+            self._count = min(max(grown, OPERATORS_PER_TURN_MIN), OPERATORS_PER_TURN_MAX)
 
     def _cancel(self, operators: list[tuple[int, int]]) -> None:
         names = self._machine.account_names
-        acts: list[control.Control] = [
-            control.SessionLost(account=names[account], operator_index=operator)
-            for account, operator in operators
+        first, *others = [
+            control.LostOperator(names[account], operator) for account, operator in operators
         ]
-        for operator, refusal in zip(operators, self._run_controls(acts), strict=True):
-            if refusal is None:
+        act = control.SessionLost(first.account, first.operator_index, tuple(others))
+        (refusal,) = self._run_controls([act])
+        if refusal is None:
+            for operator in operators:
                 del self._lost[operator]
-            else:
-                # The disk is full: the orders stay until there is room to say that they went.
-                log.error("session_lost_not_journaled", operator=operator, error=refusal)
-                self._not_before_s = time.monotonic() + PAUSE_S
+        else:
+            # The disk is full: the orders stay until there is room to say that they went.
+            log.error("session_lost_not_journaled", operators=len(operators), error=refusal)
+            self._not_before_s = time.monotonic() + PAUSE_S
 
     def _may_have_orders(self, account_index: int) -> bool:
         """Every order locks something; what is locked is known without looking for orders."""

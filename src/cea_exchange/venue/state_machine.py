@@ -311,8 +311,10 @@ class VenueStateMachine:
                 return _name_fault(name)
             case control.KeyGranted(account=name) if name not in self._accounts:
                 return f"key for account {name!r}, which is not declared"
-            case control.SessionLost(account=name) if name not in self._accounts:
-                return f"session of account {name!r}, which is not declared"
+            case control.SessionLost():
+                for name in (message.account, *(other.account for other in message.others)):
+                    if name not in self._accounts:
+                        return f"session of account {name!r}, which is not declared"
             case control.Kill(account=str() as name) if name not in self._accounts:
                 return f"kill of account {name!r}, which is not declared"
             case control.TradeBust():
@@ -446,8 +448,10 @@ class VenueStateMachine:
         return self.core.trade_bust(act.trade)
 
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
-        account = self._accounts[act.account]
-        return self.core.orders_cancel(account, act.operator_index, Reason.DISCONNECTED)
+        lost = (act, *act.others)
+        return self.core.operators_cancel(
+            [(self._accounts[one.account], one.operator_index) for one in lost]
+        )
 
     def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:
         return self.core.reference_price_set(self.product_index(act.product), act.price)
