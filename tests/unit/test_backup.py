@@ -1,7 +1,8 @@
 """A backup is a beginning of the journal that was synced; a restore counts when replay agrees."""
 
+import errno
 import json
-import shutil
+import os
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,6 @@ def test_segments_that_only_the_archive_has_are_in_it(data, copy):
     first.rename(data / "kept" / first.name)
     with pytest.raises(JournalError):
         backup(data, copy)
-    shutil.rmtree(copy)
     manifest = backup(data, copy, archive=data / "kept")
     assert manifest.last_seq == sequencer.journal.next_seq - 1
 
@@ -189,6 +189,36 @@ def test_what_is_no_backup_is_refused(text, complaint, tmp_path):
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(BackupError, match=complaint):
         manifest_read(tmp_path)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_one_that_fails_takes_its_copies_away_and_can_be_begun_again(
+    is_there, data, copy, monkeypatch
+):
+    sequencer = running(data)
+    if is_there:
+        copy.mkdir()
+    synced = os.fdatasync
+    left = iter([None, None])
+
+    def fails_at_the_third(descriptor):
+        try:
+            next(left)
+        except StopIteration:
+            raise OSError(errno.ENOSPC, "no space left") from None
+        synced(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", fails_at_the_third)
+        with pytest.raises(OSError, match="no space"):
+            backup(data, copy)
+    assert copy.exists() == is_there
+    assert not is_there or list(copy.iterdir()) == []
+    assert backup(data, copy) == manifest_read(copy)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(BackupError, match="one that was not finished"):
+        restore(copy, copy.parent / "again")
+    sequencer.close()
 
 
 def test_the_open_segment_is_copied_up_to_what_was_synced(data):

@@ -1,6 +1,7 @@
 """The event index against plain lists, over many blocks of its file."""
 
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange._event_lists import BLOCK_BYTES, EventLists
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
-from cea_exchange.journal import JournalError
-from cea_exchange.venue.event_index import EventIndex
+from cea_exchange.journal import EventStore, JournalError
+from cea_exchange.journal.event_store import HEADER_BYTES
+from cea_exchange.venue.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES, EventIndex
 
 LOG_ID = 32 * "a"
+PATH = Path("/events") / INDEX_FILE_NAME
 ACCOUNTS = 3
 
 
@@ -128,10 +131,50 @@ def test_a_file_without_the_states_blocks_is_refused():
         EventIndex.restore(state, "/events", log_id=LOG_ID, storage=storage)
 
 
+@pytest.mark.parametrize("place", [0, 1_000, BLOCK_BYTES - 1, BLOCK_BYTES])
+def test_a_damaged_block_is_named_and_the_file_put_aside(place):
+    """Whoever asks gets nothing wrong; the next start finds no file and writes it anew."""
+    model, storage = Model(9), VolatileStorage()
+    index = index_open(storage)
+    index.add(model.events(5_000))
+    state = index.state()
+    file = storage.open(PATH)
+    # The second block, on the disk.
+    offset = HEADER_BYTES + INDEX_ROW_BYTES + place
+    (byte,) = file.read(offset, 1)
+    file.write(offset, bytes([byte ^ 0x10]))
+    with pytest.raises(JournalError, match="block 1 is damaged"):
+        model.check(index)
+    assert PATH.name not in storage.names(PATH.parent)
+    with pytest.raises(JournalError, match="blocks were expected, were 0"):
+        EventIndex.restore(state, "/events", log_id=LOG_ID, storage=storage)
+
+
+def test_a_block_at_anothers_place_is_damage_too():
+    model, storage = Model(9), VolatileStorage()
+    index = index_open(storage)
+    index.add(model.events(5_000))
+    file = storage.open(PATH)
+    row = file.read(HEADER_BYTES, INDEX_ROW_BYTES)
+    file.write(HEADER_BYTES + INDEX_ROW_BYTES, row)
+    with pytest.raises(JournalError, match="block 1 is damaged"):
+        model.check(index)
+
+
+def test_a_file_of_before_there_were_checksums_is_written_anew():
+    model, storage = Model(9), VolatileStorage()
+    older = {"row_bytes": BLOCK_BYTES, "file_name": INDEX_FILE_NAME, "storage": storage}
+    with EventStore.open("/events", log_id=LOG_ID, **older) as store:
+        store.append(bytes(3 * BLOCK_BYTES))
+    index = EventIndex.open(PATH.parent, log_id=LOG_ID, storage=storage)
+    index.add(model.events(2_000))
+    model.check(index)
+
+
 def test_blocks_wait_while_the_disk_is_full():
     model, storage = Model(3), VolatileStorage()
     index = index_open(storage)
-    storage.bytes_free = 3 * BLOCK_BYTES
+    storage.bytes_free = 3 * INDEX_ROW_BYTES
     for _ in range(10):
         index.add(model.events(500))
     assert not index.is_written

@@ -18,7 +18,6 @@ from pathlib import Path
 import msgspec
 
 from cea_exchange import __version__
-from cea_exchange._event_lists import BLOCK_BYTES
 from cea_exchange.domain.profile import Profile
 from cea_exchange.journal import (
     EVENT_FILE_NAME,
@@ -33,7 +32,7 @@ from cea_exchange.journal import (
 )
 from cea_exchange.journal.event_store import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths, synced_prefix
-from cea_exchange.venue.event_index import INDEX_FILE_NAME
+from cea_exchange.venue.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES
 from cea_exchange.venue.profile_shelf import PROFILES_FOLDER
 from cea_exchange.venue.snapshots import body_decode
 from cea_exchange.venue.verify import VerifyResult, verify_data
@@ -97,6 +96,11 @@ def backup(
         The destination is in use or inside the data folder, or there is no journal.
     JournalError
         The journal is damaged: a copy would be too.
+
+    Notes
+    -----
+    One that fails takes away what it has copied, so that it can be begun again. One that is killed
+    leaves a folder without a manifest.
     """
     folder_empty_check(destination)
     if destination.resolve().is_relative_to(data.resolve()):
@@ -104,6 +108,19 @@ def backup(
         raise BackupError(f"{destination}: expected a folder outside {data}")
     archive = data / "archive" if archive is None else archive
     _segments(data, archive)
+    was_there = destination.exists()
+    try:
+        return _backup(data, destination, archive, with_keys=with_keys)
+    except BaseException:
+        # It was empty, so all that is in it is the copy's.
+        for path in destination.iterdir() if destination.exists() else ():
+            shutil.rmtree(path, ignore_errors=True)
+        if not was_there:
+            shutil.rmtree(destination, ignore_errors=True)
+        raise
+
+
+def _backup(data: Path, destination: Path, archive: Path, *, with_keys: bool) -> BackupManifest:
     for name in ("journal", "events", "snapshots"):
         _STORAGE.make_directory(destination / name)
     copy = _Copy(data, destination)
@@ -190,7 +207,8 @@ def manifest_read(source: Path) -> BackupManifest:
         if version == FORMAT_VERSION:
             return msgspec.json.decode(data, type=BackupManifest)
     except FileNotFoundError as error:
-        raise BackupError(f"{path}: expected a backup's manifest, there is none") from error
+        what = "there is none: no backup, or one that was not finished"
+        raise BackupError(f"{path}: expected a backup's manifest, {what}") from error
     except msgspec.MsgspecError as error:
         raise BackupError(f"{path}: expected a backup's manifest, {error}") from error
     raise BackupError(f"{path}: backup format {FORMAT_VERSION} is supported, was {version}")
@@ -268,7 +286,7 @@ def _snapshot_copy(copy: _Copy, snapshot: Snapshot, name: str) -> int:
     base = event_base_read(copy.source / "events", log_id=snapshot.header.log_id)
     for file_name, count, width in (
         (EVENT_FILE_NAME, event_count - base, EVENT_ROW_BYTES),
-        (INDEX_FILE_NAME, block_count, BLOCK_BYTES),
+        (INDEX_FILE_NAME, block_count, INDEX_ROW_BYTES),
     ):
         copy.file(Path("events") / file_name, size=HEADER_BYTES + count * width)
     return event_count

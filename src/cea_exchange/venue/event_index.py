@@ -4,9 +4,12 @@
 
 The lists are in blocks in a file; in memory is only the unfinished block of each, so that memory
 doesn't grow with the days. The file follows the journal as the event store does: replay writes the
-same blocks again, and a snapshot says how many of them it goes on from.
+same blocks again, and a snapshot says how many of them it goes on from. Each block has a checksum;
+a file with a damaged one is put aside, so that the next start writes it anew.
 """
 
+import struct
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,13 @@ import numpy as np
 from cea_exchange._event_lists import BLOCK_BYTES, SETTLEMENT, EventLists
 from cea_exchange.domain.records import BlockFlag, CommandKind, EventKind
 from cea_exchange.journal import EventStore, JournalError, Storage
+from cea_exchange.journal.segment import crc32c
 
 INDEX_FILE_NAME = "index.blocks"
+DAMAGED_SUFFIX = ".damaged"
+_SUM = struct.Struct("<Q")
+INDEX_ROW_BYTES = BLOCK_BYTES + _SUM.size
+"""A block and the CRC-32C of its number and itself."""
 
 _NO_SEQS = np.zeros(0, np.uint64)
 
@@ -27,18 +35,22 @@ class EventIndex:
     Parameters
     ----------
     blocks
-        Where full blocks are written: rows of `BLOCK_BYTES`.
+        Where full blocks are written: rows of `INDEX_ROW_BYTES`.
+    put_aside
+        Called when a block is damaged.
     """
 
-    def __init__(self, blocks: EventStore) -> None:
+    def __init__(self, blocks: EventStore, put_aside: Callable[[], None]) -> None:
         blocks.truncate(0)
         self._blocks = blocks
+        self._put_aside = put_aside
         self._lists = EventLists()
 
     @classmethod
     def open(cls, directory: Path, *, log_id: str, storage: Storage) -> "EventIndex":
         """Return an empty index over the file in a folder, which it writes anew."""
-        return cls(_blocks_open(directory, log_id, storage))
+        put_aside = _putter_aside(directory, storage)
+        return cls(_blocks_open(directory, log_id, storage), put_aside)
 
     @classmethod
     def restore(
@@ -63,6 +75,7 @@ class EventIndex:
         blocks.truncate(lists.block_count)
         index = cls.__new__(cls)
         index._blocks, index._lists = blocks, lists
+        index._put_aside = _putter_aside(directory, storage)
         return index
 
     def state(self) -> dict[str, Any]:
@@ -81,9 +94,15 @@ class EventIndex:
     def add(self, events: np.ndarray) -> None:
         """Take in new events, in their order."""
         self._lists.take(events)
-        blocks = self._lists.blocks_take()
-        if blocks:
-            self._blocks.append(blocks)
+        blocks, number = self._lists.blocks_take(), self._blocks.count
+        if not blocks:
+            return
+        rows = bytearray()
+        for first in range(0, len(blocks), BLOCK_BYTES):
+            block = blocks[first : first + BLOCK_BYTES]
+            rows += block + _sum_of(number, block)
+            number += 1
+        self._blocks.append(rows)
 
     def report_events(self, account_index: int, first: int, count: int) -> np.ndarray:
         """Return the event sequences (u64) of an account's reports from number `first` on."""
@@ -99,7 +118,7 @@ class EventIndex:
         event_seq, block = self._lists.accepted(account_index, operator_index, client_order_id)
         if block is None:
             return event_seq
-        pairs = np.frombuffer(self._blocks.read(block + 1, 1), np.uint64).reshape(-1, 2)
+        pairs = np.frombuffer(self._block(block), np.uint64).reshape(-1, 2)
         place = int(np.searchsorted(pairs[:, 0], np.uint64(client_order_id)))
         found = place < len(pairs) and int(pairs[place, 0]) == client_order_id
         return int(pairs[place, 1]) if found else 0
@@ -108,12 +127,38 @@ class EventIndex:
         blocks, skipped, found, rest = self._lists.entries(owner, first, count)
         if not found:
             return _NO_SEQS
-        parts = [self._blocks.read(block + 1, 1) for block in blocks]
+        parts = [self._block(block) for block in blocks]
         return np.frombuffer(b"".join((*parts, rest)), np.uint64)[skipped : skipped + found]
+
+    def _block(self, number: int) -> bytes:
+        row = self._blocks.read(number + 1, 1)
+        block = row[:BLOCK_BYTES]
+        if row[BLOCK_BYTES:] != _sum_of(number, block):
+            self._put_aside()
+            raise JournalError(
+                INDEX_FILE_NAME,
+                0,
+                f"block {number} is damaged; the file is {INDEX_FILE_NAME}{DAMAGED_SUFFIX} now, "
+                "and the next start writes it anew",
+            )
+        return block
+
+
+def _sum_of(number: int, block: bytes) -> bytes:
+    return _SUM.pack(crc32c(_SUM.pack(number) + block))
+
+
+def _putter_aside(directory: Path, storage: Storage) -> Callable[[], None]:
+    path = Path(directory) / INDEX_FILE_NAME
+
+    def put_aside() -> None:
+        storage.rename(path, path.with_name(path.name + DAMAGED_SUFFIX))
+
+    return put_aside
 
 
 def _blocks_open(directory: Path, log_id: str, storage: Storage) -> EventStore:
-    named = {"row_bytes": BLOCK_BYTES, "file_name": INDEX_FILE_NAME, "storage": storage}
+    named = {"row_bytes": INDEX_ROW_BYTES, "file_name": INDEX_FILE_NAME, "storage": storage}
     try:
         return EventStore.open(directory, log_id=log_id, **named)
     except JournalError:
