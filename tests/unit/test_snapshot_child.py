@@ -2,7 +2,10 @@
 
 import errno
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from simulation.small_market import day_begin, sequencer_open
@@ -105,3 +108,59 @@ def test_a_draft_of_a_process_that_was_killed_is_removed(tmp_path):
     draft.write_bytes(b"CEASNAP\n")
     sequencer_open(tmp_path).close()
     assert not draft.exists()
+
+
+ORPHAN = """
+import os, sys, time
+from pathlib import Path
+from simulation.small_market import day_begin, sequencer_open
+from cea_exchange.protocol import control
+from cea_exchange.venue import snapshots
+
+folder = Path(sys.argv[1])
+sequencer = sequencer_open(folder, snapshot_commands=1_000, archive=folder / "archive")
+day_begin(sequencer)
+sequencer.run_controls([control.DayClose()])
+take = sequencer._snapshot
+
+def slow():
+    make = take()
+    def made():
+        (folder / "begun").touch()
+        while not (folder / "go").exists():
+            time.sleep(0.01)
+        return make()
+    return made
+
+sequencer._snapshot = slow
+sequencer.turn()
+print(sequencer._snapshots._child._pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_child_whose_venue_was_killed_writes_no_more(tmp_path):
+    """The folder may be another venue's by then."""
+    arguments = [sys.executable, "-c", ORPHAN, str(tmp_path)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as venue:
+        child = next(int(line) for line in venue.stdout if line.strip().isdigit())
+        until = time.monotonic() + 30
+        while not (tmp_path / "begun").exists():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        venue.kill()
+    with FolderLock(tmp_path):
+        (tmp_path / "go").touch()
+        while is_running(child):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    assert snapshot_paths(tmp_path / "snapshots") == []
+    assert not (tmp_path / "archive").exists()
+
+
+def is_running(process_id):
+    try:
+        status = Path(f"/proc/{process_id}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"

@@ -7,6 +7,7 @@ Trading records are kept for at least 20 years (CEA-REC-01), so nothing here rem
 
 import datetime
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -51,9 +52,16 @@ def manifest_read(archive: Path, *, storage: Storage) -> list[Archived]:
 
 
 def archive_sealed(
-    journal: Path, archive: Path, *, covered_seq: int, storage: Storage
+    journal: Path,
+    archive: Path,
+    *,
+    covered_seq: int,
+    storage: Storage,
+    is_wanted: Callable[[], bool] = lambda: True,
 ) -> list[str]:
     """Archive every sealed segment whose last sequence number is at most `covered_seq`.
+
+    Only one process may do it at a time. `is_wanted` is asked before each line of the manifest.
 
     Returns
     -------
@@ -77,6 +85,8 @@ def archive_sealed(
         if path.name in names or last_seq > covered_seq:
             continue
         line = _archive_one(path, last_seq, Path(archive), storage)
+        if not is_wanted():
+            break
         _manifest_append(Path(archive), line, storage)
         done.append(path.name)
     return done

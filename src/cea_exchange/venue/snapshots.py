@@ -81,10 +81,17 @@ def body_decode(data: bytes) -> SnapshotBody:
         raise ValueError(f"the body must be a snapshot's, {error}") from error
 
 
-def written(directory: Path, archive: Path | None, make: Make, storage: Storage) -> Written:
+def written(
+    directory: Path,
+    archive: Path | None,
+    make: Make,
+    storage: Storage,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Written:
     """Write a snapshot and archive what it covers; say how it went instead of raising.
 
-    It counts only once the events it goes on from are on disk, so these are synced first.
+    It counts only once the events it goes on from are on disk, so these are synced first. Once it
+    is not wanted any more the folder is another venue's, perhaps, and nothing more is written.
     """
     told = Written()
     header, body = make()
@@ -94,13 +101,19 @@ def written(directory: Path, archive: Path | None, make: Make, storage: Storage)
             file.sync()
             file.close()
         data = msgspec.msgpack.encode(body)
+        if not is_wanted():
+            return Written(error="its venue has ended")
         told.snapshot = snapshot_write(
             directory / "snapshots", header, data, storage=storage
         ).name
         if archive is not None:
             covered_seq = header.point.next_seq - 1
             archived = archive_sealed(
-                directory / "journal", archive, covered_seq=covered_seq, storage=storage
+                directory / "journal",
+                archive,
+                covered_seq=covered_seq,
+                storage=storage,
+                is_wanted=is_wanted,
             )
             told.archived = tuple(archived)
     except (OSError, JournalError) as error:
@@ -169,10 +182,13 @@ class SnapshotWriter:
         if not (self._plan.commands and due) or now_s < self._not_before_s:
             return
         make = take()
+        venue = os.getpid()
         self._day_closed, self._command_seq = False, command_seq
         if isinstance(self._storage, OsStorage):
             try:
-                self._child = _Child(lambda: self._written(make), now_s)
+                self._child = _Child(
+                    lambda: self._written(make, lambda: os.getppid() == venue), now_s
+                )
             except OSError as error:
                 # No descriptor or no memory left for a child. The journal needs neither.
                 self._report(Written(error=f"no process to write it: {error}"), now_s)
@@ -193,8 +209,8 @@ class SnapshotWriter:
             self._child = None
             self._report(told, time.monotonic())
 
-    def _written(self, make: Make) -> Written:
-        return written(self._directory, self._plan.archive, make, self._storage)
+    def _written(self, make: Make, is_wanted: Callable[[], bool] = lambda: True) -> Written:
+        return written(self._directory, self._plan.archive, make, self._storage, is_wanted)
 
     def _report(self, told: Written, now_s: float) -> None:
         fields = {"snapshot": told.snapshot, "archived": list(told.archived)}
