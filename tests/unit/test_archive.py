@@ -214,6 +214,19 @@ def test_verify_compares_what_the_state_hash_does_not_cover(tmp_path):
         verify(tmp_path)
 
 
+def test_verify_says_what_to_do_with_a_damaged_snapshot(tmp_path):
+    lived(tmp_path)
+    path = snapshot_paths(tmp_path / "snapshots")[1]
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match="no start needs it: move it out of .*snapshots") as told:
+        verify(tmp_path)
+    assert path.name in str(told.value)
+    path.rename(tmp_path / path.name)
+    assert verify(tmp_path).snapshots == 2
+
+
 def test_verify_names_a_snapshot_that_the_journal_does_not_reach(tmp_path):
     lived(tmp_path)
     path = snapshot_paths(tmp_path / "snapshots")[0]

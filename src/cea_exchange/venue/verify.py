@@ -408,7 +408,7 @@ class _SnapshotCheck:
         """Compare the snapshot taken before the sequence `next_seq`, if there is one."""
         while self._waiting and _snapshot_seq(self._waiting[-1]) < next_seq:
             path = self._waiting.pop()
-            snapshot = snapshot_read(path, storage=self._storage)
+            snapshot = self._read(path)
             if snapshot.header.log_id != self._log_id:
                 # Of the journal before this one; a start passes it over too.
                 continue
@@ -419,13 +419,21 @@ class _SnapshotCheck:
 
     def finish(self, next_seq: int) -> None:
         for path in self._waiting:
-            if snapshot_read(path, storage=self._storage).header.log_id != self._log_id:
+            if self._read(path).header.log_id != self._log_id:
                 continue
             raise Divergence(
                 path.name,
                 next_seq,
                 "acknowledged work is missing: the journal ends before this snapshot",
             )
+
+    def _read(self, path: Path) -> Snapshot:
+        try:
+            return snapshot_read(path, storage=self._storage)
+        except JournalError as error:
+            # A start does without it, and so may the folder.
+            what = f"{error.what}; no start needs it: move it out of {path.parent}, verify again"
+            raise JournalError(error.place, error.seq, what) from error
 
     def _fault(self, snapshot: Snapshot, machine: VenueStateMachine, next_seq: int) -> str:
         header, core = snapshot.header, machine.core
