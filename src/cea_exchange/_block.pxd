@@ -65,7 +65,7 @@ cdef bint locks_fit(const Market* market, const BlockRecord* block) noexcept nog
 
 cdef bint block_malformed(const CommandRecord* command) noexcept nogil
 
-# The first record that is neither a listed nor a block command, or -1.
+# The first record that is no trading command at all, or -1.
 cdef int64_t commands_malformed(const CommandRecord* commands, int64_t count) noexcept nogil
 
 # Trading commands of all kinds, as `commands_apply` of _trading.pxd.

@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cea_exchange._accounts cimport *
+from cea_exchange._bidding cimport bid_apply, bid_malformed
 from cea_exchange._ladder cimport Order, int128, uint128
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport COMMAND_MALFORMED, row_malformed, sink_full, sink_takes
@@ -158,16 +159,7 @@ cdef void block_band(
 
     Rules: CEA-BLK-02, CEA-LST-03.
     """
-    cdef int64_t below = reference_price * (10_000 - rules.block_band_bp)
-    cdef int64_t above = reference_price * (10_000 + rules.block_band_bp)
-    low[0] = 1
-    high[0] = PRICE_MAX
-    if rules.block_band_bp == 0:
-        return
-    below += 9_999 if rules.rounds_inward else 5_000
-    above += 0 if rules.rounds_inward else 5_000
-    low[0] = max(below // 10_000, <int64_t>1)
-    high[0] = min(above // 10_000, <int64_t>PRICE_MAX)
+    price_band(rules, reference_price, rules.block_band_bp, low, high)
 
 
 # -- Events ---------------------------------------------------------------------------------------
@@ -395,7 +387,7 @@ cdef int64_t commands_malformed(const CommandRecord* commands, int64_t count) no
     # One search where all are listed trading's.
     while more >= 0:
         row += 1 + more
-        if block_malformed(&commands[row]):
+        if block_malformed(&commands[row]) and bid_malformed(&commands[row]):
             return row
         more = row_malformed(&commands[row + 1], count - row - 1)
     return -1
@@ -745,7 +737,10 @@ cdef int64_t all_commands_apply(
 ) noexcept nogil:
     cdef int64_t done = commands_apply(market, commands, count, needed)
     while needed[0] == COMMAND_NOT_LISTED:
-        needed[0] = block_apply(market, &commands[done])
+        if commands[done].kind >= COMMAND_KIND_BID:
+            needed[0] = bid_apply(market, &commands[done])
+        else:
+            needed[0] = block_apply(market, &commands[done])
         if needed[0] != 0:
             return done
         market.command_seq += 1

@@ -40,3 +40,5 @@ cdef class CompiledMarket:
     cdef int fields_fill(self, dict state) except -1
     cdef int orders_fill(self, object data) except -1
     cdef int blocks_fill(self, object data) except -1
+    cdef int biddings_fill(self, object biddings, object bids) except -1
+    cdef object bidding_over(self, object bidding_id, bint awards)

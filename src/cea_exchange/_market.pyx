@@ -1,7 +1,8 @@
 """The compiled market as Python sees it: `CompiledMarket`.
 
-Contents: ids, bands, profile, busts, the market. What decides commands is in _trading.pyx and
-_block.pyx; hashes, invariants and the orders of a snapshot are in _market_state.pyx.
+Contents: ids, bands, profile, busts, the market. What decides commands is in _trading.pyx,
+_block.pyx and _bidding.pyx; hashes, invariants and the orders of a snapshot are in
+_market_state.pyx.
 """
 
 import datetime
@@ -18,6 +19,7 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
+from cea_exchange._bidding cimport *
 from cea_exchange._block cimport *
 from cea_exchange._edge cimport *
 from cea_exchange._ladder cimport *
@@ -110,6 +112,18 @@ cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
     return value
 
 
+cdef tuple TIE_WORDS = ("time", "random", "pro_rata")     # AwardTie
+cdef tuple SHORT_WORDS = ("award_all", "cancel")           # AwardUndersubscription
+
+
+cdef int word_of(object rules, str name, tuple words) except -1:
+    """The place of a word of the profile among those there are."""
+    word = getattr(rules, name)
+    if word not in words:
+        raise ValueError(f"{name} must be one of {', '.join(words)}, was {word!r}")
+    return words.index(word)
+
+
 cdef int64_t composite_weight_checked(object weight) except -1:
     cdef int64_t number = exact_int64(weight, "composite_weight")
     if not 0 <= number <= 1_000_000:
@@ -142,8 +156,8 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
     cdef int64_t sell_fee_most = trade.cash if market.accounts.checked else 0
     cdef int128 cash = trade.price
     cash *= trade.tonnes
-    if trade.kind != EVENT_KIND_TRADE or trade.method not in (METHOD_LISTED, METHOD_BLOCK):
-        return f"kind and method must be 7 and 1 or 2, were {trade.kind} and {trade.method}"
+    if trade.kind != EVENT_KIND_TRADE or not METHOD_LISTED <= trade.method <= METHOD_BIDDING:
+        return f"kind and method must be 7 and 1 to 3, were {trade.kind} and {trade.method}"
     if trade.side < SIDE_BUY or trade.side > SIDE_SELL:
         return f"side must be 1 or 2, was {trade.side}"
     for name, number, last in (
@@ -172,6 +186,8 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
         if is_intra_group(market, trade.account_index, trade.counter_account_index):
             # Part of the block volume.
             volume = product.intra_group_volume
+    elif trade.method == METHOD_BIDDING:
+        volume, amount = product.bidding_volume, product.bidding_amount
     if trade_is_of_open_day(market, trade):
         if <uint64_t>trade.tonnes > volume or <uint128>trade.cash > amount:
             return f"the day's {volume} t do not hold its {trade.tonnes} t"
@@ -184,6 +200,10 @@ cdef void bust_count(Market* market, const EventRecord* trade) noexcept:
     if trade.method == METHOD_LISTED:
         product.volume -= <uint64_t>trade.tonnes
         product.amount -= <uint128>trade.cash
+        return
+    if trade.method == METHOD_BIDDING:
+        product.bidding_volume -= <uint64_t>trade.tonnes
+        product.bidding_amount -= <uint128>trade.cash
         return
     product.block_volume -= <uint64_t>trade.tonnes
     product.block_amount -= <uint128>trade.cash
@@ -285,11 +305,16 @@ cdef class CompiledMarket:
         if (
             not pool_open(&self.market.pool, count) or not accounts_open(&self.market.accounts)
             or not blocks_open(&self.market.blocks, count)
+            or not biddings_open(&self.market.biddings, count)
         ):
             raise MemoryError(f"cannot reserve a market of {count} orders")
         self.account_keys = set()
         self.rules_set(rules)
         self.market.rules.rounds_inward = rules.band_rounding == "inward"
+        self.market.rules.bidding_tie = <uint8_t>word_of(rules, "bidding_tie", TIE_WORDS)
+        self.market.rules.bidding_short = <uint8_t>word_of(
+            rules, "bidding_undersubscription", SHORT_WORDS,
+        )
         self.market.rules.levels_max = <uint32_t>rule_of(rules, "levels_max", 0xFFFFFFFF)
         self.market.rules.pick_allowed = rules.pick_allowed
         self.market.rules.self_trade = <SelfTrade>exact_self_trade(rules.self_trade)
@@ -303,6 +328,9 @@ cdef class CompiledMarket:
         cdef int64_t listed_max = rule_of(rules, "listed_tonnes_most", AMOUNT_LIMIT)
         cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
         cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
+        cdef int64_t bidding_min = rule_of(rules, "bidding_tonnes_min", AMOUNT_LIMIT)
+        cdef int64_t bidding_band = rule_of(rules, "bidding_band_bp", 10_000)
+        cdef int64_t bid_min = rule_of(rules, "bid_tonnes_min", AMOUNT_LIMIT)
         cdef int64_t holding_max = rule_of(rules, "holding_limit_tonnes", <int64_t>1 << 62)
         cdef int64_t large = rule_of(rules, "large_holder_tonnes", <int64_t>1 << 62)
         cdef int64_t fee = rule_of(rules, "fee_bp", 10_000)
@@ -311,6 +339,9 @@ cdef class CompiledMarket:
         self.market.rules.listed_tonnes_max = listed_max
         self.market.rules.block_tonnes_min = block_min
         self.market.rules.block_band_bp = block_band
+        self.market.rules.bidding_tonnes_min = bidding_min
+        self.market.rules.bidding_band_bp = bidding_band
+        self.market.rules.bid_tonnes_min = bid_min
         self.market.accounts.holding_tonnes_max = holding_max
         self.market.accounts.large_tonnes = large
         self.market.accounts.fee.basis_points = fee
@@ -325,6 +356,7 @@ cdef class CompiledMarket:
         memory_return(self.market.slots, self.market.slots_capacity * sizeof(uint32_t))
         accounts_close(&self.market.accounts)
         blocks_close(&self.market.blocks)
+        biddings_close(&self.market.biddings)
         pool_close(&self.market.pool)
 
     cdef int check_alone(self) except -1:
@@ -672,18 +704,19 @@ cdef class CompiledMarket:
         for index in range(len(weights)):
             self.market.products[index].composite_weight = weights[index]
         rows = self.rows_begin(2 + large_holders_tell(&self.market, large_before, False))
+        biddings_forget(&self.market)
         day_begin(&self.market, new_date)
         large_holders_tell(&self.market, large_before, True)
         return self.rows_end(rows)
 
     def day_close(self):
-        """End the trading day: expiries, closing prices, the composite.
+        """End the trading day: awards, expiries, closing prices, the composite.
 
         Every product's close becomes its reference price. ValueError if no day is open.
 
         Notes
         -----
-        Rules: CEA-LST-08.
+        Rules: CEA-LST-08, CEA-BID-03.
         """
         cdef Market* market = &self.market
         cdef EventRecord* row
@@ -704,7 +737,9 @@ cdef class CompiledMarket:
                 weight_sum += market.products[index].composite_weight
             rows = self.rows_begin(
                 2 + market.pool.order_count + market.blocks.open_count + market.product_count
+                + market.biddings.open_count + awards_rows(market)
             )
+            biddings_finish(market)
             phase_enter(market, PHASE_CLOSED)
             orders_remove_all(
                 market, EVENT_KIND_ORDER_EXPIRED, REASON_NONE, ACCOUNT_NONE, OPERATOR_ANY,
@@ -783,7 +818,10 @@ cdef class CompiledMarket:
         cdef uint32_t index = exact_uint32(account_index, "account_index")
         cdef Market* market = &self.market
         cdef EventRecord* row
-        rows = self.rows_begin(1 + market.pool.order_count + market.blocks.open_count)
+        rows = self.rows_begin(
+            1 + market.pool.order_count + market.blocks.open_count
+            + market.biddings.open_count + market.biddings.bid_count
+        )
         if index >= market.accounts.account_count:
             row = self.refusal(
                 OPERATION_SUSPEND if suspended else OPERATION_RESTORE, REASON_ACCOUNT_UNKNOWN,
@@ -797,12 +835,13 @@ cdef class CompiledMarket:
                     market, EVENT_KIND_ORDER_CANCELED, REASON_SUSPENDED, index, OPERATOR_ANY,
                 )
                 blocks_withdraw(market, index, REASON_SUSPENDED)
+                biddings_end_of(market, index)
             else:
                 event_account(market, EVENT_KIND_ACCOUNT_RESTORED, index)
         return self.rows_end(rows)
 
     def suspend(self, account_index):
-        """Suspend an account: its orders and blocks are ended, and it may only receive.
+        """Suspend an account: what it has open is ended, and it may only receive.
 
         Notes
         -----
@@ -997,6 +1036,109 @@ cdef class CompiledMarket:
             row.price = new_price
             event_is_public(market, row)
         return self.rows_end(rows)
+
+    def bidding_open(
+        self, bidding_key, account_index, product_index, *, side, tonnes, limit, pricing,
+        opens_at=0, closes_at=0, window=BIDDING_STATE_OPEN,
+    ):
+        """Announce a bidding; its applicant's lock begins.
+
+        Parameters
+        ----------
+        bidding_key : int
+            The hash of its name, 64 bits: one of the market's on that trading day.
+        account_index, product_index : int
+            Who applied, for what.
+        side : Side
+            What the applicant does.
+        tonnes : int
+            How much is offered, or with `side` BUY wanted.
+        limit : int
+            fen/t, the applicant's: the floor of a sale, the ceiling of a purchase.
+        pricing : Pricing
+            What the winners pay, or get.
+        opens_at, closes_at : int
+            Nanoseconds since 1970, told with the bidding; 0 is none.
+        window : BiddingState
+            What the clock of who calls says of that window: OPEN, ANNOUNCED if it opens later,
+            ENDED if it can not be.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            BIDDING_OPENED, to be viewed as BIDDING_OPENED_DTYPE, or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CEA-BID-01 to CEA-BID-04.
+        """
+        cdef BiddingRecord notice
+        cdef uint32_t product = exact_uint32(product_index, "product_index")
+        cdef int64_t limit_price = exact_int64(limit, "limit")
+        memset(&notice, 0, sizeof(BiddingRecord))
+        notice.bidding_key = exact_uint64(bidding_key, "bidding_key")
+        notice.account_index = exact_uint32(account_index, "account_index")
+        notice.side = exact_side(side)
+        notice.tonnes = exact_int64(tonnes, "tonnes")
+        notice.pricing = exact_member(
+            pricing, PRICING_UNIFORM, PRICING_PAY_AS_BID, "pricing", "1 (uniform) or 2 (as bid)",
+        )
+        notice.opens_at = exact_uint64(opens_at, "opens_at")
+        notice.closes_at = exact_uint64(closes_at, "closes_at")
+        notice.state = exact_member(
+            window, BIDDING_STATE_ENDED, BIDDING_STATE_OPEN, "window", "within 0..2",
+        )
+        if product > PRODUCT_NONE:
+            raise ValueError(f"product_index must be within 0..65535, was {product}")
+        notice.product_index = product
+        self.check_alone()
+        slots_reserve(&self.market, 1)
+        rows = self.rows_begin(1)
+        bidding_announce(&self.market, &notice, limit_price)
+        return self.rows_end(rows)
+
+    def bidding_window_open(self, bidding_id):
+        """Take bids in an announced bidding from now on: no event. Any other stays as it is."""
+        cdef uint64_t id_wanted = exact_uint64(bidding_id, "bidding_id")
+        rows = self.rows_begin(0)
+        bidding_window_set(&self.market, id_wanted)
+        return self.rows_end(rows)
+
+    cdef object bidding_over(self, object bidding_id, bint awards):
+        cdef uint64_t id_wanted = exact_uint64(bidding_id, "bidding_id")
+        rows = self.rows_begin(1 + awards_rows(&self.market))
+        with nogil:
+            bidding_end(&self.market, id_wanted, awards)
+        return self.rows_end(rows)
+
+    def bidding_close(self, bidding_id):
+        """Award an open bidding, or cancel it if it is halted.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            Its trades and BIDDING_CLOSED; or a BID_CANCELED for each bid and BIDDING_CANCELED; or
+            ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CEA-BID-06 to CEA-BID-09.
+        """
+        return self.bidding_over(bidding_id, True)
+
+    def bidding_cancel(self, bidding_id):
+        """End a bidding without an award.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            A BID_CANCELED for each bid and BIDDING_CANCELED, or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CEA-BID-08.
+        """
+        return self.bidding_over(bidding_id, False)
 
     def checkpoint(self):
         """One CHECKPOINT row with both hashes, as of before this call."""
@@ -1262,6 +1404,59 @@ cdef class CompiledMarket:
         """All open block offers and enquiries, an ndarray of BLOCK_DTYPE by id."""
         self.check_alone()
         return np.frombuffer(blocks_snapshot(&self.market), BLOCK_DTYPE)
+    def bidding_ids(self):
+        """Ids of the day's biddings, ended ones too, ascending."""
+        cdef uint32_t row
+        self.check_alone()
+        return [
+            self.market.biddings.rows[row].bidding_id for row in range(self.market.biddings.count)
+        ]
+
+    def bidding(self, bidding_id):
+        """A bidding of the day as a dict, or None."""
+        cdef uint64_t id_wanted = exact_uint64(bidding_id, "bidding_id")
+        cdef const BiddingRecord* bidding
+        self.check_alone()
+        bidding = bidding_find(&self.market, id_wanted)
+        if bidding == NULL:
+            return None
+        return {
+            "bidding_id": bidding.bidding_id,
+            "bidding_key": bidding.bidding_key,
+            "opens_at": bidding.opens_at,
+            "closes_at": bidding.closes_at,
+            "tonnes": bidding.tonnes,
+            "floor": bidding.floor,
+            "ceiling": bidding.ceiling,
+            "tonnes_awarded": bidding.tonnes_awarded,
+            "clearing_price": bidding.clearing_price,
+            "account_index": bidding.account_index,
+            "product_index": bidding.product_index,
+            "side": bidding.side,
+            "pricing": bidding.pricing,
+            "state": bidding.state,
+        }
+
+    def bids(self, bidding_id):
+        """The live bids of a bidding as dicts, in order of time."""
+        cdef uint64_t id_wanted = exact_uint64(bidding_id, "bidding_id")
+        cdef const BidRecord* bid
+        cdef uint32_t row
+        cdef list found = []
+        self.check_alone()
+        for row in range(self.market.biddings.bid_row_count):
+            bid = &self.market.biddings.bids[row]
+            if bid_is_live(bid) and bid.bidding_id == id_wanted:
+                found.append({
+                    "bid_id": bid.bid_id,
+                    "bidding_id": bid.bidding_id,
+                    "client_order_id": bid.client_order_id,
+                    "price": bid.price,
+                    "tonnes": bid.tonnes,
+                    "account_index": bid.account_index,
+                    "operator_index": bid.operator_index,
+                })
+        return found
 
     def product(self, product_index):
         """Reference price, bands, halt and the day's trades of a product, as a dict."""
@@ -1285,6 +1480,8 @@ cdef class CompiledMarket:
             "block_volume": product.block_volume,
             "block_amount": int_of_128(product.block_amount),
             "intra_group_volume": product.intra_group_volume,
+            "bidding_volume": product.bidding_volume,
+            "bidding_amount": int_of_128(product.bidding_amount),
         }
 
     def state_hash(self):
@@ -1335,6 +1532,8 @@ cdef class CompiledMarket:
                 product.volume, <uint64_t>product.amount, <uint64_t>(product.amount >> 64),
                 product.block_volume, <uint64_t>product.block_amount,
                 <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
+                product.bidding_volume, <uint64_t>product.bidding_amount,
+                <uint64_t>(product.bidding_amount >> 64),
             ])
         state = {name: int(getattr(self, name)) for name in MARKET_FIELDS}
         state["order_count_max"] = market.pool.order_count_max
@@ -1344,6 +1543,8 @@ cdef class CompiledMarket:
         ]
         state["orders"] = orders_snapshot(market)
         state["blocks"] = blocks_snapshot(market)
+        state["biddings"] = biddings_snapshot(market)
+        state["bids"] = bids_snapshot(market)
         return msgspec.msgpack.encode(state)
 
     cdef dict account_snapshot(self, uint32_t account_index):
@@ -1398,6 +1599,7 @@ cdef class CompiledMarket:
             market.fields_fill(state)
             market.orders_fill(state["orders"])
             market.blocks_fill(state["blocks"])
+            market.biddings_fill(state["biddings"], state["bids"])
             market.check()
         except (AssertionError, KeyError, OverflowError, TypeError) as error:
             raise ValueError(f"data must be the snapshot of a market: {error!r}") from error
@@ -1417,9 +1619,12 @@ cdef class CompiledMarket:
             product.volume = volume
             product.amount = <uint64_t>above
             product.amount = (product.amount << 64) | <uint64_t>below
-            product.block_volume, below, above, product.intra_group_volume = block_day
+            product.block_volume, below, above, product.intra_group_volume = block_day[:4]
             product.block_amount = <uint64_t>above
             product.block_amount = (product.block_amount << 64) | <uint64_t>below
+            product.bidding_volume, below, above = block_day[4:]
+            product.bidding_amount = <uint64_t>above
+            product.bidding_amount = (product.bidding_amount << 64) | <uint64_t>below
 
     cdef int accounts_fill(self, list records) except -1:
         cdef Accounts* accounts = &self.market.accounts
@@ -1509,6 +1714,30 @@ cdef class CompiledMarket:
                 raise ValueError(
                     f"blocks[{row}] must be an open block of the market: accounts, product and id "
                     f"known, later than the one before; was id {records[row].block_id}"
+                )
+
+    cdef int biddings_fill(self, object biddings, object bids) except -1:
+        """Put the biddings and bids of a snapshot in place, with their locks."""
+        cdef const BiddingRecord* records
+        cdef const BidRecord* bid_records
+        cdef int64_t row
+        if type(biddings) is not bytes or len(biddings) % sizeof(BiddingRecord) != 0:
+            raise ValueError(f"biddings must be records of {sizeof(BiddingRecord)} bytes")
+        if type(bids) is not bytes or len(bids) % sizeof(BidRecord) != 0:
+            raise ValueError(f"bids must be records of {sizeof(BidRecord)} bytes")
+        records = <const BiddingRecord*>PyBytes_AS_STRING(biddings)
+        for row in range(<int64_t>(len(biddings) // sizeof(BiddingRecord))):
+            if not bidding_restore(&self.market, &records[row]):
+                raise ValueError(
+                    f"biddings[{row}] must be a bidding of the market: account, product and id "
+                    f"known, later than the one before; was id {records[row].bidding_id}"
+                )
+        bid_records = <const BidRecord*>PyBytes_AS_STRING(bids)
+        for row in range(<int64_t>(len(bids) // sizeof(BidRecord))):
+            if not bid_restore(&self.market, &bid_records[row]):
+                raise ValueError(
+                    f"bids[{row}] must be a bid in an open bidding: account and id known, later "
+                    f"than the one before; was id {bid_records[row].bid_id}"
                 )
 
     def copy(self):

@@ -13,6 +13,9 @@ from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
+from cea_exchange._bidding cimport (
+    Need, bid_is_live, bidding_find, need_lock, need_of_bid, need_of_bidding,
+)
 from cea_exchange._block cimport block_is_open, locks_fit, other_party, party_of
 from cea_exchange._edge cimport buffer_take
 from cea_exchange._hash cimport fold
@@ -21,7 +24,7 @@ from cea_exchange._records cimport *
 from cea_exchange._trading cimport Market, Product, slot_note, slot_of
 from cea_exchange._views cimport ladder_broken, ladder_depth
 
-from cea_exchange.domain.records import BLOCK_DTYPE, ORDER_DTYPE
+from cea_exchange.domain.records import BID_DTYPE, BIDDING_DTYPE, BLOCK_DTYPE, ORDER_DTYPE
 
 cdef enum:
     AHEAD_ORDER = 8           # Ids between the order that is copied and the one that is fetched.
@@ -118,11 +121,43 @@ cdef uint64_t blocks_sum(const Market* market) noexcept nogil:
     return total
 
 
+cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
+    cdef uint64_t total = 0
+    cdef const BiddingRecord* bidding
+    cdef const BidRecord* bid
+    cdef const Product* product
+    cdef uint32_t index
+    for index in range(market.biddings.count):
+        bidding = &market.biddings.rows[index]
+        total += fold([
+            12, bidding.bidding_id, bidding.bidding_key, bidding.opens_at, bidding.closes_at,
+            <uint64_t>bidding.tonnes, <uint64_t>bidding.floor, <uint64_t>bidding.ceiling,
+            <uint64_t>bidding.tonnes_awarded, <uint64_t>bidding.clearing_price,
+            bidding.account_index, bidding.product_index, bidding.side, bidding.pricing,
+            bidding.state,
+        ], 15)
+    for index in range(market.biddings.bid_row_count):
+        bid = &market.biddings.bids[index]
+        if bid_is_live(bid):
+            total += fold([
+                13, bid.bid_id, bid.bidding_id, bid.client_order_id, <uint64_t>bid.price,
+                <uint64_t>bid.tonnes, bid.account_index, bid.operator_index,
+            ], 8)
+    for index in range(market.product_count):
+        product = &market.products[index]
+        if product.bidding_volume != 0:
+            total += fold([
+                14, index, product.bidding_volume, <uint64_t>product.bidding_amount,
+                <uint64_t>(product.bidding_amount >> 64),
+            ], 5)
+    return total
+
+
 cdef uint64_t state_sum(const Market* market) noexcept nogil:
     cdef uint64_t total = holdings_sum(market) + orders_sum(market) + accounts_sum(market)
     cdef const Product* product
     cdef uint32_t index
-    total += blocks_sum(market)
+    total += blocks_sum(market) + biddings_sum(market)
     for index in range(market.product_count):
         product = &market.products[index]
         total += fold([
@@ -232,6 +267,76 @@ cdef int blocks_check(const Market* market) except -1:
         raise AssertionError("no block may be open between days")
 
 
+cdef void biddings_lock(const Market* market, Accounts* accounts) noexcept:
+    """Add up what each open bidding and each bid has locked."""
+    cdef const BiddingRecord* bidding
+    cdef const BidRecord* bid
+    cdef Need need
+    cdef uint32_t index
+    for index in range(market.biddings.count):
+        bidding = &market.biddings.rows[index]
+        if bidding.state != BIDDING_STATE_ENDED:
+            need = need_of_bidding(market, bidding)
+            need_lock(accounts, bidding.product_index, &need, 1)
+    for index in range(market.biddings.bid_row_count):
+        bid = &market.biddings.bids[index]
+        if bid_is_live(bid):
+            bidding = bidding_find(market, bid.bidding_id)
+            need = need_of_bid(market, bidding, bid)
+            need_lock(accounts, bidding.product_index, &need, 1)
+
+
+cdef int biddings_check(const Market* market) except -1:
+    cdef const BiddingRecord* bidding
+    cdef uint32_t index
+    cdef uint32_t open_count = 0
+    cdef set keys = set()
+    for index in range(market.biddings.count):
+        bidding = &market.biddings.rows[index]
+        keys.add(bidding.bidding_key)
+        if index > 0 and bidding.bidding_id <= market.biddings.rows[index - 1].bidding_id:
+            raise AssertionError(f"bidding {bidding.bidding_id} must come after lower ids")
+        if not 0 <= bidding.tonnes_awarded <= bidding.tonnes:
+            raise AssertionError(f"bidding {bidding.bidding_id}: more awarded than offered")
+        if bidding.state == BIDDING_STATE_ENDED:
+            continue
+        open_count += 1
+        if market.accounts.accounts[bidding.account_index].suspended:
+            raise AssertionError(f"bidding {bidding.bidding_id} is a suspended account's")
+    if len(keys) != market.biddings.count:
+        raise AssertionError("two biddings of a day must have two names")
+    if open_count != market.biddings.open_count:
+        raise AssertionError(f"{open_count} biddings are open, not {market.biddings.open_count}")
+    if not market.day_is_open and open_count != 0:
+        raise AssertionError("no bidding may be open between days")
+    return bids_check(market)
+
+
+cdef int bids_check(const Market* market) except -1:
+    cdef const BiddingRecord* bidding
+    cdef const BidRecord* bid
+    cdef uint32_t index
+    cdef uint32_t live = 0
+    for index in range(market.biddings.bid_row_count):
+        bid = &market.biddings.bids[index]
+        if index > 0 and bid.bid_id <= market.biddings.bids[index - 1].bid_id:
+            raise AssertionError(f"bid {bid.bid_id} must come after lower ids")
+        if not bid_is_live(bid):
+            continue
+        live += 1
+        bidding = bidding_find(market, bid.bidding_id)
+        if bidding == NULL or bidding.state != BIDDING_STATE_OPEN:
+            raise AssertionError(f"bid {bid.bid_id} must be in an open bidding")
+        if not bidding.floor <= bid.price <= bidding.ceiling:
+            raise AssertionError(f"bid {bid.bid_id} must lie in its bidding's range")
+        if bid.account_index == bidding.account_index:
+            raise AssertionError(f"bid {bid.bid_id} must not be the applicant's")
+        if market.accounts.accounts[bid.account_index].suspended:
+            raise AssertionError(f"bid {bid.bid_id} is a suspended account's")
+    if live != market.biddings.bid_count or live > market.biddings.count_max:
+        raise AssertionError(f"{live} bids are live, {market.biddings.bid_count} counted")
+
+
 cdef int accounts_check(const Market* market) except -1:
     cdef const Accounts* accounts = &market.accounts
     cdef Accounts locks
@@ -250,6 +355,7 @@ cdef int accounts_check(const Market* market) except -1:
             if market.pool.orders[index].side != 0:
                 order_lock(&locks, &market.pool.orders[index])
         blocks_lock(market, &locks)
+        biddings_lock(market, &locks)
         for index in range(accounts.account_count):
             account_check(index, &accounts.accounts[index], &locks.accounts[index])
             for part in range(market.product_count):
@@ -303,6 +409,7 @@ cdef int market_check(const Market* market) except -1:
         raise AssertionError("a live order must be in exactly one book")
     orders_check(market)
     blocks_check(market)
+    biddings_check(market)
     accounts_check(market)
     return totals_check(market)
 
@@ -347,6 +454,31 @@ cdef bytes blocks_snapshot(const Market* market):
     for index in range(market.blocks.row_count):
         if block_is_open(&market.blocks.rows[index]):
             (<BlockRecord*>view.buf)[row] = market.blocks.rows[index]
+            row += 1
+    PyBuffer_Release(&view)
+    return rows.tobytes()
+
+
+cdef bytes biddings_snapshot(const Market* market):
+    """BIDDING_DTYPE records of the day's biddings, by id."""
+    cdef Py_buffer view
+    rows = np.empty(market.biddings.count, BIDDING_DTYPE)
+    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
+    memcpy(view.buf, market.biddings.rows, market.biddings.count * sizeof(BiddingRecord))
+    PyBuffer_Release(&view)
+    return rows.tobytes()
+
+
+cdef bytes bids_snapshot(const Market* market):
+    """BID_DTYPE records of all live bids, by id."""
+    cdef Py_buffer view
+    cdef uint32_t index
+    cdef int64_t row = 0
+    rows = np.empty(market.biddings.bid_count, BID_DTYPE)
+    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
+    for index in range(market.biddings.bid_row_count):
+        if bid_is_live(&market.biddings.bids[index]):
+            (<BidRecord*>view.buf)[row] = market.biddings.bids[index]
             row += 1
     PyBuffer_Release(&view)
     return rows.tobytes()

@@ -22,6 +22,8 @@ cdef enum:
     COMMAND_KIND_BLOCK_REJECT = 7
     COMMAND_KIND_BLOCK_WITHDRAW = 8
     COMMAND_KIND_BLOCK_COUNTER = 9
+    COMMAND_KIND_BID = 10
+    COMMAND_KIND_BID_CANCEL = 11
 
 # Which side of the market an order stands on; in events that of the order they are about, in trades the aggressor's.
 cdef enum:
@@ -54,6 +56,17 @@ cdef enum:
     METHOD_LISTED = 1
     METHOD_BLOCK = 2
     METHOD_BIDDING = 3
+
+# What the winners of a bidding pay, or get.
+cdef enum:
+    PRICING_UNIFORM = 1
+    PRICING_PAY_AS_BID = 2
+
+# How far a bidding is; it is known until the next day opens.
+cdef enum:
+    BIDDING_STATE_ENDED = 0
+    BIDDING_STATE_ANNOUNCED = 1
+    BIDDING_STATE_OPEN = 2
 
 # State of the trading day. A halt is a flag above it.
 cdef enum:
@@ -92,6 +105,11 @@ cdef enum:
     EVENT_KIND_BLOCK_WITHDRAWN = 25
     EVENT_KIND_BLOCK_REJECTED = 26
     EVENT_KIND_BLOCK_LAPSED = 27
+    EVENT_KIND_BIDDING_OPENED = 28
+    EVENT_KIND_BID_ACCEPTED = 29
+    EVENT_KIND_BID_CANCELED = 30
+    EVENT_KIND_BIDDING_CLOSED = 31
+    EVENT_KIND_BIDDING_CANCELED = 32
     EVENT_KIND_LARGE_HOLDER = 33
 
 # Which command or operator act an event refuses (`command` of ORDER_REJECTED and TRANSFER_REJECTED).
@@ -106,6 +124,8 @@ cdef enum:
     OPERATION_BLOCK_REJECT = 7
     OPERATION_BLOCK_WITHDRAW = 8
     OPERATION_BLOCK_COUNTER = 9
+    OPERATION_BID = 10
+    OPERATION_BID_CANCEL = 11
     OPERATION_DEPOSIT = 65
     OPERATION_WITHDRAW = 66
     OPERATION_HALT = 67
@@ -113,6 +133,9 @@ cdef enum:
     OPERATION_SUSPEND = 69
     OPERATION_RESTORE = 70
     OPERATION_REFERENCE_PRICE = 71
+    OPERATION_BIDDING_OPEN = 80
+    OPERATION_BIDDING_CLOSE = 81
+    OPERATION_BIDDING_CANCEL = 82
 
 # Why a command was refused, in this order of precedence (the first that applies is given); from 101 on, why an order was cancelled.
 cdef enum:
@@ -121,16 +144,21 @@ cdef enum:
     REASON_ACCOUNT_UNKNOWN = 2
     REASON_ORDER_UNKNOWN = 3
     REASON_BLOCK_UNKNOWN = 28
+    REASON_BIDDING_UNKNOWN = 29
     REASON_ORDER_ID_DUPLICATE = 4
     REASON_ACCOUNT_SUSPENDED = 5
     REASON_PHASE_CLOSED = 6
     REASON_PRODUCT_HALTED = 7
+    REASON_BIDDING_NOT_OPEN = 8
     REASON_COUNTERPARTY_MISMATCH = 9
     REASON_TONNES_NOT_POSITIVE = 10
     REASON_AMOUNT_TOO_LARGE = 11
     REASON_LISTED_TONNES_TOO_LARGE = 12
     REASON_BLOCK_TONNES_TOO_SMALL = 13
+    REASON_BIDDING_TONNES_TOO_SMALL = 14
     REASON_PRICE_OUT_OF_BAND = 15
+    REASON_BIDDING_FLOOR_NOT_ALLOWED = 16
+    REASON_BID_OUT_OF_RANGE = 17
     REASON_HOLDING_LIMIT = 18
     REASON_CASH_INSUFFICIENT = 19
     REASON_ALLOWANCES_INSUFFICIENT = 20
@@ -152,6 +180,8 @@ cdef enum:
     REASON_KILLED = 107
     REASON_PRODUCT_DELISTED = 108
     REASON_SELF_TRADE_PREVENTED = 109
+    REASON_HALTED = 110
+    REASON_BIDS_SHORT = 111
 
 # What a change of the public book says.
 cdef enum:
@@ -234,6 +264,33 @@ cdef struct DayClosedRecord:
     uint8_t reserved_4[3]
     uint8_t phase
 
+cdef struct BiddingOpenedRecord:
+    uint8_t kind
+    uint8_t side
+    uint8_t method
+    uint8_t reserved_1
+    uint16_t product_index
+    uint16_t operator_index
+    uint32_t account_index
+    uint32_t reserved_2
+    uint64_t bidding_id
+    uint64_t bidding_key
+    int64_t floor
+    int64_t tonnes
+    int64_t ceiling
+    uint64_t seq
+    uint64_t opens_at
+    uint64_t closes_at
+    uint64_t report_seq
+    uint8_t reserved_3[24]
+    uint64_t market_data_seq
+    uint8_t reserved_4[32]
+    uint32_t trading_date
+    uint8_t reserved_5
+    uint8_t pricing
+    uint8_t reserved_6
+    uint8_t phase
+
 cdef struct CheckpointRecord:
     uint8_t kind
     uint8_t reserved_1[3]
@@ -277,6 +334,33 @@ cdef struct BlockRecord:
     uint8_t side
     uint8_t flags
     uint32_t reserved
+
+cdef struct BiddingRecord:
+    uint64_t bidding_id
+    uint64_t bidding_key
+    uint64_t opens_at
+    uint64_t closes_at
+    int64_t tonnes
+    int64_t floor
+    int64_t ceiling
+    int64_t tonnes_awarded
+    int64_t clearing_price
+    uint32_t account_index
+    uint16_t product_index
+    uint8_t side
+    uint8_t pricing
+    uint8_t state
+    uint8_t reserved[7]
+
+cdef struct BidRecord:
+    uint64_t bid_id
+    uint64_t bidding_id
+    uint64_t client_order_id
+    int64_t price
+    int64_t tonnes
+    uint32_t account_index
+    uint16_t operator_index
+    uint16_t reserved
 
 cdef struct LevelRecord:
     int64_t price

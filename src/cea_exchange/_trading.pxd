@@ -5,8 +5,8 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from cea_exchange._accounts cimport Accounts, OPERATORS_MAX, Operators
 from cea_exchange._ladder cimport Ladder, OrderPool, SLOT_NONE, SelfTrade, uint128
 from cea_exchange._records cimport (
-    BlockRecord, CommandRecord, EventRecord, REASON_ACCOUNT_SUSPENDED, REASON_NONE,
-    REASON_ORDER_ID_DUPLICATE,
+    BidRecord, BiddingRecord, BlockRecord, CommandRecord, EventRecord, REASON_ACCOUNT_SUSPENDED,
+    REASON_NONE, REASON_ORDER_ID_DUPLICATE,
 )
 from cea_exchange._stream cimport EventSink
 
@@ -29,7 +29,12 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t listed_tonnes_max # Of a listed order; 0: no limit.
     int64_t block_tonnes_min  # Of a block; 0: no limit.
     int64_t block_band_bp     # Half width of a block's band; 0: no band.
-    bint rounds_inward        # That band's limits; else half up.
+    int64_t bidding_tonnes_min
+    int64_t bidding_band_bp   # Of bids; 0: the applicant chooses any limit.
+    int64_t bid_tonnes_min
+    uint8_t bidding_tie       # An AwardTie and an AwardUndersubscription.
+    uint8_t bidding_short
+    bint rounds_inward        # The limits of these bands; else half up.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
     bint pick_allowed
     SelfTrade self_trade
@@ -50,6 +55,8 @@ cdef struct Product:
     uint128 block_amount      # Of the day's block trades: sum of price x tonnes.
     uint64_t block_volume
     uint64_t intra_group_volume  # Of these, between accounts of one group.
+    uint128 bidding_amount    # Of the day's bidding trades: sum of price x tonnes.
+    uint64_t bidding_volume
 
 
 cdef struct Blocks:           # Open block offers and enquiries.
@@ -57,6 +64,17 @@ cdef struct Blocks:           # Open block offers and enquiries.
     uint32_t row_count
     uint32_t open_count
     uint32_t count_max        # How many may be open.
+
+
+cdef struct Biddings:         # The day's biddings and their bids.
+    BiddingRecord* rows       # By id, ended ones too.
+    BidRecord* bids           # By id, ended ones in between: these have no tonnes.
+    char* room                # What an award needs.
+    uint32_t count
+    uint32_t open_count       # Those that have not ended.
+    uint32_t bid_row_count
+    uint32_t bid_count
+    uint32_t count_max        # Of biddings, and of live bids.
 
 
 cdef struct Market:
@@ -69,6 +87,7 @@ cdef struct Market:
     uint32_t* slots           # By order_id - order_id_base - 1; SLOT_NONE once it is finished.
     uint64_t slots_capacity
     Blocks blocks
+    Biddings biddings
     uint64_t order_id_base    # No order at or below it is live.
 
     uint32_t trading_date     # yyyymmdd, the last one while no day is open.
@@ -101,6 +120,26 @@ cdef inline uint32_t slot_of(const Market* market, uint64_t order_id) noexcept n
 
 cdef inline void slot_note(Market* market, uint64_t order_id, uint32_t slot) noexcept nogil:
     market.slots[order_id - market.order_id_base - 1] = slot
+
+
+# Bands.
+cdef inline void price_band(
+    const Rules* rules, int64_t reference_price, int64_t width_bp, int64_t* low, int64_t* high,
+) noexcept nogil:
+    """Lowest and highest price, so many basis points from the reference price; 0 is no band.
+
+    Rules: CEA-BLK-02, CEA-BID-02, CEA-LST-03.
+    """
+    cdef int64_t below = reference_price * (10_000 - width_bp)
+    cdef int64_t above = reference_price * (10_000 + width_bp)
+    low[0] = 1
+    high[0] = PRICE_MAX
+    if width_bp == 0:
+        return
+    below += 9_999 if rules.rounds_inward else 5_000
+    above += 0 if rules.rounds_inward else 5_000
+    low[0] = max(below // 10_000, <int64_t>1)
+    high[0] = min(above // 10_000, <int64_t>PRICE_MAX)
 
 
 # Senders.

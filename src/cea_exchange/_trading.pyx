@@ -743,6 +743,9 @@ cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close)
     day.amount_block_low = <uint64_t>product.block_amount
     day.amount_block_high = <uint64_t>(product.block_amount >> 64)
     day.volume_intra_group = <int64_t>product.intra_group_volume
+    day.volume_bidding = <int64_t>product.bidding_volume
+    day.amount_bidding_low = <uint64_t>product.bidding_amount
+    day.amount_bidding_high = <uint64_t>(product.bidding_amount >> 64)
 
 
 cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
@@ -758,8 +761,8 @@ cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
         product.open = product.high = product.low = product.last = 0
         product.volume = 0
         product.amount = 0
-        product.block_volume = product.intra_group_volume = 0
-        product.block_amount = 0
+        product.block_volume = product.intra_group_volume = product.bidding_volume = 0
+        product.block_amount = product.bidding_amount = 0
     row = event_open(market, EVENT_KIND_DAY_OPENED)
     event_settles(market, row)
     event_is_public(market, row)

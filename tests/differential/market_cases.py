@@ -47,6 +47,11 @@ market_cases = st.builds(
         band_rounding=st.sampled_from(("half_up", "inward")),
         block_tonnes_min=st.sampled_from((100_000, 0, 8)),
         block_band_bp=st.sampled_from((3000, 0, 10_000)),
+        bidding_tonnes_min=st.sampled_from((100_000, 0, 6)),
+        bidding_band_bp=st.sampled_from((1000, 0, 10_000)),
+        bid_tonnes_min=st.sampled_from((1, 0, 3)),
+        bidding_tie=st.sampled_from(("time", "random", "pro_rata")),
+        bidding_undersubscription=st.sampled_from(("award_all", "cancel")),
         holdings_checked=st.sampled_from((True, True, False)),
         fee_bp=st.sampled_from((0, 37, 5_000)),
         fee_min_fen=st.sampled_from((0, 500)),
@@ -97,7 +102,7 @@ class MarketComparison(Flow):
                 self.take(step)
             if segment.digit(7, 8):
                 self._revive_all(step, segment)
-            self._blocks_take()
+            self._agreements_take()
             self._batch(self._commands(segment), segment)
             if segment.digit(3, 4) == 0:
                 self._go_on_with_another(segment.digit(4, 2))
@@ -107,11 +112,12 @@ class MarketComparison(Flow):
         reference, compiled = (core.snapshot() for core in self.cores)
         assert reference == compiled
 
-    def _blocks_take(self) -> None:
-        """A few acts of block trading, answers to what is open among them."""
-        for numbers in self.random.integers(0, 256, (4, len(Step._fields))).tolist():
+    def _agreements_take(self) -> None:
+        """A few acts of block trading and bidding, answers to what is open among them."""
+        for numbers in self.random.integers(0, 256, (10, len(Step._fields))).tolist():
             before = self.market.command_seq
-            self._block(Step(*numbers))
+            take = self._block if numbers[0] < 100 else self._bidding
+            take(Step(*numbers))
             self.command_count += self.market.command_seq > before
 
     def _revive_all(self, step: Step, segment: Segment) -> None:

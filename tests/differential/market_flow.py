@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
     EVENT_DTYPE,
     OPERATOR_ANY,
     PRODUCT_NONE,
+    BiddingState,
     BlockFlag,
     CommandKind,
     EventKind,
@@ -44,6 +45,11 @@ def rules_make(**changes: Any) -> MarketRules:
         "band_rounding": "half_up",
         "block_tonnes_min": 100_000,
         "block_band_bp": 3000,
+        "bidding_tonnes_min": 100_000,
+        "bidding_band_bp": 1000,
+        "bid_tonnes_min": 1,
+        "bidding_tie": "time",
+        "bidding_undersubscription": "award_all",
         "levels_max": 5,
         "pick_allowed": True,
         "self_trade": "reject",
@@ -86,11 +92,32 @@ RULES = {
             RuleChange(20250720, {"listed_tonnes_max": 4, "large_holder_tonnes": 60}),
         ),
     ),
+    "biddings": rules_make(
+        name="biddings",
+        bidding_tonnes_min=6,
+        fee_bp=37,
+        fee_min_fen=500,
+        holding_limit_tonnes=300,
+        order_count_max=12,
+        bidding_tie="pro_rata",
+    ),
+    "auctions": rules_make(
+        name="auctions",
+        bidding_tonnes_min=6,
+        bid_tonnes_min=2,
+        bidding_tie="random",
+        bidding_undersubscription="cancel",
+        band_rounding="inward",
+    ),
+    "mixed": rules_make(name="mixed", block_tonnes_min=6, bidding_tonnes_min=6, fee_bp=37),
     "all_levels": rules_make(levels_max=0, self_trade="cancel_incoming", pick_allowed=False),
     "open": rules_make(
         listed_band_bp=0,
         block_tonnes_min=0,
         block_band_bp=0,
+        bidding_tonnes_min=0,
+        bidding_band_bp=0,
+        bid_tonnes_min=0,
         levels_max=0,
         self_trade="allow",
         holdings_checked=False,
@@ -98,6 +125,9 @@ RULES = {
     ),
 }
 
+
+ACT_SHARES = {"blocks": (100, 0), "biddings": (0, 100), "auctions": (0, 100), "mixed": (50, 60)}
+"""Of 256 acts, how many are blocks' and biddings', by the rules' name."""
 
 BUSTED_FIELDS = (
     "kind side method product_index account_index counter_account_index trade_id settlement_seq "
@@ -221,8 +251,11 @@ class Flow:
     def take(self, step: Step) -> None:
         """Read a step and do what it says."""
         self._revive(step)
-        if step.act < (100 if self.rules.name == "blocks" else 12):
+        block_acts, bidding_acts = ACT_SHARES.get(self.rules.name, (8, 8))
+        if step.act < block_acts:
             self._block(step)
+        elif step.act < block_acts + bidding_acts:
+            self._bidding(step)
         elif step.act < 150:
             self._enter(step)
         elif step.act < 175:
@@ -423,6 +456,77 @@ class Flow:
             return self._tonnes_of(step, price)
         return 5 + step.tonnes % 36
 
+    def _bidding(self, step: Step) -> None:
+        """Announce a bidding or end one now and then; else bid in one, or take a bid back."""
+        market = self.market
+        ids = market.bidding_ids()
+        live = [id for id in ids if market.bidding(id)["state"] != BiddingState.ENDED]
+        choice = step.extra % 12
+        if not live or choice == 0:
+            self._bidding_announce(step)
+        elif choice < 3:
+            self._bidding_end(step, ids if step.tonnes % 4 == 0 else live)
+        elif choice == 3:
+            self._bid_cancel(step, live)
+        else:
+            self._bid(step, ids if step.tonnes % 16 == 0 else live)
+
+    def _bidding_announce(self, step: Step) -> None:
+        product_index = 7 if step.what == 255 else step.what % 8 % len(REFERENCE_PRICES)
+        side = Side.BUY if step.what & 16 else Side.SELL
+        product = self.market.product(product_index % len(REFERENCE_PRICES))
+        limit = product["reference_price"]
+        if step.price % 4 == 0:
+            limit = product["band_low" if side == Side.SELL else "band_high"]
+        if step.price >= 240:
+            limit = (0, -1, 1, limit + 1, 10_000_001, 2**63 - 1, -(2**63), 10_000_000)[
+                step.price % 8
+            ]
+        # A name in eight is one that was there before.
+        name = len(self.acts) if step.tonnes % 8 else len(self.market.bidding_ids())
+        window = BiddingState.ENDED if step.who % 32 == 9 else BiddingState.OPEN
+        if step.who % 4 == 3:
+            window = BiddingState.ANNOUNCED
+        terms = {
+            "side": int(side),
+            "tonnes": self._tonnes_of(step, limit) if step.tonnes >= 248 else 5 + step.tonnes % 90,
+            "limit": limit,
+            "pricing": 1 + step.what // 32 % 2,
+            "opens_at": step.price,
+            "closes_at": step.extra,
+            "window": int(window),
+        }
+        self.do("bidding_open", name, self._account_of(step), product_index, terms)
+
+    def _bidding_end(self, step: Step, ids: list[int]) -> None:
+        bidding_id = ids[step.what % len(ids)] + (step.price == 255)
+        act = ("bidding_close", "bidding_window_open", "bidding_close", "bidding_cancel")
+        self.do(act[step.price % 4], bidding_id)
+
+    def _bid(self, step: Step, ids: list[int]) -> None:
+        bidding = self.market.bidding(ids[step.what % len(ids)])
+        command = self._signed(step, CommandKind.BID, self._account_of(step))
+        command["order_id"] = bidding["bidding_id"] + (step.price % 64 == 9)
+        low, high = bidding["floor"], bidding["ceiling"]
+        # Few prices, so that many bids are equal.
+        price = low + (high - low) * (step.price % 5) // 4
+        if step.price >= 240:
+            price = (low - 1, high + 1, 10_000_001, -1)[step.price % 4]
+        command["price"], command["tonnes"] = price, self._tonnes_of(step, price)
+        self.process(command, rows_max=step.extra % 3, trades_only=step.act % 8 == 0)
+
+    def _bid_cancel(self, step: Step, live: list[int]) -> None:
+        bids = self.market.bids(live[step.what % len(live)])
+        command = self._signed(step, CommandKind.BID_CANCEL, self._account_of(step))
+        command["order_id"] = 1 + step.what
+        if bids:
+            bid = bids[step.tonnes % len(bids)]
+            command["order_id"] = bid["bid_id"]
+            if step.price % 8:
+                command["account_index"] = bid["account_index"]
+                command["client_order_id"] = 1 << 40 | self.market.command_seq
+        self.process(command, rows_max=step.extra % 3, trades_only=step.act % 8 == 0)
+
     def _transfer(self, step: Step) -> None:
         product_index = (PRODUCT_NONE, PRODUCT_NONE, PRODUCT_NONE, 0, 1, 2, 0, 9)[step.what % 8]
         account_index = self._account_of(step)
@@ -522,8 +626,11 @@ def act_do(core: Any, name: str, arguments: tuple) -> tuple[Any, np.ndarray | No
         consumed, produced = core.process(commands, events, trades_only)
         assert not events[produced:].view("u1").any(), "rows beyond the produced must stay as is"
         return (consumed, produced, core.rows_needed), events[:produced].copy()
+    terms: dict[str, int] = {}
+    if name == "bidding_open":
+        *arguments, terms = arguments
     try:
-        answer = getattr(core, name)(*arguments)
+        answer = getattr(core, name)(*arguments, **terms)
     except ValueError:
         return ValueError, None
     return (None, answer) if isinstance(answer, np.ndarray) else (answer, None)
@@ -578,4 +685,7 @@ def view_of(core: Any) -> dict[str, Any]:
         "no_order": core.order(0),
         "blocks": [core.block(block_id) for block_id in core.block_ids()],
         "no_block": core.block(0),
+        "biddings": [core.bidding(bidding_id) for bidding_id in core.bidding_ids()],
+        "no_bidding": core.bidding(0),
+        "bids": [core.bids(bidding_id) for bidding_id in core.bidding_ids()],
     }

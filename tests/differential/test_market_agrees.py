@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.records import (
+    BID_DTYPE,
+    BIDDING_DTYPE,
     BLOCK_DTYPE,
     COMMAND_DTYPE,
     EVENT_DTYPE,
@@ -227,7 +229,7 @@ def enter(
 
 MALFORMED = {
     "kind 0": {"kind": 0},
-    "kind 10": {"kind": 10},
+    "kind 12": {"kind": 12},
     "side 0": {"side": 0},
     "side 3": {"side": 3},
     "tif 3": {"tif": 3},
@@ -417,6 +419,68 @@ def test_a_snapshot_of_impossible_blocks_is_refused(
     assert whole.state_hash() == market.state_hash()
     assert whole.block_ids() == [4, 5]
     state["blocks"] = spoil(np.frombuffer(state["blocks"], BLOCK_DTYPE))
+    with pytest.raises((AssertionError, TypeError, ValueError)):
+        make_core.from_snapshot(market.rules, msgspec.msgpack.encode(state)).check()
+
+
+WRONG_BIDDINGS = {
+    "half a record": ("biddings", lambda rows: rows.tobytes()[:-44]),
+    "a list": ("biddings", lambda rows: rows.tolist()),
+    "an unknown account": ("biddings", lambda rows: with_field(rows, "account_index", 3)),
+    "an unknown product": ("biddings", lambda rows: with_field(rows, "product_index", 1)),
+    "no such side": ("biddings", lambda rows: with_field(rows, "side", 3)),
+    "no such pricing": ("biddings", lambda rows: with_field(rows, "pricing", 3)),
+    "no such state": ("biddings", lambda rows: with_field(rows, "state", 3)),
+    "no tonnes": ("biddings", lambda rows: with_field(rows, "tonnes", 0)),
+    "more than is held": ("biddings", lambda rows: with_field(rows, "tonnes", 100)),
+    "more awarded than offered": ("biddings", lambda rows: with_field(rows, "tonnes_awarded", 11)),
+    "no floor": ("biddings", lambda rows: with_field(rows, "floor", 0)),
+    "a floor above the ceiling": ("biddings", lambda rows: with_field(rows, "floor", 111)),
+    "an amount too large": ("biddings", lambda rows: with_field(rows, "tonnes", 1 << 60)),
+    "one name twice": ("biddings", lambda rows: with_field(rows, "bidding_key", 77)),
+    "one id twice": ("biddings", lambda rows: with_field(rows, "bidding_id", 1)),
+    "an id not given out": ("biddings", lambda rows: with_field(rows, "bidding_id", 9)),
+    "something reserved": ("biddings", lambda rows: with_field(rows, "reserved", 1)),
+    "half a bid": ("bids", lambda rows: rows.tobytes()[:-24]),
+    "a bidder who is unknown": ("bids", lambda rows: with_field(rows, "account_index", 3)),
+    "the applicant's own": ("bids", lambda rows: with_field(rows, "account_index", 0)),
+    "in no bidding": ("bids", lambda rows: with_field(rows, "bidding_id", 3)),
+    "in one not open yet": ("bids", lambda rows: with_field(rows, "bidding_id", 2)),
+    "a bid below the floor": ("bids", lambda rows: with_field(rows, "price", 89)),
+    "a bid of nothing": ("bids", lambda rows: with_field(rows, "tonnes", 0)),
+    "a bid beyond its cash": ("bids", lambda rows: with_field(rows, "tonnes", 1 << 30)),
+    "one bid twice": ("bids", lambda rows: with_field(rows, "bid_id", 3)),
+    "a bid not given out": ("bids", lambda rows: with_field(rows, "bid_id", 9)),
+    "a bid with something reserved": ("bids", lambda rows: with_field(rows, "reserved", 1)),
+}
+
+
+@pytest.mark.parametrize("make_core", CORES)
+@pytest.mark.parametrize(("field", "spoil"), WRONG_BIDDINGS.values(), ids=WRONG_BIDDINGS)
+def test_a_snapshot_of_impossible_biddings_is_refused(
+    make_core: Callable[..., Any], field: str, spoil: Callable[[np.ndarray], Any]
+) -> None:
+    """By either core; unspoiled, both take it, bids and all."""
+    market = make_core(rules_make(bidding_tonnes_min=10))
+    market.product_declare(7, 100)
+    for account_key in (1, 2, 3):
+        market.account_declare(account_key)
+    market.deposit(0, 0, 20)
+    market.deposit(1, 65535, 10_000)
+    market.day_open(20250716)
+    for key, window in ((77, 2), (78, 1)):
+        market.bidding_open(
+            key, 0, 0, side=2, tonnes=10, limit=90, pricing=1, opens_at=5, window=window
+        )
+    commands = np.concatenate([enter(1, Side.BUY, 95, 6, client_order_id=n) for n in (1, 2)])
+    commands["kind"], commands["order_id"] = CommandKind.BID, 1
+    market.process(commands, np.zeros(2, EVENT_DTYPE))
+    state = msgspec.msgpack.decode(market.snapshot())
+    whole = make_core.from_snapshot(market.rules, market.snapshot())
+    assert whole.state_hash() == market.state_hash()
+    assert [bid["bid_id"] for bid in whole.bids(1)] == [3, 4]
+    assert whole.bidding_close(1)["tonnes"].tolist() == [6, 4, 10]
+    state[field] = spoil(np.frombuffer(state[field], {"bids": BID_DTYPE}.get(field, BIDDING_DTYPE)))
     with pytest.raises((AssertionError, TypeError, ValueError)):
         make_core.from_snapshot(market.rules, msgspec.msgpack.encode(state)).check()
 

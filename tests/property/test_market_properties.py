@@ -9,7 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cea_exchange._market import CompiledMarket
-from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Reason, Side
+from cea_exchange.domain.records import (
+    BIDDING_OPENED_DTYPE,
+    PRODUCT_NONE,
+    EventKind,
+    Method,
+    Pricing,
+    Reason,
+    Side,
+)
 from cea_exchange.matching.reference import ReferenceMarket
 from differential.market_flow import (
     ACCOUNT_COUNT,
@@ -180,6 +188,7 @@ def test_trades_keep_to_band_and_resting_price(
     """No trade lies outside its band, and none has other terms than the maker's.
 
     CEA-LST-04, CEA-BLK-01, CEA-BLK-02, CEA-BLK-04: a block trades whole, at what is on the table.
+    Biddings: below.
     """
     flow = Flow((make_core,), RULES[rules_name])
     resting: dict[int, int] = {}
@@ -194,7 +203,7 @@ def test_trades_keep_to_band_and_resting_price(
                 resting[order_id] = price
             elif kind in (EventKind.BLOCK_OFFERED, EventKind.BLOCK_COUNTERED):
                 on_the_table[order_id] = price, tonnes
-            elif kind == EventKind.TRADE:
+            elif kind == EventKind.TRADE and event["method"] != Method.BIDDING:
                 product = flow.market.product(int(event["product_index"]))
                 band = "block_band" if event["method"] == Method.BLOCK else "band"
                 assert product[f"{band}_low"] <= price <= product[f"{band}_high"]
@@ -209,6 +218,66 @@ def test_trades_keep_to_band_and_resting_price(
 
 
 @both_cores
+@pytest.mark.parametrize("rules_name", ["biddings", "auctions", "mixed", "open"])
+def test_awards_rank_the_bids(make_core: Callable[..., Any], rules_name: str) -> None:
+    """CEA-BID-02, CEA-BID-06, CEA-AWD-01, CEA-AWD-02, of every bidding that closed.
+
+    No more is won than offered, no loser bid better than a winner, all bids and prices lie in the
+    range, and at one price all pay the worst winning bid's.
+    """
+    flow = Flow((make_core,), RULES[rules_name])
+    terms: dict[int, Any] = {}
+    bids: dict[int, dict[int, tuple[int, int]]] = {}
+    sold: list[tuple[int, int, int]] = []
+    closed = 0
+    for step in steps_seeded(71, 700):
+        before = len(flow.events_all)
+        flow.take(step._replace(act=step.act | 1))
+        for rows in flow.events_all[before:]:
+            for place, event in enumerate(rows):
+                kind, order_id = int(event["kind"]), int(event["order_id"])
+                inside = int(event["counter_order_id"])
+                price, tonnes = int(event["price"]), int(event["tonnes"])
+                if kind == EventKind.BIDDING_OPENED:
+                    terms[order_id] = rows[place : place + 1].view(BIDDING_OPENED_DTYPE)[0]
+                    bids[order_id] = {}
+                elif kind == EventKind.BID_ACCEPTED:
+                    assert terms[inside]["floor"] <= price <= terms[inside]["ceiling"]
+                    bids[inside][order_id] = price, tonnes
+                elif kind == EventKind.BID_CANCELED:
+                    assert bids[inside].pop(order_id) == (price, tonnes)
+                elif kind == EventKind.TRADE and event["method"] == Method.BIDDING:
+                    sold.append((order_id, price, tonnes))
+                elif kind == EventKind.BIDDING_CLOSED:
+                    award_check(terms.pop(order_id), bids.pop(order_id), sold, event)
+                    sold, closed = [], closed + 1
+                elif kind == EventKind.BIDDING_CANCELED:
+                    assert bids.pop(order_id) == {}
+    assert closed > 1
+    assert not sold
+
+
+def award_check(
+    terms: np.void, bids: dict[int, tuple[int, int]], sold: list[tuple[int, int, int]], end: np.void
+) -> None:
+    """What holds of one award, whatever the profile says of ties."""
+    sign = 1 if terms["side"] == Side.SELL else -1
+    won = {order_id: tonnes for order_id, _, tonnes in sold}
+    assert len(won) == len(sold), "one trade for each winner"
+    assert sum(won.values()) == int(end["tonnes"]) <= int(terms["tonnes"])
+    assert int(end["tonnes"]) == min(int(terms["tonnes"]), sum(t for _, t in bids.values()))
+    prices = [sign * bids[order_id][0] for order_id in won]
+    assert prices == sorted(prices, reverse=True), "the best first"
+    lost = [sign * p for order_id, (p, t) in bids.items() if won.get(order_id, 0) < t]
+    assert not won or not lost or max(lost) <= min(prices)
+    assert int(end["price"]) == (sign * min(prices) if won else 0)
+    for order_id, price, tonnes in sold:
+        assert 0 < tonnes <= bids[order_id][1]
+        uniform = terms["pricing"] == Pricing.UNIFORM
+        assert price == (int(end["price"]) if uniform else bids[order_id][0])
+
+
+@both_cores
 def test_locks_are_released_when_nothing_is_open(make_core: Callable[..., Any]) -> None:
     """After a day's close no cash and no allowances are locked, whatever traded."""
     for rules in RULES.values():
@@ -219,6 +288,7 @@ def test_locks_are_released_when_nothing_is_open(make_core: Callable[..., Any]) 
         flow.market.check()
         assert flow.market.live_order_count == 0
         assert flow.market.block_ids() == []
+        assert not any(flow.market.bids(id) for id in flow.market.bidding_ids())
         for account_index in range(ACCOUNT_COUNT):
             account = flow.market.account(account_index)
             assert account["cash_locked"] == 0

@@ -21,12 +21,15 @@ DTYPES = {
     "Checkpoint": records.CHECKPOINT_DTYPE,
     "Order": records.ORDER_DTYPE,
     "Block": records.BLOCK_DTYPE,
+    "BiddingOpened": records.BIDDING_OPENED_DTYPE,
+    "Bidding": records.BIDDING_DTYPE,
+    "Bid": records.BID_DTYPE,
     "Level": records.LEVEL_DTYPE,
     "MarketData": records.MARKET_DATA_DTYPE,
     "BookChange": records.BOOK_CHANGE_DTYPE,
 }
 FOLDERS = ("command", "event", "day_closed", "checkpoint", "order", "block", "level")
-FOLDERS += ("market_data", "book_change")
+FOLDERS += ("market_data", "book_change", "bidding_opened", "bidding", "bid")
 CASES = sorted(path for folder in FOLDERS for path in (VECTORS / folder).glob("*.json"))
 GOOD = [path for path in CASES if "error" not in json.loads(path.read_text(encoding="utf-8"))]
 BAD = [path for path in CASES if path not in GOOD]

@@ -17,7 +17,10 @@ LAYOUTS = {"cea_exchange._records", "cea_exchange.domain.records"}
 INLINE = {f"cea_exchange.{name}" for name in ("_ladder", "_stream", "_plan", "_hash")}
 EDGE = {"cea_exchange._edge", "cea_exchange._views"}
 BOOK = {f"cea_exchange.{name}" for name in ("_book", "_book_state", "_id_index")}
-MARKET = {f"cea_exchange.{name}" for name in ("_accounts", "_trading", "_block", "_market_state")}
+MARKET = {
+    f"cea_exchange.{name}"
+    for name in ("_accounts", "_award", "_trading", "_block", "_bidding", "_market_state")
+}
 COMPILED = {
     "_records": set(),
     "_hash": set(),
@@ -38,6 +41,7 @@ COMPILED = {
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | {"cea_exchange._accounts"},
     "_block": LAYOUTS | INLINE | MARKET,
+    "_bidding": LAYOUTS | INLINE | MARKET,
     "_market_state": LAYOUTS | INLINE | EDGE | MARKET,
     "_market": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange.domain"},
     "_market_data": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange._market"},

@@ -9,6 +9,8 @@ GATEWAY = {Reason.THROTTLED, Reason.TRADING_DATE_MISMATCH}
 LATER = {Reason.DISCONNECTED, Reason.KILLED, Reason.PRODUCT_DELISTED}
 # Of blocks: tests/unit/test_block_rejects.py.
 BLOCKS = {Reason.BLOCK_UNKNOWN, Reason.COUNTERPARTY_MISMATCH, Reason.BLOCK_TONNES_TOO_SMALL}
+# Of biddings: tests/unit/test_bidding_rejects.py.
+BIDDINGS = {reason for reason in Reason if reason.name.startswith("BID")} | {Reason.HALTED}
 # Given under other profiles only: tests/unit/test_self_trade.py.
 OTHER_PROFILES = {Reason.SELF_TRADE_PREVENTED}
 
@@ -171,7 +173,7 @@ def test_every_reason_of_listed_trading_is_reached() -> None:
     reached = {*REFUSED, *REFUSED_TRANSFERS, *OPERATOR_REFUSED, *CANCELED}
     reached |= {"SELF_TRADE", "HOLDING_LIMIT", "CAPACITY", "PROCEEDS_OF_TODAY"}
     expected = {reason.name for reason in Reason} - {"NONE"}
-    elsewhere = GATEWAY | LATER | BLOCKS | OTHER_PROFILES
+    elsewhere = GATEWAY | LATER | BLOCKS | BIDDINGS | OTHER_PROFILES
     assert reached == expected - {reason.name for reason in elsewhere}
 
 

@@ -31,6 +31,8 @@ NOTICE_NAMES = {"since": "from"}
 PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
 SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "cancel_both"]
 Rounding = Literal["half_up", "inward"]
+Tie = Literal["time", "random", "pro_rata"]
+Undersubscription = Literal["award_all", "cancel"]
 
 
 NOTICE_PREFIX = "notice from "
@@ -57,7 +59,7 @@ class MarketRules(
     Notes
     -----
     Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
-    CEA-BLK-02, CEA-FEE-01, CEA-FND-06.
+    CEA-BLK-02, CEA-BID-01, CEA-BID-02, CEA-AWD-03, CEA-AWD-04, CEA-AWD-05, CEA-FEE-01, CEA-FND-06.
     """
 
     name: str
@@ -71,6 +73,17 @@ class MarketRules(
     """Most tonnes of a listed order; 0 is what stays below a block."""
     block_band_bp: int
     """Half width of a block's band, as `listed_band_bp`."""
+    bidding_tonnes_min: int
+    """What a bidding must offer at least; 0 and 1 are no limit."""
+    bidding_band_bp: int
+    """How far bids may lie from the reference price, as `listed_band_bp`; 0 lets the applicant
+    choose any limit."""
+    bid_tonnes_min: int
+    """Least tonnes of a bid; 0 and 1 are no limit."""
+    bidding_tie: str
+    """Who of several at the marginal price wins: `time`, `random` or `pro_rata`."""
+    bidding_undersubscription: str
+    """Bids for less than what is offered win it (`award_all`), or `cancel` the bidding."""
     levels_max: int
     """How many of the best opposite price levels one order reaches; 0 is all."""
     pick_allowed: bool
@@ -163,6 +176,20 @@ class RuledSelfTrade(Struct, frozen=True, forbid_unknown_fields=True):
     rule: RuleId
 
 
+class RuledTie(Struct, frozen=True, forbid_unknown_fields=True):
+    """Who of several equal bids wins, and the rule that says so."""
+
+    value: Tie
+    rule: RuleId
+
+
+class RuledUndersubscription(Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of a bidding that is short of bids, and the rule that says so."""
+
+    value: Undersubscription
+    rule: RuleId
+
+
 class RuledTime(Struct, frozen=True, forbid_unknown_fields=True):
     """A time of day in Shanghai and the rule it comes from."""
 
@@ -213,6 +240,9 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     block_band_bp: BasisPoints | None = None
     block_tonnes_min: Tonnes | None = None
     listed_tonnes_max: Tonnes | None = None
+    bidding_tonnes_min: Tonnes | None = None
+    bidding_band_bp: BasisPoints | None = None
+    bid_tonnes_min: Tonnes | None = None
     fee_bp: BasisPoints | None = None
     fee_min_fen: Tonnes | None = None
     holding_limit_tonnes: Tonnes | None = None
@@ -236,6 +266,11 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     band_rounding: RuledRounding
     block_tonnes_min: RuledInt
     block_band_bp: RuledBasisPoints
+    bidding_tonnes_min: RuledInt
+    bidding_band_bp: RuledBasisPoints
+    bid_tonnes_min: RuledInt
+    bidding_tie: RuledTie
+    bidding_undersubscription: RuledUndersubscription
     levels_max: RuledInt
     pick_allowed: RuledBool
     self_trade: RuledSelfTrade

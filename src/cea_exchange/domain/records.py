@@ -31,6 +31,10 @@ class CommandKind(IntEnum):
     """take back an offer, a counter-offer or an enquiry of one's own"""
     BLOCK_COUNTER = 9
     """answer a directed offer with other terms"""
+    BID = 10
+    """bid in an open bidding"""
+    BID_CANCEL = 11
+    """take back a bid while its bidding is open"""
 
 
 class Side(IntEnum):
@@ -90,6 +94,26 @@ class Method(IntEnum):
     """block agreement (大宗协议)"""
     BIDDING = 3
     """single-direction bidding (单向竞价)"""
+
+
+class Pricing(IntEnum):
+    """What the winners of a bidding pay, or get."""
+
+    UNIFORM = 1
+    """all the same: the worst winning bid's price (统一价成交)"""
+    PAY_AS_BID = 2
+    """each its own bid's price (申报价成交)"""
+
+
+class BiddingState(IntEnum):
+    """How far a bidding is; it is known until the next day opens."""
+
+    ENDED = 0
+    """awarded or cancelled; of a window that is asked for: it can not be"""
+    ANNOUNCED = 1
+    """announced, and its window not open yet"""
+    OPEN = 2
+    """bids are taken"""
 
 
 class Phase(IntEnum):
@@ -164,6 +188,16 @@ class EventKind(IntEnum):
     """the negotiation is over: the side that was asked declined"""
     BLOCK_LAPSED = 27
     """the day closed on an open offer or enquiry"""
+    BIDDING_OPENED = 28
+    """a bidding is announced, and what its applicant would deliver is locked (record BiddingOpened)"""
+    BID_ACCEPTED = 29
+    """the bid is valid and what it would deliver is locked"""
+    BID_CANCELED = 30
+    """the bid is out of the bidding; `reason` says why"""
+    BIDDING_CLOSED = 31
+    """the bidding is awarded: after its trades"""
+    BIDDING_CANCELED = 32
+    """the bidding is over without an award; `reason` says why"""
     LARGE_HOLDER = 33
     """the account's holding of the product, `tonnes`, has reached the threshold of large holders"""
 
@@ -191,6 +225,10 @@ class Operation(IntEnum):
     """block_withdraw"""
     BLOCK_COUNTER = 9
     """block_counter"""
+    BID = 10
+    """bid"""
+    BID_CANCEL = 11
+    """bid_cancel"""
     DEPOSIT = 65
     """deposit"""
     WITHDRAW = 66
@@ -205,6 +243,12 @@ class Operation(IntEnum):
     """restore"""
     REFERENCE_PRICE = 71
     """reference_price"""
+    BIDDING_OPEN = 80
+    """bidding_open"""
+    BIDDING_CLOSE = 81
+    """bidding_close"""
+    BIDDING_CANCEL = 82
+    """bidding_cancel"""
 
 
 class Reason(IntEnum):
@@ -220,6 +264,8 @@ class Reason(IntEnum):
     """the account has no such live order"""
     BLOCK_UNKNOWN = 28
     """there is no such open block offer, or enquiry"""
+    BIDDING_UNKNOWN = 29
+    """there was no such bidding today"""
     ORDER_ID_DUPLICATE = 4
     """the id was used by an accepted command today, or lies at or below the key's last accepted one"""
     ACCOUNT_SUSPENDED = 5
@@ -228,6 +274,8 @@ class Reason(IntEnum):
     """the phase does not allow it, or the market is halted"""
     PRODUCT_HALTED = 7
     """the product is halted"""
+    BIDDING_NOT_OPEN = 8
+    """the bidding's window is not open, or not yet, or can not be"""
     COUNTERPARTY_MISMATCH = 9
     """the block is not the account's to act in, or not now"""
     TONNES_NOT_POSITIVE = 10
@@ -238,8 +286,14 @@ class Reason(IntEnum):
     """a listed order must be below the block threshold"""
     BLOCK_TONNES_TOO_SMALL = 13
     """a block must reach the block threshold"""
+    BIDDING_TONNES_TOO_SMALL = 14
+    """a bidding, or a bid, must reach the least tonnes of its kind"""
     PRICE_OUT_OF_BAND = 15
     """the price lies outside the day's band"""
+    BIDDING_FLOOR_NOT_ALLOWED = 16
+    """the applicant's limit is none of those allowed"""
+    BID_OUT_OF_RANGE = 17
+    """the bid lies outside the bidding's range of prices"""
     HOLDING_LIMIT = 18
     """held, open buys and this order exceed the holding limit"""
     CASH_INSUFFICIENT = 19
@@ -282,6 +336,10 @@ class Reason(IntEnum):
     """its product was delisted"""
     SELF_TRADE_PREVENTED = 109
     """it met an order of the same owner, and the profile cancels"""
+    HALTED = 110
+    """the bidding was still halted at its close"""
+    BIDS_SHORT = 111
+    """the bids were for less than what was offered, and the profile cancels"""
 
 
 class BookChangeKind(IntEnum):
@@ -383,6 +441,37 @@ DAY_CLOSED_DTYPE = np.dtype(
 )
 """A DAY_CLOSED event: a product's statistics of the day. Amounts are 128-bit, low half first."""
 
+BIDDING_OPENED_DTYPE = np.dtype(
+    [
+        ("kind", "u1"),
+        ("side", "u1"),
+        ("method", "u1"),
+        ("reserved_1", "u1"),
+        ("product_index", "<u2"),
+        ("operator_index", "<u2"),
+        ("account_index", "<u4"),
+        ("reserved_2", "<u4"),
+        ("bidding_id", "<u8"),
+        ("bidding_key", "<u8"),
+        ("floor", "<i8"),
+        ("tonnes", "<i8"),
+        ("ceiling", "<i8"),
+        ("seq", "<u8"),
+        ("opens_at", "<u8"),
+        ("closes_at", "<u8"),
+        ("report_seq", "<u8"),
+        ("reserved_3", "u1", (24,)),
+        ("market_data_seq", "<u8"),
+        ("reserved_4", "u1", (32,)),
+        ("trading_date", "<u4"),
+        ("reserved_5", "u1"),
+        ("pricing", "u1"),
+        ("reserved_6", "u1"),
+        ("phase", "u1"),
+    ]
+)
+"""A BIDDING_OPENED event: the terms of a bidding. Times are nanoseconds since 1970 (UTC)."""
+
 CHECKPOINT_DTYPE = np.dtype(
     [
         ("kind", "u1"),
@@ -438,6 +527,41 @@ BLOCK_DTYPE = np.dtype(
     ]
 )
 """An open block offer or enquiry, in snapshots and in the market's memory."""
+
+BIDDING_DTYPE = np.dtype(
+    [
+        ("bidding_id", "<u8"),
+        ("bidding_key", "<u8"),
+        ("opens_at", "<u8"),
+        ("closes_at", "<u8"),
+        ("tonnes", "<i8"),
+        ("floor", "<i8"),
+        ("ceiling", "<i8"),
+        ("tonnes_awarded", "<i8"),
+        ("clearing_price", "<i8"),
+        ("account_index", "<u4"),
+        ("product_index", "<u2"),
+        ("side", "u1"),
+        ("pricing", "u1"),
+        ("state", "u1"),
+        ("reserved", "u1", (7,)),
+    ]
+)
+"""A bidding of the day, in snapshots and in the market's memory; one that is over too, for its name is used."""
+
+BID_DTYPE = np.dtype(
+    [
+        ("bid_id", "<u8"),
+        ("bidding_id", "<u8"),
+        ("client_order_id", "<u8"),
+        ("price", "<i8"),
+        ("tonnes", "<i8"),
+        ("account_index", "<u4"),
+        ("operator_index", "<u2"),
+        ("reserved", "<u2"),
+    ]
+)
+"""A bid in a bidding that is not over, in snapshots and in the market's memory."""
 
 LEVEL_DTYPE = np.dtype(
     [

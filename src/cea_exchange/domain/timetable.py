@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.profile import Profile
-from cea_exchange.domain.records import Phase
+from cea_exchange.domain.records import BiddingState, Phase
 
 # China has had one offset and no summer time since 1991, before any carbon market; a fixed offset
 # needs no time zone database.
@@ -158,6 +158,39 @@ def changes_due(
                 day_open = None
             due.append(change)
     return due
+
+
+def bidding_window(
+    profile: Profile,
+    trading_date: date,
+    now: datetime,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+) -> BiddingState:
+    """Return how a bidding stands that is announced now: OPEN, ANNOUNCED, or ENDED if it can't be.
+
+    Parameters
+    ----------
+    profile : Profile
+        Gives the time at which the day closes.
+    trading_date : date
+        The day that is open.
+    now : datetime
+        The market's time.
+    opens_at, closes_at : datetime or None
+        Its window: at once, and until it is closed by hand or with the day, without them.
+
+    Notes
+    -----
+    Rules: CEA-BID-03.
+    """
+    begin, end = day_start(trading_date), _at(trading_date, profile.sessions[-1][0])
+    if opens_at is not None and not begin <= opens_at < (closes_at or end):
+        return BiddingState.ENDED
+    if closes_at is not None and not max(begin, now) < closes_at <= end:
+        return BiddingState.ENDED
+    is_later = opens_at is not None and now < opens_at
+    return BiddingState.ANNOUNCED if is_later else BiddingState.OPEN
 
 
 def _trades(calendar: TradingCalendar, day: date) -> bool:

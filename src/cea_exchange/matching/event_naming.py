@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cea_exchange.domain.records import (
+    BIDDING_OPENED_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
     PRODUCT_NONE,
@@ -15,10 +16,12 @@ from cea_exchange.domain.records import (
     Operation,
     OrderFlag,
     Phase,
+    Pricing,
     Reason,
     Side,
     Tif,
 )
+from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.domain.units import cash_format, price_format
 from cea_exchange.matching import events as named
 from cea_exchange.matching.names import Asked, Names
@@ -90,9 +93,17 @@ def events_named(
         if row.kind == EventKind.DAY_CLOSED:
             statistics = rows[index : index + 1].view(DAY_CLOSED_DTYPE)[0]
             events.append(_day_closed(statistics, names, seq_offset))
+        elif row.kind == EventKind.BIDDING_OPENED:
+            terms = rows[index : index + 1].view(BIDDING_OPENED_DTYPE)[0]
+            events.append(_bidding_opened(terms, names, seq_offset))
         elif row.kind in _NAMERS:
             events.append(_NAMERS[row.kind](row, names, asked, row.seq + seq_offset))
     return events
+
+
+def time_text(time_ns: int) -> str | None:
+    """Write an instant as Shanghai's time; 0 is none."""
+    return time_from_ns(time_ns).isoformat() if time_ns else None
 
 
 def _product_name(row: EventRow, names: Names) -> str | None:
@@ -141,7 +152,9 @@ def _canceled(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Even
 
 
 def _rejected(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
-    return named.OrderRejected(
+    is_of_bid = row.command in (Operation.BID, Operation.BID_CANCEL)
+    rejected = named.BidRejected if is_of_bid else named.OrderRejected
+    return rejected(
         seq=seq,
         id=asked.id,
         account=asked.account,
@@ -171,6 +184,8 @@ def _trade(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     maker_id = names.order_text(row.counter_order_id, row.counter_client_order_id)
     if row.method == Method.BLOCK:
         taker_id = maker_id = names.block_text(row.order_id)
+    elif row.method == Method.BIDDING:
+        maker_id = names.block_text(row.counter_order_id)
     is_taker_buying = row.side == Side.BUY
     return named.Trade(
         seq=seq,
@@ -243,6 +258,64 @@ def _block_rejected(row: EventRow, names: Names, asked: Asked, seq: int) -> name
 
 def _block_lapsed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     return named.BlockLapsed(**_block_ended(row, names, seq))
+
+
+def _bidding(row: EventRow, names: Names, seq: int) -> dict[str, object]:
+    return {
+        "seq": seq,
+        "id": names.block_text(row.order_id),
+        "account": _account_name(row, names),
+        "product": _product_name(row, names),
+    }
+
+
+def _bidding_opened(row: np.void, names: Names, seq_offset: int) -> named.Event:
+    return named.BiddingOpened(
+        seq=int(row["seq"]) + seq_offset,
+        id=names.block_text(int(row["bidding_id"])),
+        account=names.accounts[int(row["account_index"])],
+        product=names.products[int(row["product_index"])],
+        side=Side(row["side"]).name.lower(),
+        tonnes=int(row["tonnes"]),
+        floor=price_format(int(row["floor"])),
+        ceiling=price_format(int(row["ceiling"])),
+        pricing=Pricing(row["pricing"]).name.lower(),
+        opens_at=time_text(int(row["opens_at"])),
+        closes_at=time_text(int(row["closes_at"])),
+    )
+
+
+def _bidding_closed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BiddingClosed(
+        **_bidding(row, names, seq),
+        clearing_price=price_format(row.price) if row.price else None,
+        tonnes=row.tonnes,
+        bidders=row.counter_order_id,
+    )
+
+
+def _bidding_canceled(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BiddingCanceled(**_bidding(row, names, seq), reason=Reason(row.reason).name)
+
+
+def _bid(row: EventRow, names: Names, seq: int) -> dict[str, object]:
+    return {
+        "seq": seq,
+        "id": names.order_text(row.order_id, row.client_order_id),
+        "bidding": names.block_text(row.counter_order_id),
+        "account": _account_name(row, names),
+        "product": _product_name(row, names),
+        "price": price_format(row.price),
+        "tonnes": row.tonnes,
+    }
+
+
+def _bid_accepted(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BidAccepted(**_bid(row, names, seq))
+
+
+def _bid_canceled(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.BidCanceled(**_bid(row, names, seq), reason=Reason(row.reason).name)
 
 
 def _deposited(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
@@ -345,6 +418,10 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.BLOCK_WITHDRAWN: _block_withdrawn,
     EventKind.BLOCK_REJECTED: _block_rejected,
     EventKind.BLOCK_LAPSED: _block_lapsed,
+    EventKind.BID_ACCEPTED: _bid_accepted,
+    EventKind.BID_CANCELED: _bid_canceled,
+    EventKind.BIDDING_CLOSED: _bidding_closed,
+    EventKind.BIDDING_CANCELED: _bidding_canceled,
     EventKind.DEPOSITED: _deposited,
     EventKind.WITHDRAWN: _withdrawn,
     EventKind.TRANSFER_REJECTED: _transfer_rejected,

@@ -151,8 +151,70 @@ class BlockLapsed(BlockEnded, frozen=True, kw_only=True, tag="block_lapsed"):
     """The day closed on it."""
 
 
+# -- Biddings ------------------------------------------------------------------------------------
+
+
+class BiddingEvent(Event, frozen=True, kw_only=True):
+    """What events of a bidding share; `account` is who applied."""
+
+    id: str
+    account: str
+    product: str
+
+
+class BiddingOpened(BiddingEvent, frozen=True, kw_only=True, tag="bidding_opened"):
+    """A bidding is announced, and what its applicant would deliver is locked."""
+
+    side: str
+    tonnes: int
+    floor: str
+    ceiling: str
+    pricing: str
+    opens_at: str | None
+    closes_at: str | None
+
+
+class BiddingClosed(BiddingEvent, frozen=True, kw_only=True, tag="bidding_closed"):
+    """A bidding is awarded; its trades came before."""
+
+    clearing_price: str | None
+    tonnes: int
+    bidders: int
+
+
+class BiddingCanceled(BiddingEvent, frozen=True, kw_only=True, tag="bidding_canceled"):
+    """A bidding is over without an award; its bids came before."""
+
+    reason: str
+
+
+class BidEvent(Event, frozen=True, kw_only=True):
+    """What events of a bid share."""
+
+    id: str
+    bidding: str
+    account: str
+    product: str
+    price: str
+    tonnes: int
+
+
+class BidAccepted(BidEvent, frozen=True, kw_only=True, tag="bid_accepted"):
+    """The bid is valid and what it would deliver is locked."""
+
+
+class BidCanceled(BidEvent, frozen=True, kw_only=True, tag="bid_canceled"):
+    """The bid is out of its bidding."""
+
+    reason: str
+
+
+class BidRejected(OrderRejected, frozen=True, kw_only=True, tag="bid_rejected"):
+    """A bid, or taking one back, was refused and changed nothing."""
+
+
 class Trade(Event, frozen=True, kw_only=True, tag="trade"):
-    """Two orders, or the two sides of a block, agreed."""
+    """Two orders, the two sides of a block, or a bid and its bidding agreed."""
 
     product: str
     method: str
@@ -323,6 +385,32 @@ class OpenBlock(msgspec.Struct, frozen=True):
     tonnes_locked: int
 
 
+class OpenBid(msgspec.Struct, frozen=True):
+    """A live bid."""
+
+    id: str
+    account: str
+    price: str
+    tonnes: int
+
+
+class OpenBidding(msgspec.Struct, frozen=True):
+    """A bidding that is announced or open, and its bids in order of time."""
+
+    id: str
+    account: str
+    product: str
+    side: str
+    tonnes: int
+    floor: str
+    ceiling: str
+    pricing: str
+    opens_at: str | None
+    closes_at: str | None
+    state: str
+    bids: list[OpenBid]
+
+
 class BookState(msgspec.Struct, frozen=True):
     """A product and its live orders, best price and oldest first."""
 
@@ -361,6 +449,7 @@ class State(Event, frozen=True, kw_only=True, tag="state"):
     books: dict[str, BookState]
     accounts: dict[str, AccountState]
     blocks: list[OpenBlock]
+    biddings: list[OpenBidding]
     state_hash: str
 
 

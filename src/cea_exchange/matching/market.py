@@ -29,18 +29,28 @@ from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
     PRODUCT_NONE,
+    BiddingState,
     BlockFlag,
     CommandKind,
     EventKind,
     OrderFlag,
     Phase,
+    Pricing,
     Side,
     Tif,
 )
-from cea_exchange.domain.timetable import Change, changes_due, day_start, time_parse
+from cea_exchange.domain.timetable import (
+    Change,
+    bidding_window,
+    changes_due,
+    day_start,
+    time_parse,
+    time_to_ns,
+)
 from cea_exchange.domain.units import cash_format, cash_parse, price_format, price_parse
 from cea_exchange.matching import events as named
-from cea_exchange.matching.event_naming import date_text, events_named
+from cea_exchange.matching.bidding_windows import windows_due
+from cea_exchange.matching.event_naming import date_text, events_named, time_text
 from cea_exchange.matching.names import Asked, Names, text_check
 
 ORDER_ID_NONE = 0
@@ -50,7 +60,7 @@ OPERATOR_INDEX = 0
 """Named commands are those of the account's first operator."""
 BLOCK_ENTRIES = (EventKind.BLOCK_ENQUIRED, EventKind.BLOCK_OFFERED)
 EVENT_ROWS = 64
-SNAPSHOT_VERSION = 2
+SNAPSHOT_VERSION = 3
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,11 +84,12 @@ def _alone(
 
 
 class Market:
-    """A market of listed and block trading with names, text ids and yuan.
+    """A market of listed and block trading and bidding with names, text ids and yuan.
 
     Methods by purpose. Declaring: `declare_product`, `declare_account`. Transfers: `deposit`,
     `withdraw`. Trading: `enter`, `cancel`, `amend`, in batches `process`. Blocks: `block_enquiry`,
-    `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. The day:
+    `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. Bidding:
+    `bid`, `bid_cancel`; the operator's `bidding_open`, `bidding_close`, `bidding_cancel`. The day:
     `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
     `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `products`,
     `accounts`, `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`,
@@ -369,6 +380,8 @@ class Market:
             self._names.order_add(int(rows[0]["account_index"]), asked.id, order_id)
         elif kind in BLOCK_ENTRIES:
             self._names.block_add(asked.id, order_id)
+        elif kind == EventKind.BID_ACCEPTED:
+            self._names.bid_add(int(rows[0]["account_index"]), asked.id, order_id)
         return self._named(rows, asked)
 
     # -- Blocks -----------------------------------------------------------------------------------
@@ -507,6 +520,143 @@ class Market:
         command["price"], command["tonnes"] = price_fen, tonnes
         return self._submit(Asked(block_id, account))
 
+    # -- Bidding ----------------------------------------------------------------------------------
+
+    @_alone
+    def bidding_open(
+        self,
+        account: str,
+        product: str,
+        *,
+        bidding_id: str,
+        tonnes: int,
+        pricing: Pricing | str,
+        floor: str | None = None,
+        ceiling: str | None = None,
+        side: Side | str = Side.SELL,
+        opens_at: datetime | str | None = None,
+        closes_at: datetime | str | None = None,
+    ) -> list[named.Event]:
+        """Announce a bidding that the operator has approved.
+
+        Parameters
+        ----------
+        account, product : str
+            Who applied, for what.
+        bidding_id : str
+            One of the whole market's on that trading day.
+        tonnes : int
+            How much is offered, or wanted.
+        pricing : Pricing or str
+            "uniform" or "pay_as_bid".
+        floor, ceiling : str
+            The applicant's limit in yuan per tonne: a floor of a sale, a ceiling of a purchase.
+        side : Side or str
+            What the applicant does.
+        opens_at, closes_at : datetime or str, optional
+            Times with an offset: it opens at once, and is open until `bidding_close` or the day's
+            close, without them.
+
+        Raises
+        ------
+        ValueError
+            If the limit is not that of its side.
+
+        Notes
+        -----
+        Rules: CEA-BID-01 to CEA-BID-04.
+        """
+        side, pricing = _member(Side, side, "side"), _member(Pricing, pricing, "pricing")
+        for text, what in (
+            (account, "account"),
+            (product, "product"),
+            (bidding_id, "bidding_id"),
+        ):
+            text_check(text, what)
+        _int64_check(tonnes, "tonnes")
+        limits = {Side.SELL: ("floor", floor), Side.BUY: ("ceiling", ceiling)}
+        (wanted, limit), (other, stray) = limits[side], limits[Side(3 - side)]
+        if limit is None or stray is not None:
+            came = f"{other} {stray!r}" if stray is not None else "none"
+            raise ValueError(f"a {side.name.lower()} bidding must have a {wanted}, was {came}")
+        times = [None if at is None else _moment(at) for at in (opens_at, closes_at)]
+        rows = self._core.bidding_open(
+            name_key(bidding_id),
+            self._names.account_index(account),
+            self._product_or_unknown(product),
+            side=side,
+            tonnes=tonnes,
+            limit=price_parse(limit),
+            pricing=pricing,
+            opens_at=0 if times[0] is None else time_to_ns(times[0]),
+            closes_at=0 if times[1] is None else time_to_ns(times[1]),
+            window=self._window(*times),
+        )
+        if rows[0]["kind"] == EventKind.BIDDING_OPENED:
+            self._names.bidding_add(bidding_id, int(rows[0]["order_id"]))
+        return self._named(rows, Asked(bidding_id, account, product))
+
+    def _window(self, opens_at: datetime | None, closes_at: datetime | None) -> BiddingState:
+        if not self._core.day_is_open:
+            return BiddingState.ENDED
+        return bidding_window(self.profile, self.trading_date, self._time, opens_at, closes_at)
+
+    @_alone
+    def bid(
+        self, account: str, bidding_id: str, *, bid_id: str, price: str, tonnes: int
+    ) -> list[named.Event]:
+        """Bid in an open bidding: to buy where its applicant sells, to sell where it buys.
+
+        Parameters
+        ----------
+        account, bidding_id : str
+            Whose bid, and where.
+        bid_id : str
+            The caller's own id: one of the account's bids on that trading day.
+        price : str
+            Yuan per tonne, within the bidding's range.
+        tonnes : int
+            How much, also more than is offered.
+        """
+        price_fen = price_parse(price)
+        _int64_check(tonnes, "tonnes")
+        for text, what in ((account, "account"), (bidding_id, "bidding_id"), (bid_id, "bid_id")):
+            text_check(text, what)
+        account_index = self._names.account_index(account)
+        is_used = (account_index, bid_id) in self._names.bid_ids
+        command = self._command_begin(CommandKind.BID, account_index, is_used)
+        command["order_id"] = self._names.bidding_ids.get(bidding_id, ORDER_ID_IMPOSSIBLE)
+        command["price"], command["tonnes"] = price_fen, tonnes
+        return self._submit(Asked(bid_id, account))
+
+    @_alone
+    def bid_cancel(self, account: str, bid_id: str) -> list[named.Event]:
+        """Take back a bid while its bidding is open."""
+        text_check(account, "account")
+        text_check(bid_id, "bid_id")
+        account_index = self._names.account_index(account)
+        command = self._command_begin(CommandKind.BID_CANCEL, account_index, is_used=False)
+        key = account_index, bid_id
+        command["order_id"] = self._names.bid_ids.get(key, ORDER_ID_IMPOSSIBLE)
+        return self._submit(Asked(bid_id, account))
+
+    @_alone
+    def bidding_close(self, bidding_id: str) -> list[named.Event]:
+        """Award an open bidding; one that is halted is cancelled."""
+        text_check(bidding_id, "bidding_id")
+        rows = self._core.bidding_close(self._bidding_or_unknown(bidding_id))
+        return self._named(rows, Asked(bidding_id))
+
+    @_alone
+    def bidding_cancel(self, bidding_id: str) -> list[named.Event]:
+        """End a bidding without an award."""
+        text_check(bidding_id, "bidding_id")
+        rows = self._core.bidding_cancel(self._bidding_or_unknown(bidding_id))
+        return self._named(rows, Asked(bidding_id))
+
+    def _bidding_or_unknown(self, bidding_id: str) -> int:
+        return self._names.bidding_ids.get(bidding_id, ORDER_ID_IMPOSSIBLE)
+
     # -- The day ----------------------------------------------------------------------------------
 
     @_alone
@@ -527,9 +677,9 @@ class Market:
 
         Notes
         -----
-        Rules: CEA-DAY-01, CEA-DAY-02, CEA-DAY-03, CEA-DAY-04.
+        Rules: CEA-DAY-01, CEA-DAY-02, CEA-DAY-03, CEA-DAY-04, CEA-BID-03.
         """
-        moment = time_parse(at.isoformat() if isinstance(at, datetime) else at)
+        moment = _moment(at)
         if self._calendar is None:
             self._calendar = TradingCalendar.load(self.profile.calendar)
         due = changes_due(
@@ -540,8 +690,20 @@ class Market:
             day_open=self.trading_date if self._core.day_is_open else None,
             last_date=self.trading_date,
         )
-        events = [event for change in due for event in self._change_apply(change)]
+        events = []
+        for change in due:
+            events += self._windows_run(change.at)
+            events += self._change_apply(change)
+        events += self._windows_run(moment)
         self._time = moment
+        return events
+
+    def _windows_run(self, until: datetime) -> list[named.Event]:
+        """Open and close the biddings that are due."""
+        events = []
+        for change in windows_due(self._core, time_to_ns(until)):
+            act = self._core.bidding_window_open if change.opens else self._core.bidding_close
+            events += self._named(act(change.bidding_id), Asked())
         return events
 
     def _change_apply(self, change: Change) -> list[named.Event]:
@@ -628,7 +790,7 @@ class Market:
 
     @_alone
     def suspend(self, account: str) -> list[named.Event]:
-        """Stop an account from trading and withdrawing, and cancel its orders and blocks."""
+        """Stop an account from trading and withdrawing; what it has open is cancelled."""
         text_check(account, "account")
         rows = self._core.suspend(self._names.account_index(account))
         return self._named(rows, Asked(account=account))
@@ -695,7 +857,8 @@ class Market:
         An order that came as a record has the number that entered it for its id. Its amends and
         cancels have numbers of their own, so the id is noted where it is accepted.
         """
-        for row in events[events["kind"] == EventKind.ORDER_ACCEPTED]:
+        entries = (EventKind.ORDER_ACCEPTED, EventKind.BID_ACCEPTED)
+        for row in events[np.isin(events["kind"], entries)]:
             self._names.texts.setdefault(int(row["order_id"]), str(row["client_order_id"]))
         for block_id in events["order_id"][np.isin(events["kind"], BLOCK_ENTRIES)].tolist():
             self._names.block_ids.setdefault(self._names.block_text(block_id), block_id)
@@ -736,6 +899,11 @@ class Market:
                 name: self._account_state(index) for index, name in enumerate(self._names.accounts)
             },
             blocks=[self._open_block(block_id) for block_id in self._core.block_ids()],
+            biddings=[
+                self._open_bidding(bidding)
+                for bidding in map(self._core.bidding, self._core.bidding_ids())
+                if bidding["state"] != BiddingState.ENDED
+            ],
             state_hash=f"{self._core.state_hash():016x}",
         )
 
@@ -759,6 +927,31 @@ class Market:
             speaker=counterparty if flags & BlockFlag.BY_COUNTERPARTY else account,
             cash_locked=cash_format(block["cash_locked"]),
             tonnes_locked=block["tonnes_locked"],
+        )
+
+    def _open_bidding(self, bidding: dict[str, int]) -> named.OpenBidding:
+        names = self._names
+        return named.OpenBidding(
+            id=names.block_text(bidding["bidding_id"]),
+            account=names.accounts[bidding["account_index"]],
+            product=names.products[bidding["product_index"]],
+            side=Side(bidding["side"]).name.lower(),
+            tonnes=bidding["tonnes"],
+            floor=price_format(bidding["floor"]),
+            ceiling=price_format(bidding["ceiling"]),
+            pricing=Pricing(bidding["pricing"]).name.lower(),
+            opens_at=time_text(bidding["opens_at"]),
+            closes_at=time_text(bidding["closes_at"]),
+            state=BiddingState(bidding["state"]).name.lower(),
+            bids=[
+                named.OpenBid(
+                    id=names.order_text(bid["bid_id"], bid["client_order_id"]),
+                    account=names.accounts[bid["account_index"]],
+                    price=price_format(bid["price"]),
+                    tonnes=bid["tonnes"],
+                )
+                for bid in self._core.bids(bidding["bidding_id"])
+            ],
         )
 
     def _book(self, product_index: int) -> named.BookState:
@@ -896,6 +1089,11 @@ def _member(enum: type, value: Any, what: str) -> Any:
     if value not in names:
         raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
     return enum[value.upper()]
+
+
+def _moment(at: datetime | str) -> datetime:
+    """Read a time with an offset."""
+    return time_parse(at.isoformat() if isinstance(at, datetime) else at)
 
 
 def _int64_check(value: int, what: str) -> None:

@@ -9,11 +9,11 @@ GROUP_NONE = 0
 
 
 class Names:
-    """Products, accounts and groups by name, and today's orders and blocks by text id.
+    """Products, accounts and groups by name, and today's orders, blocks and bids by text id.
 
     The core numbers products and accounts in order of declaration; lists here follow it. A text id
-    is one account's for one trading day, whether its order is live or finished; a block's is
-    the whole market's.
+    is one account's for one trading day, whether its order or bid is live or finished; a block's
+    and a bidding's is the whole market's.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,9 @@ class Names:
         self.account_groups: list[int] = []
         self.groups: list[str] = [""]
         self.order_ids: dict[tuple[int, str], int] = {}
+        self.bid_ids: dict[tuple[int, str], int] = {}
         self.block_ids: dict[str, int] = {}
+        self.bidding_ids: dict[str, int] = {}
         self.texts: dict[int, str] = {}
         self._product_indexes: dict[str, int] = {}
         self._account_indexes: dict[str, int] = {}
@@ -84,10 +86,22 @@ class Names:
         self.block_ids[text] = block_id
         self.texts[block_id] = text
 
+    def bidding_add(self, text: str, bidding_id: int) -> None:
+        """Note the text id of a bidding."""
+        self.bidding_ids[text] = bidding_id
+        self.texts[bidding_id] = text
+
+    def bid_add(self, account_index: int, text: str, bid_id: int) -> None:
+        """Note an accepted bid's text id."""
+        self.bid_ids[account_index, text] = bid_id
+        self.texts[bid_id] = text
+
     def orders_reset(self) -> None:
         """Forget the day's text ids: a new day may use them again."""
         self.order_ids.clear()
+        self.bid_ids.clear()
         self.block_ids.clear()
+        self.bidding_ids.clear()
         self.texts.clear()
 
     def order_text(self, order_id: int, client_order_id: int) -> str:
@@ -96,7 +110,7 @@ class Names:
         return str(client_order_id) if text is None else text
 
     def block_text(self, block_id: int) -> str:
-        """Return a block's text id; one that came as a record has its number for one."""
+        """Return a block's or bidding's text id; one that has none has its number for one."""
         return self.texts.get(block_id, str(block_id))
 
     def is_intra_group(self, account_index: int, counter_account_index: int) -> bool:
@@ -113,6 +127,8 @@ class Names:
             "groups": list(self.groups),
             "orders": [[*key, order_id] for key, order_id in self.order_ids.items()],
             "blocks": [[text, block_id] for text, block_id in self.block_ids.items()],
+            "biddings": [[text, bidding_id] for text, bidding_id in self.bidding_ids.items()],
+            "bids": [[*key, bid_id] for key, bid_id in self.bid_ids.items()],
         }
 
     @classmethod
@@ -128,6 +144,10 @@ class Names:
             names.order_add(account_index, text, order_id)
         for text, block_id in state["blocks"]:
             names.block_add(text, block_id)
+        for text, bidding_id in state["biddings"]:
+            names.bidding_add(text, bidding_id)
+        for account_index, text, bid_id in state["bids"]:
+            names.bid_add(account_index, text, bid_id)
         return names
 
 

@@ -8,7 +8,8 @@ A command is judged completely before anything changes:
 
     command -> refusal? -> what it would take -> refusal? -> Decision -> events and changes
 
-Block trading is in reference_block.py, hashes and snapshots in reference_state.py.
+Block trading is in reference_block.py, bidding in reference_bidding.py, hashes and snapshots in
+reference_state.py.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from sortedcontainers import SortedDict
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
+    BIDDING_DTYPE,
     BLOCK_DTYPE,
     CHECKPOINT_DTYPE,
     COMMAND_DTYPE,
@@ -35,6 +37,7 @@ from cea_exchange.domain.records import (
     EVENT_DTYPE,
     OPERATOR_ANY,
     PRODUCT_NONE,
+    BiddingState,
     BlockFlag,
     CommandKind,
     EventKind,
@@ -42,11 +45,13 @@ from cea_exchange.domain.records import (
     Operation,
     OrderFlag,
     Phase,
+    Pricing,
     Reason,
     Side,
     Tif,
 )
 from cea_exchange.matching import reference_state
+from cea_exchange.matching.reference_bidding import Notice, ReferenceBiddings
 from cea_exchange.matching.reference_block import ReferenceBlocks
 from cea_exchange.matching.reference_book import (
     Meeting,
@@ -97,6 +102,9 @@ MARKET_DATA_KINDS = frozenset(
         EventKind.BLOCK_WITHDRAWN,
         EventKind.BLOCK_REJECTED,
         EventKind.BLOCK_LAPSED,
+        EventKind.BIDDING_OPENED,
+        EventKind.BIDDING_CLOSED,
+        EventKind.BIDDING_CANCELED,
     }
 )
 REPORT_KINDS = frozenset(
@@ -121,6 +129,11 @@ REPORT_KINDS = frozenset(
         EventKind.BLOCK_REJECTED,
         EventKind.BLOCK_LAPSED,
         EventKind.LARGE_HOLDER,
+        EventKind.BIDDING_OPENED,
+        EventKind.BID_ACCEPTED,
+        EventKind.BID_CANCELED,
+        EventKind.BIDDING_CLOSED,
+        EventKind.BIDDING_CANCELED,
     }
 )
 BUSTED_TERMS = (
@@ -174,6 +187,8 @@ class Product:
     block_amount: int = 0
     intra_group_volume: int = 0
     """of `block_volume`, between accounts of one group"""
+    bidding_volume: int = 0
+    bidding_amount: int = 0
 
     def block_count(self, amount: int, tonnes: int, is_intra_group: bool) -> None:
         """Count a block trade, or with negative numbers one that is busted.
@@ -185,6 +200,16 @@ class Product:
         self.block_volume += tonnes
         self.block_amount += amount
         self.intra_group_volume += tonnes if is_intra_group else 0
+
+    def bidding_count(self, amount: int, tonnes: int) -> None:
+        """Count a trade of a bidding, or with negative numbers one that is busted.
+
+        Notes
+        -----
+        Rules: CEA-BID-09.
+        """
+        self.bidding_volume += tonnes
+        self.bidding_amount += amount
 
 
 @dataclass(slots=True)
@@ -214,7 +239,7 @@ class Decision:
 
 
 class ReferenceMarket:
-    """A market of listed and block trading.
+    """A market of listed and block trading and of bidding.
 
     Parameters
     ----------
@@ -228,9 +253,11 @@ class ReferenceMarket:
     Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
     `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `trade_bust`,
-    `reference_price_set`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
-    `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`,
-    `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole: `state_hash`,
+    `reference_price_set`, `bidding_open`, `bidding_window_open`, `bidding_close`,
+    `bidding_cancel`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
+    `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`, `bidding`,
+    `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole:
+    `state_hash`,
     `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
     """
 
@@ -257,6 +284,7 @@ class ReferenceMarket:
         self._accounts = self._funds.accounts
         self._orders: SortedDict[int, Order] = SortedDict()
         self._blocks = ReferenceBlocks(self)
+        self._biddings = ReferenceBiddings(self)
         self._rows: list[np.ndarray] = []
         self._entrance = threading.Lock()
 
@@ -356,7 +384,7 @@ class ReferenceMarket:
 
     def _decide(self, command: Command) -> Decision:
         if command.kind > CommandKind.AMEND:
-            return Decision(self._blocks.refusal(command))
+            return Decision(self._desk(command.kind).refusal(command))
         if command.kind == CommandKind.ENTER:
             refusal = self._enter_refusal(command)
             return Decision(refusal) if refusal else self._enter_decision(command)
@@ -365,6 +393,10 @@ class ReferenceMarket:
             refusal = refusal or self._amend_refusal(command)
             return Decision(refusal) if refusal else self._amend_decision(command)
         return Decision(refusal)
+
+    def _desk(self, kind: int) -> ReferenceBlocks | ReferenceBiddings:
+        """Who takes the commands that are not listed trading's."""
+        return self._biddings if kind >= CommandKind.BID else self._blocks
 
     def _enter_refusal(self, command: Command) -> Reason:
         """The first reason against an ENTER that does not depend on the other side's orders.
@@ -467,11 +499,15 @@ class ReferenceMarket:
         if not self.rules.holding_limit_tonnes:
             return 0
         open_orders = (self._orders[id] for id in self._accounts[account_index].order_ids)
-        return self._blocks.tonnes_bid(account_index, product_index) + sum(
+        of_orders = sum(
             order.tonnes_open
             for order in open_orders
             if order is not without
             and (order.side, order.product_index) == (Side.BUY, product_index)
+        )
+        return of_orders + sum(
+            desk.tonnes_bid(account_index, product_index)
+            for desk in (self._blocks, self._biddings)
         )
 
     def _is_intra_group(self, account_index: int, counter_account_index: int) -> bool:
@@ -554,15 +590,16 @@ class ReferenceMarket:
     # -- Carrying out ------------------------------------------------------------------------------
 
     def _carry_out(self, command: Command, decision: Decision) -> None:
-        is_block = command.kind > CommandKind.AMEND
+        is_listed = command.kind <= CommandKind.AMEND
+        desk = self._desk(command.kind)
         if decision.refusal:
-            refuse = self._blocks.refuse if is_block else self._refuse_command
+            refuse = self._refuse_command if is_listed else desk.refuse
             refuse(command, decision.refusal)
             return
         account = self._accounts[command.account_index]
         account.client_order_ids[command.operator_index] = command.client_order_id
-        if is_block:
-            self._blocks.carry_out(command)
+        if not is_listed:
+            desk.carry_out(command)
         elif command.kind == CommandKind.ENTER:
             self._enter(command, decision)
         elif command.kind == CommandKind.CANCEL:
@@ -863,6 +900,8 @@ class ReferenceMarket:
                 product.open = product.high = product.low = product.last = 0
                 product.volume = product.amount = 0
                 product.block_volume = product.block_amount = product.intra_group_volume = 0
+                product.bidding_volume = product.bidding_amount = 0
+            self._biddings.forget()
             self._emit(EventKind.DAY_OPENED)
             self._phase_enter(Phase.PRE_OPEN)
             self._large_holders_tell(threshold_before)
@@ -931,12 +970,14 @@ class ReferenceMarket:
 
         Notes
         -----
-        Rules: CEA-LST-08 (close), CEA-ORD-03 (day orders), CEA-PRC-04 (composite).
+        Rules: CEA-LST-08 (close), CEA-ORD-03 (day orders), CEA-PRC-04 (composite), CEA-BID-03
+        (biddings come first).
         """
         if not self.day_is_open:
             raise ValueError("a day must be open to be closed, none was")
         with self._alone():
             self.command_seq += 1
+            self._biddings.finish_all()
             self._phase_enter(Phase.CLOSED)
             for order in list(self._orders.values()):
                 self._funds.unlock(order)
@@ -979,6 +1020,9 @@ class ReferenceMarket:
         row["amount_block_low"] = product.block_amount & U64_MAX
         row["amount_block_high"] = product.block_amount >> 64
         row["volume_intra_group"] = product.intra_group_volume
+        row["volume_bidding"] = product.bidding_volume
+        row["amount_bidding_low"] = product.bidding_amount & U64_MAX
+        row["amount_bidding_high"] = product.bidding_amount >> 64
 
     def phase_set(self, phase: int) -> np.ndarray:
         """Enter a phase of the open day; the phase it is in already changes nothing."""
@@ -1045,6 +1089,7 @@ class ReferenceMarket:
                 for order_id in list(account.order_ids):
                     self._cancel_by_act(self._orders[order_id], Reason.SUSPENDED)
                 self._blocks.withdraw_all_of(account_index, Reason.SUSPENDED)
+                self._biddings.end_all_of(account_index)
             return self._events()
 
     def restore(self, account_index: int) -> np.ndarray:
@@ -1117,9 +1162,8 @@ class ReferenceMarket:
     def trade_bust_fault(self, trade: bytes) -> str | None:
         """Say why a record can't be one of this market's trades; None if it can."""
         row = _trade_read(trade)
-        methods = (Method.LISTED, Method.BLOCK)
-        if row["kind"] != EventKind.TRADE or row["method"] not in methods:
-            return f"kind and method must be 7 and 1 or 2, were {row['kind']} and {row['method']}"
+        if row["kind"] != EventKind.TRADE or row["method"] not in list(Method):
+            return f"kind and method must be 7 and 1 to 3, were {row['kind']} and {row['method']}"
         if row["side"] not in list(Side):
             return f"side must be 1 or 2, was {row['side']}"
         for name, last in (
@@ -1146,9 +1190,12 @@ class ReferenceMarket:
         if not all(0 <= fee <= limit for fee, limit in zip(fees, most, strict=True)):
             return f"fees must be within what was paid, were {fees[0]} and {fees[1]}"
         product = self._products[row["product_index"]]
-        volume, amount = product.volume, product.amount
+        volume, amount = {
+            Method.LISTED: (product.volume, product.amount),
+            Method.BLOCK: (product.block_volume, product.block_amount),
+            Method.BIDDING: (product.bidding_volume, product.bidding_amount),
+        }[Method(row["method"])]
         if row["method"] == Method.BLOCK:
-            volume, amount = product.block_volume, product.block_amount
             if self._is_intra_group(row["account_index"], row["counter_account_index"]):
                 # Part of the block volume.
                 volume = product.intra_group_volume
@@ -1199,6 +1246,8 @@ class ReferenceMarket:
         if method == Method.BLOCK:
             is_intra_group = self._is_intra_group(bust.buyer, bust.seller)
             product.block_count(-bust.cash, -bust.tonnes, is_intra_group)
+        elif method == Method.BIDDING:
+            product.bidding_count(-bust.cash, -bust.tonnes)
         else:
             product.volume -= bust.tonnes
             product.amount -= bust.cash
@@ -1238,6 +1287,115 @@ class ReferenceMarket:
 
     def _refuse_act(self, operation: Operation, reason: Reason, **named: int) -> None:
         self._emit(EventKind.ORDER_REJECTED, command=operation, reason=reason, **named)
+
+    def bidding_open(
+        self,
+        bidding_key: int,
+        account_index: int,
+        product_index: int,
+        *,
+        side: int,
+        tonnes: int,
+        limit: int,
+        pricing: int,
+        opens_at: int = 0,
+        closes_at: int = 0,
+        window: int = BiddingState.OPEN,
+    ) -> np.ndarray:
+        """Announce a bidding; its applicant's lock begins.
+
+        Parameters
+        ----------
+        bidding_key : int
+            The hash of its name, 64 bits: one of the market's on that trading day.
+        account_index, product_index : int
+            Who applied, for what.
+        side : Side
+            What the applicant does.
+        tonnes : int
+            How much is offered, or with `side` BUY wanted.
+        limit : int
+            fen/t, the applicant's: the floor of a sale, the ceiling of a purchase.
+        pricing : Pricing
+            What the winners pay, or get.
+        opens_at, closes_at : int
+            Nanoseconds since 1970, told with the bidding; 0 is none.
+        window : BiddingState
+            What the clock of who calls says of that window: OPEN, ANNOUNCED if it opens later,
+            ENDED if it can not be.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            BIDDING_OPENED, to be viewed as BIDDING_OPENED_DTYPE, or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CEA-BID-01 to CEA-BID-04.
+        """
+        _int_check("bidding_key", bidding_key, 0, U64_MAX)
+        _int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        _int_check("product_index", product_index, 0, PRODUCT_NONE)
+        _int_check("side", side, Side.BUY, Side.SELL)
+        _int_check("tonnes", tonnes, -I64_MAX - 1, I64_MAX)
+        _int_check("limit", limit, -I64_MAX - 1, I64_MAX)
+        _int_check("pricing", pricing, Pricing.UNIFORM, Pricing.PAY_AS_BID)
+        _int_check("opens_at", opens_at, 0, U64_MAX)
+        _int_check("closes_at", closes_at, 0, U64_MAX)
+        _int_check("window", window, BiddingState.ENDED, BiddingState.OPEN)
+        with self._alone():
+            self.command_seq += 1
+            whose, when = (account_index, product_index), (opens_at, closes_at)
+            notice = Notice(
+                bidding_key, *whose, Side(side), tonnes, limit, pricing, *when, BiddingState(window)
+            )
+            self._biddings.announce(notice)
+            return self._events()
+
+    def bidding_window_open(self, bidding_id: int) -> np.ndarray:
+        """Take bids in an announced bidding from now on: no event. Any other stays as it is."""
+        _int_check("bidding_id", bidding_id, 0, U64_MAX)
+        with self._alone():
+            self.command_seq += 1
+            self._biddings.window_open(bidding_id)
+            return self._events()
+
+    def bidding_close(self, bidding_id: int) -> np.ndarray:
+        """Award an open bidding, or cancel it if it is halted.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            Its trades and BIDDING_CLOSED; or a BID_CANCELED for each bid and BIDDING_CANCELED; or
+            ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CEA-BID-06 to CEA-BID-09.
+        """
+        _int_check("bidding_id", bidding_id, 0, U64_MAX)
+        with self._alone():
+            self.command_seq += 1
+            self._biddings.close(bidding_id)
+            return self._events()
+
+    def bidding_cancel(self, bidding_id: int) -> np.ndarray:
+        """End a bidding without an award.
+
+        Returns
+        -------
+        ndarray of EVENT_DTYPE
+            A BID_CANCELED for each bid and BIDDING_CANCELED, or ORDER_REJECTED.
+
+        Notes
+        -----
+        Rules: CEA-BID-08.
+        """
+        _int_check("bidding_id", bidding_id, 0, U64_MAX)
+        with self._alone():
+            self.command_seq += 1
+            self._biddings.cancel(bidding_id)
+            return self._events()
 
     def checkpoint(self) -> np.ndarray:
         """State the hashes of everything before this call.
@@ -1347,6 +1505,26 @@ class ReferenceMarket:
         del words["reserved"]
         return words
 
+    def bidding_ids(self) -> list[int]:
+        """The ids of the day's biddings, ended ones too, ascending."""
+        return list(self._biddings.all)
+
+    def bidding(self, bidding_id: int) -> dict[str, int] | None:
+        """A bidding of the day, or None."""
+        bidding = self._biddings.all.get(bidding_id)
+        if bidding is None:
+            return None
+        return {
+            name: int(getattr(bidding, name)) for name in BIDDING_DTYPE.names if name != "reserved"
+        }
+
+    def bids(self, bidding_id: int) -> list[dict[str, int]]:
+        """The live bids of a bidding, in order of time."""
+        return [
+            {name: int(getattr(bid, name)) for name in bid.__slots__}
+            for bid in self._biddings.bids_of(bidding_id)
+        ]
+
     def product(self, product_index: int) -> dict[str, Any]:
         """A product's reference price, band, halt and trades of the day."""
         product = self._products[product_index]
@@ -1368,6 +1546,8 @@ class ReferenceMarket:
             "block_volume": product.block_volume,
             "block_amount": product.block_amount,
             "intra_group_volume": product.intra_group_volume,
+            "bidding_volume": product.bidding_volume,
+            "bidding_amount": product.bidding_amount,
         }
 
     # -- The whole ---------------------------------------------------------------------------------
@@ -1537,7 +1717,7 @@ def _is_of_parties_only(kind: EventKind, fields: dict[str, int]) -> bool:
 
 def _well_formed_check(place: int, command: Command) -> None:
     """Raise ValueError for a record no well-behaved sender makes."""
-    bounds = {"kind": (CommandKind.ENTER, CommandKind.BLOCK_COUNTER), "reserved": (0, 0)}
+    bounds = {"kind": (CommandKind.ENTER, CommandKind.BID_CANCEL), "reserved": (0, 0)}
     if command.kind == CommandKind.ENTER:
         bounds |= {
             "side": (Side.BUY, Side.SELL),

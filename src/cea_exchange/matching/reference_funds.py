@@ -71,7 +71,7 @@ class Bust:
 
 
 class Need(NamedTuple):
-    """What an order or a block must have behind it."""
+    """What an order, a block, a bidding or a bid must have behind it."""
 
     account_index: int
     product_index: int
@@ -202,9 +202,20 @@ class ReferenceFunds:
         return buy_fee, sell_fee
 
     def deliver(
-        self, buyer: int, seller: int, product_index: int, price: int, tonnes: int
+        self,
+        buyer: int,
+        seller: int,
+        product_index: int,
+        price: int,
+        tonnes: int,
+        traded: tuple[int, int] = (0, 0),
     ) -> tuple[int, int]:
-        """Trade a block whose locks are gone, all of it at once.
+        """Trade a block, or a bid, whose locks are gone.
+
+        Parameters
+        ----------
+        traded : (int, int)
+            Fen that the buyer's and the seller's side has traded before, on which fees accrue.
 
         Returns
         -------
@@ -216,7 +227,9 @@ class ReferenceFunds:
         Rules: CEA-FEE-01.
         """
         amount = price * tonnes
-        buy_fee, sell_fee = self.buy_fee(amount), self.sell_fee(amount)
+        bought, sold = traded
+        buy_fee = self.buy_fee(bought + amount) - self.buy_fee(bought)
+        sell_fee = self.sell_fee(sold + amount) - self.sell_fee(sold)
         cash = amount + buy_fee, amount, amount - sell_fee
         self._move((buyer, seller), product_index, cash, tonnes)
         return buy_fee, sell_fee

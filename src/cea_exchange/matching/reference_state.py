@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.records import ORDER_DTYPE, Phase, Side
+from cea_exchange.domain.records import ORDER_DTYPE, BiddingState, Phase, Side
 from cea_exchange.matching.reference_book import Order
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, 
     1, 8
 )
 # 8 and 9 are an order book's.
-TAG_BLOCK, TAG_BLOCK_TRADES = 10, 11
+TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -101,8 +101,14 @@ def state_hash(market: ReferenceMarket) -> int:
         )
         if product.block_volume:
             total += fold([TAG_BLOCK_TRADES, index, *_block_trades(product)])
+        if product.bidding_volume:
+            total += fold([TAG_BIDDING_TRADES, index, *_bidding_trades(product)])
     for block in market._blocks.open.values():
         total += fold([TAG_BLOCK, *(int(word) for word in astuple(block)[:-1])])
+    for bidding in market._biddings.all.values():
+        total += fold([TAG_BIDDING, *(int(word) for word in astuple(bidding))])
+    for bid in market._biddings.bids.values():
+        total += fold([TAG_BID, *astuple(bid)])
     return total & U64
 
 
@@ -112,13 +118,19 @@ def _block_trades(product: Product) -> list[int]:
     return [product.block_volume, amount & U64, amount >> 64, product.intra_group_volume]
 
 
+def _bidding_trades(product: Product) -> list[int]:
+    """Tonnes and fen of a product's bidding trades of the day."""
+    return [product.bidding_volume, product.bidding_amount & U64, product.bidding_amount >> 64]
+
+
 def snapshot(market: ReferenceMarket) -> bytes:
     """Write the whole state as msgpack."""
     state: dict[str, Any] = {name: int(getattr(market, name)) for name in MARKET_FIELDS}
     state["order_count_max"] = market.order_count_max
     state["products"] = [
         [p.product_key, p.reference_price, p.composite_weight, int(p.halted), p.open, p.high]
-        + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64, *_block_trades(p)]
+        + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64]
+        + [*_block_trades(p), *_bidding_trades(p)]
         for p in market._products
     ]
     state["accounts"] = [
@@ -148,6 +160,7 @@ def snapshot(market: ReferenceMarket) -> bytes:
     ]
     state["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
     state["blocks"] = market._blocks.to_bytes()
+    state["biddings"], state["bids"] = market._biddings.to_bytes()
     return msgspec.msgpack.encode(state)
 
 
@@ -166,8 +179,10 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         product.halted = bool(halted)
         product.open, product.high, product.low, product.last, product.volume = statistics[:5]
         product.amount = statistics[5] | statistics[6] << 64
-        product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:]
+        product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:11]
         product.block_amount = low_half | high_half << 64
+        product.bidding_volume, low_half, high_half = statistics[11:]
+        product.bidding_amount = low_half | high_half << 64
     for fields in state["accounts"]:
         account = market._accounts[
             market.account_declare(fields["account_key"], fields["group_index"])
@@ -187,6 +202,7 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         market._funds.lock(order)
         market._put_on(order)
     market._blocks.fill(state["blocks"], state["order_id_last"])
+    market._biddings.fill(state["biddings"], state["bids"], state["order_id_last"])
     # Last, for declaring and resting have moved some of these.
     for name in MARKET_FIELDS:
         setattr(market, name, state[name])
@@ -245,7 +261,10 @@ def check(market: ReferenceMarket) -> None:
         assert not account.suspended or not any(index in b.owners for b in blocks), (
             f"account {index} is suspended but has blocks"
         )
+        needs = [n for n in market._biddings.needs() if n.account_index == index]
+        assert not (account.suspended and needs), f"account {index} is suspended but bids"
         cash_locked = sum(market._funds.lock_of(o) for o in orders if o.side == Side.BUY)
+        cash_locked += sum(need.lock for need in needs if need.side == Side.BUY)
         cash_locked += sum(b.cash_locked for b in blocks if b.party(Side.BUY) == index)
         assert account.cash_locked == cash_locked, (
             f"locked cash of account {index} must be {cash_locked}, was {account.cash_locked}"
@@ -261,6 +280,11 @@ def check(market: ReferenceMarket) -> None:
                 for b in blocks
                 if b.party(Side.SELL) == index and b.product_index == product_index
             )
+            locked += sum(
+                need.lock
+                for need in needs
+                if (need.side, need.product_index) == (Side.SELL, product_index)
+            )
             place = f"account {index}, product {product_index}"
             assert holding.locked == locked, f"{place}: locked must be {locked}"
             assert holding.bought_today >= 0, f"{place}: bought_today must not be negative"
@@ -275,7 +299,28 @@ def check(market: ReferenceMarket) -> None:
         assert market._blocks.locks_fit(block), f"block {block.block_id}: its locks do not fit"
     assert market.day_is_open or not market._blocks.open, "no block may live between days"
     assert len(market._blocks.open) <= market.order_count_max, "the blocks must fit their number"
+    _biddings_check(market)
     for order in market._orders.values():
         width = market.rules.listed_band_bp
         band_low, band_high = market._band(market._products[order.product_index], width)
         assert band_low <= order.price <= band_high, f"order {order.order_id} must lie in the band"
+
+
+def _biddings_check(market: ReferenceMarket) -> None:
+    """What must hold of biddings and bids beside their locks."""
+    biddings = market._biddings.all
+    live = [bidding for bidding in biddings.values() if not bidding.has_ended]
+    assert market.day_is_open or not live, "no bidding may be open between days"
+    assert len(biddings) <= market.order_count_max, "the biddings must fit their number"
+    assert len(market._biddings.bids) <= market.order_count_max, "the bids must fit their number"
+    keys = {bidding.bidding_key for bidding in biddings.values()}
+    assert len(keys) == len(biddings), "two biddings of a day must have two names"
+    for bidding in biddings.values():
+        place = f"bidding {bidding.bidding_id}"
+        assert 0 <= bidding.tonnes_awarded <= bidding.tonnes, f"{place}: more awarded than offered"
+    for bid in market._biddings.bids.values():
+        bidding = biddings[bid.bidding_id]
+        place = f"bid {bid.bid_id}"
+        assert bidding.state == BiddingState.OPEN, f"{place} must be in an open bidding"
+        assert bidding.floor <= bid.price <= bidding.ceiling, f"{place} must lie in the range"
+        assert bid.account_index != bidding.account_index, f"{place} must not be the applicant's"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.calendar import date_parse
-from cea_exchange.domain.records import Phase, Side, Tif
+from cea_exchange.domain.records import Phase, Pricing, Side, Tif
 from cea_exchange.domain.timetable import time_parse
 from cea_exchange.domain.units import cash_parse, price_parse
 from cea_exchange.matching.events import Event
@@ -24,8 +24,6 @@ from cea_exchange.matching.market import Market
 from cea_exchange.matching.names import name_check, text_check
 
 LINE_BYTES_MAX = 1 << 20
-
-BIDDING = frozenset({"bidding_open", "bid", "bid_cancel", "bidding_close", "bidding_cancel"})
 
 
 class ScriptError(Exception):
@@ -107,8 +105,6 @@ def command_play(fields: dict[str, Any], market: Market) -> list[Event]:
     if "cmd" not in fields:
         raise ValueError("expected field 'cmd', it is missing")
     cmd = _text(fields["cmd"], "cmd")
-    if cmd in BIDDING:
-        raise ValueError(f"command {cmd!r} is not supported yet: no bidding")
     if cmd not in COMMANDS:
         raise ValueError(f"expected cmd to be one of {', '.join(COMMANDS)}, came {cmd[:80]!r}")
     command = COMMANDS[cmd]
@@ -184,6 +180,7 @@ def _one_of(names: Iterable[str]) -> Callable[[Any, str], str]:
 _side = _one_of(side.name.lower() for side in Side)
 _tif = _one_of(tif.name.lower() for tif in Tif)
 _phase = _one_of(phase.name.lower() for phase in Phase)
+_pricing = _one_of(pricing.name.lower() for pricing in Pricing)
 
 
 # -- Commands ------------------------------------------------------------------------------------
@@ -281,6 +278,21 @@ def _block_counter(market: Market, values: Values) -> list[Event]:
     return market.block_counter(values["account"], values["id"], price=price, tonnes=tonnes)
 
 
+def _bidding_open(market: Market, values: Values) -> list[Event]:
+    names = ("tonnes", "pricing", "floor", "ceiling", "side", "opens_at", "closes_at")
+    options = {field: values[field] for field in names if field in values}
+    return market.bidding_open(
+        values["account"], values["product"], bidding_id=values["id"], **options
+    )
+
+
+def _bid(market: Market, values: Values) -> list[Event]:
+    price, tonnes = values["price"], values["tonnes"]
+    return market.bid(
+        values["account"], values["bidding"], bid_id=values["id"], price=price, tonnes=tonnes
+    )
+
+
 _BLOCK = {"id": _text, "account": _text, "product": _text, "side": _side}
 _TERMS = {"price": _price, "tonnes": _tonnes}
 _ADDRESSEE = {"counterparty": _text, "to_group": _text}
@@ -352,6 +364,21 @@ COMMANDS: dict[str, ScriptCommand] = {
         lambda market, values: market.block_withdraw(values["account"], values["id"]), _ANSWER, {}
     ),
     "block_counter": ScriptCommand(_block_counter, _ANSWER | _TERMS, {}),
+    "bidding_open": ScriptCommand(
+        _bidding_open,
+        {"id": _text, "account": _text, "product": _text, "tonnes": _tonnes, "pricing": _pricing},
+        {"floor": _price, "ceiling": _price, "side": _side, "opens_at": _time, "closes_at": _time},
+    ),
+    "bid": ScriptCommand(_bid, {"id": _text, "bidding": _text, "account": _text} | _TERMS, {}),
+    "bid_cancel": ScriptCommand(
+        lambda market, values: market.bid_cancel(values["account"], values["id"]), _ANSWER, {}
+    ),
+    "bidding_close": ScriptCommand(
+        lambda market, values: market.bidding_close(values["id"]), {"id": _text}, {}
+    ),
+    "bidding_cancel": ScriptCommand(
+        lambda market, values: market.bidding_cancel(values["id"]), {"id": _text}, {}
+    ),
     "state": ScriptCommand(lambda market, values: [market.state()], {}, {}),
 }
 

@@ -44,7 +44,7 @@ def adopted_core(
         "priority_last": state.order_id,
         "order_count_max": core_class(rules).order_count_max,
         "products": [
-            [name_key(product.product), product.reference_price, weight, *12 * (0,)]
+            [name_key(product.product), product.reference_price, weight, *15 * (0,)]
             for product, weight in zip(state.products, composite_weights, strict=True)
         ],
         "accounts": [
@@ -62,6 +62,8 @@ def adopted_core(
         ],
         "orders": b"",
         "blocks": b"",
+        "biddings": b"",
+        "bids": b"",
     }
     return core_class.from_snapshot(rules, msgspec.msgpack.encode(snapshot))
 
