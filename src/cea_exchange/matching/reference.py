@@ -257,8 +257,7 @@ class ReferenceMarket:
     `bidding_cancel`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
     `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`, `bidding`,
     `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole:
-    `state_hash`,
-    `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
+    `state_hash`, `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
     """
 
     def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
