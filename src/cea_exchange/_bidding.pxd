@@ -104,6 +104,7 @@ cdef void bidding_window_set(Market* market, uint64_t bidding_id) noexcept nogil
 cdef void bidding_end(Market* market, uint64_t bidding_id, bint awards) noexcept nogil
 cdef void biddings_finish(Market* market) noexcept nogil
 cdef void biddings_end_of(Market* market, uint32_t account_index) noexcept nogil
+cdef void biddings_of_product_end(Market* market, uint16_t product_index) noexcept nogil
 cdef void biddings_forget(Market* market) noexcept nogil
 
 # Of a snapshot, with their locks; False if no market could have it.

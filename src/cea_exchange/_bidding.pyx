@@ -266,7 +266,7 @@ cdef uint8_t session_refused(const Market* market, uint16_t product_index) noexc
 
     Rules: CEA-BID-03, CEA-BID-08.
     """
-    if market.halted or not market.day_is_open:
+    if market.halted or not market.day_is_open or not market.rules.bidding_allowed:
         return REASON_PHASE_CLOSED
     return REASON_PRODUCT_HALTED if market.products[product_index].halted else REASON_NONE
 
@@ -363,7 +363,7 @@ cdef uint8_t notice_refused(
     cdef int64_t high
     cdef Need need
     cdef uint8_t reason
-    if bidding.product_index >= market.product_count:
+    if not is_listed(market, bidding.product_index):
         return REASON_PRODUCT_UNKNOWN
     if bidding.account_index >= market.accounts.account_count:
         return REASON_ACCOUNT_UNKNOWN
@@ -786,6 +786,19 @@ cdef void biddings_end_of(Market* market, uint32_t account_index) noexcept nogil
         bidding = &market.biddings.rows[index]
         if bidding.account_index == account_index and bidding.state != BIDDING_STATE_ENDED:
             bidding_cancel(market, bidding, REASON_SUSPENDED)
+
+
+cdef void biddings_of_product_end(Market* market, uint16_t product_index) noexcept nogil:
+    """End the biddings in a product that is delisted, with their bids, oldest first.
+
+    Rules: CEA-PRD-03.
+    """
+    cdef BiddingRecord* bidding
+    cdef uint32_t index
+    for index in range(market.biddings.count):
+        bidding = &market.biddings.rows[index]
+        if bidding.product_index == product_index and bidding.state != BIDDING_STATE_ENDED:
+            bidding_cancel(market, bidding, REASON_PRODUCT_DELISTED)
 
 
 cdef void biddings_forget(Market* market) noexcept nogil:

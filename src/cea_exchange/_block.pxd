@@ -3,7 +3,7 @@
 Behaviour is in _block.pyx; a block is a BlockRecord, in memory as in snapshots.
 """
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from cea_exchange._ladder cimport SLOT_NONE, memory_reserve, memory_return
 from cea_exchange._records cimport *
@@ -77,6 +77,7 @@ cdef int64_t all_commands_apply(
 cdef void blocks_withdraw(
     Market* market, uint32_t account_index, uint8_t reason,
 ) noexcept nogil
+cdef void blocks_of_product_withdraw(Market* market, uint16_t product_index) noexcept nogil
 cdef void blocks_lapse(Market* market) noexcept nogil
 
 # A block of a snapshot, with its locks; False if no market could have it.

@@ -413,7 +413,9 @@ cdef uint8_t session_refused(const Market* market, uint16_t product_index) noexc
 
     Rules: CEA-BLK-03, CEA-DAY-05.
     """
-    if market.halted or market.phase != PHASE_LISTED_AND_BLOCK:
+    if (
+        market.halted or market.phase != PHASE_LISTED_AND_BLOCK or not market.rules.block_allowed
+    ):
         return REASON_PHASE_CLOSED
     return REASON_PRODUCT_HALTED if market.products[product_index].halted else REASON_NONE
 
@@ -486,7 +488,7 @@ cdef uint8_t entry_refused(
     """
     cdef const BlockRecord* enquiry = NULL
     cdef uint8_t reason
-    if command.product_index >= market.product_count:
+    if not is_listed(market, command.product_index):
         return REASON_PRODUCT_UNKNOWN
     if account_unknown(market, command.account_index, command.operator_index):
         return REASON_ACCOUNT_UNKNOWN
@@ -772,6 +774,23 @@ cdef void blocks_withdraw(
         ):
             block = block_take(market, row)
             block_event(market, EVENT_KIND_BLOCK_WITHDRAWN, &block, actor).reason = reason
+
+
+cdef void blocks_of_product_withdraw(Market* market, uint16_t product_index) noexcept nogil:
+    """End what is open in a product that is delisted, oldest first.
+
+    Rules: CEA-PRD-03.
+    """
+    cdef BlockRecord* row
+    cdef BlockRecord block
+    cdef uint32_t index
+    for index in range(market.blocks.row_count):
+        row = &market.blocks.rows[index]
+        if block_is_open(row) and row.product_index == product_index:
+            block = block_take(market, row)
+            block_event(
+                market, EVENT_KIND_BLOCK_WITHDRAWN, &block, block.account_index,
+            ).reason = REASON_PRODUCT_DELISTED
 
 
 cdef void blocks_lapse(Market* market) noexcept nogil:

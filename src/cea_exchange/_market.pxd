@@ -30,6 +30,7 @@ cdef class CompiledMarket:
         self, object account_index, object product_index, object amount, object transfer_seq,
         bint withdraws,
     )
+    cdef object price_set(self, object product_index, object price, bint lists)
     cdef EventRecord* refusal(self, uint8_t operation, uint8_t reason) noexcept
     cdef object halt_set(self, object product_index, uint8_t halted)
     cdef object suspension_set(self, object account_index, uint8_t suspended)

@@ -84,6 +84,17 @@ cdef void ladder_drop(const Product* product, Ladder* ladder) noexcept nogil:
         ladder_close(ladder)
 
 
+cdef inline bint has_close(const Product* product, bint any_listed) noexcept nogil:
+    """Whether a day's close is told of a product: it is listed, or was when it traded today.
+
+    A day ends with a close at least, or nobody would hear of it.
+    """
+    return (
+        not product.delisted or not any_listed or product.volume != 0
+        or product.block_volume != 0 or product.bidding_volume != 0
+    )
+
+
 # -- Profile ---------------------------------------------------------------------------------------
 
 cdef object band_of(object rules, int64_t reference_price):
@@ -310,6 +321,7 @@ cdef class CompiledMarket:
             raise MemoryError(f"cannot reserve a market of {count} orders")
         self.account_keys = set()
         self.rules_set(rules)
+        self.market.rules.operators_max = <uint16_t>rule_of(rules, "operators_max", OPERATORS_MAX)
         self.market.rules.rounds_inward = rules.band_rounding == "inward"
         self.market.rules.bidding_tie = <uint8_t>word_of(rules, "bidding_tie", TIE_WORDS)
         self.market.rules.bidding_short = <uint8_t>word_of(
@@ -326,6 +338,8 @@ cdef class CompiledMarket:
         Rules: CEA-NTC-01.
         """
         cdef int64_t listed_max = rule_of(rules, "listed_tonnes_most", AMOUNT_LIMIT)
+        cdef bint bidding_allowed = exact_bool(rules.bidding_allowed, "bidding_allowed")
+        cdef bint block_allowed = exact_bool(rules.block_allowed, "block_allowed")
         cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
         cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
         cdef int64_t bidding_min = rule_of(rules, "bidding_tonnes_min", AMOUNT_LIMIT)
@@ -337,6 +351,8 @@ cdef class CompiledMarket:
         cdef int64_t fee_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
         rule_of(rules, "listed_band_bp", 10_000)
         self.market.rules.listed_tonnes_max = listed_max
+        self.market.rules.block_allowed = block_allowed
+        self.market.rules.bidding_allowed = bidding_allowed
         self.market.rules.block_tonnes_min = block_min
         self.market.rules.block_band_bp = block_band
         self.market.rules.bidding_tonnes_min = bidding_min
@@ -461,7 +477,7 @@ cdef class CompiledMarket:
 
     # Declaring.
 
-    def product_declare(self, product_key, reference_price, composite_weight=1):
+    def product_declare(self, product_key, reference_price, composite_weight=1, listed=True):
         """Add a product and return its index.
 
         Parameters
@@ -472,7 +488,10 @@ cdef class CompiledMarket:
             fen/t, 1..10000000; the price band is measured from it.
         composite_weight : int
             Its weight in the composite closing price.
+        listed : bool
+            Whether it is traded already; `product_list` lists it otherwise.
         """
+        cdef bint is_traded = exact_bool(listed, "listed")
         cdef uint64_t key = exact_uint64(product_key, "product_key")
         cdef int64_t price = exact_int64(reference_price, "reference_price")
         cdef int64_t weight = composite_weight_checked(composite_weight)
@@ -500,6 +519,7 @@ cdef class CompiledMarket:
         memset(&products[index], 0, sizeof(Product))
         products[index].product_key = key
         products[index].composite_weight = weight
+        products[index].delisted = not is_traded
         self.band_reserve(NULL, price, &ladder)
         band_set(&products[index], price, &ladder)
         self.market.product_count += 1
@@ -722,6 +742,7 @@ cdef class CompiledMarket:
         cdef EventRecord* row
         cdef Ladder* ladders
         cdef uint32_t index
+        cdef bint any_listed = False
         cdef list closes = []
         cdef object composite = 0
         cdef object weight_sum = 0
@@ -733,8 +754,10 @@ cdef class CompiledMarket:
         ladders = self.bands_reserve(closes)
         try:
             for index in range(market.product_count):
-                composite += closes[index] * market.products[index].composite_weight
-                weight_sum += market.products[index].composite_weight
+                if is_listed(market, index):
+                    any_listed = True
+                    composite += closes[index] * market.products[index].composite_weight
+                    weight_sum += market.products[index].composite_weight
             rows = self.rows_begin(
                 2 + market.pool.order_count + market.blocks.open_count + market.product_count
                 + market.biddings.open_count + awards_rows(market)
@@ -747,7 +770,8 @@ cdef class CompiledMarket:
             blocks_lapse(market)
             market.order_id_base = market.order_id_last
             for index in range(market.product_count):
-                day_closed_emit(market, index, closes[index])
+                if has_close(&market.products[index], any_listed):
+                    day_closed_emit(market, index, closes[index])
                 band_set(&market.products[index], closes[index], &ladders[index])
         finally:
             free(ladders)
@@ -1003,12 +1027,13 @@ cdef class CompiledMarket:
         trade_bust(market, &row)
         return self.rows_end(rows)
 
-    def reference_price_set(self, product_index, price):
-        """Measure a product's band from another price; not once listed trading began today."""
+    cdef object price_set(self, object product_index, object price, bint lists):
+        """Measure a product's band from another price, or list it at one."""
         cdef uint32_t index = exact_uint32(product_index, "product_index")
         cdef int64_t new_price = exact_int64(price, "price")
         cdef Market* market = &self.market
-        cdef EventRecord* row
+        cdef EventRecord* row = NULL
+        cdef Product* product
         cdef Ladder ladder
         cdef uint8_t reason = REASON_NONE
         if index > PRODUCT_NONE:
@@ -1022,19 +1047,69 @@ cdef class CompiledMarket:
             reason = REASON_PHASE_CLOSED
         elif new_price > PRICE_MAX:
             reason = REASON_AMOUNT_TOO_LARGE
-        else:
+        elif market.products[index].delisted if lists else (
+            market.products[index].reference_price != new_price
+        ):
             self.band_reserve(&market.products[index].ladder, new_price, &ladder)
+        else:
+            return self.rows_end(self.rows_begin(0))
         rows = self.rows_begin(1)
         if reason != REASON_NONE:
-            row = self.refusal(OPERATION_REFERENCE_PRICE, reason)
-            row.product_index = index
-            row.price = new_price
-        elif market.products[index].reference_price != new_price:
-            band_set(&market.products[index], new_price, &ladder)
-            row = event_open(market, EVENT_KIND_REFERENCE_PRICE_CHANGED)
-            row.product_index = index
-            row.price = new_price
+            row = self.refusal(OPERATION_LIST if lists else OPERATION_REFERENCE_PRICE, reason)
+        else:
+            product = &market.products[index]
+            if lists:
+                product.delisted = False
+            band_set(product, new_price, &ladder)
+            row = event_open(
+                market,
+                EVENT_KIND_PRODUCT_LISTED if lists else EVENT_KIND_REFERENCE_PRICE_CHANGED,
+            )
             event_is_public(market, row)
+        row.product_index = index
+        row.price = new_price
+        return self.rows_end(rows)
+
+    def reference_price_set(self, product_index, price):
+        """Measure a product's band from another price; not once listed trading began today."""
+        return self.price_set(product_index, price, False)
+
+    def product_list(self, product_index, price):
+        """Let a product be traded, its band measured from a price; not once listed trading began.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        return self.price_set(product_index, price, True)
+
+    def product_delist(self, product_index):
+        """Let a product be traded no more: what is open of it ends, holdings stay.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        cdef uint32_t index = exact_uint32(product_index, "product_index")
+        cdef Market* market = &self.market
+        cdef EventRecord* row
+        if index > PRODUCT_NONE:
+            raise ValueError(f"product_index must be within 0..65535, was {index}")
+        rows = self.rows_begin(
+            1 + market.pool.order_count + market.blocks.open_count
+            + market.biddings.open_count + market.biddings.bid_count
+        )
+        if index >= market.product_count:
+            row = self.refusal(OPERATION_DELIST, REASON_PRODUCT_UNKNOWN)
+            row.product_index = index
+        elif not market.products[index].delisted:
+            market.products[index].delisted = True
+            row = event_open(market, EVENT_KIND_PRODUCT_DELISTED)
+            row.product_index = index
+            event_is_public(market, row)
+            orders_of_product_cancel(market, index, REASON_PRODUCT_DELISTED)
+            blocks_of_product_withdraw(market, index)
+            biddings_of_product_end(market, index)
         return self.rows_end(rows)
 
     def bidding_open(
@@ -1469,6 +1544,7 @@ cdef class CompiledMarket:
             "band_low": product.ladder.price_min,
             "band_high": product.ladder.price_max,
             "halted": bool(product.halted),
+            "listed": not product.delisted,
             "open": product.open,
             "high": product.high,
             "low": product.low,
@@ -1528,7 +1604,8 @@ cdef class CompiledMarket:
             product = &market.products[index]
             products.append([
                 product.product_key, product.reference_price, product.composite_weight,
-                product.halted, product.open, product.high, product.low, product.last,
+                product.halted + 2 * product.delisted, product.open, product.high, product.low,
+                product.last,
                 product.volume, <uint64_t>product.amount, <uint64_t>(product.amount >> 64),
                 product.block_volume, <uint64_t>product.block_amount,
                 <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
@@ -1607,11 +1684,12 @@ cdef class CompiledMarket:
 
     cdef int products_fill(self, list products) except -1:
         cdef Product* product
-        for key, price, weight, halted, *day in products:
+        for key, price, weight, status, *day in products:
             day_open, high, low, last, volume, below, above, *block_day = day
             self.product_declare(key, price, weight)
             product = &self.market.products[self.market.product_count - 1]
-            product.halted = halted
+            product.halted = status & 1
+            product.delisted = status >> 1 & 1
             product.open = day_open
             product.high = high
             product.low = low

@@ -186,6 +186,7 @@ cdef void events_note(
         elif (
             event.kind == EVENT_KIND_DAY_OPENED or event.kind == EVENT_KIND_DAY_CLOSED
             or event.kind == EVENT_KIND_REFERENCE_PRICE_CHANGED
+            or event.kind == EVENT_KIND_PRODUCT_LISTED
         ):
             view.bands_moved = True
 

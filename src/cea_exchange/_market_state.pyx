@@ -161,7 +161,8 @@ cdef uint64_t state_sum(const Market* market) noexcept nogil:
     for index in range(market.product_count):
         product = &market.products[index]
         total += fold([
-            6, index, product.product_key, <uint64_t>product.reference_price, product.halted,
+            6, index, product.product_key, <uint64_t>product.reference_price,
+            product.halted + 2 * product.delisted,
             <uint64_t>product.open, <uint64_t>product.high, <uint64_t>product.low,
             <uint64_t>product.last, product.volume, <uint64_t>product.amount,
             <uint64_t>(product.amount >> 64),

@@ -29,6 +29,9 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t listed_tonnes_max # Of a listed order; 0: no limit.
     int64_t block_tonnes_min  # Of a block; 0: no limit.
     int64_t block_band_bp     # Half width of a block's band; 0: no band.
+    bint block_allowed        # Blocks, and biddings, are traded at all.
+    bint bidding_allowed
+    uint16_t operators_max    # Of one account; at most OPERATORS_MAX.
     int64_t bidding_tonnes_min
     int64_t bidding_band_bp   # Of bids; 0: the applicant chooses any limit.
     int64_t bid_tonnes_min
@@ -52,6 +55,7 @@ cdef struct Product:
     int64_t last
     uint64_t volume
     uint8_t halted
+    uint8_t delisted
     uint128 block_amount      # Of the day's block trades: sum of price x tonnes.
     uint64_t block_volume
     uint64_t intra_group_volume  # Of these, between accounts of one group.
@@ -122,6 +126,12 @@ cdef inline void slot_note(Market* market, uint64_t order_id, uint32_t slot) noe
     market.slots[order_id - market.order_id_base - 1] = slot
 
 
+# Products.
+cdef inline bint is_listed(const Market* market, uint32_t product_index) noexcept nogil:
+    """Whether a product is there to be traded (CEA-PRD-03)."""
+    return product_index < market.product_count and not market.products[product_index].delisted
+
+
 # Bands.
 cdef inline void price_band(
     const Rules* rules, int64_t reference_price, int64_t width_bp, int64_t* low, int64_t* high,
@@ -146,7 +156,10 @@ cdef inline void price_band(
 cdef inline bint account_unknown(
     const Market* market, uint32_t account_index, uint16_t operator_index,
 ) noexcept nogil:
-    return account_index >= market.accounts.account_count or operator_index >= OPERATORS_MAX
+    return (
+        account_index >= market.accounts.account_count
+        or operator_index >= market.rules.operators_max
+    )
 
 
 cdef inline uint8_t sender_refused(
@@ -195,6 +208,9 @@ cdef void orders_remove_all(
     Market* market, uint8_t kind, uint8_t reason, uint32_t account_index, uint16_t operator_index,
 ) noexcept nogil
 cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept nogil
+cdef void orders_of_product_cancel(
+    Market* market, uint16_t product_index, uint8_t reason,
+) noexcept nogil
 cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil
 cdef int64_t closing_price(const Product* product) noexcept nogil
 cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close) noexcept nogil

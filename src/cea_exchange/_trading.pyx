@@ -374,7 +374,7 @@ cdef inline uint8_t enter_refused(
     cdef uint16_t product_index = command.product_index
     memset(taker, 0, sizeof(Order))
     taker.side = command.side
-    if product_index >= market.product_count:
+    if not is_listed(market, product_index):
         return REASON_PRODUCT_UNKNOWN
     if account_unknown(market, account_index, command.operator_index):
         return REASON_ACCOUNT_UNKNOWN
@@ -665,6 +665,18 @@ cdef inline void order_end(
     row.tonnes_open = 0
     row.reason = reason
     order_remove(market, slot)
+
+
+cdef void orders_of_product_cancel(
+    Market* market, uint16_t product_index, uint8_t reason,
+) noexcept nogil:
+    """Cancel what is open of a product, as it was accepted."""
+    cdef uint64_t order_id
+    cdef uint32_t slot
+    for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
+        slot = slot_of(market, order_id)
+        if slot != SLOT_NONE and market.pool.orders[slot].product_index == product_index:
+            order_end(market, slot, EVENT_KIND_ORDER_CANCELED, reason)
 
 
 cdef void orders_remove_all(

@@ -21,9 +21,8 @@ ROWS_MAX = (512, 512, 512, 512, 24, 4)
 REASONS_ELSEWHERE = {
     Reason.THROTTLED,
     Reason.TRADING_DATE_MISMATCH,
-    Reason.PRODUCT_DELISTED,
 }
-"""Given by the gateway or by later operator acts, never by the market core."""
+"""Given by the gateway, never by the market core."""
 LAID_OVER = (EventKind.DAY_CLOSED, EventKind.CHECKPOINT)
 """Their records have other things where `reason` is."""
 

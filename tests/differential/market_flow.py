@@ -271,6 +271,9 @@ class Flow:
         """Lift what stops the trading before long: a sequence of refusals finds little."""
         market = self.market
         if not market.day_is_open:
+            for product_index in range(len(REFERENCE_PRICES)):
+                if not market.product(product_index)["listed"] and step.tonnes % 3 == 0:
+                    self.do("product_list", product_index, 50 + step.extra)
             if step.price % 4:
                 self._day_next()
         elif market.phase not in (Phase.LISTED, Phase.LISTED_AND_BLOCK) and step.price % 4 == 0:
@@ -570,8 +573,17 @@ class Flow:
         elif act < 28:
             price = 10_000_001 if step.price % 8 == 0 else 50 + step.price
             self.do("reference_price_set", product_index, price)
+        elif act == 28:
+            self._listing(step, product_index)
         else:
             self.do("checkpoint")
+
+    def _listing(self, step: Step, product_index: int) -> None:
+        price = 10_000_001 if step.price % 8 == 0 else 50 + step.price
+        if step.price % 3:
+            self.do("product_delist", product_index)
+        else:
+            self.do("product_list", product_index, price)
 
     def _orders_cancel(self, step: Step) -> None:
         """A lost session, most of the time; or the kill switch on an account, or on everybody."""

@@ -14,7 +14,7 @@ NAMES = sorted(path.stem for path in SCRIPTS.glob("*.jsonl") if not path.stem.en
 
 def told(script: Path, core: type) -> bytes:
     """What a script gives, as `cea-exchange run` writes it."""
-    market = Market("cea", core=core)
+    market = Market("ccer" if script.stem.startswith("ccer_") else "cea", core=core)
     with script.open("rb") as lines:
         events = [event for part in script_events(lines, market, script.name) for event in part]
     market.check()

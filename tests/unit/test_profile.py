@@ -14,7 +14,7 @@ CEA_TEXT = (
 
 
 def test_the_packaged_profiles_load_under_their_names():
-    assert {"cea", "open"} <= set(profile_names())
+    assert {"ccer", "cea", "open"} <= set(profile_names())
     for name in profile_names():
         profile = load_profile(name)
         assert profile.name == profile.rules.name == name
@@ -114,7 +114,7 @@ def test_a_profile_loads_from_a_path(tmp_path):
 
 
 def test_a_profile_that_is_not_there_is_one_clear_error(tmp_path):
-    with pytest.raises(ProfileError, match="must be one of cea, .*was 'seeee'"):
+    with pytest.raises(ProfileError, match="must be one of ccer, cea, .*was 'seeee'"):
         load_profile("seeee")
     with pytest.raises(ProfileError, match="can't be read"):
         load_profile(tmp_path / "none.toml")

@@ -52,7 +52,8 @@ def show(profile: Named = "cea", date: OnDate = None, json: AsJson = False) -> N
     typer.echo(f"calendar {loaded.calendar}, hash {loaded.profile_hash()}")
     for setting in settings:
         line = f"  {setting.name:<32} {_text(setting.value):<20} {setting.rule}"
-        typer.echo(f"{line:<68}  {setting.by}".rstrip())
+        remark = "unconfirmed" if setting.unconfirmed else setting.by
+        typer.echo(f"{line:<68}  {remark}".rstrip())
 
 
 def check(profile: Named, json: AsJson = False) -> None:

@@ -36,7 +36,8 @@ def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     looks = (status, statistics, position, blocks, sessions, proposals, log)
-    acts = (halt, resume, suspend, reinstate, kill, reference_price, disconnect)
+    acts = (halt, resume, suspend, reinstate, kill, reference_price)
+    acts += (list_product, delist_product, disconnect)
     of_two = (bust, override, approve, reject, adopt)
     days = (clock, phase, open_day, close_day)
     for command in (serve, *looks, *acts, *of_two, *days, stop):
@@ -239,14 +240,50 @@ def reference_price(
 
     Example: cea-exchange venue reference-price CEA24 97.49 --why "split" --data DIR
     """
+    request = {"op": "reference_price", "product": product, "price": _fen(price), "why": why}
+    _ask(data, key, request, json)
+
+
+def list_product(
+    product: Annotated[str, typer.Argument(help="Product.")],
+    price: Annotated[str, typer.Argument(help="First reference price, yuan per tonne.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Let a product be traded, before the day's first listed phase or while no day is open.
+
+    The registry declares products; one that was delisted, or that a notice lists later only, is
+    listed by this.
+
+    Example: cea-exchange venue list-product CEA26 81.50 --why "announcement of 12 May" --data DIR
+    """
+    request = {"op": "list", "product": product, "price": _fen(price), "why": why}
+    _ask(data, key, request, json)
+
+
+def delist_product(
+    product: Annotated[str, typer.Argument(help="Product.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Let a product be traded no more: what is open of it ends, holdings stay and may leave.
+
+    Example: cea-exchange venue delist-product CEA19-20 --why "carried over" --data DIR
+    """
+    _ask(data, key, {"op": "delist", "product": product, "why": why}, json)
+
+
+def _fen(price: str) -> int:
     from cea_exchange.domain.units import price_parse
 
     try:
-        fen = price_parse(price)
+        return price_parse(price)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    request = {"op": "reference_price", "product": product, "price": fen, "why": why}
-    _ask(data, key, request, json)
 
 
 def disconnect(

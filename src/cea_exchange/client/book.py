@@ -74,6 +74,7 @@ class ProductState(Struct):
 
     band: Band
     halted: bool = False
+    listed: bool = True
 
 
 class Message(NamedTuple):
@@ -279,7 +280,8 @@ class MarketBooks:
 
     def _product_add(self, told: dict[str, Any]) -> None:
         self._band_set(Band(**{field: told[field] for field in Band.__struct_fields__}))
-        self.products[told["product"]].halted = told["halted"]
+        state = self.products[told["product"]]
+        state.halted, state.listed = told["halted"], told.get("listed", True)
 
     def _band_set(self, band: Band) -> None:
         self._names[band.product_index] = band.product
@@ -308,6 +310,9 @@ class MarketBooks:
                 self.halted = halted
             elif (name := self._names.get(int(row["product_index"]))) is not None:
                 self.products[name].halted = halted
+        elif row["kind"] in (EventKind.PRODUCT_LISTED, EventKind.PRODUCT_DELISTED):
+            if (name := self._names.get(int(row["product_index"]))) is not None:
+                self.products[name].listed = bool(row["kind"] == EventKind.PRODUCT_LISTED)
         elif row["kind"] in _BLOCK_ENTRIES:
             terms = [int(row[field]) for field in ("product_index", "side", "price", "tonnes")]
             is_enquiry = bool(row["kind"] == EventKind.BLOCK_ENQUIRED)

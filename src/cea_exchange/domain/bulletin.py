@@ -26,6 +26,8 @@ from cea_exchange.domain.units import cash_parse, price_parse
 _KINDS_BUT_TRADES = (
     EventKind.DAY_OPENED,
     EventKind.REFERENCE_PRICE_CHANGED,
+    EventKind.PRODUCT_LISTED,
+    EventKind.PRODUCT_DELISTED,
     EventKind.DAY_CLOSED,
     EventKind.COMPOSITE_CLOSED,
 )
@@ -187,6 +189,7 @@ class BulletinBuilder:
         self._indexes: dict[str, int] = {}
         self._before = {} if after is None else {each.code: each for each in after.products}
         self._before_date = 0 if after is None else after.trading_date
+        self._delisted: set[str] = set()
         self._composite_close = None if after is None else after.composite.close
         self._sums = _Sums(self._before_date, None if after is None else after.composite)
         self._date = 0
@@ -232,6 +235,10 @@ class BulletinBuilder:
                 self._listed.append((np.array([index]), np.array([price])))
             case "reference_price_changed":
                 self._reference_price(self._index(event["product"]), price_parse(event["price"]))
+            case "product_listed":
+                self._listing(event["product"], price_parse(event["price"]))
+            case "product_delisted":
+                self._listing(event["product"], None)
             case "day_closed":
                 self._product_closed(*_closed_named(event))
             case "composite_closed":
@@ -267,6 +274,10 @@ class BulletinBuilder:
             case EventKind.REFERENCE_PRICE_CHANGED:
                 index = self._index_check(int(event["product_index"]))
                 self._reference_price(index, int(event["price"]))
+            case EventKind.PRODUCT_LISTED | EventKind.PRODUCT_DELISTED as kind:
+                name = self._products[self._index_check(int(event["product_index"]))].name
+                price = int(event["price"]) if kind == EventKind.PRODUCT_LISTED else None
+                self._listing(name, price)
             case EventKind.DAY_CLOSED:
                 (closed,) = row.view(DAY_CLOSED_DTYPE)
                 index = self._index_check(int(closed["product_index"]))
@@ -288,6 +299,15 @@ class BulletinBuilder:
     def _reference_price(self, index: int, price: int) -> None:
         self._products[index].reference_price = price
 
+    def _listing(self, product: str, price: int | None) -> None:
+        """Take in that a product is listed at a price, or with None that it is delisted."""
+        index = self._index(product)
+        if price is None:
+            self._delisted.add(product)
+        else:
+            self._delisted.discard(product)
+            self._reference_price(index, price)
+
     def _product_closed(self, trading_date: int, quote: Quote) -> None:
         product = self._products[self._index(quote.code)]
         self._date = trading_date
@@ -305,9 +325,10 @@ class BulletinBuilder:
         quotes = self._quotes
         day = sum((quote.day for quote in quotes), ByMethod())
         self._sums.add(self._date, day)
-        weights = self._profile.composite_weights(
-            [quote.code for quote in quotes], date_of_number(self._date)
-        )
+        listed = [quote.code for quote in quotes if quote.code not in self._delisted]
+        day_weights = self._profile.composite_weights(listed, date_of_number(self._date))
+        weight_of = dict(zip(listed, day_weights, strict=True))
+        weights = [weight_of.get(quote.code, 0) for quote in quotes]
         high, low = self._composite_extremes(weights)
         last_close = self._composite_close
         if last_close is None:

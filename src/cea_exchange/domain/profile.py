@@ -27,14 +27,15 @@ TIME_FORM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 RuleId = Annotated[str, Meta(pattern=RULE_ID_FORM)]
 TimeOfDay = Annotated[str, Meta(pattern=TIME_FORM)]
 PriceText = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
-NOTICE_NAMES = {"since": "from"}
+NOTICE_NAMES = {"since": "from", "listings": "list", "delistings": "delist"}
 PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
 SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "cancel_both"]
 Rounding = Literal["half_up", "inward"]
 Tie = Literal["time", "random", "pro_rata"]
 Undersubscription = Literal["award_all", "cancel"]
 
-
+OPERATORS_MAX = 16
+"""What records and markets have room for."""
 NOTICE_PREFIX = "notice from "
 
 
@@ -73,6 +74,10 @@ class MarketRules(
     """Most tonnes of a listed order; 0 is what stays below a block."""
     block_band_bp: int
     """Half width of a block's band, as `listed_band_bp`."""
+    block_allowed: bool = True
+    """Whether blocks are traded at all."""
+    bidding_allowed: bool = True
+    """Whether biddings are held at all."""
     bidding_tonnes_min: int
     """What a bidding must offer at least; 0 and 1 are no limit."""
     bidding_band_bp: int
@@ -102,6 +107,8 @@ class MarketRules(
     """From so many tonnes of a product on an account is a large holder; 0 is none."""
     order_count_max: int
     """Live orders the market has room for."""
+    operators_max: int = OPERATORS_MAX
+    """Operators that may act in one account."""
     changes: tuple[RuleChange, ...] = ()
     """What notices change, by date, ascending."""
 
@@ -127,74 +134,77 @@ class MarketRules(
         return min(self.listed_tonnes_max, below_blocks)
 
 
-class RuledInt(Struct, frozen=True, forbid_unknown_fields=True):
+class Ruled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every value has: the rule it comes from, and whether no text was seen that says so."""
+
+    rule: RuleId
+    unconfirmed: bool = False
+
+
+class RuledInt(Ruled, frozen=True, kw_only=True):
     """A number and the rule it comes from."""
 
     value: Annotated[int, Meta(ge=0, lt=1 << 62)]
-    rule: RuleId
 
 
-class RuledBasisPoints(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledBasisPoints(Ruled, frozen=True, kw_only=True):
     """Hundredths of a percent, at most all of it, and the rule they come from."""
 
     value: Annotated[int, Meta(ge=0, le=10_000)]
-    rule: RuleId
 
 
-class RuledCapacity(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledCapacity(Ruled, frozen=True, kw_only=True):
     """How many of something there is room for, and the rule that says what happens beyond."""
 
     value: Annotated[int, Meta(ge=1, lt=1 << 31)]
-    rule: RuleId
 
 
-class RuledLevels(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledLevels(Ruled, frozen=True, kw_only=True):
     """How many price levels of each side, 0 for all, and the rule that says so."""
 
     value: Annotated[int, Meta(ge=0, le=10_000)]
-    rule: RuleId
 
 
-class RuledBool(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledOperators(Ruled, frozen=True, kw_only=True):
+    """How many operators an account may have, and the rule that says so."""
+
+    value: Annotated[int, Meta(ge=1, le=OPERATORS_MAX)]
+
+
+class RuledBool(Ruled, frozen=True, kw_only=True):
     """A switch and the rule it comes from."""
 
     value: bool
-    rule: RuleId
 
 
-class RuledRounding(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledRounding(Ruled, frozen=True, kw_only=True):
     """How a band's limits are rounded, and the rule that says so."""
 
     value: Rounding
-    rule: RuleId
 
 
-class RuledSelfTrade(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledSelfTrade(Ruled, frozen=True, kw_only=True):
     """What happens to an order that would meet its own account's, and the rule that says so."""
 
     value: SelfTrade
-    rule: RuleId
 
 
-class RuledTie(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledTie(Ruled, frozen=True, kw_only=True):
     """Who of several equal bids wins, and the rule that says so."""
 
     value: Tie
-    rule: RuleId
 
 
-class RuledUndersubscription(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledUndersubscription(Ruled, frozen=True, kw_only=True):
     """What becomes of a bidding that is short of bids, and the rule that says so."""
 
     value: Undersubscription
-    rule: RuleId
 
 
-class RuledTime(Struct, frozen=True, forbid_unknown_fields=True):
+class RuledTime(Ruled, frozen=True, kw_only=True):
     """A time of day in Shanghai and the rule it comes from."""
 
     value: TimeOfDay
-    rule: RuleId
 
 
 class Session(Struct, frozen=True, forbid_unknown_fields=True):
@@ -230,6 +240,9 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
         The rule that lets it change something.
     reference_prices
         Yuan per tonne from which products' bands are measured on that day.
+    listings, delistings
+        Products that are traded from that day on, with their first reference prices, and products
+        that no longer are.
     """
 
     since: date
@@ -247,7 +260,18 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     fee_min_fen: Tonnes | None = None
     holding_limit_tonnes: Tonnes | None = None
     large_holder_tonnes: Tonnes | None = None
+    block_allowed: bool | None = None
+    bidding_allowed: bool | None = None
+    bidding_tonnes_min: Tonnes | None = None
+    bidding_band_bp: BasisPoints | None = None
+    bid_tonnes_min: Tonnes | None = None
     reference_prices: dict[str, PriceText] = {}
+    listings: dict[str, PriceText] = {}
+    delistings: tuple[str, ...] = ()
+
+    def prices(self) -> dict[str, str]:
+        """Return the prices it gives, of listings too, in yuan by product."""
+        return {**self.reference_prices, **self.listings}
 
     def values(self) -> dict[str, int | bool]:
         """Return what it changes of the market's rules, by their names."""
@@ -285,6 +309,9 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     composite: tuple[CompositeWeights, ...] = ()
     listed_tonnes_max: RuledInt | None = None
     large_holder_tonnes: RuledInt | None = None
+    block_allowed: RuledBool | None = None
+    bidding_allowed: RuledBool | None = None
+    operators_max: RuledOperators | None = None
     notice: tuple[Notice, ...] = ()
 
 
@@ -296,6 +323,8 @@ class Setting(Struct, frozen=True, omit_defaults=True):
     rule: str
     by: str = ""
     """The notice that set it, if one did."""
+    unconfirmed: bool = False
+    """Whether no text was seen that says so."""
 
 
 class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -351,18 +380,26 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
             if notice.since <= until and (after is None or after < notice.since)
         ]
 
-    def reference_prices_due(self, after: date | None, until: date) -> dict[str, int]:
-        """Return what prices notices give for such a day, in fen, by product.
+    def is_listed(self, product: str, day: date | None) -> bool:
+        """Return whether notices have a product traded on a day (None: before the first).
+
+        One that a notice is still to list is not; one that no notice names is.
 
         Notes
         -----
-        Rules: CEA-NTC-02.
+        Rules: CEA-PRD-03.
         """
-        prices: dict[str, int] = {}
-        for notice in self.notices_between(after, until):
-            for product, text in notice.reference_prices.items():
-                prices[product] = price_parse(text)
-        return prices
+        is_listed = True
+        for notice in reversed(self.notices):
+            # The first one that names it says what was before.
+            is_listed = product in notice.delistings or (
+                is_listed and product not in notice.listings
+            )
+        for notice in self.notices_between(None, day) if day else ():
+            is_listed = product in notice.listings or (
+                is_listed and product not in notice.delistings
+            )
+        return is_listed
 
     def settings_on(self, day: date) -> tuple[Setting, ...]:
         """Return the values in force on a trading day; `by` names the notice that set one."""
@@ -473,12 +510,15 @@ def _check_notices(file: ProfileFile, place: str) -> None:
         where = f"`$.notice[{index}]`"
         if index and notice.since <= file.notice[index - 1].since:
             raise ProfileError(f"{place}: dates must ascend, was {notice.since} - at {where}")
-        if not (notice.values() or notice.reference_prices):
+        named = [*notice.reference_prices, *notice.listings, *notice.delistings]
+        if not (notice.values() or named):
             raise ProfileError(f"{place}: a notice must change something - at {where}")
-        for product, text in notice.reference_prices.items():
+        if len({*named}) < len(named):
+            raise ProfileError(f"{place}: a notice must name a product once - at {where}")
+        for product in named:
             try:
-                price_parse(text)
                 name_check(product, "product")
+                price_parse(notice.prices().get(product, "1.00"))
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 
@@ -488,7 +528,8 @@ def _settings(file: ProfileFile) -> tuple[Setting, ...]:
     for field in file.__struct_fields__:
         ruled = getattr(file, field)
         if hasattr(ruled, "rule"):
-            settings.append(Setting(field, ruled.value, ruled.rule))
+            marked = getattr(ruled, "unconfirmed", False)
+            settings.append(Setting(field, ruled.value, ruled.rule, unconfirmed=marked))
     for session in file.session:
         settings.append(Setting(f"session {session.time}", session.phase, session.rule))
     for entry in file.composite:
@@ -497,6 +538,8 @@ def _settings(file: ProfileFile) -> tuple[Setting, ...]:
     for notice in file.notice:
         said = [f"{name} {value}" for name, value in notice.values().items()]
         said += [f"{product} {price}" for product, price in notice.reference_prices.items()]
+        said += [f"list {product} {price}" for product, price in notice.listings.items()]
+        said += [f"delist {product}" for product in notice.delistings]
         words = f"{', '.join(said)} ({notice.why})"
         settings.append(Setting(f"{NOTICE_PREFIX}{notice.since}", words, notice.rule))
     return tuple(settings)

@@ -200,6 +200,10 @@ class EventKind(IntEnum):
     """the bidding is over without an award; `reason` says why"""
     LARGE_HOLDER = 33
     """the account's holding of the product, `tonnes`, has reached the threshold of large holders"""
+    PRODUCT_LISTED = 34
+    """the product is traded from now on; its band is measured from `price`"""
+    PRODUCT_DELISTED = 35
+    """the product is traded no more; holdings stay and may leave"""
 
 
 class Operation(IntEnum):
@@ -243,6 +247,10 @@ class Operation(IntEnum):
     """restore"""
     REFERENCE_PRICE = 71
     """reference_price"""
+    LIST = 72
+    """list"""
+    DELIST = 73
+    """delist"""
     BIDDING_OPEN = 80
     """bidding_open"""
     BIDDING_CLOSE = 81

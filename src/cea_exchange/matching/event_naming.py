@@ -371,6 +371,15 @@ def _reference_price_changed(row: EventRow, names: Names, asked: Asked, seq: int
     return named.ReferencePriceChanged(seq=seq, product=product, price=price_format(row.price))
 
 
+def _product_listed(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    product = _product_name(row, names)
+    return named.ProductListed(seq=seq, product=product, price=price_format(row.price))
+
+
+def _product_delisted(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
+    return named.ProductDelisted(seq=seq, product=_product_name(row, names))
+
+
 def _large_holder(row: EventRow, names: Names, asked: Asked, seq: int) -> named.Event:
     return named.LargeHolder(
         seq=seq,
@@ -434,6 +443,8 @@ _NAMERS: dict[int, Callable[[EventRow, Names, Asked, int], named.Event]] = {
     EventKind.ACCOUNT_RESTORED: _restored,
     EventKind.REFERENCE_PRICE_CHANGED: _reference_price_changed,
     EventKind.LARGE_HOLDER: _large_holder,
+    EventKind.PRODUCT_LISTED: _product_listed,
+    EventKind.PRODUCT_DELISTED: _product_delisted,
 }
 # CHECKPOINT and TRADE_BUSTED have no name: they are the venue's, whose readers take records.
 

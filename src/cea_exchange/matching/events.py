@@ -325,6 +325,19 @@ class ReferencePriceChanged(Event, frozen=True, kw_only=True, tag="reference_pri
     price: str
 
 
+class ProductListed(Event, frozen=True, kw_only=True, tag="product_listed"):
+    """The product is traded from now on; its band is measured from `price`."""
+
+    product: str
+    price: str
+
+
+class ProductDelisted(Event, frozen=True, kw_only=True, tag="product_delisted"):
+    """The product is traded no more; what was open of it is told next."""
+
+    product: str
+
+
 class LargeHolder(Event, frozen=True, kw_only=True, tag="large_holder"):
     """The account has come to hold `tonnes` of the product, as much as large holders do."""
 
@@ -411,8 +424,8 @@ class OpenBidding(msgspec.Struct, frozen=True):
     bids: list[OpenBid]
 
 
-class BookState(msgspec.Struct, frozen=True):
-    """A product and its live orders, best price and oldest first."""
+class BookState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A product and its live orders, best price and oldest first; `listed` where it is not."""
 
     reference_price: str
     band_low: str
@@ -420,6 +433,7 @@ class BookState(msgspec.Struct, frozen=True):
     halted: bool
     buy: list[RestingOrder]
     sell: list[RestingOrder]
+    listed: bool = True
 
 
 class HoldingState(msgspec.Struct, frozen=True):

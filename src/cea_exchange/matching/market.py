@@ -52,6 +52,7 @@ from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.matching.event_naming import date_text, events_named, time_text
 from cea_exchange.matching.names import Asked, Names, text_check
+from cea_exchange.matching.opening import day_open
 
 ORDER_ID_NONE = 0
 ORDER_ID_IMPOSSIBLE = (1 << 64) - 1
@@ -91,9 +92,9 @@ class Market:
     `block_offer`, `block_accept`, `block_reject`, `block_withdraw`, `block_counter`. Bidding:
     `bid`, `bid_cancel`; the operator's `bidding_open`, `bidding_close`, `bidding_cancel`. The day:
     `clock`, or `open_day`, `phase`, `close_day`. The operator: `halt`, `resume`, `suspend`,
-    `restore_account`, `reference_price`. Looking: `state`, `account`, `depth`, `products`,
-    `accounts`, `product_index`, `account_index`. The whole: `state_hash`, `check`, `snapshot`,
-    `restore`, `copy`.
+    `restore_account`, `reference_price`, `list_product`, `delist_product`. Looking: `state`,
+    `account`, `depth`, `products`, `accounts`, `product_index`, `account_index`. The whole:
+    `state_hash`, `check`, `snapshot`, `restore`, `copy`.
 
     A refused command is an answer: an event of it says why. Exceptions are for wrong types
     (TypeError) and misuse (ValueError); after one nothing has changed.
@@ -143,6 +144,8 @@ class Market:
     def declare_product(self, product: str, reference_price: str) -> int:
         """Open a product for trading; return its index in records.
 
+        It is listed at once, unless a notice of the profile lists it on a later day.
+
         Raises
         ------
         ValueError
@@ -152,7 +155,8 @@ class Market:
         self._names.product_check(product)
         day = self.trading_date
         weights = self.profile.composite_weights([*self._names.products, product], day)
-        index = self._core.product_declare(name_key(product), price, weights[-1])
+        listed = self.profile.is_listed(product, day)
+        index = self._core.product_declare(name_key(product), price, weights[-1], listed)
         self._names.product_add(product)
         return index
 
@@ -731,15 +735,9 @@ class Market:
         return events
 
     def _day_open(self, day: date) -> list[named.Event]:
-        weights = self.profile.composite_weights(self._names.products, day)
-        prices = self.profile.reference_prices_due(self.trading_date, day)
-        parts = [self._core.day_open(date_number(day), weights)]
-        for product, price in prices.items():
-            index = self._names.product_index(product)
-            if index != PRODUCT_NONE:
-                parts.append(self._core.reference_price_set(index, price))
+        rows = day_open(self._core, self.profile, self._names.products, day)
         self._names.orders_reset()
-        return self._named(np.concatenate(parts), Asked())
+        return self._named(rows, Asked())
 
     @_alone
     def close_day(self) -> list[named.Event]:
@@ -808,6 +806,33 @@ class Market:
         price_fen = price_parse(price)
         text_check(product, "product")
         rows = self._core.reference_price_set(self._product_or_unknown(product), price_fen)
+        return self._named(rows, Asked(product=product))
+
+    @_alone
+    def list_product(self, product: str, reference_price: str) -> list[named.Event]:
+        """Let a product that was declared be traded again, from another reference price.
+
+        Before the day's first listed session, or while no day is open.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        price_fen = price_parse(reference_price)
+        text_check(product, "product")
+        rows = self._core.product_list(self._product_or_unknown(product), price_fen)
+        return self._named(rows, Asked(product=product))
+
+    @_alone
+    def delist_product(self, product: str) -> list[named.Event]:
+        """Let a product be traded no more: what is open of it ends, holdings stay.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        text_check(product, "product")
+        rows = self._core.product_delist(self._product_or_unknown(product))
         return self._named(rows, Asked(product=product))
 
     # -- Looking ----------------------------------------------------------------------------------
@@ -961,6 +986,7 @@ class Market:
             band_low=price_format(product["band_low"]),
             band_high=price_format(product["band_high"]),
             halted=bool(product["halted"]),
+            listed=bool(product["listed"]),
             buy=self._resting(product_index, Side.BUY),
             sell=self._resting(product_index, Side.SELL),
         )

@@ -105,6 +105,8 @@ MARKET_DATA_KINDS = frozenset(
         EventKind.BIDDING_OPENED,
         EventKind.BIDDING_CLOSED,
         EventKind.BIDDING_CANCELED,
+        EventKind.PRODUCT_LISTED,
+        EventKind.PRODUCT_DELISTED,
     }
 )
 REPORT_KINDS = frozenset(
@@ -176,6 +178,7 @@ class Product:
     reference_price: int
     composite_weight: int
     halted: bool = False
+    delisted: bool = False
     open: int = 0
     high: int = 0
     low: int = 0
@@ -252,12 +255,12 @@ class ReferenceMarket:
     -----
     Methods by purpose. Declaring: `product_declare`, `account_declare`. Trading commands:
     `process`. Transfers: `deposit`, `withdraw`. The operator's acts: `day_open`, `day_close`,
-    `phase_set`, `halt`, `resume`, `suspend`, `restore`, `orders_cancel`, `trade_bust`,
-    `reference_price_set`, `bidding_open`, `bidding_window_open`, `bidding_close`,
-    `bidding_cancel`, `checkpoint`. Looking: `account`, `order`, `orders_of`, `product`,
-    `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`, `bidding`,
-    `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`, `last_client_order_id`. The whole:
-    `state_hash`, `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
+    `phase_set`, `halt`, `resume`, `product_list`, `product_delist`, `suspend`, `restore`,
+    `orders_cancel`, `trade_bust`, `reference_price_set`, `bidding_open`, `bidding_window_open`,
+    `bidding_close`, `bidding_cancel`, `checkpoint`. Looking: `account`, `order`, `orders_of`,
+    `product`, `best`, `depth`, `orders_at`, `block`, `block_ids`, `blocks`, `blocks_seen`,
+    `bidding`, `bidding_ids`, `bids`, `trade_bust_fault`, `report_seq`, `last_client_order_id`. The
+    whole: `state_hash`, `holdings_hash`, `check`, `snapshot`, `from_snapshot`, `copy`.
     """
 
     def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
@@ -290,7 +293,11 @@ class ReferenceMarket:
     # -- Declaring ---------------------------------------------------------------------------------
 
     def product_declare(
-        self, product_key: int, reference_price: int, composite_weight: int = 1
+        self,
+        product_key: int,
+        reference_price: int,
+        composite_weight: int = 1,
+        listed: bool = True,
     ) -> int:
         """Add a product; return its index.
 
@@ -302,6 +309,8 @@ class ReferenceMarket:
             fen/t, 1 to 10 000 000; the band is measured from it.
         composite_weight : int
             Its weight in the composite closing price.
+        listed : bool
+            Whether it is traded already; `product_list` lists it otherwise.
         """
         _int_check("product_key", product_key, 0, U64_MAX)
         _int_check("reference_price", reference_price, 1, PRICE_MAX)
@@ -310,7 +319,9 @@ class ReferenceMarket:
             raise ValueError(f"product_key must be new, was {product_key} before")
         with self._alone():
             self.command_seq += 1
-            self._products.append(Product(product_key, reference_price, composite_weight))
+            product = Product(product_key, reference_price, composite_weight)
+            product.delisted = not listed
+            self._products.append(product)
             self._books.append(ReferenceBook())
             return len(self._products) - 1
 
@@ -404,7 +415,7 @@ class ReferenceMarket:
         -----
         Rules: CEA-ORD-06 (phases), CEA-ORD-08 (ids), CEA-ORD-10 (precedence), CEA-DAY-05 (halts).
         """
-        if command.product_index >= len(self._products):
+        if not self._is_listed(command.product_index):
             return Reason.PRODUCT_UNKNOWN
         if not self._operator_known(command):
             return Reason.ACCOUNT_UNKNOWN
@@ -915,6 +926,17 @@ class ReferenceMarket:
         """
         self.rules = self._funds.rules = rules
 
+    def _is_listed(self, product_index: int) -> bool:
+        """Whether a product is there to be traded.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        return (
+            product_index < len(self._products) and not self._products[product_index].delisted
+        )
+
     def _large_holders_tell(self, threshold_before: int) -> None:
         """Tell who is a large holder by today's threshold and was none by the last one.
 
@@ -988,11 +1010,15 @@ class ReferenceMarket:
                     operator_index=order.operator_index,
                 )
             self._blocks.lapse()
+            listed = [product for product in self._products if not product.delisted]
             for product_index, product in enumerate(self._products):
-                self._close_product(product_index, product)
-            weight = sum(product.composite_weight for product in self._products)
+                # A day ends with a close at least, or nobody would hear of it.
+                traded = product.volume or product.block_volume or product.bidding_volume
+                if traded or not product.delisted or not listed:
+                    self._close_product(product_index, product)
+            weight = sum(product.composite_weight for product in listed)
             if weight:
-                total = sum(p.composite_weight * p.reference_price for p in self._products)
+                total = sum(p.composite_weight * p.reference_price for p in listed)
                 self._emit(EventKind.COMPOSITE_CLOSED, price=_mean_half_up(total, weight))
             self.day_is_open = False
             return self._events()
@@ -1065,6 +1091,52 @@ class ReferenceMarket:
             if changes:
                 kind = EventKind.HALTED if halted else EventKind.RESUMED
                 self._emit(kind, product_index=product_index)
+            return self._events()
+
+    def product_list(self, product_index: int, price: int) -> np.ndarray:
+        """Let a product be traded, its band measured from a price; not once listed trading began.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        _int_check("product_index", product_index, 0, PRODUCT_NONE)
+        _int_check("price", price, 1, I64_MAX)
+        with self._alone():
+            self.command_seq += 1
+            reason = self._price_refusal(product_index, price)
+            if reason:
+                where = {"product_index": product_index, "price": price}
+                self._refuse_act(Operation.LIST, reason, **where)
+                return self._events()
+            product = self._products[product_index]
+            if product.delisted:
+                product.delisted, product.reference_price = False, price
+                self._emit(EventKind.PRODUCT_LISTED, product_index=product_index, price=price)
+            return self._events()
+
+    def product_delist(self, product_index: int) -> np.ndarray:
+        """Let a product be traded no more: what is open of it ends, holdings stay.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        _int_check("product_index", product_index, 0, PRODUCT_NONE)
+        with self._alone():
+            self.command_seq += 1
+            if product_index >= len(self._products):
+                self._refuse_act(
+                    Operation.DELIST, Reason.PRODUCT_UNKNOWN, product_index=product_index
+                )
+            elif not self._products[product_index].delisted:
+                self._products[product_index].delisted = True
+                self._emit(EventKind.PRODUCT_DELISTED, product_index=product_index)
+                for order in list(self._orders.values()):
+                    if order.product_index == product_index:
+                        self._cancel_by_act(order, Reason.PRODUCT_DELISTED)
+                self._blocks.withdraw_all_in(product_index)
+                self._biddings.end_all_in(product_index)
             return self._events()
 
     def suspend(self, account_index: int) -> np.ndarray:
@@ -1265,13 +1337,8 @@ class ReferenceMarket:
         _int_check("price", price, 1, I64_MAX)
         with self._alone():
             self.command_seq += 1
-            if product_index >= len(self._products):
-                reason = Reason.PRODUCT_UNKNOWN
-            elif self.day_is_open and self.listed_started:
-                reason = Reason.PHASE_CLOSED
-            elif price > PRICE_MAX:
-                reason = Reason.AMOUNT_TOO_LARGE
-            else:
+            reason = self._price_refusal(product_index, price)
+            if not reason:
                 product = self._products[product_index]
                 if price != product.reference_price:
                     product.reference_price = price
@@ -1283,6 +1350,14 @@ class ReferenceMarket:
                 Operation.REFERENCE_PRICE, reason, product_index=product_index, price=price
             )
             return self._events()
+
+    def _price_refusal(self, product_index: int, price: int) -> Reason:
+        """What stands against another price to measure a band from."""
+        if product_index >= len(self._products):
+            return Reason.PRODUCT_UNKNOWN
+        if self.day_is_open and self.listed_started:
+            return Reason.PHASE_CLOSED
+        return Reason.AMOUNT_TOO_LARGE if price > PRICE_MAX else Reason.NONE
 
     def _refuse_act(self, operation: Operation, reason: Reason, **named: int) -> None:
         self._emit(EventKind.ORDER_REJECTED, command=operation, reason=reason, **named)
@@ -1534,6 +1609,7 @@ class ReferenceMarket:
             "band_low": band_low,
             "band_high": band_high,
             "halted": product.halted,
+            "listed": not product.delisted,
             "open": product.open,
             "high": product.high,
             "low": product.low,
@@ -1645,7 +1721,7 @@ class ReferenceMarket:
     def _operator_known(self, command: Command) -> bool:
         return (
             command.account_index < len(self._accounts)
-            and command.operator_index < OPERATOR_COUNT_MAX
+            and command.operator_index < self.rules.operators_max
         )
 
     @staticmethod

@@ -193,7 +193,7 @@ class ReferenceBiddings:
         CEA-ORD-10 (precedence).
         """
         market = self._market
-        if bidding is None:
+        if bidding is None or not market._is_listed(notice.product_index):
             return Reason.PRODUCT_UNKNOWN
         if notice.account_index >= len(market._accounts):
             return Reason.ACCOUNT_UNKNOWN
@@ -238,7 +238,8 @@ class ReferenceBiddings:
         Rules: CEA-BID-03, CEA-BID-08.
         """
         market = self._market
-        if market.market_halted or not market.day_is_open:
+        is_open = market.day_is_open and market.rules.bidding_allowed
+        if market.market_halted or not is_open:
             return Reason.PHASE_CLOSED
         halted = market._products[product_index].halted
         return Reason.PRODUCT_HALTED if halted else Reason.NONE
@@ -388,6 +389,17 @@ class ReferenceBiddings:
         for bidding in self.all.values():
             if bidding.account_index == account_index and not bidding.has_ended:
                 self._cancel(bidding, Reason.SUSPENDED)
+
+    def end_all_in(self, product_index: int) -> None:
+        """End the biddings in a product that is delisted, with their bids, oldest first.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        for bidding in self.all.values():
+            if bidding.product_index == product_index and not bidding.has_ended:
+                self._cancel(bidding, Reason.PRODUCT_DELISTED)
 
     def forget(self) -> None:
         """Let a new day use the names again."""

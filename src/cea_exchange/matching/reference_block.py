@@ -144,7 +144,7 @@ class ReferenceBlocks:
         CEA-BLK-07 (enquiries), CEA-ORD-10 (precedence).
         """
         market = self._market
-        if command.product_index >= len(market._products):
+        if not market._is_listed(command.product_index):
             return Reason.PRODUCT_UNKNOWN
         if not market._operator_known(command) or not self._addressee_known(command):
             return Reason.ACCOUNT_UNKNOWN
@@ -212,7 +212,8 @@ class ReferenceBlocks:
 
     def _session_refusal(self, block: Block) -> Reason:
         market = self._market
-        if market.market_halted or market.phase != Phase.LISTED_AND_BLOCK:
+        is_open = market.phase == Phase.LISTED_AND_BLOCK and market.rules.block_allowed
+        if market.market_halted or not is_open:
             return Reason.PHASE_CLOSED
         halted = market._products[block.product_index].halted
         return Reason.PRODUCT_HALTED if halted else Reason.NONE
@@ -468,6 +469,19 @@ class ReferenceBlocks:
             if actor in block.owners:
                 self._take_off(block)
                 self._emit(EventKind.BLOCK_WITHDRAWN, block, actor, reason=reason)
+
+    def withdraw_all_in(self, product_index: int) -> None:
+        """End what is open in a product that is delisted, oldest first.
+
+        Notes
+        -----
+        Rules: CEA-PRD-03.
+        """
+        for block in list(self.open.values()):
+            if block.product_index == product_index:
+                self._take_off(block)
+                reason = Reason.PRODUCT_DELISTED
+                self._emit(EventKind.BLOCK_WITHDRAWN, block, block.account_index, reason=reason)
 
     def lapse(self) -> None:
         """End all that is open, oldest first: the day is over.

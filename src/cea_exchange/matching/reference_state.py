@@ -96,7 +96,7 @@ def state_hash(market: ReferenceMarket) -> int:
     for index, product in enumerate(market._products):
         total += fold(
             [TAG_PRODUCT, index, product.product_key, product.reference_price]
-            + [int(product.halted), product.open, product.high, product.low, product.last]
+            + [_status(product), product.open, product.high, product.low, product.last]
             + [product.volume, product.amount & U64, product.amount >> 64]
         )
         if product.block_volume:
@@ -110,6 +110,11 @@ def state_hash(market: ReferenceMarket) -> int:
     for bid in market._biddings.bids.values():
         total += fold([TAG_BID, *astuple(bid)])
     return total & U64
+
+
+def _status(product: Product) -> int:
+    """Whether a product is halted, and 2 more if it is delisted."""
+    return int(product.halted) + 2 * int(product.delisted)
 
 
 def _block_trades(product: Product) -> list[int]:
@@ -128,7 +133,7 @@ def snapshot(market: ReferenceMarket) -> bytes:
     state: dict[str, Any] = {name: int(getattr(market, name)) for name in MARKET_FIELDS}
     state["order_count_max"] = market.order_count_max
     state["products"] = [
-        [p.product_key, p.reference_price, p.composite_weight, int(p.halted), p.open, p.high]
+        [p.product_key, p.reference_price, p.composite_weight, _status(p), p.open, p.high]
         + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64]
         + [*_block_trades(p), *_bidding_trades(p)]
         for p in market._products
@@ -174,9 +179,9 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
     """
     state = msgspec.msgpack.decode(data)
     market.rules_set(market.rules.on(state["trading_date"]))
-    for key, price, weight, halted, *statistics in state["products"]:
+    for key, price, weight, status, *statistics in state["products"]:
         product = market._products[market.product_declare(key, price, weight)]
-        product.halted = bool(halted)
+        product.halted, product.delisted = bool(status & 1), bool(status & 2)
         product.open, product.high, product.low, product.last, product.volume = statistics[:5]
         product.amount = statistics[5] | statistics[6] << 64
         product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:11]

@@ -332,6 +332,14 @@ COMMANDS: dict[str, ScriptCommand] = {
         {"product": _text, "price": _price},
         {},
     ),
+    "list": ScriptCommand(
+        lambda market, values: market.list_product(values["product"], values["reference_price"]),
+        {"product": _text, "reference_price": _price},
+        {},
+    ),
+    "delist": ScriptCommand(
+        lambda market, values: market.delist_product(values["product"]), {"product": _text}, {}
+    ),
     "enter": ScriptCommand(
         _enter,
         {

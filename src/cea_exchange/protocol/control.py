@@ -243,11 +243,35 @@ class ReferencePriceSet(Act):
     price: Fen
 
 
+class ProductList(Act):
+    """The product is traded from now on, its band measured from a price.
+
+    Before the day's first listed phase. A product is listed when it is declared, unless a notice of
+    the profile lists it on a later day.
+    """
+
+    product: Name
+    price: Fen
+
+
+class ProductDelist(Act):
+    """The product is traded no more: what is open of it ends, holdings stay and may leave."""
+
+    product: Name
+
+
 class AdoptedProduct(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
-    """A product as an adopted venue begins with it; its index is its rank."""
+    """A product as an adopted venue begins with it; its index is its rank.
+
+    Attributes
+    ----------
+    delisted
+        Whether it was, as far as the venue's own papers say.
+    """
 
     product: Name
     reference_price: Fen
+    delisted: bool = False
 
 
 class AdoptedAccount(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
@@ -387,6 +411,8 @@ AnyControl = (
     | TradeBust
     | SessionLost
     | ReferencePriceSet
+    | ProductList
+    | ProductDelist
     | Adopt
     | ProfileChanged
     | Checkpoint

@@ -115,6 +115,21 @@ class ReferencePrice(ActRequest, tag="reference_price"):
     why: WhyNeeded
 
 
+class ListProduct(ActRequest, tag="list"):
+    """Let a product be traded, its band measured from a price (fen)."""
+
+    product: control.Name
+    price: control.Fen
+    why: WhyNeeded
+
+
+class DelistProduct(ActRequest, tag="delist"):
+    """Let a product be traded no more."""
+
+    product: control.Name
+    why: WhyNeeded
+
+
 class Disconnect(ActRequest, tag="disconnect"):
     """End the sessions of a key or an account; they may log on again."""
 
@@ -167,6 +182,8 @@ AnyAdminRequest = (
     | Restore
     | Kill
     | ReferencePrice
+    | ListProduct
+    | DelistProduct
     | Disconnect
     | Bust
     | Override

@@ -189,7 +189,14 @@ class AdminDesk:
             case admin.Kill(account=account, market=market):
                 return self._kill(account, market)
             case admin.ReferencePrice(product=product, price=price):
-                return self._reference_price(product, price)
+                self._before_listed(product, "reference_price")
+                return control.ReferencePriceSet(product=product, price=price)
+            case admin.ListProduct(product=product, price=price):
+                self._before_listed(product, "list")
+                return control.ProductList(product=product, price=price)
+            case admin.DelistProduct(product=product):
+                admin_views.product_known(self._machine, product)
+                return control.ProductDelist(product=product)
         raise AssertionError(f"no such request: {request}")
 
     def _kill(self, account: str | None, market: bool) -> control.Kill:
@@ -201,16 +208,15 @@ class AdminDesk:
             admin_views.account_known(self._machine, account)
         return control.Kill(account=account)
 
-    def _reference_price(self, product: str, price: int) -> control.ReferencePriceSet:
+    def _before_listed(self, product: str, what: str) -> None:
         admin_views.product_known(self._machine, product)
         core = self._machine.core
         if core.day_is_open and core.listed_started:
             raise FrameError(
                 expected="a time before the day's first listed phase",
                 came=Phase(core.phase).name.lower(),
-                where="reference_price",
+                where=what,
             )
-        return control.ReferencePriceSet(product=product, price=price)
 
     def _run(self, act: control.Act | None) -> None:
         for refusal in self._run_controls([] if act is None else [act]):

@@ -44,7 +44,9 @@ def adopted_core(
         "priority_last": state.order_id,
         "order_count_max": core_class(rules).order_count_max,
         "products": [
-            [name_key(product.product), product.reference_price, weight, *15 * (0,)]
+            # Halted it is not; whether it is delisted is the next bit.
+            [name_key(product.product), product.reference_price, weight]
+            + [2 * product.delisted, *14 * (0,)]
             for product, weight in zip(state.products, composite_weights, strict=True)
         ],
         "accounts": [

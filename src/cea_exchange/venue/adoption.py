@@ -194,6 +194,7 @@ class _OldLife:
         self.time_ns = 0
         self.trades_void: list[int] = []
         self._suspended: set[str] = set()
+        self._delisted: set[str] = set()
         self._numbers = NumbersGiven()
         if not archive.exists():
             archive = _found(data, kept, "archive")
@@ -216,8 +217,12 @@ class _OldLife:
             )
             for index, account in enumerate(state.accounts)
         )
-        date = max(state.trading_date, numbers.trading_date)
-        return msgspec.structs.replace(state, accounts=accounts, trading_date=date, **beyond)
+        products = tuple(
+            msgspec.structs.replace(product, delisted=product.product in self._delisted)
+            for product in state.products
+        )
+        beyond["trading_date"] = max(state.trading_date, numbers.trading_date)
+        return msgspec.structs.replace(state, accounts=accounts, products=products, **beyond)
 
     def _journal_read(self, directory: Path, archive: Path) -> None:
         """Look for the suspended, as far as the journal can be read."""
@@ -246,13 +251,18 @@ class _OldLife:
             raise AdoptionError(f"journal: log_id must be {expected}, was {found}")
 
     def _note(self, message: control.Control | None) -> None:
-        """Remember who is suspended, and the numbers that an adoption before began with."""
+        """Remember who is suspended and what delisted, and with which numbers a life began."""
         match message:
             case control.Suspend(account=name) | control.Kill(account=str() as name):
                 self._suspended.add(name)
             case control.Restore(account=name):
                 self._suspended.discard(name)
+            case control.ProductDelist(product=name):
+                self._delisted.add(name)
+            case control.ProductList(product=name):
+                self._delisted.discard(name)
             case control.Adopt(state=state):
+                self._delisted |= {each.product for each in state.products if each.delisted}
                 self._suspended |= {each.account for each in state.accounts if each.suspended}
                 self._numbers.take_state(state)
 

@@ -66,16 +66,21 @@ def market(machine: VenueStateMachine) -> dict[str, Any]:
         "trading_date": int(core.trading_date) if core.day_is_open else 0,
         "phase": Phase(core.phase).name.lower(),
         "halted": bool(core.market_halted),
-        "composite": _composite_so_far(machine, products) if products else None,
+        "composite": _composite_so_far(machine, [each for each in products if each["listed"]]),
         "products": products,
     }
 
 
-def _composite_so_far(machine: VenueStateMachine, products: list[dict[str, Any]]) -> dict[str, int]:
+def _composite_so_far(
+    machine: VenueStateMachine, products: list[dict[str, Any]]
+) -> dict[str, int] | None:
     """Return the weighted means of the products' prices, half up; the reference where none is."""
+    if not products:
+        return None
     number = int(machine.core.trading_date)
     day = date_of_number(number) if number else None
-    weights = machine.profile.composite_weights(machine.product_names, day)
+    names = [product["product"] for product in products]
+    weights = machine.profile.composite_weights(names, day)
     told = {}
     for field in ("open", "last", "close"):
         prices = [product[field] or product["reference_price"] for product in products]
@@ -92,6 +97,7 @@ def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
         "product": band.product,
         "product_index": band.product_index,
         "halted": bool(product["halted"]),
+        "listed": bool(product["listed"]),
         "reference_price": band.reference_price,
         "band_low": band.band_low,
         "band_high": band.band_high,

@@ -21,6 +21,7 @@ from cea_exchange.domain.records import (
     Phase,
     Reason,
 )
+from cea_exchange.matching.opening import day_open
 from cea_exchange.protocol import control
 from cea_exchange.venue.adopted_market import adopted_core, groups_of
 
@@ -171,6 +172,8 @@ class VenueStateMachine:
             control.TradeBust: self._trade_bust,
             control.SessionLost: self._session_lost,
             control.ReferencePriceSet: self._reference_price_set,
+            control.ProductList: self._product_list,
+            control.ProductDelist: self._product_delist,
             control.Adopt: self._adopt,
             control.ProfileChanged: self._profile_changed,
             control.Checkpoint: self._checkpoint,
@@ -361,16 +364,7 @@ class VenueStateMachine:
         return PRODUCT_NONE if name is None else self.product_index(name)
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
-        weights = self._composite_weights(self.product_names, act.date)
-        last = self.core.trading_date
-        prices = self.profile.reference_prices_due(
-            date_of_number(last) if last else None, date_of_number(act.date)
-        )
-        parts = [self.core.day_open(act.date, weights)]
-        for product, price in prices.items():
-            if product in self._products:
-                parts.append(self.core.reference_price_set(self._products[product], price))
-        return np.concatenate(parts)
+        return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
 
     def _composite_weights(self, products: list[str], number: int) -> list[int]:
         day = date_of_number(number) if number else None
@@ -378,8 +372,12 @@ class VenueStateMachine:
 
     def _product_declared(self, act: control.ProductDeclared) -> None:
         products = [*self.product_names, act.product]
-        weights = self._composite_weights(products, self.core.trading_date)
-        index = self.core.product_declare(name_key(act.product), act.reference_price, weights[-1])
+        number = self.core.trading_date
+        weights = self._composite_weights(products, number)
+        listed = self.profile.is_listed(act.product, date_of_number(number) if number else None)
+        index = self.core.product_declare(
+            name_key(act.product), act.reference_price, weights[-1], listed
+        )
         self._products[act.product] = index
         self.product_names.append(act.product)
         self.declared_prices.append(act.reference_price)
@@ -455,6 +453,12 @@ class VenueStateMachine:
 
     def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:
         return self.core.reference_price_set(self.product_index(act.product), act.price)
+
+    def _product_list(self, act: control.ProductList) -> np.ndarray:
+        return self.core.product_list(self.product_index(act.product), act.price)
+
+    def _product_delist(self, act: control.ProductDelist) -> np.ndarray:
+        return self.core.product_delist(self.product_index(act.product))
 
     def _adopt_refusal(self, act: control.Adopt) -> str | None:
         """An adoption begins a life, and two persons answer for it.

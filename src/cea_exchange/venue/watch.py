@@ -33,7 +33,7 @@ _TOLD = (
     *(EventKind.DAY_OPENED, EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED),
     *(EventKind.HALTED, EventKind.RESUMED),
     *(EventKind.ACCOUNT_SUSPENDED, EventKind.ACCOUNT_RESTORED),
-    EventKind.REFERENCE_PRICE_CHANGED,
+    *(EventKind.REFERENCE_PRICE_CHANGED, EventKind.PRODUCT_LISTED, EventKind.PRODUCT_DELISTED),
 )
 
 log = structlog.get_logger("venue")
