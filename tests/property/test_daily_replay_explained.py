@@ -36,7 +36,7 @@ def traded(draw, mean, volumes) -> tuple[int, int]:
 
 
 @st.composite
-def published_days(draw, bidding: bool) -> list[DailyFigures]:
+def published_days(draw) -> list[DailyFigures]:
     """Days of a market whose close wanders, and whose figures fit together or don't."""
     days, close = [], 6_000
     for number in range(draw(st.integers(1, 6))):
@@ -44,7 +44,7 @@ def published_days(draw, bidding: bool) -> list[DailyFigures]:
         marks = draw(st.sampled_from((True, True, True, False)))
         listed = draw(traded(near(close), st.one_of(st.integers(1, 9), st.integers(1, 900_000))))
         block = draw(traded(near(close), st.integers(90_000, 2_000_000)))
-        awarded = draw(traded(near(close), st.integers(1, 500_000))) if bidding else (0, 0)
+        awarded = draw(traded(near(close), st.integers(1, 500_000)))
         opening = draw(st.sampled_from((0, close, low, high, draw(near(close)))))
         previous, close = close, draw(st.one_of(st.integers(low, high), near(close)))
         if draw(st.booleans()) and listed[0]:
@@ -83,7 +83,7 @@ def sums(trades: tuple[Planned, ...]) -> tuple[int, int]:
     return sum(t.tonnes for t in trades), sum(t.price * t.tonnes for t in trades)
 
 
-@given(published_days(bidding=True), near(6_000))
+@given(published_days(), near(6_000))
 def test_every_difference_has_a_cause(days, reference):
     ours, before = reference, None
     for published in days:
@@ -97,7 +97,7 @@ def test_every_difference_has_a_cause(days, reference):
 
 
 @settings(max_examples=10, deadline=None)
-@given(published_days(bidding=False), near(6_000), st.integers(0, 9))
+@given(published_days(), near(6_000), st.integers(0, 9))
 def test_market_and_registry_bear_any_days(days, reference, seed):
     chosen = ReplaySettings(first_reference=reference, accounts=50, seed=seed)
     with tempfile.TemporaryDirectory() as data:

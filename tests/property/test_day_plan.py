@@ -133,7 +133,8 @@ def test_a_day_of_listed_trades_and_blocks():
         bidding_volume=0,
         bidding_amount=0,
     )
-    rules = DayRules(Band(8794, 10748), Band(6840, 12702), BLOCK_MIN)
+    band = Band(8794, 10748)
+    rules = DayRules(band, Band(6840, 12702), band, BLOCK_MIN, BLOCK_MIN)
     plan = plan_day(day, rules)
     prices = [trade.price for trade in plan.listed]
     assert (prices[0], max(prices), min(prices)) == (9720, 9841, 9707)

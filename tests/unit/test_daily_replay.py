@@ -17,7 +17,7 @@ from cea_exchange.daily_replay.participants import (
 )
 from cea_exchange.daily_replay.replay import ReplayReport, ReplaySettings, replay_days
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import Phase
+from cea_exchange.domain.records import BIDDING_OPENED_DTYPE, EventKind, Phase, Pricing
 from cea_exchange.domain.reference_prices import DailyFigures
 
 FIRST = date(2025, 7, 16)
@@ -30,10 +30,10 @@ def day(
     close: int,
     listed: tuple[int, int] = (0, 0),
     block: tuple[int, int] = (0, 0),
-    number: int = 0,
+    bidding: tuple[int, int] = (0, 0),
 ) -> DailyFigures:
     """A published day; volumes with their amounts."""
-    return DailyFigures(FIRST + timedelta(number), open, high, low, close, *listed, *block, 0, 0)
+    return DailyFigures(FIRST, open, high, low, close, *listed, *block, *bidding)
 
 
 def mean(price: int, tonnes: int) -> tuple[int, int]:
@@ -73,6 +73,40 @@ def test_days_come_out_as_published(replayed):
     assert report.compared("high") == 2
     assert report.ledger.trades == report.trades > 24
     assert report.ledger.agrees
+
+
+@pytest.mark.parametrize(
+    ("bidding", "pricing"),
+    [
+        pytest.param(mean(10_300, 700_001), Pricing.UNIFORM, id="one price"),
+        pytest.param((700_001, 10_300 * 700_001 + 17), Pricing.PAY_AS_BID, id="two prices"),
+        pytest.param(mean(9_200, 250_000), Pricing.UNIFORM, id="below the previous close"),
+        pytest.param(mean(10_000, 40), Pricing.UNIFORM, id="less awarded than offered"),
+    ],
+)
+def test_biddings_award_what_was_published(replayed, monkeypatch, bidding, pricing):
+    """CEA-BID-01, CEA-BID-02: 100,000 t or more are offered, of which less may be awarded."""
+    opened = []
+    noted = LocalMarket._noted
+
+    def note(market, events):
+        opened.extend(events[events["kind"] == EventKind.BIDDING_OPENED].view(BIDDING_OPENED_DTYPE))
+        return noted(market, events)
+
+    monkeypatch.setattr(LocalMarket, "_noted", note)
+    report = replayed(day(10_000, 10_000, 10_000, 10_000, mean(10_000, 10), bidding=bidding))
+    assert report.days[0].differences == ()
+    (terms,) = opened
+    assert terms["pricing"] == pricing
+    assert terms["tonnes"] == max(bidding[0], 100_000)
+    assert terms["floor"] == (10_000 if bidding[1] >= 10_000 * bidding[0] else 9_000)
+
+
+def test_a_bidding_outside_the_range_is_awarded_at_its_end(replayed):
+    day_of = day(10_000, 10_000, 10_000, 10_000, mean(10_000, 10), bidding=mean(11_500, 100_000))
+    report = replayed(PLAIN, day_of)
+    assert causes(report) == {"bidding_amount": Cause.PUBLISHED_BAND}
+    assert report.days[-1].ours.bidding_amount == 11_000 * 100_000
 
 
 def test_the_first_reference_is_the_first_open_unless_given(replayed, tmp_path):

@@ -47,13 +47,12 @@ class DayRules(NamedTuple):
 
     listed: Band
     block: Band
+    bidding: Band
+    """Where bids lie, from the lowest floor that a seller may choose."""
     block_tonnes_min: int
-    """A listed order stays below it, a block and a bidding's offer reach it."""
-
-    @property
-    def bidding(self) -> Band:
-        """Return where the bids of a bidding lie, from the lowest floor there may be."""
-        return self.listed
+    """A listed order stays below it, a block reaches it."""
+    bidding_tonnes_min: int
+    """Of what a bidding offers; less of it may be awarded."""
 
 
 class Planned(NamedTuple):
@@ -76,11 +75,13 @@ def day_rules(rules: MarketRules, previous_close: int) -> DayRules:
 
     Notes
     -----
-    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-03, CEA-BLK-01, CEA-BLK-02.
+    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-03, CEA-BLK-01, CEA-BLK-02, CEA-BID-01,
+    CEA-BID-02.
     """
     listed = _band(rules, previous_close, rules.listed_band_bp)
     block = _band(rules, previous_close, rules.block_band_bp)
-    return DayRules(listed, block, rules.block_tonnes_min)
+    bidding = _band(rules, previous_close, rules.bidding_band_bp)
+    return DayRules(listed, block, bidding, rules.block_tonnes_min, rules.bidding_tonnes_min)
 
 
 def _band(rules: MarketRules, price: int, width_bp: int) -> Band:

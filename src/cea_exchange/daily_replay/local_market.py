@@ -17,16 +17,19 @@ from cea_exchange.daily_replay.day_plan import Band, DayRules, Planned, day_rule
 from cea_exchange.daily_replay.participants import Endowment, Parties
 from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.naming import name_key
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     PRODUCT_NONE,
+    BiddingState,
     BlockFlag,
     CommandKind,
     EventKind,
     Method,
     Phase,
+    Pricing,
     Reason,
     Side,
     Tif,
@@ -192,6 +195,41 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
             self._command(command[0], CommandKind.BLOCK_ACCEPT, other)
             command["product_index"], command["order_id"] = PRODUCT_NONE, offered["order_id"]
             self._traded(self._submit(command), [deal], Method.BLOCK, band)
+
+    def trade_bidding(self, deals: Sequence[Deal], rules: DayRules) -> None:
+        """Let one seller's offer be bid for, and award it: all deals have the same seller.
+
+        What is offered may be more than is awarded. It is one price for all where all bid the same,
+        else each pays its bid. The floor is the previous close, or where a bid lies below it the
+        lowest there may be.
+        """
+        if not deals:
+            return
+        core, prices = self._machine.core, [deal.trade.price for deal in deals]
+        offered = max(sum(deal.trade.tonnes for deal in deals), rules.bidding_tonnes_min)
+        is_above = min(prices) >= self.previous_close
+        (opened,) = self._noted(
+            core.bidding_open(
+                name_key(f"bidding-{self._date}"),
+                deals[0].parties.seller,
+                PRODUCT,
+                side=Side.SELL,
+                tonnes=offered,
+                limit=self.previous_close if is_above else rules.bidding.low,
+                pricing=Pricing.UNIFORM if len({*prices}) == 1 else Pricing.PAY_AS_BID,
+                window=BiddingState.OPEN,
+            )
+        )
+        if opened["kind"] != EventKind.BIDDING_OPENED:
+            raise ReplayFailed(f"a bidding must open, was {Reason(opened['reason']).name}")
+        bids = np.zeros(len(deals), COMMAND_DTYPE)
+        for bid, deal in zip(bids, deals, strict=True):
+            self._command(bid, CommandKind.BID, deal.parties.buyer)
+            bid["product_index"], bid["order_id"] = PRODUCT_NONE, opened["order_id"]
+            bid["price"], bid["tonnes"] = deal.trade
+        self._submit(bids)
+        awarded = self._noted(core.bidding_close(int(opened["order_id"])))
+        self._traded(awarded, deals, Method.BIDDING, rules.bidding)
 
     def day_close(self) -> DailyFigures:
         """Close the day, settle it, let both sides compare, and return our figures of it.

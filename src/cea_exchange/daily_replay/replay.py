@@ -22,6 +22,7 @@ from cea_exchange.daily_replay.participants import (
     CannotTrade,
     Endowment,
     Participants,
+    Parties,
     endowment,
 )
 from cea_exchange.domain.bulletin import Bulletin
@@ -190,7 +191,7 @@ class _Run:
         return DayResult(published, ours, context, differences(published, ours, context))
 
     def _trade(self, plan: DayPlan, rules: DayRules) -> None:
-        """Half of the listed trades before the noon break; blocks between those after it."""
+        """Half of the listed trades come before the noon break, blocks and bidding after it."""
         market = self._market
         listed = self._participants.shuffled(plan.listed)
         noon = -(-len(listed) // 2)
@@ -199,13 +200,24 @@ class _Run:
         market.phase(Phase.BREAK)
         market.phase(Phase.LISTED_AND_BLOCK)
         market.trade_blocks(self._deals(plan.block), rules.block)
+        market.trade_bidding(self._bids(plan.bidding, rules), rules)
         market.trade_listed(self._deals(listed[noon:]), rules.listed)
-        if plan.bidding:
-            raise ReplayFailed("single-direction bidding is not replayed yet")
 
     def _deals(self, trades: Sequence[Planned]) -> list[Deal]:
         return [
             Deal(trade, self._participants.parties(trade), self._participants.is_heads())
+            for trade in trades
+        ]
+
+    def _bids(self, trades: Sequence[Planned], rules: DayRules) -> list[Deal]:
+        """Return what one seller's offer is awarded as; nobody has its proceeds before."""
+        books = self._participants
+        awarded = sum(trade.tonnes for trade in trades)
+        if not trades:
+            return []
+        seller = books.seller(max(awarded, rules.bidding_tonnes_min))
+        return [
+            Deal(trade, Parties(books.buyer(trade, seller), seller), buyer_first=False)
             for trade in trades
         ]
 
