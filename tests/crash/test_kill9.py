@@ -98,7 +98,8 @@ class LoggedParticipant:
     def send(self):
         session = self.client.session
         name = self.trader.intention()
-        if name == "pick":
+        if name in ("pick", "block_offer", "block_enquiry"):
+            # These want an answer of the venue's, or of another participant's, in between.
             name = "passive"
         client_order_id = session.next_client_order_id
         record = self.trader.command(name, client_order_id, TRADING_DATE, client_order_id * 8)

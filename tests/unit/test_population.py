@@ -6,7 +6,13 @@ import numpy as np
 
 from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, EventKind, Side
-from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader, population
+from cea_exchange.loadtest.population import (
+    BLOCK_TONNES_GIVEN,
+    WORKLOADS,
+    PricePath,
+    Trader,
+    population,
+)
 
 REFERENCES = {"CEA23": 9749, "CEA24": 9749}
 
@@ -54,6 +60,8 @@ def test_every_intention_occurs_and_records_are_well_formed():
         name = buyer.intention()
         if name == "pick":
             buyer.pick(0, client_order_id, 20250102, order_id=1, price=9749, tonnes=10)
+        elif name.startswith("block_"):
+            buyer.block(name, 0, client_order_id, 20250102, counterparty=5, count=client_order_id)
         else:
             record = buyer.command(name, client_order_id, 20250102, client_order_id)
             (command,) = np.frombuffer(record, COMMAND_DTYPE)
@@ -67,7 +75,61 @@ def test_every_intention_occurs_and_records_are_well_formed():
             buyer.take(rested(client_order_id), 0)
     assert set(kinds) == {
         "passive", "aggressive", "ioc", "fok", "post_only", "pick", "amend", "cancel",
+        "block_offer", "block_enquiry",
     }  # fmt: skip
+
+
+def block_told(kind, tonnes=100_000) -> Report:
+    row = np.zeros(1, EVENT_DTYPE)
+    row["kind"], row["order_id"], row["account_index"], row["tonnes"] = kind, 40, 3, tonnes
+    return next(reports_of(row.tobytes()))
+
+
+def answers(kind, tonnes=100_000, count=200):
+    """What a seller with everything left answers, so often, and the first record of each kind."""
+    found = {}
+    names = Counter()
+    for number in range(1, count + 1):
+        seller = Trader(
+            f"s{number}",
+            {0: Side.SELL},
+            {0: PricePath("CEA23", 9749, seed=1)},
+            WORKLOADS["trading_day"],
+            1,
+        )
+        name, record = seller.block_answer(block_told(kind, tonnes), number, 20250102, number)
+        names[name] += 1
+        found.setdefault(name, np.frombuffer(record, COMMAND_DTYPE)[0])
+    return names, found
+
+
+def test_blocks_are_answered_in_every_way_there_is():
+    names, found = answers(EventKind.BLOCK_OFFERED)
+    assert set(names) == {"block_accept", "block_counter", "block_reject"}
+    assert names["block_accept"] > 80
+    assert found["block_counter"]["tonnes"] == 100_000 and found["block_counter"]["price"] > 9000
+    assert {int(each["order_id"]) for each in found.values()} == {40}
+    names, _ = answers(EventKind.BLOCK_COUNTERED)
+    assert set(names) == {"block_accept", "block_counter", "block_reject", "block_withdraw"}
+    names, found = answers(EventKind.BLOCK_ENQUIRED)
+    assert set(names) == {"block_offer"}
+    offer = found["block_offer"]
+    assert (offer["order_id"], offer["pick_order_id"], offer["flags"]) == (40, 3, 1)
+    assert (offer["side"], offer["kind"]) == (Side.SELL, CommandKind.BLOCK_OFFER)
+    assert offer["tonnes"] >= 100_000
+
+
+def test_nobody_agrees_to_more_blocks_than_it_was_given_or_begins_two_a_day():
+    names, _ = answers(EventKind.BLOCK_OFFERED, tonnes=BLOCK_TONNES_GIVEN + 1)
+    assert set(names) == {"block_reject"}
+    buyer = trader()
+    begun = [buyer.begins_block(date) for date in (20250102, 20250102, 20250103)]
+    assert begun == [True, False, True]
+    while buyer.begins_block(20250106 + begun.count(True)):
+        begun.append(True)
+        buyer.block("block_offer", 0, len(begun), 20250106, counterparty=5, count=1)
+        assert len(begun) < 20
+    assert len(begun) > 5
 
 
 def test_only_live_orders_are_cancelled():

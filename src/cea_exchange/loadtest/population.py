@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
+    BlockFlag,
     CommandKind,
     EventKind,
     OrderFlag,
@@ -30,6 +31,20 @@ assert _COMMAND.size == COMMAND_DTYPE.itemsize, "the command record must have no
 TONNES_TYPICAL = (10, 20, 30, 50, 50, 80, 100, 100, 150, 200)
 LIVE_ORDERS_MAX = 24
 """A participant with more orders on the book takes one back rather than adding another."""
+
+BLOCK_TONNES = (100_000, 100_000, 120_000, 150_000, 200_000)
+BLOCKS_A_DAY = 1
+"""Blocks that a participant offers or asks for in a day; with those it answers, four fifths of the
+volume of a day of a hundred thousand orders, as in the real market."""
+BLOCK_TONNES_GIVEN = 1_000_000
+"""What a participant is given for its blocks, in all: tonnes, or their price."""
+NOT_ORDERS = frozenset(
+    {
+        "cancel", "amend", "block_enquiry", "block_offer", "block_accept", "block_reject",
+        "block_withdraw", "block_counter",
+    }
+)  # fmt: skip
+"""Commands that enter no order of the listed book."""
 
 _PATH_STEP_COMMANDS = 200
 _PATH_STEPS = 4096
@@ -65,7 +80,7 @@ class Workload:
     """How often each intention occurs, as weights.
 
     `passive` rests away from the market, `aggressive` reaches across it; the others are named for
-    the kind of order or command they make.
+    the kind of order or command they make. Blocks are answered as they come.
     """
 
     passive: int
@@ -76,6 +91,8 @@ class Workload:
     pick: int
     amend: int
     cancel: int
+    block_offer: int = 0
+    block_enquiry: int = 0
 
     def names_and_weights(self) -> tuple[list[str], list[int]]:
         """Return the intentions and their weights in the same order."""
@@ -84,7 +101,7 @@ class Workload:
 
 
 WORKLOADS = {
-    "trading_day": Workload(36, 29, 8, 2, 8, 1, 6, 10),
+    "trading_day": Workload(35, 28, 8, 2, 8, 1, 6, 10, 1, 1),
     "quotes": Workload(50, 4, 1, 0, 15, 0, 15, 15),
     "takers": Workload(35, 50, 10, 1, 0, 1, 1, 2),
     "cancel_heavy": Workload(45, 6, 1, 0, 4, 0, 4, 40),
@@ -124,9 +141,9 @@ def population(
                 name=f"participant-{number:04d}",
                 kind=kind,
                 sides=sides,
-                cash=tonnes_max * price_max if buys else 1_000_000,
+                cash=(tonnes_max + BLOCK_TONNES_GIVEN) * price_max if buys else 1_000_000,
                 holdings={
-                    name: tonnes_max + 10 * draw.randrange(100)
+                    name: tonnes_max + BLOCK_TONNES_GIVEN + 10 * draw.randrange(100)
                     for name, side in sides.items()
                     if side is Side.SELL
                 },
@@ -191,6 +208,8 @@ class Trader:
         self._names, weights = self.workload.names_and_weights()
         self._weights_sum = [sum(weights[: index + 1]) for index in range(len(weights))]
         self._products = list(self.sides)
+        self._block_tonnes_left = BLOCK_TONNES_GIVEN
+        self._blocks_of: tuple[int, int] = (0, 0)
 
     def intention(self) -> str:
         """Draw what to do next."""
@@ -263,6 +282,80 @@ class Trader:
             tonnes=min(tonnes, self._draw.choice(TONNES_TYPICAL)),
         )
 
+    def begins_block(self, trading_date: int) -> bool:
+        """Say whether to begin a block today, and count it."""
+        date, begun = self._blocks_of
+        begun = begun if date == trading_date else 0
+        if begun == BLOCKS_A_DAY or self._block_tonnes_left < max(BLOCK_TONNES):
+            return False
+        self._blocks_of = (trading_date, begun + 1)
+        return True
+
+    def block(
+        self,
+        name: str,
+        product_index: int,
+        client_order_id: int,
+        trading_date: int,
+        *,
+        counterparty: int,
+        count: int,
+        enquiry: int = 0,
+    ) -> bytes:
+        """Return the record of a block offer, or of an enquiry, directed at an account."""
+        side = self.sides[product_index]
+        price, tonnes = self._block_terms(product_index, side, count)
+        is_enquiry = name == "block_enquiry"
+        if not is_enquiry:
+            self._block_tonnes_left -= tonnes
+        open_terms = BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN
+        return _record(
+            CommandKind.BLOCK_ENQUIRY if is_enquiry else CommandKind.BLOCK_OFFER,
+            trading_date,
+            client_order_id,
+            side=side,
+            flags=BlockFlag.TO_ACCOUNT | (open_terms if is_enquiry else 0),
+            product_index=product_index,
+            order_id=enquiry,
+            pick_order_id=counterparty,
+            price=0 if is_enquiry else price,
+            tonnes=0 if is_enquiry else tonnes,
+        )
+
+    def block_answer(
+        self, report: Report, client_order_id: int, trading_date: int, count: int
+    ) -> tuple[str, bytes]:
+        """Return what the participant answers to another's enquiry, offer or counter-offer."""
+        if report.kind == EventKind.BLOCK_ENQUIRED:
+            return "block_offer", self.block(
+                "block_offer",
+                report.product_index,
+                client_order_id,
+                trading_date,
+                counterparty=report.account_index,
+                count=count,
+                enquiry=report.order_id,
+            )
+        is_counter = report.kind == EventKind.BLOCK_COUNTERED
+        draw = self._draw.random()
+        record = {"order_id": report.order_id}
+        if self._block_tonnes_left < report.tonnes or draw < 0.1:
+            # Who has countered may leave as well as decline.
+            ends = "block_withdraw" if is_counter and draw < 0.05 else "block_reject"
+            return ends, _record(_BLOCK_KINDS[ends], trading_date, client_order_id, **record)
+        name = "block_counter" if draw < (0.2 if is_counter else 0.4) else "block_accept"
+        self._block_tonnes_left -= report.tonnes
+        if name == "block_counter":
+            side = self.sides[report.product_index]
+            price, _ = self._block_terms(report.product_index, side, count)
+            record |= {"price": price, "tonnes": report.tonnes}
+        return name, _record(_BLOCK_KINDS[name], trading_date, client_order_id, **record)
+
+    def _block_terms(self, product_index: int, side: Side, count: int) -> tuple[int, int]:
+        away = self._draw.randint(-40, 80)
+        price = _away(self.paths[product_index].price(count), side, away)
+        return price, self._draw.choice(BLOCK_TONNES)
+
     def take(self, report: Report, account_index: int) -> None:
         """Learn from an own report which orders are live and how much of them is open."""
         kind = report.kind
@@ -312,6 +405,14 @@ class Trader:
             price=price,
             tonnes=tonnes,
         )
+
+
+_BLOCK_KINDS = {
+    "block_accept": CommandKind.BLOCK_ACCEPT,
+    "block_reject": CommandKind.BLOCK_REJECT,
+    "block_withdraw": CommandKind.BLOCK_WITHDRAW,
+    "block_counter": CommandKind.BLOCK_COUNTER,
+}
 
 
 def _away(price: int, side: int, fen: int) -> int:

@@ -15,7 +15,7 @@ class LoadReport:
     sent : Counter
         Commands by intention (`passive`, `ioc`, `amend`, ...).
     entered : int
-        Orders among them: all but amends and cancels.
+        Orders of the listed book among them: all but amends, cancels and blocks.
     answered, answered_twice, unanswered : int
         Answers to commands: nothing is lost when each was answered once.
     refused, refused_kinds : Counter

@@ -20,8 +20,8 @@ import zmq
 from cea_exchange.client.order_entry import order_socket
 from cea_exchange.client.reports import Report
 from cea_exchange.client.session import OrderSession, SessionState
-from cea_exchange.domain.records import EventKind, Phase, Reason, Side
-from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader
+from cea_exchange.domain.records import EventKind, Method, Phase, Reason, Side
+from cea_exchange.loadtest.population import NOT_ORDERS, WORKLOADS, PricePath, Trader
 from cea_exchange.loadtest.recorder import LatencyRecorder
 from cea_exchange.loadtest.sockets import SocketSet
 from cea_exchange.protocol.security import CurveKeys
@@ -34,6 +34,7 @@ LOGONS_AT_ONCE = 16
 ANSWERS_WAIT_S = 60.0
 
 _STDIN = "stdin"
+_BLOCK_TALK = (EventKind.BLOCK_ENQUIRED, EventKind.BLOCK_OFFERED, EventKind.BLOCK_COUNTERED)
 
 
 class RunnerMember(msgspec.Struct, forbid_unknown_fields=True):
@@ -130,6 +131,8 @@ class Runner:
         self._draw = random.Random(f"runner {config.seed} {config.process_index}")
         self._beat_at = 0.0
         self._input = b""
+        self._is_running = False
+        self._asked: list[tuple[Seat, Report]] = []
 
     # -- What the parent asks ----------------------------------------------------------------------
 
@@ -190,6 +193,7 @@ class Runner:
         start = time.monotonic_ns()
         due, end = start, start + round(seconds * 1e9)
         answered_before = self.tally.answered
+        self._is_running = True
         while self.tally.entered < entered_goal if entered_goal is not None else due < end:
             now = time.monotonic_ns()
             while due <= now and (entered_goal is None or self.tally.entered < entered_goal):
@@ -198,6 +202,8 @@ class Runner:
             self._read(min(POLL_S, max(0.0, (due - time.monotonic_ns()) / 1e9)))
         sent_ns = time.monotonic_ns() - start
         unanswered = self._await_answers()
+        # What is negotiated still lapses at the close.
+        self._is_running = False
         return {
             "sent_s": sent_ns / 1e9,
             "done_s": (time.monotonic_ns() - start) / 1e9,
@@ -303,9 +309,45 @@ class Runner:
             self._flush(seat)
             return
         session = seat.session
+        if name in ("block_offer", "block_enquiry"):
+            if self._block_begin(seat, name, due_ns):
+                return
+            name = "passive"
         client_order_id = session.next_client_order_id
         record = seat.trader.command(name, client_order_id, session.trading_date, self._count())
         self._send(seat, name, client_order_id, record, due_ns)
+
+    def _block_begin(self, seat: Seat, name: str, due_ns: int) -> bool:
+        """Begin a block with somebody on the other side; False if it can't be now."""
+        session, product_index = seat.session, seat.trader.product()
+        others = [
+            other
+            for other in self.seats
+            if other.trader.sides[product_index] != seat.trader.sides[product_index]
+        ]
+        if session.phase != Phase.LISTED_AND_BLOCK or not others:
+            return False
+        if not seat.trader.begins_block(session.trading_date):
+            return False
+        client_order_id = session.next_client_order_id
+        record = seat.trader.block(
+            name,
+            product_index,
+            client_order_id,
+            session.trading_date,
+            counterparty=self._draw.choice(others).session.account_index,
+            count=self._count(),
+        )
+        self._send(seat, name, client_order_id, record, due_ns)
+        return True
+
+    def _block_answer(self, seat: Seat, report: Report) -> None:
+        session = seat.session
+        client_order_id = session.next_client_order_id
+        name, record = seat.trader.block_answer(
+            report, client_order_id, session.trading_date, self._count()
+        )
+        self._send(seat, name, client_order_id, record, time.monotonic_ns())
 
     def _count(self) -> int:
         return sum(self.tally.sent.values()) * self.config.process_count
@@ -317,7 +359,7 @@ class Runner:
         seat.kinds[client_order_id] = name
         seat.session.submit_packed([(client_order_id, record)])
         self.tally.sent[name] += 1
-        if name not in ("cancel", "amend"):
+        if name not in NOT_ORDERS:
             self.tally.entered += 1
         self._flush(seat)
 
@@ -347,6 +389,9 @@ class Runner:
         now = time.monotonic_ns()
         for report in seat.session.receive(frames):
             self._judge(seat, report, now)
+        asked, self._asked = self._asked, []
+        for one in asked:
+            self._block_answer(*one)
         while seat.session.messages:
             message = seat.session.messages.popleft()
             if message["op"] == "book":
@@ -362,8 +407,12 @@ class Runner:
         tally.reports += 1
         if seat.trader is not None:
             seat.trader.take(report, seat.session.account_index)
-        if report.kind == EventKind.TRADE:
-            tally.orders_traded.add(report.own_order_id(seat.session.account_index))
+        if report.kind in _BLOCK_TALK and report.account_index != seat.session.account_index:
+            if self._is_running:
+                self._asked.append((seat, report))
+        elif report.kind == EventKind.TRADE:
+            if report.method == Method.LISTED:
+                tally.orders_traded.add(report.own_order_id(seat.session.account_index))
             if not report.is_maker(seat.session.account_index):
                 tally.trades_taken += 1
                 tally.tonnes_taken += report.tonnes

@@ -260,7 +260,12 @@ def _judge_settlement(
         len(trades) == len({trade[0] for trade in trades}) == report.load.trades,
         f"{len(trades)} settled, {report.load.trades} reported to their takers",
     )
-    expected = _statistics(trades, list(settings.reference_prices))
+    products = list(settings.reference_prices)
+    listed = _sums(trades, products, Method.LISTED)
+    expected = {
+        key: (volume, amount, (2 * amount + volume) // (2 * volume))
+        for key, (volume, amount) in listed.items()
+    }
     published = {
         (bulletin.trading_date, quote.code): (traded.volume, traded.amount, quote.close)
         for bulletin in report.bulletins
@@ -272,21 +277,42 @@ def _judge_settlement(
         expected == published and len(report.bulletins) == len(days),
         f"{len(published)} closes of products with trades in {len(report.bulletins)} bulletins",
     )
+    _judge_blocks(report, settings, _sums(trades, products, Method.BLOCK))
 
 
-def _statistics(trades: list[tuple], products: list[str]) -> dict:
-    """Compute volume, amount and close (mean weighted by volume, half up) from the trades."""
+def _judge_blocks(
+    report: DayReport, settings: DaySettings, settled: dict[tuple[int, str], tuple[int, int]]
+) -> None:
+    """Hold what the bulletins say of blocks against the settled trades.
+
+    With few orders it is chance whether a block is negotiated at all.
+    """
+    published = {
+        (bulletin.trading_date, quote.code): (traded.volume, traded.amount)
+        for bulletin in report.bulletins
+        for quote in bulletin.products
+        if (traded := quote.day.block).volume
+    }
+    tonnes = sum(volume for volume, _ in settled.values())
+    report.check(
+        "blocks are negotiated, settled and in the bulletin",
+        settled == published and (tonnes > 0 or settings.orders < ORDERS_MIN_FOR_SHARES),
+        f"{tonnes:,} t by block",
+    )
+
+
+def _sums(
+    trades: list[tuple], products: list[str], of: Method
+) -> dict[tuple[int, str], tuple[int, int]]:
+    """Add up volume and amount of one method's trades, by day and product."""
     volume: Counter = Counter()
     amount: Counter = Counter()
     for _, trading_date, product_index, price, tonnes, method in trades:
-        if method == Method.LISTED:
+        if method == of:
             key = (trading_date, products[product_index])
             volume[key] += tonnes
             amount[key] += price * tonnes
-    return {
-        key: (volume[key], amount[key], (2 * amount[key] + volume[key]) // (2 * volume[key]))
-        for key in volume
-    }
+    return {key: (volume[key], amount[key]) for key in volume}
 
 
 def _trades(data: Path) -> list[tuple]:
