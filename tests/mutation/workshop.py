@@ -39,6 +39,10 @@ MARK = "CEA_EXCHANGE_MUTANT"
 TESTS_CORE = (
     "tests/unit/test_order_book.py",
     "tests/unit/test_award.py",
+    "tests/unit/test_block_rules.py",
+    "tests/unit/test_block_rejects.py",
+    "tests/unit/test_block_wire.py",
+    "tests/unit/test_block_public.py",
     "tests/property/test_order_book_agrees.py",
     "tests/unit/test_compiled_market.py",
     "tests/unit/test_self_trade.py",

@@ -19,6 +19,7 @@ from cea_exchange.domain.records import (
     EVENT_DTYPE,
     CommandKind,
     EventKind,
+    Method,
     Reason,
     Side,
 )
@@ -26,6 +27,17 @@ from cea_exchange.journal import event_rows_read
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.store import Store
 from torture.client import positions_of, rows_read
+
+ACCEPTANCES = (
+    EventKind.ORDER_ACCEPTED,
+    EventKind.ORDER_AMENDED,
+    EventKind.BLOCK_ENQUIRED,
+    EventKind.BLOCK_OFFERED,
+    EventKind.BLOCK_COUNTERED,
+    EventKind.BLOCK_REJECTED,
+)
+ACCEPTANCES_IF_REQUESTED = (EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN)
+BLOCK_KINDS = tuple(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
 
 VERIFY = [sys.executable, "-m", "cea_exchange.cli.main", "verify"]
 VERIFY_S_MAX = 300.0
@@ -99,6 +111,8 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
         "trades": len(trades),
         "settlement_records": len(records),
         "events": len(events),
+        "block_events": int(np.count_nonzero(np.isin(events["kind"], BLOCK_KINDS))),
+        "block_trades": int(np.count_nonzero(is_block_trade(events))),
         **reason_counts(events, EventKind.ORDER_CANCELED, "canceled"),
         **reason_counts(events, EventKind.ORDER_REJECTED, "rejected"),
     }
@@ -124,8 +138,14 @@ def venue_events(data: Path) -> np.ndarray:
 def is_acceptance(events: np.ndarray) -> np.ndarray:
     """Mark the events that acknowledge a command."""
     kind = events["kind"]
-    accepted = (kind == EventKind.ORDER_ACCEPTED) | (kind == EventKind.ORDER_AMENDED)
-    return accepted | (kind == EventKind.ORDER_CANCELED) & (events["reason"] == Reason.REQUESTED)
+    accepted = np.isin(kind, ACCEPTANCES)
+    requested = np.isin(kind, ACCEPTANCES_IF_REQUESTED) & (events["reason"] == Reason.REQUESTED)
+    return accepted | requested | is_block_trade(events)
+
+
+def is_block_trade(events: np.ndarray) -> np.ndarray:
+    """Mark the trades by block; to who accepted it is the answer."""
+    return (events["kind"] == EventKind.TRADE) & (events["method"] == Method.BLOCK)
 
 
 def answer_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
@@ -133,13 +153,14 @@ def answer_faults(log: ParticipantLog, events: np.ndarray) -> Iterator[str]:
     ids = log.sent["client_order_id"]
     if (np.diff(ids.astype(np.int64)) <= 0).any():
         yield f"{log.name}: its log of sent commands is not in order"
-    refused = log.reports["kind"] == EventKind.ORDER_REJECTED
-    told = log.reports[is_acceptance(log.reports) | refused]
+    own = log.reports[log.reports["account_index"] == log.account_index]
+    refused = own["kind"] == EventKind.ORDER_REJECTED
+    told = own[is_acceptance(own) | refused]
     for lost in np.setdiff1d(ids, told["client_order_id"])[:3]:
         yield f"{log.name}: command {lost} was sent and never answered"
     accepted = events[is_acceptance(events) & (events["account_index"] == log.account_index)]
     made, counts = np.unique(accepted["client_order_id"], return_counts=True)
-    acknowledged = log.reports["client_order_id"][is_acceptance(log.reports)]
+    acknowledged = own["client_order_id"][is_acceptance(own)]
     for lost in np.setdiff1d(acknowledged, made)[:3]:
         yield f"{log.name}: acknowledged command {lost} is lost at the venue"
     for twice in made[counts > 1][:3]:
@@ -184,14 +205,17 @@ def venue_reports(events: np.ndarray, account_index: int) -> np.ndarray:
         & ~np.isin(events["kind"], layouts)
     ]
     made = events[
-        (events["kind"] == EventKind.TRADE)
+        np.isin(events["kind"], (EventKind.TRADE, *BLOCK_KINDS))
         & (events["counter_report_seq"] != 0)
         & (events["counter_account_index"] == account_index)
     ]
-    # What is the other side's is emptied; `side` is the taker's.
-    own["counter_account_index"] = made["account_index"] = ACCOUNT_NONE
-    for name in ("client_order_id", "report_seq", "tonnes_open"):
-        own[f"counter_{name}"] = made[name] = 0
+    # What is the other side's is emptied; `side` is the taker's. Of a block only numbers and ids
+    # are: its parties know each other.
+    of_block, to_other = (np.isin(rows["kind"], BLOCK_KINDS) for rows in (own, made))
+    own["counter_account_index"][~of_block] = made["account_index"][~to_other] = ACCOUNT_NONE
+    own["counter_report_seq"] = made["report_seq"] = 0
+    own["counter_client_order_id"][~of_block] = made["client_order_id"] = 0
+    own["counter_tonnes_open"][~of_block] = made["tonnes_open"][~to_other] = 0
     made["operator_index"] = 0
     trades = own["kind"] == EventKind.TRADE
     own["sell_fee"][trades & (own["side"] == Side.BUY)] = 0

@@ -19,9 +19,9 @@ import numpy as np
 import zmq
 
 from cea_exchange.client import Client
-from cea_exchange.client.reports import reports_of
+from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.client.session import SessionState
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Phase, Side
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase, Side
 from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader
 from cea_exchange.protocol.security import CurveKeys
 
@@ -37,6 +37,9 @@ OFF_HOURS_SHARE = 0.05
 REPORTS_PER_LOSS = 40
 """The canary's client loses one of so many reports."""
 
+BLOCK_TALK = (EventKind.BLOCK_ENQUIRED, EventKind.BLOCK_OFFERED, EventKind.BLOCK_COUNTERED)
+"""What another participant says that wants an answer."""
+
 IDLE, TRADE = 0, 1
 """Modes; from 2 on a number that is given back once everything is answered and known."""
 
@@ -46,6 +49,8 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes
     ----------
+    counterparties
+        By product, the accounts that stand on the other side: blocks are offered to them.
     batches_per_second
         Of up to 8 commands each, on average, while there is a session.
     fault
@@ -55,6 +60,7 @@ class ClientConfig(msgspec.Struct, forbid_unknown_fields=True):
     name: str
     account_index: int
     sides: dict[str, str]
+    counterparties: dict[str, list[int]]
     endpoint: str
     server_key: str
     keys: str
@@ -132,6 +138,11 @@ class Participant:
         self._trader = _trader_of(config, seed)
         self._next_batch_at = 0.0
         self._asked_for = IDLE
+        self._block_talk: list[Report] = []
+        names = list(config.reference_prices)
+        self._counterparties = {
+            names.index(name): others for name, others in config.counterparties.items()
+        }
         self._client = Client(
             config.endpoint,
             CurveKeys.load(Path(config.keys), config.name),
@@ -190,13 +201,26 @@ class Participant:
 
     def _command(self) -> tuple[int, bytes]:
         client_order_id, self._next_id = self._next_id, self._next_id + 1
+        trading_date, count = self._session.trading_date, client_order_id * PACE
+        if self._block_talk:
+            report = self._block_talk.pop(0)
+            answer = self._trader.block_answer(report, client_order_id, trading_date, count)
+            return client_order_id, answer[1]
         name = self._trader.intention()
+        product_index = self._trader.product()
+        others = self._counterparties[product_index]
+        if name in ("block_offer", "block_enquiry") and others:
+            return client_order_id, self._trader.block(
+                name,
+                product_index,
+                client_order_id,
+                trading_date,
+                counterparty=self._draw.choice(others),
+                count=count,
+            )
         # To pick, it would have to wait for a book.
-        name = "passive" if name == "pick" else name
-        trading_date = self._session.trading_date
-        return client_order_id, self._trader.command(
-            name, client_order_id, trading_date, client_order_id * PACE
-        )
+        name = "passive" if name in ("pick", "block_offer", "block_enquiry") else name
+        return client_order_id, self._trader.command(name, client_order_id, trading_date, count)
 
     def _read(self, timeout_s: float) -> None:
         reports = self._client.poll(timeout_s)
@@ -210,6 +234,8 @@ class Participant:
         self._told.append(rows.tobytes())
         for report in reports:
             self._trader.take(report, self.config.account_index)
+            if report.kind in BLOCK_TALK and report.account_index != self.config.account_index:
+                self._block_talk.append(report)
         self._count_answered()
         self.board["reports"] = self._session.report_seq
 

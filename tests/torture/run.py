@@ -248,7 +248,7 @@ class Torture:
         )
         self._exchange.start()
         await_transfers(self._exchange)
-        self.clients = [self._client(member) for member in members]
+        self.clients = [self._client(member, members) for member in members]
         names = [client.name for client in self.clients]
         acts = acts_draw(
             settings.seed,
@@ -264,15 +264,17 @@ class Torture:
             client.start()
         self._mode(TRADE)
 
-    def _client(self, member: Participant) -> ClientProcess:
+    def _client(self, member: Participant, members: list[Participant]) -> ClientProcess:
         with Store.open_reader(self.data) as store:
-            account_index = store.one(
-                "SELECT account_index FROM accounts WHERE account = ?", (member.name,)
-            )
+            accounts = dict(store.execute("SELECT account, account_index FROM accounts").fetchall())
         config = ClientConfig(
             name=member.name,
-            account_index=account_index,
+            account_index=accounts[member.name],
             sides={name: side.name.lower() for name, side in member.sides.items()},
+            counterparties={
+                name: [accounts[other.name] for other in members if other.sides[name] != side]
+                for name, side in member.sides.items()
+            },
             endpoint=self._exchange.endpoint("venue", "gateway"),
             server_key=self._exchange.keys("venue").public,
             keys=str(self._exchange.keys_directory),
