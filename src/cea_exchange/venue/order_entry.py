@@ -1,5 +1,6 @@
 """Order entry over one socket: what arrives goes to the sequencer, what is on disk goes back."""
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ from cea_exchange.venue.block_views import blocks, party
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
 from cea_exchange.venue.gateway import REPORTS_PER_FRAME_MAX, Answer, Asked, Gateway, Message
+from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
 from cea_exchange.venue.router import Inbox
@@ -107,6 +109,8 @@ class OrderEntry:
         self._waiting = WaitingRequests()
         self._looks: deque[Session] = deque()
         self._watched_s = time.monotonic()
+        self._logons = LogSummary(log, "logon")
+        self._ends = LogSummary(log, "session_ended")
         self._absent_due_s: float | None = None
         self._absent_are_known = False
         self._socket = socket
@@ -165,6 +169,7 @@ class OrderEntry:
 
     def tell_stopping(self) -> None:
         """Say to every session that the venue is about to end; it may come back and log on."""
+        self._log_turn(math.inf)
         for session in self.sessions.connected():
             self._tell(session.routing_id, {"op": "stopping"})
 
@@ -198,6 +203,7 @@ class OrderEntry:
         Sessions of before this venue's start are lost as well, when their time is over: it begins
         with the registry's first answer, because until then the venue is not open to anybody.
         """
+        self._log_turn(now_s)
         away_s, self._watched_s = now_s - self._watched_s, now_s
         if away_s > AWAY_S_MAX:
             self._forgive(away_s)
@@ -214,6 +220,10 @@ class OrderEntry:
         elif now_s >= self._absent_due_s:
             self._absent_are_known = True
             self._lost.note_absent()
+
+    def _log_turn(self, now_s: float) -> None:
+        for summary in (self._logons, self._ends):
+            summary.turn(now_s)
 
     def _forgive(self, away_s: float) -> None:
         for session in self.sessions:
@@ -300,8 +310,8 @@ class OrderEntry:
         now_s = time.monotonic()
         session = Session(message.routing_id, message.key, holder, now_s, look_s=now_s)
         self.sessions.add(session)
-        log.info(
-            "logon",
+        self._logons.note(
+            now_s,
             account=self._machine.account_names[holder.account_index],
             operator=holder.operator_index,
             role=holder.role,
@@ -453,8 +463,8 @@ class OrderEntry:
         was_connected = session.is_connected
         self.sessions.end(session, why)
         holder = session.holder
-        log.info(
-            "session_ended",
+        self._ends.note(
+            time.monotonic(),
             account=self._machine.account_names[holder.account_index],
             operator=holder.operator_index,
             reason=why,
