@@ -155,6 +155,9 @@ class Client(_OrderEntry):
     Whatever waits raises `SessionEnded` once the venue has ended the session for good: by
     `logoff`, because the key logged on elsewhere, or was revoked. After any other end the client
     logs on again by itself.
+
+    A command refused only for now, as while the venue takes nothing but cancels, is sent again at
+    each heartbeat until it is answered; see `OrderSession`.
     """
 
     @classmethod

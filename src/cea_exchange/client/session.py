@@ -92,6 +92,14 @@ class OrderSession:
         What the key may do: ``trader``, ``canceller`` (cancels only), ``reader`` (reports only).
     end_reason : str
         Why the session ended; empty while it has not.
+
+    Notes
+    -----
+    A command that the venue refuses only for now (while it takes nothing but cancels, or its disk
+    is full) stays in `unacknowledged` and is sent again at each heartbeat until it is answered: it
+    may be accepted minutes later, at its own price, on its own trading date only. Who no longer
+    wants it deletes its id from `unacknowledged`. Later commands of the session overtake it; once
+    one of them is accepted, it is answered `ORDER_ID_DUPLICATE`.
     """
 
     def __init__(self, *, report_seq: int | None = None):
