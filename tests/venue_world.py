@@ -101,6 +101,9 @@ class World:
         self.registry = FakeRegistry(data, self.feed())
         settings.setdefault("clock", ClockSetting(kind="manual", start=START))
         settings.setdefault("lag", LAG_OFF)
+        # Tests send as fast as they can.
+        for whose in ("", "cancels_", "account_", "account_cancels_"):
+            settings.setdefault(f"throttle_{whose}per_second", 0)
         # A process more at each start; where the relay matters, it is asked for.
         settings.setdefault("relay", False)
         self.config = VenueConfig(**settings)

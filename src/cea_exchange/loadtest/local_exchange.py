@@ -32,6 +32,9 @@ PR_SET_PDEATHSIG = 1
 _IS_LINUX = sys.platform == "linux"
 _LIBC = ctypes.CDLL(None)
 _PROGRAM = [sys.executable, "-m", "cea_exchange.cli.main"]
+_UNTHROTTLED = {
+    f"throttle_{whose}per_second": 0 for whose in ("", "cancels_", "account_", "account_cancels_")
+}
 _VENUE_SOCKETS = ("gateway", "market_data", "snapshot", "settlement", "replay", "admin")
 _REGISTRY_SOCKETS = ("feed", "admin")
 
@@ -94,7 +97,8 @@ class LocalExchange:
         profile : str
             Of the venue.
         **venue_settings
-            Further settings of the venue's config.
+            Further settings of the venue's config. Nobody is throttled, unless they say so: load is
+            what most of these venues are for.
         """
         for name in ("venue", "registry", "admin"):
             CurveKeys.new().save(self.keys_directory, name)
@@ -102,7 +106,8 @@ class LocalExchange:
         addresses = [f"tcp://127.0.0.1:{port}" for port in _free_ports(8)]
         venue = dict(zip(_VENUE_SOCKETS, addresses[:6], strict=True))
         registry = dict(zip(_REGISTRY_SOCKETS, addresses[6:], strict=True))
-        self._write_configs(venue, registry, start, {"profile": profile, **venue_settings})
+        settings = {"profile": profile, **_UNTHROTTLED, **venue_settings}
+        self._write_configs(venue, registry, start, settings)
 
     @property
     def keys_directory(self) -> Path:

@@ -169,10 +169,10 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     operators: tuple[OperatorSetting, ...] = ()
     admin_keys: tuple[PublicKey, ...] | None = None
     proposal_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600
-    throttle_per_second: PerSecond = 0
-    throttle_cancels_per_second: PerSecond = 0
-    throttle_account_per_second: PerSecond = 0
-    throttle_account_cancels_per_second: PerSecond = 0
+    throttle_per_second: PerSecond = 1_000
+    throttle_cancels_per_second: PerSecond = 2_000
+    throttle_account_per_second: PerSecond = 5_000
+    throttle_account_cancels_per_second: PerSecond = 10_000
     market_data_public: bool = True
     relay: bool = True
     relay_memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
