@@ -64,8 +64,16 @@ def test_each_may_have_so_many_bytes_and_a_small_message_counts_too():
     assert [backlogs.add(beat) for _ in range(11)] == [*10 * [True], False]
     assert backlogs.add(beat._replace(routing_id=BOB))
     backlogs.drop(ALICE)
-    assert backlogs.routing_ids() == [BOB]
+    assert backlogs.next_ones(9) == [BOB]
     assert backlogs.add(beat)
+
+
+def test_those_who_wait_take_turns():
+    backlogs = Backlogs(Wire(), 1 << 20)
+    for routing_id in (ALICE, BOB, b"c"):
+        backlogs.add(Answer(routing_id, TAG_MESSAGE, b"beat"))
+    turns = [backlogs.next_ones(2) for _ in range(3)]
+    assert turns == [[ALICE, BOB], [b"c", ALICE], [BOB, b"c"]]
 
 
 def test_what_has_gone_makes_room():

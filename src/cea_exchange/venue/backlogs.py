@@ -4,6 +4,7 @@ ZeroMQ counts the messages that wait for a peer, however large they are, so it m
 has no room there waits here, joined to full frames, until a session has more waiting than it may.
 """
 
+import itertools
 from collections import deque
 from collections.abc import Callable
 
@@ -41,9 +42,12 @@ class Backlogs:
     def __bool__(self) -> bool:
         return bool(self._by_routing_id)
 
-    def routing_ids(self) -> list[bytes]:
-        """Return for whom something waits."""
-        return list(self._by_routing_id)
+    def next_ones(self, count_max: int) -> list[bytes]:
+        """Return for whom something waits: those who were not looked at for longest."""
+        chosen = list(itertools.islice(self._by_routing_id, count_max))
+        for routing_id in chosen:
+            self._by_routing_id[routing_id] = self._by_routing_id.pop(routing_id)
+        return chosen
 
     def add(self, answer: Answer) -> bool:
         """Let a message wait behind those that do; False if that would be too much."""

@@ -51,6 +51,9 @@ REQUESTS_TURN_S = 0.002
 """How long a turn answers requests while orders may wait; the rest takes the next turns."""
 MESSAGES_PER_TURN_MAX = 2_000
 """ZeroMQ takes from all peers in turn: one who sends thousands makes the others wait for few."""
+FLUSH_S = 0.01
+FLUSHES_MAX = 100
+"""Those who do not read at all are tried too, a few microseconds each."""
 LOOKS_PER_WATCH_MAX = 1_000
 AWAY_S_MAX = 2.0
 """The daemon itself did nothing for so long: nobody's silence meanwhile tells anything."""
@@ -111,6 +114,7 @@ class OrderEntry:
         self._watched_s = time.monotonic()
         self._logons = LogSummary(log, "logon")
         self._ends = LogSummary(log, "session_ended")
+        self._flush_due_s = 0.0
         self._absent_due_s: float | None = None
         self._absent_are_known = False
         self._socket = socket
@@ -174,9 +178,12 @@ class OrderEntry:
             self._tell(session.routing_id, {"op": "stopping"})
 
     def flush(self) -> None:
-        """Send what waits for sessions that read again."""
-        for routing_id in self._backlogs.routing_ids() if self._backlogs else ():
+        """Send what waits for sessions that read again, if it is time to try."""
+        if not self._backlogs or time.monotonic() < self._flush_due_s:
+            return
+        for routing_id in self._backlogs.next_ones(FLUSHES_MAX):
             self._flush(routing_id)
+        self._flush_due_s = time.monotonic() + FLUSH_S
 
     def sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
