@@ -21,6 +21,7 @@ from cea_exchange.protocol.security import (
     client_socket,
     refuses_strangers,
 )
+from cea_exchange.venue import relay_child
 from cea_exchange.venue.relay import upstream_read
 from cea_exchange.venue.relay_child import relay_keys_load
 
@@ -229,6 +230,32 @@ def test_questions_that_differ_wait_for_their_turn_and_a_snapshot_passes_them(wo
         answers.append(msgspec.msgpack.decode(asker.recv()))
     assert {answer["op"] for answer in answers} == {"refused", "depth"}
     assert 1 < len(answers) < 201
+
+
+def test_a_relay_that_hangs_is_ended(world, monkeypatch):
+    monkeypatch.setattr(relay_child, "PULSE_S_MAX", 3.0)
+    with follower(world) as client:
+        client.await_books(WAIT_S)
+        before = relay_id(world)
+        os.kill(before, signal.SIGSTOP)
+        another_relay(world, before)
+        assert is_gone(before)
+        Trader(world, seed=6).trade(2)
+        follow_to_the_end(world, client)
+
+
+def test_an_address_in_the_file_system_is_the_relays_too(tmp_path):
+    addresses = {name: f"ipc://{tmp_path}/{name}" for name in ("market_data", "snapshot")}
+    with world_open(tmp_path, relay=True, **addresses) as world:
+        world.listed()
+        before = relay_id(world)
+        with follower(world) as client:
+            client.await_books(WAIT_S)
+            os.kill(before, signal.SIGKILL)
+            another_relay(world, before)
+            Trader(world, seed=7).trade(2)
+            follow_to_the_end(world, client)
+        assert world.venue.endpoints.items() >= addresses.items()
 
 
 # -- Processes ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import time
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.relay import RelayConfig, Upstream
 from cea_exchange.venue.relay_child import (
+    PULSE_S_MAX,
     RESTART_S_MAX,
     RESTART_S_MIN,
     STEADY_S,
@@ -58,6 +59,31 @@ def test_a_child_that_does_not_end_by_itself_is_ended(tmp_path, monkeypatch):
     process = child._process
     child.close()
     assert process.returncode == -9
+
+
+def test_one_whose_pulse_stops_is_ended_and_begun_again(tmp_path):
+    class Hanging(RelayChild):
+        program = (sys.executable, "-c", "print(flush=True); import time; time.sleep(600)")
+
+    now_s = 1_000.0
+    child = Hanging(tmp_path, UPSTREAM, RelayConfig(), now_s)
+    try:
+        first, until_s = child._process, time.monotonic() + 30
+        # Its first sign of life counts from when it is seen.
+        while child._pulse_s == 1_000.0:
+            now_s += 0.001
+            child.turn(now_s)
+            time.sleep(0.01)
+            assert time.monotonic() < until_s
+        child.turn(now_s + PULSE_S_MAX - 1)
+        assert first.poll() is None
+        child.turn(now_s + PULSE_S_MAX + 1)
+        assert first.wait(30) == -9
+        child.turn(now_s + PULSE_S_MAX + 2)
+        child.turn(now_s + PULSE_S_MAX + 3)
+        assert child.process_id not in (None, first.pid)
+    finally:
+        child.close()
 
 
 def test_an_address_that_is_let_go_soon_is_waited_for(tmp_path):

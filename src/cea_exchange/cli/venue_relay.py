@@ -1,6 +1,7 @@
 """`cea-exchange venue relay`: the public's door as a process, a venue's own or one elsewhere."""
 
 import contextlib
+import os
 import signal
 import sys
 from pathlib import Path
@@ -70,12 +71,16 @@ def _of_venue(data: Path) -> None:
     except msgspec.MsgspecError as error:
         raise CommandError(f"standard input: expected a venue's settings, {error}") from error
     limits_set(settings.config.memory_mib_max)
+    pulse = sys.stdout.fileno()
+    # A venue that stands still must not make its relay do so.
+    os.set_blocking(pulse, False)
     relay = Relay(
         settings.config,
         CurveKeys.load(data / "keys", KEYS_NAME),
         lambda: settings.upstream,
         descriptors=settings.descriptors,
         lifeline=sys.stdin.fileno(),
+        pulse=pulse,
     )
     with contextlib.closing(relay):
         relay.run()

@@ -203,6 +203,9 @@ class VenueDaemon:
         """What of one peer may wait in a socket, and how large its messages may be."""
         if name == "gateway":
             return {"high_water_mark": MESSAGES_IN_ZEROMQ_MAX}
+        if name == "snapshot" and self.config.is_relayed:
+            # The relay reads, and a whole snapshot may be many messages.
+            return {"message_bytes_max": REQUEST_BYTES_MAX}
         return _LIMITS.get(name, {})
 
     def _rooms_open(self) -> None:

@@ -8,6 +8,7 @@ time, once for all who wait for it. The relay keeps nothing that matters: killed
 next one goes on, and subscribers see a gap as they would see any other.
 """
 
+import contextlib
 import json
 import os
 import resource
@@ -125,6 +126,8 @@ class Relay:
         See `ChildSettings`.
     lifeline
         A descriptor; the relay ends when it can be read.
+    pulse
+        Another, to which it writes a byte a second: whoever reads it knows that it goes on.
 
     Attributes
     ----------
@@ -145,6 +148,7 @@ class Relay:
         *,
         descriptors: dict[str, int] | None = None,
         lifeline: int | None = None,
+        pulse: int | None = None,
     ) -> None:
         self.endpoints: dict[str, str] = {}
         self._config = config
@@ -152,6 +156,7 @@ class Relay:
         self._upstream = upstream
         self._descriptors = descriptors or {}
         self._lifeline = lifeline
+        self._pulse = pulse
         self._stopping = False
         self._memory = _MemoryUse()
         self._watch_due_s = time.monotonic()
@@ -254,6 +259,9 @@ class Relay:
                 log.warning("stream_not_understood", error=str(error))
 
     def _watch(self, now_s: float) -> None:
+        if self._pulse is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._pulse, b".")
         if not self._allow_list.is_running:
             raise SecurityError("allow-list: its handler has stopped")
         used_mib = self._memory.bytes() // _MIB

@@ -2,7 +2,8 @@
 
 The parent holds the listening sockets and hands them on, so the public's addresses stay and who
 comes between two relays waits in the kernel. The child's standard input is its lifeline: its first
-line has the settings, and when it ends, be the parent killed, the child ends too.
+line has the settings, and when it ends, be the parent killed, the child ends too. Its standard
+output is its pulse: one whose pulse stops is ended, for whatever reason it hangs.
 """
 
 import contextlib
@@ -24,9 +25,11 @@ RESTART_S_MIN = 0.25
 RESTART_S_MAX = 8.0
 STEADY_S = 60.0
 """One that has run for so long is begun again at once; each that has not waits twice as long."""
+PULSE_S_MAX = 30.0
 CLOSE_S_MAX = 5.0
 TAKEN_S_MAX = 5.0
 """The relay of a venue that was killed lets go of its addresses once it notices."""
+PULSE_BYTES_MAX = 65_536
 PUBLIC = ("market_data", "snapshot")
 
 log = structlog.get_logger("venue")
@@ -74,7 +77,7 @@ class RelayChild:
         self.endpoints: dict[str, str] = {}
         self._sockets: dict[str, socket.socket] = {}
         self._process: subprocess.Popen | None = None
-        self._began_s = self._due_s = now_s
+        self._began_s = self._due_s = self._pulse_s = now_s
         self._pause_s = RESTART_S_MIN
         try:
             for name in PUBLIC:
@@ -94,7 +97,9 @@ class RelayChild:
         return None if self._process is None else self._process.pid
 
     def turn(self, now_s: float) -> None:
-        """Notice that it has ended, and begin it again when it is time to."""
+        """Notice that it has ended or hangs, and begin it again when it is time to."""
+        if self._process is not None:
+            self._pulse_take(self._process, now_s)
         if self._process is not None and self._process.poll() is not None:
             ran_s = now_s - self._began_s
             self._pause_s = RESTART_S_MIN if ran_s >= STEADY_S else self._pause_s
@@ -145,6 +150,7 @@ class RelayChild:
             process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
                 pass_fds=tuple(self._settings.descriptors.values()),
             )
         except OSError as error:
@@ -152,15 +158,26 @@ class RelayChild:
             self._due_s = now_s + RESTART_S_MAX
             log.error("relay_not_begun", error=str(error))
             return
-        self._process, self._began_s = process, now_s
+        self._process, self._began_s, self._pulse_s = process, now_s, now_s
+        os.set_blocking(process.stdout.fileno(), False)
         with contextlib.suppress(OSError):
             # Less than a pipe holds, so nothing waits for the child.
             os.write(process.stdin.fileno(), msgspec.json.encode(self._settings) + b"\n")
         log.info("relay_begun", process_id=process.pid, **self.endpoints)
 
+    def _pulse_take(self, process: subprocess.Popen, now_s: float) -> None:
+        with contextlib.suppress(BlockingIOError):
+            if os.read(process.stdout.fileno(), PULSE_BYTES_MAX):
+                self._pulse_s = now_s
+        if now_s - self._pulse_s > PULSE_S_MAX:
+            log.warning("relay_hangs", process_id=process.pid)
+            self._pulse_s = now_s
+            process.kill()
+
     def _lifeline_cut(self) -> None:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
+        self._process.stdout.close()
         self._process = None
 
 
