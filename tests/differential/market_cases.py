@@ -17,12 +17,33 @@ from differential.book_flow import MOOD_SHARES, MOODS, POLICIES, Segment
 from differential.market_flow import ACCOUNT_COUNT, REFERENCE_PRICES, Flow, Step, rules_make
 
 CORES = (ReferenceMarket, CompiledMarket)
+BLOCK_COMMANDS = [kind for kind in CommandKind if kind.name.startswith("BLOCK_")]
 ROWS_MAX = (512, 512, 512, 512, 24, 4)
 REASONS_ELSEWHERE = {
     Reason.THROTTLED,
     Reason.TRADING_DATE_MISMATCH,
 }
 """Given by the gateway, never by the market core."""
+REASONS_OF_BLOCKS = {
+    Reason.PRODUCT_UNKNOWN,
+    Reason.ACCOUNT_UNKNOWN,
+    Reason.BLOCK_UNKNOWN,
+    Reason.ORDER_ID_DUPLICATE,
+    Reason.ACCOUNT_SUSPENDED,
+    Reason.PHASE_CLOSED,
+    Reason.PRODUCT_HALTED,
+    Reason.COUNTERPARTY_MISMATCH,
+    Reason.TONNES_NOT_POSITIVE,
+    Reason.AMOUNT_TOO_LARGE,
+    Reason.BLOCK_TONNES_TOO_SMALL,
+    Reason.PRICE_OUT_OF_BAND,
+    Reason.HOLDING_LIMIT,
+    Reason.CASH_INSUFFICIENT,
+    Reason.ALLOWANCES_INSUFFICIENT,
+    Reason.ALLOWANCES_BOUGHT_TODAY,
+    Reason.CAPACITY,
+}
+"""Why a block command may be refused."""
 LAID_OVER = (EventKind.DAY_CLOSED, EventKind.CHECKPOINT)
 """Their records have other things where `reason` is."""
 
@@ -85,13 +106,13 @@ class MarketComparison(Flow):
 
     @property
     def seen(self) -> np.ndarray:
-        """[2, 256]: how often each event kind came, and each reason."""
+        """[3, 256]: how often each event kind came, each reason, and each one against a block."""
         events = self.events
         plain = events[~np.isin(events["kind"], LAID_OVER)]
-        counts = [
-            np.bincount(column, minlength=256) for column in (events["kind"], plain["reason"])
-        ]
-        return np.array(counts)
+        refused = plain[plain["kind"] == EventKind.ORDER_REJECTED]
+        of_blocks = refused[np.isin(refused["command"], BLOCK_COMMANDS)]
+        columns = events["kind"], plain["reason"], of_blocks["reason"]
+        return np.array([np.bincount(column, minlength=256) for column in columns])
 
     def take_all(self) -> None:
         """Batch after batch, with another act before each; then all they show."""

@@ -14,15 +14,16 @@ from differential.book_flow import (
 )
 from differential.market_cases import (
     REASONS_ELSEWHERE,
+    REASONS_OF_BLOCKS,
     MarketComparison,
     market_cases,
 )
 
 EXPECTED = {
     "book": (KINDS_OF_A_BOOK, REASONS_OF_A_BOOK),
-    "market": (set(EventKind), set(Reason) - REASONS_ELSEWHERE),
+    "market": (set(EventKind), set(Reason) - REASONS_ELSEWHERE, REASONS_OF_BLOCKS),
 }
-"""What must come, of books and of markets: kinds of events, and reasons."""
+"""What must come, of books and of markets: kinds of events, reasons, those against a block command."""
 
 
 class Block(NamedTuple):
@@ -44,7 +45,7 @@ class Found(NamedTuple):
 def block_run(block: Block) -> Found:
     """Run the examples of a block; a comparison that fails raises, with the shrunk case."""
     command_counts: list[int] = []
-    seen = np.zeros((2, 256), np.int64)
+    seen = np.zeros((len(EXPECTED[block.kind]), 256), np.int64)
     cases = book_cases if block.kind == "book" else market_cases
 
     @seed(block.seed)
