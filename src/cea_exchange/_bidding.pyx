@@ -10,7 +10,8 @@ from libc.string cimport memset
 
 from cea_exchange._accounts cimport *
 from cea_exchange._award cimport (
-    AWARD_BIDS_SHORT, AwardBid, AwardResult, AwardRules, award_bids, award_room_bytes,
+    AWARD_BIDS_SHORT, AWARD_NOT_CANCELLED, AWARD_PAY_AS_BID, AWARD_UNIFORM, AwardBid, AwardResult,
+    AwardRules, award_bids, award_paid, award_room_bytes,
 )
 from cea_exchange._ladder cimport Order, SLOT_NONE, int128, uint128
 from cea_exchange._records cimport *
@@ -147,7 +148,29 @@ cdef Need need_of_bid(
 
     Rules: CEA-BID-05.
     """
-    return need_make(market, bid.account_index, bid_side(bidding), bid.price, bid.tonnes)
+    return need_make(
+        market, bid.account_index, bid_side(bidding), price_most(bidding, bid), bid.tonnes,
+    )
+
+
+cdef inline int64_t price_most(const BiddingRecord* bidding, const BidRecord* bid) noexcept nogil:
+    """The most that a bid may come to cost; without a price of its own the range decides.
+
+    Rules: CEA-BID-05, CEA-AWD-08.
+    """
+    return bidding.ceiling if bid.price == 0 else bid.price
+
+
+cdef bint price_in_range(
+    const Market* market, const BiddingRecord* bidding, const BidRecord* bid,
+) noexcept nogil:
+    """Whether a bid's price lies in its bidding's range, or it needs none.
+
+    Rules: CEA-BID-05, CEA-AWD-08.
+    """
+    if bid.price == 0:
+        return market.rules.noncompetitive_max_bp > 0
+    return bidding.floor <= bid.price <= bidding.ceiling
 
 
 cdef void need_lock(
@@ -279,7 +302,7 @@ cdef uint8_t bid_refused(
 
     Rules: CEA-BID-03, CEA-BID-05, CEA-ORD-10.
     """
-    cdef int128 amount = bid.price
+    cdef int128 amount
     cdef Need need
     cdef uint8_t reason
     if account_unknown(market, command.account_index, command.operator_index):
@@ -295,12 +318,13 @@ cdef uint8_t bid_refused(
         return REASON_BIDDING_NOT_OPEN
     if bid.tonnes <= 0:
         return REASON_TONNES_NOT_POSITIVE
+    amount = price_most(bidding, bid)
     amount *= bid.tonnes
     if bid.price > PRICE_MAX or amount >= AMOUNT_LIMIT:
         return REASON_AMOUNT_TOO_LARGE
     if bid.tonnes < market.rules.bid_tonnes_min:
         return REASON_BIDDING_TONNES_TOO_SMALL
-    if bid.price < bidding.floor or bid.price > bidding.ceiling:
+    if not price_in_range(market, bidding, bid):
         return REASON_BID_OUT_OF_RANGE
     need = need_of_bid(market, bidding, bid)
     reason = cover_refused(market, bidding.product_index, &need)
@@ -391,6 +415,10 @@ cdef uint8_t notice_refused(
     if bidding.tonnes < market.rules.bidding_tonnes_min:
         return REASON_BIDDING_TONNES_TOO_SMALL
     if not limit_allowed(market, bidding, limit, low, high):
+        return REASON_BIDDING_FLOOR_NOT_ALLOWED
+    if bidding.reserve_price != 0 and not (
+        bidding.floor <= bidding.reserve_price <= bidding.ceiling
+    ):
         return REASON_BIDDING_FLOOR_NOT_ALLOWED
     need = need_of_bidding(market, bidding)
     reason = cover_refused(market, bidding.product_index, &need)
@@ -510,7 +538,8 @@ cdef Hall hall_make(Market* market, const BiddingRecord* bidding) noexcept nogil
         asked.price = bid.price
         asked.tonnes = bid.tonnes
         asked.account_index = bid.account_index
-        asked.competitive = True
+        asked.group_index = market.accounts.accounts[bid.account_index].group_index
+        asked.competitive = bid.price != 0
         hall.rows[hall.count] = row
         hall.count += 1
     hall.bidders = bidders_count(&hall)
@@ -531,34 +560,40 @@ cdef uint32_t bidders_count(const Hall* hall) noexcept nogil:
     return bidders
 
 
-cdef AwardResult hall_award(
-    Market* market, const BiddingRecord* bidding, const Hall* hall,
-) noexcept nogil:
-    """Who wins how much.
+cdef AwardRules award_rules(const Market* market, const BiddingRecord* bidding) noexcept nogil:
+    """What a bidding is awarded by.
 
     Rules: CEA-BID-06 (the lots' seed is the key of the bidding's name).
     """
     cdef AwardRules rules
     memset(&rules, 0, sizeof(AwardRules))
     rules.side = bidding.side
+    rules.pricing = (
+        AWARD_UNIFORM if bidding.pricing == PRICING_UNIFORM else AWARD_PAY_AS_BID
+    )
     rules.tie = market.rules.bidding_tie
     rules.tie_seed = bidding.bidding_key
     rules.undersubscription = market.rules.bidding_short
-    return award_bids(
-        hall.asked, hall.count, bidding.tonnes, &rules, market.biddings.room, hall.fills,
-    )
+    rules.reserve_price = bidding.reserve_price
+    rules.reserve_rule = market.rules.bidding_reserve
+    rules.bidder_cap_bp = market.rules.bidder_cap_bp
+    rules.group_cap_bp = market.rules.bidder_group_cap_bp
+    rules.noncompetitive_max_bp = market.rules.noncompetitive_max_bp
+    return rules
 
 
 cdef uint32_t winners_rank(
     const Market* market, const BiddingRecord* bidding, const Hall* hall,
 ) noexcept nogil:
-    """The winners, the best first, at one price the earliest; how many."""
+    """The winners: those without a price, the best first, at one price the earliest; how many."""
     cdef uint32_t place
     cdef uint32_t count = 0
     for place in range(hall.count):
         if hall.fills[place] > 0:
             hall.winners[count].worse = hall.asked[place].price
-            if bidding.side == SIDE_SELL:
+            if not hall.asked[place].competitive:
+                hall.winners[count].worse = -PRICE_MAX - 1
+            elif bidding.side == SIDE_SELL:
                 hall.winners[count].worse = -hall.asked[place].price
             hall.winners[count].place = place
             count += 1
@@ -620,6 +655,7 @@ cdef void winners_trade(
     Market* market, const BiddingRecord* bidding, Hall* hall,
 ) noexcept nogil:
     """Trade with all winners, and count what it comes to."""
+    cdef AwardRules rules = award_rules(market, bidding)
     cdef const BidRecord* bid
     cdef const Winner* winner
     cdef int64_t price
@@ -627,7 +663,7 @@ cdef void winners_trade(
     for rank in range(winners_rank(market, bidding, hall)):
         winner = &hall.winners[rank]
         bid = &market.biddings.bids[hall.rows[winner.place]]
-        price = bidding.clearing_price if bidding.pricing == PRICING_UNIFORM else bid.price
+        price = award_paid(&rules, &hall.asked[winner.place], bidding.clearing_price)
         winner_trade(market, bidding, bid, price, hall.fills[winner.place], hall.traded)
         hall.traded += price * hall.fills[winner.place]
 
@@ -668,21 +704,28 @@ cdef void bids_end(
 
 
 cdef void bidding_award(Market* market, BiddingRecord* bidding) noexcept nogil:
-    """Award a bidding; one that is halted, or short of bids, is cancelled.
+    """Award a bidding; one that is halted is cancelled, and one the award itself cancels.
 
-    Rules: CEA-BID-06, CEA-BID-08.
+    Rules: CEA-BID-06, CEA-BID-08, CEA-AWD-04, CEA-AWD-06.
     """
     cdef Hall hall
+    cdef AwardRules rules = award_rules(market, bidding)
     cdef AwardResult result
     cdef EventRecord* row
     cdef uint32_t place
+    cdef bint short
     if market.halted or market.products[bidding.product_index].halted:
         bidding_cancel(market, bidding, REASON_HALTED)
         return
     hall = hall_make(market, bidding)
-    result = hall_award(market, bidding, &hall)
-    if result.cancelled == AWARD_BIDS_SHORT:
-        bidding_cancel(market, bidding, REASON_BIDS_SHORT)
+    result = award_bids(
+        hall.asked, hall.count, bidding.tonnes, &rules, market.biddings.room, hall.fills,
+    )
+    if result.cancelled != AWARD_NOT_CANCELLED:
+        short = result.cancelled == AWARD_BIDS_SHORT
+        bidding_cancel(
+            market, bidding, REASON_BIDS_SHORT if short else REASON_RESERVE_NOT_MET
+        )
         return
     for place in range(hall.count):
         # Its row keeps all but the tonnes, which is what the trades below are told by.
@@ -825,6 +868,8 @@ cdef bint bidding_restore(Market* market, const BiddingRecord* record) noexcept 
         or record.state > BIDDING_STATE_OPEN or record.tonnes <= 0
         or record.floor <= 0 or record.ceiling < record.floor
         or record.ceiling > PRICE_MAX or amount >= AMOUNT_LIMIT
+        or record.reserve_price > record.ceiling
+        or (record.reserve_price != 0 and record.reserve_price < record.floor)
     ):
         return False
     for byte in range(sizeof(record.reserved)):
@@ -842,19 +887,22 @@ cdef bint bidding_restore(Market* market, const BiddingRecord* record) noexcept 
 cdef bint bid_restore(Market* market, const BidRecord* record) noexcept nogil:
     cdef Biddings* biddings = &market.biddings
     cdef const BiddingRecord* bidding = bidding_find(market, record.bidding_id)
-    cdef int128 amount = record.price
+    cdef int128 amount
     cdef uint64_t last = 0
     cdef Need need
     if biddings.bid_row_count > 0:
         last = biddings.bids[biddings.bid_row_count - 1].bid_id
+    if bidding == NULL:
+        return False
+    amount = price_most(bidding, record)
     amount *= record.tonnes
     if (
-        bidding == NULL or bidding.state != BIDDING_STATE_OPEN
+        bidding.state != BIDDING_STATE_OPEN
         or biddings.bid_count == biddings.count_max
         or record.bid_id <= last or record.bid_id > market.order_id_last
         or record.account_index >= market.accounts.account_count
         or record.tonnes <= 0 or amount >= AMOUNT_LIMIT or record.reserved != 0
-        or record.price < bidding.floor or record.price > bidding.ceiling
+        or not price_in_range(market, bidding, record)
     ):
         return False
     bid_add(market, record)

@@ -125,6 +125,7 @@ cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
 
 cdef tuple TIE_WORDS = ("time", "random", "pro_rata")     # AwardTie
 cdef tuple SHORT_WORDS = ("award_all", "cancel")           # AwardUndersubscription
+cdef tuple RESERVE_WORDS = ("exclude", "cancel")           # AwardReserveRule
 
 
 cdef int word_of(object rules, str name, tuple words) except -1:
@@ -327,6 +328,12 @@ cdef class CompiledMarket:
         self.market.rules.bidding_short = <uint8_t>word_of(
             rules, "bidding_undersubscription", SHORT_WORDS,
         )
+        self.market.rules.bidding_reserve = <uint8_t>word_of(
+            rules, "bidding_reserve", RESERVE_WORDS,
+        )
+        self.market.rules.bidder_cap_bp = rule_of(rules, "bidder_cap_bp", 10_000)
+        self.market.rules.bidder_group_cap_bp = rule_of(rules, "bidder_group_cap_bp", 10_000)
+        self.market.rules.noncompetitive_max_bp = rule_of(rules, "noncompetitive_max_bp", 10_000)
         self.market.rules.levels_max = <uint32_t>rule_of(rules, "levels_max", 0xFFFFFFFF)
         self.market.rules.pick_allowed = rules.pick_allowed
         self.market.rules.self_trade = <SelfTrade>exact_self_trade(rules.self_trade)
@@ -1114,7 +1121,7 @@ cdef class CompiledMarket:
 
     def bidding_open(
         self, bidding_key, account_index, product_index, *, side, tonnes, limit, pricing,
-        opens_at=0, closes_at=0, window=BIDDING_STATE_OPEN,
+        opens_at=0, closes_at=0, window=BIDDING_STATE_OPEN, reserve_price=0,
     ):
         """Announce a bidding; its applicant's lock begins.
 
@@ -1137,6 +1144,8 @@ cdef class CompiledMarket:
         window : BiddingState
             What the clock of who calls says of that window: OPEN, ANNOUNCED if it opens later,
             ENDED if it can not be.
+        reserve_price : int
+            fen/t, the worst price that is taken, within the range; 0 is none. Told to nobody.
 
         Returns
         -------
@@ -1145,7 +1154,7 @@ cdef class CompiledMarket:
 
         Notes
         -----
-        Rules: CEA-BID-01 to CEA-BID-04.
+        Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
         cdef BiddingRecord notice
         cdef uint32_t product = exact_uint32(product_index, "product_index")
@@ -1163,6 +1172,7 @@ cdef class CompiledMarket:
         notice.state = exact_member(
             window, BIDDING_STATE_ENDED, BIDDING_STATE_OPEN, "window", "within 0..2",
         )
+        notice.reserve_price = exact_uint32(reserve_price, "reserve_price")
         if product > PRODUCT_NONE:
             raise ValueError(f"product_index must be within 0..65535, was {product}")
         notice.product_index = product
@@ -1510,6 +1520,7 @@ cdef class CompiledMarket:
             "side": bidding.side,
             "pricing": bidding.pricing,
             "state": bidding.state,
+            "reserve_price": bidding.reserve_price,
         }
 
     def bids(self, bidding_id):

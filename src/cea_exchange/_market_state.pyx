@@ -134,8 +134,8 @@ cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
             <uint64_t>bidding.tonnes, <uint64_t>bidding.floor, <uint64_t>bidding.ceiling,
             <uint64_t>bidding.tonnes_awarded, <uint64_t>bidding.clearing_price,
             bidding.account_index, bidding.product_index, bidding.side, bidding.pricing,
-            bidding.state,
-        ], 15)
+            bidding.state, bidding.reserve_price,
+        ], 16)
     for index in range(market.biddings.bid_row_count):
         bid = &market.biddings.bids[index]
         if bid_is_live(bid):
@@ -328,7 +328,7 @@ cdef int bids_check(const Market* market) except -1:
         bidding = bidding_find(market, bid.bidding_id)
         if bidding == NULL or bidding.state != BIDDING_STATE_OPEN:
             raise AssertionError(f"bid {bid.bid_id} must be in an open bidding")
-        if not bidding.floor <= bid.price <= bidding.ceiling:
+        if bid.price != 0 and not bidding.floor <= bid.price <= bidding.ceiling:
             raise AssertionError(f"bid {bid.bid_id} must lie in its bidding's range")
         if bid.account_index == bidding.account_index:
             raise AssertionError(f"bid {bid.bid_id} must not be the applicant's")

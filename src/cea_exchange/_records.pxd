@@ -186,6 +186,7 @@ cdef enum:
     REASON_SELF_TRADE_PREVENTED = 109
     REASON_HALTED = 110
     REASON_BIDS_SHORT = 111
+    REASON_RESERVE_NOT_MET = 112
 
 # What a change of the public book says.
 cdef enum:
@@ -354,7 +355,8 @@ cdef struct BiddingRecord:
     uint8_t side
     uint8_t pricing
     uint8_t state
-    uint8_t reserved[7]
+    uint8_t reserved[3]
+    uint32_t reserve_price
 
 cdef struct BidRecord:
     uint64_t bid_id

@@ -37,6 +37,10 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t bid_tonnes_min
     uint8_t bidding_tie       # An AwardTie and an AwardUndersubscription.
     uint8_t bidding_short
+    uint8_t bidding_reserve   # An AwardReserveRule.
+    int64_t bidder_cap_bp     # Of what is offered; 0: no cap.
+    int64_t bidder_group_cap_bp
+    int64_t noncompetitive_max_bp  # 0: every bid has a price.
     bint rounds_inward        # The limits of these bands; else half up.
     uint32_t levels_max       # Levels a taker may reach; 0: no limit.
     bint pick_allowed

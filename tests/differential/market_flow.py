@@ -50,6 +50,10 @@ def rules_make(**changes: Any) -> MarketRules:
         "bid_tonnes_min": 1,
         "bidding_tie": "time",
         "bidding_undersubscription": "award_all",
+        "bidding_reserve": "exclude",
+        "bidder_cap_bp": 0,
+        "bidder_group_cap_bp": 0,
+        "noncompetitive_max_bp": 0,
         "levels_max": 5,
         "pick_allowed": True,
         "self_trade": "reject",
@@ -100,6 +104,8 @@ RULES = {
         holding_limit_tonnes=300,
         order_count_max=12,
         bidding_tie="pro_rata",
+        bidder_group_cap_bp=6_000,
+        noncompetitive_max_bp=3_000,
     ),
     "auctions": rules_make(
         name="auctions",
@@ -107,6 +113,9 @@ RULES = {
         bid_tonnes_min=2,
         bidding_tie="random",
         bidding_undersubscription="cancel",
+        bidding_reserve="cancel",
+        bidder_cap_bp=5_000,
+        noncompetitive_max_bp=5_000,
         band_rounding="inward",
     ),
     "mixed": rules_make(name="mixed", block_tonnes_min=6, bidding_tonnes_min=6, fee_bp=37),
@@ -498,8 +507,16 @@ class Flow:
             "opens_at": step.price,
             "closes_at": step.extra,
             "window": int(window),
+            "reserve_price": self._reserve_of(step, limit, side),
         }
         self.do("bidding_open", name, self._account_of(step), product_index, terms)
+
+    @staticmethod
+    def _reserve_of(step: Step, limit: int, side: Side) -> int:
+        """None, at the applicant's limit, better than it, or now and then beyond it."""
+        better = 3 if side == Side.SELL else -3
+        reserve = (0, 0, limit, limit + better, limit - better if step.who == 7 else 0)
+        return max(0, min(reserve[step.extra // 12 % 5], 2**32 - 1))
 
     def _bidding_end(self, step: Step, ids: list[int]) -> None:
         bidding_id = ids[step.what % len(ids)] + (step.price == 255)
@@ -515,6 +532,8 @@ class Flow:
         price = low + (high - low) * (step.price % 5) // 4
         if step.price >= 240:
             price = (low - 1, high + 1, 10_000_001, -1)[step.price % 4]
+        elif step.price % 7 == 6:
+            price = 0
         command["price"], command["tonnes"] = price, self._tonnes_of(step, price)
         self.process(command, rows_max=step.extra % 3, trades_only=step.act % 8 == 0)
 

@@ -33,6 +33,7 @@ SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "can
 Rounding = Literal["half_up", "inward"]
 Tie = Literal["time", "random", "pro_rata"]
 Undersubscription = Literal["award_all", "cancel"]
+ReserveRule = Literal["exclude", "cancel"]
 
 OPERATORS_MAX = 16
 """What records and markets have room for."""
@@ -60,7 +61,7 @@ class MarketRules(
     Notes
     -----
     Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
-    CEA-BLK-02, CEA-BID-01, CEA-BID-02, CEA-AWD-03, CEA-AWD-04, CEA-AWD-05, CEA-FEE-01, CEA-FND-06.
+    CEA-BLK-02, CEA-BID-01, CEA-BID-02, CEA-AWD-03 to CEA-AWD-08, CEA-FEE-01, CEA-FND-06.
     """
 
     name: str
@@ -89,6 +90,15 @@ class MarketRules(
     """Who of several at the marginal price wins: `time`, `random` or `pro_rata`."""
     bidding_undersubscription: str
     """Bids for less than what is offered win it (`award_all`), or `cancel` the bidding."""
+    bidding_reserve: str
+    """Bids worse than a bidding's reserve price don't count (`exclude`), or a clearing price that
+    is worse `cancel`s the bidding."""
+    bidder_cap_bp: int
+    """Most of what is offered that one account may win, in basis points; 0 is no cap."""
+    bidder_group_cap_bp: int
+    """The same for the accounts of one group together."""
+    noncompetitive_max_bp: int
+    """Most of what is offered that bids without a price win together; 0: there are no such bids."""
     levels_max: int
     """How many of the best opposite price levels one order reaches; 0 is all."""
     pick_allowed: bool
@@ -201,6 +211,12 @@ class RuledUndersubscription(Ruled, frozen=True, kw_only=True):
     value: Undersubscription
 
 
+class RuledReserveRule(Ruled, frozen=True, kw_only=True):
+    """What a price worse than the reserve price does, and the rule that says so."""
+
+    value: ReserveRule
+
+
 class RuledTime(Ruled, frozen=True, kw_only=True):
     """A time of day in Shanghai and the rule it comes from."""
 
@@ -295,6 +311,10 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     bid_tonnes_min: RuledInt
     bidding_tie: RuledTie
     bidding_undersubscription: RuledUndersubscription
+    bidding_reserve: RuledReserveRule
+    bidder_cap_bp: RuledBasisPoints
+    bidder_group_cap_bp: RuledBasisPoints
+    noncompetitive_max_bp: RuledBasisPoints
     levels_max: RuledInt
     pick_allowed: RuledBool
     self_trade: RuledSelfTrade

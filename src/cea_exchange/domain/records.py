@@ -348,6 +348,8 @@ class Reason(IntEnum):
     """the bidding was still halted at its close"""
     BIDS_SHORT = 111
     """the bids were for less than what was offered, and the profile cancels"""
+    RESERVE_NOT_MET = 112
+    """the clearing price was worse than the reserve price, and the profile cancels"""
 
 
 class BookChangeKind(IntEnum):
@@ -552,7 +554,8 @@ BIDDING_DTYPE = np.dtype(
         ("side", "u1"),
         ("pricing", "u1"),
         ("state", "u1"),
-        ("reserved", "u1", (7,)),
+        ("reserved", "u1", (3,)),
+        ("reserve_price", "<u4"),
     ]
 )
 """A bidding of the day, in snapshots and in the market's memory; one that is over too, for its name is used."""

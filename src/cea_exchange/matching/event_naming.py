@@ -305,7 +305,7 @@ def _bid(row: EventRow, names: Names, seq: int) -> dict[str, object]:
         "bidding": names.block_text(row.counter_order_id),
         "account": _account_name(row, names),
         "product": _product_name(row, names),
-        "price": price_format(row.price),
+        "price": price_format(row.price) if row.price else None,
         "tonnes": row.tonnes,
     }
 

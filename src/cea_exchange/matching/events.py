@@ -195,7 +195,7 @@ class BidEvent(Event, frozen=True, kw_only=True):
     bidding: str
     account: str
     product: str
-    price: str
+    price: str | None
     tonnes: int
 
 
@@ -399,11 +399,11 @@ class OpenBlock(msgspec.Struct, frozen=True):
 
 
 class OpenBid(msgspec.Struct, frozen=True):
-    """A live bid."""
+    """A live bid; a non-competitive one has no price."""
 
     id: str
     account: str
-    price: str
+    price: str | None
     tonnes: int
 
 
@@ -420,6 +420,7 @@ class OpenBidding(msgspec.Struct, frozen=True):
     pricing: str
     opens_at: str | None
     closes_at: str | None
+    reserve_price: str | None
     state: str
     bids: list[OpenBid]
 

@@ -47,7 +47,13 @@ from cea_exchange.domain.timetable import (
     time_parse,
     time_to_ns,
 )
-from cea_exchange.domain.units import cash_format, cash_parse, price_format, price_parse
+from cea_exchange.domain.units import (
+    PRICE_FEN_MAX,
+    cash_format,
+    cash_parse,
+    price_format,
+    price_parse,
+)
 from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.matching.event_naming import date_text, events_named, time_text
@@ -540,6 +546,7 @@ class Market:
         side: Side | str = Side.SELL,
         opens_at: datetime | str | None = None,
         closes_at: datetime | str | None = None,
+        reserve_price: str | None = None,
     ) -> list[named.Event]:
         """Announce a bidding that the operator has approved.
 
@@ -560,6 +567,9 @@ class Market:
         opens_at, closes_at : datetime or str, optional
             Times with an offset: it opens at once, and is open until `bidding_close` or the day's
             close, without them.
+        reserve_price : str, optional
+            The worst price that the applicant takes, yuan per tonne, within the bids' range; told
+            to nobody.
 
         Raises
         ------
@@ -568,7 +578,7 @@ class Market:
 
         Notes
         -----
-        Rules: CEA-BID-01 to CEA-BID-04.
+        Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
         side, pricing = _member(Side, side, "side"), _member(Pricing, pricing, "pricing")
         for text, what in (
@@ -595,6 +605,7 @@ class Market:
             opens_at=0 if times[0] is None else time_to_ns(times[0]),
             closes_at=0 if times[1] is None else time_to_ns(times[1]),
             window=self._window(*times),
+            reserve_price=_reserve(reserve_price),
         )
         if rows[0]["kind"] == EventKind.BIDDING_OPENED:
             self._names.bidding_add(bidding_id, int(rows[0]["order_id"]))
@@ -607,7 +618,7 @@ class Market:
 
     @_alone
     def bid(
-        self, account: str, bidding_id: str, *, bid_id: str, price: str, tonnes: int
+        self, account: str, bidding_id: str, *, bid_id: str, tonnes: int, price: str | None = None
     ) -> list[named.Event]:
         """Bid in an open bidding: to buy where its applicant sells, to sell where it buys.
 
@@ -617,12 +628,12 @@ class Market:
             Whose bid, and where.
         bid_id : str
             The caller's own id: one of the account's bids on that trading day.
-        price : str
-            Yuan per tonne, within the bidding's range.
         tonnes : int
             How much, also more than is offered.
+        price : str, optional
+            Yuan per tonne, within the bidding's range; without one the bid is non-competitive.
         """
-        price_fen = price_parse(price)
+        price_fen = 0 if price is None else price_parse(price)
         _int64_check(tonnes, "tonnes")
         for text, what in ((account, "account"), (bidding_id, "bidding_id"), (bid_id, "bid_id")):
             text_check(text, what)
@@ -967,12 +978,13 @@ class Market:
             pricing=Pricing(bidding["pricing"]).name.lower(),
             opens_at=time_text(bidding["opens_at"]),
             closes_at=time_text(bidding["closes_at"]),
+            reserve_price=_price_or_none(bidding["reserve_price"]),
             state=BiddingState(bidding["state"]).name.lower(),
             bids=[
                 named.OpenBid(
                     id=names.order_text(bid["bid_id"], bid["client_order_id"]),
                     account=names.accounts[bid["account_index"]],
-                    price=price_format(bid["price"]),
+                    price=_price_or_none(bid["price"]),
                     tonnes=bid["tonnes"],
                 )
                 for bid in self._core.bids(bidding["bidding_id"])
@@ -1115,6 +1127,16 @@ def _member(enum: type, value: Any, what: str) -> Any:
     if value not in names:
         raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
     return enum[value.upper()]
+
+
+def _reserve(reserve_price: str | None) -> int:
+    """Read a reserve price; one above all prices stays above them, and fits its field."""
+    return 0 if reserve_price is None else min(price_parse(reserve_price), PRICE_FEN_MAX + 1)
+
+
+def _price_or_none(price: int) -> str | None:
+    """Write fen as yuan; 0 is no price."""
+    return price_format(price) if price else None
 
 
 def _moment(at: datetime | str) -> datetime:

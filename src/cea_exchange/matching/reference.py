@@ -68,6 +68,7 @@ PRICE_MAX = 10_000_000
 ORDER_AMOUNT_LIMIT = 1 << 60
 """fen: price x tonnes of an order is below it"""
 OPERATOR_COUNT_MAX = 16
+U32_MAX = (1 << 32) - 1
 U64_MAX = (1 << 64) - 1
 I64_MAX = (1 << 63) - 1
 
@@ -1375,6 +1376,7 @@ class ReferenceMarket:
         opens_at: int = 0,
         closes_at: int = 0,
         window: int = BiddingState.OPEN,
+        reserve_price: int = 0,
     ) -> np.ndarray:
         """Announce a bidding; its applicant's lock begins.
 
@@ -1397,6 +1399,8 @@ class ReferenceMarket:
         window : BiddingState
             What the clock of who calls says of that window: OPEN, ANNOUNCED if it opens later,
             ENDED if it can not be.
+        reserve_price : int
+            fen/t, the worst price that is taken, within the range; 0 is none. Told to nobody.
 
         Returns
         -------
@@ -1405,7 +1409,7 @@ class ReferenceMarket:
 
         Notes
         -----
-        Rules: CEA-BID-01 to CEA-BID-04.
+        Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
         _int_check("bidding_key", bidding_key, 0, U64_MAX)
         _int_check("account_index", account_index, 0, ACCOUNT_NONE)
@@ -1417,12 +1421,12 @@ class ReferenceMarket:
         _int_check("opens_at", opens_at, 0, U64_MAX)
         _int_check("closes_at", closes_at, 0, U64_MAX)
         _int_check("window", window, BiddingState.ENDED, BiddingState.OPEN)
+        _int_check("reserve_price", reserve_price, 0, U32_MAX)
         with self._alone():
             self.command_seq += 1
             whose, when = (account_index, product_index), (opens_at, closes_at)
-            notice = Notice(
-                bidding_key, *whose, Side(side), tonnes, limit, pricing, *when, BiddingState(window)
-            )
+            terms = Side(side), tonnes, limit, pricing, *when, BiddingState(window), reserve_price
+            notice = Notice(bidding_key, *whose, *terms)
             self._biddings.announce(notice)
             return self._events()
 

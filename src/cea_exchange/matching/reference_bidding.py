@@ -29,7 +29,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.matching.award import Award, AwardRules, award
+from cea_exchange.matching.award import AwardRules, award
 from cea_exchange.matching.award import Bid as RankedBid
 from cea_exchange.matching.reference_book import opposite
 from cea_exchange.matching.reference_funds import Need
@@ -51,6 +51,7 @@ class Notice(NamedTuple):
     opens_at: int
     closes_at: int
     window: BiddingState
+    reserve_price: int = 0
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class Bidding:
     side: int
     pricing: int
     state: int
+    reserve_price: int
 
     @property
     def has_ended(self) -> bool:
@@ -81,6 +83,15 @@ class Bidding:
     def bid_side(self) -> Side:
         """What the bidders do."""
         return opposite(Side(self.side))
+
+    def price_most(self, bid: Bid) -> int:
+        """The most that a bid may come to cost; without a price of its own the range decides.
+
+        Notes
+        -----
+        Rules: CEA-BID-05, CEA-AWD-08.
+        """
+        return bid.price or self.ceiling
 
 
 @dataclass(slots=True)
@@ -157,16 +168,27 @@ class ReferenceBiddings:
         market = self._market
         if bid.tonnes <= 0:
             return Reason.TONNES_NOT_POSITIVE
-        if market._amount_too_large(bid.price, bid.price * bid.tonnes):
+        if market._amount_too_large(bid.price, bidding.price_most(bid) * bid.tonnes):
             return Reason.AMOUNT_TOO_LARGE
         if bid.tonnes < market.rules.bid_tonnes_min:
             return Reason.BIDDING_TONNES_TOO_SMALL
-        if not bidding.floor <= bid.price <= bidding.ceiling:
+        if not self._price_in_range(bid, bidding):
             return Reason.BID_OUT_OF_RANGE
         refusal = self._cover_refusal(self._need_of_bid(bid))
         if not refusal and bid.account_index == bidding.account_index:
             return Reason.SELF_TRADE
         return refusal
+
+    def _price_in_range(self, bid: Bid, bidding: Bidding) -> bool:
+        """Whether a bid's price lies in its bidding's range, or it needs none.
+
+        Notes
+        -----
+        Rules: CEA-BID-05, CEA-AWD-08.
+        """
+        if bid.price == 0:
+            return self._market.rules.noncompetitive_max_bp > 0
+        return bidding.floor <= bid.price <= bidding.ceiling
 
     def _cancel_refusal(self, command: Command) -> Reason:
         """What stands against taking a bid back.
@@ -212,7 +234,7 @@ class ReferenceBiddings:
             return Reason.AMOUNT_TOO_LARGE
         if notice.tonnes < market.rules.bidding_tonnes_min:
             return Reason.BIDDING_TONNES_TOO_SMALL
-        if not self._limit_allowed(notice):
+        if not self._limit_allowed(notice) or not self._reserve_allowed(bidding):
             return Reason.BIDDING_FLOOR_NOT_ALLOWED
         refusal = self._cover_refusal(self._need_of_bidding(bidding))
         if not refusal and len(self.all) >= market.order_count_max:
@@ -258,6 +280,17 @@ class ReferenceBiddings:
             return low <= notice.limit <= high
         far_end = low if notice.side == Side.SELL else high
         return notice.limit in (product.reference_price, far_end)
+
+    @staticmethod
+    def _reserve_allowed(bidding: Bidding) -> bool:
+        """Whether the reserve price, if there is one, lies within the range.
+
+        Notes
+        -----
+        Rules: CEA-AWD-06.
+        """
+        reserve = bidding.reserve_price
+        return reserve == 0 or bidding.floor <= reserve <= bidding.ceiling
 
     def _cover_refusal(self, need: Need) -> Reason:
         bid = self._market._tonnes_bid(need.account_index, need.product_index)
@@ -411,18 +444,20 @@ class ReferenceBiddings:
         self._market._refuse_act(operation, reason, order_id=bidding_id, **found)
 
     def _finish(self, bidding: Bidding) -> None:
-        """Award a bidding; one that is halted, or short of bids, is cancelled.
+        """Award a bidding; one that is halted is cancelled, and one the award itself cancels.
 
         Notes
         -----
-        Rules: CEA-BID-06 (award), CEA-BID-08 (halts).
+        Rules: CEA-BID-06 (award), CEA-BID-08 (halts), CEA-AWD-04, CEA-AWD-06.
         """
         market = self._market
         if market.market_halted or market._products[bidding.product_index].halted:
             self._cancel(bidding, Reason.HALTED)
             return
         bids = self.bids_of(bidding.bidding_id)
-        awarded = self._award(bidding, bids)
+        rules = self._award_rules(bidding)
+        ranked = [self._ranked(bid) for bid in bids]
+        awarded = award(ranked, bidding.tonnes, rules)
         if awarded.cancelled_reason:
             self._cancel(bidding, Reason[awarded.cancelled_reason])
             return
@@ -432,14 +467,15 @@ class ReferenceBiddings:
         bidding.clearing_price = awarded.clearing_price or 0
         bidding.tonnes_awarded = awarded.tonnes
         traded = 0
-        # The best first, at one price the earliest: sorting keeps the order of time.
+        # Those without a price, then the best, at one price the earliest: sorting keeps the order
+        # of time.
         worse = -1 if bidding.side == Side.SELL else 1
         for bid, tonnes in sorted(
-            zip(bids, awarded.fills, strict=True), key=lambda fill: worse * fill[0].price
+            zip(bids, awarded.fills, strict=True),
+            key=lambda fill: (fill[0].price > 0, worse * fill[0].price),
         ):
             if tonnes:
-                is_uniform = bidding.pricing == Pricing.UNIFORM
-                price = bidding.clearing_price if is_uniform else bid.price
+                price = rules.paid(self._ranked(bid), bidding.clearing_price)
                 self._trade(bidding, bid, price, tonnes, traded)
                 traded += price * tonnes
         bidding.state = BiddingState.ENDED
@@ -453,23 +489,31 @@ class ReferenceBiddings:
             counter_order_id=len({bid.account_index for bid in bids}),
         )
 
-    def _award(self, bidding: Bidding, bids: list[Bid]) -> Award:
-        """Who wins how much.
+    def _ranked(self, bid: Bid) -> RankedBid:
+        """A bid as the award takes it."""
+        group_index = self._market._accounts[bid.account_index].group_index
+        return RankedBid(bid.price, bid.tonnes, bid.account_index, group_index, bid.price > 0)
+
+    def _award_rules(self, bidding: Bidding) -> AwardRules:
+        """What a bidding is awarded by.
 
         Notes
         -----
         Rules: CEA-BID-06 (the lots' seed is the key of the bidding's name).
         """
         settings = self._market.rules
-        rules = AwardRules(
+        return AwardRules(
             side=Side(bidding.side).name.lower(),
             pricing=Pricing(bidding.pricing).name.lower(),
             tie=settings.bidding_tie,
             tie_seed=bidding.bidding_key,
             undersubscription=settings.bidding_undersubscription,
+            reserve_price=bidding.reserve_price,
+            reserve_rule=settings.bidding_reserve,
+            bidder_cap_bp=settings.bidder_cap_bp,
+            group_cap_bp=settings.bidder_group_cap_bp,
+            noncompetitive_max_bp=settings.noncompetitive_max_bp,
         )
-        ranked = [RankedBid(bid.price, bid.tonnes, bid.account_index) for bid in bids]
-        return award(ranked, bidding.tonnes, rules)
 
     def _cancel(self, bidding: Bidding, reason: Reason) -> None:
         """End a bidding and its bids; what was locked returns.
@@ -525,7 +569,7 @@ class ReferenceBiddings:
         """
         bidding = self.all[bid.bidding_id]
         where = bid.account_index, bidding.product_index
-        return self._need(where, bidding.bid_side, bid.price, bid.tonnes)
+        return self._need(where, bidding.bid_side, bidding.price_most(bid), bid.tonnes)
 
     def _need_of_bidding(self, bidding: Bidding) -> Need:
         """What an applicant must have, and locks: as a buyer, all of it at the ceiling.
@@ -615,6 +659,7 @@ class ReferenceBiddings:
             side=notice.side,
             pricing=notice.pricing,
             state=notice.window,
+            reserve_price=notice.reserve_price,
         )
 
     # -- Snapshots ---------------------------------------------------------------------------------
@@ -650,8 +695,8 @@ class ReferenceBiddings:
             if not isinstance(data, bytes) or len(data) % dtype.itemsize:
                 raise ValueError(f"{what} must be records of {dtype.itemsize} bytes")
         before = 0
-        for *words, reserved in np.frombuffer(biddings, BIDDING_DTYPE).tolist():
-            bidding = Bidding(*words)
+        for *words, reserved, reserve_price in np.frombuffer(biddings, BIDDING_DTYPE).tolist():
+            bidding = Bidding(*words, reserve_price)
             is_next = before < bidding.bidding_id <= id_last
             if any(reserved) or not is_next or not self._bidding_is_possible(bidding):
                 raise ValueError(f"biddings: {bidding.bidding_id} is no bidding of this market")
@@ -679,6 +724,7 @@ class ReferenceBiddings:
             and bidding.state in list(BiddingState)
             and bidding.tonnes > 0
             and 0 < bidding.floor <= bidding.ceiling
+            and self._reserve_allowed(bidding)
             and not market._amount_too_large(bidding.ceiling, bidding.ceiling * bidding.tonnes)
         )
 
@@ -689,6 +735,6 @@ class ReferenceBiddings:
             and bidding.state == BiddingState.OPEN
             and bid.account_index < len(self._market._accounts)
             and bid.tonnes > 0
-            and bidding.floor <= bid.price <= bidding.ceiling
-            and bid.price * bid.tonnes < 1 << 60
+            and self._price_in_range(bid, bidding)
+            and bidding.price_most(bid) * bid.tonnes < 1 << 60
         )

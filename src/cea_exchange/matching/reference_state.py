@@ -327,5 +327,6 @@ def _biddings_check(market: ReferenceMarket) -> None:
         bidding = biddings[bid.bidding_id]
         place = f"bid {bid.bid_id}"
         assert bidding.state == BiddingState.OPEN, f"{place} must be in an open bidding"
-        assert bidding.floor <= bid.price <= bidding.ceiling, f"{place} must lie in the range"
+        in_range = bidding.floor <= bid.price <= bidding.ceiling
+        assert in_range or bid.price == 0, f"{place} must lie in the range"
         assert bid.account_index != bidding.account_index, f"{place} must not be the applicant's"

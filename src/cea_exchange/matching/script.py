@@ -280,14 +280,14 @@ def _block_counter(market: Market, values: Values) -> list[Event]:
 
 def _bidding_open(market: Market, values: Values) -> list[Event]:
     names = ("tonnes", "pricing", "floor", "ceiling", "side", "opens_at", "closes_at")
-    options = {field: values[field] for field in names if field in values}
+    options = {field: values[field] for field in (*names, "reserve_price") if field in values}
     return market.bidding_open(
         values["account"], values["product"], bidding_id=values["id"], **options
     )
 
 
 def _bid(market: Market, values: Values) -> list[Event]:
-    price, tonnes = values["price"], values["tonnes"]
+    price, tonnes = values.get("price"), values["tonnes"]
     return market.bid(
         values["account"], values["bidding"], bid_id=values["id"], price=price, tonnes=tonnes
     )
@@ -375,9 +375,14 @@ COMMANDS: dict[str, ScriptCommand] = {
     "bidding_open": ScriptCommand(
         _bidding_open,
         {"id": _text, "account": _text, "product": _text, "tonnes": _tonnes, "pricing": _pricing},
-        {"floor": _price, "ceiling": _price, "side": _side, "opens_at": _time, "closes_at": _time},
+        {"floor": _price, "ceiling": _price, "side": _side, "reserve_price": _price}
+        | {"opens_at": _time, "closes_at": _time},
     ),
-    "bid": ScriptCommand(_bid, {"id": _text, "bidding": _text, "account": _text} | _TERMS, {}),
+    "bid": ScriptCommand(
+        _bid,
+        {"id": _text, "bidding": _text, "account": _text, "tonnes": _tonnes},
+        {"price": _price},
+    ),
     "bid_cancel": ScriptCommand(
         lambda market, values: market.bid_cancel(values["account"], values["id"]), _ANSWER, {}
     ),
