@@ -16,7 +16,7 @@ from cea_exchange.domain.statement import (
     opening_of,
     steps_of_reports,
 )
-from cea_exchange.venue.order_entry import reports_by_account
+from cea_exchange.venue.own_reports import reports_by_account
 from differential.market_flow import ACCOUNT_COUNT, RULES, Flow, Step, steps_seeded
 
 PRODUCTS = ("CEA23", "CEA24", "CEA25")

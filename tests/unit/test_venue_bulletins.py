@@ -17,7 +17,7 @@ from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.protocol.framing import TOPIC_BULLETIN
 from cea_exchange.venue.bulletins import bulletins_of, written_dates
-from cea_exchange.venue.event_days import EventDay, closed_days
+from cea_exchange.venue.event_days import EventDay, closed_days, day_of
 
 
 class ArrayRows:
@@ -72,7 +72,10 @@ def test_the_days_of_a_store_are_found_without_reading_them():
     found = list(closed_days(rows))
     closes = np.flatnonzero(events["kind"] == EventKind.COMPOSITE_CLOSED) + 1
     firsts = [1, *(closes[:-1] + 1)]
-    assert found == [EventDay(*day) for day in zip(DAYS, firsts, closes.tolist(), strict=True)]
+    expected = zip(DAYS, firsts, closes.tolist(), strict=True)
+    assert found == [EventDay(*day, is_closed=True) for day in expected]
+    assert [day_of(rows, date) for date in DAYS] == found
+    assert day_of(rows, DAYS[0] - 1) is day_of(rows, DAYS[-1] + 1) is None
     later = ArrayRows(events[closes[0] :], base=int(closes[0]))
     assert list(closed_days(later)) == found[1:]
 
@@ -83,6 +86,8 @@ def test_a_day_that_is_not_closed_is_none(cut):
     end = int(np.flatnonzero(events["kind"] == EventKind.COMPOSITE_CLOSED)[-1])
     days = [day.trading_date for day in closed_days(ArrayRows(events[: end - cut]))]
     assert days == [DAYS[0]]
+    last = day_of(ArrayRows(events[: end - cut]), DAYS[1])
+    assert (last.last, last.is_closed) == (end - cut, False)
     assert list(closed_days(ArrayRows(events[:0]))) == []
 
 

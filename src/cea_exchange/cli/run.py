@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from cea_exchange.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from cea_exchange.matching.events import Event
+    from cea_exchange.matching.market import Market
 
 STANDARD_INPUT = "-"
 
@@ -34,11 +38,12 @@ def run(
     bulletins: Annotated[
         Path | None, typer.Option(help="A folder for the bulletins of its days.")
     ] = None,
+    statements: Annotated[
+        Path | None, typer.Option(help="A file for the accounts' daily statements, JSON Lines.")
+    ] = None,
 ) -> None:
     """Play a market script through an embedded market; write its events as JSON Lines."""
-    from cea_exchange.cli.bulletin import write_day
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.matching.bulletins import MarketBulletins
     from cea_exchange.matching.events import event_line
     from cea_exchange.matching.market import Market
     from cea_exchange.matching.script import ScriptError, script_events
@@ -47,15 +52,14 @@ def run(
         market = Market(profile, core=_core_class(core))
     except ProfileError as error:
         raise CommandError(str(error)) from error
-    days = None if bulletins is None else MarketBulletins(market)
     output = sys.stdout.buffer
     with ExitStack() as stack:
         lines = _lines(_open(script, stack), _name(script))
+        day_files = _DayFiles(market, bulletins, statements, stack)
         try:
             for events in script_events(lines, market, _name(script)):
                 output.writelines(map(event_line, events))
-                for bulletin in days.take(events) if days else ():
-                    write_day(bulletin, bulletins)
+                day_files.take(events)
                 if script == STANDARD_INPUT:
                     output.flush()
             if state:
@@ -63,6 +67,35 @@ def run(
         except ScriptError as error:
             raise CommandError(str(error)) from error
     output.flush()
+
+
+class _DayFiles:
+    """What is written of each day beside its events, as far as it is asked for."""
+
+    def __init__(
+        self, market: "Market", bulletins: Path | None, statements: Path | None, stack: ExitStack
+    ) -> None:
+        from cea_exchange.matching.bulletins import MarketBulletins
+        from cea_exchange.matching.statements import MarketStatements
+
+        self._folder = bulletins
+        self._bulletins = bulletins and MarketBulletins(market)
+        self._statements = statements and MarketStatements(market)
+        if statements is not None:
+            try:
+                self._file = stack.enter_context(statements.open("wb"))
+            except OSError as error:
+                raise CommandError(f"{statements}: can't be written, {error.strerror}") from error
+
+    def take(self, events: "list[Event]") -> None:
+        """Write what the events of one command complete."""
+        from cea_exchange.cli.bulletin import write_day
+        from cea_exchange.domain.statement_forms import statement_json
+
+        for bulletin in self._bulletins.take(events) if self._bulletins else ():
+            write_day(bulletin, self._folder)
+        for statement in self._statements.take(events) if self._statements else ():
+            self._file.write(statement_json(statement))
 
 
 def _lines(script: BinaryIO, name: str) -> Iterator[bytes]:

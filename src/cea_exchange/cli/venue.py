@@ -1,5 +1,6 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,10 +33,18 @@ Number = Annotated[int, typer.Argument(help="The proposal's number.")]
 ADMIN = Path("admin")
 
 
+class StatementForm(Enum):
+    """How a statement is written down."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+
+
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    looks = (status, statistics, position, blocks, sessions, proposals, log)
+    looks = (status, statistics, position, statement, blocks, sessions, proposals, log)
     acts = (halt, resume, suspend, reinstate, kill, reference_price)
     acts += (list_product, delist_product, disconnect)
     of_two = (bust, override, approve, reject, adopt)
@@ -129,6 +138,50 @@ def blocks(
     Example: cea-exchange venue blocks --data DIR --key regulator
     """
     _ask(data, key, {"op": "blocks", "from": first}, json)
+
+
+def statement(
+    account: Account,
+    data: Data,
+    date: Annotated[
+        str | None, typer.Option(help="The day, as 2025-07-16; by default the open or last one.")
+    ] = None,
+    form: Annotated[StatementForm, typer.Option("--format", help="text, json or csv.")] = (
+        StatementForm.text
+    ),
+    out: Annotated[Path | None, typer.Option("--out", help="Write it there.")] = None,
+    key: Key = ADMIN,
+) -> None:
+    """Print an account's day: what it had, every movement, what it has. Changes nothing.
+
+    Example: cea-exchange venue statement P001 --date 2025-07-16 --data DIR --key regulator
+    """
+    from cea_exchange.domain import statement_forms as forms
+    from cea_exchange.protocol.statements import pages, statement_of_answers
+
+    place = _answer(data, key, {"op": "statement", "account": account, "date": date})
+    histories = [
+        _answer(data, key, {"op": "history", "account": account, "from": first, "count": count})
+        for first, count in pages(place)
+    ]
+    try:
+        stated = statement_of_answers(place, histories)
+    except ValueError as error:
+        raise CheckFailed(str(error)) from error
+    match form:
+        case StatementForm.text:
+            text = forms.statement_text(stated)
+        case StatementForm.json:
+            text = forms.statement_json(stated).decode()
+        case StatementForm.csv:
+            text = forms.statements_csv([stated])
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{out}: can't be written, {error.strerror}") from error
 
 
 def sessions(data: Data, key: Key = ADMIN, json: Json = False) -> None:

@@ -18,7 +18,9 @@ from cea_exchange.client.session import (
     SessionError,
     SessionState,
 )
+from cea_exchange.domain.statement import Statement
 from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.statements import pages, statement_of_answers
 
 HEARTBEAT_INTERVAL_S = 1.0
 SILENCE_S_MAX = 4.0
@@ -137,6 +139,13 @@ class _OrderEntry:
                 self.session.messages.remove(message)
                 return message
         return None
+
+    def _statement_place(self, date: str | None) -> dict | None:
+        """Take the answer to `statement` out of the messages, or raise what it was refused for."""
+        refused = self._message_answer("refused", {"where": "date"})
+        if refused is not None:
+            raise SessionError(f"expected {refused['expected']}, came {refused['came']}")
+        return self._message_answer("statement", {"asked": date})
 
     def _raise_if_refused(self) -> None:
         if self.session.state is SessionState.DOWN:
@@ -336,6 +345,31 @@ class Client(_OrderEntry):
             first = answer["next"]
             if not first:
                 return told
+
+    def statement(self, date: str | None = None, *, timeout_s: float = 30.0) -> Statement:
+        """Ask for the account's statement of a day.
+
+        Parameters
+        ----------
+        date : str, optional
+            ISO 8601; without it the open day so far, between days the last one.
+
+        Raises
+        ------
+        SessionError
+            If the venue has no such day.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.session.statement(date)
+        while (place := self._statement_place(date)) is None:
+            self._pump(_left(deadline, "the place of the statement"))
+        histories = []
+        for first, count in pages(place):
+            self.session.history(first, count)
+            while (answer := self._message_answer("history", {"from": first})) is None:
+                self._pump(_left(deadline, "the reports of the statement"))
+            histories.append(answer)
+        return statement_of_answers(place, histories)
 
     def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; reports before that can be polled.
@@ -540,6 +574,20 @@ class AsyncClient(_OrderEntry):
             first = answer["next"]
             if not first:
                 return told
+
+    async def statement(self, date: str | None = None, *, timeout_s: float = 30.0) -> Statement:
+        """Ask for the account's statement of a day; see `Client.statement`."""
+        deadline = time.monotonic() + timeout_s
+        self.session.statement(date)
+        while (place := self._statement_place(date)) is None:
+            await self._pump(_left(deadline, "the place of the statement"))
+        histories = []
+        for first, count in pages(place):
+            self.session.history(first, count)
+            while (answer := self._message_answer("history", {"from": first})) is None:
+                await self._pump(_left(deadline, "the reports of the statement"))
+            histories.append(answer)
+        return statement_of_answers(place, histories)
 
     async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; see `Client.logoff`."""

@@ -440,6 +440,14 @@ class OrderSession:
         """Queue a question for the open blocks that the account made or is asked in."""
         self._request({"op": "blocks", "from": _id(first, "first")})
 
+    def statement(self, date: str | None = None) -> None:
+        """Queue a question for the place of a day's statement, and what the account has now."""
+        self._request({"op": "statement", "date": date})
+
+    def history(self, first: int, count: int) -> None:
+        """Queue a question for own reports that comes back as one answer in `messages`."""
+        self._request({"op": "history", "from": _id(first, "first"), "count": _id(count, "count")})
+
     def product_index(self, product: str) -> int:
         """Return the index of a product by name; 65535 for one the venue did not name."""
         entry = self.products.get(product)

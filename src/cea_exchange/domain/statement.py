@@ -412,13 +412,19 @@ def opening_of(position: Position, steps: Iterable[Step]) -> Position:
 # -- From named events ----------------------------------------------------------------------------
 
 
-def steps_named(event: Mapping[str, Any]) -> Iterator[tuple[str, Step]]:
+def steps_named(event: Mapping[str, Any]) -> Iterator[tuple[str | None, Step]]:
     """Yield whom a named event concerns, and how each of them sees it.
 
     Parameters
     ----------
     event : mapping
         Of `matching.events`, or the dict that its JSON line decodes to.
+
+    Yields
+    ------
+    account, step : str or None, Step
+        None is everybody who takes part in that block: its end names who offered it, not who
+        countered.
     """
     name = event["event"]
     if name == TRADE:
@@ -459,7 +465,8 @@ def steps_named(event: Mapping[str, Any]) -> Iterator[tuple[str, Step]]:
         )
     elif name in _ENDS:
         reason = _first(event, "reason")
-        yield event["account"], Step(seq=event["seq"], event=name, id=event["id"], reason=reason)
+        account = None if _ENDS[name] == "block" else event["account"]
+        yield account, Step(seq=event["seq"], event=name, id=event["id"], reason=reason)
 
 
 def _first(event: Mapping[str, Any], *names: str) -> Any:

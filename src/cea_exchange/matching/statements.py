@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.calendar import date_number, date_parse
 from cea_exchange.domain.statement import (
     Holding,
     Position,
@@ -56,16 +56,25 @@ class MarketStatements:
             If an account has something else than follows from its events.
         """
         statements: list[Statement] = []
-        for event in events:
+        events = list(events)
+        names = [event.event for event in events]
+        closes = [place for place, name in enumerate(names) if name == "composite_closed"]
+        # What the market says now is the last close's, unless another day has begun since.
+        is_now = closes and "day_opened" not in names[closes[-1] :]
+        for place, event in enumerate(events):
             for account, step in steps_named(event):
-                self._builder(account).take(step)
-            if event.event == "composite_closed":
-                day = self._market.trading_date
-                assert day is not None
-                for account in self._market.accounts:
-                    position = position_of(self._market, account)
-                    builder = self._builder(account)
-                    statements.append(builder.close(date_number(day), position))
+                for each in self._builders if account is None else (account,):
+                    self._builder(each).take(step)
+            if place in closes:
+                date = date_number(date_parse(event["date"]))
+                statements += self._close(date, is_now=is_now and place == closes[-1])
+        return statements
+
+    def _close(self, trading_date: int, *, is_now: bool) -> list[Statement]:
+        statements = []
+        for account in self._market.accounts:
+            position = position_of(self._market, account) if is_now else None
+            statements.append(self._builder(account).close(trading_date, position))
         return statements
 
     def _builder(self, account: str) -> StatementBuilder:

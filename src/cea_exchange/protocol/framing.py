@@ -29,6 +29,7 @@ from cea_exchange.protocol.control import DECODE_ERRORS, Name
 FRAME_BYTES_MAX = 1 << 20
 REPLAY_COUNT_MAX = 5_000
 BLOCKS_COUNT_MAX = 500
+HISTORY_COUNT_MAX = 1_000
 
 TAG_COMMANDS = b"C"
 TAG_MESSAGE = b"M"
@@ -119,6 +120,25 @@ class BlocksRequest(Request, tag="blocks"):
     first: Seq = msgspec.field(name="from", default=0)
 
 
+class StatementRequest(Request, tag="statement"):
+    """Say what the statement of a day begins with: where it is, and what the account has now.
+
+    Without a date the open day is meant, between days the last one.
+    """
+
+    date: Annotated[str, msgspec.Meta(max_length=10)] | None = None
+
+
+class HistoryRequest(Request, tag="history"):
+    """Say own reports in one answer, at most HISTORY_COUNT_MAX from number `first` on.
+
+    Unlike a replay it is no part of the session's stream of reports.
+    """
+
+    first: Seq = msgspec.field(name="from")
+    count: Seq
+
+
 class SettlementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ask for a range of the settlement stream; a `log_id`, if given, must be the venue's."""
 
@@ -156,14 +176,22 @@ class SessionEnd(StrEnum):
 
 
 _requests = msgspec.msgpack.Decoder(
-    Logon | Logoff | Heartbeat | ReportReplay | BookRequest | PartyRequest | BlocksRequest
+    Logon
+    | Logoff
+    | Heartbeat
+    | ReportReplay
+    | BookRequest
+    | PartyRequest
+    | BlocksRequest
+    | StatementRequest
+    | HistoryRequest
 )
 _settlement_requests = msgspec.msgpack.Decoder(SettlementRequest)
 
 
 def request_decode(payload: bytes) -> Request:
     """Return what a client asks; FrameError if it is no known request."""
-    known = "logon, logoff, heartbeat, replay, book, party, blocks"
+    known = "logon, logoff, heartbeat, replay, book, party, blocks, statement, history"
     return _decode(_requests, payload, f"a request ({known})")
 
 

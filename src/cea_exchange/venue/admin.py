@@ -38,6 +38,21 @@ class BlockList(AdminRequest, tag="blocks"):
     first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = msgspec.field(name="from", default=0)
 
 
+class StatementOf(AdminRequest, tag="statement"):
+    """What the statement of an account's day begins with; see `framing.StatementRequest`."""
+
+    account: control.Name
+    date: Annotated[str, msgspec.Meta(max_length=10)] | None = None
+
+
+class HistoryOf(AdminRequest, tag="history"):
+    """An account's reports, see `framing.HistoryRequest`."""
+
+    account: control.Name
+    first: Seq = msgspec.field(name="from")
+    count: Seq
+
+
 class SessionList(AdminRequest, tag="sessions"):
     """Who is logged on."""
 
@@ -169,6 +184,8 @@ AnyAdminRequest = (
     Status
     | Statistics
     | Position
+    | StatementOf
+    | HistoryOf
     | BlockList
     | SessionList
     | ProposalList

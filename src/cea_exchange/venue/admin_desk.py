@@ -12,7 +12,7 @@ from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.venue import admin, admin_views
+from cea_exchange.venue import admin, admin_views, statement_views
 from cea_exchange.venue.block_views import blocks_of_all
 from cea_exchange.venue.consent import Proposals
 from cea_exchange.venue.gateway import Message
@@ -122,6 +122,12 @@ class AdminDesk:
                 return admin_views.position(self._machine, account)
             case admin.BlockList(first=first):
                 return blocks_of_all(self._machine, first)
+            case admin.StatementOf(account=account, date=date):
+                index = admin_views.account_known(self._machine, account)
+                return statement_views.statement(self._sequencer, index, date)
+            case admin.HistoryOf(account=account, first=first, count=count):
+                index = admin_views.account_known(self._machine, account)
+                return statement_views.history(self._sequencer, index, first, count)
             case admin.SessionList():
                 sessions = self._orders.sessions
                 return admin_views.sessions(self._machine, sessions, time.monotonic())

@@ -26,11 +26,12 @@ class Rows(Protocol):
 
 
 class EventDay(NamedTuple):
-    """A day that is closed: its date, and the numbers of its first and last row."""
+    """A day: its date, and the numbers of its first and last row so far."""
 
     trading_date: int
     first: int
     last: int
+    is_closed: bool
 
 
 def closed_days(rows: Rows, *, after: int = 0) -> Iterator[EventDay]:
@@ -41,11 +42,25 @@ def closed_days(rows: Rows, *, after: int = 0) -> Iterator[EventDay]:
     first = max(after, rows.base) + 1
     while (start := _dated(rows, first, rows.count + 1)) is not None:
         _, trading_date = start
-        end = _end_of(rows, trading_date, first)
-        last = np.frombuffer(rows.read(end - 1, 1), EVENT_DTYPE)
-        if last["kind"][0] == EventKind.COMPOSITE_CLOSED:
-            yield EventDay(trading_date, first, end - 1)
-        first = end
+        day = _day(rows, trading_date, first)
+        if day.is_closed:
+            yield day
+        first = day.last + 1
+
+
+def day_of(rows: Rows, trading_date: int) -> EventDay | None:
+    """Return a day of a store; None if it has none of that date."""
+    first = _end_of(rows, trading_date - 1, rows.base + 1)
+    start = _dated(rows, first, rows.count + 1)
+    if start is None or start[1] != trading_date:
+        return None
+    return _day(rows, trading_date, first)
+
+
+def _day(rows: Rows, trading_date: int, first: int) -> EventDay:
+    last = _end_of(rows, trading_date, first) - 1
+    (row,) = np.frombuffer(rows.read(last, 1), EVENT_DTYPE)
+    return EventDay(trading_date, first, last, bool(row["kind"] == EventKind.COMPOSITE_CLOSED))
 
 
 def day_rows(rows: Rows, first: int, last: int) -> Iterator[np.ndarray]:

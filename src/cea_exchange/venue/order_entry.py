@@ -3,7 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,7 +11,6 @@ import numpy as np
 import structlog
 import zmq
 
-from cea_exchange._reports import reports_masked, reports_place
 from cea_exchange.domain.records import COMMAND_DTYPE, EventKind, Phase
 from cea_exchange.journal import JournalFull
 from cea_exchange.protocol import control
@@ -23,11 +22,14 @@ from cea_exchange.protocol.framing import (
     BookRequest,
     FrameError,
     Heartbeat,
+    HistoryRequest,
     Logoff,
     Logon,
     PartyRequest,
     ReportReplay,
+    Request,
     SessionEnd,
+    StatementRequest,
 )
 from cea_exchange.venue.backlogs import Backlogs
 from cea_exchange.venue.block_views import blocks, party
@@ -36,10 +38,12 @@ from cea_exchange.venue.event_index import operator_keys
 from cea_exchange.venue.gateway import REPORTS_PER_FRAME_MAX, Answer, Asked, Gateway, Message
 from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
+from cea_exchange.venue.own_reports import reports_by_account
 from cea_exchange.venue.public_maps import book
 from cea_exchange.venue.router import Inbox
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
+from cea_exchange.venue.statement_views import history, statement
 from cea_exchange.venue.throttle import Throttle
 from cea_exchange.venue.waiting_requests import (
     REQUESTS_WAITING_MAX,
@@ -295,18 +299,31 @@ class OrderEntry:
                     return
                 self._waiting.replay(Replay(session, first, min(count, REPLAY_COUNT_MAX)))
                 return
+            case wanted:
+                try:
+                    told = self._looked_up(wanted, session.holder.account_index)
+                except FrameError as error:
+                    self._send(self.gateway.refuse(message, error))
+                    return
+        self._tell(message.routing_id, told)
+
+    def _looked_up(self, request: Request, account_index: int) -> dict[str, Any]:
+        """Answer what only looks; FrameError if it asks for what there is not."""
+        match request:
             case BookRequest(product=product):
                 index = self._machine.product_index(product)
                 if index >= len(self._machine.product_names):
-                    error = FrameError(expected="a product", came=product, where="product")
-                    self._send(self.gateway.refuse(message, error))
-                    return
-                told = book(self._machine, index)
-            case PartyRequest() as request:
-                told = party(self._machine, request)
+                    raise FrameError(expected="a product", came=product, where="product")
+                return book(self._machine, index)
+            case PartyRequest():
+                return party(self._machine, request)
             case BlocksRequest(first=first):
-                told = blocks(self._machine, session.holder.account_index, first)
-        self._tell(message.routing_id, told)
+                return blocks(self._machine, account_index, first)
+            case StatementRequest(date=date):
+                return statement(self._sequencer, account_index, date)
+            case HistoryRequest(first=first, count=count):
+                return history(self._sequencer, account_index, first, count)
+        raise AssertionError(f"no such request: {request}")
 
     def _logon(self, message: Message, report_seq: int | None) -> None:
         holder = self._machine.keys[message.key]
@@ -481,12 +498,3 @@ class OrderEntry:
             self._lost.note(holder)
         if was_connected and why != SessionEnd.SLOW:
             self._tell(session.routing_id, {"op": "session_ended", "reason": why})
-
-
-def reports_by_account(events: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Give, per account, the reports that the events are for it, in its own numbering."""
-    accounts, ends, rows, as_maker = reports_place(events)
-    reports, first = reports_masked(events, rows, as_maker), 0
-    for account, end in zip(accounts.tolist(), ends.tolist(), strict=True):
-        yield account, reports[first:end]
-        first = end

@@ -31,6 +31,7 @@ from cea_exchange.journal import (
     Storage,
 )
 from cea_exchange.protocol.control import Control, ProfileChanged, control_encode
+from cea_exchange.venue.event_days import EventDay, day_of
 from cea_exchange.venue.event_index import EventIndex
 from cea_exchange.venue.profile_change import profile_change
 from cea_exchange.venue.profile_shelf import profile_keep
@@ -232,6 +233,10 @@ class Sequencer:
             read = np.frombuffer(self._store.read(first, last - first + 1), EVENT_DTYPE)
             rows[group] = read[(seqs[group] - np.uint64(first)).astype(np.intp)]
         return rows
+
+    def day_of(self, trading_date: int) -> EventDay | None:
+        """Return where a day's events are; None if there was no such day."""
+        return day_of(self._store, trading_date)
 
     def turn(self) -> None:
         """Between two batches: take a snapshot if one is due, hear of the last one."""

@@ -1,0 +1,206 @@
+"""Daily statements of an embedded market's accounts, and their written forms."""
+
+import csv
+import io
+import json
+
+import pytest
+from market_scripts import OPENING, buy, cea_with, sell
+from venue_process import command
+
+from cea_exchange import Market
+from cea_exchange.domain.statement import (
+    Holding,
+    Position,
+    StatementBuilder,
+    StatementError,
+    Step,
+)
+from cea_exchange.domain.statement_forms import (
+    statement_json,
+    statement_map,
+    statement_text,
+    statements_csv,
+)
+from cea_exchange.matching.script import command_play
+from cea_exchange.matching.statements import MarketStatements
+
+FEES = cea_with(fee_bp=10, fee_min_fen=500)
+
+
+def stated(lines, profile="cea"):
+    """Play lines behind the opening, and close; return the statements by account, day by day."""
+    market = Market(profile)
+    statements = MarketStatements(market)
+    days = []
+    for line in [*OPENING, *lines, {"cmd": "close_day"}]:
+        for each in statements.take(command_play(line, market)):
+            if not days or each.account in days[-1]:
+                days.append({})
+            days[-1][each.account] = each
+    return days
+
+
+def test_a_day_of_one_trade():
+    """CEA-INF-03: cash, tonnes, what is not sellable yet, what was locked."""
+    (day,) = stated([sell("b1", "100.00", 40), buy("a1", "101.00", 60)])
+    alice, bob = day["alice"], day["bob"]
+    assert alice.closing == Position(
+        100_000_000 - 400_000, 0, {"CEA23": Holding(40, locked=0, bought_today=40)}
+    )
+    assert bob.closing == Position(400_000, 0, {"CEA23": Holding(4_960)})
+    (lock,) = alice.locks
+    assert (lock.id, lock.price, lock.tonnes, lock.traded, lock.end) == (
+        "a1", 10_100, 60, 40, "order_expired",
+    )  # fmt: skip
+    assert [(lock.id, lock.end) for lock in bob.locks] == [("b1", "filled")]
+
+
+def test_fees_are_part_of_it_to_the_fen():
+    (day,) = stated([sell("b1", "96.17", 52), buy("a1", "96.17", 52)], FEES)
+    alice, bob = day["alice"], day["bob"]
+    assert (alice.fees, bob.fees) == (501, 501)
+    assert alice.closing.cash == 100_000_000 - 500_084 - 501
+    assert bob.closing.cash == 500_084 - 501
+
+
+def test_a_day_opens_with_what_the_last_one_closed_with():
+    first, second = stated(
+        [
+            sell("b1", "100.00", 40),
+            buy("a1", "100.00", 40),
+            {"cmd": "close_day"},
+            {"cmd": "deposit", "account": "alice", "cash": "5.00"},
+            {"cmd": "open_day", "date": "2025-07-17"},
+            {"cmd": "withdraw", "account": "alice", "product": "CEA23", "tonnes": 3},
+        ]
+    )
+    alice = second["alice"]
+    assert alice.opening == Position(first["alice"].closing.cash, 0, {"CEA23": Holding(40)})
+    # What came between the two days counts for the later one.
+    assert [(each.kind, each.cash_change, each.tonnes_change) for each in alice.movements] == [
+        ("deposited", 500, 0),
+        ("withdrawn", 0, -3),
+    ]
+    assert alice.closing.holding("CEA23") == Holding(37)
+
+
+def test_an_amended_and_a_cancelled_order():
+    (day,) = stated(
+        [
+            sell("b1", "105.00", 50),
+            buy("a1", "105.00", 20),
+            {"cmd": "amend", "id": "b1", "account": "bob", "price": "106.00", "tonnes": 10},
+            {"cmd": "cancel", "id": "b1", "account": "bob"},
+        ]
+    )
+    (lock,) = day["bob"].locks
+    assert (lock.price, lock.tonnes, lock.traded, lock.end) == (10_600, 30, 20, "REQUESTED")
+
+
+TERMS = {"price": "79.00", "tonnes": 100_000}
+BLOCK = {"product": "CEA23", "side": "sell", "price": "80.00", "tonnes": 100_000}
+
+
+def test_both_sides_of_a_block_that_is_countered_and_rejected():
+    more = [
+        {"cmd": "deposit", "account": "bob", "product": "CEA23", "tonnes": 100_000},
+        {"cmd": "deposit", "account": "alice", "cash": "90000000.00"},
+        {"cmd": "phase", "phase": "listed_and_block"},
+        {"cmd": "block_offer", "id": "k", "account": "bob", "counterparty": "alice", **BLOCK},
+        {"cmd": "block_counter", "id": "k", "account": "alice", **TERMS},
+        {"cmd": "block_reject", "id": "k", "account": "bob"},
+        {"cmd": "block_offer", "id": "l", "account": "bob", "counterparty": "alice", **BLOCK},
+        {"cmd": "block_accept", "id": "l", "account": "alice"},
+    ]
+    (day,) = stated(more)
+    ends = {name: [(lock.id, lock.end) for lock in day[name].locks] for name in ("alice", "bob")}
+    assert ends == {
+        "alice": [("k", "block_rejected")],
+        "bob": [("k", "block_rejected"), ("l", "filled")],
+    }
+    assert day["alice"].closing.holding("CEA23") == Holding(100_000, 0, 100_000)
+    assert day["bob"].sum_of("amount", method="block") == 800_000_000
+
+
+def test_what_does_not_add_up_is_an_error():
+    builder = StatementBuilder("alice", Position(500))
+    builder.take(Step(seq=1, event="deposited", cash=100))
+    with pytest.raises(StatementError, match="alice, 20250716, cash: opening 500 and movements of"):
+        builder.close(20250716, Position(601))
+    bought = {"seq": 2, "event": "trade", "product": "CEA23", "side": "buy", "trade_id": 1}
+    builder = StatementBuilder("alice", Position(500))
+    builder.take(Step(**bought, cash=500, tonnes=5))
+    with pytest.raises(StatementError, match="5 t were bought that day, the market says 4"):
+        builder.close(20250716, Position(0, 0, {"CEA23": Holding(5, 0, 4)}))
+    builder = StatementBuilder("alice", Position(499))
+    builder.take(Step(**bought, cash=500, tonnes=5))
+    with pytest.raises(StatementError, match="none be below 0"):
+        builder.close(20250716)
+
+
+def some_statement():
+    (day,) = stated([sell("b1", "96.17", 52), buy("a1", "96.17", 60)], FEES)
+    return day["alice"]
+
+
+def test_the_parts_of_the_map_add_up():
+    told = json.loads(statement_json(some_statement()))
+    assert told == json.loads(json.dumps(statement_map(some_statement())))
+    cash = told["cash"]
+    parts = ("deposits", "withdrawals", "sales", "purchases", "fees", "busts")
+    fen = [int(cash[name].replace(".", "")) for name in parts]
+    opening, closing = (int(cash[n]["cash"].replace(".", "")) for n in ("opening", "closing"))
+    assert opening + sum(fen) == closing
+    held = told["holdings"]["CEA23"]
+    assert held["closing"] == {"tonnes": 52, "locked": 0, "bought_today": 52, "available": 0}
+    assert told["traded"]["listed"] == {"tonnes": 52, "amount": "5000.84", "fees": "5.01"}
+
+
+def test_the_table_adds_up_too():
+    rows = list(csv.DictReader(io.StringIO(statements_csv([some_statement()]))))
+    changes = [int(row["cash_change"].replace(".", "")) for row in rows if row["cash_change"]]
+    balances = {row["line"]: row for row in rows if row["cash"]}
+    opening, closing = (int(balances[n]["cash"].replace(".", "")) for n in ("opening", "closing"))
+    assert opening + sum(changes) == closing
+    assert [row["line"] for row in rows] == [
+        "opening", "opening", "deposited", "trade", "lock", "closing", "closing",
+    ]  # fmt: skip
+
+
+def test_the_text_is_for_a_person():
+    text = statement_text(some_statement())
+    assert text.startswith("Daily statement 结算单  2025-07-16  account alice\n")
+    lines = [line.split() for line in text.splitlines()]
+    assert ["fees", "-5.01"] in lines
+    assert ["CEA23", "0", "52", "0", "0", "0", "0", "52", "0", "52", "0"] in lines
+    assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_a_script_gives_the_statements_of_its_days(tmp_path):
+    script = tmp_path / "script.jsonl"
+    lines = [*OPENING, sell("b1", "100.00", 40), buy("a1", "100.00", 40), {"cmd": "close_day"}]
+    script.write_text("\n".join(map(json.dumps, lines)))
+    ran = command("run", str(script), "--statements", str(tmp_path / "statements.jsonl"))
+    assert ran.returncode == 0, ran.stderr
+    told = [json.loads(line) for line in (tmp_path / "statements.jsonl").open()]
+    assert [(each["account"], each["cash"]["closing"]["cash"]) for each in told] == [
+        ("alice", "996000.00"),
+        ("bob", "4000.00"),
+    ]
+
+
+def test_events_of_before_the_statements_are_their_opening():
+    market = Market("cea", {"CEA23": "100.00"})
+    market.deposit("alice", cash="10.00")
+    statements = MarketStatements(market)
+    events = market.open_day("2025-07-16") + market.close_day()
+    (statement,) = statements.take(events)
+    assert statement.opening == statement.closing == Position(1_000)
+
+
+def test_a_clock_that_runs_over_several_days_gives_a_statement_for_each():
+    more = [sell("b1", "100.00", 40), buy("a1", "100.00", 40)]
+    days = stated([*more, {"cmd": "clock", "at": "2025-07-18T12:00:00+08:00"}])
+    held = [day["alice"].closing.holding("CEA23") for day in days]
+    assert held == [Holding(40, 0, 40), Holding(40), Holding(40)]
