@@ -1,12 +1,16 @@
 """Adoption without processes: numbers, holdings, prices, and what is refused."""
 
+from datetime import date
+
 import msgspec
 import numpy as np
 import pytest
 from market_scripts import CORES
+from noticed_markets import notice
 from settlement_records import ALICE_CASH, BOB_TONNES, registry_prepare, venue_with_deposits
 from simulation.small_market import PROFILE
 
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind, Phase, Reason
 from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
@@ -305,7 +309,7 @@ def test_numbers_of_an_adoption_count_as_given():
 # -- The venue's side -----------------------------------------------------------------------------
 
 
-def old_folder(data, log_id=LOG_ID):
+def old_folder(data, log_id=LOG_ID, acts=()):
     """A venue's folder as a crash may leave it: two suspensions, one lifted."""
     identity = Identity("x", SCHEMA_VERSION, PROFILE.profile_hash())
     with Journal.open(data / "journal", log_id=log_id, identity=identity) as journal:
@@ -313,6 +317,7 @@ def old_folder(data, log_id=LOG_ID):
             control.Suspend(account="alice", by="an", why="x"),
             control.Kill(account="bob", by="an", why="x"),
             control.Restore(account="alice", by="an"),
+            *acts,
         ):
             journal.append(FrameKind.CONTROL, 1, 10**18, control.control_encode(message))
         journal.sync()
@@ -354,6 +359,29 @@ def test_all_of_the_old_life_is_put_aside_and_nothing_deleted(tmp_path, statemen
         machine.apply_control(control.control_decode(frame.payload))
     assert machine.core.account(1)["suspended"]
     assert machine.time_ns >= 10**18
+
+
+def test_what_was_delisted_stays_so(tmp_path, statement):
+    """CEA-PRD-03: as the old journal's operators left it, else as the notices say."""
+    product = statement.state.products[0].product
+    delist = control.ProductDelist(product=product, by="an", why="x")
+    relist = control.ProductList(product=product, price=100, by="an", why="x")
+    for number, (acts, notices, expected) in enumerate((
+        ((delist,), "", True),
+        ((delist, relist), "", False),
+        ((), notice(date(2020, 1, 1), delist=f'["{product}"]'), True),
+        ((relist,), notice(date(2020, 1, 1), delist=f'["{product}"]'), False),
+    )):
+        data, profile = tmp_path / f"venue{number}", tmp_path / f"{number}.toml"
+        profile.write_text(PROFILE.text + notices, encoding="utf-8")
+        old_folder(data, acts=acts)
+        venue_adopt(data, statement, profile=str(profile))
+        first = next(SegmentReader(data / "journal", storage=OsStorage()).frames())
+        adopted = control.control_decode(first.payload)
+        assert adopted.state.products[0].delisted is expected
+        machine = VenueStateMachine(load_profile(profile))
+        machine.apply_control(adopted)
+        assert machine.core.product(0)["listed"] is not expected
 
 
 def test_another_venues_folder_is_not_adopted(tmp_path, statement):

@@ -3,10 +3,12 @@
 import copy
 import random
 import shutil
+from datetime import date
 from itertools import count
 from pathlib import Path
 
 import pytest
+from noticed_markets import notice
 from simulation.small_market import PROFILE, day_begin, orders, sequencer_open
 from simulation.volatile_storage import VolatileFile, VolatileStorage
 
@@ -30,6 +32,7 @@ from cea_exchange.venue.backup import backup, restore
 from cea_exchange.venue.profile_shelf import profile_path
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.trade_search import trade_event
 from cea_exchange.venue.verify import verify_data
 
 NARROW = profile_parse(
@@ -128,6 +131,31 @@ def opened_and_closed(directory, profile=NARROW):
     sequencer = opened(directory, profile)
     sequencer.close()
     return sequencer.machine
+
+
+def test_a_notice_that_comes_late_delists_with_the_change(tmp_path):
+    """CEA-PRD-03, CEA-OPR-03: what it names of bands and fees holds from then on, too."""
+    first_day(tmp_path).close()
+    text = notice(date(2024, 12, 1), delist='["CEA23"]', fee_bp=7)
+    sequencer = opened(tmp_path, profile_parse(PROFILE.text + text, "late"))
+    assert not sequencer.machine.core.product(0)["listed"]
+    assert sequencer.machine.core.rules.fee_bp == 7
+    assert second_day(sequencer) == ["PRODUCT_UNKNOWN"] * 3
+    sequencer.close()
+    assert verify_data(tmp_path).state_hash == sequencer.machine.core.state_hash()
+
+
+def test_a_trade_of_the_old_rules_is_undone_under_the_new(tmp_path):
+    """CEA-STL-04, CEA-OPR-03: its record is found by number, and says what it was."""
+    first_day(tmp_path).close()
+    sequencer = opened(tmp_path, NARROW)
+    event = trade_event(sequencer, 1)
+    bust = control.TradeBust(
+        by="an", second="bo", settlement_seq=int(event["settlement_seq"]), trade=event.tobytes()
+    )
+    assert sequencer.run_controls([bust])[1] == [None]
+    sequencer.close()
+    assert verify_data(tmp_path).state_hash == sequencer.machine.core.state_hash()
 
 
 def test_rules_may_change_back_and_forth(tmp_path):

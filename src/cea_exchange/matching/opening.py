@@ -1,6 +1,6 @@
 """The opening of a trading day, with what notices bring that day: listings, prices, weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -34,15 +34,47 @@ def day_open(core: Any, profile: Profile, products: Sequence[str], day: date) ->
     indexes = {name: index for index, name in enumerate(products)}
     parts = [core.day_open(date_number(day), weights_of(core, profile, products, day, due))]
     for notice in due:
-        for product in filter(indexes.__contains__, notice.delistings):
-            parts.append(core.product_delist(indexes[product]))
-        for product, price in notice.listings.items():
-            if product in indexes:
-                parts.append(core.product_list(indexes[product], price_parse(price)))
+        parts += _listings(core, notice, indexes)
         for product, price in notice.reference_prices.items():
             if product in indexes:
                 parts.append(core.reference_price_set(indexes[product], price_parse(price)))
     return np.concatenate(parts)
+
+
+def notices_late(
+    core: Any, before: Profile, after: Profile, products: Sequence[str]
+) -> list[np.ndarray]:
+    """List and delist what a new profile's notices say of days that are over; return the events.
+
+    Their values hold from the change on, and no order lies between it and the next opening.
+
+    Notes
+    -----
+    Rules: CEA-PRD-03, CEA-OPR-03.
+    """
+    if not core.trading_date:
+        return []
+    indexes = {name: index for index, name in enumerate(products)}
+    late = [
+        notice
+        for notice in after.notices_between(None, date_of_number(core.trading_date))
+        if notice not in before.notices
+    ]
+    return [rows for notice in late for rows in _listings(core, notice, indexes)]
+
+
+def _listings(core: Any, notice: Notice, indexes: Mapping[str, int]) -> list[np.ndarray]:
+    """Delist and list what a notice names, as far as it is declared."""
+    parts = [
+        core.product_delist(indexes[product])
+        for product in notice.delistings
+        if product in indexes
+    ]
+    return parts + [
+        core.product_list(indexes[product], price_parse(price))
+        for product, price in notice.listings.items()
+        if product in indexes
+    ]
 
 
 def weights_of(

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange import __version__
+from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
@@ -114,6 +115,7 @@ def adopt(
     kept = _kept_name(data, statement.old_log_id)
     archive = config.archive_folder(data)
     old = _OldLife(data, kept, archive, statement)
+    profile = load_profile(config.profile)
     act = control.Adopt(
         by=first.name,
         second=second.name,
@@ -122,10 +124,9 @@ def adopt(
         kept=kept,
         registry_by=statement.by,
         registry_second=statement.second,
-        state=old.state(),
+        state=old.state(profile),
         at_ns=max(VenueClock(config.clock).now_ns(), old.time_ns),
     )
-    profile = load_profile(config.profile)
     payloads = _first_payloads(act, profile, statement)
     identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())
     _put_aside(data, [ADOPTING_FOLDER], kept)
@@ -194,15 +195,18 @@ class _OldLife:
         self.time_ns = 0
         self.trades_void: list[int] = []
         self._suspended: set[str] = set()
-        self._delisted: set[str] = set()
+        self._listed: dict[str, bool] = {}
         self._numbers = NumbersGiven()
         if not archive.exists():
             archive = _found(data, kept, "archive")
         self._journal_read(_found(data, kept, "journal"), archive)
         self._events_read(_found(data, kept, "events"))
 
-    def state(self) -> control.AdoptedState:
-        """Return the registry's state with numbers beyond all that may have been given."""
+    def state(self, profile: Profile) -> control.AdoptedState:
+        """Return the registry's state with numbers beyond all that may have been given.
+
+        What is delisted the operators' last acts say, of other products the profile's notices.
+        """
         state, numbers = self._statement.state, self._numbers
         beyond = {
             name: max(getattr(state, name), getattr(numbers, name)) + NUMBERS_SKIPPED
@@ -217,11 +221,17 @@ class _OldLife:
             )
             for index, account in enumerate(state.accounts)
         )
+        date = beyond["trading_date"] = max(state.trading_date, numbers.trading_date)
+        day = date_of_number(date) if date else None
         products = tuple(
-            msgspec.structs.replace(product, delisted=product.product in self._delisted)
+            msgspec.structs.replace(
+                product,
+                delisted=not self._listed.get(
+                    product.product, profile.is_listed(product.product, day)
+                ),
+            )
             for product in state.products
         )
-        beyond["trading_date"] = max(state.trading_date, numbers.trading_date)
         return msgspec.structs.replace(state, accounts=accounts, products=products, **beyond)
 
     def _journal_read(self, directory: Path, archive: Path) -> None:
@@ -257,12 +267,10 @@ class _OldLife:
                 self._suspended.add(name)
             case control.Restore(account=name):
                 self._suspended.discard(name)
-            case control.ProductDelist(product=name):
-                self._delisted.add(name)
-            case control.ProductList(product=name):
-                self._delisted.discard(name)
+            case control.ProductDelist(product=name) | control.ProductList(product=name):
+                self._listed[name] = isinstance(message, control.ProductList)
             case control.Adopt(state=state):
-                self._delisted |= {each.product for each in state.products if each.delisted}
+                self._listed |= {each.product: not each.delisted for each in state.products}
                 self._suspended |= {each.account for each in state.accounts if each.suspended}
                 self._numbers.take_state(state)
 

@@ -21,7 +21,7 @@ from cea_exchange.domain.records import (
     Phase,
     Reason,
 )
-from cea_exchange.matching.opening import day_open
+from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
 from cea_exchange.venue.adopted_market import adopted_core, groups_of
 
@@ -513,12 +513,14 @@ class VenueStateMachine:
             return "profile: holdings_checked must stay as it is, or balances would mean nothing"
         return None
 
-    def _profile_changed(self, act: control.ProfileChanged) -> None:
-        self.profile = profile_parse(act.text, "profile")
+    def _profile_changed(self, act: control.ProfileChanged) -> np.ndarray:
+        before, self.profile = self.profile, profile_parse(act.text, "profile")
         rules = self.profile.rules
         self.core = type(self.core).from_snapshot(
             rules, self.core.snapshot(), order_count_max=rules.order_count_max
         )
+        late = notices_late(self.core, before, self.profile, self.product_names)
+        return np.concatenate([_EVENTS_EMPTY, *late])
 
     def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
         now = self.checkpoint_now()

@@ -146,6 +146,7 @@ class Watch:
         return {
             "uptime_s": int(time.monotonic() - self._began_s),
             "halted_products": [name for index, name in products if core.product(index)["halted"]],
+            "delisted_products": self._delisted(),
             "lag_records": self._lag.lag.records,
             "lag_s": round(self._lag.lag.seconds, 1),
             "throttled": self._orders.gateway.throttled_count,
@@ -159,6 +160,10 @@ class Watch:
         }
 
     # -- Looking ------------------------------------------------------------------------------
+
+    def _delisted(self) -> list[str]:
+        names, core = self._machine.product_names, self._machine.core
+        return [name for index, name in enumerate(names) if not core.product(index)["listed"]]
 
     def _sample(self, now_s: float) -> None:
         self._sample_due_s = now_s + SAMPLE_S
