@@ -103,7 +103,7 @@ def follow_each_other_check(statements: list[Statement]) -> None:
         assert not any(held.locked for held in statement.closing.holdings.values())
 
 
-@pytest.mark.parametrize("rules_name", ["cea", "fees", "blocks"])
+@pytest.mark.parametrize("rules_name", ["cea", "fees", "blocks", "biddings", "mixed"])
 def test_random_days_have_what_they_are_to_test(rules_name: str) -> None:
     flow = StatedFlow(RULES[rules_name])
     for step in steps_seeded(5, 2_500):
@@ -116,5 +116,9 @@ def test_random_days_have_what_they_are_to_test(rules_name: str) -> None:
     assert any(h.bought_today for s in statements for h in s.closing.holdings.values())
     assert len(flow.statements[0]) > 5
     methods = {each.method for statement in statements for each in statement.movements}
-    if rules_name == "blocks":
-        assert "block" in methods and any(each.fees for each in statements)
+    if rules_name in ("blocks", "mixed"):
+        assert "block" in methods
+    if rules_name in ("biddings", "mixed"):
+        assert "bidding" in methods
+    if rules_name != "cea":
+        assert any(each.fees for each in statements)

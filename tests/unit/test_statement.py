@@ -5,7 +5,7 @@ import io
 import json
 
 import pytest
-from market_scripts import OPENING, buy, cea_with, sell
+from market_scripts import OPENING, SCRIPTS, buy, cea_with, sell
 from venue_process import command
 
 from cea_exchange import Market
@@ -22,9 +22,10 @@ from cea_exchange.domain.statement_forms import (
     statement_text,
     statements_csv,
 )
-from cea_exchange.matching.script import command_play
+from cea_exchange.matching.script import command_play, script_events
 from cea_exchange.matching.statements import MarketStatements
 
+GOLDEN = sorted(p.stem for p in SCRIPTS.glob("*.jsonl") if ".events" not in p.name)
 FEES = cea_with(fee_bp=10, fee_min_fen=500)
 
 
@@ -204,3 +205,18 @@ def test_a_clock_that_runs_over_several_days_gives_a_statement_for_each():
     days = stated([*more, {"cmd": "clock", "at": "2025-07-18T12:00:00+08:00"}])
     held = [day["alice"].closing.holding("CEA23") for day in days]
     assert held == [Holding(40, 0, 40), Holding(40), Holding(40)]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_statements_of_every_golden_script_hold(name):
+    """Each closing is held against the market; blocks, biddings, suspensions among them."""
+    market = Market("cea")
+    statements = MarketStatements(market)
+    found = []
+    with (SCRIPTS / f"{name}.jsonl").open("rb") as lines:
+        for events in script_events(lines, market, name):
+            found += statements.take(events)
+    if market.core.day_is_open:
+        found += statements.take(market.close_day())
+    assert {each.account for each in found} == set(market.accounts)
+    assert all(lock.end != "open" for each in found for lock in each.locks)

@@ -41,6 +41,9 @@ _ENDS = {
     "bidding_canceled": "bidding",
 }
 """Events with which what is left of a lock returns."""
+_ENDS_WITH_REASON = frozenset(
+    {"order_canceled", "block_withdrawn", "bid_canceled", "bidding_canceled"}
+)
 _SEEN = _MOVES | {*_LOCKS, *_ENDS}
 
 
@@ -412,13 +415,17 @@ def opening_of(position: Position, steps: Iterable[Step]) -> Position:
 # -- From named events ----------------------------------------------------------------------------
 
 
-def steps_named(event: Mapping[str, Any]) -> Iterator[tuple[str | None, Step]]:
+def steps_named(
+    event: Mapping[str, Any], bidding_sides: dict[str, str]
+) -> Iterator[tuple[str | None, Step]]:
     """Yield whom a named event concerns, and how each of them sees it.
 
     Parameters
     ----------
     event : mapping
         Of `matching.events`, or the dict that its JSON line decodes to.
+    bidding_sides : dict
+        What the applicants of the day's biddings do, by id: noted here, for bids are without it.
 
     Yields
     ------
@@ -452,40 +459,34 @@ def steps_named(event: Mapping[str, Any]) -> Iterator[tuple[str | None, Step]]:
             cash=cash_parse(event["cash"]) if event["cash"] else 0,
         )
     elif name in _LOCKS:
-        # Of a bidding or a bid the price is a bound, and a seller's side may go without saying.
-        price = _first(event, "price", "floor", "ceiling")
+        side = _lock_side(event, name, bidding_sides)
+        bound = "ceiling" if side == "buy" else "floor"
         yield event["account"], Step(
             seq=event["seq"],
             event=name,
             product=event["product"],
-            side=_lock_side(event, name),
-            price=price_parse(price) if price else 0,
-            tonnes=event["tonnes"] or 0,
+            side=side,
+            price=price_parse(event[bound if name == "bidding_opened" else "price"]),
+            tonnes=event["tonnes"],
             id=event["id"],
         )
     elif name in _ENDS:
-        reason = _first(event, "reason")
+        reason = event["reason"] if name in _ENDS_WITH_REASON else None
         account = None if _ENDS[name] == "block" else event["account"]
         yield account, Step(seq=event["seq"], event=name, id=event["id"], reason=reason)
 
 
-def _first(event: Mapping[str, Any], *names: str) -> Any:
-    """Return the first field of these that an event has, and that is not null."""
-    for name in names:
-        try:
-            value = event[name]
-        except KeyError:
-            continue
-        if value is not None:
-            return value
-    return None
+_OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 
 
-def _lock_side(event: Mapping[str, Any], name: str) -> str:
-    side = _first(event, "side")
+def _lock_side(event: Mapping[str, Any], name: str, bidding_sides: dict[str, str]) -> str:
+    if name == "bid_accepted":
+        return _OTHER_SIDE[bidding_sides[event["bidding"]]]
     if name == "block_countered":
-        return "sell" if side == "buy" else "buy"  # the side in it is the offer's
-    return side or "buy"
+        return _OTHER_SIDE[event["side"]]  # the side in it is the offer's
+    if name == "bidding_opened":
+        bidding_sides[event["id"]] = event["side"]
+    return event["side"]
 
 
 def _fen(text: str) -> int:
@@ -535,13 +536,15 @@ def _step_of_report(row: np.void, account_index: int, products: Sequence[str]) -
         tonnes = 0 if product is None else tonnes
         return Step(seq=seq, event=name, product=product, tonnes=tonnes, cash=cash)
     if name in _LOCKS and is_own:
-        flip = name == "block_countered"
+        side = _side_name(int(row["side"]), name == "block_countered")
+        # Where another event has the tonnes open, this one has the ceiling.
+        is_ceiling = name == "bidding_opened" and side == "buy"
         return Step(
             seq=seq,
             event=name,
             product=product,
-            side=_side_name(int(row["side"]), flip),
-            price=int(row["price"]),
+            side=side,
+            price=int(row["tonnes_open" if is_ceiling else "price"]),
             tonnes=tonnes,
             id=str(row["order_id"]),
         )

@@ -40,6 +40,7 @@ class MarketStatements:
 
     def __init__(self, market: Market) -> None:
         self._market = market
+        self._bidding_sides: dict[str, str] = {}
         self._builders = {
             account: StatementBuilder(account, position_of(market, account))
             for account in market.accounts
@@ -62,7 +63,7 @@ class MarketStatements:
         # What the market says now is the last close's, unless another day has begun since.
         is_now = closes and "day_opened" not in names[closes[-1] :]
         for place, event in enumerate(events):
-            for account, step in steps_named(event):
+            for account, step in steps_named(event, self._bidding_sides):
                 for each in self._builders if account is None else (account,):
                     self._builder(each).take(step)
             if place in closes:
