@@ -40,7 +40,8 @@ def test_ccer_marks_what_no_text_confirms(capsys):
     assert marked == {
         *("band_rounding", "block_tonnes_min", "block_band_bp", "levels_max", "self_trade"),
         *("bidding_tonnes_min", "bidding_band_bp", "bid_tonnes_min", "bidding_tie"),
-        *("bidding_undersubscription", "fee_bp", "fee_min_fen"),
+        *("bidding_undersubscription", "bidding_reserve", "bidder_cap_bp", "bidder_group_cap_bp"),
+        *("noncompetitive_max_bp", "fee_bp", "fee_min_fen"),
         *("holding_limit_tonnes", "large_holder_tonnes"),
     }
     assert run(["profile", "show", "ccer"]) == 0
