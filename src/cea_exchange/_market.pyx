@@ -198,6 +198,8 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
         if is_intra_group(market, trade.account_index, trade.counter_account_index):
             # Part of the block volume.
             volume = product.intra_group_volume
+        else:
+            volume -= product.intra_group_volume
     elif trade.method == METHOD_BIDDING:
         volume, amount = product.bidding_volume, product.bidding_amount
     if trade_is_of_open_day(market, trade):

@@ -309,7 +309,10 @@ def test_a_block_trade_is_busted_out_of_its_own_sums(core):
 
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 def test_what_was_traded_within_groups_holds_a_busted_trade_of_one(core):
-    """CEA-STL-04, CEA-BLK-09: what others traded by block is no room for a trade within a group."""
+    """CEA-STL-04, CEA-BLK-09: what others traded by block is no room for a trade within a group.
+
+    Nor the other way about.
+    """
     market = core(FEES.rules)
     market.product_declare(1, 9_749)
     for account_key, group_index in ((1, 1), (2, 1), (3, 2)):
@@ -328,6 +331,10 @@ def test_what_was_traded_within_groups_holds_a_busted_trade_of_one(core):
     events = np.zeros(4, EVENT_DTYPE)
     assert market.process(commands, events) == (4, 4)
     within_group, other = (event.tobytes() for event in events[1::2])
+    again = market.copy()
+    assert again.trade_bust(other)["reason"] == Reason.NONE
+    assert again.trade_bust_fault(other) == "the day's 0 t do not hold its 100000 t"
+    assert again.product(0)["block_volume"] == again.product(0)["intra_group_volume"] == 100_000
     assert market.trade_bust(within_group)["reason"] == Reason.NONE
     assert market.trade_bust_fault(within_group) == "the day's 0 t do not hold its 100000 t"
     assert market.trade_bust_fault(other) is None

@@ -1271,6 +1271,8 @@ class ReferenceMarket:
             if self._is_intra_group(row["account_index"], row["counter_account_index"]):
                 # Part of the block volume.
                 volume = product.intra_group_volume
+            else:
+                volume -= product.intra_group_volume
         if self._is_of_open_day(row) and (tonnes > volume or cash > amount):
             return f"the day's {volume} t do not hold its {tonnes} t"
         return None
