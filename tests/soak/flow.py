@@ -28,8 +28,10 @@ from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
     EVENT_DTYPE,
+    BlockFlag,
     CommandKind,
     EventKind,
+    Method,
     Phase,
     Reason,
     Side,
@@ -44,6 +46,19 @@ LIVE_ORDERS = 400
 
 AMEND_SHARE = 0.06
 TAKE_SHARE = 0.05
+BLOCK_SHARE = 0.01
+"""Of a batch in the block session: answers to what is offered to the account, then new offers."""
+BLOCK_TONNES = 100_000
+BLOCK_ANSWERS = (
+    CommandKind.BLOCK_REJECT,
+    CommandKind.BLOCK_REJECT,
+    CommandKind.BLOCK_REJECT,
+    CommandKind.BLOCK_COUNTER,
+    CommandKind.BLOCK_COUNTER,
+    CommandKind.BLOCK_ACCEPT,
+)
+BLOCK_KINDS = [kind for kind in EventKind if kind.name.startswith("BLOCK_")]
+BLOCK_TALK = (EventKind.BLOCK_OFFERED, EventKind.BLOCK_COUNTERED)
 AWAY_MAX = 60
 REACH_MAX = 45
 HEARTBEAT_INTERVAL_S = 2.0
@@ -86,6 +101,8 @@ class Account:
         Commands of the batch under way.
     numbered : int
         Its last report by what the venue said last.
+    counterparties : dict
+        By product index, who stands on the other side: blocks are offered to them.
     """
 
     def __init__(self, config: FlowConfig, account: FlowAccount, context: zmq.Context):
@@ -94,6 +111,8 @@ class Account:
         self.live = np.zeros(0, np.uint64)
         self.unanswered = 0
         self.numbered = 0
+        self.counterparties: dict[int, list[int]] = {}
+        self._asked: dict[int, tuple[int, int]] = {}
         self.socket = order_socket(
             context, CurveKeys.load(Path(config.keys), account.name), config.server_key
         )
@@ -104,6 +123,7 @@ class Account:
         names = list(config.reference_prices)
         self._products = np.array([names.index(name) for name in account.sides])
         self._sides = np.array([Side[side.upper()] for side in account.sides.values()])
+        self.sides = dict(zip(self._products.tolist(), self._sides.tolist(), strict=True))
         self._draw = np.random.default_rng([config.seed, int(account.name[-4:])])
         self._next_id = 1
 
@@ -115,9 +135,12 @@ class Account:
         surplus = (count - takes + len(self.live) - LIVE_ORDERS) // 2
         cancels = min(max(surplus, 0), len(self.live), count - takes)
         amends = min(int(count * AMEND_SHARE), len(self.live) - cancels, count - takes - cancels)
+        is_block_session = self.session.phase is Phase.LISTED_AND_BLOCK and self.counterparties
+        blocks = int(count * BLOCK_SHARE) if is_block_session else 0
         self._cancels(rows[:cancels])
         self._amends(rows[cancels : cancels + amends], prices)
-        self._enters(rows[cancels + amends :], takes, prices)
+        self._enters(rows[cancels + amends : count - blocks], takes, prices)
+        self._blocks(rows[count - blocks :], prices)
         rows["client_order_id"] = np.arange(self._next_id, self._next_id + count)
         rows["trading_date"] = self.session.trading_date
         self._next_id += count
@@ -141,6 +164,14 @@ class Account:
         asked = rows["reason"] == Reason.REQUESTED
         answers = refused | (kind == EventKind.ORDER_ACCEPTED) | (kind == EventKind.ORDER_AMENDED)
         answers |= (kind == EventKind.ORDER_CANCELED) & asked
+        of_block = np.isin(kind, BLOCK_KINDS)
+        if of_block.any():
+            self._hear(rows[of_block])
+        # What ends a block without a command of the account's own has another reason, or no id.
+        own = rows["account_index"] == self.session.account_index
+        answers |= of_block & own & (asked | (rows["reason"] == 0)) & (rows["client_order_id"] > 0)
+        answers &= kind != EventKind.BLOCK_LAPSED
+        answers |= (kind == EventKind.TRADE) & (rows["method"] == Method.BLOCK) & ~made
         self.unanswered -= int(np.count_nonzero(answers))
         if self.unanswered < 0:
             raise FlowError(f"{self.name}: more answers came than commands went")
@@ -148,6 +179,7 @@ class Account:
         counts["reports"] += len(rows)
         counts["trades"] += int(np.count_nonzero(trades & made))
         counts["refused"] += int(np.count_nonzero(refused))
+        counts["blocks"] += int(np.count_nonzero(trades & made & (rows["method"] == Method.BLOCK)))
         self._book(rows, kind, trades, made)
 
     def _cancels(self, rows: np.ndarray) -> None:
@@ -175,6 +207,29 @@ class Account:
         rows["price"] = self._away(product, prices, away)
         rows["tonnes"] = self._draw.choice(_TONNES, count)
         rows[:] = rows[self._draw.permutation(count)]
+
+    def _blocks(self, rows: np.ndarray, prices: np.ndarray) -> None:
+        """Answer what is offered to the account, and offer blocks itself with what is left."""
+        asked = list(self._asked)[: len(rows)]
+        for row, block_id in zip(rows, asked, strict=False):
+            price, tonnes = self._asked.pop(block_id)
+            row["kind"], row["order_id"] = self._draw.choice(BLOCK_ANSWERS), block_id
+            if row["kind"] == CommandKind.BLOCK_COUNTER:
+                row["price"], row["tonnes"] = price + self._draw.integers(-20, 21), tonnes
+        for row in rows[len(asked) :]:
+            place = self._draw.integers(len(self._products))
+            product_index = int(self._products[place])
+            row["kind"], row["flags"] = CommandKind.BLOCK_OFFER, BlockFlag.TO_ACCOUNT
+            row["side"], row["product_index"] = self._sides[place], product_index
+            row["pick_order_id"] = self._draw.choice(self.counterparties[product_index])
+            row["price"], row["tonnes"] = prices[product_index], BLOCK_TONNES
+
+    def _hear(self, rows: np.ndarray) -> None:
+        """Note what another asks of the account, and that it is asked no longer."""
+        for row in rows:
+            self._asked.pop(int(row["order_id"]), None)
+            if row["kind"] in BLOCK_TALK and row["account_index"] != self.session.account_index:
+                self._asked[int(row["order_id"])] = (int(row["price"]), int(row["tonnes"]))
 
     def _away(self, product: np.ndarray, prices: np.ndarray, away: np.ndarray) -> np.ndarray:
         buys = self._sides[product] == Side.BUY
@@ -231,6 +286,20 @@ class Flow:
                 raise FlowError("not every account could log on")
             self._flush()
             self._read()
+        for account in self._accounts:
+            account.counterparties = self._others(account)
+
+    def _others(self, account: Account) -> dict[int, list[int]]:
+        """Return who stands on the other side of an account, by product; none if nobody in one."""
+        others = {
+            product_index: [
+                other.session.account_index
+                for other in self._accounts
+                if other.sides[product_index] != side
+            ]
+            for product_index, side in account.sides.items()
+        }
+        return others if all(others.values()) else {}
 
     def run(self, count: int, trading_date: int) -> dict:
         """Send so many commands on a day and wait for all answers; return what happened so far."""

@@ -105,6 +105,7 @@ def test_a_tiny_soak_loses_nothing_and_measures_all(tmp_path):
     assert [fault for fault in report.faults if " grows by " not in fault] == []
     assert report.days == 2 and report.counts["sent"] == 60_000
     assert report.counts["trades"] > 1_000 and report.counts["checkpoints"] >= 2
+    assert report.counts["blocks"] > 0
     assert report.counts["refused"] < report.counts["sent"] / 10
     assert {*report.trends} == {"venue", "registry", "sender"}
     assert {"rss_mib", "fds", "threads", "disk_mib_journal"} <= {*report.trends["venue"]}
