@@ -120,6 +120,19 @@ def test_what_is_lost_is_cancelled_before_its_operator_logs_on_again():
     assert venue.machine.core.live_order_count == 0
 
 
+def test_who_comes_back_first_takes_the_others_along():
+    venue = Venue(200)
+    for number in range(200):
+        venue.lost.note(venue.machine.keys[f"{number:040}"])
+    assert venue.lost.cancel_before_logon((198, 0))
+    assert venue.turns == [1 + OPERATORS_PER_TURN_MIN]
+    events = np.concatenate(venue.canceled)
+    assert events["account_index"].tolist() == [*range(0, OPERATORS_PER_TURN_MIN, 2), 198]
+    for number in range(199):
+        assert venue.lost.cancel_before_logon((number, 0))
+    assert len(venue.turns) == 4 and venue.machine.core.live_order_count == 0
+
+
 def test_a_session_whose_connection_is_gone_is_there_until_it_ends():
     venue = Venue(1)
     session = venue.log_on(0)

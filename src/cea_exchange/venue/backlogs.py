@@ -14,8 +14,8 @@ from cea_exchange.protocol.framing import TAG_REPORTS
 from cea_exchange.venue.gateway import REPORT_FRAME_BYTES_MAX, Answer
 
 MESSAGES_IN_ZEROMQ_MAX = 64
-"""Of one peer and one direction: outward at most 4 MiB, as no message is larger than a full frame
-of reports; inward what two of the largest batches bring."""
+"""Of one peer and one direction: outward 4 MiB, as a full frame of reports is about the largest
+message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
 MESSAGE_BYTES = 128
 """What a message costs beside its payload."""
 

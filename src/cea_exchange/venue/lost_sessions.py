@@ -82,7 +82,9 @@ class LostSessions:
     def cancel_before_logon(self, operator: tuple[int, int]) -> bool:
         """Cancel what an operator lost before it enters anything new; False if the disk is full."""
         if operator in self._lost:
-            self._cancel([operator])
+            # Where thousands come back at once, those behind it share its look at the orders.
+            others = [one for one in list(self._lost)[: self._count] if one != operator]
+            self._cancel([operator, *others])
         return operator not in self._lost
 
     def turn(self) -> None:
