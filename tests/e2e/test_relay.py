@@ -126,6 +126,8 @@ def test_a_killed_relay_comes_back_at_its_address_and_books_are_exact_again(worl
             follow_to_the_end(world, client)
         assert client.books.gaps >= 1
     assert world.venue.endpoints == endpoints
+    totals = world.venue._watch.metrics.totals
+    world.until(lambda: totals["cea_venue_relays_begun"] == 3)
 
 
 def ping_and_leave(world, name):

@@ -394,6 +394,7 @@ class VenueDaemon:
         self._heartbeat_due_s = now_s + HEARTBEAT_S
         if self._relay is not None:
             self._relay.turn(now_s)
+            self._watch.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
         self._publisher.settlement_heartbeat()
         self._market_data.heartbeat()
         self._orders.watch(now_s, registry_answers=not self._registry.is_awaited)

@@ -28,6 +28,7 @@ COUNTERS = {
     "cea_venue_throttled": "Commands refused by the throttle since the start.",
     "cea_venue_slow_consumers": "Sessions ended because they did not take their reports.",
     "cea_venue_keys_refused": "Connections refused because of their key since the start.",
+    "cea_venue_relays_begun": "Relays begun for the public since the start: one, and each again.",
 }
 GAUGES = {
     "cea_venue_settlement_lag_records": "Settlement records the registry has not applied yet.",

@@ -43,6 +43,7 @@ LAST_MS = 50
 WATCH_S = 1.0
 SILENCE_S_MAX = 5.0
 """The venue sends ten heartbeats a second; one that is silent for so long is connected to anew."""
+NICENESS = 5
 _MIB = 1 << 20
 
 log = structlog.get_logger("relay")
@@ -298,10 +299,14 @@ class _MemoryUse:
 def limits_set(memory_mib_max: int) -> None:
     """Hold this process to twice its memory, whatever comes between two looks; no core is dumped.
 
-    The limit is one of the data that it may have, so that address space costs nothing.
+    The limit is one of the data that it may have, so that address space costs nothing. What is left
+    of memory and processors is the venue's first.
     """
     _limit_lower(resource.RLIMIT_DATA, 2 * memory_mib_max * _MIB)
     _limit_lower(resource.RLIMIT_CORE, 0)
+    os.nice(NICENESS)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _limit_lower(what: int, value: int) -> None:

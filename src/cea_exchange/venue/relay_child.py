@@ -64,6 +64,8 @@ class RelayChild:
         Where the public comes to.
     process_id : int or None
         Of the one that runs.
+    begun_count : int
+        How many were begun.
 
     Raises
     ------
@@ -79,6 +81,7 @@ class RelayChild:
         self._process: subprocess.Popen | None = None
         self._began_s = self._due_s = self._pulse_s = now_s
         self._pause_s = RESTART_S_MIN
+        self.begun_count = 0
         try:
             for name in PUBLIC:
                 self._listen(name, getattr(config, name))
@@ -159,6 +162,7 @@ class RelayChild:
             log.error("relay_not_begun", error=str(error))
             return
         self._process, self._began_s, self._pulse_s = process, now_s, now_s
+        self.begun_count += 1
         os.set_blocking(process.stdout.fileno(), False)
         with contextlib.suppress(OSError):
             # Less than a pipe holds, so nothing waits for the child.
