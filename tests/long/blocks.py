@@ -23,7 +23,7 @@ EXPECTED = {
     "book": (KINDS_OF_A_BOOK, REASONS_OF_A_BOOK),
     "market": (set(EventKind), set(Reason) - REASONS_ELSEWHERE, REASONS_OF_BLOCKS),
 }
-"""What must come, of books and of markets: kinds of events, reasons, those against a block command."""
+"""What must come, of books and of markets: events, reasons, those against a block command."""
 
 
 class Block(NamedTuple):
