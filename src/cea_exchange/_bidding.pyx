@@ -692,6 +692,7 @@ cdef void bids_end(
     cdef const BiddingRecord* bidding
     cdef BidRecord* row
     cdef BidRecord bid
+    cdef EventRecord* event
     cdef uint32_t index
     for index in range(market.biddings.bid_row_count):
         row = &market.biddings.bids[index]
@@ -700,7 +701,10 @@ cdef void bids_end(
         if row.bidding_id == bidding_id or row.account_index == account_index:
             bidding = bidding_find(market, row.bidding_id)
             bid = bid_take(market, bidding, row)
-            bid_event(market, EVENT_KIND_BID_CANCELED, bidding, &bid).reason = reason
+            event = bid_event(market, EVENT_KIND_BID_CANCELED, bidding, &bid)
+            event.reason = reason
+            # No command is answered.
+            event.client_order_id = 0
 
 
 cdef void bidding_award(Market* market, BiddingRecord* bidding) noexcept nogil:

@@ -168,10 +168,14 @@ cdef inline bint accepts(const EventRecord* event) noexcept nogil:
     """Whether an event is the answer to an accepted command."""
     if event.kind == EVENT_KIND_ORDER_CANCELED or event.kind == EVENT_KIND_BLOCK_WITHDRAWN:
         return event.reason == REASON_REQUESTED
+    if event.kind == EVENT_KIND_BID_CANCELED:
+        # One that the operator ended answers no command.
+        return event.reason == REASON_REQUESTED and event.client_order_id != 0
     if event.kind == EVENT_KIND_TRADE:
         return event.method == METHOD_BLOCK
     return (
         event.kind == EVENT_KIND_ORDER_ACCEPTED or event.kind == EVENT_KIND_ORDER_AMENDED
+        or event.kind == EVENT_KIND_BID_ACCEPTED
         or EVENT_KIND_BLOCK_ENQUIRED <= event.kind <= EVENT_KIND_BLOCK_REJECTED
     )
 

@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc, free
 
 import numpy as np
 
+from cea_exchange._bidding cimport bid_malformed
 from cea_exchange._block cimport block_malformed
 from cea_exchange._records cimport *
 
@@ -18,7 +19,11 @@ cdef struct Run:
 
 
 cdef bint is_faulty_block(const CommandRecord* command) noexcept nogil:
-    """The core ignores what does not apply to an answer; on the wire it is zero."""
+    """The core ignores what does not apply to an answer or a bid; on the wire it is zero."""
+    if command.kind >= COMMAND_KIND_BID:
+        return bid_malformed(command) or (
+            command.side != 0 or command.tif != 0 or command.flags != 0
+        )
     if block_malformed(command) or command.tif != 0:
         return True
     return command.kind > COMMAND_KIND_BLOCK_OFFER and (command.side != 0 or command.flags != 0)

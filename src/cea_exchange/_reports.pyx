@@ -195,6 +195,9 @@ cdef inline bint is_of_block(const EventRecord* event) noexcept nogil:
 
 
 cdef inline void maker_hide(EventRecord* event) noexcept nogil:
+    if event.kind == EVENT_KIND_BIDDING_OPENED:
+        # There is no other side, and a record of its own has times where that would be.
+        return
     if is_of_block(event):
         event.counter_report_seq = 0
         return

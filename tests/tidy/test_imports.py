@@ -35,7 +35,7 @@ COMPILED = {
     "_flow_text": LAYOUTS | INLINE | EDGE,
     "_replay": LAYOUTS | INLINE | EDGE | BOOK,
     "_reports": LAYOUTS,
-    "_intake": LAYOUTS | {"cea_exchange._block"},
+    "_intake": LAYOUTS | {"cea_exchange._block", "cea_exchange._bidding"},
     "_award": LAYOUTS | INLINE | EDGE,
     "_event_lists": LAYOUTS | EDGE | {"cea_exchange._accounts"},
     "_accounts": LAYOUTS | INLINE,

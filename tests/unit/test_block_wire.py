@@ -29,9 +29,10 @@ from cea_exchange.venue.event_index import is_same_command
 from cea_exchange.venue.gateway import is_cancel
 from cea_exchange.venue.state_machine import VenueStateMachine
 
+# Bids too: they have as little beside their target and terms as the answers to a block.
 BLOCK_KINDS = [kind for kind in CommandKind if kind > CommandKind.AMEND]
 VALUES = {
-    "kind": [*BLOCK_KINDS, *BLOCK_KINDS, 10, 0],
+    "kind": [*BLOCK_KINDS, *BLOCK_KINDS, 12, 0],
     "side": [0, 1, 2, 1, 2, 3],
     "tif": [0, 0, 0, 0, 0, 1],
     "flags": [0, 0, 1, 2, 3, 4, 8, 14, 16, 128],
@@ -202,6 +203,7 @@ def test_what_ends_a_block_counts_as_a_cancel() -> None:
         "CANCEL",
         "BLOCK_REJECT",
         "BLOCK_WITHDRAW",
+        "BID_CANCEL",
     ]
 
 

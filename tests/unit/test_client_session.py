@@ -111,7 +111,7 @@ def test_a_malformed_record_of_a_batch_is_named_and_nothing_goes_out():
     logon(session)
     commands = np.zeros(3, COMMAND_DTYPE)
     commands["kind"] = 2
-    commands["kind"][1] = 10
+    commands["kind"][1] = 12
     with pytest.raises(ValueError, match=r"commands\[1\].*kind"):
         session.submit(commands)
     assert session.outgoing() == [] and session.next_client_order_id == 1

@@ -56,7 +56,9 @@ class Venue:
         self.core.product_declare(1, 1_000)
         self.core.account_declare(1)
         self.core.account_declare(2)
-        self.machine = SimpleNamespace(core=self.core, product_names=NAMES, profile=profile)
+        self.machine = SimpleNamespace(
+            core=self.core, product_names=NAMES, profile=profile, biddings={}
+        )
         self.clock = Clock()
         self.out, self.inbox = context.socket(zmq.PUSH), context.socket(zmq.PULL)
         self.out.bind("inproc://stream")

@@ -49,7 +49,10 @@ def reports_plain(events):
             if event["kind"] in OF_BLOCK:
                 own["counter_report_seq"] = 0
                 reports.append((int(event["report_seq"]), int(event["account_index"]), own))
-        if event["report_seq"] and event["kind"] not in (EventKind.DAY_CLOSED, *OF_BLOCK):
+        if event["report_seq"] and event["kind"] == EventKind.BIDDING_OPENED:
+            # A record of its own, in which nothing is another's.
+            reports.append((int(event["report_seq"]), int(event["account_index"]), event.copy()))
+        elif event["report_seq"] and event["kind"] not in (EventKind.DAY_CLOSED, *OF_BLOCK):
             own = event.copy()
             own["counter_account_index"] = ACCOUNT_NONE
             for field in HIDDEN_FROM_TAKER:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cea_exchange.cli import venue_backup, venue_relay
+from cea_exchange.cli import venue_backup, venue_bidding, venue_relay
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
         group.command(command.__name__.replace("_", "-"))(command)
     venue_backup.register(group)
     venue_relay.register(group)
+    venue_bidding.register(group, _ask)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
 
 
@@ -112,7 +113,7 @@ def status(
 
 
 def statistics(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print each product's prices and totals of the day, listed and block.
+    """Print each product's prices and totals of the day, by method.
 
     Example: cea-exchange venue statistics --data DIR
     """

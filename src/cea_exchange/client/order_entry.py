@@ -277,6 +277,18 @@ class Client(_OrderEntry):
         self.flush()
         return client_order_id
 
+    def bid(self, bidding_id: int, **terms) -> int:
+        """Send a bid (`price`, `tonnes`) and return its client_order_id."""
+        client_order_id = self.session.bid(bidding_id, **terms)
+        self.flush()
+        return client_order_id
+
+    def bid_cancel(self, bid_id: int, **options) -> int:
+        """Take back a bid; return the client_order_id."""
+        client_order_id = self.session.bid_cancel(bid_id, **options)
+        self.flush()
+        return client_order_id
+
     def submit(self, commands: np.ndarray) -> list[int]:
         """Send a batch of Command records in as few frames as possible; return their ids."""
         ids = self.session.submit(commands)
@@ -370,6 +382,14 @@ class Client(_OrderEntry):
                 self._pump(_left(deadline, "the reports of the statement"))
             histories.append(answer)
         return statement_of_answers(place, histories)
+
+    def biddings(self, *, timeout_s: float = 10.0) -> list[dict]:
+        """Ask for the day's biddings: terms, windows and results, in order of announcement."""
+        self.session.biddings()
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("biddings", {})) is None:
+            self._pump(_left(deadline, "the biddings"))
+        return answer["biddings"]
 
     def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; reports before that can be polled.
@@ -511,6 +531,18 @@ class AsyncClient(_OrderEntry):
         await self.flush()
         return client_order_id
 
+    async def bid(self, bidding_id: int, **terms) -> int:
+        """Send a bid (`price`, `tonnes`) and return its client_order_id."""
+        client_order_id = self.session.bid(bidding_id, **terms)
+        await self.flush()
+        return client_order_id
+
+    async def bid_cancel(self, bid_id: int, **options) -> int:
+        """Take back a bid; return the client_order_id."""
+        client_order_id = self.session.bid_cancel(bid_id, **options)
+        await self.flush()
+        return client_order_id
+
     async def submit(self, commands: np.ndarray) -> list[int]:
         """Send a batch of Command records in as few frames as possible; return their ids."""
         ids = self.session.submit(commands)
@@ -588,6 +620,14 @@ class AsyncClient(_OrderEntry):
                 await self._pump(_left(deadline, "the reports of the statement"))
             histories.append(answer)
         return statement_of_answers(place, histories)
+
+    async def biddings(self, *, timeout_s: float = 10.0) -> list[dict]:
+        """Ask for the day's biddings: terms, windows and results, in order of announcement."""
+        self.session.biddings()
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("biddings", {})) is None:
+            await self._pump(_left(deadline, "the biddings"))
+        return answer["biddings"]
 
     async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; see `Client.logoff`."""

@@ -24,9 +24,12 @@ _ANSWERS = frozenset(
         EventKind.BLOCK_OFFERED,
         EventKind.BLOCK_COUNTERED,
         EventKind.BLOCK_REJECTED,
+        EventKind.BID_ACCEPTED,
     }
 )
-_ANSWERS_IF_REQUESTED = frozenset({EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN})
+_ANSWERS_IF_REQUESTED = frozenset(
+    {EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN, EventKind.BID_CANCELED}
+)
 
 _Fields = namedtuple("_Fields", EVENT_DTYPE.names)
 
@@ -65,7 +68,8 @@ class Report(_Fields):
         -----
         A cancel is answered by ORDER_CANCELED with reason REQUESTED; an order cancelled for
         another reason carries the id that entered it, and answers nothing. An acceptance of a block
-        is answered by the trade. What the other party did comes without its id.
+        is answered by the trade. What the other party did comes without its id, and so does a bid's
+        end that the operator brought.
         """
         if self.kind in _ANSWERS:
             return self.client_order_id

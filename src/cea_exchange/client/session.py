@@ -46,7 +46,12 @@ MESSAGES_KEPT = 256
 _FINAL_ENDS = frozenset(SessionEnd) - {SessionEnd.SILENT, SessionEnd.SLOW}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 _TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
-_CANCELS = (CommandKind.CANCEL, CommandKind.BLOCK_WITHDRAW, CommandKind.BLOCK_REJECT)
+_CANCELS = (
+    CommandKind.CANCEL,
+    CommandKind.BLOCK_WITHDRAW,
+    CommandKind.BLOCK_REJECT,
+    CommandKind.BID_CANCEL,
+)
 
 
 class SessionError(Exception):
@@ -291,22 +296,41 @@ class OrderSession:
 
     def block_accept(self, block_id: int, *, trading_date: int | None = None) -> int:
         """Queue the acceptance of the terms on the table; return its client_order_id."""
-        return self._block_answer(CommandKind.BLOCK_ACCEPT, block_id, trading_date)
+        return self._aimed(CommandKind.BLOCK_ACCEPT, block_id, "block_id", trading_date)
 
     def block_reject(self, block_id: int, *, trading_date: int | None = None) -> int:
         """Queue the rejection of a directed offer; return its client_order_id."""
-        return self._block_answer(CommandKind.BLOCK_REJECT, block_id, trading_date)
+        return self._aimed(CommandKind.BLOCK_REJECT, block_id, "block_id", trading_date)
 
     def block_withdraw(self, block_id: int, *, trading_date: int | None = None) -> int:
         """Queue the end of an own offer, enquiry or negotiation; return its client_order_id."""
-        return self._block_answer(CommandKind.BLOCK_WITHDRAW, block_id, trading_date)
+        return self._aimed(CommandKind.BLOCK_WITHDRAW, block_id, "block_id", trading_date)
 
     def block_counter(
         self, block_id: int, *, price: str | int, tonnes: int, trading_date: int | None = None
     ) -> int:
         """Queue other terms for a directed offer; return the client_order_id."""
         terms = (_price(price), _exact(tonnes, "tonnes"))
-        return self._block_answer(CommandKind.BLOCK_COUNTER, block_id, trading_date, terms)
+        return self._aimed(CommandKind.BLOCK_COUNTER, block_id, "block_id", trading_date, terms)
+
+    def bid(
+        self,
+        bidding_id: int,
+        *,
+        tonnes: int,
+        price: str | int | None = None,
+        trading_date: int | None = None,
+    ) -> int:
+        """Queue a bid in an open bidding and return its client_order_id; see `enter`.
+
+        Without a price it is a non-competitive one, where the venue's profile takes such.
+        """
+        terms = (0 if price is None else _price(price), _exact(tonnes, "tonnes"))
+        return self._aimed(CommandKind.BID, bidding_id, "bidding_id", trading_date, terms)
+
+    def bid_cancel(self, bid_id: int, *, trading_date: int | None = None) -> int:
+        """Queue the withdrawal of a bid; return its client_order_id."""
+        return self._aimed(CommandKind.BID_CANCEL, bid_id, "bid_id", trading_date)
 
     def _block(
         self,
@@ -331,16 +355,18 @@ class OrderSession:
                 record["pick_order_id"] = _id(index, name)
         return record
 
-    def _block_answer(
+    def _aimed(
         self,
         kind: CommandKind,
-        block_id: int,
+        target_id: int,
+        name: str,
         trading_date: int | None,
         terms: tuple[int, int] = (0, 0),
     ) -> int:
+        """Queue a command about a block, a bidding or a bid; `name` is what errors call its id."""
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = kind
-        record["order_id"] = _id(block_id, "block_id")
+        record["order_id"] = _id(target_id, name)
         record["price"], record["tonnes"] = terms
         record["trading_date"] = self.trading_date if trading_date is None else trading_date
         return self.submit(record)[0]
@@ -447,6 +473,10 @@ class OrderSession:
     def history(self, first: int, count: int) -> None:
         """Queue a question for own reports that comes back as one answer in `messages`."""
         self._request({"op": "history", "from": _id(first, "first"), "count": _id(count, "count")})
+
+    def biddings(self) -> None:
+        """Queue a question for the day's biddings: terms, windows, results."""
+        self._request({"op": "biddings"})
 
     def product_index(self, product: str) -> int:
         """Return the index of a product by name; 65535 for one the venue did not name."""

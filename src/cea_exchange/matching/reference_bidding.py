@@ -335,9 +335,10 @@ class ReferenceBiddings:
         )
 
     def _bid_end(self, bid: Bid, reason: Reason, **answered: int) -> None:
-        """Take a bid out; `answered` names the command that did it."""
+        """Take a bid out; `answered` names the command that did it, if any did."""
         self._bid_release(bid)
-        self._emit_of_bid(EventKind.BID_CANCELED, bid, reason=reason, **answered)
+        by_nobody = {"client_order_id": 0, "reason": reason}
+        self._emit_of_bid(EventKind.BID_CANCELED, bid, **(by_nobody | answered))
 
     def _bid_release(self, bid: Bid) -> None:
         self._lock(self._need_of_bid(bid), -1)

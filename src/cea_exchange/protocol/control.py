@@ -17,6 +17,7 @@ from cea_exchange.domain.records import Phase
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 Key = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
 Fen = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
+Reserve = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
 TIME_NS_MAX = 2**62
 """Journaled times lie within 1970 and the year 2116."""
 
@@ -260,6 +261,55 @@ class ProductDelist(Act):
     product: Name
 
 
+class BiddingOpen(Act, kw_only=True):
+    """A bidding that was applied for and approved is announced; its applicant's lock begins.
+
+    Attributes
+    ----------
+    bidding
+        Its name, one of the market's on that trading day.
+    account
+        Who applied.
+    side
+        What the applicant does.
+    limit
+        Its floor, or as a buyer its ceiling.
+    opens_at, closes_at
+        Nanoseconds since 1970 (UTC); 0: at once, and until it is closed by hand or with the day.
+    reserve_price
+        The worst price that is taken, told to nobody; 0 is none.
+    """
+
+    bidding: Name
+    account: Name
+    product: Name
+    side: Literal["buy", "sell"] = "sell"
+    tonnes: Amount
+    limit: Fen
+    pricing: Literal["uniform", "pay_as_bid"]
+    opens_at: Time = 0
+    closes_at: Time = 0
+    reserve_price: Reserve = 0
+
+
+class BiddingWindowOpen(Act):
+    """Bids are taken in an announced bidding from now on."""
+
+    bidding: Name
+
+
+class BiddingClose(Act):
+    """An open bidding is awarded; one that is halted is cancelled."""
+
+    bidding: Name
+
+
+class BiddingCancel(Act):
+    """A bidding ends without an award."""
+
+    bidding: Name
+
+
 class AdoptedProduct(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
     """A product as an adopted venue begins with it; its index is its rank.
 
@@ -413,6 +463,10 @@ AnyControl = (
     | ReferencePriceSet
     | ProductList
     | ProductDelist
+    | BiddingOpen
+    | BiddingWindowOpen
+    | BiddingClose
+    | BiddingCancel
     | Adopt
     | ProfileChanged
     | Checkpoint

@@ -139,6 +139,10 @@ class HistoryRequest(Request, tag="history"):
     count: Seq
 
 
+class BiddingsRequest(Request, tag="biddings"):
+    """Say the day's biddings: terms, windows, results; nothing of the bids."""
+
+
 class SettlementRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Ask for a range of the settlement stream; a `log_id`, if given, must be the venue's."""
 
@@ -185,13 +189,14 @@ _requests = msgspec.msgpack.Decoder(
     | BlocksRequest
     | StatementRequest
     | HistoryRequest
+    | BiddingsRequest
 )
 _settlement_requests = msgspec.msgpack.Decoder(SettlementRequest)
 
 
 def request_decode(payload: bytes) -> Request:
     """Return what a client asks; FrameError if it is no known request."""
-    known = "logon, logoff, heartbeat, replay, book, party, blocks, statement, history"
+    known = "logon, logoff, heartbeat, replay, book, party, blocks, biddings, statement, history"
     return _decode(_requests, payload, f"a request ({known})")
 
 
@@ -255,7 +260,7 @@ def _block_faults(records: np.ndarray) -> np.ndarray:
     enquiries = kind == CommandKind.BLOCK_ENQUIRY
     entries = enquiries | (kind == CommandKind.BLOCK_OFFER)
     addressed = flags & np.uint8(BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP)
-    faults = (kind > CommandKind.BLOCK_COUNTER) | (records["reserved"] != 0)
+    faults = (kind > CommandKind.BID_CANCEL) | (records["reserved"] != 0)
     faults |= (records["account_index"] != 0) | (records["operator_index"] != 0)
     faults |= records["tif"] != 0
     faults |= entries & (side != Side.BUY) & (side != Side.SELL)

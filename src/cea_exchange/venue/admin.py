@@ -1,6 +1,6 @@
 """Operators' requests over the admin socket: MessagePack in, one journaled act, MessagePack out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -51,6 +51,10 @@ class HistoryOf(AdminRequest, tag="history"):
     account: control.Name
     first: Seq = msgspec.field(name="from")
     count: Seq
+
+
+class BiddingList(AdminRequest, tag="biddings"):
+    """The day's biddings: what everybody may see of them."""
 
 
 class SessionList(AdminRequest, tag="sessions"):
@@ -145,6 +149,34 @@ class DelistProduct(ActRequest, tag="delist"):
     why: WhyNeeded
 
 
+class BiddingOpen(ActRequest, tag="bidding_open"):
+    """Announce a bidding that was approved; see `control.BiddingOpen`. Times are ISO 8601."""
+
+    bidding: control.Name
+    account: control.Name
+    product: control.Name
+    tonnes: control.Amount
+    limit: control.Fen
+    pricing: Literal["uniform", "pay_as_bid"]
+    side: Literal["buy", "sell"] = "sell"
+    opens_at: str | None = None
+    closes_at: str | None = None
+    reserve_price: control.Reserve = 0
+
+
+class BiddingClose(ActRequest, tag="bidding_close"):
+    """Award an open bidding."""
+
+    bidding: control.Name
+
+
+class BiddingCancel(ActRequest, tag="bidding_cancel"):
+    """End a bidding without an award."""
+
+    bidding: control.Name
+    why: WhyNeeded
+
+
 class Disconnect(ActRequest, tag="disconnect"):
     """End the sessions of a key or an account; they may log on again."""
 
@@ -187,6 +219,7 @@ AnyAdminRequest = (
     | StatementOf
     | HistoryOf
     | BlockList
+    | BiddingList
     | SessionList
     | ProposalList
     | ClockMove
@@ -201,6 +234,9 @@ AnyAdminRequest = (
     | ReferencePrice
     | ListProduct
     | DelistProduct
+    | BiddingOpen
+    | BiddingClose
+    | BiddingCancel
     | Disconnect
     | Bust
     | Override

@@ -12,7 +12,8 @@ from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.venue import admin, admin_views, statement_views
+from cea_exchange.venue import admin, admin_views, bidding_desk, statement_views
+from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks_of_all
 from cea_exchange.venue.consent import Proposals
 from cea_exchange.venue.gateway import Message
@@ -128,6 +129,8 @@ class AdminDesk:
             case admin.HistoryOf(account=account, first=first, count=count):
                 index = admin_views.account_known(self._machine, account)
                 return statement_views.history(self._sequencer, index, first, count)
+            case admin.BiddingList():
+                return {"biddings": biddings(self._machine)}
             case admin.SessionList():
                 sessions = self._orders.sessions
                 return admin_views.sessions(self._machine, sessions, time.monotonic())
@@ -157,6 +160,9 @@ class AdminDesk:
                 more = self._proposals.approve(number, operator)
             case admin.Reject(number=number):
                 more["what"] = self._proposals.reject(number).what
+            case admin.BiddingOpen(bidding=name):
+                self._run(self._control(operator, request))
+                bidding_desk.announced_check(self._sequencer, name)
             case _:
                 self._run(self._control(operator, request))
         log.info("act", by=operator.name, **msgspec.to_builtins(request))
@@ -203,6 +209,14 @@ class AdminDesk:
             case admin.DelistProduct(product=product):
                 admin_views.product_known(self._machine, product)
                 return control.ProductDelist(product=product)
+            case admin.BiddingOpen():
+                return bidding_desk.notice(self._machine, request)
+            case admin.BiddingClose(bidding=name):
+                bidding_desk.end_check(self._machine, name, must_be_open=True)
+                return control.BiddingClose(bidding=name)
+            case admin.BiddingCancel(bidding=name):
+                bidding_desk.end_check(self._machine, name, must_be_open=False)
+                return control.BiddingCancel(bidding=name)
         raise AssertionError(f"no such request: {request}")
 
     def _kill(self, account: str | None, market: bool) -> control.Kill:

@@ -7,7 +7,7 @@ from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.sessions import Session
 from cea_exchange.venue.state_machine import VenueStateMachine
 
-_AMOUNTS = ("amount", "block_amount")
+_AMOUNTS = ("amount", "block_amount", "bidding_amount")
 
 
 def statistics(machine: VenueStateMachine) -> dict[str, Any]:

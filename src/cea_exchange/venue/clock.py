@@ -131,6 +131,10 @@ class DayTimer:
             return DayOpen(date=date_number(change.trading_date))
         return DayClose() if change.act == "day_close" else PhaseSet(phase=change.phase)
 
+    def queued_at_ns(self) -> int:
+        """Return when the next queued act is due (ns), the move's target if there is none."""
+        return time_to_ns(self._queue[0].at) if self._queue else self.target_ns
+
     def queued_done(self) -> int:
         """Take the next act from the queue and return the time it was due (ns)."""
         return time_to_ns(self._queue.popleft().at)

@@ -192,6 +192,8 @@ _ANSWERED_BY = {
     CommandKind.BLOCK_REJECT: EventKind.BLOCK_REJECTED,
     CommandKind.BLOCK_WITHDRAW: EventKind.BLOCK_WITHDRAWN,
     CommandKind.BLOCK_COUNTER: EventKind.BLOCK_COUNTERED,
+    CommandKind.BID: EventKind.BID_ACCEPTED,
+    CommandKind.BID_CANCEL: EventKind.BID_CANCELED,
 }
 
 
@@ -206,6 +208,9 @@ def is_same_command(command: np.void, acceptance: np.void) -> bool:
             target = command["pick_order_id"] == acceptance["counter_order_id"]
         case CommandKind.AMEND | CommandKind.BLOCK_COUNTER:
             fields = ("price", "tonnes")
+        case CommandKind.BID:
+            fields = ("price", "tonnes")
+            target = command["order_id"] == acceptance["counter_order_id"]
         case CommandKind.BLOCK_ENQUIRY | CommandKind.BLOCK_OFFER:
             fields = ("side", "product_index", "price", "tonnes")
             target = command["order_id"] == acceptance["counter_order_id"]

@@ -413,11 +413,11 @@ def is_cancel(records: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Rules: CEA-ORD-06, CEA-BLK-03.
+    Rules: CEA-ORD-06, CEA-BLK-03, CEA-BID-05.
     """
     kind = records["kind"]
     ends_a_block = (kind == CommandKind.BLOCK_WITHDRAW) | (kind == CommandKind.BLOCK_REJECT)
-    return (kind == CommandKind.CANCEL) | ends_a_block
+    return (kind == CommandKind.CANCEL) | ends_a_block | (kind == CommandKind.BID_CANCEL)
 
 
 def gateway_rejects(

@@ -18,6 +18,7 @@ from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     TAG_MESSAGE,
     TAG_REPORTS,
+    BiddingsRequest,
     BlocksRequest,
     BookRequest,
     FrameError,
@@ -32,6 +33,7 @@ from cea_exchange.protocol.framing import (
     StatementRequest,
 )
 from cea_exchange.venue.backlogs import Backlogs
+from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks, party
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
@@ -323,6 +325,8 @@ class OrderEntry:
                 return statement(self._sequencer, account_index, date)
             case HistoryRequest(first=first, count=count):
                 return history(self._sequencer, account_index, first, count)
+            case BiddingsRequest():
+                return {"op": "biddings", "biddings": biddings(self._machine)}
         raise AssertionError(f"no such request: {request}")
 
     def _logon(self, message: Message, report_seq: int | None) -> None:

@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.domain.units import cash_format
 from cea_exchange.protocol.framing import Band
+from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 DEPTH_LEVELS = 5
@@ -68,6 +69,7 @@ def market(machine: VenueStateMachine) -> dict[str, Any]:
         "halted": bool(core.market_halted),
         "composite": _composite_so_far(machine, [each for each in products if each["listed"]]),
         "products": products,
+        "biddings": biddings(machine),
     }
 
 
@@ -103,12 +105,15 @@ def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
         "band_high": band.band_high,
         **{field: int(product[field]) or None for field in ("open", "high", "low", "last")},
         "close": close,
-        # The core keeps no sums of biddings.
-        "volume": {"listed": volume, "block": int(product["block_volume"]), "bidding": 0},
+        "volume": {
+            "listed": volume,
+            "block": int(product["block_volume"]),
+            "bidding": int(product["bidding_volume"]),
+        },
         "amount": {
             "listed": cash_format(amount),
             "block": cash_format(int(product["block_amount"])),
-            "bidding": "0.00",
+            "bidding": cash_format(int(product["bidding_amount"])),
         },
     }
 

@@ -18,15 +18,23 @@ from cea_exchange.domain.records import (
     EVENT_DTYPE,
     OPERATOR_ANY,
     PRODUCT_NONE,
+    BiddingState,
+    EventKind,
     Phase,
+    Pricing,
     Reason,
+    Side,
 )
+from cea_exchange.domain.timetable import bidding_window, time_from_ns
 from cea_exchange.matching.opening import day_open, notices_late
 from cea_exchange.protocol import control
 from cea_exchange.venue.adopted_market import adopted_core, groups_of
 
 PRODUCT_UNDECLARED = PRODUCT_NONE - 1
 """An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
+
+BIDDING_UNANNOUNCED = (1 << 64) - 1
+"""An id no bidding has: ids are dense from 1."""
 
 _EVENTS_EMPTY = np.zeros(0, EVENT_DTYPE)
 _EVENTS_EMPTY.setflags(write=False)
@@ -73,6 +81,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     settlement_base: int = 0
     report_bases: list[int] = []
     declared_prices: list[int] = []
+    biddings: dict[str, int] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -128,6 +137,8 @@ class VenueStateMachine:
     declared_prices : list of int
         The reference prices (fen) that products were declared with, by index: from the venue's
         first bulletins on every later one follows from the events.
+    biddings : dict
+        Ids of the biddings that were announced today, by their names.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -151,6 +162,7 @@ class VenueStateMachine:
         self.settlement_base = 0
         self.report_bases: list[int] = []
         self.declared_prices: list[int] = []
+        self.biddings: dict[str, int] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -174,6 +186,14 @@ class VenueStateMachine:
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
             control.ProductDelist: self._product_delist,
+            control.BiddingOpen: self._bidding_open,
+            control.BiddingWindowOpen: lambda act: self.core.bidding_window_open(
+                self.bidding_id(act.bidding)
+            ),
+            control.BiddingClose: lambda act: self.core.bidding_close(self.bidding_id(act.bidding)),
+            control.BiddingCancel: lambda act: self.core.bidding_cancel(
+                self.bidding_id(act.bidding)
+            ),
             control.Adopt: self._adopt,
             control.ProfileChanged: self._profile_changed,
             control.Checkpoint: self._checkpoint,
@@ -230,6 +250,10 @@ class VenueStateMachine:
     def group_index(self, name: str) -> int:
         """Return a group's index; `ACCOUNT_NONE` if no account is of one of that name."""
         return self._groups.get(name, ACCOUNT_NONE)
+
+    def bidding_id(self, name: str) -> int:
+        """Return a bidding's id; `BIDDING_UNANNOUNCED` if there was none of that name today."""
+        return self.biddings.get(name, BIDDING_UNANNOUNCED)
 
     def products_declared(self) -> list[tuple[str, int]]:
         """Return all products by index, with the reference prices (fen) they were declared with."""
@@ -364,6 +388,7 @@ class VenueStateMachine:
         return PRODUCT_NONE if name is None else self.product_index(name)
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
+        self.biddings = {}
         return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
 
     def _composite_weights(self, products: list[str], number: int) -> list[int]:
@@ -459,6 +484,33 @@ class VenueStateMachine:
 
     def _product_delist(self, act: control.ProductDelist) -> np.ndarray:
         return self.core.product_delist(self.product_index(act.product))
+
+    def _bidding_open(self, act: control.BiddingOpen) -> np.ndarray:
+        """Announce a bidding; how its window stands follows from the journaled time.
+
+        Rules: CEA-BID-03.
+        """
+        window = BiddingState.ENDED
+        if self.core.day_is_open:
+            times = (time_from_ns(ns) if ns else None for ns in (act.opens_at, act.closes_at))
+            day, now = date_of_number(self.core.trading_date), time_from_ns(self.time_ns)
+            window = bidding_window(self.profile, day, now, *times)
+        events = self.core.bidding_open(
+            name_key(act.bidding),
+            self.account_index(act.account),
+            self.product_index(act.product),
+            side=Side[act.side.upper()],
+            tonnes=act.tonnes,
+            limit=act.limit,
+            pricing=Pricing[act.pricing.upper()],
+            opens_at=act.opens_at,
+            closes_at=act.closes_at,
+            window=window,
+            reserve_price=act.reserve_price,
+        )
+        if events["kind"][0] == EventKind.BIDDING_OPENED:
+            self.biddings[act.bidding] = int(events["order_id"][0])
+        return events
 
     def _adopt_refusal(self, act: control.Adopt) -> str | None:
         """An adoption begins a life, and two persons answer for it.

@@ -9,6 +9,7 @@ import structlog
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_parse
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
+from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.clock import DayTimer, VenueClock
@@ -77,16 +78,38 @@ class TradingDay:
             return
         if self._clock.kind == "manual":
             while (act := self._timer.queued()) is not None:
+                self._windows_run(self._timer.queued_at_ns())
                 if isinstance(act, control.DayOpen) and self._open_hindrance() is not None:
                     return
                 self._clock.not_before(self._timer.queued_done())
                 self._run_controls([self._agreed(act)])
+            self._windows_run(self._timer.target_ns)
             self._clock.not_before(self._timer.target_ns)
             return
+        # Of a day that was missed no window opens any more: its close awards what is open.
+        if not self._is_missed():
+            self._windows_run(self._clock.now_ns())
         act = self._timer.due(self._machine, self._clock.now_ns())
         if act is None or (isinstance(act, control.DayOpen) and self._open_hindrance() is not None):
             return
         self._run_controls([self._agreed(act)])
+
+    def _is_missed(self) -> bool:
+        core = self._machine.core
+        return core.day_is_open and core.trading_date < date_number(self._today())
+
+    def _windows_run(self, until_ns: int) -> None:
+        """Open and close the biddings that are due, each at its time.
+
+        Notes
+        -----
+        Rules: CEA-BID-03.
+        """
+        names = {bidding_id: name for name, bidding_id in self._machine.biddings.items()}
+        for change in windows_due(self._machine.core, until_ns):
+            act = control.BiddingWindowOpen if change.opens else control.BiddingClose
+            self._clock.not_before(change.at)
+            self._run_controls([act(bidding=names[change.bidding_id])])
 
     def open_day(self, text: str) -> control.DayOpen | None:
         """Return the act that opens the day `text` (ISO 8601); None if it is open already.

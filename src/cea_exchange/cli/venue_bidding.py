@@ -1,0 +1,113 @@
+"""`cea-exchange venue bidding`: announce a bidding, close or cancel one, look at today's."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cea_exchange.cli.errors import CommandError
+
+Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Key = Annotated[
+    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is journaled.")]
+Bidding = Annotated[str, typer.Argument(help="The bidding's name.")]
+Time = Annotated[str | None, typer.Option(help="ISO 8601 with offset.")]
+Price = Annotated[str | None, typer.Option(help="Yuan per tonne, such as 87.74.")]
+
+ADMIN = Path("admin")
+
+Ask = Callable[[Path, Path, dict[str, Any], bool], None]
+"""Asks a running venue as an operator, and prints the answer."""
+
+
+def register(group: typer.Typer, ask: Ask) -> None:
+    """Add the group to the group `venue`."""
+    biddings = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    _add_open(biddings, ask)
+    _add_ends(biddings, ask)
+    group.add_typer(biddings, name="bidding", help="Single-direction biddings.")
+
+
+def _add_open(biddings: typer.Typer, ask: Ask) -> None:
+    @biddings.command("open")
+    def open_(
+        bidding: Bidding,
+        account: Annotated[str, typer.Argument(help="Who applied.")],
+        product: Annotated[str, typer.Argument(help="Product.")],
+        tonnes: Annotated[int, typer.Argument(help="Offered, or with a ceiling wanted.")],
+        data: Data,
+        floor: Price = None,
+        ceiling: Price = None,
+        pricing: Annotated[str, typer.Option(help="uniform or pay_as_bid.")] = "uniform",
+        opens_at: Time = None,
+        closes_at: Time = None,
+        reserve: Price = None,
+        why: Why = "",
+        key: Key = ADMIN,
+        json: Json = False,
+    ) -> None:
+        """Announce a bidding of today; its applicant's allowances, or cash, are locked.
+
+        With a floor who applied sells, with a ceiling it buys. The reserve price is told to nobody.
+
+        Example: cea-exchange venue bidding open B1 P001 CEA24 200000 --floor 87.74
+        --opens-at 2025-07-16T10:30:00+08:00 --closes-at 2025-07-16T11:00:00+08:00 --data DIR
+        """
+        from cea_exchange.domain.units import price_parse
+
+        if (floor is None) == (ceiling is None):
+            raise CommandError("a floor or a ceiling must be given, and not both")
+        try:
+            limit = price_parse(ceiling if floor is None else floor)
+            worst = 0 if reserve is None else price_parse(reserve)
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+        request = {
+            "op": "bidding_open",
+            "bidding": bidding,
+            "account": account,
+            "product": product,
+            "tonnes": tonnes,
+            "limit": limit,
+            "pricing": pricing,
+            "side": "buy" if floor is None else "sell",
+            "opens_at": opens_at,
+            "closes_at": closes_at,
+            "reserve_price": worst,
+            "why": why,
+        }
+        ask(data, key, request, json)
+
+
+def _add_ends(biddings: typer.Typer, ask: Ask) -> None:
+    @biddings.command("list")
+    def list_(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+        """Print today's biddings and their results; bids are sealed.
+
+        Example: cea-exchange venue bidding list --data DIR --key regulator
+        """
+        ask(data, key, {"op": "biddings"}, json)
+
+    @biddings.command("close")
+    def close(
+        bidding: Bidding, data: Data, why: Why = "", key: Key = ADMIN, json: Json = False
+    ) -> None:
+        """Award an open bidding now.
+
+        Example: cea-exchange venue bidding close B1 --data DIR
+        """
+        ask(data, key, {"op": "bidding_close", "bidding": bidding, "why": why}, json)
+
+    @biddings.command("cancel")
+    def cancel(
+        bidding: Bidding, data: Data, why: Why, key: Key = ADMIN, json: Json = False
+    ) -> None:
+        """End a bidding without an award; its bids are cancelled.
+
+        Example: cea-exchange venue bidding cancel B1 --why "seller in default" --data DIR
+        """
+        ask(data, key, {"op": "bidding_cancel", "bidding": bidding, "why": why}, json)
