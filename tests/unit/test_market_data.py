@@ -57,7 +57,7 @@ class Venue:
         self.core.account_declare(1)
         self.core.account_declare(2)
         self.machine = SimpleNamespace(
-            core=self.core, product_names=NAMES, profile=profile, biddings={}
+            core=self.core, product_names=NAMES, profile=profile, biddings={}, applications={}
         )
         self.clock = Clock()
         self.out, self.inbox = context.socket(zmq.PUSH), context.socket(zmq.PULL)

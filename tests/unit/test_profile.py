@@ -84,7 +84,7 @@ def test_open_limits_nothing():
         ("value = 1000", "value = 1000.0", r"Expected `int`, got `float` - at `\$.listed_band_bp"),
         ("value = 1000", 'value = "1000"', r"Expected `int`, got `str` - at `\$.listed_band_bp"),
         ("value = 1000", "value = 10001", r"<= 10000 - at `\$.listed_band_bp.value`"),
-        ("value = 5,", "value = -5,", r">= 0 - at `\$.levels_max.value`"),
+        ("max = {value = 5,", "max = {value = -5,", r">= 0 - at `\$.levels_max.value`"),
         ("value = 2_097_152", "value = 0", r">= 1 - at `\$.order_count_max.value`"),
         ("value = true", "value = 1", r"Expected `bool`, got `int` - at `\$.pick_allowed"),
         ('"half_up"', '"half_down"', r"'half_down' - at `\$.band_rounding.value`"),

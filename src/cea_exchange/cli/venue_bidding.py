@@ -27,9 +27,73 @@ Ask = Callable[[Path, Path, dict[str, Any], bool], None]
 def register(group: typer.Typer, ask: Ask) -> None:
     """Add the group to the group `venue`."""
     biddings = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    _add_applications(biddings, ask)
     _add_open(biddings, ask)
     _add_ends(biddings, ask)
     group.add_typer(biddings, name="bidding", help="Single-direction biddings.")
+
+
+def _add_applications(biddings: typer.Typer, ask: Ask) -> None:
+    @biddings.command("apply")
+    def apply(
+        bidding: Bidding,
+        account: Annotated[str, typer.Argument(help="Who applies.")],
+        product: Annotated[str, typer.Argument(help="Product.")],
+        tonnes: Annotated[int, typer.Argument(help="Offered, or wanted.")],
+        date: Annotated[str, typer.Argument(help="The session's day, such as 2025-07-16.")],
+        data: Data,
+        limit: Annotated[str, typer.Option(help="close, or band_end: 10% away.")] = "close",
+        side: Annotated[str, typer.Option(help="sell or buy.")] = "sell",
+        pricing: Annotated[str, typer.Option(help="uniform or pay_as_bid.")] = "uniform",
+        opens_at: Annotated[str | None, typer.Option(help="Such as 10:30.")] = None,
+        closes_at: Annotated[str | None, typer.Option(help="Such as 11:00.")] = None,
+        why: Why = "",
+        key: Key = ADMIN,
+        json: Json = False,
+    ) -> None:
+        """File an application for a bidding on a later day, for who applies.
+
+        Example: cea-exchange venue bidding apply B1 P001 CEA24 200000 2025-07-16
+        --opens-at 10:30 --closes-at 11:00 --data DIR
+        """
+        request = {"op": "bidding_apply", "bidding": bidding, "account": account}
+        request |= {"product": product, "tonnes": tonnes, "date": date, "limit": limit}
+        request |= {"side": side, "pricing": pricing, "opens_at": opens_at}
+        ask(data, key, request | {"closes_at": closes_at, "why": why}, json)
+
+    @biddings.command("review")
+    def review(
+        bidding: Bidding,
+        data: Data,
+        approve: Annotated[bool, typer.Option("--approve/--refuse", help="The decision.")],
+        why: Why = "",
+        key: Key = ADMIN,
+        json: Json = False,
+    ) -> None:
+        """Approve an application, or refuse it with a reason.
+
+        Example: cea-exchange venue bidding review B1 --refuse --why "holdings" --data DIR
+        """
+        request = {"op": "bidding_review", "bidding": bidding, "approve": approve, "why": why}
+        ask(data, key, request, json)
+
+    @biddings.command("withdraw")
+    def withdraw(
+        bidding: Bidding, data: Data, why: Why, key: Key = ADMIN, json: Json = False
+    ) -> None:
+        """Take an application back, for who applied.
+
+        Example: cea-exchange venue bidding withdraw B1 --why "on request" --data DIR
+        """
+        ask(data, key, {"op": "bidding_withdraw", "bidding": bidding, "why": why}, json)
+
+    @biddings.command("applications")
+    def applications(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+        """Print all applications, and until when to review them.
+
+        Example: cea-exchange venue bidding applications --data DIR --key regulator
+        """
+        ask(data, key, {"op": "bidding_applications"}, json)
 
 
 def _add_open(biddings: typer.Typer, ask: Ask) -> None:

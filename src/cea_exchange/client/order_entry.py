@@ -391,6 +391,14 @@ class Client(_OrderEntry):
             self._pump(_left(deadline, "the biddings"))
         return answer["biddings"]
 
+    def bidding_notices(self, *, timeout_s: float = 10.0) -> list[dict]:
+        """Ask for the approved biddings of later days."""
+        self.session.biddings()
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("biddings", {})) is None:
+            self._pump(_left(deadline, "the biddings"))
+        return answer["notices"]
+
     def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; reports before that can be polled.
 
@@ -628,6 +636,14 @@ class AsyncClient(_OrderEntry):
         while (answer := self._message_answer("biddings", {})) is None:
             await self._pump(_left(deadline, "the biddings"))
         return answer["biddings"]
+
+    async def bidding_notices(self, *, timeout_s: float = 10.0) -> list[dict]:
+        """Ask for the approved biddings of later days."""
+        self.session.biddings()
+        deadline = time.monotonic() + timeout_s
+        while (answer := self._message_answer("biddings", {})) is None:
+            await self._pump(_left(deadline, "the biddings"))
+        return answer["notices"]
 
     async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; see `Client.logoff`."""

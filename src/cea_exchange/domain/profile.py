@@ -328,6 +328,9 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     session: Annotated[tuple[Session, ...], Meta(min_length=1)]
     composite: tuple[CompositeWeights, ...] = ()
     listed_tonnes_max: RuledInt | None = None
+    bidding_apply_days: RuledInt | None = None
+    bidding_review_days: RuledInt | None = None
+    bidding_place_days: RuledInt | None = None
     large_holder_tonnes: RuledInt | None = None
     block_allowed: RuledBool | None = None
     bidding_allowed: RuledBool | None = None
@@ -368,6 +371,12 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     settings: tuple[Setting, ...]
     notices: tuple[Notice, ...] = ()
     """By date, ascending."""
+    bidding_apply_days: int = 0
+    """Working days between an application for a bidding and its day at least."""
+    bidding_review_days: int = 0
+    """Working days within which it is reviewed."""
+    bidding_place_days: int = 0
+    """From so many working days before its day on a seller must hold what it would sell."""
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""
 
@@ -589,5 +598,10 @@ def _profile(file: ProfileFile, text: str) -> Profile:
         settings=_settings(file),
         notices=file.notice,
         text=text,
+        **{
+            field: getattr(file, field).value
+            for field in ("bidding_apply_days", "bidding_review_days", "bidding_place_days")
+            if getattr(file, field) is not None
+        },
     )
 

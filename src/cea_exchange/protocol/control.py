@@ -261,6 +261,48 @@ class ProductDelist(Act):
     product: Name
 
 
+class BiddingApplied(Act, kw_only=True):
+    """Somebody applies for a bidding on a later day.
+
+    Attributes
+    ----------
+    bidding
+        Its name from now on.
+    limit
+        The floor, or as a buyer the ceiling: ``close``, the previous close of that day, or
+        ``band_end``, as far from it as bids may go.
+    date, applied_on
+        Of the session, and of the application.
+    opens_at, closes_at
+        As in `BiddingOpen`.
+    """
+
+    bidding: Name
+    account: Name
+    product: Name
+    side: Literal["buy", "sell"] = "sell"
+    tonnes: Amount
+    limit: Literal["close", "band_end"]
+    pricing: Literal["uniform", "pay_as_bid"]
+    date: Date
+    opens_at: Time = 0
+    closes_at: Time = 0
+    applied_on: Date
+
+
+class BiddingReviewed(Act):
+    """An operator approves an application, or refuses it with a reason."""
+
+    bidding: Name
+    approved: bool
+
+
+class BiddingLapsed(Act):
+    """An application is over without a bidding; `why` is the daemon's word, or an operator's."""
+
+    bidding: Name
+
+
 class BiddingOpen(Act, kw_only=True):
     """A bidding that was applied for and approved is announced; its applicant's lock begins.
 
@@ -463,6 +505,9 @@ AnyControl = (
     | ReferencePriceSet
     | ProductList
     | ProductDelist
+    | BiddingApplied
+    | BiddingReviewed
+    | BiddingLapsed
     | BiddingOpen
     | BiddingWindowOpen
     | BiddingClose

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cea_exchange.domain.profile import TIME_FORM
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import is_one_line
@@ -11,6 +12,7 @@ from cea_exchange.protocol.operators import is_one_line
 WhyNeeded = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 """For what hurts somebody: the words are journaled, and stay for twenty years."""
 
+TimeOfDay = Annotated[str, msgspec.Meta(pattern=TIME_FORM)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
@@ -149,6 +151,39 @@ class DelistProduct(ActRequest, tag="delist"):
     why: WhyNeeded
 
 
+class BiddingApply(ActRequest, tag="bidding_apply"):
+    """File an application for a bidding on a later day; see `control.BiddingApplied`."""
+
+    bidding: control.Name
+    account: control.Name
+    product: control.Name
+    tonnes: control.Amount
+    limit: Literal["close", "band_end"]
+    pricing: Literal["uniform", "pay_as_bid"]
+    date: str
+    side: Literal["buy", "sell"] = "sell"
+    opens_at: TimeOfDay | None = None
+    closes_at: TimeOfDay | None = None
+
+
+class BiddingReview(ActRequest, tag="bidding_review"):
+    """Approve an application, or refuse it with a reason."""
+
+    bidding: control.Name
+    approve: bool
+
+
+class BiddingWithdraw(ActRequest, tag="bidding_withdraw"):
+    """Take an application back, for who applied."""
+
+    bidding: control.Name
+    why: WhyNeeded
+
+
+class ApplicationList(AdminRequest, tag="bidding_applications"):
+    """All applications for biddings, with who applied and until when to review them."""
+
+
 class BiddingOpen(ActRequest, tag="bidding_open"):
     """Announce a bidding that was approved; see `control.BiddingOpen`. Times are ISO 8601."""
 
@@ -220,6 +255,7 @@ AnyAdminRequest = (
     | HistoryOf
     | BlockList
     | BiddingList
+    | ApplicationList
     | SessionList
     | ProposalList
     | ClockMove
@@ -234,6 +270,9 @@ AnyAdminRequest = (
     | ReferencePrice
     | ListProduct
     | DelistProduct
+    | BiddingApply
+    | BiddingReview
+    | BiddingWithdraw
     | BiddingOpen
     | BiddingClose
     | BiddingCancel

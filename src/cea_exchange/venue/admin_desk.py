@@ -131,6 +131,8 @@ class AdminDesk:
                 return statement_views.history(self._sequencer, index, first, count)
             case admin.BiddingList():
                 return {"biddings": biddings(self._machine)}
+            case admin.ApplicationList():
+                return {"applications": self._day.applications()}
             case admin.SessionList():
                 sessions = self._orders.sessions
                 return admin_views.sessions(self._machine, sessions, time.monotonic())
@@ -209,6 +211,14 @@ class AdminDesk:
             case admin.DelistProduct(product=product):
                 admin_views.product_known(self._machine, product)
                 return control.ProductDelist(product=product)
+            case admin.BiddingApply():
+                return self._day.application(request)
+            case admin.BiddingReview(bidding=name, approve=approve, why=why):
+                if not approve and not why.strip():
+                    raise FrameError(expected="a reason to refuse it", came="none", where="why")
+                return control.BiddingReviewed(bidding=name, approved=approve)
+            case admin.BiddingWithdraw(bidding=name):
+                return control.BiddingLapsed(bidding=name)
             case admin.BiddingOpen():
                 return bidding_desk.notice(self._machine, request)
             case admin.BiddingClose(bidding=name):

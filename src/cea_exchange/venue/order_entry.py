@@ -33,6 +33,7 @@ from cea_exchange.protocol.framing import (
     StatementRequest,
 )
 from cea_exchange.venue.backlogs import Backlogs
+from cea_exchange.venue.bidding_applications import notices
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks, party
 from cea_exchange.venue.config import VenueConfig
@@ -326,7 +327,11 @@ class OrderEntry:
             case HistoryRequest(first=first, count=count):
                 return history(self._sequencer, account_index, first, count)
             case BiddingsRequest():
-                return {"op": "biddings", "biddings": biddings(self._machine)}
+                return {
+                    "op": "biddings",
+                    "biddings": biddings(self._machine),
+                    "notices": notices(self._machine),
+                }
         raise AssertionError(f"no such request: {request}")
 
     def _logon(self, message: Message, report_seq: int | None) -> None:

@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.domain.units import cash_format
 from cea_exchange.protocol.framing import Band
+from cea_exchange.venue.bidding_applications import notices
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.state_machine import VenueStateMachine
 
@@ -70,6 +71,7 @@ def market(machine: VenueStateMachine) -> dict[str, Any]:
         "composite": _composite_so_far(machine, [each for each in products if each["listed"]]),
         "products": products,
         "biddings": biddings(machine),
+        "bidding_notices": notices(machine),
     }
 
 

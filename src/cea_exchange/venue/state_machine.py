@@ -62,6 +62,26 @@ class KeyHolder(Struct, frozen=True):
         return self.account_index, self.operator_index
 
 
+PENDING = ("applied", "approved")
+"""States of an application that a bidding may still come of."""
+
+
+class Application(Struct, frozen=True):
+    """An application for a bidding, and what became of it.
+
+    Attributes
+    ----------
+    status
+        ``applied``, ``approved``, ``announced``, ``refused`` or ``lapsed``.
+    why
+        Why it was refused, or lapsed.
+    """
+
+    terms: control.BiddingApplied
+    status: str = "applied"
+    why: str = ""
+
+
 class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     """What a snapshot keeps of a `VenueStateMachine`, by the names of its attributes."""
 
@@ -82,6 +102,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     report_bases: list[int] = []
     declared_prices: list[int] = []
     biddings: dict[str, int] = {}
+    applications: dict[str, Application] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -139,6 +160,8 @@ class VenueStateMachine:
         first bulletins on every later one follows from the events.
     biddings : dict
         Ids of the biddings that were announced today, by their names.
+    applications : dict
+        Applications for biddings, by their names, until their day is over.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -163,6 +186,7 @@ class VenueStateMachine:
         self.report_bases: list[int] = []
         self.declared_prices: list[int] = []
         self.biddings: dict[str, int] = {}
+        self.applications: dict[str, Application] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -186,6 +210,9 @@ class VenueStateMachine:
             control.ReferencePriceSet: self._reference_price_set,
             control.ProductList: self._product_list,
             control.ProductDelist: self._product_delist,
+            control.BiddingApplied: self._bidding_applied,
+            control.BiddingReviewed: self._bidding_reviewed,
+            control.BiddingLapsed: lambda act: self._application_ends(act, "lapsed"),
             control.BiddingOpen: self._bidding_open,
             control.BiddingWindowOpen: lambda act: self.core.bidding_window_open(
                 self.bidding_id(act.bidding)
@@ -346,6 +373,8 @@ class VenueStateMachine:
                 return f"kill of account {name!r}, which is not declared"
             case control.TradeBust():
                 return self._bust_refusal(message)
+            case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
+                return self._application_refusal(message)
             case control.Adopt():
                 return self._adopt_refusal(message)
             case control.ProfileChanged():
@@ -389,6 +418,11 @@ class VenueStateMachine:
 
     def _day_open(self, act: control.DayOpen) -> np.ndarray:
         self.biddings = {}
+        self.applications = {
+            name: application
+            for name, application in self.applications.items()
+            if application.terms.date >= act.date or application.status in PENDING
+        }
         return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
 
     def _composite_weights(self, products: list[str], number: int) -> list[int]:
@@ -508,9 +542,52 @@ class VenueStateMachine:
             window=window,
             reserve_price=act.reserve_price,
         )
-        if events["kind"][0] == EventKind.BIDDING_OPENED:
+        is_announced = events["kind"][0] == EventKind.BIDDING_OPENED
+        if is_announced:
             self.biddings[act.bidding] = int(events["order_id"][0])
+        waiting = self.applications.get(act.bidding)
+        if waiting is not None and waiting.status == "approved":
+            why = "" if is_announced else Reason(int(events["reason"][0])).name
+            self._application_ends(act, "announced" if is_announced else "lapsed", why)
         return events
+
+    def _bidding_applied(self, act: control.BiddingApplied) -> None:
+        self.applications[act.bidding] = Application(act)
+
+    def _bidding_reviewed(self, act: control.BiddingReviewed) -> None:
+        """Note what an operator decided.
+
+        Rules: CEA-BID-10.
+        """
+        self._application_ends(act, "approved" if act.approved else "refused")
+
+    def _application_ends(
+        self,
+        act: control.BiddingReviewed | control.BiddingLapsed | control.BiddingOpen,
+        status: str,
+        why: str | None = None,
+    ) -> None:
+        before = self.applications[act.bidding]
+        self.applications[act.bidding] = msgspec.structs.replace(
+            before, status=status, why=act.why if why is None else why
+        )
+
+    def _application_refusal(self, act: control.Act) -> str | None:
+        """Say why an application, or what becomes of one, may not be journaled."""
+        match act:
+            case control.BiddingApplied(bidding=name):
+                if name in self.applications:
+                    return f"bidding {name!r} is applied for already"
+                if act.account not in self._accounts or act.product not in self._products:
+                    return f"bidding {name!r}: account and product must be declared"
+                if act.date <= self.core.trading_date:
+                    return f"bidding {name!r}: its day must be after {self.core.trading_date}"
+            case control.BiddingReviewed(bidding=name) | control.BiddingLapsed(bidding=name):
+                status = getattr(self.applications.get(name), "status", "none")
+                wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING
+                if status not in wanted:
+                    return f"bidding {name!r}: expected an application that waits, was {status}"
+        return None
 
     def _adopt_refusal(self, act: control.Adopt) -> str | None:
         """An adoption begins a life, and two persons answer for it.

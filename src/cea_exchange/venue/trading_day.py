@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -12,6 +12,8 @@ from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, t
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
+from cea_exchange.venue import admin
+from cea_exchange.venue.bidding_applications import acts_due, applied, listed
 from cea_exchange.venue.clock import DayTimer, VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.registry_link import AWAITING_REGISTRY, RegistryLink
@@ -83,16 +85,32 @@ class TradingDay:
                     return
                 self._clock.not_before(self._timer.queued_done())
                 self._run_controls([self._agreed(act)])
+                self._applications_run()
+            self._applications_run()
             self._windows_run(self._timer.target_ns)
             self._clock.not_before(self._timer.target_ns)
             return
         # Of a day that was missed no window opens any more: its close awards what is open.
         if not self._is_missed():
+            self._applications_run()
             self._windows_run(self._clock.now_ns())
         act = self._timer.due(self._machine, self._clock.now_ns())
         if act is None or (isinstance(act, control.DayOpen) and self._open_hindrance() is not None):
             return
         self._run_controls([self._agreed(act)])
+
+    def application(self, request: admin.BiddingApply) -> control.BiddingApplied:
+        """Return the act that files an application for a bidding; FrameError if it may not be."""
+        return applied(self._machine, self._calendar, self._today(), request)
+
+    def applications(self) -> list[dict[str, Any]]:
+        """Return all applications for biddings, as operators see them."""
+        return listed(self._machine, self._calendar)
+
+    def _applications_run(self) -> None:
+        """Announce the day's approved biddings, and end the applications that lapse."""
+        for act in acts_due(self._machine, self._calendar):
+            self._run_controls([act])
 
     def _is_missed(self) -> bool:
         core = self._machine.core
