@@ -4,6 +4,7 @@ from datetime import date
 
 import numpy as np
 import pytest
+from market_scripts import cea_with
 from noticed_markets import (
     CEA_TEXT,
     FIRST,
@@ -20,7 +21,7 @@ from cea_exchange import Market
 from cea_exchange._market import CompiledMarket
 from cea_exchange.cli.main import run
 from cea_exchange.domain.profile import ProfileError, load_profile, profile_parse
-from cea_exchange.domain.records import EventKind, Phase
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Side
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -251,6 +252,22 @@ def test_both_cores_need_the_same_room_and_give_the_same_events():
         told.append((answers, events.tobytes(), market.state_hash()))
     assert told[0] == told[1]
     assert told[0][0][3:] == [((0, 0), 5), ((0, 0), 5), ((1, 4), 0)]
+
+
+def test_where_no_holdings_are_kept_nobody_becomes_large_and_no_row_is_asked_for_it(core):
+    """CEA-FND-08"""
+    profile = cea_with(holdings_checked=False, large_holder_tonnes=1)
+    market = Market(profile, {"CEA24": "100.00"}, core=core)
+    market.open_day("2025-07-16")
+    market.phase("listed")
+    for account in ("alice", "bob"):
+        market.declare_account(account)
+    enter(market, "bob", "sell", "100.00", 5, "s1")
+    command = market._command.copy()
+    command["account_index"], command["side"], command["client_order_id"] = 0, Side.BUY, 9
+    assert market.process(command, np.zeros(1, EVENT_DTYPE)) == (0, 0)
+    assert market.rows_needed == 2
+    assert market.process(command, np.zeros(2, EVENT_DTYPE)) == (1, 2)
 
 
 def test_a_venues_machine_takes_notices_up_at_the_opening_and_after_a_restart(core):

@@ -378,9 +378,8 @@ class ReferenceMarket:
             produced = 0
             for consumed, command in enumerate(parsed):
                 decision = self._decide(command)
-                row_count = decision.row_count(
-                    command.kind, trades_only, self.rules.large_holder_tonnes > 0
-                )
+                tells_large = self.rules.holdings_checked and self.rules.large_holder_tonnes > 0
+                row_count = decision.row_count(command.kind, trades_only, tells_large)
                 if produced + row_count > len(events):
                     self.rows_needed = row_count
                     return consumed, produced
