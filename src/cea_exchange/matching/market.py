@@ -593,7 +593,7 @@ class Market:
         if limit is None or stray is not None:
             came = f"{other} {stray!r}" if stray is not None else "none"
             raise ValueError(f"a {side.name.lower()} bidding must have a {wanted}, was {came}")
-        times = [None if at is None else _moment(at) for at in (opens_at, closes_at)]
+        window, begin, end = self._window(opens_at, closes_at)
         rows = self._core.bidding_open(
             name_key(bidding_id),
             self._names.account_index(account),
@@ -602,19 +602,28 @@ class Market:
             tonnes=tonnes,
             limit=price_parse(limit),
             pricing=pricing,
-            opens_at=0 if times[0] is None else time_to_ns(times[0]),
-            closes_at=0 if times[1] is None else time_to_ns(times[1]),
-            window=self._window(*times),
+            opens_at=begin,
+            closes_at=end,
+            window=window,
             reserve_price=_reserve(reserve_price),
         )
         if rows[0]["kind"] == EventKind.BIDDING_OPENED:
             self._names.bidding_add(bidding_id, int(rows[0]["order_id"]))
         return self._named(rows, Asked(bidding_id, account, product))
 
-    def _window(self, opens_at: datetime | None, closes_at: datetime | None) -> BiddingState:
-        if not self._core.day_is_open:
-            return BiddingState.ENDED
-        return bidding_window(self.profile, self.trading_date, self._time, opens_at, closes_at)
+    def _window(
+        self, opens_at: datetime | str | None, closes_at: datetime | str | None
+    ) -> tuple[BiddingState, int, int]:
+        """Return how a bidding would stand, and its window in nanoseconds since 1970, 0 for none."""
+        times = [None if at is None else _moment(at) for at in (opens_at, closes_at)]
+        window = BiddingState.ENDED
+        if self._core.day_is_open:
+            window = bidding_window(self.profile, self.trading_date, self._time, *times)
+        if window == BiddingState.ENDED:
+            # It may lie in a year of which records can't say the nanosecond.
+            return window, 0, 0
+        begin, end = (0 if at is None else time_to_ns(at) for at in times)
+        return window, begin, end
 
     @_alone
     def bid(
