@@ -30,8 +30,9 @@ cdef struct Account:          # 64 bytes: one cache line.
     int64_t proceeds_today    # Gross, of today's sales: may be spent, may not leave.
     uint64_t report_seq
     uint32_t group_index
+    uint32_t enquiries_open   # Block enquiries, which lock nothing.
     uint8_t suspended
-    uint8_t padding[19]
+    uint8_t padding[15]
 
 
 cdef struct Holding:          # Of one account in one product; 32 bytes.

@@ -101,6 +101,8 @@ cdef BlockRecord* block_add(Market* market, const BlockRecord* block) noexcept n
     blocks.rows[blocks.row_count] = block[0]
     blocks.row_count += 1
     blocks.open_count += 1
+    if block.flags & BLOCK_FLAG_ENQUIRY:
+        market.accounts.accounts[block.account_index].enquiries_open += 1
     return &blocks.rows[blocks.row_count - 1]
 
 
@@ -113,6 +115,8 @@ cdef BlockRecord block_take(Market* market, BlockRecord* row) noexcept nogil:
     block = row[0]
     row.side = 0
     market.blocks.open_count -= 1
+    if block.flags & BLOCK_FLAG_ENQUIRY:
+        market.accounts.accounts[block.account_index].enquiries_open -= 1
     if market.blocks.open_count == 0:
         market.blocks.row_count = 0
     return block
@@ -479,14 +483,24 @@ cdef bint is_answer(
     )
 
 
+cdef bint enquiries_full(const Market* market, uint32_t account_index) noexcept nogil:
+    """Whether an account has as many enquiries open as it may.
+
+    Rules: CEA-BLK-12.
+    """
+    cdef uint32_t most = market.rules.enquiries_open_max
+    return most != 0 and market.accounts.accounts[account_index].enquiries_open >= most
+
+
 cdef uint8_t entry_refused(
     const Market* market, const CommandRecord* command, const BlockRecord* block,
 ) noexcept nogil:
     """The first reason against an enquiry or an offer.
 
-    Rules: CEA-BLK-01, CEA-BLK-02, CEA-BLK-03, CEA-BLK-05, CEA-BLK-07, CEA-ORD-10.
+    Rules: CEA-BLK-01, CEA-BLK-02, CEA-BLK-03, CEA-BLK-05, CEA-BLK-07, CEA-BLK-12, CEA-ORD-10.
     """
     cdef const BlockRecord* enquiry = NULL
+    cdef bint is_enquiry = block.flags & BLOCK_FLAG_ENQUIRY
     cdef uint8_t reason
     if not is_listed(market, command.product_index):
         return REASON_PRODUCT_UNKNOWN
@@ -508,9 +522,12 @@ cdef uint8_t entry_refused(
     if enquiry != NULL and not is_answer(market, block, enquiry):
         return REASON_COUNTERPARTY_MISMATCH
     reason = terms_refused(market, block)
-    if reason == REASON_NONE and not block.flags & BLOCK_FLAG_ENQUIRY:
+    if reason == REASON_NONE and not is_enquiry:
         reason = cover_refused(market, block, block.account_index)
-    if reason == REASON_NONE and market.blocks.open_count == market.blocks.count_max:
+    if reason == REASON_NONE and (
+        market.blocks.open_count == market.blocks.count_max
+        or is_enquiry and enquiries_full(market, block.account_index)
+    ):
         return REASON_CAPACITY
     return reason
 

@@ -242,6 +242,7 @@ cdef int blocks_check(const Market* market) except -1:
     cdef const BlockRecord* block
     cdef uint32_t index
     cdef uint32_t open_count = 0
+    cdef int64_t uncounted = 0  # Enquiries that are open, less those that accounts have counted.
     for index in range(market.blocks.row_count):
         block = &market.blocks.rows[index]
         if index > 0 and block.block_id <= market.blocks.rows[index - 1].block_id:
@@ -249,6 +250,7 @@ cdef int blocks_check(const Market* market) except -1:
         if not block_is_open(block):
             continue
         open_count += 1
+        uncounted += (block.flags & BLOCK_FLAG_ENQUIRY) != 0
         if block.block_id > market.order_id_last:
             raise AssertionError(f"block {block.block_id} must have an id given out")
         if market.accounts.accounts[block.account_index].suspended:
@@ -262,6 +264,10 @@ cdef int blocks_check(const Market* market) except -1:
     for index in range(market.product_count):
         if market.products[index].intra_group_volume > market.products[index].block_volume:
             raise AssertionError(f"more of product {index} traded within groups than by block")
+    for index in range(market.accounts.account_count):
+        uncounted -= market.accounts.accounts[index].enquiries_open
+    if uncounted != 0:
+        raise AssertionError(f"accounts have counted {-uncounted} enquiries too many")
     if open_count != market.blocks.open_count or open_count > market.blocks.count_max:
         raise AssertionError(f"{open_count} blocks are open, {market.blocks.open_count} counted")
     if not market.day_is_open and open_count != 0:

@@ -29,6 +29,7 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t listed_tonnes_max # Of a listed order; 0: no limit.
     int64_t block_tonnes_min  # Of a block; 0: no limit.
     int64_t block_band_bp     # Half width of a block's band; 0: no band.
+    uint32_t enquiries_open_max  # Of an account; 0: no limit.
     bint block_allowed        # Blocks, and biddings, are traded at all.
     bint bidding_allowed
     uint16_t operators_max    # Of one account; at most OPERATORS_MAX.

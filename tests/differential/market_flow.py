@@ -82,6 +82,7 @@ RULES = {
     "blocks": rules_make(
         name="blocks",
         block_tonnes_min=6,
+        enquiries_open_max=2,
         fee_bp=37,
         fee_min_fen=500,
         holding_limit_tonnes=185,

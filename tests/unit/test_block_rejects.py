@@ -1,7 +1,10 @@
 """Every reason a block command is refused for, on both cores, and which comes first."""
 
+from typing import Any
+
 import pytest
 from block_scripts import (
+    BLOCK_OPENING,
     accept,
     counter,
     enquiry,
@@ -12,10 +15,12 @@ from block_scripts import (
     told,
     withdraw,
 )
-from market_scripts import buy, cea_with, sell
+from market_scripts import CORES, buy, cea_with, sell
 
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Reason
-from cea_exchange.matching.script import ScriptError
+from cea_exchange.matching.market import Market
+from cea_exchange.matching.script import ScriptError, command_play
 
 STATE = {"cmd": "state"}
 CLOSED = {"cmd": "phase", "phase": "closed"}
@@ -176,6 +181,35 @@ def test_capacity() -> None:
     assert told(play_blocks(lines, profile))[-2:] == ["offered", "CAPACITY"]
     lines += [withdraw("o1", "bob"), enquiry("e1", "carol", "buy")]
     assert told(play_blocks(lines, profile))[-2:] == ["withdrawn", "enquired"]
+
+
+def test_an_account_has_so_many_enquiries_open_at_most() -> None:
+    """CEA-BLK-12: else one account could take, for nothing, all the room there is for blocks."""
+    profile = cea_with(enquiries_open_max=2)
+    lines = [enquiry(f"e{count}", "alice", "buy") for count in range(1, 5)]
+    full = ["enquired", "enquired", "CAPACITY", "CAPACITY"]
+    assert told(play_blocks(lines, profile)) == full
+    lines += [enquiry("e5", "carol", "buy"), offer("o1", "alice", "buy")]
+    assert told(play_blocks(lines, profile))[4:] == ["enquired", "offered"]
+    lines += [withdraw("e1", "alice"), enquiry("e6", "alice", "buy"), enquiry("e7", "alice", "buy")]
+    assert told(play_blocks(lines, profile))[6:] == ["withdrawn", "enquired", "CAPACITY"]
+    assert told(play_blocks(lines[:4], cea_with(enquiries_open_max=0))) == ["enquired"] * 4
+    assert load_profile("cea").rules.enquiries_open_max == 1000
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
+def test_open_enquiries_are_counted_on_in_a_copy_and_a_restored_market(core: Any) -> None:
+    """CEA-BLK-12"""
+    market = Market(cea_with(enquiries_open_max=1), core=core)
+    for line in [*BLOCK_OPENING, enquiry("e1", "alice", "buy")]:
+        command_play(line, market)
+    for other in (market.copy(), Market.restore(market.snapshot(), core=core), market):
+        assert told(command_play(enquiry("e2", "alice", "buy"), other)) == ["CAPACITY"]
+        command_play({"cmd": "close_day"}, other)
+        command_play({"cmd": "open_day", "date": "2025-07-17"}, other)
+        command_play({"cmd": "phase", "phase": "listed_and_block"}, other)
+        assert told(command_play(enquiry("e2", "alice", "buy"), other)) == ["enquired"]
+        other.check()
 
 
 def test_every_reason_of_blocks_is_reached() -> None:

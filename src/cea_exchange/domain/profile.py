@@ -61,7 +61,8 @@ class MarketRules(
     Notes
     -----
     Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
-    CEA-BLK-02, CEA-BID-01, CEA-BID-02, CEA-AWD-03 to CEA-AWD-08, CEA-FEE-01, CEA-FND-06.
+    CEA-BLK-02, CEA-BLK-12, CEA-BID-01, CEA-BID-02, CEA-AWD-03 to CEA-AWD-08, CEA-FEE-01,
+    CEA-FND-06.
     """
 
     name: str
@@ -75,6 +76,8 @@ class MarketRules(
     """Most tonnes of a listed order; 0 is what stays below a block."""
     block_band_bp: int
     """Half width of a block's band, as `listed_band_bp`."""
+    enquiries_open_max: int = 1000
+    """Block enquiries that an account may have open at once; 0 is no limit."""
     block_allowed: bool = True
     """Whether blocks are traded at all."""
     bidding_allowed: bool = True
@@ -181,6 +184,12 @@ class RuledOperators(Ruled, frozen=True, kw_only=True):
     value: Annotated[int, Meta(ge=1, le=OPERATORS_MAX)]
 
 
+class RuledEnquiries(Ruled, frozen=True, kw_only=True):
+    """How many enquiries an account may have open, 0 for any, and the rule that says so."""
+
+    value: Annotated[int, Meta(ge=0, lt=1 << 32)]
+
+
 class RuledBool(Ruled, frozen=True, kw_only=True):
     """A switch and the rule it comes from."""
 
@@ -278,9 +287,6 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     large_holder_tonnes: Tonnes | None = None
     block_allowed: bool | None = None
     bidding_allowed: bool | None = None
-    bidding_tonnes_min: Tonnes | None = None
-    bidding_band_bp: BasisPoints | None = None
-    bid_tonnes_min: Tonnes | None = None
     reference_prices: dict[str, PriceText] = {}
     listings: dict[str, PriceText] = {}
     delistings: tuple[str, ...] = ()
@@ -332,6 +338,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     bidding_review_days: RuledInt | None = None
     bidding_place_days: RuledInt | None = None
     large_holder_tonnes: RuledInt | None = None
+    enquiries_open_max: RuledEnquiries | None = None
     block_allowed: RuledBool | None = None
     bidding_allowed: RuledBool | None = None
     operators_max: RuledOperators | None = None

@@ -141,7 +141,7 @@ class ReferenceBlocks:
         Notes
         -----
         Rules: CEA-BLK-01 (size), CEA-BLK-02 (band), CEA-BLK-03 (session), CEA-BLK-05 (locks),
-        CEA-BLK-07 (enquiries), CEA-ORD-10 (precedence).
+        CEA-BLK-07, CEA-BLK-12 (enquiries), CEA-ORD-10 (precedence).
         """
         market = self._market
         if not market._is_listed(command.product_index):
@@ -164,9 +164,24 @@ class ReferenceBlocks:
         refusal = self._terms_refusal(block)
         if not refusal and not block.is_enquiry:
             refusal = self._cover_refusal(block, block.account_index)
-        if not refusal and len(self.open) >= market.order_count_max:
+        if not refusal and not self._has_room(block):
             return Reason.CAPACITY
         return refusal
+
+    def _has_room(self, block: Block) -> bool:
+        """Whether the market, and of an enquiry its account, may have one more open.
+
+        Notes
+        -----
+        Rules: CEA-BLK-12.
+        """
+        if len(self.open) >= self._market.order_count_max:
+            return False
+        most = self._market.rules.enquiries_open_max
+        return not (block.is_enquiry and most) or most > sum(
+            other.is_enquiry and other.account_index == block.account_index
+            for other in self.open.values()
+        )
 
     def _answer_refusal(self, command: Command) -> Reason:
         """What stands against an answer to a block, or its withdrawal.
