@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 from market_scripts import CORES
+from msgspec import structs
 
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.profile import load_profile
@@ -212,7 +213,7 @@ def test_a_question_for_the_open_blocks_is_short_work_however_many_there_are(
     make_core: type,
 ) -> None:
     """CEA-BLK-07: enquiries lock nothing, so there may be many; who asks goes on from `next`."""
-    market = make_core(load_profile("cea").rules)
+    market = make_core(structs.replace(load_profile("cea").rules, enquiries_open_max=0))
     market.product_declare(1, 9749)
     for key in (1, 2, 3):
         market.account_declare(key)

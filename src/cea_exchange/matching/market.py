@@ -614,7 +614,7 @@ class Market:
     def _window(
         self, opens_at: datetime | str | None, closes_at: datetime | str | None
     ) -> tuple[BiddingState, int, int]:
-        """Return how a bidding would stand, and its window in nanoseconds since 1970, 0 for none."""
+        """Return how a bidding would stand, and its window (ns since 1970, 0 for none)."""
         times = [None if at is None else _moment(at) for at in (opens_at, closes_at)]
         window = BiddingState.ENDED
         if self._core.day_is_open:
