@@ -44,7 +44,7 @@ class StatedFlow(Flow):
                 for step in steps_of_reports(reports, account, PRODUCTS):
                     self.builders[account].take(step)
                     self.steps[account].append(step)
-            closed = rows[rows["kind"] == EventKind.COMPOSITE_CLOSED]
+            closed = rows[rows["kind"] == EventKind.DAY_CLOSED]
             if len(closed):
                 date = int(closed["trading_date"][0])
                 for index, builder in enumerate(self.builders):

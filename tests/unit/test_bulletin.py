@@ -3,13 +3,16 @@
 import csv
 import io
 import sys
+from collections import Counter
 from decimal import Decimal
+from itertools import chain
 from random import Random
 
 import msgspec
 import numpy as np
 import pytest
 from market_records import entered
+from market_scripts import SCRIPTS
 
 from cea_exchange import Market
 from cea_exchange.domain.bulletin import BulletinBuilder, ByMethod, Traded
@@ -22,7 +25,9 @@ from cea_exchange.domain.bulletin_forms import (
     subject_name,
 )
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, EventKind
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, EventKind, Method
+from cea_exchange.matching.bulletins import MarketBulletins
+from cea_exchange.matching.script import script_events
 
 PRODUCTS = {"CEA23": "97.49", "CEA24": "90.00", "CEA25": "80.01"}
 
@@ -351,3 +356,61 @@ def test_the_text_is_for_a_person():
     assert all(line == line.rstrip() for line in text.splitlines())
     (row,) = [line for line in text.splitlines() if line.split()[:2] == ["CEA24", "90.00"]]
     assert row.split() == ["CEA24", "90.00", "-", "-", "90.00", "90.00", "0.00", "0.00"]
+
+
+GOLDEN = sorted(p.stem for p in SCRIPTS.glob("*.jsonl") if ".events" not in p.name)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_bulletins_of_every_golden_script_follow_from_its_trades(name):
+    """Of vintages and of the voluntary market's subjects, by all methods; listings too."""
+    market = Market("ccer" if name.startswith("ccer_") else "cea")
+    bulletins, traded, total = MarketBulletins(market), Counter(), Traded()
+    published = 0
+    with (SCRIPTS / f"{name}.jsonl").open("rb") as lines:
+        for events in chain(script_events(lines, market, name), [None]):
+            if events is None:
+                events = market.close_day() if market.core.day_is_open else []
+            for event in events:
+                if event.event == "trade":
+                    fen = int(event.price.replace(".", "")) * event.tonnes
+                    traded[event.product, event.method] += event.tonnes
+                    total += Traded(event.tonnes, fen)
+            for bulletin in bulletins.take(events):
+                published += 1
+                assert bulletin.composite.code == f"COM{market.profile.name.upper()}"
+                assert bulletin.composite.total.total == total
+                for quote in bulletin.products:
+                    for method in Method:
+                        key = quote.code, method.name.lower()
+                        assert quote.day.of(method).volume == traded.pop(key, 0)
+                assert not +traded
+                assert bulletin_parse(bulletin_json(bulletin), name) == bulletin
+    assert published
+
+
+def test_a_day_without_a_composite_has_a_bulletin_too():
+    """CEA-PRD-03: where no product is listed any more, what it traded that day is published."""
+    market = Market("cea", {"CEA23": "97.49"})
+    bulletins = MarketBulletins(market)
+    parts = [
+        market.deposit("seller", product="CEA23", tonnes=10),
+        market.deposit("buyer", cash="10000.00"),
+        market.open_day("2025-07-16"),
+        market.phase("listed"),
+        market.enter("seller", "CEA23", "sell", price="98.00", tonnes=10, order_id="1"),
+        market.enter("buyer", "CEA23", "buy", price="98.00", tonnes=10, order_id="1"),
+        market.delist_product("CEA23"),
+        market.close_day(),
+    ]
+    assert parts[-1][-1].event == "day_closed"
+    (bulletin,) = (each for events in parts for each in bulletins.take(events))
+    assert bulletin.quote("CEA23").close == 9800
+    composite = bulletin.composite
+    assert (composite.open, composite.high, composite.low) == (9749, None, None)
+    assert (composite.close, composite.change_rate) == (9749, 0)
+    assert composite.total.total == Traded(10, 98_000)
+    named = [event for events in parts for event in events]
+    late = builder_of({"CEA23": "97.49"})
+    assert late.take(named) == []
+    assert late.take(Market("cea").open_day("2025-07-17")) == [bulletin]

@@ -91,6 +91,19 @@ def test_a_day_that_is_not_closed_is_none(cut):
     assert list(closed_days(ArrayRows(events[:0]))) == []
 
 
+def test_a_day_without_a_composite_is_closed_once_something_follows():
+    events = market_rows(DAYS[:1])
+    without = events[: np.flatnonzero(events["kind"] == EventKind.COMPOSITE_CLOSED)[-1]]
+    assert list(closed_days(ArrayRows(without))) == []
+    checkpoint = np.zeros(1, events.dtype)
+    checkpoint["kind"] = EventKind.CHECKPOINT
+    rows = ArrayRows(np.concatenate((without, checkpoint)))
+    (day,) = closed_days(rows)
+    assert (day.last, day.is_closed) == (len(without), True)
+    (bulletin,) = bulletins_of(rows, PRODUCTS, load_profile("cea"))
+    assert bulletin.composite.close == (9749 + 9000 + 1) // 2
+
+
 def test_days_that_are_only_summed_up_give_the_same_sums():
     rows = ArrayRows(market_rows(DAYS))
     profile = load_profile("cea")

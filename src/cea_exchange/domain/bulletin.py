@@ -229,6 +229,7 @@ class BulletinBuilder:
     def _take(self, event: Mapping[str, Any]) -> Iterator[Bulletin]:
         match event["event"]:
             case "day_opened":
+                yield from self.finish()
                 self._day_open(date_number(date_parse(event["date"])))
             case "trade" if event["method"] == "listed":
                 index, price = self._index(event["product"]), price_parse(event["price"])
@@ -270,6 +271,7 @@ class BulletinBuilder:
         (event,) = row
         match event["kind"]:
             case EventKind.DAY_OPENED:
+                yield from self.finish()
                 self._day_open(int(event["trading_date"]))
             case EventKind.REFERENCE_PRICE_CHANGED:
                 index = self._index_check(int(event["product_index"]))
@@ -290,6 +292,14 @@ class BulletinBuilder:
         if len(trades):
             self._index_check(int(trades["product_index"].max()))
             self._listed.append((trades["product_index"].astype(np.int64), trades["price"].copy()))
+
+    def finish(self) -> list[Bulletin]:
+        """Return the bulletin of a day that closed without a composite, if that came last.
+
+        It closes so where no product is listed any more that weighs; the composite stays as it was
+        then. The next day's opening finishes it too.
+        """
+        return [self._close(None)] if self._quotes else []
 
     # -- The day --------------------------------------------------------------------------------
 
@@ -321,23 +331,27 @@ class BulletinBuilder:
             )
         )
 
-    def _close(self, close: int) -> Bulletin:
+    def _close(self, close: int | None) -> Bulletin:
         quotes = self._quotes
         day = sum((quote.day for quote in quotes), ByMethod())
         self._sums.add(self._date, day)
-        listed = [quote.code for quote in quotes if quote.code not in self._delisted]
-        day_weights = self._profile.composite_weights(listed, date_of_number(self._date))
-        weight_of = dict(zip(listed, day_weights, strict=True))
-        weights = [weight_of.get(quote.code, 0) for quote in quotes]
-        high, low = self._composite_extremes(weights)
+        weights = self._weights_of(quotes)
+        if close is None:
+            weights = [1] * len(quotes)
         last_close = self._composite_close
         if last_close is None:
             last_close = _mean([quote.last_close for quote in quotes], weights)
+        opened, extremes = last_close, (None, None)
+        if close is None:
+            close = last_close
+        else:
+            opened = _mean([quote.open for quote in quotes], weights)
+            extremes = self._composite_extremes(weights)
         composite = Quote(
             code=composite_code(self._profile.name),
-            open=_mean([quote.open for quote in quotes], weights),
-            high=high,
-            low=low,
+            open=opened,
+            high=extremes[0],
+            low=extremes[1],
             close=close,
             last_close=last_close,
             day=day,
@@ -356,6 +370,13 @@ class BulletinBuilder:
         self._composite_close = close
         self._listed, self._quotes = [], []
         return bulletin
+
+    def _weights_of(self, quotes: list[Quote]) -> list[int]:
+        """Return what each weighs in the day's composite; what was delisted does not."""
+        listed = [quote.code for quote in quotes if quote.code not in self._delisted]
+        weights = self._profile.composite_weights(listed, date_of_number(self._date))
+        weight_of = dict(zip(listed, weights, strict=True))
+        return [weight_of.get(quote.code, 0) for quote in quotes]
 
     def _composite_extremes(self, weights: list[int]) -> tuple[int | None, int | None]:
         """Return the highest and the lowest composite after a listed trade that weighs.

@@ -41,7 +41,10 @@ class MarketBulletins:
         A product that is declared later is noticed by itself, if it is before a day's close.
         """
         self._declare()
-        return self._builder.take(events)
+        bulletins = self._builder.take(events)
+        if not self._market.core.day_is_open:
+            bulletins += self._builder.finish()
+        return bulletins
 
     def _declare(self) -> None:
         for product in self._market.products[len(self._builder.product_names) :]:

@@ -13,6 +13,9 @@ from cea_exchange.domain.statement import (
 from cea_exchange.matching.events import Event
 from cea_exchange.matching.market import Market
 
+_CLOSES = ("day_closed", "composite_closed")
+"""A day ends with the last of these."""
+
 
 class MarketStatements:
     """Makes the statements of a market's accounts of its named events.
@@ -59,7 +62,11 @@ class MarketStatements:
         statements: list[Statement] = []
         events = list(events)
         names = [event.event for event in events]
-        closes = [place for place, name in enumerate(names) if name == "composite_closed"]
+        closes = [
+            place
+            for place, name in enumerate(names)
+            if name in _CLOSES and not {*names[place + 1 : place + 2]}.intersection(_CLOSES)
+        ]
         # What the market says now is the last close's, unless another day has begun since.
         is_now = closes and "day_opened" not in names[closes[-1] :]
         for place, event in enumerate(events):

@@ -27,7 +27,6 @@ from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.journal import (
     FrameKind,
-    JournalError,
     OsStorage,
     SegmentReader,
     event_rows_read,
@@ -85,8 +84,10 @@ def bulletins_of(
         wanted = day.trading_date > since
         # Of a day that is only summed up its close is enough: nothing but that is carried.
         first = day.first if wanted else max(day.first, day.last - len(products))
-        for part in day_rows(rows, first, day.last):
-            yield from (each for each in builder.take_records(part) if wanted)
+        made = [b for part in day_rows(rows, first, day.last) for b in builder.take_records(part)]
+        made += builder.finish()
+        if wanted:
+            yield from made
 
 
 def bulletins_of_folder(
@@ -250,7 +251,7 @@ class BulletinDesk:
 
     def acts(self, events: np.ndarray) -> None:
         """Let the next turn write the bulletin of a day that these events close."""
-        closed = events[events["kind"] == EventKind.COMPOSITE_CLOSED]
+        closed = events[events["kind"] == EventKind.DAY_CLOSED]
         if len(closed):
             self._due_date, self._not_before_s = int(closed["trading_date"][-1]), 0.0
 
@@ -314,8 +315,8 @@ class _Worker(threading.Thread):
         """Write what is missing; keep why it could not be, for the venue goes on."""
         try:
             self._write(self)
-        except (OSError, ValueError, JournalError) as error:
-            self.failure = str(error)
+        except Exception as error:  # whatever it is: trading does not depend on it, and it is told
+            self.failure = f"{type(error).__name__}: {error}"
 
     def stop(self) -> None:
         """Let it end, and wait for that."""

@@ -1,7 +1,7 @@
 """Where the trading days are in an event store.
 
-A day's rows go from the one behind the last day's COMPOSITE_CLOSED to its own; what happens between
-two days belongs to the later one.
+A day's rows go from the one behind the last day's close (DAY_CLOSED of each product, and where one
+weighs COMPOSITE_CLOSED) to its own; what happens between two days belongs to the later one.
 """
 
 from collections.abc import Iterator
@@ -60,7 +60,10 @@ def day_of(rows: Rows, trading_date: int) -> EventDay | None:
 def _day(rows: Rows, trading_date: int, first: int) -> EventDay:
     last = _end_of(rows, trading_date, first) - 1
     (row,) = np.frombuffer(rows.read(last, 1), EVENT_DTYPE)
-    return EventDay(trading_date, first, last, bool(row["kind"] == EventKind.COMPOSITE_CLOSED))
+    is_closed = row["kind"] == EventKind.COMPOSITE_CLOSED
+    # Where no product weighs it ends with the last product's, which what follows shows.
+    is_closed |= row["kind"] == EventKind.DAY_CLOSED and last < rows.count
+    return EventDay(trading_date, first, last, bool(is_closed))
 
 
 def day_rows(rows: Rows, first: int, last: int) -> Iterator[np.ndarray]:
