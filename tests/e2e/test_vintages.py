@@ -12,6 +12,7 @@ from cea_exchange.matching.market import Market
 from cea_exchange.matching.script import script_events
 from cea_exchange.matching.statements import MarketStatements
 from cea_exchange.protocol import control
+from cea_exchange.venue.admin_client import AdminError
 from cea_exchange.venue.bulletins import bulletin_read
 from cea_exchange.venue.config import ClockSetting
 
@@ -25,6 +26,7 @@ VINTAGES = {
 }
 DAY, NEXT_DAY = "2025-12-30", "2025-12-31"
 BLOCK_TONNES = 150_000
+BIDDING = {"product": "CEA24", "tonnes": 120_000, "pricing": "uniform"}
 
 
 class Vintages(World):
@@ -88,6 +90,11 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
         offer = {"price": 8_000, "tonnes": BLOCK_TONNES, "counterparty": to_bob}
         block_id = alice.answer(alice.block_offer("CEA21", "sell", **offer)).order_id
         assert bob.answer(bob.block_accept(block_id)).kind == EventKind.TRADE
+        world.admin(op="bidding_open", bidding="B1", account="alice", limit=7_283, **BIDDING)
+        (told,) = bob.biddings()
+        bid = bob.answer(bob.bid(told["bidding_id"], price=7_500, tonnes=BIDDING["tonnes"]))
+        assert bid.kind == EventKind.BID_ACCEPTED
+        world.admin(op="bidding_close", bidding="B1")
     world.stop()
     world.start()
     world.ready()
@@ -96,10 +103,15 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
         assert reasons(bob, refused) == [Reason.ALLOWANCES_BOUGHT_TODAY] * 6
         own_block = bob.block_offer("CEA21", "sell", price=8_000, tonnes=100_000)
         assert reasons(bob, [own_block]) == [Reason.ALLOWANCES_BOUGHT_TODAY]
-        held = bob.statement().closing.holdings
-        assert {p: (h.tonnes, h.bought_today, h.available) for p, h in held.items()} == {
-            p: (7 + BLOCK_TONNES * (p == "CEA21"),) * 2 + (0,) for p in VINTAGES
-        }
+        with pytest.raises(AdminError, match="ALLOWANCES_BOUGHT_TODAY"):
+            world.admin(op="bidding_open", bidding="B2", account="bob", limit=7_283, **BIDDING)
+        so_far = bob.statement()
+        by_method = {"CEA21": BLOCK_TONNES, "CEA24": BIDDING["tonnes"]}
+        assert {
+            product: (held.tonnes, held.bought_today, held.available)
+            for product, held in so_far.closing.holdings.items()
+        } == {p: (7 + by_method.get(p, 0),) * 2 + (0,) for p in VINTAGES}
+        assert {each.method for each in so_far.movements} == {None, "listed", "block", "bidding"}
     world.clock(f"{DAY}T15:00")
     bulletin = _bulletin_check(world, highs)
     world.clock(f"{NEXT_DAY}T13:00")
@@ -123,10 +135,12 @@ def _bulletin_check(world, highs):
         high = highs[quote.code]
         assert (quote.open, quote.high, quote.low, quote.close) == (high,) * 4
         assert quote.last_close == VINTAGES[quote.code]
-        block = Traded(BLOCK_TONNES, BLOCK_TONNES * 8_000) if quote.code == "CEA21" else Traded()
-        assert quote.day == ByMethod(listed=Traded(7, 7 * high), block=block)
+        nothing, bid_tonnes = Traded(), BIDDING["tonnes"]
+        block = Traded(BLOCK_TONNES, BLOCK_TONNES * 8_000) if quote.code == "CEA21" else nothing
+        bidding = Traded(bid_tonnes, bid_tonnes * 7_500) if quote.code == "CEA24" else nothing
+        assert quote.day == ByMethod(Traded(7, 7 * high), block, bidding)
     composite = bulletin.composite
-    assert composite.day.total.volume == 6 * 7 + BLOCK_TONNES
+    assert composite.day.total.volume == 6 * 7 + BLOCK_TONNES + BIDDING["tonnes"]
     assert composite.close == (2 * sum(highs.values()) + 6) // 12 == composite.high
     # The first trade moved one of six.
     first = sum(VINTAGES.values()) + highs["CEA19-20"] - VINTAGES["CEA19-20"]
