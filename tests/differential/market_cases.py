@@ -145,6 +145,16 @@ class MarketComparison(Flow):
             take = self._block if numbers[0] < 100 else self._bidding
             take(Step(*numbers))
             self.command_count += self.market.command_seq > before
+        if self.rules.order_count_max < 16 and self.random.integers(8) == 0:
+            self._crowd_take()
+
+    def _crowd_take(self) -> None:
+        """Enquiries, which lock nothing, until there is no room for another."""
+        for numbers in self.random.integers(0, 256, (16, len(Step._fields))).tolist():
+            before = self.market.command_seq
+            step = Step(*numbers)
+            self._block(step._replace(act=3, extra=4 * (step.extra // 8), price=step.price | 3))
+            self.command_count += self.market.command_seq > before
 
     def _revive_all(self, step: Step, segment: Segment) -> None:
         """Lift what stops the trading, the suspended accounts every other time."""

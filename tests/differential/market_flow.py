@@ -423,7 +423,10 @@ class Flow:
         product_index = step.what % 8 % len(REFERENCE_PRICES)
         asks = step.extra % 4 == 0
         kind = CommandKind.BLOCK_ENQUIRY if asks else CommandKind.BLOCK_OFFER
-        command = self._signed(step, kind, self._account_of(step))
+        account_index, free = self._account_of(step), 0
+        if not asks and step.price % 8 == 3:
+            account_index, free = self._bought_today(account_index, product_index)
+        command = self._signed(step, kind, account_index)
         command["side"] = 1 + step.what // 16 % 2
         command["product_index"] = 7 if step.what == 255 else product_index
         flags = (BlockFlag.TO_ACCOUNT, BlockFlag.TO_ACCOUNT, BlockFlag.TO_GROUP, 0)[step.tonnes % 4]
@@ -434,6 +437,8 @@ class Flow:
             command["pick_order_id"] = (1, 1, 1, 1, 0, 2, 1 << 32 - 1, 1)[step.tonnes // 4 % 8]
         price = self._block_price(step, product_index)
         command["price"], command["tonnes"] = price, self._block_tonnes(step, price)
+        if free:
+            command["side"], command["tonnes"] = Side.SELL, free
         if asks:
             for bit, flag, name in (
                 (1, BlockFlag.PRICE_OPEN, "price"),
@@ -463,6 +468,14 @@ class Flow:
             if step.price < 250:
                 return (low - 1, low, high, high + 1)[step.price % 4]
         return self._price_of(step, product_index)
+
+    def _bought_today(self, account_index: int, product_index: int) -> tuple[int, int]:
+        """Return who could sell all it has free but for what it bought today, and how much that is."""
+        for index in range(ACCOUNT_COUNT):
+            held = self.market.account(index)["holdings"].get(product_index)
+            if held and held[2]:
+                return index, max(held[0] - held[1], 0)
+        return account_index, 0
 
     def _block_tonnes(self, step: Step, price: int) -> int:
         if step.tonnes >= 248:
