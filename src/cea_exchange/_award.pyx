@@ -127,27 +127,31 @@ cdef bint is_under_reserve(const AwardRules* rules, int64_t price) noexcept nogi
 
 
 cdef void sums_place(Desk* desk) noexcept nogil:
-    """Let each bid know the first of its bidder and of its group, and start from nothing won."""
-    cdef uint32_t place, index, leader
-    for index in range(desk.bid_count):
-        desk.order[index].key = desk.bids[index].account_index
-        desk.order[index].bid = index
-    order_sort(desk.order, desk.bid_count)
-    leader = 0
-    for place in range(desk.bid_count):
-        index = desk.order[place].bid
-        if place == 0 or desk.order[place].key != desk.order[place - 1].key:
-            leader = index
-        desk.standings[index].bidder = leader
-    for index in range(desk.bid_count):
-        desk.order[index].key = desk.bids[index].group_index
-        desk.order[index].bid = index
-    order_sort(desk.order, desk.bid_count)
-    for place in range(desk.bid_count):
-        index = desk.order[place].bid
-        if place == 0 or desk.order[place].key != desk.order[place - 1].key:
-            leader = index
-        desk.standings[index].group = leader
+    """Let each bid know the first of its bidder and of its group, and start from nothing won.
+
+    Without a cap nobody asks for these sums.
+    """
+    cdef uint32_t place, index, leader = 0
+    if desk.rules.bidder_cap_bp > 0:
+        for index in range(desk.bid_count):
+            desk.order[index].key = desk.bids[index].account_index
+            desk.order[index].bid = index
+        order_sort(desk.order, desk.bid_count)
+        for place in range(desk.bid_count):
+            index = desk.order[place].bid
+            if place == 0 or desk.order[place].key != desk.order[place - 1].key:
+                leader = index
+            desk.standings[index].bidder = leader
+    if desk.rules.group_cap_bp > 0:
+        for index in range(desk.bid_count):
+            desk.order[index].key = desk.bids[index].group_index
+            desk.order[index].bid = index
+        order_sort(desk.order, desk.bid_count)
+        for place in range(desk.bid_count):
+            index = desk.order[place].bid
+            if place == 0 or desk.order[place].key != desk.order[place - 1].key:
+                leader = index
+            desk.standings[index].group = leader
     sums_clear(desk)
 
 
