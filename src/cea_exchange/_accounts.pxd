@@ -31,8 +31,9 @@ cdef struct Account:          # 64 bytes: one cache line.
     uint64_t report_seq
     uint32_t group_index
     uint32_t enquiries_open   # Block enquiries, which lock nothing.
+    uint32_t bids_open        # In biddings.
     uint8_t suspended
-    uint8_t padding[15]
+    uint8_t padding[11]
 
 
 cdef struct Holding:          # Of one account in one product; 32 bytes.

@@ -86,6 +86,7 @@ cdef void bid_add(Market* market, const BidRecord* bid) noexcept nogil:
     biddings.bids[biddings.bid_row_count] = bid[0]
     biddings.bid_row_count += 1
     biddings.bid_count += 1
+    market.accounts.accounts[bid.account_index].bids_open += 1
 
 
 cdef BidRecord bid_take(
@@ -96,6 +97,7 @@ cdef BidRecord bid_take(
     cdef Need need = need_of_bid(market, bidding, row)
     need_lock(&market.accounts, bidding.product_index, &need, -1)
     row.tonnes = 0
+    market.accounts.accounts[bid.account_index].bids_open -= 1
     market.biddings.bid_count -= 1
     if market.biddings.bid_count == 0:
         market.biddings.bid_row_count = 0
@@ -300,7 +302,7 @@ cdef uint8_t bid_refused(
 ) noexcept nogil:
     """The first reason against a bid; `bidding` is what it names, or NULL.
 
-    Rules: CEA-BID-03, CEA-BID-05, CEA-ORD-10.
+    Rules: CEA-BID-03, CEA-BID-05, CEA-BID-12, CEA-ORD-10.
     """
     cdef int128 amount
     cdef Need need
@@ -332,9 +334,20 @@ cdef uint8_t bid_refused(
         return reason
     if bid.account_index == bidding.account_index:
         return REASON_SELF_TRADE
-    if market.biddings.bid_count == market.biddings.count_max:
+    if bids_full(market, bid.account_index):
         return REASON_CAPACITY
     return REASON_NONE
+
+
+cdef bint bids_full(const Market* market, uint32_t account_index) noexcept nogil:
+    """Whether there are as many bids as the market has room for, or as an account may have.
+
+    Rules: CEA-BID-12.
+    """
+    cdef uint32_t most = market.rules.bids_open_max
+    if market.biddings.bid_count == market.biddings.count_max:
+        return True
+    return most != 0 and market.accounts.accounts[account_index].bids_open >= most
 
 
 cdef uint8_t cancel_refused(

@@ -351,6 +351,7 @@ cdef class CompiledMarket:
         cdef bint block_allowed = exact_bool(rules.block_allowed, "block_allowed")
         cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
         cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
+        cdef int64_t bids_max = rule_of(rules, "bids_open_max", 0xFFFFFFFF)
         cdef int64_t enquiries_max = rule_of(rules, "enquiries_open_max", 0xFFFFFFFF)
         cdef int64_t bidding_min = rule_of(rules, "bidding_tonnes_min", AMOUNT_LIMIT)
         cdef int64_t bidding_band = rule_of(rules, "bidding_band_bp", 10_000)
@@ -369,6 +370,7 @@ cdef class CompiledMarket:
         self.market.rules.bidding_tonnes_min = bidding_min
         self.market.rules.bidding_band_bp = bidding_band
         self.market.rules.bid_tonnes_min = bid_min
+        self.market.rules.bids_open_max = <uint32_t>bids_max
         self.market.accounts.holding_tonnes_max = holding_max
         self.market.accounts.large_tonnes = large
         self.market.accounts.fee.basis_points = fee

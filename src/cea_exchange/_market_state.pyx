@@ -324,6 +324,7 @@ cdef int bids_check(const Market* market) except -1:
     cdef const BidRecord* bid
     cdef uint32_t index
     cdef uint32_t live = 0
+    cdef int64_t counted = 0    # By the accounts that have them.
     for index in range(market.biddings.bid_row_count):
         bid = &market.biddings.bids[index]
         if index > 0 and bid.bid_id <= market.biddings.bids[index - 1].bid_id:
@@ -340,6 +341,10 @@ cdef int bids_check(const Market* market) except -1:
             raise AssertionError(f"bid {bid.bid_id} must not be the applicant's")
         if market.accounts.accounts[bid.account_index].suspended:
             raise AssertionError(f"bid {bid.bid_id} is a suspended account's")
+    for index in range(market.accounts.account_count):
+        counted += market.accounts.accounts[index].bids_open
+    if counted != live:
+        raise AssertionError(f"{live} bids are live, accounts have counted {counted}")
     if live != market.biddings.bid_count or live > market.biddings.count_max:
         raise AssertionError(f"{live} bids are live, {market.biddings.bid_count} counted")
 

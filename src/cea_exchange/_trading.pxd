@@ -36,6 +36,7 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t bidding_tonnes_min
     int64_t bidding_band_bp   # Of bids; 0: the applicant chooses any limit.
     int64_t bid_tonnes_min
+    uint32_t bids_open_max    # Of an account; 0: no limit.
     uint8_t bidding_tie       # An AwardTie and an AwardUndersubscription.
     uint8_t bidding_short
     uint8_t bidding_reserve   # An AwardReserveRule.

@@ -71,6 +71,7 @@ market_cases = st.builds(
         bidding_tonnes_min=st.sampled_from((100_000, 0, 6)),
         bidding_band_bp=st.sampled_from((1000, 0, 10_000)),
         bid_tonnes_min=st.sampled_from((1, 0, 3)),
+        bids_open_max=st.sampled_from((1000, 0, 1, 2)),
         bidding_tie=st.sampled_from(("time", "random", "pro_rata")),
         bidding_undersubscription=st.sampled_from(("award_all", "cancel")),
         bidding_reserve=st.sampled_from(("exclude", "cancel")),

@@ -100,6 +100,7 @@ RULES = {
     "biddings": rules_make(
         name="biddings",
         bidding_tonnes_min=6,
+        bids_open_max=4,
         fee_bp=37,
         fee_min_fen=500,
         holding_limit_tonnes=300,

@@ -1,7 +1,10 @@
 """Every reason a bidding command is refused for, on both cores, and which comes first."""
 
+from typing import Any
+
 import pytest
 from bidding_scripts import (
+    BIDDING_OPENING,
     LINES,
     at,
     bid,
@@ -14,10 +17,12 @@ from bidding_scripts import (
     told,
     wanted,
 )
-from market_scripts import buy, cea_with, sell
+from market_scripts import CORES, buy, cea_with, sell
 
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Reason
-from cea_exchange.matching.script import ScriptError
+from cea_exchange.matching.market import Market
+from cea_exchange.matching.script import ScriptError, command_play
 
 STATE = {"cmd": "state"}
 CLOSE_DAY = {"cmd": "close_day"}
@@ -174,6 +179,45 @@ def test_capacity() -> None:
     assert told(play_biddings(lines, profile))[-2:] == ["bid_accepted", "CAPACITY"]
     lines += [bid_cancel("a1", "alice"), bid("b1", "bob", tonnes=1)]
     assert told(play_biddings(lines, profile))[-2:] == ["bid_canceled", "bid_accepted"]
+
+
+def test_an_account_has_so_many_bids_at_most() -> None:
+    """CEA-BID-12: else many small bids at the floor could keep all others out."""
+    profile = cea_with(bids_open_max=2)
+    lines = [
+        notice("B1"),
+        bid("a1", "alice", tonnes=1),
+        notice("B2"),
+        bid("a2", "alice", tonnes=1, bidding="B2"),
+        bid("a3", "alice", tonnes=1),
+        bid("b1", "bob", tonnes=1),
+        bid_cancel("a1", "alice"),
+        bid("a4", "alice", tonnes=1),
+        close("B2"),
+        bid("a5", "alice", tonnes=1),
+        bid("a6", "alice", tonnes=1),
+    ]
+    said = [what for what in told(play_biddings(lines, profile)) if not what.startswith("bidding_")]
+    assert said == (
+        ["bid_accepted", "bid_accepted", "CAPACITY", "bid_accepted"]
+        + ["bid_canceled", "bid_accepted", "trade", "bid_accepted", "CAPACITY"]
+    )
+    assert "CAPACITY" not in told(play_biddings(lines, cea_with(bids_open_max=0)))
+    assert load_profile("cea").rules.bids_open_max == 1000
+
+
+@pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
+def test_bids_are_counted_on_in_a_copy_and_a_restored_market(core: Any) -> None:
+    """CEA-BID-12"""
+    market = Market(cea_with(bids_open_max=1), core=core)
+    for line in [*BIDDING_OPENING, notice("B1"), bid("a1", "alice")]:
+        command_play(line, market)
+    for other in (market.copy(), Market.restore(market.snapshot(), core=core), market):
+        assert told(command_play(bid("a2", "alice"), other)) == ["CAPACITY"]
+        command_play({"cmd": "suspend", "account": "alice"}, other)
+        command_play({"cmd": "restore", "account": "alice"}, other)
+        assert told(command_play(bid("a2", "alice"), other)) == ["bid_accepted"]
+        other.check()
 
 
 def test_a_bid_has_a_least_size_if_the_profile_says_so() -> None:

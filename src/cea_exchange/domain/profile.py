@@ -61,8 +61,8 @@ class MarketRules(
     Notes
     -----
     Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
-    CEA-BLK-02, CEA-BLK-12, CEA-BID-01, CEA-BID-02, CEA-AWD-03 to CEA-AWD-08, CEA-FEE-01,
-    CEA-FND-06.
+    CEA-BLK-02, CEA-BLK-12, CEA-BID-01, CEA-BID-02, CEA-BID-12, CEA-AWD-03 to CEA-AWD-08,
+    CEA-FEE-01, CEA-FND-06.
     """
 
     name: str
@@ -89,6 +89,8 @@ class MarketRules(
     choose any limit."""
     bid_tonnes_min: int
     """Least tonnes of a bid; 0 and 1 are no limit."""
+    bids_open_max: int = 1000
+    """Bids that an account may have at once, in all biddings; 0 is no limit."""
     bidding_tie: str
     """Who of several at the marginal price wins: `time`, `random` or `pro_rata`."""
     bidding_undersubscription: str
@@ -184,8 +186,8 @@ class RuledOperators(Ruled, frozen=True, kw_only=True):
     value: Annotated[int, Meta(ge=1, le=OPERATORS_MAX)]
 
 
-class RuledEnquiries(Ruled, frozen=True, kw_only=True):
-    """How many enquiries an account may have open, 0 for any, and the rule that says so."""
+class RuledOpen(Ruled, frozen=True, kw_only=True):
+    """How many of something an account may have open, 0 for any, and the rule that says so."""
 
     value: Annotated[int, Meta(ge=0, lt=1 << 32)]
 
@@ -338,7 +340,8 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     bidding_review_days: RuledInt | None = None
     bidding_place_days: RuledInt | None = None
     large_holder_tonnes: RuledInt | None = None
-    enquiries_open_max: RuledEnquiries | None = None
+    enquiries_open_max: RuledOpen | None = None
+    bids_open_max: RuledOpen | None = None
     block_allowed: RuledBool | None = None
     bidding_allowed: RuledBool | None = None
     operators_max: RuledOperators | None = None

@@ -146,7 +146,8 @@ class ReferenceBiddings:
 
         Notes
         -----
-        Rules: CEA-BID-03 (window), CEA-BID-05 (terms and locks), CEA-ORD-10 (precedence).
+        Rules: CEA-BID-03 (window), CEA-BID-05 (terms and locks), CEA-BID-12 (number),
+        CEA-ORD-10 (precedence).
         """
         market = self._market
         if not market._operator_known(command):
@@ -160,9 +161,23 @@ class ReferenceBiddings:
         if bidding.state != BiddingState.OPEN:
             return Reason.BIDDING_NOT_OPEN
         refusal = self._bid_terms_refusal(self._bid_of(command), bidding)
-        if not refusal and len(self.bids) >= market.order_count_max:
+        if not refusal and not self._has_room(command.account_index):
             return Reason.CAPACITY
         return refusal
+
+    def _has_room(self, account_index: int) -> bool:
+        """Whether the market, and an account, may have one more bid.
+
+        Notes
+        -----
+        Rules: CEA-BID-12.
+        """
+        if len(self.bids) >= self._market.order_count_max:
+            return False
+        most = self._market.rules.bids_open_max
+        return not most or most > sum(
+            bid.account_index == account_index for bid in self.bids.values()
+        )
 
     def _bid_terms_refusal(self, bid: Bid, bidding: Bidding) -> Reason:
         market = self._market
