@@ -282,9 +282,7 @@ class Flow:
         """Lift what stops the trading before long: a sequence of refusals finds little."""
         market = self.market
         if not market.day_is_open:
-            for product_index in range(len(REFERENCE_PRICES)):
-                if not market.product(product_index)["listed"] and step.tonnes % 3 == 0:
-                    self.do("product_list", product_index, 50 + step.extra)
+            self._list_again(step)
             if step.price % 4:
                 self._day_next()
         elif market.phase not in (Phase.LISTED, Phase.LISTED_AND_BLOCK) and step.price % 4 == 0:
@@ -297,6 +295,14 @@ class Flow:
         account_index = step.who % ACCOUNT_COUNT
         if market.account(account_index)["suspended"] and step.price % 4 == 3:
             self.do("restore", account_index)
+
+    def _list_again(self, step: Step) -> None:
+        """List what is delisted, most of the time."""
+        if self.market.day_is_open or step.tonnes % 4 == 0:
+            return
+        for product_index in range(len(REFERENCE_PRICES)):
+            if not self.market.product(product_index)["listed"]:
+                self.do("product_list", product_index, 50 + step.extra)
 
     def _day_next(self) -> None:
         self.date += 1 if self.date % 100 < 28 else 73
@@ -647,6 +653,7 @@ class Flow:
     def _day_over(self, step: Step) -> None:
         """Close the day; sometimes change a reference price before the next one trades."""
         self.do("day_close")
+        self._list_again(step)
         if step.who % 2:
             return
         if step.price % 2:
