@@ -477,7 +477,7 @@ class Flow:
         return self._price_of(step, product_index)
 
     def _bought_today(self, account_index: int, product_index: int) -> tuple[int, int]:
-        """Return who could sell all it has free but for what it bought today, and how much that is."""
+        """Return who could sell all it has free but for what it bought today, and how much."""
         for index in range(ACCOUNT_COUNT):
             held = self.market.account(index)["holdings"].get(product_index)
             if held and held[2]:
