@@ -16,7 +16,13 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.protocol.framing import TOPIC_BULLETIN
-from cea_exchange.venue.bulletins import bulletins_of, written_dates
+from cea_exchange.venue.backup import backup, restore
+from cea_exchange.venue.bulletins import (
+    bulletin_write,
+    bulletins_of,
+    opening_of,
+    written_dates,
+)
 from cea_exchange.venue.event_days import EventDay, closed_days, day_of
 
 
@@ -239,6 +245,44 @@ def test_opening_figures_come_from_the_settings(tmp_path):
     ran = command("bulletin", str(tmp_path / "data"), "--opening", str(opening), "--date", "all",
                   "--format", "json")  # fmt: skip
     assert json.loads(ran.stdout) == document
+
+
+def test_a_backup_has_the_bulletins(tmp_path):
+    data = tmp_path / "data"
+    with world_open(data) as world:
+        world.listed()
+        trade_and_close(world)
+        folder = written(world)
+        (folder / "2025-01-02.json.new").write_text("half")
+        backup(data, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "again")
+    copied = tmp_path / "again" / "bulletins"
+    assert sorted(path.name for path in copied.iterdir()) == [
+        "2024-12-31.csv", "2024-12-31.json", "2024-12-31.txt",
+    ]  # fmt: skip
+    for path in copied.iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+
+
+def test_another_life_goes_on_from_the_newest_bulletin_before_it(tmp_path):
+    """Its events begin later; what was traded before stands in the folder, or in what is given."""
+    events = market_rows(DAYS)
+    whole = builder_of_products().take_records(events)
+    folder = tmp_path / "bulletins"
+    for bulletin in (*whole[:2], whole[3]):
+        bulletin_write(folder, bulletin)
+    (folder / "2024-99-99.json").write_text("{}")
+    second = list(closed_days(ArrayRows(events)))[1].last
+    later = ArrayRows(events[second:], base=second)
+    after = opening_of(folder, later, None)
+    assert after == whole[1]
+    products = [("CEA23", whole[1].products[0].close), ("CEA24", 9000)]
+    assert list(bulletins_of(later, products, load_profile("cea"), after=after)) == whole[2:]
+    # Where the events begin with the market, the folder is of that life itself.
+    given = tmp_path / "opening.json"
+    given.write_bytes(bulletin_json(whole[0]))
+    assert opening_of(folder, ArrayRows(events), given) == whole[0]
+    assert opening_of(folder, ArrayRows(events), None) is None
 
 
 # -- The commands ---------------------------------------------------------------------------------

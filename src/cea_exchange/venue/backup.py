@@ -1,8 +1,8 @@
 """A copy of a running venue's data, and a folder to start from made of it.
 
-    newest snapshot, the events and blocks it goes on from | sealed segments, the open one as far as
-    it is synced | profiles | keys, if asked for | manifest.json, written last: without it there is
-    no backup
+    bulletins | newest snapshot, the events and blocks it goes on from | sealed segments, the open
+    one as far as it is synced | profiles | keys, if asked for | manifest.json, written last:
+    without it there is no backup
 
 The venue is not asked and not stopped: its files only grow, and each frame says what was synced
 before it. What is restored is played through the market before it counts.
@@ -32,6 +32,8 @@ from cea_exchange.journal import (
 )
 from cea_exchange.journal.event_store import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths, synced_prefix
+from cea_exchange.venue.bulletins import FOLDER as BULLETINS_FOLDER
+from cea_exchange.venue.bulletins import SUFFIXES as BULLETIN_SUFFIXES
 from cea_exchange.venue.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES
 from cea_exchange.venue.profile_shelf import PROFILES_FOLDER
 from cea_exchange.venue.snapshots import body_decode
@@ -124,6 +126,10 @@ def _backup(data: Path, destination: Path, archive: Path, *, with_keys: bool) ->
     for name in ("journal", "events", "snapshots"):
         _STORAGE.make_directory(destination / name)
     copy = _Copy(data, destination)
+    # Bulletins before all else: of each that is copied the journal then has the day.
+    for path in sorted((data / BULLETINS_FOLDER).glob("????-??-??.*")):
+        if path.suffix in BULLETIN_SUFFIXES:
+            copy.file(path.relative_to(data))
     # The snapshot first: the journal that is copied after it is ahead of it.
     snapshot, name = _newest_snapshot(data)
     event_count = 0

@@ -37,6 +37,7 @@ from cea_exchange.venue.event_days import Rows, closed_days, day_rows
 from cea_exchange.venue.profile_shelf import profile_find
 
 FOLDER = "bulletins"
+SUFFIXES = (".txt", ".csv", ".json")
 RETRY_S = 60.0
 """How long after a failure (a full disk) the next attempt is made."""
 
@@ -193,13 +194,13 @@ def bulletin_write(folder: Path, bulletin: Bulletin) -> Path:
     """Write a bulletin's three files, whole or not at all; return the JSON's path."""
     folder.mkdir(exist_ok=True)
     day = date_of_number(bulletin.trading_date)
-    forms = {
-        "txt": bulletin_text(bulletin).encode(),
-        "csv": bulletins_csv([bulletin]).encode(),
-        "json": bulletin_json(bulletin),
-    }
-    for suffix, data in forms.items():
-        path = folder / f"{day}.{suffix}"
+    forms = (
+        bulletin_text(bulletin).encode(),
+        bulletins_csv([bulletin]).encode(),
+        bulletin_json(bulletin),
+    )
+    for suffix, data in zip(SUFFIXES, forms, strict=True):
+        path = folder / f"{day}{suffix}"
         draft = folder / (path.name + DRAFT_SUFFIX)
         with draft.open("wb") as file:
             file.write(data)
