@@ -3,18 +3,33 @@
 from pathlib import Path
 
 import pytest
-from market_scripts import CORES, SCRIPTS
+from market_scripts import CORES, SCRIPTS, cea_with
 
+from cea_exchange.domain.profile import Profile
 from cea_exchange.matching.events import event_line
 from cea_exchange.matching.market import Market
 from cea_exchange.matching.script import script_events
 
-NAMES = sorted(path.stem for path in SCRIPTS.glob("*.jsonl") if not path.stem.endswith(".events"))
+NAMES = sorted(
+    path.relative_to(SCRIPTS).as_posix().removesuffix(".events.jsonl")
+    for path in SCRIPTS.rglob("*.events.jsonl")
+)
+PROFILE = "# profile: "
+
+
+def profile_of(script: Path) -> Profile | str:
+    """What a script is played under: `cea`, with what its line `# profile: NAME = VALUE` says."""
+    if script.stem.startswith("ccer_"):
+        return "ccer"
+    lines = script.read_text(encoding="utf-8").splitlines()
+    changes = [line.removeprefix(PROFILE) for line in lines if line.startswith(PROFILE)]
+    values = dict(value.split(" = ") for line in changes for value in line.split(", "))
+    return cea_with(**values) if values else "cea"
 
 
 def told(script: Path, core: type) -> bytes:
     """What a script gives, as `cea-exchange run` writes it."""
-    market = Market("ccer" if script.stem.startswith("ccer_") else "cea", core=core)
+    market = Market(profile_of(script), core=core)
     with script.open("rb") as lines:
         events = [event for part in script_events(lines, market, script.name) for event in part]
     market.check()
@@ -29,6 +44,8 @@ def test_golden(name: str, core: type) -> None:
     assert told(SCRIPTS / f"{name}.jsonl", core).decode() == expected.decode()
 
 
-def test_there_are_scripts() -> None:
-    """The folder was found."""
-    assert len(NAMES) >= 4
+def test_each_script_has_its_events() -> None:
+    """None is left out; and the folders were found."""
+    scripts = {path for path in SCRIPTS.rglob("*.jsonl") if not path.stem.endswith(".events")}
+    assert scripts == {SCRIPTS / f"{name}.jsonl" for name in NAMES}
+    assert len(NAMES) >= 80
