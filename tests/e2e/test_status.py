@@ -9,6 +9,7 @@ import pytest
 from venue_world import world_open
 
 from cea_exchange.cli.status_page import registry_page, venue_page
+from cea_exchange.domain.profile import load_profile
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.security import CurveKeys
@@ -97,6 +98,14 @@ def test_the_page_names_what_is_halted_and_why(status):
     assert halted(halted=True, halted_products=["A", "B"]) == (
         "the market (by an operator); products A, B"
     )
+
+
+def test_the_page_names_the_rules_and_what_is_delisted(status):
+    lines = lines_of(venue_page(status))
+    assert lines["trading", "delisted"] == "none"
+    assert lines["trading", "profile"] == f"cea, {load_profile('cea').profile_hash()}"
+    lines = lines_of(venue_page({**status, "delisted_products": ["A", "B"]}))
+    assert lines["trading", "delisted"] == "A, B"
 
 
 def test_the_page_warns_of_a_calendar_that_ends(status):

@@ -68,6 +68,7 @@ def test_the_logon_says_where_everything_stands(world):
         "band_high": 10724,
         "block_band_low": 6824,
         "block_band_high": 12674,
+        "listed": True,
     }
 
 

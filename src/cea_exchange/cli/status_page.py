@@ -60,6 +60,8 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
                 ("per second", _rates(told)),
                 ("refused", _refused(told)),
                 ("products", f"{told['products']:,}, accounts {told['accounts']:,}"),
+                ("delisted", ", ".join(told["delisted_products"]) or "none"),
+                ("profile", f"{told['profile']}, {told['profile_hash']}"),
             ],
         ),
         (

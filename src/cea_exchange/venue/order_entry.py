@@ -383,6 +383,7 @@ class OrderEntry:
         for index, name in enumerate(self._machine.product_names):
             product = core.product(index)
             told = {field: int(product[field]) for field in _PRODUCT_FIELDS}
+            told["listed"] = bool(product["listed"])
             products.append({"product": name, "product_index": index, **told})
         return {
             "op": "logon",

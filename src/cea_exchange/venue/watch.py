@@ -147,6 +147,8 @@ class Watch:
             "uptime_s": int(time.monotonic() - self._began_s),
             "halted_products": [name for index, name in products if core.product(index)["halted"]],
             "delisted_products": self._delisted(),
+            "profile": self._machine.profile.name,
+            "profile_hash": self._machine.profile.profile_hash(),
             "lag_records": self._lag.lag.records,
             "lag_s": round(self._lag.lag.seconds, 1),
             "throttled": self._orders.gateway.throttled_count,
