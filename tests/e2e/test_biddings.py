@@ -1,7 +1,12 @@
 """Biddings over the wire: sealed bids, a venue killed between, awards that the registry settles."""
 
-import pytest
+import json
 
+import pytest
+from typer.testing import CliRunner
+
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.main import app_build
 from cea_exchange.client import Client
 from cea_exchange.domain.records import EventKind, Method, Reason, Side
 from cea_exchange.loadtest.load_run import await_transfers
@@ -111,6 +116,36 @@ def test_a_sealed_bidding_survives_a_kill_and_is_settled(exchange):
     told = exchange.operate("statistics")["products"]["CEA24"]
     assert (told["bidding_volume"], told["bidding_amount"]) == (100_000, "940000000")
     assert (told["volume"], told["last"]) == (0, 0)
+
+
+def venue(exchange, *arguments):
+    """What `cea-exchange venue bidding` answers, as JSON."""
+    command = ["venue", "bidding", *arguments, "--data", str(exchange.data), "--json"]
+    result = CliRunner().invoke(app_build(command), command, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_an_application_is_filed_reviewed_and_published(exchange):
+    """CEA-BID-10: ten working days ahead, by the command line; all see it once it is approved."""
+    terms = ["seller", "CEA24", "100000"]
+    window = ["--opens-at", "10:30", "--closes-at", "11:00", "--limit", "band_end"]
+    with pytest.raises(CommandError, match="10 working days"):
+        venue(exchange, "apply", "F1", *terms, "2025-01-15", *window)
+    venue(exchange, "apply", "F1", *terms, "2025-01-16", *window)
+    (filed,) = venue(exchange, "applications")["applications"]
+    assert (filed["account"], filed["status"]) == ("seller", "applied")
+    assert (filed["applied_on"], filed["review_until"]) == (20250102, 20250107)
+    with connect(exchange, "alice") as alice:
+        assert alice.bidding_notices() == []
+        venue(exchange, "review", "F1", "--approve")
+        (notice,) = alice.bidding_notices()
+        assert (notice["bidding"], notice["date"]) == ("F1", 20250116)
+        assert "seller" not in str(notice)
+    venue(exchange, "withdraw", "F1", "--why", "on request")
+    (filed,) = venue(exchange, "applications")["applications"]
+    assert (filed["status"], filed["why"]) == ("lapsed", "on request")
+    assert [told["bidding"] for told in venue(exchange, "list")["biddings"]] == ["B1"]
 
 
 def test_operators_refusals_and_cancels(exchange):
