@@ -62,6 +62,7 @@ class TradingDay:
         self._timer = DayTimer(machine.profile, self._calendar)
         self._override: _Override | None = None
         self._calendar_looked_on: date | None = None
+        self._applications_looked_at: tuple[int, list[tuple[str, str]]] | None = None
 
     @property
     def changes_pending(self) -> int:
@@ -108,9 +109,17 @@ class TradingDay:
         return listed(self._machine, self._calendar)
 
     def _applications_run(self) -> None:
-        """Announce the day's approved biddings, and end the applications that lapse."""
+        """Announce the day's approved biddings, and end the applications that lapse.
+
+        Looked at once a day, and when one has changed: counting working days takes a while.
+        """
+        core, applications = self._machine.core, self._machine.applications
+        statuses = [(name, application.status) for name, application in applications.items()]
+        if not core.day_is_open or (core.trading_date, statuses) == self._applications_looked_at:
+            return
         for act in acts_due(self._machine, self._calendar):
             self._run_controls([act])
+        self._applications_looked_at = (core.trading_date, statuses)
 
     def _is_missed(self) -> bool:
         core = self._machine.core
