@@ -12,7 +12,7 @@ def biddings(machine: VenueStateMachine) -> list[dict[str, Any]]:
 
     Notes
     -----
-    Rules: CEA-BID-05 (sealed), CEA-BID-09 (results). An operator sees no more than the public.
+    Rules: CEA-BID-05 (sealed), CEA-BID-09 (results). An operator sees no more here than the public.
     """
     told = []
     for name, bidding_id in machine.biddings.items():
