@@ -37,7 +37,8 @@ checked: build
 	CEA_EXCHANGE_CHECKED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --target $(CHECKED)/site $(CHECKED)/source
 	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
-		tests/differential tests/property tests/unit/test_order_book.py tests/unit/test_script_random.py
+		tests/differential tests/property tests/unit/test_order_book.py \
+		tests/unit/test_script_random.py tests/unit/test_block_rules.py tests/unit/test_block_rejects.py
 
 # The same tests, and the self-trade ones, under AddressSanitizer and UndefinedBehaviorSanitizer,
 # which must be loaded before Python is. It keeps its own memory to the end: no leaks are told.
@@ -53,7 +54,8 @@ sanitize: build
 	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
 		PYTHONPATH=$(SANITIZED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
 		tests/differential tests/property tests/unit/test_order_book.py \
-		tests/unit/test_script_random.py tests/unit/test_self_trade.py
+		tests/unit/test_script_random.py tests/unit/test_self_trade.py \
+		tests/unit/test_block_rules.py tests/unit/test_block_rejects.py
 
 # A hundred thousand Hypothesis examples on both cores: ten minutes on two processors.
 long: build
