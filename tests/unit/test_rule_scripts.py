@@ -248,3 +248,39 @@ def test_every_event_is_told_with_its_fields() -> None:
     for name, events in told.items():
         for event in events:
             assert set(FIELDS[name].split()) <= set(event), event
+
+
+MONEY = {
+    "price", "floor", "ceiling", "clearing_price", "cash", "buy_fee", "sell_fee",
+    "open", "high", "low", "close",
+}  # fmt: skip
+TIMES = {"opens_at", "closes_at"}
+WHOLE = {"seq", "tonnes", "bidders", "trade_id", "volume_intra_group"}
+FLAGS = {"post_only", "intra_group", "halted"}
+NESTED = {"volume", "amount", "books", "accounts", "blocks", "biddings"}
+
+
+def has_its_form(field: str, value: Any) -> bool:
+    """Prices and amounts are two-decimal strings, tonnes integers, names text."""
+    if field in WHOLE:
+        return type(value) is int
+    if field in FLAGS:
+        return type(value) is bool
+    if field in MONEY:
+        return re.fullmatch(r"\d+\.\d\d", value) is not None
+    if field in TIMES:
+        return re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+08:00", value) is not None
+    return type(value) is str
+
+
+def test_every_field_has_its_form() -> None:
+    """What is absent is null; a day's volumes are tonnes, its amounts yuan, by method."""
+    methods = {"listed", "block", "bidding"}
+    for event in EVENTS:
+        for field, value in event.items():
+            if value is not None and field not in NESTED:
+                assert has_its_form(field, value), (field, event)
+        if event["event"] == "day_closed":
+            assert set(event["volume"]) == set(event["amount"]) == methods
+            assert all(has_its_form("tonnes", tonnes) for tonnes in event["volume"].values())
+            assert all(has_its_form("cash", yuan) for yuan in event["amount"].values())
