@@ -67,7 +67,7 @@ cdef AwardResult award_bids(
     cdef int64_t first
     cdef uint128 could_be_won
     desk.bids, desk.rules, desk.fills = bids, rules, fills
-    desk.bid_count, desk.offered, desk.ranked = bid_count, offered_tonnes, 0
+    desk.bid_count, desk.offered = bid_count, offered_tonnes
     desk.order = <Ranked*>room
     desk.standings = <Standing*>(<char*>room + <size_t>bid_count * sizeof(Ranked))
     desk.bidder_cap = share_of(offered_tonnes, rules.bidder_cap_bp)
