@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cea_exchange._market import CompiledMarket
+from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import (
     BIDDING_OPENED_DTYPE,
     PRODUCT_NONE,
@@ -26,6 +27,7 @@ from differential.market_flow import (
     Flow,
     Step,
     act_do,
+    rules_make,
     steps_seeded,
     view_of,
 )
@@ -48,6 +50,28 @@ modest = settings(
 
 both_cores = pytest.mark.parametrize("make_core", CORES)
 all_rules = pytest.mark.parametrize("rules_name", RULES)
+
+RULES_PRICE_ALONE = (
+    rules_make(
+        name="biddings",
+        bidding_tonnes_min=6,
+        fee_bp=37,
+        fee_min_fen=500,
+        holding_limit_tonnes=300,
+        order_count_max=12,
+        bidding_tie="pro_rata",
+    ),
+    rules_make(
+        name="auctions",
+        bidding_tonnes_min=6,
+        bid_tonnes_min=2,
+        bidding_tie="random",
+        band_rounding="inward",
+    ),
+    RULES["mixed"],
+    RULES["open"],
+)
+"""Without caps, bids at no price and reserve prices: a bid's price alone ranks it."""
 
 
 @both_cores
@@ -218,14 +242,14 @@ def test_trades_keep_to_band_and_resting_price(
 
 
 @both_cores
-@pytest.mark.parametrize("rules_name", ["biddings", "auctions", "mixed", "open"])
-def test_awards_rank_the_bids(make_core: Callable[..., Any], rules_name: str) -> None:
+@pytest.mark.parametrize("rules", RULES_PRICE_ALONE, ids=lambda rules: rules.name)
+def test_awards_rank_the_bids(make_core: Callable[..., Any], rules: MarketRules) -> None:
     """CEA-BID-02, CEA-BID-06, CEA-AWD-01, CEA-AWD-02, of every bidding that closed.
 
     No more is won than offered, no loser bid better than a winner, all bids and prices lie in the
     range, and at one price all pay the worst winning bid's.
     """
-    flow = Flow((make_core,), RULES[rules_name])
+    flow = Flow((make_core,), rules)
     terms: dict[int, Any] = {}
     bids: dict[int, dict[int, tuple[int, int]]] = {}
     sold: list[tuple[int, int, int]] = []
