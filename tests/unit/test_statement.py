@@ -220,3 +220,13 @@ def test_the_statements_of_every_golden_script_hold(name):
         found += statements.take(market.close_day())
     assert {each.account for each in found} == set(market.accounts)
     assert all(lock.end != "open" for each in found for lock in each.locks)
+
+
+def test_a_market_without_balances_has_no_statements(tmp_path):
+    with pytest.raises(ValueError, match="a profile that keeps balances, was 'open'"):
+        MarketStatements(Market("open"))
+    (tmp_path / "script.jsonl").write_text("")
+    told = str(tmp_path / "script.jsonl"), "--statements", str(tmp_path / "statements.jsonl")
+    ran = command("run", *told, "--profile", "open")
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1
+    assert "--statements: statements need a profile that keeps balances" in ran.stderr

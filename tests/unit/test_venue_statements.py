@@ -191,3 +191,12 @@ def test_the_statements_json_is_one_line(tmp_path):
         with connected(world, "bob") as bob:
             line = statement_json(bob.statement())
     assert line.count(b"\n") == 1 and json.loads(line)["holdings"][PRODUCT]["deposits"] == TONNES
+
+
+def test_a_venue_without_balances_says_so(tmp_path):
+    with world_open(tmp_path, profile="open") as world:
+        world.start()
+        world.ready()
+        with connected(world, "bob") as bob:
+            with pytest.raises(SessionError, match="a profile that keeps balances, came open"):
+                bob.statement()

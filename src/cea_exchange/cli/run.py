@@ -80,12 +80,15 @@ class _DayFiles:
 
         self._folder = bulletins
         self._bulletins = bulletins and MarketBulletins(market)
-        self._statements = statements and MarketStatements(market)
+        self._statements = None
         if statements is not None:
             try:
+                self._statements = MarketStatements(market)
                 self._file = stack.enter_context(statements.open("wb"))
             except OSError as error:
                 raise CommandError(f"{statements}: can't be written, {error.strerror}") from error
+            except ValueError as error:
+                raise CommandError(f"--statements: {error}") from error
 
     def take(self, events: "list[Event]") -> None:
         """Write what the events of one command complete."""

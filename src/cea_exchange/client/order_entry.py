@@ -142,9 +142,10 @@ class _OrderEntry:
 
     def _statement_place(self, date: str | None) -> dict | None:
         """Take the answer to `statement` out of the messages, or raise what it was refused for."""
-        refused = self._message_answer("refused", {"where": "date"})
-        if refused is not None:
-            raise SessionError(f"expected {refused['expected']}, came {refused['came']}")
+        for where in ("date", "statement"):
+            refused = self._message_answer("refused", {"where": where})
+            if refused is not None:
+                raise SessionError(f"expected {refused['expected']}, came {refused['came']}")
         return self._message_answer("statement", {"asked": date})
 
     def _raise_if_refused(self) -> None:

@@ -25,6 +25,11 @@ class MarketStatements:
     market : Market
         As it is before the events to come; between two days, or new.
 
+    Raises
+    ------
+    ValueError
+        If the market's profile keeps no balances.
+
     Notes
     -----
     Each closing is held against what the market itself says the account has.
@@ -42,6 +47,10 @@ class MarketStatements:
     """
 
     def __init__(self, market: Market) -> None:
+        if not market.profile.rules.holdings_checked:
+            raise ValueError(
+                f"statements need a profile that keeps balances, was {market.profile.name!r}"
+            )
         self._market = market
         self._bidding_sides: dict[str, str] = {}
         self._builders = {

@@ -30,7 +30,7 @@ def statement(sequencer: Sequencer, account_index: int, date: str | None) -> dic
     Raises
     ------
     FrameError
-        If there was no such day.
+        If there was no such day, or the market keeps no balances.
 
     Notes
     -----
@@ -38,6 +38,9 @@ def statement(sequencer: Sequencer, account_index: int, date: str | None) -> dic
     """
     machine = sequencer.machine
     core = machine.core
+    if not machine.profile.rules.holdings_checked:
+        came = machine.profile.name
+        raise FrameError(expected="a profile that keeps balances", came=came, where="statement")
     try:
         wanted = int(core.trading_date) if date is None else date_number(date_parse(date))
     except ValueError as error:
