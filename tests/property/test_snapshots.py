@@ -299,9 +299,22 @@ def test_a_restored_machine_has_every_attribute():
         control.FeedItem(transfer_seq=feed_seq, command=key),
         control.SettlementConfirmed(settlement_seq=3, trading_date=20240101),
     ])
-    feed_seq += 1
     account = control.AccountDeclared(account="carol", group="north")
-    sequencer.run_controls([control.FeedItem(transfer_seq=feed_seq, command=account)])
+    allowances = control.TransferIn(account="carol", product="CEA23", amount=100_000)
+    items = [
+        control.FeedItem(transfer_seq=seq, command=command)
+        for seq, command in enumerate((account, allowances), feed_seq + 1)
+    ]
+    sequencer.run_controls(items)
+    terms = {"account": "carol", "product": "CEA23", "tonnes": 100_000, "pricing": "uniform"}
+    close = int(sequencer.machine.core.product(0)["reference_price"])
+    sequencer.run_controls([
+        control.Resume(),
+        control.BiddingOpen(bidding="B1", limit=close, **terms),
+        control.BiddingApplied(
+            bidding="B2", limit="close", date=20991231, applied_on=20991201, **terms
+        ),
+    ])
     settled = sequencer.event_rows(sequencer.index.settlement_events(1, 10**6))
     trades = settled[settled["kind"] == EventKind.TRADE][-1:]
     _, refusals = sequencer.run_controls(acts_of_operators(random.Random(1), trades))
