@@ -236,6 +236,36 @@ def test_what_is_no_bulletin_is_refused_with_its_place(change, message):
         bulletin_parse(spoiled[:start] + change + spoiled[end:], "opening.json")
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"closPric": "0.00"}, "must be positive, in COMCEA"),
+        ({"closPric": "-1.00"}, "must be positive, in COMCEA"),
+        ({"closPric": "1.00", "lastClosPric": "0.00"}, "must be positive, in COMCEA"),
+        ({"totalAmount": "-5.00"}, "no market trades 5 t, -500 fen, in COMCEA"),
+        ({"totalVolume": 1 << 62}, "no market trades"),
+        ({"totalAmount": f"{10**40}.00"}, "no market trades"),
+        ({"products": ["CEA24", "CEA24"]}, "each product must come once, came CEA24, CEA24"),
+    ],
+)
+def test_opening_figures_that_no_market_has_are_refused(fields, message):
+    """CEA-INF-01: written by hand, they would end up in each bulletin after them."""
+    sums = {"methodCode": 10, "totalVolume": 5, "totalAmount": "500.00"}
+    sums |= {name: value for name, value in fields.items() if name in sums}
+    prices = {name: value for name, value in fields.items() if name.endswith("Pric")}
+    quote = {"closPric": "97.49", **prices, "methods": [sums]}
+    document = {
+        "quotPoin": "2024-12-31",
+        "market": "cea",
+        "composite": {"subjCode": "COMCEA", **quote},
+        "products": [
+            {"subjCode": code, "closPric": "97.49"} for code in fields.get("products", [])
+        ],
+    }
+    with pytest.raises(ValueError, match=f"opening.json: expected a bulletin, .*{message}"):
+        bulletin_parse(msgspec.json.encode(document), "opening.json")
+
+
 def test_blocks_move_volume_and_no_price():
     """CEA-INF-01: what was traded between accounts of one group is shown apart."""
     market = Market("cea", {"CEA23": "97.49"})

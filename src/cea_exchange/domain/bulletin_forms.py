@@ -34,6 +34,9 @@ _ALLOWANCE_FORM = re.compile(r"CEA([0-9]{2}(?:-[0-9]{2})?)")
 _Yuan = Annotated[str, Meta(pattern=r"^-?[0-9]+\.[0-9]{2}$", max_length=64)]
 _Tonnes = Annotated[int, Meta(ge=0)]
 
+_SUM_LIMIT_TONNES, _SUM_LIMIT_FEN = 1 << 62, 1 << 120
+"""No sum that is carried on is larger: room is left for what is added, in every form."""
+
 
 class MethodRow(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What was traded by one method: on the day, since 1 January, since the market began."""
@@ -132,6 +135,9 @@ def bulletin_parse(data: bytes, place: str) -> Bulletin:
     try:
         document = msgspec.json.decode(data, type=BulletinDocument)
         day = date_parse(document.quot_poin)
+        codes = [row.subj_code for row in document.products]
+        if len({*codes}) < len(codes):
+            raise ValueError(f"each product must come once, came {', '.join(codes)}")
         return Bulletin(
             market=document.market,
             trading_date=date_number(day),
@@ -187,18 +193,23 @@ def _quote(row: QuoteRow) -> Quote:
         found = []
         for method in Method:
             sums = methods.get(METHOD_CODES[method], MethodRow(method_code=0))
-            amount = _fen(getattr(sums, f"{name}_amount"))
-            found.append(Traded(getattr(sums, f"{name}_volume"), amount))
+            volume, amount = getattr(sums, f"{name}_volume"), _fen(getattr(sums, f"{name}_amount"))
+            if not (0 <= amount < _SUM_LIMIT_FEN and volume < _SUM_LIMIT_TONNES):
+                raise ValueError(f"no market trades {volume} t, {amount} fen, in {row.subj_code}")
+            found.append(Traded(volume, amount))
         return ByMethod(*found)
 
     close = _fen(row.clos_pric)
+    last_close = close if row.last_clos_pric is None else _fen(row.last_clos_pric)
+    if close <= 0 or last_close <= 0:
+        raise ValueError(f"closPric and lastClosPric must be positive, in {row.subj_code}")
     return Quote(
         code=row.subj_code,
         open=close if row.open_pric is None else _fen(row.open_pric),
         high=_fen(row.high_pric) or None,
         low=_fen(row.low_pric) or None,
         close=close,
-        last_close=close if row.last_clos_pric is None else _fen(row.last_clos_pric),
+        last_close=last_close,
         day=traded("trade"),
         year=traded("year"),
         total=traded("total"),
