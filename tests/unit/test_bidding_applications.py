@@ -1,10 +1,10 @@
 """Applications for biddings: lead times in working days, review, notice, and the session's day."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from cea_exchange.domain.calendar import TradingCalendar, date_number
-from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
@@ -12,6 +12,7 @@ from cea_exchange.venue import admin
 from cea_exchange.venue.bidding_applications import acts_due, applied, listed, notices
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from noticed_markets import notice, profile_with
 
 CALENDAR = TradingCalendar.load("cn_carbon")
 DAYS = CALENDAR.days(date(2025, 7, 1), date(2025, 7, 16))
@@ -35,9 +36,9 @@ def request(**changes: object) -> admin.BiddingApply:
     return admin.BiddingApply(**(terms | changes))
 
 
-def machine_make(tonnes: int = 100_000) -> VenueStateMachine:
+def machine_make(tonnes: int = 100_000, profile: Profile | None = None) -> VenueStateMachine:
     """The seller has so many tonnes; no day has opened."""
-    machine = VenueStateMachine(load_profile("cea"))
+    machine = VenueStateMachine(profile or load_profile("cea"))
     machine.apply_control(control.ProductDeclared(product="CEA23", reference_price=9_749))
     machine.apply_control(control.AccountDeclared(account="seller"))
     if tonnes:
@@ -103,6 +104,28 @@ def test_what_can_not_be_applied_for(changes: dict, today: date, where: str) -> 
         applied(machine_make(), CALENDAR, today, request(**changes))
     assert refused.value.where == where
     assert applied(machine_make(), CALENDAR, DAYS[1], request()).applied_on == 20250702
+
+
+def test_an_application_follows_the_rules_of_its_day() -> None:
+    """CEA-NTC-01: a notice from before the session on counts, one from after it does not."""
+
+    def filed(profile: Profile, tonnes: int) -> int:
+        machine = machine_make(profile=profile)
+        return applied(machine, CALENDAR, DAYS[0], request(tonnes=tonnes)).tonnes
+
+    lowered = profile_with(notice(since=SESSION, bidding_tonnes_min=50_000))
+    assert filed(lowered, 50_000) == 50_000
+    with pytest.raises(FrameError, match="at least 50000 t"):
+        filed(lowered, 49_999)
+    raised = profile_with(notice(since=SESSION, bidding_tonnes_min=150_000))
+    with pytest.raises(FrameError, match="at least 150000 t"):
+        filed(raised, 149_999)
+    later = profile_with(notice(since=SESSION + timedelta(days=1), bidding_tonnes_min=150_000))
+    assert filed(later, 100_000) == 100_000
+    for without in (profile_with(notice(since=SESSION, bidding_allowed="false")), "ccer"):
+        profile = load_profile(without) if without == "ccer" else without
+        with pytest.raises(FrameError, match="a day with biddings"):
+            filed(profile, 100_000)
 
 
 def test_what_is_not_in_place_or_not_reviewed_lapses() -> None:

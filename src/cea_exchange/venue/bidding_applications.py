@@ -34,7 +34,7 @@ def applied(
 
     Notes
     -----
-    Rules: CEA-BID-01, CEA-BID-03, CEA-BID-10.
+    Rules: CEA-BID-01, CEA-BID-03, CEA-BID-10; CEA-NTC-01, for it is the session's day that counts.
     """
     admin_views.account_known(machine, request.account)
     admin_views.product_known(machine, request.product)
@@ -47,8 +47,11 @@ def applied(
     if bidding_window(machine.profile, day, day_start(day), *window) == BiddingState.ENDED:
         came = f"{request.opens_at} to {request.closes_at}"
         raise FrameError(expected="a window inside the trading day", came=came, where="opens_at")
-    if request.tonnes < machine.profile.rules.bidding_tonnes_min:
-        expected = f"at least {machine.profile.rules.bidding_tonnes_min} t"
+    rules = machine.profile.rules.on(date_number(day))
+    if not rules.bidding_allowed:
+        raise FrameError(expected="a day with biddings", came=f"{day}, without", where="date")
+    if request.tonnes < rules.bidding_tonnes_min:
+        expected = f"at least {rules.bidding_tonnes_min} t"
         raise FrameError(expected=expected, came=str(request.tonnes), where="tonnes")
     return control.BiddingApplied(
         bidding=request.bidding,
