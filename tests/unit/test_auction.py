@@ -115,6 +115,12 @@ def test_the_command_prints_what_each_bid_wins_and_pays(bids_file, capsys):
     ]
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(bids_file, capsys):
+    bids_file.write_text(BIDS, encoding="utf-8-sig")
+    assert run(["auction", str(bids_file), "--tonnes", "100000"]) == 0
+    assert "clearing price" in capsys.readouterr().out
+
+
 def test_the_command_gives_json(bids_file, capsys):
     options = ["--tonnes", "100000", "--pricing", "pay_as_bid", "--json"]
     assert run(["auction", str(bids_file), *options]) == 0

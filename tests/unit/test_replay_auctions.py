@@ -126,7 +126,9 @@ def test_short_auctions_are_cancelled_and_compared_with_nothing(file, capsys):
         ("d,a,7,6,8,7.5,7.71,5,4200001,,14", "bids_total: expected a multiple of 500"),
         ("d,a,7,6,8,7.5,7.71,5,2000,,14", "bids_total: expected 500 or more for each of 56 bids"),
         ("d,a,7,6,8,6.1,7.71,5,4200000,,14", "mean_bid: expected one that bids with these"),
-        ("d,a,7,6,8,7,7,5,4200000,2,2", "n_bids: expected 3 or more, came 2"),
+        ("d,a,7,6,8,7,7,5,4200000,2,2", "n_bids: expected 3 to 1000000, came 2"),
+        ("d,a,7,6,8,7,7,5,4200000,9999999999999,2", "n_bids: expected 3 to 1000000, came 99999"),
+        ("d,a,7,6,8,7,7,5,4200000,,9999999999999", "n_bids: expected 3 to 1000000, came 39999"),
     ],
 )
 def test_rows_that_can_not_be_are_named_with_their_line(file, row, message, capsys):
@@ -134,6 +136,10 @@ def test_rows_that_can_not_be_are_named_with_their_line(file, row, message, caps
     assert run(["replay-auctions", str(path)]) == 2
     error = capsys.readouterr().err
     assert f"{path}:3: {message}" in error and error.count("\n") == 1
+
+
+def test_a_byte_order_mark_is_no_part_of_a_column(file):
+    assert results_read(file(*ROWS, header="\ufeff" + HEADER))[0].date == "2018-01-08"
 
 
 def test_files_that_are_no_results_are_named(file, tmp_path):

@@ -29,6 +29,8 @@ LOTS_SPREAD = 1.0
 """Standard deviation of the logarithm of a bid's lots."""
 TILT_MOST = 8.0
 BISECTIONS = 60
+BIDS_MOST = 1_000_000
+"""Made up for one auction: a wrong number in a file must not eat the memory."""
 
 
 class AuctionError(ValueError):
@@ -61,7 +63,7 @@ def results_read(path: Path) -> list[Result]:
         The file can't be read, a column is missing, or a value is not as it has to be.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AuctionError(f"{path}: expected a file to read: {reason}") from error
@@ -168,6 +170,8 @@ def bids_of(result: Result, seed: int) -> list[Bid]:
     if rest:
         raise AuctionError(f"bids_total: expected a multiple of {LOT_TONNES}, came {rest} too many")
     count = result.bids or result.bidders * BIDS_PER_BIDDER
+    if not 3 <= count <= BIDS_MOST:
+        raise AuctionError(f"n_bids: expected 3 to {BIDS_MOST}, came {count}")
     prices = _prices(result, count, draws)
     draws.shuffle(prices)
     sizes = _lots(result, prices, lots, draws)
@@ -185,8 +189,6 @@ def _prices(result: Result, count: int, draws: Random) -> list[int]:
     median, mean = result.price_median, result.price_mean
     middle = [median] * (2 - count % 2)
     half = (count - len(middle)) // 2
-    if half < 1:
-        raise AuctionError(f"n_bids: expected 3 or more, came {count}")
     below, above = median - result.price_min, result.price_max - median
     spread_low = [draws.random() for _ in range(half - 1)]
     spread_high = [draws.random() for _ in range(half - 1)]
