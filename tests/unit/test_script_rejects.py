@@ -11,8 +11,8 @@ LATER = {Reason.DISCONNECTED, Reason.KILLED, Reason.PRODUCT_DELISTED}
 BLOCKS = {Reason.BLOCK_UNKNOWN, Reason.COUNTERPARTY_MISMATCH, Reason.BLOCK_TONNES_TOO_SMALL}
 # Of biddings: tests/unit/test_bidding_rejects.py.
 BIDDINGS = {reason for reason in Reason if reason.name.startswith("BID")} | {Reason.HALTED}
-# Given under other profiles only: tests/unit/test_self_trade.py.
-OTHER_PROFILES = {Reason.SELF_TRADE_PREVENTED}
+# Given under other profiles only: tests/unit/test_self_trade.py, test_market_auctions.py.
+OTHER_PROFILES = {Reason.SELF_TRADE_PREVENTED, Reason.RESERVE_NOT_MET}
 
 REFUSED = {
     "PRODUCT_UNKNOWN": [buy("a1", "100.00", 1, product="CEA99")],
