@@ -362,15 +362,21 @@ def test_all_of_the_old_life_is_put_aside_and_nothing_deleted(tmp_path, statemen
 
 
 def test_what_was_delisted_stays_so(tmp_path, statement):
-    """CEA-PRD-03: as the old journal's operators left it, else as the notices say."""
+    """CEA-PRD-03: as the old journal's operators left it, and as notices since then say."""
     product = statement.state.products[0].product
     delist = control.ProductDelist(product=product, by="an", why="x")
     relist = control.ProductList(product=product, price=100, by="an", why="x")
+    day = control.DayOpen(date=20200102)
+    assert statement.state.trading_date > 20200103
     for number, (acts, notices, expected) in enumerate((
         ((delist,), "", True),
         ((delist, relist), "", False),
         ((), notice(date(2020, 1, 1), delist=f'["{product}"]'), True),
-        ((relist,), notice(date(2020, 1, 1), delist=f'["{product}"]'), False),
+        ((day, relist), notice(date(2020, 1, 1), delist=f'["{product}"]'), False),
+        ((relist, day), notice(date(2020, 1, 1), delist=f'["{product}"]'), True),
+        ((day, relist), notice(date(2020, 1, 3), delist=f'["{product}"]'), True),
+        ((day, delist), notice(date(2020, 1, 3), list={product: "1.00"}), False),
+        ((day, delist), notice(date(2120, 1, 3), list={product: "1.00"}), True),
     )):
         data, profile = tmp_path / f"venue{number}", tmp_path / f"{number}.toml"
         profile.write_text(PROFILE.text + notices, encoding="utf-8")

@@ -8,6 +8,7 @@ its event store are put into a folder of their own.
 """
 
 from collections.abc import Callable, Iterable
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -195,7 +196,8 @@ class _OldLife:
         self.time_ns = 0
         self.trades_void: list[int] = []
         self._suspended: set[str] = set()
-        self._listed: dict[str, bool] = {}
+        self._date = 0
+        self._listed: dict[str, tuple[bool, int]] = {}
         self._numbers = NumbersGiven()
         if not archive.exists():
             archive = _found(data, kept, "archive")
@@ -205,7 +207,8 @@ class _OldLife:
     def state(self, profile: Profile) -> control.AdoptedState:
         """Return the registry's state with numbers beyond all that may have been given.
 
-        What is delisted the operators' last acts say, of other products the profile's notices.
+        What is delisted the operators' last acts say and the notices of later days, of other
+        products the profile's notices alone.
         """
         state, numbers = self._statement.state, self._numbers
         beyond = {
@@ -221,18 +224,31 @@ class _OldLife:
             )
             for index, account in enumerate(state.accounts)
         )
-        date = beyond["trading_date"] = max(state.trading_date, numbers.trading_date)
-        day = date_of_number(date) if date else None
+        number = beyond["trading_date"] = max(state.trading_date, numbers.trading_date)
+        day = date_of_number(number) if number else None
         products = tuple(
             msgspec.structs.replace(
                 product,
-                delisted=not self._listed.get(
-                    product.product, profile.is_listed(product.product, day)
-                ),
+                delisted=not self._is_listed(product.product, profile, day),
             )
             for product in state.products
         )
         return msgspec.structs.replace(state, accounts=accounts, products=products, **beyond)
+
+    def _is_listed(self, product: str, profile: Profile, day: date | None) -> bool:
+        """Tell whether a product was traded on the last day.
+
+        Rules: CEA-PRD-03.
+        """
+        if product not in self._listed:
+            return profile.is_listed(product, day)
+        is_listed, acted_on = self._listed[product]
+        since = date_of_number(acted_on) if acted_on else None
+        for notice in profile.notices_between(since, day) if day else ():
+            is_listed = product in notice.listings or (
+                is_listed and product not in notice.delistings
+            )
+        return is_listed
 
     def _journal_read(self, directory: Path, archive: Path) -> None:
         """Look for the suspended, as far as the journal can be read."""
@@ -268,9 +284,13 @@ class _OldLife:
             case control.Restore(account=name):
                 self._suspended.discard(name)
             case control.ProductDelist(product=name) | control.ProductList(product=name):
-                self._listed[name] = isinstance(message, control.ProductList)
+                self._listed[name] = isinstance(message, control.ProductList), self._date
+            case control.DayOpen(date=number):
+                self._date = number
             case control.Adopt(state=state):
-                self._listed |= {each.product: not each.delisted for each in state.products}
+                self._date = state.trading_date
+                for each in state.products:
+                    self._listed[each.product] = not each.delisted, self._date
                 self._suspended |= {each.account for each in state.accounts if each.suspended}
                 self._numbers.take_state(state)
 
