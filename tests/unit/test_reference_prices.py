@@ -42,6 +42,15 @@ def test_daily_statistics_are_read_exactly(tmp_path):
         close_before([day], date(2025, 7, 15))
 
 
+def test_zeros_behind_a_number_change_nothing(tmp_path):
+    """So write tools that keep a column with empty cells in fractions."""
+    path = tmp_path / "daily.csv"
+    row = ROW.replace(",10,702.5,", ",10.0,702.500,")
+    path.write_text(HEADER + ROW + row.replace("07-15", "07-16"), encoding="utf-8")
+    one, other = load_daily(path)
+    assert (one.listed_volume, one.listed_amount) == (other.listed_volume, other.listed_amount)
+
+
 def test_what_there_was_none_of_may_be_empty_or_missing(tmp_path):
     """High and low without a trade, and the columns of methods that nobody used."""
     path = tmp_path / "daily.csv"

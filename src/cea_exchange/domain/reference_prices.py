@@ -27,8 +27,9 @@ DAILY_COLUMNS = (
 DAY_TONNES_MAX = 1_000_000_000
 """No day can trade more by one method: a fifth of what is allocated in a year."""
 
-_YUAN_FORM = re.compile(r"([0-9]+)(?:\.([0-9]{1,2}))?")
-_TONNES_FORM = re.compile(r"[0-9]+")
+# Tools that know empty cells only in columns of fractions write 200000.0 for 200000.
+_YUAN_FORM = re.compile(r"([0-9]+)(?:\.([0-9]{1,2})0*)?")
+_TONNES_FORM = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
 class YearlyFigures(Struct, frozen=True):
@@ -230,6 +231,7 @@ def _yuan_of(text: str, name: str) -> int:
 
 def _tonnes(row: dict[str, str], column: str) -> int:
     text = _cell(row, column)
-    if _TONNES_FORM.fullmatch(text) is None or len(text) > 18:
+    match = _TONNES_FORM.fullmatch(text)
+    if match is None or len(text) > 18:
         raise ValueError(f"{column} must be whole tonnes, was {text[:40]!r}")
-    return int(text)
+    return int(match[1])
