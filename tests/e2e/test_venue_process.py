@@ -246,11 +246,21 @@ def test_beyond_the_calendar_no_day_opens_and_before_its_end_it_warns(world):
 
 
 def test_every_act_explains_itself_with_an_example():
-    names = re.findall(r"^  ([a-z][a-z-]+)  ", run("--help").stdout, re.MULTILINE)
-    assert {"kill", "bust", "approve", "log", "status"} <= set(names)
-    for name in set(names) - {"serve", "backup", "restore"}:
-        shown = CliRunner().invoke(app_build(["venue"]), ["venue", name, "--help"]).output
-        assert f"Example: cea-exchange venue {name}" in " ".join(shown.split()), name
+    names = _listed(run("--help").stdout)
+    assert {"kill", "bust", "approve", "log", "status", "bidding"} <= names
+    of_biddings = {f"bidding {name}" for name in _listed(_help("bidding"))}
+    assert {"bidding open", "bidding review"} <= of_biddings
+    for name in names - {"serve", "backup", "restore", "bidding"} | of_biddings:
+        shown = " ".join(_help(name).split())
+        assert f"Example: cea-exchange venue {name}" in shown, name
+
+
+def _listed(text: str) -> set[str]:
+    return set(re.findall(r"^  ([a-z][a-z-]+)  ", text, re.MULTILINE))
+
+
+def _help(name: str) -> str:
+    return CliRunner().invoke(app_build(["venue"]), ["venue", *name.split(), "--help"]).output
 
 
 @pytest.mark.parametrize(
