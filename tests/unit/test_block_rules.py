@@ -223,6 +223,22 @@ def test_what_a_counter_raises_is_checked_when_it_is_accepted() -> None:
     ]
 
 
+def test_what_one_has_locked_in_a_block_is_free_for_a_counter_in_it() -> None:
+    """CEA-BLK-05, CEA-BLK-06: carol has 20 million yuan, most of them locked in it."""
+    lines = [
+        offer("o1", "carol", "buy", "97.00", 200_000, counterparty="bob"),
+        counter("o1", "bob", "97.49", 200_000),
+        counter("o1", "carol", "98.00", 200_000),
+        accept("o1", "bob"),
+        offer("o2", "bob", "sell", "97.00", 300_000, counterparty="alice"),
+        counter("o2", "alice", "97.00", 250_000),
+        counter("o2", "bob", "97.10", 300_000),
+    ]
+    assert told(play_blocks(lines)) == [
+        "offered", "countered", "countered", "trade", "offered", "countered", "countered",
+    ]  # fmt: skip
+
+
 def test_enquiries() -> None:
     """CEA-BLK-07: an enquiry locks nothing, is answered again and again, its owner ends it."""
     lines = [
@@ -296,6 +312,20 @@ def test_deals_within_a_group_are_flagged() -> None:
     next_day = [*lines, {"cmd": "open_day", "date": "2025-07-17"}, CLOSE]
     closed = day_closed(play_blocks(next_day))
     assert (closed.volume.block, closed.volume_intra_group) == (0, 0)
+
+
+def test_accounts_without_a_group_are_of_no_group_together() -> None:
+    """CEA-BLK-09."""
+    lines = [
+        {"cmd": "account", "account": "erin"},
+        {"cmd": "deposit", "account": "erin", "product": "CEA23", "tonnes": 100_000},
+        {"cmd": "deposit", "account": "dave", "cash": "10000000.00"},
+        offer("o1", "erin", "sell"),
+        accept("o1", "dave"),
+        CLOSE,
+    ]
+    closed = day_closed(play_blocks(lines))
+    assert (closed.volume.block, closed.volume_intra_group) == (100_000, 0)
 
 
 def test_what_is_open_lapses_at_the_close() -> None:
