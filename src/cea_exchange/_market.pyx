@@ -759,6 +759,8 @@ cdef class CompiledMarket:
         cdef list closes = []
         cdef object composite = 0
         cdef object weight_sum = 0
+        cdef object close_sum = 0
+        cdef object listed_count = 0
         self.check_alone()
         if not market.day_is_open:
             raise ValueError("a day must be open to be closed, none is")
@@ -771,6 +773,11 @@ cdef class CompiledMarket:
                     any_listed = True
                     composite += closes[index] * market.products[index].composite_weight
                     weight_sum += market.products[index].composite_weight
+                    close_sum += closes[index]
+                    listed_count += 1
+            if weight_sum == 0:
+                # Those that weighed were delisted today: all others weigh alike (CEA-PRC-04).
+                composite, weight_sum = close_sum, listed_count
             rows = self.rows_begin(
                 2 + market.pool.order_count + market.blocks.open_count + market.product_count
                 + market.biddings.open_count + awards_rows(market)

@@ -296,8 +296,8 @@ class BulletinBuilder:
     def finish(self) -> list[Bulletin]:
         """Return the bulletin of a day that closed without a composite, if that came last.
 
-        It closes so where no product is listed any more that weighs; the composite stays as it was
-        then. The next day's opening finishes it too.
+        It closes so where no product is listed any more; the composite stays as it was then. The
+        next day's opening finishes it too.
         """
         return [self._close(None)] if self._quotes else []
 

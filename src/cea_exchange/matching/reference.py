@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import operator
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -1016,10 +1017,13 @@ class ReferenceMarket:
                 traded = product.volume or product.block_volume or product.bidding_volume
                 if traded or not product.delisted or not listed:
                     self._close_product(product_index, product)
-            weight = sum(product.composite_weight for product in listed)
-            if weight:
-                total = sum(p.composite_weight * p.reference_price for p in listed)
-                self._emit(EventKind.COMPOSITE_CLOSED, price=_mean_half_up(total, weight))
+            # Where those that weighed were delisted today, all others weigh alike.
+            is_weighed = any(product.composite_weight for product in listed)
+            weights = [product.composite_weight if is_weighed else 1 for product in listed]
+            if listed:
+                prices = [product.reference_price for product in listed]
+                total = sum(map(operator.mul, weights, prices))
+                self._emit(EventKind.COMPOSITE_CLOSED, price=_mean_half_up(total, sum(weights)))
             self.day_is_open = False
             return self._events()
 

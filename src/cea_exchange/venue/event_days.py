@@ -61,7 +61,7 @@ def _day(rows: Rows, trading_date: int, first: int) -> EventDay:
     last = _end_of(rows, trading_date, first) - 1
     (row,) = np.frombuffer(rows.read(last, 1), EVENT_DTYPE)
     is_closed = row["kind"] == EventKind.COMPOSITE_CLOSED
-    # Where no product weighs it ends with the last product's, which what follows shows.
+    # Where no product is listed it ends with the last product's, which what follows shows.
     is_closed |= row["kind"] == EventKind.DAY_CLOSED and last < rows.count
     return EventDay(trading_date, first, last, bool(is_closed))
 
