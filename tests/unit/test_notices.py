@@ -306,11 +306,38 @@ def test_a_venues_machine_takes_notices_up_at_the_opening_and_after_a_restart(co
         (notice(reference_prices={"CEA24": "48"}), "matching regex"),
         (notice(reference_prices={"CEA 24": "48.00"}), "product"),
         (notice(reference_prices={"CEA24": "0.00"}), r"at `\$.notice\[0\]`"),
+        (notice(reference_prices={"CEA24": "100000.01"}), "CEA24 must be at most 100000.00"),
+        (notice(list={"CEA24": "100000.01"}), "CEA24 must be at most 100000.00"),
+        # Past the check, they would stop the market at that day's opening.
+        (notice(fee_min_fen=(1 << 60) + 1), "<= 1152921504606846976"),
+        (notice(block_tonnes_min=(1 << 60) + 1), "<= 1152921504606846976"),
+        (notice(listed_tonnes_max=(1 << 60) + 1), "<= 1152921504606846976"),
+        (notice(bidding_tonnes_min=(1 << 60) + 1), "<= 1152921504606846976"),
+        (notice(bid_tonnes_min=(1 << 60) + 1), "<= 1152921504606846976"),
     ],
 )
 def test_a_wrong_notice_is_refused_with_its_place(text, message):
     with pytest.raises(ProfileError, match=message):
         profile_parse(CEA_TEXT + text, "site/cea.toml")
+
+
+@pytest.mark.parametrize(
+    ("names", "most"),
+    [
+        (("listed_band_bp", "block_band_bp", "bidding_band_bp", "fee_bp"), 10_000),
+        (("block_tonnes_min", "listed_tonnes_max", "bidding_tonnes_min"), 1 << 60),
+        (("bid_tonnes_min", "fee_min_fen"), 1 << 60),
+        (("holding_limit_tonnes", "large_holder_tonnes"), (1 << 62) - 1),
+    ],
+)
+def test_the_most_that_a_notice_may_say_a_market_takes_up(core, names, most):
+    """CEA-NTC-01: who reads a profile is as strict as the market that opens by it."""
+    for name in names:
+        with pytest.raises(ProfileError, match=name):
+            profile_with(notice(**{name: most + 1}))
+        market = market_with(core, notice(**{name: most}))
+        market.open_day(SECOND)
+        assert getattr(market.profile.rules.on(20250303), name) == most
 
 
 def test_a_notice_changes_the_profiles_hash():

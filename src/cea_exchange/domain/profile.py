@@ -19,7 +19,7 @@ from msgspec import Meta, Struct
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.naming import name_check
 from cea_exchange.domain.records import Phase
-from cea_exchange.domain.units import price_parse
+from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX, price_parse
 
 RULE_ID_FORM = r"^[A-Z]+-[A-Z]+-[0-9]{2}$"
 TIME_FORM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
@@ -162,6 +162,12 @@ class RuledInt(Ruled, frozen=True, kw_only=True):
     value: Annotated[int, Meta(ge=0, lt=1 << 62)]
 
 
+class RuledAmount(Ruled, frozen=True, kw_only=True):
+    """Tonnes or fen that an order may have, and the rule they come from."""
+
+    value: Annotated[int, Meta(ge=0, le=AMOUNT_FEN_LIMIT)]
+
+
 class RuledBasisPoints(Ruled, frozen=True, kw_only=True):
     """Hundredths of a percent, at most all of it, and the rule they come from."""
 
@@ -251,6 +257,7 @@ class CompositeWeights(Struct, frozen=True, forbid_unknown_fields=True, rename={
 
 
 Tonnes = Annotated[int, Meta(ge=0, lt=1 << 62)]
+Amount = Annotated[int, Meta(ge=0, le=AMOUNT_FEN_LIMIT)]
 BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
 
 
@@ -278,13 +285,13 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
     source: str = ""
     listed_band_bp: BasisPoints | None = None
     block_band_bp: BasisPoints | None = None
-    block_tonnes_min: Tonnes | None = None
-    listed_tonnes_max: Tonnes | None = None
-    bidding_tonnes_min: Tonnes | None = None
+    block_tonnes_min: Amount | None = None
+    listed_tonnes_max: Amount | None = None
+    bidding_tonnes_min: Amount | None = None
     bidding_band_bp: BasisPoints | None = None
-    bid_tonnes_min: Tonnes | None = None
+    bid_tonnes_min: Amount | None = None
     fee_bp: BasisPoints | None = None
-    fee_min_fen: Tonnes | None = None
+    fee_min_fen: Amount | None = None
     holding_limit_tonnes: Tonnes | None = None
     large_holder_tonnes: Tonnes | None = None
     block_allowed: bool | None = None
@@ -312,11 +319,11 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     calendar: str
     listed_band_bp: RuledBasisPoints
     band_rounding: RuledRounding
-    block_tonnes_min: RuledInt
+    block_tonnes_min: RuledAmount
     block_band_bp: RuledBasisPoints
-    bidding_tonnes_min: RuledInt
+    bidding_tonnes_min: RuledAmount
     bidding_band_bp: RuledBasisPoints
-    bid_tonnes_min: RuledInt
+    bid_tonnes_min: RuledAmount
     bidding_tie: RuledTie
     bidding_undersubscription: RuledUndersubscription
     bidding_reserve: RuledReserveRule
@@ -328,14 +335,14 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     self_trade: RuledSelfTrade
     holdings_checked: RuledBool
     fee_bp: RuledBasisPoints
-    fee_min_fen: RuledInt
+    fee_min_fen: RuledAmount
     holding_limit_tonnes: RuledInt
     order_count_max: RuledCapacity
     public_levels: RuledLevels
     day_opens_at: RuledTime
     session: Annotated[tuple[Session, ...], Meta(min_length=1)]
     composite: tuple[CompositeWeights, ...] = ()
-    listed_tonnes_max: RuledInt | None = None
+    listed_tonnes_max: RuledAmount | None = None
     bidding_apply_days: RuledInt | None = None
     bidding_review_days: RuledInt | None = None
     bidding_place_days: RuledInt | None = None
@@ -557,7 +564,9 @@ def _check_notices(file: ProfileFile, place: str) -> None:
         for product in named:
             try:
                 name_check(product, "product")
-                price_parse(notice.prices().get(product, "1.00"))
+                price = price_parse(notice.prices().get(product, "1.00"))
+                if price > PRICE_FEN_MAX:
+                    raise ValueError(f"price of {product} must be at most 100000.00")
             except ValueError as error:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 
