@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 from market_records import entered
+from msgspec.structs import replace
 from venue_process import command
 from venue_world import PRODUCT, enter, world_open
 
@@ -283,6 +284,31 @@ def test_another_life_goes_on_from_the_newest_bulletin_before_it(tmp_path):
     given.write_bytes(bulletin_json(whole[0]))
     assert opening_of(folder, ArrayRows(events), given) == whole[0]
     assert opening_of(folder, ArrayRows(events), None) is None
+
+
+def test_another_life_knows_what_was_traded_of_a_product_that_is_listed_again(tmp_path):
+    """CEA-INF-01: its sums stand in an older bulletin; those of the year end with the year."""
+    market = Market("cea", reference_prices={"CEA23": "60.00", "CEA24": "80.00"})
+    events = market.deposit("a", product="CEA23", tonnes=10) + market.deposit("b", cash="600.00")
+    events += market.open_day("2025-12-30") + market.phase("listed")
+    for account, side in (("a", "sell"), ("b", "buy")):
+        events += market.enter(account, "CEA23", side, price="60.00", tonnes=10, order_id="1")
+    events += market.close_day() + market.delist_product("CEA23")
+    events += market.open_day("2025-12-31") + market.close_day()
+    builder = BulletinBuilder(load_profile("cea"))
+    builder.declare("CEA23", 6000)
+    builder.declare("CEA24", 8000)
+    made = builder.take(events)
+    folder = tmp_path / "bulletins"
+    rows = market_rows((20251229, 20260105))
+    first = list(closed_days(ArrayRows(rows)))[0].last
+    later = ArrayRows(rows[first:], base=first)
+    newest = replace(made[1], trading_date=20260102)
+    for bulletin, of_year in ((made[0], 10), (made[1], 10), (newest, 0)):
+        bulletin_write(folder, bulletin)
+        quotes = {each.code: each for each in opening_of(folder, later, None).products}
+        assert quotes["CEA23"].total.listed.volume == 10
+        assert quotes["CEA23"].year.listed.volume == of_year
 
 
 # -- The commands ---------------------------------------------------------------------------------

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 import structlog
+from msgspec.structs import replace
 
-from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
+from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder, ByMethod, Quote
 from cea_exchange.domain.bulletin_forms import (
     bulletin_json,
     bulletin_parse,
@@ -162,13 +163,27 @@ def opening_of(folder: Path, rows: Rows, opening: Path | None) -> Bulletin | Non
     """Return the bulletin that an event store's first day goes on from; None if there is none.
 
     That is the newest before that day in a venue's folder (another life's, see
-    protocol/adoption.md), else the opening figures that were given.
+    protocol/adoption.md), else the opening figures that were given. Products that were delisted
+    then have the sums of their own last bulletin: they may be listed again.
     """
     first_day = next(closed_days(rows), None)
     earlier = [d for d in written_dates(folder) if first_day and d < first_day.trading_date]
     if rows.base and earlier:
-        return bulletin_read(folder / f"{date_of_number(earlier[-1])}.json")
+        read = [bulletin_read(folder / f"{date_of_number(d)}.json") for d in reversed(earlier)]
+        return replace(read[0], products=_quotes_last(read))
     return None if opening is None else bulletin_read(opening)
+
+
+def _quotes_last(bulletins: Sequence[Bulletin]) -> tuple[Quote, ...]:
+    """Return each product's last quote, of bulletins from the newest on; sums of its year."""
+    year = bulletins[0].trading_date // 10_000
+    quotes: dict[str, Quote] = {}
+    for bulletin in bulletins:
+        for quote in bulletin.products:
+            is_of_year = bulletin.trading_date // 10_000 == year
+            kept = quote if is_of_year else replace(quote, year=ByMethod())
+            quotes.setdefault(quote.code, kept)
+    return tuple(quotes.values())
 
 
 def bulletin_read(path: Path) -> Bulletin:
