@@ -76,7 +76,9 @@ def run(workload: Workload, interval_ms: int | None) -> tuple[list[float], list[
     """Seconds a batch in the market and in the stream, and the messages that were sent."""
     market = market_open(CompiledMarket, "cea", workload.order_limit)
     names = [f"CEA{number}" for number in range(PRODUCT_COUNT)]
-    machine = SimpleNamespace(core=market, product_names=names, profile=load_profile("cea"))
+    machine = SimpleNamespace(
+        core=market, product_names=names, profile=load_profile("cea"), biddings={}
+    )
     events = np.ones(32 * BATCH, EVENT_DTYPE)
     context, clock, stream = zmq.Context(), Steps(), None
     if interval_ms is not None:
