@@ -77,7 +77,11 @@ def run(workload: Workload, interval_ms: int | None) -> tuple[list[float], list[
     market = market_open(CompiledMarket, "cea", workload.order_limit)
     names = [f"CEA{number}" for number in range(PRODUCT_COUNT)]
     machine = SimpleNamespace(
-        core=market, product_names=names, profile=load_profile("cea"), biddings={}
+        core=market,
+        product_names=names,
+        profile=load_profile("cea"),
+        biddings={},
+        applications={},
     )
     events = np.ones(32 * BATCH, EVENT_DTYPE)
     context, clock, stream = zmq.Context(), Steps(), None
