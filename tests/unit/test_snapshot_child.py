@@ -142,7 +142,10 @@ time.sleep(600)
 def test_a_child_whose_venue_was_killed_writes_no_more(tmp_path):
     """The folder may be another venue's by then."""
     arguments = [sys.executable, "-c", ORPHAN, str(tmp_path)]
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as venue:
+    paths = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, text=True, env=os.environ | paths
+    ) as venue:
         child = next(int(line) for line in venue.stdout if line.strip().isdigit())
         until = time.monotonic() + 30
         while not (tmp_path / "begun").exists():
