@@ -23,9 +23,8 @@ SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exc
 demo: build
 	$(BIN)/cea-exchange demo
 
-# Two at a time: most of them wait, for processes, sockets and disks.
 test: build
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q
 
 # The core's tests against a build with bounds checks and trapping undefined behaviour, from a copy
 # of the sources, so that the ordinary build stays what it is.
