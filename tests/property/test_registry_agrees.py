@@ -22,7 +22,8 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
-from cea_exchange.registry.acts import ActError, Registry
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.settlement import Settlement, SettlementGap
 

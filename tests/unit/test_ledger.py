@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, Side
+from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import (
     AMOUNT_LIMIT,
     CASH_ASSET,
     Claim,
     Compartment,
-    Contra,
     EntryKind,
     Holding,
     InsufficientHolding,
@@ -78,7 +78,7 @@ def record(side=Side.BUY, **odd):
 
 def balances(**held):
     result = {}
-    for index in (BUYER, SELLER, Contra.FEES):
+    for index in (BUYER, SELLER, Institution.FEES):
         for asset in (CASH_ASSET, PRODUCT):
             for compartment in Compartment:
                 result[Holding(index, asset, compartment)] = 0
@@ -98,7 +98,7 @@ def test_a_trade_has_four_legs_and_the_fees():
         Posting(SELLER, CASH_ASSET, TRADING, 498),
         Posting(SELLER, PRODUCT, TRADING, -5),
         Posting(BUYER, PRODUCT, TRADING, 5),
-        Posting(Contra.FEES, CASH_ASSET, Compartment.CONTRA, 5),
+        Posting(Institution.FEES, CASH_ASSET, Compartment.REGISTRATION, 5),
     ] == trade_legs(trade())
     assert len(trade_legs(trade(buy_fee=0, sell_fee=0))) == 4
 
@@ -182,7 +182,7 @@ def test_a_bust_is_the_trade_the_other_way_and_claims_would_pay_it_back():
     assert not any(owed.values())
     assert 2 == len(bust_claims(trade(buy_fee=0, sell_fee=0)))
     own = trade(buy_fee=1, sell_fee=0)._replace(seller_index=sold.buyer_index)
-    assert [Claim(Contra.FEES, sold.buyer_index, CASH_ASSET, 1)] == bust_claims(own)
+    assert [Claim(Institution.FEES, sold.buyer_index, CASH_ASSET, 1)] == bust_claims(own)
 
 
 def test_legs_that_do_not_sum_to_zero_are_refused():
@@ -192,11 +192,11 @@ def test_legs_that_do_not_sum_to_zero_are_refused():
 
 def test_nothing_reaches_two_to_the_sixty_two():
     holdings = {
-        Holding(Contra.BANK, CASH_ASSET, Compartment.CONTRA): 0,
+        Holding(Institution.BANK, CASH_ASSET, Compartment.CONTRA): 0,
         Holding(BUYER, CASH_ASSET, Compartment.REGISTRATION): 0,
     }
     with pytest.raises(LedgerError, match="2\\^62"):
-        post(holdings, legs_of(EntryKind.PAY_IN, BUYER, CASH_ASSET, AMOUNT_LIMIT))
+        post(holdings, legs_of(EntryKind.PAY_IN, Institution.BANK, BUYER, CASH_ASSET, AMOUNT_LIMIT))
     post(holdings, legs_of(EntryKind.PAY_IN, BUYER, CASH_ASSET, AMOUNT_LIMIT - 1))
 
 

@@ -19,10 +19,12 @@ from settlement_records import (
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
 from cea_exchange.protocol.control import KeyGranted, control_decode
-from cea_exchange.registry.acts import ActError, Registry
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.feed import feed_items
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger, settled_records
+from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.settlement import (
     Diverged,
     PoisonRecord,
@@ -77,8 +79,8 @@ def test_a_day_is_settled_and_agrees_with_the_venue(data, store):
     assert (20, 24, ALICE_CASH) == (found.trades, found.checkpoint_seq, found.cash)
     assert {PRODUCT: BOB_TONNES} == found.tonnes
     assert "reconciled at seq 24: venue hash = registry hash" == found.sentence()
-    assert venue.records.tobytes() == np.concatenate([*settled_records(store)]).tobytes()
-    assert venue.records[7:].tobytes() == np.concatenate([*settled_records(store, 7)]).tobytes()
+    assert venue.records.tobytes() == np.concatenate([*records_from(store)]).tobytes()
+    assert venue.records[7:].tobytes() == np.concatenate([*records_from(store, 7)]).tobytes()
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -345,9 +347,9 @@ def test_a_checkpoint_reads_only_the_postings_since_the_last_one(store):
             steps += 1
             return False
 
-        store.connection.set_progress_handler(count, 20)
+        store.database.connection.set_progress_handler(count, 20)
         settlement.apply(LOG_ID, venue.records[store.last_seq :])
-        store.connection.set_progress_handler(None)
+        store.database.connection.set_progress_handler(None)
         return steps
 
     settlement.apply(LOG_ID, venue.records)
@@ -446,7 +448,7 @@ def test_a_posting_changed_before_the_checkpoint_is_named_and_can_be_mended(data
     store.execute("DROP TRIGGER postings_no_update")
     change = "UPDATE postings SET amount = amount + ? WHERE account_index = 1 AND posting_id = 12"
     store.execute(change, (7,))
-    changed = store.connection.changes()
+    changed = store.database.connection.changes()
     assert 1 == changed
     with pytest.raises(Diverged, match="accounts: bob"):
         settlement.apply(LOG_ID, venue.records[20:])

@@ -15,7 +15,8 @@ from settlement_records import (
 
 from cea_exchange.domain.records import Phase, Reason
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Contra, Holding
+from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Diverged, PoisonRecord, Settlement
 from cea_exchange.registry.store import Store
@@ -49,7 +50,7 @@ def held(store):
         store.balance(Holding(who, asset, Compartment.TRADING))
         for who in (ALICE, BOB)
         for asset in (CASH_ASSET, 0)
-    ] + [store.balance(Holding(Contra.FEES, CASH_ASSET, Compartment.CONTRA))]
+    ] + [store.balance(Holding(Institution.FEES, CASH_ASSET, Compartment.REGISTRATION))]
 
 
 def states(store):
@@ -109,7 +110,7 @@ def test_what_could_not_be_undone_is_owed(data, store):
     assert claims == [
         (1, ALICE, BOB, 0, 5),
         (1, BOB, ALICE, CASH_ASSET, 498),
-        (1, Contra.FEES, ALICE, CASH_ASSET, 5),
+        (1, Institution.FEES, ALICE, CASH_ASSET, 5),
     ]
     found = check_ledger(data)
     assert [] == found.differences and found.claims == 3

@@ -107,7 +107,7 @@ def registry_page(told: Mapping[str, Any]) -> Sections:
             "ledger",
             [
                 ("accounts", f"{told['accounts']:,}, products {told['products']:,}"),
-                ("trades", f"{told['trades']:,}, postings {told['postings']:,}"),
+                ("trades", f"{told['trades']:,}, entries {told['entries']:,}"),
                 ("transfers", f"{told['transfers_pending']:,} pending"),
                 ("database", _bytes(told.get("database_bytes"))),
                 ("disk free", _bytes(told.get("disk_free_bytes"))),

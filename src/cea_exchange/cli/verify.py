@@ -12,7 +12,8 @@ import typer
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.journal import FolderInUse, FolderLock, JournalError
-from cea_exchange.registry.reconcile import Reconciliation, check_ledger, settled_records
+from cea_exchange.registry.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError
 from cea_exchange.venue.verify import SettlementCheck, VerifyResult, verify_data
 
@@ -51,7 +52,7 @@ def verify(
     try:
         loaded = load_profile(profile) if profile else None
         with FolderLock(data, "venue.lock"), _registry_open(registry or data) as store:
-            settlement = None if store is None else SettlementCheck(partial(settled_records, store))
+            settlement = None if store is None else SettlementCheck(partial(records_from, store))
             result = verify_data(data, profile=loaded, archive=archive, settlement=settlement)
             if store is not None:
                 _log_id_check(store, result)

@@ -18,7 +18,8 @@ from typing import Any, Self
 
 import msgspec
 
-from cea_exchange.domain.naming import CASH_NAME, name_check
+from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.control import (
     AccountDeclared,
     FeedCommand,
@@ -28,16 +29,20 @@ from cea_exchange.protocol.control import (
     TransferIn,
     TransferOut,
 )
+from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.feed import feed_append
-from cea_exchange.registry.ledger import CASH_ASSET, EntryKind, LedgerError, legs_of
-from cea_exchange.registry.store import EntryBatch, Store
+from cea_exchange.registry.ledger import (
+    CASH_ASSET,
+    Compartment,
+    EntryKind,
+    InsufficientHolding,
+    LedgerError,
+    legs_of,
+)
+from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.store import Store
 
 PRODUCT_COUNT_MAX = 65_535
-INT64_MAX = 2**63 - 1
-
-
-class ActError(ValueError):
-    """The act is refused: what was expected, what came. Nothing was changed."""
 
 
 class Registry:
@@ -56,9 +61,15 @@ class Registry:
         self._clock_ns = clock_ns
 
     @classmethod
-    def open(cls, data: Path | str) -> Self:
-        """Open the registry in ``data/registry/``, which no other process may have open."""
-        return cls(Store.open(data))
+    def open(cls, data: Path | str, database: str | None = None) -> Self:
+        """Open the registry in ``data/registry/``, which no other process may have open.
+
+        Parameters
+        ----------
+        database
+            ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
+        """
+        return cls(Store.open(data, database))
 
     def close(self) -> None:
         """Close the database."""
@@ -84,15 +95,20 @@ class Registry:
         int
             Its index, the same at the venue.
         """
-        _name_checked(account, "account")
+        name_checked(account, "account")
         if not isinstance(group, str) or len(group) > 64:
             raise ActError(f"group must be text of at most 64 characters, was {group!r}")
         with self.store.transaction():
             if self.store.account_index(account) is not None:
                 raise ActError(f"account must be new, {account} is open already")
-            index = 1 + self.store.one("SELECT max(max(account_index), -1) FROM accounts")
-            self.store.execute("INSERT INTO accounts VALUES (?, ?, ?)", (index, account, group))
-            self._feed(AccountDeclared(account=account, group=group))
+            index = 1 + self.store.one(
+                "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
+            )
+            self.store.insert(
+                "accounts",
+                [(index, account, group, "entity", account, None, 0, "open", 0, "", "")],
+            )
+            self.feed(AccountDeclared(account=account, group=group))
         return index
 
     def product_declare(self, product: str, reference_price: int) -> int:
@@ -110,8 +126,8 @@ class Registry:
         int
             Its index, the same at the venue.
         """
-        _name_checked(product, "product")
-        _amount_checked(reference_price, "reference_price")
+        name_checked(product, "product")
+        amount_checked(reference_price, "reference_price")
         if product == CASH_NAME:
             raise ActError(f"product must not be {CASH_NAME}, which is cash")
         with self.store.transaction():
@@ -120,10 +136,8 @@ class Registry:
             index = self.store.one("SELECT count(*) FROM products")
             if index >= PRODUCT_COUNT_MAX:
                 raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
-            self._feed(ProductDeclared(product=product, reference_price=reference_price))
-            self.store.execute(
-                "INSERT INTO products VALUES (?, ?, ?)", (index, product, reference_price)
-            )
+            self.feed(ProductDeclared(product=product, reference_price=reference_price))
+            self.store.insert("products", [(index, product, reference_price, None)])
         return index
 
     def key_grant(
@@ -145,7 +159,7 @@ class Registry:
             Whether a trader's orders are cancelled when its session is lost.
         """
         with self.store.transaction():
-            account_index = self._account(account)
+            account_index = self.account(account)
             if self.store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
                 raise ActError(f"key must be new, {key!r} was granted before")
             command = KeyGranted(
@@ -155,11 +169,9 @@ class Registry:
                 role=role,
                 cancel_on_disconnect=cancel_on_disconnect,
             )
-            self._feed(command)
-            self.store.execute(
-                "INSERT INTO keys VALUES (?, ?, ?, ?, ?, 0)",
-                (key, account_index, operator_index, role, cancel_on_disconnect),
-            )
+            self.feed(command)
+            row = (key, account_index, operator_index, role, int(cancel_on_disconnect), 0)
+            self.store.insert("keys", [row])
 
     def key_revoke(self, key: str) -> None:
         """Take back what a key may do; it can't be granted again."""
@@ -169,17 +181,21 @@ class Registry:
             ):
                 raise ActError(f"key must be one in force, was {key!r}")
             self.store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
-            self._feed(KeyRevoked(key=key))
+            self.feed(KeyRevoked(key=key))
 
     # -- allowances and cash ------------------------------------------------------------------
 
     def issue(self, account: str, product: str, tonnes: int) -> None:
         """Issue allowances into an account's registration compartment."""
-        self._entry(EntryKind.ISSUE, account, product, tonnes)
+        with self.store.transaction():
+            holder, asset = self.account(account), self.asset(product)
+            self.move(EntryKind.ISSUE, Institution.ISSUANCE, holder, asset, tonnes)
 
     def pay_in(self, account: str, cash: int) -> None:
         """Book cash (fen) that came from the bank into an account's registration compartment."""
-        self._entry(EntryKind.PAY_IN, account, None, cash)
+        with self.store.transaction():
+            payer = self.account(account)
+            self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash)
 
     def transfer_in(self, account: str, product: str | None, amount: int) -> int:
         """Send tonnes of a product, or without one fen of cash, to the account at the venue.
@@ -192,7 +208,8 @@ class Registry:
             The `transfer_seq` under which the venue answers.
         """
         with self.store.transaction():
-            self._entry(EntryKind.TRANSFER_BEGUN, account, product, amount)
+            index, asset = self.account(account), self.asset(product)
+            self.move(EntryKind.TRANSFER_BEGUN, index, index, asset, amount)
             command = TransferIn(account=account, product=product, amount=amount)
             return self._transfer("in", command)
 
@@ -207,7 +224,7 @@ class Registry:
         int
             The `transfer_seq` under which the venue answers.
         """
-        _amount_checked(amount, "amount")
+        amount_checked(amount, "amount")
         with self.store.transaction():
             command = TransferOut(account=account, product=product, amount=amount)
             return self._transfer("out", command)
@@ -227,7 +244,7 @@ class Registry:
                 "SELECT count(*) FROM trades WHERE failure <> '' AND state = 'failed'"
             ),
             "claims": store.one("SELECT count(*) FROM claims"),
-            "postings": store.one("SELECT count(*) FROM postings"),
+            "entries": store.entry_last,
             "transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
@@ -235,13 +252,15 @@ class Registry:
 
     # -- in common ----------------------------------------------------------------------------
 
-    def _account(self, account: str) -> int:
+    def account(self, account: str) -> int:
+        """Return the index of an entity's account; ActError if there is none."""
         index = self.store.account_index(account) if isinstance(account, str) else None
         if index is None:
             raise ActError(f"account must be an open one, was {account!r}")
         return index
 
-    def _asset(self, product: str | None) -> int:
+    def asset(self, product: str | None) -> int:
+        """Return the index of a product, or without one that of cash; ActError if undeclared."""
         if product is None:
             return CASH_ASSET
         index = self.store.product_index(product) if isinstance(product, str) else None
@@ -249,29 +268,72 @@ class Registry:
             raise ActError(f"product must be a declared one, was {product!r}")
         return index
 
-    def _entry(self, kind: EntryKind, account: str, product: str | None, amount: int) -> None:
-        _amount_checked(amount, "cash" if product is None else "tonnes")
-        with self.store.transaction():
-            account_index, asset_index = self._account(account), self._asset(product)
-            batch = EntryBatch(self.store)
-            try:
-                postings = legs_of(kind, account_index, asset_index, amount)
-                batch.add(kind, postings, subject=(account_index, asset_index, amount))
-            except LedgerError as error:
-                raise ActError(f"{kind.name.lower()} of {account}: {error}") from None
-            batch.write()
+    def move(
+        self,
+        kind: EntryKind,
+        account_index: int,
+        counter_index: int,
+        asset_index: int,
+        amount: int,
+        reference: str = "",
+    ) -> int:
+        """Post an entry from one account to another, or within one; within a transaction.
+
+        Parameters
+        ----------
+        kind
+            Says between which compartments (`legs_of`).
+        reference
+            The act it belongs to, as ``surrender 12``.
+
+        Returns
+        -------
+        int
+            Its id, the ledger's sequence.
+
+        Raises
+        ------
+        ActError
+            It can't be: too little is held, or no such movement is allowed.
+        """
+        asset_is_cash = asset_index == CASH_ASSET
+        amount_checked(amount, "cash" if asset_is_cash else "tonnes")
+        try:
+            legs = legs_of(kind, account_index, counter_index, asset_index, amount)
+            return self.store.entry_add(
+                kind,
+                legs,
+                (account_index, counter_index, asset_index, amount),
+                settlement_seq=self.store.last_seq,
+                business_date=self.business_date(),
+                reference=reference,
+            )
+        except InsufficientHolding as error:
+            holder = self.store.account_name(error.holding.account_index)
+            where = Compartment(error.holding.compartment).name.lower()
+            asset = self.store.asset_name(asset_index)
+            raise ActError(
+                f"{kind.name.lower()}: {holder} must hold {amount} of {asset} in {where},"
+                f" holds {error.held}"
+            ) from None
+        except LedgerError as error:
+            raise ActError(f"{kind.name.lower()}: {error}") from None
+
+    def business_date(self) -> int:
+        """Return the day that acts of now belong to, as yyyymmdd in Shanghai."""
+        day = time_from_ns(self._clock_ns())
+        return day.year * 10_000 + day.month * 100 + day.day
 
     def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:
-        account_index, asset_index = self._account(command.account), self._asset(command.product)
-        transfer_seq = self._feed(command)
+        account_index, asset_index = self.account(command.account), self.asset(command.product)
+        transfer_seq = self.feed(command)
         self.store.execute(
-            "INSERT INTO transfers (transfer_seq, direction, account_index, asset_index, amount,"
-            " state) VALUES (?, ?, ?, ?, ?, 'pending')",
+            "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, 'pending', 0, 0)",
             (transfer_seq, direction, account_index, asset_index, command.amount),
         )
         return transfer_seq
 
-    def _feed(self, command: FeedCommand) -> int:
+    def feed(self, command: FeedCommand) -> int:
         """Number the command for the venue, if the venue would understand it."""
         try:
             # Encoding checks no limits; a command the venue's strict decoder refuses would stop
@@ -280,17 +342,3 @@ class Registry:
         except msgspec.ValidationError as error:
             raise ActError(f"{type(command).__name__}: {error}") from None
         return feed_append(self.store, command, self._clock_ns())
-
-
-def _name_checked(name: str, what: str) -> None:
-    try:
-        name_check(name, what)
-    except (TypeError, ValueError) as error:
-        raise ActError(str(error)) from None
-
-
-def _amount_checked(amount: int, what: str) -> None:
-    if type(amount) is not int:
-        raise ActError(f"{what} must be int, was {type(amount).__name__}")
-    if not 0 < amount <= INT64_MAX:
-        raise ActError(f"{what} must be positive and below 2^63, was {amount}")

@@ -8,14 +8,12 @@ import os
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
-from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EVENT_DTYPE, Method
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
 from cea_exchange.protocol.adoption import (
     AdoptionError,
     AdoptionStatement,
@@ -32,24 +30,13 @@ from cea_exchange.protocol.control import (
 )
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.registry.feed import feed_last_seq
+from cea_exchange.registry.holdings_hash import holdings_hash
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment
+from cea_exchange.registry.records_kept import record_at, records_from
 from cea_exchange.registry.settlement import accounts_differing
 from cea_exchange.registry.store import Store
 
-CHUNK_COUNT = 5_000
 HASH_MASK = (1 << 64) - 1
-
-_ADOPTIONS = """
-CREATE TABLE IF NOT EXISTS adoptions (
-    log_id TEXT PRIMARY KEY,            -- of the stream that follows
-    old_log_id TEXT NOT NULL,
-    last_seq INTEGER NOT NULL,          -- the last record settled of the old one
-    first_operator TEXT NOT NULL,
-    second_operator TEXT NOT NULL,
-    why TEXT NOT NULL,
-    at_ns INTEGER NOT NULL
-) STRICT
-"""
 
 
 def adopt(
@@ -83,12 +70,12 @@ def adopt(
         raise AdoptionError("registry: expected a stream that was settled, came none yet")
     if store.state != "ok":
         raise AdoptionError(f"registry: expected the state ok, came {store.state}")
-    odd = accounts_differing(store)
+    odd = accounts_differing(store, whole=True)
     if odd:
         raise AdoptionError(f"registry: balances are not the sum of the postings: {odd[0]}")
     state = _state(store)
-    holdings_hash = store.holdings_hash(store.last_seq)
-    if _holdings_hash(state) != holdings_hash:
+    held = holdings_hash(store)
+    if _holdings_hash(state) != held:
         raise AdoptionError("registry: holdings are not those that it compares with the venue")
     statement = AdoptionStatement(
         old_log_id=old_log_id,
@@ -97,14 +84,14 @@ def adopt(
         second=second.name,
         why=why,
         at_ns=at_ns,
-        holdings_hash=holdings_hash,
+        holdings_hash=held,
         state=state,
         keys=_keys(store),
     )
     with store.transaction():
         names = (first.name, second.name, why, at_ns)
         row = (statement.log_id, old_log_id, store.last_seq, *names)
-        store.execute("INSERT INTO adoptions VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        store.insert("adoptions", [row])
         store.last_seq_set(statement.log_id, store.last_seq)
         # The file before the commit: without it the new stream could never begin.
         _file_write(path, statement_encode(statement))
@@ -116,7 +103,6 @@ def _settled_log_id(store: Store) -> str | None:
 
     A statement that was lost, or never used, is replaced by another of the same life.
     """
-    store.execute(_ADOPTIONS)
     replaced = store.one(
         "SELECT old_log_id FROM adoptions WHERE log_id = ? AND last_seq = ?",
         (store.log_id, store.last_seq),
@@ -215,8 +201,8 @@ def _feed_commands(store: Store, last: int) -> Iterator[msgspec.Struct]:
 def _holdings(store: Store) -> dict[int, Counter[int]]:
     """Return what each account holds at the venue, by asset.
 
-    Trades that failed and stand count as if they were posted, as in the holdings hash: to the venue
-    they have happened.
+    Trades that are not posted and stand count as if they were, as in the holdings hash: to the
+    venue they have happened.
     """
     found: dict[int, Counter[int]] = defaultdict(Counter)
     rows = store.execute(
@@ -228,8 +214,7 @@ def _holdings(store: Store) -> dict[int, Counter[int]]:
         found[account][asset] += amount
     rows = store.execute(
         "SELECT buyer_index, seller_index, product_index, tonnes, cash, buy_fee, sell_fee"
-        " FROM trades WHERE state <> 'settled' AND failure <> '' AND NOT EXISTS ("
-        "  SELECT 1 FROM busts WHERE trade_seq = trades.settlement_seq AND busts.reason = 0)"
+        " FROM trades WHERE state <> 'settled' AND state <> 'busted' AND posted_seq = 0"
     )
     for buyer, seller, product, tonnes, cash, buy_fee, sell_fee in rows:
         found[buyer][CASH_ASSET] -= cash + buy_fee
@@ -262,13 +247,12 @@ def _reference_price(store: Store, product_index: int, declared: int) -> int:
     Rules: CEA-LST-08, as the day's close would have been.
     """
     closed_on, price = 0, declared
-    rows = store.execute(
-        "SELECT record FROM settlement_records JOIN day_closes USING (settlement_seq)"
-        " WHERE product_index = ? ORDER BY settlement_seq DESC LIMIT 1",
-        (product_index,),
-    ).fetchall()
-    for (record,) in rows:
-        closed = np.frombuffer(record, DAY_CLOSED_DTYPE)[0]
+    close_seq = store.one(
+        "SELECT max(settlement_seq) FROM day_closes WHERE product_index = ?", (product_index,)
+    )
+    record = None if close_seq is None else record_at(store, close_seq)
+    if record is not None:
+        closed = record.view(DAY_CLOSED_DTYPE)[0]
         closed_on, price = int(closed["trading_date"]), int(closed["close"])
     tonnes = amount = 0
     trades = store.execute(
@@ -284,7 +268,6 @@ def _reference_price(store: Store, product_index: int, declared: int) -> int:
 
 def _numbers(store: Store) -> NumbersGiven:
     numbers = NumbersGiven()
-    rows = store.execute("SELECT record FROM settlement_records ORDER BY settlement_seq")
-    while chunk := b"".join(record for (record,) in islice(rows, CHUNK_COUNT)):
-        numbers.take(np.frombuffer(chunk, EVENT_DTYPE))
+    for records in records_from(store):
+        numbers.take(records)
     return numbers

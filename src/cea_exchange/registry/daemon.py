@@ -22,7 +22,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-import apsw
 import msgspec
 import numpy as np
 import structlog
@@ -42,6 +41,7 @@ from cea_exchange.protocol.security import (
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import request_answer
 from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.database.interface import DatabaseFull
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.metrics import RegistryMetrics
 from cea_exchange.registry.settlement import (
@@ -214,7 +214,7 @@ class RegistryDaemon:
         self._feed, self._admin = self._sockets
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
-        odd = accounts_differing(self._store, since_checkpoint=True)
+        odd = accounts_differing(self._store)
         if odd:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
         log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)
@@ -370,7 +370,7 @@ class RegistryDaemon:
             self._venue_last_seq = max(self._venue_last_seq, gap.came)
         except SettlementStopped as error:
             self._stop_line(str(error))
-        except apsw.FullError as error:
+        except DatabaseFull as error:
             # Nothing was committed; the records are asked for again when there may be space.
             log.error("disk_full", error=str(error))
             self._ask_from_ns = time.monotonic_ns() + FULL_PAUSE_NS
@@ -449,7 +449,7 @@ class RegistryDaemon:
             "state": self.state,
             "uptime_s": int(time.monotonic() - self._began_s),
             "lag_records": max(0, self._venue_last_seq - self._last_seq),
-            "database_bytes": sum(path.stat().st_size for path in folder.glob("registry.sqlite*")),
+            "database_bytes": self._store.database.bytes_used(),
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
         }

@@ -5,10 +5,14 @@ compartment. An *entry* is a set of postings that belong together; per asset the
 nothing appears or vanishes. What comes from outside is taken from a contra account, which alone may
 be negative::
 
-    issuance account --issue-->  registration --begin--> transit --DEPOSITED--> trading
-    bank account     --pay_in-->      ^                    |                      |
-                                      +---TRANSFER_REJECTED+                      |
-                                      +----------------WITHDRAWN-----------------+
+    issuance account --issue--> registration --begin--> transit --DEPOSITED--> trading
+    bank account ----pay in-->    ^  ^  |  ^               |                      |
+                                  |  |  |  +-TRANSFER_REJECTED                    |
+                                  |  |  |  +--------------WITHDRAWN---------------+
+         judicial <---freeze------+  |  +--pay out--> banking ----> bank account
+            |                        |
+            +--deduct--> another's   +--apply--> applied ---> surrendered, cancelled,
+                                                              carried over, or back
 
 The trading compartment moves only by settlement records, so that at every settlement sequence it
 is, number for number, what the venue holds.
@@ -16,9 +20,10 @@ is, number for number, what the venue holds.
 
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cea_exchange.domain.records import PRODUCT_NONE, Side
+from cea_exchange.registry.institutions import CONTRA, Institution
 
 CASH_ASSET = PRODUCT_NONE
 """Asset index of cash; every other asset index is a product index."""
@@ -38,25 +43,12 @@ class Compartment(IntEnum):
     """on its way to the venue"""
     TRADING = 3
     """the trading account (交易账户), usable at the venue"""
-
-
-class Contra(IntEnum):
-    """Accounts of nobody; their indexes are negative, a participant's never is."""
-
-    ISSUANCE = -1
-    """the competent authority: minus what was issued"""
-    BANK = -2
-    """the settlement bank: minus what was paid in"""
-    FEES = -3
-    """fees taken"""
-
-
-CONTRA_NAMES = {
-    Contra.ISSUANCE: "issuance account",
-    Contra.BANK: "bank account",
-    Contra.FEES: "fee account",
-}
-"""Names with a space in them, so that no participant's can be one of them."""
+    APPLIED = 4
+    """set aside for an application: surrender, cancellation, carryover, a transfer to another"""
+    JUDICIAL = 5
+    """frozen by a court (司法冻结)"""
+    BANKING = 6
+    """cash on its way out through the bank"""
 
 
 class EntryKind(IntEnum):
@@ -78,6 +70,44 @@ class EntryKind(IntEnum):
     """allowances against cash, both or neither"""
     BUST = 8
     """a trade's legs, back again"""
+    DISTRIBUTED = 9
+    """from the authority to a province, and from there to an entity"""
+    RECALLED = 10
+    """the same way back, and from the authority out of circulation"""
+    SET_ASIDE = 11
+    """registration to applied: an application was made"""
+    SET_FREE = 12
+    """back: it was withdrawn or refused"""
+    SURRENDERED = 13
+    """what was applied for, from an entity to its province, and from there to the authority"""
+    RETIRED = 14
+    """surrendered allowances leave circulation"""
+    CANCELLED = 15
+    """voluntarily cancelled allowances leave circulation"""
+    CARRIED_OVER = 16
+    """allowances of an old vintage leave circulation, others are issued for them"""
+    FROZEN = 17
+    """registration to judicial: a court's order"""
+    RELEASED = 18
+    """back"""
+    DEDUCTED = 19
+    """from what is frozen to whom the court says"""
+    ENFORCED = 20
+    """to an heir, a successor in law, or by enforcement"""
+    MERGED = 21
+    """to the account that an account was merged into"""
+    PAY_OUT_BEGUN = 22
+    """registration to banking: the bank is told to pay"""
+    PAID_OUT = 23
+    """the bank has paid"""
+    PAY_OUT_RETURNED = 24
+    """back: the bank refused"""
+    RESERVE_USED = 25
+    """the risk reserve pays for one who defaulted"""
+    RESERVE_RECOVERED = 26
+    """and gets it back from him"""
+    CLAIM_PAID = 27
+    """a debtor pays what a bust left him owing"""
 
 
 class Posting(NamedTuple):
@@ -205,7 +235,7 @@ def trade_legs(trade: Trade) -> list[Posting]:
     ]
     fees = trade.buy_fee + trade.sell_fee
     if fees:
-        legs.append(Posting(Contra.FEES, CASH_ASSET, Compartment.CONTRA, fees))
+        legs.append(Posting(Institution.FEES, CASH_ASSET, Compartment.REGISTRATION, fees))
     return legs
 
 
@@ -234,41 +264,112 @@ def bust_claims(trade: Trade) -> list[Claim]:
     claims = (
         Claim(buyer, seller, trade.product_index, trade.tonnes),
         Claim(seller, buyer, CASH_ASSET, trade.cash - trade.sell_fee),
-        Claim(int(Contra.FEES), buyer, CASH_ASSET, fees),
+        Claim(int(Institution.FEES), buyer, CASH_ASSET, fees),
     )
     return [claim for claim in claims if claim.amount and claim[0] != claim[1]]
 
 
+class _Move(NamedTuple):
+    """From where to where an entry of some kind goes, and what of it is fixed."""
+
+    source: Compartment
+    target: Compartment
+    within: bool = False
+    """within one account"""
+    account: int | None = None
+    """always from this account"""
+    counter: int | None = None
+    """always to this account"""
+    asset: str = ""
+    """``cash`` or ``tonnes`` only"""
+
+
+_REGISTRATION, _APPLIED = Compartment.REGISTRATION, Compartment.APPLIED
 _MOVES = {
-    EntryKind.TRANSFER_BEGUN: (Compartment.REGISTRATION, Compartment.TRANSIT),
-    EntryKind.DEPOSITED: (Compartment.TRANSIT, Compartment.TRADING),
-    EntryKind.TRANSFER_RETURNED: (Compartment.TRANSIT, Compartment.REGISTRATION),
-    EntryKind.WITHDRAWN: (Compartment.TRADING, Compartment.REGISTRATION),
+    EntryKind.ISSUE: _Move(
+        Compartment.CONTRA, _REGISTRATION, account=Institution.ISSUANCE, asset="tonnes"
+    ),
+    EntryKind.PAY_IN: _Move(
+        Compartment.CONTRA, _REGISTRATION, account=Institution.BANK, asset="cash"
+    ),
+    EntryKind.TRANSFER_BEGUN: _Move(_REGISTRATION, Compartment.TRANSIT, within=True),
+    EntryKind.DEPOSITED: _Move(Compartment.TRANSIT, Compartment.TRADING, within=True),
+    EntryKind.TRANSFER_RETURNED: _Move(Compartment.TRANSIT, _REGISTRATION, within=True),
+    EntryKind.WITHDRAWN: _Move(Compartment.TRADING, _REGISTRATION, within=True),
+    EntryKind.DISTRIBUTED: _Move(_REGISTRATION, _REGISTRATION, asset="tonnes"),
+    EntryKind.RECALLED: _Move(_REGISTRATION, _REGISTRATION, asset="tonnes"),
+    EntryKind.SET_ASIDE: _Move(_REGISTRATION, _APPLIED, within=True, asset="tonnes"),
+    EntryKind.SET_FREE: _Move(_APPLIED, _REGISTRATION, within=True, asset="tonnes"),
+    EntryKind.SURRENDERED: _Move(_APPLIED, _APPLIED, asset="tonnes"),
+    EntryKind.RETIRED: _Move(
+        _APPLIED,
+        _REGISTRATION,
+        account=Institution.AUTHORITY,
+        counter=Institution.RETIREMENT,
+        asset="tonnes",
+    ),
+    EntryKind.CANCELLED: _Move(
+        _APPLIED, _REGISTRATION, counter=Institution.CANCELLATION, asset="tonnes"
+    ),
+    EntryKind.CARRIED_OVER: _Move(
+        _APPLIED, _REGISTRATION, counter=Institution.CARRYOVER, asset="tonnes"
+    ),
+    EntryKind.FROZEN: _Move(_REGISTRATION, Compartment.JUDICIAL, within=True),
+    EntryKind.RELEASED: _Move(Compartment.JUDICIAL, _REGISTRATION, within=True),
+    EntryKind.DEDUCTED: _Move(Compartment.JUDICIAL, _REGISTRATION),
+    EntryKind.ENFORCED: _Move(_APPLIED, _REGISTRATION, asset="tonnes"),
+    EntryKind.MERGED: _Move(_REGISTRATION, _REGISTRATION),
+    EntryKind.PAY_OUT_BEGUN: _Move(
+        _REGISTRATION, Compartment.BANKING, within=True, asset="cash"
+    ),
+    EntryKind.PAID_OUT: _Move(
+        Compartment.BANKING, Compartment.CONTRA, counter=Institution.BANK, asset="cash"
+    ),
+    EntryKind.PAY_OUT_RETURNED: _Move(
+        Compartment.BANKING, _REGISTRATION, within=True, asset="cash"
+    ),
+    EntryKind.RESERVE_USED: _Move(
+        _REGISTRATION, _REGISTRATION, account=Institution.RISK_RESERVE, asset="cash"
+    ),
+    EntryKind.RESERVE_RECOVERED: _Move(
+        _REGISTRATION, _REGISTRATION, counter=Institution.RISK_RESERVE, asset="cash"
+    ),
+    EntryKind.CLAIM_PAID: _Move(_REGISTRATION, _REGISTRATION),
 }
 
 
-def legs_of(kind: int, account_index: int, asset_index: int, amount: int) -> list[Posting]:
+def legs_of(
+    kind: int, account_index: int, counter_index: int, asset_index: int, amount: int
+) -> list[Posting]:
     """Return the two postings of an entry that is no trade.
+
+    Parameters
+    ----------
+    kind
+        An `EntryKind` but `TRADE` and `BUST`: says from which compartment into which.
+    account_index, counter_index
+        From whom, to whom; the same account where it stays within one.
 
     Raises
     ------
     LedgerError
-        `amount` is not positive, or cash is to be issued, or allowances to come from the bank.
+        `amount` is not positive, or the kind does not move this asset between these accounts.
     """
+    move = _MOVES[EntryKind(kind)]
+    name = EntryKind(kind).name.lower()
     if amount <= 0:
         raise LedgerError(f"amount must be positive, was {amount}")
-    if kind == EntryKind.ISSUE or kind == EntryKind.PAY_IN:
-        if (asset_index == CASH_ASSET) != (kind == EntryKind.PAY_IN):
-            raise LedgerError("only allowances are issued, only cash is paid in")
-        contra = Contra.ISSUANCE if kind == EntryKind.ISSUE else Contra.BANK
-        return [
-            Posting(contra, asset_index, Compartment.CONTRA, -amount),
-            Posting(account_index, asset_index, Compartment.REGISTRATION, amount),
-        ]
-    source, target = _MOVES[EntryKind(kind)]
+    if move.asset and move.asset != ("cash" if asset_index == CASH_ASSET else "tonnes"):
+        raise LedgerError(f"asset of {name} must be {move.asset}, was {asset_index}")
+    if move.within != (account_index == counter_index):
+        which = "the same account" if move.within else "another account"
+        raise LedgerError(f"{name} must go to {which}, was {account_index} to {counter_index}")
+    if move.account not in (None, account_index) or move.counter not in (None, counter_index):
+        ends = f"{move.account} to {move.counter}"
+        raise LedgerError(f"{name} must go from {ends}, was {account_index} to {counter_index}")
     return [
-        Posting(account_index, asset_index, source, -amount),
-        Posting(account_index, asset_index, target, amount),
+        Posting(account_index, asset_index, move.source, -amount),
+        Posting(counter_index, asset_index, move.target, amount),
     ]
 
 
@@ -280,7 +381,15 @@ def unbalanced_assets(postings: Iterable[Sequence[int]]) -> dict[int, int]:
     return {asset: total for asset, total in sums.items() if total}
 
 
-def post(balances: dict[Holding, int], postings: Sequence[Posting]) -> None:
+class BalancesKept(Protocol):
+    """What `post` needs of balances: a dict that has the holdings does."""
+
+    def __getitem__(self, holding: Holding, /) -> int: ...
+
+    def update(self, amounts: dict[Holding, int], /) -> None: ...
+
+
+def post(balances: BalancesKept, postings: Sequence[Posting]) -> None:
     """Add an entry's postings to the balances; all of them or, if one can't be, none.
 
     Parameters
@@ -303,7 +412,7 @@ def post(balances: dict[Holding, int], postings: Sequence[Posting]) -> None:
         holding = Holding(account, asset, compartment)
         after[holding] = after.get(holding, balances[holding]) + amount
     for holding, amount in after.items():
-        if amount < 0 and holding.account_index >= 0:
+        if amount < 0 and holding.account_index not in CONTRA:
             raise InsufficientHolding(holding, balances[holding], amount - balances[holding])
         if not -AMOUNT_LIMIT < amount < AMOUNT_LIMIT:
             raise LedgerError(f"holding must stay below 2^62, was {amount} of {holding}")

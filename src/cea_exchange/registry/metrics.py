@@ -29,7 +29,7 @@ GAUGES = {
     "cea_registry_lag_records": "Records the venue has told of that are not applied yet.",
     "cea_registry_confirmed_date": "The last trading day that is settled and compared.",
     "cea_registry_feed_seq": "The last item of the feed.",
-    "cea_registry_postings": "Postings in the ledger.",
+    "cea_registry_entries": "Entries in the ledger.",
     "cea_registry_transfers_pending": "Transfers the venue has not answered yet.",
     "cea_registry_ok": "1 while the settlement line moves, 0 while it is stopped or diverged.",
 }
@@ -116,7 +116,7 @@ class RegistryMetrics:
             "cea_registry_lag_records": lag_records,
             "cea_registry_confirmed_date": store.confirmed_date,
             "cea_registry_feed_seq": feed_last_seq(store),
-            "cea_registry_postings": store.one("SELECT coalesce(max(posting_id), 0) FROM postings"),
+            "cea_registry_entries": store.entry_last,
             "cea_registry_transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),

@@ -8,18 +8,15 @@ each of the venue's checkpoints is computed anew from the postings up to it.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby, islice
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import apsw
 import msgspec
 import numpy as np
 
 from cea_exchange.domain.records import (
     CHECKPOINT_DTYPE,
     DAY_CLOSED_DTYPE,
-    EVENT_DTYPE,
     EventKind,
     Operation,
     Reason,
@@ -35,10 +32,13 @@ from cea_exchange.protocol.control import (
     TransferOut,
     control_decode,
 )
+from cea_exchange.registry.database.interface import DatabaseError
+from cea_exchange.registry.history import LEGS_MAX
+from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
+from cea_exchange.registry.institutions import CONTRA
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     Compartment,
-    Contra,
     EntryKind,
     Holding,
     LedgerError,
@@ -51,13 +51,21 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
-from cea_exchange.registry.posted_hashes import posted_hashes
+from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError, hash_text
 
 DIFFERENCE_COUNT_MAX = 100
 CHUNK_COUNT = 5_000
 
-_KINDS_OF_ACTS = (EntryKind.ISSUE, EntryKind.PAY_IN, EntryKind.TRANSFER_BEGUN)
+_KINDS_OF_RECORDS = frozenset(
+    {
+        EntryKind.DEPOSITED,
+        EntryKind.TRANSFER_RETURNED,
+        EntryKind.WITHDRAWN,
+        EntryKind.TRADE,
+        EntryKind.BUST,
+    }
+)
 
 # A refused withdrawal has no entry: nothing had moved.
 _ENTRY_OF_RECORD = {
@@ -71,12 +79,6 @@ _STATE_OF_RECORD = {
     EventKind.WITHDRAWN: "completed",
     EventKind.TRANSFER_REJECTED: "rejected",
 }
-
-
-class _Bust(msgspec.Struct, frozen=True):
-    """Cause of an entry: the bust of a trade that was posted."""
-
-    trade: Trade
 
 
 class Reconciliation(msgspec.Struct, kw_only=True):
@@ -144,7 +146,8 @@ def check_ledger(data: Path | str) -> Reconciliation:
         There is no registry's database.
     """
     with Store.open_reader(data) as store:
-        store.execute("BEGIN")  # one view of the database, whatever a daemon commits meanwhile
+        # One view of the database, whatever a daemon commits meanwhile.
+        store.database.begin(snapshot=True)
         return _Check(store).run()
 
 
@@ -156,20 +159,22 @@ class _Check:
         self._found = Reconciliation(last_seq=store.last_seq)
         self._pending: Counter[Holding] = Counter()
         self._held: dict[Holding, int] = {}
-        # Per settlement sequence what should be posted: a trade, the bust of one, or kind, account,
-        # asset, amount.
-        self._causes: dict[int, Trade | _Bust | tuple[int, int, int, int]] = {}
-        self._trades: dict[int, Trade] = {}  # by trade_id, as their records say
+        # Per settlement sequence what should be posted: of trades, a flag whether it was; of busts
+        # the trade; of answers to transfers kind, account, asset, amount.
+        self._trades_seen = bytearray(self._found.last_seq + 1)
+        self._busts_due: dict[int, Trade] = {}
+        self._causes: dict[int, tuple[int, int, int, int]] = {}
         self._busts: list[tuple[int, int, int]] = []
         self._claims: list[tuple[int, ...]] = []
         self._answers: dict[int, tuple[str, int, int]] = {}
+        self._closes: list[tuple[int, int, int]] = []
+        self._checkpoints_told: dict[int, str] = {}
 
     def run(self) -> Reconciliation:
         """Run every check and return what was found."""
         try:
-            for (line,) in self._store.execute("PRAGMA quick_check(10)").fetchall():
-                if line != "ok":
-                    self._differs(f"database file: {line}")
+            for line in self._store.database.check():
+                self._differs(f"database: {line}")
             self._feed()
             self._records()
             self._states()
@@ -178,7 +183,7 @@ class _Check:
             self._balances()
             self._conservation()
             self._checkpoints()
-        except (apsw.Error, ValueError, TypeError, OverflowError) as error:
+        except (DatabaseError, StoreError, ValueError, TypeError, OverflowError) as error:
             self._differs(f"database can not be read as a ledger: {error}")
         return self._found
 
@@ -275,35 +280,42 @@ class _Check:
     # -- settlement records: each there once, each trade as its record says -----------------------
 
     def _records(self) -> None:
-        trades = {row[0]: row for row in self._store.execute("SELECT * FROM trades")}
-        rows = self._store.execute(
-            "SELECT settlement_seq, kind, record FROM settlement_records ORDER BY settlement_seq"
+        stored = self._store.database.stream(
+            f"SELECT {TRADE_COLUMNS}, failure FROM trades ORDER BY settlement_seq"
         )
+        trade_row = next(stored, None)
         expected = 1
-        while chunk := list(islice(rows, CHUNK_COUNT)):
-            records = np.frombuffer(b"".join(payload for *_, payload in chunk), EVENT_DTYPE)
+        for records in records_from(self._store):
             said = zip(records["settlement_seq"].tolist(), records["kind"].tolist(), strict=True)
             figures = trade_figures(records)
-            for position, ((seq, kind, _payload), says) in enumerate(zip(chunk, said, strict=True)):
+            for position, (seq, kind) in enumerate(said):
                 if seq != expected:
                     self._differs(f"settlement record {expected} is missing, {seq} comes next")
                 expected = seq + 1
-                if says != (seq, kind):
-                    self._differs(f"settlement record {seq} says that it is another one")
-                elif kind == EventKind.TRADE:
-                    self._trade_record(seq, figures[position], trades.pop(seq, None))
+                if kind == EventKind.TRADE:
+                    while trade_row is not None and trade_row[0] < seq:
+                        self._trade_without_record(trade_row)
+                        trade_row = next(stored, None)
+                    row = trade_row if trade_row is not None and trade_row[0] == seq else None
+                    self._trade_record(seq, figures[position], row)
+                    if row is not None:
+                        trade_row = next(stored, None)
                 elif kind == EventKind.TRADE_BUSTED:
                     self._bust_record(seq, figures[position], int(records[position]["reason"]))
                 else:
-                    self._transfer_record(seq, records[position])
+                    self._other_record(seq, kind, records[position : position + 1])
         if expected != self._found.last_seq + 1:
             self._differs(f"last_seq is {self._found.last_seq}, the last record is {expected - 1}")
-        for row in trades.values():
-            trade = Trade(*row[:-2])
-            self._differs(
-                f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
-                f" {self._name(trade.seller_index)} has no settlement record"
-            )
+        while trade_row is not None:
+            self._trade_without_record(trade_row)
+            trade_row = next(stored, None)
+
+    def _trade_without_record(self, row: tuple[Any, ...]) -> None:
+        trade = Trade(*row[:-1])
+        self._differs(
+            f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
+            f" {self._name(trade.seller_index)} has no settlement record"
+        )
 
     def _trade_record(self, seq: int, figures: tuple[int, ...], stored: Any) -> None:
         try:
@@ -311,21 +323,21 @@ class _Check:
         except LedgerError as error:
             self._differs(f"settlement record {seq}: {error}")
             return
-        *terms, _state, failure = stored or (None, None)
-        self._trades[trade.trade_id] = trade
-        if not failure:
-            self._causes[seq] = trade
         self._found.trades += 1
-        if tuple(terms) != trade:
+        terms = None if stored is None else tuple(stored[:-1])
+        if terms != trade:
             self._differs(
                 f"trade {trade.trade_id} of accounts {self._name(trade.buyer_index)} and"
                 f" {self._name(trade.seller_index)}: its record says {tuple(trade)},"
-                f" stored is {tuple(terms)}"
+                f" stored is {terms}"
             )
 
     def _bust_record(self, seq: int, figures: tuple[int, ...], reason: int) -> None:
         trade_id = figures[1]
-        trade = self._trades.get(trade_id)
+        row = self._store.one(
+            f"SELECT {TRADE_COLUMNS}, posted_seq FROM trades WHERE trade_id = ?", (trade_id,)
+        )
+        trade = None if row is None else Trade(*row[:-1])
         try:
             says = trade_from_figures(figures)
         except LedgerError as error:
@@ -338,9 +350,19 @@ class _Check:
             return
         self._busts.append((seq, trade.settlement_seq, reason))
         if reason != Reason.NONE:
-            self._claims += [(seq, trade_id, *claim) for claim in bust_claims(trade)]
-        elif not self._store.one("SELECT failure FROM trades WHERE trade_id = ?", (trade_id,)):
-            self._causes[seq] = _Bust(trade)
+            self._claims += [(seq, trade_id, *map(int, claim)) for claim in bust_claims(trade)]
+        elif row[-1]:
+            self._busts_due[seq] = trade
+
+    def _other_record(self, seq: int, kind: int, row: np.ndarray) -> None:
+        if kind == EventKind.DAY_CLOSED:
+            closed = row.view(DAY_CLOSED_DTYPE)[0]
+            self._closes.append((int(closed["trading_date"]), int(closed["product_index"]), seq))
+        elif kind == EventKind.CHECKPOINT:
+            checkpoint = row.view(CHECKPOINT_DTYPE)[0]
+            self._checkpoints_told[seq] = hash_text(int(checkpoint["holdings_hash"]))
+        else:
+            self._transfer_record(seq, row[0])
 
     def _transfer_record(self, seq: int, record: Any) -> None:
         state = _STATE_OF_RECORD.get(int(record["kind"]))
@@ -372,12 +394,13 @@ class _Check:
         """A trade is settled, or failed for a reason, or busted if a record undid it."""
         undone = {trade_seq for _seq, trade_seq, reason in self._busts if reason == Reason.NONE}
         rows = self._store.execute(
-            "SELECT settlement_seq, trade_id, buyer_index, seller_index, state, failure FROM trades"
-            " WHERE state <> 'settled' OR failure <> '' OR settlement_seq IN"
+            "SELECT settlement_seq, trade_id, buyer_index, seller_index, state, failure, posted_seq"
+            " FROM trades WHERE state <> 'settled' OR posted_seq = 0 OR settlement_seq IN"
             " (SELECT trade_seq FROM busts)"
         )
-        for seq, trade_id, buyer, seller, state, failure in rows.fetchall():
-            expected = "busted" if seq in undone else "failed" if failure else "settled"
+        for seq, trade_id, buyer, seller, state, failure, posted_seq in rows.fetchall():
+            unposted = "failed" if failure else "received"
+            expected = "busted" if seq in undone else "settled" if posted_seq else unposted
             self._found.busted += state == "busted"
             self._found.failed += state == "failed"
             if state != expected:
@@ -402,12 +425,7 @@ class _Check:
 
     def _days(self) -> None:
         """The closes that are kept are those received, and only such a day is confirmed."""
-        rows = self._store.execute(
-            "SELECT record FROM settlement_records WHERE kind = ?", (int(EventKind.DAY_CLOSED),)
-        )
-        records = np.frombuffer(b"".join(payload for (payload,) in rows), DAY_CLOSED_DTYPE)
-        fields = ("trading_date", "product_index", "settlement_seq")
-        told = sorted(zip(*(records[field].tolist() for field in fields), strict=True))
+        told = sorted(self._closes)
         stored = self._store.execute(
             "SELECT trading_date, product_index, settlement_seq FROM day_closes ORDER BY 1, 2"
         ).fetchall()
@@ -421,65 +439,102 @@ class _Check:
     # -- entries: each has a cause and exactly its legs -------------------------------------------
 
     def _entries(self) -> None:
-        for entry, legs in self._entries_with_legs():
-            entry_id, kind, seq, *subject = entry
-            self._found.postings += len(legs)
-            cause: Any = None
-            if seq != 0:
-                cause = self._causes.pop(seq, None)
-            elif kind in _KINDS_OF_ACTS:
-                cause = (kind, *subject)
-            caused_kind, expected = self._legs_of(cause)
-            if caused_kind != kind:
-                self._differs(
-                    f"entry {entry_id} at seq {seq}: no such record, or it is settled twice;"
-                    f" accounts {self._names(legs)}"
-                )
-            elif legs != expected:
-                self._legs_differ(
-                    f"{EntryKind(kind).name.lower()} at seq {seq}", entry_id, expected, legs
-                )
-        for seq, cause in self._causes.items():
-            kind, legs = self._legs_of(cause)
-            self._differs(f"record {seq} was never posted: accounts {self._names(legs)}")
-
-    def _legs_of(self, cause: Any) -> tuple[int | None, list[tuple[int, ...]]]:
-        """Return kind and legs of what should have been posted for a record or an act."""
-        if cause is None:
-            return None, []
-        if isinstance(cause, Trade):
-            return EntryKind.TRADE, [leg for leg in trade_legs(cause) if leg.amount]
-        if isinstance(cause, _Bust):
-            return EntryKind.BUST, [leg for leg in bust_legs(cause.trade) if leg.amount]
-        try:
-            return EntryKind(cause[0]), list(legs_of(*cause))
-        except (LedgerError, ValueError, KeyError):
-            return None, []
-
-    def _entries_with_legs(self) -> Iterator[tuple[tuple[int, ...], list[tuple[int, ...]]]]:
-        """Yield every entry with its postings; report postings that belong to none."""
-        postings = self._store.execute(
-            "SELECT entry_id, settlement_seq, account_index, asset_index, compartment, amount"
-            " FROM postings ORDER BY entry_id, posting_id"
+        entries = self._entries_with_legs()
+        expected_id = 1
+        while chunk := list(islice(entries, CHUNK_COUNT)):
+            trades = self._trades_of(entry for entry, _legs in chunk)
+            for entry, legs in chunk:
+                self._found.postings += len(legs)
+                if entry.entry_id != expected_id:
+                    self._differs(f"entry {expected_id} is missing, {entry.entry_id} comes next")
+                expected_id = entry.entry_id + 1
+                self._entry(entry, legs, trades)
+        rows = self._store.database.stream(
+            f"SELECT {TRADE_COLUMNS} FROM trades WHERE posted_seq <> 0 ORDER BY settlement_seq"
         )
-        by_entry = groupby(postings, key=itemgetter(0))
+        for row in rows:
+            trade = Trade(*row)
+            if not self._trades_seen[trade.settlement_seq]:
+                names = self._names([(trade.buyer_index,), (trade.seller_index,)])
+                self._differs(f"record {trade.settlement_seq} was never posted: accounts {names}")
+        for seq, trade in self._busts_due.items():
+            names = self._names([(trade.buyer_index,), (trade.seller_index,)])
+            self._differs(f"record {seq} was never posted: accounts {names}")
+        for seq, (_kind, account, *_subject) in self._causes.items():
+            self._differs(f"record {seq} was never posted: accounts {self._name(account)}")
+
+    def _entry(
+        self, entry: "_Entry", legs: list[tuple[int, ...]], trades: dict[int, tuple[Any, ...]]
+    ) -> None:
+        """An entry has one cause, which no other entry has, and the legs that come of it."""
+        expected = self._legs_due(entry, trades)
+        if expected is None:
+            self._differs(
+                f"entry {entry.entry_id} at seq {entry.settlement_seq}: no such record, or it is"
+                f" settled twice; accounts {self._names(legs)}"
+            )
+        elif legs != expected:
+            what = f"{EntryKind(entry.kind).name.lower()} at seq {entry.settlement_seq}"
+            self._legs_differ(what, entry.entry_id, expected, legs)
+
+    def _legs_due(
+        self, entry: "_Entry", trades: dict[int, tuple[Any, ...]]
+    ) -> list[tuple[int, ...]] | None:
+        """Return the legs that the cause of an entry gives; None if it has none."""
+        seq = entry.settlement_seq
+        if entry.kind == EntryKind.TRADE:
+            *terms, posted_seq = trades.get(entry.trade_seq, (0,))
+            if posted_seq != seq or self._trades_seen[entry.trade_seq]:
+                return None
+            self._trades_seen[entry.trade_seq] = 1
+            return [leg for leg in trade_legs(Trade(*terms)) if leg.amount]
+        if entry.kind == EntryKind.BUST:
+            busted = self._busts_due.pop(seq, None)
+            return None if busted is None else [leg for leg in bust_legs(busted) if leg.amount]
+        if entry.kind in _KINDS_OF_RECORDS:
+            within = (entry.kind, entry.account_index, entry.asset_index, entry.amount)
+            if self._causes.pop(seq, None) != within:
+                return None
+        try:
+            return list(
+                legs_of(
+                    entry.kind,
+                    entry.account_index,
+                    entry.counter_index,
+                    entry.asset_index,
+                    entry.amount,
+                )
+            )
+        except (LedgerError, ValueError, KeyError):
+            return None
+
+    def _trades_of(self, entries: Iterable["_Entry"]) -> dict[int, tuple[Any, ...]]:
+        """Return the trades that some entries post, with their `posted_seq`, by sequence."""
+        wanted = [entry.trade_seq for entry in entries if entry.kind == EntryKind.TRADE]
+        if not wanted:
+            return {}
+        rows = self._store.execute(
+            f"SELECT {TRADE_COLUMNS}, posted_seq FROM trades"
+            f" WHERE settlement_seq IN ({', '.join(map(str, wanted))})"
+        )
+        return {row[0]: row for row in rows.fetchall()}
+
+    def _entries_with_legs(self) -> Iterator[tuple["_Entry", list[tuple[int, ...]]]]:
+        """Yield every entry with its postings; report postings that belong to none."""
+        postings = self._store.database.stream(
+            "SELECT posting_id, account_index, asset_index, compartment, amount"
+            " FROM postings ORDER BY posting_id"
+        )
+        by_entry = groupby(postings, key=lambda row: row[0] // LEGS_MAX)
         entry_id, group = next(by_entry, (None, iter(())))
-        for entry in self._store.execute(
-            "SELECT entry_id, kind, settlement_seq, account_index, asset_index, amount"
-            " FROM entries ORDER BY entry_id"
-        ):
-            while entry_id is not None and entry_id < entry[0]:
+        for row in self._store.database.stream("SELECT * FROM entries ORDER BY entry_id"):
+            entry = _Entry(*row)
+            while entry_id is not None and entry_id < entry.entry_id:
                 self._stray(entry_id, group)
                 entry_id, group = next(by_entry, (None, iter(())))
             legs: list[tuple[int, ...]] = []
-            if entry_id == entry[0]:
-                for row in group:
-                    legs.append(row[2:])
-                    if row[1] != entry[2]:
-                        self._differs(
-                            f"posting of account {self._name(row[2])} in entry {entry_id}"
-                            f" is at seq {row[1]}, its entry at {entry[2]}"
-                        )
+            if entry_id == entry.entry_id:
+                legs = [posting[1:] for posting in group]
                 entry_id, group = next(by_entry, (None, iter(())))
             yield entry, legs
         while entry_id is not None:
@@ -489,7 +544,7 @@ class _Check:
     def _stray(self, entry_id: int, rows: Iterable[tuple[int, ...]]) -> None:
         for row in rows:
             self._differs(
-                f"posting of account {self._name(row[2])} belongs to entry {entry_id},"
+                f"posting of account {self._name(row[1])} belongs to entry {entry_id},"
                 " which is not there"
             )
 
@@ -514,40 +569,49 @@ class _Check:
     # -- balances and conservation ------------------------------------------------------------
 
     def _balances(self) -> None:
+        """Balances are the sums of all postings: those that are kept, and those of now."""
         posted: Counter[Holding] = Counter()
-        summed: Counter[Holding] = Counter()
-        posting_id, seq = self._store.summed
-        for *holding, amount, amount_summed in self._store.execute(
-            "SELECT account_index, asset_index, compartment, sum(amount),"
-            " sum(iif(posting_id <= ?, amount, 0)) FROM postings GROUP BY 1, 2, 3",
-            (posting_id,),
-        ):
-            posted[Holding(*holding)], summed[Holding(*holding)] = amount, amount_summed
-        self._sums(summed, seq)
-        held = {Holding(*row[:3]): row[3] for row in self._store.execute("SELECT * FROM balances")}
-        for holding in sorted({*held, *posted, *self._pending}):
-            balance, total = held.get(holding, 0), posted[holding]
-            where = self._where(holding)
-            if balance != total:
-                self._differs(f"{where}: balance is {balance}, its postings sum to {total}")
-            if balance < 0 <= holding.account_index:
+        done = 0
+        rows = self._store.execute("SELECT entry_id FROM snapshots ORDER BY entry_id").fetchall()
+        for (snapshot,) in rows:
+            self._postings_add(posted, done, snapshot)
+            self._snapshot(snapshot, posted)
+            done = snapshot
+        self._postings_add(posted, done, self._store.entry_last)
+        self._held = {holding: amount for holding, amount in posted.items() if amount}
+        for holding in sorted({*self._held, *self._pending}):
+            balance, where = posted[holding], self._where(holding)
+            if balance < 0 and holding.account_index not in CONTRA:
                 self._differs(f"{where}: balance is {balance}, below zero")
             if holding.compartment == Compartment.TRANSIT and balance != self._pending[holding]:
                 self._differs(
                     f"{where}: balance is {balance}, transfers under way are"
                     f" {self._pending[holding]}"
                 )
-        self._held = held
 
-    def _sums(self, summed: Counter[Holding], seq: int) -> None:
-        """Compare the sums that starts and checkpoints go on from with the postings up to there."""
-        rows = self._store.execute("SELECT * FROM posted_sums")
-        kept = {Holding(*row[:3]): row[3] for row in rows}
-        for holding in sorted({*kept, *summed}):
-            if kept.get(holding, 0) != summed[holding]:
+    def _postings_add(self, posted: Counter[Holding], after: int, until: int) -> None:
+        """Add what the entries behind one, up to another, posted."""
+        rows = self._store.execute(
+            "SELECT account_index, asset_index, compartment, sum(amount) FROM postings"
+            " WHERE posting_id >= ? AND posting_id < ? GROUP BY 1, 2, 3",
+            (LEGS_MAX * (after + 1), LEGS_MAX * (until + 1)),
+        )
+        for *holding, amount in rows.fetchall():
+            posted[Holding(*holding)] += amount
+
+    def _snapshot(self, entry_id: int, posted: Counter[Holding]) -> None:
+        """Compare balances that were kept, which a start goes on from, with the postings."""
+        rows = self._store.execute(
+            "SELECT account_index, asset_index, compartment, amount FROM snapshot_balances"
+            " WHERE entry_id = ?",
+            (entry_id,),
+        )
+        kept = {Holding(*row[:3]): row[3] for row in rows.fetchall()}
+        for holding in sorted({*kept, *posted}):
+            if kept.get(holding, 0) != posted[holding]:
                 self._differs(
-                    f"{self._where(holding)}: sum kept at seq {seq} is {kept.get(holding, 0)},"
-                    f" its postings sum to {summed[holding]}"
+                    f"{self._where(holding)}: balance kept at entry {entry_id} is"
+                    f" {kept.get(holding, 0)}, its postings sum to {posted[holding]}"
                 )
 
     def _where(self, holding: Holding) -> str:
@@ -561,7 +625,7 @@ class _Check:
         outside: Counter[int] = Counter()
         inside: Counter[int] = Counter()
         for holding, amount in self._held.items():
-            if holding.account_index in (Contra.ISSUANCE, Contra.BANK):
+            if holding.account_index in CONTRA:
                 outside[holding.asset_index] -= amount
             else:
                 inside[holding.asset_index] += amount
@@ -582,8 +646,8 @@ class _Check:
             "SELECT settlement_seq, venue_hash, registry_hash FROM checkpoints"
             " ORDER BY settlement_seq"
         ).fetchall()
-        told = self._checkpoints_told()
-        hashes = posted_hashes(self._store, [seq for seq, *_ in rows])
+        told = dict(self._checkpoints_told)
+        hashes = holdings_hashes(self._store, [seq for seq, *_ in rows])
         for (seq, venue_hash, then), posted in zip(rows, hashes, strict=True):
             now = hash_text(posted)
             self._found.checkpoints += 1
@@ -602,39 +666,21 @@ class _Check:
         if state != "ok":
             self._differs(f"state is {state}")
 
-    def _checkpoints_told(self) -> dict[int, str]:
-        rows = self._store.execute(
-            "SELECT settlement_seq, record FROM settlement_records WHERE kind = ?",
-            (int(EventKind.CHECKPOINT),),
-        )
-        return {
-            seq: hash_text(int(np.frombuffer(payload, CHECKPOINT_DTYPE)[0]["holdings_hash"]))
-            for seq, payload in rows.fetchall()
-        }
 
+class _Entry(NamedTuple):
+    """A row of `entries`."""
 
-def settled_records(store: Store, after_seq: int = 0) -> Iterator[np.ndarray]:
-    """Yield the settlement records behind a sequence, some thousand at a time.
+    entry_id: int
+    kind: int
+    settlement_seq: int
+    business_date: int
+    account_index: int
+    counter_index: int
+    asset_index: int
+    amount: int
+    reference: str
 
-    Each time is a look of its own, so that no view of the database is held in between.
-
-    Yields
-    ------
-    Event[count], oldest first
-        As they were received; `verify` compares them with those of the journal.
-
-    Raises
-    ------
-    StoreError
-        They are no Event records.
-    """
-    while rows := store.execute(
-        "SELECT settlement_seq, record FROM settlement_records WHERE settlement_seq > ?"
-        " ORDER BY settlement_seq LIMIT ?",
-        (after_seq, CHUNK_COUNT),
-    ).fetchall():
-        recorded = b"".join(record for _seq, record in rows)
-        if len(recorded) != len(rows) * EVENT_DTYPE.itemsize:
-            raise StoreError("sequence 1: the registry's settlement records are no Event records")
-        yield np.frombuffer(recorded, EVENT_DTYPE)
-        after_seq = rows[-1][0]
+    @property
+    def trade_seq(self) -> int:
+        """Of the trade that it posts: a late one is named, any other has come just then."""
+        return int(self.reference.removeprefix("trade ")) if self.reference else self.settlement_seq

@@ -1,7 +1,7 @@
 """Apply the venue's settlement records: each exactly once, in order, or none.
 
-A contiguous run of records is one transaction: records, trades, postings, balances and `last_seq`
-are committed together, so wherever the process dies, it goes on behind the last record that counts.
+A contiguous run of records is one transaction: records, trades, postings and `last_seq` are
+committed together, so wherever the process dies, it goes on behind the last record that counts.
 Delivery is at least once; the sequence makes it exactly once. The record's sequence is also a
 primary key, a second line of defence.
 
@@ -10,9 +10,9 @@ sees that the watermark stands still. The way out is to mend the cause and start
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
-import apsw
 import numpy as np
 
 from cea_exchange.domain.records import (
@@ -27,12 +27,16 @@ from cea_exchange.domain.records import (
     Phase,
     Reason,
 )
+from cea_exchange.registry.database.interface import ConstraintViolated
+from cea_exchange.registry.history import LEGS_MAX
+from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hash
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     EntryKind,
     Holding,
     InsufficientHolding,
     LedgerError,
+    Posting,
     Trade,
     bust_claims,
     bust_legs,
@@ -41,10 +45,12 @@ from cea_exchange.registry.ledger import (
     trade_from_figures,
     trade_legs,
 )
-from cea_exchange.registry.store import EntryBatch, Store, hash_text
+from cea_exchange.registry.records_kept import record_at, records_keep
+from cea_exchange.registry.store import Store, hash_text
+from cea_exchange.registry.trade_runs import trades_post
 
-RUN_COUNT_MAX = 1_000
-"""Records in one transaction; more don't make it faster, and hold up the watermark."""
+RUN_COUNT_MAX = 4_096
+"""Records in one transaction: many are cheaper each, but hold up the watermark."""
 
 SEQ_LIMIT = 1 << 62
 """Sequences stay below it; SQLite's integers are signed."""
@@ -93,14 +99,14 @@ class Settlement:
         ``last_seq_written``, ``committed``. Tests kill the process there.
     failure_of
         Says what keeps a trade from being posted (a court's freeze, the bank's refusal), or None.
-        Such a trade is received and failed; it goes the default path.
+        Such a trade is received and failed; it goes the default path. None: nothing does.
     """
 
     def __init__(
         self,
         store: Store,
         at_point: Callable[[str], None] = lambda name: None,
-        failure_of: Callable[[Trade], str | None] = lambda trade: None,
+        failure_of: Callable[[Trade], str | None] | None = None,
     ) -> None:
         self.store = store
         self._at_point = at_point
@@ -151,7 +157,7 @@ class Settlement:
             run = records[start : start + RUN_COUNT_MAX]
             try:
                 last_seq = self._run_apply(log_id, run)
-            except apsw.ConstraintError as error:
+            except ConstraintViolated as error:
                 # Rolled back. Above all a record that is there already, though `last_seq` says no.
                 raise SettlementStopped(
                     f"settlement records from {run[0]['settlement_seq']} on: {error}"
@@ -162,10 +168,8 @@ class Settlement:
         """A repeated record must be the one that was settled under its number."""
         for record in records:
             seq = int(record["settlement_seq"])
-            settled = self.store.one(
-                "SELECT record FROM settlement_records WHERE settlement_seq = ?", (seq,)
-            )
-            if settled != record.tobytes():
+            settled = record_at(self.store, seq)
+            if settled is None or settled.tobytes() != record.tobytes():
                 raise PoisonRecord(seq, "is another one than was settled under this number")
 
     def _run_apply(self, log_id: str, records: np.ndarray) -> int:
@@ -190,29 +194,27 @@ class Settlement:
         """Write what the records say; return how many were applied, and what stopped the rest."""
         run = _Run(self.store, self._failure_of)
         stopped: SettlementStopped | None = None
+        for first, end in _stretches(records["kind"] == EventKind.TRADE):
+            stretch = records[first:end]
+            if records[first]["kind"] == EventKind.TRADE and run.take_trades(stretch):
+                continue
+            stopped = self._one_by_one(run, stretch)
+            if stopped is not None:
+                break
+        records_keep(self.store, records[: run.count])
+        return run.count, stopped
+
+    def _one_by_one(self, run: "_Run", records: np.ndarray) -> SettlementStopped | None:
+        """Take records in until one can't be."""
         kinds, figures = records["kind"].tolist(), trade_figures(records)
         for position, kind in enumerate(kinds):
             try:
                 run.take(kind, figures[position], records[position : position + 1])
             except LedgerError as error:
-                stopped = PoisonRecord(int(records[position]["settlement_seq"]), str(error))
-            else:
-                stopped = run.diverged
-            if stopped is not None:
-                break
-        run.write()
-        self._rows_insert(records[: run.count])
-        return run.count, stopped
-
-    def _rows_insert(self, records: np.ndarray) -> None:
-        payload, size = records.tobytes(), EVENT_DTYPE.itemsize
-        rows = zip(
-            records["settlement_seq"].tolist(),
-            records["kind"].tolist(),
-            (payload[start : start + size] for start in range(0, len(payload), size)),
-            strict=True,
-        )
-        self.store.connection.executemany("INSERT INTO settlement_records VALUES (?, ?, ?)", rows)
+                return PoisonRecord(int(records[position]["settlement_seq"]), str(error))
+            if run.diverged is not None:
+                return run.diverged
+        return None
 
     def reconsider(self) -> str:
         """Look at a divergence again, after somebody mended its cause; return the state.
@@ -223,55 +225,72 @@ class Settlement:
             return "ok"
         with self.store.transaction():
             seq = self.store.last_seq
-            kind, payload = self.store.one(
-                "SELECT kind, record FROM settlement_records WHERE settlement_seq = ?", (seq,)
-            )
+            row = record_at(self.store, seq)
+            if row is None:
+                return self.store.state
+            kind = int(row[0]["kind"])
             if kind in (EventKind.CHECKPOINT, EventKind.DAY_CLOSED):
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
-                row = np.frombuffer(payload, dtype=EVENT_DTYPE)
                 _Run(self.store, self._failure_of).take(kind, (), row)
         return self.store.state
 
 
-def accounts_differing(store: Store, *, since_checkpoint: bool = False) -> list[str]:
-    """Return the accounts whose balances are not the sum of their postings.
+def accounts_differing(store: Store, *, whole: bool = False) -> list[str]:
+    """Return the accounts whose kept balances are not the sum of their postings.
 
     Parameters
     ----------
-    since_checkpoint
-        Read the postings since the last checkpoint that agreed, and of those before only the sums
-        that were kept with it. Those postings are append-only; `check_ledger` reads them all, and
-        compares the sums too.
+    whole
+        Read all postings up to the last snapshot, which a start goes on from. Else those between it
+        and the one before; they are append-only, and `check_ledger` reads them all.
     """
+    rows = store.execute("SELECT entry_id FROM snapshots ORDER BY entry_id DESC LIMIT 2")
+    heads = [entry_id for (entry_id,) in rows.fetchall()]
+    if not heads:
+        return []
+    kept, before = heads[0], heads[1] if len(heads) == 2 and not whole else 0
     rows = store.execute(
         """
-        SELECT DISTINCT account_index FROM (
-            SELECT account_index, asset_index, compartment, amount AS posted, 0 AS held
-            FROM posted_sums WHERE :summed > 0
+        SELECT account_index FROM (
+            SELECT account_index, asset_index, compartment, amount FROM snapshot_balances
+            WHERE entry_id = :before
             UNION ALL
-            SELECT account_index, asset_index, compartment, sum(amount), 0
-            FROM postings WHERE posting_id > :summed GROUP BY 1, 2, 3
+            SELECT account_index, asset_index, compartment, amount FROM postings
+            WHERE posting_id >= :first AND posting_id < :end
             UNION ALL
-            SELECT account_index, asset_index, compartment, 0, amount FROM balances
-        ) GROUP BY account_index, asset_index, compartment HAVING sum(posted) <> sum(held)
+            SELECT account_index, asset_index, compartment, -amount FROM snapshot_balances
+            WHERE entry_id = :kept
+        ) AS counted
+        GROUP BY account_index, asset_index, compartment HAVING sum(amount) <> 0
         """,
-        {"summed": store.summed[0] if since_checkpoint else 0},
+        {
+            "before": before,
+            "kept": kept,
+            "first": LEGS_MAX * (before + 1),
+            "end": LEGS_MAX * (kept + 1),
+        },
     )
-    return [store.account_name(account_index) for (account_index,) in rows.fetchall()]
+    return sorted({store.account_name(account_index) for (account_index,) in rows.fetchall()})
+
+
+def _stretches(flags: np.ndarray) -> list[tuple[int, int]]:
+    """Return the stretches of equal flags: first of each, and one behind its last."""
+    turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
+    return list(pairwise([0, *turns.tolist(), len(flags)]))
 
 
 class _Run:
     """One transaction's worth of records, being taken in one after the other."""
 
-    def __init__(self, store: Store, failure_of: Callable[[Trade], str | None]) -> None:
+    def __init__(self, store: Store, failure_of: Callable[[Trade], str | None] | None) -> None:
         self.count = 0
         self.diverged: Diverged | None = None
         self._store = store
         self._failure_of = failure_of
-        self._batch = EntryBatch(store)
-        self._trades: list[tuple[int | str, ...]] = []
-        self._account_count = store.one("SELECT max(max(account_index), -1) FROM accounts") + 1
+        self._account_count = 1 + store.one(
+            "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
+        )
         self._product_count = store.one("SELECT count(*) FROM products")
         self._takers: dict[int, Callable[[Any, np.ndarray], None]] = {
             EventKind.DEPOSITED: self._deposited,
@@ -309,22 +328,41 @@ class _Run:
             raise LedgerError(f"kind must be one of the settlement stream, was {kind}")
         self.count += 1
 
-    def write(self) -> None:
-        """Write what was taken in since the last time."""
-        self._batch.write()
-        self._store.connection.executemany(
-            "INSERT INTO trades VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self._trades,
+    def take_trades(self, records: np.ndarray) -> bool:
+        """Take a stretch of trades in at once, if each of them can be posted as it is.
+
+        Returns
+        -------
+        bool
+            False, and nothing was done, where one is to be looked at by itself.
+        """
+        if self._failure_of is not None:
+            return False
+        if not trades_post(self._store, records, self._account_count, self._product_count):
+            return False
+        self.count += len(records)
+        return True
+
+    def _post(
+        self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int
+    ) -> None:
+        self._store.entry_add(
+            kind,
+            legs,
+            subject or (0, 0, 0, 0),
+            settlement_seq=int(record["settlement_seq"]),
+            business_date=int(record["trading_date"]),
         )
-        self._trades.clear()
 
     def _trade(self, trade: Trade) -> None:
         self._account_check(trade.buyer_index)
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        failure = self._failure_of(trade) or self._posting_failure(trade)
-        self._trades.append((*trade, "failed" if failure else "settled", failure))
+        failure = self._failure_of(trade) if self._failure_of is not None else None
+        failure = failure or self._posting_failure(trade)
+        state, posted_seq = ("failed", 0) if failure else ("settled", trade.settlement_seq)
+        self._store.insert("trades", [(*trade, state, failure, posted_seq)])
 
     def _posting_failure(self, trade: Trade) -> str:
         """Post a trade; or say for want of what it can't be, if trades that failed would bring it.
@@ -333,9 +371,8 @@ class _Run:
         beyond them can't be: that is no failed trade but an impossible record.
         """
         try:
-            self._batch.add(EntryKind.TRADE, trade_legs(trade), settlement_seq=trade.settlement_seq)
+            self._post(EntryKind.TRADE, trade_legs(trade), trade._asdict())
         except InsufficientHolding as error:
-            self.write()
             lacking = -(error.held + error.change)
             if lacking > self._failed_sum(error.holding):
                 raise
@@ -347,11 +384,11 @@ class _Run:
     def _failed_sum(self, holding: Holding) -> int:
         """What a holding would have more, were the trades posted that failed and stand."""
         rows = self._store.execute(
-            "SELECT * FROM trades WHERE failure <> '' AND state = 'failed'"
+            f"SELECT {TRADE_COLUMNS} FROM trades WHERE failure <> '' AND state = 'failed'"
             " AND ? IN (buyer_index, seller_index)",
             (holding.account_index,),
         )
-        legs = (leg for row in rows.fetchall() for leg in trade_legs(Trade(*row[:-2])))
+        legs = (leg for row in rows.fetchall() for leg in trade_legs(Trade(*row)))
         return sum(leg.amount for leg in legs if Holding(*leg[:3]) == holding)
 
     def _trade_busted(self, busted: Trade, reason: int) -> None:
@@ -361,31 +398,35 @@ class _Run:
         -----
         Rules: CEA-STL-04 (bust).
         """
-        self.write()
-        row = self._store.one("SELECT * FROM trades WHERE trade_id = ?", (busted.trade_id,))
+        row = self._store.one(
+            f"SELECT {TRADE_COLUMNS}, posted_seq FROM trades WHERE trade_id = ?",
+            (busted.trade_id,),
+        )
         if row is None:
             raise LedgerError(f"trade_id must be of a trade, was {busted.trade_id}")
-        *terms, state, _failure = row
+        *terms, posted_seq = row
         trade, seq = Trade(*terms), busted.settlement_seq
         if busted._replace(trading_date=trade.trading_date) != trade._replace(settlement_seq=seq):
             raise LedgerError(f"bust of trade {trade.trade_id} must repeat {terms}, was {busted}")
         if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
         if reason == Reason.NONE:
-            if state == "settled":
-                self._batch.add(EntryKind.BUST, bust_legs(trade), settlement_seq=seq)
+            if posted_seq:
+                self._post(EntryKind.BUST, bust_legs(trade), busted._asdict())
             self._store.execute(
                 "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
                 (trade.settlement_seq,),
             )
         else:
-            self._store.connection.executemany(
-                "INSERT INTO claims VALUES (NULL, ?, ?, ?, ?, ?, ?)",
-                [(seq, trade.trade_id, *claim) for claim in bust_claims(trade)],
+            claim_id = self._store.one("SELECT coalesce(max(claim_id), 0) FROM claims")
+            self._store.insert(
+                "claims",
+                [
+                    (claim_id + number, seq, trade.trade_id, *map(int, claim))
+                    for number, claim in enumerate(bust_claims(trade), start=1)
+                ],
             )
-        self._store.execute(
-            "INSERT INTO busts VALUES (?, ?, ?)", (seq, trade.settlement_seq, reason)
-        )
+        self._store.insert("busts", [(seq, trade.settlement_seq, reason)])
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
@@ -430,12 +471,8 @@ class _Run:
         if not rejected or int(record["account_index"]) != ACCOUNT_NONE:
             _same_as_asked(record, account, asset, amount)
         if kind is not None:
-            self._batch.add(
-                kind,
-                legs_of(kind, account, asset, amount),
-                settlement_seq=seq,
-                subject=(account, asset, amount),
-            )
+            legs = legs_of(kind, account, account, asset, amount)
+            self._post(kind, legs, record, account, account, asset, amount)
         self._store.execute(
             "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
             ("rejected" if rejected else "completed", int(record["reason"]), seq, transfer_seq),
@@ -460,7 +497,6 @@ class _Run:
         product = int(closed["product_index"])
         if product >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {product}")
-        self.write()
         for method in Method:
             venue = _venue_totals(closed, method)
             settled = self._settled_totals(date, product, method)
@@ -471,7 +507,7 @@ class _Run:
                     f" registry settled {settled[0]} t for {settled[1]} fen"
                 )
                 return
-        self._store.execute("INSERT INTO day_closes VALUES (?, ?, ?)", (date, product, seq))
+        self._store.insert("day_closes", [(date, product, seq)])
         closes = self._store.one("SELECT count(*) FROM day_closes WHERE trading_date = ?", (date,))
         if closes == self._product_count:
             self._confirm(date)
@@ -490,13 +526,9 @@ class _Run:
         """Compare the venue's holdings hash with that of the postings, at this same sequence."""
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
         seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
-        self.write()
         venue_hash = hash_text(int(checkpoint["holdings_hash"]))
-        registry_hash = hash_text(self._store.holdings_hash(seq))
-        self._store.execute(
-            "INSERT INTO checkpoints VALUES (?, ?, ?, ?)", (seq, date, venue_hash, registry_hash)
-        )
-        self._store.postings_sum_up(seq if venue_hash == registry_hash else 0)
+        registry_hash = hash_text(holdings_hash(self._store))
+        self._store.insert("checkpoints", [(seq, date, venue_hash, registry_hash)])
         if venue_hash != registry_hash:
             accounts = accounts_differing(self._store)
             named = ", ".join(accounts) if accounts else "none contradicts itself"

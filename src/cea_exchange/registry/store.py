@@ -1,206 +1,35 @@
-"""The registry's database: one SQLite file, one writer connection, every commit on disk.
+"""What the registry knows, in its database: names, postings, balances, how far settlement is.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: a committed run survives a power failure. The
-writer holds ``DIR/registry/lock``; readers (reconciliation, statements) open their own connection,
-which can't write and never checkpoints the WAL.
+One writer at a time. Balances are in the writer's memory, changed with the postings and taken back
+with them; a reader asks the database.
 """
 
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import apsw
-
-from cea_exchange.domain.naming import CASH_NAME, holding_hash
+from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.registry.balances import Balances
+from cea_exchange.registry.database.folder import folder_lock, reader_open, writer_open
+from cea_exchange.registry.database.interface import Database, DatabaseError, Rows
+from cea_exchange.registry.database.schema import schema_check, schema_create
+from cea_exchange.registry.history import (
+    LEGS_MAX,
+    SNAPSHOT_ENTRY_COUNT,
+    balance_as_of,
+    balances_load,
+    snapshot_write,
+)
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
-    CONTRA_NAMES,
-    Compartment,
     EntryKind,
     Holding,
+    LedgerError,
     Posting,
     post,
 )
-
-SCHEMA_VERSION = 3
-SQLITE_VERSION_MIN = (3, 51, 3)  # older ones can lose commits (WAL-reset bug)
-BUSY_MS = 10_000
-
-_SCHEMA = """
-CREATE TABLE meta (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    log_id TEXT,                        -- of the venue's stream; NULL before its first record
-    last_seq INTEGER NOT NULL CHECK (last_seq >= 0),
-    confirmed_date INTEGER NOT NULL,    -- last day settled and agreed, yyyymmdd; 0 is none
-    state TEXT NOT NULL,                -- 'ok' or 'diverged: ...'
-    summed_posting_id INTEGER NOT NULL, -- last posting in `posted_sums`; 0 is none
-    summed_seq INTEGER NOT NULL         -- of the checkpoint that agreed there
-) STRICT;
-CREATE TABLE accounts (
-    account_index INTEGER PRIMARY KEY,            -- the venue's index; negative is a contra account
-    account TEXT NOT NULL UNIQUE,
-    account_group TEXT NOT NULL
-) STRICT;
-CREATE TABLE products (
-    product_index INTEGER PRIMARY KEY CHECK (product_index BETWEEN 0 AND 65534),
-    product TEXT NOT NULL UNIQUE,
-    reference_price INTEGER NOT NULL CHECK (reference_price > 0)
-) STRICT;
-CREATE TABLE keys (
-    public_key TEXT PRIMARY KEY,
-    account_index INTEGER NOT NULL,
-    operator_index INTEGER NOT NULL CHECK (operator_index BETWEEN 0 AND 15),
-    role TEXT NOT NULL,
-    cancel_on_disconnect INTEGER NOT NULL CHECK (cancel_on_disconnect IN (0, 1)),
-    revoked INTEGER NOT NULL DEFAULT 0
-) STRICT, WITHOUT ROWID;
-CREATE TABLE entries (
-    entry_id INTEGER PRIMARY KEY,
-    kind INTEGER NOT NULL,
-    settlement_seq INTEGER NOT NULL,    -- of the record that caused it; 0 is a registry's act
-    account_index INTEGER NOT NULL,     -- what was asked, kept beside what was posted;
-    asset_index INTEGER NOT NULL,       -- a trade's figures are in `trades`
-    amount INTEGER NOT NULL
-) STRICT;
-CREATE TABLE postings (
-    posting_id INTEGER PRIMARY KEY,
-    entry_id INTEGER NOT NULL,
-    settlement_seq INTEGER NOT NULL,
-    account_index INTEGER NOT NULL,
-    asset_index INTEGER NOT NULL,
-    compartment INTEGER NOT NULL,
-    amount INTEGER NOT NULL CHECK (amount <> 0)
-) STRICT;
-CREATE TABLE balances (
-    account_index INTEGER NOT NULL,
-    asset_index INTEGER NOT NULL,
-    compartment INTEGER NOT NULL,
-    amount INTEGER NOT NULL CHECK (amount >= 0 OR account_index < 0),
-    PRIMARY KEY (account_index, asset_index, compartment)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE posted_sums (              -- of the postings up to `summed_posting_id`
-    account_index INTEGER NOT NULL,
-    asset_index INTEGER NOT NULL,
-    compartment INTEGER NOT NULL,
-    amount INTEGER NOT NULL,
-    PRIMARY KEY (account_index, asset_index, compartment)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE settlement_records (
-    settlement_seq INTEGER PRIMARY KEY CHECK (settlement_seq > 0),
-    kind INTEGER NOT NULL,
-    record BLOB NOT NULL CHECK (length(record) = 160)
-) STRICT;
-CREATE TABLE trades (
-    settlement_seq INTEGER PRIMARY KEY CHECK (settlement_seq > 0),
-    trade_id INTEGER NOT NULL,
-    trading_date INTEGER NOT NULL,
-    method INTEGER NOT NULL,
-    buyer_index INTEGER NOT NULL,
-    seller_index INTEGER NOT NULL,
-    product_index INTEGER NOT NULL,
-    price INTEGER NOT NULL,
-    tonnes INTEGER NOT NULL,
-    cash INTEGER NOT NULL,
-    buy_fee INTEGER NOT NULL,
-    sell_fee INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('settled', 'failed', 'busted')),
-    failure TEXT NOT NULL               -- why it was not posted when it came; '' if it was
-) STRICT;
-CREATE UNIQUE INDEX trades_by_id ON trades (trade_id);
-CREATE INDEX trades_failed ON trades (trade_id) WHERE failure <> '';
-CREATE TABLE busts (
-    settlement_seq INTEGER PRIMARY KEY CHECK (settlement_seq > 0),
-    trade_seq INTEGER NOT NULL UNIQUE,  -- settlement_seq of the trade
-    reason INTEGER NOT NULL             -- 0: it was undone; else why not, and there are claims
-) STRICT;
-CREATE TABLE claims (
-    claim_id INTEGER PRIMARY KEY,
-    settlement_seq INTEGER NOT NULL,    -- of the bust
-    trade_id INTEGER NOT NULL,
-    debtor_index INTEGER NOT NULL,      -- owes
-    creditor_index INTEGER NOT NULL,    -- is owed
-    asset_index INTEGER NOT NULL,
-    amount INTEGER NOT NULL CHECK (amount > 0)
-) STRICT;
-CREATE INDEX trades_unsettled ON trades (state) WHERE state <> 'settled';
-CREATE TABLE transfers (
-    transfer_seq INTEGER PRIMARY KEY,
-    direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
-    account_index INTEGER NOT NULL,
-    asset_index INTEGER NOT NULL,
-    amount INTEGER NOT NULL CHECK (amount > 0),
-    state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'rejected')),
-    reason INTEGER NOT NULL DEFAULT 0,
-    settlement_seq INTEGER NOT NULL DEFAULT 0     -- of the venue's answer
-) STRICT;
-CREATE INDEX transfers_pending ON transfers (state) WHERE state = 'pending';
-CREATE TABLE feed (
-    transfer_seq INTEGER PRIMARY KEY CHECK (transfer_seq > 0),
-    item BLOB NOT NULL
-) STRICT;
-CREATE TABLE checkpoints (
-    settlement_seq INTEGER PRIMARY KEY,
-    trading_date INTEGER NOT NULL,
-    venue_hash TEXT NOT NULL,                     -- 16 hexadecimal digits
-    registry_hash TEXT NOT NULL
-) STRICT;
-CREATE TABLE day_closes (
-    trading_date INTEGER NOT NULL,
-    product_index INTEGER NOT NULL,
-    settlement_seq INTEGER NOT NULL,
-    PRIMARY KEY (trading_date, product_index)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE requests (
-    request_id TEXT PRIMARY KEY,                  -- the asker's own; a repeat gets the first answer
-    request BLOB NOT NULL,
-    answer BLOB NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TRIGGER postings_no_update BEFORE UPDATE ON postings
-    BEGIN SELECT raise(ABORT, 'postings are append-only'); END;
-CREATE TRIGGER postings_no_delete BEFORE DELETE ON postings
-    BEGIN SELECT raise(ABORT, 'postings are append-only'); END;
-"""
-
-# A venue's life has more postings than a checkpoint or a start could read: those up to the last
-# checkpoint that agreed are summed up. A transaction that fails takes its sums back too.
-_SUMS_ADD = """
-INSERT INTO posted_sums
-SELECT account_index, asset_index, compartment, sum(amount) FROM postings
-WHERE posting_id > (SELECT summed_posting_id FROM meta)
-GROUP BY account_index, asset_index, compartment
-ON CONFLICT DO UPDATE SET amount = amount + excluded.amount
-"""
-
-# To the venue a trade that failed here has happened, until its bust undoes it.
-_HOLDINGS_HASH = """
-WITH unposted AS MATERIALIZED (
-    -- The plus keeps SQLite from reading all trades by their key instead of the failed by theirs.
-    SELECT * FROM trades WHERE state <> 'settled' AND failure <> ''
-    AND +settlement_seq <= :seq AND NOT EXISTS (
-        SELECT 1 FROM busts b
-        WHERE b.trade_seq = trades.settlement_seq AND b.reason = 0 AND b.settlement_seq <= :seq
-    )
-)
-SELECT sum_u64(holding_hash(a.account, coalesce(p.product, :cash_name), h.amount))
-FROM (
-    SELECT account_index, asset_index, sum(amount) AS amount FROM (
-        SELECT account_index, asset_index, amount FROM posted_sums
-        WHERE :summed > 0 AND compartment = :trading
-        UNION ALL SELECT account_index, asset_index, amount FROM postings
-        WHERE posting_id > :summed AND compartment = :trading AND settlement_seq <= :seq
-        UNION ALL SELECT buyer_index, :cash, -(cash + buy_fee) FROM unposted
-        UNION ALL SELECT seller_index, :cash, cash - sell_fee FROM unposted
-        UNION ALL SELECT seller_index, product_index, -tonnes FROM unposted
-        UNION ALL SELECT buyer_index, product_index, tonnes FROM unposted
-    )
-    GROUP BY account_index, asset_index HAVING sum(amount) <> 0
-) h
-JOIN accounts a ON a.account_index = h.account_index
-LEFT JOIN products p ON p.product_index = h.asset_index
-"""
 
 
 class StoreError(Exception):
@@ -212,56 +41,66 @@ class Store:
 
     Parameters
     ----------
-    connection
-        Of a database with the registry's schema.
+    database
+        With the registry's tables.
+    balances
+        For a writer: what everybody holds. None for a reader.
     lock
-        Descriptor of the locked file, for a writer; None for a reader.
+        Descriptor of the folder's locked file, for a writer.
     """
 
-    def __init__(self, connection: apsw.Connection, lock: int | None = None) -> None:
-        self.connection = connection
+    def __init__(
+        self, database: Database, balances: Balances | None = None, lock: int | None = None
+    ) -> None:
+        self.database = database
+        self._balances = balances
         self._lock = lock
         self._depth = 0
-        _functions_register(connection)
+        self.entry_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM entries")
+        self._snapshot_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM snapshots")
 
     @classmethod
-    def open(cls, data: Path | str) -> Self:
+    def open(cls, data: Path | str, database: str | None = None) -> Self:
         """Open ``data/registry/`` for writing, creating it where it is not there.
+
+        Parameters
+        ----------
+        data
+            The data folder.
+        database
+            ``postgresql://...``; None takes the one the registry began with, or SQLite.
 
         Raises
         ------
         StoreError
-            Another process has it open, or the file is none of ours.
+            Another process has it open, or the database is none of ours.
         """
         folder = Path(data) / "registry"
         folder.mkdir(parents=True, exist_ok=True)
-        lock = _folder_lock(folder / "lock")
+        lock = None
         try:
-            connection = _connect(folder / "registry.sqlite", create=True)
-            connection.pragma("journal_mode", "wal")
-            connection.pragma("synchronous", 2)
-            store = cls(connection, lock)
-            store._schema_create()
-        except BaseException:
-            os.close(lock)
-            raise
-        return store
+            lock = folder_lock(folder / "lock")
+            opened = writer_open(folder, database)
+            _schema_ready(opened)
+            return cls(opened, balances_load(opened), lock)
+        except DatabaseError as error:
+            if lock is not None:
+                os.close(lock)
+            raise StoreError(str(error)) from error
 
     @classmethod
-    def open_reader(cls, data: Path | str) -> Self:
+    def open_reader(cls, data: Path | str, database: str | None = None) -> Self:
         """Open ``data/registry/`` for reading, whether or not a daemon is at work on it."""
-        path = Path(data) / "registry" / "registry.sqlite"
-        if not path.is_file():
-            raise StoreError(f"{path}: expected a registry's database, there is none")
-        connection = _connect(path, create=False)
-        connection.pragma("wal_autocheckpoint", 0)
-        connection.pragma("query_only", 1)
-        _schema_version_check(connection, path)
-        return cls(connection)
+        try:
+            opened = reader_open(Path(data) / "registry", database)
+            schema_check(opened)
+        except DatabaseError as error:
+            raise StoreError(str(error)) from error
+        return cls(opened)
 
     def close(self) -> None:
         """Close the database and give up the lock."""
-        self.connection.close()
+        self.database.close()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -280,30 +119,46 @@ class Store:
 
         An inner one that fails takes back its own part only.
         """
-        outer = self._depth == 0
-        self.execute("BEGIN IMMEDIATE" if outer else f"SAVEPOINT level_{self._depth}")
+        depth, entry_last, snapshot_last = self._depth, self.entry_last, self._snapshot_last
+        level = f"level_{depth}"
+        if depth == 0:
+            self.database.begin()
+        else:
+            self.database.savepoint(level)
         self._depth += 1
+        self.balances.level_begin()
         try:
             yield
+            if depth == 0:
+                self._snapshot_if_due()
+                self.database.commit()
+            else:
+                self.database.release(level)
         except BaseException:
-            self._depth -= 1
-            # SQLite has already rolled back by itself after some errors (disk full).
-            if self.connection.in_transaction:
-                self.execute("ROLLBACK" if outer else f"ROLLBACK TO level_{self._depth}")
-                if not outer:
-                    self.execute(f"RELEASE level_{self._depth}")
+            self.balances.level_undo()
+            self.entry_last, self._snapshot_last = entry_last, snapshot_last
+            if depth == 0:
+                self.database.rollback()
+            else:
+                self.database.rollback_to(level)
             raise
-        self._depth -= 1
-        self.execute("COMMIT" if outer else f"RELEASE level_{self._depth}")
+        else:
+            self.balances.level_keep()
+        finally:
+            self._depth -= 1
 
-    def execute(self, sql: str, values: Any = ()) -> apsw.Cursor:
+    def execute(self, sql: str, values: Any = ()) -> Rows:
         """Run one statement and return its rows."""
-        return self.connection.execute(sql, values)
+        return self.database.execute(sql, values)
 
     def one(self, sql: str, values: Any = ()) -> Any:
         """Return the first row (of one column: its value), or None."""
-        row = self.connection.execute(sql, values).fetchone()
+        row = self.database.execute(sql, values).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
+
+    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows with a value for each of the table's columns."""
+        self.database.insert(table, rows)
 
     # -- what the registry knows --------------------------------------------------------------
 
@@ -314,7 +169,7 @@ class Store:
 
     @property
     def last_seq(self) -> int:
-        """Last settlement sequence that is settled and committed."""
+        """Last settlement sequence that is applied and committed."""
         return self.one("SELECT last_seq FROM meta")
 
     @property
@@ -327,7 +182,7 @@ class Store:
         """``ok``, or ``diverged: ...`` with what differs."""
         return self.one("SELECT state FROM meta")
 
-    def last_seq_set(self, log_id: str, last_seq: int) -> None:
+    def last_seq_set(self, log_id: str | None, last_seq: int) -> None:
         """Store how far settlement is; belongs in the transaction of the postings."""
         self.execute("UPDATE meta SET log_id = ?, last_seq = ?", (log_id, last_seq))
 
@@ -343,7 +198,7 @@ class Store:
         return self.one("SELECT product_index FROM products WHERE product = ?", (product,))
 
     def account_name(self, account_index: int) -> str:
-        """Return an account's name, contra accounts included, for a message to a person."""
+        """Return an account's name, institutions included, for a message to a person."""
         name = self.one("SELECT account FROM accounts WHERE account_index = ?", (account_index,))
         return name if name is not None else f"account {account_index}, which is not declared"
 
@@ -354,213 +209,103 @@ class Store:
         name = self.one("SELECT product FROM products WHERE product_index = ?", (asset_index,))
         return name if name is not None else f"product {asset_index}, which is not declared"
 
-    def balance(self, holding: Holding) -> int:
-        """Return what is held, in tonnes or fen; 0 where nothing ever was."""
-        amount = self.one(
-            "SELECT amount FROM balances"
-            " WHERE account_index = ? AND asset_index = ? AND compartment = ?",
-            holding,
-        )
-        return 0 if amount is None else amount
-
-    def holdings_hash(self, settlement_seq: int) -> int:
-        """Compute the holdings hash of the trading accounts by SQL over the postings.
-
-        Trades that failed count as if they were posted, until they are undone.
-
-        Parameters
-        ----------
-        settlement_seq
-            As of which sequence; later postings don't count.
-
-        Returns
-        -------
-        int
-            Equal to the venue's hash at the same sequence if both hold the same.
-        """
-        summed, summed_seq = self.summed
-        values = {
-            "cash": CASH_ASSET,
-            "cash_name": CASH_NAME,
-            "trading": int(Compartment.TRADING),
-            "seq": settlement_seq,
-            "summed": summed if summed_seq <= settlement_seq else 0,
-        }
-        return int(self.one(_HOLDINGS_HASH, values), 16)
+    # -- holdings and entries -----------------------------------------------------------------
 
     @property
-    def summed(self) -> tuple[int, int]:
-        """Last posting in the table ``posted_sums``, and the sequence it was summed up at."""
-        return self.one("SELECT summed_posting_id, summed_seq FROM meta")
+    def balances(self) -> Balances:
+        """What everybody holds now; a writer's only."""
+        if self._balances is None:
+            raise StoreError(f"{self.database.name}: expected a writer, is open for reading")
+        return self._balances
 
-    def postings_sum_up(self, settlement_seq: int) -> None:
-        """Sum up all postings, so that a hash or a start reads only those that come.
+    def balance(self, holding: Holding) -> int:
+        """Return what is held, in tonnes or fen; 0 where nothing ever was."""
+        if self._balances is not None:
+            return self._balances[holding]
+        return balance_as_of(self.database, holding, self.entry_last)
 
-        Parameters
-        ----------
-        settlement_seq
-            Of the last record posted, in this transaction; 0 to read everything again.
-        """
-        if settlement_seq:
-            self.execute(_SUMS_ADD)
-            posting_id = self.one("SELECT coalesce(max(posting_id), 0) FROM postings")
-        else:
-            self.execute("DELETE FROM posted_sums")
-            posting_id = 0
-        self.execute(
-            "UPDATE meta SET summed_posting_id = ?, summed_seq = ?", (posting_id, settlement_seq)
-        )
-
-    def _schema_create(self) -> None:
-        """Create the schema in a new database; check it in one that is there."""
-        path = Path(self.connection.filename)
-        with self.transaction():
-            if self.one("PRAGMA user_version") == 0 and not self.one(
-                "SELECT count(*) FROM sqlite_schema"
-            ):
-                self.connection.execute(_SCHEMA)
-                self.execute("INSERT INTO meta VALUES (1, NULL, 0, 0, 'ok', 0, 0)")
-                self.connection.executemany(
-                    "INSERT INTO accounts VALUES (?, ?, '')",
-                    [(int(index), name) for index, name in CONTRA_NAMES.items()],
-                )
-                self.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        _schema_version_check(self.connection, path)
-
-
-class EntryBatch:
-    """Collects entries, checking each against the balances before it, and writes them at once.
-
-    Only useful inside one transaction: balances are read when first touched and kept.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._balances = _LoadedBalances(store)
-        self._entries: list[tuple[int, ...]] = []
-        self._postings: list[tuple[int, ...]] = []
-        self._entry_id = store.one("SELECT coalesce(max(entry_id), 0) FROM entries")
-
-    def add(
+    def entry_add(
         self,
         kind: EntryKind,
         postings: Sequence[Posting],
+        subject: tuple[int, int, int, int] = (0, 0, 0, 0),
         *,
-        settlement_seq: int = 0,
-        subject: tuple[int, int, int] = (0, 0, 0),
-    ) -> None:
-        """Take an entry in.
+        settlement_seq: int,
+        business_date: int,
+        reference: str = "",
+    ) -> int:
+        """Post an entry, within a transaction.
 
         Parameters
         ----------
         kind, postings
             Why, and the legs.
-        settlement_seq
-            Of the record that caused it; 0 for an act of the registry.
         subject
-            Account, asset and amount that were asked for; zeros for a trade.
+            From which account to which, which asset and how much; zeros for a trade.
+        settlement_seq
+            That settlement has reached: of the record that caused it, if one did.
+        business_date
+            As yyyymmdd.
+        reference
+            Which act or late trade caused it.
+
+        Returns
+        -------
+        int
+            Its id, the ledger's sequence.
 
         Raises
         ------
         LedgerError
-            It can't be; then nothing of it was taken in.
+            It can't be; then nothing of it was posted.
         """
-        post(self._balances, postings)
-        self._entry_id += 1
-        self._entries.append((self._entry_id, int(kind), settlement_seq, *subject))
-        for account, asset, compartment, amount in postings:
-            # A seller whose fee eats the whole proceeds gets a leg of nothing.
-            if amount:
-                self._postings.append(
-                    (
-                        self._entry_id,
-                        settlement_seq,
-                        int(account),
-                        asset,
-                        int(compartment),
-                        amount,
-                    )
-                )
-
-    def write(self) -> None:
-        """Write entries, postings and the balances they lead to."""
-        connection = self._store.connection
-        connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?)", self._entries)
-        connection.executemany(
-            "INSERT INTO postings VALUES (NULL, ?, ?, ?, ?, ?, ?)", self._postings
+        if self._depth == 0:
+            raise LedgerError("an entry must be posted within a transaction")
+        post(self.balances, postings)
+        entry_id = self.entry_last + 1
+        self.insert(
+            "entries",
+            [(entry_id, int(kind), settlement_seq, business_date, *map(int, subject), reference)],
         )
-        connection.executemany(
-            "INSERT INTO balances VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET amount = excluded.amount",
-            [(*map(int, holding), amount) for holding, amount in self._balances.items()],
+        self.insert(
+            "postings",
+            [
+                (LEGS_MAX * entry_id + leg, int(account), asset, int(compartment), amount)
+                for leg, (account, asset, compartment, amount) in enumerate(postings)
+                # A seller whose fee eats the whole proceeds gets a leg of nothing.
+                if amount
+            ],
         )
-        self._entries.clear()
-        self._postings.clear()
-        self._balances.clear()
+        self.entry_last = entry_id
+        return entry_id
+
+    def _snapshot_if_due(self) -> None:
+        if self.entry_last - self._snapshot_last >= SNAPSHOT_ENTRY_COUNT:
+            self.snapshot()
+
+    def snapshot(self) -> None:
+        """Keep all balances as they are now, so that less is read from here on."""
+        if self.entry_last > self._snapshot_last:
+            date = self.one(
+                "SELECT business_date FROM entries WHERE entry_id = ?", (self.entry_last,)
+            )
+            snapshot_write(self.database, self.balances, self.entry_last, self.last_seq, date)
+            self._snapshot_last = self.entry_last
 
 
-class _LoadedBalances(dict[Holding, int]):
-    """Balances that are read from the database when first asked for."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__()
-        self._store = store
-
-    def __missing__(self, holding: Holding) -> int:
-        return self._store.balance(holding)
+def _schema_ready(database: Database) -> None:
+    """Create the tables in a new database; check them in one that has some."""
+    database.begin()
+    try:
+        if not database.has_schema():
+            schema_create(database)
+        database.commit()
+    except BaseException:
+        database.rollback()
+        raise
+    schema_check(database)
 
 
 def hash_text(value: int) -> str:
     """Return a 64-bit hash as 16 hexadecimal digits."""
     return f"{value:016x}"
-
-
-def _connect(path: Path, *, create: bool) -> apsw.Connection:
-    version = tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3])
-    if version < SQLITE_VERSION_MIN:
-        raise StoreError(f"SQLite must be 3.51.3 or newer, was {apsw.sqlite_lib_version()}")
-    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
-    try:
-        connection = apsw.Connection(str(path), flags=flags)
-        connection.set_busy_timeout(BUSY_MS)
-        connection.pragma("user_version")
-    except apsw.Error as error:
-        raise StoreError(f"{path}: expected an SQLite database, {error}") from None
-    return connection
-
-
-def _schema_version_check(connection: apsw.Connection, path: Path) -> None:
-    version = connection.pragma("user_version")
-    if version != SCHEMA_VERSION:
-        raise StoreError(f"{path}: schema version must be {SCHEMA_VERSION}, was {version}")
-
-
-def _folder_lock(path: Path) -> int:
-    """Lock the folder against a second process; the lock ends with the process."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise StoreError(f"{path}: another process has this registry open") from None
-    return descriptor
-
-
-def _functions_register(connection: apsw.Connection) -> None:
-    """Teach SQLite the two functions of the holdings hash."""
-    connection.create_scalar_function(
-        "holding_hash",
-        lambda account, asset, amount: hash_text(holding_hash(account, asset, amount)),
-        3,
-        deterministic=True,
-    )
-    connection.create_aggregate_function("sum_u64", lambda: ([0], _sum_step, _sum_final), 1)
-
-
-def _sum_step(context: list[int], term: str) -> None:
-    # SQLite's integers are signed and its sum() refuses to wrap, so the hashes travel as text.
-    context[0] += int(term, 16)
-
-
-def _sum_final(context: list[int]) -> str:
-    return hash_text(context[0] & 0xFFFF_FFFF_FFFF_FFFF)

@@ -10,7 +10,7 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Reason
-from cea_exchange.registry.posted_hashes import posted_hashes
+from cea_exchange.registry.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement, accounts_differing
 from cea_exchange.registry.store import Store
@@ -37,11 +37,11 @@ def steps_of(store, work):
         steps += 1
         return False
 
-    store.connection.set_progress_handler(count, 20)
+    store.database.connection.set_progress_handler(count, 20)
     try:
         work()
     finally:
-        store.connection.set_progress_handler(None)
+        store.database.connection.set_progress_handler(None)
     return steps
 
 
@@ -80,9 +80,9 @@ def test_one_pass_gives_the_hash_at_every_sequence(store):
     sequences = range(store.last_seq + 2)
     expected = [store.holdings_hash(seq) for seq in sequences]
     assert len({*expected}) > 12
-    assert expected == posted_hashes(store, sequences)
-    assert expected[3::5] == posted_hashes(store, sequences[3::5])
-    assert [] == posted_hashes(store, [])
+    assert expected == holdings_hashes(store, sequences)
+    assert expected[3::5] == holdings_hashes(store, sequences[3::5])
+    assert [] == holdings_hashes(store, [])
 
 
 @pytest.mark.parametrize("late_seq", [1, 7, 20])
@@ -94,7 +94,7 @@ def test_postings_out_of_order_count_where_they_belong(store, late_seq):
     sequences = range(store.last_seq + 1)
     expected = [store.holdings_hash(seq) for seq in sequences]
     for asked in (slice(None), slice(2, None, 6), slice(late_seq, late_seq + 1)):
-        assert expected[asked] == posted_hashes(store, sequences[asked])
+        assert expected[asked] == holdings_hashes(store, sequences[asked])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_what_was_changed_by_hand_changes_the_hash_as_in_sql(store, sql):
     eventful(store)
     store.execute(sql)
     sequences = range(store.last_seq + 1)
-    assert [store.holdings_hash(seq) for seq in sequences] == posted_hashes(store, sequences)
+    assert [store.holdings_hash(seq) for seq in sequences] == holdings_hashes(store, sequences)
 
 
 def test_more_checkpoints_are_no_more_passes(tmp_path):
@@ -121,7 +121,7 @@ def test_more_checkpoints_are_no_more_passes(tmp_path):
         with Store.open(data) as store:
             settled(store, checkpoint_every=checkpoint_every)
             sequences = [seq for (seq,) in store.execute("SELECT settlement_seq FROM checkpoints")]
-            steps.append(steps_of(store, lambda: posted_hashes(store, sequences)))
+            steps.append(steps_of(store, lambda: holdings_hashes(store, sequences)))
     assert 600 // 10 == len(sequences)
     assert steps[0] > 100
     assert steps[1] < 1.2 * steps[0]

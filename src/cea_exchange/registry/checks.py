@@ -1,0 +1,25 @@
+"""What every act of the registry checks first, and how it says no."""
+
+from cea_exchange.domain.naming import name_check
+
+INT64_MAX = 2**63 - 1
+
+
+class ActError(ValueError):
+    """The act is refused: what was expected, what came. Nothing was changed."""
+
+
+def name_checked(name: str, what: str) -> None:
+    """Raise `ActError` unless a name of an account or product is a sound one."""
+    try:
+        name_check(name, what)
+    except (TypeError, ValueError) as error:
+        raise ActError(str(error)) from None
+
+
+def amount_checked(amount: int, what: str) -> None:
+    """Raise `ActError` unless tonnes or fen are a positive integer of 63 bits."""
+    if type(amount) is not int:
+        raise ActError(f"{what} must be int, was {type(amount).__name__}")
+    if not 0 < amount <= INT64_MAX:
+        raise ActError(f"{what} must be positive and below 2^63, was {amount}")

@@ -1,0 +1,94 @@
+"""Which database a registry's folder speaks of, and the lock against a second writer.
+
+``DIR/registry/`` has SQLite's file, or, in ``database``, the address of a PostgreSQL database that
+was chosen when the registry began. Passwords are libpq's business (``.pgpass``, ``PGPASSWORD``):
+none is kept.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseTaken
+from cea_exchange.registry.database.sqlite import Sqlite
+
+SQLITE_FILE = "registry.sqlite"
+ADDRESS_FILE = "database"
+
+
+def writer_open(folder: Path, address: str | None) -> Database:
+    """Open a folder's database for its one writer.
+
+    Parameters
+    ----------
+    folder
+        ``DIR/registry/``; made where it is not there.
+    address
+        ``postgresql://...``; None takes what the folder says, SQLite where it says nothing.
+
+    Raises
+    ------
+    DatabaseError
+        It can't be opened, or the folder speaks of another one.
+    """
+    chosen = _chosen(folder, address)
+    if chosen is None:
+        return Sqlite.open_writer(folder / SQLITE_FILE)
+    from cea_exchange.registry.database.postgres import Postgres
+
+    database = Postgres.open_writer(chosen)
+    _address_write(folder / ADDRESS_FILE, chosen)
+    return database
+
+
+def reader_open(folder: Path, address: str | None = None) -> Database:
+    """Open a folder's database for reading, whether or not a daemon is at work on it."""
+    chosen = _chosen(folder, address)
+    if chosen is None:
+        return Sqlite.open_reader(folder / SQLITE_FILE)
+    from cea_exchange.registry.database.postgres import Postgres
+
+    return Postgres.open_reader(chosen)
+
+
+def folder_lock(path: Path) -> int:
+    """Lock a file against a second process; the lock ends with the process.
+
+    Returns
+    -------
+    int
+        The descriptor to close in the end.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise DatabaseTaken(f"{path}: another process has this registry open") from None
+    return descriptor
+
+
+def _chosen(folder: Path, address: str | None) -> str | None:
+    """Return the address of a PostgreSQL database; None is SQLite."""
+    if address is not None and not address.startswith(("postgresql://", "postgres://")):
+        raise DatabaseError(f"database: expected postgresql://..., was {address!r}")
+    file = folder / ADDRESS_FILE
+    kept = file.read_text(encoding="utf-8").strip() if file.is_file() else None
+    if address is None:
+        return kept
+    if (folder / SQLITE_FILE).exists():
+        raise DatabaseError(f"database: {folder} has an SQLite database already")
+    if kept is not None and kept != _without_password(address):
+        raise DatabaseError(f"database: {folder} speaks of {kept}")
+    return address
+
+
+def _address_write(file: Path, address: str) -> None:
+    if not file.exists():
+        file.write_text(_without_password(address) + "\n", encoding="utf-8")
+
+
+def _without_password(address: str) -> str:
+    from cea_exchange.registry.database.postgres import address_without_password
+
+    return address_without_password(address)

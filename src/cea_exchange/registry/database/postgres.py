@@ -1,0 +1,234 @@
+"""PostgreSQL: a database of a server that others may replicate, back up and read.
+
+One writer: it holds an advisory lock of its database as long as its connection lives. Values are
+put into statements on this side (psycopg's client cursors), so that a parameter has a type wherever
+it stands. Commits wait for the server's disk (`synchronous_commit = on`, whatever the server says).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import conninfo
+from psycopg.types.numeric import IntLoader
+
+from cea_exchange.registry.database.interface import (
+    ConstraintViolated,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseLost,
+    DatabaseTaken,
+    Row,
+    Rows,
+)
+
+WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
+CONNECT_TIMEOUT_S = 10
+COPY_COUNT_MIN = 32
+"""From so many rows on a COPY is faster than an INSERT of them all."""
+
+STREAM_COUNT = 10_000
+
+
+class Postgres:
+    """An open connection to a PostgreSQL database; see `Database`.
+
+    Parameters
+    ----------
+    connection
+        In autocommit: transactions are begun and ended by their own statements.
+    """
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self._stream_count = 0
+        # Sums of BIGINT are numeric, and every one of ours is whole.
+        connection.adapters.register_loader("numeric", IntLoader)
+
+    @classmethod
+    def open_writer(cls, address: str) -> Self:
+        """Connect and take the writer's lock.
+
+        Raises
+        ------
+        DatabaseTaken
+            Another connection has it.
+        DatabaseError
+            The server can't be reached, or refuses.
+        """
+        opened = cls(_connect(address))
+        taken = opened.execute("SELECT pg_try_advisory_lock(?)", (WRITER_LOCK,)).fetchone()
+        if taken != (True,):
+            opened.close()
+            raise DatabaseTaken(f"{opened.name}: another process writes to this registry")
+        opened.execute("SET synchronous_commit = on")
+        return opened
+
+    @classmethod
+    def open_reader(cls, address: str) -> Self:
+        """Connect for reading only."""
+        opened = cls(_connect(address))
+        opened.execute("SET default_transaction_read_only = on")
+        return opened
+
+    @property
+    def name(self) -> str:
+        info = self.connection.info
+        return f"postgresql://{info.host}/{info.dbname}"
+
+    def execute(self, sql: str, values: Any = ()) -> Rows:
+        with _told():
+            cursor = self.connection.cursor()
+            if values:
+                cursor.execute(_in_dialect(sql), values)
+            else:
+                cursor.execute(sql)
+            return cursor
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with _told():
+            self.connection.cursor().executemany(_in_dialect(sql), rows)
+
+    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        iterator = iter(rows)
+        few = list(islice(iterator, COPY_COUNT_MIN))
+        if len(few) == COPY_COUNT_MIN:
+            with _told(), self.connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                for row in chain(few, iterator):
+                    copy.write_row(row)
+        elif few:
+            places = ", ".join(["%s"] * len(few[0]))
+            listed = ", ".join([f"({places})"] * len(few))
+            # Bound on the server, where the columns say the types: bytes travel as they are.
+            with _told():
+                cursor = psycopg.Cursor(self.connection)
+                cursor.execute(f"INSERT INTO {table} VALUES {listed}", list(chain(*few)))
+
+    def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
+        self._stream_count += 1
+        cursor = f"stream_{self._stream_count}"
+        self.execute(f"DECLARE {cursor} NO SCROLL CURSOR FOR {sql}", values)
+        while rows := self.execute(f"FETCH {STREAM_COUNT} FROM {cursor}").fetchall():
+            yield from rows
+        self.execute(f"CLOSE {cursor}")
+
+    def script(self, sql: str) -> None:
+        self.execute(re.sub(r"^\) WITHOUT ROWID;", ");", sql, flags=re.MULTILINE))
+        # Records hardly shrink, and trying costs more than all else of a run.
+        if "CREATE TABLE settlement_runs" in sql:
+            self.execute("ALTER TABLE settlement_runs ALTER COLUMN records SET STORAGE EXTERNAL")
+
+    def begin(self, *, snapshot: bool = False) -> None:
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        if not self.connection.closed:
+            self.execute("ROLLBACK")
+
+    def savepoint(self, name: str) -> None:
+        self.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        self.execute(f"RELEASE SAVEPOINT {name}")
+
+    def rollback_to(self, name: str) -> None:
+        if not self.connection.closed:
+            self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            self.execute(f"RELEASE SAVEPOINT {name}")
+
+    def has_schema(self) -> bool:
+        found = self.execute("SELECT to_regclass('meta') IS NOT NULL").fetchone()
+        return found == (True,)
+
+    def check(self) -> list[str]:
+        found = self.execute("SHOW data_checksums").fetchone()
+        return [] if found == ("on",) else ["data_checksums: expected on, was off"]
+
+    def append_only(self, table: str) -> None:
+        self.execute(
+            "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME"
+            " USING ERRCODE = 'integrity_constraint_violation'; END $$"
+        )
+        self.execute(
+            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " EXECUTE FUNCTION append_only()"
+        )
+
+    def backup(self, target: Path) -> None:
+        raise NotImplementedError
+
+    def bytes_used(self) -> int:
+        return self.execute("SELECT pg_database_size(current_database())").fetchone()[0]
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.IntegrityError as error:
+        raise ConstraintViolated(_line(error)) from error
+    except psycopg.errors.DiskFull as error:
+        raise DatabaseFull(_line(error)) from error
+    except psycopg.OperationalError as error:
+        raise DatabaseLost(_line(error)) from error
+    except psycopg.Error as error:
+        raise DatabaseError(_line(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@lru_cache(maxsize=1_000)
+def _in_dialect(sql: str) -> str:
+    """Return a statement with psycopg's places for values: ``%s`` for ``?``, ``%(name)s``."""
+    sql = sql.replace("%", "%%")
+    sql = re.sub(r"(?<![:\w]):([a-z_]\w*)", r"%(\1)s", sql)
+    return sql.replace("?", "%s")
+
+
+def _connect(address: str) -> psycopg.Connection:
+    try:
+        connection = psycopg.connect(
+            address,
+            autocommit=True,
+            cursor_factory=psycopg.ClientCursor,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            application_name="cea-exchange registry",
+        )
+    except psycopg.Error as error:
+        raise DatabaseError(f"{address_without_password(address)}: {_line(error)}") from None
+    return connection
+
+
+def address_without_password(address: str) -> str:
+    """Return an address that may be kept and shown.
+
+    Raises
+    ------
+    DatabaseError
+        It is none.
+    """
+    try:
+        conninfo.conninfo_to_dict(address)
+    except psycopg.Error as error:
+        raise DatabaseError(f"database: expected postgresql://..., {_line(error)}") from None
+    parts = urlsplit(address)
+    user, _colon, _password = parts.netloc.rpartition("@")[0].partition(":")
+    host = parts.netloc.rpartition("@")[2]
+    pairs = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
+    netloc = f"{user}@{host}" if user else host
+    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(pairs)))

@@ -1,0 +1,53 @@
+"""The registry's tables: the files of ``schema/``, in the order of their names."""
+
+from importlib.resources import files
+
+from cea_exchange.registry.database.interface import Database, DatabaseError
+from cea_exchange.registry.institutions import (
+    INSTITUTION_NAMES,
+    province_account,
+    province_account_name,
+)
+from cea_exchange.domain.provinces import PROVINCES
+
+SCHEMA_VERSION = 4
+APPEND_ONLY = ("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs")
+
+
+def schema_create(database: Database) -> None:
+    """Create the tables of a new registry, with the accounts of nobody; in a transaction."""
+    for file in sorted(files(__package__).joinpath("schema").iterdir(), key=lambda f: f.name):
+        database.script(file.read_text(encoding="utf-8"))
+    for table in APPEND_ONLY:
+        database.append_only(table)
+    database.insert("meta", [(1, SCHEMA_VERSION, None, 0, 0, "ok")])
+    database.insert("accounts", institution_rows())
+
+
+def institution_rows() -> list[tuple[object, ...]]:
+    """Return the rows in `accounts` of institutions and provinces."""
+    rows = [
+        (int(index), name, "", "institution", name, None, 0, "open", 0, "", "")
+        for index, name in INSTITUTION_NAMES.items()
+    ]
+    for code in PROVINCES:
+        index, name = province_account(code), province_account_name(code)
+        rows.append((index, name, "", "province", name, None, code, "open", 0, "", ""))
+    return rows
+
+
+def schema_check(database: Database) -> None:
+    """Raise `DatabaseError` unless the tables are of this version."""
+    version = schema_version(database)
+    if version != SCHEMA_VERSION:
+        raise DatabaseError(
+            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}"
+        )
+
+
+def schema_version(database: Database) -> int:
+    """Return the version of a database's tables; one of before 4 knows it by itself only."""
+    try:
+        return database.execute("SELECT schema_version FROM meta").fetchone()[0]
+    except DatabaseError:
+        return database.execute("PRAGMA user_version").fetchone()[0]

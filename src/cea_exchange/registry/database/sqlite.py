@@ -1,0 +1,202 @@
+"""SQLite: one file in the data folder, one writer connection, every commit on disk.
+
+It runs in WAL mode with ``synchronous=FULL``: a committed run survives a power failure. Readers
+(reconciliation, statements) open their own connection, which can't write and never checkpoints the
+WAL.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import apsw
+
+from cea_exchange.registry.database.interface import (
+    ConstraintViolated,
+    DatabaseError,
+    DatabaseFull,
+    Row,
+    Rows,
+)
+
+VERSION_MIN = (3, 51, 3)  # older ones can lose commits (WAL-reset bug)
+BUSY_MS = 10_000
+CHECKPOINT_PAGES = 8_192
+"""A checkpoint syncs twice and writes every page again: seldom, but the WAL stays below 100 MB."""
+
+_TYPES = {"BIGINT": "INTEGER", "BYTEA": "BLOB"}
+
+
+class Sqlite:
+    """An open SQLite database; see `Database`.
+
+    Parameters
+    ----------
+    connection
+        Of the file.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+
+    @classmethod
+    def open_writer(cls, path: Path) -> Self:
+        """Open for writing, creating it where it is not there.
+
+        Raises
+        ------
+        DatabaseError
+            The file is no SQLite database.
+        """
+        connection = _connect(path, create=True)
+        with _told():
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("synchronous", 2)
+            connection.pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        return cls(connection)
+
+    @classmethod
+    def open_reader(cls, path: Path) -> Self:
+        """Open for reading, whether or not a daemon is at work on it."""
+        if not path.is_file():
+            raise DatabaseError(f"{path}: expected a registry's database, there is none")
+        connection = _connect(path, create=False)
+        connection.pragma("wal_autocheckpoint", 0)
+        connection.pragma("query_only", 1)
+        return cls(connection)
+
+    @property
+    def name(self) -> str:
+        return self.connection.filename
+
+    def execute(self, sql: str, values: Any = ()) -> Rows:
+        with _told():
+            return _Rows(self.connection.execute(sql, values))
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with _told():
+            self.connection.executemany(sql, rows)
+
+    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        iterator = iter(rows)
+        first = next(iterator, None)
+        if first is None:
+            return
+        sql = f"INSERT INTO {table} VALUES ({', '.join('?' * len(first))})"
+        with _told():
+            self.connection.execute(sql, first)
+            self.connection.executemany(sql, iterator)
+
+    def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
+        return iter(self.execute(sql, values))
+
+    def script(self, sql: str) -> None:
+        with _told():
+            self.connection.execute(_in_dialect(sql))
+
+    def begin(self, *, snapshot: bool = False) -> None:
+        self.execute("BEGIN" if snapshot else "BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        # SQLite has already rolled back by itself after some errors (disk full).
+        if self.connection.in_transaction:
+            self.execute("ROLLBACK")
+
+    def savepoint(self, name: str) -> None:
+        self.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        self.execute(f"RELEASE {name}")
+
+    def rollback_to(self, name: str) -> None:
+        if self.connection.in_transaction:
+            self.execute(f"ROLLBACK TO {name}")
+            self.execute(f"RELEASE {name}")
+
+    def has_schema(self) -> bool:
+        return bool(self.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+
+    def check(self) -> list[str]:
+        return [line for (line,) in self.execute("PRAGMA quick_check(10)") if line != "ok"]
+
+    def append_only(self, table: str) -> None:
+        for act in ("UPDATE", "DELETE"):
+            self.execute(
+                f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table}"
+                f" BEGIN SELECT raise(ABORT, '{table} are append-only'); END"
+            )
+
+    def backup(self, target: Path) -> None:
+        with _told():
+            copy = apsw.Connection(str(target))
+            try:
+                with copy.backup("main", self.connection, "main") as step:
+                    while not step.done:
+                        step.step(1_000)
+            finally:
+                copy.close()
+
+    def bytes_used(self) -> int:
+        path = Path(self.name)
+        return sum(file.stat().st_size for file in path.parent.glob(path.name + "*"))
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class _Rows:
+    """Rows of a cursor, with its errors as ours."""
+
+    def __init__(self, cursor: apsw.Cursor) -> None:
+        self._cursor = cursor
+
+    def __iter__(self) -> Iterator[Row]:
+        with _told():
+            yield from self._cursor
+
+    def fetchone(self) -> Row | None:
+        with _told():
+            return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Row]:
+        with _told():
+            return self._cursor.fetchall()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except apsw.ConstraintError as error:
+        raise ConstraintViolated(str(error)) from error
+    except apsw.FullError as error:
+        raise DatabaseFull(str(error)) from error
+    except apsw.Error as error:
+        raise DatabaseError(str(error)) from error
+
+
+def _in_dialect(sql: str) -> str:
+    """Return a schema's text for SQLite: its types, and strict tables."""
+    for ours, theirs in _TYPES.items():
+        sql = re.sub(rf"\b{ours}\b", theirs, sql)
+    sql = re.sub(r"^\);", ") STRICT;", sql, flags=re.MULTILINE)
+    return re.sub(r"^\) WITHOUT ROWID;", ") STRICT, WITHOUT ROWID;", sql, flags=re.MULTILINE)
+
+
+def _connect(path: Path, *, create: bool) -> apsw.Connection:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split(".")[:3])
+    if version < VERSION_MIN:
+        raise DatabaseError(f"SQLite must be 3.51.3 or newer, was {apsw.sqlite_lib_version()}")
+    flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
+    try:
+        connection = apsw.Connection(str(path), flags=flags)
+        connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("user_version")
+    except apsw.Error as error:
+        raise DatabaseError(f"{path}: expected an SQLite database, {error}") from None
+    return connection

@@ -1,0 +1,130 @@
+"""Balances of any moment: kept now and then in full, and from there the postings since.
+
+    snapshot       snapshot          snapshot    now
+       |--postings--|----postings-------|----------|
+                    +-------> as of a sequence
+
+Postings lie in the order in which they were made, so that writing them stays as fast with ten
+million as with none; an index by account would not. A snapshot every so many entries bounds what a
+question about the past, or a start, must read.
+"""
+
+from collections.abc import Iterator
+
+from cea_exchange.registry.balances import Balances
+from cea_exchange.registry.database.interface import Database
+from cea_exchange.registry.ledger import Holding
+
+LEGS_MAX = 8
+"""Posting ids are entry id times this, plus the number of the leg."""
+
+SNAPSHOT_ENTRY_COUNT = 32_768
+"""Entries between two snapshots: some 130,000 postings of trades, read in a few hundredths of a
+second."""
+
+
+def balances_load(database: Database) -> Balances:
+    """Read what everybody holds now."""
+    balances = Balances()
+    balances.load(
+        database.execute(
+            "SELECT account_index, asset_index, compartment, amount FROM balances"
+        ).fetchall()
+    )
+    return balances
+
+
+def snapshot_write(
+    database: Database, balances: Balances, entry_id: int, settlement_seq: int, business_date: int
+) -> None:
+    """Keep all balances as they are after an entry; belongs in its transaction."""
+    database.insert("snapshots", [(entry_id, settlement_seq, business_date)])
+    database.insert("snapshot_balances", ((entry_id, *row) for row in balances.rows()))
+
+
+def balance_as_of(database: Database, holding: Holding, entry_id: int) -> int:
+    """Return what was held after an entry; 0 where nothing was.
+
+    Parameters
+    ----------
+    holding
+        Whose, of what, where.
+    entry_id
+        The ledger's sequence; one before the first entry gives 0.
+    """
+    snapshot, first = _range_since(database, entry_id)
+    values = {
+        "snapshot": snapshot,
+        "account": holding.account_index,
+        "asset": holding.asset_index,
+        "compartment": int(holding.compartment),
+        "first": first,
+        "end": LEGS_MAX * (entry_id + 1),
+    }
+    row = database.execute(
+        "SELECT coalesce(sum(amount), 0) FROM ("
+        " SELECT amount FROM snapshot_balances WHERE entry_id = :snapshot"
+        "  AND account_index = :account AND asset_index = :asset AND compartment = :compartment"
+        " UNION ALL"
+        " SELECT amount FROM postings WHERE posting_id >= :first AND posting_id < :end"
+        "  AND account_index = :account AND asset_index = :asset AND compartment = :compartment"
+        ") AS counted",
+        values,
+    ).fetchone()
+    return row[0]
+
+
+def balances_as_of(database: Database, entry_id: int) -> Iterator[tuple[Holding, int]]:
+    """Yield all that was held after an entry, and how much, by account, asset, compartment."""
+    snapshot, first = _range_since(database, entry_id)
+    rows = database.execute(
+        "SELECT account_index, asset_index, compartment, sum(amount) FROM ("
+        " SELECT account_index, asset_index, compartment, amount FROM snapshot_balances"
+        "  WHERE entry_id = ?"
+        " UNION ALL"
+        " SELECT account_index, asset_index, compartment, amount FROM postings"
+        "  WHERE posting_id >= ? AND posting_id < ?"
+        ") AS counted GROUP BY 1, 2, 3 HAVING sum(amount) <> 0 ORDER BY 1, 2, 3",
+        (snapshot, first, LEGS_MAX * (entry_id + 1)),
+    )
+    return ((Holding(*row[:3]), row[3]) for row in rows)
+
+
+def entry_at_date(database: Database, business_date: int) -> int:
+    """Return the last entry of a day or of those before it; 0 is none."""
+    return _first_of_row(
+        database,
+        "SELECT entry_id FROM entries WHERE business_date <= ? ORDER BY entry_id DESC LIMIT 1",
+        business_date,
+    )
+
+
+def entry_at_settlement(database: Database, settlement_seq: int) -> int:
+    """Return the last entry made before any settlement record beyond this one; 0 is none.
+
+    By halves: entries carry the sequence that settlement had reached, so it never falls.
+    """
+    low, high = 0, _first_of_row(database, "SELECT coalesce(max(entry_id), 0) FROM entries")
+    while low < high:
+        middle = (low + high + 1) // 2
+        reached = _first_of_row(
+            database, "SELECT settlement_seq FROM entries WHERE entry_id = ?", middle
+        )
+        if reached <= settlement_seq:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _range_since(database: Database, entry_id: int) -> tuple[int, int]:
+    """Return the newest snapshot that is not after an entry, and the first posting after that."""
+    snapshot = _first_of_row(
+        database, "SELECT coalesce(max(entry_id), 0) FROM snapshots WHERE entry_id <= ?", entry_id
+    )
+    return snapshot, LEGS_MAX * (snapshot + 1)
+
+
+def _first_of_row(database: Database, sql: str, *values: int) -> int:
+    row = database.execute(sql, values).fetchone()
+    return 0 if row is None else row[0]
