@@ -1,0 +1,224 @@
+"""Kinds of columns: how a cell of any format becomes a value, and a value a cell.
+
+A cell is what a format holds: text in CSV, typed in XLSX and Parquet. Each kind reads all of them
+to the same value, and refuses what only looks like it.
+"""
+
+import re
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Protocol
+
+from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.domain.units import TOTAL_LIMIT
+
+Cell = Any
+"""str, int, float, bool, date, datetime, Decimal; None is an empty cell. Others are refused."""
+
+YEAR_MIN, YEAR_MAX = 2019, 2099
+"""The first compliance year, and the last that can be meant."""
+
+_WHOLE_FORM = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+SPREADSHEET_INTEGER_MAX = 1 << 53
+"""A spreadsheet keeps numbers as binary fractions; above this they are no longer exact."""
+
+
+class Kind(Protocol):
+    """What a column holds."""
+
+    arrow: str
+    """Its type in Parquet."""
+
+    def read(self, cell: Cell) -> Any:
+        """Return the value of a cell that is not empty; ValueError: expected what, came what."""
+
+    def text(self, value: Any) -> str:
+        """Return a value as CSV has it."""
+
+    def cell(self, value: Any) -> Cell:
+        """Return a value as XLSX and Parquet have it."""
+
+
+def came(cell: Cell) -> str:
+    """Return a cell for an error: what kind of thing it is and how it reads."""
+    if cell is None:
+        return "nothing"
+    if isinstance(cell, bool):
+        return f"the truth value {cell}"
+    if isinstance(cell, str):
+        return repr(cell[:80])
+    if isinstance(cell, (int, float, Decimal)):
+        return f"the number {cell}"
+    if isinstance(cell, (date, time)):
+        return f"the date or time {cell}"
+    return f"a {type(cell).__name__}"
+
+
+class Name:
+    """A name as accounts and products have: printable, without spaces, at most 64 bytes."""
+
+    arrow = "string"
+
+    def read(self, cell: Cell) -> str:
+        """Return the name; a number is none, its zeros in front may be lost."""
+        if not isinstance(cell, str):
+            raise ValueError(f"expected text, came {came(cell)}")
+        try:
+            return name_check(cell)
+        except ValueError:
+            raise ValueError(
+                f"expected a name without spaces of at most 64 bytes, came {came(cell)}"
+            ) from None
+
+    def text(self, value: str) -> str:
+        """Return it as it is."""
+        return value
+
+    cell = text
+
+
+class Choice(Name):
+    """One of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+
+    def read(self, cell: Cell) -> str:
+        """Return the word."""
+        if cell not in self._words:
+            raise ValueError(f"expected {' or '.join(self._words)}, came {came(cell)}")
+        return str(cell)
+
+
+class Whole:
+    """A whole number within limits, the upper one excluded.
+
+    Parameters
+    ----------
+    least, limit : int
+        The smallest that is taken, and the smallest that is too large.
+    what : str
+        What is counted, for errors.
+    """
+
+    arrow = "int64"
+
+    def __init__(self, least: int, limit: int, what: str) -> None:
+        self._least, self._limit, self._what = least, limit, what
+
+    def read(self, cell: Cell) -> int:
+        """Return the number; `5000.0` is 5000 where the format has no whole numbers."""
+        number = _whole(cell)
+        if number is None:
+            raise ValueError(f"expected whole {self._what}, came {came(cell)}")
+        if not self._least <= number < self._limit:
+            raise ValueError(
+                f"expected {self._what} from {self._least} to {self._limit - 1}, came {number}"
+            )
+        return number
+
+    def text(self, value: int) -> str:
+        """Return its digits."""
+        return str(value)
+
+    def cell(self, value: int) -> int:
+        """Return it as it is."""
+        return value
+
+
+class ProvinceCode(Whole):
+    """The two digits of a province."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 100, "two digits of a province")
+
+    def read(self, cell: Cell) -> int:
+        """Return the code of a province there is."""
+        number = _whole(cell)
+        if number not in PROVINCES:
+            raise ValueError(
+                f"expected the code of a province, 11 (Beijing) to 66, came {came(cell)}"
+            )
+        return number
+
+
+class Flag:
+    """Yes or no; `true` and `false`, as spreadsheets write their truth values, are taken too."""
+
+    arrow = "bool"
+    _words = {"yes": True, "no": False, "true": True, "false": False}
+
+    def read(self, cell: Cell) -> bool:
+        """Return which of the two."""
+        value = self._words.get(cell.lower()) if isinstance(cell, str) else cell
+        if type(value) is not bool:
+            raise ValueError(f"expected yes or no, came {came(cell)}")
+        return value
+
+    def text(self, value: bool) -> str:
+        """Return the word."""
+        return "yes" if value else "no"
+
+    def cell(self, value: bool) -> bool:
+        """Return it as it is."""
+        return value
+
+
+class Day:
+    """A day, as the number yyyymmdd; in text `2025-12-31`."""
+
+    arrow = "date32"
+
+    def read(self, cell: Cell) -> int:
+        """Return the day's number; a moment is a day only at midnight of no zone."""
+        if isinstance(cell, datetime):
+            is_day = cell.tzinfo is None and cell.time() == time()
+            day = cell.date() if is_day else None
+        elif isinstance(cell, date):
+            day = cell
+        else:
+            day = _iso_day(cell)
+        if day is None or not YEAR_MIN - 20 <= day.year <= YEAR_MAX:
+            raise ValueError(f"expected a day such as 2025-12-31, came {came(cell)}")
+        return date_number(day)
+
+    def text(self, value: int) -> str:
+        """Return it as `2025-12-31`."""
+        return date_of_number(value).isoformat()
+
+    def cell(self, value: int) -> date:
+        """Return the date."""
+        return date_of_number(value)
+
+
+def _whole(cell: Cell) -> int | None:
+    """Return the whole number a cell holds, exactly; None if it holds another thing."""
+    if type(cell) is int:
+        return cell
+    if isinstance(cell, str):
+        return int(cell) if _WHOLE_FORM.fullmatch(cell) else None
+    if isinstance(cell, float):
+        is_exact = cell.is_integer() and abs(cell) <= SPREADSHEET_INTEGER_MAX
+        return int(cell) if is_exact else None
+    if isinstance(cell, Decimal):
+        return int(cell) if cell.is_finite() and cell == cell.to_integral_value() else None
+    return None
+
+
+def _iso_day(cell: Cell) -> date | None:
+    try:
+        return date_parse(cell)
+    except (TypeError, ValueError):
+        return None
+
+
+NAME = Name()
+PROVINCE = ProvinceCode()
+YEAR = Whole(YEAR_MIN, YEAR_MAX + 1, "year")
+TONNES = Whole(1, TOTAL_LIMIT, "tonnes")
+TONNES_OR_ZERO = Whole(0, TOTAL_LIMIT, "tonnes")
+SERIAL = Whole(1, TOTAL_LIMIT, "serial number")
+FLAG = Flag()
+DAY = Day()
