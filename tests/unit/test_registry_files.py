@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import sys
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from registry_tables import (
     PROVINCES,
     allocation,
     cell_replace,
+    part_edit,
     read,
     strings_share,
     workbook_save,
@@ -123,6 +125,14 @@ def test_xlsx_with_fractions_that_are_whole_truth_values_sums_and_empty_sheets_i
     # openpyxl writes no results of formulas, and 500000.0 as 500000: both are put in by hand.
     cell_replace(path, "F3", '<c r="F3"><v>500000.0</v></c>')
     cell_replace(path, "F7", '<c r="F7"><f>SUM(F2:F4)</f><v>1500000</v></c>')
+    assert read(path).rows == ALLOCATIONS
+
+
+def test_a_sheet_that_says_it_is_smaller_is_read_whole(tmp_path):
+    path = tmp_path / "allocation.xlsx"
+    workbook_save(path, (HEADS, *LINES))
+    sheet = "xl/worksheets/sheet1.xml"
+    part_edit(path, sheet, lambda text: text.replace('ref="A1:G7"', 'ref="A1:F3"'))
     assert read(path).rows == ALLOCATIONS
 
 
@@ -257,3 +267,18 @@ def test_the_examples_of_the_protocol_are_read():
     ]
     assert counts == [3, 1, 1]
     assert tables[0].decode() == ALLOCATION_CSV
+
+
+@pytest.mark.parametrize(
+    ("package", "form", "extra"),
+    [("openpyxl", ".xlsx", "xlsx"), ("pyarrow", ".parquet", "arrow")],
+)
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(
+    monkeypatch, package, form, extra
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    said = rf"needs {package}: pip install 'cea-exchange\[{extra}\]'"
+    with pytest.raises(ModuleNotFoundError, match=said):
+        allocation_read(SourceFile(f"x{form}", b""))
+    with pytest.raises(ModuleNotFoundError, match=said):
+        table_bytes(ALLOCATION, ALLOCATIONS, form)

@@ -1,6 +1,7 @@
 """Bad files of the registry: each refused whole, with file, line and reason."""
 
 import zipfile
+from datetime import date, datetime
 
 import openpyxl
 import pyarrow
@@ -490,6 +491,16 @@ def test_a_workbook_cut_or_spoiled_anywhere_is_refused_or_says_the_same(book):
             assert rows == ALLOCATIONS
 
 
+def test_a_part_twice_is_refused(book):
+    """One tool reads the first, another the last."""
+    with (
+        pytest.warns(UserWarning, match="Duplicate name"),
+        zipfile.ZipFile(book, "a") as archive,
+    ):
+        archive.writestr(SHEET, archive.read(SHEET))
+    assert refused(book) == [": expected an XLSX workbook, came a part twice"]
+
+
 def test_an_archive_that_is_no_workbook_is_refused(tmp_path):
     path = tmp_path / "allocation.xlsx"
     with zipfile.ZipFile(path, "w") as archive:
@@ -577,6 +588,16 @@ def test_a_parquet_file_cut_or_spoiled_is_refused(frame):
     assert refused(frame)
 
 
+def test_a_bit_of_parquet_that_turned_is_noticed(frame):
+    """No total adds up who is at risk."""
+    column = parquet.read_metadata(frame).row_group(0).column(HEADS.index("at_risk"))
+    assert column.path_in_schema == "at_risk"
+    whole = bytearray(frame.read_bytes())
+    whole[column.data_page_offset + column.total_compressed_size - 1] ^= 2
+    frame.write_bytes(whole)
+    assert "CRC" in refused(frame)[0]
+
+
 # -- Obligations and proofs -----------------------------------------------------------------------
 
 
@@ -655,3 +676,34 @@ def test_bad_proofs_are_refused(tmp_path, sound, spoiled, said):
     assert len(read_them(path).rows) == 3
     path.write_text(PROOFS.replace(sound, spoiled))
     assert refused(path, read_them) == [said]
+
+
+def test_proofs_within_another_are_refused(tmp_path):
+    """CEA-FIL-04: the second that lies within the first is compared with it, not with the last."""
+    path = tmp_path / "proofs.csv"
+    text = PROOFS.replace("CCER-2,50,60,11", "CCER-1,20,30,11")
+    path.write_text(text.replace("CCER-1,101,110", "CCER-1,41,50"))
+    assert refused(path, lambda path: cancellation_proofs_read(SourceFile.load(path))) == [
+        ":3: serial_first: expected each CCER of CCER-1 once, came 20 to 30 of line 2 again",
+        ":4: serial_first: expected each CCER of CCER-1 once, came 41 to 50 of line 2 again",
+    ]
+
+
+@pytest.mark.parametrize("unit", ["us", "ns"])
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    # The second is midnight in Shanghai, and another day elsewhere.
+    [(None, datetime(2025, 3, 6, 8)), ("Asia/Shanghai", datetime(2025, 3, 5, 16))],
+)
+def test_times_of_day_are_no_days(tmp_path, unit, zone, moment):
+    heads = PROOFS.splitlines()[0].split(",")
+    cells = ["N1", 2025, "P0003", "CCER-1", 1, 100, 100, moment, date(2026, 10, 20)]
+    kind = pyarrow.timestamp(unit, zone)
+    kinds = [kind if head == "registered_on" else None for head in heads]
+    columns = [pyarrow.array([cell], kind) for cell, kind in zip(cells, kinds, strict=True)]
+    path = tmp_path / "proofs.parquet"
+    parquet.write_table(pyarrow.table(columns, names=heads), path)
+    (found,) = refused(path, lambda path: cancellation_proofs_read(SourceFile.load(path)))
+    assert found.startswith(
+        ":1: registered_on: expected a day such as 2025-12-31, came the date or time 2025-03-06"
+    )
