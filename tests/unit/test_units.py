@@ -96,3 +96,15 @@ def test_sound_names_pass():
         assert naming.name_check(name) == name
     with pytest.raises(TypeError, match="must be str"):
         naming.name_check(7)
+
+
+def test_tonnes_are_whole_and_not_negative():
+    """CEA-PRD-01, CEA-ORD-04."""
+    assert units.tonnes_check(0, "x") == 0
+    assert units.tonnes_check(units.TOTAL_LIMIT - 1, "x") == units.TOTAL_LIMIT - 1
+    for wrong in (-1, units.TOTAL_LIMIT):
+        with pytest.raises(ValueError, match=rf"emissions must be within .* t, was {wrong}"):
+            units.tonnes_check(wrong, "emissions")
+    for wrong, kind in ((True, "bool"), ("1", "str"), (1.0, "float")):
+        with pytest.raises(TypeError, match=rf"emissions must be int \(tonnes\), was {kind}"):
+            units.tonnes_check(wrong, "emissions")

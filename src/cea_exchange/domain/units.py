@@ -84,3 +84,24 @@ def cash_parse(text: str) -> int:
 def cash_format(cash: int) -> str:
     """Write fen as yuan: 100 gives `1.00`."""
     return _money_format(cash, "cash")
+
+
+def tonnes_check(tonnes: int, name: str) -> int:
+    """Return whole tonnes, zero or more; `name` names them in errors.
+
+    Raises
+    ------
+    TypeError
+        If they are no int.
+    ValueError
+        If they are negative, or reach what no product may have.
+
+    Notes
+    -----
+    Rules: CEA-PRD-01, CEA-ORD-04.
+    """
+    if not isinstance(tonnes, int) or isinstance(tonnes, bool):
+        raise TypeError(f"{name} must be int (tonnes), was {type(tonnes).__name__}")
+    if not 0 <= tonnes < TOTAL_LIMIT:
+        raise ValueError(f"{name} must be within 0..2^62 - 1 t, was {tonnes}")
+    return tonnes

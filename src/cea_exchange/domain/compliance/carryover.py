@@ -1,0 +1,227 @@
+"""How many allowances of closed vintages an entity may exchange for the next one: T.
+
+    T = B + NS x R rounded down, and at most the position at the end of the window
+    NS = what it sold less what it bought of these vintages in the window, at least 0
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+from msgspec import Struct
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.ruled import (
+    ComplianceError,
+    Drafted,
+    RuledCount,
+    RuledDate,
+    RuledRatio,
+    RuledTonnes,
+    RuledYear,
+    Year,
+)
+from cea_exchange.domain.units import tonnes_check
+
+
+class CompleteBy(Drafted, frozen=True, kw_only=True):
+    """A year that must have been surrendered in full by a day."""
+
+    year: Year
+    by: date
+
+
+class RunRule(Drafted, frozen=True, kw_only=True):
+    """Applications up to a day are processed by another."""
+
+    applied_by: date
+    processed_by: date
+
+
+class VintageTrade(Struct, frozen=True, kw_only=True):
+    """What an entity sold and bought of one vintage on one day (yyyymmdd)."""
+
+    trading_date: int
+    vintage: int
+    sold: int = 0
+    bought: int = 0
+
+
+class EndPosition(Struct, frozen=True, kw_only=True):
+    """What an entity holds of closed vintages when the window ends.
+
+    Attributes
+    ----------
+    trading, registration
+        Available tonnes on the two accounts. What is set aside for an application that is not
+        decided, to surrender or to cancel, is in neither: it does not count.
+    frozen
+        Tonnes frozen by a court; they do count.
+    """
+
+    trading: int
+    registration: int
+    frozen: int = 0
+
+    @property
+    def tonnes(self) -> int:
+        """Return what counts."""
+        return (
+            tonnes_check(self.trading, "trading account")
+            + tonnes_check(self.registration, "registration account")
+            + tonnes_check(self.frozen, "frozen")
+        )
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """The exchange an application goes into; its day is yyyymmdd, None for a late one's."""
+
+    number: int
+    processed_by: int | None
+
+
+class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What decides how much is carried over, by whom and when.
+
+    Notes
+    -----
+    Rules: CEA-CRY-01 to CEA-CRY-06.
+    """
+
+    last_vintage: RuledYear
+    target_vintage: RuledYear
+    base_tonnes: RuledTonnes
+    net_sales_times: RuledRatio
+    trades_from: RuledDate
+    trades_to: RuledDate
+    position_on: RuledDate
+    notice_by: RuledDate
+    issue_days: RuledCount
+    complete: tuple[CompleteBy, ...]
+    run: tuple[RunRule, ...]
+
+    def net_sales(self, trades: Iterable[VintageTrade]) -> int:
+        """Return tonnes sold less bought, of closed vintages in the window; never negative.
+
+        Notes
+        -----
+        Rules: CEA-CRY-02.
+        """
+        first, last = self.trades_from.number, self.trades_to.number
+        net = sum(
+            trade.sold - trade.bought
+            for trade in trades
+            if trade.vintage <= self.last_vintage.value and first <= trade.trading_date <= last
+        )
+        return max(0, net)
+
+    def limit(self, net_sales: int, position: EndPosition) -> int:
+        """Return T, the most an entity may carry over.
+
+        Notes
+        -----
+        Rules: CEA-CRY-01, CEA-CRY-03.
+        """
+        sold = tonnes_check(net_sales, "net sales") * self.net_sales_times.fraction
+        return min(int((self.base_tonnes.value + sold) // 1), position.tonnes)
+
+    def ineligibility(self, completed_on: Mapping[int, int | None]) -> str | None:
+        """Say why an entity may carry nothing over; None if it may.
+
+        Parameters
+        ----------
+        completed_on : mapping of int to int or None
+            Year of obligation -> the day (yyyymmdd) its surrender was complete, None if it is not.
+            A year without an obligation is left out.
+
+        Notes
+        -----
+        Rules: CEA-CRY-04.
+        """
+        for rule in self.complete:
+            if rule.year not in completed_on:
+                continue
+            day, by = completed_on[rule.year], date_number(rule.by)
+            if day is None or day > by:
+                was = "was not" if day is None else f"was on {day}"
+                return f"year {rule.year} must be surrendered in full by {by}, {was}"
+        return None
+
+    def run_of(self, applied_on: int, noticed_on: int, *, was_frozen: bool = False) -> Run:
+        """Return the run an application of a day belongs to.
+
+        Parameters
+        ----------
+        applied_on, noticed_on : int
+            The days (yyyymmdd) of the application and of the entity's notice.
+        was_frozen : bool
+            Whether a court's freeze kept the entity from applying in time.
+
+        Raises
+        ------
+        ComplianceError
+            If it comes before the notice, or too late.
+
+        Notes
+        -----
+        Rules: CEA-CRY-05, CEA-CRY-06.
+        """
+        if applied_on < noticed_on:
+            raise ComplianceError(
+                f"application must not be before the notice of {noticed_on}, was on {applied_on}"
+            )
+        for number, rule in enumerate(self.run, 1):
+            if applied_on <= date_number(rule.applied_by):
+                return Run(number=number, processed_by=date_number(rule.processed_by))
+        if was_frozen:
+            return Run(number=len(self.run) + 1, processed_by=None)
+        last = date_number(self.run[-1].applied_by)
+        raise ComplianceError(f"application must be made by {last}, was on {applied_on}")
+
+    def application(
+        self,
+        tonnes: Mapping[int, int],
+        *,
+        held: Mapping[int, int],
+        applied_before: int,
+        limit: int,
+    ) -> int:
+        """Return the tonnes of an application that keeps the rules.
+
+        Parameters
+        ----------
+        tonnes : mapping of int to int
+            Vintage -> tonnes it wants to carry over.
+        held : mapping of int to int
+            Vintage -> available tonnes on the registration account now.
+        applied_before : int
+            Tonnes of its earlier applications.
+        limit : int
+            T.
+
+        Raises
+        ------
+        ComplianceError
+            If it asks for another vintage, for more than is held, or with the earlier ones for more
+            than T.
+
+        Notes
+        -----
+        Rules: CEA-CRY-05.
+        """
+        last = self.last_vintage.value
+        for vintage, wanted in sorted(tonnes.items()):
+            if vintage > last:
+                raise ComplianceError(f"vintage must be {last} or earlier, was {vintage}")
+            if tonnes_check(wanted, f"tonnes of vintage {vintage}") == 0:
+                raise ComplianceError(f"tonnes of vintage {vintage} must be positive, was 0")
+            available = held.get(vintage, 0)
+            if wanted > available:
+                raise ComplianceError(
+                    f"vintage {vintage} has {available} t available, application was for {wanted}"
+                )
+        total = sum(tonnes.values())
+        if total + applied_before > limit:
+            raise ComplianceError(
+                f"applications must be at most {limit} t together, were {applied_before} + {total}"
+            )
+        return total

@@ -1,0 +1,198 @@
+"""CCERs against an obligation: how many, which, and when; each cancellation counts once."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.obligations import Obligation
+from cea_exchange.domain.compliance.ruled import (
+    ComplianceError,
+    Drafted,
+    RuledDate,
+    RuledShare,
+    Year,
+)
+from cea_exchange.domain.units import tonnes_check
+
+_YEARS = 10_000
+"""A year, in dates as yyyymmdd."""
+
+
+class NewOnly(Drafted, frozen=True, kw_only=True):
+    """From `from_year` on only CCERs registered from a day on count."""
+
+    from_year: Year
+    registered_from: date
+
+
+class RegisteredTests(Drafted, frozen=True, kw_only=True, rename={"since": "from"}):
+    """What CCERs registered from a day on are tested by, as in the voluntary market."""
+
+    since: date
+    project_started_after: date
+    produced_after: date
+    produced_years_max: Annotated[int, Meta(ge=1, le=99)]
+
+
+class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the voluntary market's registry certifies: tonnes cancelled of one batch of CCERs.
+
+    Attributes
+    ----------
+    number
+        The proof's own; it is used once.
+    tonnes
+        What was cancelled.
+    registered_on, cancelled_on
+        When the batch was registered there, and when this was cancelled.
+    quota_managed
+        Whether the project's emissions are under allowances, national or regional ones.
+    project_started_on, applied_on, produced_from
+        When the project began, when the batch was applied for, and its first day of reductions.
+        All dates are yyyymmdd.
+    """
+
+    number: str
+    tonnes: int
+    registered_on: int
+    cancelled_on: int
+    quota_managed: bool
+    project_started_on: int
+    applied_on: int
+    produced_from: int
+
+
+class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What decides which CCERs count, and how many.
+
+    Notes
+    -----
+    Rules: CEA-OFS-01 to CEA-OFS-06.
+    """
+
+    cap_bp: RuledShare
+    old_registered_before: RuledDate
+    old_void_from: RuledDate
+    registered: RegisteredTests
+    new_only: NewOnly | None = None
+
+    def cap(self, obligation_tonnes: int) -> int:
+        """Return the most tonnes of CCERs that count, rounded down (CEA-OFS-01)."""
+        return tonnes_check(obligation_tonnes, "obligation") * self.cap_bp.value // 10_000
+
+    def refusal(self, proof: CancellationProof, compliance_year: int, used_on: int) -> str | None:
+        """Say why a proof does not count for a year's obligation on a day; None if it does.
+
+        Notes
+        -----
+        Rules: CEA-OFS-02, CEA-OFS-03, CEA-OFS-04, CEA-OFS-06.
+        """
+        if proof.tonnes <= 0:
+            return f"must be for 1 t or more, was {proof.tonnes}"
+        if proof.cancelled_on > used_on:
+            return f"must be cancelled by {used_on}, was on {proof.cancelled_on}"
+        if proof.quota_managed:
+            return "project must not be under allowances, but it is"
+        if proof.registered_on < self.old_registered_before.number:
+            return self._old_refusal(proof, compliance_year, used_on)
+        return self._year_refusal(proof, compliance_year) or self._batch_refusal(proof)
+
+    def counted(
+        self,
+        obligation: Obligation,
+        proofs: Sequence[CancellationProof],
+        *,
+        used_on: int,
+        used_numbers: Collection[str] = (),
+        counted_before: int = 0,
+    ) -> int:
+        """Return the tonnes that proofs add to what counts already; each whole, or all refused.
+
+        Parameters
+        ----------
+        obligation : Obligation
+            What they count against.
+        proofs : sequence of CancellationProof
+            In any order.
+        used_on : int
+            The day (yyyymmdd).
+        used_numbers : collection of str
+            Proofs that were used before, by anybody.
+        counted_before : int
+            Tonnes of CCERs that count against this obligation already.
+
+        Raises
+        ------
+        ComplianceError
+            If one does not count, was used before, or all together exceed the cap.
+
+        Notes
+        -----
+        Rules: CEA-OFS-01, CEA-OFS-05.
+        """
+        seen = set(used_numbers)
+        tonnes = 0
+        for proof in proofs:
+            if proof.number in seen:
+                raise ComplianceError(f"proof {proof.number} must be used once, was used before")
+            refusal = self.refusal(proof, obligation.compliance_year, used_on)
+            if refusal is not None:
+                raise ComplianceError(f"proof {proof.number}: {refusal}")
+            seen.add(proof.number)
+            tonnes += proof.tonnes
+        cap = self.cap(obligation.tonnes)
+        if tonnes + tonnes_check(counted_before, "CCERs counted before") > cap:
+            raise ComplianceError(
+                f"CCERs must be at most {cap} t of {obligation.tonnes} t,"
+                f" were {counted_before} + {tonnes}"
+            )
+        return tonnes
+
+    def _old_refusal(
+        self, proof: CancellationProof, compliance_year: int, used_on: int
+    ) -> str | None:
+        """Old ones are void by day, whatever the year they are to pay for."""
+        if used_on >= self.old_void_from.number:
+            return (
+                f"CCERs registered before {self.old_registered_before.number} must be used before"
+                f" {self.old_void_from.number}, was on {used_on}"
+            )
+        return self._year_refusal(proof, compliance_year)
+
+    def _year_refusal(self, proof: CancellationProof, compliance_year: int) -> str | None:
+        if self.new_only is None or compliance_year < self.new_only.from_year:
+            return None
+        first = date_number(self.new_only.registered_from)
+        if proof.registered_on >= first:
+            return None
+        return (
+            f"year {compliance_year} takes CCERs registered from {first}, was {proof.registered_on}"
+        )
+
+    def _batch_refusal(self, proof: CancellationProof) -> str | None:
+        tests = self.registered
+        if proof.registered_on < date_number(tests.since):
+            return (
+                f"must be registered before {self.old_registered_before.number} or from"
+                f" {date_number(tests.since)} on, was {proof.registered_on}"
+            )
+        if proof.project_started_on <= date_number(tests.project_started_after):
+            return (
+                f"project must start after {date_number(tests.project_started_after)},"
+                f" was {proof.project_started_on}"
+            )
+        if proof.produced_from <= date_number(tests.produced_after):
+            return (
+                f"reductions must be of after {date_number(tests.produced_after)},"
+                f" were from {proof.produced_from}"
+            )
+        earliest = proof.applied_on - tests.produced_years_max * _YEARS
+        if proof.produced_from < earliest:
+            return (
+                f"reductions must be of the {tests.produced_years_max} years before"
+                f" {proof.applied_on}, were from {proof.produced_from}"
+            )
+        return None

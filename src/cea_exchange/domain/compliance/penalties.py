@@ -1,0 +1,157 @@
+"""The fine for what was not surrendered in time, and what is taken off next year's allowances."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.adjustment import AdjustmentRules, Deduction
+from cea_exchange.domain.compliance.obligations import Obligation
+from cea_exchange.domain.compliance.ruled import ComplianceError, Drafted, Year
+from cea_exchange.domain.reference_prices import DailyFigures
+from cea_exchange.domain.units import tonnes_check
+
+Yuan = Annotated[int, Meta(ge=0, le=10_000_000)]
+Times = Annotated[int, Meta(ge=1, le=100)]
+
+
+class FixedFine(Drafted, frozen=True, kw_only=True):
+    """A fine of years up to `last_year`, whatever is missing."""
+
+    last_year: Year
+    least_yuan: Yuan
+    most_yuan: Yuan
+
+
+class MarketFine(Drafted, frozen=True, kw_only=True):
+    """A fine of years from `from_year` on, in times the value of what is missing."""
+
+    from_year: Year
+    least_times: Times
+    most_times: Times
+
+
+class Traded(Struct, frozen=True, kw_only=True):
+    """What was traded in a time: fen and tonnes of all methods and vintages."""
+
+    amount: int
+    tonnes: int
+
+    @property
+    def mean_price(self) -> int:
+        """Return the mean in fen per tonne, half up, for reading: fines are from the exact one."""
+        return (2 * self.amount + self.tonnes) // (2 * self.tonnes)
+
+
+class FineRange(Struct, frozen=True, kw_only=True):
+    """The least and the most that may be fined, in fen."""
+
+    least: int
+    most: int
+
+
+class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a shortfall costs.
+
+    Notes
+    -----
+    Rules: CEA-PEN-01, CEA-PEN-03.
+    """
+
+    fixed: FixedFine
+    market: MarketFine
+
+    def fine(self, compliance_year: int, shortfall: int, traded: Traded | None) -> FineRange:
+        """Return the range of the fine.
+
+        Parameters
+        ----------
+        compliance_year : int
+            The year of the emissions.
+        shortfall : int
+            Tonnes that were not surrendered by the deadline, 1 or more.
+        traded : Traded or None
+            What was traded in the month before the deadline (`traded_in`); not asked in the years
+            of fixed fines.
+
+        Returns
+        -------
+        FineRange
+            Exact but for one rounding at the end, half up to the fen: the mean is not rounded.
+
+        Raises
+        ------
+        ComplianceError
+            If nothing is missing, or a mean price is needed and nothing was traded.
+        """
+        if tonnes_check(shortfall, "shortfall") == 0:
+            raise ComplianceError("shortfall must be 1 t or more, was 0")
+        if compliance_year <= self.fixed.last_year:
+            return FineRange(least=self.fixed.least_yuan * 100, most=self.fixed.most_yuan * 100)
+        if traded is None or traded.tonnes <= 0:
+            raise ComplianceError(
+                f"a fine of year {compliance_year} needs the mean price before the deadline,"
+                " but nothing was traded"
+            )
+        return FineRange(
+            least=_value(shortfall, traded, self.market.least_times),
+            most=_value(shortfall, traded, self.market.most_times),
+        )
+
+
+def month_before(deadline: int) -> tuple[int, int]:
+    """Return the first and last day (yyyymmdd) of the month that ends with the deadline.
+
+    Notes
+    -----
+    Rules: CEA-PEN-02.
+    """
+    return deadline // 100 * 100 + 1, deadline
+
+
+def traded_in(days: Iterable[DailyFigures], first: int, last: int) -> Traded:
+    """Add up what was traded from a day to a day (yyyymmdd, both inclusive), by every method.
+
+    Notes
+    -----
+    Rules: CEA-PEN-02.
+    """
+    amount = tonnes = 0
+    for day in days:
+        if first <= date_number(day.trading_date) <= last:
+            amount += day.listed_amount + day.block_amount + day.bidding_amount
+            tonnes += day.listed_volume + day.block_volume + day.bidding_volume
+    return Traded(amount=amount, tonnes=tonnes)
+
+
+def deduction_for(
+    obligation: Obligation, shortfall: int, decided_on: int, adjustment: AdjustmentRules
+) -> Deduction:
+    """Return the deduction from next year's allowances, tonne for tonne.
+
+    Raises
+    ------
+    ComplianceError
+        If it is decided before the deadline has passed, or may not be decided any more.
+
+    Notes
+    -----
+    Rules: CEA-PEN-04, CEA-ALC-11.
+    """
+    if not obligation.in_arrears(decided_on):
+        raise ComplianceError(
+            f"must be decided after the deadline {obligation.deadline}, was on {decided_on}"
+        )
+    deduction = Deduction(
+        cause="unpaid", tonnes=tonnes_check(shortfall, "shortfall"), decided_on=decided_on
+    )
+    refusal = adjustment.refusal(deduction)
+    if refusal is not None:
+        raise ComplianceError(refusal)
+    return deduction
+
+
+def _value(shortfall: int, traded: Traded, times: int) -> int:
+    """Return shortfall x mean x times in fen, half up."""
+    return (2 * shortfall * traded.amount * times + traded.tonnes) // (2 * traded.tonnes)

@@ -1,0 +1,132 @@
+"""Values beside their rules' ids, read from the packaged files; drafts can be left out."""
+
+import tomllib
+from datetime import date
+from fractions import Fraction
+from importlib import resources
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.profile import Ruled
+
+Shape = TypeVar("Shape")
+
+Year = Annotated[int, Meta(ge=2019, le=2099)]
+Tonnes = Annotated[int, Meta(ge=0, lt=1 << 62)]
+BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
+
+
+class ComplianceError(ValueError):
+    """A rule of the compliance cycle is not kept; says what was expected and what came."""
+
+
+class ComplianceRulesError(ValueError):
+    """A file of rules can't be used; the message says which, where in it, and why."""
+
+
+class Drafted(Ruled, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A value beside its rule, and whether only a draft of the text says so."""
+
+    draft: bool = False
+
+
+class RuledTonnes(Drafted, frozen=True, kw_only=True):
+    """Whole tonnes and the rule they come from."""
+
+    value: Tonnes
+
+
+class RuledCount(Drafted, frozen=True, kw_only=True):
+    """A number of days or times, and the rule it comes from."""
+
+    value: Annotated[int, Meta(ge=0, le=1_000_000)]
+
+
+class RuledShare(Drafted, frozen=True, kw_only=True):
+    """Hundredths of a percent, and the rule they come from."""
+
+    value: BasisPoints
+
+
+class RuledSwitch(Drafted, frozen=True, kw_only=True):
+    """Whether something is done, and the rule that says so."""
+
+    value: bool
+
+
+class RuledYear(Drafted, frozen=True, kw_only=True):
+    """A year or vintage, and the rule it comes from."""
+
+    value: Year
+
+
+class RuledDate(Drafted, frozen=True, kw_only=True):
+    """A day and the rule it comes from."""
+
+    value: date
+
+    @property
+    def number(self) -> int:
+        """Return the day as yyyymmdd."""
+        return date_number(self.value)
+
+
+class RuledRatio(Drafted, frozen=True, kw_only=True):
+    """An exact decimal fraction, written as text, and the rule it comes from."""
+
+    value: DecimalText
+
+    @property
+    def fraction(self) -> Fraction:
+        """Return the exact value."""
+        return Fraction(self.value)
+
+
+def load_rules(name: str, shape: type[Shape], *, drafts: bool) -> Shape:
+    """Read a packaged file of rules, by its name without `.toml`."""
+    file = resources.files("cea_exchange.domain.compliance").joinpath(f"{name}.toml")
+    return parse_rules(file.read_text(encoding="utf-8"), shape, f"rules {name}", drafts=drafts)
+
+
+def parse_rules(text: str, shape: type[Shape], place: str, *, drafts: bool) -> Shape:
+    """Read rules from TOML text.
+
+    Parameters
+    ----------
+    text : str
+        TOML; every key must be known.
+    shape : type
+        The struct it must fit.
+    place : str
+        Names it in errors.
+    drafts : bool
+        False leaves out every table with `draft = true`, as if it were not written.
+
+    Raises
+    ------
+    ComplianceRulesError
+        If it is no TOML or does not fit.
+    """
+    try:
+        data = tomllib.loads(text)
+        return msgspec.convert(data if drafts else _without_drafts(data), shape, strict=True)
+    except ValueError as error:
+        raise ComplianceRulesError(f"{place}: {error}") from error
+
+
+def _without_drafts(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _without_drafts(inner) for key, inner in value.items() if not _is_draft(inner)
+        }
+    if isinstance(value, list):
+        return [_without_drafts(inner) for inner in value if not _is_draft(inner)]
+    return value
+
+
+def _is_draft(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("draft") is True

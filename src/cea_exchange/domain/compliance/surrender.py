@@ -1,0 +1,146 @@
+"""How allowances and CCERs cover an obligation, by choice or by force."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from cea_exchange.domain.compliance.obligations import Obligation
+from cea_exchange.domain.compliance.offsets import OffsetRules
+from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.domain.compliance.vintages import VintageRules
+from cea_exchange.domain.units import tonnes_check
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """What of an obligation is covered by what.
+
+    Attributes
+    ----------
+    allowances
+        Tonnes surrendered by vintage.
+    offset
+        Tonnes of cancelled CCERs that count.
+    """
+
+    obligation: Obligation
+    allowances: dict[int, int]
+    offset: int = 0
+
+    @property
+    def due(self) -> int:
+        """Return the tonnes still owed; 0 is complete."""
+        return self.obligation.tonnes - sum(self.allowances.values()) - self.offset
+
+
+class ForcedSurrender(Struct, frozen=True, kw_only=True):
+    """What a forced surrender takes by vintage, gives back, and leaves owed.
+
+    Attributes
+    ----------
+    released
+        What the entity gets once it owes nothing; empty while it does.
+    """
+
+    taken: dict[int, int]
+    released: dict[int, int]
+    due: int
+
+
+def uncovered(obligation: Obligation) -> Coverage:
+    """Return an obligation of which nothing is covered yet."""
+    return Coverage(obligation=obligation, allowances={})
+
+
+def surrendered(
+    coverage: Coverage, allowances: Mapping[int, int], on: int, vintages: VintageRules
+) -> Coverage:
+    """Return the coverage once allowances are surrendered too; all of them, or ComplianceError.
+
+    Parameters
+    ----------
+    coverage : Coverage
+        What is covered already.
+    allowances : mapping of int to int
+        Vintage -> tonnes.
+    on : int
+        The day (yyyymmdd); after the deadline what is paid are arrears.
+    vintages : VintageRules
+        Which vintages may pay.
+
+    Notes
+    -----
+    Rules: CEA-SUR-03 to CEA-SUR-05, CEA-SUR-06 (no more than is due).
+    """
+    obligation = coverage.obligation
+    late = obligation.in_arrears(on)
+    covered = dict(coverage.allowances)
+    for vintage, tonnes in sorted(allowances.items()):
+        if tonnes_check(tonnes, f"tonnes of vintage {vintage}") == 0:
+            raise ComplianceError(f"tonnes of vintage {vintage} must be positive, was 0")
+        refusal = vintages.refusal(vintage, obligation.compliance_year, in_arrears=late)
+        if refusal is not None:
+            raise ComplianceError(refusal)
+        covered[vintage] = covered.get(vintage, 0) + tonnes
+    if sum(allowances.values()) > coverage.due:
+        raise ComplianceError(
+            f"surrender must be at most the {coverage.due} t due, was {sum(allowances.values())}"
+        )
+    return Coverage(obligation=obligation, allowances=covered, offset=coverage.offset)
+
+
+def offset(coverage: Coverage, tonnes: int, offsets: OffsetRules) -> Coverage:
+    """Return the coverage once CCERs count too, whose proofs `OffsetRules.counted` has tested.
+
+    Notes
+    -----
+    Rules: CEA-OFS-01, CEA-SUR-06.
+    """
+    cap = offsets.cap(coverage.obligation.tonnes)
+    total = coverage.offset + tonnes_check(tonnes, "CCERs")
+    if total > cap:
+        raise ComplianceError(f"CCERs must be at most {cap} t, were {total}")
+    if tonnes > coverage.due:
+        raise ComplianceError(f"CCERs must be at most the {coverage.due} t due, were {tonnes}")
+    return Coverage(
+        obligation=coverage.obligation, allowances=dict(coverage.allowances), offset=total
+    )
+
+
+def forced(
+    coverage: Coverage, held: Mapping[int, int], on: int, vintages: VintageRules
+) -> ForcedSurrender:
+    """Settle an obligation from what the province holds for an entity at risk.
+
+    Oldest vintages go first: they serve the fewest years. What is left is released once nothing is
+    due any more; until then vintages that can't pay stay with the province too.
+
+    Parameters
+    ----------
+    coverage : Coverage
+        What is covered already.
+    held : mapping of int to int
+        Vintage -> tonnes on the provincial account that are the entity's.
+    on : int
+        The day (yyyymmdd).
+    vintages : VintageRules
+        Which vintages may pay.
+
+    Notes
+    -----
+    Rules: CEA-SUR-07, CEA-SUR-08.
+    """
+    obligation = coverage.obligation
+    late = obligation.in_arrears(on)
+    due = coverage.due
+    taken: dict[int, int] = {}
+    for vintage, tonnes in sorted(held.items()):
+        tonnes_check(tonnes, f"tonnes of vintage {vintage}")
+        if vintages.may_pay(vintage, obligation.compliance_year, in_arrears=late):
+            taken[vintage] = min(tonnes, due)
+            due -= taken[vintage]
+    left = {vintage: tonnes - taken.get(vintage, 0) for vintage, tonnes in sorted(held.items())}
+    return ForcedSurrender(
+        taken={vintage: tonnes for vintage, tonnes in taken.items() if tonnes},
+        released={v: tonnes for v, tonnes in left.items() if tonnes} if due == 0 else {},
+        due=due,
+    )

@@ -1,0 +1,121 @@
+"""Which CCERs count against an obligation, how many, and once."""
+
+import pytest
+from msgspec.structs import replace
+
+from cea_exchange.domain.compliance.offsets import CancellationProof
+from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.domain.compliance.rules import ComplianceRules
+
+RULES = ComplianceRules.load()
+OFFSETS = RULES.offsets
+ADOPTED = ComplianceRules.load(drafts=False).offsets
+PROOF = CancellationProof(
+    number="C-1",
+    tonnes=100,
+    registered_on=20250306,
+    cancelled_on=20251110,
+    quota_managed=False,
+    project_started_on=20200101,
+    applied_on=20241101,
+    produced_from=20210101,
+)
+OLD = replace(
+    PROOF,
+    registered_on=20170313,
+    cancelled_on=20241101,
+    applied_on=20160101,
+    produced_from=20130101,
+)
+
+
+def owed(tonnes=2_000, year=2024):
+    return RULES.obligations.obligation(year, tonnes)
+
+
+@pytest.mark.parametrize(
+    ("tonnes", "cap"), [(0, 0), (19, 0), (20, 1), (39, 1), (40, 2), (1_000_000, 50_000)]
+)
+def test_the_cap_is_5_percent_rounded_down(tonnes, cap):
+    """CEA-OFS-01."""
+    assert OFFSETS.cap(tonnes) == cap
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tonnes": 0}, "must be for 1 t or more, was 0"),
+        ({"cancelled_on": 20251202}, "must be cancelled by 20251201, was on 20251202"),
+        ({"quota_managed": True}, "project must not be under allowances"),
+        ({"registered_on": 20170314}, "before 20170314 or from 20240122 on, was 20170314"),
+        ({"registered_on": 20240121}, "before 20170314 or from 20240122 on, was 20240121"),
+        ({"project_started_on": 20121108}, "project must start after 20121108, was 20121108"),
+        ({"produced_from": 20200922}, "reductions must be of after 20200922, were from 20200922"),
+        ({"applied_on": 20260102}, "of the 5 years before 20260102, were from 20210101"),
+    ],
+)
+def test_what_a_proof_must_say(changes, message):
+    """CEA-OFS-02, CEA-OFS-05, CEA-OFS-06."""
+    assert message in OFFSETS.refusal(replace(PROOF, **changes), 2024, 20251201)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"cancelled_on": 20251201},
+        {"registered_on": 20240122},
+        {"project_started_on": 20121109},
+        {"produced_from": 20200923},
+        {"applied_on": 20260101},
+    ],
+)
+def test_what_it_may_just_say(changes):
+    """CEA-OFS-05, CEA-OFS-06."""
+    assert OFFSETS.refusal(replace(PROOF, **changes), 2024, 20251201) is None
+
+
+def test_old_ccers_are_void_by_their_day_and_not_by_year():
+    """CEA-OFS-03: usable to 31 December 2024."""
+    for year in (2020, 2022, 2023, 2024):
+        assert OFFSETS.refusal(OLD, year, 20241231) is None
+        assert "must be used before 20250101" in OFFSETS.refusal(OLD, year, 20250101)
+    assert "under allowances" in OFFSETS.refusal(replace(OLD, quota_managed=True), 2023, 20241231)
+
+
+def test_from_2025_on_only_the_new_market_counts():
+    """CEA-OFS-04, a draft; without it the dates of CEA-OFS-03 and CEA-OFS-06 are what is left."""
+    assert OFFSETS.refusal(PROOF, 2025, 20261201) is None
+    assert OFFSETS.refusal(PROOF, 2026, 20271201) is None
+    between = replace(PROOF, registered_on=20240121)
+    message = "year 2025 takes CCERs registered from 20240122, was 20240121"
+    assert OFFSETS.refusal(between, 2025, 20261201) == message
+    assert OFFSETS.refusal(OLD, 2025, 20241231).startswith("year 2025 takes")
+    assert ADOPTED.refusal(OLD, 2025, 20241231) is None
+    assert "must be used before 20250101" in ADOPTED.refusal(OLD, 2025, 20261201)
+
+
+def test_each_proof_counts_once():
+    """CEA-OFS-05: not twice in one application, nor after another's."""
+    other = replace(PROOF, number="C-2", tonnes=1)
+    with pytest.raises(ComplianceError, match="proof C-1 must be used once, was used before"):
+        OFFSETS.counted(owed(10_000), [PROOF, other, PROOF], used_on=20251201)
+    with pytest.raises(ComplianceError, match="proof C-2 must be used once"):
+        OFFSETS.counted(owed(10_000), [PROOF, other], used_on=20251201, used_numbers=["C-2"])
+    assert OFFSETS.counted(owed(10_000), [PROOF, other], used_on=20251201) == 101
+
+
+def test_proofs_count_whole_and_within_the_cap():
+    """CEA-OFS-01, CEA-OFS-05."""
+    assert OFFSETS.counted(owed(2_000), [PROOF], used_on=20251201) == 100
+    with pytest.raises(ComplianceError, match="at most 99 t of 1999 t, were 0 \\+ 100"):
+        OFFSETS.counted(owed(1_999), [PROOF], used_on=20251201)
+    with pytest.raises(ComplianceError, match="at most 100 t of 2000 t, were 1 \\+ 100"):
+        OFFSETS.counted(owed(2_000), [PROOF], used_on=20251201, counted_before=1)
+
+
+def test_a_proof_that_does_not_count_is_named():
+    """CEA-OFS-02."""
+    with pytest.raises(ComplianceError, match="proof C-9: project must not be under allowances"):
+        bad = replace(PROOF, number="C-9", quota_managed=True)
+        OFFSETS.counted(owed(), [bad], used_on=20251201)
