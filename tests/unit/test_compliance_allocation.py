@@ -128,6 +128,12 @@ def test_a_coal_unit_gets_electricity_and_heat_by_benchmark():
     assert found.initial == found.final == 2_579_600
 
 
+@pytest.mark.parametrize("name", ["electricity_kwh", "heat_mj", "load_bp", "emissions"])
+def test_no_figure_of_a_unit_is_negative(name):
+    with pytest.raises(ComplianceError, match=rf"{name} of unit coal must be 0 or more, was -1"):
+        RULES.unit(replace(COAL, **{name: -1}), 2024)
+
+
 def test_each_part_is_rounded_down():
     """CEA-ALC-03: 0.99 t and 0.99 t are none."""
     unit = replace(COAL, electricity_kwh=1_264, heat_mj=9_680, emissions=0)

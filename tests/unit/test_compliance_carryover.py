@@ -33,6 +33,8 @@ def test_net_sales_are_of_old_vintages_in_the_window():
     assert RULES.net_sales([sold, bought]) == 60
     assert RULES.net_sales([bought]) == 0
     assert RULES.net_sales([bought, replace(sold, sold=30)]) == 0
+    with pytest.raises(ValueError, match="bought must be within"):
+        RULES.net_sales([replace(bought, bought=-1)])
 
 
 def test_t_is_at_most_the_position():

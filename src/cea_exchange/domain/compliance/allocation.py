@@ -205,12 +205,17 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return min(classes, key=lambda each: Fraction(benchmarks.of(each).electricity))
 
     def unit(self, unit: PowerUnit, year: int) -> UnitAllocation:
-        """Return what a unit is allocated.
+        """Return what a unit is allocated; ComplianceError where one of its figures is negative.
 
         Notes
         -----
         Rules: CEA-ALC-02, CEA-ALC-03, CEA-ALC-04, CEA-ALC-05, CEA-ALC-06.
         """
+        for name in ("electricity_kwh", "heat_mj", "load_bp", "emissions"):
+            if getattr(unit, name) < 0:
+                raise ComplianceError(
+                    f"{name} of unit {unit.name} must be 0 or more, was {getattr(unit, name)}"
+                )
         rules = self.of_year(year)
         benchmark = rules.benchmarks.of(unit.unit_class)
         factor = Fraction(1)

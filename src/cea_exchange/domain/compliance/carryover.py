@@ -108,7 +108,7 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         first, last = self.trades_from.number, self.trades_to.number
         net = sum(
-            trade.sold - trade.bought
+            tonnes_check(trade.sold, "sold") - tonnes_check(trade.bought, "bought")
             for trade in trades
             if trade.vintage <= self.last_vintage.value and first <= trade.trading_date <= last
         )
