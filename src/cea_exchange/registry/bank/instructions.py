@@ -1,0 +1,157 @@
+"""What the registry tells the settlement bank: payment instructions, in batches."""
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from enum import StrEnum
+from itertools import groupby
+
+import msgspec
+
+CASH_LIMIT = 10**18
+"""An amount, and the sum of a message, stay below this many fen: 18 digits are the format's."""
+NOT_PROVIDED = "NOTPROVIDED"
+"""What the format's users write where there is no end-to-end reference."""
+BATCH_ID_CHARACTERS_MAX = 28
+"""Less than the format's 35, so that ids made from it still fit."""
+
+_ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
+_ID_CHARACTERS_MAX = 35
+_ACCOUNT_CHARACTERS_MAX = 34
+_NAME_CHARACTERS_MAX = 35
+
+
+class Purpose(StrEnum):
+    """Why cash moves.
+
+    ``trade_leg``, ``fee`` and ``reserve`` move it between sub-accounts; ``pay_out`` takes it out,
+    to the participant's own account.
+    """
+
+    TRADE_LEG = "trade_leg"
+    FEE = "fee"
+    PAY_OUT = "pay_out"
+    RESERVE = "reserve"
+
+
+class Instruction(msgspec.Struct, frozen=True, kw_only=True):
+    """One payment the bank shall make, whole or not at all.
+
+    Attributes
+    ----------
+    instruction_id
+        Its name for ever, also the end-to-end reference by which entries are found again.
+    debtor, creditor
+        The sub-accounts cash leaves and reaches; the creditor of a ``pay_out`` is no sub-account.
+    cash
+        Fen, positive.
+    business_date
+        The day it shall be booked on, yyyymmdd.
+    purpose
+        Why.
+
+    Notes
+    -----
+    Rules: CEA-BNK-01 (one reference for ever).
+    """
+
+    instruction_id: str
+    debtor: str
+    creditor: str
+    cash: int
+    business_date: int
+    purpose: Purpose
+
+    def __post_init__(self) -> None:
+        id_check(self.instruction_id, "instruction_id")
+        if self.instruction_id == NOT_PROVIDED:
+            raise ValueError(f"instruction_id: {NOT_PROVIDED} is what banks write for none")
+        account_check(self.debtor, "debtor")
+        account_check(self.creditor, "creditor")
+        date_check(self.business_date, "business_date")
+        if self.debtor == self.creditor:
+            raise ValueError(f"creditor must be another account than debtor {self.debtor}")
+        if not 0 < self.cash < CASH_LIMIT:
+            raise ValueError(f"cash must be 1 to {CASH_LIMIT - 1} fen, was {self.cash}")
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """Instructions that travel in one message.
+
+    Attributes
+    ----------
+    batch_id
+        The message's name for ever; the same id with other content is refused by the bank.
+    created_s
+        When it was made, whole seconds since 1970.
+    customer, bank
+        Who instructs, and whom.
+    instructions
+        At least one, in the order in which the bank shall take them.
+    """
+
+    batch_id: str
+    created_s: int
+    customer: str
+    bank: str
+    instructions: tuple[Instruction, ...]
+
+    def __post_init__(self) -> None:
+        id_check(self.batch_id, "batch_id", BATCH_ID_CHARACTERS_MAX)
+        name_check(self.customer, "customer")
+        name_check(self.bank, "bank")
+        if not self.instructions:
+            raise ValueError(f"batch {self.batch_id} must have an instruction")
+        seen = set()
+        for instruction in self.instructions:
+            if instruction.instruction_id in seen:
+                raise ValueError(f"instruction_id {instruction.instruction_id} stands there twice")
+            seen.add(instruction.instruction_id)
+        if self.control_sum >= CASH_LIMIT:
+            raise ValueError(f"batch {self.batch_id}: its sum must stay below {CASH_LIMIT} fen")
+
+    @property
+    def count(self) -> int:
+        """How many instructions there are."""
+        return len(self.instructions)
+
+    @property
+    def control_sum(self) -> int:
+        """The sum of their cash, fen."""
+        return sum(instruction.cash for instruction in self.instructions)
+
+    def payments(self) -> Iterable[tuple[str, int, list[Instruction]]]:
+        """Yield (debtor, business date, instructions): neighbours that share both."""
+        for (debtor, day), group in groupby(
+            self.instructions, key=lambda each: (each.debtor, each.business_date)
+        ):
+            yield debtor, day, list(group)
+
+
+def id_check(text: str, name: str, characters_max: int = _ID_CHARACTERS_MAX) -> None:
+    """Raise ValueError unless the text is an id: letters, digits and ``._:-``."""
+    if not _ID_FORM.fullmatch(text) or len(text) > characters_max:
+        raise ValueError(
+            f"{name} must be 1 to {characters_max} letters, digits or ._:-, was {text[:80]!r}"
+        )
+
+
+def account_check(text: str, name: str) -> None:
+    """Raise ValueError unless the text can be an account's number at a bank."""
+    id_check(text, name, _ACCOUNT_CHARACTERS_MAX)
+
+
+def name_check(text: str, name: str) -> None:
+    """Raise ValueError unless the text can be the name of a party."""
+    if not 0 < len(text) <= _NAME_CHARACTERS_MAX or not text.isprintable() or text != text.strip():
+        raise ValueError(
+            f"{name} must be 1 to {_NAME_CHARACTERS_MAX} printable characters, was {text[:80]!r}"
+        )
+
+
+def date_check(day: int, name: str) -> None:
+    """Raise ValueError unless the number is a date, yyyymmdd."""
+    try:
+        date(day // 10_000, day // 100 % 100, day % 100)
+    except ValueError:
+        raise ValueError(f"{name} must be a date as yyyymmdd, was {day}") from None
