@@ -20,6 +20,7 @@ COMMAND_MODULES = {
     "run": "cea_exchange.cli.run",
     "venue": "cea_exchange.cli.venue",
     "registry": "cea_exchange.cli.registry",
+    "bank": "cea_exchange.cli.bank",
     "bulletin": "cea_exchange.cli.bulletin",
     "verify": "cea_exchange.cli.verify",
     "replay": "cea_exchange.cli.replay",

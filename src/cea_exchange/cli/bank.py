@@ -1,0 +1,101 @@
+"""`cea-exchange bank`: a simulated settlement bank, and a look into a bank's files."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cea_exchange.cli.daemon_log import (
+    LogLevel,
+    LogLevelOption,
+    crash_logged,
+    log_to_standard_error,
+)
+from cea_exchange.cli.daemon_signals import StopSignals
+from cea_exchange.cli.errors import CommandError
+
+STATUS_RESTART = 75
+"""The bank has ended by its own draw and wants to be started again."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group.command("serve")(serve)
+    group.command("check")(check)
+    app.add_typer(group, name="bank", help="A simulated settlement bank, and bank files.")
+
+
+def serve(
+    data: Annotated[Path, typer.Option("--data", help="Data folder, with keys/bank.")],
+    seed: Annotated[int, typer.Option("--seed", help="What goes wrong is drawn from it.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="Settings (TOML); without, nothing goes wrong.")
+    ] = None,
+    log_level: LogLevelOption = LogLevel.info,
+) -> None:
+    """Run a simulated bank until it is told to stop (SIGTERM); 75 if it wants a restart.
+
+    Example: cea-exchange bank serve --data DIR --seed 7 --config bank.toml
+    """
+    signals = StopSignals()
+
+    from cea_exchange.journal import FolderInUse, FolderLock
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.protocol.settings import ConfigError, settings_read
+    from cea_exchange.registry.bank.simulator.daemon import BankConfig, BankDaemon
+
+    log_to_standard_error(log_level)
+    with crash_logged():
+        try:
+            settings = BankConfig() if config is None else settings_read(config, BankConfig)
+            with FolderLock(data / "bank"), BankDaemon(settings, data, seed) as daemon:
+                signals.lead_to(daemon.stop)
+                daemon.run()
+        except (ConfigError, FolderInUse, SecurityError) as error:
+            raise CommandError(str(error)) from error
+    if daemon.is_restarting:
+        raise typer.Exit(STATUS_RESTART)
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="A pain.001, pain.002 or camt.053.")],
+) -> None:
+    """Read a bank's file and say what is in it, or the line and reason why it is refused."""
+    from cea_exchange.registry.bank import camt_053, pain_001, pain_002
+    from cea_exchange.registry.bank.xml_reading import BankFileError
+
+    content = file.read_bytes()
+    readers = {
+        pain_002.NAMESPACE: pain_002.report_read,
+        camt_053.NAMESPACE: camt_053.statement_read,
+    }
+    read = next(
+        (read for namespace, read in readers.items() if namespace.encode() in content),
+        pain_001.batch_read,
+    )
+    try:
+        typer.echo(_sentence(read(content, str(file))))
+    except BankFileError as error:
+        raise CommandError(str(error)) from error
+
+
+def _sentence(message: object) -> str:
+    from cea_exchange.domain.units import cash_format
+    from cea_exchange.registry.bank.instructions import Batch
+    from cea_exchange.registry.bank.statements import Statement
+
+    if isinstance(message, Batch):
+        total = cash_format(message.control_sum)
+        return f"batch {message.batch_id}: {message.count} instructions, {total} yuan"
+    if isinstance(message, Statement):
+        count = sum(len(account.entries) for account in message.accounts)
+        return (
+            f"statement {message.statement_id} of {message.business_date}, sequence"
+            f" {message.sequence}: {len(message.accounts)} sub-accounts, {count} entries"
+        )
+    if message.refusal:
+        return f"report {message.report_id}: batch {message.batch_id} refused, {message.refusal}"
+    return (
+        f"report {message.report_id}: batch {message.batch_id}, {len(message.statuses)} statuses"
+    )

@@ -1,0 +1,153 @@
+"""The registry's side of the bank's socket: ask, wait, ask again.
+
+Every request is one the bank takes as often as it comes, so a lost answer costs a repetition and
+nothing else.
+"""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from cea_exchange.protocol.security import (
+    CURVE_BYTES_MAX,
+    CurveKeys,
+    SecurityError,
+    client_socket,
+    public_key_load,
+)
+from cea_exchange.registry.bank import camt_053, pain_001, pain_002
+from cea_exchange.registry.bank.camt_053 import Known
+from cea_exchange.registry.bank.instructions import Batch
+from cea_exchange.registry.bank.requests import (
+    BANK_MESSAGE_BYTES_MAX,
+    AskStatement,
+    AskStatus,
+    OpenAccount,
+    Request,
+    SendBatch,
+)
+from cea_exchange.registry.bank.statements import Statement, StatusReport
+
+TIMEOUT_MS = 5_000
+TRIES_MAX = 3
+
+
+class BankUnavailable(RuntimeError):
+    """No bank answers; what was asked may have happened or not, and may be asked again."""
+
+
+class BankRefused(RuntimeError):
+    """The bank has answered, and will not do it."""
+
+
+class BankClient:
+    """A way to the bank that runs on a data folder.
+
+    Parameters
+    ----------
+    data
+        The bank's folder, with ``bank/endpoints.json`` and ``keys/bank.public``.
+    keys
+        Who asks.
+    timeout_ms
+        How long one try waits for its answer.
+    tries_max
+        How often the same is asked before `BankUnavailable`.
+    """
+
+    def __init__(
+        self,
+        data: Path | str,
+        keys: CurveKeys,
+        *,
+        timeout_ms: int = TIMEOUT_MS,
+        tries_max: int = TRIES_MAX,
+    ) -> None:
+        self._data = Path(data)
+        self._keys = keys
+        self._timeout_ms = timeout_ms
+        self._tries_max = tries_max
+
+    def send(self, batch: Batch) -> StatusReport:
+        """Send a batch and return the bank's answer to it.
+
+        Raises
+        ------
+        BankUnavailable, BankRefused
+            There is no answer, or no report; the batch may be sent again, unchanged.
+        BankFileError
+            The report is none, or of something else.
+        """
+        answer = self.ask(SendBatch(content=pain_001.batch_write(batch)))
+        return pain_002.report_read(answer["content"], f"report of {batch.batch_id}", batch=batch)
+
+    def status(self, batch: Batch) -> StatusReport:
+        """Return how a batch's instructions stand by now; raises as `send` does."""
+        answer = self.ask(AskStatus(batch_id=batch.batch_id))
+        return pain_002.report_read(answer["content"], f"report of {batch.batch_id}", batch=batch)
+
+    def statement_content(self, business_date: int, sequence: int = 1) -> bytes:
+        """Return a statement's file as the bank made it, to be kept; raises as `send` does."""
+        return self.ask(AskStatement(business_date=business_date, sequence=sequence))["content"]
+
+    def statement(
+        self, business_date: int, sequence: int = 1, known: Known | None = None
+    ) -> Statement:
+        """Return a day's statement; raises as `send` does."""
+        content = self.statement_content(business_date, sequence)
+        name = f"statement {business_date} {sequence}"
+        return camt_053.statement_read(content, name, known or Known())
+
+    def open_account(self, account: str) -> None:
+        """Open a sub-account, if it is not open."""
+        self.ask(OpenAccount(account=account))
+
+    def ask(self, request: Request) -> dict[str, Any]:
+        """Ask until there is an answer.
+
+        Raises
+        ------
+        BankUnavailable
+            There is none after `tries_max` tries.
+        BankRefused
+            The answer is a refusal.
+        """
+        content = msgspec.msgpack.encode(request)
+        trouble = "no answer"
+        for _ in range(self._tries_max):
+            try:
+                answer = self._try(content)
+            except (OSError, ValueError, KeyError, SecurityError) as error:
+                trouble = str(error)
+                continue
+            if answer is None:
+                trouble = f"no answer within {self._timeout_ms} ms"
+            elif not answer["ok"]:
+                raise BankRefused(f"bank of {self._data}: {answer['error']}")
+            else:
+                return answer
+        raise BankUnavailable(f"bank of {self._data}: {trouble}, asked {self._tries_max} times")
+
+    def _try(self, content: bytes) -> dict[str, Any] | None:
+        """Ask once, where the bank is now and with a socket of its own: no late answer is taken."""
+        path = self._data / "bank" / "endpoints.json"
+        address = json.loads(path.read_text(encoding="utf-8"))["bank"]
+        server_key = public_key_load(self._data / "keys", "bank")
+        with zmq.Context() as context:
+            socket = client_socket(context, zmq.DEALER, keys=self._keys, server_key=server_key)
+            try:
+                socket.setsockopt(zmq.MAXMSGSIZE, BANK_MESSAGE_BYTES_MAX + CURVE_BYTES_MAX)
+                socket.sndtimeo = self._timeout_ms
+                socket.connect(address)
+                # A bank that refuses the key ends the connection for good, and a send would wait.
+                with suppress(zmq.Again):
+                    socket.send(content)
+                if not socket.poll(self._timeout_ms):
+                    return None
+                return msgspec.msgpack.decode(socket.recv())
+            finally:
+                socket.close()

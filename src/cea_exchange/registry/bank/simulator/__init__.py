@@ -1,0 +1,1 @@
+"""A settlement bank that errs on purpose, and keeps the truth beside its errors."""
