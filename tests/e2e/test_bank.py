@@ -128,10 +128,13 @@ def test_a_day_with_errors_lost_answers_restarts_and_kills(tmp_path):
     assert closings == {name: one["true_balance"] for name, one in truth["accounts"].items()}
 
 
-def test_what_participants_do_is_the_admins_and_strangers_get_no_connection(tmp_path):
-    with BankProcess(tmp_path) as bank:
+def test_a_bank_asked_again_by_those_it_knows_and_by_no_one_else(tmp_path):
+    with BankProcess(tmp_path, refuse=1_000, lose_answer=1_000) as bank:
         accounts_fill(bank)
-        customer, admin = bank.client(), bank.client("admin")
+        customer, admin = bank.client(timeout_ms=1_000), bank.client("admin")
+        report = customer.send(batch_of(1, count=2))
+        assert {each.reason for each in report.statuses} == {"MS03"}
+        assert bank.log().count("answer_lost") == 1
         for request in (paid_in("SUB-A"), AskTruth()):
             with pytest.raises(BankRefused, match="Invalid value"):
                 customer.ask(request)
@@ -154,15 +157,6 @@ def test_what_participants_do_is_the_admins_and_strangers_get_no_connection(tmp_
         assert bank.end() == 0 and time.monotonic() - began < 10
     with pytest.raises(BankUnavailable, match="asked 2 times"):
         bank.client(timeout_ms=100, tries_max=2).open_account("SUB-Z")
-
-
-def test_a_lost_answer_is_asked_for_again(tmp_path):
-    with BankProcess(tmp_path, lose_answer=1_000) as bank:
-        accounts_fill(bank)
-        batch = batch_of(1)
-        report = bank.client(timeout_ms=500).send(batch)
-        assert len(report.statuses) == len(batch.instructions)
-        assert bank.log().count("answer_lost") == 1
 
 
 def test_check_says_what_a_file_holds_or_why_it_is_refused(tmp_path):

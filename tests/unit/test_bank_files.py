@@ -1,8 +1,10 @@
 """Bank files: what is golden is read and written byte for byte, what is bad is refused whole."""
 
+import random
+
 import msgspec
 import pytest
-from bank_files import FOLDER, WRITERS, kind_of, meaning_of, read, text_of
+from bank_files import FOLDER, READERS, WRITERS, kind_of, meaning_of, read, text_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +91,14 @@ BAD = [
         5,
         "expected one MsgId in GrpHdr, came another",
     ),
+    ("batch", "<GrpHdr>", "<GrpHdr>3", 4, "expected no text in GrpHdr, came '3"),
+    (
+        "batch",
+        "<Id>BANK</Id>",
+        "<Id>ANOTHER</Id>",
+        100,
+        "expected one bank, ANOTHER, came BANK too",
+    ),
     ("report", "<TxSts>PDNG", "<TxSts>LOST", 22, "TxSts: expected one of ACTC ACCP ACSP"),
     ("report", "<OrgnlEndToEndId>F-1", "<OrgnlEndToEndId>T-1", 21, "T-1 came twice"),
     ("report", ">pain.001.001.09<", ">pain.008.001.08<", 10, "expected pain.001.001.09"),
@@ -138,6 +148,13 @@ BAD = [
         "expected the whole statement, came one page",
     ),
     (
+        "statement",
+        "<ElctrncSeqNb>1",
+        "<StmtPgntn><PgNb>2</PgNb><LastPgInd>false</LastPgInd></StmtPgntn><ElctrncSeqNb>1",
+        10,
+        "expected the whole statement, came one page",
+    ),
+    (
         "statement_of_correction",
         "<RvslInd>true",
         "<RvslInd>false",
@@ -164,6 +181,24 @@ def test_a_bad_file_is_refused_with_its_line_and_reason(bad):
 def test_what_is_no_message_at_all_is_refused(case, text):
     with pytest.raises(BankFileError, match=rf"^{case}\.xml:1: .*expected "):
         read(case, text)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_spoiled_file_is_read_or_refused_but_never_breaks_the_reader(case):
+    whole = text_of(case).encode()
+    chance = random.Random(case)
+    refused = 0
+    for _ in range(150):
+        spoiled = bytearray(whole)
+        first = chance.randrange(len(spoiled))
+        last = first + chance.choice((0, 1, 1, 30))
+        spoiled[first:last] = chance.choice((b"", b"<", b">", b"9", b"\xff", b"<!--", bytes([0])))
+        try:
+            READERS[kind_of(case)](bytes(spoiled), case)
+        except BankFileError as error:
+            refused += 1
+            assert 1 <= error.line <= whole.count(b"\n") + 2
+    assert refused > 50
 
 
 def test_a_statement_that_was_read_before_is_refused():

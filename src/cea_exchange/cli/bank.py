@@ -1,7 +1,7 @@
 """`cea-exchange bank`: a simulated settlement bank, and a look into a bank's files."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,7 +12,7 @@ from cea_exchange.cli.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.daemon_signals import StopSignals
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.errors import CheckFailed, CommandError
 
 STATUS_RESTART = 75
 """The bank has ended by its own draw and wants to be started again."""
@@ -40,6 +40,8 @@ def serve(
     """
     signals = StopSignals()
 
+    import apsw
+
     from cea_exchange.journal import FolderInUse, FolderLock
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError, settings_read
@@ -54,6 +56,8 @@ def serve(
                 daemon.run()
         except (ConfigError, FolderInUse, SecurityError) as error:
             raise CommandError(str(error)) from error
+        except apsw.Error as error:
+            raise CheckFailed(f"the bank's database: {error}") from error
     if daemon.is_restarting:
         raise typer.Exit(STATUS_RESTART)
 
@@ -80,7 +84,7 @@ def check(
         raise CommandError(str(error)) from error
 
 
-def _sentence(message: object) -> str:
+def _sentence(message: Any) -> str:
     from cea_exchange.domain.units import cash_format
     from cea_exchange.registry.bank.instructions import Batch
     from cea_exchange.registry.bank.statements import Statement

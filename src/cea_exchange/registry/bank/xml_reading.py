@@ -5,7 +5,7 @@ No document type, so no entity either: nothing in a file can grow, or point else
 
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from typing import Any, TypeVar
 from xml.parsers import expat
 
@@ -17,11 +17,11 @@ FILE_BYTES_MAX = 256 << 20
 
 _AMOUNT_FORM = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _COUNT_FORM = re.compile(r"[0-9]{1,15}")
-_DATE_FORM = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _SECOND = timedelta(seconds=1)
 
-Shape = dict[str, Any]
+Shape = dict[str, tuple[int, Any]]
+"""By name: a child's place in the order, and its own shape, None where it is not looked into."""
 Made = TypeVar("Made")
 
 
@@ -40,7 +40,7 @@ def shape(names: str, **inner: Shape) -> Shape:
 
     What `inner` does not describe is passed over, apart from its own text.
     """
-    return {name: inner.get(name) for name in names.split()}
+    return {name: (place, inner.get(name)) for place, name in enumerate(names.split())}
 
 
 class Element:
@@ -54,7 +54,7 @@ class Element:
         self.name = name
         self.attributes = attributes
         self.text = ""
-        self.children: list[Element] = []
+        self.children: dict[str, list[Element]] = {}
         self.has_markup = False
 
     def refused(self, why: str) -> BankFileError:
@@ -63,14 +63,14 @@ class Element:
 
     def many(self, name: str) -> list["Element"]:
         """Return the children of a name."""
-        return [child for child in self.children if child.name == name]
+        return self.children.get(name, [])
 
     def maybe(self, path: str) -> "Element | None":
         """Return the one element at a path such as ``Id/Othr``, None where it is not."""
         element = self
         for name in path.split("/"):
-            found = element.many(name)
-            if not found:
+            found = element.children.get(name)
+            if found is None:
                 return None
             if len(found) > 1:
                 raise found[1].refused(f"expected one {name} in {element.name}, came another")
@@ -128,12 +128,12 @@ class Element:
     def date(self) -> int:
         """Return a date as yyyymmdd."""
         text = self.value()
-        match = _DATE_FORM.fullmatch(text)
         try:
-            day = datetime(*(int(part) for part in match.groups())) if match else None
+            day = date.fromisoformat(text)
         except ValueError:
             day = None
-        if day is None:
+        # The standard library would also take a week, or no dashes.
+        if day is None or day.isoformat() != text:
             raise self.refused(f"{self.name}: expected a date as 2026-07-01, came {text[:40]!r}")
         return day.year * 10_000 + day.month * 100 + day.day
 
@@ -188,10 +188,11 @@ class _Builder:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._characters
-        # (element, what it may contain, the names still to come)
-        self._stack: list[tuple[Element, Shape, list[str]]] = []
+        self._element = Element(file, 1, "the file", {})
+        self._inner: Shape | None = whole
+        self._place = 0  # of the last child in the order
+        self._outer: list[tuple[Element, Shape | None, int]] = []
         self._passed_over_depth = 0
-        self._push(Element(file, 1, "the file", {}), whole)
 
     def read(self, content: bytes) -> Element:
         if len(content) > FILE_BYTES_MAX:
@@ -203,10 +204,7 @@ class _Builder:
         except expat.ExpatError as error:
             what = expat.errors.messages[error.code]
             raise BankFileError(self._file, error.lineno, f"expected XML: {what}") from None
-        return self._stack[0][0]
-
-    def _push(self, element: Element, inner: Shape) -> None:
-        self._stack.append((element, inner, list(inner)))
+        return self._element
 
     def _doctype(self, *_: object) -> None:
         line = self._parser.CurrentLineNumber
@@ -216,7 +214,7 @@ class _Builder:
         if self._passed_over_depth:
             self._passed_over_depth += 1
             return
-        parent, inner, to_come = self._stack[-1]
+        parent, inner = self._element, self._inner
         parent.has_markup = True
         if inner is None:
             self._passed_over_depth = 1
@@ -229,23 +227,32 @@ class _Builder:
             )
         if name not in inner:
             raise element.refused(f"expected no {name} in {parent.name}, came one")
-        if name not in to_come:
-            last = parent.children[-1].name
+        place, own_inner = inner[name]
+        if place < self._place:
+            last = list(inner)[self._place]
             raise element.refused(f"expected {name} before {last} in {parent.name}, came after")
-        # What stands before it in the order may not come any more; it itself may, again.
-        del to_come[: to_come.index(name)]
-        parent.children.append(element)
-        self._stack.append((element, inner[name], list(inner[name] or ())))
+        parent.children.setdefault(name, []).append(element)
+        self._outer.append((parent, inner, place))
+        self._element, self._inner, self._place = element, own_inner, 0
 
     def _end(self, _tag: str) -> None:
         if self._passed_over_depth:
             self._passed_over_depth -= 1
         else:
-            self._stack.pop()
+            self._element, self._inner, self._place = self._outer.pop()
 
     def _characters(self, text: str) -> None:
-        if not self._passed_over_depth:
-            self._stack[-1][0].text += text
+        if self._passed_over_depth:
+            return
+        if self._inner is None:
+            self._element.text += text
+        elif not text.isspace():
+            # The parser is at the text's end by now.
+            text = text.lstrip()
+            line = self._parser.CurrentLineNumber - text.count("\n")
+            raise BankFileError(
+                self._file, line, f"expected no text in {self._element.name}, came {text[:40]!r}"
+            )
 
 
 ACCOUNT = shape(
