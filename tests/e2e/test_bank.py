@@ -81,6 +81,7 @@ def statements_until_right(client, told):
             statement_ids={each.statement_id for each in statements},
             instruction_ids={each.instruction_id for each in told},
             closings=statements[-1].closings() if statements else {},
+            last=(DAY, sequence - 1) if statements else None,
         )
         statements.append(client.statement(DAY, sequence, known))
     return statements

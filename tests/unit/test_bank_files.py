@@ -226,6 +226,26 @@ def test_a_statement_opens_where_the_one_before_closed():
         read("statement_of_correction", text, known=Known(closings=second.closings()))
 
 
+@pytest.mark.parametrize("last", [(20260701, 1), (20260701, 2), (20260702, 1), (20260630, 1)])
+def test_a_statement_is_the_days_next_or_a_later_days_first(last):
+    first, second = text_of("statement"), text_of("statement_of_correction")
+    for case, text, is_next in (
+        ("statement", first, last == (20260630, 1)),
+        ("statement_of_correction", second, last == (20260701, 1)),
+    ):
+        if is_next:
+            read(case, text, known=Known(last=last))
+        else:
+            with pytest.raises(BankFileError, match=r":10: ElctrncSeqNb: expected \d of \d{8}, or"):
+                read(case, text, known=Known(last=last))
+
+
+def test_a_sub_account_does_not_vanish_from_the_statements():
+    known = Known(closings={"SUB-GONE": 0, "SUB-SELLER": 50_000})
+    with pytest.raises(BankFileError, match=r":3: expected account SUB-GONE, which was there"):
+        read("statement", text_of("statement"), known=known)
+
+
 def test_a_report_answers_its_batch_and_each_of_its_instructions():
     batch = meaning_of("batch")
     assert read("report", text_of("report"), batch=batch).batch_id == batch.batch_id

@@ -98,13 +98,17 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     instruction_ids
         Every instruction the bank was ever sent.
     closings
-        Each sub-account's closing balance in the statement before; accounts that are not in it
-        are new, and open with nothing.
+        Each sub-account's closing balance in the statement before: all of them must be there
+        again; accounts that were not are new, and open with nothing.
+    last
+        Business date and sequence of the statement before: what comes is the day's next, or a
+        later day's first.
     """
 
     statement_ids: Collection[str] = ()
     instruction_ids: Collection[str] | None = None
     closings: Mapping[str, int] | None = None
+    last: tuple[int, int] | None = None
 
 
 def statement_write(statement: Statement) -> bytes:
@@ -221,6 +225,10 @@ def statement_read(content: bytes, file: str, known: Known = Known()) -> Stateme
         if number.count() != sequence:
             raise number.refused(f"ElctrncSeqNb: expected {sequence}, came {number.value()}")
         accounts.append(_account_read(each, day, known))
+    _follows_check(stated[0], day, sequence, known)
+    missing = set(known.closings or ()) - {each.account for each in accounts}
+    if missing:
+        raise message.refused(f"expected account {min(missing)}, which was there before")
     return made(
         Statement,
         header,
@@ -230,6 +238,17 @@ def statement_read(content: bytes, file: str, known: Known = Known()) -> Stateme
         sequence=sequence,
         accounts=tuple(accounts),
     )
+
+
+def _follows_check(stated: Element, day: int, sequence: int, known: Known) -> None:
+    if known.last is None:
+        return
+    last_day, last_sequence = known.last
+    if (day, sequence) != (last_day, last_sequence + 1) and (day <= last_day or sequence != 1):
+        raise stated.one("ElctrncSeqNb").refused(
+            f"ElctrncSeqNb: expected {last_sequence + 1} of {last_day}, or 1 of a later day,"
+            f" came {sequence} of {day}"
+        )
 
 
 def _last_page_check(element: Element, path: str) -> None:
