@@ -10,6 +10,7 @@
 #   make mutants      does `make test` notice small mistakes in the core?
 # and on the whole exchange:
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
+#   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 
@@ -18,7 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test long bench conformance checked sanitize mutants torture soak replay-days build clean
+.PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -94,6 +95,13 @@ mutants: build
 KILLS ?= 200
 torture: build
 	PYTHONPATH=tests $(BIN)/python -m torture --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+# A million trades settled while venue, registry and database server are killed.
+TRADES ?= 1000000
+DATABASE ?= sqlite
+settle: build
+	PYTHONPATH=tests $(BIN)/python -m torture.settlement --trades $(TRADES) --kills 50 \
+		--database $(DATABASE) $(if $(SEED),--seed $(SEED))
 
 # Ten hours' worth of commands, or COMMANDS of them, and what they leave in memory: tests/soak/README.md.
 HOURS ?= 10

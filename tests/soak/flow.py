@@ -76,7 +76,11 @@ class FlowAccount(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FlowConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """What the process is told; `reference_prices` in the order of the products' indexes."""
+    """What the process is told; `reference_prices` in the order of the products' indexes.
+
+    `first_id` is the first command's id: one that takes another's place goes on above it.
+    `take_share` of what is sent takes what rests.
+    """
 
     endpoint: str
     server_key: str
@@ -84,6 +88,8 @@ class FlowConfig(msgspec.Struct, forbid_unknown_fields=True):
     accounts: list[FlowAccount]
     reference_prices: dict[str, int]
     seed: int
+    first_id: int = 1
+    take_share: float = TAKE_SHARE
 
 
 class FlowError(Exception):
@@ -125,12 +131,13 @@ class Account:
         self._sides = np.array([Side[side.upper()] for side in account.sides.values()])
         self.sides = dict(zip(self._products.tolist(), self._sides.tolist(), strict=True))
         self._draw = np.random.default_rng([config.seed, int(account.name[-4:])])
-        self._next_id = 1
+        self._next_id = config.first_id
+        self._take_share = config.take_share
 
     def send(self, count: int, prices: np.ndarray) -> None:
         """Draw and send the next batch of `count` commands."""
         rows = np.zeros(count, COMMAND_DTYPE)
-        takes = int(count * TAKE_SHARE)
+        takes = int(count * self._take_share)
         # As many cancels as leave LIVE_ORDERS when all the rest is entered.
         surplus = (count - takes + len(self.live) - LIVE_ORDERS) // 2
         cancels = min(max(surplus, 0), len(self.live), count - takes)

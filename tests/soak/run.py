@@ -154,6 +154,10 @@ class FlowProcess:
             raise SoakFailed(f"the sender ended: {lines[-1] if lines else 'no message'}")
         return json.loads(line)
 
+    def kill(self) -> None:
+        """End it in the middle of whatever it does."""
+        self._process.kill()
+
     def close(self) -> None:
         """End the process."""
         self._process.kill()

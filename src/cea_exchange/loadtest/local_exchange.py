@@ -52,6 +52,8 @@ class LocalExchange:
         The folder; `prepare` fills an empty one.
     programs : dict, optional
         Command lines to run instead of `cea-exchange venue` or `registry`, by those names.
+    database : str, optional
+        Where the registry keeps its ledger, as `Store.open` takes it; SQLite if left out.
 
     Notes
     -----
@@ -59,8 +61,15 @@ class LocalExchange:
     found at its old address.
     """
 
-    def __init__(self, data: Path, *, programs: dict[str, list[str]] | None = None):
+    def __init__(
+        self,
+        data: Path,
+        *,
+        programs: dict[str, list[str]] | None = None,
+        database: str | None = None,
+    ):
         self.data = Path(data)
+        self._database = database
         self._programs = {name: [*_PROGRAM, name] for name in ("venue", "registry")}
         self._programs |= programs or {}
         self._processes: dict[str, subprocess.Popen] = {}
@@ -121,7 +130,7 @@ class LocalExchange:
     def _fill_registry(
         self, participants: list[Participant], reference_prices: dict[str, int]
     ) -> None:
-        with Registry.open(self.data) as registry, registry.transaction():
+        with Registry.open(self.data, self._database) as registry, registry.transaction():
             for product, price in reference_prices.items():
                 registry.product_declare(product, price)
             for member in participants:
