@@ -28,26 +28,20 @@ FROM trades WHERE settlement_seq BETWEEN :first AND :last ORDER BY settlement_se
 
 # The legs of `trade_legs`, in its order; those of nothing are left out.
 _POSTINGS = """
+WITH run AS (
+    SELECT *, :legs * (settlement_seq + :ahead) AS leg_0 FROM trades
+    WHERE settlement_seq BETWEEN :first AND :last
+)
 INSERT INTO postings
 SELECT posting_id, account_index, asset_index, compartment, amount FROM (
-    SELECT
-        :legs * (t.settlement_seq + :ahead) + l.leg AS posting_id,
-        CASE l.leg WHEN 0 THEN t.buyer_index WHEN 3 THEN t.buyer_index WHEN 4 THEN :fees
-            ELSE t.seller_index END AS account_index,
-        CASE l.leg WHEN 2 THEN t.product_index WHEN 3 THEN t.product_index
-            ELSE :cash END AS asset_index,
-        CASE l.leg WHEN 4 THEN :registration ELSE :trading END AS compartment,
-        CASE l.leg WHEN 0 THEN -(t.cash + t.buy_fee) WHEN 1 THEN t.cash - t.sell_fee
-            WHEN 2 THEN -t.tonnes WHEN 3 THEN t.tonnes
-            ELSE t.buy_fee + t.sell_fee END AS amount
-    FROM trades t
-    CROSS JOIN (
-        SELECT 0 AS leg UNION ALL SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 UNION ALL SELECT 4
-    ) AS l
-    WHERE t.settlement_seq BETWEEN :first AND :last
-    ORDER BY t.settlement_seq, l.leg
+    SELECT leg_0 AS posting_id, buyer_index AS account_index, :cash AS asset_index,
+        :trading AS compartment, -(cash + buy_fee) AS amount FROM run
+    UNION ALL SELECT leg_0 + 1, seller_index, :cash, :trading, cash - sell_fee FROM run
+    UNION ALL SELECT leg_0 + 2, seller_index, product_index, :trading, -tonnes FROM run
+    UNION ALL SELECT leg_0 + 3, buyer_index, product_index, :trading, tonnes FROM run
+    UNION ALL SELECT leg_0 + 4, :fees, :cash, :registration, buy_fee + sell_fee FROM run
 ) AS legs
-WHERE amount <> 0
+WHERE amount <> 0 ORDER BY posting_id
 """
 
 
