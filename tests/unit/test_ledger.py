@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, Side
-from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -197,31 +197,76 @@ def test_nothing_reaches_two_to_the_sixty_two():
     }
     with pytest.raises(LedgerError, match="2\\^62"):
         post(holdings, legs_of(EntryKind.PAY_IN, Institution.BANK, BUYER, CASH_ASSET, AMOUNT_LIMIT))
-    post(holdings, legs_of(EntryKind.PAY_IN, BUYER, CASH_ASSET, AMOUNT_LIMIT - 1))
+    most = AMOUNT_LIMIT - 1
+    post(holdings, legs_of(EntryKind.PAY_IN, Institution.BANK, BUYER, CASH_ASSET, most))
+
+
+# Who gives, who takes and what: of each kind but trade and bust a movement that can be.
+CONTRA, REGISTRATION = Compartment.CONTRA, Compartment.REGISTRATION
+APPLIED, JUDICIAL, BANKING = Compartment.APPLIED, Compartment.JUDICIAL, Compartment.BANKING
+AUTHORITY = Institution.AUTHORITY
+BEIJING = province_account(11)
+MOVES = {
+    EntryKind.ISSUE: (Institution.ISSUANCE, AUTHORITY, PRODUCT, CONTRA, REGISTRATION),
+    EntryKind.PAY_IN: (Institution.BANK, BUYER, CASH_ASSET, CONTRA, REGISTRATION),
+    EntryKind.TRANSFER_BEGUN: (BUYER, BUYER, PRODUCT, REGISTRATION, Compartment.TRANSIT),
+    EntryKind.DEPOSITED: (BUYER, BUYER, CASH_ASSET, Compartment.TRANSIT, TRADING),
+    EntryKind.TRANSFER_RETURNED: (BUYER, BUYER, PRODUCT, Compartment.TRANSIT, REGISTRATION),
+    EntryKind.WITHDRAWN: (BUYER, BUYER, CASH_ASSET, TRADING, REGISTRATION),
+    EntryKind.DISTRIBUTED: (AUTHORITY, BEIJING, PRODUCT, REGISTRATION, REGISTRATION),
+    EntryKind.RECALLED: (BUYER, BEIJING, PRODUCT, REGISTRATION, REGISTRATION),
+    EntryKind.SET_ASIDE: (BUYER, BUYER, PRODUCT, REGISTRATION, APPLIED),
+    EntryKind.SET_FREE: (BUYER, BUYER, PRODUCT, APPLIED, REGISTRATION),
+    EntryKind.SURRENDERED: (BUYER, BEIJING, PRODUCT, APPLIED, APPLIED),
+    EntryKind.RETIRED: (AUTHORITY, Institution.RETIREMENT, PRODUCT, APPLIED, REGISTRATION),
+    EntryKind.CANCELLED: (BUYER, Institution.CANCELLATION, PRODUCT, APPLIED, REGISTRATION),
+    EntryKind.CARRIED_OVER: (BUYER, Institution.CARRYOVER, PRODUCT, APPLIED, REGISTRATION),
+    EntryKind.FROZEN: (BUYER, BUYER, PRODUCT, REGISTRATION, JUDICIAL),
+    EntryKind.RELEASED: (BUYER, BUYER, CASH_ASSET, JUDICIAL, REGISTRATION),
+    EntryKind.DEDUCTED: (BUYER, SELLER, CASH_ASSET, JUDICIAL, REGISTRATION),
+    EntryKind.ENFORCED: (BUYER, SELLER, PRODUCT, APPLIED, REGISTRATION),
+    EntryKind.MERGED: (BUYER, SELLER, PRODUCT, REGISTRATION, REGISTRATION),
+    EntryKind.PAY_OUT_BEGUN: (BUYER, BUYER, CASH_ASSET, REGISTRATION, BANKING),
+    EntryKind.PAID_OUT: (BUYER, Institution.BANK, CASH_ASSET, BANKING, CONTRA),
+    EntryKind.PAY_OUT_RETURNED: (BUYER, BUYER, CASH_ASSET, BANKING, REGISTRATION),
+    EntryKind.RESERVE_USED: (Institution.RISK_RESERVE, BUYER, CASH_ASSET, REGISTRATION, REGISTRATION),
+    EntryKind.RESERVE_RECOVERED: (BUYER, Institution.RISK_RESERVE, CASH_ASSET, REGISTRATION, REGISTRATION),
+    EntryKind.CLAIM_PAID: (BUYER, SELLER, PRODUCT, REGISTRATION, REGISTRATION),
+}
 
 
 @pytest.mark.parametrize(
     "kind", [kind for kind in EntryKind if kind not in (EntryKind.TRADE, EntryKind.BUST)]
 )
-def test_every_other_entry_has_two_legs_that_sum_to_zero(kind):
-    asset = CASH_ASSET if kind == EntryKind.PAY_IN else PRODUCT
-    legs = legs_of(kind, BUYER, asset, 9)
-    assert 2 == len(legs)
-    assert {} == unbalanced_assets(legs)
+def test_every_other_entry_takes_from_one_holding_what_it_gives_another(kind):
+    account, counter, asset, source, target = MOVES[kind]
+    legs = legs_of(kind, account, counter, asset, 9)
+    assert legs == [(account, asset, source, -9), (counter, asset, target, 9)]
 
 
 @pytest.mark.parametrize(
-    ("kind", "asset", "amount"),
+    ("kind", "account", "counter", "asset", "amount"),
     [
-        (EntryKind.ISSUE, CASH_ASSET, 1),
-        (EntryKind.PAY_IN, PRODUCT, 1),
-        (EntryKind.DEPOSITED, PRODUCT, 0),
-        (EntryKind.DEPOSITED, PRODUCT, -1),
+        (EntryKind.ISSUE, Institution.ISSUANCE, BUYER, CASH_ASSET, 1),
+        (EntryKind.ISSUE, AUTHORITY, BUYER, PRODUCT, 1),
+        (EntryKind.PAY_IN, Institution.BANK, BUYER, PRODUCT, 1),
+        (EntryKind.PAY_IN, Institution.ISSUANCE, BUYER, CASH_ASSET, 1),
+        (EntryKind.DEPOSITED, BUYER, BUYER, PRODUCT, 0),
+        (EntryKind.DEPOSITED, BUYER, BUYER, PRODUCT, -1),
+        (EntryKind.DEPOSITED, BUYER, SELLER, PRODUCT, 1),
+        (EntryKind.FROZEN, BUYER, SELLER, PRODUCT, 1),
+        (EntryKind.MERGED, BUYER, BUYER, PRODUCT, 1),
+        (EntryKind.RETIRED, BUYER, Institution.RETIREMENT, PRODUCT, 1),
+        (EntryKind.RETIRED, AUTHORITY, Institution.RECALL, PRODUCT, 1),
+        (EntryKind.CANCELLED, BUYER, Institution.RETIREMENT, PRODUCT, 1),
+        (EntryKind.PAID_OUT, BUYER, SELLER, CASH_ASSET, 1),
+        (EntryKind.SURRENDERED, BUYER, BEIJING, CASH_ASSET, 1),
+        (EntryKind.RESERVE_USED, BUYER, SELLER, CASH_ASSET, 1),
     ],
 )
-def test_an_entry_that_can_not_be_is_refused(kind, asset, amount):
+def test_an_entry_that_can_not_be_is_refused(kind, account, counter, asset, amount):
     with pytest.raises(LedgerError):
-        legs_of(kind, BUYER, asset, amount)
+        legs_of(kind, account, counter, asset, amount)
 
 
 def test_the_ledger_needs_neither_zeromq_nor_a_database():

@@ -1,8 +1,8 @@
 """Settlement: each record once, in order, or none; whatever is changed by hand is found."""
 
-import apsw
 import numpy as np
 import pytest
+from ledger_by_hand import changed, guards_off, snapshot_kept
 from settlement_records import (
     ALICE,
     ALICE_CASH,
@@ -21,7 +21,10 @@ from cea_exchange.domain.records import EventKind, Operation, Phase
 from cea_exchange.protocol.control import KeyGranted, control_decode
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.database.interface import ConstraintViolated, DatabaseFull
+from cea_exchange.registry.database.schema import APPEND_ONLY
 from cea_exchange.registry.feed import feed_items
+from cea_exchange.registry.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.records_kept import records_from
@@ -37,9 +40,13 @@ from cea_exchange.registry.store import Store, StoreError
 
 
 @pytest.fixture
-def data(tmp_path):
-    registry_prepare(tmp_path)
+def data(tmp_path, database_address):
+    registry_prepare(tmp_path, database_address)
     return tmp_path
+
+
+# Where the database has no part in what is tested.
+once = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -83,6 +90,7 @@ def test_a_day_is_settled_and_agrees_with_the_venue(data, store):
     assert venue.records[7:].tobytes() == np.concatenate([*records_from(store, 7)]).tobytes()
 
 
+@once
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
 def test_pieces_repeated_and_overlapping_settle_once(data, store, size):
     """Each trade once, in the venue's order, however often it comes (CEA-STL-02)."""
@@ -95,6 +103,7 @@ def test_pieces_repeated_and_overlapping_settle_once(data, store, size):
     assert 20 == store.one("SELECT count(*) FROM trades")
 
 
+@once
 def test_a_gap_applies_nothing_and_says_what_is_next(store):
     records = day().records
     settlement = Settlement(store)
@@ -105,6 +114,7 @@ def test_a_gap_applies_nothing_and_says_what_is_next(store):
     assert 5 == store.last_seq
 
 
+@once
 def test_a_run_with_a_hole_in_it_is_refused(store):
     records = day().records
     with pytest.raises(PoisonRecord):
@@ -112,6 +122,7 @@ def test_a_run_with_a_hole_in_it_is_refused(store):
     assert 0 == store.last_seq
 
 
+@once
 def test_a_repeat_with_other_content_stops_the_line(store):
     venue = day()
     settlement = Settlement(store)
@@ -122,6 +133,7 @@ def test_a_repeat_with_other_content_stops_the_line(store):
         settlement.apply(LOG_ID, other)
 
 
+@once
 def test_another_log_is_refused(store):
     records = day().records
     settlement = Settlement(store)
@@ -134,6 +146,7 @@ def test_another_log_is_refused(store):
 # -- records that can not be -----------------------------------------------------------------
 
 
+@once
 @pytest.mark.parametrize(
     "odd",
     [
@@ -162,6 +175,7 @@ def test_a_poison_record_stops_the_line_in_front_of_it(data, store, odd):
     assert [] == check_ledger(data).differences
 
 
+@once
 def test_a_deposit_that_was_never_asked_for_is_poison(store):
     venue = venue_with_deposits()
     venue.deposited(ALICE, 4, cash=ALICE_CASH)
@@ -172,6 +186,7 @@ def test_a_deposit_that_was_never_asked_for_is_poison(store):
     assert 2 == store.last_seq
 
 
+@once
 @pytest.mark.parametrize("transfer_seq", [0, 1, 3, 6, 2**64 - 1])
 def test_an_answer_to_no_transfer_is_poison(store, transfer_seq):
     venue = Venue()
@@ -183,6 +198,7 @@ def test_an_answer_to_no_transfer_is_poison(store, transfer_seq):
 # -- transfers -------------------------------------------------------------------------------
 
 
+@once
 def test_a_transfer_is_in_transit_until_the_venue_has_it(store):
     transit, registration = Compartment.TRANSIT, Compartment.REGISTRATION
     assert BOB_TONNES == held(store, BOB, 0, transit)
@@ -192,6 +208,7 @@ def test_a_transfer_is_in_transit_until_the_venue_has_it(store):
     assert BOB_TONNES == held(store, BOB, 0)
 
 
+@once
 def test_a_refused_deposit_goes_back(data, store):
     venue = Venue()
     venue.transfer_rejected(ALICE, 4, Operation.DEPOSIT, cash=ALICE_CASH)
@@ -202,6 +219,7 @@ def test_a_refused_deposit_goes_back(data, store):
     assert [] == check_ledger(data).differences
 
 
+@once
 def test_a_withdrawal_moves_nothing_before_the_venue_let_it_go(data, store):
     registry = Registry(store)
     settlement = Settlement(store)
@@ -219,6 +237,7 @@ def test_a_withdrawal_moves_nothing_before_the_venue_let_it_go(data, store):
     assert [] == check_ledger(data).differences
 
 
+@once
 def test_the_feed_is_numbered_without_a_gap(store):
     items = [control_decode(item) for item in feed_items(store, 1, 100)]
     assert [1, 2, 3, 4, 5] == [item.transfer_seq for item in items]
@@ -236,6 +255,7 @@ def test_the_feed_is_numbered_without_a_gap(store):
 # -- acts ------------------------------------------------------------------------------------
 
 
+@once
 def test_what_a_key_may_do_is_told_to_the_venue_and_reconciled(data, store):
     registry = Registry(store)
     registry.key_grant(
@@ -254,6 +274,7 @@ def test_what_a_key_may_do_is_told_to_the_venue_and_reconciled(data, store):
     assert any("key" in difference for difference in check_ledger(data).differences)
 
 
+@once
 @pytest.mark.parametrize(
     "act",
     [
@@ -310,6 +331,7 @@ def test_acts_in_one_transaction_are_all_done_or_none(store):
     assert store.account_index("carol") is None
 
 
+@once
 def test_a_second_process_is_refused(data, store):
     with pytest.raises(StoreError, match="another process"):
         Store.open(data)
@@ -327,13 +349,15 @@ def test_the_hash_by_sql_is_the_sum_of_the_holdings(store):
     venue = day()
     Settlement(store).apply(LOG_ID, venue.records)
     total = sum(holding_hash(*key, amount) for key, amount in venue.held.items())
-    assert total % 2**64 == store.holdings_hash(store.last_seq)
+    assert total % 2**64 == holdings_hash(store)
     # As of the two deposits.
     first = holding_hash("alice", CASH_NAME, ALICE_CASH) + holding_hash("bob", PRODUCT, BOB_TONNES)
-    assert first % 2**64 == store.holdings_hash(2)
+    with store.transaction():
+        assert [first % 2**64] == holdings_hashes(store, [2])
 
 
-def test_a_checkpoint_reads_only_the_postings_since_the_last_one(store):
+@once
+def test_a_checkpoint_reads_only_the_postings_since_the_last_snapshot(store):
     venue = venue_with_deposits()
     for _ in range(900):
         venue.trade(1)
@@ -355,38 +379,31 @@ def test_a_checkpoint_reads_only_the_postings_since_the_last_one(store):
     settlement.apply(LOG_ID, venue.records)
     venue.checkpoint()
     of_everything = steps_to_settle()
+    snapshot_kept(store)
     venue.trade(1)
     venue.checkpoint()
     assert steps_to_settle() * 12 < of_everything
-    assert store.state == "ok" and sums_agree(store)
+    assert store.state == "ok"
 
 
-def sums_agree(store):
-    """Whether the sums give what all postings give, now and as of before them."""
-    last = store.last_seq
-    summed = store.holdings_hash(last)
-    store.postings_sum_up(0)
-    return summed == store.holdings_hash(last) != store.holdings_hash(last - 2)
-
-
-def test_sums_of_a_transaction_that_failed_are_taken_back(store):
+def test_a_snapshot_of_a_transaction_that_failed_is_taken_back(data, store):
     venue = venue_with_deposits()
     venue.trade(5)
-    venue.checkpoint()
-    venue.trade(6)
     settlement = Settlement(store)
     settlement.apply(LOG_ID, venue.records)
-    before = store.holdings_hash(store.last_seq)
     with pytest.raises(ZeroDivisionError), store.transaction():
-        store.postings_sum_up(store.last_seq)
+        store.snapshot()
         raise ZeroDivisionError
+    assert 0 == store.one("SELECT count(*) FROM snapshots")
+    snapshot_kept(store)
     venue.trade(7)
     venue.checkpoint()
     settlement.apply(LOG_ID, venue.records)
-    assert store.state == "ok" and store.holdings_hash(5) == before
-    assert sums_agree(store)
+    assert store.state == "ok"
+    assert [] == check_ledger(data).differences
 
 
+@once
 def test_another_hash_of_the_venue_stops_the_line_behind_the_checkpoint(data, store):
     venue = venue_with_deposits()
     venue.trade(5)
@@ -403,6 +420,7 @@ def test_another_hash_of_the_venue_stops_the_line_behind_the_checkpoint(data, st
     assert not check_ledger(data).agrees
 
 
+@once
 def test_totals_of_the_day_are_compared(store):
     venue = venue_with_deposits()
     venue.trade(5)
@@ -428,12 +446,13 @@ def test_totals_that_were_mended_let_the_line_go_on(data, store):
     assert [] == check_ledger(data).differences
 
 
+@once
 def test_without_space_nothing_is_committed_and_later_all_of_it(data, store):
     records = day(80).records
     settlement = Settlement(store)
     settlement.apply(LOG_ID, records[:10])
     store.execute(f"PRAGMA max_page_count = {store.one('PRAGMA page_count')}")
-    with pytest.raises(apsw.FullError):
+    with pytest.raises(DatabaseFull):
         settlement.apply(LOG_ID, records)
     assert 10 == store.last_seq
     store.execute("PRAGMA max_page_count = 1000000")
@@ -445,46 +464,59 @@ def test_a_posting_changed_before_the_checkpoint_is_named_and_can_be_mended(data
     venue = day()
     settlement = Settlement(store)
     settlement.apply(LOG_ID, venue.records[:20])
-    store.execute("DROP TRIGGER postings_no_update")
-    change = "UPDATE postings SET amount = amount + ? WHERE account_index = 1 AND posting_id = 12"
-    store.execute(change, (7,))
-    changed = store.database.connection.changes()
-    assert 1 == changed
-    with pytest.raises(Diverged, match="accounts: bob"):
+    posting_id = store.one("SELECT max(posting_id) FROM postings WHERE account_index = 1")
+    change = "UPDATE postings SET amount = amount {} 7 WHERE posting_id = " + str(posting_id)
+    changed(store, change.format("+"))
+    with pytest.raises(Diverged, match="accounts: alice, bob, fee account"):
         settlement.apply(LOG_ID, venue.records[20:])
-    store.execute(change, (-7,))
+    changed(store, change.format("-"))
     assert "ok" == settlement.reconsider()
     assert [] == check_ledger(data).differences
 
 
-def test_postings_are_append_only(store):
-    for sql in ("UPDATE postings SET amount = 1", "DELETE FROM postings"):
-        with pytest.raises(apsw.ConstraintError, match="append-only"):
+def test_balances_in_memory_that_are_not_the_postings_are_named(store):
+    """Both legs changed alike by hand: no entry is unbalanced, but a writer remembers."""
+    venue = day()
+    settlement = Settlement(store)
+    settlement.apply(LOG_ID, venue.records[:20])
+    changed(store, "UPDATE postings SET amount = 2 * amount WHERE posting_id IN (66, 67)")
+    with pytest.raises(Diverged, match=r"accounts: alice, bob$"):
+        settlement.apply(LOG_ID, venue.records[20:])
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+def test_the_ledger_is_append_only(store, table):
+    Settlement(store).apply(LOG_ID, day().records)
+    snapshot_kept(store)
+    column = "first_seq" if table == "settlement_runs" else "entry_id"
+    column = "posting_id" if table == "postings" else column
+    for sql in (f"UPDATE {table} SET {column} = 1 + {column}", f"DELETE FROM {table}"):
+        with pytest.raises(ConstraintViolated, match="append-only"):
             store.execute(sql)
 
 
+LAST_OF_BOB = "(SELECT max(posting_id) FROM postings WHERE account_index = 1)"
+LAST_ENTRY_OF_BOB = f"({LAST_OF_BOB} / 8)"
 TAMPERINGS = {
-    "balance up": "UPDATE balances SET amount = amount + 1 WHERE account_index = 1 AND amount > 0",
-    "balance gone": "DELETE FROM balances WHERE account_index = 1",
-    "balance below zero is refused elsewhere": "UPDATE balances SET amount = 0"
+    "balance up": "UPDATE snapshot_balances SET amount = amount + 1"
+    " WHERE account_index = 1 AND amount > 0",
+    "balance gone": "DELETE FROM snapshot_balances WHERE account_index = 1",
+    "balance of a holding gone": "DELETE FROM snapshot_balances"
     " WHERE account_index = 1 AND asset_index = 0",
-    "posting up": "UPDATE postings SET amount = amount + 1 WHERE posting_id ="
-    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
-    "posting gone": "DELETE FROM postings WHERE posting_id ="
-    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
-    "posting of another": "UPDATE postings SET account_index = 0 WHERE posting_id ="
-    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
-    "posting elsewhere": "UPDATE postings SET compartment = 1 WHERE posting_id ="
-    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
-    "posting at another time": "UPDATE postings SET settlement_seq = 1 WHERE posting_id ="
-    " (SELECT max(posting_id) FROM postings WHERE account_index = 1)",
-    "posting of no entry": "INSERT INTO postings VALUES (NULL, 999, 3, 1, 0, 3, 1)",
-    "posting of an earlier entry": "INSERT INTO postings VALUES (NULL, 0, 3, 1, 0, 3, 1)",
-    "posting twice": "INSERT INTO postings SELECT NULL, entry_id, settlement_seq, account_index,"
-    " asset_index, compartment, amount FROM postings WHERE account_index = 1 LIMIT 1",
-    "issue up, legs and balances too": "UPDATE postings SET amount = amount + sign(amount)"
-    " WHERE entry_id = 2; UPDATE balances SET amount = amount - 1 WHERE account_index = -1;"
-    " UPDATE balances SET amount = amount + 1 WHERE account_index = 1 AND compartment = 1",
+    "posting up": f"UPDATE postings SET amount = amount + 1 WHERE posting_id = {LAST_OF_BOB}",
+    "posting gone": f"DELETE FROM postings WHERE posting_id = {LAST_OF_BOB}",
+    "posting of another": f"UPDATE postings SET account_index = 0 WHERE posting_id = {LAST_OF_BOB}",
+    "posting elsewhere": f"UPDATE postings SET compartment = 1 WHERE posting_id = {LAST_OF_BOB}",
+    "entry at another time": "UPDATE entries SET settlement_seq = 1"
+    f" WHERE entry_id = {LAST_ENTRY_OF_BOB}",
+    "posting of no entry": "INSERT INTO postings VALUES (7992, 1, 0, 3, 1)",
+    "posting of an earlier entry": "INSERT INTO postings VALUES (39, 1, 0, 3, 1)",
+    "posting twice": "INSERT INTO postings SELECT 1 + (SELECT max(posting_id) FROM postings),"
+    " account_index, asset_index, compartment, amount FROM postings"
+    f" WHERE posting_id = {LAST_OF_BOB}",
+    "issue up, both legs": "UPDATE postings SET amount = 2 * amount WHERE posting_id IN (16, 17)",
+    "issue up, entry and both legs": "UPDATE entries SET amount = 2 * amount WHERE entry_id = 2;"
+    " UPDATE postings SET amount = 2 * amount WHERE posting_id IN (16, 17)",
     "trade up": "UPDATE trades SET tonnes = tonnes + 1 WHERE settlement_seq = 5",
     "trade gone": "DELETE FROM trades WHERE settlement_seq = 5",
     "trade busted": "UPDATE trades SET state = 'busted' WHERE settlement_seq = 5",
@@ -499,9 +531,8 @@ TAMPERINGS = {
 def test_whatever_is_changed_by_hand_names_the_account(data, how):
     with Store.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
-        store.execute("DROP TRIGGER postings_no_update")
-        store.execute("DROP TRIGGER postings_no_delete")
-        store.execute(TAMPERINGS[how])
+        snapshot_kept(store)
+        changed(store, *TAMPERINGS[how].split(";"))
     found = check_ledger(data)
     assert not found.agrees
     assert any("bob" in difference for difference in found.differences), found.differences
@@ -510,8 +541,8 @@ def test_whatever_is_changed_by_hand_names_the_account(data, how):
 @pytest.mark.parametrize(
     "sql",
     [
-        "DELETE FROM settlement_records WHERE settlement_seq = 5",
-        "UPDATE settlement_records SET record = zeroblob(160) WHERE settlement_seq = 5",
+        "DELETE FROM settlement_runs WHERE first_seq = 1",
+        "UPDATE settlement_runs SET first_seq = 2",
         "UPDATE meta SET last_seq = last_seq - 1",
         "UPDATE meta SET last_seq = last_seq + 1",
         "UPDATE checkpoints SET venue_hash = '0000000000000000'",
@@ -523,14 +554,28 @@ def test_whatever_is_changed_by_hand_names_the_account(data, how):
         "INSERT INTO keys VALUES ('x', 0, 0, 'trader', 1, 0)",
         "DELETE FROM entries WHERE entry_id = 7",
         "UPDATE entries SET kind = 99 WHERE entry_id = 7",
-        "UPDATE balances SET amount = amount + 1 WHERE account_index = -3",
+        "UPDATE entries SET reference = 'trade 6' WHERE entry_id = 7",
+        "UPDATE snapshot_balances SET amount = amount + 1 WHERE account_index = -3",
+        "DELETE FROM snapshots",
     ],
 )
 def test_other_changes_are_found_too(data, sql):
     with Store.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
-        store.execute(sql)
+        snapshot_kept(store)
+        changed(store, sql)
     assert not check_ledger(data).agrees
+
+
+@once
+def test_a_record_whose_bytes_were_changed_is_found(data):
+    with Store.open(data) as store:
+        Settlement(store).apply(LOG_ID, day().records)
+        records = np.concatenate([*records_from(store)])
+        records["price"][5] += 1
+        guards_off(store)
+        store.execute("UPDATE settlement_runs SET records = ?", (records.tobytes(),))
+    assert any("settlement record 6: cash" in each for each in check_ledger(data).differences)
 
 
 def test_a_trade_settled_twice_is_found_though_all_sums_are_zero(data):
@@ -538,22 +583,16 @@ def test_a_trade_settled_twice_is_found_though_all_sums_are_zero(data):
     with Store.open(data) as store:
         Settlement(store).apply(LOG_ID, day().records)
         entry = store.one("SELECT entry_id FROM entries WHERE settlement_seq = 10")
+        twice = store.entry_last + 1
         store.execute(
-            "INSERT INTO entries SELECT 1000, kind, settlement_seq, 0, 0, 0 FROM entries"
-            " WHERE entry_id = ?",
-            (entry,),
+            "INSERT INTO entries SELECT ?, kind, settlement_seq, business_date, account_index,"
+            " counter_index, asset_index, amount, reference FROM entries WHERE entry_id = ?",
+            (twice, entry),
         )
         store.execute(
-            "INSERT INTO postings SELECT NULL, 1000, settlement_seq, account_index, asset_index,"
-            " compartment, amount FROM postings WHERE entry_id = ?",
-            (entry,),
-        )
-        store.execute(
-            "UPDATE balances SET amount = amount + p.total FROM (SELECT account_index AS a,"
-            " asset_index AS s, compartment AS c, sum(amount) AS total FROM postings"
-            " WHERE entry_id = ? GROUP BY 1, 2, 3) p"
-            " WHERE account_index = p.a AND asset_index = p.s AND compartment = p.c",
-            (entry,),
+            "INSERT INTO postings SELECT posting_id + 8 * ?, account_index, asset_index,"
+            " compartment, amount FROM postings WHERE posting_id / 8 = ?",
+            (twice - entry, entry),
         )
     found = check_ledger(data)
     assert any("settled twice" in difference for difference in found.differences)

@@ -578,6 +578,12 @@ class _Check:
             self._snapshot(snapshot, posted)
             done = snapshot
         self._postings_add(posted, done, self._store.entry_last)
+        rows = self._store.execute(
+            "SELECT DISTINCT entry_id FROM snapshot_balances"
+            " WHERE entry_id NOT IN (SELECT entry_id FROM snapshots)"
+        )
+        for (snapshot,) in rows.fetchall():
+            self._differs(f"balances are kept at entry {snapshot}, where no snapshot was made")
         self._held = {holding: amount for holding, amount in posted.items() if amount}
         for holding in sorted({*self._held, *self._pending}):
             balance, where = posted[holding], self._where(holding)

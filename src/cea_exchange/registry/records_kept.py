@@ -63,4 +63,10 @@ def _records(first_seq: int, record_count: int, payload: bytes) -> np.ndarray:
         raise StoreError(
             f"sequence {first_seq}: the registry's settlement records are no Event records"
         )
-    return np.frombuffer(payload, EVENT_DTYPE)
+    records = np.frombuffer(payload, EVENT_DTYPE)
+    if int(records[0]["settlement_seq"]) != first_seq:
+        raise StoreError(
+            f"sequence {first_seq}: the registry's settlement records are of"
+            f" {records[0]['settlement_seq']} on"
+        )
+    return records

@@ -28,7 +28,7 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.registry.database.interface import ConstraintViolated
-from cea_exchange.registry.history import LEGS_MAX
+from cea_exchange.registry.history import LEGS_MAX, balances_load
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hash
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
@@ -237,7 +237,10 @@ class Settlement:
 
 
 def accounts_differing(store: Store, *, whole: bool = False) -> list[str]:
-    """Return the accounts whose kept balances are not the sum of their postings.
+    """Return the accounts whose balances are not the sum of their postings.
+
+    Three things are compared: balances that were kept with the postings before them, each entry
+    since with itself, and what a writer has in memory with what its database says.
 
     Parameters
     ----------
@@ -245,11 +248,17 @@ def accounts_differing(store: Store, *, whole: bool = False) -> list[str]:
         Read all postings up to the last snapshot, which a start goes on from. Else those between it
         and the one before; they are append-only, and `check_ledger` reads them all.
     """
-    rows = store.execute("SELECT entry_id FROM snapshots ORDER BY entry_id DESC LIMIT 2")
-    heads = [entry_id for (entry_id,) in rows.fetchall()]
-    if not heads:
-        return []
-    kept, before = heads[0], heads[1] if len(heads) == 2 and not whole else 0
+    heads = store.execute("SELECT entry_id FROM snapshots ORDER BY entry_id DESC LIMIT 2")
+    kept, before = [*(entry_id for (entry_id,) in heads.fetchall()), 0, 0][:2]
+    odd = _kept_wrong(store, kept, 0 if whole else before) | _unbalanced_since(store, kept)
+    if store.is_writer:
+        held = balances_load(store.database)
+        odd |= {row[0] for row in {*held.rows()} ^ {*store.balances.rows()}}
+    return sorted(store.account_name(account_index) for account_index in odd)
+
+
+def _kept_wrong(store: Store, kept: int, before: int) -> set[int]:
+    """Return whose balances in a snapshot are not those in one before and the postings between."""
     rows = store.execute(
         """
         SELECT account_index FROM (
@@ -271,7 +280,21 @@ def accounts_differing(store: Store, *, whole: bool = False) -> list[str]:
             "end": LEGS_MAX * (kept + 1),
         },
     )
-    return sorted({store.account_name(account_index) for (account_index,) in rows.fetchall()})
+    return {account_index for (account_index,) in rows.fetchall()}
+
+
+def _unbalanced_since(store: Store, entry_id: int) -> set[int]:
+    """Return whose postings behind an entry are of one that does not sum to zero."""
+    rows = store.execute(
+        """
+        SELECT account_index FROM postings WHERE posting_id >= :first AND posting_id / :legs IN (
+            SELECT posting_id / :legs FROM postings WHERE posting_id >= :first
+            GROUP BY posting_id / :legs, asset_index HAVING sum(amount) <> 0
+        )
+        """,
+        {"first": LEGS_MAX * (entry_id + 1), "legs": LEGS_MAX},
+    )
+    return {account_index for (account_index,) in rows.fetchall()}
 
 
 def _stretches(flags: np.ndarray) -> list[tuple[int, int]]:

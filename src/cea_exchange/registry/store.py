@@ -212,6 +212,11 @@ class Store:
     # -- holdings and entries -----------------------------------------------------------------
 
     @property
+    def is_writer(self) -> bool:
+        """Whether it was opened for writing."""
+        return self._balances is not None
+
+    @property
     def balances(self) -> Balances:
         """What everybody holds now; a writer's only."""
         if self._balances is None:

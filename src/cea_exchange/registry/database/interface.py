@@ -62,7 +62,7 @@ class Database(Protocol):
         """Insert rows that have a value for every column, by the fastest way there is."""
 
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
-        """Yield the rows of a query that may have more than fit in memory."""
+        """Yield the rows of a query that may have more than fit in memory; in a transaction."""
 
     def script(self, sql: str) -> None:
         """Run the statements of a schema file."""

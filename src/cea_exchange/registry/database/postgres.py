@@ -29,6 +29,7 @@ from cea_exchange.registry.database.interface import (
 )
 
 WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
+WRITER_WAIT_MS = 5_000
 CONNECT_TIMEOUT_S = 10
 COPY_COUNT_MIN = 32
 """From so many rows on a COPY is faster than an INSERT of them all."""
@@ -63,11 +64,18 @@ class Postgres:
             The server can't be reached, or refuses.
         """
         opened = cls(_connect(address))
-        taken = opened.execute("SELECT pg_try_advisory_lock(?)", (WRITER_LOCK,)).fetchone()
-        if taken != (True,):
+        try:
+            # The server may need a moment to notice that the writer of before is gone.
+            opened.execute(f"SET lock_timeout = {WRITER_WAIT_MS}")
+            opened.execute("SELECT pg_advisory_lock(?)", (WRITER_LOCK,))
+            opened.execute("RESET lock_timeout")
+            opened.execute("SET synchronous_commit = on")
+        except DatabaseLost as error:
+            name, is_taken = opened.name, isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
             opened.close()
-            raise DatabaseTaken(f"{opened.name}: another process writes to this registry")
-        opened.execute("SET synchronous_commit = on")
+            if is_taken:
+                raise DatabaseTaken(f"{name}: another process writes to this registry") from None
+            raise
         return opened
 
     @classmethod

@@ -1,0 +1,37 @@
+"""A ledger changed by hand, as by somebody with a database tool; for tests that it is found."""
+
+from pathlib import Path
+
+from cea_exchange.registry.database.schema import APPEND_ONLY
+from cea_exchange.registry.database.sqlite import Sqlite
+from cea_exchange.registry.store import Store
+
+
+def guards_off(store: Store) -> None:
+    """Take off what keeps a ledger append-only."""
+    if isinstance(store.database, Sqlite):
+        rows = store.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for (name,) in rows:
+            store.execute(f"DROP TRIGGER {name}")
+    else:
+        for table in APPEND_ONLY:
+            store.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+
+
+def changed(store: Store, *statements: str) -> None:
+    """Run statements on a ledger whose guards were taken off."""
+    guards_off(store)
+    for statement in statements:
+        store.execute(statement)
+
+
+def changed_at_rest(data: Path, *statements: str) -> None:
+    """Change the ledger of a data folder that no process has open."""
+    with Store.open(data) as store:
+        changed(store, *statements)
+
+
+def snapshot_kept(store: Store) -> None:
+    """Keep the balances as they are now, which a registry does every so many entries."""
+    with store.transaction():
+        store.snapshot()
