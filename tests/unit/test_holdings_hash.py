@@ -1,6 +1,7 @@
-"""The hash at every sequence in one pass is the one that SQL gives for each of them."""
+"""The hash at every sequence in one pass is the one that SQL gave when settlement was there."""
 
 import pytest
+from ledger_by_hand import changed, snapshot_kept
 from settlement_records import (
     ALICE,
     BOB,
@@ -10,6 +11,7 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Reason
+from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement, accounts_differing
@@ -17,9 +19,13 @@ from cea_exchange.registry.store import Store
 
 
 @pytest.fixture
-def data(tmp_path):
-    registry_prepare(tmp_path)
+def data(tmp_path, database_address):
+    registry_prepare(tmp_path, database_address)
     return tmp_path
+
+
+# Its own steps are counted, or it has no part in what is tested.
+sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def settled(store, *, checkpoint_every, trades=600):
 
 
 def eventful(store):
-    """Trades that are settled, failed, and busted before and after."""
+    """Trades that are settled, failed, and busted before and after; the hash after each record."""
     venue = venue_with_deposits()
     for number in range(1, 13):
         venue.trade(number, buy_fee=1, sell_fee=2)
@@ -71,46 +77,45 @@ def eventful(store):
         )
     failing = {trade_id: "frozen" for trade_id in (2, 4, 6, 8)}
     settlement = Settlement(store, failure_of=lambda trade: failing.get(trade.trade_id))
-    settlement.apply(LOG_ID, venue.records)
+    hashes = [holdings_hash(store)]
+    for record in venue.rows:
+        settlement.apply(LOG_ID, record)
+        hashes.append(holdings_hash(store))
     assert store.state == "ok"
+    return hashes
+
+
+def hashes_in_one_pass(store, sequences):
+    with store.transaction():
+        return holdings_hashes(store, sequences)
 
 
 def test_one_pass_gives_the_hash_at_every_sequence(store):
-    eventful(store)
+    expected = eventful(store)
+    expected.append(expected[-1])
     sequences = range(store.last_seq + 2)
-    expected = [store.holdings_hash(seq) for seq in sequences]
     assert len({*expected}) > 12
-    assert expected == holdings_hashes(store, sequences)
-    assert expected[3::5] == holdings_hashes(store, sequences[3::5])
-    assert [] == holdings_hashes(store, [])
+    assert expected == hashes_in_one_pass(store, sequences)
+    assert expected[3::5] == hashes_in_one_pass(store, sequences[3::5])
+    assert [] == hashes_in_one_pass(store, [])
 
 
-@pytest.mark.parametrize("late_seq", [1, 7, 20])
-def test_postings_out_of_order_count_where_they_belong(store, late_seq):
-    """No registry writes so; whoever does by hand is judged as by SQL."""
-    eventful(store)
-    store.postings_sum_up(0)
-    store.execute("INSERT INTO postings VALUES (NULL, 9, ?, 1, 0, 3, 5)", (late_seq,))
-    sequences = range(store.last_seq + 1)
-    expected = [store.holdings_hash(seq) for seq in sequences]
-    for asked in (slice(None), slice(2, None, 6), slice(late_seq, late_seq + 1)):
-        assert expected[asked] == holdings_hashes(store, sequences[asked])
-
-
+@sqlite
 @pytest.mark.parametrize(
     "sql",
     [
         "DELETE FROM products",
         "DELETE FROM accounts WHERE account_index = 1",
-        "UPDATE busts SET settlement_seq = settlement_seq - 14",
-        "UPDATE trades SET state = 'settled'",
+        "UPDATE postings SET amount = 2 * amount WHERE posting_id / 8 = 10",
+        "UPDATE postings SET compartment = 3 WHERE account_index >= 0 AND posting_id / 8 < 4",
+        "DELETE FROM trades WHERE failure <> ''",
     ],
 )
 def test_what_was_changed_by_hand_changes_the_hash_as_in_sql(store, sql):
-    eventful(store)
-    store.execute(sql)
-    sequences = range(store.last_seq + 1)
-    assert [store.holdings_hash(seq) for seq in sequences] == holdings_hashes(store, sequences)
+    agreed = eventful(store)[-1]
+    changed(store, sql)
+    assert agreed != holdings_hash(store)
+    assert [holdings_hash(store)] == hashes_in_one_pass(store, [store.last_seq])
 
 
 def test_more_checkpoints_are_no_more_passes(tmp_path):
@@ -121,7 +126,7 @@ def test_more_checkpoints_are_no_more_passes(tmp_path):
         with Store.open(data) as store:
             settled(store, checkpoint_every=checkpoint_every)
             sequences = [seq for (seq,) in store.execute("SELECT settlement_seq FROM checkpoints")]
-            steps.append(steps_of(store, lambda: holdings_hashes(store, sequences)))
+            steps.append(steps_of(store, lambda: hashes_in_one_pass(store, sequences)))
     assert 600 // 10 == len(sequences)
     assert steps[0] > 100
     assert steps[1] < 1.2 * steps[0]
@@ -130,12 +135,17 @@ def test_more_checkpoints_are_no_more_passes(tmp_path):
 def test_the_first_checkpoint_that_differs_is_named_first(data):
     with Store.open(data) as store:
         settled(store, checkpoint_every=100)
-        store.execute("DROP TRIGGER postings_no_update")
-        store.execute("UPDATE postings SET settlement_seq = 9 WHERE settlement_seq = 150")
+        # One trade moved a tonne too much, and one back, on both sides of a checkpoint.
+        changed(
+            store,
+            "UPDATE postings SET amount = 2 * amount WHERE asset_index = 0 AND posting_id / 8 IN"
+            " (SELECT entry_id FROM entries WHERE settlement_seq IN"
+            " (SELECT settlement_seq FROM trades WHERE trade_id IN (51, 152)))",
+        )
         odd = store.execute(
             "SELECT settlement_seq, venue_hash FROM checkpoints WHERE settlement_seq >= 103"
         ).fetchall()
-        now = store.holdings_hash(103)
+        (now,) = hashes_in_one_pass(store, [103])
     differing = [line for line in check_ledger(data).differences if "venue hash" in line]
     (seq, venue_hash), *_ = odd
     assert [f"checkpoint at seq {seq}: venue hash {venue_hash}, registry hash {now:016x}"
@@ -145,42 +155,52 @@ def test_the_first_checkpoint_that_differs_is_named_first(data):
 # -- at a start ------------------------------------------------------------------------------
 
 
-def test_a_start_reads_only_the_postings_since_the_last_checkpoint(store):
+@sqlite
+def test_a_start_reads_only_the_postings_since_the_last_snapshots(store):
     settled(store, checkpoint_every=500)
-    of_everything = steps_of(store, lambda: accounts_differing(store))
-    since = steps_of(store, lambda: accounts_differing(store, since_checkpoint=True))
-    assert since * 4 < of_everything
-    store.postings_sum_up(store.last_seq)
-    assert steps_of(store, lambda: accounts_differing(store, since_checkpoint=True)) < since
+    nothing_kept = steps_of(store, lambda: accounts_differing(store))
+    for _ in range(2):
+        with store.transaction():
+            Registry(store).pay_in("bob", 1)
+            store.snapshot()
+    of_everything = steps_of(store, lambda: accounts_differing(store, whole=True))
+    since = steps_of(store, lambda: accounts_differing(store))
+    assert since * 4 < of_everything < nothing_kept
 
 
-@pytest.mark.parametrize("checkpoint_every", [7, 1000])
-def test_a_start_finds_balances_that_are_not_the_sum_of_the_postings(store, checkpoint_every):
-    settled(store, checkpoint_every=checkpoint_every, trades=100)
-    assert (store.summed[0] > 0) is (checkpoint_every == 7)
-    assert [] == accounts_differing(store, since_checkpoint=True)
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.execute("UPDATE balances SET amount = amount + 1 WHERE account_index = 1")
-        assert ["bob"] == accounts_differing(store, since_checkpoint=True)
-        raise ZeroDivisionError
-    store.execute("INSERT INTO postings VALUES (NULL, 9, 5, 0, 0, 3, 5)")
-    assert ["alice"] == accounts_differing(store, since_checkpoint=True)
+def test_a_start_finds_balances_that_are_not_the_sum_of_the_postings(data):
+    with Store.open(data) as store:
+        settled(store, checkpoint_every=1000, trades=100)
+        snapshot_kept(store)
+        assert [] == accounts_differing(store)
+        changed(store, "INSERT INTO postings VALUES (99999, 0, 0, 3, 5)")
+        assert ["alice"] == accounts_differing(store)
+    with Store.open(data) as store:
+        assert ["alice"] == accounts_differing(store)
 
 
-def test_sums_that_were_changed_by_hand_are_found(data):
+def test_kept_balances_that_were_changed_by_hand_are_found(data):
     with Store.open(data) as store:
         settled(store, checkpoint_every=50)
-        assert store.summed == (store.one("SELECT max(posting_id) FROM postings"), store.last_seq)
+        snapshot_kept(store)
         assert check_ledger(data).agrees
-        store.execute(
-            "UPDATE posted_sums SET amount = amount + 1"
-            " WHERE account_index = ? AND compartment = 3 AND asset_index = 0",
-            (BOB,),
+        changed(
+            store,
+            "UPDATE snapshot_balances SET amount = amount + 1"
+            " WHERE account_index = 1 AND compartment = 3 AND asset_index = 0",
         )
-        assert ["bob"] == accounts_differing(store, since_checkpoint=True)
-        (difference,) = check_ledger(data).differences
-        assert difference.startswith("account bob, CEA24 in trading: sum kept at seq 614 is ")
-        store.execute("UPDATE meta SET summed_posting_id = 0")
-        assert not check_ledger(data).agrees
-        store.execute("DELETE FROM posted_sums")
+    with Store.open(data) as store:
+        assert ["bob"] == accounts_differing(store)
+        kept = store.one("SELECT max(entry_id) FROM snapshots")
+        difference, *_others = check_ledger(data).differences
+        assert difference.startswith(
+            f"account bob, CEA24 in trading: balance kept at entry {kept} is "
+        )
+        # A second snapshot would carry it on; it is the whole ledger that shows it then.
+        with store.transaction():
+            Registry(store).pay_in("bob", 1)
+            store.snapshot()
+        assert [] == accounts_differing(store)
+        assert ["bob"] == accounts_differing(store, whole=True)
+        changed(store, "DELETE FROM snapshots", "DELETE FROM snapshot_balances")
         assert check_ledger(data).agrees

@@ -67,9 +67,11 @@ def holdings_hash(store: Store) -> int:
     asset_keys = {index: name_key(name) for index, name in products.items()} | {
         CASH_ASSET: CASH_KEY
     }
+    # What by hand was taken from accounts or products makes another hash, not an error.
+    rows = [row for row in rows if row[0] in account_keys]
     return holdings_hash_sum(
         np.array([account_keys[account] for account, *_ in rows], np.uint64),
-        np.array([asset_keys[asset] for _, asset, _ in rows], np.uint64),
+        np.array([asset_keys.get(asset, CASH_KEY) for _, asset, _ in rows], np.uint64),
         np.array([amount for *_, amount in rows], np.int64),
     )
 

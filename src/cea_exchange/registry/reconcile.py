@@ -395,19 +395,19 @@ class _Check:
         undone = {trade_seq for _seq, trade_seq, reason in self._busts if reason == Reason.NONE}
         rows = self._store.execute(
             "SELECT settlement_seq, trade_id, buyer_index, seller_index, state, failure, posted_seq"
-            " FROM trades WHERE state <> 'settled' OR posted_seq = 0 OR settlement_seq IN"
-            " (SELECT trade_seq FROM busts)"
+            " FROM trades WHERE state <> 'settled' OR posted_seq = 0 OR failure <> ''"
+            " OR settlement_seq IN (SELECT trade_seq FROM busts)"
         )
         for seq, trade_id, buyer, seller, state, failure, posted_seq in rows.fetchall():
             unposted = "failed" if failure else "received"
             expected = "busted" if seq in undone else "settled" if posted_seq else unposted
             self._found.busted += state == "busted"
             self._found.failed += state == "failed"
+            whose = f"trade {trade_id} of accounts {self._name(buyer)} and {self._name(seller)}"
             if state != expected:
-                names = f"{self._name(buyer)} and {self._name(seller)}"
-                self._differs(
-                    f"trade {trade_id} of accounts {names}: its state is {state}, not {expected}"
-                )
+                self._differs(f"{whose}: its state is {state}, not {expected}")
+            if failure and posted_seq == seq:
+                self._differs(f"{whose}: it was posted when it came, yet failed: {failure}")
         self._found.claims = len(self._claims)
         for what, told, sql in (
             ("busts", self._busts, "SELECT * FROM busts ORDER BY settlement_seq"),
