@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+
+from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.registry.database.schema import APPEND_ONLY
 from cea_exchange.registry.database.sqlite import Sqlite
 from cea_exchange.registry.store import Store
@@ -29,6 +32,22 @@ def changed_at_rest(data: Path, *statements: str) -> None:
     """Change the ledger of a data folder that no process has open."""
     with Store.open(data) as store:
         changed(store, *statements)
+
+
+def record_changed(data: Path, settlement_seq: int) -> None:
+    """Change a byte of a settlement record that a data folder keeps."""
+    with Store.open(data) as store:
+        guards_off(store)
+        first, records = store.one(
+            "SELECT first_seq, records FROM settlement_runs WHERE first_seq <= ?"
+            " ORDER BY first_seq DESC LIMIT 1",
+            (settlement_seq,),
+        )
+        spoiled = np.frombuffer(records, EVENT_DTYPE).copy()
+        spoiled["price"][settlement_seq - first] ^= 1
+        store.execute(
+            "UPDATE settlement_runs SET records = ? WHERE first_seq = ?", (spoiled.tobytes(), first)
+        )
 
 
 def snapshot_kept(store: Store) -> None:

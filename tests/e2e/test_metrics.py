@@ -128,7 +128,7 @@ def test_both_daemons_of_an_exchange_are_watched(tmp_path):
         assert found["cea_registry_lag_records",] == 0
         assert found["cea_registry_ok",] == 1
         assert found["cea_registry_trades", "settled"] == 0
-        assert found["cea_registry_postings",] > 0
+        assert found["cea_registry_entries",] > 0
         assert found["cea_registry_transfers_pending",] == 0
         assert found["cea_registry_feed_seq",] == exchange.operate("status")["feed_seq"]
 

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from fake_venue import Caller, FakeVenue, run_frames, wait_until
+from ledger_by_hand import changed_at_rest
 from settlement_records import (
     DATE,
     LOG_ID,
@@ -227,9 +228,9 @@ def test_another_markets_venue_gets_nothing(venue, daemon, feed):
 def test_a_repeated_request_acts_once(daemon, admin):
     request = {"op": "pay_in", "account": "alice", "cash": 500, "request_id": "r1"}
     assert {"ok": True} == admin.ask(request)
-    before = admin.ask({"op": "status"})["postings"]
+    before = admin.ask({"op": "status"})["entries"]
     assert {"ok": True} == admin.ask(request)
-    assert before == admin.ask({"op": "status"})["postings"]
+    assert before == admin.ask({"op": "status"})["entries"]
     answer = admin.ask(request | {"cash": 501})
     assert not answer["ok"]
     assert "request_id" in answer["error"]
@@ -276,14 +277,18 @@ def test_a_ledger_changed_by_hand_is_not_settled_upon(data, venue, daemon):
     venue.publish(1, 50)
     wait_until(lambda: daemon.last_seq() == 50)
     daemon.stop()
-    with Store.open(data) as store:
-        store.execute("UPDATE balances SET amount = amount + 1 WHERE account_index = 0")
+    changed_at_rest(
+        data,
+        "UPDATE postings SET amount = amount + 1 WHERE posting_id ="
+        " (SELECT max(posting_id) FROM postings WHERE account_index = 0)",
+    )
     daemon.start()
     venue.publish(51, 50)
     caller = daemon.caller("venue")
     answer = caller.ask({"from": 6, "count": 1, "log_id": LOG_ID})
     caller.close()
-    assert ("stopped: balances are not the sum of the postings: alice", 50) == (
+    why = "stopped: balances are not the sum of the postings: alice, bob, fee account"
+    assert (why, 50) == (
         answer["state"],
         answer["settled_seq"],
     )
@@ -340,11 +345,14 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
         )
         if daemon.process.poll() is None:
             daemon.stop()
-    with Store.open(data) as store:
-        store.execute("UPDATE balances SET amount = amount + 1 WHERE account_index = 0")
+    changed_at_rest(
+        data,
+        "UPDATE postings SET amount = amount + 1 WHERE posting_id ="
+        " (SELECT max(posting_id) FROM postings WHERE account_index = 0)",
+    )
     done = cea_exchange("registry", "reconcile", "--data", data)
     assert 1 == done.returncode
-    assert "account alice" in done.stderr
+    assert "accounts alice, bob" in done.stderr
     done = cea_exchange("registry", "reconcile", "--data", data, "--json")
     assert 1 == done.returncode
     answer = json.loads(done.stdout)

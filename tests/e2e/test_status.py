@@ -137,7 +137,7 @@ def test_a_registry_without_anything_has_a_page_too():
     told = dict.fromkeys(
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
-    told |= dict.fromkeys(("trades", "postings", "transfers_pending"), 0)
+    told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
     told |= {"state": "ok", "log_id": None, "metrics": None}
     lines = lines_of(registry_page(told))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"

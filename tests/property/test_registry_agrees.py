@@ -24,6 +24,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.holdings_hash import holdings_hash
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.settlement import Settlement, SettlementGap
 
@@ -167,7 +168,7 @@ class Both:
         everything = np.concatenate(self.settled)
         self.settlement.apply("log", everything)
         assert self.market.settlement_seq == self.registry.store.last_seq == len(everything)
-        assert self.market.holdings_hash() == self.registry.store.holdings_hash(len(everything))
+        assert self.market.holdings_hash() == holdings_hash(self.registry.store)
         assert self.date == self.registry.store.confirmed_date
 
 

@@ -10,6 +10,7 @@ from cea_exchange.domain.records import EventKind, Phase, Reason, Side
 from cea_exchange.protocol import control
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.feed import feed_items
+from cea_exchange.registry.holdings_hash import holdings_hash
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.venue.sequencer import Sequencer
@@ -80,7 +81,7 @@ class Exchange:
         """Both sides hold the same at this sequence, and the ledger contradicts itself nowhere."""
         core, store = self.sequencer.machine.core, self.registry.store
         assert store.last_seq == core.settlement_seq
-        assert store.holdings_hash(store.last_seq) == core.holdings_hash()
+        assert holdings_hash(store) == core.holdings_hash()
         core.check()
         found = check_ledger(self.folder / "registry")
         assert [] == found.differences

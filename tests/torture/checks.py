@@ -25,6 +25,7 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.journal import event_rows_read
 from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store
 from torture.client import positions_of, rows_read
 
@@ -88,19 +89,14 @@ def check_all(data: Path, directories: list[Path]) -> Findings:
             "SELECT settlement_seq, trade_id, buyer_index, seller_index, product_index, price,"
             " tonnes FROM trades WHERE state = 'settled' ORDER BY settlement_seq"
         ).fetchall()
-        records = [
-            record
-            for (record,) in store.execute(
-                "SELECT record FROM settlement_records ORDER BY settlement_seq"
-            )
-        ]
+        records = np.concatenate([*records_from(store)])
     logs = [ParticipantLog.read(each, accounts[each.name]) for each in directories]
     events = venue_events(data)
     for log in logs:
         found.discrepancies += answer_faults(log, events)
         found.discrepancies += report_faults(log, events)
     found.discrepancies += trade_faults(logs, events, trades)
-    found.discrepancies += settlement_faults(events, np.frombuffer(b"".join(records), EVENT_DTYPE))
+    found.discrepancies += settlement_faults(events, records)
     found.discrepancies += ledger_faults(data)
     found.discrepancies += verify_faults(data)
     found.checked = {

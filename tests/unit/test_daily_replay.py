@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+from ledger_by_hand import changed
 from msgspec import structs
 
 from cea_exchange.daily_replay.comparison import Cause, Context, Difference, differences
@@ -289,25 +290,26 @@ def market(tmp_path):
     ("damage", "message"),
     [
         (
-            "UPDATE balances SET amount = amount + 1 WHERE account_index = 3 AND asset_index = 0",
+            "UPDATE postings SET amount = amount + 1 WHERE posting_id ="
+            " (SELECT max(posting_id) FROM postings WHERE account_index = 3 AND asset_index = 0)",
             "registry must hold",
         ),
         (
-            "UPDATE balances SET amount = 0 WHERE account_index = 3 AND asset_index > 0",
+            "DELETE FROM postings WHERE account_index = 3 AND asset_index > 0",
             "registry must hold",
         ),
-        ("UPDATE balances SET amount = 0 WHERE account_index = -1", "must sum to zero"),
+        ("DELETE FROM postings WHERE account_index = -1", "must sum to zero"),
         ("UPDATE meta SET confirmed_date = 0", "day must be confirmed"),
     ],
 )
 def test_what_is_not_conserved_or_settled_is_noticed(market, monkeypatch, damage, message):
-    """The registry's balances are changed behind its back, after it has settled."""
+    """The registry's ledger is changed behind its back, after it has settled."""
     settlement = market._settlement
     apply = settlement.apply
 
     def damaged(log_id, records):
         last_seq = apply(log_id, records)
-        settlement.store.execute(damage)
+        changed(settlement.store, damage)
         return last_seq
 
     market.day_open(PLAIN)

@@ -2,10 +2,10 @@
 
 import tracemalloc
 
-import apsw
 import msgspec
 import numpy as np
 import pytest
+from ledger_by_hand import changed_at_rest, record_changed
 
 from cea_exchange.cli.main import run
 from cea_exchange.domain.profile import load_profile
@@ -386,9 +386,9 @@ def test_the_command_checks_the_ledger_against_the_journal(settled, plain_core, 
 
 
 def test_a_balance_changed_by_hand_is_found(settled, plain_core, capsys):
-    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
-    connection.execute("UPDATE balances SET amount = amount + 1 WHERE account_index = 0")
-    connection.close()
+    changed_at_rest(
+        settled, "UPDATE postings SET amount = amount + 1 WHERE posting_id = 9 AND account_index = 0"
+    )
     assert 1 == run(["verify", str(settled)])
     assert "alice" in capsys.readouterr().err
 
@@ -407,19 +407,13 @@ def test_a_registry_ahead_of_the_journal_is_noticed(settled, plain_core, capsys)
 
 
 def test_settlement_records_changed_by_hand_are_found(settled, plain_core, capsys):
-    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
-    connection.execute(
-        "UPDATE settlement_records SET record = zeroblob(160) WHERE settlement_seq = 7"
-    )
-    connection.close()
+    record_changed(settled, 7)
     assert 1 == run(["verify", str(settled)])
     assert "settlement sequence 7 of the registry is not the journal's" in capsys.readouterr().err
 
 
 def test_a_fault_of_the_journal_is_said_before_one_of_the_registry(settled, plain_core, capsys):
-    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
-    connection.execute("DELETE FROM settlement_records WHERE settlement_seq = 1")
-    connection.close()
+    changed_at_rest(settled, "DELETE FROM settlement_runs WHERE first_seq = 1")
     path = segment(settled)
     changed = bytearray(path.read_bytes())
     changed[-300] ^= 1
@@ -429,9 +423,10 @@ def test_a_fault_of_the_journal_is_said_before_one_of_the_registry(settled, plai
 
 
 def test_another_venues_registry_is_named(settled, plain_core, capsys):
-    connection = apsw.Connection(str(settled / "registry" / "registry.sqlite"))
-    connection.execute("UPDATE meta SET log_id = 'x'")
-    connection.execute("DELETE FROM settlement_records WHERE settlement_seq = 1")
-    connection.close()
+    changed_at_rest(
+        settled,
+        "UPDATE meta SET log_id = 'x'",
+        "DELETE FROM settlement_runs WHERE first_seq = 1",
+    )
     assert 1 == run(["verify", str(settled)])
     assert "the registry settles x" in capsys.readouterr().err

@@ -14,10 +14,9 @@ from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.journal import FolderInUse, FolderLock, JournalError
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.records_kept import records_from
+from cea_exchange.registry.database.folder import has_database
 from cea_exchange.registry.store import Store, StoreError
 from cea_exchange.venue.verify import SettlementCheck, VerifyResult, verify_data
-
-REGISTRY_DATABASE = Path("registry") / "registry.sqlite"
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +46,7 @@ def verify(
     """
     if not (data / "journal").is_dir():
         raise CommandError(f"{data}: expected a data folder with a journal, there is none")
-    if registry is not None and not (registry / REGISTRY_DATABASE).is_file():
+    if registry is not None and not has_database(registry / "registry"):
         raise CommandError(f"{registry}: expected a registry's data folder, there is none")
     try:
         loaded = load_profile(profile) if profile else None
@@ -78,7 +77,7 @@ def verify(
 @contextmanager
 def _registry_open(data: Path) -> Iterator[Store | None]:
     """Open the registry's database, if there is one."""
-    if not (data / REGISTRY_DATABASE).is_file():
+    if not has_database(data / "registry"):
         yield None
         return
     with Store.open_reader(data) as store:

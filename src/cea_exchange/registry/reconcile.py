@@ -454,7 +454,7 @@ class _Check:
         )
         for row in rows:
             trade = Trade(*row)
-            if not self._trades_seen[trade.settlement_seq]:
+            if not self._is_posted(trade.settlement_seq):
                 names = self._names([(trade.buyer_index,), (trade.seller_index,)])
                 self._differs(f"record {trade.settlement_seq} was never posted: accounts {names}")
         for seq, trade in self._busts_due.items():
@@ -483,8 +483,10 @@ class _Check:
         """Return the legs that the cause of an entry gives; None if it has none."""
         seq = entry.settlement_seq
         if entry.kind == EntryKind.TRADE:
-            *terms, posted_seq = trades.get(entry.trade_seq, (0,))
-            if posted_seq != seq or self._trades_seen[entry.trade_seq]:
+            if entry.trade_seq not in trades or self._is_posted(entry.trade_seq):
+                return None
+            *terms, posted_seq = trades[entry.trade_seq]
+            if posted_seq != seq or entry.trade_seq > self._found.last_seq:
                 return None
             self._trades_seen[entry.trade_seq] = 1
             return [leg for leg in trade_legs(Trade(*terms)) if leg.amount]
@@ -507,6 +509,9 @@ class _Check:
             )
         except (LedgerError, ValueError, KeyError):
             return None
+
+    def _is_posted(self, trade_seq: int) -> bool:
+        return trade_seq <= self._found.last_seq and bool(self._trades_seen[trade_seq])
 
     def _trades_of(self, entries: Iterable["_Entry"]) -> dict[int, tuple[Any, ...]]:
         """Return the trades that some entries post, with their `posted_seq`, by sequence."""

@@ -51,6 +51,11 @@ def reader_open(folder: Path, address: str | None = None) -> Database:
     return Postgres.open_reader(chosen)
 
 
+def has_database(folder: Path) -> bool:
+    """Tell whether a folder has a registry's database, or speaks of one."""
+    return (folder / SQLITE_FILE).is_file() or (folder / ADDRESS_FILE).is_file()
+
+
 def folder_lock(path: Path) -> int:
     """Lock a file against a second process; the lock ends with the process.
 
