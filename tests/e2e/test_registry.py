@@ -357,7 +357,7 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
     assert 1 == done.returncode
     answer = json.loads(done.stdout)
     assert answer["agrees"] is False
-    assert any("account alice" in difference for difference in answer["differences"])
+    assert any("accounts alice" in difference for difference in answer["differences"])
 
 
 @pytest.mark.parametrize(
