@@ -1,4 +1,4 @@
-"""Trades taken in thousands at once come to what they come to one by one, and stop where those stop."""
+"""Trades taken by the thousand come to what they come to one by one, and stop where those stop."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def deposit(account, product, transfer_seq, **amount):
 
 @st.composite
 def trades(draw):
-    """Up to forty trades, small beside what is held so that it runs out; now and then a wrong one."""
+    """Up to forty trades, large enough that holdings run out; now and then a wrong one."""
     count = draw(st.integers(1, 40))
     rows = []
     for number in range(1, count + 1):
@@ -206,7 +206,10 @@ def test_plain_trades_take_the_fast_way_and_odd_ones_do_not(endowed_sqlite):
     plain = [PLAIN | {"trade_id": number} for number in (1, 2, 3)]
     assert taken_at_once(endowed_sqlite, plain)
     assert taken_at_once(endowed_sqlite, [PLAIN | {"buy_fee": 3, "sell_fee": 10}])
-    for odd in (*WRONG[:14], *WRONG[15:], {"counter_account_index": 0}, {"tonnes": 21, "cash": 210}):
+    others = {"counter_account_index": 0}, {"tonnes": 21, "cash": 210}
+    for odd in (*WRONG, *others):
+        if odd == {"trade_id": 1}:
+            continue  # it is the database that knows them
         assert not taken_at_once(endowed_sqlite, [plain[0], PLAIN | {"trade_id": 2} | odd]), odd
 
 

@@ -71,9 +71,9 @@ class Postgres:
             opened.execute("RESET lock_timeout")
             opened.execute("SET synchronous_commit = on")
         except DatabaseLost as error:
-            name, is_taken = opened.name, isinstance(error.__cause__, psycopg.errors.LockNotAvailable)
+            name = opened.name
             opened.close()
-            if is_taken:
+            if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
                 raise DatabaseTaken(f"{name}: another process writes to this registry") from None
             raise
         return opened

@@ -1,0 +1,113 @@
+"""What a writer remembers is what its database says, whatever fails, and wherever."""
+
+import random
+from contextlib import suppress
+
+import pytest
+from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
+
+from cea_exchange.registry import store as store_module
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.database.interface import DatabaseError
+from cea_exchange.registry.ledger import Holding
+from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.settlement import Settlement, SettlementStopped
+from cea_exchange.registry.store import Store, StoreError
+
+
+class TakenBack(Exception):
+    """Somebody changed his mind."""
+
+
+@pytest.fixture
+def data(tmp_path, database_address):
+    registry_prepare(tmp_path, database_address)
+    return tmp_path
+
+
+def remembers(store):
+    """Memory and database say the same."""
+    rows = store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
+    assert rows == store.balances.rows()
+    assert store.entry_last == store.one("SELECT coalesce(max(entry_id), 0) FROM entries")
+    assert store._snapshot_last == store.one("SELECT coalesce(max(entry_id), 0) FROM snapshots")
+
+
+class FailingCommits:
+    """Commits of a database that fail now and then, before anything is on disk."""
+
+    def __init__(self, database, rng):
+        self._commit, self._rng = database.commit, rng
+        self.count = 0
+
+    def __call__(self):
+        if self._rng.random() < 0.15:
+            self.count += 1
+            raise DatabaseError("commit: disk I/O error")
+        self._commit()
+
+
+def act_at_random(registry, settlement, venue, rng):
+    """Do one of what a registry does, or a few of them as one, and let some of it be taken back."""
+    choice = rng.randrange(8)
+    if choice == 0:
+        registry.pay_in(rng.choice(["alice", "bob"]), rng.randrange(1, 99))
+    elif choice == 1:
+        registry.issue("bob", "CEA24", rng.randrange(1, 9))
+    elif choice == 2:
+        # More than is there, now and then.
+        registry.transfer_in("bob", "CEA24", rng.randrange(1, 20))
+    elif choice == 3:
+        with registry.transaction():
+            act_at_random(registry, settlement, venue, rng)
+            with suppress(TakenBack, ActError), registry.transaction():
+                act_at_random(registry, settlement, venue, rng)
+                if rng.random() < 0.5:
+                    raise TakenBack
+            act_at_random(registry, settlement, venue, rng)
+            if rng.random() < 0.3:
+                raise TakenBack
+    elif choice == 4:
+        with registry.transaction():
+            registry.store.snapshot()
+    else:
+        for _ in range(rng.randrange(1, 5)):
+            venue.trade(rng.randrange(1, 4), buy_fee=rng.randrange(3))
+        records = venue.records[registry.store.last_seq :][: rng.randrange(1, 9)].copy()
+        if rng.random() < 0.2:
+            records["cash"][-1] += 1
+        settlement.apply(LOG_ID, records)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_memory_is_what_the_database_says_after_every_act(data, monkeypatch, seed):
+    monkeypatch.setattr(store_module, "SNAPSHOT_ENTRY_COUNT", 20)
+    rng = random.Random(seed)
+    failed = 0
+    with Store.open(data) as store:
+        registry, settlement, venue = Registry(store), Settlement(store), venue_with_deposits()
+        commits = FailingCommits(store.database, rng)
+        monkeypatch.setattr(store.database, "commit", commits)
+        for _ in range(100):
+            try:
+                act_at_random(registry, settlement, venue, rng)
+            except (TakenBack, ActError, DatabaseError, SettlementStopped):
+                failed += 1
+            remembers(store)
+        assert commits.count > 5 and failed > 15
+        assert store.one("SELECT count(*) FROM snapshots") > 1
+    found = check_ledger(data)
+    assert [] == found.differences
+    assert found.trades > 20
+
+
+def test_a_reader_has_no_balances_in_memory_and_says_what_is_held(data):
+    with Store.open_reader(data) as store:
+        assert not store.is_writer
+        with pytest.raises(StoreError, match="expected a writer"):
+            _ = store.balances
+        rows = store.execute("SELECT * FROM balances").fetchall()
+        assert rows
+        for *holding, amount in rows:
+            assert amount == store.balance(Holding(*holding))
