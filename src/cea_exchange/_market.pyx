@@ -415,7 +415,10 @@ cdef class CompiledMarket:
         self.market.sink = sink_of(NULL, 0, 0)
         self.market.command_seq += 1
         self.busy = False
-        return rows if written == len(rows) else rows[:written].copy()
+        if written != len(rows):
+            # In place: a copy would ask numpy how to convert each field.
+            rows.resize(written, refcheck=False)
+        return rows
 
     cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1:
         """Have the empty ladder of a reference price's band ready for `band_set`.

@@ -98,6 +98,17 @@ def reasons(events):
 # -- Arrays ----------------------------------------------------------------------------------------
 
 
+def test_what_an_act_returns_holds_no_more_memory_than_its_events():
+    """Rows for all that could come of it are reserved first: one for each order on the book."""
+    market = a_market()
+    desk = Desk(market)
+    for _ in range(100):
+        desk.enter(1, Side.SELL, 10_100, 1)
+    for events in (market.deposit(0, 0, 5), market.suspend(0), market.suspend(1)):
+        assert events.base is None and events.flags.owndata
+    assert len(events) == 101
+
+
 def test_wrong_arrays_are_type_errors():
     market = a_market()
     commands, events = np.zeros(1, COMMAND_DTYPE), np.zeros(4, EVENT_DTYPE)

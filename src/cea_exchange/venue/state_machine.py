@@ -112,6 +112,9 @@ DERIVED_NAMES = ("_products", "_accounts", "_groups")
 FIXED_NAMES = ("profile", "core", "_rows", "_rows_lent", "_acts")
 """Those that are the same in every machine, or have a snapshot of their own."""
 
+_TRANSFERS = (control.TransferIn, control.TransferOut)
+"""Most of what a feed says; the market answers each with an event."""
+
 _STATE_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
 _STATE_DECODER = msgspec.msgpack.Decoder(MachineState)
 
@@ -355,6 +358,8 @@ class VenueStateMachine:
             case control.FeedItem(transfer_seq=seq, command=command):
                 if seq != self.feed_seq + 1:
                     return f"feed: expected item {self.feed_seq + 1}, came {seq}"
+                if isinstance(command, _TRANSFERS):
+                    return None
                 reason = self.refusal(command)
                 return None if reason is None else f"feed item {seq}: {reason}"
             case control.ProductDeclared(product=name) if name in self._products:
@@ -401,7 +406,7 @@ class VenueStateMachine:
     # -- Acts ---------------------------------------------------------------------------------
 
     def _apply(self, message: control.Control, transfer_seq: int) -> np.ndarray:
-        if isinstance(message, control.TransferIn | control.TransferOut):
+        if isinstance(message, _TRANSFERS):
             act = self.core.deposit
             if isinstance(message, control.TransferOut):
                 act = self.core.withdraw
