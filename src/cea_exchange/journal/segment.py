@@ -126,7 +126,7 @@ def crc32c(*parts: bytes) -> int:
     """Return the CRC-32C of the parts, one after the other."""
     crc = 0
     for part in parts:
-        crc = google_crc32c.extend(crc, bytes(part))
+        crc = google_crc32c.extend(crc, part)
     return crc
 
 

@@ -94,15 +94,9 @@ class EventIndex:
     def add(self, events: np.ndarray) -> None:
         """Take in new events, in their order."""
         self._lists.take(events)
-        blocks, number = self._lists.blocks_take(), self._blocks.count
-        if not blocks:
-            return
-        rows = bytearray()
-        for first in range(0, len(blocks), BLOCK_BYTES):
-            block = blocks[first : first + BLOCK_BYTES]
-            rows += block + _sum_of(number, block)
-            number += 1
-        self._blocks.append(rows)
+        blocks = self._lists.blocks_take()
+        if blocks:
+            self._blocks.append(_rows_of(blocks, self._blocks.count))
 
     def report_events(self, account_index: int, first: int, count: int) -> np.ndarray:
         """Return the event sequences (u64) of an account's reports from number `first` on."""
@@ -144,8 +138,18 @@ class EventIndex:
         return block
 
 
+def _rows_of(blocks: bytes, number: int) -> bytes:
+    """Return the file's rows of full blocks, the first of which has that number."""
+    parts = []
+    for first in range(0, len(blocks), BLOCK_BYTES):
+        block = blocks[first : first + BLOCK_BYTES]
+        parts += (block, _sum_of(number, block))
+        number += 1
+    return b"".join(parts)
+
+
 def _sum_of(number: int, block: bytes) -> bytes:
-    return _SUM.pack(crc32c(_SUM.pack(number) + block))
+    return _SUM.pack(crc32c(_SUM.pack(number), block))
 
 
 def _putter_aside(directory: Path, storage: Storage) -> Callable[[], None]:
