@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+import tracemalloc
 from collections import Counter
 from decimal import Decimal
 from itertools import chain
@@ -15,6 +16,7 @@ from market_records import entered
 from market_scripts import SCRIPTS
 
 from cea_exchange import Market
+from cea_exchange.domain import bulletin as bulletin_module
 from cea_exchange.domain.bulletin import BulletinBuilder, ByMethod, Traded
 from cea_exchange.domain.bulletin_forms import (
     bulletin_json,
@@ -105,9 +107,10 @@ def path_brute_force(trades, references):
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_composites_high_and_low_are_the_extremes_of_its_path(seed):
+def test_the_composites_high_and_low_are_the_extremes_of_its_path(seed, monkeypatch):
     """CEA-INF-02, from named events and from records in pieces of any size."""
     random = Random(seed)
+    monkeypatch.setattr(bulletin_module, "_TRADES_AT_A_TIME", random.randrange(1, 9))
     trading = Trading()
     references = {product: int(price.replace(".", "")) for product, price in PRODUCTS.items()}
     trades = []
@@ -147,6 +150,29 @@ def records_of(events):
             case "composite_closed":
                 rows.append(market.core.day_close())
     return np.concatenate(rows)
+
+
+def test_a_days_trades_take_little_memory():
+    """Of a trade its product and price are kept until the close, and nothing else beside them."""
+    trading, builder = Trading(), builder_of()
+    trading.open("2025-07-16")
+    trading.close()
+    opened, *rest = np.split(records_of(trading.events), [1])
+    trades = np.zeros(8_000, EVENT_DTYPE)
+    trades["kind"], trades["method"] = EventKind.TRADE, Method.LISTED
+    trades["product_index"] = np.arange(len(trades)) % len(PRODUCTS)
+    trades["price"] = 9_000 + np.arange(len(trades)) % 100
+    builder.take_records(opened)
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            builder.take_records(trades)
+        (bulletin,) = builder.take_records(*rest)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert bulletin.composite.high > bulletin.composite.low
+    assert peak_bytes < 20 * 50 * len(trades)
 
 
 def test_a_product_that_does_not_weigh_moves_no_composite():

@@ -10,6 +10,7 @@ market began. Where it begins later than the market did, the last bulletin befor
 carry on from. Prices are fen per tonne, amounts fen.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, Self
@@ -31,6 +32,7 @@ _KINDS_BUT_TRADES = (
     EventKind.DAY_CLOSED,
     EventKind.COMPOSITE_CLOSED,
 )
+_TRADES_AT_A_TIME = 8_192
 
 
 class Traded(Struct, frozen=True):
@@ -193,7 +195,8 @@ class BulletinBuilder:
         self._composite_close = None if after is None else after.composite.close
         self._sums = _Sums(self._before_date, None if after is None else after.composite)
         self._date = 0
-        self._listed: list[tuple[np.ndarray, np.ndarray]] = []
+        # Of the day's listed trades; what weighs in the composite is known at its end.
+        self._trade_products, self._trade_prices = array("H"), array("q")
         self._quotes: list[Quote] = []
 
     @property
@@ -233,7 +236,8 @@ class BulletinBuilder:
                 self._day_open(date_number(date_parse(event["date"])))
             case "trade" if event["method"] == "listed":
                 index, price = self._index(event["product"]), price_parse(event["price"])
-                self._listed.append((np.array([index]), np.array([price])))
+                self._trade_products.append(index)
+                self._trade_prices.append(price)
             case "reference_price_changed":
                 self._reference_price(self._index(event["product"]), price_parse(event["price"]))
             case "product_listed":
@@ -291,7 +295,8 @@ class BulletinBuilder:
         trades = rows[(rows["kind"] == EventKind.TRADE) & (rows["method"] == Method.LISTED)]
         if len(trades):
             self._index_check(int(trades["product_index"].max()))
-            self._listed.append((trades["product_index"].astype(np.int64), trades["price"].copy()))
+            self._trade_products.frombytes(trades["product_index"].tobytes())
+            self._trade_prices.frombytes(trades["price"].tobytes())
 
     def finish(self) -> list[Bulletin]:
         """Return the bulletin of a day that closed without a composite, if that came last.
@@ -304,7 +309,12 @@ class BulletinBuilder:
     # -- The day --------------------------------------------------------------------------------
 
     def _day_open(self, trading_date: int) -> None:
-        self._date, self._listed, self._quotes = trading_date, [], []
+        self._date = trading_date
+        self._day_forget()
+
+    def _day_forget(self) -> None:
+        self._trade_products, self._trade_prices = array("H"), array("q")
+        self._quotes = []
 
     def _reference_price(self, index: int, price: int) -> None:
         self._products[index].reference_price = price
@@ -368,7 +378,7 @@ class BulletinBuilder:
         for quote in quotes:
             self._products[self._indexes[quote.code]].reference_price = quote.close
         self._composite_close = close
-        self._listed, self._quotes = [], []
+        self._day_forget()
         return bulletin
 
     def _weights_of(self, quotes: list[Quote]) -> list[int]:
@@ -385,23 +395,26 @@ class BulletinBuilder:
         -----
         Rules: CEA-INF-02.
         """
-        if not self._listed:
-            return None, None
         weight_of = np.zeros(len(self._products), np.int64)
-        numerator = 0
+        composite = 0
         for quote, weight in zip(self._quotes, weights, strict=True):
             weight_of[self._indexes[quote.code]] = weight
-            numerator += weight * quote.last_close
-        indexes, prices = (np.concatenate(part) for part in zip(*self._listed, strict=True))
-        steps = np.zeros(len(prices), np.int64)
-        for index in np.unique(indexes).tolist():
-            at = np.flatnonzero(indexes == index)
-            before = np.concatenate(([self._products[index].reference_price], prices[at[:-1]]))
-            steps[at] = weight_of[index] * (prices[at] - before)
-        path = (numerator + np.cumsum(steps))[weight_of[indexes] > 0]
-        if not len(path):
+            composite += weight * quote.last_close
+        last = [product.reference_price for product in self._products]
+        ends: list[int] = []
+        # Some at a time: a day of a million trades takes no more memory than their prices.
+        for first in range(0, len(self._trade_prices), _TRADES_AT_A_TIME):
+            end = first + _TRADES_AT_A_TIME
+            products = np.array(self._trade_products[first:end], np.intp)
+            prices = np.array(self._trade_prices[first:end], np.int64)
+            path = composite + np.cumsum(weight_of[products] * _steps(products, prices, last))
+            composite = int(path[-1])
+            weighed = path[weight_of[products] > 0]
+            if len(weighed):
+                ends += (int(weighed.max()), int(weighed.min()))
+        if not ends:
             return None, None
-        return tuple(_half_up(int(end), sum(weights)) for end in (path.max(), path.min()))
+        return _half_up(max(ends), sum(weights)), _half_up(min(ends), sum(weights))
 
     def _index(self, product: str) -> int:
         if product not in self._indexes:
@@ -412,6 +425,16 @@ class BulletinBuilder:
         if index >= len(self._products):
             raise ValueError(f"product_index must be below {len(self._products)}, was {index}")
         return index
+
+
+def _steps(products: np.ndarray, prices: np.ndarray, last: list[int]) -> np.ndarray:
+    """Return by how much each trade moves its product's price; `last` goes along with them."""
+    steps = np.zeros(len(prices), np.int64)
+    for index in np.unique(products).tolist():
+        at = np.flatnonzero(products == index)
+        steps[at] = np.diff(prices[at], prepend=last[index])
+        last[index] = int(prices[at[-1]])
+    return steps
 
 
 def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
