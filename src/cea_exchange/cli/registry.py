@@ -1,11 +1,20 @@
-"""`cea-exchange registry`: the registry's daemon, and the check of its ledger."""
+"""`cea-exchange registry`: the registry's daemon, the check of its ledger, and its offices.
 
+Each office's commands are a module of their own, ``registry_NAME``, whose function
+`register(group)` adds them to the group; they ask a running registry over its control socket
+(`asking`).
+"""
+
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from cea_exchange import cli
+from cea_exchange.cli.asking import ADMIN, Data, Json, Key
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -15,13 +24,7 @@ from cea_exchange.cli.daemon_log import (
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 
-Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[
-    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
-]
-
-ADMIN = Path("admin")
+OFFICE_PREFIX = "registry_"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +34,9 @@ def register(app: typer.Typer) -> None:
     group.command("status")(status)
     group.command("reconcile")(reconcile)
     group.command("adopt")(adopt)
+    for office in sorted(module.name for module in iter_modules(cli.__path__)):
+        if office.startswith(OFFICE_PREFIX):
+            import_module(f"{cli.__name__}.{office}").register(group)
     app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
 
 

@@ -4,6 +4,7 @@ Neither side's indexes mean anything to the other, so holdings are hashed by nam
 hashes of all holdings does not depend on their order: each side can keep or compute it its own way.
 """
 
+import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
 
@@ -14,6 +15,7 @@ NAME_BYTES_MAX = 64
 KIND_HOLDING = 1
 
 _MASK = (1 << 64) - 1
+_LINE_BREAKERS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def name_check(name: str, what: str = "name") -> str:
@@ -34,6 +36,14 @@ def name_check(name: str, what: str = "name") -> str:
     if len(name.encode("utf-8")) > NAME_BYTES_MAX:
         raise ValueError(f"{what} must have at most {NAME_BYTES_MAX} bytes, was {name[:80]!r}")
     return name
+
+
+def is_one_line(text: str) -> bool:
+    """Tell whether a person's words stay on their line: no line ends, escapes or direction marks.
+
+    Others would read a forged line of a log or a proposal in them.
+    """
+    return not any(unicodedata.category(character) in _LINE_BREAKERS for character in text)
 
 
 def name_key(name: str) -> int:

@@ -150,6 +150,8 @@ class LocalExchange:
         lines += ["[clock]", 'kind = "manual"', f'start = "{start}"']
         (self.data / "venue.toml").write_text("\n".join(lines) + "\n")
         lines = [f'{name} = "{address}"' for name, address in registry.items()]
+        # One operator runs all of it, whom nobody could second.
+        lines.append("second_person = []")
         (self.data / "registry.toml").write_text("\n".join(lines) + "\n")
 
     # -- Processes ---------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """Who may act upon a daemon: names, keys and roles, as both daemons' settings give them."""
 
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,17 +45,6 @@ class Operator(msgspec.Struct, frozen=True):
     def may_act(self) -> bool:
         """Whether it may do more than look."""
         return self.role == "operator"
-
-
-def is_one_line(text: str) -> bool:
-    """Tell whether a person's words stay on their line: no line ends, escapes or direction marks.
-
-    Others would read a forged line of a log or a proposal in them.
-    """
-    return not any(unicodedata.category(character) in _LINE_BREAKERS for character in text)
-
-
-_LINE_BREAKERS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def operators_by_key(

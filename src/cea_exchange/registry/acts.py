@@ -11,8 +11,8 @@ part of a larger one::
 """
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,6 +29,9 @@ from cea_exchange.protocol.control import (
     TransferIn,
     TransferOut,
 )
+from cea_exchange.registry.accounts import Accounts
+from cea_exchange.registry.act_log import ActLog
+from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.ledger import (
@@ -40,6 +43,7 @@ from cea_exchange.registry.ledger import (
     legs_of,
 )
 from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.persons import Persons
 from cea_exchange.registry.store import Store
 
 PRODUCT_COUNT_MAX = 65_535
@@ -53,12 +57,22 @@ class Registry:
     store
         Open for writing.
     clock_ns
-        Gives the time (nanoseconds since 1970) noted in the feed; it decides nothing.
+        Gives the time (nanoseconds since 1970) noted with acts, and by which proposals expire.
+
+    Attributes
+    ----------
+    by : str
+        Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
     """
 
     def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self.store = store
         self._clock_ns = clock_ns
+        self.by = ""
+        self.accounts = Accounts(self)
+        self.persons = Persons(self)
+        self.approvals = Approvals(self)
+        self.act_log = ActLog(self)
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:
@@ -84,6 +98,15 @@ class Registry:
     def transaction(self) -> AbstractContextManager[None]:
         """Make many acts one: all are committed, or none. Thousands in one are fast."""
         return self.store.transaction()
+
+    @contextmanager
+    def acting(self, by: str) -> Iterator[None]:
+        """Note who acts, for what is kept of the acts within."""
+        before, self.by = self.by, by
+        try:
+            yield
+        finally:
+            self.by = before
 
     # -- accounts, products, keys -------------------------------------------------------------
 
@@ -319,9 +342,13 @@ class Registry:
         except LedgerError as error:
             raise ActError(f"{kind.name.lower()}: {error}") from None
 
+    def now_ns(self) -> int:
+        """Return the time, in nanoseconds since 1970."""
+        return self._clock_ns()
+
     def business_date(self) -> int:
         """Return the day that acts of now belong to, as yyyymmdd in Shanghai."""
-        day = time_from_ns(self._clock_ns())
+        day = time_from_ns(self.now_ns())
         return day.year * 10_000 + day.month * 100 + day.day
 
     def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:

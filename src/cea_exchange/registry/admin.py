@@ -1,32 +1,40 @@
-"""Operators' requests over the control socket: MessagePack in, one act, MessagePack out."""
+"""What may be asked over the control socket, all of it; see `desk` for how it is answered."""
 
-from typing import Any, Union
+from typing import Union
 
 import msgspec
 
 from cea_exchange.protocol.control import DECODE_ERRORS
-from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import DatabaseFull
-from cea_exchange.registry.requests import basics
+from cea_exchange.registry.requests import approvals, basics, persons
 from cea_exchange.registry.requests.request import Request
 
 
 class Status(Request, tag="status"):
     """How far the registry is."""
 
+    is_look = True
+    is_scoped = False
+
 
 class Stop(Request, tag="stop"):
     """End the daemon."""
 
 
-_REQUESTS = tuple(
+_OFFICES = tuple(
     found
-    for module in (basics,)
+    for module in (approvals, basics, persons)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, Request) and found is not Request
 )
-_decoder = msgspec.msgpack.Decoder(Union[(Status, Stop, *_REQUESTS)])
+REQUEST_TYPES: tuple[type[Request], ...] = (Status, Stop, *_OFFICES)
+OPS = frozenset(str(found.__struct_config__.tag) for found in REQUEST_TYPES)
+OPS_OF_TWO = frozenset(
+    str(found.__struct_config__.tag) for found in REQUEST_TYPES if found.needs_second
+)
+"""What needs a second person, unless the settings say otherwise."""
+
+_decoder = msgspec.msgpack.Decoder(Union[REQUEST_TYPES])
 
 
 def request_decode(payload: bytes) -> Request:
@@ -41,55 +49,3 @@ def request_decode(payload: bytes) -> Request:
         return _decoder.decode(payload)
     except DECODE_ERRORS as error:
         raise ActError(f"request: {error}") from None
-
-
-def request_answer(
-    registry: Registry, payload: bytes, place: dict[str, Any]
-) -> tuple[dict[str, Any], bool]:
-    """Carry a request out.
-
-    Parameters
-    ----------
-    registry
-        Acted upon.
-    payload
-        The request's bytes.
-    place
-        What the daemon knows and the database doesn't, for `Status`.
-
-    Returns
-    -------
-    tuple of dict and bool
-        The answer, ``{"ok": True, ...}`` or ``{"ok": False, "error": ...}``; whether to stop.
-    """
-    try:
-        request = request_decode(payload)
-        if isinstance(request, Status):
-            return {"ok": True, **registry.status(), **place}, False
-        if isinstance(request, Stop):
-            return {"ok": True}, True
-        return {"ok": True, **_act_once(registry, request)}, False
-    except ActError as error:
-        return {"ok": False, "error": str(error)}, False
-    except DatabaseFull as error:
-        return {"ok": False, "error": f"no space, nothing was done: {error}"}, False
-
-
-def _act_once(registry: Registry, request: Request) -> dict[str, Any]:
-    if request.request_id is None:
-        return request.act(registry)
-    bare = msgspec.msgpack.encode(request)
-    store = registry.store
-    with registry.transaction():
-        known = store.one(
-            "SELECT request, answer FROM requests WHERE request_id = ?", (request.request_id,)
-        )
-        if known is not None:
-            if known[0] != bare:
-                raise ActError(f"request_id must be new, {request.request_id!r} was another act")
-            return msgspec.msgpack.decode(known[1])
-        answer = request.act(registry)
-        store.insert(
-            "requests", [(request.request_id, bare, msgspec.msgpack.encode(answer))]
-        )
-    return answer

@@ -1,6 +1,6 @@
 """What every act of the registry checks first, and how it says no."""
 
-from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.naming import is_one_line, name_check
 
 INT64_MAX = 2**63 - 1
 
@@ -23,3 +23,13 @@ def amount_checked(amount: int, what: str) -> None:
         raise ActError(f"{what} must be int, was {type(amount).__name__}")
     if not 0 < amount <= INT64_MAX:
         raise ActError(f"{what} must be positive and below 2^63, was {amount}")
+
+
+def words_checked(words: str, what: str, length_max: int, *, required: bool = True) -> None:
+    """Raise `ActError` unless a person's words are of one line, and not too many."""
+    if not isinstance(words, str):
+        raise ActError(f"{what} must be text, was {type(words).__name__}")
+    if len(words) > length_max or words != words.strip() or not is_one_line(words):
+        raise ActError(f"{what} must be one line of at most {length_max} characters, was {words!r}")
+    if required and not words:
+        raise ActError(f"{what} must be given, was ''")

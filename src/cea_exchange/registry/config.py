@@ -1,12 +1,15 @@
 """The registry daemon's settings: a TOML file, read once, strict."""
 
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
+from cea_exchange.registry.admin import OPS
+from cea_exchange.registry.persons import Person
 
 
 class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -27,10 +30,15 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     venue_public_key
         The venue's key, z85 text; ``DIR/keys/venue.public`` if left out.
     operators
-        Who may act over the admin socket, and adopt; see `OperatorSetting`.
+        Who may act over the admin socket, and adopt; see `OperatorSetting`. They add the persons
+        of other bodies.
     admin_keys
         Keys of one more operator, named ``admin``. Without these and without `operators`, the key
         in ``DIR/keys/admin.public``.
+    second_person
+        Ops that need a second person's approval; left out, all that protocol/registry.md marks.
+    proposal_s
+        How long a proposal waits for that person, in seconds.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     """
@@ -43,6 +51,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     venue_public_key: str | None = None
     operators: tuple[OperatorSetting, ...] = ()
     admin_keys: tuple[str, ...] | None = None
+    second_person: tuple[str, ...] | None = None
+    proposal_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
     metrics: MetricsAddress | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +62,9 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
             key_check(self.venue_public_key, "venue_public_key")
         for key in self.admin_keys or ():
             key_check(key, "admin_keys")
+        unknown = {*(self.second_person or ())} - OPS
+        if unknown:
+            raise ValueError(f"second_person: expected ops, came {', '.join(sorted(unknown))}")
 
     def venue_key(self, data: Path) -> str:
         """Return the venue's public key."""
@@ -61,10 +74,13 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         """Return who may act, or look where there is something to look at, by public key."""
         return operators_by_key(self.operators, self.admin_keys, data)
 
-    def acting_keys(self, data: Path) -> frozenset[str]:
-        """Return the public keys that may act over the admin socket."""
-        operators = self.operators_by_key(data).values()
-        return frozenset(operator.key for operator in operators if operator.may_act)
+    def persons_by_key(self, data: Path) -> dict[str, Person]:
+        """Return the registry's own persons, its operators and the regulators, by public key."""
+        bodies = {"operator": "registry", "regulator": "regulator"}
+        return {
+            key: Person(operator.name, key, operator.role, bodies[operator.role])
+            for key, operator in self.operators_by_key(data).items()
+        }
 
     def endpoints_file(self, data: Path) -> Path:
         """Return the file in which the venue says where it listens."""

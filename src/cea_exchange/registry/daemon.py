@@ -39,9 +39,9 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import request_answer
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseFull
+from cea_exchange.registry.desk import Desk
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.metrics import RegistryMetrics
 from cea_exchange.registry.settlement import (
@@ -169,9 +169,11 @@ class RegistryDaemon:
         self._data = Path(data)
         keys = CurveKeys.load(self._data / "keys", "registry")
         self._venue_key = config.venue_key(self._data)
-        self._operators = config.acting_keys(self._data)
+        operators = config.persons_by_key(self._data)
         self._store = Store.open(self._data)
         self._registry = Registry(self._store)
+        self._registry.persons.operators = operators
+        self._keys = self._registry.persons.keys()
         self._settlement = settlement_class(self._store)
         self._stopped = ""
         self._last_seq = self._store.last_seq
@@ -182,6 +184,12 @@ class RegistryDaemon:
         self._look_at_ns = 0
         self._quit = False
         self._began_s = time.monotonic()
+        self._desk = Desk(
+            self._registry,
+            second_person=config.second_person,
+            proposal_s=config.proposal_s,
+            place=self._place,
+        )
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
         self._stranger_test = StrangerTest(keys.public)
@@ -198,7 +206,8 @@ class RegistryDaemon:
     def _bind(self, keys: CurveKeys) -> None:
         self._allow_list = allow_list = AllowList(self._context)
         allow_list.allow("registry_feed", frozenset({self._venue_key}).__contains__)
-        allow_list.allow("registry_admin", self._operators.__contains__)
+        # The handler's thread asks; the set is replaced whole when persons come or go.
+        allow_list.allow("registry_admin", lambda key: key in self._keys)
         endpoints = {}
         for name, address in (("feed", self._config.feed), ("admin", self._config.admin)):
             socket, endpoints[name] = server_socket(
@@ -433,15 +442,18 @@ class RegistryDaemon:
     def _admin_take(self) -> None:
         frames = self._admin.recv_multipart(copy=False)
         identity, payload = frames[0].bytes, frames[-1].bytes
-        if sender_key(frames[-1]) not in self._operators or len(frames) != 2:
+        key = sender_key(frames[-1])
+        if key is None or len(frames) != 2:
             return
-        answer, quit_asked = request_answer(self._registry, payload, self._place())
+        reply = self._desk.reply(key, payload)
         # Looking is no act, and who watches looks often.
-        write = log.debug if "uptime_s" in answer else log.info
-        write("act", answer=answer, operator=sender_key(frames[-1]))
-        self._admin.send_multipart([identity, msgspec.msgpack.encode(answer)])
-        self._quit = self._quit or quit_asked
-
+        write = log.debug if reply.is_look else log.info
+        write("act", op=reply.request and reply.request.op, by=reply.by, answer=reply.answer)
+        self._admin.send_multipart([identity, msgspec.msgpack.encode(reply.answer)])
+        if self._registry.persons.is_changed:
+            self._keys = self._registry.persons.keys()
+            self._registry.persons.is_changed = False
+        self._quit = self._quit or reply.is_end
 
     def _place(self) -> dict[str, Any]:
         folder, server = self._data / "registry", self._metrics_server

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.protocol import control
-from cea_exchange.protocol.operators import is_one_line
 
 
 class LoggedAct(msgspec.Struct, frozen=True, kw_only=True):

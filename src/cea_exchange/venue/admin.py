@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.profile import TIME_FORM
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
-from cea_exchange.protocol.operators import is_one_line
 
 WhyNeeded = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 """For what hurts somebody: the words are journaled, and stay for twenty years."""

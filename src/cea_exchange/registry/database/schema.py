@@ -11,7 +11,10 @@ from cea_exchange.registry.institutions import (
 from cea_exchange.domain.provinces import PROVINCES
 
 SCHEMA_VERSION = 4
-APPEND_ONLY = ("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs")
+APPEND_ONLY = (
+    *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
+    *("account_changes", "proposals", "decisions", "acts"),
+)
 
 
 def schema_create(database: Database) -> None:

@@ -93,6 +93,8 @@ class TransferIn(Request, tag="transfer_in"):
 class TransferOut(Request, tag="transfer_out"):
     """Ask the venue to let tonnes, or without a product cash, go."""
 
+    needs_second = True
+
     account: str
     amount: int
     product: str | None = None

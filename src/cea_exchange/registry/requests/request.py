@@ -1,8 +1,10 @@
 """What every request has in common."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
+
+from cea_exchange.registry.persons import Person
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -11,9 +13,29 @@ if TYPE_CHECKING:
 class Request(
     msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, kw_only=True
 ):
-    """Base of every request. Amounts are tonnes, or fen of cash."""
+    """Base of every request. Amounts are tonnes, or fen of cash.
+
+    Attributes
+    ----------
+    needs_second
+        Whether it is a proposal, which a second person has to approve, unless the settings say
+        otherwise.
+    is_look
+        Whether it changes nothing.
+    is_scoped
+        Whether a province, and an account's representatives, may ask it about their own only.
+    """
 
     request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+
+    needs_second: ClassVar[bool] = False
+    is_look: ClassVar[bool] = False
+    is_scoped: ClassVar[bool] = True
+
+    @property
+    def op(self) -> str:
+        """What is asked for, as `roles.MAY` has it."""
+        return str(self.__struct_config__.tag)
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         """Carry it out; return the answer's fields.
@@ -24,3 +46,16 @@ class Request(
             It is refused; nothing was changed.
         """
         raise NotImplementedError
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return the bodies (``account P001``, ``province 11``) whose own business it is.
+
+        That of the account in the field `account` and of its province; a request that speaks of
+        something else says so itself.
+        """
+        account = getattr(self, "account", None)
+        return frozenset() if account is None else registry.accounts.bodies(account)
+
+    def approving_body(self, registry: "Registry", maker: Person) -> str:
+        """Return the body whose second person has to approve it: the maker's own."""
+        return maker.body

@@ -1,0 +1,94 @@
+"""How a command asks a running registry something, and prints what it answers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cea_exchange.cli.errors import CommandError
+
+Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Key = Annotated[
+    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
+
+ADMIN = Path("admin")
+
+Answer = dict[str, Any]
+
+
+def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+    """Return a running registry's answer.
+
+    Raises
+    ------
+    CommandError
+        There is none, or it is a refusal.
+    """
+    from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
+
+    try:
+        answer = registry_ask(data, request, key=key)
+    except RegistryUnavailable as error:
+        raise CommandError(str(error)) from error
+    del answer["ok"]
+    return answer
+
+
+def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
+    """Ask for an act and print what came of it: its fields, or the proposal it has become."""
+    answer = ask(data, key, request)
+    if json:
+        json_print(answer)
+    elif "approving_body" in answer:
+        typer.echo(
+            f"proposal {answer['proposal']} waits for a second person of"
+            f" {answer['approving_body']}: registry approve {answer['proposal']}"
+        )
+    else:
+        typer.echo(fields_line(answer) or "done")
+
+
+def look(
+    data: Path,
+    key: Path,
+    request: dict[str, Any],
+    json: bool,
+    text: Callable[[Answer], str],
+) -> None:
+    """Ask what changes nothing and print the answer, as JSON or as a text."""
+    answer = ask(data, key, request)
+    if json:
+        json_print(answer)
+    else:
+        typer.echo(text(answer))
+
+
+def json_print(content: Any) -> None:
+    """Print one line of JSON."""
+    typer.echo(msgspec.json.encode(content).decode())
+
+
+def fields_line(fields: dict[str, Any]) -> str:
+    """Return ``name value, name value``, without what is absent."""
+    return ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Return rows in columns as wide as they must be; numbers stand to the right."""
+    texts = [[str(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(heads, *texts, strict=True)]
+    columns = zip(*rows, strict=True) if rows else (() for _ in heads)
+    is_number = [all(isinstance(cell, int) for cell in column) for column in columns]
+    lines = (
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, is_number, strict=True)
+        ).rstrip()
+        for row in (list(heads), *texts)
+    )
+    return "\n".join(lines)

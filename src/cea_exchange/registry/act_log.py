@@ -1,0 +1,68 @@
+"""The record of acts: each that came over the control socket, with its persons and its answer."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cea_exchange.registry.persons import Person
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+
+class LoggedAct(NamedTuple):
+    """A row of `acts`.
+
+    Attributes
+    ----------
+    approver, approver_key, proposal_id
+        ``''``, ``''`` and 0 where one person was enough.
+    request, answer
+        As they travelled, in MessagePack.
+    """
+
+    act_id: int
+    at_ns: int
+    op: str
+    maker: str
+    maker_key: str
+    approver: str
+    approver_key: str
+    proposal_id: int
+    request: bytes
+    answer: bytes
+
+
+class ActLog:
+    """What was done over the control socket, in order; it is only added to."""
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def add(
+        self,
+        op: str,
+        maker: Person,
+        request: bytes,
+        answer: bytes,
+        *,
+        approver: Person | None = None,
+        proposal_id: int = 0,
+    ) -> int:
+        """Keep an act; belongs in its transaction.
+
+        Notes
+        -----
+        Rules: CEA-REG-03.
+        """
+        act_id = self._store.one("SELECT 1 + coalesce(max(act_id), 0) FROM acts")
+        second = ("", "") if approver is None else (approver.name, approver.key)
+        row = (act_id, self._registry.now_ns(), op, maker.name, maker.key, *second)
+        self._store.insert("acts", [(*row, proposal_id, request, answer)])
+        return act_id
+
+    def since(self, first: int, count: int) -> list[LoggedAct]:
+        """Return acts from a number on."""
+        rows = self._store.execute(
+            "SELECT * FROM acts WHERE act_id >= ? ORDER BY act_id LIMIT ?", (first, count)
+        )
+        return [LoggedAct(*row) for row in rows]

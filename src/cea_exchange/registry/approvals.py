@@ -1,0 +1,181 @@
+"""Acts of two persons: one proposes, a second one of the same body approves, then it is done.
+
+A proposal is kept as it was made, byte for byte, and never changes; what becomes of it is one row
+of its own. Neither is ever taken back, so the tables say who wanted what and who let it pass.
+"""
+
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cea_exchange.registry.checks import ActError, words_checked
+from cea_exchange.registry.persons import Person
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+WAITING_MAX = 1_000
+"""Proposals of one body that may wait at a time."""
+
+WHY_LENGTH_MAX = 200
+_STATES = {None: "waiting", 0: "rejected", 1: "approved"}
+_COLUMNS = (
+    "proposals.proposal_id, op, request, request_hash, maker, maker_key, body, made_at_ns,"
+    " expires_at_ns, approved, coalesce(person, ''), coalesce(why, ''), coalesce(at_ns, 0)"
+)
+_JOINED = "proposals LEFT JOIN decisions ON decisions.proposal_id = proposals.proposal_id"
+
+
+class Proposal(NamedTuple):
+    """What one person asks and another has to agree to, and what came of it.
+
+    Attributes
+    ----------
+    request, request_hash
+        What is asked, as it arrived, and its SHA-256 in hexadecimal digits.
+    body
+        Whose person decides.
+    approved
+        1, 0 for rejected, None for not decided.
+    person
+        Who decided, '' if nobody did.
+    """
+
+    proposal_id: int
+    op: str
+    request: bytes
+    request_hash: str
+    maker: str
+    maker_key: str
+    body: str
+    made_at_ns: int
+    expires_at_ns: int
+    approved: int | None
+    person: str
+    why: str
+    decided_at_ns: int
+
+    def state(self, now_ns: int) -> str:
+        """Return ``waiting``, ``expired``, ``approved`` or ``rejected``."""
+        is_late = self.approved is None and now_ns >= self.expires_at_ns
+        return "expired" if is_late else _STATES[self.approved]
+
+
+class Approvals:
+    """What waits for a second person, and what has been decided."""
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def propose(
+        self, maker: Person, op: str, request: bytes, body: str, life_ns: int
+    ) -> Proposal:
+        """Keep what a person asks until another one decides.
+
+        Parameters
+        ----------
+        body
+            Whose person has to approve it.
+        life_ns
+            How long it waits.
+        """
+        now_ns = self._registry.now_ns()
+        with self._registry.transaction():
+            waiting = self._store.one(
+                f"SELECT count(*) FROM {_JOINED}"
+                " WHERE body = ? AND approved IS NULL AND expires_at_ns > ?",
+                (body, now_ns),
+            )
+            if waiting >= WAITING_MAX:
+                raise ActError(f"proposals of {body} that wait must be at most {WAITING_MAX}")
+            number = self._store.one("SELECT 1 + coalesce(max(proposal_id), 0) FROM proposals")
+            row = (number, op, request, sha256(request).hexdigest())
+            row += (maker.name, maker.key, body, now_ns, now_ns + life_ns)
+            self._store.insert("proposals", [row])
+        return self.of_number(number)
+
+    def approve(self, number: int, person: Person, request_hash: str | None = None) -> Proposal:
+        """Note that a second person agrees; belongs in the transaction of the act.
+
+        Parameters
+        ----------
+        request_hash
+            Of what that person has seen; None: whatever is kept under the number.
+
+        Raises
+        ------
+        ActError
+            It is decided or expired, of another body's, or that person is the maker.
+
+        Notes
+        -----
+        Rules: CEA-REG-02.
+        """
+        proposal = self._open_one(number, person)
+        if person.name == proposal.maker or person.key == proposal.maker_key:
+            raise ActError(
+                f"approve: proposal {number} needs another person than {proposal.maker},"
+                f" with a key of their own, came {person.name}"
+            )
+        if request_hash not in (None, proposal.request_hash):
+            raise ActError(
+                f"approve: request_hash of proposal {number} must be {proposal.request_hash},"
+                f" was {request_hash}"
+            )
+        self._decide(proposal, person, approved=1, why="")
+        return proposal
+
+    def reject(self, number: int, person: Person, why: str) -> Proposal:
+        """Note that a person of the body, or the maker himself, does not want it."""
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        with self._registry.transaction():
+            proposal = self._open_one(number, person)
+            self._decide(proposal, person, approved=0, why=why)
+        return proposal
+
+    def of_number(self, number: int) -> Proposal:
+        """Return a proposal; ActError if there is none of that number."""
+        row = self._store.one(
+            f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id = ?", (number,)
+        )
+        if row is None:
+            raise ActError(f"proposal must be one that was made, was {number}")
+        return Proposal(*row)
+
+    def listed(self, viewer: Person, *, waiting_only: bool, first: int, count: int) -> list[Any]:
+        """Return proposals that a person may see, from a number on.
+
+        The registry's operators and regulators see all, others their body's and their own.
+        """
+        sql = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id >= :first"
+        if viewer.body not in ("registry", "regulator"):
+            sql += " AND (body = :body OR maker_key = :key)"
+        if waiting_only:
+            sql += " AND approved IS NULL AND expires_at_ns > :now"
+        rows = self._store.execute(
+            f"{sql} ORDER BY proposals.proposal_id LIMIT :count",
+            {
+                "first": first,
+                "count": count,
+                "body": viewer.body,
+                "key": viewer.key,
+                "now": self._registry.now_ns(),
+            },
+        )
+        return [Proposal(*row) for row in rows]
+
+    def _open_one(self, number: int, person: Person) -> Proposal:
+        proposal = self.of_number(number)
+        if person.body != proposal.body and person.key != proposal.maker_key:
+            raise ActError(
+                f"proposal {number} must be decided by a person of {proposal.body},"
+                f" {person.name} is of {person.body}"
+            )
+        state = proposal.state(self._registry.now_ns())
+        if state != "waiting":
+            raise ActError(f"proposal {number} must be waiting, was {state}")
+        return proposal
+
+    def _decide(self, proposal: Proposal, person: Person, *, approved: int, why: str) -> None:
+        row = (proposal.proposal_id, approved, person.name, person.key, why)
+        self._store.insert("decisions", [(*row, self._registry.now_ns())])

@@ -1,0 +1,32 @@
+-- Proposals that a second person decides on, and every act that came over the control socket.
+CREATE TABLE proposals (
+    proposal_id BIGINT PRIMARY KEY CHECK (proposal_id > 0),
+    op TEXT NOT NULL,
+    request BYTEA NOT NULL,
+    request_hash TEXT NOT NULL,         -- SHA-256, 64 hexadecimal digits
+    maker TEXT NOT NULL,
+    maker_key TEXT NOT NULL,
+    body TEXT NOT NULL,                 -- whose person decides
+    made_at_ns BIGINT NOT NULL,
+    expires_at_ns BIGINT NOT NULL
+);
+CREATE TABLE decisions (
+    proposal_id BIGINT PRIMARY KEY,     -- one for each proposal at most
+    approved BIGINT NOT NULL CHECK (approved IN (0, 1)),
+    person TEXT NOT NULL,
+    person_key TEXT NOT NULL,
+    why TEXT NOT NULL,
+    at_ns BIGINT NOT NULL
+);
+CREATE TABLE acts (
+    act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
+    at_ns BIGINT NOT NULL,
+    op TEXT NOT NULL,
+    maker TEXT NOT NULL,
+    maker_key TEXT NOT NULL,
+    approver TEXT NOT NULL,             -- '' where one person was enough
+    approver_key TEXT NOT NULL,
+    proposal_id BIGINT NOT NULL,        -- 0 is none
+    request BYTEA NOT NULL,
+    answer BYTEA NOT NULL
+);

@@ -1,0 +1,236 @@
+"""The registry's desk: who asks for what, whether they may, and what is kept of it.
+
+    key -> person -> may this role ask this, about this account? -> look: answer
+                                                                 -> act: do and keep it
+                                                                 -> act of two: keep the proposal
+
+Everything that changes something is one transaction: the act, its answer under the `request_id`,
+and its row in the record of acts.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.admin import OPS_OF_TWO, Status, Stop, request_decode
+from cea_exchange.registry.approvals import Proposal
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.database.interface import DatabaseFull
+from cea_exchange.registry.persons import Person
+from cea_exchange.registry.requests.approvals import Approve, Proposals, Reject
+from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import MAY, SCOPED
+
+NS_PER_S = 1_000_000_000
+
+
+class Reply(NamedTuple):
+    """What the desk answers.
+
+    Attributes
+    ----------
+    answer
+        ``{"ok": True, ...}`` or ``{"ok": False, "error": ...}``.
+    by
+        Who asked, for the log.
+    request
+        What was asked, None if it was no request.
+    """
+
+    answer: dict[str, Any]
+    by: str
+    request: Request | None
+
+    @property
+    def is_look(self) -> bool:
+        """Whether nothing was to change."""
+        return self.request is not None and self.request.is_look
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the daemon is to stop."""
+        return isinstance(self.request, Stop) and self.answer["ok"]
+
+
+class _TakenBack(Exception):
+    """Ends an act that was only tried."""
+
+
+class Desk:
+    """Answers what comes over the control socket.
+
+    Parameters
+    ----------
+    registry
+        Acted upon.
+    second_person
+        Ops that need a second person; None: all that say so themselves.
+    proposal_s
+        How long a proposal waits.
+    place
+        Tells what the daemon knows and the database doesn't, for `Status`.
+
+    Notes
+    -----
+    Rules: CEA-REG-01 (who may), CEA-REG-02 (second person), CEA-REG-03 (the record).
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        second_person: tuple[str, ...] | None,
+        proposal_s: int,
+        place: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._registry = registry
+        self._of_two = OPS_OF_TWO if second_person is None else frozenset(second_person)
+        self._life_ns = proposal_s * NS_PER_S
+        self._place = place
+
+    def reply(self, key: str, payload: bytes) -> Reply:
+        """Carry out what the holder of a key asks, or say why not."""
+        person = self._registry.persons.of_key(key)
+        by = "" if person is None else f"{person.name} of {person.body}"
+        request = None
+        try:
+            if person is None:
+                raise ActError("key must stand for a person, this one does not, or no more")
+            request = request_decode(payload)
+            self._check(person, request)
+            told = self._told(person, request)
+        except ActError as error:
+            return Reply({"ok": False, "error": str(error)}, by, request)
+        except DatabaseFull as error:
+            answer = {"ok": False, "error": f"no space, nothing was done: {error}"}
+            return Reply(answer, by, request)
+        return Reply({"ok": True, **told}, by, request)
+
+    def _check(self, person: Person, request: Request) -> None:
+        """Refuse what a person may not ask; what the table does not allow is refused."""
+        may = MAY.get(request.op, ())
+        if person.role not in may:
+            allowed = f"one of {', '.join(may)}" if may else "somebody it is allowed to"
+            raise ActError(
+                f"{request.op}: role must be {allowed}, {person.name} is {person.role}"
+            )
+        if person.role in SCOPED and request.is_scoped:
+            bodies = request.bodies(self._registry)
+            if person.body not in bodies:
+                whose = ", ".join(sorted(bodies)) or "nobody in particular"
+                raise ActError(
+                    f"{request.op}: must be the business of {person.body}, was of {whose}"
+                )
+
+    def _told(self, person: Person, request: Request) -> dict[str, Any]:
+        match request:
+            case Status():
+                return {**self._registry.status(), **self._place()}
+            case Stop():
+                return {}
+            case Proposals():
+                return {"proposals": self._proposals(person, request)}
+        if request.is_look:
+            return request.act(self._registry)
+        with self._registry.transaction():
+            return self._once(request, lambda: self._act(person, request))
+
+    def _once(self, request: Request, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Act, or give the answer that the same request got before."""
+        if request.request_id is None:
+            return act()
+        bare = msgspec.msgpack.encode(request)
+        store = self._registry.store
+        known = store.one(
+            "SELECT request, answer FROM requests WHERE request_id = ?", (request.request_id,)
+        )
+        if known is not None:
+            if known[0] != bare:
+                raise ActError(f"request_id must be new, {request.request_id!r} was another act")
+            return msgspec.msgpack.decode(known[1])
+        answer = act()
+        store.insert("requests", [(request.request_id, bare, msgspec.msgpack.encode(answer))])
+        return answer
+
+    def _act(self, person: Person, request: Request) -> dict[str, Any]:
+        match request:
+            case Approve():
+                return self._approve(person, request)
+            case Reject():
+                rejected = self._registry.approvals.reject(
+                    request.proposal, person, request.why
+                )
+                return {"proposal": rejected.proposal_id, "rejected": rejected.op}
+        if request.op in self._of_two:
+            return self._propose(person, request)
+        return self._done(person, request)
+
+    def _propose(self, person: Person, request: Request) -> dict[str, Any]:
+        # Nobody should be asked to agree to what can't be done.
+        with suppress(_TakenBack), self._registry.transaction():
+            request.act(self._registry)
+            raise _TakenBack
+        proposal = self._registry.approvals.propose(
+            person,
+            request.op,
+            msgspec.msgpack.encode(request),
+            request.approving_body(self._registry, person),
+            self._life_ns,
+        )
+        return {
+            "proposal": proposal.proposal_id,
+            "request_hash": proposal.request_hash,
+            "approving_body": proposal.body,
+            "expires_at_ns": proposal.expires_at_ns,
+        }
+
+    def _approve(self, person: Person, decision: Approve) -> dict[str, Any]:
+        proposal = self._registry.approvals.approve(
+            decision.proposal, person, decision.request_hash
+        )
+        maker = self._registry.persons.of_key(proposal.maker_key)
+        if maker is None:
+            raise ActError(f"proposal {decision.proposal}: {proposal.maker} acts no more")
+        request = request_decode(proposal.request)
+        # What the maker might ask then, he may not be allowed to any more.
+        self._check(maker, request)
+        answer = self._done(maker, request, approver=person, proposal_id=proposal.proposal_id)
+        return {"proposal": proposal.proposal_id, "approved": proposal.op, "answer": answer}
+
+    def _done(
+        self,
+        maker: Person,
+        request: Request,
+        *,
+        approver: Person | None = None,
+        proposal_id: int = 0,
+    ) -> dict[str, Any]:
+        by = maker.name if approver is None else f"{maker.name} and {approver.name}"
+        with self._registry.acting(by):
+            answer = request.act(self._registry)
+        self._registry.act_log.add(
+            request.op,
+            maker,
+            msgspec.msgpack.encode(request),
+            msgspec.msgpack.encode(answer),
+            approver=approver,
+            proposal_id=proposal_id,
+        )
+        return answer
+
+    def _proposals(self, person: Person, request: Proposals) -> list[dict[str, Any]]:
+        found = self._registry.approvals.listed(
+            person, waiting_only=not request.all, first=request.first, count=request.count
+        )
+        now_ns = self._registry.now_ns()
+        return [_proposal_told(proposal, now_ns) for proposal in found]
+
+
+def _proposal_told(proposal: Proposal, now_ns: int) -> dict[str, Any]:
+    told = proposal._asdict()
+    del told["approved"]
+    request = msgspec.msgpack.decode(proposal.request)
+    return {**told, "request": request, "state": proposal.state(now_ns)}

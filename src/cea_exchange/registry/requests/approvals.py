@@ -1,0 +1,62 @@
+"""Proposals, decisions on them, and the record of acts."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.requests.request import Request
+
+COUNT_MAX = 1_000
+"""Rows in one answer; the rest is asked for from the next number on."""
+
+First = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
+
+
+class Proposals(Request, tag="proposals"):
+    """Proposals that wait, or with `all` every one that there was, from a number on."""
+
+    is_look = True
+    is_scoped = False
+
+    all: bool = False
+    first: First = 1
+    count: Count = 100
+
+
+class Approve(Request, tag="approve"):
+    """Agree to a proposal, which is done at once."""
+
+    is_scoped = False
+
+    proposal: int
+    request_hash: str | None = None
+
+
+class Reject(Request, tag="reject"):
+    """Refuse a proposal, or as its maker take it back."""
+
+    is_scoped = False
+
+    proposal: int
+    why: str
+
+
+class Acts(Request, tag="acts"):
+    """What was done over this socket, from a number on."""
+
+    is_look = True
+
+    since: First = 1
+    count: Count = 100
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        rows = registry.act_log.since(self.since, self.count)
+        return {"acts": [_told(act._asdict()) for act in rows]}
+
+
+def _told(act: dict[str, Any]) -> dict[str, Any]:
+    """Return an act with its request and answer readable."""
+    decoded = {name: msgspec.msgpack.decode(act[name]) for name in ("request", "answer")}
+    return {**act, **decoded}

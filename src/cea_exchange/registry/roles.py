@@ -1,0 +1,47 @@
+"""Who may ask the registry for what: one table, role by request. What is not in it nobody may.
+
+Provinces and the representatives of accounts may ask about their own only (`Request.bodies`).
+"""
+
+OPERATOR = "operator"
+"""of the registry"""
+AUTHORITY = "authority"
+"""the competent authority"""
+PROVINCE = "province"
+INITIATOR = "initiator"
+"""representative of an account who proposes"""
+APPROVER = "approver"
+"""representative of an account who approves"""
+REGULATOR = "regulator"
+"""may look at everything and change nothing"""
+
+ROLES = (OPERATOR, AUTHORITY, PROVINCE, INITIATOR, APPROVER, REGULATOR)
+SCOPED = frozenset({PROVINCE, INITIATOR, APPROVER})
+"""Roles that see and touch only what is their own."""
+
+_OFFICES = (OPERATOR, AUTHORITY, PROVINCE, REGULATOR)
+_ALL = ROLES
+
+MAY: dict[str, tuple[str, ...]] = {
+    # the daemon
+    "status": _OFFICES,
+    "stop": (OPERATOR,),
+    # persons and approvals
+    "person_add": (OPERATOR,),
+    "person_remove": (OPERATOR,),
+    "person_list": (OPERATOR, REGULATOR),
+    "proposals": _ALL,
+    "approve": (OPERATOR, AUTHORITY, PROVINCE, APPROVER),
+    "reject": (OPERATOR, AUTHORITY, PROVINCE, INITIATOR, APPROVER),
+    "acts": (OPERATOR, REGULATOR),
+    # accounts
+    "account_open": (OPERATOR,),
+    # products, keys, allowances and cash
+    "product_declare": (OPERATOR, AUTHORITY),
+    "key_grant": (OPERATOR,),
+    "key_revoke": (OPERATOR,),
+    "issue": (OPERATOR, AUTHORITY),
+    "pay_in": (OPERATOR,),
+    "transfer_in": (OPERATOR, INITIATOR),
+    "transfer_out": (OPERATOR, INITIATOR),
+}

@@ -1,0 +1,227 @@
+"""Who may ask the registry's desk for what, and what takes two persons."""
+
+import msgspec
+import pytest
+from desk_callers import LIFE_S, Office, key_of
+
+from cea_exchange.registry.admin import REQUEST_TYPES
+from cea_exchange.registry.database.interface import ConstraintViolated
+from cea_exchange.registry.roles import MAY, ROLES
+
+S_NS = 1_000_000_000
+
+
+@pytest.fixture
+def clock(registry):
+    """The registry's time in seconds, which the test sets."""
+    now = [1_000]
+    registry._clock_ns = lambda: now[0] * S_NS
+    return now
+
+
+@pytest.fixture
+def office(registry, clock):
+    registry.product_declare("CEA24", 9_749)
+    for account in ("P001", "P002"):
+        registry.account_open(account)
+        registry.issue(account, "CEA24", 1_000)
+    return Office(registry)
+
+
+@pytest.fixture
+def li(office):
+    """Who proposes for P001."""
+    return office.person("li", "initiator", account="P001")
+
+
+@pytest.fixture
+def mo(office):
+    """Who approves for P001."""
+    return office.person("mo", "approver", account="P001")
+
+
+OUT = {"op": "transfer_out", "account": "P001", "product": "CEA24", "amount": 7}
+
+
+def transfers(office):
+    return office.registry.store.one("SELECT count(*) FROM transfers")
+
+
+# -- Who may ask --------------------------------------------------------------------------------
+
+
+def test_every_request_is_in_the_table_of_roles_and_nothing_else():
+    """CEA-REG-01: a request that nobody was given is nobody's."""
+    assert {found.__struct_config__.tag for found in REQUEST_TYPES} == set(MAY)
+    assert {role for roles in MAY.values() for role in roles} == set(ROLES)
+
+
+def test_a_regulator_looks_at_everything_and_changes_nothing(office):
+    looks = {found.__struct_config__.tag for found in REQUEST_TYPES if found.is_look}
+    assert looks == {op for op, roles in MAY.items() if "regulator" in roles}
+    assert office.rex("status")["place"] == 1
+    assert office.rex("acts")["acts"] == []
+    assert "rex is regulator" in office.rex.error("pay_in", account="P001", cash=1)
+
+
+def test_a_stranger_is_refused(office):
+    assert "key must stand for a person" in office.eve.error("status")
+
+
+def test_a_request_that_the_table_does_not_know_is_refused(office, monkeypatch):
+    monkeypatch.delitem(MAY, "pay_in")
+    assert "role must be" in office.an.error("pay_in", account="P001", cash=1)
+
+
+def test_a_representative_acts_for_its_own_account_only(office, li):
+    assert li("transfer_in", account="P001", product="CEA24", amount=1)["ok"]
+    error = li.error("transfer_in", account="P002", product="CEA24", amount=1)
+    assert "must be the business of account P001, was of account P002" in error
+
+
+def test_a_person_who_was_removed_acts_no_more(office, li):
+    assert li("proposals")["ok"]
+    assert office.an("person_remove", key=key_of("li"))["ok"]
+    assert "no more" in li.error("proposals")
+    assert office.an("person_add", name="li", key=key_of("li"), role="authority")["ok"] is False
+
+
+# -- Two persons --------------------------------------------------------------------------------
+
+
+def test_an_act_of_two_is_done_when_the_second_person_approves(office, li, mo):
+    """CEA-REG-02, CEA-REG-03."""
+    asked = li(**OUT)
+    assert transfers(office) == 0
+    assert asked["approving_body"] == "account P001"
+    (waiting,) = mo("proposals")["proposals"]
+    assert waiting["request"]["amount"] == 7
+    assert waiting["state"] == "waiting"
+    done = mo("approve", proposal=asked["proposal"], request_hash=waiting["request_hash"])
+    assert done["approved"] == "transfer_out"
+    assert transfers(office) == 1
+    (act,) = office.rex("acts")["acts"]
+    assert (act["op"], act["maker"], act["approver"]) == ("transfer_out", "li", "mo")
+    assert act["request"] | {"request_id": None} == OUT | {"request_id": None}
+    assert act["answer"] == done["answer"]
+    (decided,) = mo("proposals", all=True)["proposals"]
+    assert (decided["state"], decided["person"]) == ("approved", "mo")
+
+
+def test_a_proposal_is_decided_once(office, li, mo):
+    number = li(**OUT)["proposal"]
+    assert mo("approve", proposal=number)["ok"]
+    assert "must be waiting, was approved" in mo.error("approve", proposal=number)
+    assert "must be waiting, was approved" in mo.error("reject", proposal=number, why="late")
+    assert transfers(office) == 1
+
+
+def test_a_rejected_proposal_is_never_done(office, li, mo):
+    number = li(**OUT)["proposal"]
+    assert mo("reject", proposal=number, why="too much")["rejected"] == "transfer_out"
+    assert "must be waiting, was rejected" in mo.error("approve", proposal=number)
+    assert transfers(office) == 0
+
+
+def test_its_maker_may_take_it_back_but_not_approve_it(office, li):
+    number = li(**OUT)["proposal"]
+    assert "role must be one of" in li.error("approve", proposal=number)
+    assert li("reject", proposal=number, why="a mistake")["ok"]
+
+
+def test_nobody_approves_his_own_even_with_another_key(office):
+    number = office.an(**OUT)["proposal"]
+    for name in ("an", "an-2"):
+        error = office.caller(name).error("approve", proposal=number)
+        assert "needs another person than an" in error
+    assert office.bo("approve", proposal=number)["ok"]
+
+
+def test_another_body_approves_nothing(office, li):
+    number = li(**OUT)["proposal"]
+    other = office.person("wu", "approver", account="P002")
+    assert other("proposals")["proposals"] == []
+    for person in (other, office.an):
+        error = person.error("approve", proposal=number)
+        assert "must be decided by a person of account P001" in error
+    assert transfers(office) == 0
+
+
+def test_a_proposal_expires(office, li, mo, clock):
+    number = li(**OUT)["proposal"]
+    clock[0] += LIFE_S
+    assert "must be waiting, was expired" in mo.error("approve", proposal=number)
+    assert mo("proposals")["proposals"] == []
+    assert transfers(office) == 0
+
+
+def test_a_maker_who_was_removed_meanwhile_gets_nothing_done(office, li, mo):
+    number = li(**OUT)["proposal"]
+    assert office.an("person_remove", key=key_of("li"))["ok"]
+    assert "li acts no more" in mo.error("approve", proposal=number)
+    assert transfers(office) == 0
+
+
+def test_another_request_than_the_one_seen_is_not_approved(office, li, mo):
+    number = li(**OUT)["proposal"]
+    assert "request_hash" in mo.error("approve", proposal=number, request_hash=64 * "0")
+    assert mo("proposals")["proposals"]
+
+
+def test_what_can_not_be_done_is_not_proposed(office, li):
+    before = office.registry.store.entry_last
+    assert "product must be a declared one" in li.error(**OUT | {"product": "CEA99"})
+    assert office.an("proposals", all=True)["proposals"] == []
+    assert office.registry.store.entry_last == before
+
+
+def test_what_can_not_be_done_any_more_waits_on(office, mo, li):
+    """The approval is taken back with the act."""
+    number = office.an("person_add", name="wu", key=key_of("wu"), role="authority")["proposal"]
+    office.person("wu", "province", province=11)
+    assert "key must be new" in office.bo.error("approve", proposal=number)
+    (waiting,) = office.an("proposals")["proposals"]
+    assert waiting["state"] == "waiting"
+
+
+def test_the_settings_say_what_needs_a_second_person(registry, clock):
+    registry.account_open("P001")
+    office = Office(registry, second_person=())
+    assert "transfer_seq" in office.an(**OUT | {"product": None})
+    office = Office(registry, second_person=("pay_in",))
+    assert "proposal" in office.an("pay_in", account="P001", cash=5)
+
+
+# -- What is kept -------------------------------------------------------------------------------
+
+
+def test_a_repeated_proposal_is_one(office, li):
+    first = li(**OUT, request_id="r1")
+    assert li(**OUT, request_id="r1") == first
+    assert len(office.an("proposals")["proposals"]) == 1
+    assert "request_id must be new" in li.error(**OUT | {"amount": 8}, request_id="r1")
+
+
+def test_looking_and_failing_leave_no_act(office):
+    office.an("status")
+    office.an("pay_in", account="P009", cash=5)
+    office.an("pay_in", account="P001", cash=5)
+    acts = office.an("acts")["acts"]
+    assert [act["op"] for act in acts] == ["pay_in"]
+    assert office.an("acts", since=2)["acts"] == []
+
+
+@pytest.mark.parametrize("table", ["acts", "proposals", "decisions"])
+def test_what_is_kept_can_not_be_changed(office, li, mo, table):
+    """CEA-REG-03."""
+    mo("approve", proposal=li(**OUT)["proposal"])
+    store = office.registry.store
+    with pytest.raises(ConstraintViolated), store.transaction():
+        store.execute(f"DELETE FROM {table}")
+    assert store.one(f"SELECT count(*) FROM {table}") == 1
+
+
+def test_no_message_is_a_request_by_accident(office):
+    an = office.an
+    for payload in (b"", b"\xc1", msgspec.msgpack.encode({"op": "mint"})):
+        assert office._desk.reply(an.key, payload).answer["error"].startswith("request: ")
