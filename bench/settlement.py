@@ -1,14 +1,14 @@
 """How fast the registry settles, how fast it answers about the past, how far it lags a live venue.
 
-    python -m bench.settlement                        alone: 2.5 million trades on SQLite, then AS OF
+    python -m bench.settlement                        alone: 2.5 million trades on SQLite, AS OF
     python -m bench.settlement --database postgresql  the same on a PostgreSQL server of its own
-    python -m bench.settlement --part live            behind a live venue, at 30,000 trades a second
+    python -m bench.settlement --part live            behind a live venue, 30,000 trades a second
 
-Alone: 3,600 entities with 8 products hand settlement records of trades to `Settlement.apply` in runs
-as long as a busy stream's, each run one transaction that is on disk when it returns: records,
-trades, entries and all postings, both legs and the fees. After each 65,536 records the holdings hash
-is computed too, as at a venue's checkpoint. The baseline of the same run inserts the trades' rows
-alone into a table of their own, nothing checked and nothing posted, in transactions as long.
+Alone: 3,600 entities with 8 products hand settlement records of trades to `Settlement.apply` in
+runs as long as a busy stream's, each run one transaction that is on disk when it returns: records,
+trades, entries and all postings, both legs and the fees. After each 65,536 records the holdings
+hash is computed too, as at a venue's checkpoint. The baseline of the same run inserts the trades'
+rows alone into a table of their own, nothing checked and nothing posted, in transactions as long.
 
 Checked before a figure is printed: every holding against sums made apart from the ledger, the
 ledger's conservation, and each balance AS OF a past sequence against those sums up to there.
@@ -159,9 +159,9 @@ def alone(trades: int, database: str | None, seed: int) -> None:
             checked(store, made, trades)
             _show("trades", f"{trades:,}, {store.entry_last - entries_before:,} entries")
             _show("settled a second", f"{trades / sum(run_s):,.0f}")
-            last = [s for first, s in zip(firsts, run_s, strict=True) if first >= trades - LAST_TRADES]
-            last_count = trades - next(f for f in firsts if f >= trades - LAST_TRADES)
-            _show("  in the last 100,000", f"{last_count / sum(last):,.0f}")
+            late = next(n for n, first in enumerate(firsts) if first >= trades - LAST_TRADES)
+            last_rate = (trades - firsts[late]) / sum(run_s[late:])
+            _show("  in the last 100,000", f"{last_rate:,.0f}")
             _show("  with the hashes", f"{trades / (sum(run_s) + hash_s):,.0f}")
             bare = bare_rate(store, made, min(trades, 500_000))
             _show("bare rows a second", f"{bare:,.0f}   ratio {trades / sum(run_s) / bare:.2f}")

@@ -155,10 +155,10 @@ class SettlementRun:
         calendar, day = TradingCalendar.load("cn_carbon"), FIRST_DAY
         try:
             for number in range(1, DAYS + 1):
-                last_day = number == DAYS
                 self._exchange.operate("clock", at=f"{day}T09:30:00+08:00")
                 goal = self._trades * number // DAYS
-                kills_after = 0 if last_day else self._kills_left * (DAYS - number) // (DAYS - number + 1)
+                days_left = DAYS - number
+                kills_after = self._kills_left * days_left // (days_left + 1)
                 while self._settled()[1] < goal or self._kills_left > kills_after:
                     flow = self._round(flow, members, date_number(day), goal, kills_after)
                     show(self._settled()[1])
@@ -353,7 +353,8 @@ def main() -> int:
     if report.faults:
         print(f"failed, seed {seed}: {report.faults[0]}", file=sys.stderr)
         return 1
-    print(f"passed: {report.trades} trades, {sum(report.kills.values())} kills, every balance equal")
+    kills = sum(report.kills.values())
+    print(f"passed: {report.trades} trades, {kills} kills, every balance equal")
     return 0
 
 

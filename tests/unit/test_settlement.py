@@ -484,8 +484,12 @@ def test_balances_in_memory_that_are_not_the_postings_are_named(store):
         settlement.apply(LOG_ID, venue.records[20:])
 
 
-@pytest.mark.parametrize("table", APPEND_ONLY)
+LEDGER = ("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs")
+
+
+@pytest.mark.parametrize("table", LEDGER)
 def test_the_ledger_is_append_only(store, table):
+    assert table in APPEND_ONLY
     Settlement(store).apply(LOG_ID, day().records)
     snapshot_kept(store)
     column = "first_seq" if table == "settlement_runs" else "entry_id"
