@@ -48,12 +48,11 @@ def serve(
     """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
     signals = StopSignals()
 
-    import apsw
-
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.daemon import RegistryDaemon
+    from cea_exchange.registry.database.interface import DatabaseError
     from cea_exchange.registry.store import StoreError
 
     log_to_standard_error(log_level)
@@ -62,7 +61,7 @@ def serve(
             daemon = RegistryDaemon(config_load(config), data)
         except (ConfigError, SecurityError, StoreError) as error:
             raise CommandError(str(error)) from error
-        except apsw.Error as error:
+        except DatabaseError as error:
             raise CheckFailed(f"nothing starts: the registry's database: {error}") from error
         with daemon:
             signals.lead_to(daemon.stop)

@@ -148,7 +148,12 @@ def check_ledger(data: Path | str) -> Reconciliation:
     with Store.open_reader(data) as store:
         # One view of the database, whatever a daemon commits meanwhile.
         store.database.begin(snapshot=True)
-        return _Check(store).run()
+        return check_store(store)
+
+
+def check_store(store: Store) -> Reconciliation:
+    """Check an open registry, within a transaction."""
+    return _Check(store).run()
 
 
 class _Check:

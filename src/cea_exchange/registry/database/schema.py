@@ -43,8 +43,9 @@ def schema_check(database: Database) -> None:
     """Raise `DatabaseError` unless the tables are of this version."""
     version = schema_version(database)
     if version != SCHEMA_VERSION:
+        way = "; `cea-exchange registry migrate` brings it there" if version == 3 else ""
         raise DatabaseError(
-            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}"
+            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}{way}"
         )
 
 

@@ -1,0 +1,185 @@
+"""Bring a registry's database of an older version to this one: all of it, or nothing.
+
+    backup --> BEGIN --> old tables aside --> new tables --> rows --> check of the ledger --> COMMIT
+
+Only SQLite has older versions; PostgreSQL came with version 4.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.registry.database.folder import SQLITE_FILE, folder_lock
+from cea_exchange.registry.database.interface import DatabaseError
+from cea_exchange.registry.database.schema import SCHEMA_VERSION, schema_create, schema_version
+from cea_exchange.registry.database.sqlite import Sqlite
+from cea_exchange.registry.history import balances_load
+from cea_exchange.registry.reconcile import Reconciliation, check_store
+from cea_exchange.registry.store import Store, StoreError
+
+VERSION_BEFORE = 3
+RUN_COUNT = 4_096
+_DATE_AT = EVENT_DTYPE.fields["trading_date"][1]
+
+_ASIDE = (
+    *("meta", "accounts", "products", "keys", "entries", "postings", "balances", "posted_sums"),
+    *("settlement_records", "trades", "busts", "claims", "transfers", "feed", "checkpoints"),
+    *("day_closes", "requests", "adoptions"),
+)
+
+_COPY = """
+UPDATE meta SET (log_id, last_seq, confirmed_date, state) =
+    (SELECT log_id, last_seq, confirmed_date, state FROM old_meta);
+INSERT INTO accounts
+SELECT account_index, account, account_group, 'entity', account, NULL, 0, 'open', 0, '', ''
+FROM old_accounts WHERE account_index >= 0;
+INSERT INTO products SELECT product_index, product, reference_price, NULL FROM old_products;
+INSERT INTO keys SELECT * FROM old_keys;
+-- An act is given the sequence that settlement had reached, and the day of the last record.
+INSERT INTO entries
+SELECT e.entry_id, e.kind, max(e.settlement_seq) OVER reached,
+    max(coalesce(record_date(r.record), 0)) OVER reached,
+    CASE e.kind WHEN 1 THEN -1 WHEN 2 THEN -2 ELSE e.account_index END,
+    e.account_index, e.asset_index, e.amount, ''
+FROM old_entries e LEFT JOIN old_settlement_records r ON r.settlement_seq = e.settlement_seq
+WINDOW reached AS (ORDER BY e.entry_id) ORDER BY e.entry_id;
+-- Fees taken were kept as if they came from outside.
+INSERT INTO postings
+SELECT 8 * entry_id + row_number() OVER (PARTITION BY entry_id ORDER BY posting_id) - 1,
+    account_index, asset_index, CASE account_index WHEN -3 THEN 1 ELSE compartment END, amount
+FROM old_postings ORDER BY entry_id, posting_id;
+INSERT INTO trades
+SELECT settlement_seq, trade_id, trading_date, method, buyer_index, seller_index, product_index,
+    price, tonnes, cash, buy_fee, sell_fee, state, failure,
+    CASE failure WHEN '' THEN settlement_seq ELSE 0 END
+FROM old_trades;
+INSERT INTO busts SELECT * FROM old_busts;
+INSERT INTO claims SELECT * FROM old_claims;
+INSERT INTO transfers SELECT * FROM old_transfers;
+INSERT INTO feed SELECT * FROM old_feed;
+INSERT INTO checkpoints SELECT * FROM old_checkpoints;
+INSERT INTO day_closes SELECT * FROM old_day_closes;
+INSERT INTO requests SELECT * FROM old_requests;
+"""
+
+_BALANCES_DIFFER = """
+SELECT account_index FROM (
+    SELECT account_index, asset_index, compartment, amount FROM balances
+    UNION ALL
+    SELECT account_index, asset_index, CASE account_index WHEN -3 THEN 1 ELSE compartment END,
+        -amount
+    FROM old_balances
+) GROUP BY account_index, asset_index, compartment HAVING sum(amount) <> 0 LIMIT 1
+"""
+
+
+def migrate(data: Path) -> tuple[Path, Reconciliation]:
+    """Bring the registry in ``data/registry/`` from version 3 to this one.
+
+    Returns
+    -------
+    Path, Reconciliation
+        The copy of what was there before, and what the check of the new ledger found.
+
+    Raises
+    ------
+    StoreError
+        A daemon has it open, it is of another version, or its ledger does not agree with itself;
+        nothing was changed.
+    """
+    folder = data / "registry"
+    if not (folder / SQLITE_FILE).is_file():
+        raise StoreError(f"{folder}: expected a registry's SQLite database, there is none")
+    try:
+        lock = folder_lock(folder / "lock")
+        try:
+            return _migrate(folder)
+        finally:
+            os.close(lock)
+    except DatabaseError as error:
+        raise StoreError(str(error)) from error
+
+
+def _migrate(folder: Path) -> tuple[Path, Reconciliation]:
+    database = Sqlite.open_writer(folder / SQLITE_FILE)
+    try:
+        version = schema_version(database)
+        if version != VERSION_BEFORE:
+            raise StoreError(
+                f"{database.name}: schema version must be {VERSION_BEFORE} to be brought to"
+                f" {SCHEMA_VERSION}, was {version}"
+            )
+        kept = folder / f"registry.version{VERSION_BEFORE}.sqlite"
+        draft = kept.with_suffix(".new")
+        draft.unlink(missing_ok=True)
+        database.backup(draft)
+        os.replace(draft, kept)
+        database.begin()
+        try:
+            found = _moved(database)
+            database.commit()
+        except BaseException:
+            database.rollback()
+            raise
+    finally:
+        database.close()
+    return kept, found
+
+
+def _moved(database: Sqlite) -> Reconciliation:
+    """Move the rows into tables of this version; StoreError unless the ledger then agrees."""
+    database.connection.create_scalar_function("record_date", _record_date, 1, deterministic=True)
+    aside = [table for table in _ASIDE if _is_there(database, table)]
+    rows = database.execute(
+        "SELECT type, name FROM sqlite_schema WHERE type IN ('trigger', 'index') AND sql <> ''"
+    )
+    for kind, name in rows.fetchall():
+        database.execute(f"DROP {kind} {name}")
+    for table in aside:
+        database.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+    schema_create(database)
+    database.script(_COPY)
+    if "adoptions" in aside:
+        database.execute("INSERT INTO adoptions SELECT * FROM old_adoptions")
+    database.insert("settlement_runs", _runs(database))
+    odd = database.execute(_BALANCES_DIFFER).fetchone()
+    if odd is not None:
+        raise StoreError(
+            f"{database.name}: balances must be the sum of the postings,"
+            f" were not for account {odd[0]}"
+        )
+    for table in aside:
+        database.execute(f"DROP TABLE old_{table}")
+    database.execute("PRAGMA user_version = 0")
+    Store(database, balances_load(database)).snapshot()
+    found = check_store(Store(database))
+    if not found.agrees:
+        raise StoreError(f"{database.name}: {found.sentence()}")
+    return found
+
+
+def _runs(database: Sqlite) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the records as rows of `settlement_runs`."""
+    rows = database.stream(
+        "SELECT settlement_seq, record FROM old_settlement_records ORDER BY settlement_seq"
+    )
+    first, records = 0, list[bytes]()
+    for seq, record in rows:
+        if len(records) == RUN_COUNT or seq != first + len(records):
+            if records:
+                yield first, len(records), b"".join(records)
+            first, records = seq, []
+        records.append(record)
+    if records:
+        yield first, len(records), b"".join(records)
+
+
+def _is_there(database: Sqlite, table: str) -> bool:
+    found = database.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+    return found is not None
+
+
+def _record_date(record: bytes | None) -> int | None:
+    """Return the trading day in a settlement record."""
+    return None if record is None else int.from_bytes(record[_DATE_AT : _DATE_AT + 4], "little")

@@ -1,0 +1,144 @@
+"""A registry of the version before is brought to this one whole, or left as it was."""
+
+import fcntl
+from pathlib import Path
+
+import apsw
+import pytest
+
+from cea_exchange.cli.main import run
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.database.migrations import migrate
+from cea_exchange.registry.history import balance_as_of, entry_at_settlement
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.store import Store, StoreError
+
+VERSION_3 = Path(__file__).with_name("version3.sql")
+ADOPTIONS = """
+CREATE TABLE adoptions (log_id TEXT PRIMARY KEY, old_log_id TEXT NOT NULL,
+    last_seq INTEGER NOT NULL, first_operator TEXT NOT NULL, second_operator TEXT NOT NULL,
+    why TEXT NOT NULL, at_ns INTEGER NOT NULL) STRICT;
+INSERT INTO adoptions VALUES ('log-1', 'log-0', 0, 'an', 'bo', 'disk lost', 5);
+"""
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A data folder as version 3 left it."""
+    (tmp_path / "registry").mkdir()
+    changed(tmp_path, VERSION_3.read_text())
+    return tmp_path
+
+
+def changed(data, sql):
+    connection = apsw.Connection(str(database_file(data)))
+    connection.execute(sql)
+    connection.close()
+
+
+def database_file(data):
+    return data / "registry" / "registry.sqlite"
+
+
+def rows_of(path, sql):
+    connection = apsw.Connection(str(path))
+    rows = connection.execute(sql).fetchall()
+    connection.close()
+    return rows
+
+
+def test_nobody_opens_the_version_before_and_the_command_is_named(old, capsys):
+    for opening in (Store.open, Store.open_reader):
+        with pytest.raises(StoreError, match="must be 4, was 3; `cea-exchange registry migrate`"):
+            opening(old)
+    assert run(["registry", "reconcile", "--data", str(old)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_after_it_the_ledger_says_the_same(old, capsys):
+    held = rows_of(
+        database_file(old),
+        "SELECT account_index, asset_index, iif(account_index = -3, 1, compartment), amount"
+        " FROM balances WHERE amount <> 0 ORDER BY 1, 2, 3",
+    )
+    assert run(["registry", "migrate", "--data", str(old)]) == 0
+    said = capsys.readouterr().out
+    assert "reconciled at seq 22: venue hash = registry hash" in said
+    assert str(old / "registry" / "registry.version3.sqlite") in said
+    found = check_ledger(old)
+    assert [] == found.differences
+    assert (10, 63, 2, 2, 6, 2) == (
+        found.trades, found.postings, found.failed, found.busted, found.claims, found.checkpoints,
+    )  # fmt: skip
+    with Store.open(old) as store:
+        assert held == store.balances.rows()
+        assert held == store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
+        assert ("log-1", 22, 2025_07_16, "ok") == (
+            store.log_id, store.last_seq, store.confirmed_date, store.state,
+        )  # fmt: skip
+        # As of the deposits, before any trade.
+        cash = Holding(0, CASH_ASSET, int(Compartment.TRADING))
+        entry = entry_at_settlement(store.database, 2)
+        assert 10_000_000 == balance_as_of(store.database, cash, entry)
+        assert [] == store.execute(
+            "SELECT name FROM sqlite_schema WHERE name LIKE 'old%'"
+        ).fetchall()
+        # And it goes on.
+        registry = Registry(store)
+        registry.pay_in("alice", 5)
+        registry.transfer_in("alice", None, 5)
+    assert check_ledger(old).agrees
+
+
+def test_the_copy_is_the_database_of_before(old):
+    before = rows_of(database_file(old), "SELECT * FROM postings")
+    kept, _found = migrate(old)
+    assert before == rows_of(kept, "SELECT * FROM postings")
+    assert [(3,)] == rows_of(kept, "PRAGMA user_version")
+
+
+def test_streams_that_were_adopted_are_kept(old):
+    changed(old, ADOPTIONS)
+    migrate(old)
+    with Store.open(old) as store:
+        assert ("log-1", "log-0") == store.one("SELECT log_id, old_log_id FROM adoptions")
+
+
+@pytest.mark.parametrize(
+    ("sql", "why"),
+    [
+        ("UPDATE balances SET amount = amount + 1 WHERE account_index = 0", "sum of the postings"),
+        ("DELETE FROM settlement_records WHERE settlement_seq = 7", "registry differs"),
+        ("DELETE FROM entries WHERE entry_id = 9", "registry differs"),
+        ("UPDATE trades SET tonnes = tonnes + 1 WHERE trade_id = 7", "registry differs"),
+        ("UPDATE checkpoints SET venue_hash = '0000000000000000'", "registry differs"),
+        ("UPDATE meta SET last_seq = 21", "registry differs"),
+        ("DROP TABLE feed", "no such table"),
+    ],
+)
+def test_a_ledger_that_contradicts_itself_is_left_as_it_was(old, sql, why):
+    changed(old, sql)
+    schema = "SELECT name, sql FROM sqlite_schema ORDER BY name"
+    before = rows_of(database_file(old), schema)
+    with pytest.raises(StoreError, match=why):
+        migrate(old)
+    assert before == rows_of(database_file(old), schema)
+    assert [(3,)] == rows_of(database_file(old), "PRAGMA user_version")
+    assert 56 < rows_of(database_file(old), "SELECT count(*) FROM postings")[0][0]
+
+
+def test_while_a_daemon_has_it_open_nothing_is_touched(old):
+    with (old / "registry" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match="another process"):
+            migrate(old)
+    assert not list((old / "registry").glob("*version3*"))
+
+
+def test_no_registry_and_one_of_this_version_are_refused(tmp_path, old):
+    with pytest.raises(StoreError, match="there is none"):
+        migrate(tmp_path / "elsewhere")
+    migrate(old)
+    with pytest.raises(StoreError, match="must be 3 to be brought to 4, was 4"):
+        migrate(old)
