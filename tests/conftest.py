@@ -4,7 +4,7 @@ The PostgreSQL server comes from a package of the test extra. There is no skippi
 was not tested on both was not tested.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +26,20 @@ def postgres_server(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture
 def postgres_address(postgres_server: str) -> str:
     """That server's database, empty; its address."""
+    return postgres_emptied(postgres_server)
+
+
+@pytest.fixture
+def postgres_address_emptied(postgres_server: str) -> Callable[[], str]:
+    """The same, emptied again when it is called."""
+    return lambda: postgres_emptied(postgres_server)
+
+
+def postgres_emptied(address: str) -> str:
+    """Take everything out of a database, and everybody off it."""
     import psycopg
 
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
+    with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -36,7 +47,7 @@ def postgres_address(postgres_server: str) -> str:
         # Emptied, for another database takes ten times as long.
         connection.execute("DROP SCHEMA IF EXISTS public CASCADE")
         connection.execute("CREATE SCHEMA public")
-    return postgres_server
+    return address
 
 
 @pytest.fixture(params=DATABASES)

@@ -1,4 +1,4 @@
-"""`cea-exchange registry migrate`: what is done to the registry's database as a whole."""
+"""`cea-exchange registry migrate`, `backup`, `restore`: for the registry's database as a whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,11 +8,17 @@ import typer
 from cea_exchange.cli.errors import CommandError
 
 Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", help="postgresql://...; left out, the one DIR/registry speaks of."),
+]
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to `cea-exchange registry`."""
     group.command("migrate")(migrate)
+    group.command("backup")(backup)
+    group.command("restore")(restore)
 
 
 def migrate(data: Data) -> None:
@@ -25,4 +31,39 @@ def migrate(data: Data) -> None:
     except StoreError as error:
         raise CommandError(str(error)) from error
     typer.echo(f"the database of before is kept in {kept}")
+    typer.echo(found.sentence())
+
+
+def backup(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", help="The copy, a new file.")],
+    database: Database = None,
+) -> None:
+    """Copy the registry's database to one file, while its daemon works."""
+    from cea_exchange.registry.database.backup import backup as backup_database
+    from cea_exchange.registry.store import StoreError
+
+    try:
+        last_seq = backup_database(data, out, database)
+    except StoreError as error:
+        raise CommandError(str(error)) from error
+    typer.echo(f"{out}: the registry up to seq {last_seq}")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="As `registry backup` wrote it.")],
+    data: Data,
+    database: Annotated[
+        str | None,
+        typer.Option("--database", help="An empty one, postgresql://...; left out, SQLite."),
+    ] = None,
+) -> None:
+    """Put a copy in the place of a registry that is not there; only if its ledger agrees."""
+    from cea_exchange.registry.database.backup import restore as restore_database
+    from cea_exchange.registry.store import StoreError
+
+    try:
+        found = restore_database(file, data, database)
+    except StoreError as error:
+        raise CommandError(str(error)) from error
     typer.echo(found.sentence())

@@ -37,7 +37,7 @@ def writer_open(folder: Path, address: str | None) -> Database:
     from cea_exchange.registry.database.postgres import Postgres
 
     database = Postgres.open_writer(chosen)
-    _address_write(folder / ADDRESS_FILE, chosen)
+    address_keep(folder, chosen)
     return database
 
 
@@ -88,7 +88,9 @@ def _chosen(folder: Path, address: str | None) -> str | None:
     return address
 
 
-def _address_write(file: Path, address: str) -> None:
+def address_keep(folder: Path, address: str) -> None:
+    """Let a folder speak of a PostgreSQL database from now on."""
+    file = folder / ADDRESS_FILE
     if not file.exists():
         file.write_text(_without_password(address) + "\n", encoding="utf-8")
 

@@ -95,7 +95,7 @@ class Database(Protocol):
         """Make every change of rows that are there an error."""
 
     def backup(self, target: Path) -> None:
-        """Copy what is committed to a new file, while a writer works."""
+        """Copy what is committed to a new SQLite file, while a writer works."""
 
     def bytes_used(self) -> int:
         """Return what it takes on disk."""

@@ -27,6 +27,8 @@ from cea_exchange.registry.database.interface import (
     Row,
     Rows,
 )
+from cea_exchange.registry.database.schema import tables_copy, tables_create
+from cea_exchange.registry.database.sqlite import Sqlite
 
 WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
 WRITER_WAIT_MS = 5_000
@@ -173,7 +175,17 @@ class Postgres:
         )
 
     def backup(self, target: Path) -> None:
-        raise NotImplementedError
+        copy = Sqlite.open_writer(target)
+        self.begin(snapshot=True)
+        try:
+            copy.begin()
+            tables_create(copy)
+            tables_copy(self, copy)
+            copy.commit()
+            copy.execute("PRAGMA journal_mode = delete")
+        finally:
+            self.rollback()
+            copy.close()
 
     def bytes_used(self) -> int:
         return self.execute("SELECT pg_database_size(current_database())").fetchone()[0]

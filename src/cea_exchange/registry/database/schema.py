@@ -1,5 +1,6 @@
 """The registry's tables: the files of ``schema/``, in the order of their names."""
 
+import re
 from importlib.resources import files
 
 from cea_exchange.registry.database.interface import Database, DatabaseError
@@ -19,12 +20,29 @@ APPEND_ONLY = (
 
 def schema_create(database: Database) -> None:
     """Create the tables of a new registry, with the accounts of nobody; in a transaction."""
-    for file in sorted(files(__package__).joinpath("schema").iterdir(), key=lambda f: f.name):
-        database.script(file.read_text(encoding="utf-8"))
-    for table in APPEND_ONLY:
-        database.append_only(table)
+    tables_create(database)
     database.insert("meta", [(1, SCHEMA_VERSION, None, 0, 0, "ok")])
     database.insert("accounts", institution_rows())
+
+
+def tables_create(database: Database) -> None:
+    """Create the tables without any row; in a transaction."""
+    for text in _texts():
+        database.script(text)
+    for table in APPEND_ONLY:
+        database.append_only(table)
+
+
+def tables_copy(source: Database, target: Database) -> None:
+    """Copy all rows to empty tables of the same version; in a transaction of each."""
+    for text in _texts():
+        for table in re.findall(r"^CREATE TABLE (\w+)", text, re.MULTILINE):
+            target.insert(table, source.stream(f"SELECT * FROM {table}"))
+
+
+def _texts() -> list[str]:
+    found = sorted(files(__package__).joinpath("schema").iterdir(), key=lambda file: file.name)
+    return [file.read_text(encoding="utf-8") for file in found]
 
 
 def institution_rows() -> list[tuple[object, ...]]:

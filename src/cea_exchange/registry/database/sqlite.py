@@ -135,9 +135,10 @@ class Sqlite:
         with _told():
             copy = apsw.Connection(str(target))
             try:
+                # In one step: one view of the database, however much a writer commits meanwhile.
                 with copy.backup("main", self.connection, "main") as step:
-                    while not step.done:
-                        step.step(1_000)
+                    step.step(-1)
+                copy.pragma("journal_mode", "delete")
             finally:
                 copy.close()
 
