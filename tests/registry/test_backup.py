@@ -1,4 +1,4 @@
-"""A copy made while a writer works is a ledger that agrees; restored, it goes on, on any database."""
+"""A copy made while a writer works agrees; restored to either database it goes on."""
 
 import subprocess
 import threading
