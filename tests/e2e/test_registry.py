@@ -9,8 +9,9 @@ import sys
 import time
 
 import pytest
-from fake_venue import Caller, FakeVenue, run_frames, wait_until
+from fake_venue import FakeVenue, run_frames, wait_until
 from ledger_by_hand import changed_at_rest
+from registry_process import Daemon
 from settlement_records import (
     DATE,
     LOG_ID,
@@ -37,46 +38,6 @@ def day(trades: int = TRADES) -> Venue:
     venue.day_closed(volume=tonnes, amount=100 * tonnes)
     venue.checkpoint(Phase.CLOSED)
     return venue
-
-
-class Daemon:
-    """A registry process on a data folder."""
-
-    def __init__(self, data):
-        self.data = data
-        self.process = None
-
-    def start(self):
-        path = self.data / "registry" / "endpoints.json"
-        path.unlink(missing_ok=True)
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "cea_exchange.cli.main", "registry", "serve"),
-                *("--config", str(self.data / "registry.toml"), "--data", str(self.data)),
-            ],
-            stderr=(self.data / "registry.log").open("a"),
-        )
-        wait_until(lambda: path.exists() or self.process.poll() is not None, 20)
-        assert path.exists(), (self.data / "registry.log").read_text()
-        self.endpoints = json.loads(path.read_text())
-
-    def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self):
-        self.process.terminate()
-        assert 0 == self.process.wait(10)
-
-    def caller(self, name, keys=None):
-        directory = self.data / "keys"
-        server_key = CurveKeys.load(directory, "registry").public
-        endpoint = self.endpoints["feed" if name == "venue" else "admin"]
-        return Caller(keys or CurveKeys.load(directory, name), server_key, endpoint)
-
-    def last_seq(self):
-        with Store.open_reader(self.data) as store:
-            return store.last_seq
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.registry_database import Database
 
 OFFICE_PREFIX = "registry_"
 
@@ -120,9 +121,9 @@ def adopt(
     from cea_exchange.registry.store import Store, StoreError
 
     try:
-        operators = config_load(config).operators_by_key(data)
-        persons = two_operators(operators, first, second)
-        with Store.open(data) as store:
+        settings = config_load(config)
+        persons = two_operators(settings.operators_by_key(data), first, second)
+        with Store.open(data, settings.database) as store:
             statement = adopt_stream(
                 store, out, first=persons[0], second=persons[1], why=why, at_ns=time.time_ns()
             )
@@ -143,16 +144,13 @@ def adopt(
         typer.echo(f"{field:16} {value}")
 
 
-def reconcile(
-    data: Data,
-    json: Json = False,
-) -> None:
+def reconcile(data: Data, json: Json = False, database: Database = None) -> None:
     """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
     from cea_exchange.registry.reconcile import check_ledger
     from cea_exchange.registry.store import StoreError
 
     try:
-        found = check_ledger(data)
+        found = check_ledger(data, database)
     except StoreError as error:
         raise CommandError(str(error)) from error
     if json:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from cea_exchange.cli.asking import Data
 from cea_exchange.cli.errors import CommandError
 
-Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
 Database = Annotated[
     str | None,
     typer.Option("--database", help="postgresql://...; left out, the one DIR/registry speaks of."),

@@ -39,6 +39,10 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         Ops that need a second person's approval; left out, all that protocol/registry.md marks.
     proposal_s
         How long a proposal waits for that person, in seconds.
+    database
+        ``postgresql://...``, the database to keep the registry in; left out, the one that
+        ``DIR/registry`` speaks of, or SQLite. A password does not belong here: libpq takes it from
+        ``PGPASSWORD`` or ``.pgpass``.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     """
@@ -53,6 +57,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     admin_keys: tuple[str, ...] | None = None
     second_person: tuple[str, ...] | None = None
     proposal_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
+    database: str | None = None
     metrics: MetricsAddress | None = None
 
     def __post_init__(self) -> None:

@@ -40,7 +40,7 @@ from cea_exchange.protocol.security import (
 )
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.database.interface import DatabaseFull
+from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Desk
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.metrics import RegistryMetrics
@@ -65,6 +65,8 @@ REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
 FULL_PAUSE_NS = 1_000_000_000
+RECONNECT_FIRST_S = 0.05
+RECONNECT_LAST_S = 2.0
 MESSAGES_PER_TURN_MAX = 100
 
 log = structlog.get_logger()
@@ -170,7 +172,7 @@ class RegistryDaemon:
         keys = CurveKeys.load(self._data / "keys", "registry")
         self._venue_key = config.venue_key(self._data)
         operators = config.persons_by_key(self._data)
-        self._store = Store.open(self._data)
+        self._store = Store.open(self._data, config.database)
         self._registry = Registry(self._store)
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
@@ -280,7 +282,30 @@ class RegistryDaemon:
             refused = self._allow_list.refused_news(time.monotonic())
             if refused is not None:
                 log.warning("key_refused", **refused)
-            self._turn()
+            try:
+                self._turn()
+            except DatabaseLost as error:
+                self._database_wait(error)
+
+    def _database_wait(self, lost: DatabaseLost) -> None:
+        """Wait until the database is back, and go on with what it says was committed."""
+        log.error("database_lost", error=str(lost), last_seq=self._last_seq)
+        pause_s = RECONNECT_FIRST_S
+        while not self._quit:
+            try:
+                self._store.reconnect()
+                odd = accounts_differing(self._store)
+                self._last_seq = self._store.last_seq
+                self._keys = self._registry.persons.keys()
+            except DatabaseError as error:
+                log.warning("database_waited_for", error=str(error))
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, RECONNECT_LAST_S)
+                continue
+            if odd:
+                self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
+            log.info("database_back", last_seq=self._last_seq)
+            return
 
     def _turn(self) -> None:
         now_ns = time.monotonic_ns()
@@ -445,7 +470,11 @@ class RegistryDaemon:
         key = sender_key(frames[-1])
         if key is None or len(frames) != 2:
             return
-        reply = self._desk.reply(key, payload)
+        try:
+            reply = self._desk.reply(key, payload)
+        except DatabaseLost as error:
+            self._admin.send_multipart([identity, msgspec.msgpack.encode(_unknown(error))])
+            raise
         # Looking is no act, and who watches looks often.
         write = log.debug if reply.is_look else log.info
         write("act", op=reply.request and reply.request.op, by=reply.by, answer=reply.answer)
@@ -465,6 +494,12 @@ class RegistryDaemon:
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
         }
+
+
+def _unknown(error: DatabaseLost) -> dict[str, Any]:
+    """Return the answer to an act of which only the database knows whether it was done."""
+    why = "database lost, whether it was done is not known; the same request_id does it once"
+    return {"ok": False, "error": f"{why}: {error}"}
 
 
 def _venue_endpoints_read(path: Path) -> tuple[str, str] | None:

@@ -132,8 +132,15 @@ class Reconciliation(msgspec.Struct, kw_only=True):
         return f"reconciled at seq {self.checkpoint_seq}: venue hash = registry hash"
 
 
-def check_ledger(data: Path | str) -> Reconciliation:
+def check_ledger(data: Path | str, database: str | None = None) -> Reconciliation:
     """Check the registry in ``data/registry/``, at rest or at work.
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    database
+        ``postgresql://...``; None takes the one that the folder speaks of.
 
     Returns
     -------
@@ -145,7 +152,7 @@ def check_ledger(data: Path | str) -> Reconciliation:
     StoreError
         There is no registry's database.
     """
-    with Store.open_reader(data) as store:
+    with Store.open_reader(data, database) as store:
         # One view of the database, whatever a daemon commits meanwhile.
         store.database.begin(snapshot=True)
         return check_store(store)

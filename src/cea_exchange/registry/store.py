@@ -5,8 +5,9 @@ with them; a reader asks the database.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -47,15 +48,25 @@ class Store:
         For a writer: what everybody holds. None for a reader.
     lock
         Descriptor of the folder's locked file, for a writer.
+    connect
+        Connects again, for a writer whose connection may be lost.
     """
 
     def __init__(
-        self, database: Database, balances: Balances | None = None, lock: int | None = None
+        self,
+        database: Database,
+        balances: Balances | None = None,
+        lock: int | None = None,
+        connect: Callable[[], Database] | None = None,
     ) -> None:
         self.database = database
         self._balances = balances
         self._lock = lock
+        self._connect = connect
         self._depth = 0
+        self._numbers_read()
+
+    def _numbers_read(self) -> None:
         self.entry_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM entries")
         self._snapshot_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM snapshots")
 
@@ -80,9 +91,10 @@ class Store:
         lock = None
         try:
             lock = folder_lock(folder / "lock")
-            opened = writer_open(folder, database)
+            connect = partial(writer_open, folder, database)
+            opened = connect()
             _schema_ready(opened)
-            return cls(opened, balances_load(opened), lock)
+            return cls(opened, balances_load(opened), lock, connect)
         except DatabaseError as error:
             if lock is not None:
                 os.close(lock)
@@ -97,6 +109,25 @@ class Store:
         except DatabaseError as error:
             raise StoreError(str(error)) from error
         return cls(opened)
+
+    def reconnect(self) -> None:
+        """Connect again after `DatabaseLost`, and read anew what was committed.
+
+        A commit that was under way counts if it is there now; `last_seq` and `requests` say so.
+
+        Raises
+        ------
+        DatabaseError
+            The database is not back; nothing was changed.
+        """
+        if self._connect is None:
+            raise StoreError(f"{self.database.name}: expected a writer, is open for reading")
+        self.database.close()
+        database = self._connect()
+        schema_check(database)
+        self._balances = balances_load(database)
+        self.database = database
+        self._numbers_read()
 
     def close(self) -> None:
         """Close the database and give up the lock."""

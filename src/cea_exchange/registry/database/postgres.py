@@ -51,6 +51,8 @@ class Postgres:
     def __init__(self, connection: psycopg.Connection) -> None:
         self.connection = connection
         self._stream_count = 0
+        # Kept: a connection that was lost does not know it any more.
+        self._name = f"postgresql://{connection.info.host}/{connection.info.dbname}"
         # Sums of BIGINT are numeric, and every one of ours is whole.
         connection.adapters.register_loader("numeric", IntLoader)
 
@@ -89,8 +91,7 @@ class Postgres:
 
     @property
     def name(self) -> str:
-        info = self.connection.info
-        return f"postgresql://{info.host}/{info.dbname}"
+        return self._name
 
     def execute(self, sql: str, values: Any = ()) -> Rows:
         with _told():

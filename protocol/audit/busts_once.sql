@@ -1,0 +1,30 @@
+-- Every bust that undid a posted trade has one entry (kind 8) with the trade's legs the other way;
+-- of one that could not, or whose trade was never posted, there is none.
+-- Must come out: nothing. A row names the bust by its settlement sequence, the account and asset,
+-- and by how much its postings are too high.
+WITH undone AS (
+    SELECT b.settlement_seq AS bust_seq, t.*
+    FROM busts AS b JOIN trades AS t ON t.settlement_seq = b.trade_seq
+    WHERE b.reason = 0 AND t.posted_seq > 0 AND t.posted_seq <= b.settlement_seq
+)
+SELECT bust_seq, account_index, asset_index, compartment, sum(amount) AS too_much
+FROM (
+    SELECT e.settlement_seq AS bust_seq, p.account_index, p.asset_index, p.compartment, p.amount
+    FROM entries AS e
+    JOIN postings AS p
+        ON p.posting_id >= 8 * e.entry_id AND p.posting_id < 8 * (e.entry_id + 1)
+    WHERE e.kind = 8
+    UNION ALL
+    SELECT bust_seq, buyer_index, 65535, 3, -(cash + buy_fee) FROM undone
+    UNION ALL
+    SELECT bust_seq, seller_index, 65535, 3, cash - sell_fee FROM undone
+    UNION ALL
+    SELECT bust_seq, seller_index, product_index, 3, -tonnes FROM undone
+    UNION ALL
+    SELECT bust_seq, buyer_index, product_index, 3, tonnes FROM undone
+    UNION ALL
+    SELECT bust_seq, -3, 65535, 1, buy_fee + sell_fee FROM undone
+) AS counted
+GROUP BY bust_seq, account_index, asset_index, compartment
+HAVING sum(amount) <> 0
+ORDER BY bust_seq, account_index;

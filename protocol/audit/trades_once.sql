@@ -1,0 +1,29 @@
+-- Every trade that was posted has one entry (kind 7) with both legs as its figures say: delivery
+-- versus payment, each once. A trade that was posted late is named by its entry's reference.
+-- Must come out: nothing. A row names the trade by its settlement sequence, the account and asset,
+-- and by how much its postings are too high: all of them, if it was posted twice.
+SELECT trade_seq, account_index, asset_index, compartment, sum(amount) AS too_much
+FROM (
+    SELECT e.trade_seq, p.account_index, p.asset_index, p.compartment, p.amount
+    FROM (
+        SELECT entry_id, CASE reference WHEN '' THEN settlement_seq
+            ELSE CAST(substr(reference, 7) AS BIGINT) END AS trade_seq
+        FROM entries WHERE kind = 7
+    ) AS e
+    JOIN postings AS p
+        ON p.posting_id >= 8 * e.entry_id AND p.posting_id < 8 * (e.entry_id + 1)
+    UNION ALL
+    SELECT settlement_seq, buyer_index, 65535, 3, cash + buy_fee FROM trades WHERE posted_seq > 0
+    UNION ALL
+    SELECT settlement_seq, seller_index, 65535, 3, sell_fee - cash FROM trades
+    WHERE posted_seq > 0
+    UNION ALL
+    SELECT settlement_seq, seller_index, product_index, 3, tonnes FROM trades WHERE posted_seq > 0
+    UNION ALL
+    SELECT settlement_seq, buyer_index, product_index, 3, -tonnes FROM trades WHERE posted_seq > 0
+    UNION ALL
+    SELECT settlement_seq, -3, 65535, 1, -(buy_fee + sell_fee) FROM trades WHERE posted_seq > 0
+) AS counted
+GROUP BY trade_seq, account_index, asset_index, compartment
+HAVING sum(amount) <> 0
+ORDER BY trade_seq, account_index;

@@ -1,0 +1,92 @@
+"""The registry daemon on PostgreSQL: whatever happens to its server it goes on, and settles once."""
+
+import time
+
+import psycopg
+import pytest
+from fake_venue import FakeVenue, wait_until
+from registry_process import Daemon
+from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
+
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.reconcile import check_ledger
+
+TRADES = 300
+
+
+@pytest.fixture
+def data(tmp_path, postgres_address):
+    for name in ("venue", "registry", "admin"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    (tmp_path / "registry.toml").write_text(f'database = "{postgres_address}"\n')
+    registry_prepare(tmp_path, postgres_address)
+    return tmp_path
+
+
+@pytest.fixture
+def venue(data):
+    made = venue_with_deposits()
+    for number in range(TRADES):
+        made.trade(1 + number % 3, buy_fee=number % 2)
+    made.checkpoint()
+    venue = FakeVenue(data, LOG_ID, made.records)
+    yield venue
+    venue.close()
+
+
+@pytest.fixture
+def daemon(data):
+    daemon = Daemon(data)
+    daemon.start()
+    yield daemon
+    if daemon.process.poll() is None:
+        daemon.kill()
+
+
+def settled_to(address, seq):
+    def is_there():
+        try:
+            with psycopg.connect(address, connect_timeout=2) as connection:
+                return connection.execute("SELECT last_seq FROM meta").fetchone() == (seq,)
+        except psycopg.OperationalError:
+            return False
+
+    wait_until(is_there, 30)
+
+
+def test_its_server_killed_and_started_it_goes_on_where_it_was(
+    data, venue, daemon, postgres_process, postgres_address
+):
+    venue.publish(1, 100)
+    settled_to(postgres_address, 100)
+    admin = daemon.caller("admin")
+    request = {"op": "pay_in", "account": "alice", "cash": 5, "request_id": "r1"}
+    assert admin.ask(request) == {"ok": True}
+    venue.publish(101, 50)
+    postgres_process.crash()
+    try:
+        venue.publish(151, 50)
+        log = data / "registry.log"
+        wait_until(lambda: "database_waited_for" in log.read_text(), 20)
+    finally:
+        postgres_process.start()
+    settled_to(postgres_address, 200)
+    # What was acknowledged is there, and a repeat does nothing.
+    assert admin.ask(request, 10_000) == {"ok": True}
+    with psycopg.connect(postgres_address, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'cea-exchange registry'"
+        )
+        time.sleep(0.1)
+    venue.publish(201, len(venue.records))
+    settled_to(postgres_address, len(venue.records))
+    admin.close()
+    assert log.read_text().count("database_back") >= 2
+    daemon.stop()
+    found = check_ledger(data)
+    assert [] == found.differences
+    assert (TRADES, len(venue.records)) == (found.trades, found.last_seq)
+    with psycopg.connect(postgres_address) as connection:
+        rows = connection.execute("SELECT count(*) FROM entries WHERE kind = 2 AND amount = 5")
+        assert rows.fetchone() == (1,)
