@@ -306,6 +306,10 @@ def test_a_restored_machine_has_every_attribute():
         for seq, command in enumerate((account, allowances), feed_seq + 1)
     ]
     sequencer.run_controls(items)
+    barred = control.FeedItem(
+        transfer_seq=feed_seq + 3, command=control.AccountSuspended(account="bob")
+    )
+    sequencer.run_controls([barred])
     terms = {"account": "carol", "product": "CEA23", "tonnes": 100_000, "pricing": "uniform"}
     close = int(sequencer.machine.core.product(0)["reference_price"])
     sequencer.run_controls([

@@ -211,14 +211,14 @@ def test_looking_and_failing_leave_no_act(office):
     assert office.an("acts", since=2)["acts"] == []
 
 
-@pytest.mark.parametrize("table", ["acts", "proposals", "decisions"])
-def test_what_is_kept_can_not_be_changed(office, li, mo, table):
+def test_what_is_kept_can_not_be_changed(office, li, mo):
     """CEA-REG-03."""
     mo("approve", proposal=li(**OUT)["proposal"])
     store = office.registry.store
-    with pytest.raises(ConstraintViolated), store.transaction():
-        store.execute(f"DELETE FROM {table}")
-    assert store.one(f"SELECT count(*) FROM {table}") == 1
+    for table in ("acts", "proposals", "decisions"):
+        with pytest.raises(ConstraintViolated), store.transaction():
+            store.execute(f"DELETE FROM {table}")
+        assert store.one(f"SELECT count(*) FROM {table}") == 1
 
 
 def test_no_message_is_a_request_by_accident(office):

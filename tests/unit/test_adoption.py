@@ -262,6 +262,25 @@ def test_items_behind_an_unanswered_transfer_come_again(tmp_path, store):
     assert "late" not in [each.account for each in given.accounts]
 
 
+def test_whom_the_registry_suspended_stays_so_and_an_operator_may_not_lift_it(store, tmp_path):
+    """CEA-ACC-03: bob both have suspended, alice the registry alone."""
+    settled(store)
+    registry = Registry(store)
+    for account in ("alice", "bob"):
+        registry.accounts.suspend(account, "a court's order")
+    given = stated(store, tmp_path / "statement")
+    assert [each.suspended_by_registry for each in given.state.accounts] == [True, True]
+    old_folder(tmp_path / "venue")
+    assert venue_adopt(tmp_path / "venue", given).suspended == ["alice", "bob"]
+    first = next(SegmentReader(tmp_path / "venue" / "journal", storage=OsStorage()).frames())
+    for core in CORES:
+        machine = VenueStateMachine(PROFILE, core)
+        machine.apply_control(control.control_decode(first.payload))
+        assert machine.suspended_by_registry == {"alice": False, "bob": True}
+        with pytest.raises(ControlRefused, match="'alice' is suspended by the registry"):
+            machine.apply_control(control.Restore(account="alice", by="an"))
+
+
 def test_a_statement_takes_the_place_of_one_that_was_not_used(store, tmp_path):
     settled(store)
     first = stated(store, tmp_path / "first")

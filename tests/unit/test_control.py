@@ -11,6 +11,8 @@ KEY = "k" * 40
 MESSAGES = [
     control.ProductDeclared(product="CEA24", reference_price=9749),
     control.AccountDeclared(account="alice", group="north"),
+    control.AccountSuspended(account="alice"),
+    control.AccountRestored(account="alice"),
     control.KeyGranted(key=KEY, account="alice", operator_index=15, role="reader"),
     control.KeyGranted(key=KEY, account="alice", role="canceller", cancel_on_disconnect=False),
     control.KeyRevoked(key=KEY),
@@ -50,7 +52,7 @@ def test_a_grant_of_before_orders_went_with_their_session_reads_on():
     )
 
 
-@pytest.mark.parametrize("command", MESSAGES[:7], ids=lambda message: type(message).__name__)
+@pytest.mark.parametrize("command", MESSAGES[:9], ids=lambda message: type(message).__name__)
 def test_every_registry_command_travels_in_a_feed_item(command):
     item = control.FeedItem(transfer_seq=1, command=command, at_ns=5)
     assert control_decode(control_encode(item)) == item

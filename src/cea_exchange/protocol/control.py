@@ -96,6 +96,18 @@ class AccountDeclared(Control):
     group: str = ""
 
 
+class AccountSuspended(Control):
+    """The registry suspends the account: as `Suspend`, until it is `AccountRestored`."""
+
+    account: Name
+
+
+class AccountRestored(Control):
+    """The registry lets the account trade again, unless an operator has suspended it too."""
+
+    account: Name
+
+
 class KeyGranted(Control):
     """A CURVE public key acts for an operator of an account.
 
@@ -141,7 +153,16 @@ class TransferOut(Control, kw_only=True):
     amount: Amount
 
 
-FeedCommand = ProductDeclared | AccountDeclared | KeyGranted | KeyRevoked | TransferIn | TransferOut
+FeedCommand = (
+    ProductDeclared
+    | AccountDeclared
+    | AccountSuspended
+    | AccountRestored
+    | KeyGranted
+    | KeyRevoked
+    | TransferIn
+    | TransferOut
+)
 
 
 class FeedItem(Control):
@@ -189,7 +210,7 @@ class Suspend(Act):
 
 
 class Restore(Act):
-    """The account may trade again."""
+    """The account may trade again; refused while the registry alone has suspended it."""
 
     account: Name
 
@@ -378,7 +399,9 @@ class AdoptedAccount(msgspec.Struct, array_like=True, frozen=True, forbid_unknow
     report_seq
         The last number that one of its reports may have had.
     suspended
-        Whether it was, as far as the venue's own papers say.
+        Whether an operator had suspended it, as far as the venue's own papers say.
+    suspended_by_registry
+        Whether the registry has.
     """
 
     account: Name
@@ -387,6 +410,7 @@ class AdoptedAccount(msgspec.Struct, array_like=True, frozen=True, forbid_unknow
     holdings: tuple[tuple[Index, Holding], ...]
     report_seq: Count
     suspended: bool = False
+    suspended_by_registry: bool = False
 
 
 class AdoptedState(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -487,6 +511,8 @@ class LagLevelSet(Control):
 AnyControl = (
     ProductDeclared
     | AccountDeclared
+    | AccountSuspended
+    | AccountRestored
     | KeyGranted
     | KeyRevoked
     | TransferIn

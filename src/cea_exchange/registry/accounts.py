@@ -1,25 +1,421 @@
-"""The accounts office."""
+"""The accounts office: entities' accounts from their opening to their end.
 
-from typing import TYPE_CHECKING
+An account is an entity's only one. Its name, by which the venue knows it, stays; the entity's legal
+name may change. What changes is kept, line by line, in `account_changes`.
 
+    open <--> suspended          closed: empty, for good
+      +-----------+------------> merged: what it had is another's, for good
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from cea_exchange.domain.credit_code import credit_code_check
+from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.protocol.control import (
+    AccountDeclared,
+    AccountRestored,
+    AccountSuspended,
+    KeyRevoked,
+)
+from cea_exchange.registry.checks import ActError, name_checked, words_checked
+from cea_exchange.registry.ledger import Compartment, EntryKind
 from cea_exchange.registry.persons import account_body, province_body
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
+TOTAL = "TOTAL"
+"""Stands for sums in the registry's files, so no account is named so."""
+
+GROUP_LENGTH_MAX = 64
+ENTITY_LENGTH_MAX = 200
+WHY_LENGTH_MAX = 200
+LIVE = ("open", "suspended")
+_COLUMNS = (
+    "account_index, account, account_group, entity, credit_code, province, sector, state, at_risk,"
+    " bank, bank_account"
+)
+
 
 class Accounts:
-    """What becomes of entities' accounts."""
+    """What becomes of entities' accounts.
+
+    Attributes
+    ----------
+    pending_checks : list of callable
+        Each takes an account's index and yields what of it is pending (``freeze 3 is asked for``),
+        which keeps the account from being merged or closed. Offices add their own.
+    """
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
+        self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
+
+    # -- Opening ------------------------------------------------------------------------------
+
+    def open(
+        self,
+        account: str,
+        group: str = "",
+        *,
+        entity: str | None = None,
+        credit_code: str | None = None,
+        province: int = 0,
+        sector: str = "",
+    ) -> int:
+        """Open an entity's account and tell the venue.
+
+        Parameters
+        ----------
+        entity
+            The legal name; without one, the account's.
+        credit_code
+            Unified social credit code, where it is known.
+        province
+            Two-digit code; 0 is none.
+
+        Returns
+        -------
+        int
+            Its index, the same at the venue.
+
+        Notes
+        -----
+        Rules: CEA-ACC-02 (one entity, one account).
+        """
+        name_checked(account, "account")
+        if account.upper() == TOTAL:
+            raise ActError(f"account must not be {TOTAL}, which stands for sums in files")
+        words_checked(group, "group", GROUP_LENGTH_MAX, required=False)
+        words_checked(sector, "sector", GROUP_LENGTH_MAX, required=False)
+        entity = account if entity is None else entity
+        words_checked(entity, "entity", ENTITY_LENGTH_MAX)
+        if credit_code is not None:
+            _credit_code_checked(credit_code)
+        if province != 0 and province not in PROVINCES:
+            raise ActError(f"province must be one of the 32 codes, was {province!r}")
+        with self._registry.transaction():
+            if self._store.account_index(account) is not None:
+                raise ActError(f"account must be new, {account} is open already")
+            self._is_new("entity", entity)
+            if credit_code is not None:
+                self._is_new("credit_code", credit_code)
+            index = 1 + self._store.one(
+                "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
+            )
+            row = (index, account, group, "entity", entity, credit_code, province, "open", 0)
+            self._store.insert("accounts", [(*row, "", "", sector)])
+            self._registry.feed(AccountDeclared(account=account, group=group))
+            self._changed(index, "opened", "", entity)
+        return index
+
+    # -- Changes ------------------------------------------------------------------------------
+
+    def suspend(self, account: str, why: str) -> None:
+        """Bar an account from trading and from moving anything to or from the venue.
+
+        The venue cancels its orders. It may still be given allowances, and surrender.
+
+        Notes
+        -----
+        Rules: CEA-ACC-03, CEA-DAY-06.
+        """
+        with self._registry.transaction():
+            self._state_change(account, "open", "suspended", why)
+            self._registry.feed(AccountSuspended(account=account))
+
+    def restore(self, account: str, why: str) -> None:
+        """Lift a suspension; one by the venue's operators stays.
+
+        Notes
+        -----
+        Rules: CEA-ACC-03.
+        """
+        with self._registry.transaction():
+            self._state_change(account, "suspended", "open", why)
+            self._registry.feed(AccountRestored(account=account))
+
+    def rename(self, account: str, entity: str, why: str) -> None:
+        """Note an entity's new legal name, which is made public; the account's own name stays.
+
+        Notes
+        -----
+        Rules: CEA-ACC-04.
+        """
+        words_checked(entity, "entity", ENTITY_LENGTH_MAX)
+        with self._registry.transaction():
+            index = self._registry.account(account)
+            self._is_new("entity", entity)
+            self._set(index, "entity", entity, "renamed", why, is_public=True)
+
+    def merge(self, account: str, into: str, why: str) -> None:
+        """Move all that an account has to another one, and end it; this is made public.
+
+        Notes
+        -----
+        Rules: CEA-ACC-05.
+
+        Raises
+        ------
+        ActError
+            The venue still holds something for it, or something is pending, frozen or applied for.
+        """
+        with self._registry.transaction():
+            index, target = self._registry.account(account), self._registry.account(into)
+            if index == target:
+                raise ActError(f"into must be another account, was {into!r}")
+            held = self._holdings(index)
+            self._nothing_pending(index, held)
+            for asset, _compartment, amount in held:
+                self._registry.move(
+                    *(EntryKind.MERGED, index, target, asset, amount), f"merge {account}"
+                )
+            self._end(index, account, "merged", into, why)
+
+    def close(self, account: str, why: str) -> None:
+        """End an account that holds nothing and of which nothing is pending.
+
+        Notes
+        -----
+        Rules: CEA-ACC-05.
+        """
+        with self._registry.transaction():
+            index = self._registry.account(account)
+            held = self._holdings(index)
+            self._nothing_pending(index, held)
+            for asset, _compartment, amount in held:
+                raise ActError(
+                    f"account {account} must be empty, has {amount} of"
+                    f" {self._store.asset_name(asset)} in registration"
+                )
+            self._end(index, account, "closed", "", why)
+
+    def at_risk_set(self, account: str, at_risk: bool, why: str) -> None:
+        """Mark an entity as at risk of not surrendering, or as not at risk any more.
+
+        Notes
+        -----
+        Rules: CEA-ACC-06.
+        """
+        with self._registry.transaction():
+            index = self._registry.account(account)
+            change = "marked at risk" if at_risk else "marked not at risk"
+            self._set(index, "at_risk", int(at_risk), change, why)
+
+    def bank_set(self, account: str, bank: str, bank_account: str, why: str) -> None:
+        """Note the settlement bank of an account and its sub-account there.
+
+        Notes
+        -----
+        Rules: CEA-ACC-07.
+        """
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        words_checked(bank, "bank", GROUP_LENGTH_MAX)
+        words_checked(bank_account, "bank_account", GROUP_LENGTH_MAX)
+        with self._registry.transaction():
+            index = self._registry.account(account)
+            taken = self._store.one(
+                "SELECT account FROM accounts WHERE bank = ? AND bank_account = ?",
+                (bank, bank_account),
+            )
+            if taken is not None:
+                raise ActError(f"bank_account must be one account's only, is that of {taken}")
+            before = self._store.one(
+                "SELECT bank, bank_account FROM accounts WHERE account_index = ?", (index,)
+            )
+            self._store.execute(
+                "UPDATE accounts SET bank = ?, bank_account = ? WHERE account_index = ?",
+                (bank, bank_account, index),
+            )
+            was, became = " ".join(before).strip(), f"{bank} {bank_account}"
+            self._changed(index, "settlement bank set", was, became, why)
+
+    # -- Looking ------------------------------------------------------------------------------
+
+    def show(self, account: str) -> dict[str, Any]:
+        """Return what is noted of an account, an ended one's too, and all that became of it."""
+        row = self._store.one(
+            f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0", (account,)
+        )
+        if row is None:
+            raise ActError(f"account must be one that was opened, was {account!r}")
+        return {
+            **_told(row),
+            "pending": self.pending(row[0]),
+            "representatives": self._registry.persons.listed(account_body(account)),
+            "changes": self.changes(row[0]),
+        }
+
+    def listed(
+        self, *, province: int | None = None, state: str | None = None, first: int, count: int
+    ) -> list[dict[str, Any]]:
+        """Return entities' accounts in the order of their opening, from an index (0, ...) on."""
+        sql = f"SELECT {_COLUMNS} FROM accounts WHERE account_index >= :first"
+        if province is not None:
+            sql += " AND province = :province"
+        if state is not None:
+            sql += " AND state = :state"
+        values = {"province": province, "state": state, "first": first, "count": count}
+        rows = self._store.execute(f"{sql} ORDER BY account_index LIMIT :count", values)
+        return [_told(row) for row in rows]
+
+    def changes(self, account_index: int) -> list[dict[str, Any]]:
+        """Return the history of an account, oldest first."""
+        names = ("at_ns", "business_date", "change", "was", "became", "by", "why", "is_public")
+        rows = self._store.execute(
+            "SELECT at_ns, business_date, change, was, became, by_persons, why, is_public"
+            " FROM account_changes WHERE account_index = ? ORDER BY change_id",
+            (account_index,),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def bodies(self, account: str) -> frozenset[str]:
-        """Return whose business an account is: its representatives', and its province's."""
+        """Return whose business an account is: its representatives', and its province's.
+
+        An institution's is nobody's in particular, a province's its own.
+        """
+        row = self._store.one("SELECT kind, province FROM accounts WHERE account = ?", (account,))
+        kind, province = row or ("none", 0)
+        own = {account_body(account)} if kind == "entity" else set()
+        return frozenset(own | {province_body(province)} if province else own)
+
+    def province_body(self, account: str) -> str:
+        """Return the body of an entity's province; ActError if it has none."""
         index = self._registry.account(account)
         province = self._store.one(
             "SELECT province FROM accounts WHERE account_index = ?", (index,)
         )
-        own = {account_body(account)}
-        return frozenset(own | {province_body(province)} if province else own)
+        if not province:
+            raise ActError(f"account {account} must have a province, has none")
+        return province_body(province)
+
+    # -- In common ----------------------------------------------------------------------------
+
+    def pending(self, account_index: int) -> list[str]:
+        """Return what of an account is pending, which keeps it from being merged or closed."""
+        return [what for check in self.pending_checks for what in check(account_index)]
+
+    def _pending(self, account_index: int) -> Iterable[str]:
+        """Yield transfers, trades and claims that are not over yet."""
+        both = {"account": account_index}
+        queries = {
+            "transfer {}": "SELECT transfer_seq FROM transfers"
+            " WHERE account_index = :account AND state = 'pending'",
+            "trade {}": "SELECT trade_id FROM trades WHERE state IN ('received', 'failed')"
+            " AND (buyer_index = :account OR seller_index = :account)",
+            "claim {}": "SELECT claim_id FROM claims"
+            " WHERE debtor_index = :account OR creditor_index = :account",
+        }
+        for what, sql in queries.items():
+            for (number,) in self._store.execute(f"{sql} ORDER BY 1", both).fetchall():
+                if what != "claim {}" or not self._is_paid(number):
+                    yield what.format(number)
+
+    def _is_paid(self, claim_id: int) -> bool:
+        paid = self._store.one(
+            "SELECT 1 FROM entries WHERE kind = ? AND reference = ?",
+            (int(EntryKind.CLAIM_PAID), f"claim {claim_id}"),
+        )
+        return paid is not None
+
+    def _nothing_pending(self, index: int, held: list[tuple[int, int, int]]) -> None:
+        name = self._store.account_name(index)
+        for asset, compartment, amount in held:
+            if compartment != Compartment.REGISTRATION:
+                where = Compartment(compartment).name.lower()
+                raise ActError(
+                    f"account {name} must hold nothing outside registration, has {amount} of"
+                    f" {self._store.asset_name(asset)} in {where}"
+                )
+        waiting = self.pending(index)
+        if waiting:
+            raise ActError(f"account {name} must have nothing pending, has {', '.join(waiting)}")
+
+    def _end(self, index: int, account: str, state: str, became: str, why: str) -> None:
+        """Note that an account has ended; nobody trades for it or speaks for it any more."""
+        was = self._state(index)
+        for (key,) in self._store.execute(
+            "SELECT public_key FROM keys WHERE account_index = ? AND revoked = 0"
+            " ORDER BY public_key",
+            (index,),
+        ).fetchall():
+            self._registry.key_revoke(key)
+        for person in self._registry.persons.listed(account_body(account)):
+            self._registry.persons.remove(person["key"])
+        if was == "open":
+            self._registry.feed(AccountSuspended(account=account))
+        self._store.execute(
+            "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
+        )
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        self._changed(index, state, was, became, why, is_public=state == "merged")
+
+    def _state_change(self, account: str, before: str, after: str, why: str) -> None:
+        index = self._registry.account(account)
+        state = self._state(index)
+        if state != before:
+            raise ActError(f"account {account} must be {before}, was {state}")
+        change = "suspended" if after == "suspended" else "restored"
+        self._set(index, "state", after, change, why)
+
+    def _state(self, index: int) -> str:
+        return self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+
+    def _set(
+        self,
+        index: int,
+        column: str,
+        value: str | int,
+        change: str,
+        why: str,
+        *,
+        is_public: bool = False,
+    ) -> None:
+        """Set one column of an account and note what it was."""
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        where = "WHERE account_index = ?"
+        was = self._store.one(f"SELECT {column} FROM accounts {where}", (index,))
+        if was == value:
+            name = self._store.account_name(index)
+            raise ActError(f"{column} of {name} must be another than before, is {value!r} already")
+        self._store.execute(f"UPDATE accounts SET {column} = ? {where}", (value, index))
+        self._changed(index, change, str(was), str(value), why, is_public=is_public)
+
+    def _changed(
+        self,
+        index: int,
+        change: str,
+        was: str,
+        became: str,
+        why: str = "",
+        *,
+        is_public: bool = False,
+    ) -> None:
+        change_id = self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM account_changes")
+        registry = self._registry
+        row = (change_id, index, registry.now_ns(), registry.business_date(), change, was, became)
+        self._store.insert("account_changes", [(*row, registry.by, why, int(is_public))])
+
+    def _is_new(self, column: str, value: str) -> None:
+        taken = self._store.one(f"SELECT account FROM accounts WHERE {column} = ?", (value,))
+        if taken is not None:
+            raise ActError(f"{column} must be one account's only, {value} is that of {taken}")
+
+    def _holdings(self, index: int) -> list[tuple[int, int, int]]:
+        """Return asset, compartment and amount of all that an account holds."""
+        return self._store.balances.of_account(index)
+
+
+def _told(row: tuple[Any, ...]) -> dict[str, Any]:
+    names = [name.strip() for name in _COLUMNS.split(",")]
+    told = dict(zip(names, row, strict=True))
+    return {**told, "at_risk": bool(told["at_risk"])}
+
+
+def _credit_code_checked(code: str) -> None:
+    try:
+        credit_code_check(code)
+    except ValueError as error:
+        raise ActError(str(error)) from None

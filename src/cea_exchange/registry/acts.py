@@ -21,7 +21,6 @@ import msgspec
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.control import (
-    AccountDeclared,
     FeedCommand,
     KeyGranted,
     KeyRevoked,
@@ -29,7 +28,7 @@ from cea_exchange.protocol.control import (
     TransferIn,
     TransferOut,
 )
-from cea_exchange.registry.accounts import Accounts
+from cea_exchange.registry.accounts import LIVE, Accounts
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
@@ -110,29 +109,15 @@ class Registry:
 
     # -- accounts, products, keys -------------------------------------------------------------
 
-    def account_open(self, account: str, group: str = "") -> int:
-        """Open a participant's account and tell the venue.
+    def account_open(self, account: str, group: str = "", **entity: Any) -> int:
+        """Open a participant's account and tell the venue; see `Accounts.open`.
 
         Returns
         -------
         int
             Its index, the same at the venue.
         """
-        name_checked(account, "account")
-        if not isinstance(group, str) or len(group) > 64:
-            raise ActError(f"group must be text of at most 64 characters, was {group!r}")
-        with self.store.transaction():
-            if self.store.account_index(account) is not None:
-                raise ActError(f"account must be new, {account} is open already")
-            index = 1 + self.store.one(
-                "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
-            )
-            self.store.insert(
-                "accounts",
-                [(index, account, group, "entity", account, None, 0, "open", 0, "", "")],
-            )
-            self.feed(AccountDeclared(account=account, group=group))
-        return index
+        return self.accounts.open(account, group, **entity)
 
     def product_declare(self, product: str, reference_price: int) -> int:
         """Declare a product and tell the venue.
@@ -231,7 +216,7 @@ class Registry:
             The `transfer_seq` under which the venue answers.
         """
         with self.store.transaction():
-            index, asset = self.account(account), self.asset(product)
+            index, asset = self.account_moving(account), self.asset(product)
             self.move(EntryKind.TRANSFER_BEGUN, index, index, asset, amount)
             command = TransferIn(account=account, product=product, amount=amount)
             return self._transfer("in", command)
@@ -276,10 +261,30 @@ class Registry:
     # -- in common ----------------------------------------------------------------------------
 
     def account(self, account: str) -> int:
-        """Return the index of an entity's account; ActError if there is none."""
-        index = self.store.account_index(account) if isinstance(account, str) else None
-        if index is None:
+        """Return the index of an entity's account; ActError if there is none, or it has ended."""
+        row = None
+        if isinstance(account, str):
+            row = self.store.one(
+                "SELECT account_index, state FROM accounts"
+                " WHERE account = ? AND account_index >= 0",
+                (account,),
+            )
+        if row is None:
             raise ActError(f"account must be an open one, was {account!r}")
+        index, state = row
+        if state not in LIVE:
+            raise ActError(f"account must be an open one, {account} is {state}")
+        return index
+
+    def account_moving(self, account: str) -> int:
+        """Return the index of an account that may move what it has; ActError if it is suspended.
+
+        Rules: CEA-ACC-03.
+        """
+        index = self.account(account)
+        state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        if state != "open":
+            raise ActError(f"account must not be suspended, {account} is")
         return index
 
     def asset(self, product: str | None) -> int:
@@ -352,7 +357,8 @@ class Registry:
         return day.year * 10_000 + day.month * 100 + day.day
 
     def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:
-        account_index, asset_index = self.account(command.account), self.asset(command.product)
+        account_index = self.account_moving(command.account)
+        asset_index = self.asset(command.product)
         transfer_seq = self.feed(command)
         self.store.execute(
             "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, 'pending', 0, 0)",

@@ -6,7 +6,7 @@ import msgspec
 
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.requests import approvals, basics, persons
+from cea_exchange.registry.requests import accounts, approvals, basics, persons, views
 from cea_exchange.registry.requests.request import Request
 
 
@@ -23,7 +23,7 @@ class Stop(Request, tag="stop"):
 
 _OFFICES = tuple(
     found
-    for module in (approvals, basics, persons)
+    for module in (accounts, approvals, basics, persons, views)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, Request) and found is not Request
 )

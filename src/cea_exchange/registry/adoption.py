@@ -21,6 +21,8 @@ from cea_exchange.protocol.adoption import (
     statement_encode,
 )
 from cea_exchange.protocol.control import (
+    AccountRestored,
+    AccountSuspended,
     AdoptedAccount,
     AdoptedProduct,
     AdoptedState,
@@ -133,11 +135,16 @@ def _state(store: Store) -> AdoptedState:
     ).fetchall()
     # What the venue hears of from the feed it does not begin with.
     declared = {name: 0 for name in ("account_declared", "product_declared")}
+    suspended: set[str] = set()
     command = None
     for command in _feed_commands(store, feed_seq):
         tag = command.__struct_config__.tag
         if tag in declared:
             declared[tag] += 1
+        if isinstance(command, AccountSuspended):
+            suspended.add(command.account)
+        elif isinstance(command, AccountRestored):
+            suspended.discard(command.account)
     return AdoptedState(
         settlement_seq=store.last_seq,
         feed_seq=feed_seq,
@@ -153,7 +160,14 @@ def _state(store: Store) -> AdoptedState:
             for index, (name, price) in enumerate(products[: declared["product_declared"]])
         ),
         accounts=tuple(
-            _adopted_account(name, group, holdings[index], numbers.report_seqs.get(index, 0))
+            AdoptedAccount(
+                name,
+                group,
+                holdings[index][CASH_ASSET],
+                _tonnes(holdings[index]),
+                numbers.report_seqs.get(index, 0),
+                suspended_by_registry=name in suspended,
+            )
             for index, name, group in accounts[: declared["account_declared"]]
         ),
         busted=_busted(store),
@@ -224,11 +238,9 @@ def _holdings(store: Store) -> dict[int, Counter[int]]:
     return found
 
 
-def _adopted_account(
-    name: str, group: str, held: Counter[int], report_seq: int
-) -> AdoptedAccount:
-    tonnes = sorted((asset, held[asset]) for asset in held if asset != CASH_ASSET and held[asset])
-    return AdoptedAccount(name, group, held[CASH_ASSET], tuple(tonnes), report_seq)
+def _tonnes(held: Counter[int]) -> tuple[tuple[int, int], ...]:
+    tonnes = ((asset, held[asset]) for asset in held if asset != CASH_ASSET and held[asset])
+    return tuple(sorted(tonnes))
 
 
 def _busted(store: Store) -> tuple[int, ...]:

@@ -47,6 +47,19 @@ class Balances:
         )
         return sorted([*trading, *others])
 
+    def of_account(self, account_index: int) -> list[tuple[int, int, int]]:
+        """Return asset, compartment and amount of all that one account holds, in that order."""
+        held = [
+            (asset, int(compartment), amount)
+            for (account, asset, compartment), amount in self._others.items()
+            if account == account_index and amount
+        ]
+        if 0 <= account_index < len(self._trading):
+            for column in np.flatnonzero(self._trading[account_index]).tolist():
+                asset = CASH_ASSET if column == 0 else column - 1
+                held.append((asset, _TRADING, int(self._trading[account_index, column])))
+        return sorted(held)
+
     def load(self, rows: Iterable[tuple[int, int, int, int]]) -> None:
         """Add amounts to holdings, without a way back."""
         for account, asset, compartment, amount in rows:

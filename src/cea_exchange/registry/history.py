@@ -74,6 +74,24 @@ def balance_as_of(database: Database, holding: Holding, entry_id: int) -> int:
     return row[0]
 
 
+def account_as_of(
+    database: Database, account_index: int, entry_id: int
+) -> list[tuple[Holding, int]]:
+    """Return all that one account held after an entry, and how much, by asset, compartment."""
+    snapshot, first = _range_since(database, entry_id)
+    rows = database.execute(
+        "SELECT asset_index, compartment, sum(amount) FROM ("
+        " SELECT asset_index, compartment, amount FROM snapshot_balances"
+        "  WHERE entry_id = ? AND account_index = ?"
+        " UNION ALL"
+        " SELECT asset_index, compartment, amount FROM postings"
+        "  WHERE posting_id >= ? AND posting_id < ? AND account_index = ?"
+        ") AS counted GROUP BY 1, 2 HAVING sum(amount) <> 0 ORDER BY 1, 2",
+        (snapshot, account_index, first, LEGS_MAX * (entry_id + 1), account_index),
+    )
+    return [(Holding(account_index, *row[:2]), row[2]) for row in rows.fetchall()]
+
+
 def balances_as_of(database: Database, entry_id: int) -> Iterator[tuple[Holding, int]]:
     """Yield all that was held after an entry, and how much, by account, asset, compartment."""
     snapshot, first = _range_since(database, entry_id)

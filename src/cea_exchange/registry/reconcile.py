@@ -23,6 +23,8 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.protocol.control import (
     AccountDeclared,
+    AccountRestored,
+    AccountSuspended,
     ControlError,
     FeedItem,
     KeyGranted,
@@ -212,6 +214,7 @@ class _Check:
         accounts: list[tuple[Any, ...]] = []
         products: list[tuple[Any, ...]] = []
         keys: dict[str, tuple[Any, ...]] = {}
+        suspended: set[str] = set()
         transfers: list[tuple[Any, ...]] = []
         rows = self._store.execute("SELECT transfer_seq, item FROM feed ORDER BY transfer_seq")
         for expected, (transfer_seq, payload) in enumerate(rows.fetchall(), start=1):
@@ -226,6 +229,10 @@ class _Check:
             command = item.command
             if isinstance(command, AccountDeclared):
                 accounts.append((len(accounts), command.account, command.group))
+            elif isinstance(command, AccountSuspended):
+                suspended.add(command.account)
+            elif isinstance(command, AccountRestored):
+                suspended.discard(command.account)
             elif isinstance(command, ProductDeclared):
                 products.append((len(products), command.product, command.reference_price))
             elif isinstance(command, KeyGranted):
@@ -240,6 +247,12 @@ class _Check:
             accounts,
             "SELECT account_index, account, account_group FROM accounts"
             " WHERE account_index >= 0 ORDER BY account_index",
+        )
+        self._table_is(
+            "suspension of account",
+            [("suspended", account) for _, account, _ in accounts if account in suspended],
+            "SELECT 'suspended', account FROM accounts"
+            " WHERE account_index >= 0 AND state <> 'open' ORDER BY account_index",
         )
         self._table_is(
             "product",

@@ -36,6 +36,17 @@ MAY: dict[str, tuple[str, ...]] = {
     "acts": (OPERATOR, REGULATOR),
     # accounts
     "account_open": (OPERATOR,),
+    "account_suspend": (OPERATOR,),
+    "account_restore": (OPERATOR,),
+    "account_rename": (OPERATOR, INITIATOR),
+    "account_merge": (OPERATOR,),
+    "account_close": (OPERATOR,),
+    "account_at_risk": (OPERATOR, PROVINCE),
+    "account_bank": (OPERATOR,),
+    "account_show": _ALL,
+    "account_list": _OFFICES,
+    "balance": _ALL,
+    "entries": _ALL,
     # products, keys, allowances and cash
     "product_declare": (OPERATOR, AUTHORITY),
     "key_grant": (OPERATOR,),

@@ -55,7 +55,7 @@ def adopted_core(
                 "group_index": groups.get(account.group, 0),
                 "cash": account.cash,
                 "proceeds_today": 0,
-                "suspended": account.suspended,
+                "suspended": account.suspended or account.suspended_by_registry,
                 "report_seq": account.report_seq,
                 "holdings": [[product, tonnes, 0] for product, tonnes in account.holdings],
                 "client_order_ids": [],

@@ -155,7 +155,11 @@ def adopt(
         products=len(act.state.products),
         accounts=len(act.state.accounts),
         trades_void=old.trades_void,
-        suspended=[account.account for account in act.state.accounts if account.suspended],
+        suspended=[
+            account.account
+            for account in act.state.accounts
+            if account.suspended or account.suspended_by_registry
+        ],
         holdings_hash=f"{statement.holdings_hash:016x}",
     )
 
@@ -277,7 +281,7 @@ class _OldLife:
             raise AdoptionError(f"journal: log_id must be {expected}, was {found}")
 
     def _note(self, message: control.Control | None) -> None:
-        """Remember who is suspended and what delisted, and with which numbers a life began."""
+        """Remember what operators suspended and delisted, and with which numbers a life began."""
         match message:
             case control.Suspend(account=name) | control.Kill(account=str() as name):
                 self._suspended.add(name)

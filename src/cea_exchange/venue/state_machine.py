@@ -103,6 +103,7 @@ class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
     declared_prices: list[int] = []
     biddings: dict[str, int] = {}
     applications: dict[str, Application] = {}
+    suspended_by_registry: dict[str, bool] = {}
 
 
 STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
@@ -165,6 +166,8 @@ class VenueStateMachine:
         Ids of the biddings that were announced today, by their names.
     applications : dict
         Applications for biddings, by their names, until their day is over.
+    suspended_by_registry : dict
+        Names of the accounts that the registry has suspended: whether an operator has, too.
     settlement_base, report_bases : int, list of int
         Which settlement records, and which reports by account index, another life gave out; 0 and
         empty but after an adoption.
@@ -190,6 +193,7 @@ class VenueStateMachine:
         self.declared_prices: list[int] = []
         self.biddings: dict[str, int] = {}
         self.applications: dict[str, Application] = {}
+        self.suspended_by_registry: dict[str, bool] = {}
         self._products: dict[str, int] = {}
         self._accounts: dict[str, int] = {}
         self._groups: dict[str, int] = {}
@@ -198,6 +202,8 @@ class VenueStateMachine:
         self._acts = {
             control.ProductDeclared: self._product_declared,
             control.AccountDeclared: self._account_declared,
+            control.AccountSuspended: self._account_suspended,
+            control.AccountRestored: self._account_restored,
             control.KeyGranted: self._key_granted,
             control.KeyRevoked: self._key_revoked,
             control.DayOpen: self._day_open,
@@ -205,8 +211,8 @@ class VenueStateMachine:
             control.PhaseSet: lambda act: self.core.phase_set(int(act.phase)),
             control.Halt: self._halt,
             control.Resume: self._resume,
-            control.Suspend: lambda act: self.core.suspend(self.account_index(act.account)),
-            control.Restore: lambda act: self.core.restore(self.account_index(act.account)),
+            control.Suspend: self._suspend,
+            control.Restore: self._restore,
             control.Kill: self._kill,
             control.TradeBust: self._trade_bust,
             control.SessionLost: self._session_lost,
@@ -370,6 +376,14 @@ class VenueStateMachine:
                 return _name_fault(name)
             case control.KeyGranted(account=name) if name not in self._accounts:
                 return f"key for account {name!r}, which is not declared"
+            case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
+                name not in self._accounts
+            ):
+                return f"account {name!r} is not declared"
+            case control.Restore(account=name) if (
+                self.suspended_by_registry.get(name) is False
+            ):
+                return f"account {name!r} is suspended by the registry, not by an operator"
             case control.SessionLost():
                 for name in (message.account, *(other.account for other in message.others)):
                     if name not in self._accounts:
@@ -455,6 +469,34 @@ class VenueStateMachine:
         self.account_names.append(act.account)
         self.account_groups.append(act.group)
 
+    def _account_suspended(self, act: control.AccountSuspended) -> np.ndarray:
+        """Suspend, and remember whether an operator's suspension is to outlast the registry's.
+
+        Rules: CEA-DAY-06, CEA-ACC-03.
+        """
+        index = self._accounts[act.account]
+        self.suspended_by_registry[act.account] = bool(self.core.account(index)["suspended"])
+        return self.core.suspend(index)
+
+    def _account_restored(self, act: control.AccountRestored) -> np.ndarray | None:
+        stays_suspended = self.suspended_by_registry.pop(act.account, True)
+        return None if stays_suspended else self.core.restore(self._accounts[act.account])
+
+    def _suspend(self, act: control.Suspend) -> np.ndarray:
+        self._operator_suspends(act.account, True)
+        return self.core.suspend(self.account_index(act.account))
+
+    def _restore(self, act: control.Restore) -> np.ndarray | None:
+        if act.account in self.suspended_by_registry:
+            # The operator's suspension is lifted, the registry's is not.
+            self._operator_suspends(act.account, False)
+            return None
+        return self.core.restore(self.account_index(act.account))
+
+    def _operator_suspends(self, account: str, is_suspended: bool) -> None:
+        if account in self.suspended_by_registry:
+            self.suspended_by_registry[account] = is_suspended
+
     def _key_granted(self, act: control.KeyGranted) -> None:
         self.keys[act.key] = KeyHolder(
             self._accounts[act.account], act.operator_index, act.role, act.cancel_on_disconnect
@@ -483,6 +525,7 @@ class VenueStateMachine:
             self.halted_for_lag = False
             return np.concatenate((canceled, self.core.halt(PRODUCT_NONE)))
         account = self._accounts[act.account]
+        self._operator_suspends(act.account, True)
         canceled = self.core.orders_cancel(account, OPERATOR_ANY, Reason.KILLED)
         return np.concatenate((canceled, self.core.suspend(account)))
 
@@ -625,6 +668,11 @@ class VenueStateMachine:
         self.settlement_base = state.settlement_seq
         self.report_bases = [account.report_seq for account in state.accounts]
         self.busted = {*state.busted}
+        self.suspended_by_registry = {
+            account.account: account.suspended
+            for account in state.accounts
+            if account.suspended_by_registry
+        }
 
     def _profile_change_refusal(self, act: control.ProfileChanged) -> str | None:
         """Rules change between two days, when nothing is locked under the old ones.

@@ -48,12 +48,12 @@ def _texts() -> list[str]:
 def institution_rows() -> list[tuple[object, ...]]:
     """Return the rows in `accounts` of institutions and provinces."""
     rows = [
-        (int(index), name, "", "institution", name, None, 0, "open", 0, "", "")
+        (int(index), name, "", "institution", name, None, 0, "open", 0, "", "", "")
         for index, name in INSTITUTION_NAMES.items()
     ]
     for code in PROVINCES:
         index, name = province_account(code), province_account_name(code)
-        rows.append((index, name, "", "province", name, None, code, "open", 0, "", ""))
+        rows.append((index, name, "", "province", name, None, code, "open", 0, "", "", ""))
     return rows
 
 

@@ -1,19 +1,9 @@
-"""Accounts, products, keys, issue, payment and transfers."""
+"""Products, keys, issue, payment and transfers."""
 
 from typing import Any
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.requests.request import Request
-
-
-class AccountOpen(Request, tag="account_open"):
-    """Open an account."""
-
-    account: str
-    group: str = ""
-
-    def act(self, registry: Registry) -> dict[str, Any]:
-        return {"account_index": registry.account_open(self.account, self.group)}
 
 
 class ProductDeclare(Request, tag="product_declare"):

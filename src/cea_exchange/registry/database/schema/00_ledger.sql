@@ -19,7 +19,8 @@ CREATE TABLE accounts (
     state TEXT NOT NULL CHECK (state IN ('open', 'suspended', 'merged', 'closed')),
     at_risk BIGINT NOT NULL CHECK (at_risk IN (0, 1)),
     bank TEXT NOT NULL,                           -- settlement bank, '' if none
-    bank_account TEXT NOT NULL                    -- sub-account there
+    bank_account TEXT NOT NULL,                   -- sub-account there
+    sector TEXT NOT NULL                          -- of the entity, '' if not given
 );
 CREATE TABLE products (
     product_index BIGINT PRIMARY KEY CHECK (product_index BETWEEN 0 AND 65534),

@@ -1,0 +1,156 @@
+"""Entities' accounts."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.persons import Person, province_body
+from cea_exchange.registry.requests.request import Request
+
+COUNT_MAX = 1_000
+"""Accounts in one answer; the rest is asked for from the next index on."""
+
+
+class AccountOpen(Request, tag="account_open"):
+    """Open an entity's account; `province` is its two-digit code."""
+
+    account: str
+    entity: str
+    credit_code: str
+    province: int
+    group: str = ""
+    sector: str = ""
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        index = registry.accounts.open(
+            self.account,
+            self.group,
+            entity=self.entity,
+            credit_code=self.credit_code,
+            province=self.province,
+            sector=self.sector,
+        )
+        return {"account_index": index}
+
+
+class AccountSuspend(Request, tag="account_suspend"):
+    """Bar an account from trading and from transfers; the venue cancels its orders."""
+
+    account: str
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.suspend(self.account, self.why)
+        return {}
+
+
+class AccountRestore(Request, tag="account_restore"):
+    """Lift a suspension."""
+
+    account: str
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.restore(self.account, self.why)
+        return {}
+
+
+class AccountRename(Request, tag="account_rename"):
+    """Note an entity's new legal name; its province approves it."""
+
+    needs_second = True
+
+    account: str
+    entity: str
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.rename(self.account, self.entity, self.why)
+        return {}
+
+    def approving_body(self, registry: Registry, maker: Person) -> str:
+        return registry.accounts.province_body(self.account)
+
+
+class AccountMerge(Request, tag="account_merge"):
+    """Move all that an account has to another one, and end it."""
+
+    needs_second = True
+
+    account: str
+    into: str
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.merge(self.account, self.into, self.why)
+        return {}
+
+
+class AccountClose(Request, tag="account_close"):
+    """End an account that holds nothing."""
+
+    needs_second = True
+
+    account: str
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.close(self.account, self.why)
+        return {}
+
+
+class AccountAtRisk(Request, tag="account_at_risk"):
+    """Mark an entity as at risk of not surrendering, or as not at risk any more."""
+
+    account: str
+    at_risk: bool
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.at_risk_set(self.account, self.at_risk, self.why)
+        return {}
+
+
+class AccountBank(Request, tag="account_bank"):
+    """Note an account's settlement bank and its sub-account there."""
+
+    account: str
+    bank: str
+    bank_account: str
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.accounts.bank_set(self.account, self.bank, self.bank_account, self.why)
+        return {}
+
+
+class AccountShow(Request, tag="account_show"):
+    """What is noted of an account, its representatives, and all that became of it."""
+
+    is_look = True
+
+    account: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return registry.accounts.show(self.account)
+
+
+class AccountList(Request, tag="account_list"):
+    """Accounts by index, from one on; of one province, or in one state."""
+
+    is_look = True
+
+    province: int | None = None
+    state: Literal["open", "suspended", "merged", "closed"] | None = None
+    first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = COUNT_MAX
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        found = registry.accounts.listed(
+            province=self.province, state=self.state, first=self.first, count=self.count
+        )
+        return {"accounts": found}
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        return frozenset() if self.province is None else frozenset({province_body(self.province)})
