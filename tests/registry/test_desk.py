@@ -1,10 +1,12 @@
 """Who may ask the registry's desk for what, and what takes two persons."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from desk_callers import LIFE_S, Office, key_of
 
-from cea_exchange.registry.admin import REQUEST_TYPES
+from cea_exchange.registry.admin import OPS_OF_TWO, REQUEST_TYPES
 from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.roles import MAY, ROLES
 
@@ -69,7 +71,7 @@ def test_a_stranger_is_refused(office):
 
 
 def test_a_request_that_the_table_does_not_know_is_refused(office, monkeypatch):
-    monkeypatch.delitem(MAY, "pay_in")
+    monkeypatch.setitem(MAY, "pay_in", ())
     assert "role must be" in office.an.error("pay_in", account="P001", cash=1)
 
 
@@ -101,11 +103,11 @@ def test_an_act_of_two_is_done_when_the_second_person_approves(office, li, mo):
     assert done["approved"] == "transfer_out"
     assert transfers(office) == 1
     (act,) = office.rex("acts")["acts"]
-    assert (act["op"], act["maker"], act["approver"]) == ("transfer_out", "li", "mo")
+    assert (act["op"], act["person"], act["second"]) == ("transfer_out", "li", "mo")
     assert act["request"] | {"request_id": None} == OUT | {"request_id": None}
     assert act["answer"] == done["answer"]
     (decided,) = mo("proposals", all=True)["proposals"]
-    assert (decided["state"], decided["person"]) == ("approved", "mo")
+    assert (decided["state"], decided["decided_by"]) == ("approved", "mo")
 
 
 def test_a_proposal_is_decided_once(office, li, mo):
@@ -123,7 +125,7 @@ def test_a_rejected_proposal_is_never_done(office, li, mo):
     assert transfers(office) == 0
 
 
-def test_its_maker_may_take_it_back_but_not_approve_it(office, li):
+def test_its_proposer_may_take_it_back_but_not_approve_it(office, li):
     number = li(**OUT)["proposal"]
     assert "role must be one of" in li.error("approve", proposal=number)
     assert li("reject", proposal=number, why="a mistake")["ok"]
@@ -155,7 +157,7 @@ def test_a_proposal_expires(office, li, mo, clock):
     assert transfers(office) == 0
 
 
-def test_a_maker_who_was_removed_meanwhile_gets_nothing_done(office, li, mo):
+def test_a_proposer_who_was_removed_meanwhile_gets_nothing_done(office, li, mo):
     number = li(**OUT)["proposal"]
     assert office.an("person_remove", key=key_of("li"))["ok"]
     assert "li acts no more" in mo.error("approve", proposal=number)
@@ -225,3 +227,22 @@ def test_no_message_is_a_request_by_accident(office):
     an = office.an
     for payload in (b"", b"\xc1", msgspec.msgpack.encode({"op": "mint"})):
         assert office._desk.reply(an.key, payload).answer["error"].startswith("request: ")
+
+
+# -- What is written of it ----------------------------------------------------------------------
+
+PAGE = Path(__file__).resolve().parents[2] / "protocol" / "registry.md"
+
+
+def test_the_page_has_the_table_of_roles_and_of_acts_of_two():
+    """CEA-REG-01, CEA-REG-02."""
+    text = PAGE.read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.count("|") == 9]
+    cells = [[cell.strip().strip("`") for cell in row] for row in rows]
+    heads, _line, *told = cells
+    assert heads == ["op", *ROLES, "two"]
+    expected = [
+        [op, *("x" if role in roles else "" for role in ROLES), "x" if op in OPS_OF_TWO else ""]
+        for op, roles in MAY.items()
+    ]
+    assert told == expected

@@ -63,7 +63,7 @@ def approve(
 
 
 def reject(number: Number, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
-    """Refuse a proposal, or as its maker take it back.
+    """Refuse a proposal, or as its proposer take it back.
 
     Example: cea-exchange registry reject 12 --why "wrong account" --data DIR --key bo
     """
@@ -85,10 +85,10 @@ def acts(
 
 
 def _proposals(answer: Answer) -> str:
-    heads = ("number", "state", "op", "maker", "decided by", "what")
+    heads = ("number", "state", "op", "proposer", "decided by", "what")
     rows = [
-        (row["proposal_id"], f"{row['state']}, {row['body']}", row["op"], row["maker"])
-        + (row["person"] or "-", _asked(row["request"]))
+        (row["proposal_id"], f"{row['state']}, {row['body']}", row["op"], row["proposer"])
+        + (row["decided_by"] or "-", _asked(row["request"]))
         for row in answer["proposals"]
     ]
     return table(heads, rows) if rows else "no proposals"
@@ -100,7 +100,7 @@ def _acts(answer: Answer) -> str:
     heads = ("number", "at", "op", "by", "second", "what", "answer")
     rows = [
         (row["act_id"], time_from_ns(row["at_ns"]).isoformat(timespec="seconds"), row["op"])
-        + (row["maker"], row["approver"] or "-", _asked(row["request"]))
+        + (row["person"], row["second"] or "-", _asked(row["request"]))
         + (fields_line(row["answer"]) or "-",)
         for row in answer["acts"]
     ]

@@ -13,7 +13,7 @@ class LoggedAct(NamedTuple):
 
     Attributes
     ----------
-    approver, approver_key, proposal_id
+    second, second_key, proposal_id
         ``''``, ``''`` and 0 where one person was enough.
     request, answer
         As they travelled, in MessagePack.
@@ -22,10 +22,10 @@ class LoggedAct(NamedTuple):
     act_id: int
     at_ns: int
     op: str
-    maker: str
-    maker_key: str
-    approver: str
-    approver_key: str
+    person: str
+    person_key: str
+    second: str
+    second_key: str
     proposal_id: int
     request: bytes
     answer: bytes
@@ -41,11 +41,11 @@ class ActLog:
     def add(
         self,
         op: str,
-        maker: Person,
+        person: Person,
         request: bytes,
         answer: bytes,
         *,
-        approver: Person | None = None,
+        second: Person | None = None,
         proposal_id: int = 0,
     ) -> int:
         """Keep an act; belongs in its transaction.
@@ -55,9 +55,10 @@ class ActLog:
         Rules: CEA-REG-03.
         """
         act_id = self._store.one("SELECT 1 + coalesce(max(act_id), 0) FROM acts")
-        second = ("", "") if approver is None else (approver.name, approver.key)
-        row = (act_id, self._registry.now_ns(), op, maker.name, maker.key, *second)
-        self._store.insert("acts", [(*row, proposal_id, request, answer)])
+        persons = (person.name, person.key)
+        persons += ("", "") if second is None else (second.name, second.key)
+        row = (act_id, self._registry.now_ns(), op, *persons, proposal_id, request, answer)
+        self._store.insert("acts", [row])
         return act_id
 
     def since(self, first: int, count: int) -> list[LoggedAct]:

@@ -19,7 +19,7 @@ WAITING_MAX = 1_000
 WHY_LENGTH_MAX = 200
 _STATES = {None: "waiting", 0: "rejected", 1: "approved"}
 _COLUMNS = (
-    "proposals.proposal_id, op, request, request_hash, maker, maker_key, body, made_at_ns,"
+    "proposals.proposal_id, op, request, request_hash, proposer, proposer_key, body, made_at_ns,"
     " expires_at_ns, approved, coalesce(person, ''), coalesce(why, ''), coalesce(at_ns, 0)"
 )
 _JOINED = "proposals LEFT JOIN decisions ON decisions.proposal_id = proposals.proposal_id"
@@ -36,21 +36,21 @@ class Proposal(NamedTuple):
         Whose person decides.
     approved
         1, 0 for rejected, None for not decided.
-    person
-        Who decided, '' if nobody did.
+    decided_by
+        '' if nobody did.
     """
 
     proposal_id: int
     op: str
     request: bytes
     request_hash: str
-    maker: str
-    maker_key: str
+    proposer: str
+    proposer_key: str
     body: str
     made_at_ns: int
     expires_at_ns: int
     approved: int | None
-    person: str
+    decided_by: str
     why: str
     decided_at_ns: int
 
@@ -68,7 +68,7 @@ class Approvals:
         self._store = registry.store
 
     def propose(
-        self, maker: Person, op: str, request: bytes, body: str, life_ns: int
+        self, proposer: Person, op: str, request: bytes, body: str, life_ns: int
     ) -> Proposal:
         """Keep what a person asks until another one decides.
 
@@ -90,7 +90,7 @@ class Approvals:
                 raise ActError(f"proposals of {body} that wait must be at most {WAITING_MAX}")
             number = self._store.one("SELECT 1 + coalesce(max(proposal_id), 0) FROM proposals")
             row = (number, op, request, sha256(request).hexdigest())
-            row += (maker.name, maker.key, body, now_ns, now_ns + life_ns)
+            row += (proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
             self._store.insert("proposals", [row])
         return self.of_number(number)
 
@@ -105,16 +105,16 @@ class Approvals:
         Raises
         ------
         ActError
-            It is decided or expired, of another body's, or that person is the maker.
+            It is decided or expired, of another body's, or that person is the proposer.
 
         Notes
         -----
         Rules: CEA-REG-02.
         """
         proposal = self._open_one(number, person)
-        if person.name == proposal.maker or person.key == proposal.maker_key:
+        if person.name == proposal.proposer or person.key == proposal.proposer_key:
             raise ActError(
-                f"approve: proposal {number} needs another person than {proposal.maker},"
+                f"approve: proposal {number} needs another person than {proposal.proposer},"
                 f" with a key of their own, came {person.name}"
             )
         if request_hash not in (None, proposal.request_hash):
@@ -126,7 +126,7 @@ class Approvals:
         return proposal
 
     def reject(self, number: int, person: Person, why: str) -> Proposal:
-        """Note that a person of the body, or the maker himself, does not want it."""
+        """Note that a person of the body, or the proposer himself, does not want it."""
         words_checked(why, "why", WHY_LENGTH_MAX)
         with self._registry.transaction():
             proposal = self._open_one(number, person)
@@ -149,7 +149,7 @@ class Approvals:
         """
         sql = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id >= :first"
         if viewer.body not in ("registry", "regulator"):
-            sql += " AND (body = :body OR maker_key = :key)"
+            sql += " AND (body = :body OR proposer_key = :key)"
         if waiting_only:
             sql += " AND approved IS NULL AND expires_at_ns > :now"
         rows = self._store.execute(
@@ -166,7 +166,7 @@ class Approvals:
 
     def _open_one(self, number: int, person: Person) -> Proposal:
         proposal = self.of_number(number)
-        if person.body != proposal.body and person.key != proposal.maker_key:
+        if person.body != proposal.body and person.key != proposal.proposer_key:
             raise ActError(
                 f"proposal {number} must be decided by a person of {proposal.body},"
                 f" {person.name} is of {person.body}"

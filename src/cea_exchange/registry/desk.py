@@ -191,32 +191,32 @@ class Desk:
         proposal = self._registry.approvals.approve(
             decision.proposal, person, decision.request_hash
         )
-        maker = self._registry.persons.of_key(proposal.maker_key)
-        if maker is None:
-            raise ActError(f"proposal {decision.proposal}: {proposal.maker} acts no more")
+        proposer = self._registry.persons.of_key(proposal.proposer_key)
+        if proposer is None:
+            raise ActError(f"proposal {decision.proposal}: {proposal.proposer} acts no more")
         request = request_decode(proposal.request)
-        # What the maker might ask then, he may not be allowed to any more.
-        self._check(maker, request)
-        answer = self._done(maker, request, approver=person, proposal_id=proposal.proposal_id)
+        # What the proposer might ask then, he may not be allowed to any more.
+        self._check(proposer, request)
+        answer = self._done(proposer, request, second=person, proposal_id=proposal.proposal_id)
         return {"proposal": proposal.proposal_id, "approved": proposal.op, "answer": answer}
 
     def _done(
         self,
-        maker: Person,
+        person: Person,
         request: Request,
         *,
-        approver: Person | None = None,
+        second: Person | None = None,
         proposal_id: int = 0,
     ) -> dict[str, Any]:
-        by = maker.name if approver is None else f"{maker.name} and {approver.name}"
+        by = person.name if second is None else f"{person.name} and {second.name}"
         with self._registry.acting(by):
             answer = request.act(self._registry)
         self._registry.act_log.add(
             request.op,
-            maker,
+            person,
             msgspec.msgpack.encode(request),
             msgspec.msgpack.encode(answer),
-            approver=approver,
+            second=second,
             proposal_id=proposal_id,
         )
         return answer

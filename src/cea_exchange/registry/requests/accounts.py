@@ -69,7 +69,7 @@ class AccountRename(Request, tag="account_rename"):
         registry.accounts.rename(self.account, self.entity, self.why)
         return {}
 
-    def approving_body(self, registry: Registry, maker: Person) -> str:
+    def approving_body(self, registry: Registry, proposer: Person) -> str:
         return registry.accounts.province_body(self.account)
 
 

@@ -35,7 +35,7 @@ class Approve(Request, tag="approve"):
 
 
 class Reject(Request, tag="reject"):
-    """Refuse a proposal, or as its maker take it back."""
+    """Refuse a proposal, or as its proposer take it back."""
 
     is_scoped = False
 

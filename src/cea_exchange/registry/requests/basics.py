@@ -49,6 +49,8 @@ class KeyRevoke(Request, tag="key_revoke"):
 class Issue(Request, tag="issue"):
     """Issue allowances into an account's registration compartment."""
 
+    needs_second = True
+
     account: str
     product: str
     tonnes: int

@@ -56,6 +56,6 @@ class Request(
         account = getattr(self, "account", None)
         return frozenset() if account is None else registry.accounts.bodies(account)
 
-    def approving_body(self, registry: "Registry", maker: Person) -> str:
-        """Return the body whose second person has to approve it: the maker's own."""
-        return maker.body
+    def approving_body(self, registry: "Registry", proposer: Person) -> str:
+        """Return the body whose second person has to approve it: the proposer's own."""
+        return proposer.body

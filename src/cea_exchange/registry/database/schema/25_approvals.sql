@@ -4,8 +4,8 @@ CREATE TABLE proposals (
     op TEXT NOT NULL,
     request BYTEA NOT NULL,
     request_hash TEXT NOT NULL,         -- SHA-256, 64 hexadecimal digits
-    maker TEXT NOT NULL,
-    maker_key TEXT NOT NULL,
+    proposer TEXT NOT NULL,
+    proposer_key TEXT NOT NULL,
     body TEXT NOT NULL,                 -- whose person decides
     made_at_ns BIGINT NOT NULL,
     expires_at_ns BIGINT NOT NULL
@@ -22,10 +22,10 @@ CREATE TABLE acts (
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
     at_ns BIGINT NOT NULL,
     op TEXT NOT NULL,
-    maker TEXT NOT NULL,
-    maker_key TEXT NOT NULL,
-    approver TEXT NOT NULL,             -- '' where one person was enough
-    approver_key TEXT NOT NULL,
+    person TEXT NOT NULL,
+    person_key TEXT NOT NULL,
+    second TEXT NOT NULL,               -- who approved; '' where one person was enough
+    second_key TEXT NOT NULL,
     proposal_id BIGINT NOT NULL,        -- 0 is none
     request BYTEA NOT NULL,
     answer BYTEA NOT NULL

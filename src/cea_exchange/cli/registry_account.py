@@ -1,0 +1,194 @@
+"""`cea-exchange registry account`: entities' accounts from their opening to their end."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    Why,
+    act,
+    ask,
+    json_print,
+    look,
+    table,
+)
+
+Account = Annotated[str, typer.Argument(help="Account.")]
+PAGE_COUNT = 1_000
+
+
+def register(group: typer.Typer) -> None:
+    """Add the group to the group `registry`."""
+    accounts = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for command in (suspend, restore, rename, merge, close, bank, show):
+        accounts.command(command.__name__)(command)
+    accounts.command("open")(open_)
+    accounts.command("at-risk")(at_risk)
+    accounts.command("list")(list_)
+    group.add_typer(accounts, name="account", help="Entities' accounts.")
+
+
+def open_(
+    account: Annotated[str, typer.Argument(help="The account's name, for good.")],
+    entity: Annotated[str, typer.Option(help="The entity's legal name.")],
+    credit_code: Annotated[str, typer.Option(help="Unified social credit code.")],
+    province: Annotated[int, typer.Option(help="Two-digit code, such as 11.")],
+    data: Data,
+    group: Annotated[str, typer.Option(help="Group, for block offers.")] = "",
+    sector: Annotated[str, typer.Option(help="Sector, such as power.")] = "",
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Open an entity's account; it has one only.
+
+    Example: cea-exchange registry account open P001 --entity "Huadian Power Co., Ltd."
+    --credit-code 91330100799655058B --province 33 --data DIR
+    """
+    request = {"op": "account_open", "account": account, "entity": entity}
+    request |= {"credit_code": credit_code, "province": province}
+    act(data, key, request | {"group": group, "sector": sector}, json)
+
+
+def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
+    """Bar an account from trading and transfers; the venue cancels its orders.
+
+    Example: cea-exchange registry account suspend P001 --why "court order 12" --data DIR
+    """
+    act(data, key, {"op": "account_suspend", "account": account, "why": why}, json)
+
+
+def restore(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
+    """Lift a suspension.
+
+    Example: cea-exchange registry account restore P001 --why "order lifted" --data DIR
+    """
+    act(data, key, {"op": "account_restore", "account": account, "why": why}, json)
+
+
+def rename(
+    account: Account,
+    entity: Annotated[str, typer.Argument(help="The entity's new legal name.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Note an entity's new legal name, when its province has approved it.
+
+    Example: cea-exchange registry account rename P001 "Clean Power Ltd" --why "decision 3"
+    --data DIR --key li
+    """
+    request = {"op": "account_rename", "account": account, "entity": entity, "why": why}
+    act(data, key, request, json)
+
+
+def merge(
+    account: Account,
+    into: Annotated[str, typer.Argument(help="Who gets all it has.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Move all that an account has to another one, and end it; two persons do it.
+
+    Example: cea-exchange registry account merge P002 P001 --why "merged in law" --data DIR
+    """
+    act(data, key, {"op": "account_merge", "account": account, "into": into, "why": why}, json)
+
+
+def close(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
+    """End an account that holds nothing; two persons do it.
+
+    Example: cea-exchange registry account close P003 --why "plant shut down" --data DIR
+    """
+    act(data, key, {"op": "account_close", "account": account, "why": why}, json)
+
+
+def at_risk(
+    account: Account,
+    data: Data,
+    why: Why,
+    is_at_risk: Annotated[bool, typer.Option("--yes/--no", help="Mark it, or unmark it.")] = True,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Mark an entity as at risk of not surrendering, or with --no as not at risk any more.
+
+    Example: cea-exchange registry account at-risk P001 --why "arrears of 2023" --data DIR
+    """
+    request = {"op": "account_at_risk", "account": account, "at_risk": is_at_risk, "why": why}
+    act(data, key, request, json)
+
+
+def bank(
+    account: Account,
+    bank_name: Annotated[str, typer.Argument(help="The settlement bank.")],
+    bank_account: Annotated[str, typer.Argument(help="The account's sub-account there.")],
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Note an account's settlement bank and its sub-account there.
+
+    Example: cea-exchange registry account bank P001 CCB 6227-001 --why "contract 5" --data DIR
+    """
+    request = {"op": "account_bank", "account": account, "bank": bank_name}
+    act(data, key, request | {"bank_account": bank_account, "why": why}, json)
+
+
+def show(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print what is noted of an account, its representatives, and all that became of it.
+
+    Example: cea-exchange registry account show P001 --data DIR
+    """
+    look(data, key, {"op": "account_show", "account": account}, json, _account)
+
+
+def list_(
+    data: Data,
+    province: Annotated[int | None, typer.Option(help="Of this province only.")] = None,
+    state: Annotated[str | None, typer.Option(help="open, suspended, merged or closed.")] = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print all accounts, in the order of their opening.
+
+    Example: cea-exchange registry account list --province 11 --data DIR
+    """
+    request = {"op": "account_list", "province": province, "state": state, "count": PAGE_COUNT}
+    found: list[dict[str, Any]] = []
+    while True:
+        first = found[-1]["account_index"] + 1 if found else 0
+        page = ask(data, key, request | {"first": first})["accounts"]
+        found += page
+        if len(page) < PAGE_COUNT:
+            break
+    if json:
+        json_print({"accounts": found})
+    else:
+        heads = ("account", "entity", "credit_code", "province", "state", "at_risk")
+        typer.echo(table(heads, [[row[head] for head in heads] for row in found]))
+
+
+def _account(answer: Answer) -> str:
+    from cea_exchange.domain.timetable import time_from_ns
+
+    nested = ("representatives", "changes", "pending")
+    lines = [f"{name:13} {answer[name]}" for name in answer if name not in nested]
+    lines.append(f"{'pending':13} {', '.join(answer['pending']) or 'nothing'}")
+    persons = [f"{person['name']} ({person['role']})" for person in answer["representatives"]]
+    lines.append(f"{'persons':13} {', '.join(persons) or 'none'}")
+    heads = ("at", "change", "was", "became", "by", "why")
+    rows = [
+        (time_from_ns(row["at_ns"]).isoformat(timespec="seconds"), row["change"])
+        + tuple(row[head] or "-" for head in heads[2:])
+        for row in answer["changes"]
+    ]
+    return "\n".join([*lines, "", table(heads, rows)])

@@ -1,0 +1,257 @@
+"""`cea-exchange registry product, key, issue, transfer, pay, balance, entries`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look, table
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.registry_person import key_text
+
+Account = Annotated[str, typer.Argument(help="Account.")]
+Product = Annotated[str, typer.Argument(help="Product.")]
+Tonnes = Annotated[int, typer.Argument(help="Tonnes.")]
+ProductOption = Annotated[str | None, typer.Option("--product", help="Which allowances.")]
+TonnesOption = Annotated[int | None, typer.Option("--tonnes", help="How many of them.")]
+CashOption = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 1000.00.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the groups and commands to the group `registry`."""
+    _group(group, "product", "Products.").command("declare")(product_declare)
+    keys = _group(group, "key", "Participants' keys at the venue.")
+    keys.command("grant")(key_grant)
+    keys.command("revoke")(key_revoke)
+    transfers = _group(group, "transfer", "Transfers to the venue and back.")
+    transfers.command("in")(transfer_in)
+    transfers.command("out")(transfer_out)
+    _group(group, "pay", "Cash from the bank.").command("in")(pay_in)
+    for command in (issue, balance, entries):
+        group.command(command.__name__)(command)
+
+
+def _group(parent: typer.Typer, name: str, words: str) -> typer.Typer:
+    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    # A callback keeps a command a subcommand while it is the only one.
+    group.callback()(lambda: None)
+    parent.add_typer(group, name=name, help=words)
+    return group
+
+
+def product_declare(
+    product: Annotated[str, typer.Argument(help="The product's name.")],
+    price: Annotated[str, typer.Argument(help="First reference price, yuan per tonne: 97.49.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Declare a product, here and at the venue.
+
+    Example: cea-exchange registry product declare CEA24 97.49 --data DIR
+    """
+    from cea_exchange.domain.units import price_parse
+
+    fen = _fen(price, price_parse)
+    act(data, key, {"op": "product_declare", "product": product, "reference_price": fen}, json)
+
+
+def key_grant(
+    public_key: Annotated[str, typer.Argument(help="Public key, or the file NAME.public.")],
+    account: Annotated[str, typer.Argument(help="For which account it acts.")],
+    data: Data,
+    operator_index: Annotated[int, typer.Option("--operator", help="Which operator: 0 to 15.")] = 0,
+    role: Annotated[str, typer.Option(help="trader, canceller or reader.")] = "trader",
+    cancel_on_disconnect: Annotated[
+        bool, typer.Option(help="Whether orders go with a lost session.")
+    ] = True,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Let a key act for an account at the venue.
+
+    Example: cea-exchange registry key grant p1.public P001 --data DIR
+    """
+    request = {"op": "key_grant", "key": key_text(public_key), "account": account, "role": role}
+    request |= {"operator_index": operator_index, "cancel_on_disconnect": cancel_on_disconnect}
+    act(data, key, request, json)
+
+
+def key_revoke(
+    public_key: Annotated[str, typer.Argument(help="Public key, or the file NAME.public.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Take back what a key may do at the venue.
+
+    Example: cea-exchange registry key revoke p1.public --data DIR
+    """
+    act(data, key, {"op": "key_revoke", "key": key_text(public_key)}, json)
+
+
+def issue(
+    account: Account,
+    product: Product,
+    tonnes: Tonnes,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Issue allowances into an account.
+
+    Example: cea-exchange registry issue P001 CEA24 5000 --data DIR
+    """
+    request = {"op": "issue", "account": account, "product": product, "tonnes": tonnes}
+    act(data, key, request, json)
+
+
+def pay_in(
+    account: Account,
+    cash: Annotated[str, typer.Argument(help="Yuan, such as 1000.00.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Book cash that came from the bank.
+
+    Example: cea-exchange registry pay in P001 1000.00 --data DIR
+    """
+    from cea_exchange.domain.units import cash_parse
+
+    fen = _fen(cash, cash_parse)
+    act(data, key, {"op": "pay_in", "account": account, "cash": fen}, json)
+
+
+def transfer_in(
+    account: Account,
+    data: Data,
+    product: ProductOption = None,
+    tonnes: TonnesOption = None,
+    cash: CashOption = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Send tonnes of a product, or cash, to the account at the venue.
+
+    Example: cea-exchange registry transfer in P001 --product CEA24 --tonnes 500 --data DIR
+    """
+    act(data, key, _transfer("transfer_in", account, product, tonnes, cash), json)
+
+
+def transfer_out(
+    account: Account,
+    data: Data,
+    product: ProductOption = None,
+    tonnes: TonnesOption = None,
+    cash: CashOption = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Ask the venue to let tonnes of a product, or cash, go; two persons do it.
+
+    Example: cea-exchange registry transfer out P001 --cash 1000.00 --data DIR --key li
+    """
+    act(data, key, _transfer("transfer_out", account, product, tonnes, cash), json)
+
+
+def balance(
+    account: Annotated[str, typer.Argument(help="Account, or an institution's name.")],
+    data: Data,
+    product: Annotated[str | None, typer.Option(help="Only this one; CNY is cash.")] = None,
+    as_of: Annotated[int | None, typer.Option(help="After this entry of the ledger.")] = None,
+    as_of_date: Annotated[
+        str | None, typer.Option(help="At the end of this day, such as 2025-07-16.")
+    ] = None,
+    as_of_settlement: Annotated[
+        int | None, typer.Option(help="When settlement had reached this sequence.")
+    ] = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print what an account holds, or held.
+
+    Example: cea-exchange registry balance P001 --as-of-date 2025-07-16 --data DIR
+    """
+    request = {"op": "balance", "account": account, "product": product, "as_of": as_of}
+    request |= {"as_of_date": _date(as_of_date), "as_of_settlement": as_of_settlement}
+    look(data, key, request, json, _balances)
+
+
+def entries(
+    data: Data,
+    account: Annotated[str | None, typer.Option(help="Only what touches it.")] = None,
+    product: Annotated[str | None, typer.Option(help="Only of this one; CNY is cash.")] = None,
+    after: Annotated[int, typer.Option(help="Behind this entry.", min=0)] = 0,
+    count: Annotated[int, typer.Option(help="How many at most.", min=1, max=1_000)] = 100,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print the ledger's entries with their legs.
+
+    An answer about one account or product reads 50,000 entries at most and says where to go on.
+
+    Example: cea-exchange registry entries --account P001 --data DIR
+    """
+    request = {"op": "entries", "account": account, "product": product, "after": after}
+    look(data, key, request | {"count": count}, json, _entries)
+
+
+def _transfer(
+    op: str, account: str, product: str | None, tonnes: int | None, cash: str | None
+) -> dict[str, Any]:
+    from cea_exchange.domain.units import cash_parse
+
+    if (product is None) != (tonnes is None) or (product is None) == (cash is None):
+        raise CommandError("expected --product and --tonnes, or --cash")
+    amount = tonnes if cash is None else _fen(cash, cash_parse)
+    return {"op": op, "account": account, "product": product, "amount": amount}
+
+
+def _fen(text: str, parse: Any) -> int:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+
+
+def _date(text: str | None) -> int | None:
+    from datetime import date
+
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(f"date must be such as 2025-07-16, was {text!r}") from error
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+def _amount(product: str, amount: int) -> str:
+    from cea_exchange.domain.naming import CASH_NAME
+    from cea_exchange.domain.units import cash_format
+
+    return f"{cash_format(amount)} yuan" if product == CASH_NAME else f"{amount} t"
+
+
+def _balances(answer: Answer) -> str:
+    rows = [
+        (row["product"], row["compartment"], _amount(row["product"], row["amount"]))
+        for row in answer["balances"]
+    ]
+    head = f"{answer['account']} after entry {answer['entry_id']}"
+    return "\n".join([head, table(("product", "where", "amount"), rows)] if rows else [head, "-"])
+
+
+def _entries(answer: Answer) -> str:
+    heads = ("entry", "date", "kind", "reference", "account", "product", "where", "amount")
+    rows = [
+        (entry["entry_id"], entry["business_date"], entry["kind"], entry["reference"] or "-")
+        + (leg["account"], leg["product"], leg["compartment"])
+        + (_amount(leg["product"], leg["amount"]),)
+        for entry in answer["entries"]
+        for leg in entry["legs"]
+    ]
+    lines = [table(heads, rows)] if rows else ["no entries"]
+    if answer["next"] is not None:
+        lines.append(f"there is more: --after {answer['next']}")
+    return "\n".join(lines)
