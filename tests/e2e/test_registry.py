@@ -44,7 +44,7 @@ def day(trades: int = TRADES) -> Venue:
 def data(tmp_path):
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text("")
+    (tmp_path / "registry.toml").write_text("second_person = []\n")
     registry_prepare(tmp_path)
     return tmp_path
 
@@ -168,7 +168,10 @@ def test_the_feed_gives_items_once_there_are_some(daemon, feed, admin):
     assert ([1, 2, 3, 4, 5], 5) == (seqs, answer["last_seq"])
     assert [] == feed.ask({"from": 6, "count": 100, "log_id": None})["items"]
     for message in (
-        {"op": "account_open", "account": "carol", "group": "g"},
+        {
+            **{"op": "account_open", "account": "carol", "entity": "Carol Ltd", "province": 11},
+            "credit_code": "91330100799655058B",
+        },
         {"op": "issue", "account": "carol", "product": PRODUCT, "tonnes": 7},
         {"op": "transfer_in", "account": "carol", "product": PRODUCT, "amount": 7},
     ):
@@ -331,6 +334,8 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
         ("feed = 'nowhere'", "$.feed"),
         ("venue_public_key = 'short'", "venue_public_key"),
         ("admin_keys = ['%s']" % (40 * " "), "admin_keys"),
+        ("second_person = ['mint']", "expected ops, came mint"),
+        ("proposal_s = 0", "proposal_s"),
     ],
 )
 def test_a_config_with_a_mistake_is_one_clear_error(data, text, named):

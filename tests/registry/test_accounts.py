@@ -210,7 +210,10 @@ HELD = {
 def test_what_lies_outside_registration_keeps_an_account(accounts, registry):
     registry.issue("P001", PRODUCT, 5)
     for compartment, kinds in HELD.items():
-        for end in (lambda: accounts.merge("P001", "P002", "w"), lambda: accounts.close("P001", "w")):
+        for end in (
+            lambda: accounts.merge("P001", "P002", "why"),
+            lambda: accounts.close("P001", "why"),
+        ):
             # The refusal takes the moves back with it.
             with (
                 pytest.raises(ActError, match=f"has 5 of CEA24 in {compartment}"),

@@ -5,9 +5,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from desk_callers import LIFE_S, Office, key_of
+from ledger_by_hand import changed
 
 from cea_exchange.registry.admin import OPS_OF_TWO, REQUEST_TYPES
 from cea_exchange.registry.database.interface import ConstraintViolated
+from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.roles import MAY, ROLES
 
 S_NS = 1_000_000_000
@@ -227,6 +229,29 @@ def test_no_message_is_a_request_by_accident(office):
     an = office.an
     for payload in (b"", b"\xc1", msgspec.msgpack.encode({"op": "mint"})):
         assert office._desk.reply(an.key, payload).answer["error"].startswith("request: ")
+
+
+def test_what_was_changed_by_hand_is_found(office, li, mo):
+    """CEA-REG-02, CEA-ACC-05: accounts against their changes, acts against proposals."""
+    store = office.registry.store
+    mo("approve", proposal=li(**OUT)["proposal"])
+    office.an("account_suspend", account="P002", why="court order 12")
+    assert list(desk_differences(store)) == []
+    for statement, found in (
+        ("UPDATE acts SET second = person", "act 1 is not what proposal 1 was approved for"),
+        ("UPDATE acts SET request = answer", "act 1 is not what proposal 1 was approved for"),
+        ("DELETE FROM decisions", "act 1 is not what proposal 1 was approved for"),
+        ("DELETE FROM acts", "proposal 1 was approved and not done"),
+        ("UPDATE proposals SET proposer = 'mo'", "act 1 is not what"),
+        ("UPDATE accounts SET state = 'open' WHERE account = 'P002'", "account P002: its changes"),
+        ("UPDATE accounts SET entity = 'x' WHERE account = 'P001'", "account P001: its changes"),
+        ("UPDATE accounts SET state = 'closed' WHERE account = 'P001'", "P001 is closed and holds"),
+    ):
+        # What the test changes is taken back with the error.
+        with pytest.raises(ZeroDivisionError), store.transaction():
+            changed(store, statement)
+            assert found in "; ".join(desk_differences(store)), statement
+            raise ZeroDivisionError
 
 
 # -- What is written of it ----------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """`cea-exchange registry person`: who acts at the registry."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,12 +77,12 @@ def key_text(given: str) -> str:
     from cea_exchange.protocol.security import SecurityError, key_check, public_key_read
 
     try:
-        key_check(given, "key")
-    except ValueError:
-        try:
+        # First the file: a path of 40 characters may look like a key.
+        if Path(given).is_file():
             return public_key_read(given)
-        except (OSError, SecurityError) as error:
-            raise CommandError(f"expected a public key or its file, {error}") from error
+        key_check(given, "key")
+    except (OSError, SecurityError, ValueError) as error:
+        raise CommandError(f"expected a public key or its file, {error}") from error
     return given
 
 

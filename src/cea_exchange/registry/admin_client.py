@@ -63,7 +63,7 @@ def registry_ask(
             socket.close()
     if answer is None:
         raise RegistryUnavailable(
-            f"registry at {address}: no answer within {timeout_s} s; is {key} an operator's key?"
+            f"registry at {address}: no answer within {timeout_s} s; is {key} a person's key?"
         )
     if not answer["ok"]:
         raise RegistryUnavailable(f"registry at {address}: {answer['error']}")

@@ -4,6 +4,7 @@ The operators of the daemon's settings are the first; they add the others. A bod
 the authority, a province, the regulator, or an account, whose persons are its representatives.
 """
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cea_exchange.domain.provinces import PROVINCES
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
 PERSON_LENGTH_MAX = 64
-KEY_LENGTH = 40
+KEY_FORM = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
+"""32 bytes as z85 text."""
+
 _OWN_BODIES = {OPERATOR: "registry", AUTHORITY: "authority", REGULATOR: "regulator"}
 
 
@@ -111,8 +114,8 @@ class Persons:
         Rules: CEA-REG-01.
         """
         words_checked(name, "person", PERSON_LENGTH_MAX)
-        if not isinstance(key, str) or len(key) != KEY_LENGTH:
-            raise ActError(f"key must be {KEY_LENGTH} characters of z85, was {key!r}")
+        if not isinstance(key, str) or KEY_FORM.fullmatch(key) is None:
+            raise ActError(f"key must be 40 characters of z85, was {key!r}")
         if role not in ROLES:
             raise ActError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
         body = self._body(role, account, province)

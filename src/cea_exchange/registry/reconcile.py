@@ -53,6 +53,7 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError, hash_text
 
@@ -196,6 +197,8 @@ class _Check:
             self._entries()
             self._balances()
             self._conservation()
+            for difference in desk_differences(self._store):
+                self._differs(difference)
             self._checkpoints()
         except (DatabaseError, StoreError, ValueError, TypeError, OverflowError) as error:
             self._differs(f"database can not be read as a ledger: {error}")
