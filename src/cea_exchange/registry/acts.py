@@ -11,7 +11,7 @@ part of a larger one::
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -39,6 +39,8 @@ from cea_exchange.registry.ledger import (
     EntryKind,
     InsufficientHolding,
     LedgerError,
+    Movement,
+    Posting,
     legs_of,
 )
 from cea_exchange.registry.institutions import Institution
@@ -324,19 +326,47 @@ class Registry:
         ActError
             It can't be: too little is held, or no such movement is allowed.
         """
-        asset_is_cash = asset_index == CASH_ASSET
-        amount_checked(amount, "cash" if asset_is_cash else "tonnes")
+        movement = Movement(kind, account_index, counter_index, asset_index, amount)
+        (entry_id,) = self._post([movement], reference)
+        return entry_id
+
+    def moves(self, movements: Sequence[Movement], reference: str = "") -> range:
+        """Post entries that belong together, in this order: all of them or none.
+
+        Thousands are written at once, which is many times as fast as one by one.
+
+        Returns
+        -------
+        range
+            Their ids.
+
+        Raises
+        ------
+        ActError
+            One can't be.
+        """
+        with self.store.transaction():
+            return self._post(movements, reference)
+
+    def _post(self, movements: Sequence[Movement], reference: str) -> range:
+        moved = movements[0] if movements else None
+
+        def entries() -> Iterator[tuple[EntryKind, list[Posting], tuple[int, int, int, int]]]:
+            nonlocal moved
+            for moved in movements:
+                asset_is_cash = moved.asset_index == CASH_ASSET
+                amount_checked(moved.amount, "cash" if asset_is_cash else "tonnes")
+                yield moved.kind, legs_of(*moved), moved[1:]
+
         try:
-            legs = legs_of(kind, account_index, counter_index, asset_index, amount)
-            return self.store.entry_add(
-                kind,
-                legs,
-                (account_index, counter_index, asset_index, amount),
+            return self.store.entries_add(
+                entries(),
                 settlement_seq=self.store.last_seq,
                 business_date=self.business_date(),
                 reference=reference,
             )
         except InsufficientHolding as error:
+            kind, *_ends, asset_index, amount = moved
             holder = self.store.account_name(error.holding.account_index)
             where = Compartment(error.holding.compartment).name.lower()
             asset = self.store.asset_name(asset_index)
@@ -345,7 +375,7 @@ class Registry:
                 f" holds {error.held}"
             ) from None
         except LedgerError as error:
-            raise ActError(f"{kind.name.lower()}: {error}") from None
+            raise ActError(f"{moved.kind.name.lower()}: {error}") from None
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""

@@ -127,6 +127,16 @@ class Holding(NamedTuple):
     compartment: int
 
 
+class Movement(NamedTuple):
+    """An entry that is no trade: why, from whom to whom, of what and how much; see `legs_of`."""
+
+    kind: EntryKind
+    account_index: int
+    counter_index: int
+    asset_index: int
+    amount: int
+
+
 class Trade(NamedTuple):
     """What the registry settles of a trade. Cash and fees in fen."""
 

@@ -295,25 +295,60 @@ class Store:
         LedgerError
             It can't be; then nothing of it was posted.
         """
+        (entry_id,) = self.entries_add(
+            [(kind, postings, subject)],
+            settlement_seq=settlement_seq,
+            business_date=business_date,
+            reference=reference,
+        )
+        return entry_id
+
+    def entries_add(
+        self,
+        entries: Iterable[tuple[EntryKind, Sequence[Posting], tuple[int, int, int, int]]],
+        *,
+        settlement_seq: int,
+        business_date: int,
+        reference: str = "",
+    ) -> range:
+        """Post entries that belong together, one after the other, and write them at once.
+
+        Parameters
+        ----------
+        entries
+            Of each the kind, the postings and the subject, as `entry_add` takes them.
+
+        Returns
+        -------
+        range
+            Their ids.
+
+        Raises
+        ------
+        LedgerError
+            One can't be. Those before it are posted and not written, so that a transaction that
+            has more than one of them must be taken back.
+        """
         if self._depth == 0:
             raise LedgerError("an entry must be posted within a transaction")
-        post(self.balances, postings)
-        entry_id = self.entry_last + 1
-        self.insert(
-            "entries",
-            [(entry_id, int(kind), settlement_seq, business_date, *map(int, subject), reference)],
-        )
-        self.insert(
-            "postings",
-            [
+        rows: list[tuple[Any, ...]] = []
+        legs: list[tuple[int, ...]] = []
+        first = self.entry_last + 1
+        for entry_id, (kind, postings, subject) in enumerate(entries, first):
+            post(self.balances, postings)
+            rows.append(
+                (entry_id, int(kind), settlement_seq, business_date, *map(int, subject), reference)
+            )
+            legs += [
                 (LEGS_MAX * entry_id + leg, int(account), asset, int(compartment), amount)
                 for leg, (account, asset, compartment, amount) in enumerate(postings)
                 # A seller whose fee eats the whole proceeds gets a leg of nothing.
                 if amount
-            ],
-        )
-        self.entry_last = entry_id
-        return entry_id
+            ]
+        self.insert("entries", rows)
+        self.insert("postings", legs)
+        self.entry_last += len(rows)
+        return range(first, first + len(rows))
 
     def _snapshot_if_due(self) -> None:
         if self.entry_last - self._snapshot_last >= SNAPSHOT_ENTRY_COUNT:

@@ -1,0 +1,45 @@
+"""Entries that belong together are posted at once: all of them or none."""
+
+import pytest
+
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
+
+BEIJING = -111
+
+
+def rows(registry):
+    """Return every entry, posting and balance, as the database has them."""
+    return [
+        sorted(map(tuple, registry.store.execute(f"SELECT * FROM {table}").fetchall()))
+        for table in ("entries", "postings", "balances")
+    ]
+
+
+def test_movements_are_posted_all_or_none(registry):
+    registry.product_declare("CEA24", 9_749)
+    registry.account_open("P001")
+    authority, asset = Institution.AUTHORITY, registry.asset("CEA24")
+    with registry.transaction():
+        registry.move(EntryKind.ISSUE, Institution.ISSUANCE, authority, asset, 5_000)
+    good = [Movement(EntryKind.DISTRIBUTED, authority, BEIJING, asset, n) for n in range(1, 50)]
+    before = rows(registry)
+    for bad, message in (
+        (Movement(EntryKind.DISTRIBUTED, -131, 0, asset, 1), "province Shanghai must hold 1 of"),
+        (Movement(EntryKind.DISTRIBUTED, 0, 0, asset, 1), "must go to another account"),
+        (Movement(EntryKind.RETIRED, authority, 0, asset, 1), "retired: retired must go from"),
+        (Movement(EntryKind.DISTRIBUTED, BEIJING, 0, asset, 0), "tonnes must be positive"),
+    ):
+        # Whoever goes on after the refusal goes on as if it had not been tried.
+        with registry.transaction():
+            with pytest.raises(ActError, match=message):
+                registry.moves([*good, bad], "distribution 1")
+            held = registry.store.balance(Holding(BEIJING, asset, Compartment.REGISTRATION))
+            assert 0 == held
+        assert before == rows(registry)
+    back = [Movement(EntryKind.RECALLED, BEIJING, authority, asset, n) for n in range(1, 50)]
+    assert range(2, 2) == registry.moves([])
+    assert range(2, 100) == registry.moves([*good, *back], "there and back")
+    assert before[2] == rows(registry)[2]
+    assert 99 == registry.store.entry_last
