@@ -32,6 +32,7 @@ from cea_exchange.registry.accounts import LIVE, Accounts
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.registry.distribution import Distribution
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
@@ -74,6 +75,7 @@ class Registry:
         self.persons = Persons(self)
         self.approvals = Approvals(self)
         self.act_log = ActLog(self)
+        self.distribution = Distribution(self)
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:

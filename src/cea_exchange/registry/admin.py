@@ -6,7 +6,14 @@ import msgspec
 
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.requests import accounts, approvals, basics, persons, views
+from cea_exchange.registry.requests import (
+    accounts,
+    approvals,
+    basics,
+    distribution,
+    persons,
+    views,
+)
 from cea_exchange.registry.requests.request import Request
 
 
@@ -21,9 +28,17 @@ class Stop(Request, tag="stop"):
     """End the daemon."""
 
 
+_MODULES = (
+    accounts,
+    approvals,
+    basics,
+    distribution,
+    persons,
+    views,
+)
 _OFFICES = tuple(
     found
-    for module in (accounts, approvals, basics, persons, views)
+    for module in _MODULES
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, Request) and found is not Request
 )

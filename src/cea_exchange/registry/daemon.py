@@ -44,6 +44,7 @@ from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull
 from cea_exchange.registry.desk import Desk
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.metrics import RegistryMetrics
+from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
 from cea_exchange.registry.settlement import (
     RUN_COUNT_MAX,
     Settlement,
@@ -219,6 +220,7 @@ class RegistryDaemon:
                 domain=f"registry_{name}",
                 keys=keys,
                 address=address,
+                message_bytes_max=REQUEST_BYTES_MAX,
             )
             self._sockets.append(socket)
             self._stranger_test.add(endpoints[name], zmq.ROUTER)

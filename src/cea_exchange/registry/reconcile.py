@@ -35,6 +35,7 @@ from cea_exchange.protocol.control import (
     control_decode,
 )
 from cea_exchange.registry.database.interface import DatabaseError
+from cea_exchange.registry.distribution_audit import distribution_differences
 from cea_exchange.registry.history import LEGS_MAX
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
 from cea_exchange.registry.institutions import CONTRA
@@ -197,8 +198,12 @@ class _Check:
             self._entries()
             self._balances()
             self._conservation()
-            for difference in desk_differences(self._store):
-                self._differs(difference)
+            for differences in (
+                desk_differences,
+                distribution_differences,
+            ):
+                for sentence in differences(self._store):
+                    self._differs(sentence)
             self._checkpoints()
         except (DatabaseError, StoreError, ValueError, TypeError, OverflowError) as error:
             self._differs(f"database can not be read as a ledger: {error}")

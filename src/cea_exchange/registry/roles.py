@@ -47,6 +47,15 @@ MAY: dict[str, tuple[str, ...]] = {
     "account_list": _OFFICES,
     "balance": _ALL,
     "entries": _ALL,
+    # distribution
+    "allocation_issue": (OPERATOR, AUTHORITY),
+    "allocation_preview": (OPERATOR, AUTHORITY),
+    "allocation_show": (OPERATOR, AUTHORITY, REGULATOR),
+    "allocation_distribute": (OPERATOR, AUTHORITY),
+    "allocation_deduct": (OPERATOR, AUTHORITY, PROVINCE),
+    "allocation_recall": (OPERATOR, AUTHORITY, PROVINCE),
+    "allocation_release": (OPERATOR, AUTHORITY, PROVINCE),
+    "allocation_remaining": _ALL,
     # products, keys, allowances and cash
     "product_declare": (OPERATOR, AUTHORITY),
     "key_grant": (OPERATOR,),

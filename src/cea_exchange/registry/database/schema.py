@@ -15,6 +15,8 @@ SCHEMA_VERSION = 4
 APPEND_ONLY = (
     *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("account_changes", "proposals", "decisions", "acts"),
+    *("allocation_previews", "distributions", "distribution_lines"),
+    *("deductions", "deductions_taken", "recalls", "kept_changes"),
 )
 
 

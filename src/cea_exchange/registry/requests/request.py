@@ -9,6 +9,9 @@ from cea_exchange.registry.persons import Person
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
+REQUEST_BYTES_MAX = 4 << 20
+"""Files of all entities come in one request."""
+
 
 class Request(
     msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, kw_only=True

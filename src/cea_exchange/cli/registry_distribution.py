@@ -1,0 +1,192 @@
+"""`cea-exchange registry allocate`: issue, allocation files, deductions, recalls."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    act,
+    ask,
+    fields_line,
+    json_print,
+    look,
+    table,
+)
+from cea_exchange.cli.errors import CommandError
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Write each entity's line: .csv, .xlsx, .parquet or .jsonl."),
+]
+Account = Annotated[str, typer.Argument(help="Account.")]
+PreviewId = Annotated[int, typer.Argument(help="The preview's number.")]
+Tonnes = Annotated[int, typer.Argument(help="Tonnes.")]
+
+_TOTALS = (
+    *("name", "entities", "at_risk", "tonnes", "before", "given", "kept"),
+    *("recalled", "recalled_kept", "unrecalled", "deducted", "returned"),
+)
+
+
+class Encoding(Enum):
+    """Of a CSV file."""
+
+    utf_8 = "utf-8"
+    gb18030 = "gb18030"
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to `cea-exchange registry`."""
+    allocate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    commands = (issue, preview, show, distribute, deduct, recall, release, remaining)
+    for command in commands:
+        allocate.command(command.__name__)(command)
+    group.add_typer(allocate, name="allocate", help="Issue and distribute allowances.")
+
+
+def issue(
+    product: Annotated[str, typer.Argument(help="Product.")],
+    tonnes: Tonnes,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Issue allowances into the competent authority's account."""
+    act(data, key, {"op": "allocation_issue", "product": product, "tonnes": tonnes}, json)
+
+
+def preview(
+    file: Annotated[Path, typer.Argument(help="Allocation file.")],
+    data: Data,
+    encoding: Annotated[
+        Encoding, typer.Option("--encoding", help="Of a CSV file.")
+    ] = Encoding.utf_8,
+    out: Out = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Show what an allocation file would do; nothing is done.
+
+    Example: cea-exchange registry allocate preview allocation-2024-final.xlsx --data DIR
+    --out preview.csv
+    """
+    request = {"op": "allocation_preview", "file": file.name, "content": _content(file)}
+    answer = ask(data, key, {**request, "encoding": encoding.value})
+    show(answer["preview_id"], data, out, key, json)
+
+
+def show(
+    preview_id: PreviewId, data: Data, out: Out = None, key: Key = ADMIN, json: Json = False
+) -> None:
+    """Print a preview as it was shown, as who is to approve it should read it."""
+    request = {"op": "allocation_show", "preview_id": preview_id}
+    answer = ask(data, key, request)
+    lines = answer["lines"]
+    if json or out is not None:
+        while len(lines) < answer["entities"]:
+            lines += ask(data, key, {**request, "first": len(lines)})["lines"]
+    if out is not None:
+        _write(out, lines)
+    if json:
+        json_print(answer)
+    else:
+        typer.echo(_preview(answer))
+
+
+def distribute(preview_id: PreviewId, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Do what a preview showed, once; refused where something has changed since."""
+    act(data, key, {"op": "allocation_distribute", "preview_id": preview_id}, json)
+
+
+def deduct(
+    account: Account,
+    document: Annotated[str, typer.Argument(help="Number of the decision.")],
+    cause: Annotated[str, typer.Argument(help="unpaid, borrowed, enforcement or other.")],
+    tonnes: Tonnes,
+    decided_on: Annotated[int, typer.Argument(help="Day of the decision, as 20260301.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Register a decision that tonnes are taken off what an entity will be given."""
+    decision = {"document": document, "cause": cause, "tonnes": tonnes, "decided_on": decided_on}
+    act(data, key, {"op": "allocation_deduct", "account": account, **decision}, json)
+
+
+def recall(
+    account: Account,
+    compliance_year: Annotated[int, typer.Argument(help="Of the allowances.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Recall what an earlier recall did not find, as far as it is there now."""
+    terms = {"account": account, "compliance_year": compliance_year}
+    act(data, key, {"op": "allocation_recall", **terms}, json)
+
+
+def release(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Give an entity what its province holds for it."""
+    act(data, key, {"op": "allocation_release", "account": account}, json)
+
+
+def remaining(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print what is still to adjust, and what its province holds for an account."""
+    look(data, key, {"op": "allocation_remaining", "account": account}, json, _remaining)
+
+
+def _content(file: Path) -> bytes:
+    from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from error
+    # The rest of the request takes less than 1 KiB.
+    if len(content) > REQUEST_BYTES_MAX - 1_024:
+        raise CommandError(
+            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, came {len(content)}"
+        )
+    return content
+
+
+def _write(out: Path, lines: list[dict[str, Any]]) -> None:
+    from cea_exchange.registry.distribution_plan import Line
+    from cea_exchange.registry.files import table_bytes
+    from cea_exchange.registry.files.distribution_lines import DISTRIBUTION_LINES
+
+    try:
+        rows = msgspec.convert(lines, list[Line])
+        out.write_bytes(table_bytes(DISTRIBUTION_LINES, rows, out.suffix.lower()))
+    except (ValueError, ModuleNotFoundError) as error:
+        raise CommandError(f"{out}: {error}") from error
+
+
+def _preview(answer: Answer) -> str:
+    shown = {name: answer[name] for name in ("file", "sha256", "distributed_on")}
+    rows = [[totals[name] for name in _TOTALS] for totals in answer["totals"]]
+    return "\n".join(
+        [
+            f"preview {answer['preview_id']}: {answer['compliance_year']} {answer['product']}"
+            f" {answer['stage']}, {fields_line(shown)}",
+            table(("province", *_TOTALS[1:]), rows),
+            *(f"warning: {warning}" for warning in answer["warnings"]),
+        ]
+    )
+
+
+def _remaining(answer: Answer) -> str:
+    heads = ("number", "document", "cause", "decided on", "year", "tonnes", "remaining")
+    fields = ("deduction_id", "document", "cause", "decided_on", "compliance_year", "tonnes")
+    rows = [[row[name] for name in (*fields, "remaining")] for row in answer["still_to_adjust"]]
+    kept = fields_line(answer["kept"]) or "nothing"
+    still = table(heads, rows) if rows else "nothing is still to adjust"
+    return f"{still}\nits province holds for it: {kept}"

@@ -1,0 +1,630 @@
+"""Distribution: from the authority over the provinces to the entities, and back what was too much.
+
+    preview = registry.distribution.preview(SourceFile.load("allocation-2024-final.xlsx"))
+    registry.distribution.distribute(preview.preview_id)
+
+A preview shows what a file does, and does nothing. To distribute computes all of it again, from the
+file's bytes and what the registry holds then, and does it if it comes to the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+
+import msgspec
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.compliance.adjustment import Cause, Deduction, Recall, recall
+from cea_exchange.domain.compliance.rules import ComplianceRules
+from cea_exchange.domain.units import tonnes_check
+from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.registry.distribution_plan import (
+    Known,
+    Line,
+    Owed,
+    Plan,
+    planned_of,
+    stages_check,
+    warnings_of,
+)
+from cea_exchange.registry.files import Allocation, FileRefused, SourceFile, allocation_read
+from cea_exchange.registry.files.findings import Finding, Findings
+from cea_exchange.registry.institutions import Institution, province_account
+from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+_AUTHORITY, _RECALL = Institution.AUTHORITY, Institution.RECALL
+
+
+class Preview(NamedTuple):
+    """What was shown of a file."""
+
+    preview_id: int
+    file: str
+    sha256: str
+    distributed_on: int
+    """yyyymmdd; 0: not yet."""
+    plan: Plan
+
+
+class Adjustable(NamedTuple):
+    """A deduction, or a recall that did not find all, with what of it is still to adjust."""
+
+    deduction_id: int
+    account: str
+    document: str
+    cause: str
+    decided_on: int
+    compliance_year: int
+    """Of the allowances to recall; 0 of a deduction."""
+    tonnes: int
+    remaining: int
+
+
+class Distribution:
+    """The office that issues, distributes, adjusts and recalls allowances.
+
+    Parameters
+    ----------
+    registry
+        Acted upon.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    @cached_property
+    def _rules(self) -> ComplianceRules:
+        return ComplianceRules.load()
+
+    # -- issue --------------------------------------------------------------------------------
+
+    def issue(self, product: str, tonnes: int) -> None:
+        """Issue allowances into the competent authority's account, to be distributed.
+
+        Notes
+        -----
+        Rules: CEA-DIS-01.
+        """
+        if product not in self._vintages():
+            raise ActError(f"product must be one with a vintage, was {product!r}")
+        asset = self._registry.asset(product)
+        with self._store.transaction():
+            self._registry.move(EntryKind.ISSUE, Institution.ISSUANCE, _AUTHORITY, asset, tonnes)
+
+    # -- allocation files ---------------------------------------------------------------------
+
+    def preview(self, source: SourceFile) -> Preview:
+        """Show what an allocation file would do; keep the file and what was shown.
+
+        Raises
+        ------
+        ActError
+            The file is refused, each fault with its line, or was distributed before.
+
+        Notes
+        -----
+        Rules: CEA-DIS-05.
+        """
+        with self._store.transaction():
+            self._new_checked(source)
+            plan = self._plan(source)
+            preview_id = self._next("allocation_previews", "preview_id")
+            file = (source.name, source.sha256, source.encoding, source.data)
+            shown, today = msgspec.msgpack.encode(plan), self._registry.business_date()
+            self._store.insert("allocation_previews", [(preview_id, *file, shown, today)])
+        return Preview(preview_id, source.name, source.sha256, 0, plan)
+
+    def previewed(self, preview_id: int) -> Preview:
+        """Return a preview as it was shown."""
+        row = self._store.one(
+            "SELECT file, p.sha256, plan, coalesce(d.business_date, 0) FROM allocation_previews p"
+            " LEFT JOIN distributions d ON distribution_id = preview_id WHERE preview_id = ?",
+            (preview_id,),
+        )
+        if row is None:
+            raise ActError(f"preview_id must be one of a preview, was {preview_id!r}")
+        file, sha256, plan, distributed_on = row
+        shown = msgspec.msgpack.decode(plan, type=Plan)
+        return Preview(preview_id, file, sha256, distributed_on, shown)
+
+    def distribute(self, preview_id: int) -> Preview:
+        """Do what a preview showed: all of it, once.
+
+        Raises
+        ------
+        ActError
+            It was done before, something has changed since, or there is too little to distribute.
+
+        Notes
+        -----
+        Rules: CEA-DIS-01, CEA-DIS-05.
+        """
+        with self._store.transaction():
+            preview = self.previewed(preview_id)
+            source = self._source(preview_id)
+            self._new_checked(source)
+            plan = self._plan(source)
+            _same_checked(preview, plan)
+            asset, today = self._registry.asset(plan.product), self._registry.business_date()
+            terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
+            self._store.insert("distributions", [(preview_id, *terms)])
+            self._registry.moves(_movements(plan, asset), f"distribution {preview_id}")
+            self._write(preview_id, plan, asset, today)
+        return preview._replace(distributed_on=today, plan=plan)
+
+    def _source(self, preview_id: int) -> SourceFile:
+        """Return the file that was previewed."""
+        name, encoding, content = self._store.one(
+            "SELECT file, encoding, content FROM allocation_previews WHERE preview_id = ?",
+            (preview_id,),
+        )
+        return SourceFile(name, bytes(content), encoding)
+
+    def _new_checked(self, source: SourceFile) -> None:
+        done = self._store.one(
+            "SELECT distribution_id FROM distributions WHERE sha256 = ?", (source.sha256,)
+        )
+        if done is not None:
+            raise ActError(
+                f"{source.name}: expected a file that was not distributed, came that of"
+                f" distribution {done}"
+            )
+
+    def _plan(self, source: SourceFile) -> Plan:
+        """Compute what a file does now.
+
+        Notes
+        -----
+        Rules: CEA-DIS-02.
+        """
+        accounts = {
+            account: (index, province, at_risk)
+            for account, index, province, at_risk in self._store.execute(
+                "SELECT account, account_index, province, at_risk FROM accounts"
+                " WHERE kind = 'entity' AND state IN ('open', 'suspended')"
+            )
+        }
+        provinces = {account: province for account, (_, province, _) in accounts.items()}
+        try:
+            table = allocation_read(source, vintages=self._vintages(), provinces=provinces)
+            entries = list(zip(table.lines, table.rows, strict=True))
+            known, left_out = self._known(table.rows, accounts)
+            findings = Findings(source.name)
+            for finding in (*self._product_check(entries[0]), *stages_check(entries, known)):
+                findings.add(*finding)
+            findings.raise_any()
+        except (FileRefused, ModuleNotFoundError) as refused:
+            raise ActError(str(refused)) from refused
+        planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
+        lines = [each.line for each in planned]
+        first = table.rows[0]
+        asset = self._registry.asset(first.product)
+        authority_holds = self._store.balance(_registration(_AUTHORITY, asset))
+        return Plan(
+            compliance_year=first.compliance_year,
+            product=first.product,
+            stage=first.stage,
+            planned=planned,
+            warnings=warnings_of(entries, known, lines, left_out, authority_holds),
+        )
+
+    def _product_check(self, first: tuple[int, Allocation]) -> Sequence[Finding]:
+        """Find a second product of one compliance year."""
+        number, entry = first
+        product = self._store.one(
+            "SELECT product FROM distributions JOIN products USING (product_index)"
+            " WHERE compliance_year = ?",
+            (entry.compliance_year,),
+        )
+        if product in (None, entry.product):
+            return ()
+        text = f"expected {product}, as of {entry.compliance_year} before, came {entry.product}"
+        return (Finding(number, "product", text),)
+
+    def _known(
+        self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]
+    ) -> tuple[dict[str, Known], list[str]]:
+        """Return what is known of each account, and who had something and is not in the file."""
+        year, asset = entries[0].compliance_year, self._registry.asset(entries[0].product)
+        before = self._given_before(year)
+        owed = self._owed(year)
+        kept = self._kept(asset)
+        known = {}
+        for entry in entries:
+            index, province, at_risk = accounts[entry.account]
+            stage, tonnes, given = before.pop(index, (None, 0, 0))
+            known[entry.account] = Known(
+                account_index=index,
+                at_risk=bool(at_risk),
+                stage=stage,
+                before=tonnes,
+                given_before=given,
+                owed=tuple(owed.get(index, ())),
+                held=self._store.balance(_registration(index, asset)),
+                held_by_province=kept.get((province, index), 0),
+            )
+        left_out = [self._store.account_name(index) for index in sorted(before)]
+        return known, left_out
+
+    def _given_before(self, year: int) -> dict[int, tuple[str, int, int]]:
+        """Return per account the last stage, the tonnes it determined, what was given in all."""
+        found: dict[int, tuple[str, int, int]] = {}
+        rows = self._store.execute(
+            "SELECT account_index, stage, tonnes, given + kept - recalled - recalled_kept"
+            " FROM distribution_lines JOIN distributions USING (distribution_id)"
+            " WHERE compliance_year = ? ORDER BY distribution_id",
+            (year,),
+        )
+        for account, stage, tonnes, given in rows:
+            found[account] = (stage, tonnes, given + found.get(account, ("", 0, 0))[2])
+        rows = self._store.execute(
+            "SELECT account_index, sum(recalled + recalled_kept) FROM recalls"
+            " WHERE compliance_year = ? GROUP BY account_index",
+            (year,),
+        )
+        for account, recalled in rows:
+            stage, tonnes, given = found[account]
+            found[account] = (stage, tonnes, given - recalled)
+        return found
+
+    def _owed(self, year: int) -> dict[int, list[Owed]]:
+        """Return per account the deductions that are not done, or that this year has paid for."""
+        found = defaultdict(list)
+        rows = self._store.execute(
+            "SELECT d.account_index, d.deduction_id, d.tonnes - coalesce(sum(t.tonnes), 0),"
+            " coalesce(sum(CASE WHEN s.compliance_year = ? THEN t.tonnes ELSE 0 END), 0)"
+            " FROM deductions d LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
+            " LEFT JOIN distributions s ON s.distribution_id = t.distribution_id"
+            " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",
+            (year,),
+        )
+        for account, *owed in rows:
+            if any(owed[1:]):
+                found[account].append(Owed(*owed))
+        return found
+
+    def _write(self, distribution_id: int, plan: Plan, asset: int, today: int) -> None:
+        reference = f"distribution {distribution_id}"
+        lines, unrecalled, taken, kept = [], [], [], []
+        for account, line, parts in ((e.account_index, e.line, e.taken) for e in plan.planned):
+            what = (line.given, line.kept, line.recalled, line.recalled_kept, line.unrecalled)
+            lines.append((distribution_id, account, line.province, line.tonnes, *what))
+            taken += [(number, reference, distribution_id, tonnes) for number, tonnes in parts]
+            if line.unrecalled:
+                terms = ("recall", plan.compliance_year, line.unrecalled, today, today)
+                unrecalled.append((account, reference, *terms))
+            if line.kept != line.recalled_kept:
+                kept.append((line.province, account, asset, line.kept - line.recalled_kept))
+        self._store.insert("distribution_lines", lines)
+        self._store.insert("deductions_taken", taken)
+        first = self._next("deductions", "deduction_id")
+        self._store.insert("deductions", [(n, *row) for n, row in enumerate(unrecalled, first)])
+        self._kept_change(kept, reference)
+
+    # -- deductions and recalls ---------------------------------------------------------------
+
+    def deduct(
+        self, account: str, document: str, cause: str, tonnes: int, decided_on: int
+    ) -> int:
+        """Register a decision that tonnes are taken off what an entity will be given.
+
+        Parameters
+        ----------
+        document
+            Number of the decision; an entity has each once.
+        cause : {"unpaid", "borrowed", "enforcement", "other"}
+            Allowances not surrendered, borrowed ahead, found by inspections, or else.
+        decided_on
+            yyyymmdd.
+
+        Returns
+        -------
+        int
+            The deduction's number. Nothing moves; distributions take it off.
+
+        Notes
+        -----
+        Rules: CEA-ALC-11, CEA-DIS-06.
+        """
+        name_checked(document, "document")
+        today = self._registry.business_date()
+        with self._store.transaction():
+            index = self._registry.account(account)
+            self._decision_checked(cause, tonnes, decided_on, today)
+            known = self._store.one(
+                "SELECT deduction_id FROM deductions WHERE account_index = ? AND document = ?",
+                (index, document),
+            )
+            if known is not None:
+                raise ActError(
+                    f"document must be new, {document} is deduction {known} of {account}"
+                )
+            number = self._next("deductions", "deduction_id")
+            row = (number, index, document, cause, 0, tonnes, decided_on, today)
+            self._store.insert("deductions", [row])
+        return number
+
+    def _decision_checked(self, cause: str, tonnes: int, decided_on: int, today: int) -> None:
+        amount_checked(tonnes, "tonnes")
+        if cause not in get_args(Cause):
+            raise ActError(f"cause must be one of {', '.join(get_args(Cause))}, was {cause!r}")
+        if type(decided_on) is not int or not 2000_01_01 <= decided_on <= today:
+            raise ActError(f"decided_on must be a day until {today}, was {decided_on!r}")
+        try:
+            date_of_number(decided_on)
+            tonnes_check(tonnes, "tonnes")
+        except ValueError as error:
+            raise ActError(str(error)) from None
+        decision = Deduction(cause=cause, tonnes=tonnes, decided_on=decided_on)
+        refusal = self._rules.adjustment.refusal(decision)
+        if refusal is not None:
+            raise ActError(refusal)
+
+    def still_to_adjust(self, account: str | None = None) -> list[Adjustable]:
+        """Return what could not be deducted or recalled yet, of one account or of all."""
+        index = None if account is None else self._registry.account(account)
+        rows = self._store.execute(
+            "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
+            " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
+            " FROM deductions d JOIN accounts a ON a.account_index = d.account_index"
+            " LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
+            " GROUP BY d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
+            " d.compliance_year, d.tonnes, d.account_index"
+            " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id"
+        )
+        found = [Adjustable(*row) for row in rows]
+        return [each for each in found if index is None or each.account == account]
+
+    def recall_remaining(self, account: str, compliance_year: int) -> Recall:
+        """Recall what an earlier recall did not find, as far as it is there now.
+
+        Returns
+        -------
+        Recall
+            What was recalled, and what is still to adjust of that year's recalls.
+
+        Notes
+        -----
+        Rules: CEA-ALC-09, CEA-DIS-04.
+        """
+        with self._store.transaction():
+            index = self._registry.account(account)
+            asset = self._store.one(
+                "SELECT product_index FROM distributions WHERE compliance_year = ?",
+                (compliance_year,),
+            )
+            due = [
+                each
+                for each in self.still_to_adjust(account)
+                if each.cause == "recall" and each.compliance_year == compliance_year
+            ]
+            if not due:
+                raise ActError(
+                    f"{account} must have something of {compliance_year} to recall, has nothing"
+                )
+            province = self._province(index)
+            excess = sum(each.remaining for each in due)
+            from_kept = recall(excess, self._kept(asset).get((province, index), 0))
+            held = self._store.balance(_registration(index, asset))
+            from_entity = recall(from_kept.remaining, held)
+            recalled = from_kept.recalled + from_entity.recalled
+            if not recalled:
+                raise ActError(f"{account} must hold something to recall, holds 0")
+            number = self._next("recalls", "recall_id")
+            terms = (index, province, compliance_year, asset)
+            today = self._registry.business_date()
+            parts = (from_entity.recalled, from_kept.recalled)
+            self._store.insert("recalls", [(number, *terms, *parts, today)])
+            reference = f"recall {number}"
+            back = _back(province, [(index, from_entity.recalled)], recalled, asset)
+            self._registry.moves(back, reference)
+            if from_kept.recalled:
+                self._kept_change([(province, index, asset, -from_kept.recalled)], reference)
+            taken, most = [], recalled
+            for each in due:
+                part = min(each.remaining, most)
+                most -= part
+                if part:
+                    taken.append((each.deduction_id, reference, 0, part))
+            self._store.insert("deductions_taken", taken)
+        return Recall(recalled=recalled, remaining=excess - recalled)
+
+    # -- what provinces hold for entities at risk ---------------------------------------------
+
+    def kept(self, account: str) -> dict[str, int]:
+        """Return what its province holds for an entity: product -> tonnes."""
+        rows = self._store.execute(
+            "SELECT product, sum(tonnes) FROM kept_changes JOIN products USING (product_index)"
+            " WHERE account_index = ? GROUP BY product_index, product"
+            " HAVING sum(tonnes) <> 0 ORDER BY product_index",
+            (self._registry.account(account),),
+        )
+        return dict(rows.fetchall())
+
+    def kept_use(
+        self, account: str, product: str, tonnes: int, reference: str
+    ) -> dict[int, int]:
+        """Note that the province uses what it holds for an entity, as to surrender for it.
+
+        It moves nothing: whoever calls it moves as much from that province's account, in the same
+        transaction.
+
+        Parameters
+        ----------
+        reference
+            Of the act that uses it, as ``surrender 12``.
+
+        Returns
+        -------
+        dict of int to int
+            Tonnes by province; more than one where the entity has moved.
+
+        Notes
+        -----
+        Rules: CEA-DIS-03.
+        """
+        amount_checked(tonnes, "tonnes")
+        with self._store.transaction():
+            index, asset = self._registry.account(account), self._registry.asset(product)
+            found = self._kept_of(index, asset)
+            held, used, most = sum(part for _, part in found), {}, tonnes
+            if held < tonnes:
+                raise ActError(
+                    f"province of {account} must hold {tonnes} of {product} for it, holds {held}"
+                )
+            for province, part in found:
+                if most:
+                    used[province] = min(part, most)
+                    most -= used[province]
+            changes = [(province, index, asset, -part) for province, part in used.items()]
+            self._kept_change(changes, reference)
+        return used
+
+    def release(self, account: str) -> dict[str, int]:
+        """Give an entity what its province still holds for it: product -> tonnes; {} is nothing.
+
+        Notes
+        -----
+        Rules: CEA-DIS-03.
+        """
+        with self._store.transaction():
+            index = self._registry.account(account)
+            released = self.kept(account)
+            if not released:
+                return {}
+            reference = f"release {self._next('kept_changes', 'change_id')}"
+            changes, movements = [], []
+            for asset in map(self._registry.asset, released):
+                for province, tonnes in self._kept_of(index, asset):
+                    ends = (province_account(province), index, asset, tonnes)
+                    movements.append(Movement(EntryKind.DISTRIBUTED, *ends))
+                    changes.append((province, index, asset, -tonnes))
+            self._registry.moves(movements, reference)
+            self._kept_change(changes, reference)
+        return released
+
+    def _kept(self, asset: int) -> dict[tuple[int, int], int]:
+        """Return what provinces hold of a product: (province, account) -> tonnes."""
+        rows = self._store.execute(
+            "SELECT province, account_index, sum(tonnes) FROM kept_changes"
+            " WHERE product_index = ? GROUP BY province, account_index HAVING sum(tonnes) <> 0",
+            (asset,),
+        )
+        return {(province, account): tonnes for province, account, tonnes in rows}
+
+    def _kept_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:
+        """Return which province holds how much of a product for an account."""
+        rows = self._store.execute(
+            "SELECT province, sum(tonnes) FROM kept_changes WHERE account_index = ?"
+            " AND product_index = ? GROUP BY province HAVING sum(tonnes) <> 0 ORDER BY province",
+            (account_index, asset),
+        )
+        return rows.fetchall()
+
+    def _kept_change(self, changes: Sequence[tuple[int, int, int, int]], reference: str) -> None:
+        first = self._next("kept_changes", "change_id")
+        self._store.insert(
+            "kept_changes", [(n, *change, reference) for n, change in enumerate(changes, first)]
+        )
+
+    # -- in common ----------------------------------------------------------------------------
+
+    def _vintages(self) -> dict[str, int]:
+        """Return product -> vintage, of those that have one."""
+        of_product = self._rules.vintages.of_product
+        found = {
+            product: of_product(product) if vintage is None else vintage
+            for product, vintage in self._store.execute(
+                "SELECT product, vintage FROM products ORDER BY product_index"
+            )
+        }
+        return {product: vintage for product, vintage in found.items() if vintage is not None}
+
+    def _province(self, account_index: int) -> int:
+        return self._store.one(
+            "SELECT province FROM accounts WHERE account_index = ?", (account_index,)
+        )
+
+    def _next(self, table: str, column: str) -> int:
+        return self._store.one(f"SELECT 1 + coalesce(max({column}), 0) FROM {table}")
+
+
+def _registration(account_index: int, asset_index: int) -> Holding:
+    return Holding(account_index, asset_index, Compartment.REGISTRATION)
+
+
+def _same_checked(preview: Preview, plan: Plan) -> None:
+    """Refuse a plan that is not what was shown; a holding that decides nothing may be another."""
+    for shown, now in zip(preview.plan.planned, plan.planned, strict=True):
+        if shown.taken == now.taken and _deciding(shown.line) == _deciding(now.line):
+            continue
+        differs = next(
+            (
+                f"its {field} was {was}, is {getattr(now.line, field)}"
+                for field, was in _deciding(shown.line).items()
+                if was != getattr(now.line, field)
+            ),
+            "its deductions are others",
+        )
+        raise ActError(
+            f"preview {preview.preview_id}: {now.line.account} must be as it was shown, {differs};"
+            " preview the file again"
+        )
+
+
+def _deciding(line: Line) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(line), "held": 0}
+
+
+def _movements(plan: Plan, asset: int) -> list[Movement]:
+    """Return what moves: to each province and from there to its entities, and back likewise.
+
+    Notes
+    -----
+    Rules: CEA-DIS-01, CEA-DIS-04.
+    """
+    by_province = defaultdict(list)
+    for each in plan.planned:
+        by_province[each.line.province].append((each.account_index, each.line))
+    movements = []
+    for code in sorted(by_province):
+        province, lines = province_account(code), by_province[code]
+        total = sum(line.given + line.kept for _, line in lines)
+        given = [(province, account, line.given) for account, line in lines]
+        movements += _moved(EntryKind.DISTRIBUTED, [(_AUTHORITY, province, total), *given], asset)
+        total = sum(line.recalled + line.recalled_kept for _, line in lines)
+        recalled = [(account, line.recalled) for account, line in lines]
+        movements += _back(code, recalled, total, asset)
+    return movements
+
+
+def _back(
+    code: int, taken: Sequence[tuple[int, int]], total: int, asset: int
+) -> list[Movement]:
+    """Return the way back: from entities to their province, the authority, out of circulation."""
+    province = province_account(code)
+    return _moved(
+        EntryKind.RECALLED,
+        [
+            *((account, province, tonnes) for account, tonnes in taken),
+            (province, _AUTHORITY, total),
+            (_AUTHORITY, _RECALL, total),
+        ],
+        asset,
+    )
+
+
+def _moved(
+    kind: EntryKind, ways: Sequence[tuple[int, int, int]], asset: int
+) -> list[Movement]:
+    """Return the movements of (from, to, tonnes); nothing moves where it is 0."""
+    return [
+        Movement(kind, source, target, asset, tonnes)
+        for source, target, tonnes in ways
+        if tonnes
+    ]

@@ -1,0 +1,146 @@
+"""Issue, allocation files, deductions and recalls."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.distribution_plan import totals_of
+from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.requests.request import Request
+
+LINES_MAX = 1_000
+"""Of a preview, in one answer."""
+WARNINGS_MAX = 100
+
+
+class AllocationIssue(Request, tag="allocation_issue"):
+    """Issue allowances into the competent authority's account."""
+
+    needs_second = True
+
+    product: str
+    tonnes: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.distribution.issue(self.product, self.tonnes)
+        return {}
+
+
+class AllocationPreview(Request, tag="allocation_preview"):
+    """Compute what an allocation file would do, and keep it to be shown."""
+
+    file: Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00-\\x1f]+$")]
+    content: bytes
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        source = SourceFile(self.file, self.content, self.encoding)
+        return {"preview_id": registry.distribution.preview(source).preview_id}
+
+
+class AllocationShow(Request, tag="allocation_show"):
+    """A preview as it was shown, with some of its lines."""
+
+    is_look = True
+
+    preview_id: int
+    first: Annotated[int, msgspec.Meta(ge=0)] = 0
+    count: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = LINES_MAX
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        preview = registry.distribution.previewed(self.preview_id)
+        plan, lines = preview.plan, preview.plan.lines
+        warnings = list(plan.warnings[:WARNINGS_MAX])
+        if len(plan.warnings) > WARNINGS_MAX:
+            warnings.append(f"and {len(plan.warnings) - WARNINGS_MAX} more")
+        return {
+            "preview_id": preview.preview_id,
+            "file": preview.file,
+            "sha256": preview.sha256,
+            "distributed_on": preview.distributed_on,
+            "compliance_year": plan.compliance_year,
+            "product": plan.product,
+            "stage": plan.stage,
+            "entities": len(lines),
+            "totals": msgspec.to_builtins(totals_of(lines)),
+            "warnings": warnings,
+            "lines": msgspec.to_builtins(lines[self.first : self.first + self.count]),
+        }
+
+
+class AllocationDistribute(Request, tag="allocation_distribute"):
+    """Do what a preview showed."""
+
+    needs_second = True
+
+    preview_id: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        done = registry.distribution.distribute(self.preview_id)
+        *_, totals = totals_of(done.plan.lines)
+        return {
+            "distribution": done.preview_id,
+            "given": totals.given,
+            "kept": totals.kept,
+            "recalled": totals.recalled + totals.recalled_kept,
+        }
+
+
+class AllocationDeduct(Request, tag="allocation_deduct"):
+    """Register a decision that tonnes are taken off what an entity will be given."""
+
+    needs_second = True
+
+    account: str
+    document: str
+    cause: str
+    tonnes: int
+    decided_on: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {
+            "deduction_id": registry.distribution.deduct(
+                self.account, self.document, self.cause, self.tonnes, self.decided_on
+            )
+        }
+
+
+class AllocationRecall(Request, tag="allocation_recall"):
+    """Recall what an earlier recall did not find."""
+
+    needs_second = True
+
+    account: str
+    compliance_year: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        found = registry.distribution.recall_remaining(self.account, self.compliance_year)
+        return {"recalled": found.recalled, "remaining": found.remaining}
+
+
+class AllocationRelease(Request, tag="allocation_release"):
+    """Give an entity what its province holds for it."""
+
+    needs_second = True
+
+    account: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {"released": registry.distribution.release(self.account)}
+
+
+class AllocationRemaining(Request, tag="allocation_remaining"):
+    """What is still to adjust, and what provinces hold for an account."""
+
+    is_look = True
+
+    account: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        office = registry.distribution
+        adjustable = office.still_to_adjust(self.account)
+        return {
+            "still_to_adjust": [each._asdict() for each in adjustable],
+            "kept": office.kept(self.account),
+        }
