@@ -102,6 +102,10 @@ def proofs(draw):
             tonnes=tonnes,
             registered_on=registered_on,
             cancelled_on=cancelled_on,
+            quota_managed=draw(st.booleans()),
+            project_started_on=registered_on,
+            applied_on=registered_on,
+            produced_from=registered_on,
         )
         rows.append(row)
         first += tonnes

@@ -622,12 +622,14 @@ def test_bad_obligations_are_refused(tmp_path):
     ]
 
 
-PROOFS = """\
-proof,compliance_year,account,project,serial_first,serial_last,tonnes,registered_on,cancelled_on
-N1,2025,P0003,CCER-1,1,100,100,2025-03-06,2026-10-20
-N2,2025,P0003,CCER-2,50,60,11,2025-03-06,2026-10-20
-N3,2025,P0001,CCER-1,101,110,10,2025-03-06,2026-10-20
-,2025,TOTAL,,,,121,,
+_PROJECT = "no,2020-05-01,2024-11-01,2021-01-01"
+PROOFS = f"""\
+proof,compliance_year,account,project,serial_first,serial_last,tonnes,registered_on,cancelled_on,\
+quota_managed,project_started_on,applied_on,produced_from
+N1,2025,P0003,CCER-1,1,100,100,2025-03-06,2026-10-20,{_PROJECT}
+N2,2025,P0003,CCER-2,50,60,11,2025-03-06,2026-10-20,{_PROJECT}
+N3,2025,P0001,CCER-1,101,110,10,2025-03-06,2026-10-20,{_PROJECT}
+,2025,TOTAL,,,,121,,,,,,
 """
 
 
@@ -698,6 +700,7 @@ def test_proofs_within_another_are_refused(tmp_path):
 def test_times_of_day_are_no_days(tmp_path, unit, zone, moment):
     heads = PROOFS.splitlines()[0].split(",")
     cells = ["N1", 2025, "P0003", "CCER-1", 1, 100, 100, moment, date(2026, 10, 20)]
+    cells += [False, *[date(2021, 1, 1)] * 3]
     kind = pyarrow.timestamp(unit, zone)
     kinds = [kind if head == "registered_on" else None for head in heads]
     columns = [pyarrow.array([cell], kind) for cell, kind in zip(cells, kinds, strict=True)]

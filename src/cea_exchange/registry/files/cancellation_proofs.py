@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from cea_exchange.registry.files.accounts import accounts_check
 from cea_exchange.registry.files.findings import Finding
-from cea_exchange.registry.files.kinds import DAY, NAME, SERIAL, TONNES, YEAR
+from cea_exchange.registry.files.kinds import DAY, FLAG, NAME, SERIAL, TONNES, YEAR
 from cea_exchange.registry.files.layout import Column, Layout, Totals
 from cea_exchange.registry.files.reading import FileTable, table_read
 from cea_exchange.registry.files.source import SourceFile
@@ -26,6 +26,13 @@ class CancellationProof(Struct, frozen=True, kw_only=True):
     registered_on: int
     """Day (yyyymmdd) the CCERs were registered: which of them may be used depends on it."""
     cancelled_on: int
+    quota_managed: bool
+    """Whether the project's emissions are under allowances, national or regional ones."""
+    project_started_on: int
+    applied_on: int
+    """Day the registration of the reductions was applied for."""
+    produced_from: int
+    """First day of the reductions."""
 
 
 CANCELLATION_PROOFS = Layout(
@@ -41,6 +48,10 @@ CANCELLATION_PROOFS = Layout(
         Column("tonnes", TONNES),
         Column("registered_on", DAY),
         Column("cancelled_on", DAY),
+        Column("quota_managed", FLAG),
+        Column("project_started_on", DAY),
+        Column("applied_on", DAY),
+        Column("produced_from", DAY),
     ),
     totals=Totals(mark="account", summed=("tonnes",)),
     once="proof",
@@ -68,23 +79,31 @@ def cancellation_proofs_read(
     Notes
     -----
     Whether the CCERs may be used is not decided here.
+    """
+    return table_read(
+        source, CANCELLATION_PROOFS, lambda entries: cancellation_proofs_check(entries, provinces)
+    )
 
+
+def cancellation_proofs_check(
+    entries: Sequence[tuple[int, CancellationProof]], provinces: Mapping[str, int] | None
+) -> Iterator[Finding]:
+    """Yield what is wrong with proofs, each sound by itself, among each other.
+
+    Notes
+    -----
     Rules: CEA-FIL-04.
     """
-
-    def check(entries: Sequence[tuple[int, CancellationProof]]) -> Iterator[Finding]:
-        for line, entry in entries:
-            count = entry.serial_last - entry.serial_first + 1
-            if entry.tonnes != count:
-                text = f"expected {count}, one for each serial number, came {entry.tonnes}"
-                yield Finding(line, "tonnes", text)
-            if entry.cancelled_on < entry.registered_on:
-                text = f"expected no day before registered_on {entry.registered_on}"
-                yield Finding(line, "cancelled_on", f"{text}, came {entry.cancelled_on}")
-        yield from _twice_check(entries)
-        yield from accounts_check(entries, provinces)
-
-    return table_read(source, CANCELLATION_PROOFS, check)
+    for line, entry in entries:
+        count = entry.serial_last - entry.serial_first + 1
+        if entry.tonnes != count:
+            text = f"expected {count}, one for each serial number, came {entry.tonnes}"
+            yield Finding(line, "tonnes", text)
+        if entry.cancelled_on < entry.registered_on:
+            text = f"expected no day before registered_on {entry.registered_on}"
+            yield Finding(line, "cancelled_on", f"{text}, came {entry.cancelled_on}")
+    yield from _twice_check(entries)
+    yield from accounts_check(entries, provinces)
 
 
 def _twice_check(entries: Sequence[tuple[int, CancellationProof]]) -> Iterator[Finding]:
