@@ -13,11 +13,13 @@ part of a larger one::
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 
+from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.control import (
@@ -31,8 +33,10 @@ from cea_exchange.protocol.control import (
 from cea_exchange.registry.accounts import LIVE, Accounts
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
+from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution import Distribution
+from cea_exchange.registry.compliance import Compliance
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
@@ -45,8 +49,11 @@ from cea_exchange.registry.ledger import (
     legs_of,
 )
 from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.obligations import Obligations
+from cea_exchange.registry.offsets import Offsets
 from cea_exchange.registry.persons import Persons
 from cea_exchange.registry.store import Store
+from cea_exchange.registry.surrender import Surrender
 
 PRODUCT_COUNT_MAX = 65_535
 
@@ -59,12 +66,15 @@ class Registry:
     store
         Open for writing.
     clock_ns
-        Gives the time (nanoseconds since 1970) noted with acts, and by which proposals expire.
+        Gives the time (nanoseconds since 1970): noted with acts, by which proposals expire, and
+        the day that acts belong to.
 
     Attributes
     ----------
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
+    obligations, surrender, offsets, compliance, carryover
+        The offices of the compliance cycle.
     """
 
     def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -76,6 +86,16 @@ class Registry:
         self.approvals = Approvals(self)
         self.act_log = ActLog(self)
         self.distribution = Distribution(self)
+        self.obligations = Obligations(self)
+        self.surrender = Surrender(self)
+        self.offsets = Offsets(self)
+        self.compliance = Compliance(self)
+        self.carryover = Carryover(self)
+
+    @cached_property
+    def rules(self) -> ComplianceRules:
+        """The rules of the compliance cycle."""
+        return ComplianceRules.load()
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:

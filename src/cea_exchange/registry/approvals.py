@@ -7,7 +7,7 @@ of its own. Neither is ever taken back, so the tables say who wanted what and wh
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cea_exchange.registry.checks import ActError, words_checked
+from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.persons import Person
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""
 
-WHY_LENGTH_MAX = 200
 _STATES = {None: "waiting", 0: "rejected", 1: "approved"}
 _COLUMNS = (
     "proposals.proposal_id, op, request, request_hash, proposer, proposer_key, body, made_at_ns,"

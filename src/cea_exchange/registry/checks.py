@@ -1,12 +1,28 @@
 """What every act of the registry checks first, and how it says no."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.naming import is_one_line, name_check
+from cea_exchange.registry.files.findings import FileRefused
 
 INT64_MAX = 2**63 - 1
+WHY_LENGTH_MAX = 200
+"""Characters of a reason."""
 
 
 class ActError(ValueError):
     """The act is refused: what was expected, what came. Nothing was changed."""
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Let a file, or figures that break a rule of the compliance cycle, refuse the act."""
+    try:
+        yield
+    except (ComplianceError, FileRefused) as error:
+        raise ActError(str(error)) from error
 
 
 def name_checked(name: str, what: str) -> None:

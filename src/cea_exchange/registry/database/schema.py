@@ -17,6 +17,8 @@ APPEND_ONLY = (
     *("account_changes", "proposals", "decisions", "acts"),
     *("allocation_previews", "distributions", "distribution_lines"),
     *("deductions", "deductions_taken", "recalls", "kept_changes"),
+    *("obligation_files", "obligation_entries", "surrender_lines"),
+    *("unpaid_deductions", "carryover_notices", "carryover_lines"),
 )
 
 

@@ -1,0 +1,390 @@
+"""Carryover: closed vintages exchanged for the next one, on notice, by application, in runs.
+
+    authority -notice--> every entity its limit T
+    entity    -apply---> its own applied                 SET_ASIDE
+    authority -run-----> old vintages to the carryover account   CARRIED_OVER
+                         as much of the next to whose they were  ISSUE
+
+The next vintage is issued to the entity itself: authority and province have nothing to decide
+about it, so it goes through neither's account.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.carryover import EndPosition, VintageTrade
+from cea_exchange.registry.checks import ActError, amount_checked, refusals_told
+from cea_exchange.registry.coverage import standings
+from cea_exchange.registry.history import balances_as_of, entry_at_date
+from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
+from cea_exchange.registry.vintages import product_vintages
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+_POSITION = {
+    Compartment.TRADING: "trading",
+    Compartment.REGISTRATION: "registration",
+    # On its way from the one to the other, and available on both.
+    Compartment.TRANSIT: "registration",
+    Compartment.JUDICIAL: "frozen",
+}
+"""What counts at the end of the window, and as what; what is set aside does not."""
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entity may carry over, and from which figures that comes.
+
+    Attributes
+    ----------
+    trading_tonnes, registration_tonnes, frozen_tonnes
+        Its position when the window ended.
+    limit_tonnes
+        T; 0 where it may carry nothing over.
+    refusal
+        Why it may not; empty if it may.
+    """
+
+    account: str
+    net_sales: int
+    trading_tonnes: int
+    registration_tonnes: int
+    frozen_tonnes: int
+    limit_tonnes: int
+    refusal: str
+    noticed_on: int
+
+
+class Exchanged(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run exchanged.
+
+    Attributes
+    ----------
+    taken
+        Product -> tonnes that left circulation.
+    issued
+        Tonnes of the next vintage, as many.
+    """
+
+    applications: int
+    taken: dict[str, int]
+    issued: int
+
+
+class _Line(NamedTuple):
+    """Some of what is to be exchanged."""
+
+    asset_index: int
+    vintage: int
+    tonnes: int
+
+
+class Carryover:
+    """The office of the carryover.
+
+    Notes
+    -----
+    Rules: CEA-CRY-01 to CEA-CRY-07.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def give_notice(self) -> int:
+        """Tell every entity that held closed vintages as the window ended how much it may exchange.
+
+        Net sales are of the trades that the registry has settled, in which exchange and registry
+        agree. The figures stay as they are told.
+
+        Returns
+        -------
+        int
+            How many notices there are.
+
+        Raises
+        ------
+        ActError
+            The window is not over, or trades of it wait for their settlement, or notice was given.
+
+        Notes
+        -----
+        Rules: CEA-CRY-01 to CEA-CRY-05.
+        """
+        store, rules = self._store, self._registry.rules.carryover
+        today = self._registry.business_date()
+        with store.transaction():
+            if today <= rules.position_on.number:
+                raise ActError(f"notice must be after {rules.position_on.number}, was on {today}")
+            if store.one("SELECT count(*) FROM carryover_notices"):
+                raise ActError("notice must be given once, it was")
+            self._trades_settled_check()
+            net_sales, completed = self._net_sales(), self._completed()
+            rows = []
+            for index, position in sorted(self._positions().items()):
+                refusal = rules.ineligibility(completed.get(index, {})) or ""
+                sales = net_sales.get(index, 0)
+                limit = 0 if refusal else rules.limit(sales, position)
+                parts = (position.trading, position.registration, position.frozen)
+                rows.append((index, sales, *parts, limit, refusal, today))
+            store.insert("carryover_notices", rows)
+        return len(rows)
+
+    def notice(self, account: str) -> Notice:
+        """Return an entity's notice; ActError if it has none."""
+        row = self._store.one(
+            "SELECT account, net_sales, trading_tonnes, registration_tonnes, frozen_tonnes,"
+            " limit_tonnes, refusal, noticed_on"
+            " FROM carryover_notices JOIN accounts USING (account_index) WHERE account_index = ?",
+            (self._registry.account(account),),
+        )
+        if row is None:
+            raise ActError(f"{account} must have a notice of its carryover, has none")
+        return Notice(**dict(zip(Notice.__struct_fields__, row, strict=True)))
+
+    def apply(self, account: str, tonnes: Mapping[str, int]) -> int:
+        """Apply to carry over some allowances; they are set aside.
+
+        Parameters
+        ----------
+        tonnes
+            Product -> tonnes, on the registration account.
+
+        Returns
+        -------
+        int
+            The carryover's number.
+
+        Notes
+        -----
+        Rules: CEA-CRY-04, CEA-CRY-05.
+        """
+        registry, store, rules = self._registry, self._store, self._registry.rules.carryover
+        with store.transaction():
+            index, today = registry.account(account), registry.business_date()
+            notice = self.notice(account)
+            refusal = notice.refusal or rules.ineligibility(self._completed().get(index, {}))
+            if refusal:
+                raise ActError(f"{account} may carry nothing over: {refusal}")
+            lines = self._lines(tonnes)
+            with refusals_told():
+                run = rules.run_of(today, notice.noticed_on, was_frozen=self._was_frozen(index))
+                rules.application(
+                    {line.vintage: line.tonnes for line in lines},
+                    held={
+                        line.vintage: store.balance(
+                            Holding(index, line.asset_index, Compartment.REGISTRATION)
+                        )
+                        for line in lines
+                    },
+                    applied_before=self._applied_before(index),
+                    limit=notice.limit_tonnes,
+                )
+            number: int = store.one("SELECT 1 + coalesce(max(carryover_id), 0) FROM carryovers")
+            store.insert("carryovers", [(number, index, run.number, today, "applied", 0)])
+            store.insert("carryover_lines", [(number, *line) for line in lines])
+            for line in lines:
+                self._move(EntryKind.SET_ASIDE, index, index, line, number)
+        return number
+
+    def withdraw(self, carryover_id: int, account: str) -> None:
+        """Take an application back before its run, by whom it is of."""
+        with self._store.transaction():
+            index = self._registry.account(account)
+            state = self._store.one(
+                "SELECT state FROM carryovers WHERE carryover_id = ? AND account_index = ?",
+                (carryover_id, index),
+            )
+            if state != "applied":
+                raise ActError(
+                    f"carryover {carryover_id} must be applied for by {account}, is"
+                    f" {state or 'none of its'}"
+                )
+            for line in self._lines_of(carryover_id):
+                self._move(EntryKind.SET_FREE, index, index, line, carryover_id)
+            self._decide(carryover_id, "withdrawn")
+
+    def run(self, number: int) -> Exchanged:
+        """Exchange what was applied for in a run, all at once: the old leave, the new are issued.
+
+        Parameters
+        ----------
+        number
+            1 or 2; the one after the last takes late applications, as often as there are any.
+
+        Notes
+        -----
+        Rules: CEA-CRY-06, CEA-CRY-07.
+        """
+        registry, store = self._registry, self._store
+        rules = registry.rules.carryover
+        with store.transaction():
+            self._run_check(number)
+            target = registry.asset(registry.rules.vintages.product_of(rules.target_vintage.value))
+            applications = store.execute(
+                "SELECT carryover_id, account_index FROM carryovers"
+                " WHERE run_number = ? AND state = 'applied' ORDER BY carryover_id",
+                (number,),
+            ).fetchall()
+            if not applications:
+                raise ActError(f"run {number} must have applications, has none")
+            taken: Counter[str] = Counter()
+            for carryover_id, index in applications:
+                lines = self._lines_of(carryover_id)
+                for line in lines:
+                    self._move(
+                        EntryKind.CARRIED_OVER, index, Institution.CARRYOVER, line, carryover_id
+                    )
+                    taken[store.asset_name(line.asset_index)] += line.tonnes
+                new = _Line(target, rules.target_vintage.value, sum(line.tonnes for line in lines))
+                self._move(EntryKind.ISSUE, Institution.ISSUANCE, index, new, carryover_id)
+                self._decide(carryover_id, "exchanged")
+        return Exchanged(
+            applications=len(applications), taken=dict(taken), issued=taken.total()
+        )
+
+    # -- the notice's figures -----------------------------------------------------------------
+
+    def _closed(self) -> dict[int, int]:
+        """Return product index -> vintage of the closed ones."""
+        vintages = product_vintages(self._store, self._registry.rules.vintages)
+        last = self._registry.rules.carryover.last_vintage.value
+        return {asset: vintage for asset, vintage in vintages.items() if vintage <= last}
+
+    def _trades_settled_check(self) -> None:
+        rules = self._registry.rules.carryover
+        received = self._store.one(
+            "SELECT count(*) FROM trades WHERE trading_date <= ? AND state = 'received'",
+            (rules.trades_to.number,),
+        )
+        if received:
+            raise ActError(
+                f"trades up to {rules.trades_to.number} must be settled first, {received} are not"
+            )
+
+    def _net_sales(self) -> dict[int, int]:
+        """Return account -> net sales, from the trades that are settled."""
+        rules, closed = self._registry.rules.carryover, self._closed()
+        window = (rules.trades_from.number, rules.trades_to.number)
+        traded: dict[int, list[VintageTrade]] = {}
+        for side, of in (("sold", "seller_index"), ("bought", "buyer_index")):
+            rows = self._store.execute(
+                f"SELECT {of}, trading_date, product_index, sum(tonnes) FROM trades"
+                " WHERE state = 'settled' AND trading_date BETWEEN ? AND ?"
+                f" GROUP BY {of}, trading_date, product_index",
+                window,
+            )
+            for account, day, asset, tonnes in rows.fetchall():
+                if asset in closed:
+                    trade = VintageTrade(
+                        trading_date=day, vintage=closed[asset], **{side: tonnes}
+                    )
+                    traded.setdefault(account, []).append(trade)
+        return {account: rules.net_sales(trades) for account, trades in traded.items()}
+
+    def _positions(self) -> dict[int, EndPosition]:
+        """Return account -> what it held of closed vintages as the window ended.
+
+        Notes
+        -----
+        Rules: CEA-CRY-03.
+        """
+        entities = {
+            index
+            for (index,) in self._store.execute(
+                "SELECT account_index FROM accounts WHERE kind = 'entity'"
+            ).fetchall()
+        }
+        parts: dict[int, dict[str, int]] = {}
+        for holding, tonnes in self._held_on(self._registry.rules.carryover.position_on.number):
+            part = _POSITION.get(Compartment(holding.compartment))
+            if part is not None and holding.account_index in entities:
+                found = parts.setdefault(holding.account_index, {"trading": 0, "registration": 0})
+                found[part] = found.get(part, 0) + tonnes
+        return {index: EndPosition(**found) for index, found in parts.items()}
+
+    def _held_on(self, day: int) -> Iterator[tuple[Holding, int]]:
+        """Yield what everybody held of closed vintages as a day ended."""
+        database, closed = self._store.database, self._closed()
+        for holding, tonnes in balances_as_of(database, entry_at_date(database, day)):
+            if holding.asset_index in closed:
+                yield holding, tonnes
+
+    def _completed(self) -> dict[int, dict[int, int | None]]:
+        """Return account -> year -> day its surrender was complete, of the years that are asked."""
+        rules = self._registry.rules
+        found: dict[int, dict[int, int | None]] = {}
+        for rule in rules.carryover.complete:
+            for index, standing in standings(self._store, rules, rule.year).items():
+                found.setdefault(index, {})[rule.year] = standing.completed_on
+        return found
+
+    # -- applications -------------------------------------------------------------------------
+
+    def _was_frozen(self, index: int) -> bool:
+        """Tell whether a court froze some of it on the last day to apply."""
+        last = self._registry.rules.carryover.run[-1].applied_by
+        held = self._held_on(date_number(last))
+        where = (index, Compartment.JUDICIAL)
+        return any((holding.account_index, holding.compartment) == where for holding, _ in held)
+
+    def _applied_before(self, index: int) -> int:
+        tonnes: int = self._store.one(
+            "SELECT coalesce(sum(tonnes), 0) FROM carryovers JOIN carryover_lines"
+            " USING (carryover_id) WHERE account_index = ? AND state <> 'withdrawn'",
+            (index,),
+        )
+        return tonnes
+
+    def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
+        if not tonnes:
+            raise ActError("tonnes must be of at least one product, were of none")
+        vintages = product_vintages(self._store, self._registry.rules.vintages)
+        lines = []
+        for product, amount in sorted(tonnes.items()):
+            amount_checked(amount, f"tonnes of {product}")
+            asset = self._registry.asset(product)
+            if asset not in vintages:
+                raise ActError(f"product must have a vintage, {product} has none")
+            lines.append(_Line(asset, vintages[asset], amount))
+        return lines
+
+    def _lines_of(self, carryover_id: int) -> list[_Line]:
+        rows = self._store.execute(
+            "SELECT asset_index, vintage, tonnes FROM carryover_lines WHERE carryover_id = ?"
+            " ORDER BY asset_index",
+            (carryover_id,),
+        )
+        return [_Line(*row) for row in rows.fetchall()]
+
+    def _run_check(self, number: int) -> None:
+        runs = self._registry.rules.carryover.run
+        if not 1 <= number <= len(runs) + 1:
+            raise ActError(f"run must be within 1..{len(runs) + 1}, was {number}")
+        closes = date_number(runs[min(number, len(runs)) - 1].applied_by)
+        today = self._registry.business_date()
+        if today <= closes:
+            raise ActError(f"run {number} takes applications until {closes}, today is {today}")
+
+    def _move(
+        self, kind: EntryKind, account: int, counter: int, line: _Line, carryover_id: int
+    ) -> None:
+        self._registry.move(
+            kind,
+            account,
+            counter,
+            line.asset_index,
+            line.tonnes,
+            reference=f"carryover {carryover_id}",
+        )
+
+    def _decide(self, carryover_id: int, state: str) -> None:
+        self._store.execute(
+            "UPDATE carryovers SET state = ?, decided_on = ? WHERE carryover_id = ?",
+            (state, self._registry.business_date(), carryover_id),
+        )

@@ -1,0 +1,254 @@
+"""Who has complied, who has not, and what that costs: the lists of a compliance year."""
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+import msgspec
+
+from cea_exchange.domain.compliance.adjustment import Deduction
+from cea_exchange.domain.compliance.penalties import (
+    FineRange,
+    Traded,
+    deduction_for,
+    month_before,
+)
+from cea_exchange.registry.checks import ActError, refusals_told
+from cea_exchange.registry.coverage import Standing, standing_of, standings
+from cea_exchange.registry.entities import province_checked
+from cea_exchange.registry.store import Store
+from cea_exchange.registry.vintages import product_vintages
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+State = Literal["open", "in time", "late", "short"]
+
+
+class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the public list.
+
+    Attributes
+    ----------
+    state
+        `in time`, `late` (covered after the deadline), `short` (it has passed, and something is
+        missing) or `open` (it has not passed).
+    """
+
+    account: str
+    entity: str
+    province: int
+    obligation_tonnes: int
+    surrendered: int
+    offset: int
+    completed_on: int | None
+    state: State
+
+
+class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
+    """What an entity had not surrendered when the deadline had passed.
+
+    Attributes
+    ----------
+    shortfall
+        Tonnes, at the deadline: the fine is of these.
+    applied
+        Tonnes that are applied for and not decided; where they were in time the shortfall is less
+        once the province accepts them.
+    due
+        Tonnes missing today.
+    fine
+        None where nothing was traded in the month before the deadline: then it has no mean price.
+    """
+
+    account: str
+    entity: str
+    province: int
+    obligation_tonnes: int
+    shortfall: int
+    applied: int
+    due: int
+    fine: FineRange | None
+
+
+class UnpaidDeduction(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision to take what was not surrendered off an entity's next allowances."""
+
+    decision_id: int
+    account: str
+    compliance_year: int
+    tonnes: int
+    decided_on: int
+
+
+class _Named(NamedTuple):
+    """How the lists name an entity."""
+
+    account: str
+    entity: str
+    province: int
+
+
+class Compliance:
+    """The office that keeps the lists of a compliance year.
+
+    Notes
+    -----
+    Rules: CEA-PEN-01 to CEA-PEN-04.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def public_list(self, compliance_year: int) -> list[ComplianceRow]:
+        """Return the public list of a year, by account."""
+        today = self._registry.business_date()
+        return [
+            ComplianceRow(
+                account=named.account,
+                entity=named.entity,
+                province=named.province,
+                obligation_tonnes=standing.tonnes,
+                surrendered=standing.surrendered,
+                offset=standing.coverage.offset,
+                completed_on=standing.completed_on,
+                state=_state(standing, today),
+            )
+            for named, standing in self._standings(compliance_year)
+        ]
+
+    def shortfalls(self, compliance_year: int, province: int | None = None) -> list[Shortfall]:
+        """Return who had not surrendered in full when the deadline had passed, by account.
+
+        Parameters
+        ----------
+        province
+            Whose entities; None: all.
+
+        Raises
+        ------
+        ActError
+            It has not passed.
+        """
+        self._after_deadline(compliance_year)
+        traded = self.traded_before_deadline(compliance_year)
+        return [
+            Shortfall(
+                account=named.account,
+                entity=named.entity,
+                province=named.province,
+                obligation_tonnes=standing.tonnes,
+                shortfall=standing.shortfall,
+                applied=standing.applied,
+                due=standing.due,
+                fine=self._fine(standing, traded),
+            )
+            for named, standing in self._standings(compliance_year)
+            if standing.shortfall and province in (None, named.province)
+        ]
+
+    def traded_before_deadline(self, compliance_year: int) -> Traded:
+        """Return what was traded and settled in the month before a year's deadline.
+
+        Notes
+        -----
+        Of all vintages, by every method.
+
+        Rules: CEA-PEN-02.
+        """
+        rules = self._registry.rules
+        with refusals_told():
+            first, last = month_before(rules.obligations.cycle_of(compliance_year).deadline)
+        products = product_vintages(self._store, rules.vintages)
+        rows = self._store.execute(
+            "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
+            " WHERE trading_date BETWEEN ? AND ? AND state = 'settled' GROUP BY product_index",
+            (first, last),
+        ).fetchall()
+        return Traded(
+            amount=sum(cash for product, cash, _ in rows if product in products),
+            tonnes=sum(tonnes for product, _, tonnes in rows if product in products),
+        )
+
+    def deduct(self, account: str, compliance_year: int, province: int) -> UnpaidDeduction:
+        """Decide that what is still missing is taken off the entity's next allowances.
+
+        What is deducted can't be surrendered any more; the shortfall stays one.
+
+        Notes
+        -----
+        Rules: CEA-PEN-04, CEA-ALC-11.
+        """
+        registry, store = self._registry, self._store
+        with store.transaction():
+            index, today = registry.account(account), registry.business_date()
+            province_checked(store, index, province)
+            standing = standing_of(store, registry.rules, index, compliance_year)
+            if standing.deducted:
+                raise ActError(
+                    f"a deduction for {account} and {compliance_year} must be decided once,"
+                    f" {standing.deducted} t were"
+                )
+            if standing.applied or not standing.due:
+                raise ActError(
+                    f"{account} must be short of {compliance_year} with nothing left to decide,"
+                    f" {standing.due} t are due and {standing.applied} t applied for"
+                )
+            with refusals_told():
+                obligation, adjustment = standing.coverage.obligation, registry.rules.adjustment
+                deduction = deduction_for(obligation, standing.due, today, adjustment)
+            decision_id = store.one(
+                "SELECT 1 + coalesce(max(decision_id), 0) FROM unpaid_deductions"
+            )
+            row = (decision_id, compliance_year, index, deduction.tonnes, today)
+            store.insert("unpaid_deductions", [row])
+            return UnpaidDeduction(
+                decision_id=decision_id,
+                account=account,
+                compliance_year=compliance_year,
+                tonnes=deduction.tonnes,
+                decided_on=today,
+            )
+
+    # -- in common ----------------------------------------------------------------------------
+
+    def _standings(self, compliance_year: int) -> list[tuple[_Named, Standing]]:
+        found = standings(self._store, self._registry.rules, compliance_year)
+        rows = self._store.execute("SELECT account_index, account, entity, province FROM accounts")
+        named = {index: _Named(*names) for index, *names in rows.fetchall()}
+        return sorted(
+            ((named[index], standing) for index, standing in found.items()), key=lambda row: row[0]
+        )
+
+    def _after_deadline(self, compliance_year: int) -> None:
+        with refusals_told():
+            deadline = self._registry.rules.obligations.cycle_of(compliance_year).deadline
+        today = self._registry.business_date()
+        if today <= deadline:
+            raise ActError(f"shortfalls are known after {deadline}, today is {today}")
+
+    def _fine(self, standing: Standing, traded: Traded) -> FineRange | None:
+        penalties = self._registry.rules.penalties
+        year = standing.coverage.obligation.compliance_year
+        if year > penalties.fixed.last_year and not traded.tonnes:
+            return None
+        return penalties.fine(year, standing.shortfall, traded)
+
+
+def unpaid_deductions(store: Store, account_index: int) -> list[Deduction]:
+    """Return what is to be taken off an entity's next allowances for what it did not surrender.
+
+    The distribution takes them, in this order, and keeps what of them is still to adjust.
+    """
+    rows = store.execute(
+        "SELECT tonnes, decided_on FROM unpaid_deductions WHERE account_index = ?"
+        " ORDER BY decision_id",
+        (account_index,),
+    ).fetchall()
+    return [Deduction(cause="unpaid", tonnes=tonnes, decided_on=day) for tonnes, day in rows]
+
+
+def _state(standing: Standing, today: int) -> State:
+    deadline, completed_on = standing.coverage.obligation.deadline, standing.completed_on
+    if completed_on is not None:
+        return "in time" if completed_on <= deadline else "late"
+    return "open" if today <= deadline else "short"

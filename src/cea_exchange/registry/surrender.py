@@ -1,0 +1,437 @@
+"""Surrender: entities apply, provinces review, the authority retires.
+
+    entity ---apply--> its own applied        SET_ASIDE
+    province -accept-> province -> authority  SURRENDERED, twice
+    authority -retire-> retirement account    RETIRED, and the certificate
+
+Allowances are out of an entity's hands from its application on. The province's acceptance passes
+them on to the authority in one transaction; retiring is the authority's own act (RB 5.4.3).
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from cea_exchange.domain.compliance.surrender import ForcedSurrender, forced, surrendered
+from cea_exchange.registry.certificates import (
+    Certificate,
+    certificate_in_force,
+    certificate_issue_if_covered,
+)
+from cea_exchange.registry.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    amount_checked,
+    refusals_told,
+    words_checked,
+)
+from cea_exchange.registry.coverage import Standing, standing_of
+from cea_exchange.registry.entities import entity_province, province_checked
+from cea_exchange.registry.institutions import Institution, province_account
+from cea_exchange.registry.ledger import EntryKind
+from cea_exchange.registry.province_holdings import ProvinceHoldings
+from cea_exchange.registry.vintages import product_vintages, vintage_checked
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+
+class _Line(NamedTuple):
+    """Some of what is surrendered."""
+
+    asset_index: int
+    vintage: int
+    tonnes: int
+
+
+class _Surrender(NamedTuple):
+    """A row of `surrenders`."""
+
+    surrender_id: int
+    compliance_year: int
+    account_index: int
+    giver_index: int
+    why: str
+    applied_on: int
+    state: str
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A surrender as the lists of those who decide have it.
+
+    Attributes
+    ----------
+    giver
+        Whose allowances: the account's, another's, or its province's where it was forced.
+    tonnes
+        Product -> tonnes.
+    """
+
+    surrender_id: int
+    account: str
+    compliance_year: int
+    giver: str
+    why: str
+    applied_on: int
+    state: str
+    tonnes: dict[str, int]
+
+
+class Surrender:
+    """The office of surrenders.
+
+    Notes
+    -----
+    Rules: CEA-SUR-03 to CEA-SUR-09, CEA-SUR-11.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+        self._holdings = ProvinceHoldings(registry)
+
+    def apply(
+        self,
+        account: str,
+        compliance_year: int,
+        tonnes: Mapping[str, int],
+        *,
+        giver: str | None = None,
+        why: str = "",
+    ) -> int:
+        """Apply to surrender allowances for an obligation; they are set aside.
+
+        Parameters
+        ----------
+        account
+            Who owes.
+        tonnes
+            Product -> tonnes, on the registration account of whoever gives them.
+        giver
+            Another firm that gives for one whose bank account is blocked; None: it gives itself.
+            The allowances go straight to the province, so nobody can seize them on the way.
+        why
+            Of giving for another: what keeps the entity from buying. The province decides on it.
+
+        Returns
+        -------
+        int
+            The surrender's number.
+
+        Raises
+        ------
+        ActError
+            A vintage may not pay for that year, more is given than is due or than is there.
+        """
+        registry, store = self._registry, self._store
+        with store.transaction():
+            index = registry.account(account)
+            giver_index = self._giver(index, giver, why)
+            lines = self._lines(tonnes)
+            standing = standing_of(store, registry.rules, index, compliance_year)
+            today = registry.business_date()
+            self._payable_check(standing, lines, today)
+            number = self._number_next()
+            self._row_add(number, compliance_year, index, giver_index, why, "applied", lines)
+            for line in lines:
+                self._move(EntryKind.SET_ASIDE, giver_index, giver_index, line, number)
+        return number
+
+    def withdraw(self, surrender_id: int, giver: str) -> None:
+        """Take an application back that the province has not decided, by whose allowances it is."""
+        with self._store.transaction():
+            surrender = self._in_state(surrender_id, "applied")
+            if surrender.giver_index != self._registry.account(giver):
+                whose = self._store.account_name(surrender.giver_index)
+                raise ActError(f"surrender {surrender_id} is of {whose}, came {giver}")
+            self._free(surrender)
+            self._decide(surrender_id, "withdrawn")
+
+    def reject(self, surrender_id: int, province: int, why: str) -> None:
+        """Refuse an application of an entity of the province's own; the allowances go back."""
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        with self._store.transaction():
+            surrender = self._in_state(surrender_id, "applied")
+            province_checked(self._store, surrender.account_index, province)
+            self._free(surrender)
+            self._decide(surrender_id, "rejected", why)
+
+    def accept(self, surrender_id: int, province: int) -> None:
+        """Accept an application of an entity of the province's own, and pass it on.
+
+        Notes
+        -----
+        It counts of the day it was made, if it is accepted: a late review harms nobody.
+
+        Rules: CEA-SUR-09.
+        """
+        registry, store = self._registry, self._store
+        with store.transaction():
+            surrender = self._in_state(surrender_id, "applied")
+            province_checked(store, surrender.account_index, province)
+            lines = self._lines_of(surrender_id)
+            standing = standing_of(
+                store, registry.rules, surrender.account_index, surrender.compliance_year
+            )
+            self._coverage_check(standing, lines, surrender.applied_on)
+            through = province_account(province)
+            for line in lines:
+                self._move(
+                    EntryKind.SURRENDERED, surrender.giver_index, through, line, surrender_id
+                )
+                self._move(
+                    EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, surrender_id
+                )
+            self._decide(surrender_id, "accepted")
+
+    def retire(self, surrender_id: int) -> str | None:
+        """Retire what was surrendered, and certify the obligation if that was the last of it.
+
+        Returns
+        -------
+        str or None
+            The certificate's number, if there is one now.
+        """
+        registry, store = self._registry, self._store
+        with store.transaction():
+            surrender = self._in_state(surrender_id, "accepted")
+            for line in self._lines_of(surrender_id):
+                self._move(
+                    EntryKind.RETIRED,
+                    Institution.AUTHORITY,
+                    Institution.RETIREMENT,
+                    line,
+                    surrender_id,
+                )
+            today = registry.business_date()
+            store.execute(
+                "UPDATE surrenders SET state = 'retired', retired_on = ? WHERE surrender_id = ?",
+                (today, surrender_id),
+            )
+            standing = standing_of(
+                store, registry.rules, surrender.account_index, surrender.compliance_year
+            )
+            return certificate_issue_if_covered(store, standing, today)
+
+    def force(self, account: str, compliance_year: int, province: int) -> ForcedSurrender:
+        """Surrender for an entity at risk what its province keeps for it, the oldest first.
+
+        What is left goes to the entity once it owes nothing, of this year and of others; where
+        nothing is due any more, all of it.
+
+        Returns
+        -------
+        ForcedSurrender
+            By vintage, what was taken and what was released; what is still due.
+
+        Notes
+        -----
+        Rules: CEA-SUR-07, CEA-SUR-08.
+        """
+        registry, store = self._registry, self._store
+        with store.transaction():
+            index, today = registry.account(account), registry.business_date()
+            province_checked(store, index, province)
+            standing = standing_of(store, registry.rules, index, compliance_year)
+            if standing.applied:
+                raise ActError(
+                    f"applications of {account} for {compliance_year} must be decided first,"
+                    f" {standing.applied} t are not"
+                )
+            kept = self._kept_by_vintage(account)
+            if not kept:
+                raise ActError(f"province {province} must keep allowances for {account}, has none")
+            obligation = standing.coverage.obligation
+            owed = replace(obligation, tonnes=standing.tonnes - standing.deducted)
+            with refusals_told():
+                plan = forced(
+                    replace(standing.coverage, obligation=owed),
+                    {vintage: tonnes for vintage, (_asset, tonnes) in kept.items()},
+                    today,
+                    registry.rules.vintages,
+                )
+            if plan.taken:
+                lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in plan.taken.items()]
+                self._forced_pass_on(account, compliance_year, province_account(province), lines)
+            if plan.due or self._owes_another_year(index, compliance_year):
+                return ForcedSurrender(taken=plan.taken, released={}, due=plan.due)
+            self._holdings.release(account)
+        return plan
+
+    def listed(self, state: str, province: int | None = None) -> list[Listed]:
+        """Return the surrenders of a state, of a province's entities or of all, oldest first."""
+        store = self._store
+        rows = store.execute(
+            "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
+            " surrenders.state FROM surrenders JOIN accounts USING (account_index)"
+            " WHERE surrenders.state = ? AND (province = ? OR ?) ORDER BY surrender_id",
+            (state, province or 0, province is None),
+        ).fetchall()
+        return [self._listed(_Surrender(*row)) for row in rows]
+
+    def certificate(self, account: str, compliance_year: int) -> Certificate:
+        """Return the certificate in force of an obligation; ActError if there is none."""
+        index = self._registry.account(account)
+        found = certificate_in_force(self._store, index, compliance_year)
+        if found is None:
+            raise ActError(f"{account} must have a certificate of {compliance_year}, has none")
+        return found
+
+    # -- what is checked ----------------------------------------------------------------------
+
+    def _giver(self, index: int, giver: str | None, why: str) -> int:
+        """Return who gives; another one than who owes says why.
+
+        Notes
+        -----
+        Rules: CEA-SUR-11.
+        """
+        entity_province(self._store, index)
+        giver_index = index if giver is None else self._registry.account(giver)
+        if giver_index != index:
+            entity_province(self._store, giver_index)
+            words_checked(why, "why", WHY_LENGTH_MAX)
+        elif why:
+            raise ActError(f"why is for giving for another, came {why!r:.80}")
+        return giver_index
+
+    def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
+        if not tonnes:
+            raise ActError("tonnes must be of at least one product, were of none")
+        rules = self._registry.rules.vintages
+        lines = []
+        for product, amount in sorted(tonnes.items()):
+            amount_checked(amount, f"tonnes of {product}")
+            asset = self._registry.asset(product)
+            lines.append(_Line(asset, vintage_checked(self._store, rules, asset), amount))
+        return lines
+
+    def _payable_check(self, standing: Standing, lines: list[_Line], on: int) -> None:
+        """Refuse vintages that may not pay, and more than nobody has applied for yet."""
+        self._coverage_check(standing, lines, on)
+        total = sum(line.tonnes for line in lines)
+        if total > standing.payable:
+            raise ActError(
+                f"surrender must be at most {standing.payable} t, was {total}: of {standing.due} t"
+                f" due {standing.applied} are applied for and {standing.deducted} deducted"
+            )
+
+    def _coverage_check(self, standing: Standing, lines: list[_Line], on: int) -> None:
+        with refusals_told():
+            surrendered(
+                standing.coverage,
+                {line.vintage: line.tonnes for line in lines},
+                on,
+                self._registry.rules.vintages,
+            )
+
+    def _owes_another_year(self, index: int, compliance_year: int) -> bool:
+        years = self._store.execute(
+            "SELECT compliance_year FROM obligations"
+            " WHERE account_index = ? AND compliance_year <> ?",
+            (index, compliance_year),
+        ).fetchall()
+        rules = self._registry.rules
+        return any(standing_of(self._store, rules, index, year).owed for (year,) in years)
+
+    # -- rows and entries ---------------------------------------------------------------------
+
+    def _kept_by_vintage(self, account: str) -> dict[int, tuple[int, int]]:
+        """Return vintage -> product index and tonnes that the province keeps for an entity."""
+        vintages = product_vintages(self._store, self._registry.rules.vintages)
+        kept = self._holdings.kept(account).items()
+        found = {self._registry.asset(product): tonnes for product, tonnes in kept}
+        return {vintages[asset]: (asset, tonnes) for asset, tonnes in found.items()}
+
+    def _forced_pass_on(
+        self, account: str, compliance_year: int, through: int, lines: list[_Line]
+    ) -> None:
+        number, index = self._number_next(), self._registry.account(account)
+        self._row_add(number, compliance_year, index, through, "", "accepted", lines)
+        for line in lines:
+            product = self._store.asset_name(line.asset_index)
+            self._holdings.kept_use(account, product, line.tonnes, f"surrender {number}")
+            self._move(EntryKind.SET_ASIDE, through, through, line, number)
+            self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
+
+    def _number_next(self) -> int:
+        number: int = self._store.one("SELECT 1 + coalesce(max(surrender_id), 0) FROM surrenders")
+        return number
+
+    def _row_add(
+        self,
+        number: int,
+        compliance_year: int,
+        index: int,
+        giver_index: int,
+        why: str,
+        state: str,
+        lines: list[_Line],
+    ) -> None:
+        today = self._registry.business_date()
+        decided_on = 0 if state == "applied" else today
+        row = (number, compliance_year, index, giver_index, why, today, state, decided_on, "", 0)
+        self._store.insert("surrenders", [row])
+        self._store.insert("surrender_lines", [(number, *line) for line in lines])
+
+    def _move(
+        self, kind: EntryKind, account: int, counter: int, line: _Line, surrender_id: int
+    ) -> None:
+        self._registry.move(
+            kind,
+            account,
+            counter,
+            line.asset_index,
+            line.tonnes,
+            reference=f"surrender {surrender_id}",
+        )
+
+    def _listed(self, surrender: _Surrender) -> Listed:
+        store = self._store
+        return Listed(
+            surrender_id=surrender.surrender_id,
+            account=store.account_name(surrender.account_index),
+            compliance_year=surrender.compliance_year,
+            giver=store.account_name(surrender.giver_index),
+            why=surrender.why,
+            applied_on=surrender.applied_on,
+            state=surrender.state,
+            tonnes={
+                store.asset_name(line.asset_index): line.tonnes
+                for line in self._lines_of(surrender.surrender_id)
+            },
+        )
+
+    def _in_state(self, surrender_id: int, state: str) -> _Surrender:
+        row = self._store.one(
+            "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
+            " state FROM surrenders WHERE surrender_id = ?",
+            (surrender_id,),
+        )
+        if row is None:
+            raise ActError(f"surrender must be one there is, was {surrender_id}")
+        surrender = _Surrender(*row)
+        if surrender.state != state:
+            raise ActError(f"surrender {surrender_id} must be {state}, is {surrender.state}")
+        return surrender
+
+    def _lines_of(self, surrender_id: int) -> list[_Line]:
+        rows = self._store.execute(
+            "SELECT asset_index, vintage, tonnes FROM surrender_lines WHERE surrender_id = ?"
+            " ORDER BY asset_index",
+            (surrender_id,),
+        )
+        return [_Line(*row) for row in rows.fetchall()]
+
+    def _free(self, surrender: _Surrender) -> None:
+        giver = surrender.giver_index
+        for line in self._lines_of(surrender.surrender_id):
+            self._move(EntryKind.SET_FREE, giver, giver, line, surrender.surrender_id)
+
+    def _decide(self, surrender_id: int, state: str, rejection: str = "") -> None:
+        self._store.execute(
+            "UPDATE surrenders SET state = ?, decided_on = ?, rejection = ? WHERE surrender_id = ?",
+            (state, self._registry.business_date(), rejection, surrender_id),
+        )

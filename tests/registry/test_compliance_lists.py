@@ -1,0 +1,114 @@
+"""The lists of a compliance year: who complied when, who is short, and what that may cost."""
+
+import pytest
+from compliance_world import BEIJING, SHANGHAI, World, proof
+
+from cea_exchange.domain.compliance.penalties import FineRange, Traded
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.compliance import UnpaidDeduction, unpaid_deductions
+
+
+@pytest.fixture
+def world(tmp_path, database_address):
+    with World(tmp_path, database_address) as world:
+        world.products("CEA23", "CEA24")
+        world.entity("P1", BEIJING, CEA24=1_000)
+        world.entity("P2", BEIJING, CEA24=1_000)
+        world.entity("P3", SHANGHAI, CEA23=200_000, CEA24=200_000)
+        world.entity("P4", SHANGHAI, CEA24=1)
+        world.owe(2024, ("P1", 1_000), ("P2", 1_000), ("P3", 300_000), ("P4", 40))
+        yield world
+
+
+def pay(world, account, province, **tonnes):
+    number = world.registry.surrender.apply(account, 2024, tonnes)
+    world.registry.surrender.accept(number, province)
+    world.registry.surrender.retire(number)
+
+
+def test_the_public_list_says_who_complied_and_when(world):
+    world.registry.offsets.book(proof("N1", "P1", 50))
+    pay(world, "P1", BEIJING, CEA24=950)
+    states = {row.account: row.state for row in world.registry.compliance.public_list(2024)}
+    assert {"P1": "in time", "P2": "open", "P3": "open", "P4": "open"} == states
+    world.clock.day = 20260101
+    pay(world, "P2", BEIJING, CEA24=1_000)
+    rows = {row.account: row for row in world.registry.compliance.public_list(2024)}
+    assert ["in time", "late", "short", "short"] == [rows[f"P{n}"].state for n in (1, 2, 3, 4)]
+    p1 = rows["P1"]
+    assert (950, 50, 20251101) == (p1.surrendered, p1.offset, p1.completed_on)
+    assert (1_000, 20260101) == (rows["P2"].surrendered, rows["P2"].completed_on)
+    assert (31, 300_000, 0, None) == (
+        rows["P3"].province,
+        rows["P3"].obligation_tonnes,
+        rows["P3"].surrendered,
+        rows["P3"].completed_on,
+    )
+
+
+def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
+    """CEA-PEN-01, CEA-PEN-02: all vintages, value by volume, 1 to 31 December, x 5 to 10."""
+    for product, day, tonnes, price in (
+        ("CEA24", 20251130, 90_000, 20_000),
+        ("CEA24", 20251201, 20_000, 9_000),
+        ("CEA23", 20251231, 10_000, 6_000),
+    ):
+        world.traded("P3", "P4", product, day, tonnes, price)
+    world.clock.day = 20260101
+    office = world.registry.compliance
+    assert Traded(amount=240_000_000, tonnes=30_000) == office.traded_before_deadline(2024)
+    pay(world, "P1", BEIJING, CEA24=600)
+    shortfalls = {row.account: row for row in office.shortfalls(2024)}
+    # 8,000 fen a tonne: 1,000 t short at the deadline, whatever was paid since.
+    assert FineRange(least=40_000_000, most=80_000_000) == shortfalls["P1"].fine
+    assert (1_000, 400) == (shortfalls["P1"].shortfall, shortfalls["P1"].due)
+    assert FineRange(least=1_600_000, most=3_200_000) == shortfalls["P4"].fine
+    assert ["P1", "P2", "P3", "P4"] == list(shortfalls)
+
+
+def test_shortfalls_are_known_once_the_deadline_has_passed(world):
+    world.clock.day = 20251231
+    with pytest.raises(ActError, match="known after 20251231, today is 20251231"):
+        world.registry.compliance.shortfalls(2024)
+    world.clock.day = 20260101
+    shortfalls = world.registry.compliance.shortfalls(2024)
+    # Nothing was traded: there is no mean price, and no fine can be told.
+    assert [None] * 4 == [row.fine for row in shortfalls]
+
+
+def test_fines_of_the_first_cycles_are_fixed(world):
+    """CEA-PEN-03."""
+    world.owe(2022, ("P1", 5))
+    (row,) = world.registry.compliance.shortfalls(2022)
+    assert FineRange(least=2_000_000, most=3_000_000) == row.fine
+
+
+def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
+    """CEA-PEN-04, CEA-ALC-11."""
+    office, registry = world.registry.compliance, world.registry
+    with pytest.raises(ActError, match="must be decided after the deadline 20251231, was on"):
+        office.deduct("P1", 2024, BEIJING)
+    world.clock.day = 20260301
+    waiting = registry.surrender.apply("P1", 2024, {"CEA24": 900})
+    with pytest.raises(ActError, match="nothing left to decide, 1000 t are due and 900 t applied"):
+        office.deduct("P1", 2024, BEIJING)
+    registry.surrender.accept(waiting, BEIJING)
+    with pytest.raises(ActError, match="P1 is of province 11, expected that, came 31"):
+        office.deduct("P1", 2024, SHANGHAI)
+    expected = UnpaidDeduction(
+        decision_id=1, account="P1", compliance_year=2024, tonnes=100, decided_on=20260301
+    )
+    assert expected == office.deduct("P1", 2024, BEIJING)
+    (handed_on,) = unpaid_deductions(registry.store, registry.account("P1"))
+    assert ("unpaid", 100, 20260301) == (
+        handed_on.cause,
+        handed_on.tonnes,
+        handed_on.decided_on,
+    )
+    with pytest.raises(ActError, match="must be decided once, 100 t were"):
+        office.deduct("P1", 2024, BEIJING)
+    with pytest.raises(ActError, match="of 100 t due 0 are applied for and 100 deducted"):
+        registry.surrender.apply("P1", 2024, {"CEA24": 100})
+    world.clock.day = 20260815
+    with pytest.raises(ActError, match="must be decided before 20260815, was on 20260815"):
+        office.deduct("P2", 2024, BEIJING)

@@ -1,0 +1,254 @@
+"""Surrender: what an entity owes is applied for, reviewed, retired and certified, or refused."""
+
+import msgspec
+import pytest
+from compliance_world import BEIJING, SHANGHAI, World
+
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.institutions import Institution, province_account
+from cea_exchange.registry.ledger import Compartment
+from cea_exchange.registry.reconcile import check_ledger
+
+APPLIED = Compartment.APPLIED
+
+
+@pytest.fixture
+def world(tmp_path, database_address):
+    with World(tmp_path, database_address) as world:
+        world.products("CEA23", "CEA24", "CEA25")
+        world.entity("P1", BEIJING, CEA23=400, CEA24=900, CEA25=50)
+        world.entity("P2", SHANGHAI, CEA24=500)
+        world.owe(2024, ("P1", 1_000), ("P2", 600))
+        yield world
+
+
+def surrendered(world, account, year, province, **tonnes):
+    """Surrender all the way; return the certificate's number, if there is one then."""
+    office = world.registry.surrender
+    number = office.apply(account, year, tonnes)
+    office.accept(number, province)
+    return office.retire(number)
+
+
+# -- the way of an application ---------------------------------------------------------------------
+
+
+def test_allowances_go_from_the_entity_over_its_province_to_the_authority(world):
+    office = world.registry.surrender
+    number = office.apply("P1", 2024, {"CEA24": 700})
+    assert (200, 700) == (world.held("P1", "CEA24"), world.held("P1", "CEA24", APPLIED))
+    office.accept(number, BEIJING)
+    assert 700 == world.held(Institution.AUTHORITY, "CEA24", APPLIED)
+    assert 0 == world.held(province_account(BEIJING), "CEA24", APPLIED)
+    assert office.retire(number) is None
+    assert 700 == world.held(Institution.RETIREMENT, "CEA24")
+    entity, beijing = world.registry.account("P1"), province_account(BEIJING)
+    assert world.entries(f"surrender {number}") == [
+        ("SET_ASIDE", entity, entity, 700),
+        ("SURRENDERED", entity, beijing, 700),
+        ("SURRENDERED", beijing, -5, 700),
+        ("RETIRED", -5, -6, 700),
+    ]
+
+
+def test_the_certificate_comes_with_the_last_tonne(world):
+    """CEA-SUR-12."""
+    assert surrendered(world, "P1", 2024, BEIJING, CEA23=400) is None
+    with pytest.raises(ActError, match="P1 must have a certificate of 2024, has none"):
+        world.registry.surrender.certificate("P1", 2024)
+    assert surrendered(world, "P1", 2024, BEIJING, CEA24=600) == "2024-000001"
+    found = world.registry.surrender.certificate("P1", 2024)
+    assert ({"CEA23": 400, "CEA24": 600}, 1_000) == (found.surrendered, found.obligation_tonnes)
+    assert (20251101, 20251231) == (found.completed_on, found.deadline)
+    text = found.text()
+    assert "surrendered     400 t of CEA23\nsurrendered     600 t of CEA24\n" in text
+    assert "complete on     20251101, in time" in text
+    kept = world.registry.store.one("SELECT content FROM certificates")
+    assert msgspec.json.decode(kept)["number"] == "2024-000001"
+
+
+def test_an_application_may_be_withdrawn_by_its_giver_until_it_is_decided(world):
+    office = world.registry.surrender
+    number = office.apply("P1", 2024, {"CEA24": 700})
+    with pytest.raises(ActError, match=f"surrender {number} is of P1, came P2"):
+        office.withdraw(number, "P2")
+    office.withdraw(number, "P1")
+    assert (900, 0) == (world.held("P1", "CEA24"), world.held("P1", "CEA24", APPLIED))
+    with pytest.raises(ActError, match=f"surrender {number} must be applied, is withdrawn"):
+        office.accept(number, BEIJING)
+    again = office.apply("P1", 2024, {"CEA24": 700})
+    office.accept(again, BEIJING)
+    with pytest.raises(ActError, match="must be applied, is accepted"):
+        office.withdraw(again, "P1")
+
+
+def test_a_province_decides_about_its_own_entities_only(world):
+    office = world.registry.surrender
+    number = office.apply("P1", 2024, {"CEA24": 700})
+    for decide in (office.accept, lambda *of: office.reject(*of, "no")):
+        with pytest.raises(ActError, match="P1 is of province 11, expected that, came 31"):
+            decide(number, SHANGHAI)
+    assert [] == office.listed("applied", SHANGHAI)
+    assert [{"CEA24": 700}] == [each.tonnes for each in office.listed("applied", BEIJING)]
+    with pytest.raises(ActError, match="why must be one line"):
+        office.reject(number, BEIJING, " ")
+    office.reject(number, BEIJING, "the verification is disputed")
+    assert 900 == world.held("P1", "CEA24")
+    assert "the verification is disputed" == world.registry.store.one(
+        "SELECT rejection FROM surrenders WHERE surrender_id = ?", (number,)
+    )
+
+
+UNPAYABLE = (
+    ({"CEA25": 1}, "year 2024 takes its own and earlier vintages, was 2025"),
+    ({"CEA24": 900, "CEA23": 101}, "surrender must be at most the 1000 t due, was 1001"),
+    ({"CEA23": 401}, "P1 must hold 401 of CEA23 in registration, holds 400"),
+    ({"CEA24": 0}, "tonnes of CEA24 must be positive"),
+    ({"CEA24": "5"}, "tonnes of CEA24 must be int, was str"),
+    ({"CEA99": 5}, "product must be a declared one, was 'CEA99'"),
+    ({}, "tonnes must be of at least one product"),
+)
+
+
+def test_what_may_not_pay_is_refused_and_nothing_is_set_aside(world):
+    """CEA-SUR-03, CEA-SUR-06."""
+    for tonnes, said in UNPAYABLE:
+        with pytest.raises(ActError, match=said):
+            world.registry.surrender.apply("P1", 2024, tonnes)
+    assert [0] * 3 == [world.held("P1", name, APPLIED) for name in ("CEA23", "CEA24", "CEA25")]
+    assert 0 == world.registry.store.one("SELECT count(*) FROM surrenders")
+
+
+def test_several_applications_never_come_to_more_than_is_due(world):
+    """CEA-SUR-06."""
+    office = world.registry.surrender
+    office.apply("P1", 2024, {"CEA24": 700})
+    said = "surrender must be at most 300 t, was 301: of 1000 t due 700 are applied for"
+    with pytest.raises(ActError, match=said):
+        office.apply("P1", 2024, {"CEA23": 301})
+    office.apply("P1", 2024, {"CEA23": 300})
+    with pytest.raises(ActError, match="P2 has none"):
+        office.apply("P2", 2023, {"CEA23": 1})
+
+
+def test_closed_vintages_pay_arrears_of_earlier_years_only(world):
+    """CEA-SUR-04, CEA-SUR-05: 2024 takes CEA25 after its deadline, 2025 takes no CEA24."""
+    world.clock.day = 20260105
+    assert surrendered(world, "P1", 2024, BEIJING, CEA25=50) is None
+    world.owe(2025, ("P1", 100))
+    said = "years from 2025 on take vintages after 2024, was 2024, which must be carried over"
+    with pytest.raises(ActError, match=said):
+        world.registry.surrender.apply("P1", 2025, {"CEA24": 10})
+
+
+def test_a_surrender_counts_of_the_day_it_was_applied_for(world):
+    """CEA-SUR-09: reviewed in January, it is in time."""
+    office = world.registry.surrender
+    world.clock.day = 20251231
+    number = office.apply("P2", 2024, {"CEA24": 500})
+    world.registry.issue("P2", "CEA24", 100)
+    late = office.apply("P2", 2024, {"CEA24": 100})
+    world.clock.day = 20260108
+    shortfalls = {row.account: row for row in world.registry.compliance.shortfalls(2024)}
+    assert (600, 600, 600) == (
+        shortfalls["P2"].shortfall,
+        shortfalls["P2"].applied,
+        shortfalls["P2"].due,
+    )
+    for each in (number, late):
+        office.accept(each, SHANGHAI)
+        office.retire(each)
+    assert 20251231 == world.registry.obligations.standing("P2", 2024).completed_on
+    assert ["in time"] == [
+        row.state for row in world.registry.compliance.public_list(2024) if row.account == "P2"
+    ]
+
+
+# -- giving for another ----------------------------------------------------------------------------
+
+
+def test_a_firm_gives_for_one_whose_bank_account_is_blocked(world):
+    """CEA-SUR-11: the helped entity never holds them, its own province decides."""
+    office = world.registry.surrender
+    with pytest.raises(ActError, match="why must be given"):
+        office.apply("P2", 2024, {"CEA23": 400}, giver="P1")
+    number = office.apply("P2", 2024, {"CEA23": 400}, giver="P1", why="bank account blocked")
+    with pytest.raises(ActError, match="P2 is of province 31"):
+        office.accept(number, BEIJING)
+    office.accept(number, SHANGHAI)
+    office.retire(number)
+    assert (0, 500) == (world.held("P1", "CEA23"), world.held("P2", "CEA24"))
+    assert 200 == world.registry.obligations.standing("P2", 2024).due
+    assert 1_000 == world.registry.obligations.standing("P1", 2024).due
+    assert "2024-000001" == surrendered(world, "P2", 2024, SHANGHAI, CEA24=200)
+    with pytest.raises(ActError, match="why is for giving for another"):
+        office.apply("P1", 2024, {"CEA24": 1}, why="for myself")
+
+
+# -- by force --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kept", "taken", "released", "due"),
+    [(1_200_000, 1_000_000, 200_000, 0), (800_000, 800_000, 0, 200_000)],
+)
+def test_section_15_forced_surrender(world, kept, taken, released, due):
+    """CEA-SUR-07: 1.2 Mt for 1 Mt due, 0.2 Mt are released; 0.8 Mt, 0.2 Mt are still owed."""
+    world.entity("R1", SHANGHAI)
+    world.owe(2024, ("R1", 1_000_000))
+    world.keep("R1", SHANGHAI, "CEA24", kept)
+    plan = world.registry.surrender.force("R1", 2024, SHANGHAI)
+    assert (plan.taken, plan.released, plan.due) == (
+        {2024: taken},
+        {2024: released} if released else {},
+        due,
+    )
+    assert taken == world.held(Institution.AUTHORITY, "CEA24", APPLIED)
+    assert released == world.held("R1", "CEA24")
+    assert 0 == world.held(province_account(SHANGHAI), "CEA24")
+    assert due == world.registry.obligations.standing("R1", 2024).due
+    (waiting,) = world.registry.surrender.listed("accepted")
+    certificate = world.registry.surrender.retire(waiting.surrender_id)
+    assert (certificate is None) == bool(due)
+
+
+def test_force_takes_the_oldest_first_and_releases_when_no_year_is_owed(world):
+    """CEA-SUR-07, CEA-SUR-08."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    world.owe(2024, ("R1", 100))
+    world.clock.day = 20260301
+    world.owe(2025, ("R1", 40))
+    for product, tonnes in (("CEA24", 90), ("CEA23", 60), ("CEA25", 50)):
+        world.keep("R1", SHANGHAI, product, tonnes)
+    world.clock.day = 20251101
+    with pytest.raises(ActError, match="R1 is of province 31, expected that, came 11"):
+        registry.surrender.force("R1", 2024, BEIJING)
+    plan = registry.surrender.force("R1", 2024, SHANGHAI)
+    assert ({2023: 60, 2024: 40}, {}, 0) == (plan.taken, plan.released, plan.due)
+    assert 50 == world.held(province_account(SHANGHAI), "CEA24")
+    plan = registry.surrender.force("R1", 2025, SHANGHAI)
+    assert ({2025: 40}, {2024: 50, 2025: 10}) == (plan.taken, plan.released)
+    assert (50, 10) == (world.held("R1", "CEA24"), world.held("R1", "CEA25"))
+    with pytest.raises(ActError, match="province 31 must keep allowances for R1, has none"):
+        registry.surrender.force("R1", 2025, SHANGHAI)
+
+
+def test_force_waits_for_applications_that_are_not_decided(world):
+    world.keep("P2", SHANGHAI, "CEA24", 600)
+    world.registry.surrender.apply("P2", 2024, {"CEA24": 500})
+    with pytest.raises(ActError, match="applications of P2 for 2024 must be decided first, 500 t"):
+        world.registry.surrender.force("P2", 2024, SHANGHAI)
+
+
+# -- the ledger ------------------------------------------------------------------------------------
+
+
+def test_the_ledger_agrees_after_all_of_it(tmp_path):
+    with World(tmp_path) as world:
+        world.products("CEA24")
+        world.entity("P1", BEIJING, CEA24=1_000)
+        world.owe(2024, ("P1", 600))
+        assert surrendered(world, "P1", 2024, BEIJING, CEA24=600) == "2024-000001"
+        assert [] == check_ledger(tmp_path).differences
+        assert {"CEA24": 1_000} == check_ledger(tmp_path).tonnes
