@@ -57,6 +57,7 @@ from cea_exchange.registry.ledger import (
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError, hash_text
+from cea_exchange.registry.surrender_audit import surrender_differences
 
 DIFFERENCE_COUNT_MAX = 100
 CHUNK_COUNT = 5_000
@@ -201,6 +202,7 @@ class _Check:
             for differences in (
                 desk_differences,
                 distribution_differences,
+                surrender_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)
