@@ -13,6 +13,13 @@ from cea_exchange.registry.requests import (
     distribution,
     persons,
     views,
+    approvals,
+    basics,
+    carryover,
+    obligation,
+    offset,
+    persons,
+    surrender,
 )
 from cea_exchange.registry.requests.request import Request
 
@@ -39,6 +46,7 @@ _MODULES = (
 _OFFICES = tuple(
     found
     for module in _MODULES
+    for module in (approvals, basics, persons, carryover, obligation, offset, surrender)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, Request) and found is not Request
 )

@@ -56,6 +56,11 @@ def province_body(code: int) -> str:
     return f"province {code}"
 
 
+def province_bodies(code: int | None) -> frozenset[str]:
+    """Return the body of the province a request names; of none, nobody's in particular."""
+    return frozenset() if code is None else frozenset({province_body(code)})
+
+
 class Persons:
     """Who acts, by key.
 

@@ -1,0 +1,146 @@
+"""`cea-exchange registry obligation`: obligations, notices, and the lists of a compliance year."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, Why, act, look, table
+
+Account = Annotated[str, typer.Argument(help="The entity's account.")]
+Year = Annotated[int, typer.Argument(help="Compliance year: of the emissions.")]
+File = Annotated[Path, typer.Argument(help="A .csv, .xlsx or .parquet file.")]
+Province = Annotated[int, typer.Option(help="Two-digit code of the province that acts.")]
+ProvinceOrNone = Annotated[
+    int | None, typer.Option("--province", help="Two-digit code of a province, such as 11.")
+]
+
+
+class Encoding(Enum):
+    """Of a CSV file."""
+
+    utf_8 = "utf-8"
+    gb18030 = "gb18030"
+
+
+EncodingOption = Annotated[Encoding, typer.Option("--encoding", help="Of a CSV file.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the group to the group `registry`."""
+    obligation = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    obligation.command("take")(take)
+    obligation.command("correct")(correct)
+    obligation.command("notice")(notice)
+    obligation.command("list")(list_)
+    obligation.command("shortfalls")(shortfalls)
+    obligation.command("deduct")(deduct)
+    group.add_typer(obligation, name="obligation", help="Who owes what, who complied, who not.")
+
+
+def file_fields(file: Path, encoding: Encoding) -> dict[str, Any]:
+    """Return a file as a request carries it."""
+    return {"file": file.name, "content": file.read_bytes(), "encoding": encoding.value}
+
+
+def take(
+    file: File,
+    data: Data,
+    province: ProvinceOrNone = None,
+    encoding: EncodingOption = Encoding.utf_8,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Take a file of new obligations, whole; with --province that one's own.
+
+    Example: cea-exchange registry obligation take obligations-2025.csv --province 11 --data DIR
+    """
+    request = {"op": "obligation_take", "province": province, **file_fields(file, encoding)}
+    act(data, key, request, json)
+
+
+def correct(
+    file: File,
+    data: Data,
+    why: Why,
+    province: ProvinceOrNone = None,
+    encoding: EncodingOption = Encoding.utf_8,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Replace obligations there are by those of a file; a second person has to approve it.
+
+    Example: cea-exchange registry obligation correct new.csv --why "verified anew" --data DIR
+    """
+    request = {"op": "obligation_correct", "province": province, "why": why}
+    act(data, key, request | file_fields(file, encoding), json)
+
+
+def notice(account: Account, year: Year, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print the notice of an obligation.
+
+    Example: cea-exchange registry obligation notice P0001 2025 --data DIR
+    """
+    request = {"op": "obligation_notice", "account": account, "compliance_year": year}
+    look(data, key, request, json, lambda answer: answer["text"])
+
+
+def list_(year: Year, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print who owed what for a year, and whether it was surrendered in time.
+
+    Example: cea-exchange registry obligation list 2025 --data DIR
+    """
+    look(data, key, {"op": "compliance_list", "compliance_year": year}, json, _list)
+
+
+def shortfalls(
+    year: Year,
+    data: Data,
+    province: ProvinceOrNone = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print who was short when the deadline had passed, and what the fine may be.
+
+    Example: cea-exchange registry obligation shortfalls 2025 --data DIR
+    """
+    request = {"op": "shortfall_list", "compliance_year": year, "province": province}
+    look(data, key, request, json, _shortfalls)
+
+
+def deduct(
+    account: Account,
+    year: Year,
+    province: Province,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Take what is missing off the entity's next allowances; a second person has to approve it.
+
+    Example: cea-exchange registry obligation deduct P0001 2024 --province 11 --data DIR
+    """
+    request = {"op": "unpaid_deduct", "account": account, "compliance_year": year}
+    act(data, key, request | {"province": province}, json)
+
+
+def _list(answer: Answer) -> str:
+    heads = ("account", "entity", "province", "obligation", "surrendered", "offset", "state")
+    names = (*heads[:3], "obligation_tonnes", *heads[4:])
+    rows = [tuple(row[name] for name in names) for row in answer["entities"]]
+    return table(heads, rows) if rows else "no obligations"
+
+
+def _shortfalls(answer: Answer) -> str:
+    from cea_exchange.domain.units import cash_format
+
+    heads = ("account", "entity", "province", "short", "applied", "due", "fine, yuan")
+    rows = []
+    for row in answer["shortfalls"]:
+        fine = "no trades before the deadline"
+        if row["fine"] is not None:
+            fine = f"{cash_format(row['fine']['least'])} to {cash_format(row['fine']['most'])}"
+        figures = (row["shortfall"], row["applied"], row["due"])
+        rows.append((row["account"], row["entity"], row["province"], *figures, fine))
+    return table(heads, rows) if rows else "nobody was short"

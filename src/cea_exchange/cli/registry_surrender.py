@@ -1,0 +1,167 @@
+"""`cea-exchange registry surrender`: application, review, retirement, force, certificate."""
+
+from typing import Annotated
+
+import typer
+
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    Why,
+    act,
+    fields_line,
+    look,
+    table,
+)
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.registry_obligation import Account, Province, ProvinceOrNone, Year
+
+Number = Annotated[int, typer.Argument(help="The surrender's number.")]
+Tonnes = Annotated[list[str], typer.Argument(help="PRODUCT=TONNES, such as CEA24=5000; several.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the group to the group `registry`."""
+    surrender = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for command in (apply, withdraw, accept, reject, retire, force, certificate):
+        surrender.command(command.__name__)(command)
+    surrender.command("list")(list_)
+    group.add_typer(surrender, name="surrender", help="Allowances against emissions.")
+
+
+def tonnes_by_product(parts: list[str]) -> dict[str, int]:
+    """Return product -> tonnes of words such as CEA24=5000, each product once."""
+    found: dict[str, int] = {}
+    for part in parts:
+        product, is_given, digits = part.partition("=")
+        if not is_given or not digits.isdecimal() or product in found:
+            raise CommandError(f"expected PRODUCT=TONNES, each product once, came {part!r}")
+        found[product] = int(digits)
+    return found
+
+
+def apply(
+    account: Account,
+    year: Year,
+    tonnes: Tonnes,
+    data: Data,
+    giver: Annotated[
+        str | None, typer.Option(help="Another account, that gives the allowances.")
+    ] = None,
+    why: Annotated[str, typer.Option(help="Of giving for another: what blocks it.")] = "",
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Apply to surrender allowances; they are set aside. A second person has to approve it.
+
+    Example: cea-exchange registry surrender apply P0001 2024 CEA23=1000 CEA24=5000 --data DIR
+    """
+    request = {"op": "surrender_apply", "account": account, "compliance_year": year}
+    parts = {"tonnes": tonnes_by_product(tonnes), "giver": giver, "why": why}
+    act(data, key, request | parts, json)
+
+
+def withdraw(
+    number: Number,
+    giver: Annotated[str, typer.Argument(help="The account whose allowances they are.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Take an application back that the province has not decided.
+
+    Example: cea-exchange registry surrender withdraw 12 P0001 --data DIR
+    """
+    act(data, key, {"op": "surrender_withdraw", "surrender_id": number, "giver": giver}, json)
+
+
+def accept(
+    number: Number, province: Province, data: Data, key: Key = ADMIN, json: Json = False
+) -> None:
+    """As a province, accept an application and pass it on to the authority.
+
+    Example: cea-exchange registry surrender accept 12 --province 11 --data DIR --key beijing
+    """
+    request = {"op": "surrender_accept", "surrender_id": number, "province": province}
+    act(data, key, request, json)
+
+
+def reject(
+    number: Number,
+    province: Province,
+    why: Why,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """As a province, refuse an application; the allowances go back.
+
+    Example: cea-exchange registry surrender reject 12 --province 11 --why "disputed" --data DIR
+    """
+    request = {"op": "surrender_reject", "surrender_id": number, "province": province, "why": why}
+    act(data, key, request, json)
+
+
+def retire(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """As the authority, retire what a province has accepted.
+
+    Example: cea-exchange registry surrender retire 12 --data DIR --key authority
+    """
+    act(data, key, {"op": "surrender_retire", "surrender_id": number}, json)
+
+
+def force(
+    account: Account,
+    year: Year,
+    province: Province,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Surrender for an entity at risk what its province keeps for it; a second person approves.
+
+    Example: cea-exchange registry surrender force P0001 2024 --province 11 --data DIR
+    """
+    request = {"op": "surrender_force", "account": account, "compliance_year": year}
+    act(data, key, request | {"province": province}, json)
+
+
+def list_(
+    data: Data,
+    state: Annotated[
+        str, typer.Option(help="applied, accepted, retired, rejected or withdrawn.")
+    ] = "applied",
+    province: ProvinceOrNone = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print the surrenders that wait for a province, or are of another state.
+
+    Example: cea-exchange registry surrender list --state accepted --data DIR
+    """
+    request = {"op": "surrender_list", "state": state, "province": province}
+    look(data, key, request, json, _list)
+
+
+def certificate(
+    account: Account, year: Year, data: Data, key: Key = ADMIN, json: Json = False
+) -> None:
+    """Print the certificate of an obligation that is covered.
+
+    Example: cea-exchange registry surrender certificate P0001 2024 --data DIR
+    """
+    request = {"op": "surrender_certificate", "account": account, "compliance_year": year}
+    look(data, key, request, json, lambda answer: answer["text"])
+
+
+def _list(answer: Answer) -> str:
+    heads = ("number", "account", "year", "giver", "applied on", "tonnes")
+    rows = [
+        (row["surrender_id"], row["account"], row["compliance_year"], row["giver"])
+        + (row["applied_on"], fields_line(row["tonnes"]))
+        for row in answer["surrenders"]
+    ]
+    return table(heads, rows) if rows else "no surrenders"

@@ -1,0 +1,131 @@
+"""The compliance cycle over the desk: each act by whose it is, by two where it must be."""
+
+import pytest
+from compliance_world import BEIJING, SHANGHAI, World, obligation_file, proof, proof_file
+from desk_callers import Office
+
+
+@pytest.fixture
+def world(tmp_path):
+    with World(tmp_path) as world:
+        world.products("CEA24", "CEA25")
+        world.entity("P1", BEIJING, CEA24=1_000)
+        world.entity("P2", SHANGHAI, CEA24=1_000)
+        yield world
+
+
+@pytest.fixture
+def office(world):
+    office = Office(world.registry)
+    office.person("li", "initiator", account="P1")
+    office.person("mo", "approver", account="P1")
+    office.person("pa", "initiator", account="P2")
+    office.person("bei", "province", province=BEIJING)
+    office.person("jing", "province", province=BEIJING)
+    office.person("hai", "province", province=SHANGHAI)
+    office.person("mee", "authority")
+    office.person("mee-2", "authority")
+    return office
+
+
+def by_two(first, second, op, **fields):
+    """Propose and approve; return the act's answer."""
+    proposal = first(op, **fields)
+    assert proposal["ok"], proposal
+    answer = second("approve", proposal=proposal["proposal"])
+    assert answer["ok"], answer
+    return answer
+
+
+def handed_in(world, *entries):
+    source = obligation_file(world.registry, 2024, *entries)
+    return {"file": source.name, "content": source.data}
+
+
+def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, office):
+    file = handed_in(world, ("P1", 1_000))
+    assert {"ok": True, "file_id": 1} == office.bei("obligation_take", province=BEIJING, **file)
+    assert 50 == office.li("obligation_notice", account="P1", compliance_year=2024)["notice"][
+        "offset_max"
+    ]
+    proofs = proof_file(proof("N1", "P1", 40))
+    assert office.an("offset_take", file=proofs.name, content=proofs.data)["ok"]
+    fields = {"account": "P1", "compliance_year": 2024, "tonnes": {"CEA24": 960}}
+    by_two(office.li, office.mo, "surrender_apply", **fields)
+    (waiting,) = office.bei("surrender_list", state="applied", province=BEIJING)["surrenders"]
+    number = waiting["surrender_id"]
+    assert office.bei("surrender_accept", surrender_id=number, province=BEIJING)["ok"]
+    answer = office.mee("surrender_retire", surrender_id=number)
+    assert {"ok": True, "certificate": "2024-000001"} == answer
+    told = office.li("surrender_certificate", account="P1", compliance_year=2024)
+    assert (40, {"CEA24": 960}) == (
+        told["certificate"]["offset"],
+        told["certificate"]["surrendered"],
+    )
+    assert "Certificate of compliance 2024-000001" in told["text"]
+    (row,) = office.pa("compliance_list", compliance_year=2024)["entities"]
+    assert ("P1", "in time") == (row["account"], row["state"])
+    by_two(office.an, office.bo, "offset_revoke", proof="N1", why="no such cancellation")
+    world.clock.day = 20260105
+    (short,) = office.rex("shortfall_list", compliance_year=2024)["shortfalls"]
+    assert ("P1", 40, None) == (short["account"], short["shortfall"], short["fine"])
+    fields = {"account": "P1", "compliance_year": 2024, "province": BEIJING}
+    done = by_two(office.bei, office.jing, "unpaid_deduct", **fields)
+    assert 40 == done["answer"]["decision"]["tonnes"]
+
+
+def test_nobody_does_what_is_another_s(world, office):
+    """CEA-REG-01, CEA-SUR-09."""
+    file = handed_in(world, ("P1", 1_000))
+    assert "must be the business of province 11" in office.bei.error(
+        "obligation_take", province=SHANGHAI, **file
+    )
+    assert "was of nobody in particular" in office.bei.error("obligation_take", **file)
+    assert "role must be one of" in office.li.error("obligation_take", **file)
+    assert office.mee("obligation_take", **file)["ok"]
+    fields = {"account": "P1", "compliance_year": 2024, "tonnes": {"CEA24": 5}}
+    assert "must be the business of account P2" in office.pa.error("surrender_apply", **fields)
+    # For another, from what is one's own.
+    assert "must be the business of account P1" in office.li.error(
+        "surrender_apply", **fields, giver="P2", why="blocked"
+    )
+    assert office.pa("surrender_apply", **fields, giver="P2", why="blocked")["ok"]
+    by_two(office.li, office.mo, "surrender_apply", **fields)
+    accept = {"surrender_id": 1, "province": BEIJING}
+    assert "must be the business of province 31" in office.hai.error("surrender_accept", **accept)
+    assert "P1 is of province 11, expected that, came 31" in office.hai.error(
+        "surrender_accept", **(accept | {"province": SHANGHAI})
+    )
+    assert "role must be one of province" in office.an.error("surrender_accept", **accept)
+    assert office.bei("surrender_accept", **accept)["ok"]
+    assert "role must be one of authority" in office.bei.error("surrender_retire", surrender_id=1)
+    assert "must be the business of province 11" in office.bei.error(
+        "surrender_list", state="applied"
+    )
+
+
+def test_the_carryover_is_noticed_applied_for_and_run(world, office):
+    world.clock.day = 20260120
+    by_two(office.an, office.bo, "carryover_give_notice")
+    notice = office.li("carryover_notice", account="P1")["notice"]
+    assert 1_000 == notice["limit_tonnes"]
+    by_two(office.li, office.mo, "carryover_apply", account="P1", tonnes={"CEA24": 400})
+    assert "must be the business of account P2" in office.pa.error(
+        "carryover_withdraw", carryover_id=1, account="P1"
+    )
+    assert office.li("carryover_withdraw", carryover_id=1, account="P1")["ok"]
+    by_two(office.li, office.mo, "carryover_apply", account="P1", tonnes={"CEA24": 300})
+    world.clock.day = 20260321
+    by_two(office.mee, getattr(office, "mee-2"), "carryover_run", number=1)
+    assert (300, 700) == (world.held("P1", "CEA25"), world.held("P1", "CEA24"))
+
+
+def test_a_forced_surrender_takes_two_of_the_province(world, office):
+    """CEA-SUR-07."""
+    assert office.mee("obligation_take", **handed_in(world, ("P2", 100)))["ok"]
+    world.keep("P2", SHANGHAI, "CEA24", 130)
+    office.person("shang", "province", province=SHANGHAI)
+    fields = {"account": "P2", "compliance_year": 2024, "province": SHANGHAI}
+    by_two(office.hai, office.shang, "surrender_force", **fields)
+    assert 0 == world.registry.obligations.standing("P2", 2024).due
+    assert 1_030 == world.held("P2", "CEA24")
