@@ -125,6 +125,12 @@ class World:
         Settlement(registry.store).apply(LOG_ID, venue.records[done:])
         self.clock.day = today
 
+    def busted(self, day: int) -> None:
+        """Let the last trade be undone on a day."""
+        done = len(self._venue.rows)
+        self._venue.busted(self._venue.trade_id, trading_date=day)
+        Settlement(self.registry.store).apply(LOG_ID, self._venue.records[done:])
+
     # -- files --------------------------------------------------------------------------------
 
     def owe(self, year: int, *entries: tuple[str, int], why: str = "") -> int:

@@ -1,7 +1,7 @@
 """Carryover: notice, applications, two runs; what leaves is issued anew, tonne for tonne."""
 
 import pytest
-from compliance_world import BEIJING, World
+from compliance_world import BEIJING, World, proof
 
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.institutions import Institution
@@ -101,6 +101,22 @@ def test_applications_are_set_aside_within_the_limit(world):
     second = office.apply("P1", {"CEA": 65_501})
     with pytest.raises(ActError, match=f"carryover {second} must be applied for by P2"):
         office.withdraw(second, "P2")
+
+
+def test_who_turns_out_not_to_have_paid_carries_nothing_over(world):
+    """CEA-CRY-04: it is asked again with each application."""
+    registry = world.registry
+    world.entity("P5", BEIJING, CEA24=1_095)
+    world.owe(2024, ("P5", 100))
+    number = registry.surrender.apply("P5", 2024, {"CEA24": 95})
+    registry.surrender.accept(number, BEIJING)
+    registry.offsets.book(proof("N1", "P5", 5))
+    noticed(world)
+    assert 1_000 == registry.carryover.notice("P5").limit_tonnes
+    registry.carryover.apply("P5", {"CEA24": 10})
+    registry.offsets.revoke("N1", "no such cancellation")
+    with pytest.raises(ActError, match="P5 may carry nothing over: year 2024 must be"):
+        registry.carryover.apply("P5", {"CEA24": 10})
 
 
 def test_two_runs_exchange_tonne_for_tonne(world):

@@ -11,8 +11,8 @@ from cea_exchange.registry.compliance import UnpaidDeduction, unpaid_deductions
 @pytest.fixture
 def world(tmp_path, database_address):
     with World(tmp_path, database_address) as world:
-        world.products("CEA23", "CEA24")
-        world.entity("P1", BEIJING, CEA24=1_000)
+        world.products("CEA23", "CEA24", "OTHER")
+        world.entity("P1", BEIJING, CEA24=1_000, OTHER=500)
         world.entity("P2", BEIJING, CEA24=1_000)
         world.entity("P3", SHANGHAI, CEA23=200_000, CEA24=200_000)
         world.entity("P4", SHANGHAI, CEA24=1)
@@ -54,6 +54,10 @@ def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
         ("CEA23", 20251231, 10_000, 6_000),
     ):
         world.traded("P3", "P4", product, day, tonnes, price)
+    # What is no allowance, or was undone, makes no price.
+    world.traded("P1", "P2", "OTHER", 20251203, 500, 1)
+    world.traded("P3", "P4", "CEA24", 20251204, 7_000, 99_999)
+    world.busted(20251205)
     world.clock.day = 20260101
     office = world.registry.compliance
     assert Traded(amount=240_000_000, tonnes=30_000) == office.traded_before_deadline(2024)

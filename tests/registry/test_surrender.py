@@ -67,6 +67,16 @@ def test_the_certificate_comes_with_the_last_tonne(world):
     assert msgspec.json.decode(kept)["number"] == "2024-000001"
 
 
+def test_no_certificate_comes_while_something_waits_for_the_authority(world):
+    """CEA-SUR-12: covered is not retired."""
+    office = world.registry.surrender
+    numbers = [office.apply("P1", 2024, {name: t}) for name, t in (("CEA23", 400), ("CEA24", 600))]
+    for number in numbers:
+        office.accept(number, BEIJING)
+    assert 0 == world.registry.obligations.standing("P1", 2024).due
+    assert [None, "2024-000001"] == [office.retire(number) for number in reversed(numbers)]
+
+
 def test_an_application_may_be_withdrawn_by_its_giver_until_it_is_decided(world):
     office = world.registry.surrender
     number = office.apply("P1", 2024, {"CEA24": 700})
@@ -159,6 +169,7 @@ def test_a_surrender_counts_of_the_day_it_was_applied_for(world):
         office.accept(each, SHANGHAI)
         office.retire(each)
     assert 20251231 == world.registry.obligations.standing("P2", 2024).completed_on
+    assert ["P1"] == [row.account for row in world.registry.compliance.shortfalls(2024)]
     assert ["in time"] == [
         row.state for row in world.registry.compliance.public_list(2024) if row.account == "P2"
     ]

@@ -163,21 +163,16 @@ class Surrender:
 
         Notes
         -----
-        It counts of the day it was made, if it is accepted: a late review harms nobody.
+        It counts of the day it was made: a late review harms nobody. What it may pay for was asked
+        then, and nothing since can have taken its place.
 
         Rules: CEA-SUR-09.
         """
-        registry, store = self._registry, self._store
-        with store.transaction():
+        with self._store.transaction():
             surrender = self._in_state(surrender_id, "applied")
-            province_checked(store, surrender.account_index, province)
-            lines = self._lines_of(surrender_id)
-            standing = standing_of(
-                store, registry.rules, surrender.account_index, surrender.compliance_year
-            )
-            self._coverage_check(standing, lines, surrender.applied_on)
+            province_checked(self._store, surrender.account_index, province)
             through = province_account(province)
-            for line in lines:
+            for line in self._lines_of(surrender_id):
                 self._move(
                     EntryKind.SURRENDERED, surrender.giver_index, through, line, surrender_id
                 )
@@ -310,21 +305,18 @@ class Surrender:
 
     def _payable_check(self, standing: Standing, lines: list[_Line], on: int) -> None:
         """Refuse vintages that may not pay, and more than nobody has applied for yet."""
-        self._coverage_check(standing, lines, on)
-        total = sum(line.tonnes for line in lines)
-        if total > standing.payable:
-            raise ActError(
-                f"surrender must be at most {standing.payable} t, was {total}: of {standing.due} t"
-                f" due {standing.applied} are applied for and {standing.deducted} deducted"
-            )
-
-    def _coverage_check(self, standing: Standing, lines: list[_Line], on: int) -> None:
         with refusals_told():
             surrendered(
                 standing.coverage,
                 {line.vintage: line.tonnes for line in lines},
                 on,
                 self._registry.rules.vintages,
+            )
+        total = sum(line.tonnes for line in lines)
+        if total > standing.payable:
+            raise ActError(
+                f"surrender must be at most {standing.payable} t, was {total}: of {standing.due} t"
+                f" due {standing.applied} are applied for and {standing.deducted} deducted"
             )
 
     def _owes_another_year(self, index: int, compliance_year: int) -> bool:
