@@ -153,6 +153,18 @@ class TransferOut(Control, kw_only=True):
     amount: Amount
 
 
+class Seizure(Control, kw_only=True):
+    """A court's freeze takes cash (without a product) or tonnes out of the trading account.
+
+    As a `TransferOut`, but neither orders nor a suspension stand in its way, and where there is
+    less it takes what there is (CEA-ENF-02).
+    """
+
+    account: Name
+    product: Name | None = None
+    amount: Amount
+
+
 FeedCommand = (
     ProductDeclared
     | AccountDeclared
@@ -162,6 +174,7 @@ FeedCommand = (
     | KeyRevoked
     | TransferIn
     | TransferOut
+    | Seizure
 )
 
 
@@ -517,6 +530,7 @@ AnyControl = (
     | KeyRevoked
     | TransferIn
     | TransferOut
+    | Seizure
     | FeedItem
     | DayOpen
     | DayClose

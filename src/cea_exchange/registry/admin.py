@@ -10,16 +10,13 @@ from cea_exchange.registry.requests import (
     accounts,
     approvals,
     basics,
-    distribution,
-    persons,
-    views,
-    approvals,
-    basics,
     carryover,
+    distribution,
     obligation,
     offset,
     persons,
     surrender,
+    views,
 )
 from cea_exchange.registry.requests.request import Request
 
@@ -39,14 +36,17 @@ _MODULES = (
     accounts,
     approvals,
     basics,
+    carryover,
     distribution,
+    obligation,
+    offset,
     persons,
+    surrender,
     views,
 )
 _OFFICES = tuple(
     found
     for module in _MODULES
-    for module in (approvals, basics, persons, carryover, obligation, offset, surrender)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, Request) and found is not Request
 )

@@ -429,8 +429,39 @@ class VenueStateMachine:
                 product = self.product_index(message.product)
             account = self.account_index(message.account)
             return act(account, product, message.amount, transfer_seq)
+        if isinstance(message, control.Seizure):
+            return self._seizure(message, transfer_seq)
         events = self._acts[type(message)](message)
         return _EVENTS_EMPTY if events is None else events
+
+    def _seizure(self, seizure: control.Seizure, transfer_seq: int) -> np.ndarray:
+        """Take what a court asks for out of a trading account, as far as it is there.
+
+        What is locked is set free as a suspension does it: all orders of the account end. What was
+        bought or earned today stays until the next opening (CEA-FND-04, CEA-FND-05).
+
+        Notes
+        -----
+        Rules: CEA-ENF-02 (a freeze reaches the venue).
+        """
+        core, account = self.core, self.account_index(seizure.account)
+        asset = self._product_or_market(seizure.product)
+        if account == ACCOUNT_NONE or asset == PRODUCT_UNDECLARED:
+            return core.withdraw(account, asset, seizure.amount, transfer_seq)
+        was_suspended = core.account(account)["suspended"]
+        free, locked = _free_and_locked(core.account(account), asset)
+        parts = []
+        if not was_suspended and locked and free < seizure.amount:
+            parts.append(core.suspend(account))
+        if was_suspended or parts:
+            parts.append(core.restore(account))
+        free, _locked = _free_and_locked(core.account(account), asset)
+        # Of nothing the market's own refusal says why.
+        amount = min(seizure.amount, free) if free > 0 else seizure.amount
+        parts.append(core.withdraw(account, asset, amount, transfer_seq))
+        if was_suspended:
+            parts.append(core.suspend(account))
+        return np.concatenate(parts)
 
     def _product_or_market(self, name: str | None) -> int:
         return PRODUCT_NONE if name is None else self.product_index(name)
@@ -792,3 +823,12 @@ def _name_fault(name: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def _free_and_locked(account: dict[str, Any], asset: int) -> tuple[int, int]:
+    """Return what of an account may leave today, and what its orders have locked."""
+    if asset == PRODUCT_NONE:
+        locked = account["cash_locked"]
+        return account["cash"] - locked - account["proceeds_today"], locked
+    tonnes, locked, bought_today = account["holdings"].get(asset, (0, 0, 0))
+    return tonnes - locked - bought_today, locked
