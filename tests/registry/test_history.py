@@ -13,7 +13,8 @@ from cea_exchange.registry.history import (
     entry_at_date,
     entry_at_settlement,
 )
-from cea_exchange.registry.ledger import Holding
+from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.ledger import EntryKind, Holding, legs_of
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
@@ -121,3 +122,12 @@ def test_a_snapshot_is_kept_every_so_many_entries(data, monkeypatch):
         assert store._snapshot_last == 16
         rows = store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
         assert rows == store.balances.rows()
+
+
+def test_what_came_while_no_day_was_open_is_of_none(registry):
+    store = registry.store
+    issue = (EntryKind.ISSUE, Institution.ISSUANCE, 0, 0, 5)
+    for date in (2026_01_05, 0):
+        with registry.transaction():
+            store.entry_add(issue[0], legs_of(*issue), settlement_seq=0, business_date=date)
+    assert [0, 1] == [entry_at_date(store.database, date) for date in (2026_01_04, 2026_01_05)]

@@ -109,10 +109,14 @@ def balances_as_of(database: Database, entry_id: int) -> Iterator[tuple[Holding,
 
 
 def entry_at_date(database: Database, business_date: int) -> int:
-    """Return the last entry of a day or of those before it; 0 is none."""
+    """Return the last entry of a day or of those before it; 0 is none.
+
+    What a record brought while no trading day was open has no date, and says nothing here.
+    """
     return _first_of_row(
         database,
-        "SELECT entry_id FROM entries WHERE business_date <= ? ORDER BY entry_id DESC LIMIT 1",
+        "SELECT entry_id FROM entries WHERE business_date BETWEEN 1 AND ?"
+        " ORDER BY entry_id DESC LIMIT 1",
         business_date,
     )
 
