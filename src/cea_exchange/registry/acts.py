@@ -37,7 +37,10 @@ from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution import Distribution
 from cea_exchange.registry.compliance import Compliance
+from cea_exchange.registry.dispositions import Dispositions
+from cea_exchange.registry.enforcement import Enforcement
 from cea_exchange.registry.feed import feed_append
+from cea_exchange.registry.freezes import Freezes
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     Compartment,
@@ -56,6 +59,9 @@ from cea_exchange.registry.store import Store
 from cea_exchange.registry.surrender import Surrender
 
 PRODUCT_COUNT_MAX = 65_535
+
+FOR_A_PURPOSE = frozenset({EntryKind.RESERVE_USED})
+"""What comes into a registration account to settle a trade, and is not the account's to lose."""
 
 
 class Registry:
@@ -91,6 +97,9 @@ class Registry:
         self.offsets = Offsets(self)
         self.compliance = Compliance(self)
         self.carryover = Carryover(self)
+        self._freezes = Freezes(store)
+        self.enforcement = Enforcement(self)
+        self.dispositions = Dispositions(self)
 
     @cached_property
     def rules(self) -> ComplianceRules:
@@ -170,6 +179,7 @@ class Registry:
                 raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
             self.feed(ProductDeclared(product=product, reference_price=reference_price))
             self.store.insert("products", [(index, product, reference_price, None)])
+            self.enforcement.product_declared(index)
         return index
 
     def key_grant(
@@ -385,6 +395,17 @@ class Registry:
                 entries(),
                 settlement_seq=self.store.last_seq,
                 business_date=self.business_date(),
+        asset_is_cash = asset_index == CASH_ASSET
+        amount_checked(amount, "cash" if asset_is_cash else "tonnes")
+        last_seq, date = self.store.last_seq, self.business_date()
+        try:
+            legs = legs_of(kind, account_index, counter_index, asset_index, amount)
+            entry_id = self.store.entry_add(
+                kind,
+                legs,
+                (account_index, counter_index, asset_index, amount),
+                settlement_seq=last_seq,
+                business_date=date,
                 reference=reference,
             )
         except InsufficientHolding as error:
@@ -398,6 +419,11 @@ class Registry:
             ) from None
         except LedgerError as error:
             raise ActError(f"{moved.kind.name.lower()}: {error}") from None
+            raise ActError(f"{kind.name.lower()}: {error}") from None
+        arrives = legs[1].compartment == Compartment.REGISTRATION
+        if arrives and counter_index >= 0 and kind not in FOR_A_PURPOSE:
+            self._freezes.take((counter_index, asset_index), last_seq, date)
+        return entry_id
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""

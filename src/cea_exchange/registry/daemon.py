@@ -185,6 +185,7 @@ class RegistryDaemon:
         self._waiting: dict[bytes, _Waiting] = {}
         self._ask_from_ns = 0
         self._look_at_ns = 0
+        self._date = 0
         self._quit = False
         self._began_s = time.monotonic()
         self._desk = Desk(
@@ -311,6 +312,7 @@ class RegistryDaemon:
 
     def _turn(self) -> None:
         now_ns = time.monotonic_ns()
+        self._date_look()
         self._venue_look(now_ns)
         poller = zmq.Poller()
         for socket in (self._feed, self._admin, self._line.dealer):
@@ -331,6 +333,20 @@ class RegistryDaemon:
         self._missing_ask(time.monotonic_ns())
         self._feed_answer(time.monotonic_ns())
         self._metrics.turn(now_ns, max(0, self._venue_last_seq - self._last_seq), self.state)
+
+    def _date_look(self) -> None:
+        """End what ends with a day, once the next one has begun."""
+        date = self._registry.business_date()
+        if date == self._date:
+            return
+        try:
+            expired = self._registry.enforcement.expire()
+        except DatabaseFull as error:
+            log.error("disk_full", error=str(error))
+            return
+        self._date = date
+        if expired:
+            log.info("freezes_expired", freeze_ids=expired)
 
     # -- towards the venue --------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from cea_exchange.protocol.control import (
     KeyGranted,
     KeyRevoked,
     ProductDeclared,
+    Seizure,
     TransferIn,
     TransferOut,
     control_decode,
@@ -55,6 +56,7 @@ from cea_exchange.registry.ledger import (
     unbalanced_assets,
 )
 from cea_exchange.registry.reconcile_desk import desk_differences
+from cea_exchange.registry.reconcile_enforcement import enforcement_differences
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError, hash_text
 from cea_exchange.registry.surrender_audit import surrender_differences
@@ -203,6 +205,7 @@ class _Check:
                 desk_differences,
                 distribution_differences,
                 surrender_differences,
+                enforcement_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)
@@ -250,7 +253,7 @@ class _Check:
                 keys[command.key] = (command.key, *grant, int(command.cancel_on_disconnect), 0)
             elif isinstance(command, KeyRevoked):
                 keys[command.key] = (*keys.get(command.key, ())[:-1], 1)
-            elif isinstance(command, TransferIn | TransferOut):
+            elif isinstance(command, TransferIn | TransferOut | Seizure):
                 transfers.append(self._transfer_told(transfer_seq, command))
         self._table_is(
             "account",
@@ -289,7 +292,8 @@ class _Check:
         asset = CASH_ASSET
         if command.product is not None:
             asset = self._store.product_index(command.product)
-        direction = "in" if isinstance(command, TransferIn) else "out"
+        directions = {TransferIn: "in", TransferOut: "out", Seizure: "court"}
+        direction = directions[type(command)]
         return (transfer_seq, direction, account, asset, command.amount)
 
     def _table_is(self, what: str, told: list[tuple[Any, ...]], sql: str) -> None:

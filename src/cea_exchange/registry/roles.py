@@ -89,4 +89,17 @@ MAY: dict[str, tuple[str, ...]] = {
     "carryover_apply": (OPERATOR, INITIATOR),
     "carryover_withdraw": (OPERATOR, INITIATOR),
     "carryover_run": (AUTHORITY,),
+    # courts, dispositions, public notices
+    "freeze": (OPERATOR,),
+    "freeze_all": (OPERATOR,),
+    "freeze_release": (OPERATOR,),
+    "freeze_extend": (OPERATOR,),
+    "freeze_deduct": (OPERATOR,),
+    "freezes": _ALL,
+    "cancellation_apply": (OPERATOR, INITIATOR),
+    "legal_transfer_apply": (OPERATOR,),
+    "disposition_approve": (OPERATOR,),
+    "disposition_refuse": (OPERATOR,),
+    "dispositions": (OPERATOR, AUTHORITY, REGULATOR),
+    "public_notices": _ALL,
 }

@@ -28,6 +28,7 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.registry.database.interface import ConstraintViolated
+from cea_exchange.registry.freezes import Freezes, Place, trades_touching
 from cea_exchange.registry.history import LEGS_MAX, balances_load
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hash
 from cea_exchange.registry.ledger import (
@@ -98,8 +99,9 @@ class Settlement:
         Called with the name of each point at which a crash is of interest: ``postings_written``,
         ``last_seq_written``, ``committed``. Tests kill the process there.
     failure_of
-        Says what keeps a trade from being posted (a court's freeze, the bank's refusal), or None.
-        Such a trade is received and failed; it goes the default path. None: nothing does.
+        Says what keeps a trade from being posted (the bank's refusal), or None. Such a trade is
+        received and failed, as is one that a court's freeze keeps; it goes the default path. None:
+        nothing but freezes does.
     """
 
     def __init__(
@@ -194,9 +196,10 @@ class Settlement:
         """Write what the records say; return how many were applied, and what stopped the rest."""
         run = _Run(self.store, self._failure_of)
         stopped: SettlementStopped | None = None
-        for first, end in _stretches(records["kind"] == EventKind.TRADE):
+        plain = run.are_plain_trades(records)
+        for first, end in _stretches(plain):
             stretch = records[first:end]
-            if records[first]["kind"] == EventKind.TRADE and run.take_trades(stretch):
+            if plain[first] and run.take_trades(stretch):
                 continue
             stopped = self._one_by_one(run, stretch)
             if stopped is not None:
@@ -311,6 +314,8 @@ class _Run:
         self.diverged: Diverged | None = None
         self._store = store
         self._failure_of = failure_of
+        self._freezes = Freezes(store)
+        self._asked = self._freezes.asked()
         self._account_count = 1 + store.one(
             "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
         )
@@ -351,6 +356,13 @@ class _Run:
             raise LedgerError(f"kind must be one of the settlement stream, was {kind}")
         self.count += 1
 
+    def are_plain_trades(self, records: np.ndarray) -> np.ndarray:
+        """Tell which records are trades that no freeze could keep from settling.
+
+        Within a run freezes come to ask for less, never for more.
+        """
+        return (records["kind"] == EventKind.TRADE) & ~trades_touching(records, self._asked)
+
     def take_trades(self, records: np.ndarray) -> bool:
         """Take a stretch of trades in at once, if each of them can be posted as it is.
 
@@ -382,7 +394,9 @@ class _Run:
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        failure = self._failure_of(trade) if self._failure_of is not None else None
+        failure = self._freezes.failure(trade, self._asked) if self._asked else None
+        if failure is None and self._failure_of is not None:
+            failure = self._failure_of(trade)
         failure = failure or self._posting_failure(trade)
         state, posted_seq = ("failed", 0) if failure else ("settled", trade.settlement_seq)
         self._store.insert("trades", [(*trade, state, failure, posted_seq)])
@@ -450,6 +464,8 @@ class _Run:
                 ],
             )
         self._store.insert("busts", [(seq, trade.settlement_seq, reason)])
+        self._freezes_ask((trade.seller_index, trade.product_index))
+        self._freezes_ask((trade.buyer_index, CASH_ASSET))
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
@@ -458,21 +474,37 @@ class _Run:
     # -- transfers ----------------------------------------------------------------------------
 
     def _deposited(self, record: Any, _row: np.ndarray) -> None:
-        self._transfer_answered(record, "in", EntryKind.DEPOSITED)
+        place = self._transfer_answered(record, ("in",), EntryKind.DEPOSITED)
+        self._freezes_ask(place)
 
     def _withdrawn(self, record: Any, _row: np.ndarray) -> None:
-        self._transfer_answered(record, "out", EntryKind.WITHDRAWN)
+        place = self._transfer_answered(record, ("out", "court"), EntryKind.WITHDRAWN)
+        self._freezes_take(place, record)
 
     def _transfer_rejected(self, record: Any, _row: np.ndarray) -> None:
         operation = int(record["command"])
         if operation == Operation.DEPOSIT:
-            self._transfer_answered(record, "in", EntryKind.TRANSFER_RETURNED)
+            place = self._transfer_answered(record, ("in",), EntryKind.TRANSFER_RETURNED)
+            self._freezes_take(place, record)
         elif operation == Operation.WITHDRAW:
-            self._transfer_answered(record, "out", None)
+            self._transfer_answered(record, ("out", "court"), None)
         else:
             raise LedgerError(f"command must be deposit or withdraw, was {operation}")
 
-    def _transfer_answered(self, record: Any, direction: str, kind: EntryKind | None) -> None:
+    def _freezes_take(self, place: Place, record: Any) -> None:
+        """Freeze what has come into a registration account, if a court asks for it."""
+        if place in self._asked:
+            self._freezes.take(place, int(record["settlement_seq"]), int(record["trading_date"]))
+            self._asked = self._freezes.asked()
+
+    def _freezes_ask(self, place: Place) -> None:
+        """Ask the venue for what may have become available there, if a court wants it."""
+        if place in self._asked:
+            self._freezes.ask(place)
+
+    def _transfer_answered(
+        self, record: Any, directions: tuple[str, ...], kind: EntryKind | None
+    ) -> Place:
         """Complete or take back a transfer; without a `kind` nothing had moved."""
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
@@ -485,14 +517,15 @@ class _Run:
         if row is None:
             raise LedgerError(f"transfer_seq must be of a transfer, was {transfer_seq}")
         asked_direction, account, asset, amount, state = row
-        if (asked_direction, state) != (direction, "pending"):
+        if asked_direction not in directions or state != "pending":
             raise LedgerError(
-                f"transfer {transfer_seq} must be pending and {direction},"
+                f"transfer {transfer_seq} must be pending and {' or '.join(directions)},"
                 f" was {state} and {asked_direction}"
             )
         rejected = int(record["kind"]) == EventKind.TRANSFER_REJECTED
         if not rejected or int(record["account_index"]) != ACCOUNT_NONE:
-            _same_as_asked(record, account, asset, amount)
+            less_will_do = asked_direction == "court"
+            amount = _amount_as_asked(record, account, asset, amount, less_will_do)
         if kind is not None:
             legs = legs_of(kind, account, account, asset, amount)
             self._post(kind, legs, record, account, account, asset, amount)
@@ -500,6 +533,7 @@ class _Run:
             "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
             ("rejected" if rejected else "completed", int(record["reason"]), seq, transfer_seq),
         )
+        return account, asset
 
     # -- days and checkpoints -----------------------------------------------------------------
 
@@ -507,6 +541,9 @@ class _Run:
         date, confirmed = int(record["trading_date"]), self._store.confirmed_date
         if date <= confirmed:
             raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
+        # Nothing is locked yet, and what was bought or earned the day before may leave.
+        for place in sorted(self._asked):
+            self._freezes_ask(place)
 
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
         """Compare a product's totals of the day with what was settled.
@@ -587,15 +624,18 @@ def _first_of_contiguous(records: np.ndarray) -> int:
     return first
 
 
-def _same_as_asked(record: Any, account: int, asset: int, amount: int) -> None:
-    """The venue's answer must be about what the registry asked."""
+def _amount_as_asked(
+    record: Any, account: int, asset: int, amount: int, less_will_do: bool
+) -> int:
+    """Return what the venue's answer moves; it must be about what the registry asked."""
     if int(record["account_index"]) != account:
         raise LedgerError(f"account_index must be {account}, was {record['account_index']}")
     if int(record["product_index"]) != asset:
         raise LedgerError(f"product_index must be {asset}, was {record['product_index']}")
     came = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
-    if came != amount:
+    if came != amount and not (less_will_do and 0 < came < amount):
         raise LedgerError(f"amount must be {amount}, was {came}")
+    return came
 
 
 def _venue_totals(closed: Any, method: Method) -> tuple[int, int]:

@@ -41,7 +41,7 @@ CREATE TABLE entries (
     kind BIGINT NOT NULL,                         -- why: registry/ledger.py, EntryKind
     settlement_seq BIGINT NOT NULL,               -- that settlement had reached: the record's that
                                                   -- caused it, where a record did
-    business_date BIGINT NOT NULL,                -- yyyymmdd; 0 before the first day
+    business_date BIGINT NOT NULL,                -- yyyymmdd; 0: a record while no day was open
     account_index BIGINT NOT NULL,                -- what was to move, from whom
     counter_index BIGINT NOT NULL,                -- to whom; a trade's figures are in `trades`
     asset_index BIGINT NOT NULL,
@@ -85,10 +85,10 @@ CREATE TABLE feed (
 );
 CREATE TABLE transfers (
     transfer_seq BIGINT PRIMARY KEY,
-    direction TEXT NOT NULL CHECK (direction IN ('in', 'out')),
+    direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'court')), -- court: out, for freezes
     account_index BIGINT NOT NULL,
     asset_index BIGINT NOT NULL,
-    amount BIGINT NOT NULL CHECK (amount > 0),
+    amount BIGINT NOT NULL CHECK (amount > 0),    -- asked; a court may get less
     state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'rejected')),
     reason BIGINT NOT NULL,
     settlement_seq BIGINT NOT NULL                -- of the venue's answer

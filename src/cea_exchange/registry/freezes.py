@@ -1,0 +1,292 @@
+"""Judicial freezes as the ledger and settlement meet them: what is asked for, taken and refused.
+
+A freeze asks for an amount of one account's tonnes of a product, or of its cash. Whatever of it
+comes into the registration account is frozen in the same transaction, for the earliest freeze
+first (轮候冻结); what is at the venue is asked for from there::
+
+    registration --FROZEN--> judicial      at once, and whenever something comes
+         ^
+     WITHDRAWN
+         |
+      trading   <-- asked: at the order, when a deposit arrives, after a bust, at each opening
+
+Until it is here, a trade that would leave less at the venue than is still asked for fails.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from cea_exchange.domain.records import Side
+from cea_exchange.protocol.control import Seizure
+from cea_exchange.registry.feed import feed_append
+from cea_exchange.registry.ledger import (
+    AMOUNT_LIMIT,
+    CASH_ASSET,
+    Compartment,
+    EntryKind,
+    Holding,
+    Trade,
+    legs_of,
+)
+from cea_exchange.registry.store import Store
+
+Place = tuple[int, int]
+"""Account index and asset index: what freezes are about, and queue up for."""
+
+FREEZE_COLUMNS = (
+    "freeze_id, account_index, asset_index, is_whole, ordered, released, in_force, deducted,"
+    " state, order_number, court, from_date, until_date"
+)
+
+
+class Freeze(NamedTuple):
+    """A row of `freezes`."""
+
+    freeze_id: int
+    account_index: int
+    asset_index: int
+    is_whole: int
+    ordered: int | None
+    released: int
+    in_force: int
+    deducted: int
+    state: str
+    order_number: str
+    court: str
+    from_date: int
+    until_date: int
+
+    @property
+    def place(self) -> Place:
+        """Whose, and of what."""
+        return self.account_index, self.asset_index
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it holds, or asks for, anything."""
+        return self.state in ("asked", "in_force")
+
+    @property
+    def asked(self) -> int:
+        """What is not in force of what the court wants."""
+        if not self.is_live:
+            return 0
+        ordered = AMOUNT_LIMIT - 1 if self.ordered is None else self.ordered
+        return ordered - self.released - self.deducted - self.in_force
+
+    @property
+    def reference(self) -> str:
+        """Of its entries in the ledger."""
+        return f"freeze {self.freeze_id}"
+
+
+def shares(asked: list[int], amount: int) -> list[int]:
+    """Return what each of some freezes in a queue gets of an amount: the first its all, and so on.
+
+    Examples
+    --------
+    >>> shares([70, 50, 5], 100)
+    [70, 30, 0]
+
+    Notes
+    -----
+    Rules: CEA-ENF-03 (freezes queue up).
+    """
+    taken = []
+    for want in asked:
+        share = min(want, amount)
+        taken.append(share)
+        amount -= share
+    return taken
+
+
+def frozen_place(
+    trade: Trade, asked: Mapping[Place, int], held: Callable[[Holding], int]
+) -> Place | None:
+    """Say which freeze keeps a trade from settling; None if none does.
+
+    Parameters
+    ----------
+    trade
+        Not posted yet.
+    asked
+        What freezes still ask for.
+    held
+        What is in a holding; only trading accounts are looked at.
+
+    Returns
+    -------
+    tuple of int, or None
+        Whose, and of what: the seller's tonnes, or the buyer's cash. Posted, the trade would leave
+        less of it at the venue than is asked for.
+
+    Notes
+    -----
+    Rules: CEA-ENF-04 (trades against a freeze fail).
+    """
+    for place, leaving in (
+        ((trade.seller_index, trade.product_index), trade.tonnes),
+        ((trade.buyer_index, CASH_ASSET), trade.cash + trade.buy_fee),
+    ):
+        want = asked.get(place, 0)
+        if want and held(Holding(*place, Compartment.TRADING)) - leaving < want:
+            return place
+    return None
+
+
+def trades_touching(records: np.ndarray, places: Mapping[Place, int]) -> np.ndarray:
+    """Tell of each of many trades whether it takes from one of some places.
+
+    Parameters
+    ----------
+    records : Event[count]
+        Of kind TRADE; what is said of others means nothing.
+
+    Returns
+    -------
+    bool[count]
+    """
+    if not places:
+        return np.zeros(len(records), bool)
+    keys = [account << 16 | asset for account, asset in places]
+    buys = records["side"] == Side.BUY
+    takers = records["account_index"].astype(np.int64) << 16
+    makers = records["counter_account_index"].astype(np.int64) << 16
+    buyers, sellers = np.where(buys, takers, makers), np.where(buys, makers, takers)
+    tonnes_of = sellers | records["product_index"]
+    return np.isin(tonnes_of, keys) | np.isin(buyers | CASH_ASSET, keys)
+
+
+class Freezes:
+    """The freezes in a store's database.
+
+    Nothing is kept in memory: what a transaction takes back is then never remembered.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def one(self, freeze_id: int) -> Freeze | None:
+        """Return a freeze; None if there is none of that id."""
+        return next(self._rows("freeze_id = ?", (freeze_id,)), None)
+
+    def some(self, where: str = "1 = 1", values: tuple[int | str, ...] = ()) -> list[Freeze]:
+        """Return freezes by a condition in SQL, earlier ones first."""
+        return list(self._rows(where, values))
+
+    def asked(self) -> dict[Place, int]:
+        """Return all places from which freezes still ask for something, and how much."""
+        sums: Counter[Place] = Counter()
+        for freeze in self._rows("state = 'asked'"):
+            sums[freeze.place] += freeze.asked
+        return sums
+
+    def failure(self, trade: Trade, asked: Mapping[Place, int]) -> str | None:
+        """Say in words which freeze keeps a trade from settling; None if none does."""
+        place = frozen_place(trade, asked, self._store.balance)
+        if place is None:
+            return None
+        first = next(self._queue(place))
+        account, asset = place
+        return (
+            f"{self._store.asset_name(asset)} of {self._store.account_name(account)} is frozen by"
+            f" {first.court}, order {first.order_number}"
+        )
+
+    def take(self, place: Place, settlement_seq: int, business_date: int) -> int:
+        """Freeze what lies in a registration account, as far as it is asked for.
+
+        Within the transaction of what brought it there.
+
+        Returns
+        -------
+        int
+            How much was frozen.
+
+        Notes
+        -----
+        Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
+        """
+        free = self._store.balance(Holding(*place, Compartment.REGISTRATION))
+        queue = list(self._queue(place)) if free else []
+        taken = shares([freeze.asked for freeze in queue], free)
+        account, asset = place
+        for freeze, share in zip(queue, taken, strict=True):
+            if not share:
+                break
+            self._store.entry_add(
+                EntryKind.FROZEN,
+                legs_of(EntryKind.FROZEN, account, account, asset, share),
+                (account, account, asset, share),
+                settlement_seq=settlement_seq,
+                business_date=business_date,
+                reference=freeze.reference,
+            )
+            self.store_amounts(freeze._replace(in_force=freeze.in_force + share))
+        return sum(taken)
+
+    def ask(self, place: Place, at_ns: int = 0) -> int | None:
+        """Ask the venue for what freezes want of a trading account, if it has any.
+
+        What is under way already is not asked for again; what the venue can't give today, for it
+        was bought or earned today, is at the next opening.
+
+        Parameters
+        ----------
+        at_ns
+            The time noted in the feed.
+
+        Returns
+        -------
+        int or None
+            The `transfer_seq` under which the venue answers; None if nothing was asked.
+
+        Notes
+        -----
+        Rules: CEA-ENF-02 (a freeze reaches the venue).
+        """
+        account, asset = place
+        under_way = self._store.one(
+            "SELECT coalesce(sum(amount), 0) FROM transfers WHERE state = 'pending'"
+            " AND direction = 'court' AND account_index = ? AND asset_index = ?",
+            (account, asset),
+        )
+        want = sum(freeze.asked for freeze in self._queue(place))
+        # Never more than is posted there: what failed trades brought can't be let go.
+        amount = min(want, self._store.balance(Holding(*place, Compartment.TRADING))) - under_way
+        if amount <= 0:
+            return None
+        name, asset_name = self._names(place)
+        command = Seizure(account=name, product=asset_name, amount=amount)
+        transfer_seq = feed_append(self._store, command, at_ns)
+        row = (transfer_seq, "court", account, asset, amount, "pending", 0, 0)
+        self._store.insert("transfers", [row])
+        return transfer_seq
+
+    def store_amounts(self, freeze: Freeze) -> None:
+        """Write a live freeze's amounts, and the state that follows from them."""
+        state = "asked" if freeze.asked else "in_force"
+        if not freeze.asked and not freeze.in_force:
+            state = "deducted"
+        self._store.execute(
+            "UPDATE freezes SET released = ?, in_force = ?, deducted = ?, state = ?"
+            " WHERE freeze_id = ?",
+            (freeze.released, freeze.in_force, freeze.deducted, state, freeze.freeze_id),
+        )
+
+    def _names(self, place: Place) -> tuple[str, str | None]:
+        account, asset = place
+        name = self._store.account_name(account)
+        return name, None if asset == CASH_ASSET else self._store.asset_name(asset)
+
+    def _queue(self, place: Place) -> Iterator[Freeze]:
+        return self._rows("state = 'asked' AND account_index = ? AND asset_index = ?", place)
+
+    def _rows(self, where: str, values: tuple[int | str, ...] = ()) -> Iterator[Freeze]:
+        rows = self._store.execute(
+            f"SELECT {FREEZE_COLUMNS} FROM freezes WHERE {where} ORDER BY freeze_id", values
+        )
+        return (Freeze(*row) for row in rows.fetchall())

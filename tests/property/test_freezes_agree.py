@@ -1,0 +1,339 @@
+"""Freezes over random days: what is taken, when and for whom is what a plain model says.
+
+The model knows the entries that bring something into registration accounts, the orders of courts,
+and the queue; what was frozen and which trades failed it says by itself.
+"""
+
+import datetime
+import random
+import tempfile
+from collections import Counter, deque
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from registry_venue import RegistryAndVenue
+
+from cea_exchange.domain.calendar import date_number
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.registry.reconcile import check_ledger
+
+ACCOUNTS = ("alice", "bob", "carol")
+PRODUCTS = ("CEA23", "CEA24")
+PRICE = 500
+COURT = {"order": "E 1", "court": "a court"}
+STEPS = 100
+LEAVE = {EntryKind.TRANSFER_BEGUN, EntryKind.SET_ASIDE}
+ARRIVE = {
+    *(EntryKind.ISSUE, EntryKind.PAY_IN, EntryKind.TRANSFER_RETURNED, EntryKind.WITHDRAWN),
+    *(EntryKind.SET_FREE, EntryKind.RELEASED, EntryKind.DEDUCTED, EntryKind.ENFORCED),
+}
+
+
+class Model:
+    """Freezes as lists of [id, place, wanted, held], and what is where, by place."""
+
+    def __init__(self):
+        self.free, self.trading = Counter(), Counter()
+        self.queue = []
+        self.due = deque()
+        self.failed = 0
+
+    def asked(self, place):
+        return sum(
+            wanted - held for _, where, wanted, held in self.queue if where == place
+        )
+
+    def arrived(self, place):
+        """What lies free goes to the first that wants it."""
+        for freeze in self.queue:
+            number, where, wanted, held = freeze
+            share = min(wanted - held, self.free[place]) if where == place else 0
+            if share > 0:
+                freeze[3] += share
+                self.free[place] -= share
+                self.due.append((place, share, f"freeze {number}"))
+
+    def entry(self, kind, account, counter, asset, amount, reference):
+        place = (account, asset)
+        if kind == EntryKind.FROZEN:
+            assert (place, amount, reference) == self.due.popleft()
+            return
+        assert not self.due, (kind, place, self.due)
+        if kind in LEAVE:
+            self.free[place] -= amount
+        if kind == EntryKind.DEPOSITED:
+            self.trading[place] += amount
+        if kind == EntryKind.WITHDRAWN:
+            self.trading[place] -= amount
+        if kind in ARRIVE:
+            self.free[counter, asset] += amount
+            self.arrived((counter, asset))
+
+    def trade(self, buyer, seller, product, tonnes, cash, failure):
+        legs = {(seller, product): tonnes, (buyer, CASH_ASSET): cash}
+        fails = any(
+            self.asked(place) and self.trading[place] - leaving < self.asked(place)
+            for place, leaving in legs.items()
+        )
+        lacks = any(self.trading[place] < leaving for place, leaving in legs.items())
+        assert fails == ("frozen by" in failure)
+        assert (fails or lacks) == bool(failure), failure
+        self.failed += fails
+        if not failure:
+            for place, leaving in legs.items():
+                self.trading[place] -= leaving
+            self.trading[buyer, product] += tonnes
+            self.trading[seller, CASH_ASSET] += cash
+
+
+class Days:
+    """Random acts at both sides, with whatever lag between them."""
+
+    def __init__(self, data, address, seed):
+        self.random = random.Random(seed)
+        self.both = RegistryAndVenue(data, address)
+        self.model = Model()
+        self.entries_seen = self.trades_seen = 0
+        self.did = Counter()
+        for product in PRODUCTS:
+            self.both.registry.product_declare(product, PRICE)
+        for account in ACCOUNTS:
+            self.both.registry.account_open(account)
+            for product, amount in ((None, 2_000_000), ("CEA23", 2_000), ("CEA24", 2_000)):
+                self.both.endow(account, product, amount)
+        self.both.meet()
+        self.both.day_open()
+        self.both.listed()
+        self.look()
+
+    # -- the model beside it --------------------------------------------------------------------
+
+    def look(self):
+        """Show the model what was posted and received since, in the order it happened."""
+        store = self.both.registry.store
+        entries = deque(
+            store.execute(
+                "SELECT settlement_seq, kind, account_index, counter_index, asset_index, amount,"
+                " reference FROM entries WHERE entry_id > ? ORDER BY entry_id",
+                (self.entries_seen,),
+            ).fetchall()
+        )
+        self.entries_seen += len(entries)
+        trades = store.execute(
+            "SELECT settlement_seq, buyer_index, seller_index, product_index, tonnes,"
+            " cash + buy_fee, failure FROM trades WHERE settlement_seq > ?"
+            " ORDER BY settlement_seq",
+            (self.trades_seen,),
+        ).fetchall()
+        for seq, *trade in trades:
+            while entries and entries[0][0] < seq:
+                self.model.entry(*entries.popleft()[1:])
+            self.model.trade(*trade)
+            if not trade[-1]:
+                assert EntryKind.TRADE == entries.popleft()[1]
+            self.trades_seen = seq
+        for _seq, *entry in entries:
+            self.model.entry(*entry)
+        assert not self.model.due, self.model.due
+
+    def check(self):
+        """What the registry holds is what the model says."""
+        held = Counter()
+        for _, place, _, amount in self.model.queue:
+            held[place] += amount
+        registry = self.both.registry
+        for account in ACCOUNTS:
+            for product in (None, *PRODUCTS):
+                place = registry.account(account), registry.asset(product)
+                wherever = [
+                    self.both.held(account, product, each)
+                    for each in (
+                        Compartment.REGISTRATION,
+                        Compartment.TRADING,
+                        Compartment.JUDICIAL,
+                    )
+                ]
+                model = self.model
+                assert [model.free[place], model.trading[place], held[place]] == wherever
+
+    # -- acts -----------------------------------------------------------------------------------
+
+    def draw(self):
+        account = self.random.choice(ACCOUNTS)
+        product = self.random.choice((None, *PRODUCTS))
+        most = 1_000_000 if product is None else 1_500
+        return account, product, self.random.randint(1, most)
+
+    def freeze(self, *place):
+        account, product, amount = self.draw()
+        account, product = place or (account, product)
+        amount = None if self.random.random() < 0.15 else amount
+        last_day = self.both.day + datetime.timedelta(days=self.random.randint(0, 2))
+        until = date_number(last_day.date())
+        registry = self.both.registry
+        place = registry.account(account), registry.asset(product)
+        number = registry.enforcement.freeze(account, product, amount, **COURT, until=until)
+        wanted = 2**62 - 1 if amount is None else amount
+        self.model.queue.append([number, place, wanted, 0])
+        self.model.arrived(place)
+
+    def release(self):
+        if not self.model.queue:
+            return
+        freeze = self.random.choice(self.model.queue)
+        number, _place, wanted, held = freeze
+        whole = wanted > 2**61 or wanted == 1 or self.random.random() < 0.5
+        amount = None if whole else self.random.randint(1, wanted - 1)
+        back = held if whole else max(0, amount - (wanted - held))
+        if whole:
+            self.model.queue.remove(freeze)
+        else:
+            freeze[2:] = wanted - amount, held - back
+        assert back == self.both.registry.enforcement.release(number, amount, **COURT)
+
+    def deduct(self):
+        holding = [freeze for freeze in self.model.queue if freeze[3]]
+        if not holding:
+            return
+        freeze = self.random.choice(holding)
+        number, place, _wanted, held = freeze
+        to = self.random.choice([each for each in range(len(ACCOUNTS)) if each != place[0]])
+        amount = self.random.randint(1, held)
+        freeze[2] -= amount
+        freeze[3] -= amount
+        if not freeze[2]:
+            self.model.queue.remove(freeze)
+        self.both.registry.enforcement.deduct(number, amount, ACCOUNTS[to], **COURT)
+
+    def dispose(self):
+        account, product, amount = self.draw()
+        dispositions = self.both.registry.dispositions
+        product = product or "CEA23"
+        number = dispositions.cancellation_apply(account, product, amount, purpose="a fair")
+        if self.random.random() < 0.5:
+            dispositions.refuse(number, why="no")
+        elif self.random.random() < 0.5:
+            dispositions.approve(number)
+
+    def bring(self):
+        account, product, amount = self.draw()
+        registry = self.both.registry
+        if product is None:
+            registry.pay_in(account, amount)
+        else:
+            registry.issue(account, product, amount)
+
+    def transfer_in(self):
+        self.both.registry.transfer_in(*self.draw())
+
+    def transfer_out(self):
+        """An owner's; not of what a failed trade brought him, which isn't his here."""
+        account, product, amount = self.draw()
+        if not self.both.registry.store.one("SELECT 1 FROM trades WHERE state = 'failed'"):
+            self.both.registry.transfer_out(account, product, amount)
+
+    def order(self):
+        for _ in range(3):
+            account, product, amount = self.draw()
+            side = self.random.choice(("buy", "sell"))
+            price = PRICE + self.random.randint(-2, 2)
+            self.both.enter(account, side, product or "CEA23", price, amount // 3 % 500 + 1)
+
+    def clash(self):
+        """A trade is made, and a court takes hold of one side of it before it settles."""
+        seller, buyer = self.random.sample(ACCOUNTS, 2)
+        product, tonnes = self.random.choice(PRODUCTS), self.random.randint(1, 300)
+        self.both.trade(seller, buyer, product, tonnes, PRICE)
+        side = (seller, product) if self.random.random() < 0.5 else (buyer, None)
+        self.freeze(*side)
+
+    def next_day(self):
+        """The day ends; what expires with it, the model ends too, and looks before and after."""
+        both = self.both
+        both.day_close()
+        both.meet()
+        self.look()
+        self.date_moves()
+        both.day_open()
+        self.some_pass()
+        both.listed()
+
+    def date_moves(self):
+        self.both.day += datetime.timedelta(days=1)
+        for number in self.both.registry.enforcement.expire():
+            (freeze,) = (each for each in self.model.queue if each[0] == number)
+            self.model.queue.remove(freeze)
+            self.did["expired"] += 1
+
+    def some_pass(self):
+        if self.random.random() < 0.6:
+            self.both.feed(self.random.randint(1, 5))
+        if self.random.random() < 0.6:
+            self.both.settle(self.random.randint(1, 12))
+
+    def step(self):
+        acts = {
+            self.freeze: 8,
+            self.release: 6,
+            self.deduct: 6,
+            self.dispose: 3,
+            self.bring: 8,
+            self.transfer_in: 10,
+            self.transfer_out: 4,
+            self.order: 30,
+            self.clash: 8,
+            self.next_day: 6,
+            self.both.restart: 3,
+            self.both.checkpoint: 2,
+        }
+        act = self.random.choices(list(acts), list(acts.values()))[0]
+        self.look()
+        try:
+            act()
+            self.did[act.__name__] += 1
+        except ActError as error:
+            assert "must hold" in str(error)
+        self.look()
+        self.some_pass()
+        self.look()
+
+    def finish(self):
+        """Everything passes; both hold the same, and the ledger is what its causes say."""
+        self.both.meet()
+        self.look()
+        self.check()
+        assert self.both.agree(), self.both.registry.store.state
+        self.both.close()
+        found = check_ledger(self.both.data)
+        assert [] == found.differences
+        self.did["failed"] += self.model.failed
+
+
+def days_of(seed, address=None, steps=STEPS):
+    with tempfile.TemporaryDirectory() as folder:
+        days = Days(Path(folder), address, seed)
+        for _ in range(steps):
+            days.step()
+        days.finish()
+        return days.did
+
+
+@settings(max_examples=4, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_freezes_take_what_a_plain_model_says(seed):
+    days_of(seed)
+
+
+def test_on_postgresql_too(postgres_address):
+    days_of(7, postgres_address, steps=60)
+
+
+def test_the_random_days_do_all_there_is():
+    did = Counter()
+    for seed in range(3):
+        did += days_of(seed)
+    acts = ("freeze", "release", "deduct", "dispose", "bring", "transfer_in", "transfer_out")
+    for what in (*acts, "order", "next_day", "restart", "expired", "failed"):
+        assert did[what] > 0, did
