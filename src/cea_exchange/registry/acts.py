@@ -390,23 +390,10 @@ class Registry:
                 amount_checked(moved.amount, "cash" if asset_is_cash else "tonnes")
                 yield moved.kind, legs_of(*moved), moved[1:]
 
-        try:
-            return self.store.entries_add(
-                entries(),
-                settlement_seq=self.store.last_seq,
-                business_date=self.business_date(),
-        asset_is_cash = asset_index == CASH_ASSET
-        amount_checked(amount, "cash" if asset_is_cash else "tonnes")
         last_seq, date = self.store.last_seq, self.business_date()
         try:
-            legs = legs_of(kind, account_index, counter_index, asset_index, amount)
-            entry_id = self.store.entry_add(
-                kind,
-                legs,
-                (account_index, counter_index, asset_index, amount),
-                settlement_seq=last_seq,
-                business_date=date,
-                reference=reference,
+            ids = self.store.entries_add(
+                entries(), settlement_seq=last_seq, business_date=date, reference=reference
             )
         except InsufficientHolding as error:
             kind, *_ends, asset_index, amount = moved
@@ -419,11 +406,17 @@ class Registry:
             ) from None
         except LedgerError as error:
             raise ActError(f"{moved.kind.name.lower()}: {error}") from None
-            raise ActError(f"{kind.name.lower()}: {error}") from None
-        arrives = legs[1].compartment == Compartment.REGISTRATION
-        if arrives and counter_index >= 0 and kind not in FOR_A_PURPOSE:
-            self._freezes.take((counter_index, asset_index), last_seq, date)
-        return entry_id
+        self._freeze_arrivals(movements, last_seq, date)
+        return ids
+
+    def _freeze_arrivals(self, movements: Sequence[Movement], last_seq: int, date: int) -> None:
+        """What comes into a registration account is frozen as far as a court still asks for it."""
+        asked = self._freezes.asked()
+        for moved in movements if asked else ():
+            place = (moved.counter_index, moved.asset_index)
+            arrives = legs_of(*moved)[1].compartment == Compartment.REGISTRATION
+            if arrives and place in asked and moved.kind not in FOR_A_PURPOSE:
+                self._freezes.take(place, last_seq, date)
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""
