@@ -1,4 +1,4 @@
-"""The registry daemon on PostgreSQL: whatever happens to its server it goes on, and settles once."""
+"""The registry daemon on PostgreSQL: whatever happens to the server it goes on and settles once."""
 
 import time
 

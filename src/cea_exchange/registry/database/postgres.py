@@ -228,6 +228,11 @@ def _connect(address: str) -> psycopg.Connection:
             autocommit=True,
             cursor_factory=psycopg.ClientCursor,
             connect_timeout=CONNECT_TIMEOUT_S,
+            # A server that is gone without a word is one that is lost, not one that thinks.
+            keepalives_idle=CONNECT_TIMEOUT_S,
+            keepalives_interval=CONNECT_TIMEOUT_S,
+            keepalives_count=2,
+            tcp_user_timeout=3_000 * CONNECT_TIMEOUT_S,
             application_name="cea-exchange registry",
         )
     except psycopg.Error as error:
