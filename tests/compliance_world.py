@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from allocation_files import allocation_file
 from settlement_records import LOG_ID, Venue
 
 from cea_exchange.domain.records import EventKind, Method, Side
@@ -73,15 +74,18 @@ class World:
         return index
 
     def keep(self, name: str, province: int, product: str, tonnes: int) -> None:
-        """Let a province keep allowances for an entity at risk."""
-        registry = self.registry
-        index, asset = registry.account(name), registry.asset(product)
-        with registry.transaction():
-            through = (Institution.AUTHORITY, province_account(province))
-            registry.move(EntryKind.ISSUE, Institution.ISSUANCE, through[0], asset, tonnes)
-            registry.move(EntryKind.DISTRIBUTED, *through, asset, tonnes)
-            row = (province, index, asset, tonnes)
-            registry.store.insert("province_holdings", [row])
+        """Let a distribution give an entity at risk allowances, which its province keeps."""
+        office = self.registry.distribution
+        source = allocation_file(
+            "final",
+            {name: tonnes},
+            entities={name: province},
+            year=self.registry.rules.vintages.of_product(product),
+            product=product,
+            at_risk=[name],
+        )
+        office.issue(product, tonnes)
+        office.distribute(office.preview(source).preview_id)
 
     def traded(self, seller: str, buyer: str, product: str, day: int, tonnes: int, price: int):
         """Let an allowance be sold on a day at the venue, from what is not there yet."""

@@ -5,7 +5,7 @@ from compliance_world import BEIJING, SHANGHAI, World, proof
 
 from cea_exchange.domain.compliance.penalties import FineRange, Traded
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.compliance import UnpaidDeduction, unpaid_deductions
+from cea_exchange.registry.compliance import UnpaidDeduction
 
 
 @pytest.fixture
@@ -103,11 +103,10 @@ def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
         decision_id=1, account="P1", compliance_year=2024, tonnes=100, decided_on=20260301
     )
     assert expected == office.deduct("P1", 2024, BEIJING)
-    (handed_on,) = unpaid_deductions(registry.store, registry.account("P1"))
-    assert ("unpaid", 100, 20260301) == (
-        handed_on.cause,
-        handed_on.tonnes,
-        handed_on.decided_on,
+    (handed_on,) = registry.distribution.still_to_adjust("P1")
+    assert ("unpaid-2024", "unpaid", 100, 20260301) == (
+        *(handed_on.document, handed_on.cause),
+        *(handed_on.remaining, handed_on.decided_on),
     )
     with pytest.raises(ActError, match="must be decided once, 100 t were"):
         office.deduct("P1", 2024, BEIJING)

@@ -55,6 +55,7 @@ from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.obligations import Obligations
 from cea_exchange.registry.offsets import Offsets
 from cea_exchange.registry.persons import Persons
+from cea_exchange.registry.province_holdings import ProvinceHoldings
 from cea_exchange.registry.store import Store
 from cea_exchange.registry.surrender import Surrender
 
@@ -91,6 +92,7 @@ class Registry:
         self.persons = Persons(self)
         self.approvals = Approvals(self)
         self.act_log = ActLog(self)
+        self.province_holdings = ProvinceHoldings(self)
         self.distribution = Distribution(self)
         self.obligations = Obligations(self)
         self.surrender = Surrender(self)
@@ -381,14 +383,14 @@ class Registry:
             return self._post(movements, reference)
 
     def _post(self, movements: Sequence[Movement], reference: str) -> range:
-        moved = movements[0] if movements else None
+        tried: list[Movement] = []
 
         def entries() -> Iterator[tuple[EntryKind, list[Posting], tuple[int, int, int, int]]]:
-            nonlocal moved
-            for moved in movements:
-                asset_is_cash = moved.asset_index == CASH_ASSET
-                amount_checked(moved.amount, "cash" if asset_is_cash else "tonnes")
-                yield moved.kind, legs_of(*moved), moved[1:]
+            for movement in movements:
+                tried.append(movement)
+                asset_is_cash = movement.asset_index == CASH_ASSET
+                amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
+                yield movement.kind, legs_of(*movement), movement[1:]
 
         last_seq, date = self.store.last_seq, self.business_date()
         try:
@@ -396,7 +398,7 @@ class Registry:
                 entries(), settlement_seq=last_seq, business_date=date, reference=reference
             )
         except InsufficientHolding as error:
-            kind, *_ends, asset_index, amount = moved
+            kind, *_ends, asset_index, amount = tried[-1]
             holder = self.store.account_name(error.holding.account_index)
             where = Compartment(error.holding.compartment).name.lower()
             asset = self.store.asset_name(asset_index)
@@ -417,6 +419,7 @@ class Registry:
             arrives = legs_of(*moved)[1].compartment == Compartment.REGISTRATION
             if arrives and place in asked and moved.kind not in FOR_A_PURPOSE:
                 self._freezes.take(place, last_seq, date)
+            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""

@@ -201,6 +201,10 @@ class Compliance:
             )
             row = (decision_id, compliance_year, index, deduction.tonnes, today)
             store.insert("unpaid_deductions", [row])
+            # The distribution takes them off, and keeps what of them is still to adjust.
+            registry.distribution.deduct(
+                account, f"unpaid-{compliance_year}", "unpaid", deduction.tonnes, today
+            )
             return UnpaidDeduction(
                 decision_id=decision_id,
                 account=account,
@@ -232,19 +236,6 @@ class Compliance:
         if year > penalties.fixed.last_year and not traded.tonnes:
             return None
         return penalties.fine(year, standing.shortfall, traded)
-
-
-def unpaid_deductions(store: Store, account_index: int) -> list[Deduction]:
-    """Return what is to be taken off an entity's next allowances for what it did not surrender.
-
-    The distribution takes them, in this order, and keeps what of them is still to adjust.
-    """
-    rows = store.execute(
-        "SELECT tonnes, decided_on FROM unpaid_deductions WHERE account_index = ?"
-        " ORDER BY decision_id",
-        (account_index,),
-    ).fetchall()
-    return [Deduction(cause="unpaid", tonnes=tonnes, decided_on=day) for tonnes, day in rows]
 
 
 def _state(standing: Standing, today: int) -> State:

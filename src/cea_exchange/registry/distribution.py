@@ -9,14 +9,12 @@ file's bytes and what the registry holds then, and does it if it comes to the sa
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction, Recall, recall
-from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.units import tonnes_check
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution_plan import (
@@ -32,6 +30,7 @@ from cea_exchange.registry.files import Allocation, FileRefused, SourceFile, all
 from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
+from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -76,10 +75,7 @@ class Distribution:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
-
-    @cached_property
-    def _rules(self) -> ComplianceRules:
-        return ComplianceRules.load()
+        self._holdings = registry.province_holdings
 
     # -- issue --------------------------------------------------------------------------------
 
@@ -90,9 +86,8 @@ class Distribution:
         -----
         Rules: CEA-DIS-01.
         """
-        if product not in self._vintages():
-            raise ActError(f"product must be one with a vintage, was {product!r}")
         asset = self._registry.asset(product)
+        vintage_checked(self._store, self._registry.rules.vintages, asset)
         with self._store.transaction():
             self._registry.move(EntryKind.ISSUE, Institution.ISSUANCE, _AUTHORITY, asset, tonnes)
 
@@ -195,7 +190,7 @@ class Distribution:
             entries = list(zip(table.lines, table.rows, strict=True))
             known, left_out = self._known(table.rows, accounts)
             findings = Findings(source.name)
-            for finding in (*self._product_check(entries[0]), *stages_check(entries, known)):
+            for finding in stages_check(entries, known):
                 findings.add(*finding)
             findings.raise_any()
         except (FileRefused, ModuleNotFoundError) as refused:
@@ -213,31 +208,18 @@ class Distribution:
             warnings=warnings_of(entries, known, lines, left_out, authority_holds),
         )
 
-    def _product_check(self, first: tuple[int, Allocation]) -> Sequence[Finding]:
-        """Find a second product of one compliance year."""
-        number, entry = first
-        product = self._store.one(
-            "SELECT product FROM distributions JOIN products USING (product_index)"
-            " WHERE compliance_year = ?",
-            (entry.compliance_year,),
-        )
-        if product in (None, entry.product):
-            return ()
-        text = f"expected {product}, as of {entry.compliance_year} before, came {entry.product}"
-        return (Finding(number, "product", text),)
-
     def _known(
         self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]
     ) -> tuple[dict[str, Known], list[str]]:
-        """Return what is known of each account, and who had something and is not in the file."""
+        """Return what is known of each account, and who was given something ahead only."""
         year, asset = entries[0].compliance_year, self._registry.asset(entries[0].product)
         before = self._given_before(year)
         owed = self._owed(year)
-        kept = self._kept(asset)
+        kept = self._holdings.of_product(asset)
         known = {}
         for entry in entries:
             index, province, at_risk = accounts[entry.account]
-            stage, tonnes, given = before.pop(index, (None, 0, 0))
+            stage, tonnes, given = before.get(index, (None, 0, 0))
             known[entry.account] = Known(
                 account_index=index,
                 at_risk=bool(at_risk),
@@ -248,8 +230,7 @@ class Distribution:
                 held=self._store.balance(_registration(index, asset)),
                 held_by_province=kept.get((province, index), 0),
             )
-        left_out = [self._store.account_name(index) for index in sorted(before)]
-        return known, left_out
+        return known, _left_out(entries, accounts, before)
 
     def _given_before(self, year: int) -> dict[int, tuple[str, int, int]]:
         """Return per account the last stage, the tonnes it determined, what was given in all."""
@@ -304,12 +285,12 @@ class Distribution:
         self._store.insert("deductions_taken", taken)
         first = self._next("deductions", "deduction_id")
         self._store.insert("deductions", [(n, *row) for n, row in enumerate(unrecalled, first)])
-        self._kept_change(kept, reference)
+        self._holdings.change(kept, reference)
 
     # -- deductions and recalls ---------------------------------------------------------------
 
     def deduct(
-        self, account: str, document: str, cause: str, tonnes: int, decided_on: int
+        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
     ) -> int:
         """Register a decision that tonnes are taken off what an entity will be given.
 
@@ -349,7 +330,7 @@ class Distribution:
             self._store.insert("deductions", [row])
         return number
 
-    def _decision_checked(self, cause: str, tonnes: int, decided_on: int, today: int) -> None:
+    def _decision_checked(self, cause: Cause, tonnes: int, decided_on: int, today: int) -> None:
         amount_checked(tonnes, "tonnes")
         if cause not in get_args(Cause):
             raise ActError(f"cause must be one of {', '.join(get_args(Cause))}, was {cause!r}")
@@ -361,7 +342,7 @@ class Distribution:
         except ValueError as error:
             raise ActError(str(error)) from None
         decision = Deduction(cause=cause, tonnes=tonnes, decided_on=decided_on)
-        refusal = self._rules.adjustment.refusal(decision)
+        refusal = self._registry.rules.adjustment.refusal(decision)
         if refusal is not None:
             raise ActError(refusal)
 
@@ -409,7 +390,7 @@ class Distribution:
                 )
             province = self._province(index)
             excess = sum(each.remaining for each in due)
-            from_kept = recall(excess, self._kept(asset).get((province, index), 0))
+            from_kept = recall(excess, self._holdings.of_product(asset).get((province, index), 0))
             held = self._store.balance(_registration(index, asset))
             from_entity = recall(from_kept.remaining, held)
             recalled = from_kept.recalled + from_entity.recalled
@@ -424,7 +405,7 @@ class Distribution:
             back = _back(province, [(index, from_entity.recalled)], recalled, asset)
             self._registry.moves(back, reference)
             if from_kept.recalled:
-                self._kept_change([(province, index, asset, -from_kept.recalled)], reference)
+                self._holdings.change([(province, index, asset, -from_kept.recalled)], reference)
             taken, most = [], recalled
             for each in due:
                 part = min(each.remaining, most)
@@ -434,116 +415,12 @@ class Distribution:
             self._store.insert("deductions_taken", taken)
         return Recall(recalled=recalled, remaining=excess - recalled)
 
-    # -- what provinces hold for entities at risk ---------------------------------------------
-
-    def kept(self, account: str) -> dict[str, int]:
-        """Return what its province holds for an entity: product -> tonnes."""
-        rows = self._store.execute(
-            "SELECT product, sum(tonnes) FROM kept_changes JOIN products USING (product_index)"
-            " WHERE account_index = ? GROUP BY product_index, product"
-            " HAVING sum(tonnes) <> 0 ORDER BY product_index",
-            (self._registry.account(account),),
-        )
-        return dict(rows.fetchall())
-
-    def kept_use(
-        self, account: str, product: str, tonnes: int, reference: str
-    ) -> dict[int, int]:
-        """Note that the province uses what it holds for an entity, as to surrender for it.
-
-        It moves nothing: whoever calls it moves as much from that province's account, in the same
-        transaction.
-
-        Parameters
-        ----------
-        reference
-            Of the act that uses it, as ``surrender 12``.
-
-        Returns
-        -------
-        dict of int to int
-            Tonnes by province; more than one where the entity has moved.
-
-        Notes
-        -----
-        Rules: CEA-DIS-03.
-        """
-        amount_checked(tonnes, "tonnes")
-        with self._store.transaction():
-            index, asset = self._registry.account(account), self._registry.asset(product)
-            found = self._kept_of(index, asset)
-            held, used, most = sum(part for _, part in found), {}, tonnes
-            if held < tonnes:
-                raise ActError(
-                    f"province of {account} must hold {tonnes} of {product} for it, holds {held}"
-                )
-            for province, part in found:
-                if most:
-                    used[province] = min(part, most)
-                    most -= used[province]
-            changes = [(province, index, asset, -part) for province, part in used.items()]
-            self._kept_change(changes, reference)
-        return used
-
-    def release(self, account: str) -> dict[str, int]:
-        """Give an entity what its province still holds for it: product -> tonnes; {} is nothing.
-
-        Notes
-        -----
-        Rules: CEA-DIS-03.
-        """
-        with self._store.transaction():
-            index = self._registry.account(account)
-            released = self.kept(account)
-            if not released:
-                return {}
-            reference = f"release {self._next('kept_changes', 'change_id')}"
-            changes, movements = [], []
-            for asset in map(self._registry.asset, released):
-                for province, tonnes in self._kept_of(index, asset):
-                    ends = (province_account(province), index, asset, tonnes)
-                    movements.append(Movement(EntryKind.DISTRIBUTED, *ends))
-                    changes.append((province, index, asset, -tonnes))
-            self._registry.moves(movements, reference)
-            self._kept_change(changes, reference)
-        return released
-
-    def _kept(self, asset: int) -> dict[tuple[int, int], int]:
-        """Return what provinces hold of a product: (province, account) -> tonnes."""
-        rows = self._store.execute(
-            "SELECT province, account_index, sum(tonnes) FROM kept_changes"
-            " WHERE product_index = ? GROUP BY province, account_index HAVING sum(tonnes) <> 0",
-            (asset,),
-        )
-        return {(province, account): tonnes for province, account, tonnes in rows}
-
-    def _kept_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:
-        """Return which province holds how much of a product for an account."""
-        rows = self._store.execute(
-            "SELECT province, sum(tonnes) FROM kept_changes WHERE account_index = ?"
-            " AND product_index = ? GROUP BY province HAVING sum(tonnes) <> 0 ORDER BY province",
-            (account_index, asset),
-        )
-        return rows.fetchall()
-
-    def _kept_change(self, changes: Sequence[tuple[int, int, int, int]], reference: str) -> None:
-        first = self._next("kept_changes", "change_id")
-        self._store.insert(
-            "kept_changes", [(n, *change, reference) for n, change in enumerate(changes, first)]
-        )
-
     # -- in common ----------------------------------------------------------------------------
 
     def _vintages(self) -> dict[str, int]:
         """Return product -> vintage, of those that have one."""
-        of_product = self._rules.vintages.of_product
-        found = {
-            product: of_product(product) if vintage is None else vintage
-            for product, vintage in self._store.execute(
-                "SELECT product, vintage FROM products ORDER BY product_index"
-            )
-        }
-        return {product: vintage for product, vintage in found.items() if vintage is not None}
+        vintages = product_vintages(self._store, self._registry.rules.vintages)
+        return {self._store.asset_name(asset): vintage for asset, vintage in vintages.items()}
 
     def _province(self, account_index: int) -> int:
         return self._store.one(
@@ -552,6 +429,25 @@ class Distribution:
 
     def _next(self, table: str, column: str) -> int:
         return self._store.one(f"SELECT 1 + coalesce(max({column}), 0) FROM {table}")
+
+
+def _left_out(
+    entries: Sequence[Allocation],
+    accounts: dict[str, tuple[int, int, int]],
+    before: dict[int, tuple[str, int, int]],
+) -> list[str]:
+    """Return whom a final file leaves out of its provinces' entities that were given ahead."""
+    if entries[0].stage != "final":
+        return []
+    named = {entry.account for entry in entries}
+    provinces = {entry.province for entry in entries}
+    return sorted(
+        account
+        for account, (index, province, _at_risk) in accounts.items()
+        if account not in named
+        and province in provinces
+        and before.get(index, ("", 0, 0))[0] == "pre"
+    )
 
 
 def _registration(account_index: int, asset_index: int) -> Holding:

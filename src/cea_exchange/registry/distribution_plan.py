@@ -234,7 +234,7 @@ def warnings_of(
     known, lines
         By account, and what happens to each.
     left_out
-        Accounts that were given something for the year, and are not in the file.
+        Accounts that were given allowances ahead, and are not in the file.
     authority_holds
         What there is to distribute.
     """
@@ -247,7 +247,7 @@ def warnings_of(
         )
     for number, entry in entries:
         found += [f"line {number}: {text}" for text in _doubts(entry, known[entry.account])]
-    found += [f"{account} was given allowances of the year and is left out" for account in left_out]
+    found += [f"{account} was given allowances ahead and is left out" for account in left_out]
     return tuple(found)
 
 

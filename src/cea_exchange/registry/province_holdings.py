@@ -3,18 +3,29 @@
 The allowances lie on the provincial account; this says whose they are.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.institutions import province_account
-from cea_exchange.registry.ledger import EntryKind
+from cea_exchange.registry.ledger import EntryKind, Movement
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
 
 class ProvinceHoldings:
-    """What is kept for whom."""
+    """What is kept for whom.
+
+    Parameters
+    ----------
+    registry
+        Acted upon.
+
+    Notes
+    -----
+    Rules: CEA-DIS-03.
+    """
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
@@ -23,49 +34,91 @@ class ProvinceHoldings:
     def kept(self, account: str) -> dict[str, int]:
         """Return product -> tonnes that an entity's province keeps for it."""
         rows = self._store.execute(
-            "SELECT product, tonnes FROM province_holdings"
-            " JOIN products ON product_index = asset_index WHERE account_index = ?"
-            " ORDER BY asset_index",
+            "SELECT product, sum(tonnes) FROM kept_changes JOIN products USING (product_index)"
+            " WHERE account_index = ? GROUP BY product_index, product"
+            " HAVING sum(tonnes) <> 0 ORDER BY product_index",
             (self._registry.account(account),),
         )
         return dict(rows.fetchall())
 
-    def kept_use(self, account: str, product: str, tonnes: int, reference: str) -> None:
-        """Note that the province uses some of it for the entity.
+    def kept_use(
+        self, account: str, product: str, tonnes: int, reference: str
+    ) -> dict[int, int]:
+        """Note that the province uses some of it for the entity, as to surrender for it.
 
-        Whoever calls it moves as much from the provincial account, in the same transaction.
+        It moves nothing: whoever calls it moves as much from that province's account, in the same
+        transaction.
+
+        Parameters
+        ----------
+        reference
+            Of the act that uses it, as ``surrender 12``.
+
+        Returns
+        -------
+        dict of int to int
+            Tonnes by province; more than one where the entity has moved.
         """
-        kept = self.kept(account).get(product, 0)
-        if tonnes > kept:
-            raise ActError(
-                f"{reference}: province must keep {tonnes} of {product} for {account}, keeps {kept}"
-            )
-        where = (self._registry.account(account), self._registry.asset(product))
-        self._store.execute(
-            "UPDATE province_holdings SET tonnes = tonnes - ?"
-            " WHERE account_index = ? AND asset_index = ? AND tonnes > ?",
-            (tonnes, *where, tonnes),
-        )
-        if tonnes == kept:
-            self._store.execute(
-                "DELETE FROM province_holdings WHERE account_index = ? AND asset_index = ?", where
-            )
+        amount_checked(tonnes, "tonnes")
+        with self._store.transaction():
+            index, asset = self._registry.account(account), self._registry.asset(product)
+            found = self._provinces_of(index, asset)
+            kept, used, left = sum(part for _, part in found), {}, tonnes
+            if kept < tonnes:
+                raise ActError(
+                    f"{reference}: province must keep {tonnes} of {product} for {account},"
+                    f" keeps {kept}"
+                )
+            for province, part in found:
+                if left:
+                    used[province] = min(part, left)
+                    left -= used[province]
+            changes = [(province, index, asset, -part) for province, part in used.items()]
+            self.change(changes, reference)
+        return used
 
     def release(self, account: str) -> dict[str, int]:
-        """Give an entity all that is kept for it: product -> tonnes."""
-        index, kept = self._registry.account(account), self.kept(account)
-        province = self._store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (index,)
+        """Give an entity all that is kept for it: product -> tonnes; {} is nothing."""
+        with self._store.transaction():
+            index, released = self._registry.account(account), self.kept(account)
+            if not released:
+                return {}
+            reference = f"release {self._next()}"
+            changes, movements = [], []
+            for asset in map(self._registry.asset, released):
+                for province, tonnes in self._provinces_of(index, asset):
+                    ends = (province_account(province), index, asset, tonnes)
+                    movements.append(Movement(EntryKind.DISTRIBUTED, *ends))
+                    changes.append((province, index, asset, -tonnes))
+            self._registry.moves(movements, reference)
+            self.change(changes, reference)
+        return released
+
+    def of_product(self, asset: int) -> dict[tuple[int, int], int]:
+        """Return (province, account index) -> tonnes that are kept of a product."""
+        rows = self._store.execute(
+            "SELECT province, account_index, sum(tonnes) FROM kept_changes"
+            " WHERE product_index = ? GROUP BY province, account_index HAVING sum(tonnes) <> 0",
+            (asset,),
         )
-        for product, tonnes in kept.items():
-            asset, reference = self._registry.asset(product), f"release {account}"
-            self.kept_use(account, product, tonnes, reference)
-            self._registry.move(
-                EntryKind.DISTRIBUTED,
-                province_account(province),
-                index,
-                asset,
-                tonnes,
-                reference=reference,
-            )
-        return kept
+        return {(province, account): tonnes for province, account, tonnes in rows}
+
+    def change(self, changes: Sequence[tuple[int, int, int, int]], reference: str) -> None:
+        """Note by how much more or less is kept: province, account, asset, tonnes of each change.
+
+        Belongs in the transaction that moves as much to or from the provinces' accounts.
+        """
+        rows = [(number, *change, reference) for number, change in enumerate(changes, self._next())]
+        self._store.insert("kept_changes", rows)
+
+    def _provinces_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:
+        """Return which province keeps how much of a product for an account."""
+        rows = self._store.execute(
+            "SELECT province, sum(tonnes) FROM kept_changes WHERE account_index = ?"
+            " AND product_index = ? GROUP BY province HAVING sum(tonnes) <> 0 ORDER BY province",
+            (account_index, asset),
+        )
+        return rows.fetchall()
+
+    def _next(self) -> int:
+        return self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM kept_changes")

@@ -31,7 +31,6 @@ from cea_exchange.registry.coverage import Standing, standing_of
 from cea_exchange.registry.entities import entity_province, province_checked
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import EntryKind
-from cea_exchange.registry.province_holdings import ProvinceHoldings
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class Surrender:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
-        self._holdings = ProvinceHoldings(registry)
+        self._holdings = registry.province_holdings
 
     def apply(
         self,

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.distribution_plan import totals_of
 from cea_exchange.registry.files import SourceFile
@@ -94,7 +95,7 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 
     account: str
     document: str
-    cause: str
+    cause: Cause
     tonnes: int
     decided_on: int
 
@@ -127,7 +128,7 @@ class AllocationRelease(Request, tag="allocation_release"):
     account: str
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"released": registry.distribution.release(self.account)}
+        return {"released": registry.province_holdings.release(self.account)}
 
 
 class AllocationRemaining(Request, tag="allocation_remaining"):
@@ -138,9 +139,8 @@ class AllocationRemaining(Request, tag="allocation_remaining"):
     account: str
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        office = registry.distribution
-        adjustable = office.still_to_adjust(self.account)
+        adjustable = registry.distribution.still_to_adjust(self.account)
         return {
             "still_to_adjust": [each._asdict() for each in adjustable],
-            "kept": office.kept(self.account),
+            "kept": registry.province_holdings.kept(self.account),
         }
