@@ -168,7 +168,7 @@ class Carryover:
         with store.transaction():
             index, today = registry.account(account), registry.business_date()
             notice = self.notice(account)
-            refusal = notice.refusal or rules.ineligibility(self._completed().get(index, {}))
+            refusal = notice.refusal or rules.ineligibility(self._completed(index).get(index, {}))
             if refusal:
                 raise ActError(f"{account} may carry nothing over: {refusal}")
             lines = self._lines(tonnes)
@@ -315,12 +315,13 @@ class Carryover:
             if holding.asset_index in closed:
                 yield holding, tonnes
 
-    def _completed(self) -> dict[int, dict[int, int | None]]:
+    def _completed(self, account_index: int | None = None) -> dict[int, dict[int, int | None]]:
         """Return account -> year -> day its surrender was complete, of the years that are asked."""
         rules = self._registry.rules
         found: dict[int, dict[int, int | None]] = {}
         for rule in rules.carryover.complete:
-            for index, standing in standings(self._store, rules, rule.year).items():
+            found_year = standings(self._store, rules, rule.year, account_index)
+            for index, standing in found_year.items():
                 found.setdefault(index, {})[rule.year] = standing.completed_on
         return found
 
