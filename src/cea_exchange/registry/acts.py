@@ -407,7 +407,7 @@ class Registry:
                 f" holds {error.held}"
             ) from None
         except LedgerError as error:
-            raise ActError(f"{moved.kind.name.lower()}: {error}") from None
+            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
         self._freeze_arrivals(movements, last_seq, date)
         return ids
 
@@ -419,7 +419,6 @@ class Registry:
             arrives = legs_of(*moved)[1].compartment == Compartment.REGISTRATION
             if arrives and place in asked and moved.kind not in FOR_A_PURPOSE:
                 self._freezes.take(place, last_seq, date)
-            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""

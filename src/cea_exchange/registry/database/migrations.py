@@ -32,7 +32,7 @@ _COPY = """
 UPDATE meta SET (log_id, last_seq, confirmed_date, state) =
     (SELECT log_id, last_seq, confirmed_date, state FROM old_meta);
 INSERT INTO accounts
-SELECT account_index, account, account_group, 'entity', account, NULL, 0, 'open', 0, '', ''
+SELECT account_index, account, account_group, 'entity', account, NULL, 0, 'open', 0, '', '', ''
 FROM old_accounts WHERE account_index >= 0;
 INSERT INTO products SELECT product_index, product, reference_price, NULL FROM old_products;
 INSERT INTO keys SELECT * FROM old_keys;
