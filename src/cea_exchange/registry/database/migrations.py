@@ -34,6 +34,10 @@ UPDATE meta SET (log_id, last_seq, confirmed_date, state) =
 INSERT INTO accounts
 SELECT account_index, account, account_group, 'entity', account, NULL, 0, 'open', 0, '', '', ''
 FROM old_accounts WHERE account_index >= 0;
+-- When they were opened is not known.
+INSERT INTO account_changes
+SELECT account_index + 1, account_index, 0, 0, 'opened', '', account, '', '', 0
+FROM old_accounts WHERE account_index >= 0;
 INSERT INTO products SELECT product_index, product, reference_price, NULL FROM old_products;
 INSERT INTO keys SELECT * FROM old_keys;
 -- An act is given the sequence that settlement had reached, and the day of the last record.
