@@ -24,8 +24,9 @@ SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exc
 demo: build
 	$(BIN)/cea-exchange demo
 
+# Two at a time, as most of them wait; those of one file in their order, as some share an exchange.
 test: build
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 # The core's tests against a build with bounds checks and trapping undefined behaviour, from a copy
 # of the sources, so that the ordinary build stays what it is.

@@ -18,6 +18,7 @@ SECONDS_MAX = 60
 PRINTED = {
     "batch_process.py": r"TRADE +[\d,]+\n.*most was traded at \d+: .*commands a second",
     "clear_auction.py": r"south power +73\.80 .*won +280000 t.*clearing price 73\.80, 1000000 t",
+    "compliance_year.py": r"^certificate 2024-000001\n.*surrendered=1000.*'in time'",
     "embed_market.py": r"Trade\(.*price='97\.50', tonnes=40.*CASH_INSUFFICIENT.*alice: ",
     "embed_order_book.py": r"^100,000 orders, [\d,]+ trades.*bids: \d+ t @ .*orders a second",
     "follow_book.py": (

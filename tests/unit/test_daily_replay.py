@@ -304,7 +304,7 @@ def market(tmp_path):
 )
 def test_what_is_not_conserved_or_settled_is_noticed(market, monkeypatch, damage, message):
     """The registry's ledger is changed behind its back, after it has settled."""
-    settlement = market._settlement
+    settlement = market._exchange.settlement
     apply = settlement.apply
 
     def damaged(log_id, records):
@@ -320,7 +320,7 @@ def test_what_is_not_conserved_or_settled_is_noticed(market, monkeypatch, damage
 
 def test_a_trade_that_the_registry_fails_is_noticed(market, tmp_path):
     """A frozen account's trade is received and not posted."""
-    market._settlement._failure_of = lambda trade: "frozen"
+    market._exchange.settlement._failure_of = lambda trade: "frozen"
     books = Participants(50, Endowment(10**12, 1_000_000), 1)
     market.day_open(PLAIN)
     market.phase(Phase.LISTED)

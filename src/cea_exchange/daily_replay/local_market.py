@@ -1,9 +1,4 @@
-"""The compiled market and a registry on disk in one process, one product, a day at a time.
-
-Everything is what the daemons run: the registry's numbered feed brings accounts, allowances and
-cash, the venue's state machine trades, its settlement records are settled after each close, and a
-checkpoint lets both sides compare who holds what.
-"""
+"""One product's market and its registry in one process: planned deals, a day at a time."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -35,20 +30,12 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.domain.reference_prices import DailyFigures
-from cea_exchange.protocol.control import (
-    Control,
-    DayClose,
-    DayOpen,
-    PhaseSet,
-    control_decode,
-)
+from cea_exchange.in_process.exchange import Exchange
+from cea_exchange.protocol.control import Control, DayClose, PhaseSet
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.feed import feed_items
 from cea_exchange.registry.ledger import CASH_ASSET
-from cea_exchange.registry.settlement import Settlement, SettlementStopped
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.registry.settlement import SettlementStopped
 
-LOG_ID = "daily-replay"
 PRODUCT = 0
 _WORD = 1 << 64
 
@@ -105,16 +92,13 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         self._bulletins = BulletinBuilder(profile)
         self._bulletins.declare(product, reference)
         self._rules = profile.rules
-        self._machine = VenueStateMachine(profile)
-        self._registry = Registry.open(data)
-        self._settlement = Settlement(self._registry.store)
-        self._unsettled: list[np.ndarray] = []
+        self._exchange = Exchange(Registry.open(data), profile)
+        self._machine = self._exchange.machine
         self._date = 0
-        self._client_order_id = 0
         try:
             self._endow(product, reference, has)
         except BaseException:
-            self._registry.close()
+            self._exchange.registry.close()
             raise
 
     def __exit__(
@@ -123,10 +107,10 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._registry.close()
+        self._exchange.registry.close()
 
     def _endow(self, product: str, reference: int, has: Endowment) -> None:
-        registry, store = self._registry, self._registry.store
+        registry = self._exchange.registry
         with registry.transaction():
             registry.product_declare(product, reference)
             for index in range(self.accounts):
@@ -136,9 +120,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
                 registry.pay_in(account, has.cash)
                 registry.transfer_in(account, product, has.tonnes)
                 registry.transfer_in(account, None, has.cash)
-        while items := feed_items(store, self._machine.feed_seq + 1, 1_000):
-            for item in items:
-                self._apply(control_decode(item))
+        self._exchange.feed()
 
     # -- The day ----------------------------------------------------------------------------------
 
@@ -150,8 +132,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
     def day_open(self, figures: DailyFigures) -> DayRules:
         """Open a day and return what is allowed on it."""
         self._date = date_number(figures.trading_date)
-        self._client_order_id = 0
-        self._apply(DayOpen(date=self._date))
+        self._exchange.open_day(str(figures.trading_date))
         product = self._machine.core.product(PRODUCT)
         rules = day_rules(self._rules, product["reference_price"])
         bands = (
@@ -208,7 +189,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         core, prices = self._machine.core, [deal.trade.price for deal in deals]
         offered = max(sum(deal.trade.tonnes for deal in deals), rules.bidding_tonnes_min)
         is_above = min(prices) >= self.previous_close
-        (opened,) = self._noted(
+        (opened,) = self._noted_by_all(
             core.bidding_open(
                 name_key(f"bidding-{self._date}"),
                 deals[0].parties.seller,
@@ -228,7 +209,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
             bid["product_index"], bid["order_id"] = PRODUCT_NONE, opened["order_id"]
             bid["price"], bid["tonnes"] = deal.trade
         self._submit(bids)
-        awarded = self._noted(core.bidding_close(int(opened["order_id"])))
+        awarded = self._noted_by_all(core.bidding_close(int(opened["order_id"])))
         self._traded(awarded, deals, Method.BIDDING, rules.bidding)
 
     def day_close(self) -> DailyFigures:
@@ -243,10 +224,9 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         (row,) = events[events["kind"] == EventKind.DAY_CLOSED].view(DAY_CLOSED_DTYPE)
         self._apply(self._machine.checkpoint_now())
         try:
-            self._settlement.apply(LOG_ID, np.concatenate(self._unsettled))
+            self._exchange.settle()
         except SettlementStopped as error:
             raise ReplayFailed(str(error)) from error
-        self._unsettled.clear()
         self._conserved_check()
         self._settled_check()
         return _figures(row)
@@ -264,8 +244,9 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         self._machine.core.check()
         cash, tonnes = self.held()
         at_market = {CASH_ASSET: sum(cash), PRODUCT: sum(tonnes)}
-        rows = self._registry.store.execute(
-            "SELECT asset_index, sum(amount), sum(iif(account_index >= 0, amount, 0))"
+        rows = self._exchange.registry.store.execute(
+            "SELECT asset_index, sum(amount),"
+            " sum(CASE WHEN account_index >= 0 THEN amount ELSE 0 END)"
             " FROM balances GROUP BY asset_index"
         ).fetchall()
         in_registry = {asset: held for asset, _, held in rows}
@@ -277,9 +258,10 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
             raise ReplayFailed(f"all balances of an asset must sum to zero, were {odd}")
 
     def _settled_check(self) -> None:
-        store = self._registry.store
+        store = self._exchange.registry.store
         count, settled = store.one(
-            "SELECT count(*), coalesce(sum(state = 'settled'), 0) FROM trades WHERE trade_id > ?",
+            "SELECT count(*), coalesce(sum(CASE state WHEN 'settled' THEN 1 ELSE 0 END), 0)"
+            " FROM trades WHERE trade_id > ?",
             (self.trades_settled,),
         )
         traded = self._machine.core.trade_id - self.trades_settled
@@ -292,10 +274,10 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
     # -- In common --------------------------------------------------------------------------------
 
     def _apply(self, message: Control) -> np.ndarray:
-        return self._noted(self._machine.apply_control(message))
+        return self._noted(self._exchange.apply(message))
 
     def _submit(self, commands: np.ndarray) -> np.ndarray:
-        events = self._noted(self._machine.apply_records(commands))
+        events = self._noted(self._exchange.submit(commands))
         refused = events[events["kind"] == EventKind.ORDER_REJECTED]
         if len(refused):
             raise ReplayFailed(
@@ -303,19 +285,17 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
             )
         return events
 
+    def _noted_by_all(self, events: np.ndarray) -> np.ndarray:
+        return self._noted(self._exchange.noted(events))
+
     def _noted(self, events: np.ndarray) -> np.ndarray:
         self.bulletins += self._bulletins.take_records(events)
-        settled = events[events["settlement_seq"] != 0]
-        if len(settled):
-            self._unsettled.append(settled)
         return events
 
     def _command(self, command: np.void, kind: CommandKind, account_index: int) -> None:
-        # One row of numbers for all accounts rises for each of them.
-        self._client_order_id += 1
         command["kind"], command["account_index"] = kind, account_index
         command["product_index"], command["trading_date"] = PRODUCT, self._date
-        command["client_order_id"] = self._client_order_id
+        command["client_order_id"] = self._exchange.next_id()
 
     def _traded(
         self, events: np.ndarray, deals: Sequence[Deal], method: Method, band: Band

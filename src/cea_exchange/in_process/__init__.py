@@ -1,0 +1,1 @@
+"""Market, registry and settlement in one process: for examples, trials and replays of days."""
