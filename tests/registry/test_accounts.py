@@ -6,6 +6,7 @@ from cea_exchange.domain.credit_code import check_character, credit_code_check
 from cea_exchange.protocol.control import AccountRestored, AccountSuspended, control_decode
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.registry.public_notices import notices_read
 from cea_exchange.registry.reconcile import check_ledger
 
 PRODUCT = "CEA24"
@@ -132,7 +133,11 @@ def test_an_entitys_new_name_is_public_and_its_account_stays(accounts):
     assert accounts.show("P001")["entity"] == "Clean Power Ltd"
     change = accounts.show("P001")["changes"][-1]
     assert (change["was"], change["became"]) == ("Power 1 Ltd", "Clean Power Ltd")
-    assert change["is_public"]
+    (notice,) = notices_read(accounts._store)
+    assert (notice.kind, notice.content) == (
+        "rename",
+        {"account": "P001", "entity": "Clean Power Ltd", "was": "Power 1 Ltd"},
+    )
     with pytest.raises(ActError, match="entity must be one account's only"):
         accounts.rename("P001", "Power 2 Ltd", "no")
 
@@ -173,7 +178,8 @@ def test_an_account_that_is_merged_gives_all_it_has(accounts, registry, tmp_path
     assert kinds[-2:] == [(EntryKind.MERGED, "merge P001")] * 2
     told = accounts.show("P001")
     assert (told["state"], told["changes"][-1]["became"]) == ("merged", "P002")
-    assert told["changes"][-1]["is_public"]
+    (notice,) = notices_read(store)
+    assert (notice.kind, notice.content) == ("merger", {"account": "P001", "into": "P002"})
     assert store.one("SELECT count(*) FROM keys WHERE revoked = 0") == 0
     assert told["representatives"] == []
     assert fed(registry)[-1] == AccountSuspended(account="P001")
@@ -231,7 +237,14 @@ def test_what_is_pending_keeps_an_account(accounts, registry):
     # A trade that failed is still to be settled; a claim is owed until it is paid.
     store.insert("trades", [(1, 7, 20250102, 1, 0, 1, 0, 100, 5, 500, 0, 0, "failed", "court", 0)])
     store.insert("claims", [(3, 1, 7, 1, 0, CASH_ASSET, 500)])
-    accounts.pending_checks.append(lambda index: [f"freeze of {index} is asked for"])
-    assert accounts.pending(0) == ["transfer 4", "trade 7", "claim 3", "freeze of 0 is asked for"]
-    with pytest.raises(ActError, match="has transfer 4, trade 7, claim 3, freeze of 0"):
+    registry.enforcement.freeze(
+        *("P001", PRODUCT, 5), order="2025-7", court="Wuhan", until=29991231
+    )
+    store.insert("kept_changes", [(1, 11, 0, 0, 9, "distribution 1")])
+    store.insert("obligation_entries", [(2024, 0, 1, 8, 8)])
+    assert accounts.show("P001")["pending"] == [
+        *("transfer 4", "trade 7", "claim 3", "freeze 1"),
+        *("what province 11 keeps for it", "8 t owed for 2024"),
+    ]
+    with pytest.raises(ActError, match="must have nothing pending, has transfer 4, trade 7, cla"):
         accounts.close("P001", "why")

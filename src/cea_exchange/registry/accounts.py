@@ -7,7 +7,6 @@ name may change. What changes is kept, line by line, in `account_changes`.
       +-----------+------------> merged: what it had is another's, for good
 """
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.credit_code import credit_code_check
@@ -18,9 +17,11 @@ from cea_exchange.protocol.control import (
     AccountSuspended,
     KeyRevoked,
 )
-from cea_exchange.registry.checks import ActError, name_checked, words_checked
+from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, name_checked, words_checked
 from cea_exchange.registry.ledger import Compartment, EntryKind
+from cea_exchange.registry.pending import pending_of
 from cea_exchange.registry.persons import account_body, province_body
+from cea_exchange.registry.public_notices import notice_publish
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -30,7 +31,6 @@ TOTAL = "TOTAL"
 
 GROUP_LENGTH_MAX = 64
 ENTITY_LENGTH_MAX = 200
-WHY_LENGTH_MAX = 200
 LIVE = ("open", "suspended")
 _COLUMNS = (
     "account_index, account, account_group, entity, credit_code, province, sector, state, at_risk,"
@@ -39,19 +39,11 @@ _COLUMNS = (
 
 
 class Accounts:
-    """What becomes of entities' accounts.
-
-    Attributes
-    ----------
-    pending_checks : list of callable
-        Each takes an account's index and yields what of it is pending (``freeze 3 is asked for``),
-        which keeps the account from being merged or closed. Offices add their own.
-    """
+    """What becomes of entities' accounts."""
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
-        self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
 
     # -- Opening ------------------------------------------------------------------------------
 
@@ -148,7 +140,9 @@ class Accounts:
         with self._registry.transaction():
             index = self._registry.account(account)
             self._is_new("entity", entity)
-            self._set(index, "entity", entity, "renamed", why, is_public=True)
+            was = self._set(index, "entity", entity, "renamed", why)
+            content = {"account": account, "entity": entity, "was": was}
+            notice_publish(self._store, self._registry.business_date(), "rename", content)
 
     def merge(self, account: str, into: str, why: str) -> None:
         """Move all that an account has to another one, and end it; this is made public.
@@ -173,6 +167,8 @@ class Accounts:
                     *(EntryKind.MERGED, index, target, asset, amount), f"merge {account}"
                 )
             self._end(index, account, "merged", into, why)
+            content = {"account": account, "into": into}
+            notice_publish(self._store, self._registry.business_date(), "merger", content)
 
     def close(self, account: str, why: str) -> None:
         """End an account that holds nothing and of which nothing is pending.
@@ -243,7 +239,7 @@ class Accounts:
             raise ActError(f"account must be one that was opened, was {account!r}")
         return {
             **_told(row),
-            "pending": self.pending(row[0]),
+            "pending": list(pending_of(self._registry, row[0])),
             "representatives": self._registry.persons.listed(account_body(account)),
             "changes": self.changes(row[0]),
         }
@@ -263,9 +259,9 @@ class Accounts:
 
     def changes(self, account_index: int) -> list[dict[str, Any]]:
         """Return the history of an account, oldest first."""
-        names = ("at_ns", "business_date", "change", "was", "became", "by", "why", "is_public")
+        names = ("at_ns", "business_date", "change", "was", "became", "by", "why")
         rows = self._store.execute(
-            "SELECT at_ns, business_date, change, was, became, by_persons, why, is_public"
+            "SELECT at_ns, business_date, change, was, became, by_persons, why"
             " FROM account_changes WHERE account_index = ? ORDER BY change_id",
             (account_index,),
         )
@@ -293,33 +289,6 @@ class Accounts:
 
     # -- In common ----------------------------------------------------------------------------
 
-    def pending(self, account_index: int) -> list[str]:
-        """Return what of an account is pending, which keeps it from being merged or closed."""
-        return [what for check in self.pending_checks for what in check(account_index)]
-
-    def _pending(self, account_index: int) -> Iterable[str]:
-        """Yield transfers, trades and claims that are not over yet."""
-        both = {"account": account_index}
-        queries = {
-            "transfer {}": "SELECT transfer_seq FROM transfers"
-            " WHERE account_index = :account AND state = 'pending'",
-            "trade {}": "SELECT trade_id FROM trades WHERE state IN ('received', 'failed')"
-            " AND (buyer_index = :account OR seller_index = :account)",
-            "claim {}": "SELECT claim_id FROM claims"
-            " WHERE debtor_index = :account OR creditor_index = :account",
-        }
-        for what, sql in queries.items():
-            for (number,) in self._store.execute(f"{sql} ORDER BY 1", both).fetchall():
-                if what != "claim {}" or not self._is_paid(number):
-                    yield what.format(number)
-
-    def _is_paid(self, claim_id: int) -> bool:
-        paid = self._store.one(
-            "SELECT 1 FROM entries WHERE kind = ? AND reference = ?",
-            (int(EntryKind.CLAIM_PAID), f"claim {claim_id}"),
-        )
-        return paid is not None
-
     def _nothing_pending(self, index: int, held: list[tuple[int, int, int]]) -> None:
         name = self._store.account_name(index)
         for asset, compartment, amount in held:
@@ -329,7 +298,7 @@ class Accounts:
                     f"account {name} must hold nothing outside registration, has {amount} of"
                     f" {self._store.asset_name(asset)} in {where}"
                 )
-        waiting = self.pending(index)
+        waiting = list(pending_of(self._registry, index))
         if waiting:
             raise ActError(f"account {name} must have nothing pending, has {', '.join(waiting)}")
 
@@ -350,7 +319,7 @@ class Accounts:
             "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
         )
         words_checked(why, "why", WHY_LENGTH_MAX)
-        self._changed(index, state, was, became, why, is_public=state == "merged")
+        self._changed(index, state, was, became, why)
 
     def _state_change(self, account: str, before: str, after: str, why: str) -> None:
         index = self._registry.account(account)
@@ -363,17 +332,8 @@ class Accounts:
     def _state(self, index: int) -> str:
         return self._store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
 
-    def _set(
-        self,
-        index: int,
-        column: str,
-        value: str | int,
-        change: str,
-        why: str,
-        *,
-        is_public: bool = False,
-    ) -> None:
-        """Set one column of an account and note what it was."""
+    def _set(self, index: int, column: str, value: str | int, change: str, why: str) -> str:
+        """Set one column of an account, note what it was, and return that."""
         words_checked(why, "why", WHY_LENGTH_MAX)
         where = "WHERE account_index = ?"
         was = self._store.one(f"SELECT {column} FROM accounts {where}", (index,))
@@ -381,22 +341,14 @@ class Accounts:
             name = self._store.account_name(index)
             raise ActError(f"{column} of {name} must be another than before, is {value!r} already")
         self._store.execute(f"UPDATE accounts SET {column} = ? {where}", (value, index))
-        self._changed(index, change, str(was), str(value), why, is_public=is_public)
+        self._changed(index, change, str(was), str(value), why)
+        return str(was)
 
-    def _changed(
-        self,
-        index: int,
-        change: str,
-        was: str,
-        became: str,
-        why: str = "",
-        *,
-        is_public: bool = False,
-    ) -> None:
+    def _changed(self, index: int, change: str, was: str, became: str, why: str = "") -> None:
         change_id = self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM account_changes")
         registry = self._registry
         row = (change_id, index, registry.now_ns(), registry.business_date(), change, was, became)
-        self._store.insert("account_changes", [(*row, registry.by, why, int(is_public))])
+        self._store.insert("account_changes", [(*row, registry.by, why)])
 
     def _is_new(self, column: str, value: str) -> None:
         taken = self._store.one(f"SELECT account FROM accounts WHERE {column} = ?", (value,))

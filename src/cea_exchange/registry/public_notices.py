@@ -19,7 +19,8 @@ class PublicNotice(msgspec.Struct, frozen=True, kw_only=True):
     date
         yyyymmdd.
     kind
-        ``deduction``, ``cancellation``, ``inheritance``, ``succession`` or ``enforcement``.
+        ``deduction``, ``cancellation``, ``inheritance``, ``succession``, ``enforcement``,
+        ``rename`` or ``merger``.
     content
         What is said, by field.
     """

@@ -36,7 +36,7 @@ SELECT account_index, account, account_group, 'entity', account, NULL, 0, 'open'
 FROM old_accounts WHERE account_index >= 0;
 -- When they were opened is not known.
 INSERT INTO account_changes
-SELECT account_index + 1, account_index, 0, 0, 'opened', '', account, '', '', 0
+SELECT account_index + 1, account_index, 0, 0, 'opened', '', account, '', ''
 FROM old_accounts WHERE account_index >= 0;
 INSERT INTO products SELECT product_index, product, reference_price, NULL FROM old_products;
 INSERT INTO keys SELECT * FROM old_keys;

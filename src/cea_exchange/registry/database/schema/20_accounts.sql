@@ -20,7 +20,6 @@ CREATE TABLE account_changes (
     was TEXT NOT NULL,                  -- what changed: before, and after
     became TEXT NOT NULL,
     by_persons TEXT NOT NULL,           -- 'an', or 'an and bo'; '' is the process itself
-    why TEXT NOT NULL,
-    is_public BIGINT NOT NULL CHECK (is_public IN (0, 1))
+    why TEXT NOT NULL
 );
 CREATE INDEX account_changes_by_account ON account_changes (account_index);
