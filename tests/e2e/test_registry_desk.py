@@ -238,6 +238,14 @@ def test_the_record_of_acts_tells_who_did_what(office, told, typed):
     assert (status, out) == (0, "no acts\n")
 
 
+def test_long_lists_come_page_by_page(office, told, monkeypatch):
+    lists = (("account", "list"), ("person", "list"))
+    whole = [told(*words) for words in lists]
+    monkeypatch.setattr("cea_exchange.cli.asking.PAGE_COUNT", 2)
+    assert [told(*words) for words in lists] == whole
+    assert len(whole[1]["persons"]) > 3
+
+
 def test_keys_of_participants_are_granted_and_revoked(office, data, told, typed):
     public = data / "keys" / "venue.public"
     told("key", "grant", public, "P002", "--role", "reader", "--operator", 3)

@@ -1,5 +1,6 @@
 """Who may ask the registry's desk for what, and what takes two persons."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ from ledger_by_hand import changed
 
 from cea_exchange.registry.admin import OPS_OF_TWO, REQUEST_TYPES
 from cea_exchange.registry.database.interface import ConstraintViolated
+from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.roles import MAY, ROLES
 
@@ -223,6 +225,25 @@ def test_what_is_kept_can_not_be_changed(office, li, mo):
         with pytest.raises(ConstraintViolated), store.transaction():
             store.execute(f"DELETE FROM {table}")
         assert store.one(f"SELECT count(*) FROM {table}") == 1
+
+
+def test_a_file_is_shown_by_its_hash_and_many_rows_by_the_page(office):
+    """However long what was asked is, the answer fits a message, and says where to go on."""
+    content = 300_000 * b"x"
+    for number in range(3):
+        office.an("pay_in", account="P001", cash=5 + number)
+    message = msgspec.msgpack.encode({"op": "obligation_take", "content": content, "n": 1})
+    hashed = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
+    assert message_shown(message) == {"op": "obligation_take", "content": hashed, "n": 1}
+    message = msgspec.msgpack.encode({"answer": 70_000 * "x"})
+    assert message_shown(message)["sha256"] == sha256(message).hexdigest()
+    first = office.an("acts", count=2)
+    assert ([act["act_id"] for act in first["acts"]], first["next"]) == ([1, 2], 3)
+    rest = office.an("acts", count=2, since=3)
+    assert ([act["act_id"] for act in rest["acts"]], rest["next"]) == ([3], None)
+    rows = [{"number": number, "text": 300_000 * "x"} for number in range(3)]
+    assert page(iter(rows), 9, "number") == (rows[:1], 1)
+    assert page(iter(rows[2:]), 9, "number") == (rows[2:], None)
 
 
 def test_no_message_is_a_request_by_accident(office):

@@ -18,6 +18,9 @@ Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
 
 ADMIN = Path("admin")
 
+PAGE_COUNT = 1_000
+WORDS_MAX = 60
+
 Answer = dict[str, Any]
 
 
@@ -68,14 +71,47 @@ def look(
         typer.echo(text(answer))
 
 
+def pages(
+    data: Path,
+    key: Path,
+    request: dict[str, Any],
+    name: str,
+    *,
+    next_of: Callable[[list[Answer], int], int],
+) -> list[Answer]:
+    """Return all rows of an answer that comes in pages of `PAGE_COUNT`.
+
+    Parameters
+    ----------
+    name
+        The field of the answer with the rows.
+    next_of
+        Says behind a full page, which began with a number, with which the next one begins.
+    """
+    found: list[Answer] = []
+    first = 0
+    while True:
+        page = ask(data, key, {**request, "first": first, "count": PAGE_COUNT})[name]
+        found += page
+        if len(page) < PAGE_COUNT:
+            return found
+        first = next_of(page, first)
+
+
 def json_print(content: Any) -> None:
     """Print one line of JSON."""
     typer.echo(msgspec.json.encode(content).decode())
 
 
 def fields_line(fields: dict[str, Any]) -> str:
-    """Return ``name value, name value``, without what is absent."""
-    return ", ".join(f"{name} {value}" for name, value in fields.items() if value is not None)
+    """Return ``name value, name value``, without what is absent; long values are cut."""
+    return ", ".join(
+        f"{name} {_cut(str(value))}" for name, value in fields.items() if value is not None
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WORDS_MAX else f"{text[:WORDS_MAX]}..."
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -1,6 +1,6 @@
 """`cea-exchange registry account`: entities' accounts from their opening to their end."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -12,14 +12,13 @@ from cea_exchange.cli.asking import (
     Key,
     Why,
     act,
-    ask,
     json_print,
     look,
+    pages,
     table,
 )
 
 Account = Annotated[str, typer.Argument(help="Account.")]
-PAGE_COUNT = 1_000
 
 
 def register(group: typer.Typer) -> None:
@@ -162,14 +161,10 @@ def list_(
 
     Example: cea-exchange registry account list --province 11 --data DIR
     """
-    request = {"op": "account_list", "province": province, "state": state, "count": PAGE_COUNT}
-    found: list[dict[str, Any]] = []
-    while True:
-        first = found[-1]["account_index"] + 1 if found else 0
-        page = ask(data, key, request | {"first": first})["accounts"]
-        found += page
-        if len(page) < PAGE_COUNT:
-            break
+    request = {"op": "account_list", "province": province, "state": state}
+    found = pages(
+        *(data, key, request, "accounts"), next_of=lambda page, _: page[-1]["account_index"] + 1
+    )
     if json:
         json_print({"accounts": found})
     else:

@@ -91,7 +91,7 @@ def _proposals(answer: Answer) -> str:
         + (row["decided_by"] or "-", _asked(row["request"]))
         for row in answer["proposals"]
     ]
-    return table(heads, rows) if rows else "no proposals"
+    return _told(table(heads, rows) if rows else "no proposals", answer, "--first")
 
 
 def _acts(answer: Answer) -> str:
@@ -104,7 +104,13 @@ def _acts(answer: Answer) -> str:
         + (fields_line(row["answer"]) or "-",)
         for row in answer["acts"]
     ]
-    return table(heads, rows) if rows else "no acts"
+    return _told(table(heads, rows) if rows else "no acts", answer, "--since")
+
+
+def _told(text: str, answer: Answer, option: str) -> str:
+    if answer["next"] is None:
+        return text
+    return f"{text}\nthere is more: {option} {answer['next']}"
 
 
 def _asked(request: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look, table
+from cea_exchange.cli.asking import ADMIN, Data, Json, Key, act, json_print, pages, table
 from cea_exchange.cli.errors import CommandError
 
 
@@ -63,7 +63,13 @@ def list_(
 
     Example: cea-exchange registry person list --account P001 --data DIR
     """
-    look(data, key, {"op": "person_list", "account": account}, json, _persons)
+    request = {"op": "person_list", "account": account}
+    found = pages(data, key, request, "persons", next_of=lambda page, first: first + len(page))
+    if json:
+        json_print({"persons": found})
+    else:
+        heads = ("body", "role", "name", "key")
+        typer.echo(table(heads, [[person[head] for head in heads] for person in found]))
 
 
 def key_text(given: str) -> str:
@@ -84,8 +90,3 @@ def key_text(given: str) -> str:
     except (OSError, SecurityError, ValueError) as error:
         raise CommandError(f"expected a public key or its file, {error}") from error
     return given
-
-
-def _persons(answer: Answer) -> str:
-    heads = ("body", "role", "name", "key")
-    return table(heads, [[person[head] for head in heads] for person in answer["persons"]])

@@ -1,5 +1,6 @@
 """The record of acts: each that came over the control socket, with its persons and its answer."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from cea_exchange.registry.persons import Person
@@ -61,9 +62,8 @@ class ActLog:
         self._store.insert("acts", [row])
         return act_id
 
-    def since(self, first: int, count: int) -> list[LoggedAct]:
-        """Return acts from a number on."""
-        rows = self._store.execute(
-            "SELECT * FROM acts WHERE act_id >= ? ORDER BY act_id LIMIT ?", (first, count)
-        )
-        return [LoggedAct(*row) for row in rows]
+    def since(self, first: int, count: int) -> Iterator[LoggedAct]:
+        """Yield acts from a number on, each read when it is wanted: they may be long."""
+        last = self._store.one("SELECT coalesce(max(act_id), 0) FROM acts")
+        for act_id in range(first, min(first + count, last + 1)):
+            yield LoggedAct(*self._store.one("SELECT * FROM acts WHERE act_id = ?", (act_id,)))

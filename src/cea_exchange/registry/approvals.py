@@ -4,8 +4,9 @@ A proposal is kept as it was made, byte for byte, and never changes; what become
 of its own. Neither is ever taken back, so the tables say who wanted what and who let it pass.
 """
 
+from collections.abc import Iterator
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.persons import Person
@@ -141,12 +142,14 @@ class Approvals:
             raise ActError(f"proposal must be one that was made, was {number}")
         return Proposal(*row)
 
-    def listed(self, viewer: Person, *, waiting_only: bool, first: int, count: int) -> list[Any]:
-        """Return proposals that a person may see, from a number on.
+    def listed(
+        self, viewer: Person, *, waiting_only: bool, first: int, count: int
+    ) -> Iterator[Proposal]:
+        """Yield proposals that a person may see, from a number on, each read when it is wanted.
 
         The registry's operators and regulators see all, others their body's and their own.
         """
-        sql = f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id >= :first"
+        sql = f"SELECT proposals.proposal_id FROM {_JOINED} WHERE proposals.proposal_id >= :first"
         if viewer.body not in ("registry", "regulator"):
             sql += " AND (body = :body OR proposer_key = :key)"
         if waiting_only:
@@ -161,7 +164,8 @@ class Approvals:
                 "now": self._registry.now_ns(),
             },
         )
-        return [Proposal(*row) for row in rows]
+        for (number,) in rows.fetchall():
+            yield self.of_number(number)
 
     def _open_one(self, number: int, person: Person) -> Proposal:
         proposal = self.of_number(number)

@@ -19,6 +19,7 @@ from cea_exchange.registry.admin import OPS_OF_TWO, Status, Stop, request_decode
 from cea_exchange.registry.approvals import Proposal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.database.interface import DatabaseFull
+from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.persons import Person
 from cea_exchange.registry.requests.approvals import Approve, Proposals, Reject
 from cea_exchange.registry.requests.request import Request
@@ -132,7 +133,7 @@ class Desk:
             case Stop():
                 return {}
             case Proposals():
-                return {"proposals": self._proposals(person, request)}
+                return self._proposals(person, request)
         if request.is_look:
             return request.act(self._registry)
         with self._registry.transaction():
@@ -221,16 +222,18 @@ class Desk:
         )
         return answer
 
-    def _proposals(self, person: Person, request: Proposals) -> list[dict[str, Any]]:
-        found = self._registry.approvals.listed(
-            person, waiting_only=not request.all, first=request.first, count=request.count
+    def _proposals(self, person: Person, request: Proposals) -> dict[str, Any]:
+        listed = self._registry.approvals.listed(
+            person, waiting_only=not request.all, first=request.first, count=request.count + 1
         )
         now_ns = self._registry.now_ns()
-        return [_proposal_told(proposal, now_ns) for proposal in found]
+        shown = (_proposal_shown(proposal, now_ns) for proposal in listed)
+        found, further = page(shown, request.count, "proposal_id")
+        return {"proposals": found, "next": further}
 
 
-def _proposal_told(proposal: Proposal, now_ns: int) -> dict[str, Any]:
+def _proposal_shown(proposal: Proposal, now_ns: int) -> dict[str, Any]:
     told = proposal._asdict()
     del told["approved"]
-    request = msgspec.msgpack.decode(proposal.request)
+    request = message_shown(proposal.request)
     return {**told, "request": request, "state": proposal.state(now_ns)}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.requests.request import Request
 
 COUNT_MAX = 1_000
@@ -52,11 +53,11 @@ class Acts(Request, tag="acts"):
     count: Count = 100
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        rows = registry.act_log.since(self.since, self.count)
-        return {"acts": [_told(act._asdict()) for act in rows]}
-
-
-def _told(act: dict[str, Any]) -> dict[str, Any]:
-    """Return an act with its request and answer readable."""
-    decoded = {name: msgspec.msgpack.decode(act[name]) for name in ("request", "answer")}
-    return {**act, **decoded}
+        acts = registry.act_log.since(self.since, self.count + 1)
+        shown = (
+            act._asdict()
+            | {"request": message_shown(act.request), "answer": message_shown(act.answer)}
+            for act in acts
+        )
+        found, further = page(shown, self.count, "act_id")
+        return {"acts": found, "next": further}

@@ -1,10 +1,15 @@
 """Who acts at the registry."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.persons import account_body
 from cea_exchange.registry.requests.request import Request
+
+COUNT_MAX = 1_000
+"""Persons in one answer; the rest is asked for from the next place on."""
 
 
 class PersonAdd(Request, tag="person_add"):
@@ -38,12 +43,14 @@ class PersonRemove(Request, tag="person_remove"):
 
 
 class PersonList(Request, tag="person_list"):
-    """Who acts, by body."""
+    """Who acts, by body; from a place in that order on."""
 
     is_look = True
 
     account: str | None = None
+    first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
+    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
         body = None if self.account is None else account_body(self.account)
-        return {"persons": registry.persons.listed(body)}
+        return {"persons": registry.persons.listed(body)[self.first :][: self.count]}
