@@ -10,9 +10,7 @@ WITH undone AS (
 SELECT bust_seq, account_index, asset_index, compartment, sum(amount) AS too_much
 FROM (
     SELECT e.settlement_seq AS bust_seq, p.account_index, p.asset_index, p.compartment, p.amount
-    FROM entries AS e
-    JOIN postings AS p
-        ON p.posting_id >= 8 * e.entry_id AND p.posting_id < 8 * (e.entry_id + 1)
+    FROM postings AS p JOIN entries AS e ON e.entry_id = p.posting_id / 8
     WHERE e.kind = 8
     UNION ALL
     SELECT bust_seq, buyer_index, 65535, 3, -(cash + buy_fee) FROM undone

@@ -5,9 +5,7 @@
 SELECT entry_id, account_index, asset_index, sum(amount) AS too_much
 FROM (
     SELECT e.entry_id, p.account_index, p.asset_index, p.amount
-    FROM entries AS e
-    JOIN postings AS p
-        ON p.posting_id >= 8 * e.entry_id AND p.posting_id < 8 * (e.entry_id + 1)
+    FROM postings AS p JOIN entries AS e ON e.entry_id = p.posting_id / 8
     WHERE e.kind NOT IN (7, 8)
     UNION ALL
     SELECT entry_id, account_index, asset_index, amount FROM entries WHERE kind NOT IN (7, 8)

@@ -4,14 +4,11 @@
 -- and by how much its postings are too high: all of them, if it was posted twice.
 SELECT trade_seq, account_index, asset_index, compartment, sum(amount) AS too_much
 FROM (
-    SELECT e.trade_seq, p.account_index, p.asset_index, p.compartment, p.amount
-    FROM (
-        SELECT entry_id, CASE reference WHEN '' THEN settlement_seq
-            ELSE CAST(substr(reference, 7) AS BIGINT) END AS trade_seq
-        FROM entries WHERE kind = 7
-    ) AS e
-    JOIN postings AS p
-        ON p.posting_id >= 8 * e.entry_id AND p.posting_id < 8 * (e.entry_id + 1)
+    SELECT CASE e.reference WHEN '' THEN e.settlement_seq
+            ELSE CAST(substr(e.reference, 7) AS BIGINT) END AS trade_seq,
+        p.account_index, p.asset_index, p.compartment, p.amount
+    FROM postings AS p JOIN entries AS e ON e.entry_id = p.posting_id / 8
+    WHERE e.kind = 7
     UNION ALL
     SELECT settlement_seq, buyer_index, 65535, 3, cash + buy_fee FROM trades WHERE posted_seq > 0
     UNION ALL
