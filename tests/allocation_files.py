@@ -28,10 +28,7 @@ def entities_open(registry, entities, products=("CEA24",), issued=10_000_000):
             if issued:
                 registry.distribution.issue(product, issued)
         for account, province in entities.items():
-            registry.account_open(account)
-            registry.store.execute(
-                "UPDATE accounts SET province = ? WHERE account = ?", (province, account)
-            )
+            registry.accounts.open(account, province=province)
 
 
 def allocation_file(stage, tonnes, *, entities=None, year=2024, product=None, at_risk=()):

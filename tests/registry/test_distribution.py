@@ -155,23 +155,27 @@ def test_the_same_figures_in_another_file_give_nothing(registry):
 
 def test_what_has_changed_since_the_preview_is_not_distributed(registry):
     # CEA-DIS-05
-    office, execute = registry.distribution, registry.store.execute
+    office, accounts = registry.distribution, registry.accounts
     distributed(registry, "pre", {"P0001": 700})
-    source = allocation_file("final", {"P0001": 600, "P0002": 500})
-    close = "UPDATE accounts SET state = 'closed' WHERE account = 'P0002'"
-    at_risk = "UPDATE accounts SET at_risk = 1 WHERE account = 'P0002'"
+    source = allocation_file("final", {"P0001": 600, "P0002": 500, "P0003": 1})
     for change, message in (
         (lambda: sent(registry, "P0001", 650), "P0001 .* its recalled was 100, is 50; preview"),
         (
             lambda: office.deduct("P0002", "HB-1", "other", 5, 2026_03_01),
             "P0002 must be as it was shown, its given was 500, is 495",
         ),
-        (lambda: execute(at_risk), "P0002 must be as it was shown, its at_risk was False, is True"),
+        (
+            lambda: accounts.at_risk_set("P0002", True, "owes 2023"),
+            "P0002 must be as it was shown, its at_risk was False, is True",
+        ),
         (
             lambda: distributed(registry, "final", {"P0001": 690}),
             "P0001 must be as it was shown, its before was 700, is 690",
         ),
-        (lambda: execute(close), "2024-final.csv:3: account: expected an open .* came P0002"),
+        (
+            lambda: accounts.close("P0003", "gone"),
+            "2024-final.csv:4: account: expected an open account, came P0003",
+        ),
     ):
         preview = office.preview(source)
         change()
@@ -362,14 +366,14 @@ def test_allowances_of_an_entity_at_risk_stay_with_its_province(registry):
 def test_an_entity_at_risk_here_is_so_whatever_the_file_says(registry):
     # CEA-DIS-03
     holdings = registry.province_holdings
-    registry.store.execute("UPDATE accounts SET at_risk = 1 WHERE account = 'P0001'")
+    registry.accounts.at_risk_set("P0001", True, "owes 2023")
     preview = registry.distribution.preview(allocation_file("pre", {"P0001": 700}))
     assert (
         "line 2: P0001 is at risk here, not in the file; its allowances stay with the province",
     ) == preview.plan.warnings
     registry.distribution.distribute(preview.preview_id)
     assert {"CEA24": 700} == holdings.kept("P0001")
-    registry.store.execute("UPDATE accounts SET at_risk = 0 WHERE account = 'P0001'")
+    registry.accounts.at_risk_set("P0001", False, "has paid")
     preview = registry.distribution.preview(allocation_file("final", {"P0001": 900}))
     assert (
         "line 2: P0001 is not at risk any more, the province holds 700 for it until they are"
@@ -438,8 +442,25 @@ def use(registry, expected):
 
 
 @on_sqlite
+def test_an_account_of_which_something_is_open_stays(registry):
+    # CEA-DIS-08
+    accounts, holdings = registry.accounts, registry.province_holdings
+    registry.distribution.deduct("P0001", "HB-1", "other", 5, 2026_03_01)
+    distributed(registry, "pre", {"P0002": 9}, at_risk=["P0002"])
+    with pytest.raises(ActError, match="nothing pending, has deduction 1$"):
+        accounts.merge("P0001", "P0003", "bought")
+    with pytest.raises(ActError, match="nothing pending, has 9 of CEA24 that its province keeps$"):
+        accounts.close("P0002", "gone")
+    distributed(registry, "final", {"P0001": 5})
+    accounts.merge("P0001", "P0003", "bought")
+    holdings.release("P0002")
+    accounts.merge("P0002", "P0003", "bought")
+    assert 9 == registered(registry, "P0003")
+
+
+@on_sqlite
 def test_a_suspended_account_may_receive(registry):
-    registry.store.execute("UPDATE accounts SET state = 'suspended' WHERE account = 'P0001'")
+    registry.accounts.suspend("P0001", "late")
     assert 7 == distributed(registry, "pre", {"P0001": 7})["P0001"].given
 
 

@@ -8,7 +8,7 @@ file's bytes and what the registry holds then, and does it if it comes to the sa
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
@@ -76,6 +76,7 @@ class Distribution:
         self._registry = registry
         self._store = registry.store
         self._holdings = registry.province_holdings
+        registry.accounts.pending_checks.append(self._pending)
 
     # -- issue --------------------------------------------------------------------------------
 
@@ -348,7 +349,8 @@ class Distribution:
 
     def still_to_adjust(self, account: str | None = None) -> list[Adjustable]:
         """Return what could not be deducted or recalled yet, of one account or of all."""
-        index = None if account is None else self._registry.account(account)
+        if account is not None:
+            self._registry.account(account)
         rows = self._store.execute(
             "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
             " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
@@ -359,7 +361,7 @@ class Distribution:
             " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id"
         )
         found = [Adjustable(*row) for row in rows]
-        return [each for each in found if index is None or each.account == account]
+        return [each for each in found if account in (None, each.account)]
 
     def recall_remaining(self, account: str, compliance_year: int) -> Recall:
         """Recall what an earlier recall did not find, as far as it is there now.
@@ -414,6 +416,20 @@ class Distribution:
                     taken.append((each.deduction_id, reference, 0, part))
             self._store.insert("deductions_taken", taken)
         return Recall(recalled=recalled, remaining=excess - recalled)
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        """Yield what keeps an account from being merged or closed.
+
+        Notes
+        -----
+        Rules: CEA-DIS-08.
+        """
+        account = self._store.account_name(account_index)
+        for each in self.still_to_adjust():
+            if each.account == account:
+                yield f"deduction {each.deduction_id}"
+        for product, tonnes in self._holdings.kept_for(account_index).items():
+            yield f"{tonnes} of {product} that its province keeps"
 
     # -- in common ----------------------------------------------------------------------------
 

@@ -33,11 +33,15 @@ class ProvinceHoldings:
 
     def kept(self, account: str) -> dict[str, int]:
         """Return product -> tonnes that an entity's province keeps for it."""
+        return self.kept_for(self._registry.account(account))
+
+    def kept_for(self, account_index: int) -> dict[str, int]:
+        """Return the same for an account that may have ended."""
         rows = self._store.execute(
             "SELECT product, sum(tonnes) FROM kept_changes JOIN products USING (product_index)"
             " WHERE account_index = ? GROUP BY product_index, product"
             " HAVING sum(tonnes) <> 0 ORDER BY product_index",
-            (self._registry.account(account),),
+            (account_index,),
         )
         return dict(rows.fetchall())
 
