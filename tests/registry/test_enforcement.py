@@ -399,6 +399,39 @@ def test_notices_and_orders_are_never_changed(both):
 # -- position, refusals, reconciliation --------------------------------------------------------
 
 
+def test_who_is_frozen_or_has_applied_is_neither_closed_nor_merged(both):
+    freeze(both, "carol", PRODUCT, 10)
+    both.registry.issue("carol", PRODUCT, 100)
+    freeze(both, "carol", None, 10)
+    both.registry.dispositions.transfer_apply(
+        "succession", "carol", "alice", PRODUCT, 60, document="deed 7"
+    )
+    accounts, waiting = both.registry.accounts, "disposition 1 is applied for"
+    assert ["freeze 1 is in force", "freeze 2 is asked", waiting] == accounts.pending(2)
+    assert [waiting] == accounts.pending(0)
+    both.registry.enforcement.release(1, **COURT)
+    both.registry.dispositions.refuse(1, why="no deed")
+    with pytest.raises(ActError, match="nothing pending, has freeze 2 is asked"):
+        accounts.merge("carol", "alice", "merger")
+    both.registry.enforcement.release(2, **COURT)
+    accounts.merge("carol", "alice", "merger")
+    assert 100 == both.held("alice", PRODUCT, REGISTRATION)
+    agree(both)
+
+
+def test_a_freeze_reaches_an_account_that_the_registry_has_suspended(both):
+    """CEA-ENF-02: and it stays suspended until the registry restores it."""
+    both.registry.accounts.suspend("bob", "by the court's wish")
+    freeze_id = freeze(both, "bob", PRODUCT, 400)
+    both.meet()
+    assert ("in_force", 400) == state(both, freeze_id)
+    assert both.venue.core.account(1)["suspended"]
+    both.registry.accounts.restore("bob", "released")
+    both.meet()
+    assert not both.venue.core.account(1)["suspended"]
+    agree(both)
+
+
 def test_frozen_tonnes_count_in_the_position_and_applied_ones_do_not(both):
     """CEA-ENF-10: today's, and that of a day past."""
     both.registry.issue("bob", PRODUCT, 500)

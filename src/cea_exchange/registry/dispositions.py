@@ -8,6 +8,7 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
          +------refused--------+
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
@@ -51,6 +52,7 @@ class Dispositions:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
+        registry.accounts.pending_checks.append(self.pending)
 
     def cancellation_apply(self, account: str, product: str, tonnes: int, *, purpose: str) -> int:
         """Apply for tonnes on a registration account to be cancelled for good.
@@ -191,6 +193,16 @@ class Dispositions:
             for found in (Disposition(*row) for row in rows)
             if state in (None, found.state)
         ]
+
+    def pending(self, account_index: int) -> Iterator[str]:
+        """Yield applications that are not decided on, from or to an account."""
+        rows = self._store.execute(
+            "SELECT disposition_id FROM dispositions WHERE state = 'applied'"
+            " AND ? IN (account_index, counter_index) ORDER BY disposition_id",
+            (account_index,),
+        )
+        for (disposition_id,) in rows.fetchall():
+            yield f"disposition {disposition_id} is applied for"
 
     def _pending(self, disposition_id: int) -> Disposition:
         row = self._store.one(

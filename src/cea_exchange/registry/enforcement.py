@@ -7,6 +7,7 @@
 How a freeze takes what it asks for is in `freezes`.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.calendar import date_of_number
@@ -37,6 +38,7 @@ class Enforcement:
         self._registry = registry
         self._store = registry.store
         self._freezes = Freezes(registry.store)
+        registry.accounts.pending_checks.append(self.pending)
 
     # -- freeze -------------------------------------------------------------------------------
 
@@ -303,12 +305,11 @@ class Enforcement:
             raise ActError(f"freeze_id must be of a freeze, was {freeze_id}")
         return self._told(freeze)
 
-    def is_restricted(self, account: str) -> bool:
-        """Tell whether any freeze holds, or asks for, anything of an account."""
-        index = self._registry.account(account)
-        return bool(
-            self._freezes.some("account_index = ? AND state IN ('asked', 'in_force')", (index,))
-        )
+    def pending(self, account_index: int) -> Iterator[str]:
+        """Yield what courts hold, or want, of an account, which keeps it from being closed."""
+        where = "account_index = ? AND state IN ('asked', 'in_force')"
+        for freeze in self._freezes.some(where, (account_index,)):
+            yield f"{freeze.reference} is {freeze.state.replace('_', ' ')}"
 
     def notices(self, first: int = 1) -> list[PublicNotice]:
         """Return the public notices from a number on."""

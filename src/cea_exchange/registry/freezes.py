@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cea_exchange.domain.records import Side
 from cea_exchange.protocol.control import Seizure
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.ledger import (
@@ -137,27 +136,28 @@ def frozen_place(
     return None
 
 
-def trades_touching(records: np.ndarray, places: Mapping[Place, int]) -> np.ndarray:
+def trades_touching(
+    buyers: np.ndarray, sellers: np.ndarray, products: np.ndarray, places: Mapping[Place, int]
+) -> np.ndarray:
     """Tell of each of many trades whether it takes from one of some places.
 
     Parameters
     ----------
-    records : Event[count]
-        Of kind TRADE; what is said of others means nothing.
+    buyers, sellers, products : integer[count]
+        Indexes, in the order of the trades.
+    places
+        Where freezes ask for something; how much doesn't matter here.
 
     Returns
     -------
     bool[count]
     """
     if not places:
-        return np.zeros(len(records), bool)
+        return np.zeros(len(buyers), bool)
     keys = [account << 16 | asset for account, asset in places]
-    buys = records["side"] == Side.BUY
-    takers = records["account_index"].astype(np.int64) << 16
-    makers = records["counter_account_index"].astype(np.int64) << 16
-    buyers, sellers = np.where(buys, takers, makers), np.where(buys, makers, takers)
-    tonnes_of = sellers | records["product_index"]
-    return np.isin(tonnes_of, keys) | np.isin(buyers | CASH_ASSET, keys)
+    tonnes_of = sellers.astype(np.int64) << 16 | products
+    cash_of = buyers.astype(np.int64) << 16 | CASH_ASSET
+    return np.isin(tonnes_of, keys) | np.isin(cash_of, keys)
 
 
 class Freezes:
@@ -184,11 +184,8 @@ class Freezes:
             sums[freeze.place] += freeze.asked
         return sums
 
-    def failure(self, trade: Trade, asked: Mapping[Place, int]) -> str | None:
-        """Say in words which freeze keeps a trade from settling; None if none does."""
-        place = frozen_place(trade, asked, self._store.balance)
-        if place is None:
-            return None
+    def why(self, place: Place) -> str:
+        """Say in words which freeze keeps trades from settling that take from a place."""
         first = next(self._queue(place))
         account, asset = place
         return (

@@ -26,9 +26,10 @@ from cea_exchange.domain.records import (
     Operation,
     Phase,
     Reason,
+    Side,
 )
 from cea_exchange.registry.database.interface import ConstraintViolated
-from cea_exchange.registry.freezes import Freezes, Place, trades_touching
+from cea_exchange.registry.freezes import Freezes, Place, frozen_place, trades_touching
 from cea_exchange.registry.history import LEGS_MAX, balances_load
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hash
 from cea_exchange.registry.ledger import (
@@ -361,7 +362,11 @@ class _Run:
 
         Within a run freezes come to ask for less, never for more.
         """
-        return (records["kind"] == EventKind.TRADE) & ~trades_touching(records, self._asked)
+        takers, makers = records["account_index"], records["counter_account_index"]
+        buys = records["side"] == Side.BUY
+        buyers, sellers = np.where(buys, takers, makers), np.where(buys, makers, takers)
+        touching = trades_touching(buyers, sellers, records["product_index"], self._asked)
+        return (records["kind"] == EventKind.TRADE) & ~touching
 
     def take_trades(self, records: np.ndarray) -> bool:
         """Take a stretch of trades in at once, if each of them can be posted as it is.
@@ -394,7 +399,8 @@ class _Run:
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        failure = self._freezes.failure(trade, self._asked) if self._asked else None
+        frozen = frozen_place(trade, self._asked, self._store.balance)
+        failure = None if frozen is None else self._freezes.why(frozen)
         if failure is None and self._failure_of is not None:
             failure = self._failure_of(trade)
         failure = failure or self._posting_failure(trade)
