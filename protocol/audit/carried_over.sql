@@ -1,5 +1,6 @@
--- What left circulation to be carried over is what was exchanged, vintage by vintage, and as much of
--- the next one was issued for it. No row must come out.
+-- What left circulation to be carried over (account -9) is what was exchanged, vintage by vintage,
+-- and as much of the next one was issued (1) for it (16).
+-- Must come out: nothing. A row names the product, or the carryover, and both sides.
 SELECT product, exchanged, carryover_account
 FROM (
     SELECT

@@ -1,6 +1,8 @@
 -- Invariant 9: CCERs cover at most 5% of an obligation, allowances and CCERs never more than all of
 -- it; each CCER was cancelled once; and before the deadline no vintage is later than the year it
--- pays for. No row must come out.
+-- pays for.
+-- Must come out: nothing. A row says what is wrong with which account's obligation, and the tonnes,
+-- serial number or vintage.
 SELECT 'offset above 5%' AS what, account_index, compliance_year, sum(tonnes) AS tonnes
 FROM offset_proofs
 WHERE revoked_on = 0

@@ -1,5 +1,6 @@
--- What was retired, and what waits to be, is what surrenders say, product by product. No row must
--- come out.
+-- What was retired (account -6), and what waits for it with the authority (account -5, compartment
+-- 4), is what surrenders say, product by product.
+-- Must come out: nothing. A row names the product and the sums of both sides.
 SELECT product, retired, retirement_account, accepted, authority_applied
 FROM (
     SELECT

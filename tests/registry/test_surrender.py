@@ -252,6 +252,31 @@ def test_force_waits_for_applications_that_are_not_decided(world):
         world.registry.surrender.force("P2", 2024, SHANGHAI)
 
 
+def test_what_another_province_keeps_is_not_taken(world):
+    """R1 has moved since: nothing of it is done."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    world.owe(2024, ("R1", 100))
+    world.keep("R1", SHANGHAI, "CEA24", 90)
+    registry.store.execute("UPDATE accounts SET province = 11 WHERE account = 'R1'")
+    with pytest.raises(ActError, match="for R1 must be with province 11, some is with 31"):
+        registry.surrender.force("R1", 2024, BEIJING)
+    assert {"CEA24": 90} == registry.province_holdings.kept("R1")
+    assert [] == registry.surrender.listed("accepted")
+
+
+def test_an_account_with_something_owed_or_under_way_does_not_end(world):
+    accounts, office = world.registry.accounts, world.registry.surrender
+    number = office.apply("P1", 2024, {"CEA24": 700})
+    assert ["surrender 1", "obligation of 2024"] == accounts.pending(world.registry.account("P1"))
+    office.accept(number, BEIJING)
+    office.retire(number)
+    surrendered(world, "P1", 2024, BEIJING, CEA23=300)
+    assert [] == accounts.pending(world.registry.account("P1"))
+    with pytest.raises(ActError, match="has obligation of 2024"):
+        accounts.close("P2", "gone")
+
+
 # -- the ledger ------------------------------------------------------------------------------------
 
 

@@ -95,6 +95,7 @@ class Carryover:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
+        registry.accounts.pending_checks.append(self._pending)
 
     def give_notice(self) -> int:
         """Tell every entity that held closed vintages as the window ended how much it may exchange.
@@ -333,6 +334,15 @@ class Carryover:
         held = self._held_on(date_number(last))
         where = (index, Compartment.JUDICIAL)
         return any((holding.account_index, holding.compartment) == where for holding, _ in held)
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        """Yield the applications that wait for their run: they keep an account from its end."""
+        for (number,) in self._store.execute(
+            "SELECT carryover_id FROM carryovers WHERE state = 'applied' AND account_index = ?"
+            " ORDER BY carryover_id",
+            (account_index,),
+        ).fetchall():
+            yield f"carryover {number}"
 
     def _applied_before(self, index: int) -> int:
         tonnes: int = self._store.one(

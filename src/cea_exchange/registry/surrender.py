@@ -8,7 +8,7 @@ Allowances are out of an entity's hands from its application on. The province's 
 them on to the authority in one transaction; retiring is the authority's own act (RB 5.4.3).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -90,6 +90,7 @@ class Surrender:
         self._registry = registry
         self._store = registry.store
         self._holdings = registry.province_holdings
+        registry.accounts.pending_checks.append(self._pending)
 
     def apply(
         self,
@@ -133,7 +134,7 @@ class Surrender:
             today = registry.business_date()
             self._payable_check(standing, lines, today)
             number = self._number_next()
-            self._row_add(number, compliance_year, index, giver_index, why, "applied", lines)
+            self._row_add(number, compliance_year, index, giver_index, lines, why=why)
             for line in lines:
                 self._move(EntryKind.SET_ASIDE, giver_index, giver_index, line, number)
         return number
@@ -155,7 +156,7 @@ class Surrender:
             surrender = self._in_state(surrender_id, "applied")
             province_checked(self._store, surrender.account_index, province)
             self._free(surrender)
-            self._decide(surrender_id, "rejected", why)
+            self._decide(surrender_id, "rejected", province, why)
 
     def accept(self, surrender_id: int, province: int) -> None:
         """Accept an application of an entity of the province's own, and pass it on.
@@ -178,7 +179,7 @@ class Surrender:
                 self._move(
                     EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, surrender_id
                 )
-            self._decide(surrender_id, "accepted")
+            self._decide(surrender_id, "accepted", province)
 
     def retire(self, surrender_id: int) -> str | None:
         """Retire what was surrendered, and certify the obligation if that was the last of it.
@@ -248,7 +249,7 @@ class Surrender:
                 )
             if plan.taken:
                 lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in plan.taken.items()]
-                self._forced_pass_on(account, compliance_year, province_account(province), lines)
+                self._forced_pass_on(account, compliance_year, province, lines)
             if plan.due or self._owes_another_year(index, compliance_year):
                 return ForcedSurrender(taken=plan.taken, released={}, due=plan.due)
             self._holdings.release(account)
@@ -260,7 +261,7 @@ class Surrender:
         rows = store.execute(
             "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
             " surrenders.state FROM surrenders JOIN accounts USING (account_index)"
-            " WHERE surrenders.state = ? AND (province = ? OR ?) ORDER BY surrender_id",
+            " WHERE surrenders.state = ? AND (accounts.province = ? OR ?) ORDER BY surrender_id",
             (state, province or 0, province is None),
         ).fetchall()
         return [self._listed(_Surrender(*row)) for row in rows]
@@ -318,14 +319,32 @@ class Surrender:
                 f" due {standing.applied} are applied for and {standing.deducted} deducted"
             )
 
-    def _owes_another_year(self, index: int, compliance_year: int) -> bool:
+    def _pending(self, account_index: int) -> Iterator[str]:
+        """Yield what keeps an account from its end: surrenders under way, and what it owes."""
+        for (number,) in self._store.execute(
+            "SELECT surrender_id FROM surrenders WHERE state IN ('applied', 'accepted')"
+            " AND (account_index = :account OR giver_index = :account) ORDER BY surrender_id",
+            {"account": account_index},
+        ).fetchall():
+            yield f"surrender {number}"
+        for year, standing in self._standings(account_index):
+            if standing.owed:
+                yield f"obligation of {year}"
+
+    def _standings(self, account_index: int) -> list[tuple[int, Standing]]:
         years = self._store.execute(
-            "SELECT compliance_year FROM obligations"
-            " WHERE account_index = ? AND compliance_year <> ?",
-            (index, compliance_year),
+            "SELECT compliance_year FROM obligations WHERE account_index = ? ORDER BY 1",
+            (account_index,),
         ).fetchall()
         rules = self._registry.rules
-        return any(standing_of(self._store, rules, index, year).owed for (year,) in years)
+        return [
+            (year, standing_of(self._store, rules, account_index, year)) for (year,) in years
+        ]
+
+    def _owes_another_year(self, index: int, compliance_year: int) -> bool:
+        return any(
+            standing.owed for year, standing in self._standings(index) if year != compliance_year
+        )
 
     # -- rows and entries ---------------------------------------------------------------------
 
@@ -337,13 +356,19 @@ class Surrender:
         return {vintages[asset]: (asset, tonnes) for asset, tonnes in found.items()}
 
     def _forced_pass_on(
-        self, account: str, compliance_year: int, through: int, lines: list[_Line]
+        self, account: str, compliance_year: int, province: int, lines: list[_Line]
     ) -> None:
         number, index = self._number_next(), self._registry.account(account)
-        self._row_add(number, compliance_year, index, through, "", "accepted", lines)
+        through = province_account(province)
+        self._row_add(number, compliance_year, index, through, lines, province=province)
         for line in lines:
             product = self._store.asset_name(line.asset_index)
-            self._holdings.kept_use(account, product, line.tonnes, f"surrender {number}")
+            used = self._holdings.kept_use(account, product, line.tonnes, f"surrender {number}")
+            if [*used] != [province]:
+                raise ActError(
+                    f"what is kept for {account} must be with province {province}, some is with"
+                    f" {', '.join(map(str, used))}"
+                )
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
             self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
 
@@ -357,14 +382,18 @@ class Surrender:
         compliance_year: int,
         index: int,
         giver_index: int,
-        why: str,
-        state: str,
         lines: list[_Line],
+        *,
+        why: str = "",
+        province: int = 0,
     ) -> None:
+        """Note an application, or with a province what that surrenders by force."""
         today = self._registry.business_date()
-        decided_on = 0 if state == "applied" else today
-        row = (number, compliance_year, index, giver_index, why, today, state, decided_on, "", 0)
-        self._store.insert("surrenders", [row])
+        state, decided_on = ("accepted", today) if province else ("applied", 0)
+        who = (number, compliance_year, index, giver_index, why)
+        self._store.insert(
+            "surrenders", [(*who, today, state, province, decided_on, "", 0)]
+        )
         self._store.insert("surrender_lines", [(number, *line) for line in lines])
 
     def _move(
@@ -421,8 +450,11 @@ class Surrender:
         for line in self._lines_of(surrender.surrender_id):
             self._move(EntryKind.SET_FREE, giver, giver, line, surrender.surrender_id)
 
-    def _decide(self, surrender_id: int, state: str, rejection: str = "") -> None:
+    def _decide(
+        self, surrender_id: int, state: str, province: int = 0, rejection: str = ""
+    ) -> None:
         self._store.execute(
-            "UPDATE surrenders SET state = ?, decided_on = ?, rejection = ? WHERE surrender_id = ?",
-            (state, self._registry.business_date(), rejection, surrender_id),
+            "UPDATE surrenders SET state = ?, province = ?, decided_on = ?, rejection = ?"
+            " WHERE surrender_id = ?",
+            (state, province, self._registry.business_date(), rejection, surrender_id),
         )

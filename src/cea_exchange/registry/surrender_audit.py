@@ -46,9 +46,8 @@ def _surrenders_due(store: Store) -> Counter[_Way]:
     """Return the tonnes that surrenders say went each way."""
     due: Counter[_Way] = Counter()
     rows = store.execute(
-        "SELECT surrender_id, surrenders.state, giver_index, province, asset_index, tonnes"
+        "SELECT surrender_id, state, giver_index, province, asset_index, tonnes"
         " FROM surrenders JOIN surrender_lines USING (surrender_id)"
-        " JOIN accounts USING (account_index)"
     )
     for number, state, giver, province, asset, tonnes in rows.fetchall():
         reference = f"surrender {number}"

@@ -30,7 +30,8 @@ CREATE TABLE surrenders (
     why TEXT NOT NULL,                  -- of giving for another; else ''
     applied_on BIGINT NOT NULL,         -- the day it counts of
     state TEXT NOT NULL CHECK (state IN ('applied', 'withdrawn', 'rejected', 'accepted', 'retired')),
-    decided_on BIGINT NOT NULL,         -- the province's day
+    province BIGINT NOT NULL,           -- that decided it; 0 is none
+    decided_on BIGINT NOT NULL,
     rejection TEXT NOT NULL,            -- the province's reason; else ''
     retired_on BIGINT NOT NULL          -- the authority's day
 );
