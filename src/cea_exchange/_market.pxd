@@ -16,8 +16,8 @@ cdef class CompiledMarket:
     cdef readonly int64_t rows_needed
 
     cdef int check_alone(self) except -1
-    cdef object rows_begin(self, int64_t count)
-    cdef object rows_end(self, object rows)
+    cdef bytearray rows_begin(self, int64_t count)
+    cdef object rows_end(self, bytearray room)
     cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1
     cdef Ladder* bands_reserve(self, list prices) except NULL
     cdef int rules_set(self, object rules) except -1
