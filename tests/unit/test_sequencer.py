@@ -1,5 +1,6 @@
 """The sequencer without sockets: durable before released, and back by replay."""
 
+import contextlib
 from itertools import count
 
 import numpy as np
@@ -26,6 +27,7 @@ from cea_exchange.journal import (
 )
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
+from cea_exchange.venue import recovery
 from cea_exchange.venue import sequencer as module
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.state_machine import ControlRefused, StateDiverged
@@ -53,6 +55,28 @@ def test_replay_comes_to_the_same_state(tmp_path):
     settled = [each.index.settlement_events(1, 10_000).tolist() for each in (first, second)]
     assert len(settled[0]) > 5 and settled[0] == settled[1]
     second.close()
+
+
+@pytest.mark.parametrize("frames_of_few", [1, 3, 1_000])
+def test_replay_keeps_all_events_however_it_hands_them_over(tmp_path, monkeypatch, frames_of_few):
+    """Few events of many frames go together, many of one frame alone; their order stays."""
+    monkeypatch.setattr(recovery, "EVENTS_FEW", 5)
+    monkeypatch.setattr(recovery, "FRAMES_OF_FEW", frames_of_few)
+    with contextlib.closing(sequencer_open(tmp_path)) as sequencer:
+        day_begin(sequencer)
+        for first_id in (1, 11, 21):
+            batches = pairs(first_id)
+            sequencer.run_records(np.concatenate([next(batches) for _ in range(5)]))
+            sequencer.run_controls([control.Suspend(account="alice")])
+            sequencer.run_controls([control.Restore(account="alice")])
+            sequencer.run_records(next(batches))
+        expected = sequencer.index.state()
+    event_rows = tmp_path / "events" / "events.rows"
+    stored = event_rows.read_bytes()
+    event_rows.unlink()
+    with contextlib.closing(sequencer_open(tmp_path)) as again:
+        assert again.index.state() == expected
+    assert event_rows.read_bytes() == stored
 
 
 def test_the_compiled_market_replays_what_the_reference_market_wrote(tmp_path):

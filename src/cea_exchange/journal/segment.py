@@ -10,7 +10,7 @@ import hashlib
 import re
 import struct
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -213,22 +213,38 @@ def segment_paths(
     return [paths[name] for name in sorted(paths)]
 
 
-class _Loaded(NamedTuple):
-    """A segment's bytes, and hashes of them as they are if its seal is its last frame."""
+class _Hashes(NamedTuple):
+    """Hashes of a segment as they are if its seal is its last frame."""
 
-    data: bytes
     sha256_before_seal: bytes
     sha256: bytes
 
 
-def _load(storage: Storage, path: Path) -> _Loaded:
-    data = storage.read(path)
+def _hashes(data: bytes) -> _Hashes:
     view = memoryview(data)
     start = max(0, len(data) - SEAL_BYTES)
     sha256 = hashlib.sha256(view[:start])
     before_seal = sha256.digest()
     sha256.update(view[start:])
-    return _Loaded(data, before_seal, sha256.digest())
+    return _Hashes(before_seal, sha256.digest())
+
+
+class _Segment:
+    """A segment that a helper reads, and then hashes while its frames are worked on already."""
+
+    def __init__(self, storage: Storage, path: Path, helper: Executor) -> None:
+        self._data = helper.submit(storage.read, path)
+        self._hashes = helper.submit(lambda: _hashes(self.data))
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        return self._data.result()
+
+    @property
+    def hashes(self) -> _Hashes:
+        """What its end is compared with."""
+        return self._hashes.result()
 
 
 class SegmentReader:
@@ -283,8 +299,8 @@ class SegmentReader:
             self._start_missing(segment_name(self._start.segment_first_seq))
         # The next segment is read and hashed while the frames of the last are worked on.
         with ThreadPoolExecutor(1, thread_name_prefix="segments") as helper:
-            loads = (helper.submit(_load, self._storage, path) for path in self.paths)
-            ahead = next(loads, None)
+            segments = (_Segment(self._storage, path, helper) for path in self.paths)
+            ahead = next(segments, None)
             for index, path in enumerate(self.paths):
                 if not self.tail.sealed:
                     raise JournalError(
@@ -292,11 +308,11 @@ class SegmentReader:
                         self.tail.next_seq,
                         f"a seal was expected, as {path.name} follows",
                     )
-                loaded, ahead = ahead.result(), next(loads, None)
-                header = self._header_read(path, loaded.data)
+                segment, ahead = ahead, next(segments, None)
+                header = self._header_read(path, segment.data)
                 self.headers.append(header)
                 is_last = index == len(self.paths) - 1
-                yield from self._segment_frames(path, loaded, header, is_last)
+                yield from self._segment_frames(path, segment, header, is_last)
 
     def _header_read(self, path: Path, data: bytes) -> SegmentHeader:
         """Decode and check a segment's header against the segment before it."""
@@ -317,9 +333,9 @@ class SegmentReader:
         return header
 
     def _segment_frames(
-        self, path: Path, loaded: _Loaded, header: SegmentHeader, is_last: bool
+        self, path: Path, segment: _Segment, header: SegmentHeader, is_last: bool
     ) -> Iterator[Frame]:
-        data = loaded.data
+        data = segment.data
         offset, seq = self._segment_start(path, data, header)
         time_ns = self.tail.time_ns
         sealed, fault = False, ""
@@ -332,7 +348,7 @@ class SegmentReader:
             offset += FRAME_HEADER_BYTES + len(frame.payload)
             time_ns = frame.time_ns
             if frame.kind == FrameKind.SEAL:
-                self._seal_check(path, loaded, offset, frame)
+                self._seal_check(path, segment, offset, frame)
                 sealed = True
             else:
                 seq += frame.count
@@ -346,7 +362,7 @@ class SegmentReader:
             seq,
             time_ns,
             sealed,
-            loaded.sha256 if whole else hashlib.sha256(memoryview(data)[:offset]).digest(),
+            segment.hashes.sha256 if whole else hashlib.sha256(memoryview(data)[:offset]).digest(),
             offset,
             len(data) - offset if fault else 0,
             fault,
@@ -380,18 +396,18 @@ class SegmentReader:
             f"{self._start.next_seq - 1}, which a snapshot has",
         )
 
-    def _seal_check(self, path: Path, loaded: _Loaded, end: int, seal: Frame) -> None:
-        start = end - SEAL_BYTES
-        if end == len(loaded.data) and len(seal.payload) == SEAL_BYTES - FRAME_HEADER_BYTES:
-            found = loaded.sha256_before_seal
+    def _seal_check(self, path: Path, segment: _Segment, end: int, seal: Frame) -> None:
+        data, start = segment.data, end - SEAL_BYTES
+        if end == len(data) and len(seal.payload) == SEAL_BYTES - FRAME_HEADER_BYTES:
+            found = segment.hashes.sha256_before_seal
         else:
             start = end - FRAME_HEADER_BYTES - len(seal.payload)
-            found = hashlib.sha256(memoryview(loaded.data)[:start]).digest()
+            found = hashlib.sha256(memoryview(data)[:start]).digest()
         if found != seal.payload:
             raise JournalError(
                 _place(path, start), seal.first_seq, "the seal's SHA-256 is not the segment's"
             )
-        if end != len(loaded.data):
+        if end != len(data):
             raise JournalError(_place(path, end), seal.first_seq, "bytes follow the seal")
 
     def _tail_judge(

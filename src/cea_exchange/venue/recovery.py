@@ -52,6 +52,9 @@ SCHEMA_OLDEST = 2
 COMMANDS_PER_BATCH = 2_048
 """Frames are joined up to this many commands: applying one after the other would cost more."""
 EVENTS_FEW = 64
+FRAMES_OF_FEW = 1_024
+"""So many frames of fewer events than EVENTS_FEW are kept together: handing over costs as much as
+applying some of them."""
 
 log = structlog.get_logger("venue")
 
@@ -264,7 +267,7 @@ class _Keeper:
         if len(events) < EVENTS_FEW:
             self._few_seq = self._few_seq if self._few else seq
             self._few.append(events.tobytes())
-            if len(self._few) < EVENTS_FEW:
+            if len(self._few) < FRAMES_OF_FEW:
                 return
         self._hand_over_few()
         if len(events) >= EVENTS_FEW:
@@ -291,8 +294,9 @@ class _Keeper:
         self._kept = self._helper.submit(self._keep, events, seq)
 
     def _wait(self) -> None:
-        if self._kept is not None:
-            self._kept.result()
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.result()
 
     def _keep(self, events: np.ndarray, seq: int) -> None:
         self._index.add(events)
