@@ -8,12 +8,13 @@ made then, so it does not matter when the venue was ended.
 
 import errno
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import structlog
+from msgspec import Struct
 from msgspec.structs import replace
 
 from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder, ByMethod, Quote
@@ -261,7 +262,10 @@ class BulletinDesk:
         self._products = products
         self._opening = opening
         self._publish = publish
-        self._worker: _Worker | None = None
+        # One thread for all days: what the allocator keeps for it, it keeps once.
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="bulletins")
+        self._run: _Run | None = None
+        self._done: Future | None = None
         self._due_date: int | None = 0
         self._not_before_s = 0.0
 
@@ -273,68 +277,53 @@ class BulletinDesk:
 
     def turn(self, now_s: float) -> None:
         """Begin what is due, and publish what is done."""
-        worker = self._worker
-        if worker is None:
+        if self._run is None or self._done is None:
             if self._due_date is not None and now_s >= self._not_before_s:
-                self._worker = _Worker(self._write, tuple(self._products()), self._due_date)
+                self._run = _Run(tuple(self._products()), self._due_date)
+                self._done = self._helper.submit(self._write, self._run)
                 self._due_date = None
             return
-        if worker.is_alive():
+        if not self._done.done():
             return
-        self._worker = None
-        if worker.newest is not None:
-            self._publish(worker.newest)
-        if worker.failure is not None:
-            log.error("bulletin", error=worker.failure, again_in_s=RETRY_S)
+        run, failure = self._run, self._done.exception()
+        self._run = self._done = None
+        if run.newest is not None:
+            self._publish(run.newest)
+        if failure is not None:
+            # Whatever it is: trading does not depend on it, and it is told.
+            told = f"{type(failure).__name__}: {failure}"
+            log.error("bulletin", error=told, again_in_s=RETRY_S)
             self._not_before_s = now_s + RETRY_S
-            self._due_date = self._due_date or worker.due_date
+            self._due_date = self._due_date or run.due_date
 
     def close(self) -> None:
         """End the thread after the file it is at."""
-        if self._worker is not None:
-            self._worker.stop()
+        if self._run is not None:
+            self._run.is_stopped = True
+        self._helper.shutdown(wait=True)
 
-    def _write(self, worker: "_Worker") -> None:
+    def _write(self, run: "_Run") -> None:
         folder = self._data / FOLDER
         rows = event_rows_read(self._data / "events", log_id=self._log_id)
         written = written_dates(folder)
         newest = written[-1] if written else 0
         after = opening_of(folder, rows, self._opening)
-        made = bulletins_of(rows, worker.products, self._profile, after=after, since=newest)
+        made = bulletins_of(rows, run.products, self._profile, after=after, since=newest)
         for bulletin in made:
             path = bulletin_write(folder, bulletin)
-            worker.newest, newest = bulletin, bulletin.trading_date
+            run.newest, newest = bulletin, bulletin.trading_date
             log.info("bulletin", trading_date=bulletin.trading_date, file=str(path))
-            if worker.is_stopped:
+            if run.is_stopped:
                 return
-        if newest < worker.due_date:
+        if newest < run.due_date:
             # The rows wait for room on the disk.
-            raise ValueError(f"the event store has no close of {worker.due_date} yet")
+            raise ValueError(f"the event store has no close of {run.due_date} yet")
 
 
-class _Worker(threading.Thread):
-    """One run of the desk."""
+class _Run(Struct):
+    """One run of the desk's thread."""
 
-    def __init__(
-        self, write: Callable[["_Worker"], None], products: DeclaredProducts, due_date: int
-    ) -> None:
-        super().__init__(name="bulletins", daemon=True)
-        self.products = products
-        self.due_date = due_date
-        self.newest: Bulletin | None = None
-        self.failure: str | None = None
-        self.is_stopped = False
-        self._write = write
-        self.start()
-
-    def run(self) -> None:
-        """Write what is missing; keep why it could not be, for the venue goes on."""
-        try:
-            self._write(self)
-        except Exception as error:  # whatever it is: trading does not depend on it, and it is told
-            self.failure = f"{type(error).__name__}: {error}"
-
-    def stop(self) -> None:
-        """Let it end, and wait for that."""
-        self.is_stopped = True
-        self.join()
+    products: DeclaredProducts
+    due_date: int
+    newest: Bulletin | None = None
+    is_stopped: bool = False

@@ -12,7 +12,7 @@ import numpy as np
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 
 ROWS_READ = 8_192
-"""1.3 MB: what one run of a thread takes for once, its process keeps."""
+"""1.3 MB: a process may keep as much as it has taken once."""
 _ROWS_PROBED = 256
 
 
