@@ -227,6 +227,24 @@ def test_what_is_kept_can_not_be_changed(office, li, mo):
         assert store.one(f"SELECT count(*) FROM {table}") == 1
 
 
+def test_what_nobody_thought_of_ends_nothing_and_changes_nothing(office, monkeypatch):
+    """A number beyond the database's is no request; an act may break half way."""
+    store, before = office.registry.store, office.registry.store.entry_last
+    assert "request: Expected `int` <=" in office.an.error("approve", proposal=2**64 - 1)
+
+    def moves_and_breaks(self, registry):
+        registry.pay_in("P001", 5)
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr("cea_exchange.registry.requests.basics.PayIn.act", moves_and_breaks)
+    error = office.an.error("pay_in", account="P001", cash=5, request_id="r1")
+    assert error == "nothing was done, the registry's log says why: KeyError"
+    monkeypatch.undo()
+    assert store.entry_last == before
+    assert office.an("pay_in", account="P001", cash=5, request_id="r1")["ok"]
+    assert [act["op"] for act in office.an("acts")["acts"]] == ["pay_in"]
+
+
 def test_a_file_is_shown_by_its_hash_and_many_rows_by_the_page(office):
     """However long what was asked is, the answer fits a message, and says where to go on."""
     content = 300_000 * b"x"

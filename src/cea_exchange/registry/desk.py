@@ -13,12 +13,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import OPS_OF_TWO, Status, Stop, request_decode
 from cea_exchange.registry.approvals import Proposal
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import DatabaseFull
+from cea_exchange.registry.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.persons import Person
 from cea_exchange.registry.requests.approvals import Approve, Proposals, Reject
@@ -26,6 +27,8 @@ from cea_exchange.registry.requests.request import Request
 from cea_exchange.registry.roles import MAY, SCOPED
 
 NS_PER_S = 1_000_000_000
+
+log = structlog.get_logger("registry")
 
 
 class Reply(NamedTuple):
@@ -107,6 +110,15 @@ class Desk:
             return Reply({"ok": False, "error": str(error)}, by, request)
         except DatabaseFull as error:
             answer = {"ok": False, "error": f"no space, nothing was done: {error}"}
+            return Reply(answer, by, request)
+        except (DatabaseLost, MemoryError):
+            raise
+        except Exception as error:
+            # Whatever one person asks must not end the registry for all; the transaction was
+            # taken back.
+            log.error("act_broke", op=request and request.op, by=by, exc_info=True)
+            kind = type(error).__name__
+            answer = {"ok": False, "error": f"nothing was done, the registry's log says why: {kind}"}
             return Reply(answer, by, request)
         return Reply({"ok": True, **told}, by, request)
 

@@ -11,7 +11,7 @@ from cea_exchange.registry.requests.request import Request
 COUNT_MAX = 1_000
 """Rows in one answer; the rest is asked for from the next number on."""
 
-First = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
 
 
@@ -22,7 +22,7 @@ class Proposals(Request, tag="proposals"):
     is_scoped = False
 
     all: bool = False
-    first: First = 1
+    first: Number = 1
     count: Count = 100
 
 
@@ -31,7 +31,7 @@ class Approve(Request, tag="approve"):
 
     is_scoped = False
 
-    proposal: int
+    proposal: Number
     request_hash: str | None = None
 
 
@@ -40,7 +40,7 @@ class Reject(Request, tag="reject"):
 
     is_scoped = False
 
-    proposal: int
+    proposal: Number
     why: str
 
 
@@ -49,7 +49,7 @@ class Acts(Request, tag="acts"):
 
     is_look = True
 
-    since: First = 1
+    since: Number = 1
     count: Count = 100
 
     def act(self, registry: Registry) -> dict[str, Any]:
