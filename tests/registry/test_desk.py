@@ -1,5 +1,6 @@
 """Who may ask the registry's desk for what, and what takes two persons."""
 
+import random
 from hashlib import sha256
 from pathlib import Path
 
@@ -291,6 +292,42 @@ def test_what_was_changed_by_hand_is_found(office, li, mo):
             changed(store, statement)
             assert found in "; ".join(desk_differences(store)), statement
             raise ZeroDivisionError
+
+
+def test_nothing_takes_two_and_is_done_by_fewer(office, clock):
+    """CEA-REG-02: whoever asks what, in whatever order, at whatever time."""
+    generator = random.Random(7)
+    names = ["an", "an-2", "bo", "rex", "eve"]
+    for account in ("P001", "P002"):
+        for role in ("initiator", "approver", "approver"):
+            names.append(f"{role}-{account}-{len(names)}")
+            office.person(names[-1], role, account=account)
+    done = 0
+    for _ in range(400):
+        person, account = office.caller(generator.choice(names)), generator.choice(["P001", "P002"])
+        made = office.registry.store.one("SELECT count(*) FROM proposals")
+        number = max(1, made - generator.randrange(3))
+        asked = generator.choice([
+            {**OUT, "account": account, "amount": generator.randrange(1, 9)},
+            {"op": "issue", "account": account, "product": "CEA24", "tonnes": 1},
+            {"op": "pay_in", "account": account, "cash": 1},
+            *3 * [{"op": "approve", "proposal": number}],
+            {"op": "reject", "proposal": number, "why": "no"},
+        ])
+        done += person(**asked)["ok"] and asked["op"] == "approve"
+        clock[0] += generator.choice([0, 0, 1, 30])
+    acts = [act for act in office.an("acts", count=1_000)["acts"] if act["op"] in OPS_OF_TWO]
+    assert len(acts) == done > 5
+    for act in acts:
+        first, second = (
+            office.registry.persons.of_key(act[key]) for key in ("person_key", "second_key")
+        )
+        assert first.name != second.name
+        assert first.body == second.body
+        assert first.role in ("operator", "initiator") and second.role in ("operator", "approver")
+        if first.body != "registry":
+            assert first.body == f"account {act['request']['account']}"
+    assert list(desk_differences(office.registry.store)) == []
 
 
 # -- What is written of it ----------------------------------------------------------------------
