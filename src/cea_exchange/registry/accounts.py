@@ -7,6 +7,7 @@ name may change. What changes is kept, line by line, in `account_changes`.
       +-----------+------------> merged: what it had is another's, for good
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.credit_code import credit_code_check
@@ -19,7 +20,6 @@ from cea_exchange.protocol.control import (
 )
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, name_checked, words_checked
 from cea_exchange.registry.ledger import Compartment, EntryKind
-from cea_exchange.registry.pending import pending_of
 from cea_exchange.registry.persons import account_body, province_body
 from cea_exchange.registry.public_notices import notice_publish
 
@@ -37,13 +37,32 @@ _COLUMNS = (
     " bank, bank_account"
 )
 
+_PENDING = {
+    "transfer {}": "SELECT transfer_seq FROM transfers"
+    " WHERE account_index = :account AND state = 'pending'",
+    "trade {}": "SELECT trade_id FROM trades WHERE state IN ('received', 'failed')"
+    " AND (buyer_index = :account OR seller_index = :account)",
+    "claim {}": "SELECT claim_id FROM claims"
+    " WHERE (debtor_index = :account OR creditor_index = :account) AND NOT EXISTS"
+    f" (SELECT 1 FROM entries WHERE kind = {int(EntryKind.CLAIM_PAID)}"
+    " AND reference = 'claim ' || claim_id)",
+}
+
 
 class Accounts:
-    """What becomes of entities' accounts."""
+    """What becomes of entities' accounts.
+
+    Attributes
+    ----------
+    pending_checks : list of callable
+        Each takes an account's index and yields what of it is pending (``freeze 3 is asked``), which
+        keeps the account from being merged or closed. Each office adds its own.
+    """
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
+        self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
 
     # -- Opening ------------------------------------------------------------------------------
 
@@ -239,7 +258,7 @@ class Accounts:
             raise ActError(f"account must be one that was opened, was {account!r}")
         return {
             **_told(row),
-            "pending": list(pending_of(self._registry, row[0])),
+            "pending": self.pending(row[0]),
             "representatives": self._registry.persons.listed(account_body(account)),
             "changes": self.changes(row[0]),
         }
@@ -289,6 +308,16 @@ class Accounts:
 
     # -- In common ----------------------------------------------------------------------------
 
+    def pending(self, account_index: int) -> list[str]:
+        """Return what of an account is pending, which keeps it from being merged or closed."""
+        return [what for check in self.pending_checks for what in check(account_index)]
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        """Yield transfers, trades and claims that are not over yet."""
+        for what, sql in _PENDING.items():
+            rows = self._store.execute(f"{sql} ORDER BY 1", {"account": account_index})
+            yield from (what.format(number) for (number,) in rows.fetchall())
+
     def _nothing_pending(self, index: int, held: list[tuple[int, int, int]]) -> None:
         name = self._store.account_name(index)
         for asset, compartment, amount in held:
@@ -298,7 +327,7 @@ class Accounts:
                     f"account {name} must hold nothing outside registration, has {amount} of"
                     f" {self._store.asset_name(asset)} in {where}"
                 )
-        waiting = list(pending_of(self._registry, index))
+        waiting = self.pending(index)
         if waiting:
             raise ActError(f"account {name} must have nothing pending, has {', '.join(waiting)}")
 
