@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,11 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it again after `crash`; it recovers what was committed."""
-        self._server.ensure_postgres_running()
+        for _ in range(5):
+            with suppress(subprocess.TimeoutExpired):
+                self._server.ensure_postgres_running()
+                return
+        raise AssertionError(f"not started: {(self.folder / 'log').read_text()}")
 
     def stop(self) -> None:
         """Stop it for good."""
