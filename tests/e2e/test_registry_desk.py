@@ -280,6 +280,7 @@ def test_a_suspension_reaches_the_venue_where_no_operator_lifts_it(tmp_path):
     with LocalExchange(tmp_path) as exchange:
         exchange.prepare([alice], {"CEA24": 9_749}, start="2025-01-02T08:50:00+08:00")
         exchange.start()
+        exchange.wait_until(lambda: exchange.operate("status")["accounts"], "the account", WAIT_S)
         told = {"account": "alice", "why": "court order 12"}
         registry_ask(tmp_path, {"op": "account_suspend", **told})
 

@@ -118,7 +118,8 @@ class Desk:
             # taken back.
             log.error("act_broke", op=request and request.op, by=by, exc_info=True)
             kind = type(error).__name__
-            answer = {"ok": False, "error": f"nothing was done, the registry's log says why: {kind}"}
+            why = f"nothing was done, the registry's log says why: {kind}"
+            answer = {"ok": False, "error": why}
             return Reply(answer, by, request)
         return Reply({"ok": True, **told}, by, request)
 
