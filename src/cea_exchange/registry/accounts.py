@@ -55,7 +55,7 @@ class Accounts:
     Attributes
     ----------
     pending_checks : list of callable
-        Each takes an account's index and yields what of it is pending (``freeze 3 is asked``), which
+        Each takes an account's index and yields what of it is pending (``freeze 3 is asked``); that
         keeps the account from being merged or closed. Each office adds its own.
     """
 
