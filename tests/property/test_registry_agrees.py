@@ -1,8 +1,13 @@
-"""Whatever the market does, the registry settles it to the same holdings, at every sequence."""
+"""Whatever the market does, the registry settles it to the same holdings, at every sequence.
+
+However often it is restarted or taken down in a commit meanwhile; and what an auditor runs by hand
+finds nothing then.
+"""
 
 import random
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 import numpy as np
@@ -22,6 +27,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
+from cea_exchange.registry import store as store_module
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.holdings_hash import holdings_hash
@@ -31,6 +37,11 @@ from cea_exchange.registry.settlement import Settlement, SettlementGap
 ACCOUNTS = ["alice", "bob", "carol", "dora"]
 PRODUCTS = {"CEA23": 9749, "CEA24": 500}
 STEPS = 250
+AUDIT = sorted((Path(__file__).parents[2] / "protocol" / "audit").glob("*.sql"))
+
+
+class TakenDown(Exception):
+    """Raised at a point of a commit; what was not committed is gone."""
 
 
 def index_of(product: str | None) -> int:
@@ -40,10 +51,11 @@ def index_of(product: str | None) -> int:
 class Both:
     """A market and a registry, joined by the feed and the settlement stream."""
 
-    def __init__(self, data: Path, seed: int) -> None:
+    def __init__(self, data: Path, seed: int, database: str | None = None) -> None:
         self.random = random.Random(seed)
-        self.registry = Registry.open(data)
-        self.settlement = Settlement(self.registry.store)
+        self.data, self.database = data, database
+        self.restarts = -1
+        self.open()
         rules = msgspec.structs.replace(load_profile("cea").rules, fee_bp=30, fee_min_fen=500)
         self.market = ReferenceMarket(rules)
         self.client_order_id = 0
@@ -61,6 +73,27 @@ class Both:
             for product in (None, *PRODUCTS):
                 self.endow(account, product, 5_000_000 if product is None else 300)
 
+    def open(self) -> None:
+        self.restarts += 1
+        self.registry = Registry.open(self.data, self.database)
+        self.settlement = Settlement(self.registry.store, self.at_point)
+
+    def restart(self) -> None:
+        self.registry.close()
+        self.open()
+
+    def at_point(self, name: str) -> None:
+        if self.random.random() < 0.01:
+            raise TakenDown(name)
+
+    def settle(self, records: np.ndarray) -> None:
+        while True:
+            try:
+                self.settlement.apply("log", records)
+                return
+            except TakenDown:
+                self.restart()
+
     def take(self, events: np.ndarray) -> None:
         """Settle what the market says, in pieces and repeated as it may come."""
         rows = events[events["settlement_seq"] != 0]
@@ -71,9 +104,9 @@ class Both:
         if self.random.random() < 0.5:
             everything = np.concatenate(self.settled)
             try:
-                self.settlement.apply("log", everything[-self.random.randint(1, 40) :])
+                self.settle(everything[-self.random.randint(1, 40) :])
             except SettlementGap as gap:
-                self.settlement.apply("log", everything[gap.expected - 1 :])
+                self.settle(everything[gap.expected - 1 :])
 
     def transfer(self) -> None:
         """Issue or pay in and send to the venue, or ask something back."""
@@ -158,6 +191,8 @@ class Both:
             self.bust()
         elif draw < 0.985:
             self.suspend_or_restore()
+        elif draw < 0.99:
+            self.restart()
         else:
             self.take(self.market.checkpoint())
 
@@ -166,24 +201,33 @@ class Both:
         self.take(self.market.day_close())
         self.take(self.market.checkpoint())
         everything = np.concatenate(self.settled)
-        self.settlement.apply("log", everything)
+        self.settle(everything)
         assert self.market.settlement_seq == self.registry.store.last_seq == len(everything)
         assert self.market.holdings_hash() == holdings_hash(self.registry.store)
         assert self.date == self.registry.store.confirmed_date
+        self.snapshots = self.registry.store.one("SELECT count(*) FROM snapshots")
+        for path in AUDIT:
+            assert [] == self.registry.store.execute(path.read_text()).fetchall(), path.name
 
 
-def day_of(seed: int) -> tuple[set[int], Reconciliation]:
-    """Run random days; return the kinds of records that were settled, and what the ledger has."""
-    with tempfile.TemporaryDirectory() as folder:
-        both = Both(Path(folder), seed)
-        with both.registry:
+def day_of(seed: int, database: str | None = None) -> tuple[Both, Reconciliation]:
+    """Run random days; return them, and what the ledger has."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        # Several in a day of so few entries.
+        patch.object(store_module, "SNAPSHOT_ENTRY_COUNT", 40),
+    ):
+        both = Both(Path(folder), seed, database)
+        try:
             both.next_day()
             for _ in range(STEPS):
                 both.step()
             both.finish()
+        finally:
+            both.registry.close()
         found = check_ledger(folder)
         assert [] == found.differences
-        return {int(kind) for kind in np.concatenate(both.settled)["kind"]}, found
+        return both, found
 
 
 @settings(max_examples=10, deadline=None)
@@ -192,11 +236,18 @@ def test_registry_and_market_hold_the_same_at_every_checkpoint(seed):
     day_of(seed)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_in_postgresql_they_do_too(postgres_address, seed):
+    day_of(seed, postgres_address)
+
+
 def test_the_random_days_do_everything_that_settles():
-    kinds, trades, undone, claims = set(), 0, 0, 0
+    kinds, trades, undone, claims, restarts, snapshots = set(), 0, 0, 0, 0, 0
     for seed in range(6):
-        more, found = day_of(seed)
-        kinds |= more
+        both, found = day_of(seed)
+        kinds |= {int(kind) for kind in np.concatenate(both.settled)["kind"]}
+        restarts += both.restarts
+        snapshots += both.snapshots
         trades += found.trades
         undone += found.busted
         claims += found.claims
@@ -211,6 +262,7 @@ def test_the_random_days_do_everything_that_settles():
         EventKind.CHECKPOINT,
     } == kinds
     assert trades > 50 and undone > 5 and claims > 0
+    assert restarts > 6 and snapshots > 6
 
 
 def test_holdings_are_refused_where_the_registry_has_none(tmp_path):
