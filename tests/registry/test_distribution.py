@@ -118,6 +118,7 @@ def test_no_more_is_distributed_than_was_issued(registry):
         registry.distribution.distribute(preview.preview_id)
     assert before == tables(registry)
     registry.distribution.issue("CEA24", 1)
+    assert () == registry.distribution.preview(source).plan.warnings
     registry.distribution.distribute(preview.preview_id)
     assert 10_000_000 == registered(registry, "P0001")
 
@@ -183,6 +184,19 @@ def test_what_has_changed_since_the_preview_is_not_distributed(registry):
         with pytest.raises(ActError, match=message):
             office.distribute(preview.preview_id)
         assert before == tables(registry)
+
+
+@on_sqlite
+def test_other_deductions_of_the_same_sum_are_not_those_shown(registry):
+    # CEA-DIS-05
+    office = registry.distribution
+    office.deduct("P0001", "HB-1", "other", 30, 2026_03_01)
+    office.deduct("P0001", "HB-2", "other", 50, 2026_03_01)
+    preview = office.preview(allocation_file("final", {"P0001": 40}))
+    distributed(registry, "pre", {"P0001": 10}, year=2025)
+    office.deduct("P0001", "HB-3", "other", 10, 2026_03_01)
+    with pytest.raises(ActError, match="P0001 must be as it was shown, its deductions are others"):
+        office.distribute(preview.preview_id)
 
 
 @on_sqlite
@@ -274,12 +288,16 @@ def test_what_a_recall_does_not_find_is_still_to_adjust(registry):
     line = distributed(registry, "final", {"P0001": 600})["P0001"]
     assert (150, 250, 250) == (line.recalled, line.unrecalled, line.remaining)
     assert 0 == registered(registry, "P0001")
+    office.deduct("P0002", "HB-1", "other", 5, 2026_03_01)
+    for account, year in (("P0002", 2024), ("P0002", 0), ("P0001", 2025)):
+        with pytest.raises(ActError, match=f"{account} must have something of {year} to recall"):
+            office.recall_remaining(account, year)
     (item,) = office.still_to_adjust("P0001")
     assert ("recall", "distribution 2", 2024, 250) == (
         *(item.cause, item.document, item.compliance_year),
         item.remaining,
     )
-    assert [] == office.still_to_adjust("P0002")
+    assert ["HB-1"] == [each.document for each in office.still_to_adjust("P0002")]
     with pytest.raises(ActError, match="P0001 must hold something to recall, holds 0"):
         office.recall_remaining("P0001", 2024)
     bought(registry, "P0001", 30)
@@ -408,7 +426,8 @@ def test_what_a_province_uses_for_an_entity_it_keeps_no_more(open_registry):
     with pytest.raises(ActError, match=message):
         holdings.kept_use("P0001", "CEA24", 701, "surrender 1")
     use(registry, {11: 600})
-    assert {"CEA24": 100} == holdings.release("P0001")
+    use(registry, {11: 100})
+    assert {} == holdings.release("P0001")
     assert 90 == registered(registry, 11)
     assert [] == list(distribution_differences(registry.store))
 
@@ -555,13 +574,18 @@ def test_stages_follow_each_other(registry):
 
 @on_sqlite
 def test_a_person_is_told_what_to_look_at(registry):
-    distributed(registry, "pre", {"P0001": 700, "P0002": 500})
-    tonnes = {"P0001": 1_401, "P0003": 9_000}
-    preview = registry.distribution.preview(allocation_file("final", tonnes))
+    def warnings(stage, tonnes):
+        return registry.distribution.preview(allocation_file(stage, tonnes)).plan.warnings
+
+    distributed(registry, "pre", {"P0001": 700, "P0002": 500, "P0003": 10})
+    left_out = "P0002 was given allowances ahead and is left out"
+    assert (left_out,) == warnings("final", {"P0001": 1_400})
     assert (
         "line 2: P0001 gets 1401, more than 2 times the 700 of before",
-        "P0002 was given allowances ahead and is left out",
-    ) == preview.plan.warnings
+        left_out,
+    ) == warnings("final", {"P0001": 1_401, "P0003": 9})
+    distributed(registry, "final", {"P0001": 700})
+    assert () == warnings("adjustment", {"P0001": 710})
 
 
 @on_sqlite
