@@ -187,7 +187,8 @@ def test_the_risk_reserves_cash_is_not_seized_on_its_way(both):
     with registry.transaction():
         registry.move(EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, 500)
         registry.move(EntryKind.RESERVE_USED, reserve, 0, CASH_ASSET, 500)
-    assert (500, 0) == (
+    registry.pay_in("alice", 100)
+    assert (500, 100) == (
         both.held("alice", None, REGISTRATION),
         both.held("alice", None, JUDICIAL),
     )

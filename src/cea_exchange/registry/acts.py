@@ -418,7 +418,7 @@ class Registry:
             place = (moved.counter_index, moved.asset_index)
             arrives = legs_of(*moved)[1].compartment == Compartment.REGISTRATION
             if arrives and place in asked and moved.kind not in FOR_A_PURPOSE:
-                self._freezes.take(place, last_seq, date)
+                self._freezes.take(place, last_seq, date, moved.amount)
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""

@@ -193,10 +193,21 @@ class Freezes:
             f" {first.court}, order {first.order_number}"
         )
 
-    def take(self, place: Place, settlement_seq: int, business_date: int) -> int:
+    def take(
+        self,
+        place: Place,
+        settlement_seq: int,
+        business_date: int,
+        amount: int = AMOUNT_LIMIT,
+    ) -> int:
         """Freeze what lies in a registration account, as far as it is asked for.
 
         Within the transaction of what brought it there.
+
+        Parameters
+        ----------
+        amount
+            What has arrived: no more is taken. What lay there before was left for a reason.
 
         Returns
         -------
@@ -207,7 +218,7 @@ class Freezes:
         -----
         Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
         """
-        free = self._store.balance(Holding(*place, Compartment.REGISTRATION))
+        free = min(amount, self._store.balance(Holding(*place, Compartment.REGISTRATION)))
         queue = list(self._queue(place)) if free else []
         taken = shares([freeze.asked for freeze in queue], free)
         account, asset = place

@@ -480,27 +480,28 @@ class _Run:
     # -- transfers ----------------------------------------------------------------------------
 
     def _deposited(self, record: Any, _row: np.ndarray) -> None:
-        place = self._transfer_answered(record, ("in",), EntryKind.DEPOSITED)
+        place, _amount = self._transfer_answered(record, ("in",), EntryKind.DEPOSITED)
         self._freezes_ask(place)
 
     def _withdrawn(self, record: Any, _row: np.ndarray) -> None:
-        place = self._transfer_answered(record, ("out", "court"), EntryKind.WITHDRAWN)
-        self._freezes_take(place, record)
+        arrived = self._transfer_answered(record, ("out", "court"), EntryKind.WITHDRAWN)
+        self._freezes_take(*arrived, record)
 
     def _transfer_rejected(self, record: Any, _row: np.ndarray) -> None:
         operation = int(record["command"])
         if operation == Operation.DEPOSIT:
-            place = self._transfer_answered(record, ("in",), EntryKind.TRANSFER_RETURNED)
-            self._freezes_take(place, record)
+            arrived = self._transfer_answered(record, ("in",), EntryKind.TRANSFER_RETURNED)
+            self._freezes_take(*arrived, record)
         elif operation == Operation.WITHDRAW:
             self._transfer_answered(record, ("out", "court"), None)
         else:
             raise LedgerError(f"command must be deposit or withdraw, was {operation}")
 
-    def _freezes_take(self, place: Place, record: Any) -> None:
+    def _freezes_take(self, place: Place, amount: int, record: Any) -> None:
         """Freeze what has come into a registration account, if a court asks for it."""
         if place in self._asked:
-            self._freezes.take(place, int(record["settlement_seq"]), int(record["trading_date"]))
+            seq, date = int(record["settlement_seq"]), int(record["trading_date"])
+            self._freezes.take(place, seq, date, amount)
             self._asked = self._freezes.asked()
 
     def _freezes_ask(self, place: Place) -> None:
@@ -510,8 +511,14 @@ class _Run:
 
     def _transfer_answered(
         self, record: Any, directions: tuple[str, ...], kind: EntryKind | None
-    ) -> Place:
-        """Complete or take back a transfer; without a `kind` nothing had moved."""
+    ) -> tuple[Place, int]:
+        """Complete or take back a transfer; without a `kind` nothing had moved.
+
+        Returns
+        -------
+        tuple of Place and int
+            Whose it is, of what, and how much.
+        """
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
             raise LedgerError(f"transfer_seq must be below 2^62, was {transfer_seq}")
@@ -539,7 +546,7 @@ class _Run:
             "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
             ("rejected" if rejected else "completed", int(record["reason"]), seq, transfer_seq),
         )
-        return account, asset
+        return (account, asset), amount
 
     # -- days and checkpoints -----------------------------------------------------------------
 
