@@ -23,6 +23,7 @@ from cea_exchange.journal.segment import FRAME_HEADER_BYTES, crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.database.backup import backup, restore
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.venue import state_machine
 from cea_exchange.venue.profile_shelf import profile_path
@@ -383,6 +384,20 @@ def settled(data):
 def test_the_command_checks_the_ledger_against_the_journal(settled, plain_core, capsys):
     assert 0 == run(["verify", str(settled)])
     assert "venue hash = registry hash" in capsys.readouterr().out
+
+
+def test_a_registry_in_postgresql_is_compared_too(
+    settled, plain_core, tmp_path, postgres_address, capsys
+):
+    backup(settled, tmp_path / "copy")
+    elsewhere = tmp_path / "elsewhere"
+    restore(tmp_path / "copy", elsewhere, postgres_address)
+    command = ["verify", str(settled), "--registry", str(elsewhere)]
+    assert 0 == run(command)
+    assert "venue hash = registry hash" in capsys.readouterr().out
+    record_changed(elsewhere, 7)
+    assert 1 == run(command)
+    assert "settlement sequence 7 of the registry is not the journal's" in capsys.readouterr().err
 
 
 def test_a_balance_changed_by_hand_is_found(settled, plain_core, capsys):
