@@ -4,12 +4,15 @@ Every event leaves the venue once for each account it concerns, so this is done 
 without a Python object for a row.
 """
 
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 import numpy as np
 
+from cea_exchange._edge cimport buffer_take, records_check
 from cea_exchange._records cimport *
 
 from cea_exchange.domain.records import EVENT_DTYPE
@@ -53,8 +56,34 @@ cdef inline bint is_counter_report(const EventRecord* event) noexcept nogil:
     return event.counter_report_seq != 0 and is_of_two(event)
 
 
-def reports_place(events):
-    """Return whose reports the events are: for each account its rows, in its own numbering.
+cdef struct Places:
+    int32_t* groups           # Per report, in order of the events: its account's group,
+    int64_t* reports          # and twice its event's row plus 1 where it is for the maker.
+    int64_t* ordered          # The same, group by group.
+    int64_t* ends             # Per group: where its part of `ordered` ends.
+    uint32_t* accounts        # Per group, in order of first appearance.
+    Group* table
+
+
+cdef int places_make(Places* places, int64_t most, int bits) except -1:
+    """Get memory for `most` reports in one piece; `free(places.reports)` gives it back."""
+    cdef size_t table_size = <size_t>1 << bits
+    cdef size_t row = 3 * sizeof(int64_t) + sizeof(int32_t) + sizeof(uint32_t)
+    cdef char* memory = <char*>malloc(most * row + table_size * sizeof(Group))
+    if memory == NULL:
+        raise MemoryError("no memory to sort reports by account")
+    places.reports = <int64_t*>memory
+    places.ordered = places.reports + most
+    places.ends = places.ordered + most
+    places.groups = <int32_t*>(places.ends + most)
+    places.accounts = <uint32_t*>(places.groups + most)
+    places.table = <Group*>(places.accounts + most)
+    memset(places.table, 0, table_size * sizeof(Group))
+    return 0
+
+
+def reports_by_account(events):
+    """Return the reports that events are for each account: nothing of the other side in them.
 
     Parameters
     ----------
@@ -63,52 +92,67 @@ def reports_place(events):
 
     Returns
     -------
-    accounts : ndarray of uint32
-        Account indexes, each once, in order of first appearance.
-    ends : ndarray of int64
-        Where each account's part of the next two ends; it begins where the one before ends.
-    rows : ndarray of int64
-        Index of the event of each report. What is about two accounts (a trade, its bust, a
-        directed block) is there twice, once for each.
-    as_maker : ndarray of uint8
-        1 where the account is the maker of that trade, or does not act in that block.
+    list of (int, bytes)
+        Account indexes, each once, in order of first appearance, and the events as the account may
+        see them, in its own numbering. What is about two accounts (a trade, its bust, a directed
+        block) is there twice, once for each; the sides are not swapped.
     """
-    cdef const EventRecord[::1] given = events
-    cdef int64_t event_count = given.shape[0], most = 2 * event_count
-    accounts, ends = np.empty(most, np.uint32), np.zeros(most, np.int64)
-    rows, as_maker = np.empty(most, np.int64), np.empty(most, np.uint8)
-    if event_count == 0:
-        return accounts, ends, rows, as_maker
-    cdef uint32_t[::1] accounts_view = accounts
-    cdef int64_t[::1] ends_view = ends, rows_view = rows
-    cdef uint8_t[::1] maker_view = as_maker
-    # Per report, in order of the events: its group, and twice its row plus who it is for.
-    cdef int32_t[::1] groups = np.empty(most, np.int32)
-    cdef int64_t[::1] reports = np.empty(most, np.int64)
-    cdef int bits = max(1, int(2 * most - 1).bit_length())
-    cdef Group* table = <Group*>calloc(<size_t>1 << bits, sizeof(Group))
-    if table == NULL:
-        raise MemoryError("no memory to sort reports by account")
-    cdef int64_t report_count
+    cdef Py_buffer view
+    cdef Places places
+    cdef int64_t event_count, report_count
     cdef int32_t group_count = 0
+    cdef int bits
+    records_check(events, EVENT_DTYPE, "events")
+    if not len(events):
+        return []
+    buffer_take(events, &view, PyBUF_C_CONTIGUOUS, "events")
     try:
-        with nogil:
-            report_count = reports_group(
-                &given[0], event_count, table, bits, &groups[0], &reports[0],
-                &accounts_view[0], &group_count,
-            )
-            reports_order(
-                &groups[0], &reports[0], report_count, &ends_view[0], group_count,
-                &rows_view[0], &maker_view[0],
-            )
+        event_count = view.len // <Py_ssize_t>sizeof(EventRecord)
+        bits = int(4 * event_count - 1).bit_length()
+        places_make(&places, 2 * event_count, bits)
+        try:
+            with nogil:
+                report_count = reports_group(
+                    <const EventRecord*>view.buf, event_count, &places, bits, &group_count
+                )
+                reports_order(&places, report_count, group_count)
+            return reports_told(<const EventRecord*>view.buf, &places, group_count)
+        finally:
+            free(places.reports)
     finally:
-        free(table)
-    return accounts[:group_count], ends[:group_count], rows[:report_count], as_maker[:report_count]
+        PyBuffer_Release(&view)
+
+
+cdef list reports_told(const EventRecord* events, const Places* places, int32_t group_count):
+    """What each account is sent."""
+    cdef list told = []
+    cdef int64_t first = 0, end
+    cdef int32_t group
+    cdef bytes payload
+    for group in range(group_count):
+        end = places.ends[group]
+        payload = PyBytes_FromStringAndSize(NULL, (end - first) * sizeof(EventRecord))
+        reports_write(events, places.ordered + first, end - first, <EventRecord*><char*>payload)
+        told.append((places.accounts[group], payload))
+        first = end
+    return told
+
+
+cdef void reports_write(
+    const EventRecord* events, const int64_t* reports, int64_t count, EventRecord* made
+) noexcept nogil:
+    cdef int64_t index
+    for index in range(count):
+        memcpy(&made[index], &events[reports[index] >> 1], sizeof(EventRecord))
+        if reports[index] & 1:
+            taker_hide(&made[index])
+        else:
+            maker_hide(&made[index])
 
 
 cdef int64_t reports_group(
-    const EventRecord* events, int64_t event_count, Group* table, int bits,
-    int32_t* groups, int64_t* reports, uint32_t* accounts, int32_t* group_count,
+    const EventRecord* events, int64_t event_count, Places* places, int bits,
+    int32_t* group_count,
 ) noexcept nogil:
     """Find every report and the group of its account; how many reports there are."""
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1
@@ -116,6 +160,7 @@ cdef int64_t reports_group(
     cdef int64_t count = 0, row
     cdef const EventRecord* event
     cdef int side, sides, for_maker
+    cdef uint32_t account_index
     for row in range(event_count):
         event = &events[row]
         sides = is_own_report(event) | (is_counter_report(event) << 1)
@@ -123,33 +168,68 @@ cdef int64_t reports_group(
         for_maker = sides == 2 or (sides == 3 and event.counter_report_seq < event.report_seq)
         for side in range((sides & 1) + (sides >> 1)):
             account_index = event.counter_account_index if for_maker else event.account_index
-            groups[count] = group_of(table, shift, mask, account_index, group_count)
-            accounts[groups[count]] = account_index
-            reports[count] = 2 * row + for_maker
+            places.groups[count] = group_of(places.table, shift, mask, account_index, group_count)
+            places.accounts[places.groups[count]] = account_index
+            places.reports[count] = 2 * row + for_maker
             count += 1
             for_maker = not for_maker
     return count
 
 
-cdef void reports_order(
-    const int32_t* groups, const int64_t* reports, int64_t report_count,
-    int64_t* ends, int32_t group_count, int64_t* rows, uint8_t* as_maker,
-) noexcept nogil:
+cdef void reports_order(Places* places, int64_t report_count, int32_t group_count) noexcept nogil:
     """Bring the reports into the order of their groups, those of a group as they came."""
-    cdef int64_t index, place, begin = 0, size
+    cdef int64_t index, begin = 0, size
+    cdef int64_t* end
     cdef int32_t group
+    memset(places.ends, 0, group_count * sizeof(int64_t))
     for index in range(report_count):
-        ends[groups[index]] += 1
+        places.ends[places.groups[index]] += 1
     for group in range(group_count):
-        size = ends[group]
-        ends[group] = begin
+        size = places.ends[group]
+        places.ends[group] = begin
         begin += size
     # While they are placed, `ends` says where the next of a group goes.
     for index in range(report_count):
-        place = ends[groups[index]]
-        ends[groups[index]] = place + 1
-        rows[place] = reports[index] >> 1
-        as_maker[place] = reports[index] & 1
+        end = &places.ends[places.groups[index]]
+        places.ordered[end[0]] = places.reports[index]
+        end[0] += 1
+
+
+def settlement_part(events):
+    """Return the events that have a number in the settlement stream, as they are.
+
+    Parameters
+    ----------
+    events : ndarray of EVENT_DTYPE
+        In the order of their sequence.
+
+    Returns
+    -------
+    bytes
+        Whole records.
+    """
+    cdef Py_buffer view
+    cdef const EventRecord* rows
+    cdef EventRecord* made
+    cdef int64_t row, event_count, count = 0
+    cdef bytes part
+    records_check(events, EVENT_DTYPE, "events")
+    buffer_take(events, &view, PyBUF_C_CONTIGUOUS, "events")
+    try:
+        rows = <const EventRecord*>view.buf
+        event_count = view.len // <Py_ssize_t>sizeof(EventRecord)
+        for row in range(event_count):
+            count += rows[row].settlement_seq != 0
+        part = PyBytes_FromStringAndSize(NULL, count * sizeof(EventRecord))
+        made = <EventRecord*><char*>part
+        count = 0
+        for row in range(event_count):
+            if rows[row].settlement_seq != 0:
+                memcpy(&made[count], &rows[row], sizeof(EventRecord))
+                count += 1
+    finally:
+        PyBuffer_Release(&view)
+    return part
 
 
 def reports_masked(events, rows, as_maker):
@@ -159,7 +239,8 @@ def reports_masked(events, rows, as_maker):
     ----------
     events : ndarray of EVENT_DTYPE
     rows, as_maker : ndarray of int64, of uint8
-        As `reports_place` gives them.
+        Which events, and 1 for those that are for the maker of the trade, or for who does not act
+        in the block.
 
     Returns
     -------

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cea_exchange._market import CompiledMarket
-from cea_exchange.domain.records import EventKind
+from cea_exchange._reports import reports_by_account
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.statement import (
     Holding,
     Position,
@@ -16,7 +18,6 @@ from cea_exchange.domain.statement import (
     opening_of,
     steps_of_reports,
 )
-from cea_exchange.venue.own_reports import reports_by_account
 from differential.market_flow import ACCOUNT_COUNT, RULES, Flow, Step, steps_seeded
 
 PRODUCTS = ("CEA23", "CEA24", "CEA25")
@@ -40,7 +41,8 @@ class StatedFlow(Flow):
         known = len(self.events_all)
         super().answer(name, *arguments)
         for rows in self.events_all[known:]:
-            for account, reports in reports_by_account(rows):
+            for account, payload in reports_by_account(rows):
+                reports = np.frombuffer(payload, EVENT_DTYPE)
                 for step in steps_of_reports(reports, account, PRODUCTS):
                     self.builders[account].take(step)
                     self.steps[account].append(step)

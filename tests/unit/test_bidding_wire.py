@@ -7,7 +7,7 @@ import pytest
 from market_scripts import CORES
 
 from cea_exchange._event_lists import EventLists
-from cea_exchange._reports import reports_masked, reports_place
+from cea_exchange._reports import reports_by_account, reports_masked
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
@@ -184,13 +184,13 @@ def test_nobody_else_learns_of_a_bid() -> None:
     accepted = machine.apply_records(both)
     assert biddings(machine) == before
     assert not len(market_data_records(accepted))
-    assert reports_place(accepted)[0].tolist() == [ALICE, BOB]
+    assert [account for account, _ in reports_by_account(accepted)] == [ALICE, BOB]
     (public,) = market_data_records(opened)
     assert (public["order_id"], public["price"], public["tonnes"]) == (first, 8_774, 100_000)
     # The applicant's report has the times, which stand where trades have the other side's ids.
-    accounts, _, rows, as_maker = reports_place(opened)
-    assert accounts.tolist() == [SELLER]
-    told = reports_masked(opened, rows, as_maker).view(BIDDING_OPENED_DTYPE)[0]
+    ((account, payload),) = reports_by_account(opened)
+    assert account == SELLER
+    (told,) = np.frombuffer(payload, BIDDING_OPENED_DTYPE)
     assert told["closes_at"] == ns("10:00")
     closed = machine.apply_control(control.BiddingClose(bidding="B1"))
     trade, end = closed[0], closed[-1]

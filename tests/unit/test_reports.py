@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cea_exchange._reports import reports_masked, reports_place
+from cea_exchange._reports import reports_by_account, reports_masked, settlement_part
 from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, EventKind, Side
 
 HIDDEN_FROM_TAKER = (
@@ -81,20 +81,14 @@ def reports_plain(events):
 def test_every_account_gets_its_reports_in_its_numbering_with_the_other_side_hidden(seed):
     events = events_made(seed, count=1 + 20 * seed, accounts=1 + seed % 7)
     before = events.copy()
-    accounts, ends, rows, as_maker = reports_place(events)
-    masked = reports_masked(events, rows, as_maker)
-    sent, first = {}, 0
-    for account, end in zip(accounts.tolist(), ends.tolist(), strict=True):
-        own = masked[first:end]
-        seqs = np.where(
-            as_maker[first:end] == 1, own["counter_report_seq"], own["report_seq"]
-        ).tolist()
-        sent[account] = [
-            (seq, row.tobytes()) for seq, row in zip(seqs, own, strict=True)
-        ]
-        assert seqs == sorted(seqs)
-        first = end
-    assert first == len(rows)
+    sent = {}
+    for account, payload in reports_by_account(events):
+        assert account not in sent
+        own = np.frombuffer(payload, EVENT_DTYPE)
+        # Of what is about two accounts one of the numbers is hidden: 0.
+        seqs = np.where(own["report_seq"] == 0, own["counter_report_seq"], own["report_seq"])
+        sent[account] = [(seq, row.tobytes()) for seq, row in zip(seqs.tolist(), own, strict=True)]
+        assert seqs.tolist() == sorted(seqs)
     assert sent == reports_plain(events)
     assert (events == before).all(), "the events are not touched"
 
@@ -104,17 +98,35 @@ def test_many_accounts_with_indexes_far_apart_are_kept_apart():
     events["kind"] = EventKind.ORDER_RESTED
     events["account_index"] = np.arange(5_000, dtype=np.uint64) * 858_993 % (2**32 - 1)
     events["report_seq"] = 1
-    accounts, ends, rows, as_maker = reports_place(events)
-    assert accounts.tolist() == events["account_index"].tolist()
-    assert ends.tolist() == list(range(1, 5_001))
-    assert rows.tolist() == list(range(5_000))
-    assert not as_maker.any()
+    events["seq"] = np.arange(5_000)
+    told = reports_by_account(events)
+    assert [account for account, _ in told] == events["account_index"].tolist()
+    rows = np.frombuffer(b"".join(payload for _, payload in told), EVENT_DTYPE)
+    assert rows["seq"].tolist() == list(range(5_000))
+    assert (rows["report_seq"] == 1).all(), "nobody is a maker here"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_has_a_settlement_number_goes_to_the_registry_as_it_is(seed):
+    events = events_made(seed, count=200)
+    events["settlement_seq"][np.random.default_rng(seed).random(200) < 0.7] = 0
+    settled = events[events["settlement_seq"] != 0]
+    assert 20 < len(settled) < 180
+    assert settlement_part(events) == settled.tobytes()
+    assert settlement_part(events[:0]) == b""
 
 
 def test_no_events_are_nobodys_reports():
-    assert [len(part) for part in reports_place(np.zeros(0, EVENT_DTYPE))] == [0, 0, 0, 0]
+    assert reports_by_account(np.zeros(0, EVENT_DTYPE)) == []
     nothing = reports_masked(np.zeros(0, EVENT_DTYPE), np.zeros(0, np.int64), np.zeros(0, np.uint8))
     assert len(nothing) == 0
+
+
+@pytest.mark.parametrize("named", [reports_by_account, settlement_part])
+def test_what_is_no_array_of_events_is_refused(named):
+    for other in (b"x" * 160, np.zeros(3, np.int64), np.zeros((2, 2), EVENT_DTYPE)):
+        with pytest.raises(TypeError):
+            named(other)
 
 
 def test_rows_that_are_no_events_are_refused():

@@ -5,7 +5,7 @@ import pytest
 from market_scripts import CORES, cea_with
 from simulation.small_market import TRADING_DATE, feed, orders
 
-from cea_exchange._reports import reports_masked, reports_place
+from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
@@ -92,9 +92,9 @@ def test_a_bust_is_as_if_there_had_been_no_trade(market):
 def test_each_party_reads_its_own_side_of_a_bust(market):
     """As of a trade: nothing of the other's name, id or fee."""
     busted = market.bust(market.trade())
-    accounts, _ends, rows, as_maker = reports_place(busted)
-    assert (accounts.tolist(), as_maker.tolist()) == ([ALICE, BOB], [0, 1])
-    taker, maker = reports_masked(busted, rows, as_maker)
+    (first, taker), (second, maker) = reports_by_account(busted)
+    assert (first, second) == (ALICE, BOB)
+    taker, maker = (np.frombuffer(payload, EVENT_DTYPE)[0] for payload in (taker, maker))
     assert taker["report_seq"] == market.core.report_seq(ALICE)
     assert maker["counter_report_seq"] == market.core.report_seq(BOB)
     assert (taker["buy_fee"], taker["sell_fee"], maker["buy_fee"], maker["sell_fee"]) == (

@@ -431,13 +431,6 @@ def snapshot_header_decode(payload: bytes) -> SnapshotHeader:
     return _decode(_snapshot_headers, payload, "a header of a snapshot")
 
 
-def settlement_frames(log_id: str, rows: np.ndarray) -> list[bytes]:
-    """Return header and records of one run of the settlement stream."""
-    payload = rows.tobytes()
-    first_seq = int(rows["settlement_seq"][0]) if len(rows) else 0
-    return [settlement_header(log_id, first_seq, len(rows), payload), payload]
-
-
 def settlement_header(log_id: str, first_seq: int, count: int, payload: bytes) -> bytes:
     """Return the header that goes before `count` settlement records."""
     return msgspec.msgpack.encode(

@@ -11,7 +11,8 @@ import numpy as np
 import structlog
 import zmq
 
-from cea_exchange.domain.records import COMMAND_DTYPE, EventKind, Phase
+from cea_exchange._reports import reports_by_account
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
 from cea_exchange.journal import JournalFull
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
@@ -38,12 +39,18 @@ from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks, party
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.event_index import operator_keys
-from cea_exchange.venue.gateway import REPORTS_PER_FRAME_MAX, Answer, Asked, Gateway, Message
+from cea_exchange.venue.gateway import (
+    REPORT_FRAME_BYTES_MAX,
+    REPORTS_PER_FRAME_MAX,
+    Answer,
+    Asked,
+    Gateway,
+    Message,
+)
 from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
-from cea_exchange.venue.own_reports import reports_by_account
 from cea_exchange.venue.public_maps import book
-from cea_exchange.venue.router import Inbox
+from cea_exchange.venue.router import Inbox, send_frames
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.statement_views import history, statement
@@ -126,8 +133,7 @@ class OrderEntry:
         self._absent_are_known = False
         self._socket = socket
         self._backlogs = Backlogs(
-            lambda frames: socket.send_multipart(frames, zmq.NOBLOCK),
-            config.session_queue_bytes_max,
+            lambda frames: send_frames(socket, frames), config.session_queue_bytes_max
         )
         self._inbox = Inbox(socket)
         self._sequencer = sequencer
@@ -422,7 +428,7 @@ class OrderEntry:
         events = self._sequencer.event_rows(np.unique(seqs))
         for account, reports in reports_by_account(events):
             if account == account_index:
-                self._send_reports(session, reports[: len(seqs)])
+                self._send_reports(session, reports[: len(seqs) * EVENT_DTYPE.itemsize])
         if len(seqs) == page:
             self._waiting.replay(Replay(session, first + page, count - page))
 
@@ -441,11 +447,11 @@ class OrderEntry:
 
     # -- Sending ------------------------------------------------------------------------------
 
-    def _send_reports(self, session: Session, reports: np.ndarray) -> None:
-        for first in range(0, len(reports), REPORTS_PER_FRAME_MAX):
+    def _send_reports(self, session: Session, reports: bytes) -> None:
+        for first in range(0, len(reports), REPORT_FRAME_BYTES_MAX):
             if not session.is_connected:
                 return
-            payload = reports[first : first + REPORTS_PER_FRAME_MAX].view(np.uint8).data
+            payload = memoryview(reports)[first : first + REPORT_FRAME_BYTES_MAX]
             self._send(Answer(session.routing_id, TAG_REPORTS, payload))
 
     def _let_wait(self, session: Session, answer: Answer) -> None:
@@ -478,7 +484,7 @@ class OrderEntry:
             self._let_wait(session, answer)
             return
         try:
-            self._socket.send_multipart(answer, zmq.NOBLOCK)
+            send_frames(self._socket, answer)
         except zmq.Again:
             if session is not None:
                 self._let_wait(session, answer)

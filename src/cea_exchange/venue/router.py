@@ -1,5 +1,7 @@
 """One message of a ROUTER in, one out, neither of which may wait."""
 
+from collections.abc import Sequence
+
 import structlog
 import zmq
 
@@ -8,6 +10,8 @@ from cea_exchange.venue.gateway import Message
 
 FRAMES_MAX = 1_024
 """None that is understood has more than three."""
+_NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.NOBLOCK | zmq.SNDMORE)
+"""As plain numbers: the flags of `zmq` are joined in Python at every use."""
 
 log = structlog.get_logger("venue")
 
@@ -34,24 +38,43 @@ class Inbox:
             self._frames()
             if self._is_dropping:
                 return None
-        frames = self._frames()
-        if not frames:
+        try:
+            routing_id = self._socket.recv(_NOBLOCK)
+        except zmq.Again:
             return None
-        contents = [frame.bytes for frame in frames]
-        return Message(contents[0], sender_key(frames[-1]), contents[1:])
+        frames = self._frames()
+        return Message(routing_id, sender_key(frames[-1]), [frame.bytes for frame in frames])
 
     def _frames(self) -> list[zmq.Frame]:
-        """Return the next frames of one message, and note whether it goes on behind them."""
+        """Return the next frames of one message, and note whether it goes on behind them.
+
+        They are all there, for ZeroMQ hands out whole messages.
+        """
         frames: list[zmq.Frame] = []
-        try:
-            while len(frames) <= FRAMES_MAX:
-                frames.append(self._socket.recv(zmq.NOBLOCK, copy=False))
-                self._is_dropping = frames[-1].more
-                if not self._is_dropping:
-                    break
-        except zmq.Again:
-            self._is_dropping = False
+        receive = self._socket.recv
+        while len(frames) < FRAMES_MAX:
+            frame = receive(_NOBLOCK, copy=False)
+            frames.append(frame)
+            if not frame.more:
+                self._is_dropping = False
+                return frames
+        self._is_dropping = True
         return frames
+
+
+def send_frames(socket: zmq.Socket, frames: Sequence[bytes]) -> None:
+    """Send a message as `send_multipart` does, which looks at every frame beforehand.
+
+    Raises
+    ------
+    zmq.Again
+        There is no room for it; nothing was sent.
+    zmq.ZMQError
+        The connection is gone.
+    """
+    for frame in frames[:-1]:
+        socket.send(frame, _MORE)
+    socket.send(frames[-1], _NOBLOCK)
 
 
 def send_or_drop(socket: zmq.Socket, frames: list[bytes]) -> None:

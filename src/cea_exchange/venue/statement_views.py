@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.protocol.framing import HISTORY_COUNT_MAX, FrameError
-from cea_exchange.venue.own_reports import reports_by_account
 from cea_exchange.venue.sequencer import Sequencer
 
 
@@ -84,8 +85,9 @@ def history(sequencer: Sequencer, account_index: int, first: int, count: int) ->
     count = min(count, HISTORY_COUNT_MAX)
     seqs = sequencer.index.report_events(account_index, first, count)
     told = {"op": "history", "from": first, "rows": b""}
-    for account, reports in reports_by_account(sequencer.event_rows(np.unique(seqs))):
+    for account, payload in reports_by_account(sequencer.event_rows(np.unique(seqs))):
         if account == account_index:
+            reports = np.frombuffer(payload, EVENT_DTYPE)
             own = np.where(
                 reports["account_index"] == account_index,
                 reports["report_seq"],
