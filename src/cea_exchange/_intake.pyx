@@ -1,21 +1,29 @@
 """What the gateway asks of every command that arrives, in one pass over a batch."""
 
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
 
 import numpy as np
 
 from cea_exchange._bidding cimport bid_malformed
 from cea_exchange._block cimport block_malformed
+from cea_exchange._edge cimport buffer_take, records_check
 from cea_exchange._records cimport *
+
+from cea_exchange.domain.records import COMMAND_DTYPE
 
 cdef uint64_t HASH_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads close indexes.
 
 
 cdef struct Run:
     uint64_t operator_key
+    uint64_t id_first
     uint64_t id_last
     int64_t number            # From 1; 0 is an empty place.
+    bint is_ascending
 
 
 cdef bint is_faulty_block(const CommandRecord* command) noexcept nogil:
@@ -68,6 +76,93 @@ def faulty_commands(records):
     return faults.view(np.bool_)
 
 
+def faulty_payloads(list payloads):
+    """Return the indexes of the payloads that have a malformed command.
+
+    Parameters
+    ----------
+    payloads : list of bytes
+        Whole commands each, as they came.
+
+    Returns
+    -------
+    list of int
+    """
+    cdef list found = []
+    cdef bytes payload
+    cdef const CommandRecord* commands
+    cdef Py_ssize_t index, row
+    for index in range(len(payloads)):
+        payload = payloads[index]
+        commands = <const CommandRecord*>PyBytes_AS_STRING(payload)
+        for row in range(PyBytes_GET_SIZE(payload) // <Py_ssize_t>sizeof(CommandRecord)):
+            if is_faulty(&commands[row]):
+                found.append(index)
+                break
+    return found
+
+
+def commands_join(list payloads, list operators):
+    """Return the commands of all payloads, and say who sends them.
+
+    Parameters
+    ----------
+    payloads : list of bytes
+        Whole commands each, none of them malformed.
+    operators : list of (int, int)
+        For each payload the account's and the operator's index, which its commands get.
+
+    Returns
+    -------
+    records : ndarray of COMMAND_DTYPE
+    owner : ndarray of int64
+        Per record, the index of its payload.
+    """
+    cdef Py_ssize_t index, row, count = 0, size = 0, first = 0
+    cdef bytes payload
+    cdef uint32_t account_index
+    cdef uint16_t operator_index
+    cdef Py_buffer view
+    cdef CommandRecord* made
+    for payload in payloads:
+        size += PyBytes_GET_SIZE(payload)
+    records = np.empty(size // sizeof(CommandRecord), COMMAND_DTYPE)
+    owner = np.empty(len(records), np.int64)
+    cdef int64_t[::1] owners = owner
+    buffer_take(records, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "records")
+    made = <CommandRecord*>view.buf
+    try:
+        for index in range(len(payloads)):
+            payload = payloads[index]
+            account_index, operator_index = operators[index]
+            count = PyBytes_GET_SIZE(payload) // <Py_ssize_t>sizeof(CommandRecord)
+            memcpy(&made[first], PyBytes_AS_STRING(payload), count * sizeof(CommandRecord))
+            for row in range(first, first + count):
+                made[row].account_index = account_index
+                made[row].operator_index = operator_index
+                owners[row] = index
+            first += count
+    finally:
+        PyBuffer_Release(&view)
+    return records, owner
+
+
+def are_of_date(records, uint32_t trading_date):
+    """Say whether all commands are meant for a trading day."""
+    cdef Py_buffer view
+    cdef const CommandRecord* commands
+    cdef Py_ssize_t row, count
+    records_check(records, COMMAND_DTYPE, "records")
+    buffer_take(records, &view, PyBUF_C_CONTIGUOUS, "records")
+    commands = <const CommandRecord*>view.buf
+    count = view.len // <Py_ssize_t>sizeof(CommandRecord)
+    row = 0
+    while row < count and commands[row].trading_date == trading_date:
+        row += 1
+    PyBuffer_Release(&view)
+    return row == count
+
+
 def operator_runs(records):
     """Return the ids that each operator uses: the first one, and whether they only ascend.
 
@@ -78,52 +173,60 @@ def operator_runs(records):
 
     Returns
     -------
-    keys : ndarray of uint64
-        account_index x 65536 + operator_index, each once, in order of first appearance.
-    firsts : ndarray of uint64
-        Its first client_order_id here.
-    ascending : ndarray of bool
-        Whether each of its ids is above the one before.
+    list of (int, int, bool)
+        account_index x 65536 + operator_index, each once, in order of first appearance; its first
+        client_order_id here; and whether each of its ids is above the one before.
     """
-    cdef const CommandRecord[::1] given = records
-    cdef int64_t count = given.shape[0], run_count = 0
-    keys, firsts = np.empty(count, np.uint64), np.empty(count, np.uint64)
-    ascending = np.ones(count, np.uint8)
-    if count == 0:
-        return keys, firsts, ascending.view(np.bool_)
-    cdef uint64_t[::1] keys_view = keys, firsts_view = firsts
-    cdef uint8_t[::1] ascending_view = ascending
-    cdef int bits = int(2 * count - 1).bit_length()
-    cdef Run* table = <Run*>calloc(<size_t>1 << bits, sizeof(Run))
+    cdef Py_buffer view
+    cdef int64_t run_count, number, place
+    cdef int bits
+    cdef Run* table
+    cdef Run* run
+    cdef list runs
+    records_check(records, COMMAND_DTYPE, "records")
+    if not len(records):
+        return []
+    bits = int(2 * len(records) - 1).bit_length()
+    table = <Run*>calloc(<size_t>1 << bits, sizeof(Run))
     if table == NULL:
         raise MemoryError("no memory to tell operators apart")
-    with nogil:
-        run_count = runs_find(
-            &given[0], count, table, bits, &keys_view[0], &firsts_view[0], &ascending_view[0]
-        )
+    try:
+        buffer_take(records, &view, PyBUF_C_CONTIGUOUS, "records")
+        with nogil:
+            run_count = runs_find(
+                <const CommandRecord*>view.buf, view.len // sizeof(CommandRecord), table, bits
+            )
+        PyBuffer_Release(&view)
+        runs = [None] * run_count
+        for place in range(1 << bits):
+            run = &table[place]
+            if run.number != 0:
+                runs[run.number - 1] = (run.operator_key, run.id_first, bool(run.is_ascending))
+    finally:
         free(table)
-    return keys[:run_count], firsts[:run_count], ascending[:run_count].view(np.bool_)
+    return runs
 
 
 cdef int64_t runs_find(
-    const CommandRecord* commands, int64_t count, Run* table, int bits,
-    uint64_t* keys, uint64_t* firsts, uint8_t* ascending,
+    const CommandRecord* commands, int64_t count, Run* table, int bits
 ) noexcept nogil:
     """Find every operator; how many there are."""
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1, key, place
     cdef int64_t row, run_count = 0
+    cdef Run* run
     for row in range(count):
         key = <uint64_t>commands[row].account_index << 16 | commands[row].operator_index
         place = (key * HASH_MULTIPLIER) >> (64 - bits)
         while table[place].number != 0 and table[place].operator_key != key:
             place = (place + 1) & mask
-        if table[place].number == 0:
+        run = &table[place]
+        if run.number == 0:
             run_count += 1
-            table[place].number = run_count
-            table[place].operator_key = key
-            keys[run_count - 1] = key
-            firsts[run_count - 1] = commands[row].client_order_id
-        elif commands[row].client_order_id <= table[place].id_last:
-            ascending[table[place].number - 1] = 0
-        table[place].id_last = commands[row].client_order_id
+            run.number = run_count
+            run.operator_key = key
+            run.id_first = commands[row].client_order_id
+            run.is_ascending = True
+        elif commands[row].client_order_id <= run.id_last:
+            run.is_ascending = False
+        run.id_last = commands[row].client_order_id
     return run_count

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from cea_exchange._intake import faulty_commands, operator_runs
+from cea_exchange._intake import (
+    are_of_date,
+    commands_join,
+    faulty_commands,
+    faulty_payloads,
+    operator_runs,
+)
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind
 from cea_exchange.protocol.framing import command_faults
 
@@ -59,11 +65,53 @@ def test_operators_are_told_apart_with_their_first_id_and_whether_ids_ascend(see
     records["client_order_id"][swapped] = rng.choice(
         np.array([0, 1, 2**64 - 1], np.uint64), size=swapped.sum()
     )
-    runs = [column.tolist() for column in operator_runs(records)]
-    assert list(zip(*runs, strict=True)) == runs_plain(records)
+    assert operator_runs(records) == runs_plain(records)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_payloads_with_a_faulty_command_are_named_and_the_others_joined(seed):
+    rng = np.random.default_rng(seed)
+    records = np.zeros(300, COMMAND_DTYPE)
+    records["kind"] = CommandKind.CANCEL
+    records["client_order_id"] = np.arange(300)
+    records["reserved"][rng.random(300) < 0.02] = 1
+    parts = np.split(records, np.sort(rng.integers(1, 300, 40)))
+    payloads = [part.tobytes() for part in parts]
+    faulty = [index for index, part in enumerate(parts) if command_faults(part).any()]
+    assert faulty
+    assert faulty_payloads(payloads) == faulty
+    operators = [(int(a), int(o)) for a, o in rng.integers(0, 2**16, (len(parts), 2))]
+    joined, owner = commands_join(payloads, operators)
+    accounts, numbers = np.array(operators).T
+    assert owner.tolist() == np.repeat(np.arange(len(parts)), list(map(len, parts))).tolist()
+    assert joined["account_index"].tolist() == accounts[owner].tolist()
+    assert joined["operator_index"].tolist() == numbers[owner].tolist()
+    joined["account_index"] = joined["operator_index"] = 0
+    assert joined.tobytes() == records.tobytes()
+    assert joined.flags.writeable
+
+
+@pytest.mark.parametrize("operator", [(2**32, 0), (-1, 0), (0, 2**16), (0, -1)])
+def test_an_operator_that_no_record_can_name_is_refused(operator):
+    with pytest.raises(OverflowError):
+        commands_join([bytes(64)], [operator])
+
+
+def test_commands_are_of_a_date_when_all_of_them_are():
+    records = np.zeros(5, COMMAND_DTYPE)
+    records["trading_date"] = 20241231
+    assert are_of_date(records, 20241231)
+    assert not are_of_date(records, 20241230)
+    for row in range(5):
+        other = records.copy()
+        other["trading_date"][row] = 0
+        assert not are_of_date(other, 20241231)
 
 
 def test_nothing_that_came_has_no_fault_and_no_operator():
     nothing = np.zeros(0, COMMAND_DTYPE)
     assert faulty_commands(nothing).tolist() == []
-    assert [len(column) for column in operator_runs(nothing)] == [0, 0, 0]
+    assert faulty_payloads([]) == []
+    assert [len(part) for part in commands_join([], [])] == [0, 0]
+    assert are_of_date(nothing, 20241231)
+    assert operator_runs(nothing) == []

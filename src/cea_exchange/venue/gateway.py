@@ -13,7 +13,13 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from cea_exchange._intake import faulty_commands, operator_runs
+from cea_exchange._intake import (
+    are_of_date,
+    commands_join,
+    faulty_commands,
+    faulty_payloads,
+    operator_runs,
+)
 from cea_exchange._reports import reports_masked
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -229,27 +235,25 @@ class Gateway:
         return session
 
     def _well_formed(self, messages: list[Message], answers: list[Answer]) -> _Batch:
-        """Join the payloads, drop whole messages with a malformed record, fill from the key."""
-        payloads = [message.frames[1] for message in messages]
-        records = np.frombuffer(bytearray().join(payloads), COMMAND_DTYPE)
-        counts = [len(payload) // COMMAND_DTYPE.itemsize for payload in payloads]
-        owner = np.repeat(np.arange(len(messages)), counts)
-        faults = faulty_commands(records)
-        batch = _Batch(records, owner, messages)
-        if faults.any():
-            for index in np.unique(owner[faults]):
-                first = int(np.argmax(faults & (owner == index)))
-                fault = command_fault(records[first])
-                place = f"record {first - int(np.argmax(owner == index))}, {fault.where}"
-                error = FrameError(expected=fault.expected, came=fault.came, where=place)
-                answers.append(self.refuse(messages[index], error))
-            batch = batch.keep(~np.isin(owner, owner[faults]))
+        """Drop whole messages with a malformed record, join the others, fill from the key."""
+        faulty = faulty_payloads([message.frames[1] for message in messages])
+        for index in faulty:
+            answers.append(self._refuse_faulty(messages[index]))
+        if faulty:
+            dropped = set(faulty)
+            messages = [each for index, each in enumerate(messages) if index not in dropped]
         holders = [self._machine.keys[message.key] for message in messages]
-        accounts = np.array([holder.account_index for holder in holders], np.uint32)
-        operators = np.array([holder.operator_index for holder in holders], np.uint16)
-        batch.records["account_index"] = accounts[batch.owner]
-        batch.records["operator_index"] = operators[batch.owner]
-        return self._rightful(batch, holders, answers)
+        payloads = [message.frames[1] for message in messages]
+        records, owner = commands_join(payloads, [holder.operator for holder in holders])
+        return self._rightful(_Batch(records, owner, messages), holders, answers)
+
+    def _refuse_faulty(self, message: Message) -> Answer:
+        records = np.frombuffer(message.frames[1], COMMAND_DTYPE)
+        first = int(np.argmax(faulty_commands(records)))
+        fault = command_fault(records[first])
+        place = f"record {first}, {fault.where}"
+        error = FrameError(expected=fault.expected, came=fault.came, where=place)
+        return self.refuse(message, error)
 
     def _rightful(
         self, batch: _Batch, holders: list[KeyHolder], answers: list[Answer]
@@ -280,11 +284,12 @@ class Gateway:
             answers.append(self.refuse(refused.messages[index], error, client_order_ids=listed))
 
     def _of_today(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
-        today = batch.records["trading_date"] == self._machine.core.trading_date
-        if not today.all():
-            self._reject(batch.keep(~today), Reason.TRADING_DATE_MISMATCH, answers)
-            batch = batch.keep(today)
-        return batch
+        date = self._machine.core.trading_date
+        if are_of_date(batch.records, date):
+            return batch
+        today = batch.records["trading_date"] == date
+        self._reject(batch.keep(~today), Reason.TRADING_DATE_MISMATCH, answers)
+        return batch.keep(today)
 
     def _throttled(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         key_rate = _lower(self._key_throttle.per_second, self.throttle_for_lag)
@@ -307,8 +312,7 @@ class Gateway:
     def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         """Answer repeats of accepted commands; carry what an earlier one here must decide first."""
         kept = None
-        runs = operator_runs(batch.records)
-        for key, first, ascending in zip(*(column.tolist() for column in runs), strict=True):
+        for key, first, ascending in operator_runs(batch.records):
             last = self._machine.core.last_client_order_id(key >> 16, key & 0xFFFF)
             if first <= last or not ascending:
                 kept = np.ones(len(batch.records), bool) if kept is None else kept
