@@ -1,5 +1,6 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
+import gc
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -89,6 +90,10 @@ def serve(
             raise CommandError(str(error)) from error
         try:
             signals.lead_to(daemon.stop)
+            # What is there by now stays. The garbage collector would look at it again and again,
+            # for milliseconds in which orders wait.
+            gc.collect()
+            gc.freeze()
             daemon.run()
         finally:
             daemon.close()

@@ -109,7 +109,7 @@ class EventStore:
         if rest:
             raise ValueError(f"rows must be multiples of {self.row_bytes} bytes, had {len(rows)}")
         first = self.count + 1
-        self._waiting += rows
+        self._waiting = self._waiting + rows if self._waiting else rows
         self.count += added
         self._write_waiting()
         return first

@@ -49,9 +49,9 @@ from cea_exchange.venue.watch import Watch
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
-CHORES_S = 0.001
-"""While orders come, what falls due by the clock is looked at so often: a look costs as much as
-half an order."""
+CHORES_S = POLL_MS / 1000
+"""While orders come, what falls due by the clock is looked at as often as while none do: a look
+costs as much as several orders."""
 RELAY_LINK = "tcp://127.0.0.1:0"
 """Where the venue's own relay comes to; strangers have no key for it."""
 _LIMITS = {
@@ -317,6 +317,7 @@ class VenueDaemon:
             self._admin.turn()
         if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
             self._snapshots.turn()
+        self._orders.flush()
         now_s = time.monotonic()
         if not has_orders or now_s >= self._chores_due_s:
             self._chores_due_s = now_s + CHORES_S
@@ -324,7 +325,6 @@ class VenueDaemon:
 
     def _chores_turn(self, now_s: float) -> None:
         """Do what the clock and the registry make due."""
-        self._orders.flush()
         self._registry.turn()
         self._day.turn()
         self.sequencer.turn()
