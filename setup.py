@@ -17,7 +17,7 @@ SANITIZED = os.environ.get("CEA_EXCHANGE_SANITIZED", "0") == "1"
 MODULES = (
     "_edge", "_views", "_book", "_book_state", "_accounts", "_award", "_trading", "_block",
     "_bidding", "_market", "_market_state", "_flow_text", "_replay", "_reports", "_intake",
-    "_event_lists", "_market_data",
+    "_event_lists", "_market_data", "_router",
 )
 
 DIRECTIVES = {

@@ -3,6 +3,7 @@
 import pytest
 import zmq
 
+from cea_exchange._router import Router
 from cea_exchange.venue.router import FRAMES_MAX, Inbox
 
 WAIT_MS = 5_000
@@ -54,3 +55,49 @@ def test_nothing_is_lost_behind_a_message_at_the_limit(ends, count):
         if message is not None:
             taken.append(message.frames)
     assert [len(frames) for frames in taken] == [min(count, FRAMES_MAX), 2]
+
+
+def test_a_message_is_sent_whole_and_a_peer_that_is_unknown_is_an_error(ends):
+    router, dealer = ends
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    dealer.send_multipart([b"M", b""])
+    assert router.poll(WAIT_MS)
+    door = Router(router, FRAMES_MAX)
+    routing_id, key, frames = door.receive()
+    assert (key, frames) == (None, [b"M", b""])
+    for payload in (b"", b"bytes", bytearray(b"array"), memoryview(b"a view")[2:]):
+        door.send(routing_id, b"R", payload)
+        assert dealer.poll(WAIT_MS)
+        assert dealer.recv_multipart() == [b"R", bytes(payload)]
+    with pytest.raises(zmq.ZMQError, match="unreachable"):
+        door.send(b"nobody", b"R", b"payload")
+    door.send(routing_id, b"R", b"after")
+    assert dealer.poll(WAIT_MS)
+    assert dealer.recv_multipart() == [b"R", b"after"]
+
+
+def test_where_there_is_no_room_nothing_is_sent(ends):
+    router, dealer = ends
+    router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+    dealer.send_multipart([b"M", b""])
+    assert router.poll(WAIT_MS)
+    door = Router(router, FRAMES_MAX)
+    routing_id, _, _ = door.receive()
+    sent = 0
+    with pytest.raises(zmq.Again):
+        while True:
+            door.send(routing_id, b"R", b"%d" % sent)
+            sent += 1
+    came = [dealer.recv_multipart() for _ in range(sent)]
+    assert came == [[b"R", b"%d" % number] for number in range(sent)]
+    assert not dealer.poll(0)
+
+
+def test_a_closed_socket_is_not_touched(ends):
+    router, _ = ends
+    door = Router(router, FRAMES_MAX)
+    router.close(linger=0)
+    with pytest.raises(zmq.ZMQError):
+        door.receive()
+    with pytest.raises(zmq.ZMQError):
+        door.send(b"peer", b"R", b"")

@@ -12,6 +12,7 @@ import structlog
 import zmq
 
 from cea_exchange._reports import reports_by_account
+from cea_exchange._router import Router
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
 from cea_exchange.journal import JournalFull
 from cea_exchange.protocol import control
@@ -50,7 +51,7 @@ from cea_exchange.venue.gateway import (
 from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
-from cea_exchange.venue.router import Inbox, send_frames
+from cea_exchange.venue.router import FRAMES_MAX, Inbox
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.statement_views import history, statement
@@ -131,9 +132,9 @@ class OrderEntry:
         self._flush_due_s = 0.0
         self._absent_due_s: float | None = None
         self._absent_are_known = False
-        self._socket = socket
+        self._router = Router(socket, FRAMES_MAX)
         self._backlogs = Backlogs(
-            lambda frames: send_frames(socket, frames), config.session_queue_bytes_max
+            lambda frames: self._router.send(*frames), config.session_queue_bytes_max
         )
         self._inbox = Inbox(socket)
         self._sequencer = sequencer
@@ -156,6 +157,8 @@ class OrderEntry:
                 break
             messages.append(message)
             command_bytes += len(message.frames[-1]) if message.frames else 0
+        if not messages and not self.has_work:
+            return
         intake = self.gateway.take(messages, time.monotonic())
         for answer in intake.answers:
             self._send(answer)
@@ -173,13 +176,9 @@ class OrderEntry:
         """Send each account its reports among events that are on disk."""
         # All are made before the first goes: ZeroMQ's thread falls asleep between two sends that
         # lie apart, and waking it takes longer than a send.
-        outgoing = [
-            (session, reports)
-            for account, reports in reports_by_account(events)
-            for session in self.sessions.of_account(account)
-        ]
-        for session, reports in outgoing:
-            self._send_reports(session, reports)
+        for account, reports in reports_by_account(events):
+            for session in self.sessions.of_account(account):
+                self._send_reports(session, reports)
         if _PHASE_CHANGED in events["kind"].tobytes():
             for session in self.sessions.connected():
                 self._tell(session.routing_id, {"op": "phase", **self._place(session)})
@@ -484,7 +483,7 @@ class OrderEntry:
             self._let_wait(session, answer)
             return
         try:
-            send_frames(self._socket, answer)
+            self._router.send(*answer)
         except zmq.Again:
             if session is not None:
                 self._let_wait(session, answer)

@@ -1,0 +1,167 @@
+"""A ROUTER's messages, taken and sent without a Python object for each frame.
+
+pyzmq makes an object of every frame, and some calls for each; for a venue that takes single orders
+that is more than the market's work. The calls here go to the libzmq that pyzmq has loaded, on
+pyzmq's own sockets.
+"""
+
+import ctypes
+
+import zmq
+from zmq.backend.cython import _zmq
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, EINTR
+from libc.stdint cimport uint64_t
+from libc.string cimport strlen
+
+
+cdef struct Frame:
+    uint64_t words[8]         # zmq_msg_t: 64 bytes, aligned for a pointer.
+
+
+ctypedef int (*frame_call)(Frame*) noexcept
+ctypedef void* (*frame_data_call)(Frame*) noexcept
+ctypedef size_t (*frame_size_call)(Frame*) noexcept
+ctypedef int (*frame_receive_call)(Frame*, void*, int) noexcept
+ctypedef const char* (*frame_property_call)(const Frame*, const char*) noexcept
+ctypedef int (*send_call)(void*, const void*, size_t, int) noexcept
+ctypedef int (*error_call)() noexcept
+
+_library = ctypes.CDLL(_zmq.__file__)
+
+
+cdef void* call_of(str name) except NULL:
+    """Where a function of libzmq is."""
+    return <void*><size_t>ctypes.cast(getattr(_library, name), ctypes.c_void_p).value
+
+
+cdef frame_call frame_init = <frame_call>call_of("zmq_msg_init")
+cdef frame_call frame_close = <frame_call>call_of("zmq_msg_close")
+cdef frame_call frame_more = <frame_call>call_of("zmq_msg_more")
+cdef frame_data_call frame_data = <frame_data_call>call_of("zmq_msg_data")
+cdef frame_size_call frame_size = <frame_size_call>call_of("zmq_msg_size")
+cdef frame_receive_call frame_receive = <frame_receive_call>call_of("zmq_msg_recv")
+cdef frame_property_call frame_property = <frame_property_call>call_of("zmq_msg_gets")
+cdef send_call frame_send = <send_call>call_of("zmq_send")
+cdef error_call error_number = <error_call>call_of("zmq_errno")
+
+cdef int NOBLOCK = zmq.NOBLOCK, MORE = zmq.SNDMORE
+
+
+cdef class Router:
+    """Takes and sends whole messages; never waits.
+
+    A sender decides of how many frames its message is, and every one takes its time: those behind
+    `frames_max` are dropped, so many at a look, lest the venue stand still for a million of them.
+
+    Parameters
+    ----------
+    socket : zmq.Socket
+        A bound ROUTER.
+    frames_max : int
+        How many frames a message may have behind its routing id.
+    """
+
+    cdef object socket
+    cdef void* handle
+    cdef Py_ssize_t frames_max
+    cdef bint is_dropping
+    cdef Frame frame
+
+    def __cinit__(self, socket, Py_ssize_t frames_max):
+        self.socket = socket
+        self.handle = <void*><size_t>socket.underlying
+        self.frames_max = frames_max
+        frame_init(&self.frame)
+
+    def __dealloc__(self):
+        frame_close(&self.frame)
+
+    def receive(self):
+        """Take one message.
+
+        Returns
+        -------
+        tuple of (bytes, str or None, list of bytes), or None
+            Its routing id, the key (z85 text) of its connection, and its frames; None if there is
+            none for now.
+        """
+        cdef bytes routing_id
+        cdef list frames
+        cdef const char* key
+        if self.is_dropping:
+            self.frames_take()
+            if self.is_dropping:
+                return None
+        if not self.next():
+            return None
+        routing_id = self.contents()
+        # The others are there, for libzmq hands out whole messages.
+        frames = self.frames_take()
+        key = frame_property(&self.frame, b"User-Id")
+        return routing_id, None if key == NULL else key[:strlen(key)].decode("ascii"), frames
+
+    def send(self, bytes routing_id, bytes tag, payload):
+        """Send a message of these three frames.
+
+        Raises
+        ------
+        zmq.Again
+            There is no room for it; nothing was sent.
+        zmq.ZMQError
+            The connection is gone.
+        """
+        cdef Py_buffer view
+        self.check_open()
+        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
+        try:
+            # Only the first can be refused: the room is that of whole messages.
+            self.put(PyBytes_AS_STRING(routing_id), PyBytes_GET_SIZE(routing_id), NOBLOCK | MORE)
+            self.put(PyBytes_AS_STRING(tag), PyBytes_GET_SIZE(tag), NOBLOCK | MORE)
+            self.put(view.buf, view.len, NOBLOCK)
+        finally:
+            PyBuffer_Release(&view)
+
+    cdef list frames_take(self):
+        """The next frames of one message; note whether it goes on behind them."""
+        cdef list frames = []
+        while len(frames) < self.frames_max:
+            if not self.next():
+                self.is_dropping = False
+                return frames
+            frames.append(self.contents())
+            if not frame_more(&self.frame):
+                self.is_dropping = False
+                return frames
+        self.is_dropping = True
+        return frames
+
+    cdef bint next(self) except -1:
+        """Take the next frame; False if there is none."""
+        self.check_open()
+        while frame_receive(&self.frame, self.handle, NOBLOCK) < 0:
+            if error_number() == EAGAIN:
+                return False
+            if error_number() != EINTR:
+                raise zmq.ZMQError(error_number())
+        return True
+
+    cdef bytes contents(self):
+        return PyBytes_FromStringAndSize(
+            <const char*>frame_data(&self.frame), frame_size(&self.frame)
+        )
+
+    cdef int put(self, const void* data, size_t size, int flags) except -1:
+        while frame_send(self.handle, data, size, flags) < 0:
+            if error_number() == EAGAIN:
+                raise zmq.Again
+            if error_number() != EINTR:
+                raise zmq.ZMQError(error_number())
+        return 0
+
+    cdef int check_open(self) except -1:
+        if self.socket.closed:
+            raise zmq.ZMQError(zmq.ENOTSOCK)
+        return 0
