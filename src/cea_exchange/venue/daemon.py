@@ -305,21 +305,23 @@ class VenueDaemon:
         self._stopping = True
 
     def turn(self, timeout_ms: int) -> None:
-        """Wait for something to arrive, take all that has, and do what is due."""
-        has_work = self._orders.has_work
-        ready = dict(self._poller.poll(0 if has_work else timeout_ms))
-        has_orders = self._sockets["gateway"] in ready or has_work
-        if has_orders:
-            self._watch.orders_turn()
+        """Take the orders that have arrived; if none had, wait for something and do what is due.
+
+        While orders come, the others are looked at as often as what falls due by the clock.
+        """
+        has_orders = self._watch.orders_turn()
+        self._orders.flush()
+        if has_orders and time.monotonic() < self._chores_due_s:
+            return
+        ready = dict(self._poller.poll(0 if has_orders or self._orders.has_work else timeout_ms))
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
         if self._sockets["admin"] in ready:
             self._admin.turn()
         if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
             self._snapshots.turn()
-        self._orders.flush()
         now_s = time.monotonic()
-        if not has_orders or now_s >= self._chores_due_s:
+        if self._sockets["gateway"] not in ready or now_s >= self._chores_due_s:
             self._chores_due_s = now_s + CHORES_S
             self._chores_turn(now_s)
 

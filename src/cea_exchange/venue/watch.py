@@ -98,17 +98,18 @@ class Watch:
 
     # -- What the loop tells ------------------------------------------------------------------
 
-    def orders_turn(self) -> None:
-        """Let order entry take its turn, and time it."""
+    def orders_turn(self) -> bool:
+        """Let order entry take its turn, and time it; say whether anything had arrived."""
         gateway, batches = self._orders.gateway, self.metrics.totals["cea_venue_batches"]
         began_s, before = time.perf_counter(), gateway.message_count
         self._orders.turn()
-        if gateway.message_count > before:
-            waiting = gateway.message_count - before
+        waiting = gateway.message_count - before
+        if waiting:
             self.metrics.buckets["cea_venue_waiting_messages"].observe(waiting)
         if self.metrics.totals["cea_venue_batches"] > batches:
             took_s = time.perf_counter() - began_s
             self.metrics.buckets["cea_venue_release_seconds"].observe(took_s)
+        return waiting > 0
 
     def acts(self, events: np.ndarray) -> None:
         """Log what an operator wants to know of the events of acts."""
