@@ -1,17 +1,32 @@
 """Sends at given times whatever comes back, and keeps what comes with its time.
 
-All is made beforehand and read afterwards, so that the sending process keeps to its times.
+All is made beforehand and read afterwards, and the loop is in C, so that the sending process keeps
+to its times and leaves the processors to the server.
 """
 
-import select
+import ctypes
 import time
 from typing import NamedTuple
 
 import numpy as np
 import zmq
+from zmq.backend.cython import _zmq
 
+from bench.native import library
+
+COMMAND_BYTES = 64
 SETTLE_NS = 100_000_000
 LAST_ANSWERS_NS = 2_000_000_000
+MESSAGES_PER_COMMAND_MAX = 4
+ANSWER_BYTES_MAX = 2_048
+"""A command, on average; those who hear more get an error."""
+MESSAGE_DTYPE = np.dtype(
+    {
+        "names": ["at_ns", "first", "size", "socket", "tag", "reserved"],
+        "formats": ["<i8", "<i8", "<i4", "<i2", "u1", "u1"],
+    }
+)
+_CALLS = ("init", "recv", "data", "size", "more")
 
 
 class Heard(NamedTuple):
@@ -41,44 +56,72 @@ class Sent(NamedTuple):
     heard: list[Heard]
 
 
+class _Heard(ctypes.Structure):
+    _fields_ = (
+        ("messages", ctypes.c_void_p),
+        ("count", ctypes.c_int64),
+        ("count_max", ctypes.c_int64),
+        ("bytes", ctypes.c_void_p),
+        ("size", ctypes.c_int64),
+        ("size_max", ctypes.c_int64),
+    )
+
+
 def open_loop(sockets: list[zmq.Socket], payloads: list[bytes], *, rate: float) -> Sent:
-    """Send a payload (behind a tag C) at each multiple of 1 / rate, over the sockets in turn."""
-    heard: list[Heard] = []
-    by_descriptor = {socket.fd: number for number, socket in enumerate(sockets)}
+    """Send a payload (behind a tag C) at each multiple of 1 / rate, over the sockets in turn.
 
-    def take(number: int) -> None:
-        try:
-            while True:
-                frames = sockets[number].recv_multipart(zmq.NOBLOCK)
-                heard.append(Heard(number, time.monotonic_ns(), frames))
-        except zmq.Again:
-            return
+    Parameters
+    ----------
+    sockets
+        Connected ones, of this thread.
+    payloads
+        COMMAND_BYTES each.
+    rate
+        Messages a second.
 
-    def hear(until_ns: int, ready: list[int]) -> None:
-        """Take what comes until then. At least one look is taken.
-
-        The system waits to the microsecond, ZeroMQ to the millisecond; spinning would take one of
-        the server's processors. A descriptor tells of news once, and using its socket may be that
-        once: so a socket that was just sent on is `ready` as well.
-        """
-        while True:
-            for number in ready:
-                take(number)
-            left_ns = max(0, until_ns - time.monotonic_ns())
-            descriptors, _, _ = select.select(by_descriptor, [], [], left_ns / 1e9)
-            if not descriptors and left_ns == 0:
-                return
-            ready = [by_descriptor[descriptor] for descriptor in descriptors]
-
+    Raises
+    ------
+    RuntimeError
+        Something came that is no tag and payload, or more than anybody answers.
+    """
     count = len(payloads)
-    late_ns = np.zeros(count, np.int64)
+    commands = b"".join(payloads)
+    assert len(commands) == count * COMMAND_BYTES
     spaced_ns = (np.arange(count) * (1e9 / rate)).astype(np.int64)
+    late_ns = np.zeros(count, np.int64)
+    messages = np.zeros(count * MESSAGES_PER_COMMAND_MAX + 1_000, MESSAGE_DTYPE)
+    answers = np.zeros(count * ANSWER_BYTES_MAX, np.uint8)
+    heard = _Heard(messages.ctypes.data, 0, len(messages), answers.ctypes.data, 0, len(answers))
+    handles = (ctypes.c_void_p * len(sockets))(*(socket.underlying for socket in sockets))
+    descriptors = (ctypes.c_int * len(sockets))(*(socket.fd for socket in sockets))
+    loop = library("open_loop.c").open_loop
+    loop.restype = ctypes.c_int64
     due_ns = time.monotonic_ns() + SETTLE_NS + spaced_ns
-    used = list(range(len(sockets)))
-    for number, (payload, due) in enumerate(zip(payloads, due_ns.tolist(), strict=True)):
-        hear(due, used)
-        late_ns[number] = time.monotonic_ns() - due
-        used = [number % len(sockets)]
-        sockets[used[0]].send_multipart([b"C", payload])
-    hear(time.monotonic_ns() + LAST_ANSWERS_NS, used)
-    return Sent(due_ns, late_ns, heard)
+    told = loop(
+        _calls(),
+        handles,
+        descriptors,
+        len(sockets),
+        commands,
+        ctypes.c_int64(count),
+        ctypes.c_void_p(due_ns.ctypes.data),
+        ctypes.c_void_p(late_ns.ctypes.data),
+        ctypes.c_int64(LAST_ANSWERS_NS),
+        ctypes.byref(heard),
+    )
+    if told < 0:
+        raise RuntimeError(f"the open loop broke off after {heard.count} messages")
+    came = []
+    for row in messages[: heard.count]:
+        first, size = int(row["first"]), int(row["size"])
+        frames = [bytes([row["tag"]]), answers[first : first + size].tobytes()]
+        came.append(Heard(int(row["socket"]), int(row["at_ns"]), frames))
+    return Sent(due_ns, late_ns, came)
+
+
+def _calls() -> ctypes.Array:
+    """Return where libzmq's functions are, in the order in which open_loop.c has them."""
+    libzmq = ctypes.CDLL(_zmq.__file__)
+    names = [*(f"zmq_msg_{name}" for name in _CALLS), "zmq_send", "zmq_errno"]
+    places = [ctypes.cast(getattr(libzmq, name), ctypes.c_void_p).value for name in names]
+    return (ctypes.c_void_p * len(places))(*places)

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
 from bench import (  # noqa: E402
+    durable_echo,
     engines,
     expected,
     market_data,
@@ -152,3 +153,9 @@ def test_the_public_streams_cost_is_measured_on_books_that_are_confirmed(interva
     assert 1 < messages <= len(in_market) + 1
     if interval_ms:
         assert messages < len(in_market) / 5
+
+
+def test_the_open_loop_hears_every_answer_after_it_was_due(tmp_path):
+    took_us = durable_echo.echo_us(tmp_path, rate=500, seconds=0.2, sockets=3)
+    assert len(took_us) == 100
+    assert 0 < took_us.min() < took_us.max() < 2_000_000
