@@ -147,6 +147,56 @@ def commands_join(list payloads, list operators):
     return records, owner
 
 
+cdef inline bint is_cancel(const CommandRecord* command) noexcept nogil:
+    """Whether it only takes something back, as `cea_exchange.venue.gateway.is_cancel` says."""
+    return (
+        command.kind == COMMAND_KIND_CANCEL or command.kind == COMMAND_KIND_BLOCK_WITHDRAW
+        or command.kind == COMMAND_KIND_BLOCK_REJECT or command.kind == COMMAND_KIND_BID_CANCEL
+    )
+
+
+def cancels_apart(records, owner, Py_ssize_t message_count):
+    """Return how many commands of each message take nothing back, and how many do.
+
+    Parameters
+    ----------
+    records : ndarray of COMMAND_DTYPE
+    owner : ndarray of int64
+        Per record, the index of its message, below `message_count`.
+
+    Returns
+    -------
+    list of (int, int)
+        A pair a message.
+    """
+    cdef Py_buffer view, owner_view
+    cdef const CommandRecord* commands
+    cdef const int64_t* owners
+    cdef Py_ssize_t row, count, index
+    cdef int64_t* counts
+    records_check(records, COMMAND_DTYPE, "records")
+    if owner.dtype != np.int64 or owner.shape != records.shape:
+        raise TypeError("owner must be int64, one number a record")
+    counts = <int64_t*>calloc(2 * message_count + 1, sizeof(int64_t))
+    if counts == NULL:
+        raise MemoryError("no memory to count commands by message")
+    try:
+        buffer_take(records, &view, PyBUF_C_CONTIGUOUS, "records")
+        commands = <const CommandRecord*>view.buf
+        count = view.len // <Py_ssize_t>sizeof(CommandRecord)
+        PyBuffer_Release(&view)
+        buffer_take(owner, &owner_view, PyBUF_C_CONTIGUOUS, "owner")
+        owners = <const int64_t*>owner_view.buf
+        PyBuffer_Release(&owner_view)
+        for row in range(count):
+            if not 0 <= owners[row] < message_count:
+                raise ValueError(f"owner must be within {message_count} messages")
+            counts[2 * owners[row] + is_cancel(&commands[row])] += 1
+        return [(counts[2 * index], counts[2 * index + 1]) for index in range(message_count)]
+    finally:
+        free(counts)
+
+
 def are_of_date(records, uint32_t trading_date):
     """Say whether all commands are meant for a trading day."""
     cdef Py_buffer view

@@ -5,6 +5,7 @@ import pytest
 
 from cea_exchange._intake import (
     are_of_date,
+    cancels_apart,
     commands_join,
     faulty_commands,
     faulty_payloads,
@@ -12,6 +13,7 @@ from cea_exchange._intake import (
 )
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind
 from cea_exchange.protocol.framing import command_faults
+from cea_exchange.venue.gateway import is_cancel
 
 BYTES = np.arange(256)
 
@@ -108,10 +110,29 @@ def test_commands_are_of_a_date_when_all_of_them_are():
         assert not are_of_date(other, 20241231)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_takes_something_back_is_counted_apart_by_message(seed):
+    """Cancels have a budget of their own (CEA-ORD-06), so both ways of telling them agree."""
+    rng = np.random.default_rng(seed)
+    records = np.zeros(500, COMMAND_DTYPE)
+    records["kind"] = rng.choice([int(kind) for kind in CommandKind], 500)
+    owner = np.sort(rng.integers(0, 40, 500))
+    cancels = is_cancel(records)
+    assert 0 < cancels.sum() < 500
+    counts = [((owner == n) & ~cancels, (owner == n) & cancels) for n in range(41)]
+    expected = [(int(others.sum()), int(mine.sum())) for others, mine in counts]
+    assert cancels_apart(records, owner, 41) == expected
+    with pytest.raises(ValueError, match="within 3 messages"):
+        cancels_apart(records, owner, 3)
+    with pytest.raises(TypeError, match="one number a record"):
+        cancels_apart(records, owner[1:], 41)
+
+
 def test_nothing_that_came_has_no_fault_and_no_operator():
     nothing = np.zeros(0, COMMAND_DTYPE)
     assert faulty_commands(nothing).tolist() == []
     assert faulty_payloads([]) == []
     assert [len(part) for part in commands_join([], [])] == [0, 0]
     assert are_of_date(nothing, 20241231)
+    assert cancels_apart(nothing, np.zeros(0, np.int64), 0) == []
     assert operator_runs(nothing) == []

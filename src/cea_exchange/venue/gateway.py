@@ -15,6 +15,7 @@ import numpy as np
 
 from cea_exchange._intake import (
     are_of_date,
+    cancels_apart,
     commands_join,
     faulty_commands,
     faulty_payloads,
@@ -297,16 +298,19 @@ class Gateway:
             return batch
         keys = [message.key for message in batch.messages]
         accounts = [self._machine.keys[key].account_index for key in keys]
+        counts = cancels_apart(batch.records, batch.owner, len(keys))
         for throttle, senders, rate in (
             (self._key_throttle, keys, key_rate),
             (self._account_throttle, accounts, self._account_throttle.per_second),
         ):
+            if throttle.take_all(senders, counts, now_s, per_second=rate):
+                continue
             cancels = is_cancel(batch.records)
-            within = throttle.within(senders, batch.owner, cancels, now_s, per_second=rate)
-            if within is not None:
-                self.throttled_count += int(np.count_nonzero(~within))
-                self._reject(batch.keep(~within), Reason.THROTTLED, answers)
-                batch = batch.keep(within)
+            within = throttle.take_some(senders, batch.owner, cancels, per_second=rate)
+            self.throttled_count += int(np.count_nonzero(~within))
+            self._reject(batch.keep(~within), Reason.THROTTLED, answers)
+            batch = batch.keep(within)
+            counts = cancels_apart(batch.records, batch.owner, len(keys))
         return batch
 
     def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:

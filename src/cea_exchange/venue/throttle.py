@@ -30,25 +30,22 @@ class Throttle:
         """Whether anything is limited."""
         return bool(self.per_second or self.cancels_per_second)
 
-    def within(
+    def take_all(
         self,
         senders: Sequence[Hashable],
-        owner: np.ndarray,
-        cancels: np.ndarray,
+        counts: Sequence[tuple[int, int]],
         now_s: float,
         *,
         per_second: int | None = None,
-    ) -> np.ndarray | None:
-        """Say which commands are within their sender's budget, and count them.
+    ) -> bool:
+        """Count the commands of messages if every one is within its sender's budget.
 
         Parameters
         ----------
         senders
             Who sent each message.
-        owner
-            Per command, its message; ascending.
-        cancels
-            Per command, whether it is a cancel.
+        counts
+            How many new orders and amends each has, and how many cancels.
         now_s
             The time; a budget is full again with each whole second.
         per_second
@@ -56,15 +53,51 @@ class Throttle:
 
         Returns
         -------
-        ndarray of bool or None
-            Per command; None if all are.
+        bool
+            False if a budget has no room for all of them; nothing was counted then.
         """
         if int(now_s) != self._second:
             self._second = int(now_s)
             self._taken.clear()
-        within: np.ndarray | None = None
-        orders_limit = self.per_second if per_second is None else per_second
-        for of_cancels, limit in ((False, orders_limit), (True, self.cancels_per_second)):
+        taken: dict[tuple[Hashable, bool], int] = {}
+        limits = self._limits(per_second)
+        for sender, numbers in zip(senders, counts, strict=True):
+            for (of_cancels, limit), number in zip(limits, numbers, strict=True):
+                if number and limit:
+                    budget = (sender, of_cancels)
+                    before = taken[budget] if budget in taken else self._taken.get(budget, 0)
+                    if before + number > limit:
+                        return False
+                    taken[budget] = before + number
+        self._taken.update(taken)
+        return True
+
+    def take_some(
+        self,
+        senders: Sequence[Hashable],
+        owner: np.ndarray,
+        cancels: np.ndarray,
+        *,
+        per_second: int | None = None,
+    ) -> np.ndarray:
+        """Count commands up to the budgets, in the second of the last `take_all`.
+
+        Parameters
+        ----------
+        senders, per_second
+            As in `take_all`.
+        owner
+            Per command, its message; ascending.
+        cancels
+            Per command, whether it is a cancel.
+
+        Returns
+        -------
+        ndarray of bool
+            Per command, whether it is within its sender's budget, and was counted.
+        """
+        within = np.ones(len(owner), bool)
+        for of_cancels, limit in self._limits(per_second):
             if not limit:
                 continue
             rows = np.flatnonzero(cancels == of_cancels)
@@ -74,7 +107,10 @@ class Throttle:
                 count = group.stop - group.start
                 room = min(max(limit - taken, 0), count)
                 self._taken[budget] = taken + room
-                if room < count:
-                    within = np.ones(len(owner), bool) if within is None else within
-                    within[rows[group.start + room : group.stop]] = False
+                within[rows[group.start + room : group.stop]] = False
         return within
+
+    def _limits(self, per_second: int | None) -> tuple[tuple[bool, int], tuple[bool, int]]:
+        """Return the limits of new orders and amends, and of cancels."""
+        orders = self.per_second if per_second is None else per_second
+        return (False, orders), (True, self.cancels_per_second)
