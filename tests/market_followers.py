@@ -91,6 +91,8 @@ def follow_to_the_end(world, client):
     core = world.venue.machine.core
     # Reports go out before the stream has taken note of their events.
     world.until(lambda: stream._cut_seq == stream._noted_seq == core.event_seq, WAIT_S)
+    # A cut has its number before its message is sent; the loop answers when it is through with it.
+    world.admin(op="status")
     while not (client.books.is_exact and client.books.seq == stream.seq):
         client.poll(0.05)
         assert time.monotonic() < until_s, (client.books.seq, stream.seq, client.books.is_exact)

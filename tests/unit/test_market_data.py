@@ -34,6 +34,7 @@ from cea_exchange.protocol.framing import (
 )
 from cea_exchange.venue import market_data
 from cea_exchange.venue.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
+from cea_exchange.venue.router import Inbox
 from cea_exchange.venue.snapshot_desk import PAUSE_FACTOR, SnapshotDesk
 
 NAMES = ["P0"]
@@ -363,6 +364,14 @@ def test_the_feed_wants_a_market_and_a_number():
 # -- The snapshot desk -----------------------------------------------------------------------------
 
 
+class KeyedInbox(Inbox):
+    """Without CURVE there is no key; here everybody has one."""
+
+    def receive(self):
+        message = super().receive()
+        return message and message._replace(key="key")
+
+
 class Desk:
     """The snapshot desk on real sockets, as the daemon binds them but without keys."""
 
@@ -372,10 +381,9 @@ class Desk:
         self.venue = venue
         self.router = context.socket(zmq.ROUTER)
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
+        monkeypatch.setattr("cea_exchange.venue.snapshot_desk.Inbox", KeyedInbox)
         self.desk = SnapshotDesk(self.router, venue.stream, now_s=venue.clock, spent_s=venue.clock)
         self.context = context
-        # Without CURVE there is no key; here everybody has one.
-        monkeypatch.setattr("cea_exchange.venue.router.sender_key", lambda frame: "key")
         snapshot = venue.stream.snapshot
 
         def counted():
