@@ -68,6 +68,8 @@ OF_OFFICES = {"carried_over.sql", "offset_and_vintage.sql", "surrendered.sql"}
 """What is found by these is told in test_surrender_audit."""
 TRADE_ENTRY = "(SELECT min(entry_id) FROM entries WHERE kind = 7)"
 FOUND_BY = [
+    ("bank.sql", "INSERT INTO pay_outs VALUES (1, 1, 5, 'own', 'begun')"),
+    ("bank.sql", "INSERT INTO bank_accounts VALUES ('bob', 7)"),
     ("conservation.sql", "UPDATE postings SET amount = amount + 1 WHERE posting_id = 17"),
     ("conservation.sql", "DELETE FROM postings WHERE account_index = -2"),
     ("entries_balance.sql", "UPDATE postings SET amount = amount + 1 WHERE posting_id = 17"),

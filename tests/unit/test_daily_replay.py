@@ -20,6 +20,7 @@ from cea_exchange.daily_replay.replay import ReplayReport, ReplaySettings, repla
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import BIDDING_OPENED_DTYPE, EventKind, Phase, Pricing
 from cea_exchange.domain.reference_prices import DailyFigures
+from cea_exchange.registry.settlement import Settlement
 
 FIRST = date(2025, 7, 16)
 
@@ -320,7 +321,8 @@ def test_what_is_not_conserved_or_settled_is_noticed(market, monkeypatch, damage
 
 def test_a_trade_that_the_registry_fails_is_noticed(market, tmp_path):
     """A frozen account's trade is received and not posted."""
-    market._exchange.settlement._failure_of = lambda trade: "frozen"
+    exchange = market._exchange
+    exchange.settlement = Settlement(exchange.settlement.store, failure_of=lambda trade: "frozen")
     books = Participants(50, Endowment(10**12, 1_000_000), 1)
     market.day_open(PLAIN)
     market.phase(Phase.LISTED)

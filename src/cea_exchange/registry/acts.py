@@ -33,10 +33,12 @@ from cea_exchange.protocol.control import (
 from cea_exchange.registry.accounts import LIVE, Accounts
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
+from cea_exchange.registry.bank_office import BankOffice
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution import Distribution
 from cea_exchange.registry.compliance import Compliance
+from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
 from cea_exchange.registry.enforcement import Enforcement
 from cea_exchange.registry.feed import feed_append
@@ -102,6 +104,8 @@ class Registry:
         self._freezes = Freezes(store)
         self.enforcement = Enforcement(self)
         self.dispositions = Dispositions(self)
+        self.defaults = Defaults(self)
+        self.bank = BankOffice(self)
 
     @cached_property
     def rules(self) -> ComplianceRules:
@@ -253,6 +257,8 @@ class Registry:
         """
         with self.store.transaction():
             index, asset = self.account_moving(account), self.asset(product)
+            if asset == CASH_ASSET:
+                self.defaults.free_cash_check(index, amount)
             self.move(EntryKind.TRANSFER_BEGUN, index, index, asset, amount)
             command = TransferIn(account=account, product=product, amount=amount)
             return self._transfer("in", command)

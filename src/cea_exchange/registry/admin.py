@@ -9,8 +9,10 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.requests import (
     accounts,
     approvals,
+    bank,
     basics,
     carryover,
+    defaults,
     distribution,
     enforcement,
     obligation,
@@ -36,8 +38,10 @@ class Stop(Request, tag="stop"):
 _MODULES = (
     accounts,
     approvals,
+    bank,
     basics,
     carryover,
+    defaults,
     distribution,
     enforcement,
     obligation,

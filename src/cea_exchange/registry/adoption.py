@@ -215,8 +215,8 @@ def _feed_commands(store: Store, last: int) -> Iterator[msgspec.Struct]:
 def _holdings(store: Store) -> dict[int, Counter[int]]:
     """Return what each account holds at the venue, by asset.
 
-    Trades that are not posted and stand count as if they were, as in the holdings hash: to the
-    venue they have happened.
+    Trades that are not posted and stand count as if they were, and so does what was postponed, as
+    in the holdings hash: to the venue they have happened.
     """
     found: dict[int, Counter[int]] = defaultdict(Counter)
     rows = store.execute(
@@ -235,6 +235,13 @@ def _holdings(store: Store) -> dict[int, Counter[int]]:
         found[seller][CASH_ASSET] += cash - sell_fee
         found[seller][product] -= tonnes
         found[buyer][product] += tonnes
+    rows = store.execute(
+        "SELECT account_index, asset_index, amount FROM postponed"
+        " WHERE posted_seq = 0 AND compartment = ?",
+        (int(Compartment.TRADING),),
+    )
+    for account, asset, amount in rows:
+        found[account][asset] += amount
     return found
 
 

@@ -9,7 +9,9 @@ from cea_exchange.protocol.operators import Operator, OperatorSetting, operators
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
 from cea_exchange.registry.admin import OPS
+from cea_exchange.registry.bank_office import BankSetting
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.settlement import SettlementMode
 
 
 class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -45,6 +47,10 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         ``PGPASSWORD`` or ``.pgpass``.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
+    settlement_mode
+        ``realtime`` posts trades as they come, ``end_of_day`` when the day has closed.
+    bank
+        The settlement bank; left out, cash moves in the ledger alone.
     """
 
     feed: Address = "tcp://127.0.0.1:0"
@@ -59,6 +65,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     proposal_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
     database: str | None = None
     metrics: MetricsAddress | None = None
+    settlement_mode: SettlementMode = "realtime"
+    bank: BankSetting | None = None
 
     def __post_init__(self) -> None:
         if (self.settlement is None) != (self.replay is None):

@@ -39,6 +39,8 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.bank.client import BankClient
+from cea_exchange.registry.bank.courier import BankCourier
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Desk
@@ -66,6 +68,7 @@ REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
 FULL_PAUSE_NS = 1_000_000_000
+BANK_LOOK_NS = 500_000_000
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
 MESSAGES_PER_TURN_MAX = 100
@@ -166,7 +169,7 @@ class RegistryDaemon:
         self,
         config: RegistryConfig,
         data: Path | str,
-        settlement_class: Callable[[Store], Settlement] = Settlement,
+        settlement_class: Callable[..., Settlement] = Settlement,
     ) -> None:
         self._config = config
         self._data = Path(data)
@@ -177,8 +180,18 @@ class RegistryDaemon:
         self._registry = Registry(self._store)
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
-        self._settlement = settlement_class(self._store)
+        self._registry.bank.setting = config.bank
+        self._settlement = settlement_class(
+            self._store,
+            mode=config.settlement_mode,
+            **({} if config.bank is None else {"is_ready": self._registry.bank.is_ready}),
+        )
+        self._courier: BankCourier | None = None
+        if config.bank is not None and config.bank.data is not None:
+            self._courier = BankCourier(BankClient(config.bank.data, keys))
+        self._bank_at_ns = 0
         self._stopped = ""
+        self._is_delivering = True
         self._last_seq = self._store.last_seq
         self._told: tuple[int, str] = (-1, "")
         self._venue_last_seq = 0
@@ -242,6 +255,8 @@ class RegistryDaemon:
         self._stranger_test.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
+        if self._courier is not None:
+            self._courier.close()
         if hasattr(self, "_line"):
             self._line.close()
         for socket in self._sockets:
@@ -321,7 +336,7 @@ class RegistryDaemon:
         listening = self._line.sub is not None and self._line.asked_at_ns is None
         if listening:
             poller.register(self._line.sub, zmq.POLLIN)
-        ready = dict(poller.poll(POLL_MS))
+        ready = dict(poller.poll(0 if self._is_delivering else POLL_MS))
         if self._admin in ready:
             self._admin_take()
         if self._feed in ready:
@@ -330,6 +345,8 @@ class RegistryDaemon:
             self._replay_take()
         elif listening and self._line.sub in ready:
             self._stream_take()
+        self._bank_turn(time.monotonic_ns())
+        self._deliver()
         self._missing_ask(time.monotonic_ns())
         self._feed_answer(time.monotonic_ns())
         self._metrics.turn(now_ns, max(0, self._venue_last_seq - self._last_seq), self.state)
@@ -417,6 +434,7 @@ class RegistryDaemon:
         try:
             with self._metrics.batch(records):
                 self._last_seq = self._settlement.apply(log_id, records)
+            self._is_delivering = True
         except SettlementGap as gap:
             log.info("settlement_gap", expected=gap.expected, came=gap.came)
             self._venue_last_seq = max(self._venue_last_seq, gap.came)
@@ -428,6 +446,33 @@ class RegistryDaemon:
             self._ask_from_ns = time.monotonic_ns() + FULL_PAUSE_NS
         finally:
             self._last_seq = self._store.last_seq
+
+    def _bank_turn(self, now_ns: int) -> None:
+        """Make what the bank is to be told, let it be carried, and take what came back."""
+        if self._courier is None or now_ns < self._bank_at_ns or self._stopped:
+            return
+        bank = self._registry.bank
+        is_more = bank.instruct()
+        self._bank_at_ns = now_ns + (0 if is_more else BANK_LOOK_NS)
+        for batch in bank.batches():
+            self._courier.carry(batch, is_sent=False)
+        for batch in bank.batches_pending():
+            self._courier.carry(batch, is_sent=True)
+        for report in self._courier.reports():
+            bank.report_take(report)
+        self._is_delivering = True
+
+    def _deliver(self) -> None:
+        """Post some of what waits for the close, while everything else goes on."""
+        if self._stopped or not self._is_delivering:
+            return
+        try:
+            self._is_delivering = self._settlement.deliver()
+        except SettlementStopped as error:
+            self._stop_line(str(error))
+        except DatabaseFull as error:
+            log.error("disk_full", error=str(error))
+            self._is_delivering = False
 
     def _stop_line(self, why: str) -> None:
         """Nothing more is settled in this process's life; everything else goes on."""

@@ -4,8 +4,9 @@ To the venue a trade has happened when it is received, whenever it is posted her
 undoes it. So what is not posted yet counts too, and what was posted late counts from its own
 sequence on::
 
-    postings ------------------+
-    trades not posted at once -+--> holdings, as they move --> hash at each sequence asked for
+    postings ------------------------+
+    trades not posted at once -------+--> holdings, as they move --> hash at each sequence asked
+    withdrawals, busts not posted so-+
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,6 +33,9 @@ TRADE_COLUMNS = (
     " price, tonnes, cash, buy_fee, sell_fee"
 )
 
+_POSTED_LATE = frozenset({EntryKind.TRADE, EntryKind.WITHDRAWN, EntryKind.BUST})
+"""Kinds of entries that name what they post, where that came before."""
+
 _Move = tuple[int, int, int, int]
 """Settlement sequence, account, asset, and what is added to that holding."""
 
@@ -45,6 +49,8 @@ SELECT account_index, asset_index, sum(amount) FROM (
     UNION ALL SELECT seller_index, :cash, cash - sell_fee FROM unposted
     UNION ALL SELECT seller_index, product_index, -tonnes FROM unposted
     UNION ALL SELECT buyer_index, product_index, tonnes FROM unposted
+    UNION ALL SELECT account_index, asset_index, amount FROM postponed
+        WHERE posted_seq = 0 AND compartment = :trading
 ) AS counted
 GROUP BY account_index, asset_index
 """
@@ -91,7 +97,14 @@ def holdings_hashes(store: Store, sequences: Sequence[int]) -> list[int]:
     """
     hashes: list[int] = []
     holdings = _Holdings(store)
-    moves = merge(_posted_at_once(store), _not_posted_at_once(store), key=itemgetter(0))
+    postponed = store.execute(
+        "SELECT settlement_seq, account_index, asset_index, amount FROM postponed"
+        " WHERE compartment = ? ORDER BY settlement_seq",
+        (int(Compartment.TRADING),),
+    ).fetchall()
+    moves = merge(
+        _posted_at_once(store), _not_posted_at_once(store), postponed, key=itemgetter(0)
+    )
     move = next(moves, None)
     for seq in sequences:
         while move is not None and move[0] <= seq:
@@ -118,16 +131,20 @@ def _posted_at_once(store: Store) -> Iterator[_Move]:
         if entry is None or entry[0] != entry_id:
             continue  # a posting without an entry moves nothing at the venue
         _entry_id, kind, seq, reference = entry
-        if kind == EntryKind.TRADE and reference:
+        if kind in _POSTED_LATE and reference:
             continue
         for _posting_id, account, asset, amount in legs:
             yield seq, account, asset, amount
 
 
 def _not_posted_at_once(store: Store) -> Iterator[_Move]:
-    """Yield what late, waiting and failed trades moved at the venue, and busts of unposted ones."""
+    """Yield what late, waiting and failed trades moved at the venue, and busts of unposted ones.
+
+    A failed trade that was posted before the next record came has its own sequence as
+    `posted_seq`; it is late all the same.
+    """
     rows = store.database.stream(
-        f"SELECT {TRADE_COLUMNS} FROM trades WHERE posted_seq <> settlement_seq"
+        f"SELECT {TRADE_COLUMNS} FROM trades WHERE posted_seq <> settlement_seq OR failure <> ''"
         " ORDER BY settlement_seq"
     )
     trades = ((trade.settlement_seq, trade, 1) for trade in (Trade(*row) for row in rows))

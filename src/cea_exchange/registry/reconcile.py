@@ -183,6 +183,9 @@ class _Check:
         self._trades_seen = bytearray(self._found.last_seq + 1)
         self._busts_due: dict[int, Trade] = {}
         self._causes: dict[int, tuple[int, int, int, int]] = {}
+        self._postponed_until: dict[int, int] = {}
+        # Failed trades that were posted before the next record came: their entries say so.
+        self._failed_at_last: set[int] = set()
         self._busts: list[tuple[int, int, int]] = []
         self._claims: list[tuple[int, ...]] = []
         self._answers: dict[int, tuple[str, int, int]] = {}
@@ -198,9 +201,11 @@ class _Check:
             self._records()
             self._states()
             self._days()
+            self._postponed()
             self._entries()
             self._balances()
             self._conservation()
+            self._defaults()
             for differences in (
                 desk_differences,
                 distribution_differences,
@@ -446,7 +451,7 @@ class _Check:
             if state != expected:
                 self._differs(f"{whose}: its state is {state}, not {expected}")
             if failure and posted_seq == seq:
-                self._differs(f"{whose}: it was posted when it came, yet failed: {failure}")
+                self._failed_at_last.add(seq)
         self._found.claims = len(self._claims)
         for what, told, sql in (
             ("busts", self._busts, "SELECT * FROM busts ORDER BY settlement_seq"),
@@ -474,6 +479,43 @@ class _Check:
         confirmed = self._store.confirmed_date
         if confirmed and confirmed not in {date for date, *_ in told}:
             self._differs(f"confirmed_date is {confirmed}: no record closes that day")
+        rows = self._store.execute(
+            "SELECT trading_date, settlement_seq, completed_seq FROM deliveries"
+        )
+        for date, until, completed_seq in rows.fetchall():
+            received = self._store.one(
+                "SELECT count(*) FROM trades WHERE settlement_seq <= ?"
+                " AND state <> 'settled' AND state = 'received'",
+                (until,),
+            )
+            if completed_seq and received:
+                self._differs(f"delivery of {date} is complete: {received} trades are not posted")
+            if not completed_seq and date <= confirmed:
+                self._differs(f"confirmed_date is {confirmed}: {date} is not delivered")
+
+    def _postponed(self) -> None:
+        """What waits has no entry yet; the legs that count meanwhile are those it will have."""
+        rows = self._store.execute(
+            "SELECT settlement_seq, kind, posted_seq, account_index, asset_index, compartment,"
+            " amount FROM postponed ORDER BY settlement_seq, leg"
+        ).fetchall()
+        for (seq, kind, posted_seq), group in groupby(rows, key=lambda row: row[:3]):
+            legs = [row[3:] for row in group]
+            if kind == EntryKind.BUST and seq in self._busts_due:
+                due = [leg for leg in bust_legs(self._busts_due[seq]) if leg.amount]
+            elif kind == EntryKind.WITHDRAWN and self._causes.get(seq, (0,))[0] == kind:
+                _kind, account, asset, amount = self._causes[seq]
+                due = list(legs_of(kind, account, account, asset, amount))
+            else:
+                self._differs(f"record {seq} is postponed: there is no such withdrawal or bust")
+                continue
+            if legs != due:
+                self._legs_differ(f"record {seq}, postponed", 0, due, legs)
+            if posted_seq:
+                self._postponed_until[seq] = posted_seq
+            else:
+                self._busts_due.pop(seq, None)
+                self._causes.pop(seq, None)
 
     # -- entries: each has a cause and exactly its legs -------------------------------------------
 
@@ -520,15 +562,22 @@ class _Check:
         self, entry: "_Entry", trades: dict[int, tuple[Any, ...]]
     ) -> list[tuple[int, ...]] | None:
         """Return the legs that the cause of an entry gives; None if it has none."""
-        seq = entry.settlement_seq
         if entry.kind == EntryKind.TRADE:
-            if entry.trade_seq not in trades or self._is_posted(entry.trade_seq):
+            seq = entry.cause_seq
+            if seq not in trades or self._is_posted(seq):
                 return None
-            *terms, posted_seq = trades[entry.trade_seq]
-            if posted_seq != seq or entry.trade_seq > self._found.last_seq:
+            if seq in self._failed_at_last and not entry.reference:
+                self._differs(f"trade at seq {seq} was posted when it came, yet failed")
+            *terms, posted_seq = trades[seq]
+            if posted_seq != entry.settlement_seq or seq > self._found.last_seq:
                 return None
-            self._trades_seen[entry.trade_seq] = 1
+            self._trades_seen[seq] = 1
             return [leg for leg in trade_legs(Trade(*terms)) if leg.amount]
+        seq = entry.settlement_seq
+        if entry.kind in _KINDS_OF_RECORDS:
+            seq = entry.cause_seq
+            if self._postponed_until.get(seq, seq) != entry.settlement_seq:
+                return None
         if entry.kind == EntryKind.BUST:
             busted = self._busts_due.pop(seq, None)
             return None if busted is None else [leg for leg in bust_legs(busted) if leg.amount]
@@ -554,7 +603,7 @@ class _Check:
 
     def _trades_of(self, entries: Iterable["_Entry"]) -> dict[int, tuple[Any, ...]]:
         """Return the trades that some entries post, with their `posted_seq`, by sequence."""
-        wanted = [entry.trade_seq for entry in entries if entry.kind == EntryKind.TRADE]
+        wanted = [entry.cause_seq for entry in entries if entry.kind == EntryKind.TRADE]
         if not wanted:
             return {}
         rows = self._store.execute(
@@ -689,6 +738,27 @@ class _Check:
             else:
                 self._found.tonnes[name] = inside[asset]
 
+    def _defaults(self) -> None:
+        """What the reserve paid and got back for each default is what its entries moved."""
+        rows = self._store.execute(
+            "SELECT default_id, reserve_cash, recovered_cash,"
+            " (SELECT coalesce(sum(amount), 0) FROM entries"
+            "  WHERE kind = :used AND reference = 'default ' || default_id),"
+            " (SELECT coalesce(sum(amount), 0) FROM entries"
+            "  WHERE kind = :recovered AND reference = 'default ' || default_id)"
+            " FROM defaults WHERE reserve_cash > 0",
+            {
+                "used": int(EntryKind.RESERVE_USED),
+                "recovered": int(EntryKind.RESERVE_RECOVERED),
+            },
+        )
+        for default_id, paid, recovered, paid_posted, recovered_posted in rows.fetchall():
+            if (paid, recovered) != (paid_posted, recovered_posted):
+                self._differs(
+                    f"default {default_id}: the reserve paid {paid} and got back {recovered},"
+                    f" posted are {paid_posted} and {recovered_posted}"
+                )
+
     # -- the venue ----------------------------------------------------------------------------
 
     def _checkpoints(self) -> None:
@@ -731,6 +801,6 @@ class _Entry(NamedTuple):
     reference: str
 
     @property
-    def trade_seq(self) -> int:
-        """Of the trade that it posts: a late one is named, any other has come just then."""
-        return int(self.reference.removeprefix("trade ")) if self.reference else self.settlement_seq
+    def cause_seq(self) -> int:
+        """Of the record that it posts: a late one is named, any other has come just then."""
+        return int(self.reference.split()[-1]) if self.reference else self.settlement_seq

@@ -102,4 +102,21 @@ MAY: dict[str, tuple[str, ...]] = {
     "disposition_refuse": (OPERATOR,),
     "dispositions": (OPERATOR, AUTHORITY, REGULATOR),
     "public_notices": _ALL,
+    # the settlement bank
+    "bank_batches": (OPERATOR,),
+    "bank_report": (OPERATOR,),
+    "bank_statement": (OPERATOR,),
+    "bank_reconcile": (OPERATOR, REGULATOR),
+    "bank_differences": (OPERATOR, REGULATOR),
+    "bank_again": (OPERATOR,),
+    "pay_out": (OPERATOR, INITIATOR),
+    # trades that failed
+    "failures": (OPERATOR, REGULATOR),
+    "default_list": (OPERATOR, REGULATOR),
+    "default_show": (OPERATOR, REGULATOR),
+    "default_notice": (OPERATOR,),
+    "default_retry": (OPERATOR,),
+    "reserve_fund": (OPERATOR,),
+    "reserve_use": (OPERATOR,),
+    "reserve_recover": (OPERATOR,),
 }

@@ -7,11 +7,12 @@ primary key, a second line of defence.
 
 What can't be applied stops the line in front of it: nothing is skipped, `last_seq` stays, the venue
 sees that the watermark stands still. The way out is to mend the cause and start again.
+
+Trades are posted as they come, or received and posted when the day has closed (`delivery`).
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,13 +30,20 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.registry.database.interface import ConstraintViolated
-from cea_exchange.registry.freezes import Freezes, Place, frozen_place, trades_touching
+from cea_exchange.registry.delivery import DELIVERY_COUNT_MAX, Delivery, DeliveryStopped
+from cea_exchange.registry.failures import (
+    Failure,
+    FailureOf,
+    Obstacles,
+    default_end,
+    default_open,
+)
+from cea_exchange.registry.freezes import Freezes, Place
 from cea_exchange.registry.history import LEGS_MAX, balances_load
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hash
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     EntryKind,
-    Holding,
     InsufficientHolding,
     LedgerError,
     Posting,
@@ -45,17 +53,20 @@ from cea_exchange.registry.ledger import (
     legs_of,
     trade_figures,
     trade_from_figures,
-    trade_legs,
 )
 from cea_exchange.registry.records_kept import record_at, records_keep
 from cea_exchange.registry.store import Store, hash_text
-from cea_exchange.registry.trade_runs import trades_post
+from cea_exchange.registry.trade_posting import lacking_checked, postpone, trade_post
+from cea_exchange.registry.trade_runs import stretches, trades_post, trades_receive
 
 RUN_COUNT_MAX = 4_096
 """Records in one transaction: many are cheaper each, but hold up the watermark."""
 
 SEQ_LIMIT = 1 << 62
 """Sequences stay below it; SQLite's integers are signed."""
+
+SettlementMode = Literal["realtime", "end_of_day"]
+"""When trades are posted: as they come, or after the close."""
 
 _WORD = 1 << 64
 
@@ -98,22 +109,31 @@ class Settlement:
         Open for writing.
     at_point
         Called with the name of each point at which a crash is of interest: ``postings_written``,
-        ``last_seq_written``, ``committed``. Tests kill the process there.
+        ``last_seq_written``, ``committed``, ``delivery_written``, ``delivery_committed``. Tests
+        kill the process there.
     failure_of
-        Says what keeps a trade from being posted (the bank's refusal), or None. Such a trade is
-        received and failed, as is one that a court's freeze keeps; it goes the default path. None:
-        nothing but freezes does.
+        Says why a trade's cash can't be had (the bank refuses), or None; courts' orders are looked
+        at in any case. Such a trade is received and failed; it goes the default path.
+    mode
+        ``realtime`` posts a trade when it is received, ``end_of_day`` in `deliver`. Where trades
+        are still to be delivered, those that come after them wait too, whatever the mode.
+    is_ready
+        Asked in `deliver` whether the trades up to a sequence may be: the bank has answered.
     """
 
     def __init__(
         self,
         store: Store,
         at_point: Callable[[str], None] = lambda name: None,
-        failure_of: Callable[[Trade], str | None] | None = None,
+        failure_of: FailureOf | None = None,
+        mode: SettlementMode = "realtime",
+        is_ready: Callable[[int], bool] = lambda until_seq: True,
     ) -> None:
         self.store = store
+        self.delivery = Delivery(store, at_point, failure_of, is_ready)
         self._at_point = at_point
-        self._failure_of = failure_of
+        self._obstacles = Obstacles(store, failure_of)
+        self._mode = mode
 
     def apply(self, log_id: str, records: np.ndarray) -> int:
         """Apply records; those that are settled already are dropped.
@@ -167,6 +187,19 @@ class Settlement:
                 ) from None
         return last_seq
 
+    def deliver(self, count_max: int = DELIVERY_COUNT_MAX) -> bool:
+        """Post some of the trades of closed days that wait; say whether there are more.
+
+        Raises
+        ------
+        SettlementStopped
+            One of them can't be; nothing of this part was posted.
+        """
+        try:
+            return self.delivery.some(count_max)
+        except DeliveryStopped as error:
+            raise SettlementStopped(str(error)) from None
+
     def _repeats_check(self, records: np.ndarray) -> None:
         """A repeated record must be the one that was settled under its number."""
         for record in records:
@@ -195,10 +228,10 @@ class Settlement:
 
     def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
         """Write what the records say; return how many were applied, and what stopped the rest."""
-        run = _Run(self.store, self._failure_of)
+        run = _Run(self.store, self._obstacles, self._mode)
         stopped: SettlementStopped | None = None
         plain = run.are_plain_trades(records)
-        for first, end in _stretches(plain):
+        for first, end in stretches(plain):
             stretch = records[first:end]
             if plain[first] and run.take_trades(stretch):
                 continue
@@ -236,7 +269,7 @@ class Settlement:
             if kind in (EventKind.CHECKPOINT, EventKind.DAY_CLOSED):
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
-                _Run(self.store, self._failure_of).take(kind, (), row)
+                _Run(self.store, self._obstacles, self._mode).take(kind, (), row)
         return self.store.state
 
 
@@ -301,26 +334,21 @@ def _unbalanced_since(store: Store, entry_id: int) -> set[int]:
     return {account_index for (account_index,) in rows.fetchall()}
 
 
-def _stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Return the stretches of equal flags: first of each, and one behind its last."""
-    turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
-    return list(pairwise([0, *turns.tolist(), len(flags)]))
-
-
 class _Run:
     """One transaction's worth of records, being taken in one after the other."""
 
-    def __init__(self, store: Store, failure_of: Callable[[Trade], str | None] | None) -> None:
+    def __init__(self, store: Store, obstacles: Obstacles, mode: SettlementMode) -> None:
         self.count = 0
         self.diverged: Diverged | None = None
         self._store = store
-        self._failure_of = failure_of
+        self._obstacles = obstacles
+        obstacles.refresh()
         self._freezes = Freezes(store)
-        self._asked = self._freezes.asked()
         self._account_count = 1 + store.one(
             "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
         )
         self._product_count = store.one("SELECT count(*) FROM products")
+        self._is_at_once = mode == "realtime" and not _is_any_received(store)
         self._takers: dict[int, Callable[[Any, np.ndarray], None]] = {
             EventKind.DEPOSITED: self._deposited,
             EventKind.WITHDRAWN: self._withdrawn,
@@ -365,8 +393,8 @@ class _Run:
         takers, makers = records["account_index"], records["counter_account_index"]
         buys = records["side"] == Side.BUY
         buyers, sellers = np.where(buys, takers, makers), np.where(buys, makers, takers)
-        touching = trades_touching(buyers, sellers, records["product_index"], self._asked)
-        return (records["kind"] == EventKind.TRADE) & ~touching
+        is_clear = self._obstacles.are_clear(buyers, sellers, records["product_index"])
+        return (records["kind"] == EventKind.TRADE) & is_clear
 
     def take_trades(self, records: np.ndarray) -> bool:
         """Take a stretch of trades in at once, if each of them can be posted as it is.
@@ -376,9 +404,10 @@ class _Run:
         bool
             False, and nothing was done, where one is to be looked at by itself.
         """
-        if self._failure_of is not None:
+        take = trades_post if self._is_at_once else trades_receive
+        if self._is_at_once and self._obstacles.is_asked_of_all:
             return False
-        if not trades_post(self._store, records, self._account_count, self._product_count):
+        if not take(self._store, records, self._account_count, self._product_count):
             return False
         self.count += len(records)
         return True
@@ -386,53 +415,38 @@ class _Run:
     def _post(
         self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int
     ) -> None:
-        self._store.entry_add(
-            kind,
-            legs,
-            subject or (0, 0, 0, 0),
-            settlement_seq=int(record["settlement_seq"]),
-            business_date=int(record["trading_date"]),
-        )
+        """Post an entry; or let it wait, if unposted trades would bring what it lacks."""
+        seq, date = int(record["settlement_seq"]), int(record["trading_date"])
+        try:
+            self._store.entry_add(
+                kind, legs, subject or (0, 0, 0, 0), settlement_seq=seq, business_date=date
+            )
+        except InsufficientHolding as error:
+            if kind not in (EntryKind.WITHDRAWN, EntryKind.BUST):
+                raise
+            lacking_checked(self._store, error, seq)
+            postpone(self._store, kind, legs, seq, date)
 
     def _trade(self, trade: Trade) -> None:
         self._account_check(trade.buyer_index)
         self._account_check(trade.seller_index)
         if trade.product_index >= self._product_count:
             raise LedgerError(f"product_index must be declared, was {trade.product_index}")
-        frozen = frozen_place(trade, self._asked, self._store.balance)
-        failure = None if frozen is None else self._freezes.why(frozen)
-        if failure is None and self._failure_of is not None:
-            failure = self._failure_of(trade)
-        failure = failure or self._posting_failure(trade)
-        state, posted_seq = ("failed", 0) if failure else ("settled", trade.settlement_seq)
+        state, failure, posted_seq = "received", "", 0
+        if self._is_at_once:
+            state, failure, posted_seq = self._post_at_once(trade)
         self._store.insert("trades", [(*trade, state, failure, posted_seq)])
 
-    def _posting_failure(self, trade: Trade) -> str:
-        """Post a trade; or say for want of what it can't be, if trades that failed would bring it.
-
-        To the venue those have happened, and it may trade on with what they moved. What is lacking
-        beyond them can't be: that is no failed trade but an impossible record.
-        """
-        try:
-            self._post(EntryKind.TRADE, trade_legs(trade), trade._asdict())
-        except InsufficientHolding as error:
-            lacking = -(error.held + error.change)
-            if lacking > self._failed_sum(error.holding):
-                raise
-            account = self._store.account_name(error.holding.account_index)
-            asset = self._store.asset_name(error.holding.asset_index)
-            return f"{account} lacks {lacking} of {asset}, of trades that failed before"
-        return ""
-
-    def _failed_sum(self, holding: Holding) -> int:
-        """What a holding would have more, were the trades posted that failed and stand."""
-        rows = self._store.execute(
-            f"SELECT {TRADE_COLUMNS} FROM trades WHERE failure <> '' AND state = 'failed'"
-            " AND ? IN (buyer_index, seller_index)",
-            (holding.account_index,),
-        )
-        legs = (leg for row in rows.fetchall() for leg in trade_legs(Trade(*row)))
-        return sum(leg.amount for leg in legs if Holding(*leg[:3]) == holding)
+    def _post_at_once(self, trade: Trade) -> tuple[str, str, int]:
+        """Post a trade with its record, or open its default; return its state, why, and when."""
+        failure, seq = self._obstacles.of(trade), trade.settlement_seq
+        if failure is None:
+            lacking = trade_post(self._store, trade, settlement_seq=seq)
+            if not lacking:
+                return "settled", "", seq
+            failure = Failure(lacking)
+        default_open(self._store, trade, failure, trade.trading_date)
+        return "failed", failure.why, 0
 
     def _trade_busted(self, busted: Trade, reason: int) -> None:
         """Undo a trade that was posted, end one that was not, or book who owes whom what.
@@ -460,6 +474,7 @@ class _Run:
                 "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
                 (trade.settlement_seq,),
             )
+            default_end(self._store, trade.settlement_seq, "busted", busted.trading_date)
         else:
             claim_id = self._store.one("SELECT coalesce(max(claim_id), 0) FROM claims")
             self._store.insert(
@@ -499,14 +514,14 @@ class _Run:
 
     def _freezes_take(self, place: Place, amount: int, record: Any) -> None:
         """Freeze what has come into a registration account, if a court asks for it."""
-        if place in self._asked:
+        if place in self._obstacles.asked:
             seq, date = int(record["settlement_seq"]), int(record["trading_date"])
             self._freezes.take(place, seq, date, amount)
-            self._asked = self._freezes.asked()
+            self._obstacles.refresh()
 
     def _freezes_ask(self, place: Place) -> None:
         """Ask the venue for what may have become available there, if a court wants it."""
-        if place in self._asked:
+        if place in self._obstacles.asked:
             self._freezes.ask(place)
 
     def _transfer_answered(
@@ -555,7 +570,7 @@ class _Run:
         if date <= confirmed:
             raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
         # Nothing is locked yet, and what was bought or earned the day before may leave.
-        for place in sorted(self._asked):
+        for place in sorted(self._obstacles.asked):
             self._freezes_ask(place)
 
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
@@ -582,7 +597,8 @@ class _Run:
                 return
         self._store.insert("day_closes", [(date, product, seq)])
         closes = self._store.one("SELECT count(*) FROM day_closes WHERE trading_date = ?", (date,))
-        if closes == self._product_count:
+        # Where trades wait, the day's last checkpoint leads to their delivery.
+        if closes == self._product_count and not self._is_delivery_due():
             self._confirm(date)
 
     def _settled_totals(self, date: int, product: int, method: int) -> tuple[int, int]:
@@ -609,11 +625,27 @@ class _Run:
                 f"at seq {seq} venue hash {venue_hash}, registry hash {registry_hash};"
                 f" accounts: {named}"
             )
-        elif int(checkpoint["phase"]) == Phase.CLOSED and self._store.one(
-            "SELECT 1 FROM day_closes WHERE trading_date = ?", (date,)
-        ):
-            # Also where a product is so new that the venue closed the day without it.
-            self._confirm(date)
+        elif int(checkpoint["phase"]) == Phase.CLOSED:
+            self._day_ended(date, seq)
+
+    def _day_ended(self, date: int, seq: int) -> None:
+        """Confirm the day that closed before a checkpoint, or let its delivery begin.
+
+        The checkpoint's own date is 0 once no day is open. Also where a product is so new that the
+        venue closed the day without it.
+        """
+        closed = self._store.one("SELECT coalesce(max(trading_date), 0) FROM day_closes")
+        if date not in (0, closed) or closed <= self._store.confirmed_date:
+            return
+        if not self._is_delivery_due():
+            self._confirm(closed)
+        elif not self._store.one("SELECT 1 FROM deliveries WHERE trading_date = ?", (closed,)):
+            self._store.insert("deliveries", [(closed, seq, 0)])
+
+    def _is_delivery_due(self) -> bool:
+        """Whether trades wait, or a day that comes first."""
+        undone = self._store.one("SELECT 1 FROM deliveries WHERE completed_seq = 0")
+        return undone is not None or _is_any_received(self._store)
 
     def _confirm(self, date: int) -> None:
         self._store.execute("UPDATE meta SET confirmed_date = ?", (date,))
@@ -635,6 +667,12 @@ def _first_of_contiguous(records: np.ndarray) -> int:
         odd = int(np.argmax(sequences != expected))
         raise PoisonRecord(int(sequences[odd]), f"must follow {first + odd - 1} in its run")
     return first
+
+
+def _is_any_received(store: Store) -> bool:
+    return store.one(
+        "SELECT 1 FROM trades WHERE state <> 'settled' AND state = 'received' LIMIT 1"
+    ) is not None
 
 
 def _amount_as_asked(

@@ -19,7 +19,7 @@ APPEND_ONLY = (
     *("deductions", "deductions_taken", "recalls", "kept_changes"),
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
-    *("freeze_acts", "public_notices"),
+    *("freeze_acts", "public_notices", "default_acts"),
 )
 
 

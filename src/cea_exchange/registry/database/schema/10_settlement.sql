@@ -60,3 +60,21 @@ CREATE TABLE adoptions (
     why TEXT NOT NULL,
     at_ns BIGINT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE postponed (                -- records that need what unposted trades would bring: legs
+                                        -- that count in the compared hash, and are posted later
+    settlement_seq BIGINT NOT NULL CHECK (settlement_seq > 0),
+    leg BIGINT NOT NULL,
+    kind BIGINT NOT NULL,               -- of the entry: withdrawn or bust
+    business_date BIGINT NOT NULL,
+    account_index BIGINT NOT NULL,
+    asset_index BIGINT NOT NULL,
+    compartment BIGINT NOT NULL,
+    amount BIGINT NOT NULL CHECK (amount <> 0),
+    posted_seq BIGINT NOT NULL,         -- that settlement had reached then; 0 is not yet
+    PRIMARY KEY (settlement_seq, leg)
+);
+CREATE TABLE deliveries (               -- closed days whose trades are posted after the close
+    trading_date BIGINT PRIMARY KEY,
+    settlement_seq BIGINT NOT NULL,     -- of the day's last checkpoint: what came before is delivered
+    completed_seq BIGINT NOT NULL       -- that settlement had reached when it was; 0 is not yet
+);

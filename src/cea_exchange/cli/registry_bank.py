@@ -1,0 +1,106 @@
+"""`cea-exchange registry bank`: files out and in, pay-outs, what differs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, ask, look, table
+from cea_exchange.cli.errors import CommandError
+
+File = Annotated[Path, typer.Argument(help="The bank's file.")]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `registry`."""
+    bank = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for command in (out, report, statement, reconcile, differences, again):
+        bank.command(command.__name__)(command)
+    bank.command("pay-out")(pay_out)
+    group.add_typer(bank, name="bank", help="Instructions to the settlement bank, and its answers.")
+
+
+def out(
+    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
+    data: Data,
+    key: Key = ADMIN,
+) -> None:
+    """Write the batches (pain.001) that the bank has not answered.
+
+    Example: cea-exchange registry bank out DIR/registry/bank/out --data DIR
+    """
+    files = ask(data, key, {"op": "bank_batches"})["files"]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / f"{name}.xml").write_bytes(content)
+        typer.echo(folder / f"{name}.xml")
+
+
+def report(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Take the bank's status report (pain.002)."""
+    act(data, key, {"op": "bank_report", "file": file.name, "content": _read(file)}, json)
+
+
+def statement(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Read the bank's statement (camt.053), whole or not at all."""
+    act(data, key, {"op": "bank_statement", "file": file.name, "content": _read(file)}, json)
+
+
+def reconcile(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print each sub-account: the bank's balance, the ledger's, and what lies between."""
+    look(data, key, {"op": "bank_reconcile"}, json, _accounts)
+
+
+def differences(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print what the bank has booked otherwise than it was told."""
+    look(data, key, {"op": "bank_differences"}, json, _wrong)
+
+
+def again(
+    instruction_id: Annotated[str, typer.Argument(help="A refused instruction.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Instruct again what the bank has refused, under a new id."""
+    act(data, key, {"op": "bank_again", "instruction_id": instruction_id}, json)
+
+
+def pay_out(
+    account: Annotated[str, typer.Argument(help="Account.")],
+    cash: Annotated[int, typer.Argument(help="Fen.", min=1)],
+    creditor: Annotated[str, typer.Argument(help="The participant's own account at its bank.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Pay cash out of a sub-account; a second person approves.
+
+    Example: cea-exchange registry bank pay-out P001 100000 6222000000000001 --data DIR
+    """
+    request = {"op": "pay_out", "account": account, "cash": cash, "creditor": creditor}
+    act(data, key, request, json)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from error
+
+
+def _accounts(answer: Answer) -> str:
+    rows = answer["accounts"]
+    return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+
+
+def _wrong(answer: Answer) -> str:
+    rows = [
+        [item["instruction_id"], item["outcome"], leg["account"], leg["instructed"], leg["booked"]]
+        for item in answer["findings"]
+        for leg in item["legs"]
+    ]
+    rows += [
+        ["-", "unknown", item["account"], 0, item["entry"]["cash"]] for item in answer["unknown"]
+    ]
+    return table(["instruction", "outcome", "account", "instructed", "booked"], rows)

@@ -1,0 +1,93 @@
+"""`cea-exchange registry failures, default, reserve`: trades that failed, and what is done."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, fields_line, look, table
+
+Number = Annotated[int, typer.Argument(help="The default's number.")]
+Cash = Annotated[int, typer.Argument(help="Fen.", min=1)]
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `registry`."""
+    group.command("failures")(failures)
+    default = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    default.command("list")(list_)
+    for command in (show, notice, retry):
+        default.command(command.__name__)(command)
+    group.add_typer(default, name="default", help="Who did not deliver or pay.")
+    reserve = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    for command in (fund, use, recover):
+        reserve.command(command.__name__)(command)
+    group.add_typer(reserve, name="reserve", help="The settlement risk reserve.")
+
+
+def failures(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print the trades that failed and stand."""
+    look(data, key, {"op": "failures"}, json, _rows_of("failures"))
+
+
+def list_(
+    data: Data,
+    all_: Annotated[bool, typer.Option("--all", help="Those that are over too.")] = False,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print the defaults."""
+    look(data, key, {"op": "default_list", "ended": all_}, json, _rows_of("defaults"))
+
+
+def show(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print a default and everything that was done about it."""
+    look(data, key, {"op": "default_show", "default_id": number}, json, _shown)
+
+
+def notice(
+    number: Number,
+    deadline: Annotated[int, typer.Argument(help="The last day to top up, yyyymmdd.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Tell the party to make it good by the end of a day.
+
+    Example: cea-exchange registry default notice 3 20260716 --data DIR
+    """
+    act(data, key, {"op": "default_notice", "default_id": number, "deadline": deadline}, json)
+
+
+def retry(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Post the failed trades whose cause is gone."""
+    act(data, key, {"op": "default_retry"}, json)
+
+
+def fund(cash: Cash, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Book cash from the bank into the reserve."""
+    act(data, key, {"op": "reserve_fund", "cash": cash}, json)
+
+
+def use(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Let the reserve pay for a default, and post its trade; a second person approves."""
+    act(data, key, {"op": "reserve_use", "default_id": number}, json)
+
+
+def recover(
+    number: Number, cash: Cash, data: Data, key: Key = ADMIN, json: Json = False
+) -> None:
+    """Take back what the reserve paid, or a part."""
+    act(data, key, {"op": "reserve_recover", "default_id": number, "cash": cash}, json)
+
+
+def _rows_of(name: str) -> Any:
+    def text(answer: Answer) -> str:
+        rows = answer[name]
+        return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+
+    return text
+
+
+def _shown(answer: Answer) -> str:
+    acts = answer.pop("acts")
+    return "\n".join([fields_line(answer), *map(fields_line, acts)])

@@ -1,0 +1,61 @@
+-- What the settlement bank was told, what it said, and what it has booked.
+CREATE TABLE bank_instructions (
+    instruction_id TEXT PRIMARY KEY,              -- also the end-to-end reference, for ever
+    kind TEXT NOT NULL CHECK (kind IN
+        ('trade', 'fee', 'reserve', 'recovery', 'pay_out', 'bust', 'fee_back')),
+    subject BIGINT NOT NULL,                      -- settlement_seq of the trade or bust, or the id
+                                                  -- of the default or pay-out
+    attempt BIGINT NOT NULL CHECK (attempt > 0),  -- 2 follows one that was refused
+    debtor TEXT NOT NULL,
+    creditor TEXT NOT NULL,
+    cash BIGINT NOT NULL CHECK (cash > 0),
+    business_date BIGINT NOT NULL,
+    purpose TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('made', 'sent', 'accepted', 'pending', 'late', 'in_error',
+        'booked', 'refused')),                    -- registry/bank/lifecycle.py
+    reason TEXT NOT NULL,                         -- the bank's, where it refused
+    batch_id TEXT NOT NULL                        -- '' before it was sent
+);
+CREATE INDEX bank_instructions_of ON bank_instructions (kind, subject);
+CREATE INDEX bank_instructions_open ON bank_instructions (state) WHERE state <> 'booked';
+CREATE TABLE bank_batches (
+    batch_id TEXT PRIMARY KEY,
+    content BYTEA NOT NULL,                       -- the pain.001, byte for byte
+    is_answered BIGINT NOT NULL CHECK (is_answered IN (0, 1))
+) WITHOUT ROWID;
+CREATE TABLE bank_statements (                    -- each read once, whole
+    statement_id TEXT PRIMARY KEY,
+    business_date BIGINT NOT NULL,
+    sequence BIGINT NOT NULL,
+    content BYTEA NOT NULL                        -- the camt.053, byte for byte
+) WITHOUT ROWID;
+CREATE TABLE bank_entries (                       -- what the statements show
+    entry_ref TEXT PRIMARY KEY,
+    statement_id TEXT NOT NULL,
+    account TEXT NOT NULL,                        -- sub-account
+    cash BIGINT NOT NULL CHECK (cash <> 0),
+    instruction_id TEXT NOT NULL,                 -- '' is none
+    counter_account TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    reverses TEXT NOT NULL
+);
+CREATE INDEX bank_entries_of ON bank_entries (instruction_id);
+CREATE TABLE bank_accounts (                      -- sub-accounts the statements have shown
+    account TEXT PRIMARY KEY,
+    closing BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE bank_pay_ins (                       -- pay-ins booked, each once
+    entry_ref TEXT PRIMARY KEY,                   -- the bank's
+    entry_id BIGINT NOT NULL                      -- the ledger's
+) WITHOUT ROWID;
+CREATE TABLE pay_outs (
+    pay_out_id BIGINT PRIMARY KEY CHECK (pay_out_id > 0),
+    account_index BIGINT NOT NULL,
+    cash BIGINT NOT NULL CHECK (cash > 0),
+    creditor TEXT NOT NULL,                       -- the participant's own account
+    state TEXT NOT NULL CHECK (state IN ('begun', 'paid', 'returned'))
+);
+CREATE TABLE bank_progress (
+    id BIGINT PRIMARY KEY CHECK (id = 1),
+    trade_seq BIGINT NOT NULL                     -- trades up to here were looked at
+);

@@ -1,0 +1,351 @@
+"""The registry and a bank that refuses, delays, doubles, misstates, misdirects and restarts."""
+
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from bank_process import BankProcess
+from registry.test_settlement_modes import audits_are_clean
+from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
+
+from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.bank.client import BankUnavailable
+from cea_exchange.registry.bank.requests import PayIn
+from cea_exchange.registry.bank.xml_reading import BankFileError
+from cea_exchange.registry.bank_office import BankSetting
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.daemon import RegistryDaemon
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.store import Store
+
+CASH, TONNES, RESERVE = 10_000_000, 1_000, 2_000_000
+FIRST_DAY = datetime(2025, 7, 15, 10, tzinfo=timezone(timedelta(hours=8)))
+MODES = ("realtime", "end_of_day")
+ERRING = {"refuse": 80, "delay": 80, "double": 60, "misstate": 60, "misdirect": 60}
+
+
+class DatedVenue(Venue):
+    """A venue whose records have the day they are of."""
+
+    date = 0
+
+    def _row(self, **fields):
+        super()._row(**({"trading_date": self.date} | fields))
+
+    def checkpoint(self, phase=Phase.LISTED, *, off_by=0):
+        super().checkpoint(phase, off_by=off_by)
+        self.rows[-1]["trading_date"] = self.date
+
+
+class Institutions:
+    """A registry with its bank and a venue, over some days."""
+
+    def __init__(self, registry, bank, mode):
+        self.registry, self.bank, self.venue = registry, bank, DatedVenue()
+        self.statements, self.day = 0, 0
+        registry._clock_ns = self.now_ns
+        registry.bank.setting = BankSetting(batch_count_max=13)
+        self.settlement = Settlement(
+            registry.store, mode=mode, is_ready=registry.bank.is_ready
+        )
+        self.client = bank.client(timeout_ms=400, tries_max=1)
+        for account in ("alice", "bob", "SUB-FEES", "SUB-RESERVE"):
+            self.client.open_account(account)
+
+    def now_ns(self):
+        return int((FIRST_DAY + timedelta(days=self.day)).timestamp()) * 1_000_000_000
+
+    @property
+    def date(self):
+        return self.registry.business_date()
+
+    def next_day(self):
+        self.day += 1
+        self.statements, self.venue.date = 0, self.date
+
+    def begin(self):
+        """Pay in by statement, and send all of it to the venue."""
+        registry, venue = self.registry, self.venue
+        venue.date = self.date
+        registry.product_declare(PRODUCT, 9749)
+        registry.account_open("alice")
+        registry.account_open("bob")
+        registry.issue("bob", PRODUCT, TONNES)
+        self.pay_in("alice", CASH, "alice")
+        self.pay_in("SUB-RESERVE", RESERVE, "risk reserve")
+        self.statement()
+        venue.deposited(ALICE, registry.transfer_in("alice", None, CASH), cash=CASH)
+        venue.deposited(BOB, registry.transfer_in("bob", PRODUCT, TONNES), tonnes=TONNES)
+
+    def pay_in(self, account, cash, reference, *, number=1):
+        payment = PayIn(
+            payment_id=f"I-{account}-{number}",
+            account=account,
+            cash=cash,
+            business_date=self.date,
+            reference=reference,
+        )
+        self.bank.client("admin").ask(payment)
+
+    def statement(self):
+        self.statements += 1
+        content = self.client.statement_content(self.date, self.statements)
+        found = self.registry.bank.books.statement_read(content, f"{self.date}.xml")
+        assert self.unexplained() == 0
+        return found
+
+    def talk(self):
+        """Exchange with the bank until it has answered everything, whatever it is at."""
+        for _ in range(40):
+            try:
+                self.registry.bank.exchange(self.client)
+            except BankUnavailable:
+                self.bank.revive()
+                continue
+            if not self.registry.bank.batches() and not self.registry.bank.instruct():
+                return
+        raise AssertionError(self.bank.log())
+
+    def trade_day(self, count, *, fee=0):
+        """A day of trades there and back, closed and compared."""
+        tonnes = 0
+        for number in range(count):
+            size = 1 + number % 5
+            buyer = ALICE if number % 3 else BOB
+            if buyer == BOB and not number:
+                buyer = ALICE
+            self.venue.trade(size, 9_749, buyer=buyer, buy_fee=fee, sell_fee=fee)
+            tonnes += size
+        self.venue.day_closed(volume=tonnes, amount=9_749 * tonnes)
+        self.venue.checkpoint(Phase.CLOSED)
+        self.settle()
+
+    def settle(self):
+        self.settlement.apply(LOG_ID, self.venue.records[self.registry.store.last_seq :])
+
+    def deliver(self):
+        while self.settlement.deliver():
+            pass
+
+    def rows(self):
+        return {row["account"]: row for row in self.registry.bank.books.reconcile()}
+
+    def unexplained(self):
+        return sum(abs(row["unexplained"]) for row in self.rows().values())
+
+    def is_reconciled(self):
+        return all(row["bank"] == row["ledger"] for row in self.rows().values())
+
+    def states(self):
+        rows = self.registry.store.execute("SELECT state, count(*) FROM trades GROUP BY state")
+        return dict(rows.fetchall())
+
+    def default_all(self):
+        """Try again what was refused; what is refused again the reserve pays."""
+        defaults, office = self.registry.defaults, self.registry.bank
+        for default in defaults.all():
+            if default["state"] == "open":
+                office.again(f"T{default['trade_seq']}")
+                defaults.notice(default["default_id"], self.date)
+        self.talk()
+        self.next_day()
+        for default in defaults.all():
+            if default["state"] == "noticed":
+                defaults.reserve_use(default["default_id"])
+        self.talk()
+
+
+@pytest.fixture(params=MODES)
+def mode(request):
+    return request.param
+
+
+@pytest.fixture
+def institutions(registry, tmp_path, mode):
+    with BankProcess(tmp_path, 1) as bank:
+        found = Institutions(registry, bank, mode)
+        found.begin()
+        yield found
+
+
+def test_days_with_a_bank_that_errs_end_settled_and_reconciled(tmp_path, registry, mode):
+    """CEA-BNK-09, CEA-BNK-10, CEA-BNK-13: every trade settled, every fen where it should be."""
+    with BankProcess(tmp_path, 5, **ERRING, lose_answer=90, restart=90) as bank:
+        both = Institutions(registry, bank, mode)
+        both.begin()
+        errors = 0
+        for _ in range(2):
+            both.next_day()
+            both.trade_day(15, fee=3)
+            bank.kill()
+            both.talk()
+            both.deliver()
+            both.talk()
+            for _ in range(2):
+                errors += both.statement().difference_sum != 0
+                both.talk()
+                both.deliver()
+            assert both.states().keys() <= {"settled", "failed", "busted"}
+            assert registry.store.confirmed_date == both.date
+        assert registry.store.one("SELECT count(*) FROM defaults") > 0 and errors > 0
+        for _ in range(3):
+            both.default_all()
+            refused = registry.store.execute(
+                "SELECT i.instruction_id FROM bank_instructions i WHERE kind = 'fee'"
+                " AND state = 'refused' AND NOT EXISTS (SELECT 1 FROM bank_instructions j"
+                " WHERE j.kind = 'fee' AND j.subject = i.subject AND j.attempt > i.attempt)"
+            ).fetchall()
+            for (name,) in refused:
+                registry.bank.again(name)
+            both.talk()
+            both.statement()
+        assert both.states() == {"settled": 30}
+        assert both.is_reconciled(), both.rows()
+        assert audits_are_clean(registry.store)
+        assert bank.log().count("bank_started") > 2 and bank.log().count("answer_lost") > 0
+    assert check_ledger(tmp_path).differences == []
+
+
+def test_a_day_waits_for_the_bank_in_one_mode_and_is_posted_first_in_the_other(institutions):
+    """CEA-BNK-09: accepted, then posted; or posted, and the bank follows."""
+    both = institutions
+    is_waiting = both.settlement._mode == "end_of_day"
+    both.next_day()
+    both.trade_day(10, fee=3)
+    both.deliver()
+    assert both.states() == {"received" if is_waiting else "settled": 10}
+    both.talk()
+    both.deliver()
+    assert both.states() == {"settled": 10}
+    assert both.registry.store.confirmed_date == both.date
+    rows = both.registry.store.execute(
+        "SELECT kind, count(*) FROM bank_instructions GROUP BY kind ORDER BY kind"
+    )
+    assert rows.fetchall() == [("fee", 10), ("trade", 10)]
+    assert not both.is_reconciled()
+    assert both.statement().agrees and both.is_reconciled()
+
+
+def test_busts_and_pay_outs_go_by_the_bank(tmp_path, institutions):
+    """CEA-BNK-11: cash on its way out is in neither place until the bank has booked it."""
+    both, registry = institutions, institutions.registry
+    both.next_day()
+    both.venue.trade(50, 9_749, buy_fee=3, sell_fee=2)
+    both.venue.day_closed(volume=50, amount=50 * 9_749)
+    both.venue.checkpoint(Phase.CLOSED)
+    both.settle()
+    both.talk()
+    both.deliver()
+    both.talk()
+    both.next_day()
+    both.venue.busted(1, Reason.NONE, trading_date=both.date)
+    both.venue.withdrawn(ALICE, registry.transfer_out("alice", None, 5_000), cash=5_000)
+    both.settle()
+    both.talk()
+    registry.bank.pay_out("alice", 4_000, "6222000000000001")
+    place = Holding(ALICE, CASH_ASSET, Compartment.BANKING)
+    assert registry.store.balance(place) == 4_000
+    both.talk()
+    assert registry.store.balance(place) == 4_000 and audits_are_clean(registry.store)
+    both.statement()
+    assert registry.store.balance(place) == 0 and both.is_reconciled()
+    assert check_ledger(tmp_path).differences == []
+
+
+def test_a_pay_out_that_the_bank_refuses_comes_back(registry, tmp_path):
+    """CEA-BNK-11."""
+    with BankProcess(tmp_path, 1, refuse=1_000) as bank:
+        both = Institutions(registry, bank, "realtime")
+        both.begin()
+        both.pay_in("bob", 700, "bob")
+        both.statement()
+        registry.bank.pay_out("bob", 700, "6222000000000001")
+        both.talk()
+        assert registry.store.balance(Holding(BOB, CASH_ASSET, Compartment.REGISTRATION)) == 700
+        assert registry.store.one("SELECT state FROM pay_outs") == "returned"
+        with pytest.raises(ActError, match="must be a refused one, was T9"):
+            registry.bank.again("T9")
+
+
+def test_a_pay_in_is_booked_once_and_what_nobody_knows_is_shown(institutions):
+    """CEA-BNK-07, CEA-BNK-12."""
+    both, registry = institutions, institutions.registry
+    both.next_day()
+    both.pay_in("alice", 500, "alice", number=2)
+    both.pay_in("alice", 400, "a cousin", number=3)
+    found = both.statement()
+    assert [each.entry.cash for each in found.pay_ins] == [500]
+    assert [each.entry.cash for each in found.unknown] == [400]
+    place = Holding(ALICE, CASH_ASSET, Compartment.REGISTRATION)
+    assert registry.store.balance(place) == 500
+    assert both.rows()["alice"]["wrong"] == 400
+    both.statement()
+    assert registry.store.balance(place) == 500 and both.rows()["alice"]["wrong"] == 400
+
+
+def test_a_spoiled_statement_is_refused_whole(institutions):
+    """CEA-BNK-03: with file, line and reason; nothing of it is posted."""
+    both, registry = institutions, institutions.registry
+    both.next_day()
+    both.pay_in("bob", 500, "bob")
+    content = both.client.statement_content(both.date, 1)
+    before = registry.store.entry_last
+    for old, new, why in (
+        (b"<EndToEndId>NOTPROVIDED<", b"<EndToEndId>T77<", "T77"),
+        (b"5.00", b"5.01", "account bob"),
+    ):
+        with pytest.raises(BankFileError, match=rf"bad.xml:\d+: .*{why}"):
+            registry.bank.books.statement_read(content.replace(old, new, 1), "bad.xml")
+    assert registry.store.entry_last == before
+    registry.bank.books.statement_read(content, "good.xml")
+    with pytest.raises(BankFileError):
+        registry.bank.books.statement_read(content, "good.xml")
+    assert registry.store.entry_last == before + 1
+
+
+def test_cash_that_came_past_the_bank_is_unexplained(institutions):
+    """CEA-BNK-13."""
+    institutions.registry.pay_in("alice", 900)
+    assert institutions.rows()["alice"]["unexplained"] == -900
+
+
+def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
+    """CEA-BNK-09: a day that waits for the bank is delivered and confirmed without anybody."""
+    with BankProcess(tmp_path, 1) as bank:
+        CurveKeys.new().save(tmp_path / "keys", "venue")
+        with Registry.open(tmp_path) as registry:
+            both = Institutions(registry, bank, "end_of_day")
+            both.begin()
+            both.next_day()
+            both.trade_day(6, fee=3)
+            date = both.date
+        config = RegistryConfig(
+            settlement_mode="end_of_day",
+            bank=BankSetting(data=str(tmp_path)),
+            settlement="tcp://127.0.0.1:9",
+            replay="tcp://127.0.0.1:9",
+        )
+        with RegistryDaemon(config, tmp_path) as daemon:
+            thread = threading.Thread(target=daemon.run)
+            thread.start()
+            try:
+                with Store.open_reader(tmp_path) as store:
+                    end = time.monotonic() + 20
+                    while store.confirmed_date != date or _count(store, "accepted") < 12:
+                        assert time.monotonic() < end, _count(store, "accepted")
+                        time.sleep(0.05)
+                    assert _count(store, "accepted") == 12
+            finally:
+                daemon.stop()
+                thread.join(20)
+    assert check_ledger(tmp_path).differences == []
+
+
+def _count(store, state):
+    return store.one("SELECT count(*) FROM bank_instructions WHERE state = ?", (state,))
