@@ -58,6 +58,7 @@ from cea_exchange.registry.obligations import Obligations
 from cea_exchange.registry.offsets import Offsets
 from cea_exchange.registry.persons import Persons
 from cea_exchange.registry.province_holdings import ProvinceHoldings
+from cea_exchange.registry.statements import Statements
 from cea_exchange.registry.store import Store
 from cea_exchange.registry.surrender import Surrender
 
@@ -106,6 +107,7 @@ class Registry:
         self.dispositions = Dispositions(self)
         self.defaults = Defaults(self)
         self.bank = BankOffice(self)
+        self.statements = Statements(self)
 
     @cached_property
     def rules(self) -> ComplianceRules:

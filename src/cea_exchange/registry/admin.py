@@ -18,6 +18,7 @@ from cea_exchange.registry.requests import (
     obligation,
     offset,
     persons,
+    statements,
     surrender,
     views,
 )
@@ -47,6 +48,7 @@ _MODULES = (
     obligation,
     offset,
     persons,
+    statements,
     surrender,
     views,
 )

@@ -22,6 +22,7 @@ from cea_exchange.registry.failures import (
 )
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.ledger import LedgerError, Trade
+from cea_exchange.registry.statement_days import statements_issue
 from cea_exchange.registry.store import Store
 from cea_exchange.registry.trade_posting import postponed_post, trade_post
 from cea_exchange.registry.trade_runs import stretches, trades_post_late
@@ -104,6 +105,7 @@ class Delivery:
                     (store.last_seq, date),
                 )
                 store.execute("UPDATE meta SET confirmed_date = ?", (date,))
+                statements_issue(store, date)
             self._at_point("delivery_written")
         self._done_seq = done_seq
         self._at_point("delivery_committed")

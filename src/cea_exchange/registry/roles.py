@@ -110,6 +110,11 @@ MAY: dict[str, tuple[str, ...]] = {
     "bank_differences": (OPERATOR, REGULATOR),
     "bank_again": (OPERATOR,),
     "pay_out": (OPERATOR, INITIATOR),
+    # daily statements
+    "statement": _ALL,
+    "statement_object": (OPERATOR, INITIATOR),
+    "statement_resolve": (OPERATOR,),
+    "objections": (OPERATOR, REGULATOR),
     # trades that failed
     "failures": (OPERATOR, REGULATOR),
     "default_list": (OPERATOR, REGULATOR),

@@ -55,6 +55,7 @@ from cea_exchange.registry.ledger import (
     trade_from_figures,
 )
 from cea_exchange.registry.records_kept import record_at, records_keep
+from cea_exchange.registry.statement_days import statements_accept, statements_issue
 from cea_exchange.registry.store import Store, hash_text
 from cea_exchange.registry.trade_posting import lacking_checked, postpone, trade_post
 from cea_exchange.registry.trade_runs import stretches, trades_post, trades_receive
@@ -569,6 +570,7 @@ class _Run:
         date, confirmed = int(record["trading_date"]), self._store.confirmed_date
         if date <= confirmed:
             raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
+        statements_accept(self._store, int(record["settlement_seq"]))
         # Nothing is locked yet, and what was bought or earned the day before may leave.
         for place in sorted(self._obstacles.asked):
             self._freezes_ask(place)
@@ -649,6 +651,7 @@ class _Run:
 
     def _confirm(self, date: int) -> None:
         self._store.execute("UPDATE meta SET confirmed_date = ?", (date,))
+        statements_issue(self._store, date)
 
     def _diverge(self, why: str) -> None:
         state = f"diverged: {why}"
