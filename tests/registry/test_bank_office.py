@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from bank_process import BankProcess
@@ -13,7 +14,7 @@ from cea_exchange.domain.records import Phase, Reason
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.bank.client import BankUnavailable
-from cea_exchange.registry.bank.requests import PayIn
+from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.xml_reading import BankFileError
 from cea_exchange.registry.bank_office import BankSetting
 from cea_exchange.registry.checks import ActError
@@ -349,3 +350,34 @@ def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
 
 def _count(store, state):
     return store.one("SELECT count(*) FROM bank_instructions WHERE state = ?", (state,))
+
+
+def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
+    """CEA-BNK-02, CEA-BNK-03: batches out, statements in, each once and whole."""
+    both, files = institutions, institutions.registry.bank_files
+    with pytest.raises(ActError, match="expected a folder"):
+        files.batches_write()
+    files.folder = tmp_path / "files"
+    (tmp_path / "files" / "in").mkdir(parents=True)
+    both.next_day()
+    both.trade_day(4)
+    (path,) = files.batches_write()
+    written = Path(path).read_bytes()
+    assert files.batches_write() == [path] and Path(path).read_bytes() == written
+    answer = both.client.ask(SendBatch(content=written))["content"]
+    (tmp_path / "files" / "in" / "report.xml").write_bytes(answer)
+    assert len(files.report_read("report.xml").statuses) == 4 and files.batches_write() == []
+    both.deliver()
+    assert both.states() == {"settled": 4}
+    content = both.client.statement_content(both.date, 1)
+    for name, text, why in (
+        ("bad.xml", content[:-20], "bad.xml:"),
+        ("../out/B1.xml", None, "must be a name in"),
+        ("none.xml", None, "No such file"),
+    ):
+        if text is not None:
+            (tmp_path / "files" / "in" / name).write_bytes(text)
+        with pytest.raises(ActError, match=why):
+            files.statement_read(name)
+    (tmp_path / "files" / "in" / "good.xml").write_bytes(content)
+    assert files.statement_read("good.xml").agrees and both.is_reconciled()

@@ -1,14 +1,12 @@
 """`cea-exchange registry bank`: files out and in, pay-outs, what differs."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, ask, look, table
-from cea_exchange.cli.errors import CommandError
 
-File = Annotated[Path, typer.Argument(help="The bank's file.")]
+File = Annotated[str, typer.Argument(help="The file's name in DIR/registry/bank/in.")]
 
 
 def register(group: typer.Typer) -> None:
@@ -20,30 +18,23 @@ def register(group: typer.Typer) -> None:
     group.add_typer(bank, name="bank", help="Instructions to the settlement bank, and its answers.")
 
 
-def out(
-    folder: Annotated[Path, typer.Argument(help="Where the files go.")],
-    data: Data,
-    key: Key = ADMIN,
-) -> None:
-    """Write the batches (pain.001) that the bank has not answered.
-
-    Example: cea-exchange registry bank out DIR/registry/bank/out --data DIR
-    """
-    files = ask(data, key, {"op": "bank_batches"})["files"]
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / f"{name}.xml").write_bytes(content)
-        typer.echo(folder / f"{name}.xml")
+def out(data: Data, key: Key = ADMIN) -> None:
+    """Write the batches (pain.001) that the bank has not answered to DIR/registry/bank/out."""
+    for path in ask(data, key, {"op": "bank_batches"})["files"]:
+        typer.echo(path)
 
 
 def report(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Take the bank's status report (pain.002)."""
-    act(data, key, {"op": "bank_report", "file": file.name, "content": _read(file)}, json)
+    act(data, key, {"op": "bank_report", "file": file}, json)
 
 
 def statement(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Read the bank's statement (camt.053), whole or not at all."""
-    act(data, key, {"op": "bank_statement", "file": file.name, "content": _read(file)}, json)
+    """Read the bank's statement (camt.053), whole or not at all.
+
+    Example: cea-exchange registry bank statement 20260715-1.xml --data DIR
+    """
+    act(data, key, {"op": "bank_statement", "file": file}, json)
 
 
 def reconcile(data: Data, key: Key = ADMIN, json: Json = False) -> None:
@@ -80,13 +71,6 @@ def pay_out(
     """
     request = {"op": "pay_out", "account": account, "cash": cash, "creditor": creditor}
     act(data, key, request, json)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror}") from error
 
 
 def _accounts(answer: Answer) -> str:

@@ -33,6 +33,7 @@ from cea_exchange.protocol.control import (
 from cea_exchange.registry.accounts import LIVE, Accounts
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
+from cea_exchange.registry.bank_files import BankFiles
 from cea_exchange.registry.bank_office import BankOffice
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
@@ -107,6 +108,7 @@ class Registry:
         self.dispositions = Dispositions(self)
         self.defaults = Defaults(self)
         self.bank = BankOffice(self)
+        self.bank_files = BankFiles(self)
         self.statements = Statements(self)
 
     @cached_property

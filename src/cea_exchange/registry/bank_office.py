@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from cea_exchange.registry.bank import pain_001
-from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose, account_check
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
@@ -31,6 +30,7 @@ from cea_exchange.registry.ledger import CASH_ASSET, EntryKind, Trade
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
+    from cea_exchange.registry.bank.client import BankClient
 
 _LETTERS = {
     "trade": "T",
@@ -284,7 +284,7 @@ class BankOffice:
                 (batch.batch_id, name),
             )
 
-    def exchange(self, client: BankClient) -> None:
+    def exchange(self, client: "BankClient") -> None:
         """Send what is unanswered over the bank's socket, take its answers, and ask what pends."""
         while self.instruct():
             pass

@@ -181,6 +181,7 @@ class RegistryDaemon:
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
         self._registry.bank.setting = config.bank
+        self._registry.bank_files.folder = self._data / "registry" / "bank"
         self._settlement = settlement_class(
             self._store,
             mode=config.settlement_mode,

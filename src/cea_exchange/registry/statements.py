@@ -73,9 +73,9 @@ class Statements:
         Returns
         -------
         dict
-            ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing (fen:
-            opening + deposits - withdrawals - bought + sold - fees + other = closing); ``products``
-            the same for tonnes; where the closing amounts are; and the day's ``state``.
+            ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing
+            (fen: opening + deposits - withdrawals - bought + sold - fees + other = closing);
+            ``products`` the same for tonnes; where the closing amounts are; the day's ``state``.
 
         Raises
         ------

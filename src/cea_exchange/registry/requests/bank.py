@@ -1,52 +1,39 @@
-"""The settlement bank: files out and in, pay-outs, what differs."""
+"""The settlement bank: files out and in, pay-outs, what differs.
+
+Files are in the registry's own folder: a day's statement is more than a request may have.
+"""
 
 from typing import Any
 
 import msgspec
 
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.bank import pain_001, pain_002
-from cea_exchange.registry.bank.xml_reading import BankFileError
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.requests.request import Request
 
 
 class BankBatches(Request, tag="bank_batches"):
-    """Make the batches that are due; the files of those the bank has not answered."""
+    """Make the batches that are due; write those the bank has not answered to files."""
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        while registry.bank.instruct():
-            pass
-        batches = registry.bank.batches()
-        return {"files": {batch.batch_id: pain_001.batch_write(batch) for batch in batches}}
+        return {"files": registry.bank_files.batches_write()}
 
 
 class BankReport(Request, tag="bank_report"):
     """Take the bank's status report, a pain.002."""
 
     file: str
-    content: bytes
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        try:
-            report = pain_002.report_read(self.content, self.file)
-        except BankFileError as error:
-            raise ActError(str(error)) from None
-        registry.bank.report_take(report)
-        return {"statuses": len(report.statuses)}
+        return {"statuses": len(registry.bank_files.report_read(self.file).statuses)}
 
 
 class BankStatement(Request, tag="bank_statement"):
     """Read the bank's statement, a camt.053, whole or not at all."""
 
     file: str
-    content: bytes
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        try:
-            found = registry.bank.books.statement_read(self.content, self.file)
-        except BankFileError as error:
-            raise ActError(str(error)) from None
+        found = registry.bank_files.statement_read(self.file)
         return {
             "pay_ins": len(found.pay_ins),
             "unknown": len(found.unknown),

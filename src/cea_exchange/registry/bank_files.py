@@ -1,0 +1,79 @@
+"""The bank's files in the registry's folder: batches out, reports and statements in."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cea_exchange.registry.bank import pain_001, pain_002
+from cea_exchange.registry.bank.matching import Matching
+from cea_exchange.registry.bank.statements import StatusReport
+from cea_exchange.registry.bank.xml_reading import BankFileError
+from cea_exchange.registry.checks import ActError
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.acts import Registry
+
+
+class BankFiles:
+    """Carries what the bank office says and hears as files.
+
+    Parameters
+    ----------
+    registry
+        Acted upon. Without `folder` there are no files.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self.folder: Path | None = None
+        self._registry = registry
+
+    def batches_write(self) -> list[str]:
+        """Write the batches the bank has not answered into ``out``; return the files' paths."""
+        bank = self._registry.bank
+        while bank.instruct():
+            pass
+        folder = self._place("out")
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for batch in bank.batches():
+            path = folder / f"{batch.batch_id}.xml"
+            draft = path.with_suffix(".new")
+            draft.write_bytes(pain_001.batch_write(batch))
+            os.replace(draft, path)
+            paths.append(str(path))
+        return paths
+
+    def report_read(self, file: str) -> StatusReport:
+        """Take a status report (pain.002) from ``in``.
+
+        Raises
+        ------
+        ActError
+            File, line and reason; nothing was changed.
+        """
+        try:
+            report = pain_002.report_read(self._content(file), file)
+        except BankFileError as error:
+            raise ActError(str(error)) from None
+        self._registry.bank.report_take(report)
+        return report
+
+    def statement_read(self, file: str) -> Matching:
+        """Read a statement (camt.053) from ``in``, whole or not at all; raises as `report_read`."""
+        try:
+            return self._registry.bank.books.statement_read(self._content(file), file)
+        except BankFileError as error:
+            raise ActError(str(error)) from None
+
+    def _place(self, name: str) -> Path:
+        if self.folder is None:
+            raise ActError("bank: expected a folder for its files, there is none")
+        return self.folder / name
+
+    def _content(self, file: str) -> bytes:
+        if Path(file).name != file:
+            raise ActError(f"file must be a name in {self._place('in')}, was {file!r}")
+        try:
+            return (self._place("in") / file).read_bytes()
+        except OSError as error:
+            raise ActError(f"{self._place('in') / file}: {error.strerror}") from None
