@@ -381,3 +381,20 @@ def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
             files.statement_read(name)
     (tmp_path / "files" / "in" / "good.xml").write_bytes(content)
     assert files.statement_read("good.xml").agrees and both.is_reconciled()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("UPDATE bank_entries SET cash = cash + 1", "the bank's entry is of"),
+        ("UPDATE bank_accounts SET closing = 0", "sub-account alice: its closing balance"),
+        ("INSERT INTO pay_outs VALUES (1, 1, 5, 'own', 'begun')", "account bob: in banking"),
+    ],
+)
+def test_what_is_changed_by_hand_in_the_banks_tables_is_found(
+    registry, tmp_path, change, sentence
+):
+    with BankProcess(tmp_path, 1) as bank:
+        Institutions(registry, bank, "realtime").begin()
+    registry.store.execute(change)
+    assert any(sentence in difference for difference in check_ledger(tmp_path).differences)

@@ -119,6 +119,8 @@ def test_the_reserve_pays_after_the_deadline_and_is_paid_back(tmp_path, registry
     # What was lent to her is not the court's to take.
     assert held(store, Compartment.JUDICIAL)[ALICE] == (0, 0)
     assert held(store, Compartment.REGISTRATION)[ALICE] == (503, 0)
+    pending = [what for check in registry.accounts.pending_checks for what in check(ALICE)]
+    assert "default 1 is covered" in pending
     with pytest.raises(ActError, match="at most 0: alice owes the risk reserve 503"):
         registry.transfer_in("alice", None, 1)
     with pytest.raises(ActError, match="at most the 503 that are owed"):

@@ -86,6 +86,8 @@ def test_objections_come_before_the_next_day_opens(registry, settlement, venue):
     (objection,) = statements.statement("alice", DATE)["objections"]
     assert objection["state"] == "open" and statements.statement("bob", DATE)["objections"] == []
     next_day_open(settlement, venue)
+    pending = [what for check in registry.accounts.pending_checks for what in check(ALICE)]
+    assert "objection 1 is open" in pending
     assert statements.statement("alice", DATE)["state"] == "accepted"
     with pytest.raises(ActError, match="is accepted: the day after it has opened"):
         statements.object("bob", DATE, "too late")

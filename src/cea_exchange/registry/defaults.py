@@ -12,6 +12,7 @@ he has paid it back, what he was lent can't leave his sub-account. The reserve h
 a seller who can't deliver tops up, or two persons bust the trade at the venue.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.registry.bank.instructions import date_check
@@ -41,6 +42,7 @@ class Defaults:
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
+        registry.accounts.pending_checks.append(self._pending)
 
     # -- looking ------------------------------------------------------------------------------
 
@@ -245,6 +247,15 @@ class Defaults:
                 registry.bank.recovery_instruct(default_id, default["account_index"], cash)
 
     # -- in common ----------------------------------------------------------------------------
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        rows = self._registry.store.execute(
+            "SELECT default_id, state FROM defaults WHERE account_index = ?"
+            " AND state IN ('open', 'noticed', 'covering', 'covered') ORDER BY default_id",
+            (account_index,),
+        )
+        for default_id, state in rows.fetchall():
+            yield f"default {default_id} is {state}"
 
     def _delivery(self) -> Delivery:
         bank = self._registry.bank

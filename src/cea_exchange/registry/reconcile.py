@@ -55,6 +55,7 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.registry.reconcile_bank import bank_differences
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.reconcile_enforcement import enforcement_differences
 from cea_exchange.registry.records_kept import records_from
@@ -211,6 +212,7 @@ class _Check:
                 distribution_differences,
                 surrender_differences,
                 enforcement_differences,
+                bank_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)

@@ -10,6 +10,7 @@ A statement is no copy: it is read from the entries that its day covers, so it s
 whenever it is asked for. A day covers all entries since the day before it.
 """
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.registry.checks import ActError
@@ -66,6 +67,7 @@ class Statements:
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
+        registry.accounts.pending_checks.append(self._pending)
 
     def statement(self, account: str, business_date: int) -> dict[str, Any]:
         """Return an account's statement of a confirmed day.
@@ -180,6 +182,15 @@ class Statements:
         ).fetchall()
         found = [dict(zip(names, row, strict=True)) for row in rows]
         return [each for each in found if account in (None, each["account"])]
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        rows = self._registry.store.execute(
+            "SELECT objection_id FROM objections WHERE account_index = ? AND state = 'open'"
+            " ORDER BY objection_id",
+            (account_index,),
+        )
+        for (objection_id,) in rows.fetchall():
+            yield f"objection {objection_id} is open"
 
     def _day(self, business_date: int) -> tuple[int, int, str]:
         row = self._registry.store.execute(
