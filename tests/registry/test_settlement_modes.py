@@ -301,3 +301,24 @@ def test_a_delivery_that_was_killed_goes_on(tmp_path, database_address):
     with Registry.open(tmp_path, database_address) as registry:
         assert states(registry.store) == ["settled"] * 40
         assert registry.store.confirmed_date == DATE
+
+
+def test_what_was_counted_is_counted_again_when_it_changes(store):
+    """CEA-STL-05: the hash that goes on from before is the one counted anew."""
+    causes = {1: "frozen by the court"}
+    settlement = Settlement(store, failure_of=lambda trade: causes.get(trade.trade_id))
+    venue = venue_with_deposits()
+    venue.trade(50)
+    venue.checkpoint()
+    settlement.apply(LOG_ID, venue.records)
+    causes.clear()
+    assert settlement.delivery.retry() == [1]
+    venue.checkpoint()
+    causes |= {2: "frozen by the court", 3: "frozen by the court"}
+    venue.trade(7)
+    venue.trade(8)
+    venue.checkpoint()
+    venue.busted(3)
+    venue.checkpoint()
+    settlement.apply(LOG_ID, venue.records)
+    assert store.state == "ok" and states(store) == ["settled", "failed", "busted"]

@@ -222,6 +222,7 @@ class Delivery:
         except LedgerError as error:
             raise DeliveryStopped(f"delivery of trade {trade.trade_id}: {error}") from None
         if not lacking:
+            self._store.unposted_changes += 1
             self._store.execute(
                 "UPDATE trades SET state = 'settled', posted_seq = ? WHERE settlement_seq = ?",
                 (now, seq),

@@ -9,6 +9,7 @@ sequence on::
     withdrawals, busts not posted so-+
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from itertools import groupby
@@ -39,34 +40,70 @@ _POSTED_LATE = frozenset({EntryKind.TRADE, EntryKind.WITHDRAWN, EntryKind.BUST})
 _Move = tuple[int, int, int, int]
 """Settlement sequence, account, asset, and what is added to that holding."""
 
-_HOLDINGS = """
+_UNPOSTED = """
 WITH unposted AS (
-    SELECT * FROM trades WHERE state <> 'settled' AND state <> 'busted' AND posted_seq = 0
+    SELECT * FROM trades WHERE settlement_seq > :since
+        AND state <> 'settled' AND state <> 'busted' AND posted_seq = 0
 )
 SELECT account_index, asset_index, sum(amount) FROM (
-    SELECT account_index, asset_index, amount FROM balances WHERE compartment = :trading
-    UNION ALL SELECT buyer_index, :cash, -(cash + buy_fee) FROM unposted
+    SELECT buyer_index AS account_index, :cash AS asset_index, -(cash + buy_fee) AS amount
+        FROM unposted
     UNION ALL SELECT seller_index, :cash, cash - sell_fee FROM unposted
     UNION ALL SELECT seller_index, product_index, -tonnes FROM unposted
     UNION ALL SELECT buyer_index, product_index, tonnes FROM unposted
-    UNION ALL SELECT account_index, asset_index, amount FROM postponed
-        WHERE posted_seq = 0 AND compartment = :trading
 ) AS counted
 GROUP BY account_index, asset_index
 """
+_HELD = """
+SELECT account_index, asset_index, amount FROM balances WHERE compartment = :trading
+UNION ALL SELECT account_index, asset_index, amount FROM postponed
+    WHERE posted_seq = 0 AND compartment = :trading
+"""
 
 
-def holdings_hash(store: Store) -> int:
+class Unposted:
+    """What trades that are not posted moved at the venue, by account and asset.
+
+    Summed as they come, so that each checkpoint of a long day reads only the trades since the one
+    before it. When one that was counted is posted or undone, all are counted again.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._since, self._changes = 0, store.unposted_changes
+        self._sums: Counter[tuple[int, int]] = Counter()
+
+    def sums(self) -> Counter[tuple[int, int]]:
+        """Return the sums up to the last trade there is."""
+        last = self._store.one("SELECT coalesce(max(settlement_seq), 0) FROM trades")
+        # Less than was counted: the transaction that brought it was taken back.
+        if last < self._since or self._changes != self._store.unposted_changes:
+            self._since, self._sums = 0, Counter()
+            self._changes = self._store.unposted_changes
+        rows = self._store.execute(_UNPOSTED, {"since": self._since, "cash": CASH_ASSET})
+        for account, asset, amount in rows.fetchall():
+            self._sums[account, asset] += amount
+        self._since = last
+        return self._sums
+
+
+def holdings_hash(store: Store, unposted: Unposted | None = None) -> int:
     """Compute the holdings hash of the trading accounts as they stand, by SQL over the postings.
+
+    Parameters
+    ----------
+    unposted
+        One that has counted before, to go on from; left out, all is counted.
 
     Returns
     -------
     int
         Equal to the venue's hash at `last_seq` if both hold the same.
     """
-    rows = store.execute(
-        _HOLDINGS, {"trading": int(Compartment.TRADING), "cash": CASH_ASSET}
-    ).fetchall()
+    holdings = Counter((unposted or Unposted(store)).sums())
+    rows = store.execute(_HELD, {"trading": int(Compartment.TRADING)}).fetchall()
+    for account, asset, amount in rows:
+        holdings[account, asset] += amount
     accounts = dict(store.execute("SELECT account_index, account FROM accounts").fetchall())
     products = dict(store.execute("SELECT product_index, product FROM products").fetchall())
     account_keys = {index: name_key(name) for index, name in accounts.items()}
@@ -74,11 +111,11 @@ def holdings_hash(store: Store) -> int:
         CASH_ASSET: CASH_KEY
     }
     # What by hand was taken from accounts or products makes another hash, not an error.
-    rows = [row for row in rows if row[0] in account_keys]
+    held = [(*place, amount) for place, amount in holdings.items() if place[0] in account_keys]
     return holdings_hash_sum(
-        np.array([account_keys[account] for account, *_ in rows], np.uint64),
-        np.array([asset_keys.get(asset, CASH_KEY) for _, asset, _ in rows], np.uint64),
-        np.array([amount for *_, amount in rows], np.int64),
+        np.array([account_keys[account] for account, *_ in held], np.uint64),
+        np.array([asset_keys.get(asset, CASH_KEY) for _, asset, _ in held], np.uint64),
+        np.array([amount for *_, amount in held], np.int64),
     )
 
 

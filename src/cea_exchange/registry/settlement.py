@@ -40,7 +40,7 @@ from cea_exchange.registry.failures import (
 )
 from cea_exchange.registry.freezes import Freezes, Place
 from cea_exchange.registry.history import LEGS_MAX, balances_load
-from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hash
+from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     EntryKind,
@@ -134,6 +134,7 @@ class Settlement:
         self.delivery = Delivery(store, at_point, failure_of, is_ready)
         self._at_point = at_point
         self._obstacles = Obstacles(store, failure_of)
+        self._unposted = Unposted(store)
         self._mode = mode
 
     def apply(self, log_id: str, records: np.ndarray) -> int:
@@ -229,7 +230,7 @@ class Settlement:
 
     def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
         """Write what the records say; return how many were applied, and what stopped the rest."""
-        run = _Run(self.store, self._obstacles, self._mode)
+        run = _Run(self.store, self._obstacles, self._unposted, self._mode)
         stopped: SettlementStopped | None = None
         plain = run.are_plain_trades(records)
         for first, end in stretches(plain):
@@ -270,7 +271,7 @@ class Settlement:
             if kind in (EventKind.CHECKPOINT, EventKind.DAY_CLOSED):
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
-                _Run(self.store, self._obstacles, self._mode).take(kind, (), row)
+                _Run(self.store, self._obstacles, self._unposted, self._mode).take(kind, (), row)
         return self.store.state
 
 
@@ -338,11 +339,14 @@ def _unbalanced_since(store: Store, entry_id: int) -> set[int]:
 class _Run:
     """One transaction's worth of records, being taken in one after the other."""
 
-    def __init__(self, store: Store, obstacles: Obstacles, mode: SettlementMode) -> None:
+    def __init__(
+        self, store: Store, obstacles: Obstacles, unposted: Unposted, mode: SettlementMode
+    ) -> None:
         self.count = 0
         self.diverged: Diverged | None = None
         self._store = store
         self._obstacles = obstacles
+        self._unposted = unposted
         obstacles.refresh()
         self._freezes = Freezes(store)
         self._account_count = 1 + store.one(
@@ -469,6 +473,7 @@ class _Run:
         if self._store.one("SELECT 1 FROM busts WHERE trade_seq = ?", (trade.settlement_seq,)):
             raise LedgerError(f"trade {trade.trade_id} was busted already")
         if reason == Reason.NONE:
+            self._store.unposted_changes += 1
             if posted_seq:
                 self._post(EntryKind.BUST, bust_legs(trade), busted._asdict())
             self._store.execute(
@@ -618,7 +623,7 @@ class _Run:
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
         seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
         venue_hash = hash_text(int(checkpoint["holdings_hash"]))
-        registry_hash = hash_text(holdings_hash(self._store))
+        registry_hash = hash_text(holdings_hash(self._store, self._unposted))
         self._store.insert("checkpoints", [(seq, date, venue_hash, registry_hash)])
         if venue_hash != registry_hash:
             accounts = accounts_differing(self._store)

@@ -48,6 +48,11 @@ class Store:
         For a writer: what everybody holds. None for a reader.
     lock
         Descriptor of the folder's locked file, for a writer.
+
+    Attributes
+    ----------
+    unposted_changes : int
+        How often a trade that was received or failed was posted or undone, in this process's life.
     connect
         Connects again, for a writer whose connection may be lost.
     """
@@ -64,6 +69,7 @@ class Store:
         self._lock = lock
         self._connect = connect
         self._depth = 0
+        self.unposted_changes = 0
         self._numbers_read()
 
     def _numbers_read(self) -> None:

@@ -160,6 +160,7 @@ def trades_post_late(store: Store, trades: np.ndarray) -> bool:
     store.execute(_ENTRIES_LATE, values | _VALUES)
     store.execute(_POSTINGS_LATE, values | _VALUES)
     store.execute(_SETTLED_LATE, values)
+    store.unposted_changes += 1
     store.entry_last += len(trades)
     return True
 
