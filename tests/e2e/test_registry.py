@@ -360,3 +360,23 @@ def test_the_log_is_events_and_sigterm_ends_in_order(daemon, data):
     events = [json.loads(line) for line in (data / "registry.log").read_text().splitlines()]
     assert all({"timestamp", "level", "event"} <= event.keys() for event in events)
     assert [events[0]["event"], events[-1]["event"]] == ["registry_ready", "registry_stopped"]
+
+
+def test_killed_while_it_delivers_it_confirms_the_day_once_all_is_settled(data, venue):
+    """CEA-STL-05: with the day received and its delivery under way, kill after kill."""
+    with (data / "registry.toml").open("a") as file:
+        file.write('settlement_mode = "end_of_day"\n')
+    daemon = Daemon(data)
+    daemon.start()
+    try:
+        venue.publish(1, len(venue.records), lost=True)
+        for _ in range(3):
+            wait_until(lambda: daemon.last_seq() > 0)
+            daemon.kill()
+            daemon.start()
+        with Store.open_reader(data) as store:
+            wait_until(lambda: store.confirmed_date == DATE)
+            assert store.one("SELECT count(*) FROM trades WHERE state = 'settled'") == TRADES
+    finally:
+        daemon.kill()
+    settled_exactly_once(data, venue)

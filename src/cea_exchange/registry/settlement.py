@@ -419,8 +419,8 @@ class _Run:
 
     def _post(
         self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int
-    ) -> None:
-        """Post an entry; or let it wait, if unposted trades would bring what it lacks."""
+    ) -> bool:
+        """Post an entry; or let it wait, if unposted trades would bring what it lacks: False."""
         seq, date = int(record["settlement_seq"]), int(record["trading_date"])
         try:
             self._store.entry_add(
@@ -431,6 +431,8 @@ class _Run:
                 raise
             lacking_checked(self._store, error, seq)
             postpone(self._store, kind, legs, seq, date)
+            return False
+        return True
 
     def _trade(self, trade: Trade) -> None:
         self._account_check(trade.buyer_index)
@@ -538,7 +540,7 @@ class _Run:
         Returns
         -------
         tuple of Place and int
-            Whose it is, of what, and how much.
+            Whose it is, of what, and how much has moved: nothing yet if it was postponed.
         """
         transfer_seq, seq = int(record["client_order_id"]), int(record["settlement_seq"])
         if transfer_seq >= SEQ_LIMIT:
@@ -562,7 +564,8 @@ class _Run:
             amount = _amount_as_asked(record, account, asset, amount, less_will_do)
         if kind is not None:
             legs = legs_of(kind, account, account, asset, amount)
-            self._post(kind, legs, record, account, account, asset, amount)
+            if not self._post(kind, legs, record, account, account, asset, amount):
+                amount = 0
         self._store.execute(
             "UPDATE transfers SET state = ?, reason = ?, settlement_seq = ? WHERE transfer_seq = ?",
             ("rejected" if rejected else "completed", int(record["reason"]), seq, transfer_seq),

@@ -131,7 +131,8 @@ def postponed_post(store: Store, seq: int) -> bool:
         lacking_checked(store, error, seq)
         return False
     if kind == EntryKind.WITHDRAWN:
-        Freezes(store).take((subject[0], subject[2]), store.last_seq, business_date)
+        account, _account, asset, amount = subject
+        Freezes(store).take((account, asset), store.last_seq, business_date, amount)
     store.execute(
         "UPDATE postponed SET posted_seq = ? WHERE settlement_seq = ?", (store.last_seq, seq)
     )
