@@ -1,8 +1,11 @@
 """Entries that belong together are posted at once: all of them or none."""
 
+from contextlib import suppress
+
 import pytest
 
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 
@@ -43,3 +46,16 @@ def test_movements_are_posted_all_or_none(registry):
     assert range(2, 100) == registry.moves([*good, *back], "there and back")
     assert before[2] == rows(registry)[2]
     assert 99 == registry.store.entry_last
+
+
+@pytest.mark.parametrize("reference", ["\ud800", b"7"], ids=["half a character", "bytes"])
+def test_a_movement_that_is_not_written_is_not_remembered(registry, reference):
+    registry.product_declare("CEA24", 9_749)
+    issue = (EntryKind.ISSUE, Institution.ISSUANCE, Institution.AUTHORITY, 0)
+    with registry.transaction():
+        registry.move(*issue, 5_000)
+        with suppress(UnicodeEncodeError, ConstraintViolated):
+            registry.move(*issue, 7, reference)
+    held = registry.store.balance(Holding(Institution.AUTHORITY, 0, Compartment.REGISTRATION))
+    told = registry.store.one("SELECT sum(amount) FROM postings WHERE amount > 0")
+    assert held == told

@@ -9,7 +9,7 @@ from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 from cea_exchange.registry import store as store_module
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import DatabaseError
+from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull
 from cea_exchange.registry.ledger import Holding
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement, SettlementStopped
@@ -100,6 +100,37 @@ def test_memory_is_what_the_database_says_after_every_act(data, monkeypatch, see
     found = check_ledger(data)
     assert [] == found.differences
     assert found.trades > 20
+
+
+def test_a_transaction_that_failed_underneath_commits_nothing(data, database_address):
+    """Whoever caught the error and went on is told at the end, and memory is what was committed."""
+    with Registry.open(data, database_address) as registry:
+        before = registry.store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
+        with pytest.raises(DatabaseError, match="expected (COMMIT, was ROLLBACK|a transaction)"):
+            with registry.transaction():
+                registry.pay_in("alice", 5)
+                _fail_underneath(registry.store.database)
+                with suppress(DatabaseError):
+                    registry.pay_in("bob", 7)
+        remembers(registry.store)
+        assert before == registry.store.balances.rows()
+        registry.pay_in("bob", 1)
+        remembers(registry.store)
+
+
+def _fail_underneath(database):
+    """Let a statement fail so that nothing before it counts: any of PostgreSQL, a full disk."""
+    if database.name.startswith("postgresql:"):
+        with pytest.raises(DatabaseError, match="invalid input syntax"):
+            database.execute("SELECT 1 FROM obligations WHERE compliance_year = ?", ("x",))
+        return
+    database.connection.pragma("cache_size", 10)
+    pages = database.connection.pragma("page_count")
+    database.connection.pragma("max_page_count", pages + 1)
+    with pytest.raises(DatabaseFull):
+        for number in range(10_000):
+            database.insert("requests", [(f"{number}", b"x" * 1_000, b"")])
+    database.connection.pragma("max_page_count", 1_000_000)
 
 
 def test_a_reader_has_no_balances_in_memory_and_says_what_is_held(data):

@@ -371,7 +371,7 @@ class Registry:
             It can't be: too little is held, or no such movement is allowed.
         """
         movement = Movement(kind, account_index, counter_index, asset_index, amount)
-        (entry_id,) = self._post([movement], reference)
+        (entry_id,) = self.moves([movement], reference)
         return entry_id
 
     def moves(self, movements: Sequence[Movement], reference: str = "") -> range:

@@ -93,7 +93,7 @@ class Postgres:
     def name(self) -> str:
         return self._name
 
-    def execute(self, sql: str, values: Any = ()) -> Rows:
+    def execute(self, sql: str, values: Any = ()) -> psycopg.Cursor:
         with _told():
             cursor = self.connection.cursor()
             if values:
@@ -139,7 +139,10 @@ class Postgres:
         self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN")
 
     def commit(self) -> None:
-        self.execute("COMMIT")
+        # After a statement that failed the server answers with ROLLBACK, and calls it no error.
+        done = self.execute("COMMIT").statusmessage
+        if done != "COMMIT":
+            raise DatabaseError(f"{self.name}: expected COMMIT, was {done}: a statement had failed")
 
     def rollback(self) -> None:
         if not self.connection.closed:

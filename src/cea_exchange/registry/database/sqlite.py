@@ -40,6 +40,7 @@ class Sqlite:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        self._has_begun = False
 
     @classmethod
     def open_writer(cls, path: Path) -> Self:
@@ -72,10 +73,12 @@ class Sqlite:
         return self.connection.filename
 
     def execute(self, sql: str, values: Any = ()) -> Rows:
+        self._not_lost_check()
         with _told():
             return _Rows(self.connection.execute(sql, values))
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        self._not_lost_check()
         with _told():
             self.connection.executemany(sql, rows)
 
@@ -85,6 +88,7 @@ class Sqlite:
         if first is None:
             return
         sql = f"INSERT INTO {table} VALUES ({', '.join('?' * len(first))})"
+        self._not_lost_check()
         with _told():
             self.connection.execute(sql, first)
             self.connection.executemany(sql, iterator)
@@ -98,11 +102,14 @@ class Sqlite:
 
     def begin(self, *, snapshot: bool = False) -> None:
         self.execute("BEGIN" if snapshot else "BEGIN IMMEDIATE")
+        self._has_begun = True
 
     def commit(self) -> None:
         self.execute("COMMIT")
+        self._has_begun = False
 
     def rollback(self) -> None:
+        self._has_begun = False
         # SQLite has already rolled back by itself after some errors (disk full).
         if self.connection.in_transaction:
             self.execute("ROLLBACK")
@@ -117,6 +124,17 @@ class Sqlite:
         if self.connection.in_transaction:
             self.execute(f"ROLLBACK TO {name}")
             self.execute(f"RELEASE {name}")
+
+    def _not_lost_check(self) -> None:
+        """Refuse to go on in a transaction that SQLite has rolled back by itself.
+
+        Each further statement would be committed on its own.
+        """
+        if self._has_begun and not self.connection.in_transaction:
+            raise DatabaseError(
+                f"{self.name}: expected a transaction, the database has rolled it back: nothing"
+                " of it was done"
+            )
 
     def has_schema(self) -> bool:
         return bool(self.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
