@@ -67,6 +67,23 @@ def test_the_notice_tells_the_limit_and_where_it_comes_from(world):
         registry.carryover.give_notice()
 
 
+def test_the_position_counts_what_was_traded_that_day_however_late_it_is_settled(world):
+    """CEA-CRY-03: nor what was done on the next day before that."""
+    registry = world.registry
+    world.clock.day = 20260101
+    number = registry.dispositions.transfer_apply(
+        "inheritance", "P3", "P2", "CEA24", 50, document="will"
+    )
+    registry.dispositions.approve(number)
+    world.traded("P2", "P3", "CEA24", 20251231, 40, 9_000)
+    noticed(world)
+    p2, p3 = registry.carryover.notice("P2"), registry.carryover.notice("P3")
+    assert 20_000 - 7_000 - 13_000 + 20_000 + 50_001 - 40 == (
+        p2.registration_tonnes + p2.trading_tonnes
+    )
+    assert (500, 40) == (p3.registration_tonnes, p3.trading_tonnes)
+
+
 def test_notice_is_given_after_the_window(world):
     world.clock.day = 20251231
     with pytest.raises(ActError, match="notice must be after 20251231, was on 20251231"):

@@ -19,7 +19,7 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.carryover import EndPosition, VintageTrade
 from cea_exchange.registry.checks import ActError, amount_checked, refusals_told
 from cea_exchange.registry.coverage import standings
-from cea_exchange.registry.history import balances_as_of, entry_at_date
+from cea_exchange.registry.history import balances_at_date
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
 from cea_exchange.registry.vintages import product_vintages
@@ -312,7 +312,7 @@ class Carryover:
     def _held_on(self, day: int) -> Iterator[tuple[Holding, int]]:
         """Yield what everybody held of closed vintages as a day ended."""
         database, closed = self._store.database, self._closed()
-        for holding, tonnes in balances_as_of(database, entry_at_date(database, day)):
+        for holding, tonnes in balances_at_date(database, day).items():
             if holding.asset_index in closed:
                 yield holding, tonnes
 
@@ -329,9 +329,11 @@ class Carryover:
     # -- applications -------------------------------------------------------------------------
 
     def _was_frozen(self, index: int) -> bool:
-        """Tell whether a court froze some of it on the last day to apply."""
-        last = self._registry.rules.carryover.run[-1].applied_by
-        held = self._held_on(date_number(last))
+        """Tell, once the last day to apply is over, whether a court froze some of it then."""
+        last = date_number(self._registry.rules.carryover.run[-1].applied_by)
+        if self._registry.business_date() <= last:
+            return False
+        held = self._held_on(last)
         where = (index, Compartment.JUDICIAL)
         return any((holding.account_index, holding.compartment) == where for holding, _ in held)
 

@@ -9,6 +9,7 @@ million as with none; an index by account would not. A snapshot every so many en
 question about the past, or a start, must read.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from cea_exchange.registry.balances import Balances
@@ -106,6 +107,31 @@ def balances_as_of(database: Database, entry_id: int) -> Iterator[tuple[Holding,
         (snapshot, first, LEGS_MAX * (entry_id + 1)),
     )
     return ((Holding(*row[:3]), row[3]) for row in rows)
+
+
+def balances_at_date(database: Database, business_date: int) -> dict[Holding, int]:
+    """Return all that was held as a day ended, and how much.
+
+    Settlement may bring a day's records when acts of the next have been entered already: those
+    count, and the acts before them do not. A date is what they carry.
+    """
+    first_later = _first_of_row(
+        database,
+        "SELECT entry_id FROM entries WHERE business_date > ? ORDER BY entry_id LIMIT 1",
+        business_date,
+    )
+    last = entry_at_date(database, business_date)
+    held = Counter(dict(balances_as_of(database, first_later - 1 if first_later else last)))
+    if first_later:
+        rows = database.execute(
+            "SELECT p.account_index, p.asset_index, p.compartment, p.amount FROM postings p"
+            " JOIN entries ON entry_id = posting_id / ? WHERE posting_id >= ? AND posting_id < ?"
+            " AND business_date BETWEEN 1 AND ?",
+            (LEGS_MAX, LEGS_MAX * first_later, LEGS_MAX * (last + 1), business_date),
+        )
+        for *holding, amount in rows.fetchall():
+            held[Holding(*holding)] += amount
+    return {holding: amount for holding, amount in held.items() if amount}
 
 
 def entry_at_date(database: Database, business_date: int) -> int:
