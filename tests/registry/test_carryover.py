@@ -1,6 +1,7 @@
 """Carryover: notice, applications, two runs; what leaves is issued anew, tonne for tonne."""
 
 import pytest
+from allocation_files import allocation_file
 from compliance_world import BEIJING, World, proof
 
 from cea_exchange.registry.checks import ActError
@@ -227,3 +228,21 @@ def test_the_ledger_agrees_after_all_of_it(tmp_path):
         assert 0 == world.registry.store.one(
             "SELECT count(*) FROM entries WHERE asset_index = ?", (CASH_ASSET,)
         )
+
+
+def test_a_number_given_as_another_type_is_the_same_act_in_the_ledger(world):
+    """A program that counts in floats must not write references that no audit finds."""
+    registry = world.registry
+    world.keep("P3", BEIJING, "CEA24", 9)
+    number = registry.surrender.apply("P3", 2024, {"CEA24": 5})
+    registry.surrender.accept(float(number), BEIJING)
+    registry.surrender.retire(float(number))
+    noticed(world)
+    number = registry.carryover.apply("P2", {"CEA24": 5})
+    registry.carryover.withdraw(float(number), "P2")
+    source = allocation_file("adjustment", {"P3": 10}, entities={"P3": BEIJING})
+    registry.distribution.issue("CEA24", 1)
+    preview = registry.distribution.preview(source)
+    registry.distribution.distribute(float(preview.preview_id))
+    references = registry.store.execute("SELECT reference FROM entries").fetchall()
+    assert not [reference for (reference,) in references if "." in reference]

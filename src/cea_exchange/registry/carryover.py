@@ -197,17 +197,18 @@ class Carryover:
         """Take an application back before its run, by whom it is of."""
         with self._store.transaction():
             index = self._registry.account(account)
-            state = self._store.one(
-                "SELECT state FROM carryovers WHERE carryover_id = ? AND account_index = ?",
+            row = self._store.one(
+                "SELECT carryover_id, state FROM carryovers"
+                " WHERE carryover_id = ? AND account_index = ?",
                 (carryover_id, index),
             )
+            number, state = row or (0, "none of its")
             if state != "applied":
                 raise ActError(
-                    f"carryover {carryover_id} must be applied for by {account}, is"
-                    f" {state or 'none of its'}"
+                    f"carryover {carryover_id} must be applied for by {account}, is {state}"
                 )
-            for line in self._lines_of(carryover_id):
-                self._move(EntryKind.SET_FREE, index, index, line, carryover_id)
+            for line in self._lines_of(number):
+                self._move(EntryKind.SET_FREE, index, index, line, number)
             self._decide(carryover_id, "withdrawn")
 
     def run(self, number: int) -> Exchanged:

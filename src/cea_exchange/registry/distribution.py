@@ -118,15 +118,16 @@ class Distribution:
     def previewed(self, preview_id: int) -> Preview:
         """Return a preview as it was shown."""
         row = self._store.one(
-            "SELECT file, p.sha256, plan, coalesce(d.business_date, 0) FROM allocation_previews p"
-            " LEFT JOIN distributions d ON distribution_id = preview_id WHERE preview_id = ?",
+            "SELECT preview_id, file, p.sha256, plan, coalesce(d.business_date, 0)"
+            " FROM allocation_previews p LEFT JOIN distributions d ON distribution_id = preview_id"
+            " WHERE preview_id = ?",
             (preview_id,),
         )
         if row is None:
             raise ActError(f"preview_id must be one of a preview, was {preview_id!r}")
-        file, sha256, plan, distributed_on = row
+        number, file, sha256, plan, distributed_on = row
         shown = msgspec.msgpack.decode(plan, type=Plan)
-        return Preview(preview_id, file, sha256, distributed_on, shown)
+        return Preview(number, file, sha256, distributed_on, shown)
 
     def distribute(self, preview_id: int) -> Preview:
         """Do what a preview showed: all of it, once.
@@ -142,15 +143,16 @@ class Distribution:
         """
         with self._store.transaction():
             preview = self.previewed(preview_id)
-            source = self._source(preview_id)
+            number = preview.preview_id
+            source = self._source(number)
             self._new_checked(source)
             plan = self._plan(source)
             _same_checked(preview, plan)
             asset, today = self._registry.asset(plan.product), self._registry.business_date()
             terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
-            self._store.insert("distributions", [(preview_id, *terms)])
-            self._registry.moves(_movements(plan, asset), f"distribution {preview_id}")
-            self._write(preview_id, plan, asset, today)
+            self._store.insert("distributions", [(number, *terms)])
+            self._registry.moves(_movements(plan, asset), f"distribution {number}")
+            self._write(number, plan, asset, today)
         return preview._replace(distributed_on=today, plan=plan)
 
     def _source(self, preview_id: int) -> SourceFile:

@@ -172,13 +172,10 @@ class Surrender:
             surrender = self._in_state(surrender_id, "applied")
             province_checked(self._store, surrender.account_index, province)
             through = province_account(province)
-            for line in self._lines_of(surrender_id):
-                self._move(
-                    EntryKind.SURRENDERED, surrender.giver_index, through, line, surrender_id
-                )
-                self._move(
-                    EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, surrender_id
-                )
+            number = surrender.surrender_id
+            for line in self._lines_of(number):
+                self._move(EntryKind.SURRENDERED, surrender.giver_index, through, line, number)
+                self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
             self._decide(surrender_id, "accepted", province)
 
     def retire(self, surrender_id: int) -> str | None:
@@ -198,7 +195,7 @@ class Surrender:
                     Institution.AUTHORITY,
                     Institution.RETIREMENT,
                     line,
-                    surrender_id,
+                    surrender.surrender_id,
                 )
             today = registry.business_date()
             store.execute(
