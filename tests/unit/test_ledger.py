@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, Side
-from cea_exchange.registry.institutions import Institution, province_account
+from cea_exchange.registry.institutions import SINKS, Institution, province_account
 from cea_exchange.registry.ledger import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -262,11 +262,21 @@ def test_every_other_entry_takes_from_one_holding_what_it_gives_another(kind):
         (EntryKind.PAID_OUT, BUYER, SELLER, CASH_ASSET, 1),
         (EntryKind.SURRENDERED, BUYER, BEIJING, CASH_ASSET, 1),
         (EntryKind.RESERVE_USED, BUYER, SELLER, CASH_ASSET, 1),
+        *((EntryKind.DISTRIBUTED, sink, BUYER, PRODUCT, 1) for sink in sorted(SINKS)),
     ],
 )
 def test_an_entry_that_can_not_be_is_refused(kind, account, counter, asset, amount):
     with pytest.raises(LedgerError):
         legs_of(kind, account, counter, asset, amount)
+
+
+def test_a_contra_account_gives_nothing_but_what_is_issued_or_paid_in():
+    # CEA-DIS-01: no other entry makes allowances.
+    legs = legs_of(EntryKind.DISTRIBUTED, Institution.ISSUANCE, BUYER, PRODUCT, 1)
+    holdings = dict.fromkeys((Holding(*leg[:3]) for leg in legs), 0)
+    with pytest.raises(LedgerError, match="holds 0"):
+        post(holdings, legs)
+    assert {0} == {*holdings.values()}
 
 
 def test_the_ledger_needs_neither_zeromq_nor_a_database():

@@ -23,7 +23,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
 from cea_exchange.domain.records import PRODUCT_NONE, Side
-from cea_exchange.registry.institutions import CONTRA, Institution
+from cea_exchange.registry.institutions import CONTRA, SINKS, Institution
 
 CASH_ASSET = PRODUCT_NONE
 """Asset index of cash; every other asset index is a product index."""
@@ -377,6 +377,8 @@ def legs_of(
     if move.account not in (None, account_index) or move.counter not in (None, counter_index):
         ends = f"{move.account} to {move.counter}"
         raise LedgerError(f"{name} must go from {ends}, was {account_index} to {counter_index}")
+    if account_index in SINKS:
+        raise LedgerError(f"{name} must not take what has left circulation, from {account_index}")
     return [
         Posting(account_index, asset_index, move.source, -amount),
         Posting(counter_index, asset_index, move.target, amount),
@@ -422,11 +424,16 @@ def post(balances: BalancesKept, postings: Sequence[Posting]) -> None:
         holding = Holding(account, asset, compartment)
         after[holding] = after.get(holding, balances[holding]) + amount
     for holding, amount in after.items():
-        if amount < 0 and holding.account_index not in CONTRA:
+        if amount < 0 and not _is_contra(holding):
             raise InsufficientHolding(holding, balances[holding], amount - balances[holding])
         if not -AMOUNT_LIMIT < amount < AMOUNT_LIMIT:
             raise LedgerError(f"holding must stay below 2^62, was {amount} of {holding}")
     balances.update(after)
+
+
+def _is_contra(holding: Holding) -> bool:
+    """Tell whether it is the other side of what comes from outside, which alone is negative."""
+    return holding.compartment == Compartment.CONTRA and holding.account_index in CONTRA
 
 
 class InsufficientHolding(LedgerError):
