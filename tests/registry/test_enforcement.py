@@ -515,3 +515,30 @@ def test_a_court_waits_for_nobody_and_what_can_not_be_undone_for_two_persons(bot
     assert 1 == len(li("freezes", account="carol")["freezes"])
     assert "business of account carol" in li.error("freezes", account="bob")
     assert [] == li("public_notices")["notices"]
+
+
+def test_an_amount_in_the_other_unit_than_the_freeze_is_refused(both):
+    """CEA-ENF-06: 5.00 yuan are not 500 t."""
+    both.registry.issue("carol", PRODUCT, 1_000)
+    both.registry.pay_in("carol", 1_000)
+    office = Office(both.registry)
+    tonnes = office.an("freeze", account="carol", product=PRODUCT, amount=600, **ORDER)["freeze_id"]
+    cash = office.an("freeze", account="carol", amount=600, **ORDER)["freeze_id"]
+    deduct = {"amount": 500, "to": "bob", **COURT}
+    for freeze_id, unit, why in (
+        (tonnes, "fen", "is of CEA24, was in fen"),
+        (cash, "tonnes", "is of CNY, was in tonnes"),
+    ):
+        terms = {"freeze_id": freeze_id, "unit": unit}
+        assert why in office.an.error("freeze_deduct", **deduct, **terms)
+        assert why in office.an.error("freeze_release", amount=500, **COURT, **terms)
+    asked = office.an("freeze_deduct", freeze_id=tonnes, unit="tonnes", **deduct)
+    assert 100 == office.bo("approve", proposal=asked["proposal"])["answer"]["in_force"]
+
+
+def test_an_extension_names_the_day_it_must_be_after(both):
+    """CEA-ENF-05"""
+    freeze_id = freeze(both, "carol", None, 1_000)
+    until = both.registry.enforcement.freeze_told(freeze_id)["until_date"]
+    with pytest.raises(ActError, match=f"until must be after {until}, was {until}"):
+        both.registry.enforcement.extend(freeze_id, until, **COURT)

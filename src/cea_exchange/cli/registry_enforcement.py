@@ -98,7 +98,7 @@ def release(
     --data DIR
     """
     request = {"op": "freeze_release", "freeze_id": freeze_id, "order": order, "court": court}
-    act(data, key, {**request, "amount": _part(tonnes, cash)}, json)
+    act(data, key, request | _part(tonnes, cash), json)
 
 
 def extend(
@@ -135,11 +135,11 @@ def deduct(
     Example: cea-exchange registry deduct 7 P002 --tonnes 500 --order "(2026)4"
     --court "Wuhan Intermediate Court" --data DIR
     """
-    request = {"op": "freeze_deduct", "freeze_id": freeze_id, "to": to}
-    amount = _part(tonnes, cash)
-    if amount is None:
+    if tonnes is None and cash is None:
         raise CommandError("expected --tonnes or --cash")
-    act(data, key, {**request, "amount": amount, "order": order, "court": court}, json)
+    request = {"op": "freeze_deduct", "freeze_id": freeze_id, "to": to}
+    request |= {"order": order, "court": court}
+    act(data, key, request | _part(tonnes, cash), json)
 
 
 def freezes(
@@ -295,7 +295,10 @@ def _fen(text: str | None) -> int | None:
         raise CommandError(f"--cash: {error}") from error
 
 
-def _part(tonnes: int | None, cash: str | None) -> int | None:
+def _part(tonnes: int | None, cash: str | None) -> dict[str, Any]:
+    """Return an amount's fields of a request; the unit tells a slip from what is meant."""
     if tonnes is not None and cash is not None:
         raise CommandError("expected --tonnes or --cash, not both")
-    return tonnes if tonnes is not None else _fen(cash)
+    if cash is not None:
+        return {"amount": _fen(cash), "unit": "fen"}
+    return {} if tonnes is None else {"amount": tonnes, "unit": "tonnes"}

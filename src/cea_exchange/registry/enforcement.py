@@ -194,7 +194,9 @@ class Enforcement:
         with self._store.transaction():
             self._order_check(order, court)
             freeze = self._live(freeze_id)
-            _until_check(until, freeze.until_date + 1)
+            _until_check(until, self._registry.business_date())
+            if until <= freeze.until_date:
+                raise ActError(f"until must be after {freeze.until_date}, was {until}")
             self._act(freeze, "extend", order, court, 0, until)
             self._store.execute(
                 "UPDATE freezes SET until_date = ? WHERE freeze_id = ?", (until, freeze_id)
@@ -285,6 +287,16 @@ class Enforcement:
                 content |= {"product": self._store.asset_name(asset), "tonnes": amount}
             return notice_publish(
                 self._store, self._registry.business_date(), "deduction", content
+            )
+
+    def unit_check(self, freeze_id: int, unit: str | None) -> None:
+        """Raise `ActError` unless a freeze's amounts are in a unit, `tonnes` or `fen`."""
+        asset = self._live(freeze_id).asset_index
+        expected = "fen" if asset == CASH_ASSET else "tonnes"
+        if unit not in (None, expected):
+            what = self._store.asset_name(asset)
+            raise ActError(
+                f"amount must be in {expected}, freeze {freeze_id} is of {what}, was in {unit}"
             )
 
     # -- what there is ------------------------------------------------------------------------

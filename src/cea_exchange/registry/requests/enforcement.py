@@ -1,12 +1,15 @@
 """Courts' orders, dispositions, public notices."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.dispositions import TransferKind
 from cea_exchange.registry.requests.request import Request
+
+Unit = Literal["tonnes", "fen"]
+"""In which the asker means an amount: one of the other unit is refused."""
 
 
 class Freeze(Request, tag="freeze"):
@@ -56,8 +59,10 @@ class FreezeRelease(Request, tag="freeze_release"):
     order: str
     court: str
     amount: int | None = None
+    unit: Unit | None = None
 
     def act(self, registry: Registry) -> dict[str, Any]:
+        registry.enforcement.unit_check(self.freeze_id, self.unit)
         back = registry.enforcement.release(
             self.freeze_id, self.amount, order=self.order, court=self.court
         )
@@ -89,8 +94,10 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
     to: str
     order: str
     court: str
+    unit: Unit | None = None
 
     def act(self, registry: Registry) -> dict[str, Any]:
+        registry.enforcement.unit_check(self.freeze_id, self.unit)
         notice = registry.enforcement.deduct(
             self.freeze_id, self.amount, self.to, order=self.order, court=self.court
         )
