@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
 from cea_exchange.venue.admin_client import AdminError, admin_ask
 
 
@@ -27,3 +28,9 @@ def test_a_venue_that_has_ended_is_said_to_have(tmp_path):
 def test_what_no_message_can_hold_is_refused_in_one_line(tmp_path, field):
     with pytest.raises(AdminError, match="text and numbers that fit"):
         admin_ask(tmp_path, {"op": "bust", **field})
+
+
+@pytest.mark.parametrize("field", [{"cash": 10**30}, {"why": "\udcff"}])
+def test_what_no_message_can_hold_is_not_sent_to_the_registry(tmp_path, field):
+    with pytest.raises(RegistryUnavailable, match="text and numbers that fit"):
+        registry_ask(tmp_path, {"op": "pay_in", **field})

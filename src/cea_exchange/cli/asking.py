@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
+from unicodedata import east_asian_width
 
 import msgspec
 import typer
@@ -98,6 +99,28 @@ def pages(
         first = next_of(page, first)
 
 
+def file_content(file: Path) -> bytes:
+    """Return what is in a file that goes to the registry with a request.
+
+    Raises
+    ------
+    CommandError
+        It can't be read, or is too large: the registry would drop such a message unread.
+    """
+    from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
+
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}") from error
+    # The rest of the request takes less than 1 KiB.
+    if len(content) > REQUEST_BYTES_MAX - 1_024:
+        raise CommandError(
+            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, came {len(content)}"
+        )
+    return content
+
+
 def json_print(content: Any) -> None:
     """Print one line of JSON."""
     typer.echo(msgspec.json.encode(content).decode())
@@ -117,14 +140,24 @@ def _cut(text: str) -> str:
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return rows in columns as wide as they must be; numbers stand to the right."""
     texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *texts, strict=True)]
+    widths = [max(map(_width, column)) for column in zip(heads, *texts, strict=True)]
     columns = zip(*rows, strict=True) if rows else (() for _ in heads)
     is_number = [all(isinstance(cell, int) for cell in column) for column in columns]
     lines = (
         "  ".join(
-            cell.rjust(width) if right else cell.ljust(width)
+            _filled(cell, width, right)
             for cell, width, right in zip(row, widths, is_number, strict=True)
         ).rstrip()
         for row in (list(heads), *texts)
     )
     return "\n".join(lines)
+
+
+def _filled(cell: str, width: int, right: bool) -> str:
+    blanks = " " * (width - _width(cell))
+    return blanks + cell if right else cell + blanks
+
+
+def _width(text: str) -> int:
+    """Return how many columns a text takes: Chinese characters take two."""
+    return sum(1 + (east_asian_width(character) in "WF") for character in text)

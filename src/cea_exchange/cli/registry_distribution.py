@@ -16,6 +16,7 @@ from cea_exchange.cli.asking import (
     act,
     ask,
     fields_line,
+    file_content,
     json_print,
     look,
     table,
@@ -78,7 +79,7 @@ def preview(
     Example: cea-exchange registry allocate preview allocation-2024-final.xlsx --data DIR
     --out preview.csv
     """
-    request = {"op": "allocation_preview", "file": file.name, "content": _content(file)}
+    request = {"op": "allocation_preview", "file": file.name, "content": file_content(file)}
     answer = ask(data, key, {**request, "encoding": encoding.value})
     show(answer["preview_id"], data, out, key, json)
 
@@ -141,21 +142,6 @@ def release(account: Account, data: Data, key: Key = ADMIN, json: Json = False) 
 def remaining(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what is still to adjust, and what its province holds for an account."""
     look(data, key, {"op": "allocation_remaining", "account": account}, json, _remaining)
-
-
-def _content(file: Path) -> bytes:
-    from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
-
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror}") from error
-    # The rest of the request takes less than 1 KiB.
-    if len(content) > REQUEST_BYTES_MAX - 1_024:
-        raise CommandError(
-            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, came {len(content)}"
-        )
-    return content
 
 
 def _write(out: Path, lines: list[dict[str, Any]]) -> None:

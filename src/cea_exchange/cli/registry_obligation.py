@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, Why, act, look, table
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, Why, act, file_content, look, table
 
 Account = Annotated[str, typer.Argument(help="The entity's account.")]
 Year = Annotated[int, typer.Argument(help="Compliance year: of the emissions.")]
@@ -41,7 +41,7 @@ def register(group: typer.Typer) -> None:
 
 def file_fields(file: Path, encoding: Encoding) -> dict[str, Any]:
     """Return a file as a request carries it."""
-    return {"file": file.name, "content": file.read_bytes(), "encoding": encoding.value}
+    return {"file": file.name, "content": file_content(file), "encoding": encoding.value}
 
 
 def take(

@@ -40,6 +40,11 @@ def registry_ask(
     RegistryUnavailable
         There is no answer, or it is a refusal.
     """
+    try:
+        payload = msgspec.msgpack.encode(request)
+    except (OverflowError, UnicodeEncodeError) as error:
+        why = f"request: expected text and numbers that fit, {error}"
+        raise RegistryUnavailable(why) from None
     data = Path(data)
     try:
         keys = operator_pair(data, key)
@@ -54,7 +59,7 @@ def registry_ask(
             # Once libzmq was refused, a send would wait for ever.
             socket.sndtimeo = timeout_s * 1000
             socket.connect(address)
-            socket.send(msgspec.msgpack.encode(request))
+            socket.send(payload)
             arrived = socket.poll(timeout_s * 1000)
             answer = msgspec.msgpack.decode(socket.recv()) if arrived else None
         except zmq.Again:
@@ -63,7 +68,7 @@ def registry_ask(
             socket.close()
     if answer is None:
         raise RegistryUnavailable(
-            f"registry at {address}: no answer within {timeout_s} s; is {key} a person's key?"
+            f"registry at {address}: no answer within {timeout_s} s; does it run, and is {key} a person's key?"
         )
     if not answer["ok"]:
         raise RegistryUnavailable(f"registry at {address}: {answer['error']}")

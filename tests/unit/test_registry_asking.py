@@ -1,0 +1,38 @@
+"""What the registry's commands see to before they ask, and how they print what came."""
+
+import pytest
+
+from cea_exchange.cli.asking import file_content, table
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.main import run
+from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("allocate", "preview"),
+        ("obligation", "take"),
+        ("obligation", "correct", "--why", "anew"),
+        ("offset", "take"),
+    ],
+)
+def test_a_file_that_the_registry_would_drop_unread_is_not_sent(tmp_path, capsys, command):
+    file = tmp_path / "all.csv"
+    file.write_bytes(bytes(REQUEST_BYTES_MAX))
+    asked = ("registry", *command, str(file), "--data", str(tmp_path))
+    assert 2 == run(asked)
+    assert f"all.csv: expected at most 4193280 bytes, came {REQUEST_BYTES_MAX}" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CommandError, match=r"none\.csv: No such file or directory"):
+        file_content(tmp_path / "none.csv")
+
+
+def test_columns_stand_below_each_other_in_chinese_too():
+    """A Chinese character takes two columns of a terminal."""
+    text = table(("entity", "t"), [("北京热力", 5), ("Hubei", 10)])
+    assert ["entity     t", "北京热力   5", "Hubei     10"] == text.splitlines()
