@@ -5,6 +5,7 @@ import pytest
 from cea_exchange.cli.asking import file_content, table
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
+from cea_exchange.registry.admin_client import RegistryUnavailable
 from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
 
 
@@ -36,3 +37,30 @@ def test_columns_stand_below_each_other_in_chinese_too():
     """A Chinese character takes two columns of a terminal."""
     text = table(("entity", "t"), [("北京热力", 5), ("Hubei", 10)])
     assert ["entity     t", "北京热力   5", "Hubei     10"] == text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("account", "list", "--state", "lost"), "'open', 'suspended', 'merged', 'closed'"),
+        (("dispositions", "--state", "lost"), "'applied', 'done', 'refused'"),
+        (("surrender", "list", "--state", "lost"), "'accepted', 'retired', 'rejected'"),
+        (("transfer", "list", "--state", "lost"), "'pending', 'completed', 'rejected'"),
+        (
+            ("enforce", "P1", "P2", "CEA", "5", "--document", "d", "--kind", "gift"),
+            "'inheritance', 'succession', 'enforcement'",
+        ),
+    ],
+)
+def test_a_word_that_is_none_of_a_list_is_told_which_there_are(capsys, command, expected):
+    assert 2 == run(("registry", *command, "--data", "nowhere"))
+    assert expected in capsys.readouterr().err
+
+
+def test_findings_of_a_file_are_told_apart_on_one_line(capsys, monkeypatch):
+    def refused(*_: object, **__: object) -> None:
+        raise RegistryUnavailable("a.csv:2: came -1\na.csv:3: came 'x'")
+
+    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", refused)
+    assert 2 == run(("registry", "freezes", "--data", "nowhere"))
+    assert "cea-exchange: a.csv:2: came -1; a.csv:3: came 'x'\n" == capsys.readouterr().err

@@ -1,5 +1,6 @@
 """`cea-exchange registry account`: entities' accounts from their opening to their end."""
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -19,6 +20,15 @@ from cea_exchange.cli.asking import (
 )
 
 Account = Annotated[str, typer.Argument(help="Account.")]
+
+
+class State(Enum):
+    """Of an account."""
+
+    open = "open"
+    suspended = "suspended"
+    merged = "merged"
+    closed = "closed"
 
 
 def register(group: typer.Typer) -> None:
@@ -153,7 +163,7 @@ def show(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> 
 def list_(
     data: Data,
     province: Annotated[int | None, typer.Option(help="Of this province only.")] = None,
-    state: Annotated[str | None, typer.Option(help="open, suspended, merged or closed.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those that are so.")] = None,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
@@ -161,7 +171,7 @@ def list_(
 
     Example: cea-exchange registry account list --province 11 --data DIR
     """
-    request = {"op": "account_list", "province": province, "state": state}
+    request = {"op": "account_list", "province": province, "state": state and state.value}
     found = pages(
         *(data, key, request, "accounts"), next_of=lambda page, _: page[-1]["account_index"] + 1
     )

@@ -1,5 +1,6 @@
 """`cea-exchange registry freeze`, `deduct`, `cancel`, ...: courts' orders, public notices."""
 
+from enum import Enum
 from typing import Annotated, Any
 
 import typer
@@ -28,6 +29,22 @@ Court = Annotated[str, typer.Option("--court", help="Whose order it is.")]
 Until = Annotated[str, typer.Option("--until", help="The last day, such as 2027-06-30.")]
 TonnesPart = Annotated[int | None, typer.Option("--tonnes", help="How many.")]
 CashPart = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 5000.00.")]
+
+
+class Kind(Enum):
+    """Of a transfer that the law makes."""
+
+    inheritance = "inheritance"
+    succession = "succession"
+    enforcement = "enforcement"
+
+
+class State(Enum):
+    """Of a disposition."""
+
+    applied = "applied"
+    done = "done"
+    refused = "refused"
 
 
 def register(group: typer.Typer) -> None:
@@ -183,9 +200,7 @@ def enforce(
     tonnes: Tonnes,
     document: Annotated[str, typer.Option(help="What it rests on; it is not published.")],
     data: Data,
-    kind: Annotated[
-        str, typer.Option(help="inheritance, succession or enforcement.")
-    ] = "enforcement",
+    kind: Annotated[Kind, typer.Option(help="Why they go.")] = Kind.enforcement,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
@@ -193,7 +208,7 @@ def enforce(
 
     Example: cea-exchange registry enforce P001 P002 CEA24 100 --document "(2026)5" --data DIR
     """
-    request = {"op": "legal_transfer_apply", "kind": kind, "account": account, "to": to}
+    request = {"op": "legal_transfer_apply", "kind": kind.value, "account": account, "to": to}
     act(data, key, {**request, "product": product, "tonnes": tonnes, "document": document}, json)
 
 
@@ -224,7 +239,7 @@ def refuse(
 
 def dispositions(
     data: Data,
-    state: Annotated[str | None, typer.Option(help="applied, done or refused.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those that are so.")] = None,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
@@ -232,7 +247,7 @@ def dispositions(
 
     Example: cea-exchange registry dispositions --state applied --data DIR
     """
-    look(data, key, {"op": "dispositions", "state": state}, json, _dispositions)
+    look(data, key, {"op": "dispositions", "state": state and state.value}, json, _dispositions)
 
 
 def notices(

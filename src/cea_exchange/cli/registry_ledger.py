@@ -1,5 +1,6 @@
 """`cea-exchange registry product, key, issue, transfer, pay, balance, entries`."""
 
+from enum import Enum
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,14 @@ TonnesOption = Annotated[int | None, typer.Option("--tonnes", help="How many of 
 CashOption = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 1000.00.")]
 
 
+class State(Enum):
+    """Of a transfer."""
+
+    pending = "pending"
+    completed = "completed"
+    rejected = "rejected"
+
+
 def register(group: typer.Typer) -> None:
     """Add the groups and commands to the group `registry`."""
     _group(group, "product", "Products.").command("declare")(product_declare)
@@ -25,6 +34,7 @@ def register(group: typer.Typer) -> None:
     transfers = _group(group, "transfer", "Transfers to the venue and back.")
     transfers.command("in")(transfer_in)
     transfers.command("out")(transfer_out)
+    transfers.command("list")(transfer_list)
     _group(group, "pay", "Cash from the bank.").command("in")(pay_in)
     for command in (issue, balance, entries):
         group.command(command.__name__)(command)
@@ -154,6 +164,24 @@ def transfer_out(
     act(data, key, _transfer("transfer_out", account, product, tonnes, cash), json)
 
 
+def transfer_list(
+    data: Data,
+    account: Annotated[str | None, typer.Option(help="Only of this one.")] = None,
+    state: Annotated[State | None, typer.Option(help="Only those that are so.")] = None,
+    after: Annotated[int, typer.Option(help="Behind this transfer.", min=0)] = 0,
+    count: Annotated[int, typer.Option(help="How many at most.", min=1, max=1_000)] = 100,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print transfers to the venue and back, and why the venue rejected one.
+
+    Example: cea-exchange registry transfer list --account P001 --data DIR --key li
+    """
+    request = {"op": "transfers", "account": account, "after": after, "count": count}
+    request["state"] = state and state.value
+    look(data, key, request, json, _transfers)
+
+
 def balance(
     account: Annotated[str, typer.Argument(help="Account, or an institution's name.")],
     data: Data,
@@ -242,6 +270,16 @@ def _balances(answer: Answer) -> str:
     return "\n".join([head, table(("product", "where", "amount"), rows)] if rows else [head, "-"])
 
 
+def _transfers(answer: Answer) -> str:
+    heads = ("number", "direction", "account", "product", "amount", "state", "reason")
+    rows = [
+        (row["transfer_seq"], row["direction"], row["account"], row["product"])
+        + (_amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
+        for row in answer["transfers"]
+    ]
+    return _told(table(heads, rows) if rows else "no transfers", answer)
+
+
 def _entries(answer: Answer) -> str:
     heads = ("entry", "date", "kind", "reference", "account", "product", "where", "amount")
     rows = [
@@ -251,7 +289,9 @@ def _entries(answer: Answer) -> str:
         for entry in answer["entries"]
         for leg in entry["legs"]
     ]
-    lines = [table(heads, rows)] if rows else ["no entries"]
-    if answer["next"] is not None:
-        lines.append(f"there is more: --after {answer['next']}")
-    return "\n".join(lines)
+    return _told(table(heads, rows) if rows else "no entries", answer)
+
+
+def _told(text: str, answer: Answer) -> str:
+    further = answer["next"]
+    return text if further is None else f"{text}\nthere is more: --after {further}"

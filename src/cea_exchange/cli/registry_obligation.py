@@ -6,7 +6,18 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, Why, act, file_content, look, table
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    Why,
+    act,
+    file_content,
+    look,
+    table,
+)
 
 Account = Annotated[str, typer.Argument(help="The entity's account.")]
 Year = Annotated[int, typer.Argument(help="Compliance year: of the emissions.")]

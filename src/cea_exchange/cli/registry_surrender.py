@@ -1,5 +1,6 @@
 """`cea-exchange registry surrender`: application, review, retirement, force, certificate."""
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -21,6 +22,16 @@ from cea_exchange.cli.registry_obligation import Account, Province, ProvinceOrNo
 
 Number = Annotated[int, typer.Argument(help="The surrender's number.")]
 Tonnes = Annotated[list[str], typer.Argument(help="PRODUCT=TONNES, such as CEA24=5000; several.")]
+
+
+class State(Enum):
+    """Of a surrender."""
+
+    applied = "applied"
+    accepted = "accepted"
+    retired = "retired"
+    rejected = "rejected"
+    withdrawn = "withdrawn"
 
 
 def register(group: typer.Typer) -> None:
@@ -131,9 +142,7 @@ def force(
 
 def list_(
     data: Data,
-    state: Annotated[
-        str, typer.Option(help="applied, accepted, retired, rejected or withdrawn.")
-    ] = "applied",
+    state: Annotated[State, typer.Option(help="In which they are.")] = State.applied,
     province: ProvinceOrNone = None,
     key: Key = ADMIN,
     json: Json = False,
@@ -142,7 +151,7 @@ def list_(
 
     Example: cea-exchange registry surrender list --state accepted --data DIR
     """
-    request = {"op": "surrender_list", "state": state, "province": province}
+    request = {"op": "surrender_list", "state": state.value, "province": province}
     look(data, key, request, json, _list)
 
 

@@ -68,7 +68,8 @@ def registry_ask(
             socket.close()
     if answer is None:
         raise RegistryUnavailable(
-            f"registry at {address}: no answer within {timeout_s} s; does it run, and is {key} a person's key?"
+            f"registry at {address}: no answer within {timeout_s} s; does it run, and is {key} a"
+            " person's key?"
         )
     if not answer["ok"]:
         raise RegistryUnavailable(f"registry at {address}: {answer['error']}")

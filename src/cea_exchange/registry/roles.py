@@ -47,6 +47,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "account_list": _OFFICES,
     "balance": _ALL,
     "entries": _ALL,
+    "transfers": _ALL,
     # distribution
     "allocation_issue": (OPERATOR, AUTHORITY),
     "allocation_preview": (OPERATOR, AUTHORITY),

@@ -3,6 +3,7 @@
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from cea_exchange.domain.records import Reason
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.history import (
     LEGS_MAX,
@@ -41,7 +42,10 @@ def account_known(store: Store, account: str) -> int:
     """Return the index of any account, an ended one or an institution's; ActError if none."""
     index = store.one("SELECT account_index FROM accounts WHERE account = ?", (account,))
     if index is None:
-        raise ActError(f"account must be one that was opened, was {account!r}")
+        raise ActError(
+            "account must be one that was opened, or an institution such as 'competent authority'"
+            f" or 'province Beijing', was {account!r}"
+        )
     return index
 
 
@@ -123,3 +127,38 @@ def entries_view(
         found = found[:count]
         last = found[-1]["entry_id"]
     return {"entries": found, "next": last if last < store.entry_last else None}
+
+
+def transfers_view(
+    store: Store, account: str | None, state: str | None, after: int, count: int
+) -> dict[str, Any]:
+    """Return transfers to the venue and back behind one, and what the venue said to each.
+
+    Returns
+    -------
+    dict
+        ``transfers``; ``next``: the transfer behind which to go on, None at the end.
+    """
+    account_index = None if account is None else account_known(store, account)
+    rows = store.execute(
+        "SELECT transfer_seq, direction, account_index, asset_index, amount, state, reason"
+        " FROM transfers WHERE transfer_seq > :after"
+        + (" AND account_index = :account" if account_index is not None else "")
+        + (" AND state = :state" if state is not None else "")
+        + " ORDER BY transfer_seq LIMIT :limit",
+        {"after": after, "account": account_index, "state": state, "limit": count + 1},
+    )
+    found = [
+        {
+            "transfer_seq": transfer_seq,
+            "direction": direction,
+            "account": store.account_name(index),
+            "product": store.asset_name(asset_index),
+            "amount": amount,
+            "state": now,
+            "reason": Reason(reason).name.lower() if reason else None,
+        }
+        for transfer_seq, direction, index, asset_index, amount, now, reason in rows.fetchall()
+    ]
+    further = found[count - 1]["transfer_seq"] if len(found) > count else None
+    return {"transfers": found[:count], "next": further}

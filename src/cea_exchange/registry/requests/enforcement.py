@@ -179,7 +179,7 @@ class Dispositions(Request, tag="dispositions"):
 
     is_look: ClassVar[bool] = True
 
-    state: str | None = None
+    state: Literal["applied", "done", "refused"] | None = None
 
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"dispositions": registry.dispositions.told(self.state)}

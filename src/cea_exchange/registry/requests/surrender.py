@@ -1,6 +1,6 @@
 """Surrender: application, review, retirement, force, certificate."""
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -113,7 +113,7 @@ class SurrenderList(Request, tag="surrender_list"):
 
     is_look = True
 
-    state: str
+    state: Literal["applied", "accepted", "retired", "rejected", "withdrawn"]
     province: int | None = None
 
     def bodies(self, registry: Registry) -> frozenset[str]:

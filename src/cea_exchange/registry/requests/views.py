@@ -1,16 +1,16 @@
 """What somebody holds, now or then, and the ledger's entries."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.requests.request import Request
-from cea_exchange.registry.views import Moment, balances_view, entries_view
+from cea_exchange.registry.views import Moment, balances_view, entries_view, transfers_view
 
 COUNT_MAX = 1_000
-"""Entries in one answer."""
+"""Entries, or transfers, in one answer."""
 
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 Day = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
@@ -50,6 +50,20 @@ class Entries(Request, tag="entries"):
     def act(self, registry: Registry) -> dict[str, Any]:
         asset = _asset(registry, self.product)
         return entries_view(registry.store, self.account, asset, self.after, self.count)
+
+
+class Transfers(Request, tag="transfers"):
+    """Transfers to the venue and back behind one, an account's, or those of a state."""
+
+    is_look = True
+
+    account: str | None = None
+    state: Literal["pending", "completed", "rejected"] | None = None
+    after: Seq = 0
+    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = 100
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return transfers_view(registry.store, self.account, self.state, self.after, self.count)
 
 
 def _asset(registry: Registry, product: str | None) -> int | None:
