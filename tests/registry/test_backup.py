@@ -89,6 +89,11 @@ def test_a_copy_made_while_a_writer_works_agrees(data, tmp_path):
     assert entries == sorted(entries) and entries[-1] > 66
 
 
+def test_a_copy_that_can_not_be_written_is_named(data, tmp_path):
+    with pytest.raises(StoreError, match="none/copy: no copy was made, "):
+        backup(data, tmp_path / "none" / "copy")
+
+
 def test_a_drill_finds_what_a_copy_brought_along(data, tmp_path):
     changed_at_rest(data, "UPDATE trades SET tonnes = tonnes + 1 WHERE trade_id = 7")
     backup(data, tmp_path / "copy")

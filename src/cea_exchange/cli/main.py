@@ -118,7 +118,8 @@ def _complain(message: str, status: int) -> int:
         _output_drop()
     # Help that was not asked for is no message of one line; all else is.
     is_help = status == STATUS_BAD_INPUT and message.lstrip().startswith("Usage:")
-    line = message if is_help else f"cea-exchange: {' '.join(message.split())}"
+    parts = (" ".join(part.split()) for part in message.splitlines() if part.strip())
+    line = message if is_help else f"cea-exchange: {'; '.join(parts)}"
     print(line, file=sys.stderr)
     return status
 

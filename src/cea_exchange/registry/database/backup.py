@@ -65,7 +65,7 @@ def backup(data: Path, out: Path, database: str | None = None) -> int:
         last_seq = _last_seq(draft)
     except DatabaseError as error:
         draft.unlink(missing_ok=True)
-        raise StoreError(str(error)) from error
+        raise StoreError(f"{out}: no copy was made, {error}") from error
     sums.write_text(f"{_sha256(draft)}  {out.name}\n", encoding="utf-8")
     for file in (draft, sums):
         _sync(file)
