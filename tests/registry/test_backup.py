@@ -1,5 +1,6 @@
 """A copy made while a writer works agrees; restored to either database it goes on."""
 
+import json
 import subprocess
 import threading
 
@@ -87,6 +88,15 @@ def test_a_copy_made_while_a_writer_works_agrees(data, tmp_path):
             entries.append(store.entry_last)
             assert (store.entry_last - 66) % 5 == 0
     assert entries == sorted(entries) and entries[-1] > 66
+
+
+def test_what_was_copied_and_restored_is_told_as_json(data, tmp_path, capsys):
+    copy, restored = str(tmp_path / "copy"), str(tmp_path / "restored")
+    assert 0 == run(("registry", "backup", "--out", copy, "--data", str(data), "--json"))
+    assert {"file": copy, "last_seq": 63} == json.loads(capsys.readouterr().out)
+    assert 0 == run(("registry", "restore", copy, "--data", restored, "--json"))
+    told = json.loads(capsys.readouterr().out)
+    assert (63, 60, []) == (told["last_seq"], told["trades"], told["differences"])
 
 
 def test_a_copy_that_can_not_be_written_is_named(data, tmp_path):

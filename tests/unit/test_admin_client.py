@@ -34,3 +34,16 @@ def test_what_no_message_can_hold_is_refused_in_one_line(tmp_path, field):
 def test_what_no_message_can_hold_is_not_sent_to_the_registry(tmp_path, field):
     with pytest.raises(RegistryUnavailable, match="text and numbers that fit"):
         registry_ask(tmp_path, {"op": "pay_in", **field})
+
+
+def test_a_registry_that_has_ended_is_said_to_have(tmp_path):
+    for name in ("admin", "registry"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait(60)
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "lock").touch()
+    told = {"admin": "tcp://127.0.0.1:1", "pid": process.pid}
+    (tmp_path / "registry" / "endpoints.json").write_text(json.dumps(told))
+    with pytest.raises(RegistryUnavailable, match=f"not running, process {process.pid} is gone"):
+        registry_ask(tmp_path, {"op": "status"})

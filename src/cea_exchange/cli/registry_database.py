@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec.structs import asdict
 
-from cea_exchange.cli.asking import Data
+from cea_exchange.cli.asking import Data, Json, json_print
 from cea_exchange.cli.errors import CommandError
 
 Database = Annotated[
@@ -21,8 +22,11 @@ def register(group: typer.Typer) -> None:
     group.command("restore")(restore)
 
 
-def migrate(data: Data) -> None:
-    """Bring the registry's database from an older version to this one; it must not run."""
+def migrate(data: Data, json: Json = False) -> None:
+    """Bring the registry's database from an older version to this one; it must not run.
+
+    Example: cea-exchange registry migrate --data DIR
+    """
     from cea_exchange.registry.database.migrations import migrate as migrate_database
     from cea_exchange.registry.store import StoreError
 
@@ -30,6 +34,9 @@ def migrate(data: Data) -> None:
         kept, found = migrate_database(data)
     except StoreError as error:
         raise CommandError(str(error)) from error
+    if json:
+        json_print({"kept": str(kept), **asdict(found)})
+        return
     typer.echo(f"the database of before is kept in {kept}")
     typer.echo(found.sentence())
 
@@ -38,8 +45,12 @@ def backup(
     data: Data,
     out: Annotated[Path, typer.Option("--out", help="The copy, a new file.")],
     database: Database = None,
+    json: Json = False,
 ) -> None:
-    """Copy the registry's database to one file, while its daemon works."""
+    """Copy the registry's database to one file, while its daemon works.
+
+    Example: cea-exchange registry backup --out registry-2026-07-16 --data DIR
+    """
     from cea_exchange.registry.database.backup import backup as backup_database
     from cea_exchange.registry.store import StoreError
 
@@ -47,7 +58,10 @@ def backup(
         last_seq = backup_database(data, out, database)
     except StoreError as error:
         raise CommandError(str(error)) from error
-    typer.echo(f"{out}: the registry up to seq {last_seq}")
+    if json:
+        json_print({"file": str(out), "last_seq": last_seq})
+    else:
+        typer.echo(f"{out}: the registry up to seq {last_seq}")
 
 
 def restore(
@@ -57,8 +71,12 @@ def restore(
         str | None,
         typer.Option("--database", help="An empty one, postgresql://...; left out, SQLite."),
     ] = None,
+    json: Json = False,
 ) -> None:
-    """Put a copy in the place of a registry that is not there; only if its ledger agrees."""
+    """Put a copy in the place of a registry that is not there; only if its ledger agrees.
+
+    Example: cea-exchange registry restore registry-2026-07-16 --data DIR
+    """
     from cea_exchange.registry.database.backup import restore as restore_database
     from cea_exchange.registry.store import StoreError
 
@@ -66,4 +84,7 @@ def restore(
         found = restore_database(file, data, database)
     except StoreError as error:
         raise CommandError(str(error)) from error
-    typer.echo(found.sentence())
+    if json:
+        json_print(asdict(found))
+    else:
+        typer.echo(found.sentence())

@@ -60,7 +60,10 @@ def issue(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Issue allowances into the competent authority's account."""
+    """Issue allowances into the competent authority's account.
+
+    Example: cea-exchange registry allocate issue CEA24 5000000 --data DIR
+    """
     act(data, key, {"op": "allocation_issue", "product": product, "tonnes": tonnes}, json)
 
 
@@ -87,7 +90,10 @@ def preview(
 def show(
     preview_id: PreviewId, data: Data, out: Out = None, key: Key = ADMIN, json: Json = False
 ) -> None:
-    """Print a preview as it was shown, as who is to approve it should read it."""
+    """Print a preview as it was shown, as who is to approve it should read it.
+
+    Example: cea-exchange registry allocate show 12 --data DIR
+    """
     request = {"op": "allocation_show", "preview_id": preview_id}
     answer = ask(data, key, request)
     lines = answer["lines"]
@@ -103,7 +109,10 @@ def show(
 
 
 def distribute(preview_id: PreviewId, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Do what a preview showed, once; refused where something has changed since."""
+    """Do what a preview showed, once; refused where something has changed since.
+
+    Example: cea-exchange registry allocate distribute 12 --data DIR
+    """
     act(data, key, {"op": "allocation_distribute", "preview_id": preview_id}, json)
 
 
@@ -117,7 +126,10 @@ def deduct(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Register a decision that tonnes are taken off what an entity will be given."""
+    """Register a decision that tonnes are taken off what an entity will be given.
+
+    Example: cea-exchange registry allocate deduct P001 "decision 7" other 500 20260301 --data DIR
+    """
     decision = {"document": document, "cause": cause, "tonnes": tonnes, "decided_on": decided_on}
     act(data, key, {"op": "allocation_deduct", "account": account, **decision}, json)
 
@@ -129,18 +141,27 @@ def recall(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Recall what an earlier recall did not find, as far as it is there now."""
+    """Recall what an earlier recall did not find, as far as it is there now.
+
+    Example: cea-exchange registry allocate recall P001 2024 --data DIR
+    """
     terms = {"account": account, "compliance_year": compliance_year}
     act(data, key, {"op": "allocation_recall", **terms}, json)
 
 
 def release(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Give an entity what its province holds for it."""
+    """Give an entity what its province holds for it.
+
+    Example: cea-exchange registry allocate release P001 --data DIR
+    """
     act(data, key, {"op": "allocation_release", "account": account}, json)
 
 
 def remaining(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print what is still to adjust, and what its province holds for an account."""
+    """Print what is still to adjust, and what its province holds for an account.
+
+    Example: cea-exchange registry allocate remaining P001 --data DIR
+    """
     look(data, key, {"op": "allocation_remaining", "account": account}, json, _remaining)
 
 

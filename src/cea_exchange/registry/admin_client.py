@@ -8,7 +8,10 @@ import msgspec
 import zmq
 
 from cea_exchange.protocol.operators import operator_pair
+from cea_exchange.protocol.processes import process_check
 from cea_exchange.protocol.security import SecurityError, client_socket, public_key_load
+
+LOCK_NAME = "lock"
 
 
 class RegistryUnavailable(RuntimeError):
@@ -50,7 +53,14 @@ def registry_ask(
         keys = operator_pair(data, key)
         server_key = public_key_load(data / "keys", "registry")
         path = data / "registry" / "endpoints.json"
-        address = json.loads(path.read_text(encoding="utf-8"))["admin"]
+        endpoints = json.loads(path.read_text(encoding="utf-8"))
+        address = endpoints["admin"]
+        # Elsewhere there is a copy of the file only, and processes of other numbers.
+        if (data / "registry" / LOCK_NAME).exists() and "pid" in endpoints:
+            process_check(endpoints["pid"])
+    except ProcessLookupError:
+        reason = f"it is not running, process {endpoints['pid']} is gone"
+        raise RegistryUnavailable(f"{data}: no registry to ask: {reason}") from None
     except (OSError, ValueError, KeyError, SecurityError) as error:
         raise RegistryUnavailable(f"{data}: no registry to ask: {error}") from None
     with zmq.Context() as context:
@@ -68,8 +78,7 @@ def registry_ask(
             socket.close()
     if answer is None:
         raise RegistryUnavailable(
-            f"registry at {address}: no answer within {timeout_s} s; does it run, and is {key} a"
-            " person's key?"
+            f"registry at {address}: no answer within {timeout_s} s; is {key} a person's key?"
         )
     if not answer["ok"]:
         raise RegistryUnavailable(f"registry at {address}: {answer['error']}")

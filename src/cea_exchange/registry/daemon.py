@@ -249,7 +249,8 @@ class RegistryDaemon:
         if self._config.metrics is not None:
             self._metrics_server = self._metrics.serve(self._config.metrics)
             endpoints["metrics"] = self._metrics_server.address
-        _endpoints_write(self._data / "registry" / "endpoints.json", endpoints)
+        told = {**endpoints, "pid": os.getpid()}
+        _endpoints_write(self._data / "registry" / "endpoints.json", told)
 
     def close(self) -> None:
         """Close sockets and database."""
@@ -578,7 +579,7 @@ def _venue_endpoints_read(path: Path) -> tuple[str, str] | None:
         return None
 
 
-def _endpoints_write(path: Path, endpoints: dict[str, str]) -> None:
+def _endpoints_write(path: Path, endpoints: dict[str, str | int]) -> None:
     """Say where we listen, whole or not at all, once everything is ready."""
     draft = path.with_suffix(".json.new")
     draft.write_text(json.dumps(endpoints) + "\n", encoding="utf-8")

@@ -1,7 +1,6 @@
 """Ask a running venue something over its admin socket."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import msgspec
 import zmq
 
 from cea_exchange.protocol.operators import operator_pair
+from cea_exchange.protocol.processes import process_check
 from cea_exchange.protocol.security import SecurityError, client_socket
 
 LOCK_NAME = "venue.lock"
@@ -54,7 +54,7 @@ def admin_ask(
         endpoints = json.loads((data / "venue" / "endpoints.json").read_text(encoding="utf-8"))
         address, server_key = endpoints["admin"], endpoints["public_key"]
         if (data / LOCK_NAME).exists():
-            _process_check(endpoints["pid"])
+            process_check(endpoints["pid"])
     except ProcessLookupError:
         reason = f"it is not running, process {endpoints['pid']} is gone"
         raise AdminError(f"{data}: no venue to ask: {reason}") from None
@@ -80,11 +80,3 @@ def admin_ask(
         came = f", came {answer['came']}" if answer["came"] else ""
         raise AdminError(f"{answer['where']}: expected {answer['expected']}{came}")
     return answer
-
-
-def _process_check(pid: int) -> None:
-    """Raise an OSError if the venue's process is gone: no need to wait for its answer."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return  # it is there, and another user's
