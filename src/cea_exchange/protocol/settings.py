@@ -6,8 +6,10 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-Address = Annotated[str, msgspec.Meta(pattern=r"^(tcp://.+:[0-9]{1,5}|ipc://.+)$")]
-MetricsAddress = Annotated[str, msgspec.Meta(pattern=r"^127(\.[0-9]{1,3}){3}:[0-9]{1,5}$")]
+# ZeroMQ would take a greater port for what is left of it in 16 bits.
+_PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))"
+Address = Annotated[str, msgspec.Meta(pattern=rf"^(tcp://.+:{_PORT}|ipc://.+)$")]
+MetricsAddress = Annotated[str, msgspec.Meta(pattern=rf"^127(\.[0-9]{{1,3}}){{3}}:{_PORT}$")]
 """On the loopback only: whoever can ask needs no key."""
 Settings = TypeVar("Settings")
 
