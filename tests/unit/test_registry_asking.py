@@ -64,3 +64,13 @@ def test_findings_of_a_file_are_told_apart_on_one_line(capsys, monkeypatch):
     monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", refused)
     assert 2 == run(("registry", "freezes", "--data", "nowhere"))
     assert "cea-exchange: a.csv:2: came -1; a.csv:3: came 'x'\n" == capsys.readouterr().err
+
+
+def test_lists_are_asked_for_page_by_page(capsys, monkeypatch):
+    def answered(_data: object, request: dict, **_: object) -> dict:
+        first = request["first"]
+        return {"ok": True, "freezes": [{"id": first}], "next": first + 1 if first < 3 else None}
+
+    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", answered)
+    assert 0 == run(("registry", "freezes", "--json", "--data", "nowhere"))
+    assert '{"freezes":[{"id":1},{"id":2},{"id":3}]}\n' == capsys.readouterr().out

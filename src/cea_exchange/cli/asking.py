@@ -99,6 +99,27 @@ def pages(
         first = next_of(page, first)
 
 
+def look_all(
+    data: Path,
+    key: Path,
+    request: dict[str, Any],
+    json: bool,
+    name: str,
+    text: Callable[[Answer], str],
+) -> None:
+    """Ask for rows, page by page as each answer's `next` says, and print all of them."""
+    found: list[Answer] = []
+    following: int | None = request.get("first", 1)
+    while following is not None:
+        answer = ask(data, key, {**request, "first": following})
+        found += answer[name]
+        following = answer["next"]
+    if json:
+        json_print({name: found})
+    else:
+        typer.echo(text({name: found}))
+
+
 def file_content(file: Path) -> bytes:
     """Return what is in a file that goes to the registry with a request.
 

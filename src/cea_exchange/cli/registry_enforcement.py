@@ -14,7 +14,7 @@ from cea_exchange.cli.asking import (
     Why,
     act,
     fields_line,
-    look,
+    look_all,
     table,
 )
 from cea_exchange.cli.errors import CommandError
@@ -169,7 +169,8 @@ def freezes(
 
     Example: cea-exchange registry freezes --account P001 --data DIR
     """
-    look(data, key, {"op": "freezes", "account": account}, json, _freezes)
+    request = {"op": "freezes", "account": account}
+    look_all(data, key, request, json, "freezes", _freezes)
 
 
 # -- Dispositions --------------------------------------------------------------------------------
@@ -247,7 +248,8 @@ def dispositions(
 
     Example: cea-exchange registry dispositions --state applied --data DIR
     """
-    look(data, key, {"op": "dispositions", "state": state and state.value}, json, _dispositions)
+    request = {"op": "dispositions", "state": state and state.value}
+    look_all(data, key, request, json, "dispositions", _dispositions)
 
 
 def notices(
@@ -260,7 +262,8 @@ def notices(
 
     Example: cea-exchange registry notices --json --data DIR
     """
-    look(data, key, {"op": "public_notices", "first": first}, json, _notices)
+    request = {"op": "public_notices", "first": first}
+    look_all(data, key, request, json, "notices", _notices)
 
 
 # -- In common -----------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from cea_exchange.cli.asking import (
     act,
     fields_line,
     look,
+    look_all,
     table,
 )
 from cea_exchange.cli.errors import CommandError
@@ -152,7 +153,7 @@ def list_(
     Example: cea-exchange registry surrender list --state accepted --data DIR
     """
     request = {"op": "surrender_list", "state": state.value, "province": province}
-    look(data, key, request, json, _list)
+    look_all(data, key, request, json, "surrenders", _list)
 
 
 def certificate(

@@ -2,12 +2,19 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 PAGE_BYTES_MAX = 1 << 19
 """Half of what a client takes in one message."""
+
+PAGE_COUNT_MAX = 1_000
+
+Number = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+"""Of the first row that is asked for."""
+
+PageCount = Annotated[int, msgspec.Meta(ge=1, le=PAGE_COUNT_MAX)]
 
 MESSAGE_BYTES_MAX = 1 << 16
 BYTES_SHOWN_MAX = 64
@@ -51,6 +58,14 @@ def page(
             return found, row[number]
         found.append(row)
     return found, None
+
+
+def paged(
+    name: str, rows: Iterable[dict[str, Any]], number: str, first: int, count: int
+) -> dict[str, Any]:
+    """Return an answer with rows from a number on, and ``next``: the number to go on from."""
+    found, further = page((row for row in rows if row[number] >= first), count, number)
+    return {name: found, "next": further}
 
 
 def _as_hash(data: bytes) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.dispositions import TransferKind
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.requests.request import Request
 
 Unit = Literal["tonnes", "fen"]
@@ -110,9 +111,12 @@ class Freezes(Request, tag="freezes"):
     is_look: ClassVar[bool] = True
 
     account: str | None = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"freezes": registry.enforcement.freezes(self.account)}
+        rows = registry.enforcement.freezes(self.account)
+        return paged("freezes", rows, "freeze_id", self.first, self.count)
 
 
 class CancellationApply(Request, tag="cancellation_apply"):
@@ -180,9 +184,12 @@ class Dispositions(Request, tag="dispositions"):
     is_look: ClassVar[bool] = True
 
     state: Literal["applied", "done", "refused"] | None = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"dispositions": registry.dispositions.told(self.state)}
+        rows = registry.dispositions.told(self.state)
+        return paged("dispositions", rows, "disposition_id", self.first, self.count)
 
 
 class PublicNotices(Request, tag="public_notices"):
@@ -191,8 +198,9 @@ class PublicNotices(Request, tag="public_notices"):
     is_look: ClassVar[bool] = True
     is_scoped: ClassVar[bool] = False
 
-    first: int = 1
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        notices = registry.enforcement.notices(self.first)
-        return {"notices": [msgspec.structs.asdict(notice) for notice in notices]}
+        rows = map(msgspec.structs.asdict, registry.enforcement.notices(self.first))
+        return paged("notices", rows, "number", self.first, self.count)

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.persons import province_bodies
 from cea_exchange.registry.requests.request import Request
 
@@ -115,14 +116,16 @@ class SurrenderList(Request, tag="surrender_list"):
 
     state: Literal["applied", "accepted", "retired", "rejected", "withdrawn"]
     province: int | None = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        listed = registry.surrender.listed(self.state, self.province)
-        return {"surrenders": msgspec.to_builtins(listed)}
+        rows = map(msgspec.to_builtins, registry.surrender.listed(self.state, self.province))
+        return paged("surrenders", rows, "surrender_id", self.first, self.count)
 
 
 class SurrenderCertificate(Request, tag="surrender_certificate"):
