@@ -161,22 +161,8 @@ def test_no_call_comes_in_while_a_market_is_copied_out(monkeypatch):
     assert before == market.state_hash()
 
 
-ACTS = {
-    "deposit": (0, 0, 1),
-    "day_close": (),
-    "phase_set": (Phase.BREAK,),
-    "halt": (0,),
-    "suspend": (0,),
-    "orders_cancel": (0, OPERATOR_ANY, Reason.KILLED),
-    "operators_cancel": ([(0, 0)],),
-    "reference_price_set": (0, 9_000),
-    "checkpoint": (),
-}
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_no_call_comes_in_during_an_act(monkeypatch, act):
-    """Where its rows are made the garbage collector may run anybody's code."""
+def test_no_call_comes_in_during_an_act(monkeypatch):
+    """Other acts make room for their rows before they begin, and then run nobody's code."""
     market, found = a_market(), []
     real = np.zeros
 
@@ -187,7 +173,7 @@ def test_no_call_comes_in_during_an_act(monkeypatch, act):
         return real(*arguments, **settings)
 
     monkeypatch.setattr(np, "zeros", inside)
-    getattr(market, act)(*ACTS[act])
+    market.operators_cancel([(0, 0)])
     assert [set(MARKET_CALLS)] == found
     monkeypatch.undo()
     market.check()

@@ -66,7 +66,7 @@ def rules_of_trading() -> set[str]:
             section = line.removeprefix("## ")
         elif line.startswith("| CEA-"):
             rule, *_, source, _ = (cell.strip() for cell in line.strip("|").split("|"))
-            cited = re.search(r"RB .*\b[6-9](\.\d| D\d)", source)
+            cited = re.search(r"RB .*(?<![.\d])[6-9](\.\d| D\d)", source)
             if section in SECTIONS or cited:
                 found.add(rule)
     return found
