@@ -209,6 +209,16 @@ def test_a_repeated_proposal_is_one(office, li):
     assert "request_id must be new" in li.error(**OUT | {"amount": 8}, request_id="r1")
 
 
+def test_a_request_id_is_its_askers_own(office):
+    """Another's act under the same id is another act, though it says the same."""
+    office = Office(office.registry, second_person=())
+    first = office.an("pay_in", account="P001", cash=5, request_id="r1")
+    assert office.an("pay_in", account="P001", cash=5, request_id="r1") == first
+    before = office.an("balance", account="P001")
+    assert office.bo("pay_in", account="P001", cash=5, request_id="r1")["ok"]
+    assert office.an("balance", account="P001") != before
+
+
 def test_looking_and_failing_leave_no_act(office):
     office.an("status")
     office.an("pay_in", account="P009", cash=5)

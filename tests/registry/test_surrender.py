@@ -223,6 +223,19 @@ def test_section_15_forced_surrender(world, kept, taken, released, due):
     assert (certificate is None) == bool(due)
 
 
+def test_what_is_kept_is_not_released_while_an_entity_at_risk_owes(world):
+    """CEA-SUR-07."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    world.owe(2024, ("R1", 100))
+    world.keep("R1", SHANGHAI, "CEA24", 150)
+    registry.accounts.at_risk_set("R1", True, "late before")
+    with pytest.raises(ActError, match="R1 is at risk and must owe nothing, owes 100 of 2024"):
+        registry.province_holdings.release("R1")
+    registry.surrender.force("R1", 2024, SHANGHAI)
+    assert 50 == world.held("R1", "CEA24")
+
+
 def test_force_takes_the_oldest_first_and_releases_when_no_year_is_owed(world):
     """CEA-SUR-07, CEA-SUR-08."""
     registry = world.registry

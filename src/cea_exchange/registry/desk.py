@@ -150,23 +150,27 @@ class Desk:
         if request.is_look:
             return request.act(self._registry)
         with self._registry.transaction():
-            return self._once(request, lambda: self._act(person, request))
+            return self._once(person, request, lambda: self._act(person, request))
 
-    def _once(self, request: Request, act: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Act, or give the answer that the same request got before."""
+    def _once(
+        self, person: Person, request: Request, act: Callable[[], dict[str, Any]]
+    ) -> dict[str, Any]:
+        """Act, or give the answer that the same request of the same person got before."""
         if request.request_id is None:
             return act()
         bare = msgspec.msgpack.encode(request)
         store = self._registry.store
+        # Ids are the asker's own: another's is another one.
+        request_id = f"{person.body}, {person.name}: {request.request_id}"
         known = store.one(
-            "SELECT request, answer FROM requests WHERE request_id = ?", (request.request_id,)
+            "SELECT request, answer FROM requests WHERE request_id = ?", (request_id,)
         )
         if known is not None:
             if known[0] != bare:
                 raise ActError(f"request_id must be new, {request.request_id!r} was another act")
             return msgspec.msgpack.decode(known[1])
         answer = act()
-        store.insert("requests", [(request.request_id, bare, msgspec.msgpack.encode(answer))])
+        store.insert("requests", [(request_id, bare, msgspec.msgpack.encode(answer))])
         return answer
 
     def _act(self, person: Person, request: Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cea_exchange.registry.checks import ActError, amount_checked
+from cea_exchange.registry.coverage import standing_of
 from cea_exchange.registry.institutions import province_account
 from cea_exchange.registry.ledger import EntryKind, Movement
 
@@ -82,11 +83,22 @@ class ProvinceHoldings:
         return used
 
     def release(self, account: str) -> dict[str, int]:
-        """Give an entity all that is kept for it: product -> tonnes; {} is nothing."""
+        """Give an entity all that is kept for it: product -> tonnes; {} is nothing.
+
+        Raises
+        ------
+        ActError
+            It is at risk and owes allowances: what is kept is for them.
+
+        Notes
+        -----
+        Rules: CEA-SUR-07.
+        """
         with self._store.transaction():
             index, released = self._registry.account(account), self.kept(account)
             if not released:
                 return {}
+            self._nothing_owed(index, account)
             reference = f"release {self._next()}"
             changes, movements = [], []
             for asset in map(self._registry.asset, released):
@@ -97,6 +109,20 @@ class ProvinceHoldings:
             self._registry.moves(movements, reference)
             self.change(changes, reference)
         return released
+
+    def _nothing_owed(self, index: int, account: str) -> None:
+        if not self._store.one("SELECT at_risk FROM accounts WHERE account_index = ?", (index,)):
+            return
+        years = self._store.execute(
+            "SELECT DISTINCT compliance_year FROM obligations WHERE account_index = ? ORDER BY 1",
+            (index,),
+        ).fetchall()
+        for (year,) in years:
+            owed = standing_of(self._store, self._registry.rules, index, year).owed
+            if owed:
+                raise ActError(
+                    f"release: {account} is at risk and must owe nothing, owes {owed} of {year}"
+                )
 
     def of_product(self, asset: int) -> dict[tuple[int, int], int]:
         """Return (province, account index) -> tonnes that are kept of a product."""
