@@ -29,13 +29,18 @@ import psutil
 
 from cea_exchange.cli.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason, Side
+from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.loadtest.load_run import await_transfers
-from cea_exchange.loadtest.local_exchange import LocalExchange, prepare_process
+from cea_exchange.loadtest.local_exchange import (
+    ExchangeError,
+    LocalExchange,
+    prepare_process,
+)
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment
 from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess, SoakFailed
@@ -196,11 +201,13 @@ class SettlementRun:
             except SoakFailed as error:
                 if self._exchange.is_running("venue"):
                     raise SettlementFailed(str(error)) from error
-        if not self._exchange.is_running("venue"):
+        venue_killed = not self._exchange.is_running("venue")
+        if venue_killed:
             self._exchange.start_venue()
+        self._await_registry()
+        if venue_killed:
             flow.close()
             flow = self._sender(members)
-        self._await_registry()
         return flow
 
     def _kill(self, victim: str, flow: FlowProcess) -> None:
@@ -236,6 +243,18 @@ class SettlementRun:
         return FlowProcess(self.data / f"sender-{self._senders}", config)
 
     def _await_registry(self) -> None:
+        # One that was starting while its database was away has ended; a service manager's part.
+        while True:
+            try:
+                self._exchange.wait_ready("registry")
+                break
+            except ExchangeError:
+                self._exchange.start_registry(wait=False)
+        self._exchange.wait_until(
+            lambda: not self._exchange.operate("status")["cancels_only"],
+            "the venue to hear of the registry",
+            SETTLE_S_MAX,
+        )
         made = self._exchange.operate("status")["settlement_seq"]
         self._exchange.wait_until(
             lambda: made - self._settled()[0] <= LAG_RECORDS_MAX,
@@ -256,7 +275,7 @@ class SettlementRun:
         faults += check_ledger(self.data).differences
         events = venue_events(self.data)
         with Store.open_reader(self.data) as store:
-            faults += settlement_faults(events, _settled_rows(store))
+            faults += settlement_faults(events, np.concatenate([*records_from(store)]))
             faults += self._balance_faults(store, events)
             self.report.trades = store.one("SELECT count(*) FROM trades WHERE state = 'settled'")
         made = int(np.count_nonzero(events["kind"] == EventKind.TRADE))
@@ -310,11 +329,6 @@ def balances_of_events(events: np.ndarray) -> dict[tuple[int, int], int]:
             held[seller, product] -= sign * tonnes
             held[int(Institution.FEES), CASH_ASSET] += sign * (buy_fee + sell_fee)
     return {key: amount for key, amount in held.items() if amount}
-
-
-def _settled_rows(store: Store) -> np.ndarray:
-    payloads = store.database.stream("SELECT records FROM settlement_runs ORDER BY first_seq")
-    return np.frombuffer(b"".join(bytes(payload) for (payload,) in payloads), EVENT_DTYPE)
 
 
 def _is_alive(process: psutil.Process) -> bool:
