@@ -89,7 +89,6 @@ def test_a_default_that_is_cured(tmp_path, registry, store, settlement):
 
 def defaulted(registry, settlement):
     """alice's cash is frozen after she bought 5 t for 503; the notice's day is over."""
-    store = registry.store
     freeze(registry, "alice", None, ALICE_CASH)
     venue = venue_with_deposits()
     venue.trade(5, buy_fee=3)

@@ -16,7 +16,6 @@ from cea_exchange.protocol.control import (
     AccountDeclared,
     AccountRestored,
     AccountSuspended,
-    KeyRevoked,
 )
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, name_checked, words_checked
 from cea_exchange.registry.ledger import Compartment, EntryKind

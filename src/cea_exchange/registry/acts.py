@@ -37,13 +37,14 @@ from cea_exchange.registry.bank_files import BankFiles
 from cea_exchange.registry.bank_office import BankOffice
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
-from cea_exchange.registry.distribution import Distribution
 from cea_exchange.registry.compliance import Compliance
 from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
+from cea_exchange.registry.distribution import Distribution
 from cea_exchange.registry.enforcement import Enforcement
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.freezes import Freezes
+from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     Compartment,
@@ -54,7 +55,6 @@ from cea_exchange.registry.ledger import (
     Posting,
     legs_of,
 )
-from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.obligations import Obligations
 from cea_exchange.registry.offsets import Offsets
 from cea_exchange.registry.persons import Persons

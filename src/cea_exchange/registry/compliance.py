@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from cea_exchange.domain.compliance.adjustment import Deduction
 from cea_exchange.domain.compliance.penalties import (
     FineRange,
     Traded,
@@ -14,7 +13,6 @@ from cea_exchange.domain.compliance.penalties import (
 from cea_exchange.registry.checks import ActError, refusals_told
 from cea_exchange.registry.coverage import Standing, standing_of, standings
 from cea_exchange.registry.entities import province_checked
-from cea_exchange.registry.store import Store
 from cea_exchange.registry.vintages import product_vintages
 
 if TYPE_CHECKING:

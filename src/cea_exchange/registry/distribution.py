@@ -27,7 +27,7 @@ from cea_exchange.registry.distribution_plan import (
     warnings_of,
 )
 from cea_exchange.registry.files import Allocation, FileRefused, SourceFile, allocation_read
-from cea_exchange.registry.files.findings import Finding, Findings
+from cea_exchange.registry.files.findings import Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.vintages import product_vintages, vintage_checked

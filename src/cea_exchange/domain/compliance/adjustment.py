@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cea_exchange.domain.compliance.ruled import ComplianceError, RuledCount, RuledDate
+from cea_exchange.domain.compliance.ruled import RuledCount, RuledDate
 from cea_exchange.domain.units import tonnes_check
 
 Cause = Literal["unpaid", "borrowed", "enforcement", "other"]

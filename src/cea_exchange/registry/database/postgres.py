@@ -25,7 +25,6 @@ from cea_exchange.registry.database.interface import (
     DatabaseLost,
     DatabaseTaken,
     Row,
-    Rows,
 )
 from cea_exchange.registry.database.schema import tables_copy, tables_create
 from cea_exchange.registry.database.sqlite import Sqlite

@@ -3,13 +3,13 @@
 import re
 from importlib.resources import files
 
+from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.database.interface import Database, DatabaseError
 from cea_exchange.registry.institutions import (
     INSTITUTION_NAMES,
     province_account,
     province_account_name,
 )
-from cea_exchange.domain.provinces import PROVINCES
 
 SCHEMA_VERSION = 4
 APPEND_ONLY = (
