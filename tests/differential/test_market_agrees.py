@@ -26,8 +26,9 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.matching.reference import Decision, ReferenceMarket
+from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.matching.reference_book import price_crosses
+from cea_exchange.matching.reference_listed import Decision, ReferenceListed
 from differential.market_cases import (
     CORES,
     REASONS_ELSEWHERE,
@@ -102,21 +103,21 @@ def test_every_event_and_every_reason_occurs() -> None:
     assert set(Operation) - operations == set()
 
 
-class KeepsPlaceOfMore(ReferenceMarket):
+class KeepsPlaceOfMore(ReferenceListed):
     """Wrong on purpose: an amend to just as many tonnes keeps its place."""
 
     def _amend_decision(self, command):
-        order = self._orders[command.order_id]
+        order = self.orders[command.order_id]
         if (command.price, command.tonnes) == (order.price, order.tonnes_open):
             return Decision(keeps_place=True)
         return super()._amend_decision(command)
 
 
-class PicksBehindTheBest(ReferenceMarket):
+class PicksBehindTheBest(ReferenceListed):
     """Wrong on purpose: a pick reaches behind the best price."""
 
     def _pick_available(self, taker, pick_order_id):
-        maker = self._orders.get(pick_order_id)
+        maker = self.orders.get(pick_order_id)
         return super()._pick_available(taker, pick_order_id) or (
             maker is not None
             and maker.product_index == taker.product_index
@@ -126,12 +127,18 @@ class PicksBehindTheBest(ReferenceMarket):
         )
 
 
-@pytest.mark.parametrize("make_wrong", [KeepsPlaceOfMore, PicksBehindTheBest])
-def test_a_wrong_market_is_found(make_wrong: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("wrong_desk", [KeepsPlaceOfMore, PicksBehindTheBest])
+def test_a_wrong_market_is_found(wrong_desk: type[ReferenceListed]) -> None:
     """The canaries: were these two thought to agree, the tests above would prove nothing."""
+
+    class WrongMarket(ReferenceMarket):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self._listed = wrong_desk(self)
+
     with pytest.raises(AssertionError):
         for seed in range(8):
-            Flow((make_wrong, CompiledMarket), RULES["cea"]).run(steps_seeded(1000 + seed, 600))
+            Flow((WrongMarket, CompiledMarket), RULES["cea"]).run(steps_seeded(1000 + seed, 600))
 
 
 @pytest.mark.parametrize("rules_name", RULES)

@@ -29,13 +29,16 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.matching import reference_acts
 from cea_exchange.matching.award import AwardRules, award
 from cea_exchange.matching.award import Bid as RankedBid
 from cea_exchange.matching.reference_book import opposite
+from cea_exchange.matching.reference_edge import Command
 from cea_exchange.matching.reference_funds import Need
+from cea_exchange.matching.reference_product import amount_too_large, price_band
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import Command, ReferenceMarket
+    from cea_exchange.matching.reference import ReferenceMarket
 
 
 class Notice(NamedTuple):
@@ -183,7 +186,7 @@ class ReferenceBiddings:
         market = self._market
         if bid.tonnes <= 0:
             return Reason.TONNES_NOT_POSITIVE
-        if market._amount_too_large(bid.price, bidding.price_most(bid) * bid.tonnes):
+        if amount_too_large(bid.price, bidding.price_most(bid) * bid.tonnes):
             return Reason.AMOUNT_TOO_LARGE
         if bid.tonnes < market.rules.bid_tonnes_min:
             return Reason.BIDDING_TONNES_TOO_SMALL
@@ -245,7 +248,7 @@ class ReferenceBiddings:
             return Reason.BIDDING_NOT_OPEN
         if notice.tonnes <= 0:
             return Reason.TONNES_NOT_POSITIVE
-        if market._amount_too_large(notice.limit, bidding.ceiling * notice.tonnes):
+        if amount_too_large(notice.limit, bidding.ceiling * notice.tonnes):
             return Reason.AMOUNT_TOO_LARGE
         if notice.tonnes < market.rules.bidding_tonnes_min:
             return Reason.BIDDING_TONNES_TOO_SMALL
@@ -290,7 +293,7 @@ class ReferenceBiddings:
         """
         product = self._market._products[notice.product_index]
         width = self._market.rules.bidding_band_bp
-        low, high = self._market._band(product, width)
+        low, high = price_band(self._market.rules, product, width)
         if width == 0:
             return low <= notice.limit <= high
         far_end = low if notice.side == Side.SELL else high
@@ -373,7 +376,8 @@ class ReferenceBiddings:
         bidding = self._bidding_of(notice) if is_known else None
         refusal = self._notice_refusal(notice, bidding)
         if refusal or bidding is None:
-            market._refuse_act(
+            reference_acts.refuse(
+                market,
                 Operation.BIDDING_OPEN,
                 refusal,
                 account_index=notice.account_index,
@@ -457,7 +461,7 @@ class ReferenceBiddings:
     def _end_refuse(self, operation: Operation, bidding_id: int, reason: Reason) -> None:
         bidding = self.all.get(bidding_id)
         found = {"product_index": bidding.product_index} if bidding else {}
-        self._market._refuse_act(operation, reason, order_id=bidding_id, **found)
+        reference_acts.refuse(self._market, operation, reason, order_id=bidding_id, **found)
 
     def _finish(self, bidding: Bidding) -> None:
         """Award a bidding; one that is halted is cancelled, and one the award itself cancels.
@@ -658,7 +662,7 @@ class ReferenceBiddings:
         """The bidding that would be announced; it has no id yet. Its range is that of now."""
         market = self._market
         product = market._products[notice.product_index]
-        floor, ceiling = market._band(product, market.rules.bidding_band_bp)
+        floor, ceiling = price_band(market.rules, product, market.rules.bidding_band_bp)
         is_sale = notice.side == Side.SELL
         return Bidding(
             bidding_id=0,
@@ -741,7 +745,7 @@ class ReferenceBiddings:
             and bidding.tonnes > 0
             and 0 < bidding.floor <= bidding.ceiling
             and self._reserve_allowed(bidding)
-            and not market._amount_too_large(bidding.ceiling, bidding.ceiling * bidding.tonnes)
+            and not amount_too_large(bidding.ceiling, bidding.ceiling * bidding.tonnes)
         )
 
     def _bid_is_possible(self, bid: Bid) -> bool:

@@ -29,10 +29,12 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference_book import opposite
+from cea_exchange.matching.reference_edge import Command
 from cea_exchange.matching.reference_funds import Need
+from cea_exchange.matching.reference_product import amount_too_large, price_band
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import Command, ReferenceMarket
+    from cea_exchange.matching.reference import ReferenceMarket
 
 ENTRIES = (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
@@ -287,12 +289,12 @@ class ReferenceBlocks:
         tonnes_named = not block.flags & BlockFlag.TONNES_OPEN
         if tonnes_named and block.tonnes <= 0:
             return Reason.TONNES_NOT_POSITIVE
-        if market._amount_too_large(block.price, block.price * block.tonnes):
+        if amount_too_large(block.price, block.price * block.tonnes):
             return Reason.AMOUNT_TOO_LARGE
         if tonnes_named and block.tonnes < market.rules.block_tonnes_min:
             return Reason.BLOCK_TONNES_TOO_SMALL
-        low, high = market._band(
-            market._products[block.product_index], market.rules.block_band_bp
+        low, high = price_band(
+            market.rules, market._products[block.product_index], market.rules.block_band_bp
         )
         if not block.flags & BlockFlag.PRICE_OPEN and not low <= block.price <= high:
             return Reason.PRICE_OUT_OF_BAND
@@ -616,7 +618,7 @@ class ReferenceBlocks:
             or block.side not in list(Side)
             or block.reserved
             or min(block.price, block.tonnes, *locks) < 0
-            or self._market._amount_too_large(block.price, block.price * block.tonnes)
+            or amount_too_large(block.price, block.price * block.tonnes)
             or not self.locks_fit(block)
             or block.flags & ADDRESSED == ADDRESSED
         ):

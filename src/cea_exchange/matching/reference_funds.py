@@ -51,6 +51,18 @@ class Account:
         """The account's tonnes of a product."""
         return self.holdings.setdefault(product_index, Holding())
 
+    def day_begin(self) -> None:
+        """Free what was bought or earned the day before, and take all command ids again.
+
+        Notes
+        -----
+        Rules: CEA-FND-04, CEA-FND-05.
+        """
+        self.proceeds_today = 0
+        self.client_order_ids.clear()
+        for holding in self.holdings.values():
+            holding.bought_today = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Bust:

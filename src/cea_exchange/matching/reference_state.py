@@ -14,9 +14,10 @@ import numpy as np
 
 from cea_exchange.domain.records import ORDER_DTYPE, BiddingState, Phase, Side
 from cea_exchange.matching.reference_book import Order
+from cea_exchange.matching.reference_product import Product, price_band
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import Product, ReferenceMarket
+    from cea_exchange.matching.reference import ReferenceMarket
 
 U64 = (1 << 64) - 1
 
@@ -75,7 +76,7 @@ def state_hash(market: ReferenceMarket) -> int:
     total = holdings_hash(market) + fold(
         [TAG_MARKET, *(int(getattr(market, name)) for name in MARKET_FIELDS)]
     )
-    for order in market._orders.values():
+    for order in market._listed.orders.values():
         total += fold(
             [TAG_ORDER, order.order_id, order.account_index, order.product_index, order.side]
             + [order.price, order.tonnes_open, flags_word(order), order.client_order_id]
@@ -155,7 +156,7 @@ def snapshot(market: ReferenceMarket) -> bytes:
         }
         for a in market._accounts
     ]
-    by_priority = sorted(market._orders.values(), key=lambda order: order.priority)
+    by_priority = sorted(market._listed.orders.values(), key=lambda order: order.priority)
     rows = [
         tuple(
             flags_word(o) if name == "flags" else int(getattr(o, name))
@@ -205,7 +206,7 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         _order_check(market, order, priority_before)
         priority_before = order.priority
         market._funds.lock(order)
-        market._put_on(order)
+        market._listed.put_on(order)
     market._blocks.fill(state["blocks"], state["order_id_last"])
     market._biddings.fill(state["biddings"], state["bids"], state["order_id_last"])
     # Last, for declaring and resting have moved some of these.
@@ -234,7 +235,7 @@ def _orders_read(data: bytes) -> list[Order]:
 def _order_check(market: ReferenceMarket, order: Order, priority_before: int) -> None:
     """Raise ValueError for an order the market can not have had."""
     for name, holds in (
-        ("order_id", order.order_id not in market._orders),
+        ("order_id", order.order_id not in market._listed.orders),
         ("account_index", order.account_index < len(market._accounts)),
         ("product_index", order.product_index < len(market._products)),
         ("tonnes_open", order.tonnes_open > 0),
@@ -246,21 +247,21 @@ def _order_check(market: ReferenceMarket, order: Order, priority_before: int) ->
 
 def check(market: ReferenceMarket) -> None:
     """Raise AssertionError naming the first broken invariant."""
-    for book in market._books:
+    for book in market._listed.books:
         book.check()
     in_books = {
         order.order_id
-        for book in market._books
+        for book in market._listed.books
         for side in Side
         for _, level in book.levels(side)
         for order in level
     }
-    assert in_books == set(market._orders), "every live order must be in exactly one book"
+    assert in_books == set(market._listed.orders), "every live order must be in exactly one book"
     assert len(in_books) <= market.order_count_max, "the live orders must fit their number"
     assert all(order_id <= market.order_id_last for order_id in in_books), "order ids are dense"
     assert market.day_is_open or not in_books, "no order may live between days"
     for index, account in enumerate(market._accounts):
-        orders = [o for o in market._orders.values() if o.account_index == index]
+        orders = [o for o in market._listed.orders.values() if o.account_index == index]
         assert not (account.suspended and orders), f"account {index} is suspended but has orders"
         blocks = list(market._blocks.open.values())
         assert not account.suspended or not any(index in b.owners for b in blocks), (
@@ -305,9 +306,9 @@ def check(market: ReferenceMarket) -> None:
     assert market.day_is_open or not market._blocks.open, "no block may live between days"
     assert len(market._blocks.open) <= market.order_count_max, "the blocks must fit their number"
     _biddings_check(market)
-    for order in market._orders.values():
-        width = market.rules.listed_band_bp
-        band_low, band_high = market._band(market._products[order.product_index], width)
+    for order in market._listed.orders.values():
+        product = market._products[order.product_index]
+        band_low, band_high = price_band(market.rules, product, market.rules.listed_band_bp)
         assert band_low <= order.price <= band_high, f"order {order.order_id} must lie in the band"
 
 

@@ -1,0 +1,116 @@
+"""The trading day of a `ReferenceMarket`: how it begins, its phases, and what its end leaves."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase
+from cea_exchange.matching import reference_large_holders
+from cea_exchange.matching.reference_edge import U64_MAX
+from cea_exchange.matching.reference_product import Product
+
+if TYPE_CHECKING:
+    from cea_exchange.matching.reference import ReferenceMarket
+
+LISTED_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
+
+
+def begin(market: ReferenceMarket, date: int, composite_weights: Sequence[int]) -> None:
+    """Begin a day, by the rules in force on it.
+
+    Notes
+    -----
+    Rules: CEA-FND-04 (T+1), CEA-FND-05 (proceeds), CEA-PRC-04 (weights), CEA-NTC-01 (notices).
+    """
+    for product, weight in zip(market._products, composite_weights):
+        product.composite_weight = weight
+    threshold_before = market.rules.large_holder_tonnes
+    market.rules_set(market.rules.on(date))
+    market.trading_date = date
+    market.day_is_open = True
+    market.listed_started = False
+    for account in market._accounts:
+        account.day_begin()
+    for product in market._products:
+        product.day_begin()
+    market._biddings.forget()
+    market._emit(EventKind.DAY_OPENED)
+    phase_enter(market, Phase.PRE_OPEN)
+    reference_large_holders.tell_all(market, threshold_before)
+
+
+def phase_enter(market: ReferenceMarket, phase: Phase) -> None:
+    """Enter a phase; the one it is in already changes nothing."""
+    market.listed_started = market.listed_started or phase in LISTED_PHASES
+    if phase != market.phase:
+        market.phase = phase
+        market._emit(EventKind.PHASE_CHANGED)
+
+
+def end(market: ReferenceMarket) -> None:
+    """Award what is open, let the rest expire, and give each product its close.
+
+    Notes
+    -----
+    Rules: CEA-ORD-03 (day orders), CEA-BID-03 (biddings come first).
+    """
+    market._biddings.finish_all()
+    phase_enter(market, Phase.CLOSED)
+    market._listed.expire()
+    market._blocks.lapse()
+    listed = [product for product in market._products if not product.delisted]
+    for product_index, product in enumerate(market._products):
+        # A day ends with a close at least, or nobody would hear of it.
+        if product.has_traded or not product.delisted or not listed:
+            _product_close(market, product_index, product)
+    if listed:
+        _composite_close(market, listed)
+    market.day_is_open = False
+
+
+def _product_close(market: ReferenceMarket, product_index: int, product: Product) -> None:
+    """Give a product its close, and tell its day.
+
+    Notes
+    -----
+    Rules: CEA-LST-08 (close), CEA-PRC-01 (open), CEA-PRC-03 (high and low).
+    """
+    previous_close = product.reference_price
+    if product.volume:
+        product.reference_price = _mean_half_up(product.amount, product.volume)
+    row = market._emit(EventKind.DAY_CLOSED, product_index=product_index).view(DAY_CLOSED_DTYPE)
+    row["open"] = product.open or previous_close
+    row["high"] = product.high
+    row["low"] = product.low
+    row["close"] = product.reference_price
+    row["volume_listed"] = product.volume
+    row["amount_listed_low"] = product.amount & U64_MAX
+    row["amount_listed_high"] = product.amount >> 64
+    row["volume_block"] = product.block_volume
+    row["amount_block_low"] = product.block_amount & U64_MAX
+    row["amount_block_high"] = product.block_amount >> 64
+    row["volume_intra_group"] = product.intra_group_volume
+    row["volume_bidding"] = product.bidding_volume
+    row["amount_bidding_low"] = product.bidding_amount & U64_MAX
+    row["amount_bidding_high"] = product.bidding_amount >> 64
+
+
+def _composite_close(market: ReferenceMarket, listed: list[Product]) -> None:
+    """Tell the weighted mean of the closes.
+
+    Notes
+    -----
+    Rules: CEA-PRC-04.
+    """
+    # Where those that weighed were delisted today, all others weigh alike.
+    is_weighed = any(product.composite_weight for product in listed)
+    weights = [product.composite_weight if is_weighed else 1 for product in listed]
+    total = sum(map(operator.mul, weights, (product.reference_price for product in listed)))
+    market._emit(EventKind.COMPOSITE_CLOSED, price=_mean_half_up(total, sum(weights)))
+
+
+def _mean_half_up(total: int, count: int) -> int:
+    """total / count, half up; both positive."""
+    return (2 * total + count) // (2 * count)

@@ -1,0 +1,116 @@
+"""What comes into a `ReferenceMarket`: numbers and trading commands, taken as they are or refused.
+
+What is refused here is no command at all, and raises; what the market says no to is a `Reason`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    EVENT_DTYPE,
+    BlockFlag,
+    CommandKind,
+    OrderFlag,
+    Side,
+    Tif,
+)
+
+OPERATOR_COUNT_MAX = 16
+U32_MAX = (1 << 32) - 1
+U64_MAX = (1 << 64) - 1
+I64_MAX = (1 << 63) - 1
+
+
+class Command(NamedTuple):
+    """One row of COMMAND_DTYPE."""
+
+    kind: int
+    side: int
+    tif: int
+    flags: int
+    product_index: int
+    operator_index: int
+    account_index: int
+    trading_date: int
+    client_order_id: int
+    order_id: int
+    pick_order_id: int
+    price: int
+    tonnes: int
+    reserved: int
+
+
+def int_check(name: str, value: object, low: int, high: int) -> None:
+    """Raise TypeError or ValueError for what is no whole number within these limits."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, was {type(value).__name__}")
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be within {low}..{high}, was {value}")
+
+
+def records_check(name: str, array: object, dtype: np.dtype) -> None:
+    """Raise TypeError for what is no one-dimensional array of such records."""
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim != 1:
+        raise TypeError(f"{name} must be a one-dimensional array of {name[:-1]} records")
+
+
+def commands_read(records: np.ndarray) -> list[Command]:
+    """The commands of an array; ValueError where one is malformed."""
+    commands = [Command._make(row) for row in records.tolist()]
+    for place, command in enumerate(commands):
+        _well_formed_check(place, command)
+    return commands
+
+
+def trade_read(trade: bytes) -> dict[str, int]:
+    """The fields of a record."""
+    if type(trade) is not bytes:
+        raise TypeError(f"trade must be bytes, was {type(trade).__name__}")
+    if len(trade) != EVENT_DTYPE.itemsize:
+        raise ValueError(f"trade must be {EVENT_DTYPE.itemsize} bytes, was {len(trade)}")
+    (row,) = np.frombuffer(trade, EVENT_DTYPE).tolist()
+    return dict(zip(EVENT_DTYPE.names, row, strict=True))
+
+
+def _well_formed_check(place: int, command: Command) -> None:
+    """Raise ValueError for a record no well-behaved sender makes."""
+    bounds = {"kind": (CommandKind.ENTER, CommandKind.BID_CANCEL), "reserved": (0, 0)}
+    if command.kind == CommandKind.ENTER:
+        bounds |= {
+            "side": (Side.BUY, Side.SELL),
+            "tif": (Tif.DAY, Tif.FOK),
+            "flags": (0, OrderFlag.POST_ONLY),
+        }
+    elif command.kind in (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER):
+        bounds |= {"side": (Side.BUY, Side.SELL)} | _block_bounds(command)
+    for name, (low, high) in bounds.items():
+        value = getattr(command, name)
+        if not low <= value <= high:
+            raise ValueError(
+                f"commands[{place}].{name} must be within {int(low)}..{int(high)}, was {value}"
+            )
+
+
+def _block_bounds(command: Command) -> dict[str, tuple[int, int]]:
+    """What an enquiry or an offer may have in its fields, as its flags say."""
+    is_enquiry = command.kind == CommandKind.BLOCK_ENQUIRY
+    flags_most = BlockFlag.TO_GROUP
+    if is_enquiry:
+        flags_most |= BlockFlag.PRICE_OPEN | BlockFlag.TONNES_OPEN
+    addressed = command.flags & (BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP)
+    bounds = {
+        "flags": (0, flags_most),
+        "pick_order_id": (0, ACCOUNT_NONE if addressed else 0),
+    }
+    if addressed == BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP:
+        bounds["flags"] = (0, BlockFlag.TO_GROUP)
+    if is_enquiry:
+        bounds["order_id"] = (0, 0)
+    for flag, name in ((BlockFlag.PRICE_OPEN, "price"), (BlockFlag.TONNES_OPEN, "tonnes")):
+        if command.flags & flag:
+            bounds[name] = (0, 0)
+    return bounds
