@@ -3,8 +3,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t
 
 from cea_exchange._accounts cimport Account
-from cea_exchange._ladder cimport Ladder
-from cea_exchange._records cimport EventRecord
 from cea_exchange._trading cimport Market, Product
 
 
@@ -18,11 +16,7 @@ cdef class CompiledMarket:
     cdef int check_alone(self) except -1
     cdef bytearray rows_begin(self, int64_t count)
     cdef object rows_end(self, bytearray room)
-    cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1
-    cdef Ladder* bands_reserve(self, list prices) except NULL
-    cdef int rules_set(self, object rules) except -1
     cdef int notices_apply(self, uint32_t date) except -1
-    cdef bytes state_packed(self)
     cdef Account* account_at(self, object account_index) except NULL
     cdef Product* product_at(self, object product_index) except NULL
     cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only)
@@ -31,15 +25,7 @@ cdef class CompiledMarket:
         bint withdraws,
     )
     cdef object price_set(self, object product_index, object price, bint lists)
-    cdef EventRecord* refusal(self, uint8_t operation, uint8_t reason) noexcept
     cdef object halt_set(self, object product_index, uint8_t halted)
     cdef object suspension_set(self, object account_index, uint8_t suspended)
-    cdef list live_slots(self)
-    cdef dict account_snapshot(self, uint32_t account_index)
-    cdef int products_fill(self, list products) except -1
-    cdef int accounts_fill(self, list records) except -1
-    cdef int fields_fill(self, dict state) except -1
-    cdef int orders_fill(self, object data) except -1
-    cdef int blocks_fill(self, object data) except -1
-    cdef int biddings_fill(self, object biddings, object bids) except -1
     cdef object bidding_over(self, object bidding_id, bint awards)
+    cdef int declare_all(self, list products, list accounts) except -1

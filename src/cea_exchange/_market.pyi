@@ -10,8 +10,6 @@ from cea_exchange.domain.records import Phase
 
 _Records = NDArray[np.void]
 
-MARKET_FIELDS: tuple[str, ...]
-
 @disjoint_base
 class CompiledMarket:
     @property

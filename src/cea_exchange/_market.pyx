@@ -1,8 +1,17 @@
 """The compiled market as Python sees it: `CompiledMarket`.
 
-Contents: ids, bands, profile, busts, the market. What decides commands is in _trading.pyx,
-_block.pyx and _bidding.pyx; hashes, invariants and the orders of a snapshot are in
-_market_state.pyx.
+The class takes what comes from Python, lets in one caller at a time and lends the room for events;
+its rooms say what happens:
+
+    _market_rules      the profile's rules as numbers, and the bands they give
+    _trading           orders, their books and trades; _accounts: what each has, and its locks
+    _block, _bidding   enquiries and offers; biddings, bids and what an award moves
+    _day               how a day begins and ends, and its phases
+    _acts              halts, suspensions, listings, reference prices, transfers, checkpoints
+    _bust              trades that are undone
+    _market_views      what Python sees of it: dicts
+    _market_state      hashes and invariants
+    _market_snapshot   the whole in bytes, both ways
 """
 
 import datetime
@@ -12,282 +21,44 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.bytearray cimport PyByteArray_AS_STRING
-from cpython.bytes cimport PyBytes_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 
 from cea_exchange._accounts cimport *
+from cea_exchange._acts cimport *
 from cea_exchange._bidding cimport *
 from cea_exchange._block cimport *
+from cea_exchange._bust cimport *
+from cea_exchange._day cimport *
 from cea_exchange._edge cimport *
 from cea_exchange._ladder cimport *
-from cea_exchange._records cimport *
+from cea_exchange._market_rules cimport *
+from cea_exchange._market_snapshot cimport *
 from cea_exchange._market_state cimport *
+from cea_exchange._market_views cimport *
+from cea_exchange._records cimport *
 from cea_exchange._stream cimport *
 from cea_exchange._trading cimport *
 from cea_exchange._views cimport *
 
 from cea_exchange.domain.records import BLOCK_DTYPE, COMMAND_DTYPE, EVENT_DTYPE, Phase
 
-cdef uint64_t IDS_RESERVED = 1 << 27             # 512 MiB of address space.
-cdef uint64_t ORDER_IDS_MAX = <uint64_t>1 << 40  # From the oldest live order's to the last one's.
 
-# The market's own words in hash and snapshot, protocol/state_hash.md.
-MARKET_FIELDS = (
-    "phase", "trading_date", "day_is_open", "market_halted", "listed_started", "command_seq",
-    "event_seq", "settlement_seq", "market_data_seq", "trade_id", "transfer_seq",
-    "order_id_last", "priority_last",
-)
+cdef uint16_t exact_product(object product_index) except? 0xFFFF:
+    """A product's index, or PRODUCT_NONE."""
+    cdef uint32_t index = exact_uint32(product_index, "product_index")
+    if index > PRODUCT_NONE:
+        raise ValueError(f"product_index must be within 0..65535, was {index}")
+    return <uint16_t>index
 
 
-# -- Ids ------------------------------------------------------------------------------------------
-
-cdef int slots_reserve(Market* market, uint64_t orders_more) except -1:
-    """Make room in the id table, so that no command has to.
-
-    Reserved, not allocated: it costs nothing where no ids are yet, so the first table is large.
-    """
-    cdef uint64_t ids = market.order_id_last - market.order_id_base
-    cdef uint64_t capacity = market.slots_capacity
-    cdef uint32_t* slots
-    if ids + orders_more <= capacity:
-        return 0
-    while capacity < ids + orders_more:
-        capacity = IDS_RESERVED if capacity == 0 else 2 * capacity
-    slots = <uint32_t*>memory_reserve(capacity * sizeof(uint32_t))
-    if slots == NULL:
-        raise MemoryError(f"cannot reserve {capacity} order ids")
-    if market.pool.order_count_max >= HUGE_FROM_ORDERS:
-        memory_advise_huge(slots, capacity * sizeof(uint32_t))
-    if ids > 0 and market.slots != NULL:
-        memcpy(slots, market.slots, ids * sizeof(uint32_t))
-    memory_return(market.slots, market.slots_capacity * sizeof(uint32_t))
-    market.slots = slots
-    market.slots_capacity = capacity
-
-
-# -- Bands ----------------------------------------------------------------------------------------
-
-cdef void band_set(Product* product, int64_t price, const Ladder* ladder) noexcept nogil:
-    """Measure a product's band from another price, with the ladder reserved for it."""
-    product.reference_price = price
-    if product.ladder.levels != ladder.levels:
-        ladder_close(&product.ladder)
-        product.ladder = ladder[0]
-
-
-cdef void ladder_drop(const Product* product, Ladder* ladder) noexcept nogil:
-    """Give back a reserved ladder that is not wanted after all."""
-    if product.ladder.levels != ladder.levels:
-        ladder_close(ladder)
-
-
-cdef inline bint has_close(const Product* product, bint any_listed) noexcept nogil:
-    """Whether a day's close is told of a product: it is listed, or was when it traded today.
-
-    A day ends with a close at least, or nobody would hear of it.
-    """
-    return (
-        not product.delisted or not any_listed or product.volume != 0
-        or product.block_volume != 0 or product.bidding_volume != 0
-    )
-
-
-# -- Profile ---------------------------------------------------------------------------------------
-
-cdef object band_of(object rules, int64_t reference_price):
-    """The day's listed price band as (low, high).
-
-    Rules: CEA-LST-02, CEA-LST-03.
-    """
-    cdef int64_t below = reference_price * (10_000 - <int64_t>rules.listed_band_bp)
-    cdef int64_t above = reference_price * (10_000 + <int64_t>rules.listed_band_bp)
-    if rules.listed_band_bp == 0:
-        return 1, PRICE_MAX
-    if rules.band_rounding == "inward":
-        below = (below + 9_999) // 10_000
-        above = above // 10_000
-    else:
-        below = (below + 5_000) // 10_000
-        above = (above + 5_000) // 10_000
-    return max(below, 1), min(above, PRICE_MAX)
-
-
-cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
-    """A number of the profile, not truncated and not out of range."""
-    cdef int64_t value = exact_int64(getattr(rules, name), name)
-    if not 0 <= value <= most:
-        raise ValueError(f"{name} must be within 0..{most}, was {value}")
-    return value
-
-
-cdef tuple TIE_WORDS = ("time", "random", "pro_rata")     # AwardTie
-cdef tuple SHORT_WORDS = ("award_all", "cancel")           # AwardUndersubscription
-cdef tuple RESERVE_WORDS = ("exclude", "cancel")           # AwardReserveRule
-
-
-cdef int word_of(object rules, str name, tuple words) except -1:
-    """The place of a word of the profile among those there are."""
-    word = getattr(rules, name)
-    if word not in words:
-        raise ValueError(f"{name} must be one of {', '.join(words)}, was {word!r}")
-    return words.index(word)
-
-
-cdef int64_t composite_weight_checked(object weight) except -1:
+cdef int64_t exact_weight(object weight) except -1:
     cdef int64_t number = exact_int64(weight, "composite_weight")
     if not 0 <= number <= 1_000_000:
         raise ValueError(f"composite_weight must be within 0..1000000, was {number}")
     return number
 
-
-# -- Busts ----------------------------------------------------------------------------------------
-
-cdef int trade_read(object trade, EventRecord* row) except -1:
-    """A record's bytes as a record of one's own."""
-    if type(trade) is not bytes:
-        raise TypeError(f"trade must be bytes, was {type(trade).__name__}")
-    if len(trade) != sizeof(EventRecord):
-        raise ValueError(f"trade must be {sizeof(EventRecord)} bytes, was {len(trade)}")
-    memcpy(row, PyBytes_AS_STRING(trade), sizeof(EventRecord))
-    return 0
-
-
-cdef bint trade_is_of_open_day(const Market* market, const EventRecord* trade) noexcept nogil:
-    return market.day_is_open and trade.trading_date == market.trading_date
-
-
-cdef object trade_fault(const Market* market, const EventRecord* trade):
-    """What keeps a record from being a trade of this market; None if nothing does."""
-    cdef const Product* product
-    cdef uint64_t volume
-    cdef uint128 amount
-    cdef int64_t buy_fee_most = AMOUNT_LIMIT if market.accounts.checked else 0
-    cdef int64_t sell_fee_most = trade.cash if market.accounts.checked else 0
-    cdef int128 cash = trade.price
-    cash *= trade.tonnes
-    if trade.kind != EVENT_KIND_TRADE or not METHOD_LISTED <= trade.method <= METHOD_BIDDING:
-        return f"kind and method must be 7 and 1 to 3, were {trade.kind} and {trade.method}"
-    if trade.side < SIDE_BUY or trade.side > SIDE_SELL:
-        return f"side must be 1 or 2, was {trade.side}"
-    for name, number, last in (
-        ("trade_id", trade.trade_id, market.trade_id),
-        ("settlement_seq", trade.settlement_seq, market.settlement_seq),
-        ("seq", trade.seq, market.event_seq),
-        ("trading_date", trade.trading_date, market.trading_date),
-    ):
-        if not 0 < number <= last:
-            return f"{name} must be within 1..{last}, was {number}"
-    for index in (trade.account_index, trade.counter_account_index):
-        if index >= market.accounts.account_count:
-            return f"account_index {index} is not declared"
-    if trade.product_index >= market.product_count:
-        return f"product_index {trade.product_index} is not declared"
-    if not 0 < trade.price <= PRICE_MAX or trade.tonnes <= 0 or cash >= AMOUNT_LIMIT:
-        return f"price x tonnes must be below 2^60, were {trade.price} and {trade.tonnes}"
-    if trade.cash != <int64_t>cash:
-        return f"cash must be {<int64_t>cash}, was {trade.cash}"
-    if not 0 <= trade.buy_fee <= buy_fee_most or not 0 <= trade.sell_fee <= sell_fee_most:
-        return f"fees must be within what was paid, were {trade.buy_fee} and {trade.sell_fee}"
-    product = &market.products[trade.product_index]
-    volume, amount = product.volume, product.amount
-    if trade.method == METHOD_BLOCK:
-        volume, amount = product.block_volume, product.block_amount
-        if is_intra_group(market, trade.account_index, trade.counter_account_index):
-            # Part of the block volume.
-            volume = product.intra_group_volume
-        else:
-            volume -= product.intra_group_volume
-    elif trade.method == METHOD_BIDDING:
-        volume, amount = product.bidding_volume, product.bidding_amount
-    if trade_is_of_open_day(market, trade):
-        if <uint64_t>trade.tonnes > volume or <uint128>trade.cash > amount:
-            return f"the day's {volume} t do not hold its {trade.tonnes} t"
-    return None
-
-
-cdef void bust_count(Market* market, const EventRecord* trade) noexcept:
-    """Take a trade out of its day's volume and amount."""
-    cdef Product* product = &market.products[trade.product_index]
-    if trade.method == METHOD_LISTED:
-        product.volume -= <uint64_t>trade.tonnes
-        product.amount -= <uint128>trade.cash
-        return
-    if trade.method == METHOD_BIDDING:
-        product.bidding_volume -= <uint64_t>trade.tonnes
-        product.bidding_amount -= <uint128>trade.cash
-        return
-    product.block_volume -= <uint64_t>trade.tonnes
-    product.block_amount -= <uint128>trade.cash
-    if is_intra_group(market, trade.account_index, trade.counter_account_index):
-        product.intra_group_volume -= <uint64_t>trade.tonnes
-
-
-cdef void trade_bust(Market* market, const EventRecord* trade) noexcept:
-    """Undo a trade if that can be, and say so to both sides, the registry and the public."""
-    cdef uint8_t reason = bust_refused(&market.accounts, trade)
-    cdef Account* maker = &market.accounts.accounts[trade.counter_account_index]
-    cdef EventRecord* row
-    if reason == REASON_NONE:
-        bust_apply(&market.accounts, trade, trade.trading_date == market.trading_date)
-        if trade_is_of_open_day(market, trade):
-            bust_count(market, trade)
-    row = event_account(market, EVENT_KIND_TRADE_BUSTED, trade.account_index)
-    maker.report_seq += 1
-    row.counter_report_seq = maker.report_seq
-    row.counter_account_index = trade.counter_account_index
-    row.side = trade.side
-    row.method = trade.method
-    row.reason = reason
-    row.product_index = trade.product_index
-    row.order_id = trade.order_id
-    row.counter_order_id = trade.counter_order_id
-    row.price = trade.price
-    row.tonnes = trade.tonnes
-    row.client_order_id = trade.client_order_id
-    row.counter_client_order_id = trade.counter_client_order_id
-    row.trade_id = trade.trade_id
-    row.cash = trade.cash
-    row.buy_fee = trade.buy_fee
-    row.sell_fee = trade.sell_fee
-    event_settles(market, row)
-    # Without a change there is nothing the public would have to know.
-    if reason == REASON_NONE:
-        event_is_public(market, row)
-        if trade.account_index != trade.counter_account_index:
-            large_holder_note(
-                market,
-                trade.counter_account_index if trade.side == SIDE_BUY else trade.account_index,
-                trade.product_index, trade.tonnes,
-            )
-
-
-# -- Large holders --------------------------------------------------------------------------------
-
-cdef int64_t large_holders_tell(Market* market, int64_t threshold_before, bint emits) noexcept:
-    """Tell who is a large holder by today's threshold and was none by the last; how many are.
-
-    Rules: CEA-FND-08.
-    """
-    cdef int64_t threshold = market.accounts.large_tonnes
-    cdef int64_t count = 0
-    cdef int64_t tonnes
-    cdef uint32_t account
-    cdef uint32_t product
-    if not tells_large(&market.accounts) or threshold == threshold_before:
-        return 0
-    for account in range(market.accounts.account_count):
-        for product in range(market.product_count):
-            tonnes = holding_of(&market.accounts, account, <uint16_t>product).tonnes
-            if tonnes >= threshold and not 0 < threshold_before <= tonnes:
-                count += 1
-                if emits:
-                    large_holder_emit(market, account, <uint16_t>product)
-    return count
-
-
-# -- The market -----------------------------------------------------------------------------------
 
 cdef class CompiledMarket:
     """The market's core: commands in, events out; indexes and integers only.
@@ -313,8 +84,7 @@ cdef class CompiledMarket:
         count = exact_uint32(order_count_max, "order_count_max")
         if not 0 < count < 0xFFFFFFFE:
             raise ValueError(f"order_count_max must be within 1..2^32-3, was {count}")
-        if rules.band_rounding not in ("half_up", "inward"):
-            raise ValueError(f"band_rounding was {rules.band_rounding!r}, not half_up or inward")
+        rounds_inward(rules)
         if (
             not pool_open(&self.market.pool, count) or not accounts_open(&self.market.accounts)
             or not blocks_open(&self.market.blocks, count)
@@ -322,58 +92,7 @@ cdef class CompiledMarket:
         ):
             raise MemoryError(f"cannot reserve a market of {count} orders")
         self.account_keys = set()
-        self.rules_set(rules)
-        self.market.rules.operators_max = <uint16_t>rule_of(rules, "operators_max", OPERATORS_MAX)
-        self.market.rules.rounds_inward = rules.band_rounding == "inward"
-        self.market.rules.bidding_tie = <uint8_t>word_of(rules, "bidding_tie", TIE_WORDS)
-        self.market.rules.bidding_short = <uint8_t>word_of(
-            rules, "bidding_undersubscription", SHORT_WORDS,
-        )
-        self.market.rules.bidding_reserve = <uint8_t>word_of(
-            rules, "bidding_reserve", RESERVE_WORDS,
-        )
-        self.market.rules.bidder_cap_bp = rule_of(rules, "bidder_cap_bp", 10_000)
-        self.market.rules.bidder_group_cap_bp = rule_of(rules, "bidder_group_cap_bp", 10_000)
-        self.market.rules.noncompetitive_max_bp = rule_of(rules, "noncompetitive_max_bp", 10_000)
-        self.market.rules.levels_max = <uint32_t>rule_of(rules, "levels_max", 0xFFFFFFFF)
-        self.market.rules.pick_allowed = rules.pick_allowed
-        self.market.rules.self_trade = <SelfTrade>exact_self_trade(rules.self_trade)
-        self.market.accounts.checked = rules.holdings_checked
-
-    cdef int rules_set(self, object rules) except -1:
-        """Go on by these numbers: at the beginning, and where notices change some at an opening.
-
-        Rules: CEA-NTC-01.
-        """
-        cdef int64_t listed_max = rule_of(rules, "listed_tonnes_most", AMOUNT_LIMIT)
-        cdef bint bidding_allowed = exact_bool(rules.bidding_allowed, "bidding_allowed")
-        cdef bint block_allowed = exact_bool(rules.block_allowed, "block_allowed")
-        cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
-        cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
-        cdef int64_t bids_max = rule_of(rules, "bids_open_max", 0xFFFFFFFF)
-        cdef int64_t enquiries_max = rule_of(rules, "enquiries_open_max", 0xFFFFFFFF)
-        cdef int64_t bidding_min = rule_of(rules, "bidding_tonnes_min", AMOUNT_LIMIT)
-        cdef int64_t bidding_band = rule_of(rules, "bidding_band_bp", 10_000)
-        cdef int64_t bid_min = rule_of(rules, "bid_tonnes_min", AMOUNT_LIMIT)
-        cdef int64_t holding_max = rule_of(rules, "holding_limit_tonnes", <int64_t>1 << 62)
-        cdef int64_t large = rule_of(rules, "large_holder_tonnes", <int64_t>1 << 62)
-        cdef int64_t fee = rule_of(rules, "fee_bp", 10_000)
-        cdef int64_t fee_min = rule_of(rules, "fee_min_fen", AMOUNT_LIMIT)
-        rule_of(rules, "listed_band_bp", 10_000)
-        self.market.rules.listed_tonnes_max = listed_max
-        self.market.rules.block_allowed = block_allowed
-        self.market.rules.bidding_allowed = bidding_allowed
-        self.market.rules.block_tonnes_min = block_min
-        self.market.rules.block_band_bp = block_band
-        self.market.rules.enquiries_open_max = <uint32_t>enquiries_max
-        self.market.rules.bidding_tonnes_min = bidding_min
-        self.market.rules.bidding_band_bp = bidding_band
-        self.market.rules.bid_tonnes_min = bid_min
-        self.market.rules.bids_open_max = <uint32_t>bids_max
-        self.market.accounts.holding_tonnes_max = holding_max
-        self.market.accounts.large_tonnes = large
-        self.market.accounts.fee.basis_points = fee
-        self.market.accounts.fee.fen_min = fee_min
+        rules_take(&self.market, rules)
         self.rules = rules
 
     def __dealloc__(self):
@@ -412,62 +131,17 @@ cdef class CompiledMarket:
         del room[written * sizeof(EventRecord):]
         return np.ndarray(written, EVENT_DTYPE, room)
 
-    cdef int band_reserve(self, const Ladder* present, int64_t price, Ladder* ladder) except -1:
-        """Have the empty ladder of a reference price's band ready for `band_set`.
-
-        It is the present one, NULL of a new product, where the band stays the same.
-        """
-        low, high = band_of(self.rules, price)
-        if present != NULL and present.price_min == low and present.price_max == high:
-            ladder[0] = present[0]
-        elif not ladder_open(ladder, low, high):
-            raise MemoryError(f"cannot reserve a price ladder of {low}..{high}")
-
-    cdef Ladder* bands_reserve(self, list prices) except NULL:
-        """The ladders of all products' bands, measured from these prices; the caller frees them."""
-        cdef uint32_t index
-        cdef uint32_t done
-        cdef Ladder* ladders = <Ladder*>malloc((self.market.product_count + 1) * sizeof(Ladder))
-        if ladders == NULL:
-            raise MemoryError("cannot allocate the bands of the next day")
-        for index in range(self.market.product_count):
-            try:
-                self.band_reserve(
-                    &self.market.products[index].ladder, prices[index], &ladders[index],
-                )
-            except MemoryError:
-                for done in range(index):
-                    ladder_drop(&self.market.products[done], &ladders[done])
-                free(ladders)
-                raise
-        return ladders
-
     cdef int notices_apply(self, uint32_t date) except -1:
         """Take up the rules of a day that opens, and measure all bands by them.
 
         Rules: CEA-NTC-01.
         """
-        cdef Ladder* ladders
-        cdef uint32_t index
         before, rules = self.rules, self.rules.on(int(date))
         if rules is before:
             return 0
+        bands_measure(&self.market, rules)
         self.rules = rules
-        try:
-            ladders = self.bands_reserve([
-                self.market.products[index].reference_price
-                for index in range(self.market.product_count)
-            ])
-        except MemoryError:
-            self.rules = before
-            raise
-        for index in range(self.market.product_count):
-            band_set(
-                &self.market.products[index], self.market.products[index].reference_price,
-                &ladders[index],
-            )
-        free(ladders)
-        return self.rules_set(rules)
+        return rules_change(&self.market, rules)
 
     cdef Account* account_at(self, object account_index) except NULL:
         cdef uint32_t index = exact_uint32(account_index, "account_index")
@@ -502,7 +176,7 @@ cdef class CompiledMarket:
         cdef bint is_traded = exact_bool(listed, "listed")
         cdef uint64_t key = exact_uint64(product_key, "product_key")
         cdef int64_t price = exact_int64(reference_price, "reference_price")
-        cdef int64_t weight = composite_weight_checked(composite_weight)
+        cdef int64_t weight = exact_weight(composite_weight)
         cdef uint32_t index = self.market.product_count
         cdef uint32_t other
         cdef Ladder ladder
@@ -528,7 +202,7 @@ cdef class CompiledMarket:
         products[index].product_key = key
         products[index].composite_weight = weight
         products[index].delisted = not is_traded
-        self.band_reserve(NULL, price, &ladder)
+        band_reserve(self.rules, NULL, price, &ladder)
         band_set(&products[index], price, &ladder)
         self.market.product_count += 1
         self.market.command_seq += 1
@@ -638,42 +312,11 @@ cdef class CompiledMarket:
         bint withdraws,
     ):
         cdef uint32_t account = exact_uint32(account_index, "account_index")
-        cdef uint32_t product = exact_uint32(product_index, "product_index")
+        cdef uint16_t product = exact_product(product_index)
         cdef int64_t moved = exact_int64(amount, "amount")
         cdef uint64_t seq = exact_uint64(transfer_seq, "transfer_seq")
-        cdef Market* market = &self.market
-        cdef EventRecord* row
-        cdef uint8_t reason
-        cdef uint8_t kind = EVENT_KIND_WITHDRAWN if withdraws else EVENT_KIND_DEPOSITED
-        if product > PRODUCT_NONE:
-            raise ValueError(f"product_index must be within 0..65535, was {product}")
         rows = self.rows_begin(2)
-        if product != PRODUCT_NONE and product >= market.product_count:
-            reason = REASON_PRODUCT_UNKNOWN
-        elif account >= market.accounts.account_count:
-            reason = REASON_ACCOUNT_UNKNOWN
-        elif withdraws:
-            reason = withdrawal_refused(&market.accounts, account, product, moved)
-        else:
-            reason = deposit_refused(&market.accounts, account, product, moved)
-        if reason == REASON_NONE:
-            balance_move(&market.accounts, account, product, -moved if withdraws else moved)
-            row = event_account(market, kind, account)
-        else:
-            row = event_account(market, EVENT_KIND_TRANSFER_REJECTED, account)
-            row.command = OPERATION_WITHDRAW if withdraws else OPERATION_DEPOSIT
-            row.reason = reason
-        row.product_index = product
-        row.client_order_id = seq
-        if product == PRODUCT_NONE:
-            row.cash = moved
-        else:
-            row.tonnes = moved
-        event_settles(market, row)
-        if seq != 0:
-            market.transfer_seq = seq
-        if row.kind == EVENT_KIND_DEPOSITED and product != PRODUCT_NONE:
-            large_holder_note(market, account, product, moved)
+        transfer_apply(&self.market, account, product, moved, seq, withdraws)
         return self.rows_end(rows)
 
     def deposit(self, account_index, product_index, amount, transfer_seq=0):
@@ -717,7 +360,7 @@ cdef class CompiledMarket:
         cdef uint32_t new_date = exact_uint32(date, "date")
         cdef uint32_t index
         cdef int64_t large_before = self.market.accounts.large_tonnes
-        weights = [composite_weight_checked(weight) for weight in composite_weights]
+        weights = [exact_weight(weight) for weight in composite_weights]
         self.check_alone()
         datetime.date(new_date // 10_000, new_date // 100 % 100, new_date % 100)
         if self.market.day_is_open:
@@ -732,7 +375,6 @@ cdef class CompiledMarket:
         for index in range(len(weights)):
             self.market.products[index].composite_weight = weights[index]
         rows = self.rows_begin(2 + large_holders_tell(&self.market, large_before, False))
-        biddings_forget(&self.market)
         day_begin(&self.market, new_date)
         large_holders_tell(&self.market, large_before, True)
         return self.rows_end(rows)
@@ -747,54 +389,19 @@ cdef class CompiledMarket:
         Rules: CEA-LST-08, CEA-BID-03.
         """
         cdef Market* market = &self.market
-        cdef EventRecord* row
         cdef Ladder* ladders
-        cdef uint32_t index
-        cdef bint any_listed = False
-        cdef list closes = []
-        cdef object composite = 0
-        cdef object weight_sum = 0
-        cdef object close_sum = 0
-        cdef object listed_count = 0
+        cdef list closes
         self.check_alone()
         if not market.day_is_open:
             raise ValueError("a day must be open to be closed, none is")
-        for index in range(market.product_count):
-            closes.append(closing_price(&market.products[index]))
-        ladders = self.bands_reserve(closes)
+        closes = closing_prices(market)
+        ladders = bands_reserve(market, self.rules, closes)
         try:
-            for index in range(market.product_count):
-                if is_listed(market, index):
-                    any_listed = True
-                    composite += closes[index] * market.products[index].composite_weight
-                    weight_sum += market.products[index].composite_weight
-                    close_sum += closes[index]
-                    listed_count += 1
-            if weight_sum == 0:
-                # Those that weighed were delisted today: all others weigh alike (CEA-PRC-04).
-                composite, weight_sum = close_sum, listed_count
-            rows = self.rows_begin(
-                2 + market.pool.order_count + market.blocks.open_count + market.product_count
-                + market.biddings.open_count + awards_rows(market)
-            )
-            biddings_finish(market)
-            phase_enter(market, PHASE_CLOSED)
-            orders_remove_all(
-                market, EVENT_KIND_ORDER_EXPIRED, REASON_NONE, ACCOUNT_NONE, OPERATOR_ANY,
-            )
-            blocks_lapse(market)
-            market.order_id_base = market.order_id_last
-            for index in range(market.product_count):
-                if has_close(&market.products[index], any_listed):
-                    day_closed_emit(market, index, closes[index])
-                band_set(&market.products[index], closes[index], &ladders[index])
+            composite = composite_close(market, closes)
+            rows = self.rows_begin(day_end_rows(market))
+            day_end(market, closes, composite, ladders)
         finally:
             free(ladders)
-        if weight_sum > 0:
-            row = event_open(market, EVENT_KIND_COMPOSITE_CLOSED)
-            row.price = (2 * composite + weight_sum) // (2 * weight_sum)
-            event_is_public(market, row)
-        market.day_is_open = False
         return self.rows_end(rows)
 
     def phase_set(self, phase):
@@ -812,32 +419,10 @@ cdef class CompiledMarket:
 
     # The operator's acts.
 
-    cdef EventRecord* refusal(self, uint8_t operation, uint8_t reason) noexcept:
-        cdef EventRecord* row = event_open(&self.market, EVENT_KIND_ORDER_REJECTED)
-        row.command = operation
-        row.reason = reason
-        return row
-
     cdef object halt_set(self, object product_index, uint8_t halted):
-        cdef uint32_t index = exact_uint32(product_index, "product_index")
-        cdef Market* market = &self.market
-        cdef EventRecord* row
-        cdef uint8_t* flag
-        if index > PRODUCT_NONE:
-            raise ValueError(f"product_index must be within 0..65535, was {index}")
+        cdef uint16_t index = exact_product(product_index)
         rows = self.rows_begin(1)
-        if index != PRODUCT_NONE and index >= market.product_count:
-            row = self.refusal(
-                OPERATION_HALT if halted else OPERATION_RESUME, REASON_PRODUCT_UNKNOWN,
-            )
-            row.product_index = index
-            return self.rows_end(rows)
-        flag = &market.halted if index == PRODUCT_NONE else &market.products[index].halted
-        if flag[0] != halted:
-            flag[0] = halted
-            row = event_open(market, EVENT_KIND_HALTED if halted else EVENT_KIND_RESUMED)
-            row.product_index = index
-            event_is_public(market, row)
+        halted_set(&self.market, index, halted)
         return self.rows_end(rows)
 
     def halt(self, product_index):
@@ -855,28 +440,8 @@ cdef class CompiledMarket:
 
     cdef object suspension_set(self, object account_index, uint8_t suspended):
         cdef uint32_t index = exact_uint32(account_index, "account_index")
-        cdef Market* market = &self.market
-        cdef EventRecord* row
-        rows = self.rows_begin(
-            1 + market.pool.order_count + market.blocks.open_count
-            + market.biddings.open_count + market.biddings.bid_count
-        )
-        if index >= market.accounts.account_count:
-            row = self.refusal(
-                OPERATION_SUSPEND if suspended else OPERATION_RESTORE, REASON_ACCOUNT_UNKNOWN,
-            )
-            row.account_index = index
-        elif market.accounts.accounts[index].suspended != suspended:
-            market.accounts.accounts[index].suspended = suspended
-            if suspended:
-                event_account(market, EVENT_KIND_ACCOUNT_SUSPENDED, index)
-                orders_remove_all(
-                    market, EVENT_KIND_ORDER_CANCELED, REASON_SUSPENDED, index, OPERATOR_ANY,
-                )
-                blocks_withdraw(market, index, REASON_SUSPENDED)
-                biddings_end_of(market, index)
-            else:
-                event_account(market, EVENT_KIND_ACCOUNT_RESTORED, index)
+        rows = self.rows_begin(ends_rows(&self.market))
+        suspended_set(&self.market, index, suspended)
         return self.rows_end(rows)
 
     def suspend(self, account_index):
@@ -1044,45 +609,24 @@ cdef class CompiledMarket:
 
     cdef object price_set(self, object product_index, object price, bint lists):
         """Measure a product's band from another price, or list it at one."""
-        cdef uint32_t index = exact_uint32(product_index, "product_index")
+        cdef uint16_t index = exact_product(product_index)
         cdef int64_t new_price = exact_int64(price, "price")
         cdef Market* market = &self.market
-        cdef EventRecord* row = NULL
-        cdef Product* product
         cdef Ladder ladder
-        cdef uint8_t reason = REASON_NONE
-        if index > PRODUCT_NONE:
-            raise ValueError(f"product_index must be within 0..65535, was {index}")
+        cdef uint8_t reason
         if new_price < 1:
             raise ValueError(f"price must be positive, was {new_price}")
         self.check_alone()
-        if index >= market.product_count:
-            reason = REASON_PRODUCT_UNKNOWN
-        elif market.day_is_open and market.listed_started:
-            reason = REASON_PHASE_CLOSED
-        elif new_price > PRICE_MAX:
-            reason = REASON_AMOUNT_TOO_LARGE
-        elif market.products[index].delisted if lists else (
-            market.products[index].reference_price != new_price
-        ):
-            self.band_reserve(&market.products[index].ladder, new_price, &ladder)
-        else:
-            return self.rows_end(self.rows_begin(0))
-        rows = self.rows_begin(1)
+        reason = price_refused(market, index, new_price)
         if reason != REASON_NONE:
-            row = self.refusal(OPERATION_LIST if lists else OPERATION_REFERENCE_PRICE, reason)
-        else:
-            product = &market.products[index]
-            if lists:
-                product.delisted = False
-            band_set(product, new_price, &ladder)
-            row = event_open(
-                market,
-                EVENT_KIND_PRODUCT_LISTED if lists else EVENT_KIND_REFERENCE_PRICE_CHANGED,
-            )
-            event_is_public(market, row)
-        row.product_index = index
-        row.price = new_price
+            rows = self.rows_begin(1)
+            price_refuse(market, index, new_price, lists, reason)
+            return self.rows_end(rows)
+        if not price_changes(market, index, new_price, lists):
+            return self.rows_end(self.rows_begin(0))
+        band_reserve(self.rules, &market.products[index].ladder, new_price, &ladder)
+        rows = self.rows_begin(1)
+        price_take(market, index, new_price, lists, &ladder)
         return self.rows_end(rows)
 
     def reference_price_set(self, product_index, price):
@@ -1105,26 +649,9 @@ cdef class CompiledMarket:
         -----
         Rules: CEA-PRD-03.
         """
-        cdef uint32_t index = exact_uint32(product_index, "product_index")
-        cdef Market* market = &self.market
-        cdef EventRecord* row
-        if index > PRODUCT_NONE:
-            raise ValueError(f"product_index must be within 0..65535, was {index}")
-        rows = self.rows_begin(
-            1 + market.pool.order_count + market.blocks.open_count
-            + market.biddings.open_count + market.biddings.bid_count
-        )
-        if index >= market.product_count:
-            row = self.refusal(OPERATION_DELIST, REASON_PRODUCT_UNKNOWN)
-            row.product_index = index
-        elif not market.products[index].delisted:
-            market.products[index].delisted = True
-            row = event_open(market, EVENT_KIND_PRODUCT_DELISTED)
-            row.product_index = index
-            event_is_public(market, row)
-            orders_of_product_cancel(market, index, REASON_PRODUCT_DELISTED)
-            blocks_of_product_withdraw(market, index)
-            biddings_of_product_end(market, index)
+        cdef uint16_t index = exact_product(product_index)
+        rows = self.rows_begin(ends_rows(&self.market))
+        product_delist(&self.market, index)
         return self.rows_end(rows)
 
     def bidding_open(
@@ -1165,7 +692,7 @@ cdef class CompiledMarket:
         Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
         cdef BiddingRecord notice
-        cdef uint32_t product = exact_uint32(product_index, "product_index")
+        cdef uint16_t product = exact_product(product_index)
         cdef int64_t limit_price = exact_int64(limit, "limit")
         memset(&notice, 0, sizeof(BiddingRecord))
         notice.bidding_key = exact_uint64(bidding_key, "bidding_key")
@@ -1181,8 +708,6 @@ cdef class CompiledMarket:
             window, BIDDING_STATE_ENDED, BIDDING_STATE_OPEN, "window", "within 0..2",
         )
         notice.reserve_price = exact_uint32(reserve_price, "reserve_price")
-        if product > PRODUCT_NONE:
-            raise ValueError(f"product_index must be within 0..65535, was {product}")
         notice.product_index = product
         self.check_alone()
         slots_reserve(&self.market, 1)
@@ -1235,15 +760,8 @@ cdef class CompiledMarket:
 
     def checkpoint(self):
         """One CHECKPOINT row with both hashes, as of before this call."""
-        cdef CheckpointRecord* row
-        cdef uint64_t state
         rows = self.rows_begin(1)
-        state = state_sum(&self.market)
-        row = <CheckpointRecord*>event_open(&self.market, EVENT_KIND_CHECKPOINT)
-        row.state_hash = state
-        row.holdings_hash = holdings_sum(&self.market)
-        row.command_seq = self.market.command_seq
-        event_settles(&self.market, <EventRecord*>row)
+        checkpoint_emit(&self.market)
         return self.rows_end(rows)
 
     # Queries.
@@ -1327,44 +845,14 @@ cdef class CompiledMarket:
 
     def account(self, account_index):
         """Cash and holdings of an account, as a dict."""
-        cdef Account* account = self.account_at(account_index)
-        cdef Holding* holding
-        cdef uint32_t product
-        cdef dict holdings = {}
-        for product in range(self.market.product_count):
-            holding = holding_of(&self.market.accounts, account_index, product)
-            if holding.tonnes != 0 or holding.locked != 0 or holding.bought_today != 0:
-                holdings[product] = (holding.tonnes, holding.locked, holding.bought_today)
-        return {
-            "cash": account.cash,
-            "cash_locked": account.cash_locked,
-            "proceeds_today": account.proceeds_today,
-            "suspended": bool(account.suspended),
-            "holdings": holdings,
-        }
+        self.account_at(account_index)
+        return account_view(&self.market, account_index)
 
     def order(self, order_id):
         """A live order as a dict, or None."""
         cdef uint64_t id_wanted = exact_uint64(order_id, "order_id")
-        cdef uint32_t slot
-        cdef Order* order
         self.check_alone()
-        slot = slot_of(&self.market, id_wanted)
-        if slot == SLOT_NONE:
-            return None
-        order = &self.market.pool.orders[slot]
-        return {
-            "order_id": order.order_id,
-            "account_index": order.owner,
-            "product_index": order.product_index,
-            "side": order.side,
-            "price": order.price,
-            "tonnes_open": order.tonnes_open,
-            "client_order_id": order.client_order_id,
-            "flags": order.flags & ((1 << OPERATOR_SHIFT) - 1),
-            "operator_index": order.flags >> OPERATOR_SHIFT,
-            "priority": order.priority,
-        }
+        return order_view(&self.market, id_wanted)
 
     def best(self, product_index, side):
         """The best price of a side, 0 if it is empty."""
@@ -1403,32 +891,13 @@ cdef class CompiledMarket:
 
     def orders_of(self, account_index):
         """Ids of an account's live orders, ascending."""
-        cdef uint32_t slot
-        cdef list ids = []
         self.account_at(account_index)
-        for slot in self.live_slots():
-            if self.market.pool.orders[slot].owner == account_index:
-                ids.append(self.market.pool.orders[slot].order_id)
-        ids.sort()
-        return ids
-
-    cdef list live_slots(self):
-        cdef uint32_t slot
-        cdef list slots = []
-        for slot in range(1, self.market.pool.slot_last + 1):
-            if self.market.pool.orders[slot].side != 0:
-                slots.append(slot)
-        return slots
+        return orders_of_account(&self.market, account_index)
 
     def block_ids(self):
         """Ids of all open block offers and enquiries, ascending."""
-        cdef uint32_t row
         self.check_alone()
-        return [
-            self.market.blocks.rows[row].block_id
-            for row in range(self.market.blocks.row_count)
-            if block_is_open(&self.market.blocks.rows[row])
-        ]
+        return blocks_ids(&self.market)
 
     def blocks_seen(self, account_index, first, count_max):
         """Open blocks that an account made or is asked in, itself, in its group or with all.
@@ -1454,130 +923,44 @@ cdef class CompiledMarket:
         Rules: CEA-BLK-04, CEA-BLK-07.
         """
         cdef uint32_t index = exact_uint32(account_index, "account_index")
-        cdef uint64_t first_next = exact_uint64(first, "first")
+        cdef uint64_t first_told = exact_uint64(first, "first")
         cdef uint32_t most = exact_uint32(count_max, "count_max")
-        cdef uint32_t count
-        cdef uint64_t* ids
         self.check_alone()
         if index >= self.market.accounts.account_count:
             raise IndexError(f"account {index} is not declared")
-        ids = <uint64_t*>malloc(most * sizeof(uint64_t) + 1)
-        if ids == NULL:
-            raise MemoryError(f"cannot tell {most} blocks")
-        count = blocks_seen(&self.market, index, &first_next, ids, most)
-        told = [ids[row] for row in range(count)]
-        free(ids)
-        return told, first_next
+        return blocks_told(&self.market, index, first_told, most)
 
     def block(self, block_id):
         """An open block offer or enquiry as a dict, or None."""
         cdef uint64_t id_wanted = exact_uint64(block_id, "block_id")
-        cdef const BlockRecord* block
         self.check_alone()
-        block = block_find(&self.market, id_wanted)
-        if block == NULL:
-            return None
-        return {
-            "block_id": block.block_id,
-            "enquiry_id": block.enquiry_id,
-            "client_order_id": block.client_order_id,
-            "price": block.price,
-            "tonnes": block.tonnes,
-            "cash_locked": block.cash_locked,
-            "tonnes_bid": block.tonnes_bid,
-            "tonnes_locked": block.tonnes_locked,
-            "account_index": block.account_index,
-            "counterparty_index": block.counterparty_index,
-            "product_index": block.product_index,
-            "side": block.side,
-            "flags": block.flags,
-        }
+        return block_view(block_find(&self.market, id_wanted))
 
     def blocks(self):
         """All open block offers and enquiries, an ndarray of BLOCK_DTYPE by id."""
         self.check_alone()
         return np.frombuffer(blocks_snapshot(&self.market), BLOCK_DTYPE)
+
     def bidding_ids(self):
         """Ids of the day's biddings, ended ones too, ascending."""
-        cdef uint32_t row
         self.check_alone()
-        return [
-            self.market.biddings.rows[row].bidding_id for row in range(self.market.biddings.count)
-        ]
+        return biddings_ids(&self.market)
 
     def bidding(self, bidding_id):
         """A bidding of the day as a dict, or None."""
         cdef uint64_t id_wanted = exact_uint64(bidding_id, "bidding_id")
-        cdef const BiddingRecord* bidding
         self.check_alone()
-        bidding = bidding_find(&self.market, id_wanted)
-        if bidding == NULL:
-            return None
-        return {
-            "bidding_id": bidding.bidding_id,
-            "bidding_key": bidding.bidding_key,
-            "opens_at": bidding.opens_at,
-            "closes_at": bidding.closes_at,
-            "tonnes": bidding.tonnes,
-            "floor": bidding.floor,
-            "ceiling": bidding.ceiling,
-            "tonnes_awarded": bidding.tonnes_awarded,
-            "clearing_price": bidding.clearing_price,
-            "account_index": bidding.account_index,
-            "product_index": bidding.product_index,
-            "side": bidding.side,
-            "pricing": bidding.pricing,
-            "state": bidding.state,
-            "reserve_price": bidding.reserve_price,
-        }
+        return bidding_view(bidding_find(&self.market, id_wanted))
 
     def bids(self, bidding_id):
         """The live bids of a bidding as dicts, in order of time."""
         cdef uint64_t id_wanted = exact_uint64(bidding_id, "bidding_id")
-        cdef const BidRecord* bid
-        cdef uint32_t row
-        cdef list found = []
         self.check_alone()
-        for row in range(self.market.biddings.bid_row_count):
-            bid = &self.market.biddings.bids[row]
-            if bid_is_live(bid) and bid.bidding_id == id_wanted:
-                found.append({
-                    "bid_id": bid.bid_id,
-                    "bidding_id": bid.bidding_id,
-                    "client_order_id": bid.client_order_id,
-                    "price": bid.price,
-                    "tonnes": bid.tonnes,
-                    "account_index": bid.account_index,
-                    "operator_index": bid.operator_index,
-                })
-        return found
+        return bids_view(&self.market, id_wanted)
 
     def product(self, product_index):
         """Reference price, bands, halt and the day's trades of a product, as a dict."""
-        cdef Product* product = self.product_at(product_index)
-        cdef int64_t low
-        cdef int64_t high
-        block_band(&self.market.rules, product.reference_price, &low, &high)
-        return {
-            "reference_price": product.reference_price,
-            "band_low": product.ladder.price_min,
-            "band_high": product.ladder.price_max,
-            "halted": bool(product.halted),
-            "listed": not product.delisted,
-            "open": product.open,
-            "high": product.high,
-            "low": product.low,
-            "volume": product.volume,
-            "amount": int_of_128(product.amount),
-            "last": product.last,
-            "block_band_low": low,
-            "block_band_high": high,
-            "block_volume": product.block_volume,
-            "block_amount": int_of_128(product.block_amount),
-            "intra_group_volume": product.intra_group_volume,
-            "bidding_volume": product.bidding_volume,
-            "bidding_amount": int_of_128(product.bidding_amount),
-        }
+        return product_view(&self.market, self.product_at(product_index))
 
     def state_hash(self):
         """Hash of the whole state, protocol/state_hash.md."""
@@ -1610,65 +993,9 @@ cdef class CompiledMarket:
         self.check_alone()
         self.busy = True
         try:
-            return self.state_packed()
+            return market_packed(&self.market)
         finally:
             self.busy = False
-
-    cdef bytes state_packed(self):
-        cdef Market* market = &self.market
-        cdef Product* product
-        cdef uint32_t index
-        cdef list products = []
-        for index in range(market.product_count):
-            product = &market.products[index]
-            products.append([
-                product.product_key, product.reference_price, product.composite_weight,
-                product.halted + 2 * product.delisted, product.open, product.high, product.low,
-                product.last,
-                product.volume, <uint64_t>product.amount, <uint64_t>(product.amount >> 64),
-                product.block_volume, <uint64_t>product.block_amount,
-                <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
-                product.bidding_volume, <uint64_t>product.bidding_amount,
-                <uint64_t>(product.bidding_amount >> 64),
-            ])
-        state = {name: int(getattr(self, name)) for name in MARKET_FIELDS}
-        state["order_count_max"] = market.pool.order_count_max
-        state["products"] = products
-        state["accounts"] = [
-            self.account_snapshot(index) for index in range(market.accounts.account_count)
-        ]
-        state["orders"] = orders_snapshot(market)
-        state["blocks"] = blocks_snapshot(market)
-        state["biddings"] = biddings_snapshot(market)
-        state["bids"] = bids_snapshot(market)
-        return msgspec.msgpack.encode(state)
-
-    cdef dict account_snapshot(self, uint32_t account_index):
-        cdef const Operators* operators
-        cdef Account* account = &self.market.accounts.accounts[account_index]
-        cdef Holding* holding
-        cdef uint32_t part
-        cdef list holdings = []
-        cdef list ids = []
-        for part in range(self.market.product_count):
-            holding = holding_of(&self.market.accounts, account_index, part)
-            if holding.tonnes != 0 or holding.bought_today != 0:
-                holdings.append([part, holding.tonnes, holding.bought_today])
-        operators = &self.market.accounts.operators[account_index]
-        for part in range(OPERATORS_MAX):
-            client_order_id = operators.last_client_order_id[part]
-            if client_order_id != 0:
-                ids.append([part, client_order_id])
-        return {
-            "account_key": account.account_key,
-            "group_index": account.group_index,
-            "cash": account.cash,
-            "proceeds_today": account.proceeds_today,
-            "suspended": bool(account.suspended),
-            "report_seq": account.report_seq,
-            "holdings": holdings,
-            "client_order_ids": ids,
-        }
 
     @classmethod
     def from_snapshot(cls, rules, data, order_count_max=None):
@@ -1690,152 +1017,25 @@ cdef class CompiledMarket:
                 order_count_max = state["order_count_max"]
             date = exact_uint32(state["trading_date"], "trading_date")
             market = cls(rules.on(date), order_count_max)
-            market.products_fill(state["products"])
-            market.accounts_fill(state["accounts"])
-            market.fields_fill(state)
-            market.orders_fill(state["orders"])
-            market.blocks_fill(state["blocks"])
-            market.biddings_fill(state["biddings"], state["bids"])
+            market.declare_all(state["products"], state["accounts"])
+            fields_fill(&market.market, state)
+            orders_fill(&market.market, state["orders"])
+            blocks_fill(&market.market, state["blocks"])
+            biddings_fill(&market.market, state["biddings"], state["bids"])
             market.check()
         except (AssertionError, KeyError, OverflowError, TypeError) as error:
             raise ValueError(f"data must be the snapshot of a market: {error!r}") from error
         return market
 
-    cdef int products_fill(self, list products) except -1:
-        cdef Product* product
-        for key, price, weight, status, *day in products:
-            day_open, high, low, last, volume, below, above, *block_day = day
-            self.product_declare(key, price, weight)
-            product = &self.market.products[self.market.product_count - 1]
-            product.halted = status & 1
-            product.delisted = status >> 1 & 1
-            product.open = day_open
-            product.high = high
-            product.low = low
-            product.last = last
-            product.volume = volume
-            product.amount = <uint64_t>above
-            product.amount = (product.amount << 64) | <uint64_t>below
-            product.block_volume, below, above, product.intra_group_volume = block_day[:4]
-            product.block_amount = <uint64_t>above
-            product.block_amount = (product.block_amount << 64) | <uint64_t>below
-            product.bidding_volume, below, above = block_day[4:]
-            product.bidding_amount = <uint64_t>above
-            product.bidding_amount = (product.bidding_amount << 64) | <uint64_t>below
-
-    cdef int accounts_fill(self, list records) except -1:
-        cdef Accounts* accounts = &self.market.accounts
-        cdef Account* account
-        cdef Holding* holding
+    cdef int declare_all(self, list products, list accounts) except -1:
+        """Declare what a snapshot has, with its days and balances."""
         cdef uint32_t index
-        for fields in records:
+        for key, price, weight, *day in products:
+            index = self.product_declare(key, price, weight)
+            product_fill(&self.market.products[index], day)
+        for fields in accounts:
             index = self.account_declare(fields["account_key"], fields["group_index"])
-            account = &accounts.accounts[index]
-            account.proceeds_today = fields["proceeds_today"]
-            account.suspended = fields["suspended"]
-            account.report_seq = fields["report_seq"]
-            balance_move(accounts, index, PRODUCT_NONE, fields["cash"])
-            for operator_index, client_order_id in fields["client_order_ids"]:
-                if not 0 <= operator_index < OPERATORS_MAX:
-                    raise ValueError(f"operator_index must be within 0..15, was {operator_index}")
-                accounts.operators[index].last_client_order_id[<uint32_t>operator_index] = (
-                    client_order_id
-                )
-            for product_index, tonnes, bought_today in fields["holdings"]:
-                self.product_at(product_index)
-                balance_move(accounts, index, product_index, tonnes)
-                holding = holding_of(accounts, index, product_index)
-                holding.bought_today = bought_today
-
-    cdef int fields_fill(self, dict state) except -1:
-        cdef Market* market = &self.market
-        market.phase = exact_member(
-            state["phase"], PHASE_CLOSED, PHASE_LISTED_AND_BLOCK, "phase", "within 0..4",
-        )
-        market.trading_date = state["trading_date"]
-        market.day_is_open = state["day_is_open"]
-        market.halted = state["market_halted"]
-        market.listed_started = state["listed_started"]
-        market.command_seq = state["command_seq"]
-        market.event_seq = state["event_seq"]
-        market.settlement_seq = state["settlement_seq"]
-        market.market_data_seq = state["market_data_seq"]
-        market.trade_id = state["trade_id"]
-        market.transfer_seq = state["transfer_seq"]
-        market.order_id_last = state["order_id_last"]
-        market.priority_last = state["priority_last"]
-
-    cdef int orders_fill(self, object data) except -1:
-        """Rest the orders of a snapshot, oldest first, with their locks."""
-        cdef Market* market = &self.market
-        cdef const OrderRecord* records
-        cdef int64_t count
-        cdef int64_t row
-        cdef int64_t wrong
-        if type(data) is not bytes or len(data) % sizeof(OrderRecord) != 0:
-            raise ValueError(f"orders must be records of {sizeof(OrderRecord)} bytes")
-        records = <const OrderRecord*>PyBytes_AS_STRING(data)
-        count = len(data) // sizeof(OrderRecord)
-        if count > market.pool.order_count_max:
-            raise ValueError(
-                f"order_count_max must be at least {count}, the live orders, "
-                f"was {market.pool.order_count_max}"
-            )
-        market.order_id_base = market.order_id_last
-        for row in range(count):
-            if records[row].order_id <= market.order_id_base:
-                market.order_id_base = records[row].order_id - 1
-        if market.order_id_last - market.order_id_base > ORDER_IDS_MAX:
-            raise ValueError(
-                f"the live orders' ids must lie within {ORDER_IDS_MAX} of order_id_last, "
-                f"{market.order_id_last}"
-            )
-        slots_reserve(market, 0)
-        with nogil:
-            wrong = orders_restore(market, records, count)
-        if wrong >= 0:
-            raise ValueError(
-                f"orders[{wrong}] must be a live order: an account, product and id of the market, "
-                f"a price in its band, later than the one before; was id {records[wrong].order_id}"
-            )
-
-    cdef int blocks_fill(self, object data) except -1:
-        """Put the blocks of a snapshot in place, with their locks."""
-        cdef const BlockRecord* records
-        cdef int64_t row
-        if type(data) is not bytes or len(data) % sizeof(BlockRecord) != 0:
-            raise ValueError(f"blocks must be records of {sizeof(BlockRecord)} bytes")
-        records = <const BlockRecord*>PyBytes_AS_STRING(data)
-        for row in range(<int64_t>(len(data) // sizeof(BlockRecord))):
-            if not block_restore(&self.market, &records[row]):
-                raise ValueError(
-                    f"blocks[{row}] must be an open block of the market: accounts, product and id "
-                    f"known, later than the one before; was id {records[row].block_id}"
-                )
-
-    cdef int biddings_fill(self, object biddings, object bids) except -1:
-        """Put the biddings and bids of a snapshot in place, with their locks."""
-        cdef const BiddingRecord* records
-        cdef const BidRecord* bid_records
-        cdef int64_t row
-        if type(biddings) is not bytes or len(biddings) % sizeof(BiddingRecord) != 0:
-            raise ValueError(f"biddings must be records of {sizeof(BiddingRecord)} bytes")
-        if type(bids) is not bytes or len(bids) % sizeof(BidRecord) != 0:
-            raise ValueError(f"bids must be records of {sizeof(BidRecord)} bytes")
-        records = <const BiddingRecord*>PyBytes_AS_STRING(biddings)
-        for row in range(<int64_t>(len(biddings) // sizeof(BiddingRecord))):
-            if not bidding_restore(&self.market, &records[row]):
-                raise ValueError(
-                    f"biddings[{row}] must be a bidding of the market: account, product and id "
-                    f"known, later than the one before; was id {records[row].bidding_id}"
-                )
-        bid_records = <const BidRecord*>PyBytes_AS_STRING(bids)
-        for row in range(<int64_t>(len(bids) // sizeof(BidRecord))):
-            if not bid_restore(&self.market, &bid_records[row]):
-                raise ValueError(
-                    f"bids[{row}] must be a bid in an open bidding: account and id known, later "
-                    f"than the one before; was id {bid_records[row].bid_id}"
-                )
+            account_fill(&self.market, index, fields)
 
     def copy(self):
         """A market of its own in the same state."""

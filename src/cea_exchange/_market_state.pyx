@@ -1,33 +1,23 @@
-"""State of the compiled market as a whole: hashes, invariants, the orders of a snapshot.
+"""State of the compiled market as a whole: hashes and invariants.
 
-Contents: hashes, invariants, orders of a snapshot. Written from protocol/state_hash.md; the plain
+Contents: hashes, invariants. Written from protocol/state_hash.md; the plain
 Python of it is in matching/reference_state.py.
 """
 
 import hashlib
 
-import numpy as np
-
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
 from cea_exchange._bidding cimport (
     Need, bid_is_live, bidding_find, need_lock, need_of_bid, need_of_bidding,
 )
 from cea_exchange._block cimport block_is_open, locks_fit, other_party, party_of
-from cea_exchange._edge cimport buffer_take
 from cea_exchange._hash cimport fold
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
-from cea_exchange._trading cimport Market, Product, slot_note, slot_of
+from cea_exchange._trading cimport Market, Product, slot_of
 from cea_exchange._views cimport ladder_broken, ladder_depth
-
-from cea_exchange.domain.records import BID_DTYPE, BIDDING_DTYPE, BLOCK_DTYPE, ORDER_DTYPE
-
-cdef enum:
-    AHEAD_ORDER = 8           # Ids between the order that is copied and the one that is fetched.
 
 cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).digest(), "little")
 
@@ -424,114 +414,3 @@ cdef int market_check(const Market* market) except -1:
     biddings_check(market)
     accounts_check(market)
     return totals_check(market)
-
-
-# -- Orders of a snapshot -------------------------------------------------------------------------
-
-cdef void orders_copy(const Market* market, OrderRecord* rows) noexcept nogil:
-    """All live orders, by id."""
-    cdef uint64_t order_id
-    cdef uint32_t slot
-    cdef int64_t row = 0
-    for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
-        prefetch(&market.pool.orders[slot_of(market, order_id + AHEAD_ORDER)])
-        slot = slot_of(market, order_id)
-        if slot != SLOT_NONE:
-            memcpy(&rows[row], &market.pool.orders[slot], sizeof(OrderRecord))
-            row += 1
-
-
-cdef bytes orders_snapshot(const Market* market):
-    """ORDER_DTYPE records of all live orders, by priority."""
-    cdef Py_buffer view
-    rows = np.empty(market.pool.order_count, ORDER_DTYPE)
-    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    with nogil:
-        orders_copy(market, <OrderRecord*>view.buf)
-    PyBuffer_Release(&view)
-    priority = np.ascontiguousarray(rows["priority"])
-    # By id they are nearly by priority: only amended ones lost their place.
-    if (np.diff(priority.view(np.int64)) <= 0).any():
-        rows = rows[np.argsort(priority, kind="stable")]
-    return rows.tobytes()
-
-
-cdef bytes blocks_snapshot(const Market* market):
-    """BLOCK_DTYPE records of all open blocks, by id."""
-    cdef Py_buffer view
-    cdef uint32_t index
-    cdef int64_t row = 0
-    rows = np.empty(market.blocks.open_count, BLOCK_DTYPE)
-    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    for index in range(market.blocks.row_count):
-        if block_is_open(&market.blocks.rows[index]):
-            (<BlockRecord*>view.buf)[row] = market.blocks.rows[index]
-            row += 1
-    PyBuffer_Release(&view)
-    return rows.tobytes()
-
-
-cdef bytes biddings_snapshot(const Market* market):
-    """BIDDING_DTYPE records of the day's biddings, by id."""
-    cdef Py_buffer view
-    rows = np.empty(market.biddings.count, BIDDING_DTYPE)
-    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    memcpy(view.buf, market.biddings.rows, market.biddings.count * sizeof(BiddingRecord))
-    PyBuffer_Release(&view)
-    return rows.tobytes()
-
-
-cdef bytes bids_snapshot(const Market* market):
-    """BID_DTYPE records of all live bids, by id."""
-    cdef Py_buffer view
-    cdef uint32_t index
-    cdef int64_t row = 0
-    rows = np.empty(market.biddings.bid_count, BID_DTYPE)
-    buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    for index in range(market.biddings.bid_row_count):
-        if bid_is_live(&market.biddings.bids[index]):
-            (<BidRecord*>view.buf)[row] = market.biddings.bids[index]
-            row += 1
-    PyBuffer_Release(&view)
-    return rows.tobytes()
-
-
-cdef bint order_restore(Market* market, const OrderRecord* record) noexcept nogil:
-    """Rest an order of a snapshot, with its lock; False if it can't be one."""
-    cdef Product* product
-    cdef Order* order
-    cdef uint32_t slot
-    if (
-        record.account_index >= market.accounts.account_count
-        or record.product_index >= market.product_count
-        or record.side < SIDE_BUY or record.side > SIDE_SELL
-        or record.tonnes_open <= 0 or record.flags % 16 > ORDER_FLAG_POST_ONLY
-        or record.priority > market.priority_last
-        or record.order_id <= market.order_id_base or record.order_id > market.order_id_last
-        or slot_of(market, record.order_id) != SLOT_NONE
-    ):
-        return False
-    product = &market.products[record.product_index]
-    if record.price < product.ladder.price_min or record.price > product.ladder.price_max:
-        return False
-    slot = slot_acquire(&market.pool)
-    order = &market.pool.orders[slot]
-    memset(order, 0, sizeof(Order))
-    memcpy(order, record, sizeof(OrderRecord))
-    order_rest(&product.ladder, &market.pool, slot)
-    slot_note(market, order.order_id, slot)
-    order_lock(&market.accounts, order)
-    return True
-
-
-cdef int64_t orders_restore(
-    Market* market, const OrderRecord* records, int64_t count,
-) noexcept nogil:
-    """Rest the orders of a snapshot, oldest first. Returns the first that can't be one, or -1."""
-    cdef int64_t row
-    cdef uint64_t priority = 0
-    for row in range(count):
-        if records[row].priority <= priority or not order_restore(market, &records[row]):
-            return row
-        priority = records[row].priority
-    return -1

@@ -121,6 +121,9 @@ cdef struct Market:
 
 
 # Ids.
+cdef int slots_reserve(Market* market, uint64_t orders_more) except -1
+
+
 cdef inline uint32_t slot_of(const Market* market, uint64_t order_id) noexcept nogil:
     """The slot of a live order, or `SLOT_NONE`."""
     if order_id <= market.order_id_base or order_id > market.order_id_last:
@@ -217,7 +220,3 @@ cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept n
 cdef void orders_of_product_cancel(
     Market* market, uint16_t product_index, uint8_t reason,
 ) noexcept nogil
-cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil
-cdef int64_t closing_price(const Product* product) noexcept nogil
-cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close) noexcept nogil
-cdef void day_begin(Market* market, uint32_t date) noexcept nogil

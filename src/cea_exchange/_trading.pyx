@@ -1,6 +1,6 @@
 """The market's hot path: command records in, event records out, no Python object touched.
 
-Contents: events, checks, plans, matching, commands, batches, control.
+Contents: ids, events, checks, plans, matching, commands, batches, control.
 
 A command is first checked and walked through the book without a change; only when it is accepted,
 and the caller's rows have room for all its events, is anything written. A refused command changes
@@ -8,7 +8,7 @@ nothing but the counters its event uses up.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from cea_exchange._accounts cimport *
 from cea_exchange._ladder cimport *
@@ -22,11 +22,39 @@ cdef enum:
     AHEAD_ORDER = 8
     AHEAD_NEIGHBOURS = 4
 
+cdef uint64_t IDS_RESERVED = 1 << 27             # 512 MiB of address space.
+
 if sizeof(CommandRecord) != 64 or sizeof(EventRecord) != 160:
     raise ImportError(
         f"records are {sizeof(CommandRecord)} and {sizeof(EventRecord)} bytes, "
         "the schema says 64 and 160"
     )
+
+
+# -- Ids ------------------------------------------------------------------------------------------
+
+cdef int slots_reserve(Market* market, uint64_t orders_more) except -1:
+    """Make room in the id table, so that no command has to.
+
+    Reserved, not allocated: it costs nothing where no ids are yet, so the first table is large.
+    """
+    cdef uint64_t ids = market.order_id_last - market.order_id_base
+    cdef uint64_t capacity = market.slots_capacity
+    cdef uint32_t* slots
+    if ids + orders_more <= capacity:
+        return 0
+    while capacity < ids + orders_more:
+        capacity = IDS_RESERVED if capacity == 0 else 2 * capacity
+    slots = <uint32_t*>memory_reserve(capacity * sizeof(uint32_t))
+    if slots == NULL:
+        raise MemoryError(f"cannot reserve {capacity} order ids")
+    if market.pool.order_count_max >= HUGE_FROM_ORDERS:
+        memory_advise_huge(slots, capacity * sizeof(uint32_t))
+    if ids > 0 and market.slots != NULL:
+        memcpy(slots, market.slots, ids * sizeof(uint32_t))
+    memory_return(market.slots, market.slots_capacity * sizeof(uint32_t))
+    market.slots = slots
+    market.slots_capacity = capacity
 
 
 # -- Events ---------------------------------------------------------------------------------------
@@ -713,69 +741,3 @@ cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept n
         order = &market.pool.orders[slot]
         if operators[order.owner] >> (order.flags >> OPERATOR_SHIFT) & 1:
             order_end(market, slot, EVENT_KIND_ORDER_CANCELED, REASON_DISCONNECTED)
-
-
-cdef void phase_enter(Market* market, uint8_t phase) noexcept nogil:
-    if phase in (PHASE_LISTED, PHASE_LISTED_AND_BLOCK):
-        market.listed_started = True
-    if phase != market.phase:
-        market.phase = phase
-        event_is_public(market, event_open(market, EVENT_KIND_PHASE_CHANGED))
-
-
-cdef int64_t closing_price(const Product* product) noexcept nogil:
-    """Mean of the day's listed trades weighted by tonnes, half up; else the previous close.
-
-    Rules: CEA-LST-08.
-    """
-    cdef uint128 double_volume = product.volume
-    cdef uint128 mean
-    if product.volume == 0:
-        return product.reference_price
-    double_volume *= 2
-    mean = (2 * product.amount + product.volume) / double_volume
-    return <int64_t>mean
-
-
-cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close) noexcept nogil:
-    cdef Product* product = &market.products[product_index]
-    cdef EventRecord* row = event_open(market, EVENT_KIND_DAY_CLOSED)
-    cdef DayClosedRecord* day = <DayClosedRecord*>row
-    row.product_index = product_index
-    event_settles(market, row)
-    event_is_public(market, row)
-    day.open = product.open if product.open != 0 else product.reference_price
-    day.high = product.high
-    day.low = product.low
-    day.close = close
-    day.volume_listed = <int64_t>product.volume
-    day.amount_listed_low = <uint64_t>product.amount
-    day.amount_listed_high = <uint64_t>(product.amount >> 64)
-    day.volume_block = <int64_t>product.block_volume
-    day.amount_block_low = <uint64_t>product.block_amount
-    day.amount_block_high = <uint64_t>(product.block_amount >> 64)
-    day.volume_intra_group = <int64_t>product.intra_group_volume
-    day.volume_bidding = <int64_t>product.bidding_volume
-    day.amount_bidding_low = <uint64_t>product.bidding_amount
-    day.amount_bidding_high = <uint64_t>(product.bidding_amount >> 64)
-
-
-cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
-    cdef Product* product
-    cdef EventRecord* row
-    cdef uint32_t index
-    market.trading_date = date
-    market.day_is_open = True
-    market.listed_started = False
-    accounts_day_open(&market.accounts)
-    for index in range(market.product_count):
-        product = &market.products[index]
-        product.open = product.high = product.low = product.last = 0
-        product.volume = 0
-        product.amount = 0
-        product.block_volume = product.intra_group_volume = product.bidding_volume = 0
-        product.block_amount = product.bidding_amount = 0
-    row = event_open(market, EVENT_KIND_DAY_OPENED)
-    event_settles(market, row)
-    event_is_public(market, row)
-    phase_enter(market, PHASE_PRE_OPEN)

@@ -19,7 +19,12 @@ EDGE = {"cea_exchange._edge", "cea_exchange._views"}
 BOOK = {f"cea_exchange.{name}" for name in ("_book", "_book_state", "_id_index")}
 MARKET = {
     f"cea_exchange.{name}"
-    for name in ("_accounts", "_award", "_trading", "_block", "_bidding", "_market_state")
+    for name in ("_accounts", "_award", "_trading", "_block", "_bidding", "_market_rules")
+}
+# What the market's class is made of, beside these.
+MARKET_ROOMS = {
+    f"cea_exchange.{name}"
+    for name in ("_acts", "_bust", "_day", "_market_snapshot", "_market_state", "_market_views")
 }
 COMPILED = {
     "_records": set(),
@@ -42,8 +47,14 @@ COMPILED = {
     "_trading": LAYOUTS | INLINE | {"cea_exchange._accounts"},
     "_block": LAYOUTS | INLINE | MARKET,
     "_bidding": LAYOUTS | INLINE | MARKET,
+    "_market_rules": LAYOUTS | INLINE | EDGE | MARKET,
+    "_day": LAYOUTS | INLINE | MARKET,
+    "_bust": LAYOUTS | INLINE | MARKET,
     "_market_state": LAYOUTS | INLINE | EDGE | MARKET,
-    "_market": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange.domain"},
+    "_acts": LAYOUTS | INLINE | MARKET | {"cea_exchange._market_state"},
+    "_market_views": LAYOUTS | INLINE | EDGE | MARKET,
+    "_market_snapshot": LAYOUTS | INLINE | EDGE | MARKET,
+    "_market": LAYOUTS | INLINE | EDGE | MARKET | MARKET_ROOMS | {"cea_exchange.domain"},
     "_market_data": LAYOUTS | INLINE | EDGE | MARKET | {"cea_exchange._market"},
     "_router": {"ctypes", "zmq"},
 }
