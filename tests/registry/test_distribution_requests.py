@@ -210,7 +210,15 @@ def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     assert 2 == status and "large.csv: expected at most 4193280 bytes, came 4500000" in err
     file, lines = tmp_path / "pre.csv", tmp_path / "lines.csv"
     file.write_bytes(allocation_file("pre", {"P0001": 700, "P0003": 300}).data)
-    status, out, _err = allocate("preview", file, "--out", lines)
+    units = tmp_path / "units.csv"
+    units.write_text(
+        "compliance_year,province,account,unit,emissions_before\n2024,11,P0001,1,1001\n"
+        ",11,TOTAL,,1001\n,,TOTAL,,1001\n"
+    )
+    status, out, _err = allocate("preview", file, "--out", lines, "--units", units)
+    assert "units_file units.csv, units_sha256 " in out
+    assert "\n1 of 2 entities computed from their units\n" in out
+    assert "warning: line 3: P0003 has no units, its 300 are not computed\n" in out
     assert 0 == status and out.startswith("preview 1: 2024 CEA24 pre, file pre.csv, sha256 ")
     assert re.search(r"\nBeijing +1 +0 +700 +0 +700( +0){6}\n", out)
     assert lines.read_text().splitlines()[-1].startswith("2024,CEA24,pre,,TOTAL,,1000,0,0,1000,")

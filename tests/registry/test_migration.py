@@ -50,7 +50,7 @@ def rows_of(path, sql):
 
 def test_nobody_opens_the_version_before_and_the_command_is_named(old, capsys):
     for opening in (Store.open, Store.open_reader):
-        with pytest.raises(StoreError, match="must be 4, was 3; `cea-exchange registry migrate`"):
+        with pytest.raises(StoreError, match="must be 5, was 3; `cea-exchange registry migrate`"):
             opening(old)
     assert run(["registry", "reconcile", "--data", str(old)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
@@ -89,6 +89,29 @@ def test_after_it_the_ledger_says_the_same(old, capsys):
         registry.pay_in("alice", 5)
         registry.transfer_in("alice", None, 5)
     assert check_ledger(old).agrees
+
+
+def version_4(data, database_address=None):
+    """Let a registry of this version be one of version 4."""
+    with Store.open(data, database_address) as store:
+        store.execute("DROP TABLE allocation_units")
+        store.execute("UPDATE meta SET schema_version = 4")
+
+
+def test_of_version_4_only_what_has_changed_is_made_anew(tmp_path, database_address, capsys):
+    with Registry.open(tmp_path, database_address) as registry:
+        registry.account_open("alice")
+        registry.pay_in("alice", 5)
+    version_4(tmp_path, database_address)
+    with pytest.raises(StoreError, match="must be 5, was 4; `cea-exchange registry migrate`"):
+        Store.open(tmp_path)
+    assert run(["registry", "migrate", "--data", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert (database_address is None) == ("registry.version4.sqlite" in said)
+    with Registry.open(tmp_path) as registry:
+        assert 0 == registry.store.one("SELECT count(*) FROM allocation_units")
+        registry.pay_in("alice", 5)
+    assert (10, []) == (check_ledger(tmp_path).cash, check_ledger(tmp_path).differences)
 
 
 def test_the_copy_is_the_database_of_before(old):
@@ -140,5 +163,5 @@ def test_no_registry_and_one_of_this_version_are_refused(tmp_path, old):
     with pytest.raises(StoreError, match="there is none"):
         migrate(tmp_path / "elsewhere")
     migrate(old)
-    with pytest.raises(StoreError, match="must be 3 to be brought to 4, was 4"):
+    with pytest.raises(StoreError, match="must be 3 or 4 to be brought to 5, was 5"):
         migrate(old)

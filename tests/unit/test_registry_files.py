@@ -7,6 +7,7 @@ import re
 import sys
 import zipfile
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from textwrap import dedent
 
@@ -40,6 +41,7 @@ from cea_exchange.registry.files import (
     cancellation_proofs_read,
     obligations_read,
     table_bytes,
+    units_read,
 )
 
 # -- What is taken --------------------------------------------------------------------------------
@@ -264,12 +266,14 @@ def test_the_examples_of_the_protocol_are_read():
     page = Path(__file__).resolve().parents[2] / "protocol" / "registry_files.md"
     blocks = re.findall(r"(?:^ {4}\S.*\n)+", page.read_text(encoding="utf-8"), re.MULTILINE)
     tables = [dedent(block).encode() for block in blocks if "TOTAL" in block and "csv" not in block]
-    readers = (allocation_read, obligations_read, cancellation_proofs_read)
+    given = {"compliance_year": 2024, "stage": "final", "accounts": {"P0001"}}
+    units_given = partial(units_read, **given)
+    readers = (allocation_read, units_given, obligations_read, cancellation_proofs_read)
     counts = [
         len(read_table(SourceFile("example.csv", table)).rows)
         for read_table, table in zip(readers, tables, strict=True)
     ]
-    assert counts == [3, 1, 1]
+    assert counts == [3, 2, 1, 1]
     assert tables[0].decode() == ALLOCATION_CSV
 
 

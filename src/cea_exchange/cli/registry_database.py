@@ -35,9 +35,10 @@ def migrate(data: Data, json: Json = False) -> None:
     except StoreError as error:
         raise CommandError(str(error)) from error
     if json:
-        json_print({"kept": str(kept), **asdict(found)})
+        json_print({"kept": kept and str(kept), **asdict(found)})
         return
-    typer.echo(f"the database of before is kept in {kept}")
+    if kept is not None:
+        typer.echo(f"the database of before is kept in {kept}")
     typer.echo(found.sentence())
 
 

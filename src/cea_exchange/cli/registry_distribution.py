@@ -70,8 +70,12 @@ def issue(
 def preview(
     file: Annotated[Path, typer.Argument(help="Allocation file.")],
     data: Data,
+    units: Annotated[
+        Path | None,
+        typer.Option("--units", help="Unit file, to compute each entity's tonnes from."),
+    ] = None,
     encoding: Annotated[
-        Encoding, typer.Option("--encoding", help="Of a CSV file.")
+        Encoding, typer.Option("--encoding", help="Of CSV files.")
     ] = Encoding.utf_8,
     out: Out = None,
     key: Key = ADMIN,
@@ -79,10 +83,15 @@ def preview(
 ) -> None:
     """Show what an allocation file would do; nothing is done.
 
+    With the units' figures each entity's tonnes are computed again, and the file is refused where
+    one differs.
+
     Example: cea-exchange registry allocate preview allocation-2024-final.xlsx --data DIR
-    --out preview.csv
+    --units units-2024.xlsx --out preview.csv
     """
     request = {"op": "allocation_preview", "file": file.name, "content": file_content(file)}
+    if units is not None:
+        request |= {"units_file": units.name, "units_content": file_content(units)}
     answer = ask(data, key, {**request, "encoding": encoding.value})
     show(answer["preview_id"], data, out, key, json)
 
@@ -178,12 +187,15 @@ def _write(out: Path, lines: list[dict[str, Any]]) -> None:
 
 
 def _preview(answer: Answer) -> str:
-    shown = {name: answer[name] for name in ("file", "sha256", "distributed_on")}
+    names = ("file", "sha256", "units_file", "units_sha256", "distributed_on")
+    shown = {name: answer[name] for name in names if answer[name] != ""}
+    computed = f"{answer['recomputed']} of {answer['entities']} entities computed from their units"
     rows = [[totals[name] for name in _TOTALS] for totals in answer["totals"]]
     return "\n".join(
         [
             f"preview {answer['preview_id']}: {answer['compliance_year']} {answer['product']}"
             f" {answer['stage']}, {fields_line(shown)}",
+            computed,
             table(("province", *_TOTALS[1:]), rows),
             *(f"warning: {warning}" for warning in answer["warnings"]),
         ]

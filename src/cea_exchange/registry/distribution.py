@@ -4,7 +4,8 @@
     registry.distribution.distribute(preview.preview_id)
 
 A preview shows what a file does, and does nothing. To distribute computes all of it again, from the
-file's bytes and what the registry holds then, and does it if it comes to the same.
+file's bytes and what the registry holds then, and does it if it comes to the same. Where the units'
+figures came with the file, each entity's tonnes are computed from them, both times.
 """
 
 from collections import defaultdict
@@ -24,12 +25,21 @@ from cea_exchange.registry.distribution_plan import (
     Plan,
     planned_of,
     stages_check,
+    uncomputed,
     warnings_of,
 )
-from cea_exchange.registry.files import Allocation, FileRefused, SourceFile, allocation_read
+from cea_exchange.registry.files import (
+    Allocation,
+    FileRefused,
+    FileTable,
+    SourceFile,
+    allocation_read,
+    units_read,
+)
 from cea_exchange.registry.files.findings import Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
+from cea_exchange.registry.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:
@@ -44,6 +54,9 @@ class Preview(NamedTuple):
     preview_id: int
     file: str
     sha256: str
+    units_file: str
+    """Of the units' figures that came with it; empty: none did."""
+    units_sha256: str
     distributed_on: int
     """yyyymmdd; 0: not yet."""
     plan: Plan
@@ -94,40 +107,49 @@ class Distribution:
 
     # -- allocation files ---------------------------------------------------------------------
 
-    def preview(self, source: SourceFile) -> Preview:
-        """Show what an allocation file would do; keep the file and what was shown.
+    def preview(self, source: SourceFile, units: SourceFile | None = None) -> Preview:
+        """Show what an allocation file would do; keep the files and what was shown.
+
+        Parameters
+        ----------
+        units
+            The units' figures, from which each entity's tonnes are computed and must come out the
+            same.
 
         Raises
         ------
         ActError
-            The file is refused, each fault with its line, or was distributed before.
+            A file is refused, each fault with its line, or was distributed before.
 
         Notes
         -----
-        Rules: CEA-DIS-05.
+        Rules: CEA-DIS-05, CEA-DIS-09.
         """
         with self._store.transaction():
             self._new_checked(source)
-            plan = self._plan(source)
+            plan = self._plan(source, units)
             preview_id = self._next("allocation_previews", "preview_id")
-            file = (source.name, source.sha256, source.encoding, source.data)
             shown, today = msgspec.msgpack.encode(plan), self._registry.business_date()
-            self._store.insert("allocation_previews", [(preview_id, *file, shown, today)])
-        return Preview(preview_id, source.name, source.sha256, 0, plan)
+            row = (preview_id, *_file_row(source), shown, today)
+            self._store.insert("allocation_previews", [row])
+            if units is not None:
+                self._store.insert("allocation_units", [(preview_id, *_file_row(units))])
+        return self.previewed(preview_id)
 
     def previewed(self, preview_id: int) -> Preview:
         """Return a preview as it was shown."""
         row = self._store.one(
-            "SELECT preview_id, file, p.sha256, plan, coalesce(d.business_date, 0)"
-            " FROM allocation_previews p LEFT JOIN distributions d ON distribution_id = preview_id"
-            " WHERE preview_id = ?",
+            "SELECT p.preview_id, p.file, p.sha256, coalesce(u.file, ''), coalesce(u.sha256, ''),"
+            " coalesce(d.business_date, 0), plan FROM allocation_previews p"
+            " LEFT JOIN allocation_units u ON u.preview_id = p.preview_id"
+            " LEFT JOIN distributions d ON distribution_id = p.preview_id"
+            " WHERE p.preview_id = ?",
             (preview_id,),
         )
         if row is None:
             raise ActError(f"preview_id must be one of a preview, was {preview_id!r}")
-        number, file, sha256, plan, distributed_on = row
-        shown = msgspec.msgpack.decode(plan, type=Plan)
-        return Preview(number, file, sha256, distributed_on, shown)
+        *told, plan = row
+        return Preview(*told, msgspec.msgpack.decode(plan, type=Plan))
 
     def distribute(self, preview_id: int) -> Preview:
         """Do what a preview showed: all of it, once.
@@ -139,14 +161,14 @@ class Distribution:
 
         Notes
         -----
-        Rules: CEA-DIS-01, CEA-DIS-05.
+        Rules: CEA-DIS-01, CEA-DIS-05, CEA-DIS-09.
         """
         with self._store.transaction():
             preview = self.previewed(preview_id)
             number = preview.preview_id
-            source = self._source(number)
+            source, units = self._sources(number)
             self._new_checked(source)
-            plan = self._plan(source)
+            plan = self._plan(source, units)
             _same_checked(preview, plan)
             asset, today = self._registry.asset(plan.product), self._registry.business_date()
             terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
@@ -155,13 +177,15 @@ class Distribution:
             self._write(number, plan, asset, today)
         return preview._replace(distributed_on=today, plan=plan)
 
-    def _source(self, preview_id: int) -> SourceFile:
-        """Return the file that was previewed."""
-        name, encoding, content = self._store.one(
-            "SELECT file, encoding, content FROM allocation_previews WHERE preview_id = ?",
-            (preview_id,),
-        )
-        return SourceFile(name, bytes(content), encoding)
+    def _sources(self, preview_id: int) -> tuple[SourceFile, SourceFile | None]:
+        """Return the file that was previewed, and that of the units' figures."""
+        found = []
+        for table in ("allocation_previews", "allocation_units"):
+            row = self._store.one(
+                f"SELECT file, content, encoding FROM {table} WHERE preview_id = ?", (preview_id,)
+            )
+            found.append(row and SourceFile(row[0], bytes(row[1]), row[2]))
+        return found[0], found[1]
 
     def _new_checked(self, source: SourceFile) -> None:
         done = self._store.one(
@@ -173,12 +197,12 @@ class Distribution:
                 f" distribution {done}"
             )
 
-    def _plan(self, source: SourceFile) -> Plan:
-        """Compute what a file does now.
+    def _plan(self, source: SourceFile, units: SourceFile | None) -> Plan:
+        """Compute what a file does now, and its tonnes where the units' figures are given.
 
         Notes
         -----
-        Rules: CEA-DIS-02.
+        Rules: CEA-DIS-02, CEA-DIS-09.
         """
         accounts = {
             account: (index, province, at_risk)
@@ -196,6 +220,7 @@ class Distribution:
             for finding in stages_check(entries, known):
                 findings.add(*finding)
             findings.raise_any()
+            computed = self._recomputed(table, units, provinces)
         except (FileRefused, ModuleNotFoundError) as refused:
             raise ActError(str(refused)) from refused
         planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
@@ -203,13 +228,36 @@ class Distribution:
         first = table.rows[0]
         asset = self._registry.asset(first.product)
         authority_holds = self._store.balance(_registration(_AUTHORITY, asset))
+        warnings = warnings_of(entries, known, lines, left_out, authority_holds)
+        if units is not None:
+            warnings += tuple(uncomputed(entries, computed))
         return Plan(
             compliance_year=first.compliance_year,
             product=first.product,
             stage=first.stage,
             planned=planned,
-            warnings=warnings_of(entries, known, lines, left_out, authority_holds),
+            warnings=warnings,
+            recomputed=len(computed),
         )
+
+    def _recomputed(
+        self,
+        table: FileTable[Allocation],
+        units: SourceFile | None,
+        provinces: dict[str, int],
+    ) -> list[str]:
+        """Return whose tonnes come out the same from their units' figures; all others have none."""
+        if units is None:
+            return []
+        first = table.rows[0]
+        figures = units_read(
+            units,
+            compliance_year=first.compliance_year,
+            stage=first.stage,
+            accounts={entry.account for entry in table.rows},
+            provinces=provinces,
+        )
+        return recomputed(table, figures, self._registry.rules.allocation)
 
     def _known(
         self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]
@@ -466,6 +514,10 @@ def _left_out(
         and province in provinces
         and before.get(index, ("", 0, 0))[0] == "pre"
     )
+
+
+def _file_row(source: SourceFile) -> tuple[str, str, str, bytes]:
+    return source.name, source.sha256, source.encoding, source.data
 
 
 def _registration(account_index: int, asset_index: int) -> Holding:

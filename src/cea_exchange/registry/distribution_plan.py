@@ -1,6 +1,6 @@
 """What an allocation file does to each entity it names: computed, before anything is done. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -100,6 +100,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     stage: str
     planned: tuple[Planned, ...]
     warnings: tuple[str, ...]
+    recomputed: int = 0
+    """Entities whose tonnes the registry computed itself, and were the same."""
 
     @property
     def lines(self) -> list[Line]:
@@ -249,6 +251,16 @@ def warnings_of(
         found += [f"line {number}: {text}" for text in _doubts(entry, known[entry.account])]
     found += [f"{account} was given allowances ahead and is left out" for account in left_out]
     return tuple(found)
+
+
+def uncomputed(
+    entries: Iterable[tuple[int, Allocation]], computed: Sequence[str]
+) -> Iterator[str]:
+    """Yield a warning for each entity of which there are no units' figures."""
+    known = set(computed)
+    for line, entry in entries:
+        if entry.account not in known:
+            yield f"line {line}: {entry.account} has no units, its {entry.tonnes} are not computed"
 
 
 def _doubts(entry: Allocation, known: Known) -> Iterable[str]:

@@ -2,7 +2,8 @@
 
     backup --> BEGIN --> old tables aside --> new tables --> rows --> check of the ledger --> COMMIT
 
-Only SQLite has older versions; PostgreSQL came with version 4.
+Of version 3 all tables are made anew; it was of SQLite only. From version 4 on only what has
+changed is made anew, in either database.
 """
 
 import os
@@ -10,17 +11,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cea_exchange.domain.records import EVENT_DTYPE
-from cea_exchange.registry.database.folder import SQLITE_FILE, folder_lock
-from cea_exchange.registry.database.interface import DatabaseError
-from cea_exchange.registry.database.schema import SCHEMA_VERSION, schema_create, schema_version
+from cea_exchange.registry.database.folder import folder_lock, has_database, writer_open
+from cea_exchange.registry.database.interface import Database, DatabaseError
+from cea_exchange.registry.database.schema import (
+    APPEND_ONLY,
+    SCHEMA_VERSION,
+    schema_create,
+    schema_version,
+    table_text,
+)
 from cea_exchange.registry.database.sqlite import Sqlite
 from cea_exchange.registry.history import balances_load
 from cea_exchange.registry.reconcile import Reconciliation, check_store
 from cea_exchange.registry.store import Store, StoreError
 
-VERSION_BEFORE = 3
+VERSIONS_BEFORE = (3, 4)
 RUN_COUNT = 4_096
 _DATE_AT = EVENT_DTYPE.fields["trading_date"][1]
+
+_NEW_IN_5 = ("allocation_units",)
 
 _ASIDE = (
     *("meta", "accounts", "products", "keys", "entries", "postings", "balances", "posted_sums"),
@@ -78,13 +87,13 @@ SELECT account_index FROM (
 """
 
 
-def migrate(data: Path) -> tuple[Path, Reconciliation]:
-    """Bring the registry in ``data/registry/`` from version 3 to this one.
+def migrate(data: Path) -> tuple[Path | None, Reconciliation]:
+    """Bring the registry in ``data/registry/`` from version 3 or 4 to this one.
 
     Returns
     -------
-    Path, Reconciliation
-        The copy of what was there before, and what the check of the new ledger found.
+    Path or None, Reconciliation
+        The copy of what was there before, of SQLite; and what the check of the new ledger found.
 
     Raises
     ------
@@ -93,8 +102,8 @@ def migrate(data: Path) -> tuple[Path, Reconciliation]:
         nothing was changed.
     """
     folder = data / "registry"
-    if not (folder / SQLITE_FILE).is_file():
-        raise StoreError(f"{folder}: expected a registry's SQLite database, there is none")
+    if not has_database(folder):
+        raise StoreError(f"{folder}: expected a registry's database, there is none")
     try:
         lock = folder_lock(folder / "lock")
         try:
@@ -105,23 +114,31 @@ def migrate(data: Path) -> tuple[Path, Reconciliation]:
         raise StoreError(str(error)) from error
 
 
-def _migrate(folder: Path) -> tuple[Path, Reconciliation]:
-    database = Sqlite.open_writer(folder / SQLITE_FILE)
+def _migrate(folder: Path) -> tuple[Path | None, Reconciliation]:
+    database = writer_open(folder, None)
     try:
         version = schema_version(database)
-        if version != VERSION_BEFORE:
+        if version not in VERSIONS_BEFORE:
             raise StoreError(
-                f"{database.name}: schema version must be {VERSION_BEFORE} to be brought to"
+                f"{database.name}: schema version must be 3 or 4 to be brought to"
                 f" {SCHEMA_VERSION}, was {version}"
             )
-        kept = folder / f"registry.version{VERSION_BEFORE}.sqlite"
-        draft = kept.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        database.backup(draft)
-        os.replace(draft, kept)
+        kept = None
+        if isinstance(database, Sqlite):
+            kept = folder / f"registry.version{version}.sqlite"
+            draft = kept.with_suffix(".new")
+            draft.unlink(missing_ok=True)
+            database.backup(draft)
+            os.replace(draft, kept)
         database.begin()
         try:
-            found = _moved(database)
+            if isinstance(database, Sqlite) and version == 3:
+                _moved(database)
+            else:
+                _added(database)
+            found = check_store(Store(database))
+            if not found.agrees:
+                raise StoreError(f"{database.name}: {found.sentence()}")
             database.commit()
         except BaseException:
             database.rollback()
@@ -131,8 +148,17 @@ def _migrate(folder: Path) -> tuple[Path, Reconciliation]:
     return kept, found
 
 
-def _moved(database: Sqlite) -> Reconciliation:
-    """Move the rows into tables of this version; StoreError unless the ledger then agrees."""
+def _added(database: Database) -> None:
+    """Make anew what version 4 had otherwise, or not at all."""
+    for table in _NEW_IN_5:
+        database.script(table_text(table))
+        if table in APPEND_ONLY:
+            database.append_only(table)
+    database.execute("UPDATE meta SET schema_version = ?", (SCHEMA_VERSION,))
+
+
+def _moved(database: Sqlite) -> None:
+    """Move the rows of version 3 into tables of this one."""
     database.connection.create_scalar_function("record_date", _record_date, 1, deterministic=True)
     aside = [table for table in _ASIDE if _is_there(database, table)]
     rows = database.execute(
@@ -157,10 +183,6 @@ def _moved(database: Sqlite) -> Reconciliation:
         database.execute(f"DROP TABLE old_{table}")
     database.execute("PRAGMA user_version = 0")
     Store(database, balances_load(database)).snapshot()
-    found = check_store(Store(database))
-    if not found.agrees:
-        raise StoreError(f"{database.name}: {found.sentence()}")
-    return found
 
 
 def _runs(database: Sqlite) -> Iterator[tuple[int, int, bytes]]:

@@ -11,11 +11,11 @@ from cea_exchange.registry.institutions import (
     province_account_name,
 )
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPEND_ONLY = (
     *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("account_changes", "proposals", "decisions", "acts"),
-    *("allocation_previews", "distributions", "distribution_lines"),
+    *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
     *("deductions", "deductions_taken", "recalls", "kept_changes"),
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
@@ -50,6 +50,14 @@ def _texts() -> list[str]:
     return [file.read_text(encoding="utf-8") for file in found]
 
 
+def table_text(table: str) -> str:
+    """Return the statement that creates a table."""
+    found = re.search(rf"^CREATE TABLE {table} \(.*?^\).*?;\n", "".join(_texts()), re.M | re.S)
+    if found is None:
+        raise KeyError(table)
+    return found[0]
+
+
 def institution_rows() -> list[tuple[object, ...]]:
     """Return the rows in `accounts` of institutions and provinces."""
     rows = [
@@ -66,7 +74,7 @@ def schema_check(database: Database) -> None:
     """Raise `DatabaseError` unless the tables are of this version."""
     version = schema_version(database)
     if version != SCHEMA_VERSION:
-        way = "; `cea-exchange registry migrate` brings it there" if version == 3 else ""
+        way = "; `cea-exchange registry migrate` brings it there" if version in (3, 4) else ""
         raise DatabaseError(
             f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}{way}"
         )

@@ -19,12 +19,14 @@ from cea_exchange.registry.files.findings import FileRefused, Finding
 from cea_exchange.registry.files.obligations import OBLIGATIONS, Obligation, obligations_read
 from cea_exchange.registry.files.reading import FileTable
 from cea_exchange.registry.files.source import SourceFile
+from cea_exchange.registry.files.units import UNITS, UnitFigures, units_read
 from cea_exchange.registry.files.writing import table_bytes
 
 __all__ = [
     "ALLOCATION",
     "CANCELLATION_PROOFS",
     "OBLIGATIONS",
+    "UNITS",
     "Allocation",
     "CancellationProof",
     "FileRefused",
@@ -32,8 +34,10 @@ __all__ = [
     "Finding",
     "Obligation",
     "SourceFile",
+    "UnitFigures",
     "allocation_read",
     "cancellation_proofs_read",
     "obligations_read",
     "table_bytes",
+    "units_read",
 ]

@@ -43,7 +43,7 @@ ALLOCATION = Layout(
         Column("at_risk", FLAG, empty=False),
     ),
     totals=Totals(mark="account", summed=("tonnes",), by="province"),
-    once="account",
+    once=("account",),
     same=("compliance_year", "product", "stage"),
 )
 

@@ -54,7 +54,7 @@ CANCELLATION_PROOFS = Layout(
         Column("produced_from", DAY),
     ),
     totals=Totals(mark="account", summed=("tonnes",)),
-    once="proof",
+    once=("proof",),
     same=("compliance_year",),
 )
 

@@ -23,6 +23,6 @@ DISTRIBUTION_LINES = Layout(
         *(Column(name, TONNES_OR_ZERO) for name in _SUMMED),
     ),
     totals=Totals(mark="account", summed=_SUMMED, by="province"),
-    once="account",
+    once=("account",),
     same=("compliance_year", "product", "stage"),
 )

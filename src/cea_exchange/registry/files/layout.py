@@ -52,8 +52,8 @@ class Layout(Generic[Row]):
         In the order they are written; read in any.
     totals : Totals
         Every file has them: a file that was cut, or edited by hand, does not add up.
-    once : str
-        The column no two entries have alike.
+    once : tuple of str
+        The columns no two entries have all alike.
     same : tuple of str
         Columns that all entries have alike.
     """
@@ -62,7 +62,7 @@ class Layout(Generic[Row]):
     row: type[Row]
     columns: tuple[Column, ...]
     totals: Totals
-    once: str
+    once: tuple[str, ...]
     same: tuple[str, ...] = ()
 
     @property

@@ -35,7 +35,7 @@ OBLIGATIONS = Layout(
         Column("due_tonnes", TONNES),
     ),
     totals=Totals(mark="account", summed=("verified_tonnes", "due_tonnes"), by="province"),
-    once="account",
+    once=("account",),
     same=("compliance_year",),
 )
 

@@ -146,8 +146,10 @@ class _Reader(Generic[Row]):
         for column in self._layout.columns:
             name, cell = column.name, row.get(column.name)
             if name in totals.summed:
+                is_there = name in self._places
                 sum_column = Column(name, TONNES_OR_ZERO)
-                values[name] = self._value(line, sum_column, cell)
+                # A column that is not there is empty in every entry, and sums to nothing.
+                values[name] = self._value(line, sum_column, cell) if is_there else 0
             elif cell is None or name == totals.mark:
                 values[name] = None
             elif name == totals.by or name in self._layout.same:
@@ -204,10 +206,11 @@ class _Reader(Generic[Row]):
             for line, value in values:
                 if value != expected:
                     add(line, name, f"expected {expected} as in line {first_line}, came {value}")
-        seen: dict[Any, int] = {}
+        seen: dict[str, int] = {}
         for line, entry in self.entries:
-            value = getattr(entry, layout.once)
+            value = " ".join(str(getattr(entry, name)) for name in layout.once)
             if value in seen:
-                text = f"expected each {layout.once} once, came {value} of line {seen[value]} again"
-                add(line, layout.once, text)
+                what = " and ".join(layout.once)
+                text = f"expected each {what} once, came {value} of line {seen[value]} again"
+                add(line, layout.once[-1], text)
             seen.setdefault(value, line)

@@ -28,16 +28,23 @@ class AllocationIssue(Request, tag="allocation_issue"):
         return {}
 
 
+_FileName = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00-\\x1f]+$")]
+
+
 class AllocationPreview(Request, tag="allocation_preview"):
     """Compute what an allocation file would do, and keep it to be shown."""
 
-    file: Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00-\\x1f]+$")]
+    file: _FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    units_file: _FileName | None = None
+    units_content: bytes = b""
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        source = SourceFile(self.file, self.content, self.encoding)
-        return {"preview_id": registry.distribution.preview(source).preview_id}
+        source, units = SourceFile(self.file, self.content, self.encoding), None
+        if self.units_file is not None:
+            units = SourceFile(self.units_file, self.units_content, self.encoding)
+        return {"preview_id": registry.distribution.preview(source, units).preview_id}
 
 
 class AllocationShow(Request, tag="allocation_show"):
@@ -59,11 +66,14 @@ class AllocationShow(Request, tag="allocation_show"):
             "preview_id": preview.preview_id,
             "file": preview.file,
             "sha256": preview.sha256,
+            "units_file": preview.units_file,
+            "units_sha256": preview.units_sha256,
             "distributed_on": preview.distributed_on,
             "compliance_year": plan.compliance_year,
             "product": plan.product,
             "stage": plan.stage,
             "entities": len(lines),
+            "recomputed": plan.recomputed,
             "totals": msgspec.to_builtins(totals_of(lines)),
             "warnings": warnings,
             "lines": msgspec.to_builtins(lines[self.first : self.first + self.count]),

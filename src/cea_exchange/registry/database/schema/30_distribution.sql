@@ -9,6 +9,13 @@ CREATE TABLE allocation_previews (
     plan BYTEA NOT NULL,                -- what was shown: MessagePack, registry/distribution_plan.py
     business_date BIGINT NOT NULL
 );
+CREATE TABLE allocation_units (
+    preview_id BIGINT PRIMARY KEY,      -- whose tonnes are computed from it
+    file TEXT NOT NULL,                 -- the unit file's name
+    sha256 TEXT NOT NULL,
+    encoding TEXT NOT NULL,
+    content BYTEA NOT NULL
+);
 CREATE TABLE distributions (
     distribution_id BIGINT PRIMARY KEY, -- the preview's
     sha256 TEXT NOT NULL UNIQUE,        -- no file is distributed twice

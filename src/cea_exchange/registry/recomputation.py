@@ -1,0 +1,74 @@
+"""Allocations computed again from units' figures, and held against what a file says. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from cea_exchange.domain.compliance.allocation import AllocationRules, PowerUnit
+from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.registry.files import Allocation, FileTable, UnitFigures
+from cea_exchange.registry.files.findings import Findings
+
+
+def recomputed(
+    allocations: FileTable[Allocation], units: FileTable[UnitFigures], rules: AllocationRules
+) -> list[str]:
+    """Compute each entity's tonnes from its units; return whose could be, and were the same.
+
+    An entity without units in the file is passed over: of sectors that are not allocated by units
+    there are none.
+
+    Raises
+    ------
+    FileRefused
+        Tonnes differ, each with its line, what was expected and what came; or a unit's figures are
+        such that nothing can be computed.
+
+    Notes
+    -----
+    Rules: CEA-DIS-09.
+    """
+    figures: dict[str, list[tuple[int, UnitFigures]]] = defaultdict(list)
+    for unit_line, unit in zip(units.lines, units.rows, strict=True):
+        figures[unit.account].append((unit_line, unit))
+    differing, computed = Findings(allocations.file), []
+    unusable = Findings(units.file)
+    for line, entry in zip(allocations.lines, allocations.rows, strict=True):
+        own = figures.get(entry.account)
+        if own is None:
+            continue
+        computed.append(entry.account)
+        try:
+            parts = dict(_parts(entry, [unit for _, unit in own], rules))
+        except ComplianceError as error:
+            unusable.add(own[0][0], None, f"{entry.account}: {error}")
+            continue
+        if (expected := sum(parts.values())) != entry.tonnes:
+            steps = ", ".join(f"{name} {tonnes}" for name, tonnes in parts.items())
+            lines = ", ".join(str(unit_line) for unit_line, _ in own)
+            text = f"expected {expected} by {units.file}:{lines} ({steps}), came {entry.tonnes}"
+            differing.add(line, "tonnes", text)
+    unusable.raise_any()
+    differing.raise_any()
+    return computed
+
+
+def _parts(
+    entry: Allocation, units: Sequence[UnitFigures], rules: AllocationRules
+) -> Iterator[tuple[str, int]]:
+    """Yield what an entity's tonnes are made of, name and tonnes."""
+    if entry.stage == "pre":
+        for unit in units:
+            emissions = {unit.unit: unit.emissions_before}
+            given = rules.pre_allocation(emissions, entry.compliance_year, unit.share_bp)
+            yield f"unit {unit.unit}", given[unit.unit]
+        return
+    allocation = rules.entity([_power_unit(unit) for unit in units], entry.compliance_year)
+    for each in allocation.units:
+        yield f"unit {each.name}", each.final
+    if allocation.top_up:
+        yield "cap on the shortfall", allocation.top_up
+
+
+def _power_unit(unit: UnitFigures) -> PowerUnit:
+    figures = {name: getattr(unit, name) for name in PowerUnit.__struct_fields__ if name != "name"}
+    return PowerUnit(name=unit.unit, **figures)
