@@ -274,6 +274,77 @@ def test_a_pay_out_that_the_bank_refuses_comes_back(registry, tmp_path):
             registry.bank.again("T9")
 
 
+@pytest.mark.parametrize("mode", ["realtime"], indirect=True)
+def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
+    """CEA-BNK-14: deductions, mergers and claims, each with an instruction of its own."""
+    both, registry = institutions, institutions.registry
+    both.next_day()
+    registry.account_open("carol")
+    both.client.open_account("carol")
+    for account, cash in (("bob", 800_000), ("carol", 200_000)):
+        both.pay_in(account, cash, account, number=2)
+    both.venue.trade(50, 9_749, buy_fee=3, sell_fee=2)
+    both.venue.busted(1, Reason.CASH_INSUFFICIENT, trading_date=both.date)
+    both.settle()
+    both.talk()
+    both.statement()
+    assert both.is_reconciled()
+
+    terms = {"order": "E 1", "court": "Wuhan Court", "until": 20271231}
+    freeze_id = registry.enforcement.freeze("bob", None, 100_000, **terms)
+    del terms["until"]
+    registry.enforcement.deduct(freeze_id, 60_000, "alice", **terms)
+    registry.accounts.merge("carol", "alice", "merged")
+    cash_owed, fees_owed = (
+        claim for claim in registry.claims.all() if claim["asset"] == "CNY"
+    )
+    assert (50 * 9_749 - 2, 5) == (cash_owed["amount"], fees_owed["amount"])
+    for claim in (cash_owed, fees_owed):
+        registry.claims.pay(claim["claim_id"])
+    told = registry.store.execute(
+        "SELECT debtor, creditor, cash, purpose FROM bank_instructions WHERE kind = 'between'"
+        " ORDER BY subject"
+    ).fetchall()
+    assert told == [
+        ("bob", "alice", 60_000, "between"),
+        ("carol", "alice", 200_000, "between"),
+        ("bob", "alice", 50 * 9_749 - 2, "between"),
+        ("SUB-FEES", "alice", 5, "between"),
+    ]
+    assert both.rows()["carol"]["open"] == 200_000
+    assert both.unexplained() == 0 and not both.is_reconciled()
+    both.talk()
+    assert both.statement().agrees and both.is_reconciled(), both.rows()
+    assert audits_are_clean(registry.store) and check_ledger(tmp_path).differences == []
+    registry.store.execute("UPDATE bank_instructions SET cash = cash + 1 WHERE debtor = 'carol'")
+    (difference,) = check_ledger(tmp_path).differences
+    assert "the bank was told of 200001 fen, its entry moved 200000" in difference
+
+
+def test_an_instruction_between_accounts_that_was_refused_is_given_again(registry, tmp_path):
+    """CEA-BNK-14: it stays open until the bank has taken it, and is explained."""
+    with BankProcess(tmp_path, 1) as bank:
+        both = Institutions(registry, bank, "realtime")
+        both.begin()
+        both.pay_in("bob", 700, "bob")
+        both.statement()
+        registry.bank.setting = None
+        registry.pay_in("alice", 50)
+        registry.bank.setting = BankSetting()
+        freeze_id = registry.enforcement.freeze(
+            "alice", None, 50, order="E 1", court="Wuhan Court", until=20271231
+        )
+        terms = {"order": "E 2", "court": "Wuhan Court"}
+        # The bank has a sub-account of no such name.
+        registry.accounts.bank_set("bob", "BANK", "NOWHERE", "moved")
+        registry.enforcement.deduct(freeze_id, 50, "bob", **terms)
+        both.talk()
+        (name,) = registry.store.execute(
+            "SELECT instruction_id FROM bank_instructions WHERE state = 'refused'"
+        ).fetchone()
+        assert name.startswith("E") and registry.bank.again(name) == f"{name}.2"
+
+
 def test_a_pay_in_is_booked_once_and_what_nobody_knows_is_shown(institutions):
     """CEA-BNK-07, CEA-BNK-12."""
     both, registry = institutions, institutions.registry

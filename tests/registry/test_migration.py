@@ -8,7 +8,9 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.database.migrations import migrate
+from cea_exchange.registry.database.schema import table_text
 from cea_exchange.registry.history import balance_as_of, entry_at_settlement
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
@@ -21,6 +23,11 @@ CREATE TABLE adoptions (log_id TEXT PRIMARY KEY, old_log_id TEXT NOT NULL,
     why TEXT NOT NULL, at_ns INTEGER NOT NULL) STRICT;
 INSERT INTO adoptions VALUES ('log-1', 'log-0', 0, 'an', 'bo', 'disk lost', 5);
 """
+
+
+INSTRUCTION = (
+    *("P1", "pay_out", 1, 1, "alice", "own", 5, 2025_07_16, "pay_out", "refused", "AM04", "B1"),
+)
 
 
 @pytest.fixture
@@ -95,6 +102,11 @@ def version_4(data, database_address=None):
     """Let a registry of this version be one of version 4."""
     with Store.open(data, database_address) as store:
         store.execute("DROP TABLE allocation_units")
+        store.execute("DROP TABLE bank_instructions")
+        store.database.script(table_text("bank_instructions").replace(", 'between'", ""))
+        store.insert("bank_instructions", [INSTRUCTION])
+        with pytest.raises(ConstraintViolated):
+            store.insert("bank_instructions", [("E1", "between", *INSTRUCTION[2:])])
         store.execute("UPDATE meta SET schema_version = 4")
 
 
@@ -109,7 +121,12 @@ def test_of_version_4_only_what_has_changed_is_made_anew(tmp_path, database_addr
     said = capsys.readouterr().out
     assert (database_address is None) == ("registry.version4.sqlite" in said)
     with Registry.open(tmp_path) as registry:
-        assert 0 == registry.store.one("SELECT count(*) FROM allocation_units")
+        store = registry.store
+        assert 0 == store.one("SELECT count(*) FROM allocation_units")
+        assert INSTRUCTION == store.one("SELECT * FROM bank_instructions")
+        store.insert("bank_instructions", [("P2", *INSTRUCTION[1:])])
+        with pytest.raises(ConstraintViolated, match="(?i)unique"):
+            store.insert("bank_instructions", [INSTRUCTION])
         registry.pay_in("alice", 5)
     assert (10, []) == (check_ledger(tmp_path).cash, check_ledger(tmp_path).differences)
 

@@ -37,6 +37,7 @@ from cea_exchange.registry.bank_files import BankFiles
 from cea_exchange.registry.bank_office import BankOffice
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.registry.claims import Claims
 from cea_exchange.registry.compliance import Compliance
 from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
@@ -107,6 +108,7 @@ class Registry:
         self.enforcement = Enforcement(self)
         self.dispositions = Dispositions(self)
         self.defaults = Defaults(self)
+        self.claims = Claims(self)
         self.bank = BankOffice(self)
         self.bank_files = BankFiles(self)
         self.statements = Statements(self)
@@ -419,6 +421,7 @@ class Registry:
         except LedgerError as error:
             raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
         self._freeze_arrivals(movements, last_seq, date)
+        self.bank.moved(movements, ids)
         return ids
 
     def _freeze_arrivals(self, movements: Sequence[Movement], last_seq: int, date: int) -> None:

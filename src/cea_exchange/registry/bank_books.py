@@ -25,7 +25,7 @@ from cea_exchange.registry.bank.statements import (
 )
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.institutions import CONTRA, Institution
-from cea_exchange.registry.ledger import CASH_ASSET, EntryKind
+from cea_exchange.registry.ledger import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -298,6 +298,7 @@ class BankBooks:
         kinds = {
             "trade": (EntryKind.TRADE, EntryKind.BUST),
             "reserve": (EntryKind.RESERVE_USED, EntryKind.RESERVE_RECOVERED),
+            "between": tuple(sorted(BETWEEN_ACCOUNTS)),
             "out": (EntryKind.PAID_OUT,),
         }
         wanted = ", ".join(str(int(kind)) for each in kinds.values() for kind in each)

@@ -2,7 +2,7 @@
 
 ::
 
-    trades, pay-outs, defaults --make--> instructions --batch--> bank
+    trades, pay-outs, defaults, entries --make--> instructions --batch--> bank
                                               ^                    |
     postings <--- accepted, refused, booked --+---- reports -------+
                                               +---- statements ----+
@@ -12,7 +12,7 @@ In ``end_of_day`` a day is delivered after the bank has answered for each of its
 refuses has failed. What bank and ledger hold differently meanwhile is told by `BankBooks`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -26,7 +26,13 @@ from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.failures import Failure, default_act, default_end, default_open
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, EntryKind, Trade
+from cea_exchange.registry.ledger import (
+    BETWEEN_ACCOUNTS,
+    CASH_ASSET,
+    EntryKind,
+    Movement,
+    Trade,
+)
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -40,6 +46,7 @@ _LETTERS = {
     "pay_out": "P",
     "bust": "B",
     "fee_back": "C",
+    "between": "E",
 }
 _UNANSWERED = "('made', 'sent', 'pending', 'late')"
 TRADE_COUNT_MAX = 4_096
@@ -192,6 +199,25 @@ class BankOffice:
                 Purpose.TRADE_LEG if kind == "trade" else Purpose.FEE,
             )
             for seq, kind, debtor, creditor, cash in rows
+        )
+
+    def moved(self, movements: Sequence[Movement], entry_ids: Sequence[int]) -> None:
+        """Tell the bank of cash that went from one account to another; within a transaction.
+
+        Notes
+        -----
+        Rules: CEA-BNK-14.
+        """
+        if self.setting is None:
+            return
+        self._make(
+            _Made(
+                *("between", entry_id),
+                *map(self.sub_account, (moved.account_index, moved.counter_index)),
+                *(moved.amount, Purpose.BETWEEN),
+            )
+            for moved, entry_id in zip(movements, entry_ids, strict=True)
+            if moved.kind in BETWEEN_ACCOUNTS and moved.asset_index == CASH_ASSET
         )
 
     def again(self, instruction_id: str) -> str:

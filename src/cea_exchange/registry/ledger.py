@@ -110,6 +110,10 @@ class EntryKind(IntEnum):
     """a debtor pays what a bust left him owing"""
 
 
+BETWEEN_ACCOUNTS = frozenset({EntryKind.DEDUCTED, EntryKind.MERGED, EntryKind.CLAIM_PAID})
+"""What moves cash from one account to another, other than trades and the risk reserve."""
+
+
 class Posting(NamedTuple):
     """One leg: `amount` is added to the holding; tonnes, or fen for `CASH_ASSET`."""
 

@@ -36,6 +36,7 @@ from cea_exchange.protocol.control import (
     control_decode,
 )
 from cea_exchange.registry.database.interface import DatabaseError
+from cea_exchange.registry.claims import claim_differences
 from cea_exchange.registry.distribution_audit import distribution_differences
 from cea_exchange.registry.history import LEGS_MAX
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
@@ -213,6 +214,7 @@ class _Check:
                 surrender_differences,
                 enforcement_differences,
                 bank_differences,
+                claim_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)

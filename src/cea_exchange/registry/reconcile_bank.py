@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cea_exchange.registry.ledger import Compartment, EntryKind
+from cea_exchange.registry.ledger import BETWEEN_ACCOUNTS, CASH_ASSET, Compartment, EntryKind
 from cea_exchange.registry.store import Store
 
 
@@ -27,6 +27,15 @@ def bank_differences(store: Store) -> Iterator[str]:
     for account_index, cash in rows.fetchall():
         name = store.account_name(account_index)
         yield f"account {name}: in banking is {cash} fen more than pay-outs are under way"
+    rows = store.execute(
+        "SELECT instruction_id, i.cash, e.amount FROM bank_instructions i LEFT JOIN entries e"
+        f" ON e.entry_id = subject AND asset_index = {CASH_ASSET}"
+        f" AND e.kind IN ({', '.join(str(int(kind)) for kind in sorted(BETWEEN_ACCOUNTS))})"
+        " WHERE i.kind = 'between' ORDER BY subject, attempt"
+    )
+    for name, told, moved in rows.fetchall():
+        if told != moved:
+            yield f"instruction {name}: the bank was told of {told} fen, its entry moved {moved}"
     rows = store.execute(
         "SELECT account, sum(cash) FROM (SELECT account, closing AS cash FROM bank_accounts"
         " UNION ALL SELECT account, -cash FROM bank_entries) AS shown"

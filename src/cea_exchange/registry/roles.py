@@ -125,4 +125,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "reserve_fund": (OPERATOR,),
     "reserve_use": (OPERATOR,),
     "reserve_recover": (OPERATOR,),
+    # what busts left owing
+    "claim_list": (OPERATOR, REGULATOR),
+    "claim_pay": (OPERATOR,),
 }

@@ -24,14 +24,15 @@ _NAME_CHARACTERS_MAX = 35
 class Purpose(StrEnum):
     """Why cash moves.
 
-    ``trade_leg``, ``fee`` and ``reserve`` move it between sub-accounts; ``pay_out`` takes it out,
-    to the participant's own account.
+    ``trade_leg``, ``fee``, ``reserve`` and ``between`` (a deduction, a merger, a claim) move it
+    between sub-accounts; ``pay_out`` takes it out, to the participant's own account.
     """
 
     TRADE_LEG = "trade_leg"
     FEE = "fee"
     PAY_OUT = "pay_out"
     RESERVE = "reserve"
+    BETWEEN = "between"
 
 
 class Instruction(msgspec.Struct, frozen=True, kw_only=True):

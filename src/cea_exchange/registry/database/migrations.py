@@ -7,6 +7,7 @@ changed is made anew, in either database.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,8 @@ RUN_COUNT = 4_096
 _DATE_AT = EVENT_DTYPE.fields["trading_date"][1]
 
 _NEW_IN_5 = ("allocation_units",)
+_OTHER_IN_5 = ("bank_instructions",)
+"""Their columns are the same, but not what may stand in them."""
 
 _ASIDE = (
     *("meta", "accounts", "products", "keys", "entries", "postings", "balances", "posted_sums"),
@@ -154,6 +157,14 @@ def _added(database: Database) -> None:
         database.script(table_text(table))
         if table in APPEND_ONLY:
             database.append_only(table)
+    for table in _OTHER_IN_5:
+        text = table_text(table)
+        for index in re.findall(r"INDEX (\w+) ON", text):
+            database.execute(f"DROP INDEX {index}")
+        database.execute(f"ALTER TABLE {table} RENAME TO old_{table}")
+        database.script(text)
+        database.execute(f"INSERT INTO {table} SELECT * FROM old_{table}")
+        database.execute(f"DROP TABLE old_{table}")
     database.execute("UPDATE meta SET schema_version = ?", (SCHEMA_VERSION,))
 
 

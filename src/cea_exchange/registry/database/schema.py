@@ -51,11 +51,11 @@ def _texts() -> list[str]:
 
 
 def table_text(table: str) -> str:
-    """Return the statement that creates a table."""
-    found = re.search(rf"^CREATE TABLE {table} \(.*?^\).*?;\n", "".join(_texts()), re.M | re.S)
-    if found is None:
-        raise KeyError(table)
-    return found[0]
+    """Return the statements that create a table and its indexes."""
+    text = "".join(_texts())
+    found = re.findall(rf"^CREATE TABLE {table} \(.*?^\).*?;\n", text, re.MULTILINE | re.DOTALL)
+    indexes = re.findall(rf"^CREATE .*INDEX \w+ ON {table} .*\n", text, re.MULTILINE)
+    return "".join([*found, *indexes])
 
 
 def institution_rows() -> list[tuple[object, ...]]:

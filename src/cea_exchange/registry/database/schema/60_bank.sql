@@ -2,9 +2,9 @@
 CREATE TABLE bank_instructions (
     instruction_id TEXT PRIMARY KEY,              -- also the end-to-end reference, for ever
     kind TEXT NOT NULL CHECK (kind IN
-        ('trade', 'fee', 'reserve', 'recovery', 'pay_out', 'bust', 'fee_back')),
+        ('trade', 'fee', 'reserve', 'recovery', 'pay_out', 'bust', 'fee_back', 'between')),
     subject BIGINT NOT NULL,                      -- settlement_seq of the trade or bust, or the id
-                                                  -- of the default or pay-out
+                                                  -- of the default, pay-out or entry
     attempt BIGINT NOT NULL CHECK (attempt > 0),  -- 2 follows one that was refused
     debtor TEXT NOT NULL,
     creditor TEXT NOT NULL,

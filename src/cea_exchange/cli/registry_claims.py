@@ -1,0 +1,43 @@
+"""`cea-exchange registry claim`: what busts left owing."""
+
+from typing import Annotated
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look, table
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `registry`."""
+    claim = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    claim.command("list")(list_)
+    claim.command("pay")(pay)
+    group.add_typer(claim, name="claim", help="What a bust left owing.")
+
+
+def list_(
+    data: Data,
+    all_: Annotated[bool, typer.Option("--all", help="Those that are paid too.")] = False,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print what is owed after busts that the venue could not undo."""
+    look(data, key, {"op": "claim_list", "paid": all_}, json, _claims)
+
+
+def pay(
+    number: Annotated[int, typer.Argument(help="The claim's number.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Pay a claim out of the debtor's registration account; a second person approves.
+
+    Example: cea-exchange registry claim pay 3 --data DIR
+    """
+    act(data, key, {"op": "claim_pay", "claim_id": number}, json)
+
+
+def _claims(answer: Answer) -> str:
+    rows = answer["claims"]
+    return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
