@@ -6,7 +6,7 @@ from pathlib import Path
 from allocation_files import allocation_file
 from settlement_records import LOG_ID, Venue
 
-from cea_exchange.domain.records import EventKind, Method, Side
+from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Side
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import (
     CANCELLATION_PROOFS,
@@ -17,7 +17,7 @@ from cea_exchange.registry.files import (
 )
 from cea_exchange.registry.files.writing import table_bytes
 from cea_exchange.registry.institutions import Institution, province_account
-from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
 
@@ -128,6 +128,24 @@ class World:
         )
         Settlement(registry.store).apply(LOG_ID, venue.records[done:])
         self.clock.day = today
+
+    def come_home(self, account: str) -> None:
+        """Let all that an account has at the venue come back to its registration account."""
+        registry, venue = self.registry, self._venue
+        done, index = len(venue.rows), registry.account(account)
+        for asset, where, amount in registry.store.balances.of_account(index):
+            if where != Compartment.TRADING:
+                continue
+            product = None if asset == CASH_ASSET else registry.store.asset_name(asset)
+            venue._row(
+                kind=EventKind.WITHDRAWN,
+                account_index=index,
+                product_index=PRODUCT_NONE if product is None else asset,
+                client_order_id=registry.transfer_out(account, product, amount),
+                trading_date=self.clock.day,
+                **{"cash" if product is None else "tonnes": amount},
+            )
+        Settlement(registry.store).apply(LOG_ID, venue.records[done:])
 
     def busted(self, day: int) -> None:
         """Let the last trade be undone on a day."""

@@ -19,6 +19,7 @@ from cea_exchange.protocol.control import (
 )
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, name_checked, words_checked
 from cea_exchange.registry.ledger import Compartment, EntryKind
+from cea_exchange.registry.mergers import successors, with_taken_over
 from cea_exchange.registry.persons import account_body, province_body
 from cea_exchange.registry.public_notices import notice_publish
 
@@ -56,12 +57,15 @@ class Accounts:
     pending_checks : list of callable
         Each takes an account's index and yields what of it is pending (``freeze 3 is asked``); that
         keeps the account from being merged or closed. Each office adds its own.
+    passing_checks : list of callable
+        Likewise, of what another account takes over by a merger: it keeps from being closed only.
     """
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
         self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
+        self.passing_checks: list[Callable[[int], Iterable[str]]] = []
 
     # -- Opening ------------------------------------------------------------------------------
 
@@ -165,9 +169,12 @@ class Accounts:
     def merge(self, account: str, into: str, why: str) -> None:
         """Move all that an account has to another one, and end it; this is made public.
 
+        What it owes of any year the other one owes from then on, and what it sold and bought counts
+        as the other's.
+
         Notes
         -----
-        Rules: CEA-ACC-05.
+        Rules: CEA-ACC-05, CEA-ACC-08.
 
         Raises
         ------
@@ -179,7 +186,7 @@ class Accounts:
             if index == target:
                 raise ActError(f"into must be another account, was {into!r}")
             held = self._holdings(index)
-            self._nothing_pending(index, held)
+            self._nothing_pending(index, held, self._waiting(index))
             for asset, _compartment, amount in held:
                 self._registry.move(
                     *(EntryKind.MERGED, index, target, asset, amount), f"merge {account}"
@@ -198,7 +205,7 @@ class Accounts:
         with self._registry.transaction():
             index = self._registry.account(account)
             held = self._holdings(index)
-            self._nothing_pending(index, held)
+            self._nothing_pending(index, held, self.pending(index))
             for asset, _compartment, amount in held:
                 raise ActError(
                     f"account {account} must be empty, has {amount} of"
@@ -258,6 +265,11 @@ class Accounts:
         return {
             **_told(row),
             "pending": self.pending(row[0]),
+            "taken_over": [
+                self._store.account_name(index)
+                for index in with_taken_over(self._store, row[0])
+                if index != row[0]
+            ],
             "representatives": self._registry.persons.listed(account_body(account)),
             "changes": self.changes(row[0]),
         }
@@ -288,11 +300,16 @@ class Accounts:
     def bodies(self, account: str) -> frozenset[str]:
         """Return whose business an account is: its representatives', and its province's.
 
-        An institution's is nobody's in particular, a province's its own.
+        A merged one's is that of whoever has taken it over; an institution's is nobody's in
+        particular, a province's its own.
         """
-        row = self._store.one("SELECT kind, province FROM accounts WHERE account = ?", (account,))
-        kind, province = row or ("none", 0)
-        own = {account_body(account)} if kind == "entity" else set()
+        row = self._store.one(
+            "SELECT kind, province, account_index FROM accounts WHERE account = ?", (account,)
+        )
+        kind, province, index = row or ("none", 0, None)
+        successor = successors(self._store).get(index)
+        whose = account if successor is None else self._store.account_name(successor)
+        own = {account_body(whose)} if kind == "entity" else set()
         return frozenset(own | {province_body(province)} if province else own)
 
     def province_body(self, account: str) -> str:
@@ -308,7 +325,12 @@ class Accounts:
     # -- In common ----------------------------------------------------------------------------
 
     def pending(self, account_index: int) -> list[str]:
-        """Return what of an account is pending, which keeps it from being merged or closed."""
+        """Return what of an account is pending or owed, which keeps it from being closed."""
+        owed = [what for check in self.passing_checks for what in check(account_index)]
+        return self._waiting(account_index) + owed
+
+    def _waiting(self, account_index: int) -> list[str]:
+        """Return what of an account is pending, which keeps it from being merged too."""
         return [what for check in self.pending_checks for what in check(account_index)]
 
     def _pending(self, account_index: int) -> Iterator[str]:
@@ -317,7 +339,9 @@ class Accounts:
             rows = self._store.execute(f"{sql} ORDER BY 1", {"account": account_index})
             yield from (what.format(number) for (number,) in rows.fetchall())
 
-    def _nothing_pending(self, index: int, held: list[tuple[int, int, int]]) -> None:
+    def _nothing_pending(
+        self, index: int, held: list[tuple[int, int, int]], waiting: list[str]
+    ) -> None:
         name = self._store.account_name(index)
         for asset, compartment, amount in held:
             if compartment != Compartment.REGISTRATION:
@@ -326,7 +350,6 @@ class Accounts:
                     f"account {name} must hold nothing outside registration, has {amount} of"
                     f" {self._store.asset_name(asset)} in {where}"
                 )
-        waiting = self.pending(index)
         if waiting:
             raise ActError(f"account {name} must have nothing pending, has {', '.join(waiting)}")
 

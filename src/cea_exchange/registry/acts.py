@@ -56,6 +56,7 @@ from cea_exchange.registry.ledger import (
     Posting,
     legs_of,
 )
+from cea_exchange.registry.mergers import successors
 from cea_exchange.registry.obligations import Obligations
 from cea_exchange.registry.offsets import Offsets
 from cea_exchange.registry.persons import Persons
@@ -323,6 +324,17 @@ class Registry:
         if state not in LIVE:
             raise ActError(f"account must be an open one, {account} is {state}")
         return index
+
+    def with_successor(self, account: str) -> tuple[int, int]:
+        """Return the index of an account, open or merged, and of the one that owes for it now.
+
+        Rules: CEA-ACC-08.
+        """
+        index = self.store.account_index(account) if isinstance(account, str) else None
+        into = successors(self.store)
+        if index not in into:
+            return (self.account(account),) * 2
+        return index, self.account(self.store.account_name(into[index]))
 
     def account_moving(self, account: str) -> int:
         """Return the index of an account that may move what it has; ActError if it is suspended.

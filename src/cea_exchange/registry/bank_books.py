@@ -26,6 +26,7 @@ from cea_exchange.registry.bank.statements import (
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.institutions import CONTRA, Institution
 from cea_exchange.registry.ledger import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
+from cea_exchange.registry.mergers import successors
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -38,6 +39,10 @@ _INSTRUCTION = (
     "instruction_id, debtor, creditor, cash, business_date, purpose, state, reason, kind, subject,"
     " attempt"
 )
+
+
+_PAID_IN_TO = "account_index >= 0 AND state <> 'closed'"
+"""Whose pay-ins are booked; of a merged account they go on to who has taken it over."""
 
 
 class BankBooks:
@@ -177,7 +182,7 @@ class BankBooks:
     def _references(self) -> dict[str, str]:
         rows = self._store.execute(
             "SELECT CASE bank_account WHEN '' THEN account ELSE bank_account END, account"
-            " FROM accounts WHERE account_index >= 0"
+            f" FROM accounts WHERE {_PAID_IN_TO}"
         ).fetchall()
         return dict(rows) | {self._setting.reserve: RESERVE_REFERENCE}
 
@@ -200,9 +205,10 @@ class BankBooks:
         owners = dict(
             self._store.execute(
                 "SELECT CASE bank_account WHEN '' THEN account ELSE bank_account END,"
-                " account_index FROM accounts WHERE account_index >= 0"
+                f" account_index FROM accounts WHERE {_PAID_IN_TO}"
             ).fetchall()
         ) | {self._setting.reserve: int(Institution.RISK_RESERVE)}
+        into = successors(self._store)
         for stated in found.pay_ins:
             ref, owner = stated.entry.entry_ref, owners[stated.account]
             entry_id = self._registry.move(
@@ -214,6 +220,9 @@ class BankBooks:
                 f"bank {ref}",
             )
             self._store.insert("bank_pay_ins", [(ref, entry_id)])
+            if owner in into:
+                ends = (owner, into[owner], CASH_ASSET, stated.entry.cash)
+                self._registry.move(EntryKind.MERGED, *ends, f"bank {ref}")
 
     def wrong(self) -> Matching:
         """Return what the bank has booked otherwise than it was told, and what nobody knows."""

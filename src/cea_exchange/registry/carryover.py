@@ -9,8 +9,9 @@ The next vintage is issued to the entity itself: authority and province have not
 about it, so it goes through neither's account.
 """
 
+import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from cea_exchange.registry.coverage import standings
 from cea_exchange.registry.history import balances_at_date
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
+from cea_exchange.registry.mergers import successors, with_taken_over
 from cea_exchange.registry.vintages import product_vintages
 
 if TYPE_CHECKING:
@@ -101,7 +103,8 @@ class Carryover:
         """Tell every entity that held closed vintages as the window ended how much it may exchange.
 
         Net sales are of the trades that the registry has settled, in which exchange and registry
-        agree. The figures stay as they are told.
+        agree; what an account had and did that was merged since counts as that of its successor. The
+        figures stay as they are told.
 
         Returns
         -------
@@ -115,7 +118,7 @@ class Carryover:
 
         Notes
         -----
-        Rules: CEA-CRY-01 to CEA-CRY-05.
+        Rules: CEA-CRY-01 to CEA-CRY-05, CEA-CRY-08.
         """
         store, rules = self._store, self._registry.rules.carryover
         today = self._registry.business_date()
@@ -125,9 +128,10 @@ class Carryover:
             if store.one("SELECT count(*) FROM carryover_notices"):
                 raise ActError("notice must be given once, it was")
             self._trades_settled_check()
-            net_sales, completed = self._net_sales(), self._completed()
+            into = successors(store)
+            net_sales, completed = self._net_sales(into), self._completed(into)
             rows = []
-            for index, position in sorted(self._positions().items()):
+            for index, position in sorted(self._positions(into).items()):
                 refusal = rules.ineligibility(completed.get(index, {})) or ""
                 sales = net_sales.get(index, 0)
                 limit = 0 if refusal else rules.limit(sales, position)
@@ -137,16 +141,27 @@ class Carryover:
         return len(rows)
 
     def notice(self, account: str) -> Notice:
-        """Return an entity's notice; ActError if it has none."""
-        row = self._store.one(
-            "SELECT account, net_sales, trading_tonnes, registration_tonnes, frozen_tonnes,"
-            " limit_tonnes, refusal, noticed_on"
-            " FROM carryover_notices JOIN accounts USING (account_index) WHERE account_index = ?",
-            (self._registry.account(account),),
-        )
-        if row is None:
+        """Return an entity's notice, with those of accounts merged into it since; ActError if none.
+
+        Notes
+        -----
+        Rules: CEA-CRY-08.
+        """
+        index = self._registry.account(account)
+        notices = [*self._notices(with_taken_over(self._store, index)).values()]
+        if not notices:
             raise ActError(f"{account} must have a notice of its carryover, has none")
-        return Notice(**dict(zip(Notice.__struct_fields__, row, strict=True)))
+        figures = ("net_sales", "trading_tonnes", "registration_tonnes", "frozen_tonnes")
+        return Notice(
+            account=account,
+            **{
+                name: sum(getattr(notice, name) for notice in notices)
+                for name in (*figures, "limit_tonnes")
+            },
+            # Where one of them may carry something over that is left.
+            refusal=min(notice.refusal for notice in notices),
+            noticed_on=notices[0].noticed_on,
+        )
 
     def apply(self, account: str, tonnes: Mapping[str, int]) -> int:
         """Apply to carry over some allowances; they are set aside.
@@ -169,7 +184,7 @@ class Carryover:
         with store.transaction():
             index, today = registry.account(account), registry.business_date()
             notice = self.notice(account)
-            refusal = notice.refusal or rules.ineligibility(self._completed(index).get(index, {}))
+            refusal = notice.refusal or self._ineligibility(index, notice.noticed_on)
             if refusal:
                 raise ActError(f"{account} may carry nothing over: {refusal}")
             lines = self._lines(tonnes)
@@ -269,7 +284,7 @@ class Carryover:
                 f"trades up to {rules.trades_to.number} must be settled first, {received} are not"
             )
 
-    def _net_sales(self) -> dict[int, int]:
+    def _net_sales(self, into: Mapping[int, int]) -> dict[int, int]:
         """Return account -> net sales, from the trades that are settled."""
         rules, closed = self._registry.rules.carryover, self._closed()
         window = (rules.trades_from.number, rules.trades_to.number)
@@ -286,10 +301,10 @@ class Carryover:
                     trade = VintageTrade(
                         trading_date=day, vintage=closed[asset], **{side: tonnes}
                     )
-                    traded.setdefault(account, []).append(trade)
+                    traded.setdefault(into.get(account, account), []).append(trade)
         return {account: rules.net_sales(trades) for account, trades in traded.items()}
 
-    def _positions(self) -> dict[int, EndPosition]:
+    def _positions(self, into: Mapping[int, int]) -> dict[int, EndPosition]:
         """Return account -> what it held of closed vintages as the window ended.
 
         Notes
@@ -306,7 +321,8 @@ class Carryover:
         for holding, tonnes in self._held_on(self._registry.rules.carryover.position_on.number):
             part = _POSITION.get(Compartment(holding.compartment))
             if part is not None and holding.account_index in entities:
-                found = parts.setdefault(holding.account_index, {"trading": 0, "registration": 0})
+                whose = into.get(holding.account_index, holding.account_index)
+                found = parts.setdefault(whose, {"trading": 0, "registration": 0})
                 found[part] = found.get(part, 0) + tonnes
         return {index: EndPosition(**found) for index, found in parts.items()}
 
@@ -317,15 +333,54 @@ class Carryover:
             if holding.asset_index in closed:
                 yield holding, tonnes
 
-    def _completed(self, account_index: int | None = None) -> dict[int, dict[int, int | None]]:
-        """Return account -> year -> day its surrender was complete, of the years that are asked."""
+    def _completed(
+        self, into: Mapping[int, int], only: Sequence[int | None] = (None,)
+    ) -> dict[int, dict[int, int | None]]:
+        """Return account -> year -> day its surrender was complete, of the years that are asked.
+
+        Parameters
+        ----------
+        into
+            Account -> whose obligations its count as; the later day counts.
+        only
+            Accounts to look at; None: all.
+        """
         rules = self._registry.rules
         found: dict[int, dict[int, int | None]] = {}
-        for rule in rules.carryover.complete:
-            found_year = standings(self._store, rules, rule.year, account_index)
-            for index, standing in found_year.items():
-                found.setdefault(index, {})[rule.year] = standing.completed_on
+        for rule, account in itertools.product(rules.carryover.complete, only):
+            for index, standing in standings(self._store, rules, rule.year, account).items():
+                days = found.setdefault(into.get(index, index), {})
+                both = (days.get(rule.year, 0), standing.completed_on)
+                days[rule.year] = None if None in both else max(both)
         return found
+
+    def _notices(self, members: Sequence[int]) -> dict[int, Notice]:
+        """Return those accounts' own notices, as they were told."""
+        rows = self._store.execute(
+            "SELECT account_index, account, net_sales, trading_tonnes, registration_tonnes,"
+            " frozen_tonnes, limit_tonnes, refusal, noticed_on"
+            " FROM carryover_notices JOIN accounts USING (account_index)"
+            f" WHERE account_index IN ({', '.join(map(str, members))}) ORDER BY account_index"
+        ).fetchall()
+        names = Notice.__struct_fields__
+        return {index: Notice(**dict(zip(names, row, strict=True))) for index, *row in rows}
+
+    def _ineligibility(self, index: int, noticed_on: int) -> str | None:
+        """Ask again whether those whose notices allow something had surrendered in time.
+
+        Whoever has taken over another since the notice carries over what that one might have; one
+        that might not takes nothing from it.
+        """
+        members = with_taken_over(self._store, index)
+        notices, then = self._notices(members), successors(self._store, until=noticed_on)
+        asked = [
+            member
+            for member in members
+            if (whose := member if member in notices else then.get(member, member)) in notices
+            and not notices[whose].refusal
+        ]
+        completed = self._completed(dict.fromkeys(asked, index), asked)
+        return self._registry.rules.carryover.ineligibility(completed.get(index, {}))
 
     # -- applications -------------------------------------------------------------------------
 
@@ -334,9 +389,11 @@ class Carryover:
         last = date_number(self._registry.rules.carryover.run[-1].applied_by)
         if self._registry.business_date() <= last:
             return False
-        held = self._held_on(last)
-        where = (index, Compartment.JUDICIAL)
-        return any((holding.account_index, holding.compartment) == where for holding, _ in held)
+        members = with_taken_over(self._store, index)
+        return any(
+            holding.account_index in members and holding.compartment == Compartment.JUDICIAL
+            for holding, _ in self._held_on(last)
+        )
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield the applications that wait for their run: they keep an account from its end."""
@@ -350,8 +407,8 @@ class Carryover:
     def _applied_before(self, index: int) -> int:
         tonnes: int = self._store.one(
             "SELECT coalesce(sum(tonnes), 0) FROM carryovers JOIN carryover_lines"
-            " USING (carryover_id) WHERE account_index = ? AND state <> 'withdrawn'",
-            (index,),
+            " USING (carryover_id) WHERE state <> 'withdrawn' AND account_index IN"
+            f" ({', '.join(map(str, with_taken_over(self._store, index)))})"
         )
         return tonnes
 

@@ -13,6 +13,7 @@ from cea_exchange.domain.compliance.penalties import (
 from cea_exchange.registry.checks import ActError, refusals_told
 from cea_exchange.registry.coverage import Standing, standing_of, standings
 from cea_exchange.registry.entities import province_checked
+from cea_exchange.registry.mergers import successors
 from cea_exchange.registry.vintages import product_vintages
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
     offset: int
     completed_on: int | None
     state: State
+    taken_over_by: str
+    """Who owes for it, where the account was merged into another; else empty."""
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     applied: int
     due: int
     fine: FineRange | None
+    taken_over_by: str
+    """Who owes for it, where the account was merged into another; else empty."""
 
 
 class UnpaidDeduction(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +88,7 @@ class _Named(NamedTuple):
     account: str
     entity: str
     province: int
+    taken_over_by: str
 
 
 class Compliance:
@@ -110,6 +116,7 @@ class Compliance:
                 offset=standing.coverage.offset,
                 completed_on=standing.completed_on,
                 state=_state(standing, today),
+                taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year)
         ]
@@ -139,6 +146,7 @@ class Compliance:
                 applied=standing.applied,
                 due=standing.due,
                 fine=self._fine(standing, traded),
+                taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year)
             if standing.shortfall and province in (None, named.province)
@@ -178,7 +186,8 @@ class Compliance:
         """
         registry, store = self._registry, self._store
         with store.transaction():
-            index, today = registry.account(account), registry.business_date()
+            index, debtor = registry.with_successor(account)
+            today = registry.business_date()
             province_checked(store, index, province)
             standing = standing_of(store, registry.rules, index, compliance_year)
             if standing.deducted:
@@ -200,8 +209,11 @@ class Compliance:
             row = (decision_id, compliance_year, index, deduction.tonnes, today)
             store.insert("unpaid_deductions", [row])
             # The distribution takes them off, and keeps what of them is still to adjust.
+            document = f"unpaid-{compliance_year}"
+            if debtor != index:
+                document += f"-{account}"
             registry.distribution.deduct(
-                account, f"unpaid-{compliance_year}", "unpaid", deduction.tonnes, today
+                store.account_name(debtor), document, "unpaid", deduction.tonnes, today
             )
             return UnpaidDeduction(
                 decision_id=decision_id,
@@ -216,7 +228,11 @@ class Compliance:
     def _standings(self, compliance_year: int) -> list[tuple[_Named, Standing]]:
         found = standings(self._store, self._registry.rules, compliance_year)
         rows = self._store.execute("SELECT account_index, account, entity, province FROM accounts")
-        named = {index: _Named(*names) for index, *names in rows.fetchall()}
+        into, store = successors(self._store), self._store
+        named = {
+            index: _Named(*names, store.account_name(into[index]) if index in into else "")
+            for index, *names in rows.fetchall()
+        }
         return sorted(
             ((named[index], standing) for index, standing in found.items()), key=lambda row: row[0]
         )

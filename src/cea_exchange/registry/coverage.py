@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.surrender import Coverage
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.mergers import with_taken_over
 from cea_exchange.registry.store import Store
 
 
@@ -133,6 +134,24 @@ def standings(
     ).fetchall():
         found[account].deducted = tonnes
     return found
+
+
+def owed_standings(
+    store: Store, rules: ComplianceRules, account_index: int
+) -> list[tuple[str, int, Standing]]:
+    """Return account, year and standing of all that an account owes: its own, and taken over.
+
+    Notes
+    -----
+    Rules: CEA-ACC-08.
+    """
+    return [
+        (store.account_name(owing), year, standing_of(store, rules, owing, year))
+        for owing in with_taken_over(store, account_index)
+        for (year,) in store.execute(
+            "SELECT compliance_year FROM obligations WHERE account_index = ? ORDER BY 1", (owing,)
+        ).fetchall()
+    ]
 
 
 def _surrender_add(standing: Standing, surrender: Sequence[Any]) -> None:

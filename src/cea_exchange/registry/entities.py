@@ -4,19 +4,19 @@ from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.store import Store
 
-_LIVE = "kind = 'entity' AND state IN ('open', 'suspended')"
-"""A suspended account may not trade; it still has to surrender."""
+_OWING = "kind = 'entity' AND state <> 'closed'"
+"""A suspended account may not trade; it still has to surrender. For a merged one another has to."""
 
 
 def entity_provinces(store: Store) -> dict[str, int]:
     """Return account -> province code of all entities whose accounts are not closed."""
-    return dict(store.execute(f"SELECT account, province FROM accounts WHERE {_LIVE}").fetchall())
+    return dict(store.execute(f"SELECT account, province FROM accounts WHERE {_OWING}").fetchall())
 
 
 def entity_province(store: Store, account_index: int) -> int:
     """Return the province of an entity; ActError if its account is closed, or it has none."""
     row = store.one(
-        f"SELECT account, province FROM accounts WHERE account_index = ? AND {_LIVE}",
+        f"SELECT account, province FROM accounts WHERE account_index = ? AND {_OWING}",
         (account_index,),
     )
     if row is None:

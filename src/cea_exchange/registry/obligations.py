@@ -131,7 +131,7 @@ class Obligations:
 
     def standing(self, account: str, compliance_year: int) -> Standing:
         """Return how an obligation stands; ActError if there is none."""
-        index = self._registry.account(account)
+        index, _successor = self._registry.with_successor(account)
         return standing_of(self._store, self._registry.rules, index, compliance_year)
 
     def notice(self, account: str, compliance_year: int) -> Notice:
@@ -228,7 +228,7 @@ class Obligations:
             [
                 (
                     year,
-                    self._registry.account(entry.account),
+                    self._registry.with_successor(entry.account)[0],
                     file_id,
                     entry.verified_tonnes,
                     entry.due_tonnes,

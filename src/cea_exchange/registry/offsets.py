@@ -118,7 +118,7 @@ class Offsets:
         yield from self._used_before(proof)
         registry, today = self._registry, self._registry.business_date()
         try:
-            index = registry.account(proof.account)
+            index, _successor = registry.with_successor(proof.account)
             standing = standing_of(self._store, registry.rules, index, proof.compliance_year)
         except ActError as error:
             yield "account", str(error)
@@ -156,13 +156,14 @@ class Offsets:
 
     def _row_add(self, proof: CancellationProof) -> None:
         number, year, account, project, *figures = astuple(proof)
-        index, today = self._registry.account(account), self._registry.business_date()
+        index, _successor = self._registry.with_successor(account)
+        today = self._registry.business_date()
         row = (number, year, index, project, *map(int, figures), today, 0, "")
         self._store.insert("offset_proofs", [row])
 
     def _certify(self, account: str, compliance_year: int) -> str | None:
         registry = self._registry
-        index = registry.account(account)
+        index, _successor = registry.with_successor(account)
         standing = standing_of(self._store, registry.rules, index, compliance_year)
         return certificate_issue_if_covered(self._store, standing, registry.business_date())
 

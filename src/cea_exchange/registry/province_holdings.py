@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cea_exchange.registry.checks import ActError, amount_checked
-from cea_exchange.registry.coverage import standing_of
+from cea_exchange.registry.coverage import owed_standings
 from cea_exchange.registry.institutions import province_account
 from cea_exchange.registry.ledger import EntryKind, Movement
 
@@ -113,15 +113,12 @@ class ProvinceHoldings:
     def _nothing_owed(self, index: int, account: str) -> None:
         if not self._store.one("SELECT at_risk FROM accounts WHERE account_index = ?", (index,)):
             return
-        years = self._store.execute(
-            "SELECT DISTINCT compliance_year FROM obligations WHERE account_index = ? ORDER BY 1",
-            (index,),
-        ).fetchall()
-        for (year,) in years:
-            owed = standing_of(self._store, self._registry.rules, index, year).owed
-            if owed:
+        for owing, year, standing in owed_standings(self._store, self._registry.rules, index):
+            if standing.owed:
+                whose = "" if owing == account else f" for {owing}"
                 raise ActError(
-                    f"release: {account} is at risk and must owe nothing, owes {owed} of {year}"
+                    f"release: {account} is at risk and must owe nothing, owes {standing.owed}"
+                    f" of {year}{whose}"
                 )
 
     def of_product(self, asset: int) -> dict[tuple[int, int], int]:

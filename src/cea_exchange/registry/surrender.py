@@ -27,7 +27,7 @@ from cea_exchange.registry.checks import (
     refusals_told,
     words_checked,
 )
-from cea_exchange.registry.coverage import Standing, standing_of
+from cea_exchange.registry.coverage import Standing, owed_standings, standing_of
 from cea_exchange.registry.entities import entity_province, province_checked
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import EntryKind
@@ -91,6 +91,7 @@ class Surrender:
         self._store = registry.store
         self._holdings = registry.province_holdings
         registry.accounts.pending_checks.append(self._pending)
+        registry.accounts.passing_checks.append(self._owed)
 
     def apply(
         self,
@@ -106,11 +107,11 @@ class Surrender:
         Parameters
         ----------
         account
-            Who owes.
+            Who owes; of a merged account another owes.
         tonnes
             Product -> tonnes, on the registration account of whoever gives them.
         giver
-            Another firm that gives for one whose bank account is blocked; None: it gives itself.
+            Another firm that gives for one whose bank account is blocked; None: who owes gives.
             The allowances go straight to the province, so nobody can seize them on the way.
         why
             Of giving for another: what keeps the entity from buying. The province decides on it.
@@ -127,8 +128,9 @@ class Surrender:
         """
         registry, store = self._registry, self._store
         with store.transaction():
-            index = registry.account(account)
-            giver_index = self._giver(index, giver, why)
+            index, debtor = registry.with_successor(account)
+            entity_province(store, index)
+            giver_index = self._giver(debtor, giver, why)
             lines = self._lines(tonnes)
             standing = standing_of(store, registry.rules, index, compliance_year)
             today = registry.business_date()
@@ -224,7 +226,8 @@ class Surrender:
         """
         registry, store = self._registry, self._store
         with store.transaction():
-            index, today = registry.account(account), registry.business_date()
+            index, debtor = registry.with_successor(account)
+            holder, today = store.account_name(debtor), registry.business_date()
             province_checked(store, index, province)
             standing = standing_of(store, registry.rules, index, compliance_year)
             if standing.applied:
@@ -232,9 +235,9 @@ class Surrender:
                     f"applications of {account} for {compliance_year} must be decided first,"
                     f" {standing.applied} t are not"
                 )
-            kept = self._kept_by_vintage(account)
+            kept = self._kept_by_vintage(holder)
             if not kept:
-                raise ActError(f"province {province} must keep allowances for {account}, has none")
+                raise ActError(f"province {province} must keep allowances for {holder}, has none")
             obligation = standing.coverage.obligation
             owed = replace(obligation, tonnes=standing.tonnes - standing.deducted)
             with refusals_told():
@@ -246,10 +249,10 @@ class Surrender:
                 )
             if plan.taken:
                 lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in plan.taken.items()]
-                self._forced_pass_on(account, compliance_year, province, lines)
-            if plan.due or self._owes_another_year(index, compliance_year):
+                self._forced_pass_on(holder, index, compliance_year, province, lines)
+            if plan.due or self._owes_another(debtor, index, compliance_year):
                 return ForcedSurrender(taken=plan.taken, released={}, due=plan.due)
-            self._holdings.release(account)
+            self._holdings.release(holder)
         return plan
 
     def listed(self, state: str, province: int | None = None) -> list[Listed]:
@@ -265,7 +268,7 @@ class Surrender:
 
     def certificate(self, account: str, compliance_year: int) -> Certificate:
         """Return the certificate in force of an obligation; ActError if there is none."""
-        index = self._registry.account(account)
+        index, _successor = self._registry.with_successor(account)
         found = certificate_in_force(self._store, index, compliance_year)
         if found is None:
             raise ActError(f"{account} must have a certificate of {compliance_year}, has none")
@@ -273,16 +276,15 @@ class Surrender:
 
     # -- what is checked ----------------------------------------------------------------------
 
-    def _giver(self, index: int, giver: str | None, why: str) -> int:
+    def _giver(self, debtor: int, giver: str | None, why: str) -> int:
         """Return who gives; another one than who owes says why.
 
         Notes
         -----
         Rules: CEA-SUR-11.
         """
-        entity_province(self._store, index)
-        giver_index = index if giver is None else self._registry.account(giver)
-        if giver_index != index:
+        giver_index = debtor if giver is None else self._registry.account(giver)
+        if giver_index != debtor:
             entity_province(self._store, giver_index)
             words_checked(why, "why", WHY_LENGTH_MAX)
         elif why:
@@ -317,31 +319,28 @@ class Surrender:
             )
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield what keeps an account from its end: surrenders under way, and what it owes."""
+        """Yield surrenders under way, which keep an account from its end."""
         for (number,) in self._store.execute(
             "SELECT surrender_id FROM surrenders WHERE state IN ('applied', 'accepted')"
             " AND (account_index = :account OR giver_index = :account) ORDER BY surrender_id",
             {"account": account_index},
         ).fetchall():
             yield f"surrender {number}"
-        for year, standing in self._standings(account_index):
+
+    def _owed(self, account_index: int) -> Iterator[str]:
+        """Yield what an account owes, which keeps it from being closed."""
+        for owing, year, standing in owed_standings(
+            self._store, self._registry.rules, account_index
+        ):
             if standing.owed:
-                yield f"obligation of {year}"
+                own = owing == self._store.account_name(account_index)
+                yield f"obligation of {year}" + ("" if own else f" for {owing}")
 
-    def _standings(self, account_index: int) -> list[tuple[int, Standing]]:
-        years = self._store.execute(
-            "SELECT compliance_year FROM obligations WHERE account_index = ? ORDER BY 1",
-            (account_index,),
-        ).fetchall()
-        rules = self._registry.rules
-        return [
-            (year, standing_of(self._store, rules, account_index, year)) for (year,) in years
-        ]
-
-    def _owes_another_year(self, index: int, compliance_year: int) -> bool:
-        return any(
-            standing.owed for year, standing in self._standings(index) if year != compliance_year
-        )
+    def _owes_another(self, debtor: int, index: int, compliance_year: int) -> bool:
+        """Tell whether a debtor owes anything but that account's obligation of that year."""
+        this = (self._store.account_name(index), compliance_year)
+        owed = owed_standings(self._store, self._registry.rules, debtor)
+        return any(standing.owed for *which, standing in owed if tuple(which) != this)
 
     # -- rows and entries ---------------------------------------------------------------------
 
@@ -353,17 +352,17 @@ class Surrender:
         return {vintages[asset]: (asset, tonnes) for asset, tonnes in found.items()}
 
     def _forced_pass_on(
-        self, account: str, compliance_year: int, province: int, lines: list[_Line]
+        self, holder: str, index: int, compliance_year: int, province: int, lines: list[_Line]
     ) -> None:
-        number, index = self._number_next(), self._registry.account(account)
-        through = province_account(province)
+        """Surrender for an account's obligation what is kept for a holder, who owes for it."""
+        number, through = self._number_next(), province_account(province)
         self._row_add(number, compliance_year, index, through, lines, province=province)
         for line in lines:
             product = self._store.asset_name(line.asset_index)
-            used = self._holdings.kept_use(account, product, line.tonnes, f"surrender {number}")
+            used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
             if [*used] != [province]:
                 raise ActError(
-                    f"what is kept for {account} must be with province {province}, some is with"
+                    f"what is kept for {holder} must be with province {province}, some is with"
                     f" {', '.join(map(str, used))}"
                 )
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
