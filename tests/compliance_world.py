@@ -24,6 +24,9 @@ from cea_exchange.registry.store import Store
 BEIJING, SHANGHAI = 11, 31
 
 
+ORDER = {"order": "E 1", "court": "Wuhan Court"}
+
+
 class Clock:
     """Noon in Shanghai of a day that tests set."""
 
@@ -87,8 +90,21 @@ class World:
         office.issue(product, tonnes)
         office.distribute(office.preview(source).preview_id)
 
-    def traded(self, seller: str, buyer: str, product: str, day: int, tonnes: int, price: int):
-        """Let an allowance be sold on a day at the venue, from what is not there yet."""
+    def traded(
+        self,
+        seller: str,
+        buyer: str,
+        product: str,
+        day: int,
+        tonnes: int,
+        price: int,
+        *,
+        frozen: bool = False,
+    ):
+        """Let an allowance be sold on a day at the venue, from what is not there yet.
+
+        Where a court freezes all the seller has of it in between, the trade fails.
+        """
         registry, venue = self.registry, self._venue
         today, self.clock.day = self.clock.day, day
         sold, asset = registry.account(seller), registry.asset(product)
@@ -112,6 +128,10 @@ class World:
             tonnes=tonnes,
             trading_date=day,
         )
+        Settlement(registry.store).apply(LOG_ID, venue.records[done:])
+        done = len(venue.rows)
+        if frozen:
+            registry.enforcement.freeze(seller, product, None, until=20991231, **ORDER)
         venue.trade_id += 1
         venue._row(
             kind=EventKind.TRADE,
@@ -128,6 +148,13 @@ class World:
         )
         Settlement(registry.store).apply(LOG_ID, venue.records[done:])
         self.clock.day = today
+
+    def settled_late(self) -> None:
+        """Let the court release what it has frozen, and what failed for it be settled today."""
+        for freeze in self.registry.enforcement.freezes():
+            if freeze["state"] == "asked":
+                self.registry.enforcement.release(freeze["freeze_id"], **ORDER)
+        assert self.registry.defaults.retry()
 
     def come_home(self, account: str) -> None:
         """Let all that an account has at the venue come back to its registration account."""

@@ -1,5 +1,6 @@
 """Carryover: notice, applications, two runs; what leaves is issued anew, tonne for tonne."""
 
+import msgspec
 import pytest
 from allocation_files import allocation_file
 from compliance_world import BEIJING, World, proof
@@ -8,6 +9,7 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.views import Moment, balances_view
 
 
 @pytest.fixture
@@ -246,3 +248,65 @@ def test_a_number_given_as_another_type_is_the_same_act_in_the_ledger(world):
     registry.distribution.distribute(float(preview.preview_id))
     references = registry.store.execute("SELECT reference FROM entries").fetchall()
     assert not [reference for (reference,) in references if "." in reference]
+
+
+class Undone(Exception):
+    pass
+
+
+def figures_as_of_now(world):
+    """Return what a notice would say, which is given once only."""
+    carryover = world.registry.carryover
+    try:
+        with world.registry.transaction():
+            carryover.give_notice()
+            told = [carryover.notice(account) for account in ("P1", "P2")]
+            raise Undone
+    except Undone:
+        return told
+
+
+def held(notice):
+    return notice.trading_tonnes + notice.registration_tonnes + notice.frozen_tonnes
+
+
+def test_a_trade_that_is_settled_late_moves_neither_net_sales_nor_position(world, tmp_path):
+    """CEA-CRY-02, CEA-CRY-03: it counts on its own day, before it is settled and after."""
+    registry = world.registry
+    world.clock.day = 20260105
+    without = figures_as_of_now(world)
+    world.traded("P1", "P2", "CEA23", 20251230, 3_000, 9_000, frozen=True)
+    assert 1 == len(registry.defaults.failures())
+    failed = figures_as_of_now(world)
+    assert [3_000, 0] == [
+        now.net_sales - then.net_sales for now, then in zip(failed, without, strict=True)
+    ]
+    assert [-3_000, 3_000] == [
+        held(now) - held(then) for now, then in zip(failed, without, strict=True)
+    ]
+    registry.issue("P1", "CEA23", 40_000)
+    world.clock.day = 20260110
+    world.settled_late()
+    assert [] == registry.defaults.failures()
+    assert failed == [
+        msgspec.structs.replace(notice, noticed_on=20260105)
+        for notice in figures_as_of_now(world)
+    ]
+    # Nor does what was entered between the two days count then.
+    of_p1 = registry.enforcement.position("P1", "CEA23", 20251231)
+    assert 60_000 - 50_001 - 3_000 == of_p1
+    shown = balances_view(registry.store, "P1", registry.asset("CEA23"), Moment(None, 20251231))
+    assert of_p1 == sum(row["amount"] for row in shown["balances"])
+    assert [] == check_ledger(tmp_path).differences
+
+
+def test_a_failed_trade_that_is_busted_is_none(world):
+    """CEA-CRY-02."""
+    world.clock.day = 20260105
+    without = figures_as_of_now(world)
+    world.traded("P1", "P2", "CEA23", 20251230, 3_000, 9_000, frozen=True)
+    assert without != figures_as_of_now(world)
+    world.busted(20260105)
+    assert [notice.net_sales for notice in without] == [
+        notice.net_sales for notice in figures_as_of_now(world)
+    ]

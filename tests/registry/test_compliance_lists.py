@@ -70,6 +70,21 @@ def test_section_15_the_fine_is_of_the_mean_price_in_december(world):
     assert ["P1", "P2", "P3", "P4"] == list(shortfalls)
 
 
+def test_a_trade_that_is_settled_late_does_not_move_the_mean_price(world):
+    """CEA-PEN-02: it counts on its own day, before it is settled and after; busted it is none."""
+    office = world.registry.compliance
+    world.traded("P3", "P4", "CEA24", 20251201, 20_000, 9_000)
+    world.traded("P3", "P4", "CEA23", 20251230, 1_000, 50_000, frozen=True)
+    world.traded("P3", "P4", "CEA24", 20251231, 5_000, 1, frozen=True)
+    world.busted(20260104)
+    world.clock.day = 20260105
+    traded = office.traded_before_deadline(2024)
+    assert Traded(amount=230_000_000, tonnes=21_000) == traded
+    world.settled_late()
+    assert [] == world.registry.defaults.failures()
+    assert traded == office.traded_before_deadline(2024)
+
+
 def test_shortfalls_are_known_once_the_deadline_has_passed(world):
     world.clock.day = 20251231
     with pytest.raises(ActError, match="known after 20251231, today is 20251231"):

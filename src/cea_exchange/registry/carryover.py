@@ -102,9 +102,9 @@ class Carryover:
     def give_notice(self) -> int:
         """Tell every entity that held closed vintages as the window ended how much it may exchange.
 
-        Net sales are of the trades that the registry has settled, in which exchange and registry
-        agree; what an account had and did that was merged since counts as that of its successor. The
-        figures stay as they are told.
+        Net sales and positions are of the trades that exchange and registry agree in, failed ones
+        that stand too: settled late they move neither. What an account had and did that was merged
+        since counts as that of its successor. The figures stay as they are told.
 
         Returns
         -------
@@ -285,14 +285,14 @@ class Carryover:
             )
 
     def _net_sales(self, into: Mapping[int, int]) -> dict[int, int]:
-        """Return account -> net sales, from the trades that are settled."""
+        """Return account -> net sales, from the trades that stand."""
         rules, closed = self._registry.rules.carryover, self._closed()
         window = (rules.trades_from.number, rules.trades_to.number)
         traded: dict[int, list[VintageTrade]] = {}
         for side, of in (("sold", "seller_index"), ("bought", "buyer_index")):
             rows = self._store.execute(
                 f"SELECT {of}, trading_date, product_index, sum(tonnes) FROM trades"
-                " WHERE state = 'settled' AND trading_date BETWEEN ? AND ?"
+                " WHERE state <> 'busted' AND trading_date BETWEEN ? AND ?"
                 f" GROUP BY {of}, trading_date, product_index",
                 window,
             )
@@ -318,7 +318,8 @@ class Carryover:
             ).fetchall()
         }
         parts: dict[int, dict[str, int]] = {}
-        for holding, tonnes in self._held_on(self._registry.rules.carryover.position_on.number):
+        day = self._registry.rules.carryover.position_on.number
+        for holding, tonnes in (*self._held_on(day), *self._failed_until(day)):
             part = _POSITION.get(Compartment(holding.compartment))
             if part is not None and holding.account_index in entities:
                 whose = into.get(holding.account_index, holding.account_index)
@@ -332,6 +333,19 @@ class Carryover:
         for holding, tonnes in balances_at_date(database, day).items():
             if holding.asset_index in closed:
                 yield holding, tonnes
+
+    def _failed_until(self, day: int) -> Iterator[tuple[Holding, int]]:
+        """Yield what failed trades that stand would have moved by the end of a day."""
+        closed = self._closed()
+        rows = self._store.execute(
+            "SELECT seller_index, buyer_index, product_index, tonnes FROM trades"
+            " WHERE state = 'failed' AND trading_date <= ?",
+            (day,),
+        )
+        for seller, buyer, asset, tonnes in rows.fetchall():
+            if asset in closed:
+                yield Holding(seller, asset, Compartment.TRADING), -tonnes
+                yield Holding(buyer, asset, Compartment.TRADING), tonnes
 
     def _completed(
         self, into: Mapping[int, int], only: Sequence[int | None] = (None,)

@@ -153,11 +153,12 @@ class Compliance:
         ]
 
     def traded_before_deadline(self, compliance_year: int) -> Traded:
-        """Return what was traded and settled in the month before a year's deadline.
+        """Return what was traded in the month before a year's deadline.
 
         Notes
         -----
-        Of all vintages, by every method.
+        Of all vintages, by every method; a trade that failed and is settled late is of its own day
+        from the beginning, one that was busted is none.
 
         Rules: CEA-PEN-02.
         """
@@ -167,7 +168,7 @@ class Compliance:
         products = product_vintages(self._store, rules.vintages)
         rows = self._store.execute(
             "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
-            " WHERE trading_date BETWEEN ? AND ? AND state = 'settled' GROUP BY product_index",
+            " WHERE trading_date BETWEEN ? AND ? AND state <> 'busted' GROUP BY product_index",
             (first, last),
         ).fetchall()
         return Traded(

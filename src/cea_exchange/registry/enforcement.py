@@ -14,7 +14,7 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.freezes import Freeze, Freezes
-from cea_exchange.registry.history import balance_as_of, entry_at_date
+from cea_exchange.registry.history import balances_at_date
 from cea_exchange.registry.ledger import AMOUNT_LIMIT, CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.public_notices import PublicNotice, notice_publish, notices_read
 
@@ -348,9 +348,8 @@ class Enforcement:
         holdings = [Holding(index, asset, compartment) for compartment in _COUNTED]
         if business_date is None:
             return sum(self._store.balance(holding) for holding in holdings)
-        database = self._store.database
-        entry_id = entry_at_date(database, business_date)
-        return sum(balance_as_of(database, holding, entry_id) for holding in holdings)
+        held = balances_at_date(self._store.database, business_date, index)
+        return sum(held.get(holding, 0) for holding in holdings)
 
     # -- in common ----------------------------------------------------------------------------
 

@@ -109,11 +109,14 @@ def balances_as_of(database: Database, entry_id: int) -> Iterator[tuple[Holding,
     return ((Holding(*row[:3]), row[3]) for row in rows)
 
 
-def balances_at_date(database: Database, business_date: int) -> dict[Holding, int]:
-    """Return all that was held as a day ended, and how much.
+def balances_at_date(
+    database: Database, business_date: int, account_index: int | None = None
+) -> dict[Holding, int]:
+    """Return all that was held as a day ended, or all that one account held, and how much.
 
-    Settlement may bring a day's records when acts of the next have been entered already: those
-    count, and the acts before them do not. A date is what they carry.
+    Settlement may bring a day's records when acts of the next have been entered already, and a
+    failed trade of the day much later: those count, and the acts before them do not. A date is what
+    they carry.
     """
     first_later = _first_of_row(
         database,
@@ -121,16 +124,22 @@ def balances_at_date(database: Database, business_date: int) -> dict[Holding, in
         business_date,
     )
     last = entry_at_date(database, business_date)
-    held = Counter(dict(balances_as_of(database, first_later - 1 if first_later else last)))
+    known = first_later - 1 if first_later else last
+    if account_index is None:
+        held = Counter(dict(balances_as_of(database, known)))
+    else:
+        held = Counter(dict(account_as_of(database, account_index, known)))
     if first_later:
         rows = database.execute(
-            "SELECT p.account_index, p.asset_index, p.compartment, p.amount FROM postings p"
-            " JOIN entries ON entry_id = posting_id / ? WHERE posting_id >= ? AND posting_id < ?"
-            " AND business_date BETWEEN 1 AND ?",
-            (LEGS_MAX, LEGS_MAX * first_later, LEGS_MAX * (last + 1), business_date),
+            "SELECT p.account_index, p.asset_index, p.compartment, p.amount FROM entries"
+            f" JOIN postings p ON posting_id >= {LEGS_MAX} * entry_id"
+            f" AND posting_id < {LEGS_MAX} * (entry_id + 1)"
+            " WHERE entry_id > ? AND entry_id <= ? AND business_date BETWEEN 1 AND ?",
+            (first_later, last, business_date),
         )
         for *holding, amount in rows.fetchall():
-            held[Holding(*holding)] += amount
+            if account_index in (None, holding[0]):
+                held[Holding(*holding)] += amount
     return {holding: amount for holding, amount in held.items() if amount}
 
 

@@ -8,6 +8,7 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.history import (
     LEGS_MAX,
     account_as_of,
+    balances_at_date,
     entry_at_date,
     entry_at_settlement,
 )
@@ -60,13 +61,18 @@ def balances_view(
         Only of this product, or cash; None is everything.
     """
     index, entry_id = account_known(store, account), moment.entry_of(store)
+    if moment.business_date is None:
+        balances = account_as_of(store.database, index, entry_id)
+    else:
+        # A trade that was settled late is of its own day, what happened before that is not.
+        balances = sorted(balances_at_date(store.database, moment.business_date, index).items())
     held = [
         {
             "product": store.asset_name(holding.asset_index),
             "compartment": Compartment(holding.compartment).name.lower(),
             "amount": amount,
         }
-        for holding, amount in account_as_of(store.database, index, entry_id)
+        for holding, amount in balances
         if asset_index in (None, holding.asset_index)
     ]
     return {"account": account, "entry_id": entry_id, "balances": held}
