@@ -139,6 +139,27 @@ def test_the_reserve_pays_after_the_deadline_and_is_paid_back(tmp_path, registry
     assert check_ledger(tmp_path).differences == []
 
 
+def test_what_the_reserve_has_lent_is_no_courts_to_take(tmp_path, registry, settlement):
+    """CEA-ENF-01, CEA-DEF-03: nor by an order that comes later, nor as other cash arrives."""
+    store, defaults = registry.store, registry.defaults
+    defaulted(registry, settlement)
+    defaults.reserve_fund(1_000)
+    defaults.reserve_use(1)
+    freeze(registry, "alice", None, None)
+    assert held(store, Compartment.JUDICIAL)[ALICE] == (0, 0)
+    registry.pay_in("alice", 40)
+    assert held(store, Compartment.JUDICIAL)[ALICE] == (40, 0)
+    defaults.recover(1, 500)
+    registry.pay_in("alice", 2)
+    freeze(registry, "alice", None, 9)
+    assert held(store, Compartment.JUDICIAL)[ALICE] == (42, 0)
+    defaults.recover(1, 3)
+    assert held(store, Compartment.REGISTRATION)[ALICE] == (0, 0)
+    registry.pay_in("alice", 5)
+    assert held(store, Compartment.JUDICIAL)[ALICE] == (47, 0)
+    assert check_ledger(tmp_path).differences == []
+
+
 def test_the_reserve_waits_for_the_deadline_and_has_no_tonnes(registry, store, settlement):
     """CEA-DEF-02: two persons use it."""
     assert ReserveUse.needs_second

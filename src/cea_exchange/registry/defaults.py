@@ -21,6 +21,7 @@ from cea_exchange.registry.delivery import Delivery
 from cea_exchange.registry.failures import default_act
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.registry.lending import lent_by_reserve
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -91,11 +92,7 @@ class Defaults:
 
     def owed(self, account_index: int) -> int:
         """Return the fen an account owes the risk reserve."""
-        return self._registry.store.one(
-            "SELECT coalesce(sum(reserve_cash - recovered_cash), 0) FROM defaults"
-            " WHERE account_index = ? AND state = 'covered'",
-            (account_index,),
-        )
+        return lent_by_reserve(self._registry.store, account_index)
 
     def free_cash_check(self, account_index: int, cash: int) -> None:
         """Raise `ActError` if cash is to leave a sub-account that is owed to the reserve.

@@ -30,6 +30,7 @@ from cea_exchange.registry.ledger import (
     Trade,
     legs_of,
 )
+from cea_exchange.registry.lending import lent_by_reserve
 from cea_exchange.registry.store import Store
 
 Place = tuple[int, int]
@@ -202,7 +203,8 @@ class Freezes:
     ) -> int:
         """Freeze what lies in a registration account, as far as it is asked for.
 
-        Within the transaction of what brought it there.
+        Within the transaction of what brought it there. Cash that the risk reserve has lent stays
+        until it is paid back.
 
         Parameters
         ----------
@@ -218,10 +220,13 @@ class Freezes:
         -----
         Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
         """
-        free = min(amount, self._store.balance(Holding(*place, Compartment.REGISTRATION)))
+        account, asset = place
+        own = self._store.balance(Holding(*place, Compartment.REGISTRATION))
+        if asset == CASH_ASSET:
+            own = max(0, own - lent_by_reserve(self._store, account))
+        free = min(amount, own)
         queue = list(self._queue(place)) if free else []
         taken = shares([freeze.asked for freeze in queue], free)
-        account, asset = place
         for freeze, share in zip(queue, taken, strict=True):
             if not share:
                 break
