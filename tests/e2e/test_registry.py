@@ -346,6 +346,18 @@ def test_a_config_with_a_mistake_is_one_clear_error(data, text, named):
     assert 1 == len(done.stderr.splitlines()), done.stderr
 
 
+def test_a_start_whose_databases_server_is_away_ends_with_one_clear_error(tmp_path):
+    for name in ("venue", "registry", "admin"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    config = tmp_path / "registry.toml"
+    config.write_text("database = 'postgresql://127.0.0.1:1/nobody'\ndatabase_wait_s = 0\n")
+    done = cea_exchange("registry", "serve", "--config", config, "--data", tmp_path)
+    assert 2 == done.returncode
+    assert 1 == len(done.stderr.splitlines()), done.stderr
+    expected = "waited 0 s for the database's server (database_wait_s): postgresql://127.0.0.1:1/"
+    assert expected in done.stderr
+
+
 def test_a_second_daemon_is_refused(data, daemon):
     done = cea_exchange("registry", "serve", "--config", data / "registry.toml", "--data", data)
     assert 2 == done.returncode

@@ -9,10 +9,11 @@ import pytest
 from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.daemon import store_awaited
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.store import DatabaseAway, Store, StoreError
 
 POINTS = ("postings_written", "last_seq_written", "committed")
 
@@ -151,3 +152,30 @@ def test_a_reader_whose_connection_is_lost_says_so(data, postgres_address):
         backends_end(postgres_address)
         with pytest.raises(DatabaseLost):
             _ = reader.last_seq
+
+
+def test_a_start_waits_for_the_server(data, postgres_process):
+    """A host whose database comes up after the registry needs no second start."""
+    postgres_process.crash()
+    coming = threading.Timer(0.5, postgres_process.start)
+    coming.start()
+    try:
+        with pytest.raises(DatabaseAway, match="waited 0 s for the database's server"):
+            store_awaited(data, None, 0, lambda: False)
+        with store_awaited(data, None, 60, lambda: False) as store:
+            assert "ok" == store.state
+    finally:
+        coming.join()
+
+
+def test_a_start_gives_up_in_time_or_when_it_is_told_to(tmp_path):
+    address = "postgresql://127.0.0.1:1/nobody"
+    began_s = time.monotonic()
+    told = r"waited 1 s for the database's server \(database_wait_s\): postgresql://127.0.0.1:1"
+    with pytest.raises(DatabaseAway, match=told):
+        store_awaited(tmp_path, address, 1, lambda: False)
+    assert 1 <= time.monotonic() - began_s < 10
+    with pytest.raises(DatabaseAway):
+        store_awaited(tmp_path, address, 1_000, lambda: True)
+    with pytest.raises(StoreError, match="expected postgresql"):
+        store_awaited(tmp_path, "mysql://127.0.0.1", 1_000, lambda: False)

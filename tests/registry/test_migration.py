@@ -1,6 +1,7 @@
 """A registry of the version before is brought to this one whole, or left as it was."""
 
 import fcntl
+import re
 from pathlib import Path
 
 import apsw
@@ -129,6 +130,22 @@ def test_of_version_4_only_what_has_changed_is_made_anew(tmp_path, database_addr
             store.insert("bank_instructions", [INSTRUCTION])
         registry.pay_in("alice", 5)
     assert (10, []) == (check_ledger(tmp_path).cash, check_ledger(tmp_path).differences)
+
+
+def test_the_space_of_the_old_tables_is_given_back(old):
+    changed(
+        old,
+        "CREATE TABLE ballast (x TEXT) STRICT; WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT"
+        " i + 1 FROM n WHERE i < 2000) INSERT INTO ballast SELECT hex(randomblob(500)) FROM n;"
+        "DROP TABLE ballast",
+    )
+    told = []
+    migrate(old, told.append)
+    steps = ["keeping", "making", "checking", "giving"]
+    assert steps == [line.split()[0] for line in told[:-1]]
+    before, after = (int(re.search(r"(\d+) KiB", line)[1]) for line in told[-2:])
+    assert after < before - 1_900
+    assert [(0,)] == rows_of(database_file(old), "PRAGMA freelist_count")
 
 
 def test_the_copy_is_the_database_of_before(old):

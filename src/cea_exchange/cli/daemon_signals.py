@@ -9,10 +9,15 @@ class StopSignals:
 
     SIGHUP passes: a daemon's settings are those it was started with. What comes before there is a
     daemon is kept for it: an opening is not broken off, it is ended by the first turn of its loop.
+
+    Attributes
+    ----------
+    are_asked : bool
+        Whether one has come.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self.are_asked = False
         self._stop: Callable[[], None] | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._take)
@@ -21,10 +26,10 @@ class StopSignals:
     def lead_to(self, stop: Callable[[], None]) -> None:
         """Call `stop` at each signal; now, if one has come already."""
         self._stop = stop
-        if self._asked:
+        if self.are_asked:
             stop()
 
     def _take(self, *_: object) -> None:
-        self._asked = True
+        self.are_asked = True
         if self._stop is not None:
             self._stop()

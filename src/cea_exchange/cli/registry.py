@@ -54,12 +54,18 @@ def serve(
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.daemon import RegistryDaemon
     from cea_exchange.registry.database.interface import DatabaseError
-    from cea_exchange.registry.store import StoreError
+    from cea_exchange.registry.store import DatabaseAway, StoreError
 
     log_to_standard_error(log_level)
     with crash_logged():
         try:
-            daemon = RegistryDaemon(config_load(config), data)
+            daemon = RegistryDaemon(
+                config_load(config), data, is_stopping=lambda: signals.are_asked
+            )
+        except DatabaseAway as error:
+            if signals.are_asked:
+                return
+            raise CommandError(str(error)) from error
         except (ConfigError, SecurityError, StoreError) as error:
             raise CommandError(str(error)) from error
         except DatabaseError as error:

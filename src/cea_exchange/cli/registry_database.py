@@ -31,7 +31,7 @@ def migrate(data: Data, json: Json = False) -> None:
     from cea_exchange.registry.store import StoreError
 
     try:
-        kept, found = migrate_database(data)
+        kept, found = migrate_database(data, say=lambda line: typer.echo(line, err=True))
     except StoreError as error:
         raise CommandError(str(error)) from error
     if json:

@@ -45,6 +45,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         ``postgresql://...``, the database to keep the registry in; left out, the one that
         ``DIR/registry`` speaks of, or SQLite. A password does not belong here: libpq takes it from
         ``PGPASSWORD`` or ``.pgpass``.
+    database_wait_s
+        How long a start waits for that database's server, in seconds; 0 not at all.
     metrics
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     settlement_mode
@@ -64,6 +66,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     second_person: tuple[str, ...] | None = None
     proposal_s: Annotated[int, msgspec.Meta(ge=1, le=31_536_000)] = 259_200
     database: str | None = None
+    database_wait_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
     metrics: MetricsAddress | None = None
     settlement_mode: SettlementMode = "realtime"
     bank: BankSetting | None = None

@@ -54,7 +54,7 @@ from cea_exchange.registry.settlement import (
     SettlementStopped,
     accounts_differing,
 )
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.store import DatabaseAway, Store
 from cea_exchange.registry.stream import (
     StreamError,
     heartbeat_decode,
@@ -158,9 +158,13 @@ class RegistryDaemon:
         The data folder, with ``keys/``.
     settlement_class
         For tests that put a faulty one in its place.
+    is_stopping
+        Asked while the database's server is waited for.
 
     Raises
     ------
+    DatabaseAway
+        Its server did not come within `RegistryConfig.database_wait_s`.
     StoreError, SecurityError
         Nothing was bound: the folder is in use, a key is missing, an address can't be had.
     """
@@ -170,13 +174,16 @@ class RegistryDaemon:
         config: RegistryConfig,
         data: Path | str,
         settlement_class: Callable[..., Settlement] = Settlement,
+        is_stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._config = config
         self._data = Path(data)
         keys = CurveKeys.load(self._data / "keys", "registry")
         self._venue_key = config.venue_key(self._data)
         operators = config.persons_by_key(self._data)
-        self._store = Store.open(self._data, config.database)
+        self._store = store_awaited(
+            self._data, config.database, config.database_wait_s, is_stopping
+        )
         self._registry = Registry(self._store)
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
@@ -559,6 +566,30 @@ class RegistryDaemon:
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
         }
+
+
+def store_awaited(
+    data: Path, database: str | None, wait_s: int, is_stopping: Callable[[], bool]
+) -> Store:
+    """Open the registry's database; where its server is away, wait for it, but not for ever.
+
+    Raises
+    ------
+    DatabaseAway
+        It did not come, or somebody wants no more of it.
+    """
+    until_s, pause_s = time.monotonic() + wait_s, RECONNECT_FIRST_S
+    while True:
+        try:
+            return Store.open(data, database)
+        except DatabaseAway as error:
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or is_stopping():
+                told = f"waited {wait_s} s for the database's server (database_wait_s)"
+                raise DatabaseAway(f"{told}: {error}") from error
+            log.warning("database_waited_for", error=str(error), seconds_left=int(left_s))
+        time.sleep(min(pause_s, left_s))
+        pause_s = min(2 * pause_s, RECONNECT_LAST_S)
 
 
 def _unknown(error: DatabaseLost) -> dict[str, Any]:

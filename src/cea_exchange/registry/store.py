@@ -14,7 +14,7 @@ from typing import Any, Self
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.balances import Balances
 from cea_exchange.registry.database.folder import folder_lock, reader_open, writer_open
-from cea_exchange.registry.database.interface import Database, DatabaseError, Rows
+from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseLost, Rows
 from cea_exchange.registry.database.schema import schema_check, schema_create
 from cea_exchange.registry.history import (
     LEGS_MAX,
@@ -35,6 +35,10 @@ from cea_exchange.registry.ledger import (
 
 class StoreError(Exception):
     """The registry's folder or database is not what was expected; nothing was changed."""
+
+
+class DatabaseAway(StoreError):
+    """The database's server can't be reached; it may come back."""
 
 
 class Store:
@@ -89,6 +93,8 @@ class Store:
 
         Raises
         ------
+        DatabaseAway
+            The database's server can't be reached.
         StoreError
             Another process has it open, or the database is none of ours.
         """
@@ -104,7 +110,8 @@ class Store:
         except DatabaseError as error:
             if lock is not None:
                 os.close(lock)
-            raise StoreError(str(error)) from error
+            kind = DatabaseAway if isinstance(error, DatabaseLost) else StoreError
+            raise kind(str(error)) from error
 
     @classmethod
     def open_reader(cls, data: Path | str, database: str | None = None) -> Self:

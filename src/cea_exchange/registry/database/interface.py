@@ -88,6 +88,9 @@ class Database(Protocol):
     def has_schema(self) -> bool:
         """Tell whether any table of the registry's is there."""
 
+    def columns(self) -> dict[str, list[str]]:
+        """Return table or view -> its columns in their order: ``name TYPE``; of a view ``name``."""
+
     def check(self) -> list[str]:
         """Return what the database itself finds damaged."""
 
@@ -96,6 +99,9 @@ class Database(Protocol):
 
     def backup(self, target: Path) -> None:
         """Copy what is committed to a new SQLite file, while a writer works."""
+
+    def compact(self, tables: Sequence[str]) -> None:
+        """Give back the space that tables made anew have left, and learn what is in them."""
 
     def bytes_used(self) -> int:
         """Return what it takes on disk."""

@@ -1,6 +1,7 @@
 """Bring a registry's database of an older version to this one: all of it, or nothing.
 
     backup --> BEGIN --> old tables aside --> new tables --> rows --> check of the ledger --> COMMIT
+        --> give back the space of the old ones
 
 Of version 3 all tables are made anew; it was of SQLite only. From version 4 on only what has
 changed is made anew, in either database.
@@ -8,7 +9,7 @@ changed is made anew, in either database.
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cea_exchange.domain.records import EVENT_DTYPE
@@ -17,6 +18,7 @@ from cea_exchange.registry.database.interface import Database, DatabaseError
 from cea_exchange.registry.database.schema import (
     APPEND_ONLY,
     SCHEMA_VERSION,
+    schema_check,
     schema_create,
     schema_version,
     table_text,
@@ -90,8 +92,15 @@ SELECT account_index FROM (
 """
 
 
-def migrate(data: Path) -> tuple[Path | None, Reconciliation]:
+def migrate(
+    data: Path, say: Callable[[str], None] = lambda line: None
+) -> tuple[Path | None, Reconciliation]:
     """Bring the registry in ``data/registry/`` from version 3 or 4 to this one.
+
+    Parameters
+    ----------
+    say
+        Told, line by line, what is being done: each step may take minutes.
 
     Returns
     -------
@@ -110,14 +119,14 @@ def migrate(data: Path) -> tuple[Path | None, Reconciliation]:
     try:
         lock = folder_lock(folder / "lock")
         try:
-            return _migrate(folder)
+            return _migrate(folder, say)
         finally:
             os.close(lock)
     except DatabaseError as error:
         raise StoreError(str(error)) from error
 
 
-def _migrate(folder: Path) -> tuple[Path | None, Reconciliation]:
+def _migrate(folder: Path, say: Callable[[str], None]) -> tuple[Path | None, Reconciliation]:
     database = writer_open(folder, None)
     try:
         version = schema_version(database)
@@ -130,15 +139,19 @@ def _migrate(folder: Path) -> tuple[Path | None, Reconciliation]:
         if isinstance(database, Sqlite):
             kept = folder / f"registry.version{version}.sqlite"
             draft = kept.with_suffix(".new")
+            say(f"keeping the database of version {version} in {kept}")
             draft.unlink(missing_ok=True)
             database.backup(draft)
             os.replace(draft, kept)
+        say(f"making the tables of version {SCHEMA_VERSION}")
         database.begin()
         try:
             if isinstance(database, Sqlite) and version == 3:
                 _moved(database)
             else:
                 _added(database)
+            say("checking the ledger")
+            schema_check(database)
             found = check_store(Store(database))
             if not found.agrees:
                 raise StoreError(f"{database.name}: {found.sentence()}")
@@ -146,9 +159,22 @@ def _migrate(folder: Path) -> tuple[Path | None, Reconciliation]:
         except BaseException:
             database.rollback()
             raise
+        _compact(database, say)
     finally:
         database.close()
     return kept, found
+
+
+def _compact(database: Database, say: Callable[[str], None]) -> None:
+    """Give back the space of what is gone; all is done already, so a failure is only told."""
+    before = database.bytes_used()
+    say(f"giving back space, {before >> 10} KiB are used")
+    try:
+        database.compact([*_NEW_IN_5, *_OTHER_IN_5])
+    except DatabaseError as error:
+        say(f"no space was given back: {error}")
+    else:
+        say(f"{database.bytes_used() >> 10} KiB are used now")
 
 
 def _added(database: Database) -> None:

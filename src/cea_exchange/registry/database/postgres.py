@@ -63,7 +63,7 @@ class Postgres:
         ------
         DatabaseTaken
             Another connection has it.
-        DatabaseError
+        DatabaseLost
             The server can't be reached, or refuses.
         """
         opened = cls(_connect(address))
@@ -162,6 +162,18 @@ class Postgres:
         found = self.execute("SELECT to_regclass('meta') IS NOT NULL").fetchone()
         return found == (True,)
 
+    def columns(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for table, kind, column, type_ in self.execute(
+            "SELECT relname, relkind::text, attname, upper(format_type(atttypid, NULL))"
+            " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+            " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
+            " AND attnum > 0 AND NOT attisdropped ORDER BY relname, attnum"
+        ):
+            told = f"{column} {type_}" if kind == "r" else column
+            found.setdefault(table, []).append(told)
+        return found
+
     def check(self) -> list[str]:
         found = self.execute("SHOW data_checksums").fetchone()
         return [] if found == ("on",) else ["data_checksums: expected on, was off"]
@@ -189,6 +201,10 @@ class Postgres:
         finally:
             self.rollback()
             copy.close()
+
+    def compact(self, tables: Sequence[str]) -> None:
+        for table in tables:
+            self.execute(f"VACUUM (ANALYZE) {table}")
 
     def bytes_used(self) -> int:
         return self.execute("SELECT pg_database_size(current_database())").fetchone()[0]
@@ -237,6 +253,8 @@ def _connect(address: str) -> psycopg.Connection:
             tcp_user_timeout=3_000 * CONNECT_TIMEOUT_S,
             application_name="cea-exchange registry",
         )
+    except psycopg.OperationalError as error:
+        raise DatabaseLost(f"{address_without_password(address)}: {_line(error)}") from None
     except psycopg.Error as error:
         raise DatabaseError(f"{address_without_password(address)}: {_line(error)}") from None
     return connection

@@ -1,10 +1,13 @@
 """The registry's tables: the files of ``schema/``, in the order of their names."""
 
 import re
+from functools import cache
 from importlib.resources import files
+from itertools import zip_longest
 
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.database.interface import Database, DatabaseError
+from cea_exchange.registry.database.sqlite import Sqlite
 from cea_exchange.registry.institutions import (
     INSTITUTION_NAMES,
     province_account,
@@ -71,13 +74,39 @@ def institution_rows() -> list[tuple[object, ...]]:
 
 
 def schema_check(database: Database) -> None:
-    """Raise `DatabaseError` unless the tables are of this version."""
+    """Raise `DatabaseError` unless version, tables and columns are those of this program.
+
+    Columns are compared in their order, too: rows are written without naming them. What else there
+    is in the database is somebody else's.
+    """
     version = schema_version(database)
     if version != SCHEMA_VERSION:
         way = "; `cea-exchange registry migrate` brings it there" if version in (3, 4) else ""
         raise DatabaseError(
             f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}{way}"
         )
+    found = database.columns()
+    for table, columns in _columns_of_this_version().items():
+        if table not in found:
+            raise DatabaseError(f"{database.name}: expected a table {table}, there is none")
+        for place, pair in enumerate(zip_longest(columns, found[table], fillvalue="none"), 1):
+            expected, came = pair
+            if expected != came:
+                raise DatabaseError(
+                    f"{database.name}: table {table}, column {place}: expected {expected},"
+                    f" came {came}"
+                )
+
+
+@cache
+def _columns_of_this_version() -> dict[str, list[str]]:
+    """Return table or view -> columns, as a new database has them."""
+    model = Sqlite.in_memory()
+    try:
+        tables_create(model)
+        return model.columns()
+    finally:
+        model.close()
 
 
 def schema_version(database: Database) -> int:

@@ -68,6 +68,11 @@ class Sqlite:
         connection.pragma("query_only", 1)
         return cls(connection)
 
+    @classmethod
+    def in_memory(cls) -> Self:
+        """Open an empty one that is gone with its connection."""
+        return cls(apsw.Connection(":memory:"))
+
     @property
     def name(self) -> str:
         return self.connection.filename
@@ -139,6 +144,18 @@ class Sqlite:
     def has_schema(self) -> bool:
         return bool(self.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
 
+    def columns(self) -> dict[str, list[str]]:
+        ours = {theirs: type_ for type_, theirs in _TYPES.items()}
+        found: dict[str, list[str]] = {}
+        for table, kind, column, type_ in self.execute(
+            "SELECT m.name, m.type, c.name, c.type"
+            " FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type IN ('table', 'view')"
+            " ORDER BY m.name, c.cid"
+        ):
+            told = f"{column} {ours.get(type_, type_)}" if kind == "table" else column
+            found.setdefault(table, []).append(told)
+        return found
+
     def check(self) -> list[str]:
         return [line for (line,) in self.execute("PRAGMA quick_check(10)") if line != "ok"]
 
@@ -159,6 +176,11 @@ class Sqlite:
                 copy.pragma("journal_mode", "delete")
             finally:
                 copy.close()
+
+    def compact(self, tables: Sequence[str]) -> None:
+        # No ANALYZE: the plans without its figures are those that were measured.
+        self.execute("VACUUM")
+        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def bytes_used(self) -> int:
         path = Path(self.name)

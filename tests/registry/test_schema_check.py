@@ -1,0 +1,42 @@
+"""A database whose tables are not those of this program is not opened, and the first is named."""
+
+import pytest
+
+from cea_exchange.registry.database.backup import backup
+from cea_exchange.registry.store import Store, StoreError
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("DROP TABLE claims", "expected a table claims, there is none"),
+        ("DROP VIEW balances", "expected a table balances, there is none"),
+        (
+            "ALTER TABLE trades RENAME COLUMN tonnes TO tons",
+            "table trades, column 9: expected tonnes BIGINT, came tons BIGINT",
+        ),
+        (
+            "ALTER TABLE accounts ADD COLUMN note TEXT",
+            "table accounts, column 13: expected none, came note TEXT",
+        ),
+        ("ALTER TABLE pay_outs DROP COLUMN creditor", "expected creditor TEXT, came state TEXT"),
+    ],
+)
+def test_the_first_difference_is_named(tmp_path, database_address, change, why):
+    with Store.open(tmp_path, database_address) as store:
+        store.execute(change)
+    for opened in (
+        lambda: Store.open(tmp_path),
+        lambda: Store.open_reader(tmp_path),
+        lambda: backup(tmp_path, tmp_path / "copy"),
+    ):
+        with pytest.raises(StoreError, match=why):
+            opened()
+
+
+def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_address):
+    with Store.open(tmp_path, database_address) as store:
+        store.execute("CREATE TABLE mine (what TEXT)")
+        store.execute("CREATE INDEX trades_by_day ON trades (trading_date)")
+    with Store.open(tmp_path) as store:
+        assert 0 == store.one("SELECT count(*) FROM mine")
