@@ -103,6 +103,7 @@ def version_4(data, database_address=None):
     """Let a registry of this version be one of version 4."""
     with Store.open(data, database_address) as store:
         store.execute("DROP TABLE allocation_units")
+        store.execute("DROP TABLE desk_settings")
         store.execute("DROP TABLE bank_instructions")
         store.database.script(table_text("bank_instructions").replace(", 'between'", ""))
         store.insert("bank_instructions", [INSTRUCTION])

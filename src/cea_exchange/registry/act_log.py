@@ -3,7 +3,10 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.roles import MAY
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -61,6 +64,37 @@ class ActLog:
         row = (act_id, self._registry.now_ns(), op, *persons, proposal_id, request, answer)
         self._store.insert("acts", [row])
         return act_id
+
+    def settings_keep(self, of_two: frozenset[str]) -> None:
+        """Keep who the settings name, which ops take two persons, and which role may what.
+
+        By these `registry reconcile` knows who might act, and alone; what has not changed is not
+        kept again.
+
+        Notes
+        -----
+        Rules: CEA-REG-03.
+        """
+        content = msgspec.msgpack.encode(
+            {
+                "persons": sorted(self._registry.persons.operators.values()),
+                "of_two": sorted(of_two),
+                "may": MAY,
+            }
+        )
+        with self._store.transaction():
+            last = self._store.one(
+                "SELECT setting_id, content FROM desk_settings ORDER BY setting_id DESC LIMIT 1"
+            )
+            number, before = last or (0, None)
+            if before is not None and bytes(before) == content:
+                return
+            reached = [
+                self._store.one(f"SELECT coalesce(max({column}), 0) FROM {table}")
+                for column, table in (("act_id", "acts"), ("proposal_id", "proposals"))
+            ]
+            row = (number + 1, *reached, self._registry.now_ns(), content)
+            self._store.insert("desk_settings", [row])
 
     def since(self, first: int, count: int) -> Iterator[LoggedAct]:
         """Yield acts from a number on, each read when it is wanted: they may be long."""

@@ -215,6 +215,7 @@ class RegistryDaemon:
             proposal_s=config.proposal_s,
             place=self._place,
         )
+        self._desk.settings_keep()
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
         self._stranger_test = StrangerTest(keys.public)

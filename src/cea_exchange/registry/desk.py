@@ -95,6 +95,10 @@ class Desk:
         self._life_ns = proposal_s * NS_PER_S
         self._place = place
 
+    def settings_keep(self) -> None:
+        """Keep by which settings acts are taken from now on."""
+        self._registry.act_log.settings_keep(self._of_two)
+
     def reply(self, key: str, payload: bytes) -> Reply:
         """Carry out what the holder of a key asks, or say why not."""
         person = self._registry.persons.of_key(key)

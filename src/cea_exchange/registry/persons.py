@@ -26,7 +26,8 @@ PERSON_LENGTH_MAX = 64
 KEY_FORM = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
 """32 bytes as z85 text."""
 
-_OWN_BODIES = {OPERATOR: "registry", AUTHORITY: "authority", REGULATOR: "regulator"}
+OWN_BODIES = {OPERATOR: "registry", AUTHORITY: "authority", REGULATOR: "regulator"}
+"""Of the roles that are for one body only."""
 
 
 class Person(NamedTuple):
@@ -178,4 +179,4 @@ class Persons:
             if province not in PROVINCES:
                 raise ActError(f"province must be one of the 32 codes, was {province!r}")
             return province_body(province)
-        return _OWN_BODIES[role]
+        return OWN_BODIES[role]

@@ -59,6 +59,7 @@ from cea_exchange.registry.ledger import (
 from cea_exchange.registry.reconcile_bank import bank_differences
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.reconcile_enforcement import enforcement_differences
+from cea_exchange.registry.reconcile_persons import persons_differences
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError, hash_text
 from cea_exchange.registry.surrender_audit import surrender_differences
@@ -210,6 +211,7 @@ class _Check:
             self._defaults()
             for differences in (
                 desk_differences,
+                persons_differences,
                 distribution_differences,
                 surrender_differences,
                 enforcement_differences,

@@ -32,7 +32,7 @@ VERSIONS_BEFORE = (3, 4)
 RUN_COUNT = 4_096
 _DATE_AT = EVENT_DTYPE.fields["trading_date"][1]
 
-_NEW_IN_5 = ("allocation_units",)
+_NEW_IN_5 = ("allocation_units", "desk_settings")
 _OTHER_IN_5 = ("bank_instructions",)
 """Their columns are the same, but not what may stand in them."""
 

@@ -18,6 +18,14 @@ CREATE TABLE decisions (
     why TEXT NOT NULL,
     at_ns BIGINT NOT NULL
 );
+CREATE TABLE desk_settings (            -- as a daemon began with them, where they had changed
+    setting_id BIGINT PRIMARY KEY CHECK (setting_id > 0),
+    after_act BIGINT NOT NULL,          -- they hold from the next act, and the next proposal, on
+    after_proposal BIGINT NOT NULL,
+    at_ns BIGINT NOT NULL,
+    content BYTEA NOT NULL              -- MessagePack: who the settings name, which ops take two,
+                                        -- which role may what
+);
 CREATE TABLE acts (
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
     at_ns BIGINT NOT NULL,
