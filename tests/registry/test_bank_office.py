@@ -294,6 +294,10 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
     freeze_id = registry.enforcement.freeze("bob", None, 100_000, **terms)
     del terms["until"]
     registry.enforcement.deduct(freeze_id, 60_000, "alice", **terms)
+    (name,) = registry.store.execute(
+        "SELECT instruction_id FROM bank_instructions WHERE kind = 'between'"
+    ).fetchone()
+    assert f"instruction {name} is made" in registry.accounts.pending(ALICE)
     registry.accounts.merge("carol", "alice", "merged")
     cash_owed, fees_owed = (
         claim for claim in registry.claims.all() if claim["asset"] == "CNY"

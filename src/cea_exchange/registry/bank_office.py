@@ -12,7 +12,7 @@ In ``end_of_day`` a day is delivered after the bank has answered for each of its
 refuses has failed. What bank and ledger hold differently meanwhile is told by `BankBooks`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -99,6 +99,7 @@ class BankOffice:
     def __init__(self, registry: "Registry") -> None:
         self.setting: BankSetting | None = None
         self._registry = registry
+        registry.accounts.pending_checks.append(self._pending)
 
     @property
     def books(self) -> BankBooks:
@@ -532,6 +533,23 @@ class BankOffice:
         store.execute(
             "UPDATE pay_outs SET state = ? WHERE pay_out_id = ?", (state, pay_out_id)
         )
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        """Yield what the bank was told of a sub-account and has not booked: it keeps an account.
+
+        Notes
+        -----
+        Rules: CEA-ACC-05 (nothing pending).
+        """
+        if self.setting is None:
+            return
+        rows = self._registry.store.execute(
+            "SELECT instruction_id, state FROM bank_instructions WHERE state <> 'booked'"
+            " AND state <> 'refused' AND ? IN (debtor, creditor) ORDER BY instruction_id",
+            (self.sub_account(account_index),),
+        )
+        for name, state in rows.fetchall():
+            yield f"instruction {name} is {state.replace('_', ' ')}"
 
     def _known(self) -> BankSetting:
         if self.setting is None:
