@@ -1,6 +1,7 @@
 """Whoever takes an account over takes over what it owes and what it sold."""
 
 import pytest
+from allocation_files import ENTITIES, distributed, entities_open, registry_open
 from compliance_world import BEIJING, SHANGHAI, World, proof
 
 from cea_exchange.registry.checks import ActError
@@ -117,6 +118,58 @@ def test_what_a_province_keeps_for_the_successor_is_not_released_while_it_owes_f
         registry.province_holdings.release("P3")
     plan = registry.surrender.force("P4", 2024, BEIJING)
     assert ({2024: 60}, {2024: 10}, 0) == (plan.taken, plan.released, plan.due)
+
+
+# -- distribution -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def allocated(tmp_path, database_address):
+    """P1 and P2 were given something of 2024 ahead, and P1 was merged into P2."""
+    with registry_open(tmp_path, database_address) as opened:
+        entities_open(opened, ENTITIES)
+        yield opened
+    assert [] == check_ledger(tmp_path).differences
+
+
+def test_what_was_given_ahead_is_the_successors(allocated):
+    """CEA-DIS-10: taken off its final allocation, once."""
+    distributed(allocated, "pre", {"P0001": 700, "P0002": 1_000})
+    allocated.accounts.merge("P0001", "P0002", "why")
+    (line,) = distributed(allocated, "final", {"P0002": 2_000}).values()
+    assert (1_700, 1_700, 300) == (line.before, line.given_before, line.given)
+    (line,) = distributed(allocated, "adjustment", {"P0002": 2_100}).values()
+    assert (2_000, 2_000, 100) == (line.before, line.given_before, line.given)
+    allocated.accounts.merge("P0002", "P0003", "why")
+    (line,) = distributed(allocated, "pre", {"P0003": 50}).values()
+    assert (0, 50) == (line.before, line.given)
+
+
+def test_what_had_its_final_allocation_stays_so(allocated):
+    """CEA-DIS-10."""
+    distributed(allocated, "final", {"P0001": 700, "P0002": 1_000})
+    allocated.accounts.merge("P0001", "P0002", "why")
+    (line,) = distributed(allocated, "adjustment", {"P0002": 1_100}).values()
+    assert (1_000, 100) == (line.before, line.given)
+
+
+def test_a_deduction_of_before_goes_on_with_the_successor(allocated):
+    """CEA-DIS-10, CEA-ALC-10: what was deducted ahead goes back, and is taken off what comes."""
+    allocated.distribution.deduct("P0001", "decision-1", "other", 50_000, 20260301)
+    distributed(allocated, "pre", {"P0001": 50_000, "P0002": 10_000})
+    allocated.accounts.merge("P0001", "P0002", "why")
+    (line,) = distributed(allocated, "final", {"P0002": 40_000}).values()
+    # Of 50,000 t only 40,000 can be deducted in all: both together are given nothing.
+    assert (60_000, 10_000, 10_000, 10_000) == (
+        line.before, line.returned, line.recalled, line.remaining,
+    )  # fmt: skip
+    (still,) = allocated.distribution.still_to_adjust("P0002")
+    assert ("P0001", 10_000) == (still.account, still.remaining)
+    with pytest.raises(ActError, match="has deduction 1"):
+        allocated.accounts.merge("P0002", "P0003", "why")
+    assert "deduction 1" in allocated.accounts.show("P0001")["pending"]
+    (line,) = distributed(allocated, "adjustment", {"P0002": 65_000}).values()
+    assert (10_000, 15_000) == (line.deducted, line.given)
 
 
 # -- carryover --------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from cea_exchange.registry.files import (
 from cea_exchange.registry.files.findings import Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
+from cea_exchange.registry.mergers import mergers, successors, with_taken_over
 from cea_exchange.registry.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
@@ -284,7 +285,14 @@ class Distribution:
         return known, _left_out(entries, accounts, before)
 
     def _given_before(self, year: int) -> dict[int, tuple[str, int, int]]:
-        """Return per account the last stage, the tonnes it determined, what was given in all."""
+        """Return per account the last stage, the tonnes it determined, what was given in all.
+
+        What was given ahead to an account that was merged since counts as its successor's.
+
+        Notes
+        -----
+        Rules: CEA-DIS-10.
+        """
         found: dict[int, tuple[str, int, int]] = {}
         rows = self._store.execute(
             "SELECT account_index, stage, tonnes, given + kept - recalled - recalled_kept"
@@ -302,11 +310,49 @@ class Distribution:
         for account, recalled in rows:
             stage, tonnes, given = found[account]
             found[account] = (stage, tonnes, given - recalled)
+        for merged, (successor, is_done) in self._without_final(year).items():
+            if merged in found:
+                _stage, tonnes_ahead, given_ahead = found[merged]
+                stage, tonnes, given = found.get(successor, ("pre", 0, 0))
+                ahead = 0 if is_done else tonnes_ahead
+                found[successor] = (stage, tonnes + ahead, given + given_ahead)
         return found
 
+    def _without_final(self, year: int) -> dict[int, tuple[int, bool]]:
+        """Return merged accounts that had no final allocation of a year, and whose is for them.
+
+        Returns
+        -------
+        dict of int to (int, bool)
+            The successor's index, and whether it has had that allocation since the merger.
+        """
+        final_on = self._final_on(year)
+        merged_into, found = mergers(self._store), {}
+        for merged in sorted(merged_into.keys() - final_on.keys()):
+            last, is_done = merged, False
+            while last in merged_into and not is_done:
+                last, day = merged_into[last]
+                is_done = final_on.get(last, 0) >= day
+            found[merged] = (last, is_done)
+        return found
+
+    def _final_on(self, year: int) -> dict[int, int]:
+        """Return per account the last day of a final allocation or adjustment of a year."""
+        rows = self._store.execute(
+            "SELECT account_index, max(business_date) FROM distribution_lines"
+            " JOIN distributions USING (distribution_id)"
+            " WHERE compliance_year = ? AND stage <> 'pre' GROUP BY account_index",
+            (year,),
+        )
+        return dict(rows.fetchall())
+
     def _owed(self, year: int) -> dict[int, list[Owed]]:
-        """Return per account the deductions that are not done, or that this year has paid for."""
+        """Return per account the deductions that are not done, or that this year has paid for.
+
+        What is still to adjust of an account that was merged is taken off its successor's.
+        """
         found = defaultdict(list)
+        into, final_on = successors(self._store), self._final_on(year)
         rows = self._store.execute(
             "SELECT d.account_index, d.deduction_id, d.tonnes - coalesce(sum(t.tonnes), 0),"
             " coalesce(sum(CASE WHEN s.compliance_year = ? THEN t.tonnes ELSE 0 END), 0)"
@@ -315,9 +361,13 @@ class Distribution:
             " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",
             (year,),
         )
-        for account, *owed in rows:
-            if any(owed[1:]):
-                found[account].append(Owed(*owed))
+        for account, *figures in rows.fetchall():
+            owed = Owed(*figures)
+            if account in into and account in final_on:
+                # Its own final allocation has settled what was taken ahead.
+                owed = owed._replace(taken=0)
+            if owed.remaining or owed.taken:
+                found[into.get(account, account)].append(owed)
         return found
 
     def _write(self, distribution_id: int, plan: Plan, asset: int, today: int) -> None:
@@ -398,9 +448,19 @@ class Distribution:
             raise ActError(refusal)
 
     def still_to_adjust(self, account: str | None = None) -> list[Adjustable]:
-        """Return what could not be deducted or recalled yet, of one account or of all."""
-        if account is not None:
-            self._registry.account(account)
+        """Return what could not be deducted or recalled yet, of one account or of all.
+
+        Of an account also what is left of those that it has taken over.
+        """
+        if account is None:
+            return self._adjustable()
+        return self._adjustable(self._registry.account(account))
+
+    def _adjustable(self, account_index: int | None = None) -> list[Adjustable]:
+        own = None
+        if account_index is not None:
+            members = with_taken_over(self._store, account_index)
+            own = set(map(self._store.account_name, members))
         rows = self._store.execute(
             "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
             " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
@@ -411,7 +471,7 @@ class Distribution:
             " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id"
         )
         found = [Adjustable(*row) for row in rows]
-        return [each for each in found if account in (None, each.account)]
+        return [each for each in found if own is None or each.account in own]
 
     def recall_remaining(self, account: str, compliance_year: int) -> Recall:
         """Recall what an earlier recall did not find, as far as it is there now.
@@ -474,10 +534,8 @@ class Distribution:
         -----
         Rules: CEA-DIS-08.
         """
-        account = self._store.account_name(account_index)
-        for each in self.still_to_adjust():
-            if each.account == account:
-                yield f"deduction {each.deduction_id}"
+        for each in self._adjustable(account_index):
+            yield f"deduction {each.deduction_id}"
         for product, tonnes in self._holdings.kept_for(account_index).items():
             yield f"{tonnes} of {product} that its province keeps"
 

@@ -7,6 +7,15 @@ account they are of; whoever asks who owes, or who sold, asks here whose that is
 from cea_exchange.registry.store import Store
 
 
+def mergers(store: Store) -> dict[int, tuple[int, int]]:
+    """Return merged account's index -> that of the account it was merged into, and the day."""
+    rows = store.execute(
+        "SELECT account_changes.account_index, accounts.account_index, business_date"
+        " FROM account_changes JOIN accounts ON account = became WHERE change = 'merged'"
+    )
+    return {merged: (into, day) for merged, into, day in rows.fetchall()}
+
+
 def successors(store: Store, until: int = 9999_12_31) -> dict[int, int]:
     """Return merged account's index -> that of the account which has taken it over in the end.
 
@@ -19,13 +28,7 @@ def successors(store: Store, until: int = 9999_12_31) -> dict[int, int]:
     -----
     Rules: CEA-ACC-08.
     """
-    into = dict(
-        store.execute(
-            "SELECT account_changes.account_index, accounts.account_index FROM account_changes"
-            " JOIN accounts ON account = became WHERE change = 'merged' AND business_date <= ?",
-            (until,),
-        ).fetchall()
-    )
+    into = {merged: target for merged, (target, day) in mergers(store).items() if day <= until}
     found = {}
     for merged in into:
         last = merged
