@@ -249,7 +249,9 @@ def test_long_lists_come_page_by_page(office, told, monkeypatch):
 def test_keys_of_participants_are_granted_and_revoked(office, data, told, typed):
     public = data / "keys" / "venue.public"
     told("key", "grant", public, "P002", "--role", "reader", "--operator", 3)
-    told("key", "revoke", public.read_text().strip())
+    key = public.read_text().strip()
+    # One key in 85 begins with a minus, which the command line takes for an option: its file, then.
+    told("key", "revoke", public if key.startswith("-") else key)
     for wrong, why in (
         (("key", "grant", data / "nothing", "P002"), "expected a public key or its file"),
         (("transfer", "in", "P001", "--cash", "5"), "cash must be yuan with two decimals"),
