@@ -89,6 +89,22 @@ def test_tonnes_that_come_out_the_same_are_distributed(registry):
     assert 2_929_600 == registered(registry, "P0001")
 
 
+def test_steel_cement_and_aluminium_of_2024_get_what_they_emitted(registry):
+    """CEA-ALC-13, CEA-DIS-09: beside an entity's own power plant, whose cap is of that only."""
+    plant = {"unit_class": "steel", "emissions": 500_000}
+    units = {("P0001", "1"): SHORT, ("P0001", "mill"): plant}
+    source = allocation_file("final", {"P0001": 1_300_000})
+    assert 1 == registry.distribution.preview(source, unit_file(units)).plan.recomputed
+    assert [
+        "2024-final.csv:2: tonnes: expected 1300000 by units.csv:2, 3 (steel mill 500000,"
+        " unit 1 791000, cap on the shortfall 9000), came 1300001",
+    ] == refusal(registry, allocation_file("final", {"P0001": 1_300_001}), unit_file(units))
+    source = allocation_file("final", {"P0001": 500_000}, year=2025)
+    assert [
+        "units.csv:2: P0001: year of steel must be 2024 to be computed, was 2025",
+    ] == refusal(registry, source, unit_file({("P0001", "mill"): plant}, year=2025))
+
+
 def test_every_tonne_that_differs_is_told_with_its_line_and_steps(registry):
     # CEA-DIS-09
     tonnes = {"P0003": 1, "P0001": 2_929_601, "P0002": 791_000}

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import get_args
 
-from cea_exchange.domain.compliance.allocation import AllocationRules, PowerUnit
+from cea_exchange.domain.compliance.allocation import AllocationRules, Industry, PowerUnit
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.registry.files import Allocation, FileTable, UnitFigures
 from cea_exchange.registry.files.findings import Findings
@@ -14,8 +15,8 @@ def recomputed(
 ) -> list[str]:
     """Compute each entity's tonnes from its units; return whose could be, and were the same.
 
-    An entity without units in the file is passed over: of sectors that are not allocated by units
-    there are none.
+    An entity without units in the file is passed over: of plants whose whole sector decides there
+    can be none.
 
     Raises
     ------
@@ -56,13 +57,19 @@ def _parts(
     entry: Allocation, units: Sequence[UnitFigures], rules: AllocationRules
 ) -> Iterator[tuple[str, int]]:
     """Yield what an entity's tonnes are made of, name and tonnes."""
+    year, industries = entry.compliance_year, get_args(Industry)
     if entry.stage == "pre":
         for unit in units:
             emissions = {unit.unit: unit.emissions_before}
-            given = rules.pre_allocation(emissions, entry.compliance_year, unit.share_bp)
+            given = rules.pre_allocation(emissions, year, unit.share_bp)
             yield f"unit {unit.unit}", given[unit.unit]
         return
-    allocation = rules.entity([_power_unit(unit) for unit in units], entry.compliance_year)
+    for unit in units:
+        if unit.unit_class in industries:
+            tonnes = rules.industry(unit.unit_class, unit.emissions, year)
+            yield f"{unit.unit_class} {unit.unit}", tonnes
+    power = [_power_unit(unit) for unit in units if unit.unit_class not in industries]
+    allocation = rules.entity(power, year)
     for each in allocation.units:
         yield f"unit {each.name}", each.final
     if allocation.top_up:

@@ -21,11 +21,14 @@ from cea_exchange.domain.compliance.ruled import (
     RuledShare,
     RuledSwitch,
     RuledTonnes,
+    RuledYear,
     Year,
 )
 from cea_exchange.domain.units import tonnes_check
 
 UnitClass = Literal["coal_large", "coal_small", "coal_unconventional", "gas"]
+Industry = Literal["steel", "cement", "aluminium"]
+"""The sectors beside power; their plants have no benchmarks."""
 
 _CONVENTIONAL = ("coal_large", "coal_small")
 _MEASURE_LIMIT = 1 << 62
@@ -139,11 +142,11 @@ class EntityAllocation(Struct, frozen=True, kw_only=True):
 
 
 class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How power units and their entities are allocated allowances.
+    """How power units and their entities are allocated allowances, and plants of other sectors.
 
     Notes
     -----
-    Rules: CEA-ALC-01 to CEA-ALC-08.
+    Rules: CEA-ALC-01 to CEA-ALC-08, CEA-ALC-13.
     """
 
     coal_large_kw_min: RuledTonnes
@@ -151,6 +154,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     gas_other_fuel_max_bp: RuledShare
     gas_exempt: RuledSwitch
     shortfall_cap_bp: RuledShare
+    industry_as_emitted: RuledYear
     year: tuple[PowerYear, ...]
 
     def of_year(self, year: int) -> PowerYear:
@@ -250,6 +254,23 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             shortfall_bp=_share_bp(emissions - initial, emissions),
             top_up=max(0, least - initial),
         )
+
+    def industry(self, sector: Industry, emissions: int, year: int) -> int:
+        """Return what a plant of steel, cement or aluminium is allocated: what it emitted.
+
+        Raises
+        ------
+        ComplianceError
+            Of another year: then the balance value of the whole sector decides.
+
+        Notes
+        -----
+        Rules: CEA-ALC-13.
+        """
+        only = self.industry_as_emitted.value
+        if year != only:
+            raise ComplianceError(f"year of {sector} must be {only} to be computed, was {year}")
+        return tonnes_check(emissions, f"emissions of {sector}")
 
     def pre_allocation(
         self, emissions_before: Mapping[str, int], year: int, share_bp: int | None = None

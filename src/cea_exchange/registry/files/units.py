@@ -1,11 +1,11 @@
-"""Unit files: the verified figures of each generating unit, from which allocations are computed."""
+"""Unit files: the verified figures of each unit, from which allocations are computed."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import get_args
 
 from msgspec import Struct
 
-from cea_exchange.domain.compliance.allocation import UnitClass
+from cea_exchange.domain.compliance.allocation import Industry, UnitClass
 from cea_exchange.registry.files.accounts import accounts_check
 from cea_exchange.registry.files.findings import Finding
 from cea_exchange.registry.files.kinds import (
@@ -24,7 +24,7 @@ from cea_exchange.registry.files.source import SourceFile
 
 
 class UnitFigures(Struct, frozen=True, kw_only=True):
-    """What one unit made and emitted."""
+    """What one generating unit, or a plant of another sector, made and emitted."""
 
     compliance_year: int
     """Whose allocation is computed."""
@@ -53,7 +53,7 @@ UNITS = Layout(
         Column("province", PROVINCE),
         Column("account", NAME),
         Column("unit", NAME),
-        Column("unit_class", Choice(*get_args(UnitClass)), empty=""),
+        Column("unit_class", Choice(*get_args(UnitClass), *get_args(Industry)), empty=""),
         Column("electricity_kwh", ENERGY, empty=0),
         Column("heat_mj", ENERGY, empty=0),
         Column("load_bp", LOAD, empty=0),
