@@ -1,10 +1,20 @@
 import numpy as np
 
+from cea_exchange.venue.gateway import Message
+from cea_exchange.venue.sessions import Session
+from cea_exchange.venue.state_machine import KeyHolder
+
 def faulty_commands(records: np.ndarray) -> np.ndarray: ...
 def faulty_payloads(payloads: list[bytes]) -> list[int]: ...
 def commands_join(
     payloads: list[bytes], operators: list[tuple[int, int]]
 ) -> tuple[np.ndarray, np.ndarray]: ...
+def plain_join(
+    messages: list[Message],
+    keys: dict[str, KeyHolder],
+    sessions: dict[bytes, Session],
+    now_s: float,
+) -> tuple[np.ndarray, np.ndarray] | None: ...
 def cancels_apart(
     records: np.ndarray, owner: np.ndarray, message_count: int
 ) -> list[tuple[int, int]]: ...

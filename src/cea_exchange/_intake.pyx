@@ -14,6 +14,7 @@ from cea_exchange._edge cimport buffer_take, records_check
 from cea_exchange._records cimport *
 
 from cea_exchange.domain.records import COMMAND_DTYPE
+from cea_exchange.protocol.framing import FRAME_BYTES_MAX, TAG_COMMANDS
 
 cdef uint64_t HASH_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads close indexes.
 
@@ -145,6 +146,44 @@ def commands_join(list payloads, list operators):
     finally:
         PyBuffer_Release(&view)
     return records, owner
+
+
+def plain_join(list messages, dict keys, dict sessions, now_s):
+    """Return the commands of messages if there is nothing to say of any message itself.
+
+    That is what most of them are: well-formed commands of traders who are logged on.
+
+    Parameters
+    ----------
+    messages : list of (bytes, str, list of bytes)
+        Routing id, key of the connection, frames.
+    keys : dict of str to KeyHolder
+    sessions : dict of bytes to Session
+        By routing id; those of the messages were seen at `now_s` afterwards.
+
+    Returns
+    -------
+    (records, owner) or None
+        As `commands_join` gives them; None if any message is a request or faulty, or its sender
+        may not enter orders or is not logged on.
+    """
+    cdef list payloads = [], operators = [], frames
+    cdef bytes routing_id, payload
+    cdef Py_ssize_t size, size_max = FRAME_BYTES_MAX
+    for routing_id, key, frames in messages:
+        holder, session = keys.get(key), sessions.get(routing_id)
+        if holder is None or session is None or session.key != key or holder.role != "trader":
+            return None
+        if len(frames) != 2 or frames[0] != TAG_COMMANDS:
+            return None
+        payload = frames[1]
+        size = PyBytes_GET_SIZE(payload)
+        if size == 0 or size > size_max or size % <Py_ssize_t>sizeof(CommandRecord) != 0:
+            return None
+        session.seen_s = now_s
+        payloads.append(payload)
+        operators.append((holder.account_index, holder.operator_index))
+    return None if faulty_payloads(payloads) else commands_join(payloads, operators)
 
 
 cdef inline bint is_cancel(const CommandRecord* command) noexcept nogil:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from simulation.small_market import day_begin, orders, sequencer_open
 from simulation.volatile_storage import VolatileStorage
 
+from cea_exchange._intake import plain_join
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
@@ -17,7 +18,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import command_fault, command_faults
+from cea_exchange.protocol.framing import FRAME_BYTES_MAX, command_fault, command_faults
 from cea_exchange.venue.gateway import CARRIED_PER_KEY_MAX, Gateway, Message
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.throttle import Throttle
@@ -224,6 +225,64 @@ def test_a_key_that_was_revoked_is_refused(room):
     room.sequencer.run_controls([control.KeyRevoked(key=ALICE)])
     intake = room.take(commands(ALICE, (1, Side.BUY, 9700, 1)))
     assert told(intake.answers[0])["where"] == "key"
+
+
+# -- The short way and the long one ----------------------------------------------------------------
+
+ORDER = orders((0, 1, Side.BUY, 9700, 1)).tobytes()
+FAULTY = bytes([200]) + ORDER[1:]
+NOT_PLAIN = {
+    "a request": Message(b"1", ALICE, [b"M", msgspec.msgpack.encode({"op": "heartbeat"})]),
+    "another tag": Message(b"1", ALICE, [b"CC", ORDER]),
+    "no payload": Message(b"1", ALICE, [b"C"]),
+    "a frame more": Message(b"1", ALICE, [b"C", ORDER, ORDER]),
+    "nothing in the payload": Message(b"1", ALICE, [b"C", b""]),
+    "half a record": Message(b"1", ALICE, [b"C", ORDER + ORDER[:32]]),
+    "more than a frame may have": Message(b"1", ALICE, [b"C", ORDER * (FRAME_BYTES_MAX // 64 + 1)]),
+    "a malformed record": Message(b"1", ALICE, [b"C", ORDER + FAULTY]),
+    "a reader's key": Message(b"3", READER, [b"C", ORDER]),
+    "an unknown key": Message(b"1", "x" * 40, [b"C", ORDER]),
+    "no key": Message(b"1", None, [b"C", ORDER]),
+    "nobody logged on": Message(b"9", ALICE, [b"C", ORDER]),
+    "another's session": Message(b"2", ALICE, [b"C", ORDER]),
+}
+PLAIN = [commands(ALICE, (2, Side.BUY, 9700, 1)), commands(BOB, (3, Side.SELL, 9710, 2))]
+
+
+@pytest.mark.parametrize("what", NOT_PLAIN)
+def test_what_there_is_something_to_say_about_does_not_go_the_short_way(room, what):
+    keys, sessions = room.sequencer.machine.keys, room.sessions.by_routing_id
+    assert plain_join(PLAIN, keys, sessions, 1.0) is not None
+    assert plain_join([*PLAIN, NOT_PLAIN[what]], keys, sessions, 1.0) is None
+
+
+def test_a_canceller_does_not_go_the_short_way(room):
+    grant = control.KeyGranted(key=READER, account="bob", operator_index=4, role="canceller")
+    room.sequencer.run_controls([grant])
+    keys, sessions = room.sequencer.machine.keys, room.sessions.by_routing_id
+    assert plain_join([cancels(READER, 1)], keys, sessions, 1.0) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_short_way_and_the_long_one_say_the_same(data):
+    """Whatever is sent, and sent again: the same records, answers, sessions and requests."""
+    short, long = Room(), Room()
+    messages = st.lists(st.sampled_from([*PLAIN * 5, *NOT_PLAIN.values()]), max_size=6)
+    for now_s in range(4):
+        sent = data.draw(messages)
+        taken = short.take(*sent, now_s=now_s)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("cea_exchange.venue.gateway.plain_join", lambda *_: None)
+            expected = long.take(*sent, now_s=now_s)
+        assert taken.records.tobytes() == expected.records.tobytes()
+        assert taken.answers == expected.answers
+        assert [asked.message for asked in taken.asked] == [a.message for a in expected.asked]
+        assert list(short.sessions) == list(long.sessions)
+        assert short.gateway.refused_count == long.gateway.refused_count
+        for room, intake in ((short, taken), (long, expected)):
+            if len(intake.records):
+                room.sequencer.run_records(intake.records)
 
 
 payloads = st.one_of(

@@ -18,6 +18,7 @@ import structlog
 import zmq
 
 from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import FolderLock, Storage
 from cea_exchange.protocol import control
@@ -99,6 +100,7 @@ class VenueDaemon:
         self.data = Path(data)
         self._stopping = False
         self._relay: RelayChild | None = None
+        self._released: list[bytes] = []
         self._lock = FolderLock(self.data, "venue.lock")
         self._context = zmq.Context()
         try:
@@ -297,6 +299,7 @@ class VenueDaemon:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
         while not self._stopping:
             self.turn(POLL_MS)
+        self._publish()
         log.info("stopping", sessions=len(self._orders.sessions))
         self._orders.tell_stopping()
 
@@ -310,9 +313,10 @@ class VenueDaemon:
         While orders come, the others are looked at as often as what falls due by the clock.
         """
         has_orders = self._watch.orders_turn()
-        self._orders.flush()
         if has_orders and time.monotonic() < self._chores_due_s:
             return
+        self._publish()
+        self._orders.flush()
         ready = dict(self._poller.poll(0 if has_orders or self._orders.has_work else timeout_ms))
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
@@ -375,15 +379,25 @@ class VenueDaemon:
             return []
         events, refusals = self.sequencer.run_controls(acts)
         self._release(events)
+        self._publish()
         self._watch.acts(events)
         self._bulletins.acts(events)
         return refusals
 
     def _release(self, events: np.ndarray) -> None:
-        """Send what is on disk to whom it concerns."""
+        """Send what is on disk to whom it concerns; `_publish` follows when no order waits."""
         if not len(events):
             return
         self._orders.send_reports(events)
+        # They may be the machine's own rows. Bytes, for numpy copies records field by field.
+        self._released.append(events.tobytes())
+
+    def _publish(self) -> None:
+        """Give the streams and the watch what was released since the last time."""
+        if not self._released:
+            return
+        events = np.frombuffer(b"".join(self._released), EVENT_DTYPE)
+        self._released.clear()
         self._publisher.publish(events)
         self._watch.released(events)
 

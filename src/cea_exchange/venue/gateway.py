@@ -20,6 +20,7 @@ from cea_exchange._intake import (
     faulty_commands,
     faulty_payloads,
     operator_runs,
+    plain_join,
 )
 from cea_exchange._reports import reports_masked
 from cea_exchange.domain.records import (
@@ -166,17 +167,15 @@ class Gateway:
         messages, self._carried = self._carried + messages, []
         answers: list[Answer] = []
         asked: list[Asked] = []
-        commands: list[Message] = []
-        for message in messages:
-            try:
-                self._sort(message, now_s, commands, asked)
-            except FrameError as error:
-                answers.append(self.refuse(message, error))
-        batch = self._well_formed(commands, answers)
+        plain = plain_join(messages, self._machine.keys, self._sessions.by_routing_id, now_s)
+        if plain is not None:
+            batch = _Batch(*plain, messages)
+        else:
+            batch = self._sorted(messages, now_s, answers, asked)
         for stage in (self._cancels_only, self._of_today, self._retries, self._throttled):
             if len(batch.records):
                 batch = stage(batch, answers, now_s)
-        return Intake(batch.records, _joined(answers), asked)
+        return Intake(batch.records, _joined(answers) if answers else answers, asked)
 
     def refuse(self, message: Message, error: FrameError, **more: object) -> Answer:
         """Return the answer to a message that can't be taken."""
@@ -193,6 +192,18 @@ class Gateway:
         return Answer(message.routing_id, TAG_MESSAGE, msgspec.msgpack.encode(told))
 
     # -- Stages -------------------------------------------------------------------------------
+
+    def _sorted(
+        self, messages: list[Message], now_s: float, answers: list[Answer], asked: list[Asked]
+    ) -> _Batch:
+        """Judge each message by itself: answer or ask, and return the commands that remain."""
+        commands: list[Message] = []
+        for message in messages:
+            try:
+                self._sort(message, now_s, commands, asked)
+            except FrameError as error:
+                answers.append(self.refuse(message, error))
+        return self._well_formed(commands, answers)
 
     def _sort(
         self, message: Message, now_s: float, commands: list[Message], asked: list[Asked]

@@ -147,8 +147,14 @@ class OrderEntry:
         """Whether a turn would do something though nothing arrives."""
         return self.gateway.has_carried or bool(self._waiting) or self._lost.has_work
 
-    def turn(self) -> None:
-        """Take what has arrived, up to one batch, and answer it; cancel for lost sessions."""
+    def turn(self) -> int:
+        """Take what has arrived, up to one batch, and answer it; cancel for lost sessions.
+
+        Returns
+        -------
+        int
+            How many messages had arrived.
+        """
         messages, command_bytes = [], 0
         room = self._config.batch_count_max * COMMAND_DTYPE.itemsize
         while command_bytes < room and len(messages) < MESSAGES_PER_TURN_MAX:
@@ -158,7 +164,7 @@ class OrderEntry:
             messages.append(message)
             command_bytes += len(message.frames[-1]) if message.frames else 0
         if not messages and not self.has_work:
-            return
+            return 0
         intake = self.gateway.take(messages, time.monotonic())
         for answer in intake.answers:
             self._send(answer)
@@ -169,8 +175,10 @@ class OrderEntry:
             except JournalFull as error:
                 self._refuse_for_space(records, error)
         # After the commands: who logs off in the same breath gets their reports first.
-        self._requests_turn(intake.asked)
+        if intake.asked or self._waiting:
+            self._requests_turn(intake.asked)
         self._lost.turn()
+        return len(messages)
 
     def send_reports(self, events: np.ndarray) -> None:
         """Send each account its reports among events that are on disk."""
@@ -451,7 +459,7 @@ class OrderEntry:
             if not session.is_connected:
                 return
             payload = memoryview(reports)[first : first + REPORT_FRAME_BYTES_MAX]
-            self._send(Answer(session.routing_id, TAG_REPORTS, payload))
+            self._send_to(session, Answer(session.routing_id, TAG_REPORTS, payload))
 
     def _let_wait(self, session: Session, answer: Answer) -> None:
         if not self._backlogs.add(answer):
@@ -478,7 +486,9 @@ class OrderEntry:
         self._send(Answer(routing_id, TAG_MESSAGE, msgspec.msgpack.encode(told)))
 
     def _send(self, answer: Answer) -> None:
-        session = self.sessions.get(answer.routing_id)
+        self._send_to(self.sessions.get(answer.routing_id), answer)
+
+    def _send_to(self, session: Session | None, answer: Answer) -> None:
         if session is not None and answer.routing_id in self._backlogs:
             self._let_wait(session, answer)
             return

@@ -65,8 +65,8 @@ class Sequencer:
     checkpoints_on : bool
         Off while the registry has not yet confirmed that the journal is whole.
     on_batch : callable
-        Called with each batch of records that is on disk: how many, and the seconds that applying
-        it and its fdatasync took.
+        Called with each batch of records that is on disk, as a tuple: how many, and the seconds
+        that applying it and its fdatasync took.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Sequencer:
         self.journal = journal
         self.index = index
         self.checkpoints_on = True
-        self.on_batch: Callable[[int, float, float], None] = lambda *_: None
+        self.on_batch: Callable[[tuple[int, float, float]], None] = lambda _: None
         self._store = store
         self._now_ns = now_ns
         self._snapshots = snapshots
@@ -187,7 +187,7 @@ class Sequencer:
             finally:
                 sync_s = synced.result()
         self._keep(events)
-        self.on_batch(len(records), apply_s, sync_s)
+        self.on_batch((len(records), apply_s, sync_s))
         return self._with_checkpoint(events)
 
     def run_controls(self, messages: Iterable[Control]) -> tuple[np.ndarray, list[str | None]]:

@@ -40,11 +40,17 @@ class Session(msgspec.Struct):
 
 
 class Sessions:
-    """The keys that are logged on, and for a while why others no longer are."""
+    """The keys that are logged on, and for a while why others no longer are.
+
+    Attributes
+    ----------
+    by_routing_id : dict of bytes to Session
+        Those to which something may be sent; for reading.
+    """
 
     def __init__(self) -> None:
+        self.by_routing_id: dict[bytes, Session] = {}
         self._by_key: dict[str, Session] = {}
-        self._by_routing_id: dict[bytes, Session] = {}
         self._by_account: dict[int, dict[bytes, Session]] = defaultdict(dict)
         self._traders: Counter[tuple[int, int]] = Counter()
         self._ends: dict[bytes, SessionEnd] = {}
@@ -57,9 +63,9 @@ class Sessions:
 
     def add(self, session: Session) -> None:
         """Begin a session; neither its key nor its connection may have one."""
-        assert session.key not in self._by_key and session.routing_id not in self._by_routing_id
+        assert session.key not in self._by_key and session.routing_id not in self.by_routing_id
         self._by_key[session.key] = session
-        self._by_routing_id[session.routing_id] = session
+        self.by_routing_id[session.routing_id] = session
         self._by_account[session.holder.account_index][session.routing_id] = session
         if session.holder.role == "trader":
             self._traders[session.holder.operator] += 1
@@ -68,8 +74,8 @@ class Sessions:
     def disconnect(self, session: Session) -> None:
         """Send nothing more to a session whose connection is gone; it may still be taken over."""
         session.is_connected = False
-        if self._by_routing_id.get(session.routing_id) is session:
-            del self._by_routing_id[session.routing_id]
+        if self.by_routing_id.get(session.routing_id) is session:
+            del self.by_routing_id[session.routing_id]
             del self._by_account[session.holder.account_index][session.routing_id]
 
     def end(self, session: Session, why: SessionEnd) -> None:
@@ -88,7 +94,7 @@ class Sessions:
 
     def get(self, routing_id: bytes) -> Session | None:
         """Return a connection's session; None if it is not logged on."""
-        return self._by_routing_id.get(routing_id)
+        return self.by_routing_id.get(routing_id)
 
     def of_key(self, key: str) -> Session | None:
         """Return a key's session, connected or not; None if it has none."""
@@ -96,7 +102,7 @@ class Sessions:
 
     def connected(self) -> list[Session]:
         """Return all sessions to which something may be sent."""
-        return list(self._by_routing_id.values())
+        return list(self.by_routing_id.values())
 
     def of_account(self, account_index: int) -> list[Session]:
         """Return the sessions of an account that are connected."""

@@ -29,6 +29,7 @@ from cea_exchange.venue.sequencer import Sequencer
 SAMPLE_S = 1.0
 SIZES_S = 10.0
 RATE_SAMPLES = 11  # the rates are those of the last ten seconds
+_LARGE_HOLDER = bytes([EventKind.LARGE_HOLDER])
 _TOLD = (
     *(EventKind.DAY_OPENED, EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED),
     *(EventKind.HALTED, EventKind.RESUMED),
@@ -82,7 +83,9 @@ class Watch:
         self._sample_due_s = self._sizes_due_s = 0.0
         self._rates: deque[tuple[float, int, int, int]] = deque(maxlen=RATE_SAMPLES)
         self._sizes: dict[str, int | float] = {}
-        sequencer.on_batch = self.metrics.batch
+        self._batches: list[tuple[int, float, float]] = []
+        self._turns: list[tuple[int, float | None]] = []
+        sequencer.on_batch = self._batches.append
         self._server: MetricsServer | None = None
         if metrics_address is not None:
             collectors = CollectorRegistry()
@@ -100,15 +103,11 @@ class Watch:
 
     def orders_turn(self) -> bool:
         """Let order entry take its turn, and time it; say whether anything had arrived."""
-        gateway, batches = self._orders.gateway, self.metrics.totals["cea_venue_batches"]
-        began_s, before = time.perf_counter(), gateway.message_count
-        self._orders.turn()
-        waiting = gateway.message_count - before
+        began_s, batches = time.perf_counter(), len(self._batches)
+        waiting = self._orders.turn()
         if waiting:
-            self.metrics.buckets["cea_venue_waiting_messages"].observe(waiting)
-        if self.metrics.totals["cea_venue_batches"] > batches:
-            took_s = time.perf_counter() - began_s
-            self.metrics.buckets["cea_venue_release_seconds"].observe(took_s)
+            took_s = time.perf_counter() - began_s if len(self._batches) > batches else None
+            self._turns.append((waiting, took_s))
         return waiting > 0
 
     def acts(self, events: np.ndarray) -> None:
@@ -118,8 +117,10 @@ class Watch:
 
     def released(self, events: np.ndarray) -> None:
         """Count what has left the venue, and log who has become a large holder (CEA-FND-08)."""
-        self.metrics.events(events)
-        if not self._machine.core.rules.large_holder_tonnes:
+        kinds = events["kind"].tobytes()
+        self.metrics.events(events, kinds)
+        self._count()
+        if _LARGE_HOLDER not in kinds:
             return
         machine = self._machine
         for event in events[events["kind"] == EventKind.LARGE_HOLDER]:
@@ -132,6 +133,7 @@ class Watch:
 
     def turn(self, now_s: float, late_s: float) -> None:
         """Look around; called at every heartbeat, which came `late_s` after it was due."""
+        self._count()
         self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
         if now_s >= self._sample_due_s:
             self._sample(now_s)
@@ -161,6 +163,17 @@ class Watch:
             **self._rates_told(),
             **self._sizes,
         }
+
+    def _count(self) -> None:
+        """Count the turns since the last time: while orders wait they are only noted."""
+        for batch in self._batches:
+            self.metrics.batch(*batch)
+        for waiting, took_s in self._turns:
+            self.metrics.buckets["cea_venue_waiting_messages"].observe(waiting)
+            if took_s is not None:
+                self.metrics.buckets["cea_venue_release_seconds"].observe(took_s)
+        self._batches.clear()
+        self._turns.clear()
 
     # -- Looking ------------------------------------------------------------------------------
 
