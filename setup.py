@@ -18,7 +18,7 @@ MODULES = (
     "_edge", "_views", "_book", "_book_state", "_accounts", "_award", "_trading", "_block",
     "_bidding", "_market_rules", "_day", "_acts", "_bust", "_market_views", "_market_state",
     "_market_snapshot", "_market", "_flow_text", "_replay", "_reports", "_intake", "_event_lists",
-    "_market_data", "_router",
+    "_frames", "_market_data", "_router",
 )
 
 DIRECTIVES = {

@@ -29,6 +29,7 @@ MARKET_ROOMS = {
 COMPILED = {
     "_records": set(),
     "_hash": set(),
+    "_crc32c": set(),
     "_ladder": LAYOUTS,
     "_stream": LAYOUTS | INLINE,
     "_plan": LAYOUTS | INLINE,
@@ -42,7 +43,8 @@ COMPILED = {
     "_reports": LAYOUTS | EDGE,
     "_intake": LAYOUTS | EDGE | {"cea_exchange._block", "cea_exchange._bidding"},
     "_award": LAYOUTS | INLINE | EDGE,
-    "_event_lists": LAYOUTS | EDGE | {"cea_exchange._accounts"},
+    "_frames": {"cea_exchange._crc32c"} | EDGE,
+    "_event_lists": LAYOUTS | INLINE | EDGE | {"cea_exchange._accounts", "cea_exchange._crc32c"},
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | {"cea_exchange._accounts"},
     "_block": LAYOUTS | INLINE | MARKET,

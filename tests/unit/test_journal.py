@@ -1,15 +1,18 @@
 """The journal and the event store, one fact at a time."""
 
 import errno
+import itertools
 import random
 import subprocess
 import sys
 from pathlib import Path
 
+import google_crc32c
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cea_exchange._frames import crc32c
 from cea_exchange.journal import (
     EventStore,
     FolderInUse,
@@ -24,7 +27,13 @@ from cea_exchange.journal import (
     event_rows_read,
     read_frames,
 )
-from cea_exchange.journal.segment import FRAME_HEADER_BYTES, FRAME_PAYLOAD_BYTES_MAX, SegmentReader
+from cea_exchange.journal.segment import (
+    FRAME_HEADER_BYTES,
+    FRAME_PAYLOAD_BYTES_MAX,
+    SegmentReader,
+    segment_first_seq,
+    segment_paths,
+)
 from cea_exchange.journal.storage import OsStorage
 from simulation.volatile_storage import VolatileStorage
 
@@ -263,6 +272,95 @@ def test_what_was_appended_is_read_back(batches, segment_bytes_max, padding_byte
             journal = journal_open(storage, **options)
     journal.close()
     assert expected == list(read_frames(DIRECTORY, storage=storage))
+
+
+ROW_BYTES = 8
+
+
+def rows_written(random_, segment_bytes_max):
+    """A journal of many small frames: rows, runs of control messages, payloads of no whole rows."""
+    storage = VolatileStorage()
+    with journal_open(storage, segment_bytes_max=segment_bytes_max) as journal:
+        for number in range(150):
+            kind = random_.choice([FrameKind.RECORDS] * 4 + [FrameKind.CONTROL])
+            count = random_.randrange(1, 9)
+            size = random_.choice([count * ROW_BYTES] * 9 + [count * ROW_BYTES + 1])
+            journal.append(kind, count, number, random_.randbytes(size))
+            if random_.random() < 0.2:
+                journal.sync()
+    return storage
+
+
+def joined_by_hand(frames, rows):
+    """What `frames_joined` gives of the frames of one segment."""
+    joined, has_room = [], False
+    for frame in frames:
+        is_rows = frame.kind == FrameKind.RECORDS and len(frame.payload) == frame.count * ROW_BYTES
+        if is_rows and has_room:
+            last = joined[-1]
+            joined[-1] = frame._replace(
+                first_seq=last.first_seq,
+                count=last.count + frame.count,
+                payload=last.payload + frame.payload,
+            )
+        else:
+            joined.append(frame)
+        has_room = is_rows and joined[-1].count < rows
+    return joined
+
+
+def frames_kept(frames, kept):
+    """Keep frames as they come, with a payload of their own; return what ends them, if anything."""
+    try:
+        for frame in frames:
+            kept.append(frame._replace(payload=bytes(frame.payload)))
+    except JournalError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("rows", [1, 7, 40, 10_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_neighbouring_frames_of_rows_are_joined(seed, rows):
+    storage = rows_written(random.Random(seed), segment_bytes_max=4_000)
+    assert 2 < len(storage.names(DIRECTORY))
+    frames, expected, joined = list(read_frames(DIRECTORY, storage=storage)), [], []
+    firsts = [segment_first_seq(path) for path in segment_paths(DIRECTORY, storage)]
+    for first, end in itertools.pairwise([*firsts, frames[-1].first_seq + 1]):
+        expected += joined_by_hand([f for f in frames if first <= f.first_seq < end], rows)
+    reader = SegmentReader(DIRECTORY, storage=storage)
+    assert frames_kept(reader.frames_joined(ROW_BYTES, rows), joined) is None
+    assert expected == joined
+    plain = SegmentReader(DIRECTORY, storage=storage)
+    assert frames == list(plain.frames())
+    assert plain.tail == reader.tail
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_joining_finds_the_same_fault_after_the_same_frames(seed):
+    random_ = random.Random(seed)
+    storage = rows_written(random_, segment_bytes_max=random_.choice([4_000, 1 << 20]))
+    path = random_.choice(segment_paths(DIRECTORY, storage))
+    file = storage.open(path)
+    place = random_.randrange(file.size())
+    file.write(place, bytes([file.read(place, 1)[0] ^ 1 << random_.randrange(8)]))
+    apart, joined = [], []
+    for cut_torn_tail in (False, True):
+        readers = [
+            SegmentReader(DIRECTORY, storage=storage, cut_torn_tail=cut_torn_tail)
+            for _ in range(2)
+        ]
+        fault = frames_kept(readers[0].frames(), apart)
+        assert fault == frames_kept(readers[1].frames_joined(ROW_BYTES, 20), joined)
+        assert cut_torn_tail or fault
+        assert readers[0].tail == readers[1].tail
+        assert sum(f.count for f in apart) == sum(f.count for f in joined)
+        assert b"".join(f.payload for f in apart) == b"".join(f.payload for f in joined)
+
+
+@given(st.binary(max_size=300))
+def test_checksums_are_those_of_another_library(data):
+    assert google_crc32c.value(data) == crc32c(data) == crc32c(data, by_table=True)
 
 
 @pytest.mark.parametrize("seed", range(100))

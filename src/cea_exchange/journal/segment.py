@@ -7,6 +7,7 @@ Laid out in protocol/journal.md. Nothing here knows what a payload means.
 """
 
 import hashlib
+import mmap
 import re
 import struct
 from collections.abc import Iterator
@@ -17,12 +18,11 @@ from typing import NamedTuple
 
 import google_crc32c
 
+from cea_exchange._frames import FRAME_PAYLOAD_BYTES_MAX, frames_whole
 from cea_exchange.journal.errors import JournalError
 from cea_exchange.journal.storage import DRAFT_SUFFIX, OsStorage, Storage
 
 FORMAT_VERSION = 1
-FRAME_PAYLOAD_BYTES_MAX = (1 << 20) + (1 << 16)
-"""One full gateway frame (1 MiB) and room for what the sequencer adds."""
 SEGMENT_BYTES_MAX = 64 << 20
 PADDING_BYTES = 1 << 20
 """Zeros written ahead of the frames: a sync that needs not record a new length is much faster."""
@@ -55,6 +55,7 @@ class FrameKind(IntEnum):
     """the end of a segment: SHA-256 of all bytes before this frame"""
 
 
+_KINDS = tuple(FrameKind)
 _FRAME_KINDS = {int(kind): kind for kind in FrameKind}
 
 
@@ -118,6 +119,8 @@ class Tail(NamedTuple):
     cut_reason: str
 
 
+_Bytes = bytes | mmap.mmap
+"""Of a file that was read, or of one that is looked at where the kernel has it."""
 CHAIN_START = bytes(32)
 """What the first segment has in the place of its predecessor's hash."""
 
@@ -220,7 +223,7 @@ class _Hashes(NamedTuple):
     sha256: bytes
 
 
-def _hashes(data: bytes) -> _Hashes:
+def _hashes(data: _Bytes) -> _Hashes:
     view = memoryview(data)
     start = max(0, len(data) - SEAL_BYTES)
     sha256 = hashlib.sha256(view[:start])
@@ -232,12 +235,13 @@ def _hashes(data: bytes) -> _Hashes:
 class _Segment:
     """A segment that a helper reads, and then hashes while its frames are worked on already."""
 
-    def __init__(self, storage: Storage, path: Path, helper: Executor) -> None:
-        self._data = helper.submit(storage.read, path)
+    def __init__(self, storage: Storage, path: Path, helper: Executor, is_last: bool) -> None:
+        # One that others follow is sealed: nobody cuts it while it is looked at where it lies.
+        self._data = helper.submit(storage.read if is_last else storage.map, path)
         self._hashes = helper.submit(lambda: _hashes(self.data))
 
     @property
-    def data(self) -> bytes:
+    def data(self) -> _Bytes:
         """Its bytes."""
         return self._data.result()
 
@@ -284,6 +288,7 @@ class SegmentReader:
         self.paths = segment_paths(directory, storage, archive=archive)
         self._cut_torn_tail = cut_torn_tail
         self._start = start
+        self._joining: tuple = ()
         self.headers: list[SegmentHeader] = []
         self.tail = Tail(None, None, 1, 0, True, CHAIN_START, 0, 0, "")
         if start is not None:
@@ -293,13 +298,30 @@ class SegmentReader:
                 next_seq=first, time_ns=start.time_ns, sha256=start.previous_sha256
             )
 
+    def frames_joined(self, row_bytes: int, rows: int) -> Iterator[Frame]:
+        """Yield every frame as `frames` does, but neighbours that are records as one.
+
+        Parameters
+        ----------
+        row_bytes : int
+            The width of a record.
+        rows : int
+            Frames are joined until they have so many. The payload is lent: it is good until the
+            next frame is asked for.
+        """
+        self._joining = (row_bytes, bytearray(rows * row_bytes + FRAME_PAYLOAD_BYTES_MAX))
+        return self.frames()
+
     def frames(self) -> Iterator[Frame]:
         """Yield every frame, seals apart, oldest first."""
         if self._start is not None and not self.paths:
             self._start_missing(segment_name(self._start.segment_first_seq))
         # The next segment is read and hashed while the frames of the last are worked on.
         with ThreadPoolExecutor(1, thread_name_prefix="segments") as helper:
-            segments = (_Segment(self._storage, path, helper) for path in self.paths)
+            segments = (
+                _Segment(self._storage, path, helper, path is self.paths[-1])
+                for path in self.paths
+            )
             ahead = next(segments, None)
             for index, path in enumerate(self.paths):
                 if not self.tail.sealed:
@@ -314,7 +336,7 @@ class SegmentReader:
                 is_last = index == len(self.paths) - 1
                 yield from self._segment_frames(path, segment, header, is_last)
 
-    def _header_read(self, path: Path, data: bytes) -> SegmentHeader:
+    def _header_read(self, path: Path, data: _Bytes) -> SegmentHeader:
         """Decode and check a segment's header against the segment before it."""
         seq = self.tail.next_seq
         header = _segment_header_decode(path, data, seq)
@@ -340,19 +362,19 @@ class SegmentReader:
         time_ns = self.tail.time_ns
         sealed, fault = False, ""
         while offset < len(data) and not sealed:
-            frame, fault = _frame_decode(data, offset, seq)
-            if frame is None:
+            frames, end = frames_whole(data, offset, seq, Frame, _KINDS, *self._joining)
+            if not frames:
+                fault = _frame_decode(data, offset, seq)[1] or "no frame can be read here"
                 if is_last and not data[offset:].strip(b"\0"):
                     fault = ""  # Padding, written ahead of the frames that were to come.
                 break
-            offset += FRAME_HEADER_BYTES + len(frame.payload)
-            time_ns = frame.time_ns
-            if frame.kind == FrameKind.SEAL:
-                self._seal_check(path, segment, offset, frame)
-                sealed = True
-            else:
-                seq += frame.count
-                yield frame
+            last = frames[-1]
+            sealed = last.kind == FrameKind.SEAL
+            yield from frames[:-1] if sealed else frames
+            offset, time_ns = end, last.time_ns
+            seq = last.first_seq + (0 if sealed else last.count)
+            if sealed:
+                self._seal_check(path, segment, offset, last)
         if fault:
             self._tail_judge(path, data, offset, seq, fault, is_last)
         whole = offset == len(data)
@@ -368,7 +390,7 @@ class SegmentReader:
             fault,
         )
 
-    def _segment_start(self, path: Path, data: bytes, header: SegmentHeader) -> tuple[int, int]:
+    def _segment_start(self, path: Path, data: _Bytes, header: SegmentHeader) -> tuple[int, int]:
         """Return where the first frame to be read is, and its sequence number."""
         start, self._start = self._start, None
         # At the start of a segment there is nothing to compare, and another writer may have made
@@ -411,11 +433,11 @@ class SegmentReader:
             raise JournalError(_place(path, end), seal.first_seq, "bytes follow the seal")
 
     def _tail_judge(
-        self, path: Path, data: bytes, offset: int, seq: int, fault: str, is_last: bool
+        self, path: Path, data: _Bytes, offset: int, seq: int, fault: str, is_last: bool
     ) -> None:
         """Let a torn last frame pass if that is asked for, and raise for anything else."""
         if self._cut_torn_tail and is_last:
-            evidence = _acknowledged_evidence(data, offset, seq)
+            evidence = _acknowledged_evidence(data[:], offset, seq)
             if not evidence:
                 return
             fault = f"{fault}, and {evidence}"
@@ -491,7 +513,7 @@ def synced_prefix(path: Path, data: bytes, *, synced_seq: int = 0) -> tuple[byte
     return data[:end], next_seq
 
 
-def _segment_header_decode(path: Path, data: bytes, seq: int) -> SegmentHeader:
+def _segment_header_decode(path: Path, data: _Bytes, seq: int) -> SegmentHeader:
     head = data[: _SEGMENT_HEADER.size]
     if len(data) < SEGMENT_HEADER_BYTES:
         raise JournalError(_place(path, len(data)), seq, "the segment header is incomplete")
@@ -511,7 +533,7 @@ def _segment_header_decode(path: Path, data: bytes, seq: int) -> SegmentHeader:
     return SegmentHeader(log_id.hex(), identity, first_seq, previous)
 
 
-def _frame_decode(data: bytes, offset: int, seq: int) -> tuple[Frame | None, str]:
+def _frame_decode(data: _Bytes, offset: int, seq: int) -> tuple[Frame | None, str]:
     """Return the frame at `offset`, or None and what is wrong with it."""
     frame, fault = _frame_parse(data, offset)
     if frame is None:
@@ -523,7 +545,7 @@ def _frame_decode(data: bytes, offset: int, seq: int) -> tuple[Frame | None, str
     return frame, ""
 
 
-def _frame_parse(data: bytes, offset: int) -> tuple[Frame | None, str]:
+def _frame_parse(data: _Bytes, offset: int) -> tuple[Frame | None, str]:
     """Return what stands at `offset` if its CRC is right, whatever it says; else None and why."""
     start = offset + FRAME_HEADER_BYTES
     if len(data) < start:

@@ -49,7 +49,7 @@ from cea_exchange.venue.state_machine import VenueStateMachine
 
 SCHEMA_OLDEST = 2
 """Under the first one groups were counted from 0, which is no group now."""
-COMMANDS_PER_BATCH = 2_048
+COMMANDS_PER_BATCH = 4_096
 """Frames are joined up to this many commands: applying one after the other would cost more."""
 EVENTS_FEW = 64
 FRAMES_OF_FEW = 1_024
@@ -233,10 +233,11 @@ def _replay(folder: _Folder, start: _Start, check: "_StoreCheck") -> Tail:
         archive=folder.archive,
         start=start.point,
     )
-    frames = frames_under_rules(reader, start.machine.profile.profile_hash())
+    joined = reader.frames_joined(COMMAND_DTYPE.itemsize, COMMANDS_PER_BATCH)
+    frames = frames_under_rules(reader, joined, start.machine.profile.profile_hash())
     try:
         with _Keeper(start.index, check) as keeper:
-            for frame in frames_joined(frames):
+            for frame in frames:
                 events = frame_apply(start.machine, frame, lend=True)
                 keeper.take(events, frame.first_seq)
         check.finish(reader.tail.next_seq)
@@ -324,13 +325,15 @@ def schema_check(header: SegmentHeader) -> None:
         raise JournalError(segment_name(header.first_seq), header.first_seq, fault)
 
 
-def frames_under_rules(reader: SegmentReader, profile_hash: str) -> Iterator[Frame]:
+def frames_under_rules(
+    reader: SegmentReader, frames: Iterable[Frame], profile_hash: str
+) -> Iterator[Frame]:
     """Yield a journal's frames, and hold each segment's header against the rules in force there.
 
     Parameters
     ----------
-    reader
-        At its beginning.
+    reader, frames
+        At its beginning, and its frames.
     profile_hash
         Of the rules at the first frame.
 
@@ -341,7 +344,7 @@ def frames_under_rules(reader: SegmentReader, profile_hash: str) -> Iterator[Fra
         that changed them; or a newer schema.
     """
     known: SegmentHeader | None = None
-    for frame in reader.frames():
+    for frame in frames:
         header = reader.headers[-1]
         if header is not known:
             known = header
@@ -366,34 +369,6 @@ def _changed_to(frame: Frame) -> str | None:
     except ControlError:
         return None  # whoever applies it says what is wrong with it
     return message.profile_hash if isinstance(message, ProfileChanged) else None
-
-
-def frames_joined(
-    frames: Iterable[Frame], commands_max: int = COMMANDS_PER_BATCH
-) -> Iterator[Frame]:
-    """Join neighbouring frames of commands into larger ones; the market can't tell."""
-    parts: list[Frame] = []
-    count = 0
-    for frame in frames:
-        whole = len(frame.payload) == frame.count * COMMAND_DTYPE.itemsize
-        joins = frame.kind == FrameKind.RECORDS and whole
-        if parts and (not joins or count + frame.count > commands_max):
-            yield _joined(parts, count)
-            parts, count = [], 0
-        if not joins:
-            yield frame
-            continue
-        parts.append(frame)
-        count += frame.count
-    if parts:
-        yield _joined(parts, count)
-
-
-def _joined(parts: list[Frame], count: int) -> Frame:
-    if len(parts) == 1:
-        return parts[0]
-    payload = b"".join([part.payload for part in parts])
-    return parts[0]._replace(count=count, time_ns=parts[-1].time_ns, payload=payload)
 
 
 def frame_apply(machine: VenueStateMachine, frame: Frame, *, lend: bool = False) -> np.ndarray:

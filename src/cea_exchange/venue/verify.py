@@ -307,7 +307,9 @@ class _Replay:
         header = segment_header_read(paths[0], self._storage)
         schema_check(header)
         self._begin(header)
-        return frames_under_rules(self._reader, header.identity.profile_hash)
+        return frames_under_rules(
+            self._reader, self._reader.frames(), header.identity.profile_hash
+        )
 
     def take(self, frame: Frame) -> None:
         try:
