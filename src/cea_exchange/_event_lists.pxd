@@ -3,6 +3,15 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 
+cdef enum:
+    BLOCK_WORDS = 256
+
+
+cdef struct BlockRow:         # As it is in the file.
+    uint64_t words[BLOCK_WORDS]
+    uint64_t checksum         # CRC-32C of the block's number and the words.
+
+
 cdef struct Stream:
     uint64_t first_number     # What the first entry is counted as.
     uint64_t count            # Entries in all.
@@ -18,7 +27,7 @@ cdef struct Lists:
     Stream* accepted            # By account and operator.
     uint32_t account_count
     Stream settlement
-    uint64_t* pending         # Full blocks on their way to the file.
+    BlockRow* pending         # Full blocks on their way to the file.
     uint32_t pending_count
     uint32_t pending_capacity
     uint32_t block_next       # The number the next full block takes.

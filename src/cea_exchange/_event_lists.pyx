@@ -16,13 +16,13 @@ from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memset
 
 from cea_exchange._accounts cimport OPERATORS_MAX
+from cea_exchange._crc32c cimport crc32c_extend
 from cea_exchange._edge cimport buffer_take, exact_uint32, exact_uint64, records_check
 from cea_exchange._records cimport *
 
 from cea_exchange.domain.records import EVENT_DTYPE
 
 cdef enum:
-    BLOCK_WORDS = 256
     REPORT_WORDS = 1          # An entry of a report or settlement list: the event's sequence.
     ACCEPTED_WORDS = 2        # An entry of an acceptance list: the command's id, then the event's.
     ACCEPTED_PER_BLOCK = BLOCK_WORDS // ACCEPTED_WORDS
@@ -33,6 +33,7 @@ cdef enum:                    # What taking events in comes to.
     OUT_OF_ORDER = -2
 
 BLOCK_BYTES = BLOCK_WORDS * 8
+BLOCK_ROW_BYTES = sizeof(BlockRow)
 SETTLEMENT = <uint32_t>ACCOUNT_NONE
 
 
@@ -68,23 +69,29 @@ cdef int block_note(Stream* stream, uint32_t number, uint64_t first_id, int word
     return TAKEN
 
 
+cdef inline uint64_t block_sum(uint64_t number, const uint64_t* words) noexcept nogil:
+    return crc32c_extend(
+        crc32c_extend(0, &number, sizeof(number)), words, BLOCK_WORDS * sizeof(uint64_t)
+    )
+
+
 cdef int block_finish(Lists* lists, Stream* stream, int words) noexcept nogil:
     """Send a list's full block on its way to the file, and begin the next."""
     cdef uint32_t capacity
     cdef void* grown
+    cdef BlockRow* row
     if lists.pending_count == lists.pending_capacity:
         capacity = 2 * lists.pending_capacity + 16
-        grown = realloc(lists.pending, <size_t>capacity * BLOCK_WORDS * sizeof(uint64_t))
+        grown = realloc(lists.pending, capacity * sizeof(BlockRow))
         if grown == NULL:
             return NO_MEMORY
-        lists.pending = <uint64_t*>grown
+        lists.pending = <BlockRow*>grown
         lists.pending_capacity = capacity
     if block_note(stream, lists.block_next, stream.open[0], words) != TAKEN:
         return NO_MEMORY
-    memcpy(
-        &lists.pending[<size_t>lists.pending_count * BLOCK_WORDS], stream.open,
-        BLOCK_WORDS * sizeof(uint64_t),
-    )
+    row = &lists.pending[lists.pending_count]
+    memcpy(row.words, stream.open, sizeof(row.words))
+    row.checksum = block_sum(lists.block_next, row.words)
     lists.pending_count += 1
     lists.block_next += 1
     return TAKEN
@@ -282,19 +289,20 @@ cdef class EventLists:
                 "or settlement number, account or operator"
             )
 
-    def blocks_take(self):
-        """Hand out the blocks that got full since the last call, to be written one after the other.
+    def rows_take(self):
+        """Hand out the file's rows of the blocks that got full since the last call.
 
         Returns
         -------
         bytes
-            Of `BLOCK_BYTES` each; the last has the number `block_count` - 1.
+            Rows of `BLOCK_ROW_BYTES`: a block, and its checksum; the last block has the number
+            `block_count` - 1.
         """
-        blocks = PyBytes_FromStringAndSize(
-            <const char*>self.lists.pending, <Py_ssize_t>self.lists.pending_count * BLOCK_WORDS * 8
+        rows = PyBytes_FromStringAndSize(
+            <const char*>self.lists.pending, self.lists.pending_count * sizeof(BlockRow)
         )
         self.lists.pending_count = 0
-        return blocks
+        return rows
 
     # -- Reading ----------------------------------------------------------------------------------
 
@@ -420,6 +428,12 @@ cdef class EventLists:
             self.lists.block_next = state["block_count"]
         except (KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"state must be one of the lists, {error!r}") from error
+
+
+def row_is_sound(bytes row, uint32_t number):
+    """Say whether a row of the file is of the block of that number, as it was written."""
+    cdef const BlockRow* block = <const BlockRow*><const char*>row
+    return len(row) == sizeof(BlockRow) and block.checksum == block_sum(number, block.words)
 
 
 def rows_equal(events, known):

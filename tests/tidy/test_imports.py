@@ -44,7 +44,7 @@ COMPILED = {
     "_intake": LAYOUTS | EDGE | {"cea_exchange._block", "cea_exchange._bidding"},
     "_award": LAYOUTS | INLINE | EDGE,
     "_frames": {"cea_exchange._crc32c"} | EDGE,
-    "_event_lists": LAYOUTS | INLINE | EDGE | {"cea_exchange._accounts", "cea_exchange._crc32c"},
+    "_event_lists": LAYOUTS | EDGE | {"cea_exchange._accounts", "cea_exchange._crc32c"},
     "_accounts": LAYOUTS | INLINE,
     "_trading": LAYOUTS | INLINE | {"cea_exchange._accounts"},
     "_block": LAYOUTS | INLINE | MARKET,

@@ -202,7 +202,7 @@ def test_memory_does_not_grow_with_the_events():
     for first in range(0, 1_000_000, len(rows)):
         rows["seq"] = rows["report_seq"] = np.arange(first + 1, first + len(rows) + 1)
         lists.take(rows)
-        written += len(lists.blocks_take())
+        written += len(lists.rows_take())
     ((_, _, count, blocks, _, end),) = lists.state()["reports"]
     assert count == 1_000_000
     assert len(blocks) + len(end) < 100_000 < 7_000_000 < written

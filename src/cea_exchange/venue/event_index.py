@@ -8,22 +8,25 @@ same blocks again, and a snapshot says how many of them it goes on from. Each bl
 a file with a damaged one is put aside, so that the next start writes it anew.
 """
 
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cea_exchange._event_lists import BLOCK_BYTES, SETTLEMENT, EventLists
+from cea_exchange._event_lists import (
+    BLOCK_BYTES,
+    BLOCK_ROW_BYTES,
+    SETTLEMENT,
+    EventLists,
+    row_is_sound,
+)
 from cea_exchange.domain.records import BlockFlag, CommandKind, EventKind
 from cea_exchange.journal import EventStore, JournalError, Storage
-from cea_exchange.journal.segment import crc32c
 
 INDEX_FILE_NAME = "index.blocks"
 DAMAGED_SUFFIX = ".damaged"
-_SUM = struct.Struct("<Q")
-INDEX_ROW_BYTES = BLOCK_BYTES + _SUM.size
+INDEX_ROW_BYTES = BLOCK_ROW_BYTES
 """A block and the CRC-32C of its number and itself."""
 
 _NO_SEQS = np.zeros(0, np.uint64)
@@ -94,9 +97,9 @@ class EventIndex:
     def add(self, events: np.ndarray) -> None:
         """Take in new events, in their order."""
         self._lists.take(events)
-        blocks = self._lists.blocks_take()
-        if blocks:
-            self._blocks.append(_rows_of(blocks, self._blocks.count))
+        rows = self._lists.rows_take()
+        if rows:
+            self._blocks.append(rows)
 
     def report_events(self, account_index: int, first: int, count: int) -> np.ndarray:
         """Return the event sequences (u64) of an account's reports from number `first` on."""
@@ -126,8 +129,7 @@ class EventIndex:
 
     def _block(self, number: int) -> bytes:
         row = self._blocks.read(number + 1, 1)
-        block = row[:BLOCK_BYTES]
-        if row[BLOCK_BYTES:] != _sum_of(number, block):
+        if not row_is_sound(row, number):
             self._put_aside()
             raise JournalError(
                 INDEX_FILE_NAME,
@@ -135,21 +137,7 @@ class EventIndex:
                 f"block {number} is damaged; the file is {INDEX_FILE_NAME}{DAMAGED_SUFFIX} now, "
                 "and the next start writes it anew",
             )
-        return block
-
-
-def _rows_of(blocks: bytes, number: int) -> bytes:
-    """Return the file's rows of full blocks, the first of which has that number."""
-    parts = []
-    for first in range(0, len(blocks), BLOCK_BYTES):
-        block = blocks[first : first + BLOCK_BYTES]
-        parts += (block, _sum_of(number, block))
-        number += 1
-    return b"".join(parts)
-
-
-def _sum_of(number: int, block: bytes) -> bytes:
-    return _SUM.pack(crc32c(_SUM.pack(number), block))
+        return row[:BLOCK_BYTES]
 
 
 def _putter_aside(directory: Path, storage: Storage) -> Callable[[], None]:
