@@ -25,6 +25,7 @@ from cea_exchange.journal import (
     JournalPoisoned,
     read_frames,
 )
+from cea_exchange.journal.event_store import HEADER_BYTES
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue import recovery
@@ -216,6 +217,26 @@ def test_an_event_that_replay_does_not_give_stops_the_start(tmp_path):
     path.write_bytes(data)
     with pytest.raises(JournalError, match=r"events \d+ to \d+ differ"):
         sequencer_open(tmp_path)
+
+
+def test_what_is_behind_a_fault_is_not_written(tmp_path, monkeypatch):
+    """The next batch is there already when one differs; holes before it stay as they were."""
+    monkeypatch.setattr(recovery, "COMMANDS_PER_BATCH", 1)
+    monkeypatch.setattr(recovery, "EVENTS_FEW", 0)
+    sequencer = sequencer_open(tmp_path)
+    *_, holed, spoiled, last = traded(sequencer)
+    sequencer.close()
+    path = tmp_path / "events" / "events.rows"
+    row_bytes, data = last.itemsize, bytearray(path.read_bytes())
+    del data[-2 * row_bytes :]
+    for events, byte in ((holed, 0), (spoiled, 255)):
+        place = HEADER_BYTES + (int(events["seq"][0]) - 1) * row_bytes
+        data[place : place + row_bytes] = bytes([byte]) * row_bytes
+    path.write_bytes(data)
+    assert len(last) > 2
+    with pytest.raises(JournalError, match=r"events \d+ to \d+ differ"):
+        sequencer_open(tmp_path)
+    assert path.read_bytes() == data
 
 
 def test_a_journal_that_lost_acknowledged_work_stops_the_start(tmp_path):

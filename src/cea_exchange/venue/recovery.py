@@ -264,8 +264,8 @@ class _Keeper:
         Those of control messages are few: handing them over one by one would cost the most. They
         are joined as bytes: numpy would compare the fields of every one.
         """
-        self._wait()
         if len(events) < EVENTS_FEW:
+            self._wait()
             self._few_seq = self._few_seq if self._few else seq
             self._few.append(events.tobytes())
             if len(self._few) < FRAMES_OF_FEW:
@@ -291,15 +291,19 @@ class _Keeper:
             self._hand_over(np.frombuffer(b"".join(few), EVENT_DTYPE), self._few_seq)
 
     def _hand_over(self, events: np.ndarray, seq: int) -> None:
-        self._wait()
-        self._kept = self._helper.submit(self._keep, events, seq)
+        # The helper finds the next batch there when it is done with the one before.
+        before, self._kept = self._kept, self._helper.submit(self._keep, events, seq, self._kept)
+        if before is not None:
+            before.result()
 
     def _wait(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
             kept.result()
 
-    def _keep(self, events: np.ndarray, seq: int) -> None:
+    def _keep(self, events: np.ndarray, seq: int, before: Future | None) -> None:
+        if before is not None:
+            before.result()  # Behind a fault nothing is compared, and nothing written.
         self._index.add(events)
         self._check.follow(events, seq)
 
