@@ -20,6 +20,7 @@ from cea_exchange.domain.records import EVENT_DTYPE, Phase
 from cea_exchange.journal import FrameKind, SegmentReader
 from cea_exchange.journal.storage import OsStorage
 from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet, control_decode
+from cea_exchange.venue.admin_client import AdminError
 
 
 
@@ -200,6 +201,9 @@ def test_a_venue_started_at_noon_joins_the_day_in_its_break(world):
     world.until(lambda: world.admin(op="status")["phase"] == "break")
     status = world.admin(op="status")
     assert (status["trading_date"], status["calendar_warning"]) == (20241231, None)
+    # After such a day none would open for twenty-seven years.
+    with pytest.raises(AdminError, match="date: expected a day up to today, 2024-12-31, came 2052"):
+        world.admin(op="open_day", date="2052-01-02")
     world.venue.end(signal.SIGTERM)
     opened, paused = days_of(world)
     assert (opened.date, opened.by) == (20241231, "")
@@ -303,6 +307,14 @@ def test_a_damaged_journal_starts_nothing(world):
     tried = serve(world)
     assert tried.returncode == 1
     assert "nothing starts: sequence" in tried.stderr
+
+
+def test_a_folder_that_can_not_be_used_is_one_clear_error(world):
+    (world.data / "events").write_text("")
+    tried = serve(world)
+    assert tried.returncode == 1
+    (error,) = tried.stderr.splitlines()
+    assert error == f"cea-exchange: nothing starts: {world.data}/events: Not a directory"
 
 
 def events(process):

@@ -88,6 +88,9 @@ def serve(
             SecurityError,
         ) as error:
             raise CommandError(str(error)) from error
+        except OSError as error:
+            place = error.filename or data
+            raise CheckFailed(f"nothing starts: {place}: {error.strerror}") from error
         try:
             signals.lead_to(daemon.stop)
             # What is there by now stays. The garbage collector would look at it again and again,
@@ -486,7 +489,7 @@ def open_day(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Open a trading day, whatever the calendar says.
+    """Open a trading day, whatever the calendar says; where the clock runs, none after today.
 
     Example: cea-exchange venue open-day 2025-07-16 --data DIR
     """

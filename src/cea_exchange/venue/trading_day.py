@@ -147,6 +147,10 @@ class TradingDay:
             It may not open yet.
         """
         date = date_parse(text)
+        if self._clock.kind != "manual" and date > self._today():
+            # It could not be taken back, and no day up to it would ever open again.
+            expected = f"a day up to today, {self._today()}"
+            raise FrameError(expected=expected, came=text, where="date")
         if self._machine.core.day_is_open and self._machine.core.trading_date == date_number(date):
             return None
         reason = self._open_hindrance()
