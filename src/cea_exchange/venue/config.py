@@ -9,7 +9,15 @@ from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
-from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
+from cea_exchange.protocol.settings import (
+    Address,
+    ConfigError,
+    MetricsAddress,
+    settings_read,
+)
+
+DATA_FOLDERS = ("journal", "events", "snapshots", "bulletins", "profiles", "keys", "venue")
+"""What a venue keeps in its data folder, beside the archive."""
 
 PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
 PerSecond = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
@@ -214,8 +222,20 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         return operators_by_key(self.operators, self.admin_keys, data)
 
     def archive_folder(self, data: Path) -> Path:
-        """Return the folder of archived segments."""
-        return data / "archive" if self.archive is None else Path(self.archive)
+        """Return the folder of archived segments.
+
+        Raises
+        ------
+        ConfigError
+            It is one that holds something else: a manifest among the segments, and no venue starts
+            on them again.
+        """
+        archive = data / "archive" if self.archive is None else Path(self.archive)
+        within = archive.resolve()
+        taken = (data.resolve() / name for name in DATA_FOLDERS)
+        if within == data.resolve() or any(within.is_relative_to(folder) for folder in taken):
+            raise ConfigError(f"archive: expected a folder of its own, came {archive}")
+        return archive
 
     def registry_endpoints_file(self, data: Path) -> Path:
         """Return the file in which the registry says where it listens."""
