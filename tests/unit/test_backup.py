@@ -128,6 +128,45 @@ def test_every_damaged_file_is_noticed_and_nothing_is_made(data, copy, tmp_path)
     restore(copy, tmp_path / "again")
 
 
+@pytest.mark.parametrize("outside", ["../taken", "/taken", "journal/../../taken"])
+def test_a_manifest_that_names_what_lies_elsewhere_is_refused(outside, data, copy, tmp_path):
+    """It would be written to as well."""
+    running(data).close()
+    backup(data, copy)
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    manifest["files"][0]["path"] = str(taken) if outside == "/taken" else outside
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BackupError, match="expected paths in the backup, came '.*taken'"):
+        restore(copy, tmp_path / "again")
+    assert taken.read_text() == "mine" and not (tmp_path / "again").exists()
+
+
+def test_a_backup_without_one_of_its_files_is_damaged(data, copy, tmp_path):
+    running(data).close()
+    manifest = backup(data, copy)
+    (copy / manifest.files[-1].path).unlink()
+    with pytest.raises(BackupDamaged, match="expected a file, there is none"):
+        restore(copy, tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_restore_without_room_leaves_nothing(data, copy, tmp_path, monkeypatch):
+    """A half copy of everything would keep the next one from having room."""
+    running(data).close()
+    backup(data, copy)
+
+    def no_space(descriptor):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", no_space)
+        with pytest.raises(OSError, match="no space"):
+            restore(copy, tmp_path / "there" / "again")
+    assert list((tmp_path / "there").iterdir()) == []
+
+
 def test_a_backup_whose_recorded_state_is_not_replays_is_refused(data, copy, tmp_path):
     """Files as the manifest says, but a snapshot that the journal does not lead to."""
     running(data).close()

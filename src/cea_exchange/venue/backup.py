@@ -184,8 +184,29 @@ def restore(
     data.parent.mkdir(parents=True, exist_ok=True)
     # Beside the folder it becomes: a rename makes it count, all at once.
     draft = Path(tempfile.mkdtemp(prefix=f"{data.name}.restoring-", dir=data.parent))
+    try:
+        result = _restore(source, draft, manifest, profile)
+        draft.chmod(0o755)
+        draft.replace(data)
+    except (BackupDamaged, JournalError):
+        raise  # what is wrong with it can be looked at there
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    _STORAGE.sync_directory(data.parent)
+    return manifest, result
+
+
+def _restore(
+    source: Path, draft: Path, manifest: BackupManifest, profile: Profile | None
+) -> VerifyResult:
+    """Copy a backup into a folder, and replay it there."""
     copy = _Copy(source, draft)
     for file in manifest.files:
+        if not (source / file.path).exists():
+            raise BackupDamaged(
+                f"{source / file.path}: expected a file, there is none; see {draft}"
+            )
         found = copy.file(Path(file.path))
         if found != file:
             raise BackupDamaged(
@@ -198,20 +219,24 @@ def restore(
             f"{source}: log {manifest.log_id} up to sequence {manifest.last_seq} was expected, "
             f"replay gives {result.log_id} up to {result.next_seq - 1}; see {draft}"
         )
-    draft.chmod(0o755)
-    draft.replace(data)
-    _STORAGE.sync_directory(data.parent)
-    return manifest, result
+    return result
 
 
 def manifest_read(source: Path) -> BackupManifest:
-    """Return a backup's manifest; BackupError if there is none, or of another format."""
+    """Return a backup's manifest; BackupError if there is none, or of another format.
+
+    Its files lie in the backup: another's path would be written to as well as read.
+    """
     path = source / MANIFEST_NAME
     try:
         data = path.read_bytes()
         version = msgspec.json.decode(data, type=dict).get("format_version")
         if version == FORMAT_VERSION:
-            return msgspec.json.decode(data, type=BackupManifest)
+            manifest = msgspec.json.decode(data, type=BackupManifest)
+            for file in manifest.files:
+                if Path(file.path).is_absolute() or ".." in Path(file.path).parts:
+                    raise BackupError(f"{path}: expected paths in the backup, came {file.path!r}")
+            return manifest
     except FileNotFoundError as error:
         what = "there is none: no backup, or one that was not finished"
         raise BackupError(f"{path}: expected a backup's manifest, {what}") from error
