@@ -102,6 +102,13 @@ def test_who_when_and_why_are_in_the_journal(world):
     assert list(acts_read(world.data)) == [halt, resume, suspend]
 
 
+def test_a_phase_is_told_by_its_name(world):
+    world.listed()
+    world.as_operator("an", op="phase", phase="break", why="early lunch")
+    (act,) = acts_read(world.data)
+    assert act.sentence().endswith('  an  phase_set phase=break: "early lunch"')
+
+
 @pytest.mark.parametrize(
     "request_",
     [

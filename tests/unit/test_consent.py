@@ -165,6 +165,14 @@ def test_what_can_not_be_is_refused(tmp_path, keys, entries, complaint):
         operators_by_key(settings, None, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["an\nbo", "an\u202e", " an", "an ", " "])
+def test_a_name_is_one_line_and_no_other_ones_with_blanks(name):
+    """CEA-OPR-01: names are printed with what was done under them."""
+    with pytest.raises(ValueError, match="name: expected one line without blanks around"):
+        OperatorSetting(name=name, key="keys/an.public")
+    assert OperatorSetting(name="An Li", key="keys/an.public").name == "An Li"
+
+
 def test_two_secret_keys_are_two_persons(tmp_path, keys):
     """CEA-OPR-02: by possession of two secret keys of two names, both operators'."""
     settings = tuple(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.protocol.control import Name
 from cea_exchange.protocol.security import (
     CurveKeys,
@@ -32,6 +33,11 @@ class OperatorSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
     name: Name
     key: Annotated[str, msgspec.Meta(min_length=1)]
     role: Literal["operator", "regulator"] = "operator"
+
+    def __post_init__(self) -> None:
+        # It is printed with what its bearer did; and "an " would be a second person beside "an".
+        if not is_one_line(self.name) or self.name != self.name.strip():
+            raise ValueError(f"name: expected one line without blanks around, came {self.name!a}")
 
 
 class Operator(msgspec.Struct, frozen=True):

@@ -86,6 +86,8 @@ def acts_read(data: Path | str, archive: Path | None = None) -> Iterator[LoggedA
                 (trade,) = np.frombuffer(message.trade, EVENT_DTYPE)
                 fields["trade_id"] = int(trade["trade_id"])
                 del fields["trade"]
+            if isinstance(message, control.PhaseSet):
+                fields["phase"] = message.phase.name.lower()
             for name in ("state", "text"):
                 fields.pop(name, None)  # all that every account holds; a whole profile
             yield LoggedAct(
