@@ -467,3 +467,16 @@ def test_a_feed_that_does_not_fit_leaves_only_cancels(world):
     world.registry.commands.append(control.AccountDeclared(account="alice"))
     world.until(lambda: "declared already" in world.admin(op="status")["cancels_only"])
     assert world.failure is None
+
+
+@pytest.mark.parametrize("date", [3, 20990101, 10**12])
+def test_a_day_there_was_not_is_confirmed_to_nobody(world, date):
+    """Journaled, what is no date would stop every start from then on."""
+    world.listed()
+    world.registry.confirmed_date = date
+    world.until(lambda: f"day {date}:" in world.admin(op="status")["cancels_only"])
+    world.stop()
+    world.registry.confirmed_date = 0
+    world.start()
+    world.ready()
+    assert world.admin(op="status")["confirmed_date"] == 0

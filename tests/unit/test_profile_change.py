@@ -222,6 +222,15 @@ def test_another_schema_begins_between_two_days_too(tmp_path, monkeypatch):
     sequencer_open(tmp_path).close()
 
 
+def test_a_profile_that_is_too_long_to_be_read_again_is_refused(tmp_path):
+    first_day(tmp_path).close()
+    long = profile_parse(f"{NARROW.text}\n# {'x' * control.PROFILE_TEXT_MAX}\n", "long")
+    with pytest.raises(JournalError, match="profile: expected at most 262144 characters, came"):
+        opened(tmp_path, long)
+    opened(tmp_path, NARROW).close()
+    verify_data(tmp_path)
+
+
 def test_a_change_that_does_not_fit_is_refused():
     machine = VenueStateMachine(PROFILE, ReferenceMarket)
     fields = {

@@ -7,7 +7,13 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from cea_exchange.protocol.control import DECODE_ERRORS, ControlError, FeedItem, control_decode
+from cea_exchange.protocol.control import (
+    DECODE_ERRORS,
+    ControlError,
+    Count,
+    FeedItem,
+    control_decode,
+)
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.venue.config import VenueConfig
 
@@ -34,8 +40,8 @@ class FeedAnswer(msgspec.Struct, frozen=True):
     """
 
     items: list[bytes]
-    last_seq: int
-    settled_seq: int
+    last_seq: Count
+    settled_seq: Count
     confirmed_date: int = 0
     state: str = "ok"
 

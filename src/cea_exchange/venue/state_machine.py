@@ -398,9 +398,13 @@ class VenueStateMachine:
                 return self._adopt_refusal(message)
             case control.ProfileChanged():
                 return self._profile_change_refusal(message)
-            case control.DayOpen(date=date) if not _is_date(date):
+            case control.DayOpen(date=date) | control.SettlementConfirmed(
+                trading_date=date
+            ) if not _is_date(date):
                 # Journaled, it would stop every start from then on.
                 return f"day {date}: expected a date, yyyymmdd"
+            case control.SettlementConfirmed(trading_date=date) if date > core.trading_date:
+                return f"confirmation of day {date}: {core.trading_date} is the last"
             case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
                 state = "is open" if core.day_is_open else "was the last"
                 return f"day {date}: {core.trading_date} {state}"
@@ -712,6 +716,9 @@ class VenueStateMachine:
         """
         if self.core.day_is_open:
             return f"profile: day {self.core.trading_date} is open"
+        if len(act.text) > control.PROFILE_TEXT_MAX:
+            most = control.PROFILE_TEXT_MAX
+            return f"profile: expected at most {most} characters, came {len(act.text)}"
         try:
             profile = profile_parse(act.text, "profile")
         except ProfileError as error:
