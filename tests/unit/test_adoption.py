@@ -352,10 +352,10 @@ def statement(store, tmp_path):
     return stated(store, tmp_path / "statement")
 
 
-def venue_adopt(data, statement, **settings):
+def venue_adopt(data, statement, why="disk lost", **settings):
     clock = ClockSetting(kind="manual", start="2025-07-16T10:00:00+08:00")
     config = VenueConfig(clock=clock, **settings)
-    return venue_adoption.adopt(data, config, statement, first=AN, second=BO, why="disk lost")
+    return venue_adoption.adopt(data, config, statement, first=AN, second=BO, why=why)
 
 
 def files(folder):
@@ -439,3 +439,12 @@ def test_holdings_that_are_not_the_registrys_are_refused(tmp_path, statement):
     with pytest.raises(AdoptionError, match="expected holdings of hash"):
         venue_adopt(data, odd)
     assert files(data) == before
+
+
+def test_a_reason_is_one_line(tmp_path, statement):
+    """CEA-OPR-01: the log of acts has one line for each."""
+    old_folder(tmp_path)
+    before = files(tmp_path)
+    with pytest.raises(AdoptionError, match="why: expected one line of text, came 'lost"):
+        venue_adopt(tmp_path, statement, why="lost\nlog")
+    assert files(tmp_path) == before

@@ -16,6 +16,7 @@ import numpy as np
 
 from cea_exchange import __version__
 from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
@@ -113,6 +114,8 @@ def adopt(
     -----
     Rules: CEA-OPR-02. Done again after a crash it ends as if there had been none.
     """
+    if not is_one_line(why):
+        raise AdoptionError(f"why: expected one line of text, came {why!a}")
     kept = _kept_name(data, statement.old_log_id)
     archive = config.archive_folder(data)
     old = _OldLife(data, kept, archive, statement)

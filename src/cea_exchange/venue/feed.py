@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import msgspec
+import structlog
 import zmq
 
 from cea_exchange.protocol.control import (
@@ -20,6 +21,8 @@ from cea_exchange.venue.config import VenueConfig
 ITEM_COUNT_MAX = 1_000
 TIMEOUT_S = 2.0
 PAUSE_S = 0.02  # between an answer without items and the next question
+
+log = structlog.get_logger("venue")
 
 
 class FeedAnswer(msgspec.Struct, frozen=True):
@@ -74,6 +77,9 @@ class RegistryFeed:
         self._config = config
         self._data = data
         self._keys = keys
+        # The key that the venue's own sockets admit, too; its file is not needed any more.
+        self._server_key = config.registry_key(data)
+        self._trouble = ""
         self._asked_s: float | None = None
         self._not_before_s = 0.0
         self._is_new = True
@@ -135,13 +141,24 @@ class RegistryFeed:
         address = self._config.registry_feed or self._address_read()
         if address is None:
             return False
-        server_key = self._config.registry_key(self._data)
-        self.socket = client_socket(
-            self._context, zmq.DEALER, keys=self._keys, server_key=server_key
-        )
-        self.socket.connect(address)
+        try:
+            self.socket = client_socket(
+                self._context, zmq.DEALER, keys=self._keys, server_key=self._server_key
+            )
+            self.socket.connect(address)
+        except (zmq.ZMQError, TypeError) as error:
+            # No descriptor is left, or the file has no address: it may be otherwise soon.
+            self.close()
+            self._trouble_tell(f"{address}: {error}")
+            return False
+        self._trouble_tell("")
         self._is_new = True
         return True
+
+    def _trouble_tell(self, trouble: str) -> None:
+        if trouble and trouble != self._trouble:
+            log.warning("registry_not_reached", error=trouble)
+        self._trouble = trouble
 
     def _address_read(self) -> str | None:
         try:
