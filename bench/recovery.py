@@ -31,6 +31,7 @@ from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind,
 from cea_exchange.journal import snapshot_paths
 from cea_exchange.journal.storage import OsFile, OsStorage
 from cea_exchange.protocol import control
+from cea_exchange.venue.recovery import COMMANDS_PER_BATCH
 from cea_exchange.venue.sequencer import Sequencer
 
 PROFILE = load_profile("cea")
@@ -129,8 +130,8 @@ def market_alone_s(commands: np.ndarray) -> float:
     market = market_open(CompiledMarket, "cea", PROFILE.rules.order_count_max)
     events = np.zeros(100_000, EVENT_DTYPE)
     begun = time.perf_counter()
-    for first in range(0, len(commands), 2_048):
-        market.process(commands[first : first + 2_048], events)
+    for first in range(0, len(commands), COMMANDS_PER_BATCH):
+        market.process(commands[first : first + COMMANDS_PER_BATCH], events)
     return time.perf_counter() - begun
 
 
