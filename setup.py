@@ -15,10 +15,10 @@ from setuptools import Extension, setup
 CHECKED = os.environ.get("CEA_EXCHANGE_CHECKED", "0") == "1"
 SANITIZED = os.environ.get("CEA_EXCHANGE_SANITIZED", "0") == "1"
 MODULES = (
-    "_edge", "_views", "_book", "_book_state", "_accounts", "_award", "_trading", "_block",
-    "_bidding", "_market_rules", "_day", "_acts", "_bust", "_market_views", "_market_state",
-    "_market_snapshot", "_market", "_flow_text", "_replay", "_reports", "_intake", "_event_lists",
-    "_frames", "_market_data", "_router",
+    "_edge", "_crc32c", "_views", "_book", "_book_state", "_accounts", "_award", "_trading",
+    "_block", "_bidding", "_market_rules", "_day", "_acts", "_bust", "_market_views",
+    "_market_state", "_market_snapshot", "_market", "_flow_text", "_replay", "_reports",
+    "_intake", "_event_lists", "_frames", "_market_data", "_router",
 )
 
 DIRECTIVES = {

@@ -8,7 +8,7 @@ from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
-from cea_exchange._crc32c cimport crc32c_by_table, crc32c_extend
+from cea_exchange._crc32c cimport crc32c_extend
 from cea_exchange._edge cimport buffer_take
 
 cdef packed struct FrameHeader:
@@ -162,11 +162,3 @@ def frames_whole(
         if header.kind == SEAL:
             break
     return frames, offset
-
-
-def crc32c(bytes data, *, bint by_table=False):
-    """Return the checksum of bytes; `by_table` as a processor without the instruction makes it."""
-    cdef const char* start = data
-    if by_table:
-        return ~crc32c_by_table(<uint32_t>0xFFFFFFFF, <const unsigned char*>start, len(data))
-    return crc32c_extend(0, start, len(data))

@@ -13,6 +13,8 @@ def plain_join(
     messages: list[Message],
     keys: dict[str, KeyHolder],
     sessions: dict[bytes, Session],
+    tag: bytes,
+    payload_bytes_max: int,
     now_s: float,
 ) -> tuple[np.ndarray, np.ndarray] | None: ...
 def cancels_apart(

@@ -14,7 +14,6 @@ from cea_exchange._edge cimport buffer_take, records_check
 from cea_exchange._records cimport *
 
 from cea_exchange.domain.records import COMMAND_DTYPE
-from cea_exchange.protocol.framing import FRAME_BYTES_MAX, TAG_COMMANDS
 
 cdef uint64_t HASH_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads close indexes.
 
@@ -148,7 +147,9 @@ def commands_join(list payloads, list operators):
     return records, owner
 
 
-def plain_join(list messages, dict keys, dict sessions, now_s):
+def plain_join(
+    list messages, dict keys, dict sessions, bytes tag, Py_ssize_t payload_bytes_max, now_s
+):
     """Return the commands of messages if there is nothing to say of any message itself.
 
     That is what most of them are: well-formed commands of traders who are logged on.
@@ -160,6 +161,10 @@ def plain_join(list messages, dict keys, dict sessions, now_s):
     keys : dict of str to KeyHolder
     sessions : dict of bytes to Session
         By routing id; those of the messages were seen at `now_s` afterwards.
+    tag : bytes
+        Of a message of commands.
+    payload_bytes_max : int
+        What one may have behind the tag.
 
     Returns
     -------
@@ -169,16 +174,16 @@ def plain_join(list messages, dict keys, dict sessions, now_s):
     """
     cdef list payloads = [], operators = [], frames
     cdef bytes routing_id, payload
-    cdef Py_ssize_t size, size_max = FRAME_BYTES_MAX
+    cdef Py_ssize_t size
     for routing_id, key, frames in messages:
         holder, session = keys.get(key), sessions.get(routing_id)
         if holder is None or session is None or session.key != key or holder.role != "trader":
             return None
-        if len(frames) != 2 or frames[0] != TAG_COMMANDS:
+        if len(frames) != 2 or frames[0] != tag:
             return None
         payload = frames[1]
         size = PyBytes_GET_SIZE(payload)
-        if size == 0 or size > size_max or size % <Py_ssize_t>sizeof(CommandRecord) != 0:
+        if size == 0 or size > payload_bytes_max or size % <Py_ssize_t>sizeof(CommandRecord) != 0:
             return None
         session.seen_s = now_s
         payloads.append(payload)

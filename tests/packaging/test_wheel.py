@@ -102,8 +102,8 @@ def test_wheel_has_declarations_and_stubs_beside_every_compiled_module(shipped: 
     compiled = {name for name in packed if name.endswith(".so")}
     assert {name.partition("/")[2].partition(".")[0] for name in compiled} == modules
     wanted = {f"{path.stem}.pxd" for path in PACKAGE.glob("*.pxd")}
-    # Nothing is there for others to take from a replay, what reads its text, or the sockets' calls.
-    modules_shared = modules - {"_replay", "_flow_text", "_router"}
+    # Nothing is there for others to take from a replay, what reads text or frames, or sockets.
+    modules_shared = modules - {"_replay", "_flow_text", "_frames", "_router"}
     wanted |= {f"{module}.pxd" for module in modules_shared} | {"py.typed"}
     wanted |= {f"{module}.pyi" for module in modules}
     assert {f"cea_exchange/{name}" for name in wanted} <= packed

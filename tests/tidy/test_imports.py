@@ -29,7 +29,7 @@ MARKET_ROOMS = {
 COMPILED = {
     "_records": set(),
     "_hash": set(),
-    "_crc32c": set(),
+    "_crc32c": {"ctypes", "google_crc32c"},
     "_ladder": LAYOUTS,
     "_stream": LAYOUTS | INLINE,
     "_plan": LAYOUTS | INLINE,

@@ -7,12 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import google_crc32c
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._frames import crc32c
 from cea_exchange.journal import (
     EventStore,
     FolderInUse,
@@ -356,11 +354,6 @@ def test_joining_finds_the_same_fault_after_the_same_frames(seed):
         assert readers[0].tail == readers[1].tail
         assert sum(f.count for f in apart) == sum(f.count for f in joined)
         assert b"".join(f.payload for f in apart) == b"".join(f.payload for f in joined)
-
-
-@given(st.binary(max_size=300))
-def test_checksums_are_those_of_another_library(data):
-    assert google_crc32c.value(data) == crc32c(data) == crc32c(data, by_table=True)
 
 
 @pytest.mark.parametrize("seed", range(100))

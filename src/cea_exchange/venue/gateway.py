@@ -33,6 +33,7 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.protocol.framing import (
+    FRAME_BYTES_MAX,
     TAG_COMMANDS,
     TAG_MESSAGE,
     TAG_REPORTS,
@@ -167,7 +168,8 @@ class Gateway:
         messages, self._carried = self._carried + messages, []
         answers: list[Answer] = []
         asked: list[Asked] = []
-        plain = plain_join(messages, self._machine.keys, self._sessions.by_routing_id, now_s)
+        senders = self._machine.keys, self._sessions.by_routing_id
+        plain = plain_join(messages, *senders, TAG_COMMANDS, FRAME_BYTES_MAX, now_s)
         if plain is not None:
             batch = _Batch(*plain, messages)
         else:
