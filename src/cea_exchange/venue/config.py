@@ -135,7 +135,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         Further public keys that may follow the market data where it is not public: those of relays
         on other machines.
     market_data_interval_ms
-        Public data goes out at most once in so long; 0 is with every batch.
+        Public data goes out at most once in so long; 0 is with every batch, or with those together
+        that came while orders waited.
     batch_count_max
         Commands gathered into one batch.
     wait_for_confirmation
