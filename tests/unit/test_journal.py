@@ -356,6 +356,36 @@ def test_joining_finds_the_same_fault_after_the_same_frames(seed):
         assert b"".join(f.payload for f in apart) == b"".join(f.payload for f in joined)
 
 
+def test_a_reader_goes_on_behind_a_frame_that_ends_with_zeros():
+    """As of a cancel: nothing that was written tells zeros at its end from padding."""
+    storage = VolatileStorage()
+    journal = journal_open(storage, padding_bytes=4_096)
+    journal.append(FrameKind.RECORDS, 2, 1, bytes(128))
+    journal.sync()
+    point = journal.point()
+    journal.append(FrameKind.RECORDS, 1, 2, b"x" * 64)
+    journal.sync()
+    reader = SegmentReader(DIRECTORY, storage=storage, cut_torn_tail=True, start=point)
+    assert [(frame.first_seq, frame.payload) for frame in reader.frames()] == [(3, b"x" * 64)]
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_journal_that_was_cut_before_the_place_to_begin_is_named(padded):
+    storage = VolatileStorage()
+    journal = journal_open(storage)
+    journal.append(FrameKind.RECORDS, 1, 1, b"x" * 64)
+    journal.sync()
+    point = journal.point()
+    (path,) = [DIRECTORY / name for name in storage.names(DIRECTORY)]
+    file = storage.open(path)
+    file.truncate(point.segment_bytes - 64 - FRAME_HEADER_BYTES)
+    if padded:
+        file.write(file.size(), bytes(4_096))
+    reader = SegmentReader(DIRECTORY, storage=storage, cut_torn_tail=True, start=point)
+    with pytest.raises(JournalError, match="ends before sequence 1, which a snapshot has"):
+        list(reader.frames())
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_a_power_cut_keeps_all_that_was_synced_and_a_prefix_of_the_rest(seed):
     """Over many lives of the journal: killed, closed, cut off with frames under way."""

@@ -398,11 +398,11 @@ class SegmentReader:
         if start is None or start.segment_bytes == SEGMENT_HEADER_BYTES:
             return SEGMENT_HEADER_BYTES, header.first_seq
         before = memoryview(data)[: start.segment_bytes]
-        if len(before) < start.segment_bytes or not any(before[-FRAME_HEADER_BYTES:]):
-            # Shorter, or cut there and padded again.
-            self._start = start
-            self._start_missing(_place(path, len(data)))
         if hashlib.sha256(before).digest() != start.segment_sha256:
+            if len(before) < start.segment_bytes or not any(before[-FRAME_HEADER_BYTES:]):
+                # Shorter, or cut there and padded again. A whole frame may end with zeros, too.
+                self._start = start
+                self._start_missing(_place(path, len(data)))
             raise JournalError(
                 _place(path, start.segment_bytes),
                 start.next_seq,
