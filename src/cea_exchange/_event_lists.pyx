@@ -233,6 +233,20 @@ cdef int event_take(Lists* lists, const EventRecord* event) noexcept nogil:
     return status
 
 
+cdef uint32_t blocks_up_to(const Stream* stream, uint64_t client_order_id) noexcept nogil:
+    """How many full blocks of acceptances begin at or below an id."""
+    cdef uint32_t low = 0
+    cdef uint32_t high = stream.block_count
+    cdef uint32_t middle
+    while low < high:
+        middle = (low + high) // 2
+        if stream.first_ids[middle] <= client_order_id:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
 cdef class EventLists:
     """The lists of one market's events; empty when made.
 
@@ -354,38 +368,41 @@ cdef class EventLists:
             open_block = (<char*>stream.open)[:8 * (end - full)]
         return blocks, start % BLOCK_WORDS, end - start, open_block
 
-    def accepted(self, account_index, operator_index, client_order_id):
-        """Find the event by which today's command of that id was accepted.
+    def accepted(self, account_index, operator_index, client_order_ids):
+        """Say where the acceptances of an operator's commands of today are, if there are any.
+
+        Parameters
+        ----------
+        account_index, operator_index : int
+        client_order_ids : ndarray of uint64
+            Ascending.
 
         Returns
         -------
-        event_seq : int
-            0 if there is none, or only a full block can tell.
-        block : int or None
-            The block that can: its entries are pairs of id and event, ascending.
+        blocks : list of int
+            The full blocks that may have some of them, in order.
+        open_block : bytes
+            What follows the blocks. All entries are pairs of id and event, ascending.
         """
         cdef uint32_t account = exact_uint32(account_index, "account_index")
         cdef uint32_t keyed = exact_uint32(operator_index, "operator_index")
-        cdef uint64_t wanted = exact_uint64(client_order_id, "client_order_id")
-        cdef uint32_t low = 0
-        cdef uint32_t high
-        cdef uint32_t middle
-        cdef uint32_t place
+        cdef const uint64_t[::1] wanted = client_order_ids
+        cdef uint32_t number
+        cdef uint32_t last = 0
+        cdef Py_ssize_t row
+        cdef Py_ssize_t end
         cdef Stream* stream
+        cdef list blocks = []
         if account >= self.lists.account_count or keyed >= OPERATORS_MAX:
-            return 0, None
+            return [], b""
         stream = &self.lists.accepted[<size_t>account * OPERATORS_MAX + keyed]
-        for place in range(stream.count % ACCEPTED_PER_BLOCK):
-            if stream.open[ACCEPTED_WORDS * place] == wanted:
-                return stream.open[ACCEPTED_WORDS * place + 1], None
-        high = stream.block_count
-        while low < high:
-            middle = (low + high) // 2
-            if stream.first_ids[middle] <= wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return 0, (stream.blocks[low - 1] if low else None)
+        for row in range(wanted.shape[0]):
+            number = blocks_up_to(stream, wanted[row])
+            if number != last:
+                blocks.append(stream.blocks[number - 1])
+                last = number
+        end = stream.count % ACCEPTED_PER_BLOCK * ACCEPTED_WORDS * sizeof(uint64_t)
+        return blocks, (<char*>stream.open)[:end] if end else b""
 
     # -- The state --------------------------------------------------------------------------------
 

@@ -1,8 +1,15 @@
+from typing import Final
+
 import numpy as np
 
 from cea_exchange.venue.gateway import Message
 from cea_exchange.venue.sessions import Session
 from cea_exchange.venue.state_machine import KeyHolder
+
+ID_ABOVE: Final[int]
+ID_PASSED: Final[int]
+ID_UNDECIDED: Final[int]
+ID_UNDECIDED_TOO_MANY: Final[int]
 
 def faulty_commands(records: np.ndarray) -> np.ndarray: ...
 def faulty_payloads(payloads: list[bytes]) -> list[int]: ...
@@ -22,3 +29,7 @@ def cancels_apart(
 ) -> list[tuple[int, int]]: ...
 def are_of_date(records: np.ndarray, trading_date: int) -> bool: ...
 def operator_runs(records: np.ndarray) -> list[tuple[int, int, bool]]: ...
+def ids_placed(records: np.ndarray, lasts: list[int], undecided_max: int) -> np.ndarray: ...
+def are_same_commands(
+    records: np.ndarray, events: np.ndarray, rows: np.ndarray
+) -> np.ndarray: ...

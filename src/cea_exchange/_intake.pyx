@@ -23,7 +23,20 @@ cdef struct Run:
     uint64_t id_first
     uint64_t id_last
     int64_t number            # From 1; 0 is an empty place.
+    int64_t undecided_count
     bint is_ascending
+
+
+cdef enum IdPlace:
+    PLACE_ABOVE = 0
+    PLACE_PASSED = 1
+    PLACE_UNDECIDED = 2
+    PLACE_UNDECIDED_TOO_MANY = 3
+
+ID_ABOVE = <int>PLACE_ABOVE
+ID_PASSED = <int>PLACE_PASSED
+ID_UNDECIDED = <int>PLACE_UNDECIDED
+ID_UNDECIDED_TOO_MANY = <int>PLACE_UNDECIDED_TOO_MANY
 
 
 cdef bint is_faulty_block(const CommandRecord* command) noexcept nogil:
@@ -301,26 +314,196 @@ def operator_runs(records):
     return runs
 
 
+def ids_placed(records, list lasts, int64_t undecided_max):
+    """Say of each command's id how it stands to the ids before it.
+
+    Parameters
+    ----------
+    records : ndarray of COMMAND_DTYPE
+        With account and operator.
+    lasts : list of int
+        The last accepted id of each operator, in the order of `operator_runs`.
+    undecided_max : int
+        So many undecided ones may an operator have.
+
+    Returns
+    -------
+    ndarray of uint8
+        `ID_ABOVE` all before it, accepted ones and those here; `ID_PASSED`, at or below the last
+        accepted; else `ID_UNDECIDED`, because an earlier command here has its id or passes it, or
+        `ID_UNDECIDED_TOO_MANY`.
+    """
+    cdef Py_buffer view
+    cdef const CommandRecord* commands
+    cdef int64_t count = len(records), run_count, row, place
+    cdef int bits = int(2 * count).bit_length()
+    cdef Run* table
+    cdef Run* run
+    cdef uint64_t[::1] accepted = np.array(lasts, np.uint64)
+    records_check(records, COMMAND_DTYPE, "records")
+    places = np.empty(count, np.uint8)
+    cdef uint8_t[::1] made = places
+    table = <Run*>calloc(<size_t>1 << bits, sizeof(Run))
+    if table == NULL:
+        raise MemoryError("no memory to tell operators apart")
+    try:
+        buffer_take(records, &view, PyBUF_C_CONTIGUOUS, "records")
+        commands = <const CommandRecord*>view.buf
+        run_count = runs_find(commands, count, table, bits)
+        PyBuffer_Release(&view)
+        if run_count != accepted.shape[0]:
+            raise ValueError(f"expected {run_count} last ids, came {accepted.shape[0]}")
+        for place in range(1 << bits):
+            if table[place].number != 0:
+                table[place].id_last = accepted[table[place].number - 1]
+        for row in range(count):
+            run = run_of(&commands[row], table, bits)
+            made[row] = id_placed(
+                run, commands[row].client_order_id, accepted[run.number - 1], undecided_max
+            )
+    finally:
+        free(table)
+    return places
+
+
+cdef inline IdPlace id_placed(
+    Run* run, uint64_t client_order_id, uint64_t accepted, int64_t undecided_max
+) noexcept nogil:
+    if client_order_id <= accepted:
+        return PLACE_PASSED
+    if client_order_id > run.id_last:
+        run.id_last = client_order_id
+        return PLACE_ABOVE
+    run.undecided_count += 1
+    if run.undecided_count > undecided_max:
+        return PLACE_UNDECIDED_TOO_MANY
+    return PLACE_UNDECIDED
+
+
+cdef inline Run* run_of(const CommandRecord* command, Run* table, int bits) noexcept nogil:
+    """The place of a command's operator, which is empty for a new one."""
+    cdef uint64_t mask = (<uint64_t>1 << bits) - 1
+    cdef uint64_t key = <uint64_t>command.account_index << 16 | command.operator_index
+    cdef uint64_t place = (key * HASH_MULTIPLIER) >> (64 - bits)
+    while table[place].number != 0 and table[place].operator_key != key:
+        place = (place + 1) & mask
+    return &table[place]
+
+
 cdef int64_t runs_find(
     const CommandRecord* commands, int64_t count, Run* table, int bits
 ) noexcept nogil:
     """Find every operator; how many there are."""
-    cdef uint64_t mask = (<uint64_t>1 << bits) - 1, key, place
     cdef int64_t row, run_count = 0
     cdef Run* run
     for row in range(count):
-        key = <uint64_t>commands[row].account_index << 16 | commands[row].operator_index
-        place = (key * HASH_MULTIPLIER) >> (64 - bits)
-        while table[place].number != 0 and table[place].operator_key != key:
-            place = (place + 1) & mask
-        run = &table[place]
+        run = run_of(&commands[row], table, bits)
         if run.number == 0:
             run_count += 1
             run.number = run_count
-            run.operator_key = key
+            run.operator_key = (
+                <uint64_t>commands[row].account_index << 16 | commands[row].operator_index
+            )
             run.id_first = commands[row].client_order_id
             run.is_ascending = True
         elif commands[row].client_order_id <= run.id_last:
             run.is_ascending = False
         run.id_last = commands[row].client_order_id
     return run_count
+
+
+def are_same_commands(records, events, rows):
+    """Say of each command whether an event is the acceptance of exactly it.
+
+    Parameters
+    ----------
+    records : ndarray of COMMAND_DTYPE
+        Well-formed ones.
+    events : ndarray of EVENT_DTYPE
+        Acceptances.
+    rows : ndarray of int64
+        Per command, the acceptance that has its id; -1 if none has.
+
+    Returns
+    -------
+    ndarray of bool
+    """
+    cdef const CommandRecord[::1] commands = records
+    cdef const EventRecord[::1] acceptances = events
+    cdef const int64_t[::1] places = rows
+    cdef int64_t count = commands.shape[0], row
+    if places.shape[0] != count:
+        raise ValueError(f"expected as many rows as records, {count}, came {places.shape[0]}")
+    same = np.zeros(count, np.uint8)
+    cdef uint8_t[::1] made = same
+    for row in range(count):
+        if places[row] >= acceptances.shape[0]:
+            raise ValueError(f"expected rows within {acceptances.shape[0]} events")
+        if places[row] >= 0:
+            made[row] = is_same(&commands[row], &acceptances[places[row]])
+    return same.view(np.bool_)
+
+
+cdef inline bint is_same(const CommandRecord* command, const EventRecord* acceptance) noexcept:
+    cdef bint same_terms = (
+        command.price == acceptance.price and command.tonnes == acceptance.tonnes
+    )
+    if acceptance.kind != answered_by(command.kind):
+        return False
+    if command.kind == COMMAND_KIND_ENTER:
+        return (
+            same_terms and command.pick_order_id == acceptance.counter_order_id
+            and command.side == acceptance.side and command.tif == acceptance.tif
+            and command.flags == acceptance.flags
+            and command.product_index == acceptance.product_index
+        )
+    if command.kind == COMMAND_KIND_BLOCK_ENQUIRY or command.kind == COMMAND_KIND_BLOCK_OFFER:
+        return (
+            same_terms and command.order_id == acceptance.counter_order_id
+            and command.side == acceptance.side
+            and command.product_index == acceptance.product_index
+            and is_for_the_same(command, acceptance)
+        )
+    if command.kind == COMMAND_KIND_BID:
+        return same_terms and command.order_id == acceptance.counter_order_id
+    if command.kind == COMMAND_KIND_AMEND or command.kind == COMMAND_KIND_BLOCK_COUNTER:
+        return same_terms and command.order_id == acceptance.order_id
+    return command.order_id == acceptance.order_id
+
+
+cdef inline int answered_by(uint8_t command_kind) noexcept:
+    """The kind of event that accepts a command."""
+    if command_kind == COMMAND_KIND_ENTER:
+        return EVENT_KIND_ORDER_ACCEPTED
+    if command_kind == COMMAND_KIND_CANCEL:
+        return EVENT_KIND_ORDER_CANCELED
+    if command_kind == COMMAND_KIND_AMEND:
+        return EVENT_KIND_ORDER_AMENDED
+    if command_kind == COMMAND_KIND_BLOCK_ENQUIRY:
+        return EVENT_KIND_BLOCK_ENQUIRED
+    if command_kind == COMMAND_KIND_BLOCK_OFFER:
+        return EVENT_KIND_BLOCK_OFFERED
+    if command_kind == COMMAND_KIND_BLOCK_ACCEPT:
+        return EVENT_KIND_TRADE
+    if command_kind == COMMAND_KIND_BLOCK_REJECT:
+        return EVENT_KIND_BLOCK_REJECTED
+    if command_kind == COMMAND_KIND_BLOCK_WITHDRAW:
+        return EVENT_KIND_BLOCK_WITHDRAWN
+    if command_kind == COMMAND_KIND_BLOCK_COUNTER:
+        return EVENT_KIND_BLOCK_COUNTERED
+    if command_kind == COMMAND_KIND_BID:
+        return EVENT_KIND_BID_ACCEPTED
+    return EVENT_KIND_BID_CANCELED
+
+
+cdef inline bint is_for_the_same(
+    const CommandRecord* command, const EventRecord* acceptance
+) noexcept:
+    """Whether a block was for the account or group that the command names."""
+    if command.flags != acceptance.flags & ~<uint8_t>BLOCK_FLAG_ENQUIRY:
+        return False
+    if command.flags & BLOCK_FLAG_TO_ACCOUNT:
+        return command.pick_order_id == acceptance.counter_account_index
+    if command.flags & BLOCK_FLAG_TO_GROUP:
+        return command.pick_order_id == acceptance.counter_client_order_id
+    return True

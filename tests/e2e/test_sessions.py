@@ -243,6 +243,10 @@ def test_a_resend_is_answered_as_the_first_time_also_after_a_restart(tmp_path):
         cancel = target("cancel", 4, accepted["order_id"])
         alice.command(cancel)
         canceled = alice.reports(1)[0]
+        many = [enter(number, "buy", 9600, 1) for number in range(5, 905)]
+        alice.command(*many)
+        rows = alice.reports(2 * len(many))
+        many_accepted = rows[rows["kind"] == EventKind.ORDER_ACCEPTED]
         world.stop()
         world.start()
         world.ready()
@@ -253,6 +257,8 @@ def test_a_resend_is_answered_as_the_first_time_also_after_a_restart(tmp_path):
         assert answers.tobytes() == b"".join(r.tobytes() for r in (accepted, amended, canceled))
         bob.command(ioc)
         assert bob.reports(1)[0].tobytes() == sold.tobytes()
+        alice.command(*many)
+        assert alice.reports(len(many)).tobytes() == many_accepted.tobytes()
         assert world.admin(op="status")["event_seq"] == before
         alice.command(
             enter(1, "buy", 9700, 11),

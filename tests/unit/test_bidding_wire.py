@@ -7,6 +7,7 @@ import pytest
 from market_scripts import CORES
 
 from cea_exchange._event_lists import EventLists
+from cea_exchange._intake import are_same_commands
 from cea_exchange._reports import reports_by_account, reports_masked
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.profile import load_profile
@@ -24,7 +25,6 @@ from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import market_data_records
 from cea_exchange.venue.bidding_views import biddings
-from cea_exchange.venue.event_index import is_same_command
 from cea_exchange.venue.state_machine import BIDDING_UNANNOUNCED, VenueStateMachine
 
 SELLER, ALICE, BOB = range(3)
@@ -141,17 +141,19 @@ def test_a_repeat_is_told_from_another_command_with_its_id() -> None:
     machine = machine_make()
     machine.apply_control(notice("B1"))
     entered = bid(ALICE, machine.biddings["B1"], 9, 1)
-    (accepted,) = machine.apply_records(entered)
-    taken = bid(ALICE, int(accepted["order_id"]), 0, 2, kind=CommandKind.BID_CANCEL, price=0)
-    (canceled,) = machine.apply_records(taken)
-    assert is_same_command(entered[0], accepted) and is_same_command(taken[0], canceled)
-    assert not is_same_command(taken[0], accepted)
+    accepted = machine.apply_records(entered)
+    taken = bid(ALICE, int(accepted["order_id"][0]), 0, 2, kind=CommandKind.BID_CANCEL, price=0)
+    canceled = machine.apply_records(taken)
+    first = np.zeros(1, np.int64)
+    assert are_same_commands(entered, accepted, first)
+    assert are_same_commands(taken, canceled, first)
+    assert not are_same_commands(taken, accepted, first)
     for field in ("order_id", "price", "tonnes"):
         other = entered.copy()
         other[field] += 1
-        assert not is_same_command(other[0], accepted), field
+        assert not are_same_commands(other, accepted, first), field
     taken["order_id"] += 1
-    assert not is_same_command(taken[0], canceled)
+    assert not are_same_commands(taken, canceled, first)
 
 
 def test_only_commands_are_answered() -> None:
@@ -170,8 +172,10 @@ def test_only_commands_are_answered() -> None:
     assert [Report._make(row).answers() for row in events.tolist()] == [1, 2, 3, 0, 0]
     lists = EventLists()
     lists.take(np.concatenate([*before, events]))
-    told = [lists.accepted(ALICE, 0, number)[0] for number in (1, 2, 3)]
-    assert told == events["seq"][:3].tolist()
+    blocks, pairs = lists.accepted(ALICE, 0, np.array([1, 2, 3], np.uint64))
+    told = np.frombuffer(pairs, np.uint64).reshape(-1, 2)
+    assert not blocks and told[:, 0].tolist() == [1, 2, 3]
+    assert told[:, 1].tolist() == events["seq"][:3].tolist()
 
 
 def test_nobody_else_learns_of_a_bid() -> None:

@@ -7,6 +7,7 @@ import pytest
 from market_scripts import CORES
 from msgspec import structs
 
+from cea_exchange._intake import are_same_commands
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
@@ -26,7 +27,6 @@ from cea_exchange.protocol.framing import (
     command_faults,
 )
 from cea_exchange.venue.block_views import blocks, blocks_of_all, party
-from cea_exchange.venue.event_index import is_same_command
 from cea_exchange.venue.gateway import is_cancel
 from cea_exchange.venue.state_machine import VenueStateMachine
 
@@ -147,8 +147,9 @@ def test_a_repeat_is_told_from_another_command_with_its_id() -> None:
         "BLOCK_OFFERED",
         "BLOCK_WITHDRAWN",
     ]
-    for record, event in zip(commands, events, strict=True):
-        assert is_same_command(record[0], event)
+    for row, record in enumerate(commands):
+        accepted_by = np.array([row])
+        assert are_same_commands(record, events, accepted_by)
         kind = int(record["kind"][0])
         for field in ("kind", "side", "flags", "order_id", "pick_order_id", "price", "tonnes"):
             other = record.copy()
@@ -156,9 +157,9 @@ def test_a_repeat_is_told_from_another_command_with_its_id() -> None:
             told = kind in (4, 5) or (kind == 9 and field in ("price", "tonnes"))
             if field == "kind":
                 if other["kind"] <= CommandKind.BLOCK_COUNTER:
-                    assert not is_same_command(other[0], event), (record, field)
+                    assert not are_same_commands(other, events, accepted_by), (record, field)
             elif told or field == "order_id":
-                assert not is_same_command(other[0], event), (record, field)
+                assert not are_same_commands(other, events, accepted_by), (record, field)
 
 
 def test_who_acts_has_the_answer() -> None:

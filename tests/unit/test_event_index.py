@@ -85,10 +85,17 @@ class Model:
                 assert index.report_events(account, first, count).tolist() == expected
         assert index.settlement_events(1, 10**9).tolist() == self.settlement
         for (key, client_order_id), seq in self.accepted.items():
-            assert index.accepted_event(key, client_order_id) == seq
+            assert accepted(index, key, [client_order_id]) == [seq]
         for key, last in self.last_id.items():
             absent = {*range(1, last + 3)} - {i for k, i in self.accepted if k == key}
-            assert not any(index.accepted_event(key, number) for number in absent)
+            assert not any(accepted(index, key, absent))
+            every = self.random.choices(range(last + 3), k=400)
+            known = [self.accepted.get((key, number), 0) for number in every]
+            assert accepted(index, key, every) == known
+
+
+def accepted(index, key, ids):
+    return index.accepted_events(key, np.array(list(ids), np.uint64)).tolist()
 
 
 def index_open(storage):
@@ -103,7 +110,7 @@ def test_the_index_knows_what_lists_would(seed):
         model.check(index)
     index.add(model.day_open())
     model.check(index)
-    assert not index.accepted_event(0, 1)
+    assert accepted(index, 0, [1]) == [0]
     index.add(model.events(2_000))
     model.check(index)
 

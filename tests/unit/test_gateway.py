@@ -18,10 +18,21 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FRAME_BYTES_MAX, command_fault, command_faults
-from cea_exchange.venue.gateway import CARRIED_PER_KEY_MAX, Gateway, Message
+from cea_exchange.protocol.framing import (
+    FRAME_BYTES_MAX,
+    SessionEnd,
+    command_fault,
+    command_faults,
+)
+from cea_exchange.venue.gateway import (
+    CARRIED_PER_KEY_MAX,
+    RESENDS_PER_TURN,
+    Gateway,
+    Message,
+)
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.throttle import Throttle
+from cea_exchange.venue.waiting_resends import RESENDS_WAITING_MAX
 
 ALICE, BOB, READER = ("a" * 40, "b" * 40, "r" * 40)
 ROUTES = {ALICE: b"1", BOB: b"2", READER: b"3"}
@@ -129,16 +140,90 @@ def test_a_repeat_in_the_same_gathering_waits_for_the_first(room):
     assert answered["report_seq"].tolist() == [events["report_seq"][0]] * 2
 
 
-def test_thousands_of_repeats_are_answered_in_few_messages(room):
-    rows = [(number, Side.BUY, 9700, 1) for number in range(1, 1_001)]
-    message = commands(ALICE, *rows)
+def accepted_orders(room, key, count):
+    """Have orders accepted; return their message and its acceptances."""
+    message = commands(key, *[(number, Side.BUY, 9700, 1) for number in range(1, count + 1)])
     events = room.sequencer.run_records(room.take(message).records)
-    accepted = events[events["kind"] == EventKind.ORDER_ACCEPTED]
-    intake = room.take(*[message] * 8)
-    assert not len(intake.records)
-    assert len(intake.answers) == 8 * 1_000 // 400
-    answered = b"".join(answer.payload for answer in intake.answers)
+    return message, events[events["kind"] == EventKind.ORDER_ACCEPTED]
+
+
+def test_thousands_of_repeats_are_answered_some_at_a_time(room):
+    message, accepted = accepted_orders(room, ALICE, 1_000)
+    intakes = [room.take(*[message] * 8)]
+    while room.gateway.has_carried:
+        intakes.append(room.take())
+    assert len(intakes) == 8 * 1_000 // RESENDS_PER_TURN
+    assert [len(intake.answers) for intake in intakes] == [1] * len(intakes)
+    assert not any(len(intake.records) for intake in intakes)
+    answered = b"".join(intake.answers[0].payload for intake in intakes)
     assert answered == accepted.tobytes() * 8
+
+
+def test_who_resends_thousands_does_not_keep_another_waiting(room):
+    flood, accepted = accepted_orders(room, ALICE, 1_000)
+    resent, accepted_of_bob = accepted_orders(room, BOB, 2)
+    room.take(*[flood] * 8)
+    intake = room.take(resent, commands(BOB, (3, Side.BUY, 9700, 1)))
+    assert intake.records["client_order_id"].tolist() == [3]
+    assert len(intake.answers) == 1
+    intake = room.take(*[flood] * 8)
+    (turn_of_alice,) = intake.answers
+    assert turn_of_alice.routing_id == ROUTES[ALICE]
+    answers = [answer for _ in range(2) for answer in room.take().answers]
+    (of_bob,) = [each for each in answers if each.routing_id == ROUTES[BOB]]
+    assert of_bob.payload == accepted_of_bob.tobytes()
+
+
+def test_a_new_command_among_resends_does_not_wait(room):
+    message, accepted = accepted_orders(room, ALICE, 1_000)
+    new = commands(ALICE, (1_001, Side.BUY, 9700, 1))
+    both = message._replace(frames=[b"C", message.frames[1] + new.frames[1]])
+    intake = room.take(both)
+    assert intake.records["client_order_id"].tolist() == [1_001]
+    assert room.gateway.has_carried
+
+
+def test_of_one_connection_only_so_many_resends_wait_and_the_rest_is_refused(room):
+    message, accepted = accepted_orders(room, ALICE, 1_000)
+    times = RESENDS_WAITING_MAX // 1_000 + 2
+    first, *refused = room.take(*[message] * times).answers
+    ids = [number for answer in refused for number in told(answer)["client_order_ids"]]
+    assert {(told(answer)["expected"], told(answer)["where"]) for answer in refused} == {
+        (f"at most {RESENDS_WAITING_MAX} resends that wait", "client_order_id")
+    }
+    assert len(ids) == times * 1_000 - RESENDS_PER_TURN - RESENDS_WAITING_MAX
+    assert ids == (list(range(1, 1_001)) * times)[-len(ids) :]
+    answered = len(first.payload)
+    while room.gateway.has_carried:
+        answered += sum(len(answer.payload) for answer in room.take().answers)
+    assert answered == (RESENDS_PER_TURN + RESENDS_WAITING_MAX) * EVENT_DTYPE.itemsize
+
+
+def test_resends_that_wait_are_judged_when_their_turn_comes(room):
+    message, accepted = accepted_orders(room, ALICE, 1_000)
+    room.take(message)
+    room.sequencer.run_controls([control.DayClose(), control.DayOpen(date=20991231)])
+    (answer,) = room.take().answers
+    rejects = np.frombuffer(answer.payload, EVENT_DTYPE)
+    assert rejects["client_order_id"].tolist() == list(range(401, 801))
+    assert set(rejects["reason"]) == {Reason.TRADING_DATE_MISMATCH}
+
+
+def test_a_session_that_ended_gets_no_answer_to_what_waited(room):
+    message, accepted = accepted_orders(room, ALICE, 500)
+    room.take(message)
+    room.sessions.end(room.sessions.get(ROUTES[ALICE]), SessionEnd.OPERATOR)
+    (answer,) = room.take().answers
+    assert told(answer)["where"] == "session" and not room.gateway.has_carried
+
+
+def test_another_command_with_a_used_id_is_told_so_by_the_market(room):
+    message, accepted = accepted_orders(room, ALICE, 3)
+    changed = orders(*[(0, number, Side.BUY, 9700, number) for number in (1, 2, 3)])
+    intakes, events = room.run(message._replace(frames=[b"C", changed.tobytes()]))
+    assert intakes[0].answers[0].payload == accepted[:1].tobytes()
+    assert events["client_order_id"].tolist() == [2, 3]
+    assert set(events["reason"]) == {Reason.ORDER_ID_DUPLICATE}
 
 
 def test_many_rejects_fit_their_frames(room):
@@ -154,8 +239,8 @@ def test_many_repeats_of_a_refused_command_can_not_keep_the_venue_busy(room):
     intakes, events = room.run(message)
     assert len(intakes) == CARRIED_PER_KEY_MAX + 1
     assert set(events["reason"]) == {Reason.TONNES_NOT_POSITIVE}
-    assert len(intakes[0].answers) == 500 - 1 - CARRIED_PER_KEY_MAX
-    assert told(intakes[0].answers[0])["client_order_ids"] == [1]
+    (refused,) = intakes[0].answers
+    assert told(refused)["client_order_ids"] == [1] * (500 - 1 - CARRIED_PER_KEY_MAX)
 
 
 def test_the_throttle_counts_by_key_and_second():

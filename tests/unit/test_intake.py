@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 
 from cea_exchange._intake import (
+    ID_ABOVE,
+    ID_PASSED,
+    ID_UNDECIDED,
+    ID_UNDECIDED_TOO_MANY,
     are_of_date,
+    are_same_commands,
     cancels_apart,
     commands_join,
     faulty_commands,
     faulty_payloads,
+    ids_placed,
     operator_runs,
 )
-from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, EventKind
 from cea_exchange.protocol.framing import command_faults
 from cea_exchange.venue.gateway import is_cancel
 
@@ -68,6 +74,52 @@ def test_operators_are_told_apart_with_their_first_id_and_whether_ids_ascend(see
         np.array([0, 1, 2**64 - 1], np.uint64), size=swapped.sum()
     )
     assert operator_runs(records) == runs_plain(records)
+
+
+def places_plain(records, lasts, undecided_max):
+    highest, undecided, places = dict(lasts), dict.fromkeys(lasts, 0), []
+    for record in records:
+        key = int(record["account_index"]) << 16 | int(record["operator_index"])
+        client_order_id = int(record["client_order_id"])
+        if client_order_id <= lasts[key]:
+            places.append(ID_PASSED)
+        elif client_order_id > highest[key]:
+            highest[key] = client_order_id
+            places.append(ID_ABOVE)
+        else:
+            undecided[key] += 1
+            few = undecided[key] <= undecided_max
+            places.append(ID_UNDECIDED if few else ID_UNDECIDED_TOO_MANY)
+    return places
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_ids_are_placed_beside_accepted_ones_and_those_before_them(seed):
+    rng = np.random.default_rng(seed)
+    records = np.zeros(1 + 60 * seed, COMMAND_DTYPE)
+    records["account_index"] = rng.integers(0, 1 + seed, len(records)) * 858_993_459 % (2**32 - 1)
+    records["operator_index"] = rng.integers(0, 3, len(records))
+    records["client_order_id"] = np.arange(len(records)) // 3 + rng.integers(0, 30, len(records))
+    records["client_order_id"][rng.random(len(records)) < 0.02] = 2**64 - 1
+    lasts = {key: int(rng.integers(0, 60)) for key, _, _ in operator_runs(records)}
+    placed = ids_placed(records, list(lasts.values()), 4)
+    assert placed.tolist() == places_plain(records, lasts, 4)
+    if seed:
+        assert {ID_ABOVE, ID_PASSED, ID_UNDECIDED} <= set(placed.tolist())
+
+
+def test_every_operator_has_a_last_id_and_every_row_an_event():
+    records, events = np.zeros(2, COMMAND_DTYPE), np.zeros(2, EVENT_DTYPE)
+    with pytest.raises(ValueError, match="1 last ids, came 2"):
+        ids_placed(records, [0, 0], 1)
+    records["kind"], events["kind"] = CommandKind.CANCEL, EventKind.ORDER_CANCELED
+    records["order_id"][1] = 7
+    assert are_same_commands(records, events, np.array([1, 1])).tolist() == [True, False]
+    assert are_same_commands(records, events, np.array([-1, -1])).tolist() == [False, False]
+    with pytest.raises(ValueError, match="within 2 events"):
+        are_same_commands(records, events, np.array([0, 2]))
+    with pytest.raises(ValueError, match="as many rows as records, 2, came 1"):
+        are_same_commands(records, events, np.array([0]))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -136,3 +188,4 @@ def test_nothing_that_came_has_no_fault_and_no_operator():
     assert are_of_date(nothing, 20241231)
     assert cancels_apart(nothing, np.zeros(0, np.int64), 0) == []
     assert operator_runs(nothing) == []
+    assert ids_placed(nothing, [], 1).tolist() == []

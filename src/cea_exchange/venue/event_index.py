@@ -21,7 +21,6 @@ from cea_exchange._event_lists import (
     EventLists,
     row_is_sound,
 )
-from cea_exchange.domain.records import BlockFlag, CommandKind, EventKind
 from cea_exchange.journal import EventStore, JournalError, Storage
 
 INDEX_FILE_NAME = "index.blocks"
@@ -109,16 +108,26 @@ class EventIndex:
         """Return the event sequences (u64) of the settlement stream from number `first` on."""
         return self._entries(SETTLEMENT, first, count)
 
-    def accepted_event(self, operator_key: int, client_order_id: int) -> int:
-        """Return the event by which today's command of that id was accepted; 0 if none was."""
+    def accepted_events(self, operator_key: int, client_order_ids: np.ndarray) -> np.ndarray:
+        """Return the events (u64) by which today's commands were accepted, 0 for those not.
+
+        Parameters
+        ----------
+        operator_key
+            Whose commands, as `operator_keys` numbers operators.
+        client_order_ids
+            Their ids (u64), in any order.
+        """
         account_index, operator_index = operator_key >> 16, operator_key & 0xFFFF
-        event_seq, block = self._lists.accepted(account_index, operator_index, client_order_id)
-        if block is None:
-            return event_seq
-        pairs = np.frombuffer(self._block(block), np.uint64).reshape(-1, 2)
-        place = int(np.searchsorted(pairs[:, 0], np.uint64(client_order_id)))
-        found = place < len(pairs) and int(pairs[place, 0]) == client_order_id
-        return int(pairs[place, 1]) if found else 0
+        wanted = np.unique(client_order_ids)
+        blocks, rest = self._lists.accepted(account_index, operator_index, wanted)
+        parts = [self._block(block) for block in blocks]
+        pairs = np.frombuffer(b"".join((*parts, rest)), np.uint64).reshape(-1, 2)
+        if not len(pairs):
+            return np.zeros(len(client_order_ids), np.uint64)
+        ids, events = pairs[:, 0], pairs[:, 1]
+        places = np.minimum(np.searchsorted(ids, client_order_ids), len(pairs) - 1)
+        return np.where(ids[places] == client_order_ids, events[places], np.uint64(0))
 
     def _entries(self, owner: int, first: int, count: int) -> np.ndarray:
         blocks, skipped, found, rest = self._lists.entries(owner, first, count)
@@ -172,52 +181,3 @@ def groups_of(sorted_values: np.ndarray) -> list[tuple[int, slice]]:
 def operator_keys(rows: np.ndarray) -> np.ndarray:
     """Return one number per record for the operator of its account (CEA-ACC-01)."""
     return rows["account_index"].astype(np.uint64) << np.uint64(16) | rows["operator_index"]
-
-
-_ANSWERED_BY = {
-    CommandKind.ENTER: EventKind.ORDER_ACCEPTED,
-    CommandKind.CANCEL: EventKind.ORDER_CANCELED,
-    CommandKind.AMEND: EventKind.ORDER_AMENDED,
-    CommandKind.BLOCK_ENQUIRY: EventKind.BLOCK_ENQUIRED,
-    CommandKind.BLOCK_OFFER: EventKind.BLOCK_OFFERED,
-    CommandKind.BLOCK_ACCEPT: EventKind.TRADE,
-    CommandKind.BLOCK_REJECT: EventKind.BLOCK_REJECTED,
-    CommandKind.BLOCK_WITHDRAW: EventKind.BLOCK_WITHDRAWN,
-    CommandKind.BLOCK_COUNTER: EventKind.BLOCK_COUNTERED,
-    CommandKind.BID: EventKind.BID_ACCEPTED,
-    CommandKind.BID_CANCEL: EventKind.BID_CANCELED,
-}
-
-
-def is_same_command(command: np.void, acceptance: np.void) -> bool:
-    """Say whether an acceptance answers exactly this command (not only one with its id)."""
-    kind = CommandKind(int(command["kind"]))
-    fields: tuple[str, ...] = ()
-    target = command["order_id"] == acceptance["order_id"]
-    match kind:
-        case CommandKind.ENTER:
-            fields = ("side", "tif", "flags", "product_index", "price", "tonnes")
-            target = command["pick_order_id"] == acceptance["counter_order_id"]
-        case CommandKind.AMEND | CommandKind.BLOCK_COUNTER:
-            fields = ("price", "tonnes")
-        case CommandKind.BID:
-            fields = ("price", "tonnes")
-            target = command["order_id"] == acceptance["counter_order_id"]
-        case CommandKind.BLOCK_ENQUIRY | CommandKind.BLOCK_OFFER:
-            fields = ("side", "product_index", "price", "tonnes")
-            target = command["order_id"] == acceptance["counter_order_id"]
-            target &= _is_for_the_same(command, acceptance)
-    same = all(command[field] == acceptance[field] for field in fields)
-    return bool(acceptance["kind"] == _ANSWERED_BY[kind] and target and same)
-
-
-def _is_for_the_same(command: np.void, acceptance: np.void) -> bool:
-    """Say whether a block was for the account or group that the command names."""
-    flags = int(command["flags"])
-    if flags != int(acceptance["flags"]) & ~int(BlockFlag.ENQUIRY):
-        return False
-    if flags & BlockFlag.TO_ACCOUNT:
-        return bool(command["pick_order_id"] == acceptance["counter_account_index"])
-    if flags & BlockFlag.TO_GROUP:
-        return bool(command["pick_order_id"] == acceptance["counter_client_order_id"])
-    return True

@@ -14,11 +14,17 @@ import msgspec
 import numpy as np
 
 from cea_exchange._intake import (
+    ID_ABOVE,
+    ID_PASSED,
+    ID_UNDECIDED,
+    ID_UNDECIDED_TOO_MANY,
     are_of_date,
+    are_same_commands,
     cancels_apart,
     commands_join,
     faulty_commands,
     faulty_payloads,
+    ids_placed,
     operator_runs,
     plain_join,
 )
@@ -44,23 +50,21 @@ from cea_exchange.protocol.framing import (
     command_fault,
     request_decode,
 )
-from cea_exchange.venue.event_index import (
-    EventIndex,
-    groups_of,
-    is_same_command,
-    operator_keys,
-)
+from cea_exchange.venue.event_index import EventIndex, groups_of, operator_keys
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.state_machine import KeyHolder, VenueStateMachine
 from cea_exchange.venue.throttle import Throttle
+from cea_exchange.venue.waiting_resends import RESENDS_WAITING_MAX, WaitingResends
 
 REFUSED_IDS_MAX = 1_000
 CARRIED_PER_KEY_MAX = 64
 REPORTS_PER_FRAME_MAX = 400
 """So that the messages that wait for a session that does not read, which are counted, are small."""
 REPORT_FRAME_BYTES_MAX = REPORTS_PER_FRAME_MAX * EVENT_DTYPE.itemsize
+RESENDS_PER_TURN = REPORTS_PER_FRAME_MAX
+"""Each may mean to read a block of the index and an event; the others' orders wait meanwhile."""
 _WITH_PRODUCT = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
-_FIRST_ROW, _AS_TAKER = np.zeros(1, np.int64), np.zeros(1, np.uint8)
+_RECORD_AS_BYTES = np.dtype(f"V{COMMAND_DTYPE.itemsize}")
 
 
 class Message(NamedTuple):
@@ -102,9 +106,17 @@ class _Batch(NamedTuple):
     owner: np.ndarray
     messages: list[Message]
 
-    def keep(self, mask: np.ndarray) -> "_Batch":
-        """Return the records that `mask` marks."""
-        return _Batch(self.records[mask], self.owner[mask], self.messages)
+    def keep(self, which: np.ndarray) -> "_Batch":
+        """Return the records that a mask marks, or of these rows."""
+        # As bytes, for numpy copies records field by field.
+        records = self.records.view(_RECORD_AS_BYTES)[which].view(COMMAND_DTYPE)
+        return _Batch(records, self.owner[which], self.messages)
+
+    def by_message(self) -> list[tuple[Message, np.ndarray]]:
+        """Return the records of each message as they came."""
+        records = self.records.copy()
+        records["account_index"] = records["operator_index"] = 0
+        return [(self.messages[index], records[group]) for index, group in groups_of(self.owner)]
 
 
 class Gateway:
@@ -150,11 +162,12 @@ class Gateway:
         self._key_throttle = key_throttle or Throttle()
         self._account_throttle = account_throttle or Throttle()
         self._carried: list[Message] = []
+        self._resends = WaitingResends()
 
     @property
     def has_carried(self) -> bool:
         """Whether commands wait for the next gathering (see `take`)."""
-        return bool(self._carried)
+        return bool(self._carried or self._resends)
 
     def take(self, messages: list[Message], now_s: float) -> Intake:
         """Turn messages into records for the sequencer and answers.
@@ -162,10 +175,15 @@ class Gateway:
         Notes
         -----
         An id that an earlier command of the same key in this gathering has, or passes, can only be
-        judged after it: such a command is carried to the next gathering.
+        judged after it: such a command is carried to the next gathering. So are resends, of which
+        a gathering answers `RESENDS_PER_TURN`: those that have waited come first.
         """
         self.message_count += len(messages)
-        messages, self._carried = self._carried + messages, []
+        waited = [
+            Message(routing_id, key, [TAG_COMMANDS, commands])
+            for routing_id, key, commands in self._resends.take(RESENDS_PER_TURN)
+        ]
+        messages, self._carried = waited + self._carried + messages, []
         answers: list[Answer] = []
         asked: list[Asked] = []
         senders = self._machine.keys, self._sessions.by_routing_id
@@ -289,13 +307,20 @@ class Gateway:
         return batch.keep(taken)
 
     def _refuse_all(
-        self, refused: _Batch, expected: str, where: str, answers: list[Answer]
+        self,
+        refused: _Batch,
+        expected: str,
+        where: str,
+        answers: list[Answer],
+        *,
+        came: str = "other commands",
     ) -> None:
+        ids = refused.records["client_order_id"]
         for index, group in groups_of(refused.owner):
-            ids = refused.records["client_order_id"][group]
-            error = FrameError(expected=expected, came=f"{len(ids)} other commands", where=where)
-            listed = ids[:REFUSED_IDS_MAX].tolist()
-            answers.append(self.refuse(refused.messages[index], error, client_order_ids=listed))
+            for first in range(group.start, group.stop, REFUSED_IDS_MAX):
+                told = ids[first : min(first + REFUSED_IDS_MAX, group.stop)].tolist()
+                error = FrameError(expected=expected, came=f"{len(told)} {came}", where=where)
+                answers.append(self.refuse(refused.messages[index], error, client_order_ids=told))
 
     def _of_today(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         date = self._machine.core.trading_date
@@ -328,66 +353,73 @@ class Gateway:
 
     def _retries(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
         """Answer repeats of accepted commands; carry what an earlier one here must decide first."""
-        kept = None
-        for key, first, ascending in operator_runs(batch.records):
-            last = self._machine.core.last_client_order_id(key >> 16, key & 0xFFFF)
-            if first <= last or not ascending:
-                kept = np.ones(len(batch.records), bool) if kept is None else kept
-                rows = np.flatnonzero(operator_keys(batch.records) == key)
-                self._retries_of_key(batch, rows, key, last, kept, answers)
-        return batch if kept is None or kept.all() else batch.keep(kept)
+        core = self._machine.core
+        runs = operator_runs(batch.records)
+        lasts = [core.last_client_order_id(key >> 16, key & 0xFFFF) for key, _, _ in runs]
+        if all(
+            ascending and first > last
+            for (_, first, ascending), last in zip(runs, lasts, strict=True)
+        ):
+            return batch
+        places = ids_placed(batch.records, lasts, CARRIED_PER_KEY_MAX)
+        self._carry(batch, places, answers)
+        kept = places == ID_ABOVE
+        passed = np.flatnonzero(places == ID_PASSED)
+        now, later = passed[:RESENDS_PER_TURN], passed[RESENDS_PER_TURN:]
+        # Of any other at or below the last accepted id the market says what it is.
+        kept[now] = ~self._answer_repeats(batch.keep(now), answers)
+        if len(later):
+            self._let_wait(batch.keep(later), answers)
+        return batch.keep(kept)
 
-    def _retries_of_key(
-        self,
-        batch: _Batch,
-        rows: np.ndarray,
-        key: int,
-        last: int,
-        kept: np.ndarray,
-        answers: list[Answer],
-    ) -> None:
-        ids = batch.records["client_order_id"]
-        # All repeats may be of accepted commands; their acceptances are read in one go.
-        events = {
-            row: event
-            for row in rows[ids[rows] <= last].tolist()
-            if (event := self._index.accepted_event(key, int(ids[row])))
-        }
-        seqs = np.unique(np.array(list(events.values()), np.uint64))
-        acceptances = self._event_rows(seqs)
-        highest, carried = last, 0
-        for row in rows.tolist():
-            client_order_id = int(ids[row])
-            message = batch.messages[batch.owner[row]]
-            if client_order_id > highest:
-                highest = client_order_id
-            elif client_order_id > last:
-                kept[row] = False
-                carried += 1
-                answers.extend(self._carry(message, batch.records[row], carried))
-            elif row in events:
-                acceptance = acceptances[np.searchsorted(seqs, np.uint64(events[row]))]
-                if is_same_command(batch.records[row], acceptance):
-                    kept[row] = False
-                    report = reports_masked(acceptance.reshape(1), _FIRST_ROW, _AS_TAKER).tobytes()
-                    answers.append(Answer(message.routing_id, TAG_REPORTS, report))
-            # Any other at or below the last accepted id: the market says what it is.
+    def _carry(self, batch: _Batch, places: np.ndarray, answers: list[Answer]) -> None:
+        for message, records in batch.keep(places == ID_UNDECIDED).by_message():
+            self._carried.append(message._replace(frames=[TAG_COMMANDS, records.tobytes()]))
+        # Each waits for a gathering of its own, so an operator must not have many of them.
+        self._refuse_all(
+            batch.keep(places == ID_UNDECIDED_TOO_MANY),
+            "client_order_id above the one before",
+            "client_order_id",
+            answers,
+            came="that are not",
+        )
 
-    def _carry(self, message: Message, record: np.void, carried: int) -> list[Answer]:
-        client_order_id = int(record["client_order_id"])
-        if carried > CARRIED_PER_KEY_MAX:
-            # Each waits for a gathering of its own, so a key must not have many of them.
-            error = FrameError(
-                expected="client_order_id above the one before",
-                came=str(client_order_id),
-                where="client_order_id",
-            )
-            return [self.refuse(message, error, client_order_ids=[client_order_id])]
-        record = record.copy()
-        record["account_index"] = record["operator_index"] = 0
-        frames = [TAG_COMMANDS, record.tobytes()]
-        self._carried.append(Message(message.routing_id, message.key, frames))
-        return []
+    def _let_wait(self, batch: _Batch, answers: list[Answer]) -> None:
+        """Keep resends for later turns, and refuse those that have no room."""
+        had_room = [
+            np.arange(len(records))
+            < self._resends.add(message.routing_id, message.key, records.tobytes())
+            for message, records in batch.by_message()
+        ]
+        self._refuse_all(
+            batch.keep(~np.concatenate(had_room)),
+            f"at most {RESENDS_WAITING_MAX} resends that wait",
+            "client_order_id",
+            answers,
+            came="more",
+        )
+
+    def _answer_repeats(self, batch: _Batch, answers: list[Answer]) -> np.ndarray:
+        """Send first acceptances again; return, per command, whether it was one's repeat."""
+        seqs = self._accepted_events(batch.records)
+        distinct = np.unique(seqs[seqs > 0])
+        rows = np.where(seqs > 0, np.searchsorted(distinct, seqs), -1)
+        acceptances = self._event_rows(distinct)
+        same = are_same_commands(batch.records, acceptances, rows)
+        reports = reports_masked(acceptances, rows[same], np.zeros(len(rows[same]), np.uint8))
+        for index, group in groups_of(batch.owner[same]):
+            routing_id = batch.messages[index].routing_id
+            answers.append(Answer(routing_id, TAG_REPORTS, reports[group].tobytes()))
+        return same
+
+    def _accepted_events(self, records: np.ndarray) -> np.ndarray:
+        """Return the event that accepted each command's id, 0 where none did."""
+        keys, ids = operator_keys(records), records["client_order_id"]
+        order = np.argsort(keys, kind="stable")
+        events = np.zeros(len(records), np.uint64)
+        for key, group in groups_of(keys[order]):
+            events[order[group]] = self._index.accepted_events(key, ids[order[group]])
+        return events
 
     def _reject(self, batch: _Batch, reason: Reason, answers: list[Answer]) -> None:
         """Answer commands that the market never sees, with unnumbered reports."""
