@@ -117,6 +117,40 @@ def test_a_day_that_is_no_date_is_refused_and_not_journaled(tmp_path):
     sequencer_open(tmp_path).close()
 
 
+@pytest.mark.parametrize(
+    "message, complaint",
+    [
+        (control.Halt(why="x" * 201), r"length <= 200 - at `$.why`"),
+        (control.Suspend(account="alice", by="b" * 65), r"length <= 64 - at `$.by`"),
+        (control.Halt(why="\ud800"), "surrogates not allowed"),
+        (control.LagLevelSet(level="warn", lag_records=2**63, lag_s=1), "at `$.lag_records`"),
+        (control.LagLevelSet(level="warn", lag_records=2**64, lag_s=1), "control message: "),
+        (control.SessionLost(account="alice", operator_index=16), "at `$.operator_index`"),
+        (
+            control.SessionLost(
+                account="alice", operator_index=0, others=[control.LostOperator("bob", 0)]
+            ),
+            "would be read again as SessionLost(",
+        ),
+    ],
+)
+def test_what_replay_could_not_read_is_refused_and_not_journaled(tmp_path, message, complaint):
+    sequencer = sequencer_open(tmp_path)
+    day_begin(sequencer)
+    next_seq = sequencer.journal.next_seq
+    fits = control.Halt(why="x" * 200)
+    events, refusals = sequencer.run_controls([message, fits])
+    assert complaint in refusals[0] and refusals[1] is None
+    assert kinds(events) == ["HALTED"]
+    assert sequencer.journal.next_seq == next_seq + 1
+    assert sequencer.machine.lag_level == "normal"
+    state_hash = sequencer.machine.core.state_hash()
+    sequencer.close()
+    again = sequencer_open(tmp_path)
+    assert again.machine.core.state_hash() == state_hash
+    again.close()
+
+
 def test_a_wrong_checkpoint_stops_the_replay(tmp_path):
     sequencer = sequencer_open(tmp_path)
     traded(sequencer)

@@ -586,3 +586,23 @@ def control_decode(payload: bytes) -> AnyControl:
         return _decoder.decode(payload)
     except DECODE_ERRORS as error:
         raise ControlError(f"control message: {error}") from None
+
+
+def control_encode_checked(message: Control) -> bytes:
+    """Return the bytes of a control message that is the same when it is read again.
+
+    Encoding checks no limits: what only decoding refuses would stop every replay from then on.
+
+    Raises
+    ------
+    ControlError
+        It can't be encoded, can't be read again, or would be another message then.
+    """
+    try:
+        payload = control_encode(message)
+    except (ValueError, OverflowError) as error:
+        raise ControlError(f"control message: {error}") from None
+    again = control_decode(payload)
+    if again != message:
+        raise ControlError(f"control message: expected {message}, would be read again as {again}")
+    return payload

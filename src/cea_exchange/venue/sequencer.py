@@ -30,7 +30,12 @@ from cea_exchange.journal import (
     SnapshotHeader,
     Storage,
 )
-from cea_exchange.protocol.control import Control, ProfileChanged, control_encode
+from cea_exchange.protocol.control import (
+    Control,
+    ControlError,
+    ProfileChanged,
+    control_encode_checked,
+)
 from cea_exchange.venue.event_days import EventDay, day_of
 from cea_exchange.venue.event_index import EventIndex
 from cea_exchange.venue.profile_change import profile_change
@@ -206,7 +211,7 @@ class Sequencer:
             if refusal is None:
                 try:
                     parts.append(self._control(message))
-                except JournalFull as error:
+                except (JournalFull, ControlError) as error:
                     # What was applied before must still be kept and released.
                     refusal = str(error)
             refusals.append(refusal)
@@ -291,7 +296,7 @@ class Sequencer:
     def _control(self, message: Control) -> np.ndarray:
         now_ns = self._stamp()
         message = msgspec.structs.replace(message, at_ns=now_ns)
-        self.journal.append(FrameKind.CONTROL, 1, now_ns, control_encode(message))
+        self.journal.append(FrameKind.CONTROL, 1, now_ns, control_encode_checked(message))
         return self.machine.apply_control(message)
 
     def _sync_timed(self) -> float:
