@@ -148,6 +148,28 @@ def test_a_changed_or_missing_file_is_named(room, tmp_path, monkeypatch):
             verify(tmp_path)
 
 
+def test_a_segment_damaged_before_it_is_archived_is_not_taken(tmp_path, monkeypatch, capsys):
+    """The archive would hold it for the true one, and `verify` of the archive would agree."""
+    with monkeypatch.context() as patched:
+        patched.setattr(OsStorage, "link", lambda self, old, new: os.link("nowhere", new))
+        lived(tmp_path)
+    assert not manifest_read(tmp_path / "archive", storage=STORAGE)
+    damaged = sorted((tmp_path / "journal").iterdir())[1]
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:500] + bytes([whole[500] ^ 1]) + whole[501:])
+    capsys.readouterr()
+    lived(tmp_path, lives=1)
+    told = capsys.readouterr().out
+    assert "snapshot_failed" in told and f"{damaged}" in told and "was expected, was" in told
+    names = [line.segment for line in manifest_read(tmp_path / "archive", storage=STORAGE)]
+    assert names == [sorted((tmp_path / "journal").iterdir())[0].name]
+    assert not (tmp_path / "archive" / damaged.name).exists()
+    damaged.write_bytes(whole)
+    lived(tmp_path, lives=1)
+    assert len(manifest_read(tmp_path / "archive", storage=STORAGE)) == 4
+    assert archive_check(tmp_path / "journal", tmp_path / "archive", storage=STORAGE) == 4
+
+
 def test_a_torn_line_of_the_manifest_is_written_over(tmp_path):
     lived(tmp_path)
     path = tmp_path / "archive" / "manifest.jsonl"

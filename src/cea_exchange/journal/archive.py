@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from cea_exchange.journal.errors import JournalError
-from cea_exchange.journal.segment import segment_first_seq, segment_paths
+from cea_exchange.journal.segment import segment_first_seq, segment_header_read, segment_paths
 from cea_exchange.journal.storage import Storage, create_whole
 
 MANIFEST_NAME = "manifest.jsonl"
@@ -61,6 +61,8 @@ def archive_sealed(
 ) -> list[str]:
     """Archive every sealed segment whose last sequence number is at most `covered_seq`.
 
+    The last segment, sealed or not, waits for its successor, which has its SHA-256.
+
     Only one process may do it at a time. `is_wanted` is asked before each line of the manifest.
 
     Returns
@@ -71,7 +73,8 @@ def archive_sealed(
     Raises
     ------
     JournalError
-        A segment is not what its successor says, or what the archive has under its name.
+        A segment is not what its successor says, or what the archive has under its name. Neither
+        it nor a later one is archived.
     OSError
         The archive can't be written. What was archived stays; the rest is for the next time.
     """
@@ -79,12 +82,12 @@ def archive_sealed(
     names = {line.segment for line in manifest_read(archive, storage=storage)}
     paths = segment_paths(journal, storage)
     done = []
-    # The last is open; each other one is sealed, and its successor has its hash.
     for path, successor in zip(paths, paths[1:], strict=False):
         last_seq = segment_first_seq(successor) - 1
         if path.name in names or last_seq > covered_seq:
             continue
-        line = _archive_one(path, last_seq, Path(archive), storage)
+        sha256 = segment_header_read(successor, storage).previous_sha256.hex()
+        line = _archive_one(path, last_seq, sha256, Path(archive), storage)
         if not is_wanted():
             break
         _manifest_append(Path(archive), line, storage)
@@ -120,18 +123,17 @@ def archive_check(journal: Path, archive: Path, *, storage: Storage) -> int:
     return len(lines)
 
 
-def _archive_one(path: Path, last_seq: int, archive: Path, storage: Storage) -> Archived:
+def _archive_one(
+    path: Path, last_seq: int, sha256: str, archive: Path, storage: Storage
+) -> Archived:
     target = archive / path.name
     data = storage.read(path)
+    # Before it has a place in the archive: it would be taken there for good.
+    _sha256_check(path, data, sha256)
     if path.name not in storage.names(archive) and not storage.link(path, target):
         create_whole(storage, target, data).close()
     storage.sync_directory(archive)
-    sha256 = hashlib.sha256(data).hexdigest()
-    found = hashlib.sha256(storage.read(target)).hexdigest()
-    if found != sha256:
-        raise JournalError(
-            str(target), segment_first_seq(path), f"SHA-256 {sha256} was expected, was {found}"
-        )
+    _sha256_check(target, storage.read(target), sha256)
     return Archived(
         segment=path.name,
         first_seq=segment_first_seq(path),
@@ -140,6 +142,13 @@ def _archive_one(path: Path, last_seq: int, archive: Path, storage: Storage) -> 
         sha256=sha256,
         at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def _sha256_check(path: Path, data: bytes, expected: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != expected:
+        reason = f"SHA-256 {expected} was expected, was {found}"
+        raise JournalError(str(path), segment_first_seq(path), reason)
 
 
 def _manifest_append(archive: Path, line: Archived, storage: Storage) -> None:
