@@ -100,6 +100,12 @@ def test_the_page_names_what_is_halted_and_why(status):
     )
 
 
+def test_the_page_says_what_is_wrong_with_the_clock(status):
+    assert ("venue", "CLOCK") not in lines_of(venue_page(status))
+    lines = lines_of(venue_page({**status, "clock_warning": "it is behind"}))
+    assert lines["venue", "CLOCK"] == "it is behind"
+
+
 def test_the_page_names_the_rules_and_what_is_delisted(status):
     lines = lines_of(venue_page(status))
     assert lines["trading", "delisted"] == "none"

@@ -15,6 +15,7 @@ from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import admin
 from cea_exchange.venue.bidding_applications import acts_due, applied, listed
 from cea_exchange.venue.clock import DayTimer, VenueClock
+from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.registry_link import AWAITING_REGISTRY, RegistryLink
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -60,6 +61,7 @@ class TradingDay:
         self._run_controls = run_controls
         self._calendar = TradingCalendar.load(machine.profile.calendar)
         self._timer = DayTimer(machine.profile, self._calendar)
+        self._clock_watch = ClockWatch(clock)
         self._override: _Override | None = None
         self._calendar_looked_on: date | None = None
         self._applications_looked_at: tuple[int, list[tuple[str, str]]] | None = None
@@ -74,8 +76,14 @@ class TradingDay:
         """Say that the calendar has ended or soon ends (CEA-DAY-08); None while it reaches far."""
         return self._calendar.warning(self._today())
 
+    @property
+    def clock_warning(self) -> str | None:
+        """Say that the system's clock was set, ahead or behind the journal; None if it is right."""
+        return self._clock_watch.warning
+
     def turn(self) -> None:
         """Do what is due."""
+        now_ns = self._clock_watch.look(self._machine.time_ns)
         self._calendar_look()
         if self._registry.is_awaited:
             return
@@ -91,11 +99,15 @@ class TradingDay:
             self._windows_run(self._timer.target_ns)
             self._clock.not_before(self._timer.target_ns)
             return
+        if self._clock_watch.has_jumped:
+            # Days go forward only. Operators go on by hand, and applications with their days.
+            self._applications_run()
+            return
         # Of a day that was missed no window opens any more: its close awards what is open.
         if not self._is_missed():
             self._applications_run()
-            self._windows_run(self._clock.now_ns())
-        act = self._timer.due(self._machine, self._clock.now_ns())
+            self._windows_run(now_ns)
+        act = self._timer.due(self._machine, now_ns)
         if act is None or (isinstance(act, control.DayOpen) and self._open_hindrance() is not None):
             return
         self._run_controls([self._agreed(act)])
