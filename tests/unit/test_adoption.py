@@ -294,8 +294,11 @@ def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
     with pytest.raises(AdoptionError, match="came none yet"):
         stated(store, path)
     settled(store)
-    with pytest.raises(AdoptionError, match="length >= 1 - at `\\$.why`"):
-        stated(store, path, why="")
+    for why in ("", " ", "lost\nlog"):
+        with pytest.raises(AdoptionError, match="why: expected one line of text, came '"):
+            stated(store, path, why=why)
+    with pytest.raises(AdoptionError, match="length <= 200 - at `\\$.why`"):
+        stated(store, path, why="x" * 201)
     store.execute("UPDATE meta SET state = 'diverged: x'")
     with pytest.raises(AdoptionError, match="came diverged"):
         stated(store, path)

@@ -124,8 +124,21 @@ def test_every_damaged_file_is_noticed_and_nothing_is_made(data, copy, tmp_path)
         with pytest.raises(BackupDamaged, match=path.name):
             restore(copy, tmp_path / "again")
         path.write_bytes(whole)
-        assert not (tmp_path / "again").exists()
+        assert {each.name for each in tmp_path.iterdir()} == {"copy", "venue"}
     restore(copy, tmp_path / "again")
+    assert {each.name for each in tmp_path.iterdir()} == {"again", "copy", "venue"}
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_who_may_into_a_restored_folder_the_umask_says(umask, data, copy, tmp_path):
+    running(data).close()
+    backup(data, copy)
+    before = os.umask(umask)
+    try:
+        restore(copy, tmp_path / "again")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "again").stat().st_mode & 0o777 == 0o777 & ~umask
 
 
 @pytest.mark.parametrize("outside", ["../taken", "/taken", "journal/../../taken"])
@@ -176,7 +189,7 @@ def test_a_backup_whose_recorded_state_is_not_replays_is_refused(data, copy, tmp
     (copy / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(JournalError, match="no journal"):
         restore(copy, tmp_path / "again")
-    assert not (tmp_path / "again").exists()
+    assert {each.name for each in tmp_path.iterdir()} == {"copy", "venue"}
 
 
 def copy_made(data, copy):

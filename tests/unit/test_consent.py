@@ -165,6 +165,11 @@ def test_what_can_not_be_is_refused(tmp_path, keys, entries, complaint):
         operators_by_key(settings, None, tmp_path)
 
 
+def test_a_daemon_that_nobody_may_ask_is_refused(tmp_path, keys):
+    with pytest.raises(SecurityError, match="expected somebody's key, both are empty"):
+        operators_by_key((), (), tmp_path)
+
+
 @pytest.mark.parametrize("name", ["an\nbo", "an\u202e", " an", "an ", " "])
 def test_a_name_is_one_line_and_no_other_ones_with_blanks(name):
     """CEA-OPR-01: names are printed with what was done under them."""

@@ -71,7 +71,7 @@ def operators_by_key(
     Raises
     ------
     SecurityError
-        A key file can't be read, a key stands for two, or a person has two roles.
+        A key file can't be read, a key stands for two, a person has two roles, or there is nobody.
 
     Notes
     -----
@@ -90,6 +90,8 @@ def operators_by_key(
         if roles.setdefault(setting.name, setting.role) != setting.role:
             raise SecurityError(f"operators: expected one role for {setting.name}, came two")
         found[key] = Operator(setting.name, key, setting.role)
+    if not found:
+        raise SecurityError("operators, admin_keys: expected somebody's key, both are empty")
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from cea_exchange.domain.naming import CASH_NAME, holding_hash
+from cea_exchange.domain.naming import CASH_NAME, holding_hash, is_one_line
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, Method
 from cea_exchange.protocol.adoption import (
     AdoptionError,
@@ -60,13 +60,15 @@ def adopt(
     Raises
     ------
     AdoptionError
-        Nothing was settled yet, the ledger does not agree with itself or with the venue, or the
-        file is there. Nothing was changed.
+        There is no reason, nothing was settled yet, the ledger does not agree with itself or with
+        the venue, or the file is there. Nothing was changed.
 
     Notes
     -----
     Rules: CEA-OPR-02.
     """
+    if not why.strip() or not is_one_line(why):
+        raise AdoptionError(f"why: expected one line of text, came {why!a}")
     old_log_id = _settled_log_id(store)
     if old_log_id is None:
         raise AdoptionError("registry: expected a stream that was settled, came none yet")

@@ -175,24 +175,28 @@ def restore(
     BackupError
         The folder is in use, or there is no backup.
     BackupDamaged
-        The backup is not what its manifest says. `data` is not made then.
+        The backup is not what its manifest says.
     JournalError
-        Replay does not give what was recorded. `data` is not made then.
+        Replay does not give what was recorded.
+
+    Notes
+    -----
+    One that fails makes no `data`, and takes away what it has copied. One that is killed leaves a
+    folder ``NAME.restoring-...`` beside `data`.
     """
     folder_empty_check(data)
     manifest = manifest_read(source)
     data.parent.mkdir(parents=True, exist_ok=True)
     # Beside the folder it becomes: a rename makes it count, all at once.
-    draft = Path(tempfile.mkdtemp(prefix=f"{data.name}.restoring-", dir=data.parent))
+    room = Path(tempfile.mkdtemp(prefix=f"{data.name}.restoring-", dir=data.parent))
     try:
+        # Nobody else sees into the room; who may into the folder, the umask says.
+        draft = room / data.name
+        draft.mkdir()
         result = _restore(source, draft, manifest, profile)
-        draft.chmod(0o755)
         draft.replace(data)
-    except (BackupDamaged, JournalError):
-        raise  # what is wrong with it can be looked at there
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
     _STORAGE.sync_directory(data.parent)
     return manifest, result
 
@@ -204,20 +208,18 @@ def _restore(
     copy = _Copy(source, draft)
     for file in manifest.files:
         if not (source / file.path).exists():
-            raise BackupDamaged(
-                f"{source / file.path}: expected a file, there is none; see {draft}"
-            )
+            raise BackupDamaged(f"{source / file.path}: expected a file, there is none")
         found = copy.file(Path(file.path))
         if found != file:
             raise BackupDamaged(
                 f"{source / file.path}: {file.bytes} bytes of SHA-256 {file.sha256} were "
-                f"expected, were {found.bytes} of {found.sha256}; see {draft}"
+                f"expected, were {found.bytes} of {found.sha256}"
             )
     result = verify_data(draft, profile=profile)
     if (result.log_id, result.next_seq - 1) != (manifest.log_id, manifest.last_seq):
         raise BackupDamaged(
             f"{source}: log {manifest.log_id} up to sequence {manifest.last_seq} was expected, "
-            f"replay gives {result.log_id} up to {result.next_seq - 1}; see {draft}"
+            f"replay gives {result.log_id} up to {result.next_seq - 1}"
         )
     return result
 
