@@ -160,7 +160,7 @@ def test_thousands_of_repeats_are_answered_some_at_a_time(room):
 
 
 def test_who_resends_thousands_does_not_keep_another_waiting(room):
-    flood, accepted = accepted_orders(room, ALICE, 1_000)
+    flood, _ = accepted_orders(room, ALICE, 1_000)
     resent, accepted_of_bob = accepted_orders(room, BOB, 2)
     room.take(*[flood] * 8)
     intake = room.take(resent, commands(BOB, (3, Side.BUY, 9700, 1)))
@@ -175,7 +175,7 @@ def test_who_resends_thousands_does_not_keep_another_waiting(room):
 
 
 def test_a_new_command_among_resends_does_not_wait(room):
-    message, accepted = accepted_orders(room, ALICE, 1_000)
+    message, _ = accepted_orders(room, ALICE, 1_000)
     new = commands(ALICE, (1_001, Side.BUY, 9700, 1))
     both = message._replace(frames=[b"C", message.frames[1] + new.frames[1]])
     intake = room.take(both)
@@ -184,7 +184,7 @@ def test_a_new_command_among_resends_does_not_wait(room):
 
 
 def test_of_one_connection_only_so_many_resends_wait_and_the_rest_is_refused(room):
-    message, accepted = accepted_orders(room, ALICE, 1_000)
+    message, _ = accepted_orders(room, ALICE, 1_000)
     times = RESENDS_WAITING_MAX // 1_000 + 2
     first, *refused = room.take(*[message] * times).answers
     ids = [number for answer in refused for number in told(answer)["client_order_ids"]]
@@ -200,7 +200,7 @@ def test_of_one_connection_only_so_many_resends_wait_and_the_rest_is_refused(roo
 
 
 def test_resends_that_wait_are_judged_when_their_turn_comes(room):
-    message, accepted = accepted_orders(room, ALICE, 1_000)
+    message, _ = accepted_orders(room, ALICE, 1_000)
     room.take(message)
     room.sequencer.run_controls([control.DayClose(), control.DayOpen(date=20991231)])
     (answer,) = room.take().answers
@@ -210,7 +210,7 @@ def test_resends_that_wait_are_judged_when_their_turn_comes(room):
 
 
 def test_a_session_that_ended_gets_no_answer_to_what_waited(room):
-    message, accepted = accepted_orders(room, ALICE, 500)
+    message, _ = accepted_orders(room, ALICE, 500)
     room.take(message)
     room.sessions.end(room.sessions.get(ROUTES[ALICE]), SessionEnd.OPERATOR)
     (answer,) = room.take().answers
