@@ -16,7 +16,6 @@ from cea_exchange.registry.files import (
     SourceFile,
 )
 from cea_exchange.registry.files.writing import table_bytes
-from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store

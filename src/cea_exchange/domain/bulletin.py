@@ -12,7 +12,6 @@ carry on from. Prices are fen per tonne, amounts fen.
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
 from typing import Any, Self
 
 import numpy as np

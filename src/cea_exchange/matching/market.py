@@ -21,7 +21,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
+from cea_exchange.domain.calendar import TradingCalendar, date_of_number, date_parse
 from cea_exchange.domain.naming import name_key
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import (

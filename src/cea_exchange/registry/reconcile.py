@@ -35,8 +35,8 @@ from cea_exchange.protocol.control import (
     TransferOut,
     control_decode,
 )
-from cea_exchange.registry.database.interface import DatabaseError
 from cea_exchange.registry.claims import claim_differences
+from cea_exchange.registry.database.interface import DatabaseError
 from cea_exchange.registry.distribution_audit import distribution_differences
 from cea_exchange.registry.history import LEGS_MAX
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
