@@ -68,9 +68,10 @@ class World:
     def entity(self, name: str, province: int = BEIJING, **tonnes: int) -> int:
         """Open an entity's account and issue allowances to it, product by product."""
         index = self.registry.account_open(name)
-        self.registry.store.execute(
-            "UPDATE accounts SET province = ? WHERE account_index = ?", (province, index)
-        )
+        with self.registry.transaction():
+            self.registry.store.execute(
+                "UPDATE accounts SET province = ? WHERE account_index = ?", (province, index)
+            )
         for product, amount in tonnes.items():
             self.registry.issue(name, product, amount)
         return index

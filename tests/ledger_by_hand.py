@@ -5,27 +5,41 @@ from pathlib import Path
 import numpy as np
 
 from cea_exchange.domain.records import EVENT_DTYPE
-from cea_exchange.registry.database.schema import APPEND_ONLY
+from cea_exchange.registry.database.row_log import logged_tables
+from cea_exchange.registry.database.schema import APPEND_ONLY, guards_create
 from cea_exchange.registry.database.sqlite import Sqlite
 from cea_exchange.registry.store import Store
 
 
 def guards_off(store: Store) -> None:
-    """Take off what keeps a ledger append-only."""
+    """Take off what keeps a ledger append-only, and what logs its rows."""
     if isinstance(store.database, Sqlite):
         rows = store.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'").fetchall()
         for (name,) in rows:
             store.execute(f"DROP TRIGGER {name}")
     else:
-        for table in APPEND_ONLY:
-            store.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        _triggers(store, "DISABLE")
+
+
+def guards_on(store: Store) -> None:
+    """Put them on again."""
+    if isinstance(store.database, Sqlite):
+        guards_create(store.database)
+    else:
+        _triggers(store, "ENABLE")
 
 
 def changed(store: Store, *statements: str) -> None:
-    """Run statements on a ledger whose guards were taken off."""
+    """Run statements on a ledger whose guards are off meanwhile."""
     guards_off(store)
     for statement in statements:
         store.execute(statement)
+    guards_on(store)
+
+
+def _triggers(store: Store, switch: str) -> None:
+    for table in {*APPEND_ONLY, *(table.name for table in logged_tables())}:
+        store.execute(f"ALTER TABLE {table} {switch} TRIGGER USER")
 
 
 def changed_at_rest(data: Path, *statements: str) -> None:

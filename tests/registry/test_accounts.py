@@ -1,6 +1,7 @@
 """Entities' accounts from their opening to their end, on both databases."""
 
 import pytest
+from ledger_by_hand import guards_off
 
 from cea_exchange.domain.credit_code import check_character, credit_code_check
 from cea_exchange.protocol.control import AccountRestored, AccountSuspended, control_decode
@@ -235,10 +236,12 @@ def test_what_is_pending_keeps_an_account(accounts, registry):
     registry.transfer_out("P001", None, 5)
     store = registry.store
     # A trade that failed is still to be settled; a claim is owed until it is paid.
+    guards_off(store)
     store.insert("trades", [(1, 7, 20250102, 1, 0, 1, 0, 100, 5, 500, 0, 0, "failed", "court", 0)])
     store.insert("claims", [(3, 1, 7, 1, 0, CASH_ASSET, 500)])
     store.insert("claims", [(4, 1, 7, 1, 0, 0, 5)])
-    store.insert("entries", [(1, EntryKind.CLAIM_PAID, 0, 20250102, 1, 0, 0, 5, "claim 4")])
+    store.insert("entries", [(1, EntryKind.CLAIM_PAID, 0, 20250102, 1, 0, 0, 5, "claim 4", 1)])
+    store.link = store.link._replace(entry_last=1)
     registry.enforcement.freeze(
         *("P001", PRODUCT, 5), order="2025-7", court="Wuhan", until=29991231
     )

@@ -32,13 +32,15 @@ def data(tmp_path, database_address):
             store.snapshot()
         settlement.apply(LOG_ID, venue.records)
         # Bytes, text of another script, nothing: each has to come back as it was.
-        store.insert("requests", [("申请-1", b"\x00\xff\\x", b"")])
+        with store.transaction():
+            store.insert("requests", [("申请-1", b"\x00\xff\\x", b"")])
     return folder
 
 
 def tables_of(store):
     names = ("meta", "accounts", "entries", "postings", "snapshots", "snapshot_balances", "trades")
     more = ("settlement_runs", "feed", "transfers", "requests", "checkpoints", "products")
+    more += ("row_changes", "chain")
     return {
         name: store.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall()
         for name in (*names, *more)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from bank_process import BankProcess
+from ledger_by_hand import changed
 from registry.test_settlement_modes import audits_are_clean
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
@@ -327,8 +328,11 @@ def test_cash_between_accounts_goes_by_the_bank(tmp_path, institutions):
     after = registry.store.balance(Holding(ALICE, CASH_ASSET, Compartment.REGISTRATION))
     assert 300 == after - before
     assert audits_are_clean(registry.store) and check_ledger(tmp_path).differences == []
-    registry.store.execute("UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000")
-    (difference,) = check_ledger(tmp_path).differences
+    changed(
+        registry.store, "UPDATE bank_instructions SET cash = cash + 1 WHERE cash = 200000"
+    )
+    logged, difference = check_ledger(tmp_path).differences
+    assert "of bank_instructions must be" in logged
     assert "the bank was told of 200001 fen, its entry moved 200000" in difference
 
 

@@ -1,6 +1,7 @@
 """What a bust left owing is paid once, whole, from registration account to registration account."""
 
 import pytest
+from ledger_by_hand import changed
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Reason
@@ -67,6 +68,6 @@ def test_a_payment_of_no_claim_is_found(registry, venue, tmp_path):
     """CEA-STL-08."""
     registry.pay_in("bob", CASH)
     registry.claims.pay(2)
-    registry.store.execute("UPDATE claims SET amount = amount + 1 WHERE claim_id = 2")
+    changed(registry.store, "UPDATE claims SET amount = amount + 1 WHERE claim_id = 2")
     sentences = check_ledger(tmp_path).differences
     assert any("pays claim 2: owed are" in sentence for sentence in sentences)

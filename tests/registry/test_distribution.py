@@ -241,7 +241,7 @@ def test_whatever_fails_on_the_way_nothing_is_done(registry, monkeypatch):
             assert before == tables(registry)
         else:
             break
-    assert 7 == failing
+    assert 8 == failing
     assert [50] == [each.tonnes for each in registry.distribution.still_to_adjust()]
 
 
@@ -437,7 +437,8 @@ def test_for_an_entity_that_moves_both_provinces_keep(open_registry):
     # CEA-DIS-03
     registry = open_registry
     distributed(registry, "pre", {"P0001": 700}, at_risk=["P0001"])
-    registry.store.execute("UPDATE accounts SET province = 31 WHERE account = 'P0001'")
+    with registry.transaction():
+        registry.store.execute("UPDATE accounts SET province = 31 WHERE account = 'P0001'")
     moved = {**ENTITIES, "P0001": 31}
     lines = distributed(registry, "final", {"P0001": 1_000}, at_risk=["P0001"], entities=moved)
     assert (300, 0) == (lines["P0001"].kept, lines["P0001"].held_by_province)

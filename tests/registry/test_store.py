@@ -129,7 +129,7 @@ def _fail_underneath(database):
     database.connection.pragma("max_page_count", pages + 1)
     with pytest.raises(DatabaseFull):
         for number in range(10_000):
-            database.insert("requests", [(f"{number}", b"x" * 1_000, b"")])
+            database.insert("snapshots", [(number + 1, 0, 0)])
     database.connection.pragma("max_page_count", 1_000_000)
 
 

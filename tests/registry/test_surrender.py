@@ -271,7 +271,8 @@ def test_what_another_province_keeps_is_not_taken(world):
     world.entity("R1", SHANGHAI)
     world.owe(2024, ("R1", 100))
     world.keep("R1", SHANGHAI, "CEA24", 90)
-    registry.store.execute("UPDATE accounts SET province = 11 WHERE account = 'R1'")
+    with registry.transaction():
+        registry.store.execute("UPDATE accounts SET province = 11 WHERE account = 'R1'")
     with pytest.raises(ActError, match="for R1 must be with province 11, some is with 31"):
         registry.surrender.force("R1", 2024, BEIJING)
     assert {"CEA24": 90} == registry.province_holdings.kept("R1")

@@ -7,8 +7,8 @@ from ledger_by_hand import changed
 
 from cea_exchange.registry.surrender_audit import surrender_differences
 
-SURRENDERED, CARRIED = "surrendered.sql", "carried_over.sql"
-OFFSET, CONSERVED = "offset_and_vintage.sql", "conservation.sql"
+SURRENDERED, CARRIED = "surrendered", "carried_over"
+OFFSET, CONSERVED = "offset_and_vintage", "conservation"
 
 SPOILED = {
     "UPDATE surrenders SET state = 'accepted' WHERE surrender_id = 1": (

@@ -299,10 +299,12 @@ def test_a_registry_that_contradicts_itself_states_nothing(store, tmp_path):
             stated(store, path, why=why)
     with pytest.raises(AdoptionError, match="length <= 200 - at `\\$.why`"):
         stated(store, path, why="x" * 201)
-    store.execute("UPDATE meta SET state = 'diverged: x'")
+    with store.transaction():
+        store.execute("UPDATE meta SET state = 'diverged: x'")
     with pytest.raises(AdoptionError, match="came diverged"):
         stated(store, path)
-    store.execute("UPDATE meta SET state = 'ok'")
+    with store.transaction():
+        store.execute("UPDATE meta SET state = 'ok'")
     changed(store, "UPDATE postings SET amount = amount - 1 WHERE posting_id / 8 = 3")
     with pytest.raises(AdoptionError, match="not the sum of the postings"):
         stated(store, path)

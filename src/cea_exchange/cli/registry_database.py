@@ -1,4 +1,4 @@
-"""`cea-exchange registry migrate`, `backup`, `restore`: for the registry's database as a whole."""
+"""`cea-exchange registry backup`, `restore`: for the registry's database as a whole."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,29 +17,8 @@ Database = Annotated[
 
 def register(group: typer.Typer) -> None:
     """Add the commands to `cea-exchange registry`."""
-    group.command("migrate")(migrate)
     group.command("backup")(backup)
     group.command("restore")(restore)
-
-
-def migrate(data: Data, json: Json = False) -> None:
-    """Bring the registry's database from an older version to this one; it must not run.
-
-    Example: cea-exchange registry migrate --data DIR
-    """
-    from cea_exchange.registry.database.migrations import migrate as migrate_database
-    from cea_exchange.registry.store import StoreError
-
-    try:
-        kept, found = migrate_database(data, say=lambda line: typer.echo(line, err=True))
-    except StoreError as error:
-        raise CommandError(str(error)) from error
-    if json:
-        json_print({"kept": kept and str(kept), **asdict(found)})
-        return
-    if kept is not None:
-        typer.echo(f"the database of before is kept in {kept}")
-    typer.echo(found.sentence())
 
 
 def backup(

@@ -14,8 +14,10 @@ from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.journal import FolderInUse, FolderLock, JournalError
 from cea_exchange.registry.database.folder import has_database
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.reconcile_chain import heads_differing
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError
+from cea_exchange.venue.registry_heads import registry_heads
 from cea_exchange.venue.verify import SettlementCheck, VerifyResult, verify_data
 
 
@@ -56,7 +58,7 @@ def verify(
             if store is not None:
                 _log_id_check(store, result)
                 settlement.finish(result.next_seq)
-        ledger = None if settlement is None else _ledger_check(registry or data)
+        ledger = None if settlement is None else _ledger_check(registry or data, data, archive)
     except FolderInUse as error:
         raise CommandError(f"{error}; stop it first") from error
     except OSError as error:
@@ -91,10 +93,14 @@ def _log_id_check(store: Store, result: VerifyResult) -> None:
         )
 
 
-def _ledger_check(data: Path) -> Reconciliation:
+def _ledger_check(data: Path, venue: Path, archive: Path | None) -> Reconciliation:
     ledger = check_ledger(data)
     if not ledger.agrees:
         raise CheckFailed(f"settlement sequence {ledger.last_seq}: {ledger.sentence()}")
+    with Store.open_reader(data) as store:
+        heads = registry_heads(venue, archive)
+        for difference in heads_differing(store, heads, "the venue's journal"):
+            raise CheckFailed(f"settlement sequence {ledger.last_seq}: {difference}")
     return ledger
 
 

@@ -165,6 +165,21 @@ class Seizure(Control, kw_only=True):
     amount: Amount
 
 
+class LedgerHead(Control, kw_only=True):
+    """The registry's chain of hashes has come to a link: journaled, it can't be made another.
+
+    Attributes
+    ----------
+    link_id : int
+        The link's number.
+    head : str
+        The hash of it and of all links before it.
+    """
+
+    link_id: Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+    head: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 FeedCommand = (
     ProductDeclared
     | AccountDeclared
@@ -175,6 +190,7 @@ FeedCommand = (
     | TransferIn
     | TransferOut
     | Seizure
+    | LedgerHead
 )
 
 
@@ -531,6 +547,7 @@ AnyControl = (
     | TransferIn
     | TransferOut
     | Seizure
+    | LedgerHead
     | FeedItem
     | DayOpen
     | DayClose

@@ -1,7 +1,13 @@
-"""The record of acts: each that came over the control socket, with its persons and its answer."""
+"""The record of acts: what caused the entries that no settlement record did.
+
+An act is what a person asked for over the control socket, with its answer; or what the registry did
+itself, as a day began or the bank answered. An entry names its act, and is what that asked for.
+"""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -12,11 +18,26 @@ if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
 
+class OwnAct(StrEnum):
+    """What is done without a person."""
+
+    LIBRARY = "library"
+    """by a program that uses the registry without its daemon"""
+    DAY_BEGUN = "day_begun"
+    """what ends with a day has ended"""
+    BANK_ANSWERED = "bank_answered"
+    """the bank's answer to a batch was taken"""
+
+
 class LoggedAct(NamedTuple):
     """A row of `acts`.
 
     Attributes
     ----------
+    business_date
+        Of its entries.
+    account, product, amount
+        What the request asks for, where it asks for one amount of one account.
     second, second_key, proposal_id
         ``''``, ``''`` and 0 where one person was enough.
     request, answer
@@ -25,14 +46,41 @@ class LoggedAct(NamedTuple):
 
     act_id: int
     at_ns: int
+    business_date: int
     op: str
     person: str
     person_key: str
     second: str
     second_key: str
     proposal_id: int
+    account: str
+    product: str
+    amount: int
     request: bytes
     answer: bytes
+
+
+class Asked(NamedTuple):
+    """What a request asks for: whose, of what, how much; '', '' and 0 where it does not say."""
+
+    account: str = ""
+    product: str = ""
+    amount: int = 0
+
+
+def asked_of(request: dict[str, Any]) -> Asked:
+    """Return what a request asks for, by the fields that all requests name alike.
+
+    Parameters
+    ----------
+    request
+        As it travelled, decoded.
+    """
+    amounts = [request[name] for name in ("tonnes", "cash", "amount") if request.get(name)]
+    texts = [request.get("account"), request.get("product")]
+    account, product = (text if isinstance(text, str) else "" for text in texts)
+    is_one = len(amounts) == 1 and isinstance(amounts[0], int)
+    return Asked(account, product, amounts[0] if is_one else 0)
 
 
 class ActLog:
@@ -41,6 +89,10 @@ class ActLog:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
+
+    def next_id(self) -> int:
+        """Return the id of the next act."""
+        return self._store.one("SELECT 1 + coalesce(max(act_id), 0) FROM acts")
 
     def add(
         self,
@@ -52,17 +104,43 @@ class ActLog:
         second: Person | None = None,
         proposal_id: int = 0,
     ) -> int:
-        """Keep an act; belongs in its transaction.
+        """Keep an act; belongs in its transaction, whose entries have its id already.
 
         Notes
         -----
         Rules: CEA-REG-03.
         """
-        act_id = self._store.one("SELECT 1 + coalesce(max(act_id), 0) FROM acts")
         persons = (person.name, person.key)
         persons += ("", "") if second is None else (second.name, second.key)
-        row = (act_id, self._registry.now_ns(), op, *persons, proposal_id, request, answer)
-        self._store.insert("acts", [row])
+        asked = asked_of(msgspec.msgpack.decode(request))
+        return self._keep(op, (*persons, proposal_id, *asked, request, answer))
+
+    @contextmanager
+    def own(self, op: OwnAct, content: Any = None) -> Iterator[None]:
+        """Do something that no person asked for: one transaction, whose entries it causes.
+
+        Parameters
+        ----------
+        content
+            What it rests on, kept in MessagePack.
+        """
+        with self._store.transaction(act_id=self.next_id()):
+            yield
+            self._own_keep(op, content)
+
+    def library(self) -> int:
+        """Note that a program acts by itself, within its transaction; return the act's id."""
+        return self._own_keep(OwnAct.LIBRARY, None)
+
+    def _own_keep(self, op: OwnAct, content: Any) -> int:
+        request = msgspec.msgpack.encode(content)
+        nothing = msgspec.msgpack.encode(None)
+        return self._keep(op.value, ("", "", "", "", 0, *Asked(), request, nothing))
+
+    def _keep(self, op: str, rest: tuple[Any, ...]) -> int:
+        act_id = self.next_id()
+        when = (self._registry.now_ns(), self._registry.business_date())
+        self._store.insert("acts", [(act_id, *when, op, *rest)])
         return act_id
 
     def settings_keep(self, of_two: frozenset[str]) -> None:

@@ -98,6 +98,7 @@ class Registry:
         self.persons = Persons(self)
         self.approvals = Approvals(self)
         self.act_log = ActLog(self)
+        store.act_missing = self.act_log.library
         self.province_holdings = ProvinceHoldings(self)
         self.distribution = Distribution(self)
         self.obligations = Obligations(self)

@@ -96,7 +96,7 @@ class Delivery:
             return False
         if until != self._until:
             self._until, self._done_seq = until, 0
-        with store.transaction():
+        with store.transaction(act_id=0):
             self._obstacles.refresh()
             done_seq = self._part_post(until, count_max)
             if done_seq == until:

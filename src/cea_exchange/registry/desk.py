@@ -18,6 +18,7 @@ import structlog
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import OPS_OF_TWO, Status, Stop, request_decode
 from cea_exchange.registry.approvals import Proposal
+from cea_exchange.registry.chain import LinkBroken
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.registry.paging import message_shown, page
@@ -115,6 +116,8 @@ class Desk:
         except DatabaseFull as error:
             answer = {"ok": False, "error": f"no space, nothing was done: {error}"}
             return Reply(answer, by, request)
+        except LinkBroken as error:
+            return Reply({"ok": False, "error": f"nothing was done: {error}"}, by, request)
         except (DatabaseLost, MemoryError):
             raise
         except Exception as error:
@@ -192,7 +195,8 @@ class Desk:
 
     def _propose(self, person: Person, request: Request) -> dict[str, Any]:
         # Nobody should be asked to agree to what can't be done.
-        with suppress(_TakenBack), self._registry.transaction():
+        store, act_id = self._registry.store, self._registry.act_log.next_id()
+        with suppress(_TakenBack), store.transaction(act_id=act_id):
             request.act(self._registry)
             raise _TakenBack
         proposal = self._registry.approvals.propose(
@@ -231,9 +235,13 @@ class Desk:
         proposal_id: int = 0,
     ) -> dict[str, Any]:
         by = person.name if second is None else f"{person.name} and {second.name}"
-        with self._registry.acting(by):
+        act_log = self._registry.act_log
+        with (
+            self._registry.acting(by),
+            self._registry.store.transaction(act_id=act_log.next_id()),
+        ):
             answer = request.act(self._registry)
-        self._registry.act_log.add(
+        act_log.add(
             request.op,
             person,
             msgspec.msgpack.encode(request),

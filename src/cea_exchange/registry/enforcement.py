@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.freezes import Freeze, Freezes
 from cea_exchange.registry.history import balances_at_date
@@ -211,11 +212,13 @@ class Enforcement:
         -----
         Rules: CEA-ENF-05 (how a freeze ends).
         """
-        with self._store.transaction():
-            over = self._freezes.some(
-                "state IN ('asked', 'in_force') AND until_date < ?",
-                (self._registry.business_date(),),
-            )
+        today = self._registry.business_date()
+        over = self._freezes.some(
+            "state IN ('asked', 'in_force') AND until_date < ?", (today,)
+        )
+        if not over:
+            return []
+        with self._registry.act_log.own(OwnAct.DAY_BEGUN, {"business_date": today}):
             for freeze in over:
                 self._act(freeze, "expire", "", "", 0, freeze.until_date)
                 self._ended(freeze, "expired")

@@ -22,6 +22,7 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.protocol.control import (
+    DECODE_ERRORS,
     AccountDeclared,
     AccountRestored,
     AccountSuspended,
@@ -56,6 +57,7 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.registry.reconcile_chain import chain_differences
 from cea_exchange.registry.reconcile_bank import bank_differences
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.reconcile_enforcement import enforcement_differences
@@ -66,6 +68,8 @@ from cea_exchange.registry.surrender_audit import surrender_differences
 
 DIFFERENCE_COUNT_MAX = 100
 CHUNK_COUNT = 5_000
+UNREADABLE = (*DECODE_ERRORS, ValueError, TypeError, OverflowError)
+"""What rows that somebody has changed may lead to."""
 
 _KINDS_OF_RECORDS = frozenset(
     {
@@ -182,10 +186,10 @@ class _Check:
         self._pending: Counter[Holding] = Counter()
         self._held: dict[Holding, int] = {}
         # Per settlement sequence what should be posted: of trades, a flag whether it was; of busts
-        # the trade; of answers to transfers kind, account, asset, amount.
+        # the trade; of answers to transfers kind, account, asset, amount, date.
         self._trades_seen = bytearray(self._found.last_seq + 1)
         self._busts_due: dict[int, Trade] = {}
-        self._causes: dict[int, tuple[int, int, int, int]] = {}
+        self._causes: dict[int, tuple[int, int, int, int, int]] = {}
         self._postponed_until: dict[int, int] = {}
         # Failed trades that were posted before the next record came: their entries say so.
         self._failed_at_last: set[int] = set()
@@ -210,6 +214,7 @@ class _Check:
             self._conservation()
             self._defaults()
             for differences in (
+                chain_differences,
                 desk_differences,
                 persons_differences,
                 distribution_differences,
@@ -221,7 +226,7 @@ class _Check:
                 for sentence in differences(self._store):
                     self._differs(sentence)
             self._checkpoints()
-        except (DatabaseError, StoreError, ValueError, TypeError, OverflowError) as error:
+        except (DatabaseError, StoreError, *UNREADABLE) as error:
             self._differs(f"database can not be read as a ledger: {error}")
         return self._found
 
@@ -424,7 +429,8 @@ class _Check:
             return
         asset = int(record["product_index"])
         amount = int(record["cash"] if asset == CASH_ASSET else record["tonnes"])
-        self._causes[seq] = (kind, int(record["account_index"]), asset, amount)
+        date = int(record["trading_date"])
+        self._causes[seq] = (kind, int(record["account_index"]), asset, amount, date)
 
     def _states(self) -> None:
         """Every trade and every transfer stands as the venue's records say."""
@@ -510,7 +516,7 @@ class _Check:
             if kind == EntryKind.BUST and seq in self._busts_due:
                 due = [leg for leg in bust_legs(self._busts_due[seq]) if leg.amount]
             elif kind == EntryKind.WITHDRAWN and self._causes.get(seq, (0,))[0] == kind:
-                _kind, account, asset, amount = self._causes[seq]
+                _kind, account, asset, amount, _date = self._causes[seq]
                 due = list(legs_of(kind, account, account, asset, amount))
             else:
                 self._differs(f"record {seq} is postponed: there is no such withdrawal or bust")
@@ -547,7 +553,7 @@ class _Check:
         for seq, trade in self._busts_due.items():
             names = self._names([(trade.buyer_index,), (trade.seller_index,)])
             self._differs(f"record {seq} was never posted: accounts {names}")
-        for seq, (_kind, account, *_subject) in self._causes.items():
+        for seq, (_kind, account, *_rest) in self._causes.items():
             self._differs(f"record {seq} was never posted: accounts {self._name(account)}")
 
     def _entry(
@@ -577,8 +583,14 @@ class _Check:
             *terms, posted_seq = trades[seq]
             if posted_seq != entry.settlement_seq or seq > self._found.last_seq:
                 return None
+            trade = Trade(*terms)
+            if entry.business_date != trade.trading_date:
+                self._differs(
+                    f"entry {entry.entry_id}: its day must be {trade.trading_date}, is"
+                    f" {entry.business_date}"
+                )
             self._trades_seen[seq] = 1
-            return [leg for leg in trade_legs(Trade(*terms)) if leg.amount]
+            return [leg for leg in trade_legs(trade) if leg.amount]
         seq = entry.settlement_seq
         if entry.kind in _KINDS_OF_RECORDS:
             seq = entry.cause_seq
@@ -588,8 +600,8 @@ class _Check:
             busted = self._busts_due.pop(seq, None)
             return None if busted is None else [leg for leg in bust_legs(busted) if leg.amount]
         if entry.kind in _KINDS_OF_RECORDS:
-            within = (entry.kind, entry.account_index, entry.asset_index, entry.amount)
-            if self._causes.pop(seq, None) != within:
+            what = (entry.kind, entry.account_index, entry.asset_index, entry.amount)
+            if self._causes.pop(seq, None) != (*what, entry.business_date):
                 return None
         try:
             return list(
@@ -626,7 +638,8 @@ class _Check:
         )
         by_entry = groupby(postings, key=lambda row: row[0] // LEGS_MAX)
         entry_id, group = next(by_entry, (None, iter(())))
-        for row in self._store.database.stream("SELECT * FROM entries ORDER BY entry_id"):
+        columns = ", ".join(_Entry._fields)
+        for row in self._store.database.stream(f"SELECT {columns} FROM entries ORDER BY entry_id"):
             entry = _Entry(*row)
             while entry_id is not None and entry_id < entry.entry_id:
                 self._stray(entry_id, group)
@@ -805,6 +818,7 @@ class _Entry(NamedTuple):
     asset_index: int
     amount: int
     reference: str
+    act_id: int
 
     @property
     def cause_seq(self) -> int:

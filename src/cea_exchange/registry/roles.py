@@ -113,6 +113,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "pay_out": (OPERATOR, INITIATOR),
     # daily statements
     "statement": _ALL,
+    "receipt": _ALL,
     "statement_object": (OPERATOR, INITIATOR),
     "statement_resolve": (OPERATOR,),
     "objections": (OPERATOR, REGULATOR),

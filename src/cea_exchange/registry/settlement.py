@@ -11,7 +11,7 @@ sees that the watermark stands still. The way out is to mend the cause and start
 Trades are posted as they come, or received and posted when the day has closed (`delivery`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.protocol.control import LedgerHead
 from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.delivery import DELIVERY_COUNT_MAX, Delivery, DeliveryStopped
 from cea_exchange.registry.failures import (
@@ -38,6 +39,7 @@ from cea_exchange.registry.failures import (
     default_end,
     default_open,
 )
+from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.freezes import Freezes, Place
 from cea_exchange.registry.history import LEGS_MAX, balances_load
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
@@ -54,9 +56,9 @@ from cea_exchange.registry.ledger import (
     trade_figures,
     trade_from_figures,
 )
-from cea_exchange.registry.records_kept import record_at, records_keep
+from cea_exchange.registry.records_kept import record_at, records_from, records_keep
 from cea_exchange.registry.statement_days import statements_accept, statements_issue
-from cea_exchange.registry.store import Store, hash_text
+from cea_exchange.registry.store import Store, StoreError, hash_text
 from cea_exchange.registry.trade_posting import lacking_checked, postpone, trade_post
 from cea_exchange.registry.trade_runs import stretches, trades_post, trades_receive
 
@@ -203,17 +205,31 @@ class Settlement:
             raise SettlementStopped(str(error)) from None
 
     def _repeats_check(self, records: np.ndarray) -> None:
-        """A repeated record must be the one that was settled under its number."""
-        for record in records:
-            seq = int(record["settlement_seq"])
-            settled = record_at(self.store, seq)
-            if settled is None or settled.tobytes() != record.tobytes():
-                raise PoisonRecord(seq, "is another one than was settled under this number")
+        """Repeated records must be those that were settled under their numbers."""
+        if not len(records):
+            return
+        first = int(records[0]["settlement_seq"])
+        for settled in self._kept_from(first):
+            came, records = records[: len(settled)], records[len(settled) :]
+            settled = settled[: len(came)]
+            if settled.tobytes() != came.tobytes():
+                odd = first + int(np.argmax(settled != came))
+                raise PoisonRecord(odd, "is another one than was settled under this number")
+            first += len(came)
+            if not len(records):
+                return
+        raise PoisonRecord(first, "is another one than was settled under this number")
+
+    def _kept_from(self, first: int) -> Iterator[np.ndarray]:
+        try:
+            yield from records_from(self.store, first - 1)
+        except StoreError as error:
+            raise SettlementStopped(str(error)) from None
 
     def _run_apply(self, log_id: str, records: np.ndarray) -> int:
         """Apply a run in one transaction; a record that can't be ends it, and is reported after."""
         stopped: SettlementStopped | None = None
-        with self.store.transaction():
+        with self.store.transaction(act_id=0):
             last_seq = self.store.last_seq
             first = int(records[0]["settlement_seq"])
             if last_seq != first - 1:
@@ -262,7 +278,7 @@ class Settlement:
         """
         if self.store.state == "ok":
             return "ok"
-        with self.store.transaction():
+        with self.store.transaction(act_id=0):
             seq = self.store.last_seq
             row = record_at(self.store, seq)
             if row is None:
@@ -622,7 +638,12 @@ class _Run:
         return tonnes, (high << 32) + low
 
     def _checkpoint(self, _record: Any, row: np.ndarray) -> None:
-        """Compare the venue's holdings hash with that of the postings, at this same sequence."""
+        """Compare the venue's holdings hash with that of the postings, at this same sequence.
+
+        Notes
+        -----
+        Rules: CEA-REG-05 (each keeps the other's hashes).
+        """
         checkpoint = row.view(CHECKPOINT_DTYPE)[0]
         seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
         venue_hash = hash_text(int(checkpoint["holdings_hash"]))
@@ -635,7 +656,11 @@ class _Run:
                 f"at seq {seq} venue hash {venue_hash}, registry hash {registry_hash};"
                 f" accounts: {named}"
             )
-        elif int(checkpoint["phase"]) == Phase.CLOSED:
+            return
+        # The record is in our chain; the head of the chain goes into the venue's journal.
+        head = LedgerHead(link_id=self._store.link.link_id, head=self._store.link.head)
+        feed_append(self._store, head, at_ns=0)
+        if int(checkpoint["phase"]) == Phase.CLOSED:
             self._day_ended(date, seq)
 
     def _day_ended(self, date: int, seq: int) -> None:

@@ -1,5 +1,6 @@
 """When a day's statements are issued and when they count as accepted: with the venue's records."""
 
+from cea_exchange.registry.receipts import ReceiptDay, day_root
 from cea_exchange.registry.store import Store
 
 
@@ -8,11 +9,16 @@ def statements_issue(store: Store, business_date: int) -> None:
 
     Notes
     -----
-    Rules: CEA-STM-01 (the same day).
+    Rules: CEA-STM-01 (the same day), CEA-REG-06 (receipts).
     """
-    before = store.one("SELECT coalesce(max(last_entry), 0) FROM statement_days")
-    row = (business_date, before + 1, store.entry_last, "issued", 0)
-    store.insert("statement_days", [row])
+    entry_before, act_before = store.one(
+        "SELECT coalesce(max(last_entry), 0), coalesce(max(last_act), 0) FROM statement_days"
+    )
+    act_last = store.one("SELECT coalesce(max(act_id), 0) FROM acts")
+    day = ReceiptDay(business_date, store.entry_last, act_before + 1, act_last)
+    link_id = store.receipts_keep(day_root(store, day))
+    row = (business_date, entry_before + 1, store.entry_last, "issued", 0)
+    store.insert("statement_days", [(*row, day.first_act, day.last_act, link_id)])
 
 
 def statements_accept(store: Store, settlement_seq: int) -> None:

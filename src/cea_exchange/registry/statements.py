@@ -77,7 +77,8 @@ class Statements:
         dict
             ``cash`` with opening, deposits, withdrawals, bought, sold, fees, other and closing
             (fen: opening + deposits - withdrawals - bought + sold - fees + other = closing);
-            ``products`` the same for tonnes; where the closing amounts are; the day's ``state``.
+            ``products`` the same for tonnes; where the closing amounts are; the day's ``state``;
+            ``chain_link`` and ``chain_head``, which the day's receipts lead to.
 
         Raises
         ------
@@ -86,13 +87,13 @@ class Statements:
 
         Notes
         -----
-        Rules: CEA-STM-01.
+        Rules: CEA-STM-01, CEA-REG-06.
         """
         store = self._registry.store
         index = self._registry.store.account_index(account)
         if index is None:
             raise ActError(f"account must be one of the registry, was {account!r}")
-        first, last, state = self._day(business_date)
+        first, last, state, link_id = self._day(business_date)
         trades = self._trades(index, first, last)
         moved = self._moved(index, first, last)
         products = store.execute(
@@ -123,6 +124,8 @@ class Statements:
                 **self._held("closing", index, CASH_ASSET, last),
             },
             "products": [line for line in lines if line is not None],
+            "chain_link": link_id,
+            "chain_head": store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,)),
             "objections": [
                 each for each in self.objections(account) if each["business_date"] == business_date
             ],
@@ -142,7 +145,7 @@ class Statements:
             )
         with registry.transaction():
             index = registry.account(account)
-            _first, _last, state = self._day(business_date)
+            _first, _last, state, _link_id = self._day(business_date)
             if state != "issued":
                 raise ActError(
                     f"statement of {business_date} is accepted: the day after it has opened"
@@ -192,9 +195,10 @@ class Statements:
         for (objection_id,) in rows.fetchall():
             yield f"objection {objection_id} is open"
 
-    def _day(self, business_date: int) -> tuple[int, int, str]:
+    def _day(self, business_date: int) -> tuple[int, int, str, int]:
         row = self._registry.store.execute(
-            "SELECT first_entry, last_entry, state FROM statement_days WHERE business_date = ?",
+            "SELECT first_entry, last_entry, state, link_id FROM statement_days"
+            " WHERE business_date = ?",
             (business_date,),
         ).fetchone()
         if row is None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.balances import Balances
+from cea_exchange.registry.chain import BEFORE_ALL, link_add, link_last, nothing_else_check
 from cea_exchange.registry.database.folder import folder_lock, reader_open, writer_open
 from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseLost, Rows
 from cea_exchange.registry.database.schema import schema_check, schema_create
@@ -55,6 +56,12 @@ class Store:
 
     Attributes
     ----------
+    act_id : int or None
+        The act that causes the entries of now, 0 for a settlement record; None outside of both.
+    act_missing
+        Called for an entry outside of both; returns the id of an act that it notes.
+    link : Link
+        Of the last transaction.
     unposted_changes : int
         How often a trade that was received or failed was posted or undone, in this process's life.
     connect
@@ -73,10 +80,14 @@ class Store:
         self._lock = lock
         self._connect = connect
         self._depth = 0
+        self._receipt_roots: list[str] = []
+        self.act_id: int | None = None
+        self.act_missing: Callable[[], int] = _act_unknown
         self.unposted_changes = 0
         self._numbers_read()
 
     def _numbers_read(self) -> None:
+        self.link = link_last(self.database)
         self.entry_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM entries")
         self._snapshot_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM snapshots")
 
@@ -158,29 +169,46 @@ class Store:
     # -- transactions and rows ----------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, act_id: int | None = None) -> Iterator[None]:
         """Everything inside is committed, or nothing; inside another one it joins that.
 
         An inner one that fails takes back its own part only.
+
+        Parameters
+        ----------
+        act_id
+            What causes the entries within: an act, or 0 for settlement records; None: what causes
+            those around.
+
+        Raises
+        ------
+        LinkBroken
+            Somebody else has written to the database; nothing was begun.
         """
         depth, entry_last, snapshot_last = self._depth, self.entry_last, self._snapshot_last
-        level = f"level_{depth}"
+        level, act_before, link = f"level_{depth}", self.act_id, self.link
+        roots_before = len(self._receipt_roots)
         if depth == 0:
-            self.database.begin()
+            self._begin()
         else:
             self.database.savepoint(level)
+        if act_id is not None:
+            self.act_id = act_id
         self._depth += 1
         self.balances.level_begin()
         try:
             yield
             if depth == 0:
                 self._snapshot_if_due()
+                self.link = link_add(self.database, link, " ".join(self._receipt_roots))
                 self.database.commit()
             else:
                 self.database.release(level)
         except BaseException:
             self.balances.level_undo()
             self.entry_last, self._snapshot_last = entry_last, snapshot_last
+            self.link, self.act_id = link, act_before
+            del self._receipt_roots[roots_before:]
             if depth == 0:
                 self.database.rollback()
             else:
@@ -188,8 +216,25 @@ class Store:
             raise
         else:
             self.balances.level_keep()
+            if act_id is not None or depth == 0:
+                self.act_id = act_before
+            if depth == 0:
+                self._receipt_roots.clear()
         finally:
             self._depth -= 1
+
+    def _begin(self) -> None:
+        self.database.begin()
+        try:
+            nothing_else_check(self.database, self.link)
+        except BaseException:
+            self.database.rollback()
+            raise
+
+    def receipts_keep(self, root: str) -> int:
+        """Let the link of this transaction carry the root of a day's receipts; return its id."""
+        self._receipt_roots.append(root)
+        return self.link.link_id + 1
 
     def execute(self, sql: str, values: Any = ()) -> Rows:
         """Run one statement and return its rows."""
@@ -344,13 +389,18 @@ class Store:
         """
         if self._depth == 0:
             raise LedgerError("an entry must be posted within a transaction")
+        if self.act_id is None:
+            self.act_id = self.act_missing()
         rows: list[tuple[Any, ...]] = []
         legs: list[tuple[int, ...]] = []
         first = self.entry_last + 1
         for entry_id, (kind, postings, subject) in enumerate(entries, first):
             post(self.balances, postings)
             rows.append(
-                (entry_id, int(kind), settlement_seq, business_date, *map(int, subject), reference)
+                (
+                    *(entry_id, int(kind), settlement_seq, business_date),
+                    *(*map(int, subject), reference, self.act_id),
+                )
             )
             legs += [
                 (LEGS_MAX * entry_id + leg, int(account), asset, int(compartment), amount)
@@ -377,12 +427,17 @@ class Store:
             self._snapshot_last = self.entry_last
 
 
+def _act_unknown() -> int:
+    raise LedgerError("an entry must be caused by an act or a settlement record")
+
+
 def _schema_ready(database: Database) -> None:
     """Create the tables in a new database; check them in one that has some."""
     database.begin()
     try:
         if not database.has_schema():
             schema_create(database)
+            link_add(database, BEFORE_ALL)
         database.commit()
     except BaseException:
         database.rollback()

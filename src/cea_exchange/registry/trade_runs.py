@@ -37,12 +37,12 @@ _LATE = """
 
 _ENTRIES_AT_ONCE = f"""
 INSERT INTO entries
-SELECT entry_id, :kind, settlement_seq, trading_date, 0, 0, 0, 0, ''
+SELECT entry_id, :kind, settlement_seq, trading_date, 0, 0, 0, 0, '', 0
 FROM ({_AT_ONCE}) AS t ORDER BY settlement_seq
 """
 _ENTRIES_LATE = f"""
 INSERT INTO entries
-SELECT entry_id, :kind, :now, trading_date, 0, 0, 0, 0, 'trade ' || settlement_seq
+SELECT entry_id, :kind, :now, trading_date, 0, 0, 0, 0, 'trade ' || settlement_seq, 0
 FROM ({_LATE}) AS t ORDER BY settlement_seq
 """
 

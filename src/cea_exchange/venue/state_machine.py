@@ -206,6 +206,8 @@ class VenueStateMachine:
             control.AccountRestored: self._account_restored,
             control.KeyGranted: self._key_granted,
             control.KeyRevoked: self._key_revoked,
+            # Nothing comes of it: that it is in the journal is all.
+            control.LedgerHead: lambda act: None,
             control.DayOpen: self._day_open,
             control.DayClose: lambda act: self.core.day_close(),
             control.PhaseSet: lambda act: self.core.phase_set(int(act.phase)),

@@ -22,7 +22,7 @@ from cea_exchange.registry.database.folder import (
     reader_open,
 )
 from cea_exchange.registry.database.interface import DatabaseError
-from cea_exchange.registry.database.schema import schema_check, tables_copy, tables_create
+from cea_exchange.registry.database.schema import schema_check, tables_copy
 from cea_exchange.registry.database.sqlite import Sqlite
 from cea_exchange.registry.reconcile import Reconciliation, check_store
 from cea_exchange.registry.store import Store, StoreError
@@ -146,7 +146,6 @@ def _to_address(source: Sqlite, folder: Path, address: str) -> Reconciliation:
         if restored.has_schema():
             raise StoreError(f"{restored.name}: expected an empty database, has a registry")
         restored.begin()
-        tables_create(restored)
         tables_copy(source, restored)
         found = _checked(restored.name, Store(restored))
         restored.commit()

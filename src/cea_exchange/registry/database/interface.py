@@ -97,6 +97,17 @@ class Database(Protocol):
     def append_only(self, table: str) -> None:
         """Make every change of rows that are there an error."""
 
+    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+        """Run a statement after each row that is inserted or changed, and after each deleted.
+
+        Parameters
+        ----------
+        where
+            Which rows: a condition on ``NEW``.
+        inserted, deleted
+            The statements; they speak of the row as ``NEW`` and ``OLD``.
+        """
+
     def backup(self, target: Path) -> None:
         """Copy what is committed to a new SQLite file, while a writer works."""
 

@@ -26,7 +26,7 @@ from cea_exchange.registry.database.interface import (
     DatabaseTaken,
     Row,
 )
-from cea_exchange.registry.database.schema import tables_copy, tables_create
+from cea_exchange.registry.database.schema import tables_copy
 from cea_exchange.registry.database.sqlite import Sqlite
 
 WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
@@ -36,6 +36,10 @@ COPY_COUNT_MIN = 32
 """From so many rows on a COPY is faster than an INSERT of them all."""
 
 STREAM_COUNT = 10_000
+_SHA256_HEX = """
+CREATE OR REPLACE FUNCTION sha256_hex(content BYTEA) RETURNS TEXT LANGUAGE sql IMMUTABLE AS
+$$ SELECT encode(sha256(content), 'hex') $$
+"""
 
 
 class Postgres:
@@ -130,6 +134,7 @@ class Postgres:
 
     def script(self, sql: str) -> None:
         self.execute(re.sub(r"^\) WITHOUT ROWID;", ");", sql, flags=re.MULTILINE))
+        self.execute(_SHA256_HEX)
         # Records hardly shrink, and trying costs more than all else of a run.
         if "CREATE TABLE settlement_runs" in sql:
             self.execute("ALTER TABLE settlement_runs ALTER COLUMN records SET STORAGE EXTERNAL")
@@ -189,12 +194,29 @@ class Postgres:
             " EXECUTE FUNCTION append_only()"
         )
 
+    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+        self.execute(
+            f"CREATE FUNCTION {table}_logged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            f" {inserted}; RETURN NULL; END $$"
+        )
+        self.execute(
+            f"CREATE FUNCTION {table}_deletion_logged() RETURNS trigger LANGUAGE plpgsql AS $$"
+            f" BEGIN {deleted}; RETURN NULL; END $$"
+        )
+        self.execute(
+            f"CREATE TRIGGER {table}_logged AFTER INSERT OR UPDATE ON {table}"
+            f" FOR EACH ROW WHEN ({where}) EXECUTE FUNCTION {table}_logged()"
+        )
+        self.execute(
+            f"CREATE TRIGGER {table}_deletion_logged AFTER DELETE ON {table}"
+            f" FOR EACH ROW EXECUTE FUNCTION {table}_deletion_logged()"
+        )
+
     def backup(self, target: Path) -> None:
         copy = Sqlite.open_writer(target)
         self.begin(snapshot=True)
         try:
             copy.begin()
-            tables_create(copy)
             tables_copy(self, copy)
             copy.commit()
             copy.execute("PRAGMA journal_mode = delete")

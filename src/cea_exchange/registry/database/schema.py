@@ -2,19 +2,20 @@
 
 import re
 from functools import cache
-from importlib.resources import files
 from itertools import zip_longest
 
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.database.interface import Database, DatabaseError
+from cea_exchange.registry.database.row_log import triggers_create
 from cea_exchange.registry.database.sqlite import Sqlite
+from cea_exchange.registry.database.tables import table_texts
 from cea_exchange.registry.institutions import (
     INSTITUTION_NAMES,
     province_account,
     province_account_name,
 )
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 APPEND_ONLY = (
     *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("account_changes", "proposals", "decisions", "desk_settings", "acts"),
@@ -23,42 +24,38 @@ APPEND_ONLY = (
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
     *("freeze_acts", "public_notices", "default_acts"),
+    *("row_changes", "chain"),
 )
 
 
 def schema_create(database: Database) -> None:
     """Create the tables of a new registry, with the accounts of nobody; in a transaction."""
     tables_create(database)
+    guards_create(database)
     database.insert("meta", [(1, SCHEMA_VERSION, None, 0, 0, "ok")])
     database.insert("accounts", institution_rows())
 
 
 def tables_create(database: Database) -> None:
-    """Create the tables without any row; in a transaction."""
-    for text in _texts():
+    """Create the tables without any row, to be filled as they are; in a transaction."""
+    for text in table_texts():
         database.script(text)
+
+
+def guards_create(database: Database) -> None:
+    """Let the database refuse changes of what is only added to, and log those of the rest."""
     for table in APPEND_ONLY:
         database.append_only(table)
+    triggers_create(database)
 
 
 def tables_copy(source: Database, target: Database) -> None:
-    """Copy all rows to empty tables of the same version; in a transaction of each."""
-    for text in _texts():
+    """Copy all rows to a database without tables; in a transaction of each."""
+    tables_create(target)
+    for text in table_texts():
         for table in re.findall(r"^CREATE TABLE (\w+)", text, re.MULTILINE):
             target.insert(table, source.stream(f"SELECT * FROM {table}"))
-
-
-def _texts() -> list[str]:
-    found = sorted(files(__package__).joinpath("schema").iterdir(), key=lambda file: file.name)
-    return [file.read_text(encoding="utf-8") for file in found]
-
-
-def table_text(table: str) -> str:
-    """Return the statements that create a table and its indexes."""
-    text = "".join(_texts())
-    found = re.findall(rf"^CREATE TABLE {table} \(.*?^\).*?;\n", text, re.MULTILINE | re.DOTALL)
-    indexes = re.findall(rf"^CREATE .*INDEX \w+ ON {table} .*\n", text, re.MULTILINE)
-    return "".join([*found, *indexes])
+    guards_create(target)
 
 
 def institution_rows() -> list[tuple[object, ...]]:
@@ -81,9 +78,8 @@ def schema_check(database: Database) -> None:
     """
     version = schema_version(database)
     if version != SCHEMA_VERSION:
-        way = "; `cea-exchange registry migrate` brings it there" if version in (3, 4) else ""
         raise DatabaseError(
-            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}{way}"
+            f"{database.name}: schema version must be {SCHEMA_VERSION}, was {version}"
         )
     found = database.columns()
     for table, columns in _columns_of_this_version().items():

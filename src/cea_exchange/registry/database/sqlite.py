@@ -8,6 +8,7 @@ WAL.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +41,7 @@ class Sqlite:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self.connection = connection
+        connection.create_scalar_function("sha256_hex", _sha256_hex, 1, deterministic=True)
         self._has_begun = False
 
     @classmethod
@@ -156,14 +158,35 @@ class Sqlite:
             found.setdefault(table, []).append(told)
         return found
 
+    def primary_keys(self) -> dict[str, list[str]]:
+        """Return table -> the columns of its primary key."""
+        found: dict[str, list[str]] = {}
+        for table, column in self.execute(
+            "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_info(m.name) c"
+            " WHERE m.type = 'table' AND c.pk > 0 ORDER BY m.name, c.cid"
+        ):
+            found.setdefault(table, []).append(column)
+        return found
+
     def check(self) -> list[str]:
-        return [line for (line,) in self.execute("PRAGMA quick_check(10)") if line != "ok"]
+        return [line for (line,) in self.execute("PRAGMA integrity_check(10)") if line != "ok"]
 
     def append_only(self, table: str) -> None:
         for act in ("UPDATE", "DELETE"):
             self.execute(
                 f"CREATE TRIGGER {table}_no_{act.lower()} BEFORE {act} ON {table}"
                 f" BEGIN SELECT raise(ABORT, '{table} are append-only'); END"
+            )
+
+    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+        for act, statement, when in (
+            ("INSERT", inserted, f" WHEN {where}"),
+            ("UPDATE", inserted, f" WHEN {where}"),
+            ("DELETE", deleted, ""),
+        ):
+            self.execute(
+                f"CREATE TRIGGER {table}_{act.lower()}_logged AFTER {act} ON {table}{when}"
+                f" BEGIN {statement}; END"
             )
 
     def backup(self, target: Path) -> None:
@@ -188,6 +211,11 @@ class Sqlite:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def _sha256_hex(content: bytes | None) -> str | None:
+    """Return the SHA-256 of bytes; what the log of rows has of them."""
+    return None if content is None else sha256(content).hexdigest()
 
 
 class _Rows:

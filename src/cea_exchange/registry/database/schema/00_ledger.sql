@@ -46,7 +46,8 @@ CREATE TABLE entries (
     counter_index BIGINT NOT NULL,                -- to whom; a trade's figures are in `trades`
     asset_index BIGINT NOT NULL,
     amount BIGINT NOT NULL,
-    reference TEXT NOT NULL                       -- of the act: 'surrender 12', '' is none
+    reference TEXT NOT NULL,                      -- of the act: 'surrender 12', '' is none
+    act_id BIGINT NOT NULL                        -- the act that caused it; 0: a settlement record
 );
 CREATE TABLE postings (
     posting_id BIGINT PRIMARY KEY,                -- 8 * entry_id + leg

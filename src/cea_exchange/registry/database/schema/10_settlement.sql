@@ -2,7 +2,8 @@
 CREATE TABLE settlement_runs (
     first_seq BIGINT PRIMARY KEY CHECK (first_seq > 0),
     record_count BIGINT NOT NULL CHECK (record_count > 0),
-    records BYTEA NOT NULL CHECK (length(records) = 160 * record_count)
+    records BYTEA NOT NULL CHECK (length(records) = 160 * record_count),
+    records_hash TEXT NOT NULL          -- SHA-256 of `records`, compared whenever they are read
 );
 CREATE TABLE trades (
     settlement_seq BIGINT PRIMARY KEY CHECK (settlement_seq > 0),

@@ -26,15 +26,19 @@ CREATE TABLE desk_settings (            -- as a daemon began with them, where th
     content BYTEA NOT NULL              -- MessagePack: who the settings name, which ops take two,
                                         -- which role may what
 );
-CREATE TABLE acts (
+CREATE TABLE acts (                     -- what persons asked for, and what the registry did itself
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
     at_ns BIGINT NOT NULL,
-    op TEXT NOT NULL,
-    person TEXT NOT NULL,
+    business_date BIGINT NOT NULL,      -- yyyymmdd; that of its entries
+    op TEXT NOT NULL,                   -- of a request, or of registry/act_log.py, OwnAct
+    person TEXT NOT NULL,               -- '' where the registry acted itself
     person_key TEXT NOT NULL,
     second TEXT NOT NULL,               -- who approved; '' where one person was enough
     second_key TEXT NOT NULL,
     proposal_id BIGINT NOT NULL,        -- 0 is none
+    account TEXT NOT NULL,              -- that the request names, with product and amount: '', '' and
+    product TEXT NOT NULL,              -- 0 where it names none
+    amount BIGINT NOT NULL,             -- tonnes or fen
     request BYTEA NOT NULL,
     answer BYTEA NOT NULL
 );

@@ -4,7 +4,10 @@ CREATE TABLE statement_days (
     first_entry BIGINT NOT NULL,                  -- the entries since the day before
     last_entry BIGINT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('issued', 'accepted')),
-    accepted_seq BIGINT NOT NULL                  -- of the next day's opening; 0 before
+    accepted_seq BIGINT NOT NULL,                 -- of the next day's opening; 0 before
+    first_act BIGINT NOT NULL,                    -- the acts since the day before
+    last_act BIGINT NOT NULL,
+    link_id BIGINT NOT NULL                       -- of the chain, with the root of its receipts
 );
 CREATE INDEX statement_days_issued ON statement_days (state) WHERE state = 'issued';
 CREATE TABLE objections (

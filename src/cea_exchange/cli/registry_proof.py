@@ -1,0 +1,132 @@
+"""`cea-exchange registry verify`, `audit`, `receipt`: what proves that nothing was rewritten."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Data, Json, Key, ask, json_print
+from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.registry_database import Database
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to `cea-exchange registry`."""
+    group.command("verify")(verify)
+    group.command("audit")(audit)
+    group.command("receipt")(receipt)
+
+
+def verify(
+    data: Data,
+    venue: Annotated[
+        Path | None, typer.Option("--venue", help="A venue's data folder: its journal's heads too.")
+    ] = None,
+    database: Database = None,
+    json: Json = False,
+) -> None:
+    """Check the chain of hashes over all that the registry knows; 1, and the place, if it breaks.
+
+    Each link is computed again from what it covers, and every row compared with the log of rows.
+    With --venue, the heads that a venue's journal has are compared, too.
+
+    Example: cea-exchange registry verify --data DIR --venue VENUE-DIR
+    """
+    from cea_exchange.journal import JournalError
+    from cea_exchange.registry.chain import link_last
+    from cea_exchange.registry.reconcile_chain import chain_differences, heads_differing
+    from cea_exchange.registry.store import Store, StoreError
+    from cea_exchange.venue.registry_heads import registry_heads
+
+    try:
+        with Store.open_reader(data, database) as store:
+            store.database.begin(snapshot=True)
+            last = link_last(store.database)
+            wrong = list(chain_differences(store))
+            if venue is not None:
+                wrong += heads_differing(store, registry_heads(venue), "the venue's journal")
+    except (StoreError, JournalError, OSError) as error:
+        raise CommandError(str(error)) from error
+    if json:
+        json_print({"links": last.link_id, "head": last.head, "differences": wrong})
+    elif wrong:
+        for sentence in wrong:
+            typer.echo(sentence)
+    else:
+        typer.echo(f"verified {last.link_id} links, head {last.head}")
+    if wrong:
+        raise CheckFailed(f"the registry was changed at {len(wrong)} places: {wrong[0]}")
+
+
+def audit(
+    data: Data,
+    show: Annotated[
+        str | None, typer.Option("--show", help="Print one query, to be run by hand.")
+    ] = None,
+    database: Database = None,
+    json: Json = False,
+) -> None:
+    """Run the auditor's queries, which must give no row; 1, and the rows, if one does.
+
+    Example: cea-exchange registry audit --data DIR
+    Example: cea-exchange registry audit --data DIR --show conservation
+    """
+    from cea_exchange.registry.audit import audit_queries
+    from cea_exchange.registry.store import Store, StoreError
+
+    queries = audit_queries()
+    if show is not None:
+        if show not in queries:
+            raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")
+        typer.echo(f"{queries[show]};")
+        return
+    found: dict[str, list[Any]] = {}
+    try:
+        with Store.open_reader(data, database) as store:
+            store.database.begin(snapshot=True)
+            for name, query in queries.items():
+                found[name] = store.execute(query).fetchall()
+    except StoreError as error:
+        raise CommandError(str(error)) from error
+    if json:
+        json_print(found)
+    else:
+        for name, rows in found.items():
+            typer.echo(f"{name:24} {len(rows) or 'nothing'}")
+            for row in rows:
+                typer.echo(f"  {row}")
+    odd = [name for name, rows in found.items() if rows]
+    if odd:
+        raise CheckFailed(f"queries that must give no row gave some: {', '.join(odd)}")
+
+
+def receipt(
+    data: Data,
+    account: Annotated[str | None, typer.Option("--account", help="Whose balance.")] = None,
+    date: Annotated[int | None, typer.Option("--date", help="A confirmed day, yyyymmdd.")] = None,
+    act: Annotated[int | None, typer.Option("--act", help="The number of an act.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="A new file; left out, it is printed.")
+    ] = None,
+    key: Key = ADMIN,
+) -> None:
+    """Get the proof of an account's balance at a day's end, or of an act, as JSON.
+
+    `examples/receipt_check.py` checks it without the registry.
+
+    Example: cea-exchange registry receipt --account P001 --date 20260715 --out r.json --data DIR
+    """
+    import msgspec
+
+    request = {"op": "receipt", "account": account, "business_date": date, "act_id": act}
+    found = ask(data, key, request)
+    content = msgspec.json.format(msgspec.json.encode(found)) + b"\n"
+    if out is None:
+        typer.echo(content.decode(), nl=False)
+        return
+    try:
+        with out.open("xb") as file:
+            file.write(content)
+    except OSError as error:
+        raise CommandError(f"{out}: {error.strerror}") from error
+    typer.echo(f"{out}: {found['leaf'].splitlines()[0]}, head {found['link']['head']}")

@@ -1,0 +1,68 @@
+-- Every entry has a cause that may bring it, and is what that asks for: an act of a kind that moves
+-- such value, of the act's day, account, product and amount where it names one; or a settlement
+-- record (act 0). Where a registry has persons, nothing is done by a program on its own.
+-- Must come out: nothing. A row names the entry, or the act, and what is wrong.
+WITH may (op, kind) AS (VALUES
+    ('issue', 1), ('allocation_issue', 1), ('carryover_run', 1), ('carryover_run', 16),
+    ('pay_in', 2), ('reserve_fund', 2), ('bank_statement', 2), ('bank_statement', 21),
+    ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27), ('account_merge', 21),
+    ('allocation_distribute', 9), ('allocation_distribute', 10), ('allocation_recall', 10),
+    ('allocation_release', 9),
+    ('surrender_apply', 11), ('surrender_withdraw', 12), ('surrender_reject', 12),
+    ('surrender_accept', 13), ('surrender_retire', 14), ('surrender_force', 11),
+    ('surrender_force', 13), ('surrender_force', 9),
+    ('cancellation_apply', 11), ('legal_transfer_apply', 11), ('disposition_refuse', 12),
+    ('disposition_approve', 15), ('disposition_approve', 20),
+    ('carryover_apply', 11), ('carryover_withdraw', 12),
+    ('freeze_release', 18), ('freeze_deduct', 19), ('day_begun', 18),
+    ('bank_report', 23), ('bank_report', 24), ('bank_report', 25),
+    ('bank_answered', 23), ('bank_answered', 24), ('bank_answered', 25),
+    ('reserve_use', 25), ('reserve_recover', 26),
+    -- What was received or postponed is posted when it can be.
+    ('default_retry', 6), ('default_retry', 7), ('default_retry', 8),
+    ('reserve_use', 6), ('reserve_use', 7), ('reserve_use', 8),
+    ('bank_report', 6), ('bank_report', 7), ('bank_report', 8),
+    ('bank_answered', 6), ('bank_answered', 7), ('bank_answered', 8)
+), one_amount (op, kind) AS (VALUES
+    ('issue', 1), ('pay_in', 2), ('transfer_in', 3), ('pay_out', 22), ('reserve_fund', 2),
+    ('reserve_recover', 26), ('freeze_deduct', 19)
+)
+SELECT e.entry_id, e.act_id, 'its act is not there' AS wrong
+FROM entries AS e LEFT JOIN acts AS a ON a.act_id = e.act_id
+WHERE e.act_id > 0 AND a.act_id IS NULL
+UNION ALL
+SELECT e.entry_id, 0, 'no settlement record brings such an entry'
+FROM entries AS e
+WHERE e.act_id = 0 AND e.kind NOT IN (4, 5, 6, 7, 8)
+    AND NOT (e.kind = 17 AND EXISTS (
+        SELECT 1 FROM entries AS arrived
+        WHERE arrived.settlement_seq = e.settlement_seq AND arrived.entry_id < e.entry_id
+            AND arrived.act_id = 0 AND arrived.kind IN (5, 6)
+    ))
+UNION ALL
+SELECT e.entry_id, e.act_id, a.op || ' does not bring such an entry'
+FROM entries AS e JOIN acts AS a ON a.act_id = e.act_id
+WHERE a.op <> 'library' AND e.kind <> 17 -- courts freeze whatever arrives
+    AND NOT EXISTS (SELECT 1 FROM may WHERE may.op = a.op AND may.kind = e.kind)
+UNION ALL
+SELECT e.entry_id, e.act_id, 'its day is not the act''s'
+FROM entries AS e JOIN acts AS a ON a.act_id = e.act_id
+WHERE a.op <> 'library' AND e.kind NOT IN (6, 7, 8, 17) AND e.business_date <> a.business_date
+UNION ALL
+SELECT coalesce(e.entry_id, 0), a.act_id, 'the act asks for another amount, product or account'
+FROM acts AS a
+JOIN one_amount ON one_amount.op = a.op
+LEFT JOIN entries AS e ON e.act_id = a.act_id AND e.kind = one_amount.kind
+LEFT JOIN products AS p ON p.product_index = e.asset_index
+WHERE a.amount > 0
+    AND (e.entry_id IS NULL OR e.amount <> a.amount
+        OR (a.product <> '' AND coalesce(p.product, '') <> a.product)
+        OR (a.account <> '' AND NOT EXISTS (
+            SELECT 1 FROM accounts AS named WHERE named.account = a.account
+                AND named.account_index IN (e.account_index, e.counter_index)
+        )))
+UNION ALL
+SELECT 0, a.act_id, 'a program acted without a person'
+FROM acts AS a
+WHERE a.op = 'library' AND a.act_id > (SELECT min(after_act) FROM desk_settings)
+ORDER BY 1, 2;

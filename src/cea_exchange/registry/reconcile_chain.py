@@ -1,0 +1,90 @@
+"""The chain against what it covers, every row against its log, every entry against its cause."""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from cea_exchange.protocol.control import (
+    DECODE_ERRORS,
+    ControlError,
+    FeedItem,
+    LedgerHead,
+    control_decode,
+)
+from cea_exchange.registry.act_log import Asked, asked_of
+from cea_exchange.registry.audit import audit_queries
+from cea_exchange.registry.chain import chain_breaks, records_wrong
+from cea_exchange.registry.database.row_log import logged_tables, unlogged_rows
+from cea_exchange.registry.store import Store
+
+
+def chain_differences(store: Store) -> Iterator[str]:
+    """Yield where what is there is not what was written, or was caused by nothing.
+
+    Notes
+    -----
+    Rules: CEA-REG-05 (the chain), CEA-REG-07 (every entry has a cause).
+    """
+    yield from chain_breaks(store.database)
+    yield from records_wrong(store.database)
+    yield from rows_wrong(store)
+    yield from _acts_wrong(store)
+    try:
+        yield from heads_differing(store, heads_sent(store), "the venue was sent")
+    except ControlError as error:
+        yield f"the feed can not be read: {error}"
+    for entry_id, act_id, wrong in store.execute(audit_queries()["causes"]).fetchall():
+        yield f"entry {entry_id} of act {act_id}: {wrong}"
+
+
+def heads_sent(store: Store) -> Iterator[tuple[int, str]]:
+    """Yield the heads of the chain in the feed to the venue: link and head.
+
+    Raises
+    ------
+    ControlError
+        An item is none.
+    """
+    for (item,) in store.database.stream("SELECT item FROM feed ORDER BY transfer_seq"):
+        message = control_decode(item)
+        if isinstance(message, FeedItem) and isinstance(message.command, LedgerHead):
+            yield message.command.link_id, message.command.head
+
+
+def heads_differing(
+    store: Store, heads: Iterable[tuple[int, str]], whose: str
+) -> Iterator[str]:
+    """Yield the first of some links' heads, as another knows them, that the chain has not."""
+    for link_id, head in heads:
+        kept = store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,))
+        if kept != head:
+            yield f"link {link_id} of the chain has the head {kept}, {whose} {head}"
+            return
+
+
+def rows_wrong(store: Store) -> Iterator[str]:
+    """Yield the rows that are not what the log of rows says they are."""
+    for table in logged_tables():
+        for name, row_key, now, logged in store.execute(unlogged_rows(table)).fetchall():
+            what = f"row {row_key} of {name}"
+            if logged is None:
+                yield f"{what} was never written by the registry"
+            elif now is None:
+                yield f"{what} is missing"
+            else:
+                yield f"{what} must be {logged!r}, is {now!r}"
+
+
+def _acts_wrong(store: Store) -> Iterator[str]:
+    rows = store.database.stream(
+        "SELECT act_id, request, account, product, amount FROM acts ORDER BY act_id"
+    )
+    for act_id, request, *kept in rows:
+        try:
+            content = msgspec.msgpack.decode(request)
+        except DECODE_ERRORS as error:
+            yield f"act {act_id}: its request can not be read: {error}"
+            continue
+        asked = asked_of(content) if isinstance(content, dict) else Asked()
+        if Asked(*kept) != asked:
+            yield f"act {act_id}: its request asks for {tuple(asked)}, kept is {tuple(kept)}"
