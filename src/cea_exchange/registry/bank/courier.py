@@ -6,13 +6,16 @@ are on disk already go out, and only the daemon's thread takes what came back.
 
 import queue
 import threading
+import time
+from collections.abc import Iterable
 
 import structlog
 
 from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank.statements import StatusReport
-from cea_exchange.registry.bank.xml_reading import BankFileError
+
+PAUSE_FIRST_S = 0.4
+PAUSE_LAST_S = 60.0
 
 log = structlog.get_logger()
 
@@ -29,22 +32,41 @@ class BankCourier:
     def __init__(self, client: BankClient) -> None:
         self._client = client
         self._out: queue.Queue[tuple[Batch, bool] | None] = queue.Queue()
-        self._back: queue.Queue[StatusReport] = queue.Queue()
+        self._back: queue.Queue[tuple[Batch, bytes | None, bool]] = queue.Queue()
         self._under_way: set[str] = set()
+        self._pauses: dict[str, tuple[float, float]] = {}
         self._thread = threading.Thread(target=self._run, name="bank_courier", daemon=True)
         self._thread.start()
 
-    def carry(self, batch: Batch, *, is_sent: bool) -> None:
-        """Send a batch, or ask how one stands that was sent, unless it is under way."""
-        if batch.batch_id not in self._under_way:
-            self._under_way.add(batch.batch_id)
-            self._out.put((batch, is_sent))
+    def carry(self, due: Iterable[tuple[Batch, bool]]) -> None:
+        """Send batches, or ask how those stand that were sent (true), unless they are under way.
 
-    def reports(self) -> list[StatusReport]:
-        """Return what the bank has answered meanwhile."""
+        One that was carried and is due again waits longer each time: its answer was of no use, or
+        the bank has made up its mind about nothing new.
+        """
+        now_s, pauses = time.monotonic(), {}
+        for batch, is_sent in due:
+            name = batch.batch_id
+            until_s, pause_s = self._pauses.get(name, (0.0, PAUSE_FIRST_S / 2))
+            if name not in self._under_way and now_s >= until_s:
+                self._under_way.add(name)
+                pause_s = min(2 * pause_s, PAUSE_LAST_S)
+                until_s = now_s + pause_s
+                self._out.put((batch, is_sent))
+            pauses[name] = (until_s, pause_s)
+        self._pauses = pauses
+
+    def answers(self) -> list[tuple[Batch, bytes]]:
+        """Return what the bank has answered meanwhile: batches, with the bytes that came."""
         found = []
         while not self._back.empty():
-            found.append(self._back.get())
+            batch, content, is_heard = self._back.get()
+            self._under_way.discard(batch.batch_id)
+            if content is not None:
+                found.append((batch, content))
+            if not is_heard:
+                # It is tried again as soon as the first time.
+                self._pauses.pop(batch.batch_id, None)
         return found
 
     def close(self) -> None:
@@ -54,9 +76,14 @@ class BankCourier:
     def _run(self) -> None:
         while (errand := self._out.get()) is not None:
             batch, is_sent = errand
+            content, is_heard = None, True
             try:
-                ask = self._client.status if is_sent else self._client.send
-                self._back.put(ask(batch))
-            except (BankUnavailable, BankRefused, BankFileError) as error:
+                ask = self._client.status_content if is_sent else self._client.send_content
+                content = ask(batch)
+            except (BankUnavailable, BankRefused) as error:
+                is_heard = isinstance(error, BankRefused)
                 log.warning("bank", batch_id=batch.batch_id, error=str(error))
-            self._under_way.discard(batch.batch_id)
+            except Exception:
+                # A thread that ends would end all talk with the bank, and nobody would see it.
+                log.error("bank_courier_broke", batch_id=batch.batch_id, exc_info=True)
+            self._back.put((batch, content, is_heard))
