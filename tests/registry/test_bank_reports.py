@@ -61,7 +61,7 @@ class Bank:
 
 
 class Office:
-    """A registry that has a trade of alice's from bob, in the mode that delivers after the close."""
+    """A registry with a bank, and a venue at which alice buys from bob."""
 
     def __init__(self, registry, mode="end_of_day"):
         self.registry, self.bank, self.venue = registry, Bank(), Venue()

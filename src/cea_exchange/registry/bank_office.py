@@ -420,6 +420,7 @@ class BankOffice:
                 " AND state = 'received'",
                 (failure.why, subject),
             )
+            store.unposted_changes += 1
             state = store.one("SELECT state FROM trades WHERE settlement_seq = ?", (subject,))
             has_one = store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (subject,))
             if state != "busted" and not has_one:

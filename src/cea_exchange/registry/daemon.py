@@ -39,6 +39,7 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
 from cea_exchange.registry.config import RegistryConfig
@@ -52,7 +53,6 @@ from cea_exchange.registry.settlement import (
     Settlement,
     SettlementGap,
     SettlementStopped,
-    accounts_differing,
 )
 from cea_exchange.registry.store import DatabaseAway, Store
 from cea_exchange.registry.stream import (
@@ -530,6 +530,7 @@ class RegistryDaemon:
         """Post some of what waits for the close, while everything else goes on."""
         if self._stopped or not self._is_delivering:
             return
+        confirmed = self._store.confirmed_date
         try:
             self._is_delivering = self._settlement.deliver()
         except SettlementStopped as error:
@@ -541,6 +542,9 @@ class RegistryDaemon:
             raise
         except Exception as error:
             self._broken_line_stop(error)
+        if confirmed != self._store.confirmed_date:
+            # A day is over: what waited behind its trades may be next.
+            self._registry.defaults.retry()
 
     def _broken_line_stop(self, error: Exception) -> None:
         """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""

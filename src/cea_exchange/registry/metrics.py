@@ -123,8 +123,10 @@ class RegistryMetrics:
             "cea_registry_transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
-            "cea_registry_bank_unapplied": "What the bank said and could not be applied yet.",
-    "cea_registry_ok": int(state == "ok"),
+            "cea_registry_bank_unapplied": store.one(
+                "SELECT count(*) FROM bank_unapplied WHERE state = 'open'"
+            ),
+            "cea_registry_ok": int(state == "ok"),
         }
 
     def collect(self) -> Iterator[object]:

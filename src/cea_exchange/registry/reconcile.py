@@ -57,6 +57,7 @@ from cea_exchange.registry.ledger import (
     unbalanced_assets,
 )
 from cea_exchange.registry.reconcile_bank import bank_differences
+from cea_exchange.registry.reconcile_chains import chain_differences
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.reconcile_enforcement import enforcement_differences
 from cea_exchange.registry.reconcile_persons import persons_differences
@@ -217,6 +218,7 @@ class _Check:
                 enforcement_differences,
                 bank_differences,
                 claim_differences,
+                chain_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)

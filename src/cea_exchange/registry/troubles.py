@@ -13,7 +13,7 @@ import structlog
 from cea_exchange.protocol.security import SecurityError
 from cea_exchange.registry.database.interface import DatabaseFull, DatabaseLost
 
-LOG_AGAIN_S = 60.0
+LOG_AGAIN_NS = 60_000_000_000
 TEXT_LENGTH_MAX = 300
 
 log = structlog.get_logger("registry")
@@ -31,7 +31,7 @@ class Troubles:
     def __init__(self) -> None:
         self.count = 0
         self._now: dict[str, str] = {}
-        self._logged_s: dict[tuple[str, str], float] = {}
+        self._logged_ns: dict[tuple[str, str], int] = {}
 
     @contextmanager
     def told(self, part: str) -> Iterator[None]:
@@ -61,7 +61,7 @@ class Troubles:
         self.count += 1
         text = text[:TEXT_LENGTH_MAX]
         self._now[part] = text
-        now_s = time.monotonic()
-        if now_s - self._logged_s.get((part, event), -LOG_AGAIN_S) >= LOG_AGAIN_S:
-            self._logged_s[part, event] = now_s
+        now_ns = time.monotonic_ns()
+        if now_ns >= self._logged_ns.get((part, event), 0):
+            self._logged_ns[part, event] = now_ns + LOG_AGAIN_NS
             log.error(event, part=part, error=text, exc_info=not is_known)

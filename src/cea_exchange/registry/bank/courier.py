@@ -14,8 +14,8 @@ import structlog
 from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch
 
-PAUSE_FIRST_S = 0.4
-PAUSE_LAST_S = 60.0
+PAUSE_FIRST_NS = 400_000_000
+PAUSE_LAST_NS = 60_000_000_000
 
 log = structlog.get_logger()
 
@@ -34,7 +34,7 @@ class BankCourier:
         self._out: queue.Queue[tuple[Batch, bool] | None] = queue.Queue()
         self._back: queue.Queue[tuple[Batch, bytes | None, bool]] = queue.Queue()
         self._under_way: set[str] = set()
-        self._pauses: dict[str, tuple[float, float]] = {}
+        self._pauses: dict[str, tuple[int, int]] = {}
         self._thread = threading.Thread(target=self._run, name="bank_courier", daemon=True)
         self._thread.start()
 
@@ -44,16 +44,16 @@ class BankCourier:
         One that was carried and is due again waits longer each time: its answer was of no use, or
         the bank has made up its mind about nothing new.
         """
-        now_s, pauses = time.monotonic(), {}
+        now_ns, pauses = time.monotonic_ns(), {}
         for batch, is_sent in due:
             name = batch.batch_id
-            until_s, pause_s = self._pauses.get(name, (0.0, PAUSE_FIRST_S / 2))
-            if name not in self._under_way and now_s >= until_s:
+            until_ns, pause_ns = self._pauses.get(name, (0, PAUSE_FIRST_NS))
+            if name not in self._under_way and now_ns >= until_ns:
                 self._under_way.add(name)
-                pause_s = min(2 * pause_s, PAUSE_LAST_S)
-                until_s = now_s + pause_s
+                until_ns = now_ns + pause_ns
+                pause_ns = min(2 * pause_ns, PAUSE_LAST_NS)
                 self._out.put((batch, is_sent))
-            pauses[name] = (until_s, pause_s)
+            pauses[name] = (until_ns, pause_ns)
         self._pauses = pauses
 
     def answers(self) -> list[tuple[Batch, bytes]]:
