@@ -12,7 +12,7 @@ In ``end_of_day`` a day is delivered after the bank has answered for each of its
 refuses has failed. What bank and ledger hold differently meanwhile is told by `BankBooks`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -53,7 +53,7 @@ _UNANSWERED = "('made', 'sent', 'pending', 'late')"
 TRADE_COUNT_MAX = 4_096
 """Trades looked at in one transaction."""
 BATCH_COUNT_MAX = 64
-"""Batches under way at once: with a bank that is away, what waits is not read again and again."""
+"""Batches read at once: with a bank that is away, what waits is not read again and again."""
 
 
 class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -263,10 +263,17 @@ class BankOffice:
 
     # -- to the bank and back -----------------------------------------------------------------
 
-    def batches(self, count_max: int = BATCH_COUNT_MAX) -> list[Batch]:
+    def batches(
+        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
+    ) -> list[Batch]:
         """Put what was made into batches; return the oldest of those without an answer.
 
         The bytes are kept, so a batch that is sent again is the same message.
+
+        Parameters
+        ----------
+        but
+            Batches to leave out; they are not read.
 
         Notes
         -----
@@ -281,12 +288,17 @@ class BankOffice:
             ).fetchall()
             for start in range(0, len(rows), setting.batch_count_max):
                 self._batch_make(rows[start : start + setting.batch_count_max])
-        contents = store.execute(
-            "SELECT content, batch_id FROM bank_batches WHERE is_answered = 0"
-            " ORDER BY length(batch_id), batch_id LIMIT ?",
-            (count_max,),
-        ).fetchall()
-        return [pain_001.batch_read(content, name) for content, name in contents]
+        unanswered = store.execute(
+            "SELECT batch_id FROM bank_batches WHERE is_answered = 0"
+            " ORDER BY length(batch_id), batch_id"
+        )
+        return self._batches_read(unanswered.fetchall(), count_max, but)
+
+    def _batches_read(
+        self, rows: list[tuple[Any, ...]], count_max: int, but: Container[str]
+    ) -> list[Batch]:
+        names = [name for (name,) in rows if name not in but]
+        return [self.batch_sent(name) for name in names[:count_max]]
 
     def _batch_make(self, rows: list[tuple[Any, ...]]) -> None:
         store, setting = self._registry.store, self._known()
@@ -334,15 +346,15 @@ class BankOffice:
             raise ActError(f"report must answer a batch that was sent, was {batch_id}")
         return pain_001.batch_read(content, batch_id)
 
-    def batches_pending(self, count_max: int = BATCH_COUNT_MAX) -> list[Batch]:
+    def batches_pending(
+        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
+    ) -> list[Batch]:
         """Return the oldest batches in which the bank has something and promises nothing."""
         pending = self._registry.store.execute(
-            "SELECT batch_id, content FROM bank_batches WHERE batch_id IN"
-            " (SELECT batch_id FROM bank_instructions WHERE state = 'pending'"
-            " AND state <> 'booked') ORDER BY length(batch_id), batch_id LIMIT ?",
-            (count_max,),
-        ).fetchall()
-        return [pain_001.batch_read(content, name) for name, content in pending]
+            "SELECT batch_id FROM bank_instructions WHERE state = 'pending' AND state <> 'booked'"
+            " GROUP BY batch_id ORDER BY length(batch_id), batch_id"
+        )
+        return self._batches_read(pending.fetchall(), count_max, but)
 
     def status_take(self, status: InstructionStatus) -> None:
         """Take what the bank says of an instruction, and what comes of it; within a transaction.

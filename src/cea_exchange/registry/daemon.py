@@ -42,6 +42,7 @@ from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
+from cea_exchange.registry.bank_office import BATCH_COUNT_MAX
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Desk
@@ -513,8 +514,12 @@ class RegistryDaemon:
         """Make instructions and let batches be carried; say whether there is more to make."""
         bank = self._registry.bank
         is_more = bank.instruct()
-        due = [(batch, False) for batch in bank.batches()]
-        courier.carry([*due, *((batch, True) for batch in bank.batches_pending())])
+        busy = courier.busy()
+        room = BATCH_COUNT_MAX - courier.count
+        for batch in bank.batches(room, but=busy):
+            courier.carry(batch, is_sent=False)
+        for batch in bank.batches_pending(room, but=busy):
+            courier.carry(batch, is_sent=True)
         return is_more
 
     def _bank_answers_take(self, courier: BankCourier, now_ns: int) -> None:

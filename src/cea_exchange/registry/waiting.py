@@ -159,8 +159,8 @@ class Waiting:
 class Received:
     """What trades that were received and wait for the close will take, by place.
 
-    Summed as they come; when one is posted, fails or is undone, all are counted again. What they bring is
-    left out: less than what is needed is never said.
+    Summed as they come; when one is posted, fails or is undone, all are counted again. What they
+    bring is left out: less than what is needed is never said.
     """
 
     def __init__(self, store: Store) -> None:

@@ -7,7 +7,6 @@ are on disk already go out, and only the daemon's thread takes what came back.
 import queue
 import threading
 import time
-from collections.abc import Iterable
 
 import structlog
 
@@ -38,23 +37,33 @@ class BankCourier:
         self._thread = threading.Thread(target=self._run, name="bank_courier", daemon=True)
         self._thread.start()
 
-    def carry(self, due: Iterable[tuple[Batch, bool]]) -> None:
-        """Send batches, or ask how those stand that were sent (true), unless they are under way.
+    @property
+    def count(self) -> int:
+        """How many batches are under way."""
+        return len(self._under_way)
 
-        One that was carried and is due again waits longer each time: its answer was of no use, or
-        the bank has made up its mind about nothing new.
+    def busy(self) -> set[str]:
+        """Return which batches are under way, or were carried just now and wait a while."""
+        now_ns = time.monotonic_ns()
+        self._pauses = {
+            name: pause
+            for name, pause in self._pauses.items()
+            if now_ns < pause[0] + PAUSE_LAST_NS
+        }
+        paused = {name for name, (until_ns, _) in self._pauses.items() if now_ns < until_ns}
+        return self._under_way | paused
+
+    def carry(self, batch: Batch, *, is_sent: bool) -> None:
+        """Send a batch, or ask how one stands that was sent.
+
+        One that is due again waits longer each time: its answer was of no use, or the bank has made
+        up its mind about nothing new.
         """
-        now_ns, pauses = time.monotonic_ns(), {}
-        for batch, is_sent in due:
-            name = batch.batch_id
-            until_ns, pause_ns = self._pauses.get(name, (0, PAUSE_FIRST_NS))
-            if name not in self._under_way and now_ns >= until_ns:
-                self._under_way.add(name)
-                until_ns = now_ns + pause_ns
-                pause_ns = min(2 * pause_ns, PAUSE_LAST_NS)
-                self._out.put((batch, is_sent))
-            pauses[name] = (until_ns, pause_ns)
-        self._pauses = pauses
+        name, now_ns = batch.batch_id, time.monotonic_ns()
+        _, pause_ns = self._pauses.get(name, (0, PAUSE_FIRST_NS))
+        self._pauses[name] = (now_ns + pause_ns, min(2 * pause_ns, PAUSE_LAST_NS))
+        self._under_way.add(name)
+        self._out.put((batch, is_sent))
 
     def answers(self) -> list[tuple[Batch, bytes]]:
         """Return what the bank has answered meanwhile: batches, with the bytes that came."""
