@@ -130,11 +130,10 @@ class Eventful(RegistryAndVenue):
             InstructionStatus(instruction_id=each.instruction_id, status=Status.ACCEPTED)
             for each in batch.instructions
         )
-        registry.bank.report_take(
-            StatusReport(
-                report_id="R1", created_s=statement.created_s, batch_id="B1", statuses=statuses
-            )
+        report = StatusReport(
+            report_id="R1", created_s=statement.created_s, batch_id="B1", statuses=statuses
         )
+        registry.bank.reports.report_take(report, b"<Document/>")
 
     def offices(self) -> None:
         office = Office(self.registry)

@@ -45,11 +45,17 @@ class FakeVenue:
         self._lock = threading.Lock()
         self._quit = threading.Event()
         self.asked = 0
+        self.mangled = list  # what is done to an answer before it is sent
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-        path = data / "venue" / "endpoints.json"
+        self.endpoints = {"settlement": settlement, "replay": replay}
+        self.endpoints_write()
+
+    def endpoints_write(self) -> None:
+        """Say where it listens."""
+        path = self.data / "venue" / "endpoints.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"settlement": settlement, "replay": replay}))
+        path.write_text(json.dumps(self.endpoints))
 
     def publish(self, first: int, count: int, *, lost: bool = False) -> None:
         """Publish records from sequence `first` on; a lost message is one nobody gets."""
@@ -76,7 +82,8 @@ class FakeVenue:
                 self.asked += 1
                 start = request["from"] - 1
                 run = self.records[start : min(start + request["count"], self.available)]
-                self.router.send_multipart([identity, *run_frames(self.log_id, run)])
+                answer = self.mangled(run_frames(self.log_id, run))
+                self.router.send_multipart([identity, *answer])
 
     def close(self) -> None:
         self._quit.set()

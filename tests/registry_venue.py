@@ -19,9 +19,10 @@ from cea_exchange.domain.records import (
 )
 from cea_exchange.protocol import control
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.failures import FailureOf
 from cea_exchange.registry.feed import feed_items
 from cea_exchange.registry.ledger import Compartment, Holding
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.settlement import Settlement, SettlementMode
 from cea_exchange.registry.store import Store
 from cea_exchange.venue.state_machine import VenueStateMachine
 
@@ -38,10 +39,20 @@ class RegistryAndVenue:
         Where the registry is kept.
     profile
         Of the market.
+    mode, failure_of
+        Of the settlement.
     """
 
-    def __init__(self, data: Path, address: str | None, profile: Profile | None = None) -> None:
+    def __init__(
+        self,
+        data: Path,
+        address: str | None,
+        profile: Profile | None = None,
+        mode: SettlementMode = "realtime",
+        failure_of: FailureOf | None = None,
+    ) -> None:
         self.data, self.address = data, address
+        self.mode, self.failure_of = mode, failure_of
         self.day = NOON
         self.venue = VenueStateMachine(profile or load_profile("cea"))
         self.records: list[np.ndarray] = []
@@ -52,7 +63,9 @@ class RegistryAndVenue:
         self.registry = Registry(
             Store.open(self.data, self.address), lambda: int(self.day.timestamp()) * 10**9
         )
-        self.settlement = Settlement(self.registry.store)
+        self.settlement = Settlement(
+            self.registry.store, failure_of=self.failure_of, mode=self.mode
+        )
 
     def restart(self) -> None:
         """End the registry and begin it again on what it has on disk."""
@@ -86,6 +99,8 @@ class RegistryAndVenue:
         records = np.concatenate(self.records) if self.records else np.zeros(0, EVENT_DTYPE)
         last = self.registry.store.last_seq
         self.settlement.apply(LOG_ID, records[last : None if count is None else last + count])
+        while self.settlement.deliver():
+            pass
 
     def meet(self) -> None:
         """Let all pass that either side has for the other."""
@@ -123,6 +138,10 @@ class RegistryAndVenue:
         """Close the day that is open, and open the next up to its listed phase."""
         self.day_close()
         self.meet()
+        self.next_day_open()
+
+    def next_day_open(self) -> None:
+        """Open the day after one that is over, up to its listed phase."""
         self.day += datetime.timedelta(days=1)
         self.registry.enforcement.expire()
         self.day_open()

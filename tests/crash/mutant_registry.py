@@ -21,7 +21,7 @@ class SequenceOutside(Settlement):
     """Settles, commits, and only then commits how far it is."""
 
     def _run_apply(self, log_id, records):
-        with self.store.transaction():
+        with self.store.transaction(act_id=0):
             posted, stopped = self._records_post(records)
         time.sleep(BETWEEN_S)
         last_seq = self.store.last_seq + posted

@@ -28,7 +28,7 @@ class LastSeqOutside(Settlement):
     """Mutant: the sequence is stored after the commit, so a crash in between forgets it."""
 
     def _run_apply(self, log_id: str, records: np.ndarray) -> int:
-        with self.store.transaction():
+        with self.store.transaction(act_id=0):
             posted, stopped = self._records_post(records)
         self._at_point("postings_written")
         last_seq = self.store.last_seq + posted

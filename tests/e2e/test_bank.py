@@ -15,7 +15,7 @@ from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.client import BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
 from cea_exchange.registry.bank.matching import match
-from cea_exchange.registry.bank.requests import AskTruth, PayIn, Withdraw
+from cea_exchange.registry.bank.requests import AskStatement, AskTruth, PayIn, Withdraw
 from cea_exchange.registry.bank.statements import Status
 
 DAY = 20260702
@@ -170,3 +170,24 @@ def test_check_says_what_a_file_holds_or_why_it_is_refused(tmp_path):
     checked = command("bank", "check", str(bad))
     assert checked.returncode == 2
     assert f"{bad}:51: Sum: expected 194980.00, came 194880.00" in checked.stderr
+
+
+@pytest.mark.parametrize("number", [2**64 - 1, 2**63, 2**62, -(2**63), -1, 0])
+def test_no_number_a_peer_says_ends_the_bank(tmp_path, number):
+    """Each is refused, in words, and the next request is served."""
+    with BankProcess(tmp_path) as bank:
+        accounts_fill(bank)
+        admin = bank.client("admin", tries_max=1)
+        fields = {"payment_id": "I-1", "account": "SUB-A", "cash": 5, "business_date": DAY}
+        for request in (
+            PayIn(**(fields | {"cash": number})),
+            PayIn(**(fields | {"business_date": number})),
+            Withdraw(**(fields | {"cash": number})),
+            PayIn(**(fields | {"account": f"SUB-{number}"})),
+            AskStatement(business_date=number),
+            AskStatement(business_date=DAY, sequence=number),
+        ):
+            with pytest.raises(BankRefused):
+                admin.ask(request)
+        assert bank.client().send(batch_of(1)).statuses
+        assert bank.end() == 0 and "request_broke" not in bank.log()

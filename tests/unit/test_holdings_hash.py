@@ -12,9 +12,10 @@ from settlement_records import (
 
 from cea_exchange.domain.records import Reason
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement, accounts_differing
+from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
 
 

@@ -12,7 +12,7 @@ File = Annotated[str, typer.Argument(help="The file's name in DIR/registry/bank/
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
     bank = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    for command in (out, report, statement, reconcile, differences, again):
+    for command in (out, report, statement, reconcile, differences, again, unapplied, retry, close):
         bank.command(command.__name__)(command)
     bank.command("pay-out")(pay_out)
     group.add_typer(bank, name="bank", help="Instructions to the settlement bank, and its answers.")
@@ -57,6 +57,36 @@ def again(
     act(data, key, {"op": "bank_again", "instruction_id": instruction_id}, json)
 
 
+def unapplied(
+    data: Data,
+    first: Annotated[int, typer.Option("--first", help="From this number on.", min=1)] = 1,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print what the bank said that could not be applied, and what keeps it."""
+    look(data, key, {"op": "bank_unapplied", "first": first}, json, _unapplied)
+
+
+def retry(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Try again what the bank said and could not be applied, once its cause is mended."""
+    act(data, key, {"op": "bank_retry"}, json)
+
+
+def close(
+    unapplied_id: Annotated[int, typer.Argument(help="Its number.", min=1)],
+    why: Annotated[str, typer.Argument(help="What the bank says to it.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """End what never can be applied, once the bank was asked.
+
+    Example: cea-exchange registry bank close 3 "sent in error, letter of 2026-07-20" --data DIR
+    """
+    request = {"op": "bank_unapplied_close", "unapplied_id": unapplied_id, "why": why}
+    act(data, key, request, json)
+
+
 def pay_out(
     account: Annotated[str, typer.Argument(help="Account.")],
     cash: Annotated[int, typer.Argument(help="Fen.", min=1)],
@@ -76,6 +106,13 @@ def pay_out(
 def _accounts(answer: Answer) -> str:
     rows = answer["accounts"]
     return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+
+
+def _unapplied(answer: Answer) -> str:
+    names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
+    text = table(list(names), [[row[name] for name in names] for row in answer["unapplied"]])
+    further = answer["next"]
+    return text if further is None else f"{text}\nthere is more: --first {further}"
 
 
 def _wrong(answer: Answer) -> str:

@@ -34,7 +34,7 @@ def verify(
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.registry.chain import link_last
-    from cea_exchange.registry.reconcile_chain import chain_differences, heads_differing
+    from cea_exchange.registry.reconcile_integrity import heads_differing, integrity_differences
     from cea_exchange.registry.store import Store, StoreError
     from cea_exchange.venue.registry_heads import registry_heads
 
@@ -42,7 +42,7 @@ def verify(
         with Store.open_reader(data, database) as store:
             store.database.begin(snapshot=True)
             last = link_last(store.database)
-            wrong = list(chain_differences(store))
+            wrong = list(integrity_differences(store))
             if venue is not None:
                 wrong += heads_differing(store, registry_heads(venue), "the venue's journal")
     except (StoreError, JournalError, OSError) as error:

@@ -14,7 +14,7 @@ from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.journal import FolderInUse, FolderLock, JournalError
 from cea_exchange.registry.database.folder import has_database
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
-from cea_exchange.registry.reconcile_chain import heads_differing
+from cea_exchange.registry.reconcile_integrity import heads_differing
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError
 from cea_exchange.venue.registry_heads import registry_heads

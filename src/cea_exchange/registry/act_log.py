@@ -7,6 +7,7 @@ itself, as a day began or the bank answered. An entry names its act, and is what
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -117,16 +118,20 @@ class ActLog:
 
     @contextmanager
     def own(self, op: OwnAct, content: Any = None) -> Iterator[None]:
-        """Do something that no person asked for: one transaction, whose entries it causes.
+        """Do something in one transaction; if no person asked for it, note what causes its entries.
 
         Parameters
         ----------
         content
             What it rests on, kept in MessagePack.
         """
-        with self._store.transaction(act_id=self.next_id()):
-            yield
-            self._own_keep(op, content)
+        store, before = self._store, self._store.act_missing
+        store.act_missing = partial(self._own_keep, op, content)
+        try:
+            with store.transaction():
+                yield
+        finally:
+            store.act_missing = before
 
     def library(self) -> int:
         """Note that a program acts by itself, within its transaction; return the act's id."""

@@ -306,6 +306,7 @@ class Registry:
             "transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
+            "bank_unapplied": self.bank.reports.open_count(),
         }
 
     # -- in common ----------------------------------------------------------------------------

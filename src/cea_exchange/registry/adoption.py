@@ -31,11 +31,11 @@ from cea_exchange.protocol.control import (
     control_decode,
 )
 from cea_exchange.protocol.operators import Operator
+from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.feed import feed_last_seq
 from cea_exchange.registry.holdings_hash import holdings_hash
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment
 from cea_exchange.registry.records_kept import record_at, records_from
-from cea_exchange.registry.settlement import accounts_differing
 from cea_exchange.registry.store import Store
 
 HASH_MASK = (1 << 64) - 1

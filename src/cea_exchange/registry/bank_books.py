@@ -1,5 +1,7 @@
 """What the bank has booked: statements read whole, pay-ins taken once, differences kept and shown.
 
+The work grows with the statement and with what is not settled, not with all that ever was.
+
 Per sub-account, at any moment::
 
     bank's closing balance = cash in the ledger + what is open + what is wrong
@@ -9,13 +11,15 @@ Wrong is what the bank booked otherwise than it was told, until it corrects it.
 """
 
 from collections import Counter
+from collections.abc import Collection, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.registry.bank import camt_053
 from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.instructions import Instruction, Purpose
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
-from cea_exchange.registry.bank.matching import Matching, Outcome, match
+from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -23,10 +27,12 @@ from cea_exchange.registry.bank.statements import (
     Statement,
     Status,
 )
+from cea_exchange.registry.bank_reports import Unapplied
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.institutions import CONTRA, Institution
 from cea_exchange.registry.ledger import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.registry.mergers import successors
+from cea_exchange.registry.store import Store
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -95,8 +101,12 @@ class BankBooks:
                     ],
                 )
             found = self.matching(statement)
-            self._findings_take(found)
+            # What came in first: it may be what an instruction needs, of this statement or of an
+            # answer that could not be applied for want of it.
             self._pay_ins_take(found)
+            self._unexplained_keep(found)
+            self._registry.bank.reports.retry()
+            self._findings_take(statement.statement_id, found)
         return found
 
     def _statement_known(self) -> Known:
@@ -105,36 +115,58 @@ class BankBooks:
             "SELECT business_date, sequence FROM bank_statements"
             " ORDER BY business_date DESC, sequence DESC LIMIT 1"
         ).fetchone()
-        ids = store.execute("SELECT statement_id FROM bank_statements").fetchall()
-        sent = store.execute(
-            "SELECT instruction_id FROM bank_instructions WHERE state <> 'made'"
-        ).fetchall()
         closings = dict(store.execute("SELECT account, closing FROM bank_accounts").fetchall())
         return Known(
-            statement_ids={name for (name,) in ids},
-            instruction_ids={name for (name,) in sent},
+            statement_ids=_Stored(
+                store, "SELECT 1 FROM bank_statements WHERE statement_id = ?"
+            ),
+            instruction_ids=_Stored(
+                store,
+                "SELECT 1 FROM bank_instructions WHERE instruction_id = ? AND state <> 'made'",
+            ),
             closings=closings,
             last=last,
         )
 
     def matching(self, latest: Statement | None = None) -> Matching:
         """Hold what is not settled with the bank, and what a statement touches, against entries."""
-        touched = set()
-        if latest is not None:
-            entries = [entry for each in latest.accounts for entry in each.entries]
-            touched = {entry.instruction_id for entry in entries} - {""}
+        entries = [] if latest is None else [e for each in latest.accounts for e in each.entries]
+        # One that was refused is settled until an entry speaks of it.
         rows = self._store.execute(
             f"SELECT {_INSTRUCTION} FROM bank_instructions WHERE state <> 'booked'"
-            " AND state <> 'made' ORDER BY subject, instruction_id"
+            " AND state <> 'made' AND state <> 'refused' ORDER BY subject, instruction_id"
         ).fetchall()
+        touched = {entry.instruction_id for entry in entries} - {""}
         rows += self._rows_of(touched - {row[0] for row in rows})
+        refs = {entry.entry_ref for entry in entries if not entry.instruction_id}
+        return self._match(rows, [*self._unexplained(), *sorted(refs)])
+
+    def finding_again(self, instruction_id: str) -> None:
+        """Take again what the statements show of an instruction; within a transaction."""
+        (finding,) = self._match(self._rows_of({instruction_id}), []).findings
+        self._finding_take(finding)
+
+    def _match(self, rows: list[tuple[Any, ...]], refs: list[str]) -> Matching:
+        """Hold instructions against their entries and those of some references."""
         instructions = [_instruction(row) for row in rows]
         statuses = [
             InstructionStatus(instruction_id=row[0], status=Status.REFUSED, reason=row[7])
             for row in rows
             if row[7]
         ]
-        return match(instructions, statuses, [self._entries_of(rows)], self._references())
+        return match(instructions, statuses, [self._entries_of(rows, refs)], self._references())
+
+    def _unexplained(self) -> list[str]:
+        rows = self._store.execute("SELECT entry_ref FROM bank_unexplained ORDER BY entry_ref")
+        return [ref for (ref,) in rows.fetchall()]
+
+    def _unexplained_keep(self, found: Matching) -> None:
+        """Keep which entries without an instruction are still nobody's."""
+        before = set(self._unexplained())
+        now = {each.entry.entry_ref for each in found.unknown if not each.entry.instruction_id}
+        self._store.insert("bank_unexplained", [(ref,) for ref in sorted(now - before)])
+        for ref in sorted(before - now):
+            self._store.execute("DELETE FROM bank_unexplained WHERE entry_ref = ?", (ref,))
 
     def _rows_of(self, names: set[str]) -> list[tuple[Any, ...]]:
         found = []
@@ -144,13 +176,14 @@ class BankBooks:
             ).fetchall()
         return found
 
-    def _entries_of(self, rows: list[tuple[Any, ...]]) -> Statement:
-        """Return the entries of some instructions, and those of none, as one statement."""
+    def _entries_of(self, rows: list[tuple[Any, ...]], refs: list[str]) -> Statement:
+        """Return the entries of some instructions, and those of some references, as one."""
         columns = "account, entry_ref, cash, instruction_id, counter_account, reference, reverses"
-        entries = self._store.execute(
-            f"SELECT {columns} FROM bank_entries WHERE instruction_id = ''"
-            " AND entry_ref NOT IN (SELECT entry_ref FROM bank_pay_ins)"
-        ).fetchall()
+        entries: list[tuple[Any, ...]] = []
+        for ref in dict.fromkeys(refs):
+            entries += self._store.execute(
+                f"SELECT {columns} FROM bank_entries WHERE entry_ref = ?", (ref,)
+            ).fetchall()
         for name, *_ in rows:
             entries += self._store.execute(
                 f"SELECT {columns} FROM bank_entries WHERE instruction_id = ?", (name,)
@@ -186,20 +219,35 @@ class BankBooks:
         ).fetchall()
         return dict(rows) | {self._setting.reserve: RESERVE_REFERENCE}
 
-    def _findings_take(self, found: Matching) -> None:
+    def _findings_take(self, statement_id: str, found: Matching) -> None:
+        """Take what the entries show of each instruction; what can't be applied is kept for later.
+
+        Notes
+        -----
+        Rules: CEA-BNK-15.
+        """
+        reports = self._registry.bank.reports
+        unapplied = []
         for finding in found.findings:
-            kind, subject, before, reason = self._store.one(
-                "SELECT kind, subject, state, reason FROM bank_instructions"
-                " WHERE instruction_id = ?",
-                (finding.instruction_id,),
-            )
-            try:
-                state = after_outcome(State(before), finding.outcome)
-            except LifecycleError as error:
-                raise ActError(f"instruction {finding.instruction_id}: {error}") from None
-            self._registry.bank.state_set(
-                finding.instruction_id, kind, subject, state, before, reason
-            )
+            why = reports.tried(partial(self._finding_take, finding))
+            if why is None:
+                reports.overtaken([finding.instruction_id])
+            else:
+                told = finding.outcome.value
+                unapplied.append(Unapplied(finding.instruction_id, told, "", why))
+        reports.unapplied_keep(f"statement {statement_id}", unapplied)
+
+    def _finding_take(self, finding: Finding) -> None:
+        name = finding.instruction_id
+        kind, subject, before, reason = self._store.one(
+            "SELECT kind, subject, state, reason FROM bank_instructions WHERE instruction_id = ?",
+            (name,),
+        )
+        try:
+            state = after_outcome(State(before), finding.outcome)
+        except LifecycleError as error:
+            raise ActError(f"instruction {name}: {error}") from None
+        self._registry.bank.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:
         owners = dict(
@@ -318,6 +366,23 @@ class BankBooks:
             (CASH_ASSET,),
         ).fetchall()
         return [(office.sub_account(index), cash) for index, cash in rows if index not in CONTRA]
+
+
+class _Stored(Collection[str]):
+    """Ids in a table, looked up one by one: no statement is worth reading all of them."""
+
+    def __init__(self, store: Store, sql: str) -> None:
+        self._store = store
+        self._sql = sql
+
+    def __contains__(self, name: object) -> bool:
+        return self._store.one(self._sql, (name,)) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("ids in a table are looked up, not listed")
+
+    def __len__(self) -> int:
+        raise TypeError("ids in a table are looked up, not counted")
 
 
 def _instruction(row: tuple[Any, ...]) -> Instruction:

@@ -8,10 +8,13 @@ from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.statements import StatusReport
 from cea_exchange.registry.bank.xml_reading import BankFileError
+from cea_exchange.registry.bank_reports import Unapplied
 from cea_exchange.registry.checks import ActError
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
+
+EVERY_BATCH = 1 << 40
 
 
 class BankFiles:
@@ -35,7 +38,7 @@ class BankFiles:
         folder = self._place("out")
         folder.mkdir(parents=True, exist_ok=True)
         paths = []
-        for batch in bank.batches():
+        for batch in bank.batches(EVERY_BATCH):
             path = folder / f"{batch.batch_id}.xml"
             draft = path.with_suffix(".new")
             draft.write_bytes(pain_001.batch_write(batch))
@@ -43,20 +46,26 @@ class BankFiles:
             paths.append(str(path))
         return paths
 
-    def report_read(self, file: str) -> StatusReport:
+    def report_read(self, file: str) -> tuple[StatusReport, list[Unapplied]]:
         """Take a status report (pain.002) from ``in``.
+
+        Returns
+        -------
+        tuple of StatusReport and list of Unapplied
+            The report, and what of it could not be applied.
 
         Raises
         ------
         ActError
             File, line and reason; nothing was changed.
         """
+        content, bank = self._content(file), self._registry.bank
         try:
-            report = pain_002.report_read(self._content(file), file)
+            batch = bank.batch_sent(pain_002.report_read(content, file).batch_id)
+            report = pain_002.report_read(content, file, batch=batch)
         except BankFileError as error:
             raise ActError(str(error)) from None
-        self._registry.bank.report_take(report)
-        return report
+        return report, bank.reports.report_take(report, content)
 
     def statement_read(self, file: str) -> Matching:
         """Read a statement (camt.053) from ``in``, whole or not at all; raises as `report_read`."""

@@ -12,7 +12,7 @@ In ``end_of_day`` a day is delivered after the bank has answered for each of its
 refuses has failed. What bank and ledger hold differently meanwhile is told by `BankBooks`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -20,8 +20,9 @@ import msgspec
 from cea_exchange.registry.bank import pain_001
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose, account_check
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.registry.bank.statements import InstructionStatus
 from cea_exchange.registry.bank_books import BankBooks
+from cea_exchange.registry.bank_reports import BankReports
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.failures import Failure, default_act, default_end, default_open
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
@@ -51,6 +52,8 @@ _LETTERS = {
 _UNANSWERED = "('made', 'sent', 'pending', 'late')"
 TRADE_COUNT_MAX = 4_096
 """Trades looked at in one transaction."""
+BATCH_COUNT_MAX = 64
+"""Batches read at once: with a bank that is away, what waits is not read again and again."""
 
 
 class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -99,6 +102,7 @@ class BankOffice:
     def __init__(self, registry: "Registry") -> None:
         self.setting: BankSetting | None = None
         self._registry = registry
+        self.reports = BankReports(registry)
         registry.accounts.pending_checks.append(self._pending)
 
     @property
@@ -259,10 +263,17 @@ class BankOffice:
 
     # -- to the bank and back -----------------------------------------------------------------
 
-    def batches(self) -> list[Batch]:
-        """Put what was made into batches; return those without an answer, oldest first.
+    def batches(
+        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
+    ) -> list[Batch]:
+        """Put what was made into batches; return the oldest of those without an answer.
 
         The bytes are kept, so a batch that is sent again is the same message.
+
+        Parameters
+        ----------
+        but
+            Batches to leave out; they are not read.
 
         Notes
         -----
@@ -277,11 +288,17 @@ class BankOffice:
             ).fetchall()
             for start in range(0, len(rows), setting.batch_count_max):
                 self._batch_make(rows[start : start + setting.batch_count_max])
-        contents = store.execute(
-            "SELECT content, batch_id FROM bank_batches WHERE is_answered = 0"
+        unanswered = store.execute(
+            "SELECT batch_id FROM bank_batches WHERE is_answered = 0"
             " ORDER BY length(batch_id), batch_id"
-        ).fetchall()
-        return [pain_001.batch_read(content, name) for content, name in contents]
+        )
+        return self._batches_read(unanswered.fetchall(), count_max, but)
+
+    def _batches_read(
+        self, rows: list[tuple[Any, ...]], count_max: int, but: Container[str]
+    ) -> list[Batch]:
+        names = [name for (name,) in rows if name not in but]
+        return [self.batch_sent(name) for name in names[:count_max]]
 
     def _batch_make(self, rows: list[tuple[Any, ...]]) -> None:
         store, setting = self._registry.store, self._known()
@@ -316,47 +333,36 @@ class BankOffice:
         while self.instruct():
             pass
         for batch in self.batches():
-            self.report_take(client.send(batch))
+            self.reports.answer_take(batch, client.send_content(batch))
         for batch in self.batches_pending():
-            self.report_take(client.status(batch))
+            self.reports.answer_take(batch, client.status_content(batch))
 
-    def batches_pending(self) -> list[Batch]:
-        """Return the batches in which the bank has something and promises nothing."""
+    def batch_sent(self, batch_id: str) -> Batch:
+        """Return a batch that was sent; `ActError` if there is none of that id."""
+        content = self._registry.store.one(
+            "SELECT content FROM bank_batches WHERE batch_id = ?", (batch_id,)
+        )
+        if content is None:
+            raise ActError(f"report must answer a batch that was sent, was {batch_id}")
+        return pain_001.batch_read(content, batch_id)
+
+    def batches_pending(
+        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
+    ) -> list[Batch]:
+        """Return the oldest batches in which the bank has something and promises nothing."""
         pending = self._registry.store.execute(
-            "SELECT batch_id, content FROM bank_batches WHERE batch_id IN"
-            " (SELECT batch_id FROM bank_instructions WHERE state = 'pending'"
-            " AND state <> 'booked')"
-        ).fetchall()
-        return [pain_001.batch_read(content, name) for name, content in pending]
+            "SELECT batch_id FROM bank_instructions WHERE state = 'pending' AND state <> 'booked'"
+            " GROUP BY batch_id ORDER BY length(batch_id), batch_id"
+        )
+        return self._batches_read(pending.fetchall(), count_max, but)
 
-    def report_take(self, report: StatusReport) -> None:
-        """Take the bank's answer to a batch: states, and what comes of them; once or again.
+    def status_take(self, status: InstructionStatus) -> None:
+        """Take what the bank says of an instruction, and what comes of it; within a transaction.
 
         Notes
         -----
         Rules: CEA-BNK-08, CEA-BNK-10 (what is refused has failed, or opens a default).
         """
-        store = self._registry.store
-        with self._registry.transaction():
-            if not store.one("SELECT 1 FROM bank_batches WHERE batch_id = ?", (report.batch_id,)):
-                raise ActError(f"report must answer a batch that was sent, was {report.batch_id}")
-            statuses = report.statuses or self._all_refused(report)
-            for status in statuses:
-                self._status_take(status)
-            store.execute(
-                "UPDATE bank_batches SET is_answered = 1 WHERE batch_id = ?", (report.batch_id,)
-            )
-
-    def _all_refused(self, report: StatusReport) -> list[InstructionStatus]:
-        rows = self._registry.store.execute(
-            "SELECT instruction_id FROM bank_instructions WHERE batch_id = ?", (report.batch_id,)
-        ).fetchall()
-        return [
-            InstructionStatus(instruction_id=name, status=Status.REFUSED, reason=report.refusal)
-            for (name,) in rows
-        ]
-
-    def _status_take(self, status: InstructionStatus) -> None:
         row = self._registry.store.execute(
             "SELECT kind, subject, state FROM bank_instructions WHERE instruction_id = ?",
             (status.instruction_id,),
@@ -426,6 +432,7 @@ class BankOffice:
                 " AND state = 'received'",
                 (failure.why, subject),
             )
+            store.unposted_changes += 1
             state = store.one("SELECT state FROM trades WHERE settlement_seq = ?", (subject,))
             has_one = store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (subject,))
             if state != "busted" and not has_one:

@@ -39,8 +39,10 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
+from cea_exchange.registry.bank_office import BATCH_COUNT_MAX
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Desk
@@ -52,7 +54,6 @@ from cea_exchange.registry.settlement import (
     Settlement,
     SettlementGap,
     SettlementStopped,
-    accounts_differing,
 )
 from cea_exchange.registry.store import DatabaseAway, Store
 from cea_exchange.registry.stream import (
@@ -61,14 +62,17 @@ from cea_exchange.registry.stream import (
     replay_request,
     run_decode,
 )
+from cea_exchange.registry.troubles import Troubles
 
 POLL_MS = 20
 FEED_WAIT_NS = 100_000_000
 REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
+ENDPOINTS_BYTES_MAX = 64 * 1024
 FULL_PAUSE_NS = 1_000_000_000
 BANK_LOOK_NS = 500_000_000
+BANK_RETRY_NS = 10_000_000_000
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
 MESSAGES_PER_TURN_MAX = 100
@@ -139,6 +143,13 @@ class _VenueLine:
         self.sub = self.dealer = self.asked_at_ns = self._endpoints = None
 
 
+class _VenueEndpoints(msgspec.Struct, frozen=True):
+    """What a venue writes of where it listens; the rest is for others."""
+
+    settlement: str
+    replay: str
+
+
 class _Waiting(msgspec.Struct):
     """A feed request that is held until there is news, for a moment at most."""
 
@@ -197,7 +208,8 @@ class RegistryDaemon:
         self._courier: BankCourier | None = None
         if config.bank is not None and config.bank.data is not None:
             self._courier = BankCourier(BankClient(config.bank.data, keys))
-        self._bank_at_ns = 0
+        self._bank_at_ns = self._retry_at_ns = 0
+        self._troubles = Troubles()
         self._stopped = ""
         self._is_delivering = True
         self._last_seq = self._store.last_seq
@@ -206,6 +218,7 @@ class RegistryDaemon:
         self._waiting: dict[bytes, _Waiting] = {}
         self._ask_from_ns = 0
         self._look_at_ns = 0
+        self._nowhere: tuple[str, str] | None = None
         self._date = 0
         self._quit = False
         self._began_s = time.monotonic()
@@ -337,8 +350,11 @@ class RegistryDaemon:
 
     def _turn(self) -> None:
         now_ns = time.monotonic_ns()
-        self._date_look()
-        self._venue_look(now_ns)
+        told = self._troubles.told
+        with told("date"):
+            self._date_look()
+        with told("venue"):
+            self._venue_look(now_ns)
         poller = zmq.Poller()
         for socket in (self._feed, self._admin, self._line.dealer):
             if socket is not None:
@@ -348,18 +364,26 @@ class RegistryDaemon:
             poller.register(self._line.sub, zmq.POLLIN)
         ready = dict(poller.poll(0 if self._is_delivering else POLL_MS))
         if self._admin in ready:
-            self._admin_take()
+            with told("admin"):
+                self._admin_take()
         if self._feed in ready:
-            self._feed_take()
-        if self._line.dealer in ready:
-            self._replay_take()
-        elif listening and self._line.sub in ready:
-            self._stream_take()
+            with told("feed"):
+                self._feed_take()
+        with told("stream"):
+            if self._line.dealer in ready:
+                self._replay_take()
+            elif listening and self._line.sub in ready:
+                self._stream_take()
         self._bank_turn(time.monotonic_ns())
-        self._deliver()
-        self._missing_ask(time.monotonic_ns())
-        self._feed_answer(time.monotonic_ns())
-        self._metrics.turn(now_ns, max(0, self._venue_last_seq - self._last_seq), self.state)
+        with told("delivery"):
+            self._deliver()
+        with told("replay"):
+            self._missing_ask(time.monotonic_ns())
+        with told("feed_answer"):
+            self._feed_answer(time.monotonic_ns())
+        with told("metrics"):
+            lag_records = max(0, self._venue_last_seq - self._last_seq)
+            self._metrics.turn(now_ns, lag_records, self.state, self._troubles.count)
 
     def _date_look(self) -> None:
         """End what ends with a day, once the next one has begun."""
@@ -385,7 +409,20 @@ class RegistryDaemon:
         where = (self._config.settlement, self._config.replay)
         if where[0] is None:
             where = _venue_endpoints_read(self._config.endpoints_file(self._data))
-        if where is not None and self._line.connect(*where):
+        if where is not None and where != self._nowhere:
+            self._venue_connect(where, now_ns)
+
+    def _venue_connect(self, where: tuple[str, str], now_ns: int) -> None:
+        """Connect, if not there already; what is no address is tried once."""
+        try:
+            is_new = self._line.connect(*where)
+        except (zmq.ZMQError, ValueError) as error:
+            self._line.close()
+            self._nowhere = where
+            log.warning("venue_unreachable", settlement=where[0], replay=where[1], error=str(error))
+            return
+        self._nowhere = None
+        if is_new:
             log.info("venue_connected", settlement=where[0], replay=where[1])
             self._line.ask(self._store.log_id, self._last_seq + 1, now_ns)
 
@@ -454,6 +491,10 @@ class RegistryDaemon:
             # Nothing was committed; the records are asked for again when there may be space.
             log.error("disk_full", error=str(error))
             self._ask_from_ns = time.monotonic_ns() + FULL_PAUSE_NS
+        except (DatabaseLost, MemoryError):
+            raise
+        except Exception as error:
+            self._broken_line_stop(error)
         finally:
             self._last_seq = self._store.last_seq
 
@@ -461,21 +502,40 @@ class RegistryDaemon:
         """Make what the bank is to be told, let it be carried, and take what came back."""
         if self._courier is None or now_ns < self._bank_at_ns or self._stopped:
             return
+        self._bank_at_ns = now_ns + BANK_LOOK_NS
+        with self._troubles.told("bank"):
+            if self._bank_instruct(self._courier):
+                self._bank_at_ns = now_ns
+        with self._troubles.told("bank_answers"):
+            self._bank_answers_take(self._courier, now_ns)
+        self._is_delivering = True
+
+    def _bank_instruct(self, courier: BankCourier) -> bool:
+        """Make instructions and let batches be carried; say whether there is more to make."""
         bank = self._registry.bank
         is_more = bank.instruct()
-        self._bank_at_ns = now_ns + (0 if is_more else BANK_LOOK_NS)
-        for batch in bank.batches():
-            self._courier.carry(batch, is_sent=False)
-        for batch in bank.batches_pending():
-            self._courier.carry(batch, is_sent=True)
-        for report in self._courier.reports():
-            bank.report_take(report)
-        self._is_delivering = True
+        busy = courier.busy()
+        room = BATCH_COUNT_MAX - courier.count
+        for batch in bank.batches(room, but=busy):
+            courier.carry(batch, is_sent=False)
+        for batch in bank.batches_pending(room, but=busy):
+            courier.carry(batch, is_sent=True)
+        return is_more
+
+    def _bank_answers_take(self, courier: BankCourier, now_ns: int) -> None:
+        """Take each answer by itself: what one can't be taken for, another may."""
+        for batch, content in courier.answers():
+            with self._troubles.told("bank_answer"):
+                self._registry.bank.reports.answer_take(batch, content)
+        if now_ns >= self._retry_at_ns:
+            self._retry_at_ns = now_ns + BANK_RETRY_NS
+            self._registry.bank.reports.retry()
 
     def _deliver(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
         if self._stopped or not self._is_delivering:
             return
+        confirmed = self._store.confirmed_date
         try:
             self._is_delivering = self._settlement.deliver()
         except SettlementStopped as error:
@@ -483,6 +543,18 @@ class RegistryDaemon:
         except DatabaseFull as error:
             log.error("disk_full", error=str(error))
             self._is_delivering = False
+        except (DatabaseLost, MemoryError):
+            raise
+        except Exception as error:
+            self._broken_line_stop(error)
+        if confirmed != self._store.confirmed_date:
+            # A day is over: what waited behind its trades may be next.
+            self._registry.defaults.retry()
+
+    def _broken_line_stop(self, error: Exception) -> None:
+        """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
+        log.error("settlement_broke", exc_info=True)
+        self._stop_line(f"{type(error).__name__}: {error}")
 
     def _stop_line(self, why: str) -> None:
         """Nothing more is settled in this process's life; everything else goes on."""
@@ -519,6 +591,8 @@ class RegistryDaemon:
         state = self.state
         news = (self._last_seq, state)
         for waiting in list(self._waiting.values()):
+            # Whatever an answer runs into, it is asked for again.
+            del self._waiting[waiting.identity]
             request = waiting.request
             known = self._store.log_id
             if known is not None and request.log_id not in (None, known):
@@ -530,8 +604,8 @@ class RegistryDaemon:
                 answer = feed_answer(self._store, request, state)
                 quiet = not answer["items"] and news == self._told
                 if quiet and now_ns < waiting.until_ns:
+                    self._waiting[waiting.identity] = waiting
                     continue
-            del self._waiting[waiting.identity]
             self._told = news
             self._feed.send_multipart([waiting.identity, msgspec.msgpack.encode(answer)])
 
@@ -566,6 +640,7 @@ class RegistryDaemon:
             "database_bytes": self._store.database.bytes_used(),
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
+            "troubles": self._troubles.shown(),
         }
 
 
@@ -602,11 +677,13 @@ def _unknown(error: DatabaseLost) -> dict[str, Any]:
 def _venue_endpoints_read(path: Path) -> tuple[str, str] | None:
     """Return the venue's settlement and replay endpoints, None while it has not said them."""
     try:
-        endpoints = json.loads(path.read_text(encoding="utf-8"))
-        return endpoints["settlement"], endpoints["replay"]
+        with path.open("rb") as file:
+            content = file.read(ENDPOINTS_BYTES_MAX)
+        endpoints = msgspec.json.decode(content, type=_VenueEndpoints)
+        return endpoints.settlement, endpoints.replay
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, *DECODE_ERRORS) as error:
         log.warning("venue_endpoints_unreadable", path=str(path), error=repr(error))
         return None
 

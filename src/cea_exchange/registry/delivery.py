@@ -21,11 +21,11 @@ from cea_exchange.registry.failures import (
     default_open,
 )
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
-from cea_exchange.registry.ledger import LedgerError, Trade
+from cea_exchange.registry.ledger import LedgerError, Trade, trade_legs
 from cea_exchange.registry.statement_days import statements_issue
 from cea_exchange.registry.store import Store
 from cea_exchange.registry.trade_posting import postponed_post, trade_post
-from cea_exchange.registry.trade_runs import stretches, trades_post_late
+from cea_exchange.registry.trade_runs import stretch_end, trades_post_late
 
 DELIVERY_COUNT_MAX = 4_096
 """Trades in one transaction."""
@@ -123,25 +123,64 @@ class Delivery:
         -----
         Rules: CEA-STL-07 (a failed trade is posted when it can be).
         """
-        store = self._store
-        settled = []
-        with store.transaction():
+        settled: list[int] = []
+        # Where no act asks for it, it is their records that cause the entries.
+        with self._store.transaction(act_id=0 if self._store.act_id is None else None):
             self._obstacles.refresh()
-            trades = [
-                Trade(*row)
-                for row in store.execute(
-                    f"SELECT {TRADE_COLUMNS} FROM trades WHERE failure <> '' AND state = 'failed'"
-                ).fetchall()
-            ]
-            waiting: dict[int, Trade | None] = dict.fromkeys(self._postponed(store.last_seq))
-            waiting |= {trade.settlement_seq: trade for trade in trades}
-            for seq, trade in sorted(waiting.items()):
-                if trade is None:
-                    postponed_post(store, seq)
-                elif self._post(trade) is None:
-                    settled.append(trade.trade_id)
-                    default_end(store, seq, "cured", trade.trading_date)
+            waiting = self._waiting()
+            # What comes later may bring what an earlier one waits for.
+            while any([self._again(seq, trade, settled) for seq, trade in [*waiting.items()]]):
+                waiting = self._waiting()
         return settled
+
+    def _waiting(self) -> dict[int, Trade | None]:
+        """Return failed trades, and of what was postponed the sequences, in their order.
+
+        What lies behind trades that are still to be delivered is looked at in its turn.
+        """
+        store = self._store
+        first_received = store.one(
+            "SELECT min(settlement_seq) FROM trades WHERE state <> 'settled'"
+            " AND state = 'received'"
+        )
+        until = store.last_seq if first_received is None else first_received - 1
+        rows = store.execute(
+            f"SELECT {TRADE_COLUMNS} FROM trades WHERE state <> 'settled' AND state = 'failed'"
+            " AND settlement_seq <= ?",
+            (until,),
+        ).fetchall()
+        waiting: dict[int, Trade | None] = dict.fromkeys(self._postponed(until))
+        waiting |= {row[0]: Trade(*row) for row in rows}
+        return dict(sorted(waiting.items()))
+
+    def _again(self, seq: int, trade: Trade | None, settled: list[int]) -> bool:
+        """Post what waited, if it can be; say whether it was."""
+        if trade is None:
+            return self._postponed_post(seq)
+        failure = self._post(trade)
+        if failure is not None:
+            self._still_failed(trade, failure)
+            return False
+        settled.append(trade.trade_id)
+        default_end(self._store, seq, "cured", trade.trading_date)
+        return True
+
+    def _still_failed(self, trade: Trade, failure: Failure) -> None:
+        """Say why a trade fails now; who has to make it good gets to know, if nobody had to."""
+        store, seq = self._store, trade.settlement_seq
+        store.execute(
+            "UPDATE trades SET failure = ? WHERE settlement_seq = ? AND failure <> ?",
+            (failure.why, seq, failure.why),
+        )
+        if not store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (seq,)):
+            default_open(store, trade, failure, max(trade.trading_date, store.confirmed_date))
+
+    def _postponed_post(self, seq: int) -> bool:
+        if not postponed_post(self._store, seq, self._obstacles.waiting):
+            return False
+        # A court may have taken what has arrived.
+        self._obstacles.asked_refresh()
+        return True
 
     def post_covered(self, trade_seq: int) -> str:
         """Post a failed trade whose cash another has paid, within a transaction.
@@ -155,7 +194,11 @@ class Delivery:
             f"SELECT {TRADE_COLUMNS}, posted_seq FROM trades WHERE settlement_seq = ?",
             (trade_seq,),
         )
-        return "" if posted_seq else self._post_unhindered(Trade(*terms))
+        if posted_seq:
+            return ""
+        self._obstacles.refresh()
+        failure = self._post_unhindered(Trade(*terms))
+        return "" if failure is None else failure.why
 
     def _is_due(self) -> bool:
         return self._store.one("SELECT 1 FROM deliveries WHERE completed_seq = 0") is not None
@@ -173,7 +216,7 @@ class Delivery:
         for seq in self._postponed(horizon, after=self._done_seq):
             end = int(np.searchsorted(trades[:, 0], seq))
             self._trades_post(trades[first:end])
-            postponed_post(self._store, seq)
+            self._postponed_post(seq)
             first = end
         self._trades_post(trades[first:])
         return horizon
@@ -188,13 +231,22 @@ class Delivery:
 
     def _trades_post(self, trades: np.ndarray) -> None:
         """Post trades at once, or where one is to be looked at by itself, one after the other."""
-        if not len(trades):
-            return
-        is_clear = self._obstacles.are_clear(*(trades[:, column] for column in _PARTIES))
-        for first, end in stretches(is_clear):
+        first, waiting = 0, self._obstacles.waiting
+        is_clear = self._are_clear(trades)
+        while first < len(trades):
+            end = stretch_end(is_clear, first)
             is_plain = is_clear[first] and not self._obstacles.is_asked_of_all
             if not (is_plain and trades_post_late(self._store, trades[first:end])):
+                changes = waiting.changes
                 self._one_by_one(trades[first:end])
+                if changes != waiting.changes:
+                    is_clear[end:] = self._are_clear(trades[end:])
+            first = end
+
+    def _are_clear(self, trades: np.ndarray) -> np.ndarray:
+        parties = (trades[:, column] for column in _PARTIES)
+        before = int(trades[-1, 0]) if len(trades) else None
+        return self._obstacles.are_clear(*parties, before=before)
 
     def _one_by_one(self, trades: np.ndarray) -> None:
         for row in trades.tolist():
@@ -205,6 +257,8 @@ class Delivery:
                     "UPDATE trades SET state = 'failed', failure = ? WHERE settlement_seq = ?",
                     (failure.why, trade.settlement_seq),
                 )
+                self._store.unposted_changes += 1
+                self._obstacles.waiting.add(trade.settlement_seq, trade_legs(trade))
                 default_open(self._store, trade, failure, trade.trading_date)
 
     def _post(self, trade: Trade) -> Failure | None:
@@ -212,19 +266,26 @@ class Delivery:
         failure = self._obstacles.of(trade)
         if failure is not None:
             return failure
-        lacking = self._post_unhindered(trade)
-        return Failure(lacking) if lacking else None
+        return self._post_unhindered(trade)
 
-    def _post_unhindered(self, trade: Trade) -> str:
+    def _post_unhindered(self, trade: Trade) -> Failure | None:
+        """Post one trade late, whatever courts and the bank say; return what it lacks."""
         seq, now = trade.settlement_seq, self._store.last_seq
+        waiting, reference = self._obstacles.waiting, f"trade {seq}"
         try:
-            lacking = trade_post(self._store, trade, settlement_seq=now, reference=f"trade {seq}")
+            lacking = trade_post(
+                self._store, trade, waiting, settlement_seq=now, reference=reference
+            )
         except LedgerError as error:
             raise DeliveryStopped(f"delivery of trade {trade.trade_id}: {error}") from None
-        if not lacking:
-            self._store.unposted_changes += 1
-            self._store.execute(
-                "UPDATE trades SET state = 'settled', posted_seq = ? WHERE settlement_seq = ?",
-                (now, seq),
-            )
-        return lacking
+        if lacking is not None:
+            return self._obstacles.lack(lacking, trade)
+        state = self._store.one("SELECT state FROM trades WHERE settlement_seq = ?", (seq,))
+        if state == "failed":
+            waiting.remove(seq, trade_legs(trade))
+        self._store.unposted_changes += 1
+        self._store.execute(
+            "UPDATE trades SET state = 'settled', posted_seq = ? WHERE settlement_seq = ?",
+            (now, seq),
+        )
+        return None

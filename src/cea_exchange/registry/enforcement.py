@@ -213,12 +213,10 @@ class Enforcement:
         Rules: CEA-ENF-05 (how a freeze ends).
         """
         today = self._registry.business_date()
-        over = self._freezes.some(
-            "state IN ('asked', 'in_force') AND until_date < ?", (today,)
-        )
-        if not over:
-            return []
         with self._registry.act_log.own(OwnAct.DAY_BEGUN, {"business_date": today}):
+            over = self._freezes.some(
+                "state IN ('asked', 'in_force') AND until_date < ?", (today,)
+            )
             for freeze in over:
                 self._act(freeze, "expire", "", "", 0, freeze.until_date)
                 self._ended(freeze, "expired")

@@ -12,6 +12,7 @@ import numpy as np
 from cea_exchange.registry.freezes import Freezes, Place, frozen_place, trades_touching
 from cea_exchange.registry.ledger import CASH_ASSET, Trade
 from cea_exchange.registry.store import Store
+from cea_exchange.registry.waiting import Lacking, Waiting
 
 FailureOf = Callable[[Trade], str | None]
 """Says why a buyer's cash can't be had for a trade (the bank refuses), or None."""
@@ -42,17 +43,47 @@ class Obstacles:
         self._store = store
         self._failure_of = failure_of
         self._freezes = Freezes(store)
+        self.waiting = Waiting(store)
         self.asked: dict[Place, int] = {}
 
     def refresh(self) -> None:
-        """Look again at what courts ask for; at the start of each transaction."""
+        """Look again at what courts ask for, and what waits; at the start of each transaction."""
+        self.asked_refresh()
+        self.waiting.refresh()
+
+    def asked_refresh(self) -> None:
+        """Look again at what courts ask for."""
         self.asked = self._freezes.asked()
 
     def are_clear(
-        self, buyers: np.ndarray, sellers: np.ndarray, products: np.ndarray
+        self,
+        buyers: np.ndarray,
+        sellers: np.ndarray,
+        products: np.ndarray,
+        before: int | None = None,
     ) -> np.ndarray:
-        """Tell which trades no court's order could touch."""
-        return ~trades_touching(buyers, sellers, products, self.asked)
+        """Tell which trades take nothing that a court asks for, or that what waits needs.
+
+        Parameters
+        ----------
+        before
+            Only what waits in front of this sequence counts.
+        """
+        places = {*self.asked, *self.waiting.places(before)}
+        return ~trades_touching(buyers, sellers, products, places)
+
+    def lack(self, lacking: Lacking, trade: Trade) -> Failure:
+        """Return the failure of a trade that lacks something, of trades that failed before.
+
+        Where nothing before it brings that (what would have was undone), its own party owes it.
+        """
+        account, asset, amount = lacking
+        name, asset_name = self._store.account_name(account), self._store.asset_name(asset)
+        why = f"{name} lacks {amount} of {asset_name}"
+        place, seq = (account, asset), trade.settlement_seq
+        if self.waiting.brings(place, seq) or self.waiting.needed(place, seq):
+            return Failure(f"{why}, of trades that failed before")
+        return Failure(why, account, asset, amount)
 
     def of(self, trade: Trade) -> Failure | None:
         """Return what keeps a trade from being posted now."""

@@ -14,7 +14,7 @@ Until it is here, a trade that would leave less at the venue than is still asked
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -138,7 +138,7 @@ def frozen_place(
 
 
 def trades_touching(
-    buyers: np.ndarray, sellers: np.ndarray, products: np.ndarray, places: Mapping[Place, int]
+    buyers: np.ndarray, sellers: np.ndarray, products: np.ndarray, places: Collection[Place]
 ) -> np.ndarray:
     """Tell of each of many trades whether it takes from one of some places.
 
@@ -147,7 +147,7 @@ def trades_touching(
     buyers, sellers, products : integer[count]
         Indexes, in the order of the trades.
     places
-        Where freezes ask for something; how much doesn't matter here.
+        Where freezes ask for something, or what waits needs it.
 
     Returns
     -------
@@ -266,6 +266,12 @@ class Freezes:
             "SELECT coalesce(sum(amount), 0) FROM transfers WHERE state = 'pending'"
             " AND direction = 'court' AND account_index = ? AND asset_index = ?",
             (account, asset),
+        )
+        # What has left the venue and waits to be posted is taken when it arrives.
+        under_way += self._store.one(
+            "SELECT coalesce(sum(-amount), 0) FROM postponed WHERE posted_seq = 0"
+            " AND kind = ? AND compartment = ? AND account_index = ? AND asset_index = ?",
+            (int(EntryKind.WITHDRAWN), int(Compartment.TRADING), account, asset),
         )
         want = sum(freeze.asked for freeze in self._queue(place))
         # Never more than is posted there: what failed trades brought can't be let go.

@@ -22,6 +22,7 @@ from cea_exchange.registry.store import Store
 LOOK_NS = 1_000_000_000
 COUNTERS = {
     "cea_registry_records": "Settlement records applied since the start.",
+    "cea_registry_troubles": "Parts of a turn that were given up since the start.",
     "cea_registry_batches_failed": "Batches of records that could not be applied, since the start.",
 }
 GAUGES = {
@@ -31,6 +32,7 @@ GAUGES = {
     "cea_registry_feed_seq": "The last item of the feed.",
     "cea_registry_entries": "Entries in the ledger.",
     "cea_registry_transfers_pending": "Transfers the venue has not answered yet.",
+    "cea_registry_bank_unapplied": "What the bank said and could not be applied yet.",
     "cea_registry_ok": "1 while the settlement line moves, 0 while it is stopped or diverged.",
 }
 OTHERS = {
@@ -102,8 +104,9 @@ class RegistryMetrics:
                 self._records.observe(applied)
                 self._seconds.observe((time.monotonic_ns() - began_ns) / 1_000_000_000)
 
-    def turn(self, now_ns: int, lag_records: int, state: str) -> None:
+    def turn(self, now_ns: int, lag_records: int, state: str, troubles: int) -> None:
         """Look at the store now and then."""
+        self._totals["cea_registry_troubles"] = troubles
         if now_ns < self._look_due_ns:
             return
         self._look_due_ns = now_ns + LOOK_NS
@@ -119,6 +122,9 @@ class RegistryMetrics:
             "cea_registry_entries": store.entry_last,
             "cea_registry_transfers_pending": store.one(
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
+            ),
+            "cea_registry_bank_unapplied": store.one(
+                "SELECT count(*) FROM bank_unapplied WHERE state = 'open'"
             ),
             "cea_registry_ok": int(state == "ok"),
         }

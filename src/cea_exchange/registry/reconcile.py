@@ -57,10 +57,11 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
-from cea_exchange.registry.reconcile_chain import chain_differences
 from cea_exchange.registry.reconcile_bank import bank_differences
+from cea_exchange.registry.reconcile_chains import chain_differences
 from cea_exchange.registry.reconcile_desk import desk_differences
 from cea_exchange.registry.reconcile_enforcement import enforcement_differences
+from cea_exchange.registry.reconcile_integrity import integrity_differences
 from cea_exchange.registry.reconcile_persons import persons_differences
 from cea_exchange.registry.records_kept import records_from
 from cea_exchange.registry.store import Store, StoreError, hash_text
@@ -214,7 +215,7 @@ class _Check:
             self._conservation()
             self._defaults()
             for differences in (
-                chain_differences,
+                integrity_differences,
                 desk_differences,
                 persons_differences,
                 distribution_differences,
@@ -222,6 +223,7 @@ class _Check:
                 enforcement_differences,
                 bank_differences,
                 claim_differences,
+                chain_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.persons import OWN_BODIES, Person, account_body, province_body
 from cea_exchange.registry.store import Store
 
@@ -24,6 +25,8 @@ _CHANGE_OF_ACT = {
     "account_close": "closed",
     "account_bank": "settlement bank set",
 }
+OWN_ACTS = frozenset(OwnAct)
+"""Without persons; what they may bring is asked by the audit `causes`."""
 _AT_RISK = {True: "marked at risk", False: "marked not at risk"}
 
 
@@ -173,6 +176,8 @@ def _acts(store: Store, known: _Known) -> Iterator[str]:
         if act_id != expected:
             yield f"act {expected} is missing, {act_id} comes next"
             return
+        if op in OWN_ACTS and not key:
+            continue
         what, settings = f"act {act_id} ({op})", known.settings_of_act(act_id)
         if second and not proposal:
             yield f"{what}: {second} was its second person by no proposal"

@@ -110,6 +110,9 @@ MAY: dict[str, tuple[str, ...]] = {
     "bank_reconcile": (OPERATOR, REGULATOR),
     "bank_differences": (OPERATOR, REGULATOR),
     "bank_again": (OPERATOR,),
+    "bank_unapplied": (OPERATOR, REGULATOR),
+    "bank_retry": (OPERATOR,),
+    "bank_unapplied_close": (OPERATOR,),
     "pay_out": (OPERATOR, INITIATOR),
     # daily statements
     "statement": _ALL,

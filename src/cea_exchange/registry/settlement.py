@@ -30,10 +30,10 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol.control import LedgerHead
+from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.delivery import DELIVERY_COUNT_MAX, Delivery, DeliveryStopped
 from cea_exchange.registry.failures import (
-    Failure,
     FailureOf,
     Obstacles,
     default_end,
@@ -41,12 +41,10 @@ from cea_exchange.registry.failures import (
 )
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.freezes import Freezes, Place
-from cea_exchange.registry.history import LEGS_MAX, balances_load
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     EntryKind,
-    InsufficientHolding,
     LedgerError,
     Posting,
     Trade,
@@ -55,12 +53,14 @@ from cea_exchange.registry.ledger import (
     legs_of,
     trade_figures,
     trade_from_figures,
+    trade_legs,
 )
 from cea_exchange.registry.records_kept import record_at, records_from, records_keep
 from cea_exchange.registry.statement_days import statements_accept, statements_issue
 from cea_exchange.registry.store import Store, StoreError, hash_text
-from cea_exchange.registry.trade_posting import lacking_checked, postpone, trade_post
-from cea_exchange.registry.trade_runs import stretches, trades_post, trades_receive
+from cea_exchange.registry.trade_posting import possible_check, postpone, trade_post
+from cea_exchange.registry.trade_runs import stretch_end, trades_post, trades_receive
+from cea_exchange.registry.waiting import Received
 
 RUN_COUNT_MAX = 4_096
 """Records in one transaction: many are cheaper each, but hold up the watermark."""
@@ -137,6 +137,7 @@ class Settlement:
         self._at_point = at_point
         self._obstacles = Obstacles(store, failure_of)
         self._unposted = Unposted(store)
+        self._received = Received(store)
         self._mode = mode
 
     def apply(self, log_id: str, records: np.ndarray) -> int:
@@ -246,16 +247,18 @@ class Settlement:
 
     def _records_post(self, records: np.ndarray) -> tuple[int, SettlementStopped | None]:
         """Write what the records say; return how many were applied, and what stopped the rest."""
-        run = _Run(self.store, self._obstacles, self._unposted, self._mode)
+        run = self._run()
         stopped: SettlementStopped | None = None
-        plain = run.are_plain_trades(records)
-        for first, end in stretches(plain):
+        plain, first = run.are_plain_trades(records), 0
+        while first < len(records) and stopped is None:
+            end = stretch_end(plain, first)
             stretch = records[first:end]
-            if plain[first] and run.take_trades(stretch):
-                continue
-            stopped = self._one_by_one(run, stretch)
-            if stopped is not None:
-                break
+            if not (plain[first] and run.take_trades(stretch)):
+                changes = self._obstacles.waiting.changes
+                stopped = self._one_by_one(run, stretch)
+                if changes != self._obstacles.waiting.changes:
+                    plain[end:] = run.are_plain_trades(records[end:])
+            first = end
         records_keep(self.store, records[: run.count])
         return run.count, stopped
 
@@ -287,76 +290,23 @@ class Settlement:
             if kind in (EventKind.CHECKPOINT, EventKind.DAY_CLOSED):
                 self.store.execute("DELETE FROM checkpoints WHERE settlement_seq = ?", (seq,))
                 self.store.execute("UPDATE meta SET state = 'ok'")
-                _Run(self.store, self._obstacles, self._unposted, self._mode).take(kind, (), row)
+                self._run().take(kind, (), row)
         return self.store.state
 
-
-def accounts_differing(store: Store, *, whole: bool = False) -> list[str]:
-    """Return the accounts whose balances are not the sum of their postings.
-
-    Three things are compared: balances that were kept with the postings before them, each entry
-    since with itself, and what a writer has in memory with what its database says.
-
-    Parameters
-    ----------
-    whole
-        Read all postings up to the last snapshot, which a start goes on from. Else those between it
-        and the one before; they are append-only, and `check_ledger` reads them all.
-    """
-    heads = store.execute("SELECT entry_id FROM snapshots ORDER BY entry_id DESC LIMIT 2")
-    kept, before = [*(entry_id for (entry_id,) in heads.fetchall()), 0, 0][:2]
-    odd = _kept_wrong(store, kept, 0 if whole else before) | _unbalanced_since(store, kept)
-    if store.is_writer:
-        held = balances_load(store.database)
-        odd |= {row[0] for row in {*held.rows()} ^ {*store.balances.rows()}}
-    return sorted(store.account_name(account_index) for account_index in odd)
-
-
-def _kept_wrong(store: Store, kept: int, before: int) -> set[int]:
-    """Return whose balances in a snapshot are not those in one before and the postings between."""
-    rows = store.execute(
-        """
-        SELECT account_index FROM (
-            SELECT account_index, asset_index, compartment, amount FROM snapshot_balances
-            WHERE entry_id = :before
-            UNION ALL
-            SELECT account_index, asset_index, compartment, amount FROM postings
-            WHERE posting_id >= :first AND posting_id < :end
-            UNION ALL
-            SELECT account_index, asset_index, compartment, -amount FROM snapshot_balances
-            WHERE entry_id = :kept
-        ) AS counted
-        GROUP BY account_index, asset_index, compartment HAVING sum(amount) <> 0
-        """,
-        {
-            "before": before,
-            "kept": kept,
-            "first": LEGS_MAX * (before + 1),
-            "end": LEGS_MAX * (kept + 1),
-        },
-    )
-    return {account_index for (account_index,) in rows.fetchall()}
-
-
-def _unbalanced_since(store: Store, entry_id: int) -> set[int]:
-    """Return whose postings behind an entry are of one that does not sum to zero."""
-    rows = store.execute(
-        """
-        SELECT account_index FROM postings WHERE posting_id >= :first AND posting_id / :legs IN (
-            SELECT posting_id / :legs FROM postings WHERE posting_id >= :first
-            GROUP BY posting_id / :legs, asset_index HAVING sum(amount) <> 0
-        )
-        """,
-        {"first": LEGS_MAX * (entry_id + 1), "legs": LEGS_MAX},
-    )
-    return {account_index for (account_index,) in rows.fetchall()}
+    def _run(self) -> "_Run":
+        return _Run(self.store, self._obstacles, self._unposted, self._received, self._mode)
 
 
 class _Run:
     """One transaction's worth of records, being taken in one after the other."""
 
     def __init__(
-        self, store: Store, obstacles: Obstacles, unposted: Unposted, mode: SettlementMode
+        self,
+        store: Store,
+        obstacles: Obstacles,
+        unposted: Unposted,
+        received: Received,
+        mode: SettlementMode,
     ) -> None:
         self.count = 0
         self.diverged: Diverged | None = None
@@ -370,6 +320,7 @@ class _Run:
         )
         self._product_count = store.one("SELECT count(*) FROM products")
         self._is_at_once = mode == "realtime" and not _is_any_received(store)
+        self._received = None if self._is_at_once else received
         self._takers: dict[int, Callable[[Any, np.ndarray], None]] = {
             EventKind.DEPOSITED: self._deposited,
             EventKind.WITHDRAWN: self._withdrawn,
@@ -436,18 +387,23 @@ class _Run:
     def _post(
         self, kind: EntryKind, legs: Sequence[Posting], record: Any, *subject: int
     ) -> bool:
-        """Post an entry; or let it wait, if unposted trades would bring what it lacks: False."""
+        """Post an entry; or let it wait, if it takes what unposted trades bring or need: False.
+
+        Notes
+        -----
+        Rules: CEA-STL-06, CEA-STL-09.
+        """
         seq, date = int(record["settlement_seq"]), int(record["trading_date"])
-        try:
-            self._store.entry_add(
-                kind, legs, subject or (0, 0, 0, 0), settlement_seq=seq, business_date=date
-            )
-        except InsufficientHolding as error:
-            if kind not in (EntryKind.WITHDRAWN, EntryKind.BUST):
-                raise
-            lacking_checked(self._store, error, seq)
+        waiting = self._obstacles.waiting
+        may_wait = kind in (EntryKind.WITHDRAWN, EntryKind.BUST)
+        if may_wait and waiting.lacking(legs, also=self._received) is not None:
+            possible_check(self._store, legs, seq)
             postpone(self._store, kind, legs, seq, date)
+            waiting.add(seq, legs)
             return False
+        self._store.entry_add(
+            kind, legs, subject or (0, 0, 0, 0), settlement_seq=seq, business_date=date
+        )
         return True
 
     def _trade(self, trade: Trade) -> None:
@@ -464,11 +420,14 @@ class _Run:
         """Post a trade with its record, or open its default; return its state, why, and when."""
         failure, seq = self._obstacles.of(trade), trade.settlement_seq
         if failure is None:
-            lacking = trade_post(self._store, trade, settlement_seq=seq)
-            if not lacking:
+            lacking = trade_post(
+                self._store, trade, self._obstacles.waiting, settlement_seq=seq
+            )
+            if lacking is None:
                 return "settled", "", seq
-            failure = Failure(lacking)
+            failure = self._obstacles.lack(lacking, trade)
         default_open(self._store, trade, failure, trade.trading_date)
+        self._obstacles.waiting.add(seq, trade_legs(trade))
         return "failed", failure.why, 0
 
     def _trade_busted(self, busted: Trade, reason: int) -> None:
@@ -494,10 +453,7 @@ class _Run:
             self._store.unposted_changes += 1
             if posted_seq:
                 self._post(EntryKind.BUST, bust_legs(trade), busted._asdict())
-            self._store.execute(
-                "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
-                (trade.settlement_seq,),
-            )
+            self._undone(trade)
             default_end(self._store, trade.settlement_seq, "busted", busted.trading_date)
         else:
             claim_id = self._store.one("SELECT coalesce(max(claim_id), 0) FROM claims")
@@ -511,6 +467,18 @@ class _Run:
         self._store.insert("busts", [(seq, trade.settlement_seq, reason)])
         self._freezes_ask((trade.seller_index, trade.product_index))
         self._freezes_ask((trade.buyer_index, CASH_ASSET))
+
+    def _undone(self, trade: Trade) -> None:
+        """End a trade; one that waited waits no more."""
+        state = self._store.one(
+            "SELECT state FROM trades WHERE settlement_seq = ?", (trade.settlement_seq,)
+        )
+        if state == "failed":
+            self._obstacles.waiting.remove(trade.settlement_seq, trade_legs(trade))
+        self._store.execute(
+            "UPDATE trades SET state = 'busted' WHERE settlement_seq = ?",
+            (trade.settlement_seq,),
+        )
 
     def _account_check(self, account_index: int) -> None:
         if account_index >= self._account_count:
@@ -541,7 +509,7 @@ class _Run:
         if place in self._obstacles.asked:
             seq, date = int(record["settlement_seq"]), int(record["trading_date"])
             self._freezes.take(place, seq, date, amount)
-            self._obstacles.refresh()
+            self._obstacles.asked_refresh()
 
     def _freezes_ask(self, place: Place) -> None:
         """Ask the venue for what may have become available there, if a court wants it."""

@@ -4,8 +4,9 @@ To the venue everything has happened that its records say, in their order. Here 
 posted yet: it was only received, or it failed. What comes after it may need what it would have
 brought::
 
-    enough is held ----------------------> posted
-    lacking, but unposted trades bring it -> a trade fails, a withdrawal or bust is postponed
+    enough is held and to spare ---------> posted
+    needed for what waits before it -----> a trade fails, a withdrawal or bust is postponed
+    lacking, but unposted trades bring it -> the same
     lacking beyond them -----------------> an impossible record: the line stops
 """
 
@@ -23,15 +24,18 @@ from cea_exchange.registry.ledger import (
     trade_legs,
 )
 from cea_exchange.registry.store import Store
+from cea_exchange.registry.waiting import Lacking, Waiting
 
 
 def trade_post(
-    store: Store, trade: Trade, *, settlement_seq: int, reference: str = ""
-) -> str:
+    store: Store, trade: Trade, waiting: Waiting, *, settlement_seq: int, reference: str = ""
+) -> Lacking | None:
     """Post a trade, within a transaction; or say for want of what it can't be.
 
     Parameters
     ----------
+    waiting
+        What waits: of that before this trade none is left short.
     settlement_seq
         That settlement has reached: the trade's own where it is posted at once.
     reference
@@ -39,28 +43,36 @@ def trade_post(
 
     Returns
     -------
-    str
-        Empty if it was posted; else what is lacking, of unposted trades before it.
+    Lacking, or None
+        None if it was posted; else what is lacking, of unposted trades before it.
 
     Raises
     ------
     LedgerError
         It lacks what no unposted trade would bring: it can't be.
     """
-    try:
-        store.entry_add(
-            EntryKind.TRADE,
-            trade_legs(trade),
-            settlement_seq=settlement_seq,
-            business_date=trade.trading_date,
-            reference=reference,
-        )
-    except InsufficientHolding as error:
-        lacking = lacking_checked(store, error, trade.settlement_seq)
-        account = store.account_name(error.holding.account_index)
-        asset = store.asset_name(error.holding.asset_index)
-        return f"{account} lacks {lacking} of {asset}, of trades that failed before"
-    return ""
+    legs = trade_legs(trade)
+    lacking = waiting.lacking(legs, before=trade.settlement_seq)
+    if lacking is not None:
+        possible_check(store, legs, trade.settlement_seq)
+        return lacking
+    store.entry_add(
+        EntryKind.TRADE,
+        legs,
+        settlement_seq=settlement_seq,
+        business_date=trade.trading_date,
+        reference=reference,
+    )
+    return None
+
+
+def possible_check(store: Store, legs: Sequence[Posting], seq: int) -> None:
+    """Raise `InsufficientHolding` where what the record at `seq` takes is brought by nothing."""
+    for account, asset, compartment, amount in legs:
+        holding = Holding(account, asset, compartment)
+        held = store.balance(holding)
+        if compartment == Compartment.TRADING and held + amount < 0:
+            lacking_checked(store, InsufficientHolding(holding, held, amount), seq)
 
 
 def lacking_checked(store: Store, error: InsufficientHolding, seq: int) -> int:
@@ -95,7 +107,7 @@ def postpone(
 
     Notes
     -----
-    Rules: CEA-STL-06 (what needs unposted trades waits for them).
+    Rules: CEA-STL-06 (what needs unposted trades waits for them), CEA-STL-09.
     """
     rows = [
         (seq, number, int(kind), business_date, *map(int, leg), 0)
@@ -105,7 +117,7 @@ def postpone(
     store.insert("postponed", rows)
 
 
-def postponed_post(store: Store, seq: int) -> bool:
+def postponed_post(store: Store, seq: int, waiting: Waiting) -> bool:
     """Post what was postponed at a sequence, within a transaction; say whether it could be."""
     rows = store.execute(
         "SELECT kind, business_date, account_index, asset_index, compartment, amount"
@@ -118,18 +130,18 @@ def postponed_post(store: Store, seq: int) -> bool:
     if kind == EntryKind.WITHDRAWN:
         (leg,) = (leg for leg in legs if leg.compartment == Compartment.TRADING)
         subject = (leg.account_index, leg.account_index, leg.asset_index, -leg.amount)
-    try:
-        store.entry_add(
-            EntryKind(kind),
-            legs,
-            subject,
-            settlement_seq=store.last_seq,
-            business_date=business_date,
-            reference=f"record {seq}",
-        )
-    except InsufficientHolding as error:
-        lacking_checked(store, error, seq)
+    if waiting.lacking(legs, before=seq) is not None:
+        possible_check(store, legs, seq)
         return False
+    store.entry_add(
+        EntryKind(kind),
+        legs,
+        subject,
+        settlement_seq=store.last_seq,
+        business_date=business_date,
+        reference=f"record {seq}",
+    )
+    waiting.remove(seq, legs)
     if kind == EntryKind.WITHDRAWN:
         account, _account, asset, amount = subject
         Freezes(store).take((account, asset), store.last_seq, business_date, amount)

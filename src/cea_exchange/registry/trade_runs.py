@@ -8,8 +8,6 @@ The rows of trades go in from here; their entries and postings follow inside the
 those rows: at once, or after the close for those that were only received.
 """
 
-from itertools import pairwise
-
 import numpy as np
 
 from cea_exchange.domain.records import Side
@@ -165,10 +163,10 @@ def trades_post_late(store: Store, trades: np.ndarray) -> bool:
     return True
 
 
-def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Return the stretches of equal flags: first of each, and one behind its last."""
-    turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
-    return list(pairwise([0, *turns.tolist(), len(flags)]))
+def stretch_end(flags: np.ndarray, first: int) -> int:
+    """Return where the stretch of equal flags ends that begins at `first`: one behind its last."""
+    turns = np.flatnonzero(flags[first:] != flags[first])
+    return first + int(turns[0]) if len(turns) else len(flags)
 
 
 def _balances_apply(store: Store, columns: dict[str, np.ndarray]) -> bool:

@@ -32,6 +32,11 @@ from cea_exchange.registry.bank.requests import (
 )
 from cea_exchange.registry.bank.statements import Statement, StatusReport
 
+UNUSABLE = (
+    *(OSError, ValueError, KeyError, TypeError, RecursionError),
+    *(SecurityError, zmq.ZMQError, msgspec.MsgspecError),
+)
+"""What a bank's files and answers may raise, whatever is in them; it is then not there."""
 TIMEOUT_MS = 5_000
 TRIES_MAX = 3
 
@@ -82,17 +87,25 @@ class BankClient:
         BankFileError
             The report is none, or of something else.
         """
-        answer = self.ask(SendBatch(content=pain_001.batch_write(batch)))
-        return pain_002.report_read(answer["content"], f"report of {batch.batch_id}", batch=batch)
+        content = self.send_content(batch)
+        return pain_002.report_read(content, f"report of {batch.batch_id}", batch=batch)
 
     def status(self, batch: Batch) -> StatusReport:
         """Return how a batch's instructions stand by now; raises as `send` does."""
-        answer = self.ask(AskStatus(batch_id=batch.batch_id))
-        return pain_002.report_read(answer["content"], f"report of {batch.batch_id}", batch=batch)
+        content = self.status_content(batch)
+        return pain_002.report_read(content, f"report of {batch.batch_id}", batch=batch)
+
+    def send_content(self, batch: Batch) -> bytes:
+        """Send a batch and return the answer as the bank made it, to be kept, whatever it is."""
+        return self._content(SendBatch(content=pain_001.batch_write(batch)))
+
+    def status_content(self, batch: Batch) -> bytes:
+        """Return how a batch's instructions stand by now, as the bank made it."""
+        return self._content(AskStatus(batch_id=batch.batch_id))
 
     def statement_content(self, business_date: int, sequence: int = 1) -> bytes:
         """Return a statement's file as the bank made it, to be kept; raises as `send` does."""
-        return self.ask(AskStatement(business_date=business_date, sequence=sequence))["content"]
+        return self._content(AskStatement(business_date=business_date, sequence=sequence))
 
     def statement(
         self, business_date: int, sequence: int = 1, known: Known | None = None
@@ -121,18 +134,26 @@ class BankClient:
         for _ in range(self._tries_max):
             try:
                 answer = self._try(content)
-            except (OSError, ValueError, KeyError, SecurityError) as error:
-                trouble = str(error)
+            except UNUSABLE as error:
+                trouble = f"{type(error).__name__}: {error}"
                 continue
             if answer is None:
                 trouble = f"no answer within {self._timeout_ms} ms"
+            elif not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
+                trouble = "the answer must be a map with ok"
             elif not answer["ok"]:
-                raise BankRefused(f"bank of {self._data}: {answer['error']}")
+                raise BankRefused(f"bank of {self._data}: {str(answer.get('error'))[:200]}")
             else:
                 return answer
         raise BankUnavailable(f"bank of {self._data}: {trouble}, asked {self._tries_max} times")
 
-    def _try(self, content: bytes) -> dict[str, Any] | None:
+    def _content(self, request: Request) -> bytes:
+        content = self.ask(request).get("content")
+        if not isinstance(content, bytes):
+            raise BankUnavailable(f"bank of {self._data}: the answer must have bytes as content")
+        return content
+
+    def _try(self, content: bytes) -> Any:
         """Ask once, where the bank is now and with a socket of its own: no late answer is taken."""
         path = self._data / "bank" / "endpoints.json"
         address = json.loads(path.read_text(encoding="utf-8"))["bank"]

@@ -1,9 +1,15 @@
 """What a bank's socket takes: MessagePack maps, the key ``op`` says which."""
 
+from typing import Annotated
+
 import msgspec
 
 BANK_MESSAGE_BYTES_MAX = 256 << 20
 """A day's statement of all sub-accounts is one message."""
+
+
+Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
+"""Of a day's statements."""
 
 
 class _Request(
@@ -28,7 +34,7 @@ class AskStatement(_Request, tag="statement"):
     """The day's statement of that sequence, made now if it is the next; a camt.053."""
 
     business_date: int
-    sequence: int = 1
+    sequence: Sequence = 1
 
 
 class OpenAccount(_Request, tag="open_account"):

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import Number, PageCount
 from cea_exchange.registry.requests.request import Request
 
 
@@ -24,7 +25,8 @@ class BankReport(Request, tag="bank_report"):
     file: str
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"statuses": len(registry.bank_files.report_read(self.file).statuses)}
+        report, unapplied = registry.bank_files.report_read(self.file)
+        return {"statuses": len(report.statuses), "unapplied": len(unapplied)}
 
 
 class BankStatement(Request, tag="bank_statement"):
@@ -38,6 +40,7 @@ class BankStatement(Request, tag="bank_statement"):
             "pay_ins": len(found.pay_ins),
             "unknown": len(found.unknown),
             "difference_sum": found.difference_sum,
+            "unapplied": registry.bank.reports.open_count(),
         }
 
 
@@ -68,6 +71,39 @@ class BankAgain(Request, tag="bank_again"):
 
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"instruction_id": registry.bank.again(self.instruction_id)}
+
+
+class BankUnapplied(Request, tag="bank_unapplied"):
+    """What the bank said that could not be applied, and why, from a number on."""
+
+    is_look = True
+    is_scoped = False
+
+    first: Number = 1
+    count: PageCount = 100
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        found, further = registry.bank.reports.listed(first=self.first, count=self.count)
+        return {"unapplied": found, "next": further}
+
+
+class BankRetry(Request, tag="bank_retry"):
+    """Try again what could not be applied."""
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        reports = registry.bank.reports
+        return {"applied": reports.retry(), "unapplied": reports.open_count()}
+
+
+class BankUnappliedClose(Request, tag="bank_unapplied_close"):
+    """End what never can be applied, once the bank was asked."""
+
+    unapplied_id: Number
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.bank.reports.close(self.unapplied_id, self.why)
+        return {"unapplied": registry.bank.reports.open_count()}
 
 
 class PayOut(Request, tag="pay_out"):

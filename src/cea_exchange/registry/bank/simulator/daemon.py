@@ -153,6 +153,12 @@ class BankDaemon:
         except (*DECODE_ERRORS, ValueError) as error:
             log.warning("request_refused", error=str(error))
             answer = {"ok": False, "error": str(error)}
+        except MemoryError:
+            raise
+        except Exception as error:
+            # Whatever one peer says, others are served; the transaction was taken back.
+            log.error("request_broke", exc_info=True)
+            answer = {"ok": False, "error": f"nothing was done: {type(error).__name__}"}
         if answer is not None:
             # Whoever asked may be gone.
             with suppress(zmq.ZMQError):

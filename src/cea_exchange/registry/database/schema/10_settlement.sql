@@ -74,6 +74,7 @@ CREATE TABLE postponed (                -- records that need what unposted trade
     posted_seq BIGINT NOT NULL,         -- that settlement had reached then; 0 is not yet
     PRIMARY KEY (settlement_seq, leg)
 );
+CREATE INDEX postponed_unposted ON postponed (settlement_seq) WHERE posted_seq = 0;
 CREATE TABLE deliveries (               -- closed days whose trades are posted after the close
     trading_date BIGINT PRIMARY KEY,
     settlement_seq BIGINT NOT NULL,     -- of the day's last checkpoint: what came before is delivered

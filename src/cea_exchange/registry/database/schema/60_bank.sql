@@ -23,6 +23,31 @@ CREATE TABLE bank_batches (
     content BYTEA NOT NULL,                       -- the pain.001, byte for byte
     is_answered BIGINT NOT NULL CHECK (is_answered IN (0, 1))
 ) WITHOUT ROWID;
+CREATE INDEX bank_batches_answered ON bank_batches (is_answered);
+CREATE TABLE bank_reports (                       -- the bank's answers, each that says something new
+    report_no BIGINT PRIMARY KEY CHECK (report_no > 0),
+    batch_id TEXT NOT NULL,
+    business_date BIGINT NOT NULL,
+    digest TEXT NOT NULL,                         -- of what it says: the same is not kept again
+    content BYTEA NOT NULL,                       -- byte for byte, up to 4 MiB
+    content_bytes BIGINT NOT NULL,                -- how many came
+    state TEXT NOT NULL CHECK (state IN ('applied', 'refused', 'unreadable')),
+    why TEXT NOT NULL                             -- what of it could not be applied when it came
+);
+CREATE INDEX bank_reports_of ON bank_reports (batch_id, digest);
+CREATE TABLE bank_unapplied (                     -- what reports and statements say of instructions
+                                                  -- that could not be applied when it came
+    unapplied_id BIGINT PRIMARY KEY CHECK (unapplied_id > 0),
+    business_date BIGINT NOT NULL,
+    source TEXT NOT NULL,                         -- report 12, statement S-1
+    instruction_id TEXT NOT NULL,
+    told TEXT NOT NULL,                           -- the status, or the outcome a statement shows
+    reason TEXT NOT NULL,                         -- the bank's, where it refused
+    why TEXT NOT NULL,                            -- what kept it from being applied
+    state TEXT NOT NULL CHECK (state IN
+        ('open', 'applied', 'overtaken', 'closed'))
+);
+CREATE INDEX bank_unapplied_open ON bank_unapplied (unapplied_id) WHERE state = 'open';
 CREATE TABLE bank_statements (                    -- each read once, whole
     statement_id TEXT PRIMARY KEY,
     business_date BIGINT NOT NULL,
@@ -40,6 +65,9 @@ CREATE TABLE bank_entries (                       -- what the statements show
     reverses TEXT NOT NULL
 );
 CREATE INDEX bank_entries_of ON bank_entries (instruction_id);
+CREATE TABLE bank_unexplained (                   -- entries without an instruction that are no pay-in
+    entry_ref TEXT PRIMARY KEY                    -- and that nothing has reversed
+) WITHOUT ROWID;
 CREATE TABLE bank_accounts (                      -- sub-accounts the statements have shown
     account TEXT PRIMARY KEY,
     closing BIGINT NOT NULL

@@ -18,7 +18,7 @@ from cea_exchange.registry.database.row_log import logged_tables, unlogged_rows
 from cea_exchange.registry.store import Store
 
 
-def chain_differences(store: Store) -> Iterator[str]:
+def integrity_differences(store: Store) -> Iterator[str]:
     """Yield where what is there is not what was written, or was caused by nothing.
 
     Notes

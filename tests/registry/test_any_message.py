@@ -1,0 +1,413 @@
+"""Whatever the bank, the venue, a caller, a file, the clock or the disk says, and whenever it does.
+
+A registry daemon with its real sockets, between a venue and a bank that talk nonsense for a while.
+It never ends; and once they talk sense, everything is settled, confirmed and answered.
+"""
+
+import json
+import os
+import random
+import threading
+import time
+
+import msgspec
+import numpy as np
+import pytest
+import zmq
+from fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
+from registry.test_bank_office import DatedVenue
+from settlement_records import ALICE, ALICE_CASH, BOB, BOB_TONNES, LOG_ID, registry_prepare
+
+from cea_exchange.domain.records import EventKind, Phase
+from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
+from cea_exchange.registry.admin import OPS
+from cea_exchange.registry.bank import pain_001, pain_002
+from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.registry.bank_office import BankSetting
+from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.daemon import RegistryDaemon
+from cea_exchange.registry.database.interface import DatabaseFull
+from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.store import Store
+
+ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "1"))
+"""Of each mode on each database; a nightly run takes more."""
+ACTS = 50
+DATES = (2025_07_16, 2025_07_17, 2025_07_18)
+NUMBERS = (0, -1, 1, 2**31, 2**62, 2**63 - 1, 2**63, 2**64 - 1, -(2**63))
+IMPOSSIBLE = (
+    *("cash", "price", "tonnes", "buy_fee", "sell_fee", "side", "trade_id"),
+    *("account_index", "counter_account_index", "product_index"),
+)
+"""Fields of a trade in which the largest number is none it can have."""
+DEEP = b"\x91" * 100_000
+SANE_NS = 1_784_000_000 * 10**9
+
+
+def spoiled(rng, content):
+    """Return bytes with some of them changed, cut or doubled."""
+    content = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        place = rng.randrange(len(content) + 1)
+        match rng.randrange(3):
+            case 0:
+                content[place : place + 1] = bytes([rng.randrange(256)])
+            case 1:
+                del content[place : place + rng.randint(1, 40)]
+            case 2:
+                content[place:place] = content[place : place + rng.randint(1, 40)]
+    return bytes(content)
+
+
+def anything(rng, depth=2):
+    """Return something that MessagePack can say."""
+    kinds = 6 if depth else 4
+    match rng.randrange(kinds):
+        case 0:
+            return rng.choice(NUMBERS)
+        case 1:
+            return rng.choice(("", "alice", "x" * 5_000, "\x00", "a\nb", "=1+1"))
+        case 2:
+            return rng.choice((None, True, False, 1.5, b"\xff\x00"))
+        case 3:
+            return rng.randbytes(rng.randrange(50))
+        case 4:
+            return [anything(rng, depth - 1) for _ in range(rng.randrange(4))]
+        case _:
+            return {rng.choice(("ok", "content", "op", "a")): anything(rng, depth - 1)}
+
+
+class FakeBank:
+    """A bank's socket that answers what it likes; with `is_sane` it accepts what it can."""
+
+    def __init__(self, data, rng):
+        self.data, self.rng, self.is_sane = data, rng, False
+        self.sent, self.said = {}, {}
+        self._keys = CurveKeys.load(data / "keys", "bank")
+        self._context = zmq.Context()
+        self._allow_list = AllowList(self._context)
+        self._allow_list.allow("bank", lambda key: True)
+        self._socket, self.endpoint = server_socket(
+            self._allow_list,
+            self._context,
+            zmq.ROUTER,
+            domain="bank",
+            keys=self._keys,
+            address="tcp://127.0.0.1:0",
+        )
+        self.endpoints_write()
+        self._quit = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def endpoints_write(self):
+        path = self.data / "bank" / "endpoints.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps({"bank": self.endpoint}))
+
+    def _serve(self):
+        while not self._quit.is_set():
+            if self._socket.poll(20):
+                identity, payload = self._socket.recv_multipart()
+                answer = self._answer(msgspec.msgpack.decode(payload))
+                if answer is not None:
+                    self._socket.send_multipart([identity, answer])
+
+    def _answer(self, request):
+        if request["op"] == "batch":
+            batch = pain_001.batch_read(request["content"], "batch")
+            self.sent[batch.batch_id] = batch
+        batch = self.sent[request.get("batch_id", batch.batch_id)]
+        if self.is_sane:
+            return pack({"ok": True, "content": self._report(batch, 0.0)})
+        content = self._report(batch, 0.4)
+        return self.rng.choice(
+            (
+                None,
+                DEEP,
+                spoiled(self.rng, pack({"ok": True, "content": content})),
+                pack(anything(self.rng)),
+                pack({"ok": True, "content": spoiled(self.rng, content)}),
+                pack({"ok": True, "content": self._report(self._other(), 0.4)}),
+                *[pack({"ok": True, "content": content})] * 3,
+                pack({"ok": self.rng.choice(NUMBERS), "content": content}),
+                pack({"ok": False, "error": anything(self.rng)}),
+            )
+        )
+
+    def _other(self):
+        return self.rng.choice(list(self.sent.values()))
+
+    def _report(self, batch, wrong):
+        """Say of each instruction what was said last, or with some odds something else."""
+        statuses = []
+        for each in batch.instructions:
+            name = each.instruction_id
+            if self.rng.random() < wrong or name not in self.said:
+                odds = (Status.ACCEPTED, Status.PENDING, Status.REFUSED)
+                self.said[name] = self.rng.choice(odds) if wrong else Status.ACCEPTED
+            if not wrong and self.said[name] is Status.PENDING:
+                self.said[name] = Status.ACCEPTED
+            status = self.said[name]
+            reason = "AM04" if status is Status.REFUSED else ""
+            statuses.append(InstructionStatus(instruction_id=name, status=status, reason=reason))
+        report = StatusReport(
+            report_id=f"R{self.rng.randrange(10**9)}",
+            created_s=1_784_000_000,
+            batch_id=batch.batch_id,
+            statuses=tuple(statuses),
+        )
+        return pain_002.report_write(report)
+
+    def close(self):
+        self._quit.set()
+        self._thread.join()
+        self._socket.close()
+        self._allow_list.close()
+        self._context.term()
+
+
+def days_of_trades(rng):
+    """Records of three days: deposits, trades there and back, checkpoints, closes."""
+    venue = DatedVenue()
+    venue.date = DATES[0]
+    venue.deposited(ALICE, 4, cash=ALICE_CASH)
+    venue.deposited(BOB, 5, tonnes=BOB_TONNES)
+    for date in DATES:
+        venue.date, tonnes = date, 0
+        for number in range(rng.randint(5, 15)):
+            # Bob buys back less than he has sold.
+            buyer, size = (BOB, 1) if number % 3 == 2 else (ALICE, rng.randint(1, 9))
+            venue.trade(size, 100, buyer=buyer, buy_fee=2, sell_fee=1)
+            tonnes += size
+            if rng.random() < 0.2:
+                venue.checkpoint()
+        venue.day_closed(volume=tonnes, amount=100 * tonnes)
+        venue.checkpoint(Phase.CLOSED)
+    return venue.records
+
+
+class World:
+    """The daemon in a thread of its own, and all that talk to it."""
+
+    def __init__(self, data, address, mode, seed):
+        self.data, self.rng = data, random.Random(seed)
+        for name in ("registry", "venue", "admin", "bank"):
+            CurveKeys.new().save(data / "keys", name)
+        registry_prepare(data, address)
+        self.config = RegistryConfig(
+            settlement_mode=mode, database=address, bank=BankSetting(data=str(data))
+        )
+        records = days_of_trades(self.rng)
+        self.venue = FakeVenue(data, LOG_ID, records)
+        self.bank = FakeBank(data, self.rng)
+        self.published, self.errors, self.restarts = 0, [], -1
+        self.is_full = False
+        self.now_ns = SANE_NS
+        (data / "registry" / "bank" / "in").mkdir(parents=True)
+        self.start()
+
+    def start(self):
+        self.restarts += 1
+        self.daemon = RegistryDaemon(self.config, self.data)
+        self.daemon._registry._clock_ns = lambda: self.now_ns
+        client = self.daemon._courier._client
+        client._timeout_ms, client._tries_max = 150, 1
+        database = self.daemon._store.database
+        commit = database.commit
+
+        def commit_or_full():
+            if self.is_full:
+                raise DatabaseFull("no space")
+            commit()
+
+        database.commit = commit_or_full
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+        endpoints = json.loads((self.data / "registry" / "endpoints.json").read_text())
+        server_key = CurveKeys.load(self.data / "keys", "registry").public
+        self.callers = {
+            name: Caller(CurveKeys.load(self.data / "keys", name), server_key, endpoints[where])
+            for name, where in (("admin", "admin"), ("venue", "feed"))
+        }
+
+    def _run(self):
+        try:
+            self.daemon.run()
+        except BaseException as error:
+            self.errors.append(error)
+
+    def stop(self):
+        self.daemon.stop()
+        self.thread.join(20)
+        for caller in self.callers.values():
+            caller.close()
+        self.daemon.close()
+
+    def ask(self, **request):
+        return self.callers["admin"].ask(request)
+
+    # -- acts -----------------------------------------------------------------------------------
+
+    def publish(self):
+        count = self.rng.randint(1, 9)
+        self.venue.publish(self.published + 1, count, lost=self.rng.random() < 0.3)
+        self.published = self.venue.available
+
+    def stream_nonsense(self):
+        self.venue.send(
+            self.rng.choice(
+                (
+                    [b"X", b""],
+                    [b"S"],
+                    [b""],
+                    [b"H", DEEP],
+                    [b"H", pack({"log_id": LOG_ID, "last_seq": self.rng.choice(NUMBERS)})],
+                    [b"S", pack(anything(self.rng)), b"\x00" * 160],
+                )
+            )
+        )
+
+    def stream_record(self):
+        """A trade with a sound checksum and one figure that can't be."""
+        record = self.venue.records[self.published : self.published + 1].copy()
+        if len(record) and record["kind"] == EventKind.TRADE:
+            name = self.rng.choice(IMPOSSIBLE)
+            record[name] = np.iinfo(record.dtype[name]).max
+            self.venue.send([b"S", *run_frames(LOG_ID, record)])
+
+    def replay_nonsense(self):
+        odd = self.rng.choice(
+            ([b""], [b"", b""], [DEEP, b""], [pack(anything(self.rng)), b"x" * 160], [b"a"] * 3)
+        )
+        self.venue.mangled = lambda frames: odd if self.rng.random() < 0.5 else frames
+
+    def replay_sense(self):
+        self.venue.mangled = list
+
+    def caller_nonsense(self):
+        name = self.rng.choice(("admin", "venue"))
+        if name == "venue":
+            request = {"from": self.rng.choice(NUMBERS), "count": self.rng.choice(NUMBERS)}
+        else:
+            op = self.rng.choice(sorted(OPS - {"stop"}))
+            request = {"op": op, "request_id": None, "first": self.rng.choice(NUMBERS)}
+        payload = pack(request)
+        payload = self.rng.choice(
+            (payload, DEEP, b"", pack(anything(self.rng)), spoiled(self.rng, payload))
+        )
+        self.callers[name].socket.send(payload, zmq.NOBLOCK)
+        if self.callers[name].socket.poll(100):
+            self.callers[name].socket.recv()
+
+    def bank_file(self):
+        report = self.rng.choice(list(self.bank.sent.values()) or [None])
+        content = b"<Document/>" if report is None else self.bank._report(report, 0.4)
+        if self.rng.random() < 0.5:
+            content = spoiled(self.rng, content)
+        (self.data / "registry" / "bank" / "in" / "f.xml").write_bytes(content)
+        op = self.rng.choice(("bank_report", "bank_statement"))
+        self.callers["admin"].ask({"op": op, "file": self.rng.choice(("f.xml", "none", "../a"))})
+
+    def endpoints_nonsense(self):
+        path = self.data / self.rng.choice(("venue", "bank")) / "endpoints.json"
+        content = self.rng.choice(
+            (
+                b"",
+                b"[" * 100_000,
+                b"\xff",
+                b'{"settlement": "nowhere", "replay": 7, "bank": []}',
+                b'{"settlement": "nowhere", "replay": "tcp://127.0.0.1:0", "bank": "nowhere"}',
+                b'{"settlement": "tcp://256.1.1.1:x", "replay": "\\u0000", "bank": "\\u0000"}',
+            )
+        )
+        path.write_bytes(content)
+
+    def endpoints_right(self):
+        self.venue.endpoints_write()
+        self.bank.endpoints_write()
+
+    def clock_nonsense(self):
+        self.now_ns = self.rng.choice((0, -1, -(10**30), 10**30, 2**63, SANE_NS + 10**18))
+
+    def clock_right(self):
+        self.now_ns = SANE_NS
+
+    def disk_full(self):
+        self.is_full = not self.is_full
+
+    def end(self):
+        if self.rng.random() < 0.5:
+            self.stop()
+            self.start()
+
+    def step(self):
+        acts = {
+            self.publish: 14,
+            self.stream_nonsense: 2,
+            self.stream_record: 2,
+            self.replay_nonsense: 2,
+            self.replay_sense: 4,
+            self.caller_nonsense: 8,
+            self.bank_file: 4,
+            self.endpoints_nonsense: 3,
+            self.endpoints_right: 4,
+            self.clock_nonsense: 2,
+            self.clock_right: 4,
+            self.disk_full: 3,
+            self.end: 1,
+        }
+        act = self.rng.choices(list(acts), list(acts.values()))[0]
+        act()
+        time.sleep(self.rng.random() * 0.05)
+        assert self.thread.is_alive() and not self.errors, (act.__name__, self.errors)
+
+    # -- and once all have come to ----------------------------------------------------------------
+
+    def come_to(self):
+        self.is_full, self.bank.is_sane = False, True
+        self.clock_right()
+        self.replay_sense()
+        self.endpoints_right()
+        self.stop()
+        assert not self.errors
+        self.start()
+        self.venue.publish(len(self.venue.records), 1)
+        try:
+            wait_until(self.is_done, 30)
+        except AssertionError:
+            raise AssertionError(self.ask(op="status")) from None
+        answer = self.ask(op="status")
+        assert answer["ok"] and answer["troubles"] == {}, answer
+        assert self.ask(op="bank_unapplied")["ok"]
+
+    def is_done(self):
+        assert self.thread.is_alive() and not self.errors, self.errors
+        with Store.open_reader(self.data) as store:
+            is_answered = not store.one("SELECT 1 FROM bank_batches WHERE is_answered = 0")
+            unposted = store.one("SELECT count(*) FROM trades WHERE state = 'received'")
+            settled = store.last_seq == len(self.venue.records)
+            return settled and is_answered and not unposted and store.confirmed_date == DATES[-1]
+
+    def close(self):
+        self.stop()
+        self.bank.close()
+        self.venue.close()
+
+
+@pytest.mark.parametrize("mode", ["realtime", "end_of_day"])
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_no_message_ends_the_registry_and_its_line_goes_on(
+    tmp_path, database_address, mode, number
+):
+    """CEA-BNK-15, CEA-STL-02: each record once, whatever was said between."""
+    world = World(tmp_path, database_address, mode, number)
+    try:
+        for _ in range(ACTS):
+            world.step()
+        world.come_to()
+    finally:
+        world.close()
+    found = check_ledger(tmp_path)
+    trades = int((world.venue.records["kind"] == EventKind.TRADE).sum())
+    assert (found.differences, found.trades) == ([], trades)
