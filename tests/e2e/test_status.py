@@ -144,6 +144,10 @@ def test_a_registry_without_anything_has_a_page_too():
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
     told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
-    told |= {"state": "ok", "log_id": None, "metrics": None}
+    told |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
+    told |= {"time": "2026-03-02T12:00:00+08:00", "clock": "system"}
+    assert ("registry", "CLOCK") not in lines_of(registry_page(told))
+    lines = lines_of(registry_page({**told, "clock_warning": "wrong"}))
+    assert lines["registry", "CLOCK"] == "wrong"
     lines = lines_of(registry_page(told))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"

@@ -93,11 +93,14 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
 
 def registry_page(told: Mapping[str, Any]) -> Sections:
     """Return the sections of a registry's status."""
+    clock_wrong = told["clock_warning"]
     return [
         (
             "registry",
             [
                 ("state", told["state"]),
+                ("time", f"{told['time']} ({told['clock']} clock)"),
+                *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 ("up", _duration(told["uptime_s"])),
                 ("applied", f"record {told['last_seq']:,}"),
                 ("lag", f"{told['lag_records']:,} records"),

@@ -26,6 +26,8 @@ MAY: dict[str, tuple[str, ...]] = {
     # the daemon
     "status": _OFFICES,
     "stop": (OPERATOR,),
+    "clock_move": (OPERATOR,),
+    "clock_confirm": (OPERATOR,),
     # persons and approvals
     "person_add": (OPERATOR,),
     "person_remove": (OPERATOR,),

@@ -11,10 +11,11 @@ from cea_exchange.domain.calendar import TradingCalendar, date_number, date_pars
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
+from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import admin
 from cea_exchange.venue.bidding_applications import acts_due, applied, listed
-from cea_exchange.venue.clock import DayTimer, VenueClock
+from cea_exchange.venue.clock import DayTimer
 from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.registry_link import AWAITING_REGISTRY, RegistryLink
@@ -48,7 +49,7 @@ class TradingDay:
     def __init__(
         self,
         machine: VenueStateMachine,
-        clock: VenueClock,
+        clock: Clock,
         config: VenueConfig,
         registry: RegistryLink,
         *,
