@@ -104,7 +104,8 @@ class Carryover:
 
         Net sales and positions are of the trades that exchange and registry agree in, failed ones
         that stand too: settled late they move neither. What an account had and did that was merged
-        since counts as that of its successor. The figures stay as they are told.
+        since counts as that of its successor. The figures stay as they are told, but for a refusal
+        that was its province's delay.
 
         Returns
         -------
@@ -372,7 +373,7 @@ class Carryover:
         return found
 
     def _notices(self, members: Sequence[int]) -> dict[int, Notice]:
-        """Return those accounts' own notices, as they were told."""
+        """Return those accounts' own notices, with what was decided late and counts in time."""
         rows = self._store.execute(
             "SELECT account_index, account, net_sales, trading_tonnes, registration_tonnes,"
             " frozen_tonnes, limit_tonnes, refusal, noticed_on"
@@ -380,7 +381,32 @@ class Carryover:
             f" WHERE account_index IN ({', '.join(map(str, members))}) ORDER BY account_index"
         ).fetchall()
         names = Notice.__struct_fields__
-        return {index: Notice(**dict(zip(names, row, strict=True))) for index, *row in rows}
+        return {
+            index: self._as_it_stands(index, Notice(**dict(zip(names, row, strict=True))))
+            for index, *row in rows
+        }
+
+    def _as_it_stands(self, index: int, notice: Notice) -> Notice:
+        """Return a notice without its refusal and with its limit where it is in time after all.
+
+        That is where a province has decided since on what was applied for in time, or surrendered
+        what it held then (CEA-SUR-09, CEA-SUR-13).
+        """
+        if not notice.refusal:
+            return notice
+        rules = self._registry.rules.carryover
+        then = successors(self._store, until=notice.noticed_on)
+        members = [index, *(account for account, into in then.items() if into == index)]
+        completed = self._completed(dict.fromkeys(members, index), members)
+        if rules.ineligibility(completed.get(index, {})):
+            return notice
+        position = EndPosition(
+            trading=notice.trading_tonnes,
+            registration=notice.registration_tonnes,
+            frozen=notice.frozen_tonnes,
+        )
+        limit = rules.limit(notice.net_sales, position)
+        return msgspec.structs.replace(notice, refusal="", limit_tonnes=limit)
 
     def _ineligibility(self, index: int, noticed_on: int) -> str | None:
         """Ask again whether those whose notices allow something had surrendered in time.
