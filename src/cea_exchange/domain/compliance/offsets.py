@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -19,6 +20,12 @@ from cea_exchange.domain.units import tonnes_check
 
 _YEARS = 10_000
 """A year, in dates as yyyymmdd."""
+
+DATES_IN_ORDER = (
+    *("project_started_on", "produced_from", "produced_to"),
+    *("applied_on", "registered_on", "cancelled_on"),
+)
+"""A proof's dates: none is before the one in front of it (CEA-OFS-08)."""
 
 
 class NewOnly(Drafted, frozen=True, kw_only=True):
@@ -50,9 +57,9 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         When the batch was registered there, and when this was cancelled.
     quota_managed
         Whether the project's emissions are under allowances, national or regional ones.
-    project_started_on, applied_on, produced_from
-        When the project began, when the batch was applied for, and its first day of reductions.
-        All dates are yyyymmdd.
+    project_started_on, applied_on, produced_from, produced_to
+        When the project began, when the batch was applied for, and its first and last day of
+        reductions. All dates are yyyymmdd.
     """
 
     number: str
@@ -63,6 +70,7 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     project_started_on: int
     applied_on: int
     produced_from: int
+    produced_to: int
 
 
 class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +78,7 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Notes
     -----
-    Rules: CEA-OFS-01 to CEA-OFS-06.
+    Rules: CEA-OFS-01 to CEA-OFS-06, CEA-OFS-08.
     """
 
     cap_bp: RuledShare
@@ -88,10 +96,14 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
         Notes
         -----
-        Rules: CEA-OFS-02, CEA-OFS-03, CEA-OFS-04, CEA-OFS-06.
+        Rules: CEA-OFS-02, CEA-OFS-03, CEA-OFS-04, CEA-OFS-06, CEA-OFS-08.
         """
         if proof.tonnes <= 0:
             return f"must be for 1 t or more, was {proof.tonnes}"
+        for before, name in pairwise(DATES_IN_ORDER):
+            first, day = getattr(proof, before), getattr(proof, name)
+            if day < first:
+                return f"{name} must not be before {before} {first}, was {day}"
         if proof.cancelled_on > used_on:
             return f"must be cancelled by {used_on}, was on {proof.cancelled_on}"
         if proof.quota_managed:
