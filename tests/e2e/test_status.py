@@ -100,6 +100,13 @@ def test_the_page_names_what_is_halted_and_why(status):
     )
 
 
+def test_the_page_names_reviews_that_are_overdue(status):
+    """CEA-BID-10."""
+    assert ("venue", "REVIEW OVERDUE") not in lines_of(venue_page(status))
+    lines = lines_of(venue_page({**status, "reviews_overdue": ["B1", "B2"]}))
+    assert lines["venue", "REVIEW OVERDUE"] == "B1, B2"
+
+
 def test_the_page_says_what_is_wrong_with_the_clock(status):
     assert ("venue", "CLOCK") not in lines_of(venue_page(status))
     lines = lines_of(venue_page({**status, "clock_warning": "it is behind"}))

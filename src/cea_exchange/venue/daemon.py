@@ -364,6 +364,7 @@ class VenueDaemon:
             "changes_pending": self._day.changes_pending,
             "calendar_warning": self._day.calendar_warning,
             "clock_warning": self._day.clock_warning,
+            "reviews_overdue": self._day.reviews_overdue,
             "cancels_only": self._orders.gateway.cancels_only
             or self._orders.gateway.cancels_only_for_lag,
             "sessions": len(self._orders.sessions),
