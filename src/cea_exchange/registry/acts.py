@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
+from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.protocol.control import (
@@ -42,6 +43,7 @@ from cea_exchange.registry.compliance import Compliance
 from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
 from cea_exchange.registry.distribution import Distribution
+from cea_exchange.registry.duties import Duties
 from cea_exchange.registry.enforcement import Enforcement
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.freezes import Freezes
@@ -90,7 +92,7 @@ class Registry:
         belong to.
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
-    obligations, surrender, offsets, compliance, carryover
+    obligations, surrender, offsets, compliance, carryover, duties
         The offices of the compliance cycle.
     """
 
@@ -115,6 +117,7 @@ class Registry:
         self.surrender = Surrender(self)
         self.offsets = Offsets(self)
         self.compliance = Compliance(self)
+        self.duties = Duties(self)
         self.carryover = Carryover(self)
         self._freezes = Freezes(store)
         self.enforcement = Enforcement(self)
@@ -129,6 +132,11 @@ class Registry:
     def rules(self) -> ComplianceRules:
         """The rules of the compliance cycle."""
         return ComplianceRules.load()
+
+    @cached_property
+    def calendar(self) -> TradingCalendar:
+        """The national market's trading and working days."""
+        return TradingCalendar.load("cn_carbon")
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:

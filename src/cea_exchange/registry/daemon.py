@@ -384,6 +384,9 @@ class RegistryDaemon:
         self._date = date
         if expired:
             log.info("freezes_expired", freeze_ids=expired)
+        for duty in self._registry.duties.open():
+            if duty.is_overdue:
+                log.warning("duty_overdue", **duty._asdict())
 
     # -- towards the venue --------------------------------------------------------------------
 

@@ -73,6 +73,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "obligation_notice": _ALL,
     "compliance_list": _ALL,
     "shortfall_list": _OFFICES,
+    "duty_list": _OFFICES,
     "unpaid_deduct": (AUTHORITY, PROVINCE),
     # surrender and offset
     "surrender_apply": (OPERATOR, INITIATOR),

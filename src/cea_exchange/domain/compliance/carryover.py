@@ -13,7 +13,6 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.ruled import (
     ComplianceError,
     Drafted,
-    RuledCount,
     RuledDate,
     RuledRatio,
     RuledTonnes,
@@ -95,7 +94,6 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trades_to: RuledDate
     position_on: RuledDate
     notice_by: RuledDate
-    issue_days: RuledCount
     complete: tuple[CompleteBy, ...]
     run: tuple[RunRule, ...]
 
