@@ -106,6 +106,7 @@ class Registry:
         self.store = store
         self.clock = GivenClock(clock_ns) if clock is None else clock
         self._clock_acts_taken = self._clock_acts_last()
+        self._clock_is_asked = False
         self.by = ""
         self.accounts = Accounts(self)
         self.persons = Persons(self)
@@ -512,17 +513,21 @@ class Registry:
 
     def clock_take(self) -> None:
         """Do with the clock what was committed since this was asked last."""
+        if not self._clock_is_asked:
+            return
         rows = self.store.execute(
             "SELECT clock_act_id, act, at_ns FROM clock_acts WHERE clock_act_id > ? ORDER BY 1",
             (self._clock_acts_taken,),
-        )
-        for self._clock_acts_taken, act, at_ns in rows.fetchall():
+        ).fetchall()
+        self._clock_is_asked = False
+        for self._clock_acts_taken, act, at_ns in rows:
             self.clock.take(act, at_ns)
 
     def _clock_act(self, act: str, at_ns: int) -> None:
         with self.store.transaction():
             number = 1 + self._clock_acts_last()
             self.store.insert("clock_acts", [(number, act, at_ns)])
+        self._clock_is_asked = True
 
     def _clock_acts_last(self) -> int:
         number: int = self.store.one("SELECT coalesce(max(clock_act_id), 0) FROM clock_acts")

@@ -373,6 +373,7 @@ class RegistryDaemon:
         -----
         Rules: CEA-REG-05.
         """
+        self._registry.clock_take()
         self._clock.now_ns()
         if not self._clock.is_known or (date := self._registry.business_date()) == self._date:
             return
@@ -570,8 +571,6 @@ class RegistryDaemon:
         write = log.debug if reply.is_look else log.info
         write("act", op=reply.request and reply.request.op, by=reply.by, answer=reply.answer)
         self._admin.send_multipart([identity, msgspec.msgpack.encode(reply.answer)])
-        if not reply.is_look:
-            self._registry.clock_take()
         if self._registry.persons.is_changed:
             self._keys = self._registry.persons.keys()
             self._registry.persons.is_changed = False
