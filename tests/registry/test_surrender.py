@@ -365,3 +365,16 @@ def test_the_ledger_agrees_after_all_of_it(tmp_path):
         assert surrendered(world, "P1", 2024, BEIJING, CEA24=600) == "2024-000001"
         assert [] == check_ledger(tmp_path).differences
         assert {"CEA24": 1_000} == check_ledger(tmp_path).tonnes
+
+
+def test_what_the_province_keeps_is_surrendered_before_anything_is_deducted(world):
+    """CEA-SUR-13, CEA-PEN-04: it is not taken off next year's while it lies with the province."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    world.owe(2023, ("R1", 100))
+    world.keep("R1", SHANGHAI, "CEA23", 30)
+    world.clock.day = 20250110
+    with pytest.raises(ActError, match="province 31 keeps 30 t for R1 that must be surrendered"):
+        registry.compliance.deduct("R1", 2023, SHANGHAI)
+    registry.surrender.force("R1", 2023, SHANGHAI)
+    assert registry.compliance.deduct("R1", 2023, SHANGHAI).tonnes == 70
