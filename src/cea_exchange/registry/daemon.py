@@ -364,7 +364,12 @@ class RegistryDaemon:
         self._deliver()
         self._missing_ask(time.monotonic_ns())
         self._feed_answer(time.monotonic_ns())
-        self._metrics.turn(now_ns, max(0, self._venue_last_seq - self._last_seq), self.state)
+        self._metrics.turn(
+            now_ns,
+            max(0, self._venue_last_seq - self._last_seq),
+            self.state,
+            is_clock_right=self._clock.warning is None,
+        )
 
     def _date_look(self) -> None:
         """End what ends with a day, once the next one has begun; not by a doubted clock.

@@ -32,6 +32,7 @@ GAUGES = {
     "cea_registry_entries": "Entries in the ledger.",
     "cea_registry_transfers_pending": "Transfers the venue has not answered yet.",
     "cea_registry_ok": "1 while the settlement line moves, 0 while it is stopped or diverged.",
+    "cea_registry_clock_ok": "1 while the system's clock is believed, 0 while it is doubted.",
 }
 OTHERS = {
     "cea_registry_trades": "Trades received, by what became of them.",
@@ -102,7 +103,7 @@ class RegistryMetrics:
                 self._records.observe(applied)
                 self._seconds.observe((time.monotonic_ns() - began_ns) / 1_000_000_000)
 
-    def turn(self, now_ns: int, lag_records: int, state: str) -> None:
+    def turn(self, now_ns: int, lag_records: int, state: str, *, is_clock_right: bool) -> None:
         """Look at the store now and then."""
         if now_ns < self._look_due_ns:
             return
@@ -121,6 +122,7 @@ class RegistryMetrics:
                 "SELECT count(*) FROM transfers WHERE state = 'pending'"
             ),
             "cea_registry_ok": int(state == "ok"),
+            "cea_registry_clock_ok": int(is_clock_right),
         }
 
     def collect(self) -> Iterator[object]:
