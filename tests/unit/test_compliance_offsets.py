@@ -102,9 +102,10 @@ def test_from_2025_on_only_the_new_market_counts():
     """CEA-OFS-04, a draft; without it the dates of CEA-OFS-03 and CEA-OFS-06 are what is left."""
     assert OFFSETS.refusal(PROOF, 2025, 20261201) is None
     assert OFFSETS.refusal(PROOF, 2026, 20271201) is None
-    between = replace(PROOF, registered_on=20240121)
-    message = "year 2025 takes CCERs registered from 20240122, was 20240121"
-    assert OFFSETS.refusal(between, 2025, 20261201) == message
+    for day in (20240121, 20240122):
+        message = f"year 2025 takes CCERs registered after 20240122, was {day}"
+        assert OFFSETS.refusal(replace(PROOF, registered_on=day), 2025, 20261201) == message
+    assert OFFSETS.refusal(replace(PROOF, registered_on=20240123), 2025, 20261201) is None
     assert OFFSETS.refusal(OLD, 2025, 20241231).startswith("year 2025 takes")
     assert ADOPTED.refusal(OLD, 2025, 20241231) is None
     assert "must be used before 20250101" in ADOPTED.refusal(OLD, 2025, 20261201)

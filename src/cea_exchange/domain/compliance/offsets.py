@@ -29,10 +29,10 @@ DATES_IN_ORDER = (
 
 
 class NewOnly(Drafted, frozen=True, kw_only=True):
-    """From `from_year` on only CCERs registered from a day on count."""
+    """From `from_year` on only CCERs registered after a day count."""
 
     from_year: Year
-    registered_from: date
+    registered_after: date
 
 
 class RegisteredTests(Drafted, frozen=True, kw_only=True, rename={"since": "from"}):
@@ -177,11 +177,11 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def _year_refusal(self, proof: CancellationProof, compliance_year: int) -> str | None:
         if self.new_only is None or compliance_year < self.new_only.from_year:
             return None
-        first = date_number(self.new_only.registered_from)
-        if proof.registered_on >= first:
+        last = date_number(self.new_only.registered_after)
+        if proof.registered_on > last:
             return None
         return (
-            f"year {compliance_year} takes CCERs registered from {first}, was {proof.registered_on}"
+            f"year {compliance_year} takes CCERs registered after {last}, was {proof.registered_on}"
         )
 
     def _batch_refusal(self, proof: CancellationProof) -> str | None:
