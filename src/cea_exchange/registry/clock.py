@@ -158,7 +158,7 @@ class GuardedClock:
         if self.kind != "manual":
             raise ActError(f"clock must be a manual one, is {self.kind}")
         if at_ns < self.now_ns():
-            raise ActError(f"at must not be before {_told(self._last_ns)}, was {_told(at_ns)}")
+            raise ActError(f"at must not be before {_text(self._last_ns)}, was {_text(at_ns)}")
 
     def confirm_check(self, date: int) -> int:
         """Return what a doubted clock says (ns); refuse if it is none, or says another day.
@@ -175,7 +175,7 @@ class GuardedClock:
         if date != _date_of(read_ns):
             raise ActError(f"date must be the clock's {_date_of(read_ns)}, was {date}")
         if read_ns < self._last_ns - JUMP_NS_MAX:
-            raise ActError(f"clock must not be before what was noted last, {_told(self._last_ns)}")
+            raise ActError(f"clock must not be before what was noted last, {_text(self._last_ns)}")
         return read_ns
 
     def take(self, act: str, at_ns: int) -> None:
@@ -209,7 +209,7 @@ class GuardedClock:
         is_behind_venue = self._venue_ns > max(read_ns, self._last_ns)
         if not self._is_doubted and not is_behind_venue:
             return None
-        read = _told(read_ns)
+        read = _text(read_ns)
         if not self.is_known:
             way = "after" if ahead_ns > 0 else "before"
             return (
@@ -252,7 +252,7 @@ def noted_ns(store: Store) -> int:
     return max(filter(None, (*last, fed)), default=0)
 
 
-def _told(at_ns: int) -> str:
+def _text(at_ns: int) -> str:
     return time_from_ns(at_ns).isoformat(timespec="minutes")
 
 
