@@ -236,6 +236,7 @@ def proof(
         "project_started_on": 20200101,
         "applied_on": 20241101,
         "produced_from": 20210101,
+        "produced_to": 20231231,
     }
     fields |= other
     return CancellationProof(

@@ -111,6 +111,7 @@ class Eventful(RegistryAndVenue):
 
     def bank(self) -> None:
         registry = self.registry
+        registry.day_begin()
         registry.bank.setting = BankSetting()
         entries = (Entry(entry_ref="S1", cash=700, counter_account="own", reference="P1"),)
         paid = AccountStatement(account="P1", opening=0, entries=entries, closing=700)

@@ -11,9 +11,10 @@ from fake_registry import FakeRegistry
 
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, Side
 from cea_exchange.protocol import control
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.venue.admin_client import admin_ask
-from cea_exchange.venue.config import ClockSetting, LagSetting, VenueConfig
+from cea_exchange.venue.config import LagSetting, VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
 
 DATE = 20241231

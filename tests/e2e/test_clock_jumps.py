@@ -6,9 +6,7 @@ import pytest
 from venue_world import DATE, enter, world_open
 
 from cea_exchange.domain.timetable import time_parse, time_to_ns
-from cea_exchange.venue.clock import VenueClock
-from cea_exchange.venue.clock_watch import running_ns
-from cea_exchange.venue.config import ClockSetting
+from cea_exchange.protocol.clock import Clock, ClockSetting, running_ns
 
 WEEK_NS = 7 * 86_400 * 10**9
 TURNS_S = 0.2
@@ -28,7 +26,7 @@ class SystemClock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = SystemClock("2024-12-31T10:00:00+08:00")
-    monkeypatch.setattr(VenueClock, "now_ns", lambda self: clock.now_ns())
+    monkeypatch.setattr(Clock, "now_ns", lambda self: clock.now_ns())
     return clock
 
 

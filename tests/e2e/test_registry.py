@@ -222,7 +222,7 @@ BAD_REQUESTS = [
 def ledger_status(admin):
     """The status without what has nothing to do with the ledger."""
     status = admin.ask({"op": "status"})
-    for name in ("uptime_s", "disk_free_bytes", "database_bytes"):
+    for name in ("uptime_s", "time", "disk_free_bytes", "database_bytes"):
         del status[name]
     return status
 

@@ -100,6 +100,13 @@ def test_the_page_names_what_is_halted_and_why(status):
     )
 
 
+def test_the_page_names_reviews_that_are_overdue(status):
+    """CEA-BID-10."""
+    assert ("venue", "REVIEW OVERDUE") not in lines_of(venue_page(status))
+    lines = lines_of(venue_page({**status, "reviews_overdue": ["B1", "B2"]}))
+    assert lines["venue", "REVIEW OVERDUE"] == "B1, B2"
+
+
 def test_the_page_says_what_is_wrong_with_the_clock(status):
     assert ("venue", "CLOCK") not in lines_of(venue_page(status))
     lines = lines_of(venue_page({**status, "clock_warning": "it is behind"}))
@@ -144,6 +151,10 @@ def test_a_registry_without_anything_has_a_page_too():
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
     told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
-    told |= {"state": "ok", "log_id": None, "metrics": None}
+    told |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
+    told |= {"time": "2026-03-02T12:00:00+08:00", "clock": "system"}
+    assert ("registry", "CLOCK") not in lines_of(registry_page(told))
+    lines = lines_of(registry_page({**told, "clock_warning": "wrong"}))
+    assert lines["registry", "CLOCK"] == "wrong"
     lines = lines_of(registry_page(told))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"

@@ -16,6 +16,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconcile import check_ledger
 
 WAIT_S = 60
+START = "2026-01-05T12:00:00+08:00"
 
 
 @pytest.fixture
@@ -23,7 +24,8 @@ def data(tmp_path):
     """A folder in which a registry runs that lets one person do all of his office's acts."""
     for name in ("venue", "registry", "admin", "beijing", "authority"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text("second_person = []\n")
+    settings = ("second_person = []", "[clock]", "kind = 'manual'", f"start = '{START}'")
+    (tmp_path / "registry.toml").write_text("\n".join(settings))
     with World(tmp_path) as world:
         world.products("CEA23", "CEA24", "CEA25")
         world.entity("P1", BEIJING, CEA23=500, CEA24=2_000)

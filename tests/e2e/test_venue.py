@@ -14,9 +14,9 @@ from cea_exchange.domain.records import (
     Reason,
 )
 from cea_exchange.protocol import control
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import client_socket
 from cea_exchange.venue.admin_client import AdminError
-from cea_exchange.venue.config import ClockSetting
 
 
 @pytest.fixture

@@ -203,6 +203,7 @@ def test_ccers_count_up_to_5_percent(owed, sizes, before):
         project_started_on=20200101,
         applied_on=20241101,
         produced_from=20210101,
+        produced_to=20231231,
     )
     proofs = [replace(proof, number=str(key), tonnes=size) for key, size in enumerate(sizes)]
     try:

@@ -106,6 +106,7 @@ def proofs(draw):
             project_started_on=registered_on,
             applied_on=registered_on,
             produced_from=registered_on,
+            produced_to=registered_on,
         )
         rows.append(row)
         first += tonnes

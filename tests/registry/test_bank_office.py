@@ -12,6 +12,7 @@ from registry.test_settlement_modes import audits_are_clean
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.bank.client import BankUnavailable
@@ -19,6 +20,7 @@ from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.xml_reading import BankFileError
 from cea_exchange.registry.bank_office import BankSetting
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
@@ -51,7 +53,7 @@ class Institutions:
     def __init__(self, registry, bank, mode):
         self.registry, self.bank, self.venue = registry, bank, DatedVenue()
         self.statements, self.day = 0, 0
-        registry._clock_ns = self.now_ns
+        registry.clock = GivenClock(self.now_ns)
         registry.bank.setting = BankSetting(batch_count_max=13)
         self.settlement = Settlement(
             registry.store, mode=mode, is_ready=registry.bank.is_ready
@@ -417,6 +419,7 @@ def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
             bank=BankSetting(data=str(tmp_path)),
             settlement="tcp://127.0.0.1:9",
             replay="tcp://127.0.0.1:9",
+            clock=ClockSetting(kind="manual"),
         )
         with RegistryDaemon(config, tmp_path) as daemon:
             thread = threading.Thread(target=daemon.run)

@@ -216,6 +216,62 @@ def test_whom_a_court_kept_from_applying_applies_late(world):
     assert 9_000 == office.run(3).issued
 
 
+def frozen_until_july(world):
+    """On 10 June courts hold 4,000 t of P1's CEA and all its CEA23, released in July."""
+    courts, order = world.registry.enforcement, {"order": "E 1", "court": "Wuhan Court"}
+    noticed(world)
+    world.clock.day = 20260601
+    wanted = {"CEA": 4_000, "CEA23": None}
+    freezes = [
+        courts.freeze("P1", product, amount, **order, until=20261231)
+        for product, amount in wanted.items()
+    ]
+    world.clock.day = 20260701
+    return freezes, order
+
+
+def test_late_only_what_was_frozen_is_applied_for(world):
+    """CEA-CRY-05: the rest could have been applied for in time, and of each vintage by itself."""
+    courts, office = world.registry.enforcement, world.registry.carryover
+    (cea, cea23), order = frozen_until_july(world)
+    with pytest.raises(ActError, match="vintage 2020 has 0 t .* released since, .* for 1$"):
+        office.apply("P1", {"CEA": 1})
+    courts.release(cea, 3_000, **order)
+    with pytest.raises(ActError, match="vintage 2020 has 3000 t .* released since, .* for 3001"):
+        office.apply("P1", {"CEA": 3_001})
+    first = office.apply("P1", {"CEA": 2_000})
+    with pytest.raises(ActError, match="vintage 2020 has 1000 t .* released since, .* for 1001"):
+        office.apply("P1", {"CEA": 1_001})
+    # What is withdrawn may be applied for again; what was never frozen may not.
+    office.withdraw(first, "P1")
+    with pytest.raises(ActError, match="vintage 2024 has 0 t .* released since"):
+        office.apply("P1", {"CEA": 3_000, "CEA24": 1})
+    office.apply("P1", {"CEA": 3_000})
+    assert world.held("P1", "CEA") > 0
+    with pytest.raises(ActError, match="vintage 2020 has 0 t"):
+        office.apply("P1", {"CEA": 1})
+    with pytest.raises(ActError, match="vintage 2023 has 0 t"):
+        office.apply("P1", {"CEA23": 1})
+    courts.release(cea23, **order)
+    office.apply("P1", {"CEA23": 2})
+    assert office.run(3).taken == {"CEA": 3_000, "CEA23": 2}
+
+
+def test_late_not_what_the_court_has_given_away_nor_what_it_froze_later(world):
+    """CEA-CRY-05: of the frozen tonnes those that came back."""
+    courts, office = world.registry.enforcement, world.registry.carryover
+    (cea, _cea23), order = frozen_until_july(world)
+    courts.deduct(cea, 1_500, "P3", **order)
+    later = courts.freeze("P1", "CEA", 5_000, order="E 2", court="Wuhan", until=20261231)
+    courts.release(later, order="E 2", court="Wuhan")
+    with pytest.raises(ActError, match="vintage 2020 has 0 t"):
+        office.apply("P1", {"CEA": 1})
+    courts.release(cea, **order)
+    with pytest.raises(ActError, match="vintage 2020 has 2500 t"):
+        office.apply("P1", {"CEA": 2_501})
+    office.apply("P1", {"CEA": 2_500})
+
+
 def test_the_ledger_agrees_after_all_of_it(tmp_path):
     with World(tmp_path, day=20251101) as world:
         world.products("CEA24", "CEA25")

@@ -14,6 +14,7 @@ from settlement_records import (
 
 from cea_exchange.domain.records import Phase, Reason
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
@@ -87,6 +88,11 @@ def test_a_default_that_is_cured(tmp_path, registry, store, settlement):
     assert check_ledger(tmp_path).differences == []
 
 
+def day_after(registry):
+    now_ns = registry.now_ns() + 86_400 * 1_000_000_000
+    registry.clock = GivenClock(lambda: now_ns)
+
+
 def defaulted(registry, settlement):
     """alice's cash is frozen after she bought 5 t for 503; the notice's day is over."""
     freeze(registry, "alice", None, ALICE_CASH)
@@ -94,14 +100,8 @@ def defaulted(registry, settlement):
     venue.trade(5, buy_fee=3)
     settled_day(settlement, venue, 5)
     registry.defaults.notice(1, registry.business_date())
-    today = registry.clock_ns()
-    registry._clock_ns = lambda: today + 86_400 * 1_000_000_000
+    day_after(registry)
     return venue
-
-
-@pytest.fixture(autouse=True)
-def clock(registry):
-    registry.clock_ns = registry._clock_ns
 
 
 def test_the_reserve_pays_after_the_deadline_and_is_paid_back(tmp_path, registry, settlement):
@@ -176,8 +176,7 @@ def test_the_reserve_waits_for_the_deadline_and_has_no_tonnes(registry, store, s
     defaults.notice(1, today)
     with pytest.raises(ActError, match=f"after the deadline {today}, today is {today}"):
         defaults.reserve_use(1)
-    now = registry.clock_ns()
-    registry._clock_ns = lambda: now + 86_400 * 1_000_000_000
+    day_after(registry)
     with pytest.raises(ActError, match="the reserve has no allowances"):
         defaults.reserve_use(1)
 

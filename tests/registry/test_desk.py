@@ -10,6 +10,7 @@ from desk_callers import LIFE_S, Office, key_of
 from ledger_by_hand import changed
 
 from cea_exchange.registry.admin import OPS_OF_TWO, REQUEST_TYPES
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.reconcile_desk import desk_differences
@@ -22,7 +23,7 @@ S_NS = 1_000_000_000
 def clock(registry):
     """The registry's time in seconds, which the test sets."""
     now = [1_000]
-    registry._clock_ns = lambda: now[0] * S_NS
+    registry.clock = GivenClock(lambda: now[0] * S_NS)
     return now
 
 

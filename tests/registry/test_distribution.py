@@ -631,12 +631,12 @@ ODD_ROWS = [
     ),
     (
         "kept_changes",
-        (9, 31, 0, 0, 5, "distribution 1"),
+        (9, 31, 0, 0, 5, "distribution 1", 20260302),
         "province Shanghai holds 90 of CEA24, 95 of them for entities",
     ),
     (
         "kept_changes",
-        (10, 11, 0, 0, -5, "surrender 1"),
+        (10, 11, 0, 0, -5, "surrender 1", 20260302),
         "province Beijing holds -5 of CEA24 for P0001",
     ),
     (

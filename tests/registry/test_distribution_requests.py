@@ -181,7 +181,7 @@ def daemon(tmp_path):
     """A registry's process on `tmp_path`."""
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text("")
+    (tmp_path / "registry.toml").write_text("[clock]\nkind = 'manual'\n")
     with registry_open(tmp_path, None) as registry:
         entities_open(registry, ENTITIES)
     command = (sys.executable, "-m", "cea_exchange.cli.main", "registry", "serve")

@@ -7,6 +7,7 @@ from settlement_records import ALICE, BOB, LOG_ID, registry_prepare, venue_with_
 
 from cea_exchange.registry import store as store_module
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.history import (
     balance_as_of,
     balances_as_of,
@@ -38,7 +39,7 @@ def days_settled(store, rng):
             venue.trade(1, buyer=ALICE, buy_fee=rng.randrange(3), trading_date=date)
         settlement.apply(LOG_ID, venue.records[store.last_seq :])
         if rng.random() < 0.7:
-            registry._clock_ns = lambda date=date: noon_ns(date)
+            registry.clock = GivenClock(lambda date=date: noon_ns(date))
             registry.pay_in("bob", rng.randrange(1, 99))
         if rng.random() < 0.6:
             with store.transaction():

@@ -79,12 +79,25 @@ def test_no_ccer_is_used_under_two_proofs(world):
     assert (0, 5) == (counted(world), counted(world, "P2"))
 
 
+OLD = {
+    "project_started_on": 20130101,
+    "produced_from": 20130101,
+    "produced_to": 20141231,
+    "applied_on": 20150601,
+}
 UNFIT = (
     ({"quota_managed": True}, "project must not be under allowances"),
-    ({"registered_on": 20160101, "cancelled_on": 20240101}, "must be used before 20250101"),
+    ({**OLD, "registered_on": 20160101, "cancelled_on": 20240101}, "must be used before 20250101"),
     ({"cancelled_on": 20251102}, "must be cancelled by 20251101, was on 20251102"),
     ({"project_started_on": 20121108}, "project must start after 20121108"),
-    ({"produced_from": 20191101}, "reductions must be of after 20200922"),
+    ({"produced_from": 20200601}, "reductions must be of after 20200922"),
+    ({"produced_from": 20191231}, "expected no day before project_started_on 20200101"),
+    ({"produced_to": 20201231}, "produced_to: expected no day before produced_from 20210101"),
+    ({"applied_on": 20231230}, "applied_on: expected no day before produced_to 20231231"),
+    ({"applied_on": 20250307}, "registered_on: expected no day before applied_on 20250307"),
+    ({"applied_on": 20240230}, "applied_on: expected a day such as 20251231, came 20240230"),
+    ({"produced_from": 2**63}, "produced_from: expected a day such as 20251231"),
+    ({"project_started_on": -1}, "project_started_on: expected a day such as 20251231, came -1"),
     ({"cancelled_on": 20250305}, "cancelled_on: expected no day before registered_on"),
     ({"serial_last": 11}, "tonnes: expected 11, one for each serial number, came 10"),
     ({"account": "P9"}, "account: expected an open account, came P9"),
@@ -93,7 +106,7 @@ UNFIT = (
 
 
 def test_proofs_that_do_not_count_are_refused(world):
-    """CEA-OFS-02, CEA-OFS-03, CEA-OFS-06."""
+    """CEA-OFS-02, CEA-OFS-03, CEA-OFS-06, CEA-OFS-08."""
     for odd, said in UNFIT:
         with pytest.raises(ActError, match=said):
             world.registry.offsets.book(proof("N1", **({"account": "P1", "tonnes": 10} | odd)))
@@ -104,7 +117,7 @@ def test_later_years_take_new_ccers_only(world):
     """CEA-OFS-04."""
     world.clock.day = 20260601
     world.owe(2025, ("P1", 1_000))
-    old = {"registered_on": 20170101, "cancelled_on": 20240101}
+    old = {**OLD, "registered_on": 20170101, "cancelled_on": 20240101}
     with pytest.raises(ActError, match="must be used before 20250101"):
         world.registry.offsets.book(proof("N1", "P1", 10, year=2025, **old))
     world.registry.offsets.book(proof("N1", "P1", 10, year=2025))

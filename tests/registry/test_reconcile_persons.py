@@ -5,6 +5,7 @@ import pytest
 from desk_callers import LIFE_S, Office, key_of
 from ledger_by_hand import changed
 
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.persons import Person
 from cea_exchange.registry.reconcile import check_store
 from cea_exchange.registry.reconcile_persons import persons_differences
@@ -16,7 +17,7 @@ S_NS = 1_000_000_000
 def office(registry):
     """A desk at which an and bo have added a representative each, and acted with them."""
     now = [1_000]
-    registry._clock_ns = lambda: now[0] * S_NS
+    registry.clock = GivenClock(lambda: now[0] * S_NS)
     registry.product_declare("CEA24", 9_749)
     registry.account_open("P001")
     # Of before any settings were kept.

@@ -258,6 +258,71 @@ def test_force_takes_the_oldest_first_and_releases_when_no_year_is_owed(world):
         registry.surrender.force("R1", 2025, SHANGHAI)
 
 
+def test_a_province_that_surrenders_late_harms_nobody(world, tmp_path):
+    """CEA-SUR-13: what it held as the deadline passed counts of that day, the rest of its own."""
+    registry = world.registry
+    world.products("CEA22")
+    for name in ("R1", "R2"):
+        world.entity(name, SHANGHAI, CEA23=10)
+        world.owe(2024, (name, 100))
+    world.keep("R1", SHANGHAI, "CEA24", 100)
+    world.keep("R2", SHANGHAI, "CEA24", 70)
+    world.clock.day = 20251231
+    world.keep("R2", SHANGHAI, "CEA22", 5)
+    world.clock.day = 20260105
+    registry.carryover.give_notice()
+    world.clock.day = 20260115
+    world.keep("R2", SHANGHAI, "CEA23", 50)
+    world.clock.day = 20260302
+    plan = registry.surrender.force("R1", 2024, SHANGHAI)
+    assert (plan.taken, plan.in_time, plan.due) == ({2024: 100}, {2024: 100}, 0)
+    plan = registry.surrender.force("R2", 2024, SHANGHAI)
+    assert plan.taken == {2022: 5, 2023: 25, 2024: 70} and plan.due == 0
+    assert (plan.in_time, plan.released) == ({2022: 5, 2024: 70}, {2023: 25})
+    states = {row.account: row for row in registry.compliance.public_list(2024)}
+    assert (states["R1"].state, states["R1"].completed_on) == ("in time", 20251231)
+    assert (states["R2"].state, states["R2"].completed_on) == ("late", 20260302)
+    short = {row.account: row.shortfall for row in registry.compliance.shortfalls(2024)}
+    assert "R1" not in short and short["R2"] == 25
+    # And it was the province that was late when the notice said it was the entity.
+    assert registry.carryover.notice("R1").refusal == ""
+    assert "year 2024 must be surrendered" in registry.carryover.notice("R2").refusal
+    days = registry.store.execute("SELECT applied_on, decided_on FROM surrenders ORDER BY 1, 2")
+    assert days.fetchall() == [(20251231, 20260302)] * 2 + [(20260302, 20260302)]
+    assert check_ledger(tmp_path).differences == []
+
+
+def test_late_it_pays_by_the_vintages_of_the_deadline(world):
+    """CEA-SUR-13: a later vintage pays arrears only, and those are late."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    world.owe(2024, ("R1", 100))
+    world.keep("R1", SHANGHAI, "CEA25", 90)
+    world.keep("R1", SHANGHAI, "CEA24", 30)
+    world.clock.day = 20260302
+    plan = registry.surrender.force("R1", 2024, SHANGHAI)
+    assert (plan.taken, plan.in_time) == ({2024: 30, 2025: 70}, {2024: 30})
+    standing = registry.obligations.standing("R1", 2024)
+    assert standing.counted == {20251231: 30, 20260302: 70} and standing.shortfall == 70
+
+
+def test_what_was_gone_in_between_was_not_held(world):
+    """CEA-SUR-13: recalled, and kept again later."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    index = registry.account("R1")
+    world.owe(2024, ("R1", 100))
+    world.keep("R1", SHANGHAI, "CEA24", 100)
+    asset = registry.asset("CEA24")
+    world.clock.day = 20260105
+    holdings = registry.province_holdings
+    with registry.transaction():
+        holdings.change([(SHANGHAI, index, asset, -60)], "recall 1")
+        holdings.change([(SHANGHAI, index, asset, 60)], "distribution 2")
+    plan = registry.surrender.force("R1", 2024, SHANGHAI)
+    assert (plan.taken, plan.in_time) == ({2024: 100}, {2024: 40})
+
+
 def test_force_waits_for_applications_that_are_not_decided(world):
     world.keep("P2", SHANGHAI, "CEA24", 600)
     world.registry.surrender.apply("P2", 2024, {"CEA24": 500})
@@ -302,3 +367,16 @@ def test_the_ledger_agrees_after_all_of_it(tmp_path):
         assert surrendered(world, "P1", 2024, BEIJING, CEA24=600) == "2024-000001"
         assert [] == check_ledger(tmp_path).differences
         assert {"CEA24": 1_000} == check_ledger(tmp_path).tonnes
+
+
+def test_what_the_province_keeps_is_surrendered_before_anything_is_deducted(world):
+    """CEA-SUR-13, CEA-PEN-04: it is not taken off next year's while it lies with the province."""
+    registry = world.registry
+    world.entity("R1", SHANGHAI)
+    world.owe(2023, ("R1", 100))
+    world.keep("R1", SHANGHAI, "CEA23", 30)
+    world.clock.day = 20250110
+    with pytest.raises(ActError, match="province 31 keeps 30 t for R1 that must be surrendered"):
+        registry.compliance.deduct("R1", 2023, SHANGHAI)
+    registry.surrender.force("R1", 2023, SHANGHAI)
+    assert registry.compliance.deduct("R1", 2023, SHANGHAI).tonnes == 70

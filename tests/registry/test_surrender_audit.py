@@ -41,7 +41,8 @@ SPOILED = {
         "P1, year 2024: 949 t are owed, 1 t more are paid",
     ),
     "INSERT INTO offset_proofs SELECT 'N2', 2024, 1, project, 7, 16, 10, registered_on,"
-    " cancelled_on, quota_managed, project_started_on, applied_on, produced_from, booked_on, 0, ''"
+    " cancelled_on, quota_managed, project_started_on, applied_on, produced_from, produced_to,"
+    " booked_on, 0, ''"
     " FROM offset_proofs": ([OFFSET], "P2, year 2024: CCERs must be at most 5 t, are 10"),
     "UPDATE surrender_lines SET vintage = 2025 WHERE surrender_id = 1": ([OFFSET], None),
     "UPDATE carryovers SET state = 'applied'": (

@@ -22,13 +22,14 @@ from cea_exchange.protocol.adoption import (
     statement_encode,
     statement_read,
 )
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.adoption import adopt
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
 from cea_exchange.venue import adoption as venue_adoption
-from cea_exchange.venue.config import ClockSetting, VenueConfig
+from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
 
 LOG_ID = "0123456789abcdef" * 2

@@ -9,7 +9,13 @@ from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import admin
-from cea_exchange.venue.bidding_applications import acts_due, applied, listed, notices
+from cea_exchange.venue.bidding_applications import (
+    acts_due,
+    applied,
+    listed,
+    notices,
+    reviews_overdue,
+)
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
 from noticed_markets import notice, profile_with
@@ -104,6 +110,55 @@ def test_what_can_not_be_applied_for(changes: dict, today: date, where: str) -> 
         applied(machine_make(), CALENDAR, today, request(**changes))
     assert refused.value.where == where
     assert applied(machine_make(), CALENDAR, DAYS[1], request()).applied_on == 20250702
+
+
+def test_make_up_weekends_are_working_days_and_no_session_days() -> None:
+    """CEA-BID-10, CEA-DAY-09: 28 September and 11 October 2025 are worked, without trading."""
+    today = date(2025, 9, 25)
+    machine = machine_make()
+    for day in ("2025-10-14", "2025-10-11"):
+        with pytest.raises(FrameError, match="at least 10 working days ahead"):
+            applied(machine, CALENDAR, today, request(date=day))
+    machine.apply_control(applied(machine, CALENDAR, today, request(date="2025-10-15")))
+    (told,) = listed(machine, CALENDAR)
+    assert told["review_until"] == 20250929
+    for day, names in ((date(2025, 9, 29), []), (date(2025, 9, 30), ["B1"])):
+        assert reviews_overdue(machine, CALENDAR, day) == names
+
+
+def test_allowances_are_in_place_five_working_days_ahead() -> None:
+    """CEA-BID-11, CEA-DAY-09: 11 October is one of them."""
+    machine = machine_make(tonnes=0)
+    today = date(2025, 9, 25)
+    machine.apply_control(applied(machine, CALENDAR, today, request(date="2025-10-16")))
+    machine.apply_control(control.BiddingReviewed(bidding="B1", approved=True))
+    assert day_run(machine, date(2025, 10, 9)) == []
+    (act,) = day_run(machine, date(2025, 10, 10))
+    assert act.why == "allowances are not in place"
+
+
+def test_a_review_that_nobody_has_done_in_its_time_is_overdue() -> None:
+    """CEA-BID-10: three working days; approved or refused it is not any more."""
+    machine = machine_make()
+    machine.apply_control(applied(machine, CALENDAR, DAYS[0], request()))
+    assert reviews_overdue(machine, CALENDAR, DAYS[3]) == []
+    assert reviews_overdue(machine, CALENDAR, DAYS[4]) == ["B1"]
+    machine.apply_control(control.BiddingReviewed(bidding="B1", approved=True))
+    assert reviews_overdue(machine, CALENDAR, DAYS[4]) == []
+
+
+def test_a_review_whose_end_the_calendar_does_not_reach_is_open() -> None:
+    ending = TradingCalendar(
+        "short", DAYS[0], SESSION, frozenset({5, 6}), {}, {date(2025, 7, 5): "made up"}
+    )
+    machine = machine_make()
+    machine.apply_control(applied(machine, ending, DAYS[0], request()))
+    short = TradingCalendar("shorter", DAYS[0], DAYS[1], frozenset({5, 6}), {})
+    assert listed(machine, short)[0]["review_until"] is None
+    assert reviews_overdue(machine, short, SESSION) == []
+    without = machine_make(profile=load_profile("open"))
+    without.apply_control(applied(without, CALENDAR, DAYS[0], request()))
+    assert reviews_overdue(without, CALENDAR, SESSION) == []
 
 
 def test_an_application_follows_the_rules_of_its_day() -> None:

@@ -63,6 +63,54 @@ def test_closures_are_the_statutory_holidays(cn_carbon):
         day += timedelta(days=1)
 
 
+def test_working_days_are_the_statutory_ones(cn_carbon):
+    """CEA-DAY-09: make-up weekends are worked, and so is the day the market alone was closed."""
+    chinese_calendar = pytest.importorskip("chinese_calendar", reason="chinesecalendar: extra test")
+    day = cn_carbon.first
+    while day <= cn_carbon.last:
+        assert cn_carbon.is_working_day(day) == chinese_calendar.is_workday(day), day
+        assert cn_carbon.is_working_day(day) or not cn_carbon.is_trading_day(day)
+        day += timedelta(days=1)
+
+
+def test_working_days_per_year(cn_carbon):
+    """CEA-DAY-09."""
+    counts = [
+        len(cn_carbon.working_days(date(year, 1, 1), date(year, 12, 31)))
+        for year in range(2022, 2027)
+    ]
+    assert counts == [249, 249, 251, 248, 248]
+    assert SPRING_FESTIVAL_EVE_2024 in cn_carbon.working_days(date(2024, 2, 9), date(2024, 2, 9))
+
+
+@pytest.mark.parametrize(
+    ("since", "count", "until"),
+    [
+        ("2025-06-30", 7, "2025-07-09"),
+        ("2026-02-11", 7, "2026-02-27"),
+        ("2025-01-22", 7, "2025-02-07"),
+        ("2026-09-24", 7, "2026-10-12"),
+        ("2024-09-27", 10, "2024-10-16"),
+        ("2025-09-26", 10, "2025-10-16"),
+        ("2026-09-28", 10, "2026-10-16"),
+        ("2026-03-02", 20, "2026-03-30"),
+        ("2026-04-01", 15, "2026-04-23"),
+        ("2025-09-29", 15, "2025-10-27"),
+        ("2026-10-09", 1, "2026-10-10"),
+        ("2026-10-10", 0, "2026-10-10"),
+    ],
+)
+def test_terms_in_working_days(cn_carbon, since, count, until):
+    """CEA-DAY-09: the first day is not counted, make-up weekends are."""
+    assert cn_carbon.working_day_after(date_parse(since), count) == date_parse(until)
+
+
+def test_a_term_that_ends_beyond_the_horizon_is_an_error(cn_carbon):
+    assert cn_carbon.working_day_after(date(2026, 12, 30), 1) == cn_carbon.last
+    with pytest.raises(CalendarError, match="was 2027-01-01"):
+        cn_carbon.working_day_after(date(2026, 12, 30), 2)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::Warning:pandas")
 def test_days_equal_those_of_the_shanghai_stock_exchange(cn_carbon):
     """CEA-DAY-01: an independent source; both exchanges keep the same closures."""
@@ -129,6 +177,8 @@ last = 2025-12-31
 closed_weekdays = ["saturday", "sunday"]
 [closures]
 2025-10-01 = "National Day"
+[worked]
+2025-10-11 = "made up for National Day"
 """
 
 
@@ -142,6 +192,9 @@ closed_weekdays = ["saturday", "sunday"]
         ("2025-10-01", "2025-10-04", "closed by its weekday"),
         ("2025-10-01", "2025-13-01", "date must be such as"),
         ("[closures]", "[closures", "Expected"),
+        ("[worked]", "[made_up]", "unknown field `made_up`"),
+        ("2025-10-11", "2025-10-13", "worked 2025-10-13 is a trading day anyhow"),
+        ("2025-10-11", "2026-10-10", "worked 2026-10-10 is outside 2025-01-01..2025-12-31"),
     ],
 )
 def test_a_wrong_calendar_is_refused(old, new, message):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cea_exchange.venue.clock_watch import ClockWatch, running_ns
+from cea_exchange.protocol.clock import running_ns
+from cea_exchange.venue.clock_watch import ClockWatch
 
 SECOND = 10**9
 START_NS = 1_735_610_400 * SECOND
@@ -42,7 +43,25 @@ def test_a_clock_that_runs_has_not_jumped_however_seldom_it_is_looked_at(clocks,
 
 def test_a_clock_that_is_put_right_a_little_has_not_jumped(clocks, watch):
     for _ in range(10):
-        clocks.run(60, set_by=300)
+        clocks.run(60, set_by=30)
+        watch.look(START_NS)
+        assert (watch.has_jumped, watch.warning) == (False, None)
+
+
+def test_a_clock_that_is_led_ahead_step_by_step_has_jumped(clocks, watch):
+    """Each step is little, all of them are not."""
+    for _ in range(10):
+        clocks.run(1, set_by=31)
+        watch.look(START_NS)
+    assert watch.has_jumped
+    clocks.run(86_400, set_by=-310)
+    watch.look(START_NS)
+    assert (watch.has_jumped, watch.warning) == (False, None)
+
+
+def test_a_clock_that_drifts_all_the_time_has_not_jumped(clocks, watch):
+    for _ in range(100):
+        clocks.run(86_400, set_by=200)
         watch.look(START_NS)
         assert (watch.has_jumped, watch.warning) == (False, None)
 

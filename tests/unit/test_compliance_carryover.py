@@ -87,7 +87,6 @@ def test_too_early_and_too_late():
         RULES.run_of(20260611, NOTICED)
     assert RULES.run_of(20260611, NOTICED, was_frozen=True) == Run(number=3, processed_by=None)
     assert RULES.notice_by.number == 20260131
-    assert RULES.issue_days.value == 5
 
 
 def test_applications_stay_within_what_is_held_and_t():

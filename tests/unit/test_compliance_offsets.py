@@ -17,16 +17,17 @@ PROOF = CancellationProof(
     cancelled_on=20251110,
     quota_managed=False,
     project_started_on=20200101,
-    applied_on=20241101,
+    applied_on=20240110,
     produced_from=20210101,
+    produced_to=20231231,
 )
-OLD = replace(
-    PROOF,
-    registered_on=20170313,
-    cancelled_on=20241101,
-    applied_on=20160101,
-    produced_from=20130101,
-)
+OLD_DATES = {
+    "project_started_on": 20130101,
+    "produced_from": 20130101,
+    "produced_to": 20151231,
+    "applied_on": 20160101,
+}
+OLD = replace(PROOF, registered_on=20170313, cancelled_on=20241101, **OLD_DATES)
 
 
 def owed(tonnes=2_000, year=2024):
@@ -47,16 +48,28 @@ def test_the_cap_is_5_percent_rounded_down(tonnes, cap):
         ({"tonnes": 0}, "must be for 1 t or more, was 0"),
         ({"cancelled_on": 20251202}, "must be cancelled by 20251201, was on 20251202"),
         ({"quota_managed": True}, "project must not be under allowances"),
-        ({"registered_on": 20170314}, "before 20170314 or from 20240122 on, was 20170314"),
+        (
+            {**OLD_DATES, "registered_on": 20170314},
+            "before 20170314 or from 20240122 on, was 20170314",
+        ),
         ({"registered_on": 20240121}, "before 20170314 or from 20240122 on, was 20240121"),
         ({"project_started_on": 20121108}, "project must start after 20121108, was 20121108"),
         ({"produced_from": 20200922}, "reductions must be of after 20200922, were from 20200922"),
-        ({"applied_on": 20260102}, "of the 5 years before 20260102, were from 20210101"),
+        (
+            {"applied_on": 20260102, "registered_on": 20260102, "cancelled_on": 20260102},
+            "of the 5 years before 20260102, were from 20210101",
+        ),
+        ({"produced_from": 20191231}, "produced_from must not be before project_started_on"),
+        ({"produced_to": 20201231}, "produced_to must not be before produced_from 20210101"),
+        ({"produced_to": 20240111}, "applied_on must not be before produced_to 20240111"),
+        ({"applied_on": 20250307}, "registered_on must not be before applied_on 20250307"),
+        ({"registered_on": 20251111}, "cancelled_on must not be before registered_on 20251111"),
     ],
 )
 def test_what_a_proof_must_say(changes, message):
-    """CEA-OFS-02, CEA-OFS-05, CEA-OFS-06."""
-    assert message in OFFSETS.refusal(replace(PROOF, **changes), 2024, 20251201)
+    """CEA-OFS-02, CEA-OFS-05, CEA-OFS-06, CEA-OFS-08."""
+    used_on = max(20251201, changes.get("applied_on", 0))
+    assert message in OFFSETS.refusal(replace(PROOF, **changes), 2024, used_on)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +80,9 @@ def test_what_a_proof_must_say(changes, message):
         {"registered_on": 20240122},
         {"project_started_on": 20121109},
         {"produced_from": 20200923},
-        {"applied_on": 20260101},
+        {"applied_on": 20250306, "registered_on": 20250306, "cancelled_on": 20250306},
+        {"produced_to": 20240110},
+        {"project_started_on": 20210101, "produced_to": 20210101},
     ],
 )
 def test_what_it_may_just_say(changes):
@@ -87,9 +102,10 @@ def test_from_2025_on_only_the_new_market_counts():
     """CEA-OFS-04, a draft; without it the dates of CEA-OFS-03 and CEA-OFS-06 are what is left."""
     assert OFFSETS.refusal(PROOF, 2025, 20261201) is None
     assert OFFSETS.refusal(PROOF, 2026, 20271201) is None
-    between = replace(PROOF, registered_on=20240121)
-    message = "year 2025 takes CCERs registered from 20240122, was 20240121"
-    assert OFFSETS.refusal(between, 2025, 20261201) == message
+    for day in (20240121, 20240122):
+        message = f"year 2025 takes CCERs registered after 20240122, was {day}"
+        assert OFFSETS.refusal(replace(PROOF, registered_on=day), 2025, 20261201) == message
+    assert OFFSETS.refusal(replace(PROOF, registered_on=20240123), 2025, 20261201) is None
     assert OFFSETS.refusal(OLD, 2025, 20241231).startswith("year 2025 takes")
     assert ADOPTED.refusal(OLD, 2025, 20241231) is None
     assert "must be used before 20250101" in ADOPTED.refusal(OLD, 2025, 20261201)

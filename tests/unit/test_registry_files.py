@@ -169,6 +169,7 @@ def test_days_are_read_from_text_dates_and_midnights(tmp_path):
         project_started_on=20200101,
         applied_on=20241101,
         produced_from=20210101,
+        produced_to=20231231,
     )
     path = tmp_path / "proofs.xlsx"
     path.write_bytes(table_bytes(CANCELLATION_PROOFS, [proof], ".xlsx"))

@@ -7,9 +7,9 @@ from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.records import Phase
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.matching.reference import ReferenceMarket
+from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet
-from cea_exchange.venue.clock import DayTimer, VenueClock
-from cea_exchange.venue.config import ClockSetting
+from cea_exchange.venue.clock import DayTimer
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 
@@ -104,7 +104,7 @@ def test_a_moved_clock_runs_through_every_change(timer, machine):
 
 
 def test_a_manual_clock_stands_still_and_never_goes_back():
-    clock = VenueClock(ClockSetting(kind="manual", start="2024-12-31T08:00:00+08:00"))
+    clock = Clock(ClockSetting(kind="manual", start="2024-12-31T08:00:00+08:00"))
     start = clock.now_ns()
     assert start == ns("2024-12-31T08:00")
     clock.not_before(start - 1)
@@ -115,7 +115,7 @@ def test_a_manual_clock_stands_still_and_never_goes_back():
 
 def test_an_accelerated_clock_goes_on_from_the_journals_time():
     setting = ClockSetting(kind="accelerated", start="2024-12-31T08:00:00+08:00", speed=1_000)
-    clock = VenueClock(setting)
+    clock = Clock(setting)
     first, second = clock.now_ns(), clock.now_ns()
     assert ns("2024-12-31T08:00") <= first < second < ns("2024-12-31T09:00")
     clock.not_before(ns("2024-12-31T12:00"))

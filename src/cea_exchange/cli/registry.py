@@ -116,13 +116,13 @@ def adopt(
     Example: cea-exchange registry adopt --config registry.toml --data DIR
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
-    import time
-
     from cea_exchange.protocol.adoption import AdoptionError
+    from cea_exchange.protocol.clock import Clock
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.adoption import adopt as adopt_stream
+    from cea_exchange.registry.clock import GuardedClock, noted_ns
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.store import Store, StoreError
 
@@ -130,8 +130,10 @@ def adopt(
         settings = config_load(config)
         persons = two_operators(settings.operators_by_key(data), first, second)
         with Store.open(data, settings.database) as store:
+            # By a wrong clock it is of the time that was noted last.
+            at_ns = GuardedClock(Clock(settings.clock), noted_ns(store)).now_ns()
             statement = adopt_stream(
-                store, out, first=persons[0], second=persons[1], why=why, at_ns=time.time_ns()
+                store, out, first=persons[0], second=persons[1], why=why, at_ns=at_ns
             )
     except (AdoptionError, ConfigError, SecurityError, StoreError) as error:
         raise CommandError(str(error)) from error

@@ -39,13 +39,14 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
     date = _date(told["trading_date"])
     day = f"{date} {'open' if told['day_is_open'] else 'closed'}" if date else "none yet"
     pending, why = told["changes_pending"], told["cancels_only"]
-    clock_wrong = told["clock_warning"]
+    clock_wrong, overdue = told["clock_warning"], ", ".join(told["reviews_overdue"])
     return [
         (
             "venue",
             [
                 ("time", f"{told['time']} ({told['clock']} clock)"),
                 *([("CLOCK", clock_wrong)] if clock_wrong else []),
+                *([("REVIEW OVERDUE", overdue)] if overdue else []),
                 ("up", _duration(told["uptime_s"])),
                 ("day", f"{day}, phase {told['phase']}"),
                 ("halted", _halted(told)),
@@ -93,11 +94,14 @@ def venue_page(told: Mapping[str, Any]) -> Sections:
 
 def registry_page(told: Mapping[str, Any]) -> Sections:
     """Return the sections of a registry's status."""
+    clock_wrong = told["clock_warning"]
     return [
         (
             "registry",
             [
                 ("state", told["state"]),
+                ("time", f"{told['time']} ({told['clock']} clock)"),
+                *([("CLOCK", clock_wrong)] if clock_wrong else []),
                 ("up", _duration(told["uptime_s"])),
                 ("applied", f"record {told['last_seq']:,}"),
                 ("lag", f"{told['lag_records']:,} records"),

@@ -1,11 +1,12 @@
-"""Which days are trading days, how far that is known, and why a day is none."""
+"""Which days are trading days and which are working days, how far that is known, and why."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -33,6 +34,8 @@ class CalendarFile(Struct, frozen=True, forbid_unknown_fields=True):
     closed_weekdays: tuple[Weekday, ...]
     closures: dict[str, str]
     """ISO date -> why it is closed."""
+    worked: dict[str, str] = {}
+    """ISO date of a closed day on which work is done all the same -> why."""
 
 
 class CalendarSummary(Struct, frozen=True):
@@ -75,7 +78,9 @@ def date_parse(text: str) -> date:
 
 
 class TradingCalendar:
-    """The trading days between two dates, both inclusive.
+    """The trading days (交易日) and working days (工作日) between two dates, both inclusive.
+
+    Every trading day is a working day; some working days are none, as make-up weekends (调休).
 
     Parameters
     ----------
@@ -87,10 +92,12 @@ class TradingCalendar:
         Days of the week without trading, Monday is 0.
     closures : dict of date to str
         Further closed days and why.
+    worked : dict of date to str
+        Days without trading that are working days, and why.
 
     Notes
     -----
-    Rules: CEA-DAY-01.
+    Rules: CEA-DAY-01, CEA-DAY-09.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class TradingCalendar:
         last: date,
         closed_weekdays: frozenset[int],
         closures: dict[date, str],
+        worked: Mapping[date, str] = MappingProxyType({}),
     ) -> None:
         if last < first:
             raise CalendarError(f"calendar {name}: last must not be before {first}, was {last}")
@@ -113,6 +121,12 @@ class TradingCalendar:
         self.last = last
         self._closed_weekdays = closed_weekdays
         self._closures = dict(closures)
+        for day in worked:
+            if not first <= day <= last:
+                raise CalendarError(f"calendar {name}: worked {day} is outside {first}..{last}")
+            if self.is_trading_day(day):
+                raise CalendarError(f"calendar {name}: worked {day} is a trading day anyhow")
+        self._worked = dict(worked)
 
     @classmethod
     def load(cls, name_or_path: str | Path) -> "TradingCalendar":
@@ -143,10 +157,11 @@ class TradingCalendar:
         try:
             file = msgspec.convert(tomllib.loads(text), CalendarFile, strict=True)
             closures = {date_parse(day): reason for day, reason in file.closures.items()}
+            worked = {date_parse(day): reason for day, reason in file.worked.items()}
         except ValueError as error:
             raise CalendarError(f"{place}: {error}") from error
         weekdays = frozenset(WEEKDAYS.index(day) for day in file.closed_weekdays)
-        return cls(file.name, file.first, file.last, weekdays, closures)
+        return cls(file.name, file.first, file.last, weekdays, closures, worked)
 
     def is_trading_day(self, day: date) -> bool:
         """Tell whether there is trading on a day; CalendarError beyond the horizon."""
@@ -173,6 +188,33 @@ class TradingCalendar:
         day += _DAY
         while not self.is_trading_day(day):
             day += _DAY
+        return day
+
+    def is_working_day(self, day: date) -> bool:
+        """Tell whether a day is a working day; CalendarError beyond the horizon.
+
+        Notes
+        -----
+        Rules: CEA-DAY-09.
+        """
+        return self.is_trading_day(day) or day in self._worked
+
+    def working_days(self, first: date, last: date) -> list[date]:
+        """Return the working days from `first` to `last`, both inclusive."""
+        return [day for day in _each_day(first, last) if self.is_working_day(day)]
+
+    def working_day_after(self, day: date, count: int) -> date:
+        """Return the day on which a term of so many working days ends: its first day is the next.
+
+        Raises
+        ------
+        CalendarError
+            If the calendar ends before.
+        """
+        for _ in range(count):
+            day += _DAY
+            while not self.is_working_day(day):
+                day += _DAY
         return day
 
     def days(self, first: date | None = None, last: date | None = None) -> list[date]:

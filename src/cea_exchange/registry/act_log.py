@@ -144,7 +144,9 @@ class ActLog:
 
     def _keep(self, op: str, rest: tuple[Any, ...]) -> int:
         act_id = self.next_id()
-        when = (self._registry.now_ns(), self._registry.business_date())
+        clock = self._registry.clock
+        # While it is doubted nothing is posted; what ends the doubt is an act, too.
+        when = (clock.now_ns(), clock.today() if clock.is_known else 0)
         self._store.insert("acts", [(act_id, *when, op, *rest)])
         return act_id
 

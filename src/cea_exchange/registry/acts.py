@@ -19,9 +19,9 @@ from typing import Any, Self
 
 import msgspec
 
+from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.control import (
     FeedCommand,
     KeyGranted,
@@ -38,10 +38,12 @@ from cea_exchange.registry.bank_office import BankOffice
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.claims import Claims
+from cea_exchange.registry.clock import GivenClock, RegistryClock
 from cea_exchange.registry.compliance import Compliance
 from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
 from cea_exchange.registry.distribution import Distribution
+from cea_exchange.registry.duties import Duties
 from cea_exchange.registry.enforcement import Enforcement
 from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.freezes import Freezes
@@ -79,20 +81,32 @@ class Registry:
     store
         Open for writing.
     clock_ns
-        Gives the time (nanoseconds since 1970): noted with acts, by which proposals expire, and
-        the day that acts belong to.
+        Gives the time (nanoseconds since 1970), whatever it is; left out, the system's.
+    clock
+        Instead of it, one that is guarded: the daemon's.
 
     Attributes
     ----------
+    clock : RegistryClock
+        The time that is noted with acts and by which proposals expire, and the day that acts
+        belong to.
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
-    obligations, surrender, offsets, compliance, carryover
+    obligations, surrender, offsets, compliance, carryover, duties
         The offices of the compliance cycle.
     """
 
-    def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock_ns: Callable[[], int] = time.time_ns,
+        *,
+        clock: RegistryClock | None = None,
+    ) -> None:
         self.store = store
-        self._clock_ns = clock_ns
+        self.clock = GivenClock(clock_ns) if clock is None else clock
+        self._clock_acts_taken = self._clock_acts_last()
+        self._clock_is_asked = False
         self.by = ""
         self.accounts = Accounts(self)
         self.persons = Persons(self)
@@ -105,6 +119,7 @@ class Registry:
         self.surrender = Surrender(self)
         self.offsets = Offsets(self)
         self.compliance = Compliance(self)
+        self.duties = Duties(self)
         self.carryover = Carryover(self)
         self._freezes = Freezes(store)
         self.enforcement = Enforcement(self)
@@ -119,6 +134,11 @@ class Registry:
     def rules(self) -> ComplianceRules:
         """The rules of the compliance cycle."""
         return ComplianceRules.load()
+
+    @cached_property
+    def calendar(self) -> TradingCalendar:
+        """The national market's trading and working days."""
+        return TradingCalendar.load("cn_carbon")
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:
@@ -449,12 +469,71 @@ class Registry:
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""
-        return self._clock_ns()
+        return self.clock.now_ns()
 
     def business_date(self) -> int:
-        """Return the day that acts of now belong to, as yyyymmdd in Shanghai."""
-        day = time_from_ns(self.now_ns())
-        return day.year * 10_000 + day.month * 100 + day.day
+        """Return the day that acts of now belong to, as yyyymmdd in Shanghai.
+
+        Raises
+        ------
+        ActError
+            It is not known, as the clock is doubted: whatever belongs to a day waits.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        return self.clock.today()
+
+    def day_begin(self) -> list[int]:
+        """Note that a day has begun, if it was not noted, and end what ended with the one before.
+
+        Returns
+        -------
+        list of int
+            The freezes that have ended.
+        """
+        with self.store.transaction():
+            date = self.business_date()
+            if not self.store.one("SELECT 1 FROM business_days WHERE business_date = ?", (date,)):
+                self.store.insert("business_days", [(date, self.now_ns())])
+            return self.enforcement.expire()
+
+    def clock_move(self, at_ns: int) -> None:
+        """Keep that a manual clock is to be moved; `clock_take` does it once that is committed."""
+        self.clock.move_check(at_ns)
+        self._clock_act("move", at_ns)
+
+    def clock_confirm(self, date: int) -> None:
+        """Keep that a doubted clock is right on a day (yyyymmdd); `clock_take` believes it then.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        self._clock_act("confirm", self.clock.confirm_check(date))
+
+    def clock_take(self) -> None:
+        """Do with the clock what was committed since this was asked last."""
+        if not self._clock_is_asked:
+            return
+        rows = self.store.execute(
+            "SELECT clock_act_id, act, at_ns FROM clock_acts WHERE clock_act_id > ? ORDER BY 1",
+            (self._clock_acts_taken,),
+        ).fetchall()
+        self._clock_is_asked = False
+        for self._clock_acts_taken, act, at_ns in rows:
+            self.clock.take(act, at_ns)
+
+    def _clock_act(self, act: str, at_ns: int) -> None:
+        with self.store.transaction():
+            number = 1 + self._clock_acts_last()
+            self.store.insert("clock_acts", [(number, act, at_ns)])
+        self._clock_is_asked = True
+
+    def _clock_acts_last(self) -> int:
+        number: int = self.store.one("SELECT coalesce(max(clock_act_id), 0) FROM clock_acts")
+        return number
 
     def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:
         account_index = self.account_moving(command.account)
@@ -474,4 +553,4 @@ class Registry:
             msgspec.convert(msgspec.to_builtins(command), type(command))
         except msgspec.ValidationError as error:
             raise ActError(f"{type(command).__name__}: {error}") from None
-        return feed_append(self.store, command, self._clock_ns())
+        return feed_append(self.store, command, self.now_ns())

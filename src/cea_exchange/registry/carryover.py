@@ -104,7 +104,8 @@ class Carryover:
 
         Net sales and positions are of the trades that exchange and registry agree in, failed ones
         that stand too: settled late they move neither. What an account had and did that was merged
-        since counts as that of its successor. The figures stay as they are told.
+        since counts as that of its successor. The figures stay as they are told, but for a refusal
+        that was its province's delay.
 
         Returns
         -------
@@ -188,8 +189,10 @@ class Carryover:
             if refusal:
                 raise ActError(f"{account} may carry nothing over: {refusal}")
             lines = self._lines(tonnes)
+            frozen = self._frozen_at_the_end(index)
             with refusals_told():
-                run = rules.run_of(today, notice.noticed_on, was_frozen=self._was_frozen(index))
+                run = rules.run_of(today, notice.noticed_on, was_frozen=bool(frozen))
+                is_late = run.number > len(rules.run)
                 rules.application(
                     {line.vintage: line.tonnes for line in lines},
                     held={
@@ -200,6 +203,7 @@ class Carryover:
                     },
                     applied_before=self._applied_before(index),
                     limit=notice.limit_tonnes,
+                    released=self._released(index, frozen) if is_late else None,
                 )
             number: int = store.one("SELECT 1 + coalesce(max(carryover_id), 0) FROM carryovers")
             store.insert("carryovers", [(number, index, run.number, today, "applied", 0)])
@@ -369,7 +373,7 @@ class Carryover:
         return found
 
     def _notices(self, members: Sequence[int]) -> dict[int, Notice]:
-        """Return those accounts' own notices, as they were told."""
+        """Return those accounts' own notices, with what was decided late and counts in time."""
         rows = self._store.execute(
             "SELECT account_index, account, net_sales, trading_tonnes, registration_tonnes,"
             " frozen_tonnes, limit_tonnes, refusal, noticed_on"
@@ -377,7 +381,32 @@ class Carryover:
             f" WHERE account_index IN ({', '.join(map(str, members))}) ORDER BY account_index"
         ).fetchall()
         names = Notice.__struct_fields__
-        return {index: Notice(**dict(zip(names, row, strict=True))) for index, *row in rows}
+        return {
+            index: self._as_it_stands(index, Notice(**dict(zip(names, row, strict=True))))
+            for index, *row in rows
+        }
+
+    def _as_it_stands(self, index: int, notice: Notice) -> Notice:
+        """Return a notice without its refusal and with its limit where it is in time after all.
+
+        That is where a province has decided since on what was applied for in time, or surrendered
+        what it held then (CEA-SUR-09, CEA-SUR-13).
+        """
+        if not notice.refusal:
+            return notice
+        rules = self._registry.rules.carryover
+        then = successors(self._store, until=notice.noticed_on)
+        members = [index, *(account for account, into in then.items() if into == index)]
+        completed = self._completed(dict.fromkeys(members, index), members)
+        if rules.ineligibility(completed.get(index, {})):
+            return notice
+        position = EndPosition(
+            trading=notice.trading_tonnes,
+            registration=notice.registration_tonnes,
+            frozen=notice.frozen_tonnes,
+        )
+        limit = rules.limit(notice.net_sales, position)
+        return msgspec.structs.replace(notice, refusal="", limit_tonnes=limit)
 
     def _ineligibility(self, index: int, noticed_on: int) -> str | None:
         """Ask again whether those whose notices allow something had surrendered in time.
@@ -398,16 +427,54 @@ class Carryover:
 
     # -- applications -------------------------------------------------------------------------
 
-    def _was_frozen(self, index: int) -> bool:
-        """Tell, once the last day to apply is over, whether a court froze some of it then."""
-        last = date_number(self._registry.rules.carryover.run[-1].applied_by)
+    def _frozen_at_the_end(self, index: int) -> dict[int, int]:
+        """Return product index -> closed tonnes a court held as the last day to apply ended.
+
+        Empty until then: who may still apply is not late.
+        """
+        last = self._last_day()
         if self._registry.business_date() <= last:
-            return False
+            return {}
         members = with_taken_over(self._store, index)
-        return any(
-            holding.account_index in members and holding.compartment == Compartment.JUDICIAL
-            for holding, _ in self._held_on(last)
-        )
+        frozen: dict[int, int] = {}
+        for holding, tonnes in self._held_on(last):
+            if holding.account_index in members and holding.compartment == Compartment.JUDICIAL:
+                asset = holding.asset_index
+                frozen[asset] = frozen.get(asset, 0) + tonnes
+        return frozen
+
+    def _released(self, index: int, frozen: Mapping[int, int]) -> dict[int, int]:
+        """Return vintage -> tonnes of those frozen then that late applications may still be for.
+
+        Not what the freezes of then hold still, nor what was deducted from them since, nor what
+        was applied for late already.
+        """
+        store, last, closed = self._store, self._last_day(), self._closed()
+        members = ", ".join(map(str, with_taken_over(store, index)))
+        kept = store.execute(
+            "SELECT asset_index, sum(in_force) FROM freezes"
+            f" WHERE account_index IN ({members}) AND from_date <= ? GROUP BY asset_index",
+            (last,),
+        ).fetchall()
+        kept += store.execute(
+            "SELECT asset_index, sum(amount) FROM freeze_acts JOIN freezes USING (freeze_id)"
+            f" WHERE account_index IN ({members}) AND from_date <= ? AND act = 'deduct'"
+            " AND business_date > ? GROUP BY asset_index",
+            (last, last),
+        ).fetchall()
+        kept += store.execute(
+            "SELECT asset_index, sum(tonnes) FROM carryovers JOIN carryover_lines"
+            f" USING (carryover_id) WHERE account_index IN ({members}) AND run_number > ?"
+            " AND state <> 'withdrawn' GROUP BY asset_index",
+            (len(self._registry.rules.carryover.run),),
+        ).fetchall()
+        left = Counter(frozen)
+        for asset, tonnes in kept:
+            left[asset] -= int(tonnes)
+        return {closed[asset]: max(0, tonnes) for asset, tonnes in left.items() if asset in closed}
+
+    def _last_day(self) -> int:
+        return date_number(self._registry.rules.carryover.run[-1].applied_by)
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield the applications that wait for their run: they keep an account from its end."""

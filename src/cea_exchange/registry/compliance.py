@@ -179,11 +179,12 @@ class Compliance:
     def deduct(self, account: str, compliance_year: int, province: int) -> UnpaidDeduction:
         """Decide that what is still missing is taken off the entity's next allowances.
 
-        What is deducted can't be surrendered any more; the shortfall stays one.
+        What is deducted can't be surrendered any more; the shortfall stays one. What the province
+        keeps for the entity pays first.
 
         Notes
         -----
-        Rules: CEA-PEN-04, CEA-ALC-11.
+        Rules: CEA-PEN-04, CEA-ALC-11, CEA-SUR-13.
         """
         registry, store = self._registry, self._store
         with store.transaction():
@@ -201,6 +202,7 @@ class Compliance:
                     f"{account} must be short of {compliance_year} with nothing left to decide,"
                     f" {standing.due} t are due and {standing.applied} t applied for"
                 )
+            self._nothing_kept_check(store.account_name(debtor), compliance_year, province)
             with refusals_told():
                 obligation, adjustment = standing.coverage.obligation, registry.rules.adjustment
                 deduction = deduction_for(obligation, standing.due, today, adjustment)
@@ -222,6 +224,25 @@ class Compliance:
                 compliance_year=compliance_year,
                 tonnes=deduction.tonnes,
                 decided_on=today,
+            )
+
+    def _nothing_kept_check(self, holder: str, compliance_year: int, province: int) -> None:
+        """Refuse to deduct what the province itself could surrender for an entity.
+
+        Rules: CEA-SUR-13.
+        """
+        registry = self._registry
+        vintages, rules = product_vintages(self._store, registry.rules.vintages), registry.rules
+        paying = sum(
+            tonnes
+            for product, tonnes in registry.province_holdings.kept(holder).items()
+            if rules.vintages.may_pay(
+                vintages[registry.asset(product)], compliance_year, in_arrears=True
+            )
+        )
+        if paying:
+            raise ActError(
+                f"province {province} keeps {paying} t for {holder} that must be surrendered first"
             )
 
     # -- in common ----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import msgspec
 
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
@@ -27,6 +28,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     settlement, replay
         The venue's settlement stream and its replay socket. Left out, both are taken from
         `venue_endpoints`, again whenever that file changes.
+    clock
+        What time it is, see `ClockSetting`; the system's is guarded.
     venue_endpoints
         File in which the venue says where it listens; ``DIR/venue/endpoints.json`` if left out.
     venue_public_key
@@ -59,6 +62,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     admin: Address = "tcp://127.0.0.1:0"
     settlement: Address | None = None
     replay: Address | None = None
+    clock: ClockSetting = msgspec.field(default_factory=ClockSetting)
     venue_endpoints: str | None = None
     venue_public_key: str | None = None
     operators: tuple[OperatorSetting, ...] = ()

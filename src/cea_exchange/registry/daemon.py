@@ -27,6 +27,8 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import (
@@ -43,6 +45,7 @@ from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
 from cea_exchange.registry.bank_office import BATCH_COUNT_MAX
+from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Desk
@@ -195,7 +198,9 @@ class RegistryDaemon:
         self._store = store_awaited(
             self._data, config.database, config.database_wait_s, is_stopping
         )
-        self._registry = Registry(self._store)
+        self._clock = GuardedClock(Clock(config.clock), noted_ns(self._store))
+        self._clock.follow(self._store.confirmed_date)
+        self._registry = Registry(self._store, clock=self._clock)
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
         self._registry.bank.setting = config.bank
@@ -383,21 +388,36 @@ class RegistryDaemon:
             self._feed_answer(time.monotonic_ns())
         with told("metrics"):
             lag_records = max(0, self._venue_last_seq - self._last_seq)
-            self._metrics.turn(now_ns, lag_records, self.state, self._troubles.count)
+            self._metrics.turn(
+                now_ns,
+                lag_records,
+                self.state,
+                self._troubles.count,
+                is_clock_right=self._clock.warning is None,
+            )
 
     def _date_look(self) -> None:
-        """End what ends with a day, once the next one has begun."""
-        date = self._registry.business_date()
-        if date == self._date:
+        """End what ends with a day, once the next one has begun; not by a doubted clock.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        self._registry.clock_take()
+        self._clock.now_ns()
+        if not self._clock.is_known or (date := self._registry.business_date()) == self._date:
             return
         try:
-            expired = self._registry.enforcement.expire()
+            expired = self._registry.day_begin()
         except DatabaseFull as error:
             log.error("disk_full", error=str(error))
             return
         self._date = date
         if expired:
             log.info("freezes_expired", freeze_ids=expired)
+        for duty in self._registry.duties.open():
+            if duty.is_overdue:
+                log.warning("duty_overdue", **duty._asdict())
 
     # -- towards the venue --------------------------------------------------------------------
 
@@ -481,6 +501,8 @@ class RegistryDaemon:
         try:
             with self._metrics.batch(records):
                 self._last_seq = self._settlement.apply(log_id, records)
+            if len(records):
+                self._clock.follow(int(records["trading_date"].max()))
             self._is_delivering = True
         except SettlementGap as gap:
             log.info("settlement_gap", expected=gap.expected, came=gap.came)
@@ -501,6 +523,9 @@ class RegistryDaemon:
     def _bank_turn(self, now_ns: int) -> None:
         """Make what the bank is to be told, let it be carried, and take what came back."""
         if self._courier is None or now_ns < self._bank_at_ns or self._stopped:
+            return
+        if not self._clock.is_known:
+            # What the bank is told to do, and what comes of it, is of a day.
             return
         self._bank_at_ns = now_ns + BANK_LOOK_NS
         with self._troubles.told("bank"):
@@ -635,6 +660,9 @@ class RegistryDaemon:
         folder, server = self._data / "registry", self._metrics_server
         return {
             "state": self.state,
+            "time": time_from_ns(self._clock.now_ns()).isoformat(),
+            "clock": self._clock.kind,
+            "clock_warning": self._clock.warning,
             "uptime_s": int(time.monotonic() - self._began_s),
             "lag_records": max(0, self._venue_last_seq - self._last_seq),
             "database_bytes": self._store.database.bytes_used(),

@@ -34,6 +34,7 @@ GAUGES = {
     "cea_registry_transfers_pending": "Transfers the venue has not answered yet.",
     "cea_registry_bank_unapplied": "What the bank said and could not be applied yet.",
     "cea_registry_ok": "1 while the settlement line moves, 0 while it is stopped or diverged.",
+    "cea_registry_clock_ok": "1 while the system's clock is believed, 0 while it is doubted.",
 }
 OTHERS = {
     "cea_registry_trades": "Trades received, by what became of them.",
@@ -104,7 +105,15 @@ class RegistryMetrics:
                 self._records.observe(applied)
                 self._seconds.observe((time.monotonic_ns() - began_ns) / 1_000_000_000)
 
-    def turn(self, now_ns: int, lag_records: int, state: str, troubles: int) -> None:
+    def turn(
+        self,
+        now_ns: int,
+        lag_records: int,
+        state: str,
+        troubles: int,
+        *,
+        is_clock_right: bool,
+    ) -> None:
         """Look at the store now and then."""
         self._totals["cea_registry_troubles"] = troubles
         if now_ns < self._look_due_ns:
@@ -127,6 +136,7 @@ class RegistryMetrics:
                 "SELECT count(*) FROM bank_unapplied WHERE state = 'open'"
             ),
             "cea_registry_ok": int(state == "ok"),
+            "cea_registry_clock_ok": int(is_clock_right),
         }
 
     def collect(self) -> Iterator[object]:

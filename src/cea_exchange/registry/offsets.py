@@ -32,7 +32,7 @@ class Offsets:
 
     Notes
     -----
-    Rules: CEA-OFS-01 to CEA-OFS-07.
+    Rules: CEA-OFS-01 to CEA-OFS-08.
     """
 
     def __init__(self, registry: "Registry") -> None:
@@ -179,4 +179,5 @@ def _ruled(proof: CancellationProof) -> RuledProof:
         project_started_on=proof.project_started_on,
         applied_on=proof.applied_on,
         produced_from=proof.produced_from,
+        produced_to=proof.produced_to,
     )

@@ -3,6 +3,7 @@
 The allowances lie on the provincial account; this says whose they are.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,22 @@ class ProvinceHoldings:
             (account_index,),
         )
         return dict(rows.fetchall())
+
+    def kept_since(self, account: str, date: int) -> dict[str, int]:
+        """Return product -> tonnes kept as a day (yyyymmdd) ended, and ever since."""
+        index = self._registry.account(account)
+        rows = self._store.execute(
+            "SELECT product, business_date, tonnes FROM kept_changes JOIN products"
+            " USING (product_index) WHERE account_index = ? ORDER BY change_id",
+            (index,),
+        )
+        now: Counter[str] = Counter()
+        since: dict[str, int] = {}
+        for product, changed_on, tonnes in rows.fetchall():
+            now[product] += tonnes
+            is_before = changed_on <= date
+            since[product] = now[product] if is_before else min(since.get(product, 0), now[product])
+        return {product: tonnes for product, tonnes in since.items() if tonnes}
 
     def kept_use(
         self, account: str, product: str, tonnes: int, reference: str
@@ -135,7 +152,11 @@ class ProvinceHoldings:
 
         Belongs in the transaction that moves as much to or from the provinces' accounts.
         """
-        rows = [(number, *change, reference) for number, change in enumerate(changes, self._next())]
+        today = self._registry.business_date()
+        rows = [
+            (number, *change, reference, today)
+            for number, change in enumerate(changes, self._next())
+        ]
         self._store.insert("kept_changes", rows)
 
     def _provinces_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:

@@ -26,6 +26,8 @@ MAY: dict[str, tuple[str, ...]] = {
     # the daemon
     "status": _OFFICES,
     "stop": (OPERATOR,),
+    "clock_move": (OPERATOR,),
+    "clock_confirm": (OPERATOR,),
     # persons and approvals
     "person_add": (OPERATOR,),
     "person_remove": (OPERATOR,),
@@ -71,6 +73,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "obligation_notice": _ALL,
     "compliance_list": _ALL,
     "shortfall_list": _OFFICES,
+    "duty_list": _OFFICES,
     "unpaid_deduct": (AUTHORITY, PROVINCE),
     # surrender and offset
     "surrender_apply": (OPERATOR, INITIATOR),

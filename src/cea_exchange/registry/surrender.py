@@ -213,7 +213,8 @@ class Surrender:
         """Surrender for an entity at risk what its province keeps for it, the oldest first.
 
         What is left goes to the entity once it owes nothing, of this year and of others; where
-        nothing is due any more, all of it.
+        nothing is due any more, all of it. What the province held as the deadline passed counts of
+        that day: that it surrenders it later is not the entity's doing.
 
         Returns
         -------
@@ -222,7 +223,7 @@ class Surrender:
 
         Notes
         -----
-        Rules: CEA-SUR-07, CEA-SUR-08.
+        Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
         """
         registry, store = self._registry, self._store
         with store.transaction():
@@ -235,10 +236,11 @@ class Surrender:
                     f"applications of {account} for {compliance_year} must be decided first,"
                     f" {standing.applied} t are not"
                 )
-            kept = self._kept_by_vintage(holder)
+            kept = self._by_vintage(self._holdings.kept(holder))
             if not kept:
                 raise ActError(f"province {province} must keep allowances for {holder}, has none")
             obligation = standing.coverage.obligation
+            in_time = self._by_vintage(self._holdings.kept_since(holder, obligation.deadline))
             owed = replace(obligation, tonnes=standing.tonnes - standing.deducted)
             with refusals_told():
                 plan = forced(
@@ -246,10 +248,13 @@ class Surrender:
                     {vintage: tonnes for vintage, (_asset, tonnes) in kept.items()},
                     today,
                     registry.rules.vintages,
+                    {vintage: tonnes for vintage, (_asset, tonnes) in in_time.items()},
                 )
-            if plan.taken:
-                lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in plan.taken.items()]
-                self._forced_pass_on(holder, index, compliance_year, province, lines)
+            late = {v: tonnes - plan.in_time.get(v, 0) for v, tonnes in plan.taken.items()}
+            for day, taken in ((obligation.deadline, plan.in_time), (today, late)):
+                lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in taken.items() if tonnes]
+                if lines:
+                    self._forced_pass_on(holder, index, compliance_year, province, lines, day)
             if plan.due or self._owes_another(debtor, index, compliance_year):
                 return ForcedSurrender(taken=plan.taken, released={}, due=plan.due)
             self._holdings.release(holder)
@@ -344,19 +349,25 @@ class Surrender:
 
     # -- rows and entries ---------------------------------------------------------------------
 
-    def _kept_by_vintage(self, account: str) -> dict[int, tuple[int, int]]:
-        """Return vintage -> product index and tonnes that the province keeps for an entity."""
+    def _by_vintage(self, kept: Mapping[str, int]) -> dict[int, tuple[int, int]]:
+        """Return vintage -> product index and tonnes of what a province keeps, by product."""
         vintages = product_vintages(self._store, self._registry.rules.vintages)
-        kept = self._holdings.kept(account).items()
-        found = {self._registry.asset(product): tonnes for product, tonnes in kept}
+        found = {self._registry.asset(product): tonnes for product, tonnes in kept.items()}
         return {vintages[asset]: (asset, tonnes) for asset, tonnes in found.items()}
 
     def _forced_pass_on(
-        self, holder: str, index: int, compliance_year: int, province: int, lines: list[_Line]
+        self,
+        holder: str,
+        index: int,
+        compliance_year: int,
+        province: int,
+        lines: list[_Line],
+        counts_of: int,
     ) -> None:
         """Surrender for an account's obligation what is kept for a holder, who owes for it."""
         number, through = self._number_next(), province_account(province)
-        self._row_add(number, compliance_year, index, through, lines, province=province)
+        obligation = (number, compliance_year, index, through)
+        self._row_add(*obligation, lines, province=province, counts_of=counts_of)
         for line in lines:
             product = self._store.asset_name(line.asset_index)
             used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
@@ -382,13 +393,14 @@ class Surrender:
         *,
         why: str = "",
         province: int = 0,
+        counts_of: int = 0,
     ) -> None:
-        """Note an application, or with a province what that surrenders by force."""
+        """Note an application, or with a province what that surrenders by force, of which day."""
         today = self._registry.business_date()
         state, decided_on = ("accepted", today) if province else ("applied", 0)
         who = (number, compliance_year, index, giver_index, why)
         self._store.insert(
-            "surrenders", [(*who, today, state, province, decided_on, "", 0)]
+            "surrenders", [(*who, counts_of or today, state, province, decided_on, "", 0)]
         )
         self._store.insert("surrender_lines", [(number, *line) for line in lines])
 

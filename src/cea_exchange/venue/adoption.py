@@ -36,8 +36,8 @@ from cea_exchange.protocol.adoption import (
     AdoptionStatement,
     NumbersGiven,
 )
+from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.venue.clock import VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.sequencer import ADOPTING_FOLDER
 from cea_exchange.venue.state_machine import VenueStateMachine
@@ -129,7 +129,7 @@ def adopt(
         registry_by=statement.by,
         registry_second=statement.second,
         state=old.state(profile),
-        at_ns=max(VenueClock(config.clock).now_ns(), old.time_ns),
+        at_ns=max(Clock(config.clock).now_ns(), old.time_ns),
     )
     payloads = _first_payloads(act, profile, statement)
     identity = Identity(__version__, SCHEMA_VERSION, profile.profile_hash())

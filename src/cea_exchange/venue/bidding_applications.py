@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number
+from cea_exchange.domain.calendar import CalendarError, TradingCalendar, date_number, date_of_number
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import BiddingState
 from cea_exchange.domain.timetable import bidding_window, day_start, time_to_ns
@@ -95,19 +95,35 @@ def acts_due(machine: VenueStateMachine, calendar: TradingCalendar) -> Iterator[
 
 def listed(machine: VenueStateMachine, calendar: TradingCalendar) -> list[dict[str, Any]]:
     """Return all applications, as operators see them, in order of filing."""
-    days = machine.profile.bidding_review_days
     return [
         {
             "bidding": name,
             **_told(machine, application.terms),
             "account": application.terms.account,
             "applied_on": application.terms.applied_on,
-            "review_until": _later(calendar, application.terms.applied_on, days),
+            "review_until": _review_until(machine, calendar, application.terms),
             "status": application.status,
             "why": application.why,
         }
         for name, application in machine.applications.items()
     ]
+
+
+def reviews_overdue(
+    machine: VenueStateMachine, calendar: TradingCalendar, today: date
+) -> list[str]:
+    """Return the names of the applications that operators should have reviewed by now.
+
+    Notes
+    -----
+    Rules: CEA-BID-10.
+    """
+    ends = {
+        name: _review_until(machine, calendar, application.terms)
+        for name, application in machine.applications.items()
+        if application.status == "applied"
+    }
+    return [name for name, end in ends.items() if end is not None and date_number(today) > end]
 
 
 def notices(machine: VenueStateMachine) -> list[dict[str, Any]]:
@@ -183,16 +199,27 @@ def _is_in_place(
 
 
 def _working_days(calendar: TradingCalendar, today: date, day: date) -> int:
-    """How many trading days a day lies ahead; those before the calendar's end count."""
-    return len(calendar.days(today + timedelta(days=1), day)) if day > today else 0
+    """How many working days a day lies ahead.
+
+    Rules: CEA-DAY-09.
+    """
+    return len(calendar.working_days(today + timedelta(days=1), day)) if day > today else 0
 
 
-def _later(calendar: TradingCalendar, since: int, days: int) -> int:
-    """The date (yyyymmdd) so many working days after another."""
-    day = date_of_number(since)
-    for _ in range(days):
-        day = calendar.next_trading_day(day)
-    return date_number(day)
+def _review_until(
+    machine: VenueStateMachine, calendar: TradingCalendar, terms: control.BiddingApplied
+) -> int | None:
+    """The last day (yyyymmdd) of an application's review; None if there is none, or none known.
+
+    Rules: CEA-BID-10, CEA-DAY-09.
+    """
+    since, days = date_of_number(terms.applied_on), machine.profile.bidding_review_days
+    if not days:
+        return None
+    try:
+        return date_number(calendar.working_day_after(since, days))
+    except CalendarError:
+        return None
 
 
 def _date(text: str) -> date:

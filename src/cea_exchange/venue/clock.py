@@ -1,9 +1,8 @@
-"""The venue's clock, a setting, and what it makes due: the trading day by the timetable.
+"""What the venue's clock makes due: the trading day by the timetable.
 
-Only the daemon reads it. The sequencer stamps what it journals, and stamps never go back.
+Only the daemon reads the clock. The sequencer stamps what it journals, and stamps never go back.
 """
 
-import time
 from collections import deque
 from datetime import datetime
 
@@ -14,45 +13,10 @@ from cea_exchange.domain.timetable import (
     changes_due,
     changes_of_day,
     time_from_ns,
-    time_parse,
     time_to_ns,
 )
 from cea_exchange.protocol.control import Control, DayClose, DayOpen, PhaseSet
-from cea_exchange.venue.config import ClockSetting
 from cea_exchange.venue.state_machine import VenueStateMachine
-
-
-class VenueClock:
-    """Nanoseconds since 1970 (UTC) by the clock setting.
-
-    Parameters
-    ----------
-    setting
-        Which clock, see `ClockSetting`.
-    """
-
-    def __init__(self, setting: ClockSetting) -> None:
-        self.kind = setting.kind
-        self._speed = setting.speed
-        self._start_ns = 0 if setting.start is None else time_to_ns(time_parse(setting.start))
-        self._began_ns = time.monotonic_ns()
-
-    def now_ns(self) -> int:
-        """Return the time."""
-        if self.kind == "system":
-            return time.time_ns()
-        if self.kind == "manual":
-            return self._start_ns
-        return self._start_ns + int((time.monotonic_ns() - self._began_ns) * self._speed)
-
-    def not_before(self, at_ns: int) -> None:
-        """Go on from `at_ns` if the clock stands before it (a restart; an operator's move).
-
-        The system's clock is left alone.
-        """
-        if self.kind != "system" and self.now_ns() < at_ns:
-            self._start_ns = at_ns
-            self._began_ns = time.monotonic_ns()
 
 
 class DayTimer:

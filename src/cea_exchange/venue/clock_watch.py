@@ -1,30 +1,15 @@
-"""Notices that the system's clock was set: a day opened by a wrong one would be no more undone.
+"""Notices that the system's clock was set: a day opened by a wrong one would be no more undone."""
 
-    what the clock says - how long the machine runs = when it began; that changes only where
-    somebody, or something, sets the clock
-"""
-
-import time
 from collections.abc import Callable
 
 import structlog
 
-from cea_exchange.venue.clock import VenueClock
+from cea_exchange.protocol.clock import Clock, ClockGuard, running_ns
 
-JUMP_NS_MAX = 300_000_000_000
-"""How far the clock may run ahead between two looks."""
 BEHIND_NS_MAX = 1_000_000_000
-"""How far it may be behind the time of what was journaled last."""
-_RUNNING_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux's CLOCK_MONOTONIC would stand still while the machine sleeps; where there is no other, it
-goes on."""
+"""How far the clock may be behind the time of what was journaled last."""
 
 log = structlog.get_logger("venue")
-
-
-def running_ns() -> int:
-    """Return how long the machine runs: no one can set that, and it goes on in its sleep."""
-    return time.clock_gettime_ns(_RUNNING_CLOCK)
 
 
 class ClockWatch:
@@ -47,10 +32,9 @@ class ClockWatch:
         What is wrong with it.
     """
 
-    def __init__(self, clock: VenueClock, *, steady_ns: Callable[[], int] = running_ns) -> None:
+    def __init__(self, clock: Clock, *, steady_ns: Callable[[], int] = running_ns) -> None:
         self._clock = clock
-        self._steady_ns = steady_ns
-        self._began_ns = clock.now_ns() - steady_ns()
+        self._guard = ClockGuard(clock.now_ns(), steady_ns=steady_ns)
         self.has_jumped = self.is_behind = False
         self.warning: str | None = None
 
@@ -65,14 +49,12 @@ class ClockWatch:
         now_ns = self._clock.now_ns()
         if self._clock.kind != "system":
             return now_ns
-        ahead_ns = now_ns - self._steady_ns() - self._began_ns
-        if abs(ahead_ns) <= JUMP_NS_MAX:
-            # Clocks are put right a little all the time. One that was set back by more is still
-            # held against what it was: set right again it has not jumped ahead.
-            self._began_ns += ahead_ns
+        # One that was set back by much is still held against what it was: set right again it has
+        # not jumped ahead.
+        ahead_ns = self._guard.look(now_ns)
         behind_ns = journaled_ns - now_ns
         before = self.has_jumped, self.is_behind
-        self.has_jumped = ahead_ns > JUMP_NS_MAX
+        self.has_jumped = self._guard.is_far and ahead_ns > 0
         self.is_behind = behind_ns > BEHIND_NS_MAX and not self.has_jumped
         self.warning = self._warning(ahead_ns, behind_ns)
         if (self.has_jumped, self.is_behind) != before:

@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from cea_exchange.domain.timetable import time_parse, time_to_ns
-from cea_exchange.protocol.control import TIME_NS_MAX
+from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import (
@@ -21,33 +20,6 @@ DATA_FOLDERS = ("journal", "events", "snapshots", "bulletins", "profiles", "keys
 
 PublicKey = Annotated[str, msgspec.Meta(min_length=40, max_length=40)]
 PerSecond = Annotated[int, msgspec.Meta(ge=0, le=10_000_000)]
-
-
-class ClockSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """What time it is at the venue.
-
-    Attributes
-    ----------
-    kind
-        ``system``, ``accelerated`` (from `start` on, `speed` times as fast), or ``manual`` (stands
-        still until an operator moves it).
-    start
-        ISO 8601 with offset; needed by ``accelerated``.
-    speed
-        Venue seconds in a second.
-    """
-
-    kind: Literal["system", "manual", "accelerated"] = "system"
-    start: str | None = None
-    speed: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 1.0
-
-    def __post_init__(self) -> None:
-        if self.kind == "accelerated" and self.start is None:
-            raise ValueError("an accelerated clock needs `start`")
-        if self.kind == "system" and (self.start is not None or self.speed != 1.0):
-            raise ValueError("a system clock takes no `start` and no `speed`")
-        if self.start is not None and not 0 <= time_to_ns(time_parse(self.start)) <= TIME_NS_MAX:
-            raise ValueError(f"`start` must be within 1970 and 2116, was {self.start!r}")
 
 
 Threshold = tuple[

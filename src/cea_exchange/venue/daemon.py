@@ -22,6 +22,7 @@ from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal import FolderLock, Storage
 from cea_exchange.protocol import control
+from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -32,7 +33,6 @@ from cea_exchange.protocol.security import (
 from cea_exchange.venue.admin_desk import AdminDesk
 from cea_exchange.venue.backlogs import MESSAGES_IN_ZEROMQ_MAX
 from cea_exchange.venue.bulletins import BulletinDesk
-from cea_exchange.venue.clock import VenueClock
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
 from cea_exchange.venue.lag_policy import LagPolicy
@@ -115,7 +115,7 @@ class VenueDaemon:
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
         config = self.config
         self._keys = CurveKeys.load(self.data / "keys", "venue")
-        self._clock = VenueClock(config.clock)
+        self._clock = Clock(config.clock)
         self.sequencer = Sequencer.open(
             self.data,
             load_profile(config.profile),
@@ -364,6 +364,7 @@ class VenueDaemon:
             "changes_pending": self._day.changes_pending,
             "calendar_warning": self._day.calendar_warning,
             "clock_warning": self._day.clock_warning,
+            "reviews_overdue": self._day.reviews_overdue,
             "cancels_only": self._orders.gateway.cancels_only
             or self._orders.gateway.cancels_only_for_lag,
             "sessions": len(self._orders.sessions),

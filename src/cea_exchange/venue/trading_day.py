@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from cea_exchange.domain.calendar import TradingCalendar, date_number, date_parse
+from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
+from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import admin
-from cea_exchange.venue.bidding_applications import acts_due, applied, listed
-from cea_exchange.venue.clock import DayTimer, VenueClock
+from cea_exchange.venue.bidding_applications import acts_due, applied, listed, reviews_overdue
+from cea_exchange.venue.clock import DayTimer
 from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.registry_link import AWAITING_REGISTRY, RegistryLink
@@ -48,7 +49,7 @@ class TradingDay:
     def __init__(
         self,
         machine: VenueStateMachine,
-        clock: VenueClock,
+        clock: Clock,
         config: VenueConfig,
         registry: RegistryLink,
         *,
@@ -120,6 +121,11 @@ class TradingDay:
         """Return all applications for biddings, as operators see them."""
         return listed(self._machine, self._calendar)
 
+    @property
+    def reviews_overdue(self) -> list[str]:
+        """Name the applications for biddings that should have been reviewed (CEA-BID-10)."""
+        return reviews_overdue(self._machine, self._calendar, self._today())
+
     def _applications_run(self) -> None:
         """Announce the day's approved biddings, and end the applications that lapse.
 
@@ -131,6 +137,10 @@ class TradingDay:
             return
         for act in acts_due(self._machine, self._calendar):
             self._run_controls([act])
+        for name in reviews_overdue(
+            self._machine, self._calendar, date_of_number(core.trading_date)
+        ):
+            log.warning("bidding_review_overdue", bidding=name)
         self._applications_looked_at = (core.trading_date, statuses)
 
     def _is_missed(self) -> bool:

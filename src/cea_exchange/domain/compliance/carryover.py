@@ -13,7 +13,6 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.ruled import (
     ComplianceError,
     Drafted,
-    RuledCount,
     RuledDate,
     RuledRatio,
     RuledTonnes,
@@ -95,7 +94,6 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     trades_to: RuledDate
     position_on: RuledDate
     notice_by: RuledDate
-    issue_days: RuledCount
     complete: tuple[CompleteBy, ...]
     run: tuple[RunRule, ...]
 
@@ -184,6 +182,7 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         held: Mapping[int, int],
         applied_before: int,
         limit: int,
+        released: Mapping[int, int] | None = None,
     ) -> int:
         """Return the tonnes of an application that keeps the rules.
 
@@ -197,12 +196,15 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             Tonnes of its earlier applications.
         limit : int
             T.
+        released : mapping of int to int or None
+            Of a late one: vintage -> tonnes that a court kept from being applied for in time, has
+            released since, and that no other late one is for. None of one in time.
 
         Raises
         ------
         ComplianceError
-            If it asks for another vintage, for more than is held, or with the earlier ones for more
-            than T.
+            If it asks for another vintage, for more than is held, with the earlier ones for more
+            than T, or late for what could have been applied for in time.
 
         Notes
         -----
@@ -214,6 +216,12 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 raise ComplianceError(f"vintage must be {last} or earlier, was {vintage}")
             if tonnes_check(wanted, f"tonnes of vintage {vintage}") == 0:
                 raise ComplianceError(f"tonnes of vintage {vintage} must be positive, was 0")
+            if released is not None and wanted > released.get(vintage, 0):
+                raise ComplianceError(
+                    f"vintage {vintage} has {released.get(vintage, 0)} t that a court kept from"
+                    " being applied for in time and has released since, application was for"
+                    f" {wanted}"
+                )
             available = held.get(vintage, 0)
             if wanted > available:
                 raise ComplianceError(

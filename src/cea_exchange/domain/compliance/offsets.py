@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -20,12 +21,18 @@ from cea_exchange.domain.units import tonnes_check
 _YEARS = 10_000
 """A year, in dates as yyyymmdd."""
 
+DATES_IN_ORDER = (
+    *("project_started_on", "produced_from", "produced_to"),
+    *("applied_on", "registered_on", "cancelled_on"),
+)
+"""A proof's dates: none is before the one in front of it (CEA-OFS-08)."""
+
 
 class NewOnly(Drafted, frozen=True, kw_only=True):
-    """From `from_year` on only CCERs registered from a day on count."""
+    """From `from_year` on only CCERs registered after a day count."""
 
     from_year: Year
-    registered_from: date
+    registered_after: date
 
 
 class RegisteredTests(Drafted, frozen=True, kw_only=True, rename={"since": "from"}):
@@ -50,9 +57,9 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         When the batch was registered there, and when this was cancelled.
     quota_managed
         Whether the project's emissions are under allowances, national or regional ones.
-    project_started_on, applied_on, produced_from
-        When the project began, when the batch was applied for, and its first day of reductions.
-        All dates are yyyymmdd.
+    project_started_on, applied_on, produced_from, produced_to
+        When the project began, when the batch was applied for, and its first and last day of
+        reductions. All dates are yyyymmdd.
     """
 
     number: str
@@ -63,6 +70,7 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     project_started_on: int
     applied_on: int
     produced_from: int
+    produced_to: int
 
 
 class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,7 +78,7 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     Notes
     -----
-    Rules: CEA-OFS-01 to CEA-OFS-06.
+    Rules: CEA-OFS-01 to CEA-OFS-06, CEA-OFS-08.
     """
 
     cap_bp: RuledShare
@@ -88,10 +96,14 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
         Notes
         -----
-        Rules: CEA-OFS-02, CEA-OFS-03, CEA-OFS-04, CEA-OFS-06.
+        Rules: CEA-OFS-02, CEA-OFS-03, CEA-OFS-04, CEA-OFS-06, CEA-OFS-08.
         """
         if proof.tonnes <= 0:
             return f"must be for 1 t or more, was {proof.tonnes}"
+        for before, name in pairwise(DATES_IN_ORDER):
+            first, day = getattr(proof, before), getattr(proof, name)
+            if day < first:
+                return f"{name} must not be before {before} {first}, was {day}"
         if proof.cancelled_on > used_on:
             return f"must be cancelled by {used_on}, was on {proof.cancelled_on}"
         if proof.quota_managed:
@@ -165,11 +177,11 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     def _year_refusal(self, proof: CancellationProof, compliance_year: int) -> str | None:
         if self.new_only is None or compliance_year < self.new_only.from_year:
             return None
-        first = date_number(self.new_only.registered_from)
-        if proof.registered_on >= first:
+        last = date_number(self.new_only.registered_after)
+        if proof.registered_on > last:
             return None
         return (
-            f"year {compliance_year} takes CCERs registered from {first}, was {proof.registered_on}"
+            f"year {compliance_year} takes CCERs registered after {last}, was {proof.registered_on}"
         )
 
     def _batch_refusal(self, proof: CancellationProof) -> str | None:

@@ -39,11 +39,14 @@ class ForcedSurrender(Struct, frozen=True, kw_only=True):
     ----------
     released
         What the entity gets once it owes nothing; empty while it does.
+    in_time
+        After the deadline: what of the taken the province held as it passed. It counts of that day.
     """
 
     taken: dict[int, int]
     released: dict[int, int]
     due: int
+    in_time: dict[int, int] = {}
 
 
 def uncovered(obligation: Obligation) -> Coverage:
@@ -107,7 +110,11 @@ def offset(coverage: Coverage, tonnes: int, offsets: OffsetRules) -> Coverage:
 
 
 def forced(
-    coverage: Coverage, held: Mapping[int, int], on: int, vintages: VintageRules
+    coverage: Coverage,
+    held: Mapping[int, int],
+    on: int,
+    vintages: VintageRules,
+    held_in_time: Mapping[int, int] | None = None,
 ) -> ForcedSurrender:
     """Settle an obligation from what the province holds for an entity at risk.
 
@@ -124,23 +131,43 @@ def forced(
         The day (yyyymmdd).
     vintages : VintageRules
         Which vintages may pay.
+    held_in_time : mapping of int to int
+        After the deadline: what of it was held as that passed. It pays first, as it would have
+        paid then.
 
     Notes
     -----
-    Rules: CEA-SUR-07, CEA-SUR-08.
+    Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
     """
-    obligation = coverage.obligation
-    late = obligation.in_arrears(on)
-    due = coverage.due
-    taken: dict[int, int] = {}
-    for vintage, tonnes in sorted(held.items()):
-        tonnes_check(tonnes, f"tonnes of vintage {vintage}")
-        if vintages.may_pay(vintage, obligation.compliance_year, in_arrears=late):
-            taken[vintage] = min(tonnes, due)
-            due -= taken[vintage]
-    left = {vintage: tonnes - taken.get(vintage, 0) for vintage, tonnes in sorted(held.items())}
+    year, due = coverage.obligation.compliance_year, coverage.due
+    late = coverage.obligation.in_arrears(on)
+    left = {v: tonnes_check(t, f"tonnes of vintage {v}") for v, t in sorted(held.items())}
+    in_time: dict[int, int] = {}
+    if late:
+        in_time = _paying(held_in_time or {}, due, year, vintages, in_arrears=False)
+        left = {v: tonnes - in_time.get(v, 0) for v, tonnes in left.items()}
+        due -= sum(in_time.values())
+    today = _paying(left, due, year, vintages, in_arrears=late)
+    due -= sum(today.values())
+    left = {v: tonnes - today.get(v, 0) for v, tonnes in left.items()}
     return ForcedSurrender(
-        taken={vintage: tonnes for vintage, tonnes in taken.items() if tonnes},
+        taken={
+            v: in_time.get(v, 0) + today.get(v, 0) for v in left if v in in_time or v in today
+        },
         released={v: tonnes for v, tonnes in left.items() if tonnes} if due == 0 else {},
         due=due,
+        in_time=in_time,
     )
+
+
+def _paying(
+    held: Mapping[int, int], due: int, year: int, vintages: VintageRules, *, in_arrears: bool
+) -> dict[int, int]:
+    """Return vintage -> tonnes, above 0, that pay what is due, the oldest first."""
+    paying: dict[int, int] = {}
+    for vintage, tonnes in sorted(held.items()):
+        pays = vintages.may_pay(vintage, year, in_arrears=in_arrears)
+        if pays and (taken := min(tonnes, due)):
+            paying[vintage] = taken
+            due -= taken
+    return paying

@@ -19,6 +19,7 @@ SCHEMA_VERSION = 6
 APPEND_ONLY = (
     *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("account_changes", "proposals", "decisions", "desk_settings", "acts"),
+    *("business_days", "clock_acts"),
     *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
     *("deductions", "deductions_taken", "recalls", "kept_changes"),
     *("obligation_files", "obligation_entries", "surrender_lines"),

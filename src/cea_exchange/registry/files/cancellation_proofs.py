@@ -1,9 +1,12 @@
 """Files of cancellation proofs: CCERs cancelled in their own registry to offset emissions."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.compliance.offsets import DATES_IN_ORDER
 from cea_exchange.registry.files.accounts import accounts_check
 from cea_exchange.registry.files.findings import Finding
 from cea_exchange.registry.files.kinds import DAY, FLAG, NAME, SERIAL, TONNES, YEAR
@@ -33,6 +36,8 @@ class CancellationProof(Struct, frozen=True, kw_only=True):
     """Day the registration of the reductions was applied for."""
     produced_from: int
     """First day of the reductions."""
+    produced_to: int
+    """Last day of the reductions."""
 
 
 CANCELLATION_PROOFS = Layout(
@@ -52,6 +57,7 @@ CANCELLATION_PROOFS = Layout(
         Column("project_started_on", DAY),
         Column("applied_on", DAY),
         Column("produced_from", DAY),
+        Column("produced_to", DAY),
     ),
     totals=Totals(mark="account", summed=("tonnes",)),
     once=("proof",),
@@ -92,18 +98,32 @@ def cancellation_proofs_check(
 
     Notes
     -----
-    Rules: CEA-FIL-04.
+    Rules: CEA-FIL-04, CEA-OFS-08.
     """
     for line, entry in entries:
         count = entry.serial_last - entry.serial_first + 1
         if entry.tonnes != count:
             text = f"expected {count}, one for each serial number, came {entry.tonnes}"
             yield Finding(line, "tonnes", text)
-        if entry.cancelled_on < entry.registered_on:
-            text = f"expected no day before registered_on {entry.registered_on}"
-            yield Finding(line, "cancelled_on", f"{text}, came {entry.cancelled_on}")
+        yield from _dates_check(line, entry)
     yield from _twice_check(entries)
     yield from accounts_check(entries, provinces)
+
+
+def _dates_check(line: int, entry: CancellationProof) -> Iterator[Finding]:
+    """Find what is no day, or a day before one that it must follow."""
+    for name in DATES_IN_ORDER:
+        try:
+            date_of_number(getattr(entry, name))
+        except (ValueError, OverflowError):
+            text = f"expected a day such as 20251231, came {getattr(entry, name)}"
+            yield Finding(line, name, text)
+            return
+    for before, name in pairwise(DATES_IN_ORDER):
+        first, day = getattr(entry, before), getattr(entry, name)
+        if day < first:
+            text = f"expected no day before {before} {first}, came {day}"
+            yield Finding(line, name, text)
 
 
 def _twice_check(entries: Sequence[tuple[int, CancellationProof]]) -> Iterator[Finding]:

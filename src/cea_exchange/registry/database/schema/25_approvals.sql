@@ -29,7 +29,7 @@ CREATE TABLE desk_settings (            -- as a daemon began with them, where th
 CREATE TABLE acts (                     -- what persons asked for, and what the registry did itself
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
     at_ns BIGINT NOT NULL,
-    business_date BIGINT NOT NULL,      -- yyyymmdd; that of its entries
+    business_date BIGINT NOT NULL,      -- yyyymmdd, of its entries; 0: the clock was doubted
     op TEXT NOT NULL,                   -- of a request, or of registry/act_log.py, OwnAct
     person TEXT NOT NULL,               -- '' where the registry acted itself
     person_key TEXT NOT NULL,

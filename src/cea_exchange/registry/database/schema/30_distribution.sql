@@ -70,6 +70,7 @@ CREATE TABLE kept_changes (
     account_index BIGINT NOT NULL,      -- for whom
     product_index BIGINT NOT NULL,
     tonnes BIGINT NOT NULL CHECK (tonnes <> 0),
-    reference TEXT NOT NULL             -- 'distribution 7', 'recall 3', 'release 12', 'surrender 4'
+    reference TEXT NOT NULL,            -- 'distribution 7', 'recall 3', 'release 12', 'surrender 4'
+    business_date BIGINT NOT NULL
 );
 CREATE INDEX kept_changes_by_account ON kept_changes (account_index, product_index);

@@ -58,9 +58,12 @@ CREATE TABLE offset_proofs (            -- of CCERs cancelled in their own regis
     project_started_on BIGINT NOT NULL,
     applied_on BIGINT NOT NULL,         -- for the registration of the reductions
     produced_from BIGINT NOT NULL,      -- first day of the reductions
+    produced_to BIGINT NOT NULL,        -- last day of them
     booked_on BIGINT NOT NULL,          -- the day it counts of
     revoked_on BIGINT NOT NULL,         -- found false; it never counts again
-    revoked_why TEXT NOT NULL
+    revoked_why TEXT NOT NULL,
+    CHECK (project_started_on <= produced_from AND produced_from <= produced_to
+        AND produced_to <= applied_on AND applied_on <= registered_on)
 ) WITHOUT ROWID;
 CREATE INDEX offset_proofs_of ON offset_proofs (compliance_year, account_index);
 CREATE INDEX offset_proofs_serials ON offset_proofs (project, serial_first);

@@ -1,0 +1,43 @@
+"""`cea-exchange registry clock`: a manual clock moved, and one that is doubted confirmed."""
+
+from typing import Annotated
+
+import typer
+
+from cea_exchange.cli.asking import ADMIN, Data, Json, Key, act
+
+
+def register(group: typer.Typer) -> None:
+    """Add the commands to the group `registry`."""
+    clock = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    clock.command("move")(move)
+    clock.command("confirm")(confirm)
+    group.add_typer(clock, name="clock", help="The registry's time and day.")
+
+
+def move(
+    at: Annotated[str, typer.Argument(help="ISO 8601 with offset.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Move a manual clock; a second person has to approve it.
+
+    Example: cea-exchange registry clock move 2025-07-16T09:30:00+08:00 --data DIR
+    """
+    act(data, key, {"op": "clock_move", "at": at}, json)
+
+
+def confirm(
+    date: Annotated[int, typer.Argument(help="Today, yyyymmdd.")],
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Say that the system's clock is right, which `registry status` says is doubted.
+
+    A second person has to approve it.
+
+    Example: cea-exchange registry clock confirm 20260105 --data DIR
+    """
+    act(data, key, {"op": "clock_confirm", "date": date}, json)
