@@ -90,7 +90,7 @@ def _carryovers_due(store: Store) -> Counter[_Way]:
 
 
 def _coverage_differs(store: Store) -> Iterator[str]:
-    """Nobody covers more than is due, CCERs keep to their share, certificates say what is so."""
+    """All emitted is owed, no more is covered, CCERs keep to their share, certificates are true."""
     rules = ComplianceRules.load()
     certified = {
         tuple(row)
@@ -103,6 +103,9 @@ def _coverage_differs(store: Store) -> Iterator[str]:
         for index, standing in standings(store, rules, year).items():
             whose = f"{store.account_name(index)}, year {year}"
             cap = rules.offsets.cap(standing.tonnes)
+            refusal = rules.obligations.refusal(year, standing.verified, standing.tonnes)
+            if refusal is not None:
+                yield f"{whose}: what is owed: {refusal}"
             if standing.payable < 0:
                 yield f"{whose}: {standing.tonnes} t are owed, {-standing.payable} t more are paid"
             if standing.coverage.offset > cap:
