@@ -9,13 +9,14 @@ figures came with the file, each entity's tonnes are computed from them, both ti
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction, Recall, recall
+from cea_exchange.domain.compliance.allocation import Industry, Sector
 from cea_exchange.domain.units import tonnes_check
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution_plan import (
@@ -23,6 +24,7 @@ from cea_exchange.registry.distribution_plan import (
     Line,
     Owed,
     Plan,
+    ahead_check,
     planned_of,
     stages_check,
     uncomputed,
@@ -36,7 +38,7 @@ from cea_exchange.registry.files import (
     allocation_read,
     units_read,
 )
-from cea_exchange.registry.files.findings import Findings
+from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.mergers import mergers, successors, with_taken_over
@@ -222,6 +224,9 @@ class Distribution:
                 findings.add(*finding)
             findings.raise_any()
             computed = self._recomputed(table, units, provinces)
+            for finding in self._ahead_findings(entries, computed):
+                findings.add(*finding)
+            findings.raise_any()
         except (FileRefused, ModuleNotFoundError) as refused:
             raise ActError(str(refused)) from refused
         planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
@@ -258,7 +263,21 @@ class Distribution:
             accounts={entry.account for entry in table.rows},
             provinces=provinces,
         )
-        return recomputed(table, figures, self._registry.rules.allocation)
+        return recomputed(table, figures, self._registry.rules.allocation, self._sectors())
+
+    def _ahead_findings(
+        self, entries: Sequence[tuple[int, Allocation]], computed: Sequence[str]
+    ) -> Iterable[Finding]:
+        known = set(computed)
+        unknown = [each for each in entries if each[1].account not in known]
+        return ahead_check(unknown, self._sectors(), self._registry.rules.allocation)
+
+    def _sectors(self) -> dict[str, Sector]:
+        """Return account -> sector, of all that are not of power."""
+        rows = self._store.execute(
+            "SELECT account, sector FROM accounts WHERE sector IN (?, ?, ?)", get_args(Industry)
+        )
+        return dict(rows.fetchall())
 
     def _known(
         self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]

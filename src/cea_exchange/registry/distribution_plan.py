@@ -1,11 +1,12 @@
 """What an allocation file does to each entity it names: computed, before anything is done. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.adjustment import Stage, final_stage, recall
+from cea_exchange.domain.compliance.allocation import AllocationRules, Sector
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.files import Allocation
 from cea_exchange.registry.files.allocation import STAGES
@@ -218,6 +219,33 @@ def stages_check(
         elif last is not None and STAGES.index(entry.stage) < STAGES.index(last):
             text = f"expected {last} or later, as {entry.account} was before, came {entry.stage}"
             yield Finding(line, "stage", text)
+
+
+def ahead_check(
+    entries: Iterable[tuple[int, Allocation]],
+    sectors: Mapping[str, Sector],
+    rules: AllocationRules,
+) -> Iterable[Finding]:
+    """Find entries that give a sector something ahead which is given nothing for that year.
+
+    Parameters
+    ----------
+    entries
+        Of the file, with their lines there; without those whose units' figures came with it.
+    sectors
+        Account -> its sector, of all that are not of power.
+
+    Notes
+    -----
+    Rules: CEA-ALC-14.
+    """
+    for line, entry in entries:
+        sector = sectors.get(entry.account)
+        if sector is None or entry.stage != "pre":
+            continue
+        if rules.ahead(sector, entry.compliance_year) is None:
+            text = f"expected nothing ahead for {sector} of {entry.compliance_year} (CEA-ALC-14)"
+            yield Finding(line, "stage", f"{text}, came pre")
 
 
 def warnings_of(
