@@ -231,7 +231,7 @@ def proof(
         "serial_last": tonnes,
         "registered_on": 20250306,
         "cancelled_on": 20251010,
-        "quota_managed": False,
+        "quota_managed": "no",
         "project_started_on": 20200101,
         "applied_on": 20241101,
         "produced_from": 20210101,

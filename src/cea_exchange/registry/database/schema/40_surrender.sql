@@ -54,7 +54,8 @@ CREATE TABLE offset_proofs (            -- of CCERs cancelled in their own regis
     tonnes BIGINT NOT NULL CHECK (tonnes = serial_last - serial_first + 1),
     registered_on BIGINT NOT NULL,
     cancelled_on BIGINT NOT NULL CHECK (cancelled_on >= registered_on),
-    quota_managed BIGINT NOT NULL CHECK (quota_managed IN (0, 1)),
+    quota_managed TEXT NOT NULL             -- under whose allowances the project is
+        CHECK (quota_managed IN ('no', 'regional', 'national')),
     project_started_on BIGINT NOT NULL,
     applied_on BIGINT NOT NULL,         -- for the registration of the reductions
     produced_from BIGINT NOT NULL,      -- first day of the reductions
