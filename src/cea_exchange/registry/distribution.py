@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.adjustment import Cause, Deduction, Recall, recall
+from cea_exchange.domain.compliance.adjustment import Cause, Deduction, recall
 from cea_exchange.domain.compliance.allocation import Industry, Sector
 from cea_exchange.domain.units import tonnes_check
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
@@ -42,13 +42,14 @@ from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.mergers import mergers, successors, with_taken_over
+from cea_exchange.registry.recall_office import Recalled, RecallOffice, back, moved
 from cea_exchange.registry.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
-_AUTHORITY, _RECALL = Institution.AUTHORITY, Institution.RECALL
+_AUTHORITY = Institution.AUTHORITY
 
 
 class Preview(NamedTuple):
@@ -92,6 +93,7 @@ class Distribution:
         self._registry = registry
         self._store = registry.store
         self._holdings = registry.province_holdings
+        self._recalls = RecallOffice(registry)
         registry.accounts.pending_checks.append(self._pending)
 
     # -- issue --------------------------------------------------------------------------------
@@ -176,8 +178,10 @@ class Distribution:
             asset, today = self._registry.asset(plan.product), self._registry.business_date()
             terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
             self._store.insert("distributions", [(number, *terms)])
-            self._registry.moves(_movements(plan, asset), f"distribution {number}")
+            # Before anything arrives: what it is given is not taken again for what that settles.
             self._write(number, plan, asset, today)
+            self._registry.moves(_movements(plan, asset), f"distribution {number}")
+            self._recalls.go_on({each.account_index for each in plan.planned})
         return preview._replace(distributed_on=today, plan=plan)
 
     def _sources(self, preview_id: int) -> tuple[SourceFile, SourceFile | None]:
@@ -327,7 +331,8 @@ class Distribution:
             (year,),
         )
         for account, recalled in rows:
-            stage, tonnes, given = found[account]
+            # The first of it may have been given to one that was merged into this account.
+            stage, tonnes, given = found.get(account, ("pre", 0, 0))
             found[account] = (stage, tonnes, given - recalled)
         for merged, (successor, is_done) in self._without_final(year).items():
             if merged in found:
@@ -492,59 +497,20 @@ class Distribution:
         found = [Adjustable(*row) for row in rows]
         return [each for each in found if own is None or each.account in own]
 
-    def recall_remaining(self, account: str, compliance_year: int) -> Recall:
-        """Recall what an earlier recall did not find, as far as it is there now.
+    def recall_remaining(self, account: str, compliance_year: int) -> Recalled:
+        """Recall what an earlier recall did not find; see `RecallOffice.remaining`."""
+        return self._recalls.remaining(account, compliance_year)
 
-        Returns
-        -------
-        Recall
-            What was recalled, and what is still to adjust of that year's recalls.
-
-        Notes
-        -----
-        Rules: CEA-ALC-09, CEA-DIS-04.
-        """
-        with self._store.transaction():
-            index = self._registry.account(account)
-            asset = self._store.one(
-                "SELECT product_index FROM distributions WHERE compliance_year = ?",
-                (compliance_year,),
-            )
-            due = [
-                each
-                for each in self.still_to_adjust(account)
-                if each.cause == "recall" and each.compliance_year == compliance_year
-            ]
-            if not due:
-                raise ActError(
-                    f"{account} must have something of {compliance_year} to recall, has nothing"
-                )
-            province = self._province(index)
-            excess = sum(each.remaining for each in due)
-            from_kept = recall(excess, self._holdings.of_product(asset).get((province, index), 0))
-            held = self._store.balance(_registration(index, asset))
-            from_entity = recall(from_kept.remaining, held)
-            recalled = from_kept.recalled + from_entity.recalled
-            if not recalled:
-                raise ActError(f"{account} must hold something to recall, holds 0")
-            number = self._next("recalls", "recall_id")
-            terms = (index, province, compliance_year, asset)
-            today = self._registry.business_date()
-            parts = (from_entity.recalled, from_kept.recalled)
-            self._store.insert("recalls", [(number, *terms, *parts, today)])
-            reference = f"recall {number}"
-            back = _back(province, [(index, from_entity.recalled)], recalled, asset)
-            self._registry.moves(back, reference)
-            if from_kept.recalled:
-                self._holdings.change([(province, index, asset, -from_kept.recalled)], reference)
-            taken, most = [], recalled
-            for each in due:
-                part = min(each.remaining, most)
-                most -= part
-                if part:
-                    taken.append((each.deduction_id, reference, 0, part))
-            self._store.insert("deductions_taken", taken)
-        return Recall(recalled=recalled, remaining=excess - recalled)
+    def called(self, account: str) -> dict[str, int]:
+        """Return product -> tonnes that recalls ask the venue for, which has not answered yet."""
+        rows = self._store.execute(
+            "SELECT product, sum(amount) FROM transfers"
+            " JOIN products ON product_index = asset_index"
+            " WHERE state = 'pending' AND direction = 'recall' AND account_index = ?"
+            " GROUP BY product_index, product ORDER BY product_index",
+            (self._registry.account(account),),
+        )
+        return dict(rows.fetchall())
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield what keeps an account from being merged or closed.
@@ -639,35 +605,8 @@ def _movements(plan: Plan, asset: int) -> list[Movement]:
         province, lines = province_account(code), by_province[code]
         total = sum(line.given + line.kept for _, line in lines)
         given = [(province, account, line.given) for account, line in lines]
-        movements += _moved(EntryKind.DISTRIBUTED, [(_AUTHORITY, province, total), *given], asset)
+        movements += moved(EntryKind.DISTRIBUTED, [(_AUTHORITY, province, total), *given], asset)
         total = sum(line.recalled + line.recalled_kept for _, line in lines)
         recalled = [(account, line.recalled) for account, line in lines]
-        movements += _back(code, recalled, total, asset)
+        movements += back(code, recalled, total, asset)
     return movements
-
-
-def _back(
-    code: int, taken: Sequence[tuple[int, int]], total: int, asset: int
-) -> list[Movement]:
-    """Return the way back: from entities to their province, the authority, out of circulation."""
-    province = province_account(code)
-    return _moved(
-        EntryKind.RECALLED,
-        [
-            *((account, province, tonnes) for account, tonnes in taken),
-            (province, _AUTHORITY, total),
-            (_AUTHORITY, _RECALL, total),
-        ],
-        asset,
-    )
-
-
-def _moved(
-    kind: EntryKind, ways: Sequence[tuple[int, int, int]], asset: int
-) -> list[Movement]:
-    """Return the movements of (from, to, tonnes); nothing moves where it is 0."""
-    return [
-        Movement(kind, source, target, asset, tonnes)
-        for source, target, tonnes in ways
-        if tonnes
-    ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
+from cea_exchange.registry.recalls import Recalls
 from cea_exchange.registry.store import Store
 
 _Way = tuple[int, int, int, int, str]
@@ -21,6 +22,7 @@ def distribution_differences(store: Store) -> Iterator[str]:
     yield from _entries_differ(store)
     yield from _kept_differs(store)
     yield from _deductions_differ(store)
+    yield from _recalls_differ(store)
 
 
 def _entries_differ(store: Store) -> Iterator[str]:
@@ -122,4 +124,47 @@ def _deductions_differ(store: Store) -> Iterator[str]:
         yield (
             f"deduction {number} of {store.account_name(account)}: taken must be within"
             f" 0..{tonnes}, is {taken}"
+        )
+
+
+def _recalls_differ(store: Store) -> Iterator[str]:
+    """What recalls took is what is noted as taken, and nobody keeps here what is recalled.
+
+    Notes
+    -----
+    Rules: CEA-DIS-11.
+    """
+    rows = store.execute(
+        "SELECT recall_id, recalled + recalled_kept, coalesce(sum(tonnes), 0) FROM recalls"
+        " LEFT JOIN deductions_taken ON reference = 'recall ' || recall_id"
+        " GROUP BY recall_id, recalled, recalled_kept"
+        " HAVING recalled + recalled_kept <> coalesce(sum(tonnes), 0) ORDER BY recall_id"
+    )
+    for number, recalled, taken in rows.fetchall():
+        yield f"recall {number}: {recalled} were recalled, {taken} are taken off what is owed"
+    rows = store.execute(
+        "SELECT reference, sum(tonnes) FROM deductions_taken WHERE distribution_id = 0"
+        " AND NOT EXISTS (SELECT 1 FROM recalls WHERE 'recall ' || recall_id = reference)"
+        " GROUP BY reference ORDER BY reference"
+    )
+    for reference, taken in rows.fetchall():
+        yield f"{reference}: {taken} are taken off what is owed, by no recall there is"
+    for (account, asset), owed in sorted(Recalls(store).owed().items()):
+        held = store.balance(Holding(account, asset, Compartment.REGISTRATION))
+        if held:
+            yield (
+                f"account {store.account_name(account)} owes a recall of {owed} of"
+                f" {store.asset_name(asset)}, holds {held} in registration"
+            )
+    rows = store.execute(
+        "SELECT transfer_seq, account_index, asset_index FROM transfers WHERE direction = 'recall'"
+        " AND NOT EXISTS (SELECT 1 FROM distributions JOIN deductions"
+        " ON deductions.compliance_year = distributions.compliance_year"
+        " WHERE cause = 'recall' AND product_index = asset_index)"
+        " ORDER BY transfer_seq"
+    )
+    for number, account, asset in rows.fetchall():
+        yield (
+            f"transfer {number} of account {store.account_name(account)} is for a recall of"
+            f" {store.asset_name(asset)}, there is none"
         )
