@@ -188,6 +188,12 @@ class World:
             return self.registry.obligations.correct(source, why)
         return self.registry.obligations.take(source)
 
+    def refused(self, account: str, year: int, province: int, until: int) -> None:
+        """Let an entity be ordered to correct a shortfall by a day; the day after, it refuses."""
+        self.registry.corrections.order(account, year, province, "HB 1", until)
+        self.clock.day = until + 1
+        self.registry.corrections.refuse(account, year, province, "HB 2")
+
     # -- what is held -------------------------------------------------------------------------
 
     def held(self, holder: str | int, product: str, where=Compartment.REGISTRATION) -> int:

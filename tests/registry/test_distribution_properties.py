@@ -245,7 +245,7 @@ class Both:
     def deduct(self):
         account, tonnes = self.random.choice(list(ENTITIES)), self.random.choice([3, 60, 150])
         self.serial += 1
-        self.office.deduct(account, f"HB-{self.serial}", "borrowed", tonnes, 2026_03_01)
+        self.office.deduct(account, f"HB-{self.serial}", "other", tonnes, 2026_03_01)
         self.model.deduct(account, tonnes)
 
     def recall(self):

@@ -128,7 +128,7 @@ def distribute(preview_id: PreviewId, data: Data, key: Key = ADMIN, json: Json =
 def deduct(
     account: Account,
     document: Annotated[str, typer.Argument(help="Number of the decision.")],
-    cause: Annotated[str, typer.Argument(help="unpaid, borrowed, enforcement or other.")],
+    cause: Annotated[str, typer.Argument(help="enforcement or other.")],
     tonnes: Tonnes,
     decided_on: Annotated[int, typer.Argument(help="Day of the decision, as 20260301.")],
     data: Data,

@@ -40,6 +40,7 @@ from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.claims import Claims
 from cea_exchange.registry.compliance import Compliance
+from cea_exchange.registry.corrections import Corrections
 from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
 from cea_exchange.registry.distribution import Distribution
@@ -87,7 +88,7 @@ class Registry:
     ----------
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
-    obligations, surrender, offsets, compliance, carryover
+    obligations, surrender, offsets, compliance, corrections, carryover
         The offices of the compliance cycle.
     """
 
@@ -106,6 +107,7 @@ class Registry:
         self.surrender = Surrender(self)
         self.offsets = Offsets(self)
         self.compliance = Compliance(self)
+        self.corrections = Corrections(self)
         self.carryover = Carryover(self)
         self.enforcement = Enforcement(self)
         self.dispositions = Dispositions(self)

@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 _AUTHORITY = Institution.AUTHORITY
 
 
+BY_HAND: tuple[Cause, ...] = ("enforcement", "other")
+"""Causes of deductions that nothing here decides: a document does."""
+
+
 class Preview(NamedTuple):
     """What was shown of a file."""
 
@@ -423,8 +427,9 @@ class Distribution:
         ----------
         document
             Number of the decision; an entity has each once.
-        cause : {"unpaid", "borrowed", "enforcement", "other"}
-            Allowances not surrendered, borrowed ahead, found by inspections, or else.
+        cause : {"enforcement", "other"}
+            Found by inspections, or else. What was not surrendered, or borrowed, is deducted by the
+            acts that decide it.
         decided_on
             yyyymmdd.
 
@@ -435,8 +440,16 @@ class Distribution:
 
         Notes
         -----
-        Rules: CEA-ALC-11, CEA-DIS-06.
+        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
         """
+        if cause not in BY_HAND:
+            raise ActError(f"cause must be one of {', '.join(BY_HAND)}, was {cause!r}")
+        return self.deduction_add(account, document, cause, tonnes, decided_on)
+
+    def deduction_add(
+        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
+    ) -> int:
+        """Register a deduction that another act has decided; as `deduct`, of any cause."""
         name_checked(document, "document")
         today = self._registry.business_date()
         with self._store.transaction():
@@ -457,8 +470,6 @@ class Distribution:
 
     def _decision_checked(self, cause: Cause, tonnes: int, decided_on: int, today: int) -> None:
         amount_checked(tonnes, "tonnes")
-        if cause not in get_args(Cause):
-            raise ActError(f"cause must be one of {', '.join(get_args(Cause))}, was {cause!r}")
         if type(decided_on) is not int or not 2000_01_01 <= decided_on <= today:
             raise ActError(f"decided_on must be a day until {today}, was {decided_on!r}")
         try:

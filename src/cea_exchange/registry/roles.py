@@ -71,6 +71,9 @@ MAY: dict[str, tuple[str, ...]] = {
     "obligation_notice": _ALL,
     "compliance_list": _ALL,
     "shortfall_list": _OFFICES,
+    "correction_order": (AUTHORITY, PROVINCE),
+    "correction_refused": (AUTHORITY, PROVINCE),
+    "correction_list": _OFFICES,
     "unpaid_deduct": (AUTHORITY, PROVINCE),
     # surrender and offset
     "surrender_apply": (OPERATOR, INITIATOR),

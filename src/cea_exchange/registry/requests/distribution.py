@@ -99,7 +99,10 @@ class AllocationDistribute(Request, tag="allocation_distribute"):
 
 
 class AllocationDeduct(Request, tag="allocation_deduct"):
-    """Register a decision that tonnes are taken off what an entity will be given."""
+    """Register a decision that tonnes are taken off what an entity will be given.
+
+    What was not surrendered, or borrowed, is deducted by `unpaid_deduct` and `borrow`.
+    """
 
     needs_second = True
 

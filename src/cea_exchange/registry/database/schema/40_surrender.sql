@@ -76,6 +76,23 @@ CREATE TABLE certificates (
 );
 CREATE UNIQUE INDEX certificates_in_force ON certificates (compliance_year, account_index)
     WHERE revoked_on = 0;
+CREATE TABLE correction_orders (        -- to surrender what was missing at the deadline (责令改正)
+    order_id BIGINT PRIMARY KEY CHECK (order_id > 0),
+    compliance_year BIGINT NOT NULL,
+    account_index BIGINT NOT NULL,
+    document TEXT NOT NULL,             -- its number
+    province BIGINT NOT NULL,           -- whose it is
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),  -- missing on that day
+    ordered_on BIGINT NOT NULL,
+    until_date BIGINT NOT NULL CHECK (until_date > ordered_on), -- the last day of its term
+    UNIQUE (compliance_year, account_index)
+);
+CREATE TABLE correction_refusals (      -- the entity refuses to follow it (拒不改正)
+    order_id BIGINT PRIMARY KEY,
+    document TEXT NOT NULL,             -- what shows it
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),  -- missing on that day
+    recorded_on BIGINT NOT NULL
+);
 CREATE TABLE unpaid_deductions (        -- decided: to be taken off the next allowances
     decision_id BIGINT PRIMARY KEY,
     compliance_year BIGINT NOT NULL,    -- of what was not paid
