@@ -50,7 +50,7 @@ class World:
 
     def __init__(self, folder: Path, database: str | None = None, day: int = 20251101) -> None:
         self.clock = Clock(day)
-        self.registry = Registry(Store.open(folder, database), self.clock)
+        self.registry = Registry(Store.open(folder, database), self.clock, admission="open")
         self._venue = Venue()
 
     def __enter__(self) -> "World":

@@ -93,7 +93,7 @@ def test_after_it_the_ledger_says_the_same(old, capsys):
             "SELECT name FROM sqlite_schema WHERE name LIKE 'old%'"
         ).fetchall()
         # And it goes on.
-        registry = Registry(store)
+        registry = Registry(store, admission="open")
         registry.pay_in("alice", 5)
         registry.transfer_in("alice", None, 5)
     assert check_ledger(old).agrees
@@ -113,7 +113,7 @@ def version_4(data, database_address=None):
 
 
 def test_of_version_4_only_what_has_changed_is_made_anew(tmp_path, database_address, capsys):
-    with Registry.open(tmp_path, database_address) as registry:
+    with Registry.open(tmp_path, database_address, admission="open") as registry:
         registry.account_open("alice")
         registry.pay_in("alice", 5)
     version_4(tmp_path, database_address)
@@ -122,7 +122,7 @@ def test_of_version_4_only_what_has_changed_is_made_anew(tmp_path, database_addr
     assert run(["registry", "migrate", "--data", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert (database_address is None) == ("registry.version4.sqlite" in said)
-    with Registry.open(tmp_path) as registry:
+    with Registry.open(tmp_path, admission="open") as registry:
         store = registry.store
         assert 0 == store.one("SELECT count(*) FROM allocation_units")
         assert INSTRUCTION == store.one("SELECT * FROM bank_instructions")

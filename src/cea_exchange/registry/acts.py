@@ -5,7 +5,7 @@ part of a larger one::
 
     with Registry.open(data) as registry, registry.transaction():
         registry.product_declare("CEA24", reference_price=9749)
-        registry.account_open("P001")
+        registry.account_open("P001", credit_code="91330100799655058B", province=33)
         registry.issue("P001", "CEA24", 5_000)
         registry.transfer_in("P001", "CEA24", 5_000)
 """
@@ -30,7 +30,7 @@ from cea_exchange.protocol.control import (
     TransferIn,
     TransferOut,
 )
-from cea_exchange.registry.accounts import LIVE, Accounts
+from cea_exchange.registry.accounts import LIVE, Accounts, Admission
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.arrivals import Arrivals
@@ -92,11 +92,17 @@ class Registry:
         The offices of the compliance cycle.
     """
 
-    def __init__(self, store: Store, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock_ns: Callable[[], int] = time.time_ns,
+        *,
+        admission: Admission = "listed_entities",
+    ) -> None:
         self.store = store
         self._clock_ns = clock_ns
         self.by = ""
-        self.accounts = Accounts(self)
+        self.accounts = Accounts(self, admission)
         self.persons = Persons(self)
         self.approvals = Approvals(self)
         self.act_log = ActLog(self)
@@ -123,15 +129,24 @@ class Registry:
         return ComplianceRules.load()
 
     @classmethod
-    def open(cls, data: Path | str, database: str | None = None) -> Self:
+    def open(
+        cls,
+        data: Path | str,
+        database: str | None = None,
+        *,
+        admission: Admission = "listed_entities",
+    ) -> Self:
         """Open the registry in ``data/registry/``, which no other process may have open.
 
         Parameters
         ----------
         database
             ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
+        admission
+            Whose accounts are opened: ``listed_entities`` asks for a credit code and a province,
+            ``open`` for neither.
         """
-        return cls(Store.open(data, database))
+        return cls(Store.open(data, database), admission=admission)
 
     def close(self) -> None:
         """Close the database."""

@@ -184,7 +184,7 @@ class RegistryDaemon:
         self._store = store_awaited(
             self._data, config.database, config.database_wait_s, is_stopping
         )
-        self._registry = Registry(self._store)
+        self._registry = Registry(self._store, admission=config.admission)
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
         self._registry.bank.setting = config.bank
