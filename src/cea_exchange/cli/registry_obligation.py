@@ -46,6 +46,7 @@ def register(group: typer.Typer) -> None:
     obligation.command("notice")(notice)
     obligation.command("list")(list_)
     obligation.command("shortfalls")(shortfalls)
+    obligation.command("borrow")(borrow)
     obligation.command("order")(order)
     obligation.command("refused")(refused)
     obligation.command("orders")(orders)
@@ -121,6 +122,27 @@ def shortfalls(
     """
     request = {"op": "shortfall_list", "compliance_year": year, "province": province}
     look(data, key, request, json, _shortfalls)
+
+
+def borrow(
+    account: Account,
+    year: Year,
+    tonnes: Annotated[int, typer.Argument(help="Of the allocation that is borrowed from.")],
+    document: Annotated[str, typer.Argument(help="Number of the province's decision.")],
+    province: Province,
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Let an entity borrow for 2021 or 2022 from 2023; the authority has to approve it.
+
+    Example: cea-exchange registry obligation borrow P0001 2021 120000 HB-9 --why "no cash"
+    --province 11 --data DIR
+    """
+    request = {"op": "borrow", "account": account, "compliance_year": year, "tonnes": tonnes}
+    request |= {"province": province, "document": document, "why": why}
+    act(data, key, request, json)
 
 
 def order(

@@ -36,6 +36,7 @@ from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.arrivals import Arrivals
 from cea_exchange.registry.bank_files import BankFiles
 from cea_exchange.registry.bank_office import BankOffice
+from cea_exchange.registry.borrowing import Borrowing
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.claims import Claims
@@ -88,7 +89,7 @@ class Registry:
     ----------
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
-    obligations, surrender, offsets, compliance, corrections, carryover
+    obligations, surrender, offsets, compliance, corrections, borrowing, carryover
         The offices of the compliance cycle.
     """
 
@@ -114,6 +115,7 @@ class Registry:
         self.offsets = Offsets(self)
         self.compliance = Compliance(self)
         self.corrections = Corrections(self)
+        self.borrowing = Borrowing(self)
         self.carryover = Carryover(self)
         self.enforcement = Enforcement(self)
         self.dispositions = Dispositions(self)

@@ -377,7 +377,8 @@ class Distribution:
     def _owed(self, year: int) -> dict[int, list[Owed]]:
         """Return per account the deductions that are not done, or that this year has paid for.
 
-        What is still to adjust of an account that was merged is taken off its successor's.
+        What is still to adjust of an account that was merged is taken off its successor's. What was
+        borrowed is taken off the year it was borrowed from, and later ones (CEA-BOR-02).
         """
         found = defaultdict(list)
         into, final_on = successors(self._store), self._final_on(year)
@@ -386,8 +387,9 @@ class Distribution:
             " coalesce(sum(CASE WHEN s.compliance_year = ? THEN t.tonnes ELSE 0 END), 0)"
             " FROM deductions d LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
             " LEFT JOIN distributions s ON s.distribution_id = t.distribution_id"
+            " WHERE d.cause <> 'borrowed' OR ? >= ?"
             " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",
-            (year,),
+            (year, year, self._registry.rules.borrowing.from_year.value),
         )
         for account, *figures in rows.fetchall():
             owed = Owed(*figures)

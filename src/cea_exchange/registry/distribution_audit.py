@@ -23,6 +23,7 @@ def distribution_differences(store: Store) -> Iterator[str]:
     yield from _kept_differs(store)
     yield from _deductions_differ(store)
     yield from _recalls_differ(store)
+    yield from _borrowings_differ(store)
 
 
 def _entries_differ(store: Store) -> Iterator[str]:
@@ -81,6 +82,11 @@ def _due(store: Store) -> Counter[_Way]:
         " WHERE reference LIKE 'release %'"
     ):
         give(code, account, asset, -tonnes, reference)
+    for number, code, asset, tonnes in store.execute(
+        "SELECT borrowing_id, province, product_index, tonnes FROM borrowings"
+    ):
+        way = (int(Institution.AUTHORITY), province_account(code), asset, f"borrowing {number}")
+        due[EntryKind.DISTRIBUTED, *way] += tonnes
     return due
 
 
@@ -168,3 +174,34 @@ def _recalls_differ(store: Store) -> Iterator[str]:
             f"transfer {number} of account {store.account_name(account)} is for a recall of"
             f" {store.asset_name(asset)}, there is none"
         )
+
+
+def _borrowings_differ(store: Store) -> Iterator[str]:
+    """What was borrowed was surrendered for that obligation, and is deducted, tonne for tonne.
+
+    Notes
+    -----
+    Rules: CEA-BOR-02.
+    """
+    rows = store.execute(
+        "SELECT borrowing_id, b.tonnes, coalesce(s.state, ''), coalesce(l.tonnes, 0),"
+        " coalesce(d.cause, ''), coalesce(d.tonnes, 0) FROM borrowings b"
+        " LEFT JOIN surrenders s ON s.surrender_id = b.surrender_id"
+        " AND s.account_index = b.account_index AND s.compliance_year = b.compliance_year"
+        " LEFT JOIN surrender_lines l ON l.surrender_id = s.surrender_id"
+        " AND l.asset_index = b.product_index"
+        " LEFT JOIN deductions d ON d.deduction_id = b.deduction_id ORDER BY borrowing_id"
+    )
+    for number, tonnes, state, surrendered, cause, deducted in rows.fetchall():
+        is_surrendered = state in ("accepted", "retired") and surrendered == tonnes
+        if not is_surrendered or (cause, deducted) != ("borrowed", tonnes):
+            yield (
+                f"borrowing {number}: {tonnes} must be surrendered and deducted, are"
+                f" {surrendered} and {deducted}"
+            )
+    rows = store.execute(
+        "SELECT deduction_id FROM deductions WHERE cause = 'borrowed' AND deduction_id NOT IN"
+        " (SELECT deduction_id FROM borrowings) ORDER BY deduction_id"
+    )
+    for (number,) in rows.fetchall():
+        yield f"deduction {number} is of no borrowing there is"

@@ -71,6 +71,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "obligation_notice": _ALL,
     "compliance_list": _ALL,
     "shortfall_list": _OFFICES,
+    "borrow": (PROVINCE,),
     "correction_order": (AUTHORITY, PROVINCE),
     "correction_refused": (AUTHORITY, PROVINCE),
     "correction_list": _OFFICES,

@@ -255,6 +255,28 @@ class Surrender:
             self._holdings.release(holder)
         return plan
 
+    def by_province(
+        self,
+        index: int,
+        compliance_year: int,
+        province: int,
+        asset_index: int,
+        vintage: int,
+        tonnes: int,
+    ) -> int:
+        """Surrender for an obligation what a province was given for that; return its number.
+
+        Within the transaction that gave it to the province, which has asked what may pay.
+
+        Notes
+        -----
+        Rules: CEA-BOR-02.
+        """
+        number = self._number_next()
+        line = _Line(asset_index, vintage, tonnes)
+        self._from_province(number, index, compliance_year, province, [line])
+        return number
+
     def listed(self, state: str, province: int | None = None) -> list[Listed]:
         """Return the surrenders of a state, of a province's entities or of all, oldest first."""
         store = self._store
@@ -355,8 +377,7 @@ class Surrender:
         self, holder: str, index: int, compliance_year: int, province: int, lines: list[_Line]
     ) -> None:
         """Surrender for an account's obligation what is kept for a holder, who owes for it."""
-        number, through = self._number_next(), province_account(province)
-        self._row_add(number, compliance_year, index, through, lines, province=province)
+        number = self._number_next()
         for line in lines:
             product = self._store.asset_name(line.asset_index)
             used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
@@ -365,6 +386,15 @@ class Surrender:
                     f"what is kept for {holder} must be with province {province}, some is with"
                     f" {', '.join(map(str, used))}"
                 )
+        self._from_province(number, index, compliance_year, province, lines)
+
+    def _from_province(
+        self, number: int, index: int, compliance_year: int, province: int, lines: list[_Line]
+    ) -> None:
+        """Surrender for an account's obligation what is on its province's own account."""
+        through = province_account(province)
+        self._row_add(number, compliance_year, index, through, lines, province=province)
+        for line in lines:
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
             self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
 

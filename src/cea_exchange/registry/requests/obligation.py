@@ -6,8 +6,9 @@ import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.persons import province_bodies
+from cea_exchange.registry.persons import OWN_BODIES, Person, province_bodies
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import AUTHORITY
 
 
 class ObligationTake(Request, tag="obligation_take"):
@@ -150,6 +151,38 @@ class CorrectionList(Request, tag="correction_list"):
     def act(self, registry: Registry) -> dict[str, Any]:
         orders = registry.corrections.listed(self.compliance_year, self.province)
         return {"orders": msgspec.to_builtins(orders)}
+
+
+class Borrow(Request, tag="borrow"):
+    """Let an entity borrow of a later allocation; the authority, whose it is, approves."""
+
+    needs_second = True
+
+    account: str
+    compliance_year: int
+    tonnes: int
+    province: int
+    document: str
+    why: str
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def approving_body(self, registry: Registry, proposer: Person) -> str:
+        """Return the authority, from whose account it comes."""
+        return OWN_BODIES[AUTHORITY]
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        done = registry.borrowing.borrow(
+            self.account,
+            self.compliance_year,
+            self.tonnes,
+            self.province,
+            document=self.document,
+            why=self.why,
+        )
+        return done._asdict()
 
 
 class UnpaidDeduct(Request, tag="unpaid_deduct"):

@@ -76,6 +76,19 @@ CREATE TABLE certificates (
 );
 CREATE UNIQUE INDEX certificates_in_force ON certificates (compliance_year, account_index)
     WHERE revoked_on = 0;
+CREATE TABLE borrowings (               -- of a later allocation, surrendered ahead (预支)
+    borrowing_id BIGINT PRIMARY KEY CHECK (borrowing_id > 0),
+    compliance_year BIGINT NOT NULL,    -- borrowed for
+    account_index BIGINT NOT NULL,      -- who owes
+    province BIGINT NOT NULL,           -- that let it
+    product_index BIGINT NOT NULL,
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),
+    document TEXT NOT NULL,             -- the decision, and of the deduction
+    why TEXT NOT NULL,                  -- the hardship
+    surrender_id BIGINT NOT NULL UNIQUE,
+    deduction_id BIGINT NOT NULL UNIQUE,
+    business_date BIGINT NOT NULL
+);
 CREATE TABLE correction_orders (        -- to surrender what was missing at the deadline (责令改正)
     order_id BIGINT PRIMARY KEY CHECK (order_id > 0),
     compliance_year BIGINT NOT NULL,
