@@ -69,6 +69,11 @@ def out_of_circulation(both):
 
 def test_a_recall_calls_what_stands_in_the_trading_account(both):
     """CEA-DIS-11: 1,200,000 t at the venue, 50,000 t recalled."""
+    office = both.registry.distribution
+    shown = office.preview(allocation_file("adjustment", {"P1": 1_150_000}, entities={"P1": 11}))
+    assert (
+        "P1 has 0 here to recall: 50000 more are called from the venue, or taken as they come",
+    ) == shown.plan.warnings
     line = determine(both, "adjustment", 1_150_000)
     assert (0, 50_000) == (line.recalled, line.unrecalled)
     assert {PRODUCT: 50_000} == both.registry.distribution.called("P1")

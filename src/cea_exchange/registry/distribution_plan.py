@@ -275,6 +275,12 @@ def warnings_of(
             f"the competent authority holds {authority_holds} of {lines[0].product},"
             f" {needed} are needed: issue {needed - authority_holds} first"
         )
+    for line in lines:
+        if line.unrecalled:
+            found.append(
+                f"{line.account} has {line.recalled + line.recalled_kept} here to recall:"
+                f" {line.unrecalled} more are called from the venue, or taken as they come"
+            )
     for number, entry in entries:
         found += [f"line {number}: {text}" for text in _doubts(entry, known[entry.account])]
     found += [f"{account} was given allowances ahead and is left out" for account in left_out]

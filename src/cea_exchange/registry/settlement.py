@@ -348,9 +348,9 @@ class _Run:
         self._store = store
         self._obstacles = obstacles
         self._unposted = unposted
-        obstacles.refresh()
         self._arrivals = Arrivals(store)
-        self._wanted = self._arrivals.wanted()
+        self._wanted: set[Place] = set()
+        self._look_again()
         self._account_count = 1 + store.one(
             "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
         )
@@ -527,8 +527,12 @@ class _Run:
         if place in self._wanted:
             seq, date = int(record["settlement_seq"]), int(record["trading_date"])
             self._arrivals.take(place, seq, date, amount)
-            self._wanted = self._arrivals.wanted()
-            self._obstacles.refresh()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """Note what courts ask for, and from which places they or recalls want something."""
+        self._obstacles.refresh()
+        self._wanted = {*self._obstacles.asked, *self._arrivals.recalls.owed()}
 
     def _ask(self, place: Place) -> None:
         """Ask the venue for what may have become available there, if it is wanted."""
