@@ -35,7 +35,7 @@ ARRIVE = {
 
 
 class Model:
-    """Freezes as lists of [id, place, wanted, held], recalls as [day, place, owed]; who has what."""
+    """Freezes as lists of [id, place, wanted, held], recalls as [day, place, owed]; holdings."""
 
     def __init__(self):
         self.free, self.trading = Counter(), Counter()
