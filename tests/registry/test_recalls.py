@@ -85,7 +85,7 @@ def test_a_recall_calls_what_stands_in_the_trading_account(both):
     assert {} == both.registry.distribution.called("P1")
 
 
-def test_the_office_s_own_recall_says_what_was_called(both):
+def test_the_act_says_what_was_called(both):
     """CEA-DIS-11: nothing is asked for twice."""
     determine(both, "adjustment", 1_150_000)
     found = both.registry.distribution.recall_remaining("P1", 2024)

@@ -35,7 +35,7 @@ class Borrowed(NamedTuple):
 
 
 class Borrowing:
-    """The office that lets entities borrow.
+    """Lets entities borrow of a later allocation.
 
     Notes
     -----

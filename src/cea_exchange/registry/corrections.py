@@ -47,7 +47,7 @@ class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Corrections:
-    """The office that records orders to correct, and who refuses to follow them.
+    """Records orders to correct a shortfall, and who refuses to follow them.
 
     Notes
     -----

@@ -42,7 +42,7 @@ from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.mergers import mergers, successors, with_taken_over
-from cea_exchange.registry.recall_office import Recalled, RecallOffice, back, moved
+from cea_exchange.registry.recall_acts import RecallActs, Recalled, back, moved
 from cea_exchange.registry.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
@@ -97,7 +97,7 @@ class Distribution:
         self._registry = registry
         self._store = registry.store
         self._holdings = registry.province_holdings
-        self._recalls = RecallOffice(registry)
+        self._recalls = RecallActs(registry)
         registry.accounts.pending_checks.append(self._pending)
 
     # -- issue --------------------------------------------------------------------------------
@@ -511,7 +511,7 @@ class Distribution:
         return [each for each in found if own is None or each.account in own]
 
     def recall_remaining(self, account: str, compliance_year: int) -> Recalled:
-        """Recall what an earlier recall did not find; see `RecallOffice.remaining`."""
+        """Recall what an earlier recall did not find; see `RecallActs.remaining`."""
         return self._recalls.remaining(account, compliance_year)
 
     def called(self, account: str) -> dict[str, int]:

@@ -23,8 +23,8 @@ class Recalled(NamedTuple):
     called: int
 
 
-class RecallOffice:
-    """Who lets recalls go on.
+class RecallActs:
+    """Lets recalls go on.
 
     Parameters
     ----------
