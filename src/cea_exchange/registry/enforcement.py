@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.arrivals import Arrivals
+from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.freezes import Freeze
 from cea_exchange.registry.history import balances_at_date
 from cea_exchange.registry.ledger import AMOUNT_LIMIT, CASH_ASSET, Compartment, EntryKind, Holding
