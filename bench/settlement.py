@@ -107,7 +107,7 @@ class Made:
 
 def funded(data: Path, database: str | None) -> tuple[Registry, int]:
     """A registry whose entities have everything in their trading accounts; its last sequence."""
-    registry = Registry.open(data, database)
+    registry = Registry.open(data, database, admission="open")
     with registry.transaction():
         for product in range(PRODUCTS):
             registry.product_declare(f"CEA{product}", 9_500)

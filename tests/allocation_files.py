@@ -17,7 +17,7 @@ NOON_2026_03_02 = int(datetime(2026, 3, 2, 4, tzinfo=UTC).timestamp()) * 10**9
 
 
 def registry_open(data, database_address, clock_ns=lambda: NOON_2026_03_02):
-    return Registry(Store.open(data, database_address), clock_ns)
+    return Registry(Store.open(data, database_address), clock_ns, admission="open")
 
 
 def entities_open(registry, entities, products=("CEA24",), issued=10_000_000):

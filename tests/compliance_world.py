@@ -50,7 +50,7 @@ class World:
 
     def __init__(self, folder: Path, database: str | None = None, day: int = 20251101) -> None:
         self.clock = Clock(day)
-        self.registry = Registry(Store.open(folder, database), self.clock)
+        self.registry = Registry(Store.open(folder, database), self.clock, admission="open")
         self._venue = Venue()
 
     def __enter__(self) -> "World":
@@ -189,6 +189,12 @@ class World:
             return self.registry.obligations.correct(source, why)
         return self.registry.obligations.take(source)
 
+    def refused(self, account: str, year: int, province: int, until: int) -> None:
+        """Let an entity be ordered to correct a shortfall by a day; the day after, it refuses."""
+        self.registry.corrections.order(account, year, province, "HB 1", until)
+        self.clock.day = until + 1
+        self.registry.corrections.refuse(account, year, province, "HB 2")
+
     # -- what is held -------------------------------------------------------------------------
 
     def held(self, holder: str | int, product: str, where=Compartment.REGISTRATION) -> int:
@@ -232,7 +238,7 @@ def proof(
         "serial_last": tonnes,
         "registered_on": 20250306,
         "cancelled_on": 20251010,
-        "quota_managed": False,
+        "quota_managed": "no",
         "project_started_on": 20200101,
         "applied_on": 20241101,
         "produced_from": 20210101,

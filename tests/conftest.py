@@ -114,5 +114,5 @@ def registry(tmp_path: Path, database_address: str | None):
     """An empty registry, on both databases one after the other."""
     from cea_exchange.registry.acts import Registry
 
-    with Registry.open(tmp_path, database_address) as opened:
+    with Registry.open(tmp_path, database_address, admission="open") as opened:
         yield opened

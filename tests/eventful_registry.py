@@ -51,11 +51,10 @@ class Eventful(RegistryAndVenue):
         self.distribute("pre", {"P1": 90_000, "P2": 100_000, "P3": 80_000})
         registry.transfer_in("P2", "CEA24", 60_000)
         registry.distribution.deduct("P1", "HB-1", "other", 500, 2025_11_03)
-        # What P2 has at the venue is not found.
+        # What P2 has at the venue is called from there, and what comes is taken.
         self.distribute("final", {"P1": 100_000, "P2": 30_000, "P3": 90_000})
         self.endow("P1", None, 50_000_000)
         registry.issue("P2", "CEA24", 5_000)
-        registry.distribution.recall_remaining("P2", 2024)
         registry.obligations.take(obligation_file(registry, 2024, ("P1", 950), ("P2", 400)))
         registry.offsets.book(proof("N1", "P1", 47))
         number = registry.surrender.apply("P1", 2024, {"CEA24": 903})

@@ -61,7 +61,9 @@ class RegistryAndVenue:
 
     def open(self) -> None:
         self.registry = Registry(
-            Store.open(self.data, self.address), lambda: int(self.day.timestamp()) * 10**9
+            Store.open(self.data, self.address),
+            lambda: int(self.day.timestamp()) * 10**9,
+            admission="open",
         )
         self.settlement = Settlement(
             self.registry.store, failure_of=self.failure_of, mode=self.mode

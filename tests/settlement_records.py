@@ -29,7 +29,7 @@ ALICE_CASH, BOB_TONNES = 10_000_000, 1_000
 
 def registry_prepare(data: Path, database: str | None = None) -> None:
     """Open accounts alice (with cash) and bob (with allowances), all on the way to the venue."""
-    with Registry.open(data, database) as registry, registry.transaction():
+    with Registry.open(data, database, admission="open") as registry, registry.transaction():
         registry.product_declare(PRODUCT, 9749)
         registry.account_open("alice")
         registry.account_open("bob")

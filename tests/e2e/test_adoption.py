@@ -260,7 +260,7 @@ def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
     assert "acknowledged work is missing from the journal" in said
 
     exchange.stop("registry")
-    with Registry.open(exchange.data) as registry:
+    with Registry.open(exchange.data, admission="open") as registry:
         registry.pay_in("carol", 5_000)
         registry.transfer_in("carol", None, 5_000)
         registry.account_open("dave")

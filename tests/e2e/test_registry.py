@@ -167,6 +167,9 @@ def test_the_feed_gives_items_once_there_are_some(daemon, feed, admin):
     seqs = [control_decode(item).transfer_seq for item in answer["items"]]
     assert ([1, 2, 3, 4, 5], 5) == (seqs, answer["last_seq"])
     assert [] == feed.ask({"from": 6, "count": 100, "log_id": None})["items"]
+    carol = {"op": "account_open", "account": "carol", "entity": "Carol Ltd", "province": 0}
+    refused = admin.ask({**carol, "credit_code": "91330100799655058B"})
+    assert "province must be one of the 32 codes, was none (CEA-ADM-01)" == refused["error"]
     for message in (
         {
             **{"op": "account_open", "account": "carol", "entity": "Carol Ltd", "province": 11},

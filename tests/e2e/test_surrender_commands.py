@@ -101,3 +101,23 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     assert "refusal year 2024 must be surrendered in full" in notice
     assert "P1 may carry nothing over" in command("carryover", "apply", "P1", "CEA24=5")[1]
     assert [] == check_ledger(data).differences
+
+
+def test_an_order_to_correct_and_a_borrowing_by_command(data, command):
+    """CEA-PEN-05, CEA-BOR-01."""
+    file = str(data / "keys" / "beijing.public")
+    assert 0 == command("person", "add", "Bei", file, "--role", "province", "--province", "11")[0]
+    obligations, own = str(data / "obligations.csv"), ("--province", "11")
+    assert 0 == command("obligation", "take", obligations, *own, key="beijing")[0]
+    assert "nobody was ordered" in command("obligation", "orders", "2024")[1]
+    order = ("obligation", "order", "P1", "2024", "HB-1", "20991231", *own)
+    assert (0, "order_id 1\n") == command(*order, key="beijing")
+    row = command("obligation", "orders", "2024")[1].splitlines()[1].split()
+    assert ["P1", "11", "HB-1", "20991231", "1000", "1000"] == [*row[:3], *row[4:]]
+    refused = command("obligation", "refused", "P1", "2024", "HB-2", *own, key="beijing")
+    assert refused[0] and "the order's term must have passed, it is 20991231" in refused[1]
+    deduct = command("obligation", "deduct", "P1", "2024", *own, key="beijing")
+    assert deduct[0] and "must be decided after 20991231, the term of correction" in deduct[1]
+    borrow = ("obligation", "borrow", "P1", "2024", "5", "HB-3", *own, "--why", "no cash")
+    said = command(*borrow, key="beijing")
+    assert said[0] and "year must be 2021 to 2022 to be borrowed for, was 2024" in said[1]

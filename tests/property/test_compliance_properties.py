@@ -199,7 +199,7 @@ def test_ccers_count_up_to_5_percent(owed, sizes, before):
         tonnes=1,
         registered_on=20250306,
         cancelled_on=20251110,
-        quota_managed=False,
+        quota_managed="no",
         project_started_on=20200101,
         applied_on=20241101,
         produced_from=20210101,

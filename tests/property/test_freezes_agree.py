@@ -1,7 +1,8 @@
-"""Freezes over random days: what is taken, when and for whom is what a plain model says.
+"""Freezes and recalls over random days: what is taken, when and for whom a plain model says too.
 
 The model knows the entries that bring something into registration accounts, the orders of courts,
-and the queue; what was frozen and which trades failed it says by itself.
+what was determined, and the queue; what was frozen or recalled, and which trades failed, it says by
+itself.
 """
 
 import datetime
@@ -10,6 +11,7 @@ import tempfile
 from collections import Counter, deque
 from pathlib import Path
 
+from allocation_files import allocation_file
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from registry_venue import RegistryAndVenue
@@ -29,18 +31,20 @@ LEAVE = {EntryKind.TRANSFER_BEGUN, EntryKind.SET_ASIDE}
 ARRIVE = {
     *(EntryKind.ISSUE, EntryKind.PAY_IN, EntryKind.TRANSFER_RETURNED, EntryKind.WITHDRAWN),
     *(EntryKind.SET_FREE, EntryKind.RELEASED, EntryKind.DEDUCTED, EntryKind.ENFORCED),
+    EntryKind.DISTRIBUTED,
 }
 
 
 class Model:
-    """Freezes as lists of [id, place, wanted, held], and what is where, by place."""
+    """Freezes as lists of [id, place, wanted, held], recalls as [day, place, owed]; holdings."""
 
     def __init__(self):
         self.free, self.trading = Counter(), Counter()
-        self.queue = []
+        self.queue, self.recalls = [], []
+        self.since = {}  # freeze -> the day of its order
         self.due = deque()
         self.waiting = []
-        self.failed = 0
+        self.failed = self.recalled_later = 0
 
     def asked(self, place):
         return sum(
@@ -49,18 +53,28 @@ class Model:
 
     def arrived(self, place):
         """What lies free goes to the first that wants it."""
-        for freeze in self.queue:
-            number, where, wanted, held = freeze
-            share = min(wanted - held, self.free[place]) if where == place else 0
-            if share > 0:
-                freeze[3] += share
-                self.free[place] -= share
-                self.due.append((place, share, f"freeze {number}"))
+        freezes = [(self.since[freeze[0]], 0, freeze) for freeze in self.queue]
+        recalls = [(recall[0], 1, recall) for recall in self.recalls]
+        for _day, is_recall, each in sorted((*freezes, *recalls), key=lambda row: row[:2]):
+            left = each[2] if is_recall else each[2] - each[3]
+            share = min(left, self.free[place]) if each[1] == place else 0
+            if share <= 0:
+                continue
+            self.free[place] -= share
+            if is_recall:
+                each[2] -= share
+                self.due.append((place, share, "recall"))
+            else:
+                each[3] += share
+                self.due.append((place, share, f"freeze {each[0]}"))
 
     def entry(self, kind, account, counter, asset, amount, reference):
         place = (account, asset)
         if kind == EntryKind.FROZEN:
             assert (place, amount, reference) == self.due.popleft()
+            return
+        if kind == EntryKind.RECALLED:
+            self.recalled(place, amount, reference.partition(" ")[0])
             return
         assert not self.due, (kind, place, self.due)
         if kind in LEAVE:
@@ -87,6 +101,16 @@ class Model:
         if waits:
             self.waiting.append({place: -amount})
         return waits
+
+    def recalled(self, place, amount, act):
+        """By a distribution, of what lay there; or later, as it has come; then on to the sink."""
+        if place[0] < 0:
+            return
+        if act == "distribution":
+            self.free[place] -= amount
+        else:
+            assert (place, amount, act) == self.due.popleft()
+            self.recalled_later += 1
 
     def trade(self, buyer, seller, product, tonnes, cash, failure):
         legs = {(seller, product): tonnes, (buyer, CASH_ASSET): cash}
@@ -122,9 +146,14 @@ class Days:
         for product in PRODUCTS:
             self.both.registry.product_declare(product, PRICE)
         for account in ACCOUNTS:
-            self.both.registry.account_open(account)
+            self.both.registry.account_open(account, province=11)
             for product, amount in ((None, 2_000_000), ("CEA23", 2_000), ("CEA24", 2_000)):
                 self.both.endow(account, product, amount)
+        self.determined = dict.fromkeys(ACCOUNTS, 4_000)
+        self.both.registry.distribution.issue("CEA24", 20_000)
+        self.determine("final", self.determined)
+        for account in ACCOUNTS:
+            self.both.registry.transfer_in(account, "CEA24", 3_000)
         self.both.meet()
         self.both.day_open()
         self.both.listed()
@@ -215,8 +244,28 @@ class Days:
         place = registry.account(account), registry.asset(product)
         number = registry.enforcement.freeze(account, product, amount, **COURT, until=until)
         wanted = 2**62 - 1 if amount is None else amount
+        self.model.since[number] = self.both.date
         self.model.queue.append([number, place, wanted, 0])
         self.model.arrived(place)
+
+    def determine(self, stage, tonnes):
+        office = self.both.registry.distribution
+        source = allocation_file(stage, tonnes, entities=dict.fromkeys(ACCOUNTS, 11))
+        office.distribute(office.preview(source).preview_id)
+
+    def recall(self):
+        """Less is determined for somebody: what lies there goes, the rest is owed from now on."""
+        account = self.random.choice(ACCOUNTS)
+        excess = self.random.randint(0, min(900, self.determined[account]))
+        if not excess:
+            return
+        registry = self.both.registry
+        place = registry.account(account), registry.asset("CEA24")
+        left = excess - min(excess, self.model.free[place])
+        self.determined[account] -= excess
+        self.determine("adjustment", {account: self.determined[account]})
+        if left:
+            self.model.recalls.append([self.both.date, place, left])
 
     def release(self):
         if not self.model.queue:
@@ -321,6 +370,7 @@ class Days:
             self.transfer_out: 4,
             self.order: 30,
             self.clash: 8,
+            self.recall: 5,
             self.next_day: 6,
             self.both.restart: 3,
             self.both.checkpoint: 2,
@@ -331,7 +381,7 @@ class Days:
             act()
             self.did[act.__name__] += 1
         except ActError as error:
-            assert "must hold" in str(error)
+            assert "must hold" in str(error) or "must owe no recall" in str(error)
         self.look()
         self.some_pass()
         self.look()
@@ -341,6 +391,11 @@ class Days:
         self.both.meet()
         self.look()
         self.check()
+        owed = Counter()
+        for _day, place, tonnes in self.model.recalls:
+            owed[place] += tonnes
+        assert +owed == self.both.registry.arrivals.recalls.owed()
+        self.did["recalled later"] += self.model.recalled_later
         assert self.both.agree(), self.both.registry.store.state
         self.both.close()
         found = check_ledger(self.both.data)
@@ -372,5 +427,6 @@ def test_the_random_days_do_all_there_is():
     for seed in (0, 7, 17):
         did += days_of(seed)
     acts = ("freeze", "release", "deduct", "dispose", "bring", "transfer_in", "transfer_out")
-    for what in (*acts, "order", "next_day", "restart", "expired", "failed", "waiting"):
+    ends = ("expired", "failed", "recalled later", "waiting")
+    for what in (*acts, "order", "recall", "next_day", "restart", *ends):
         assert did[what] > 0, did

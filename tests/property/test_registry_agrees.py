@@ -75,7 +75,7 @@ class Both:
 
     def open(self) -> None:
         self.restarts += 1
-        self.registry = Registry.open(self.data, self.database)
+        self.registry = Registry.open(self.data, self.database, admission="open")
         self.settlement = Settlement(self.registry.store, self.at_point)
 
     def restart(self) -> None:

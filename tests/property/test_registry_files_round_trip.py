@@ -102,7 +102,7 @@ def proofs(draw):
             tonnes=tonnes,
             registered_on=registered_on,
             cancelled_on=cancelled_on,
-            quota_managed=draw(st.booleans()),
+            quota_managed=draw(st.sampled_from(("no", "regional", "national"))),
             project_started_on=registered_on,
             applied_on=registered_on,
             produced_from=registered_on,

@@ -5,7 +5,9 @@ from ledger_by_hand import guards_off
 
 from cea_exchange.domain.credit_code import check_character, credit_code_check
 from cea_exchange.protocol.control import AccountRestored, AccountSuspended, control_decode
+from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.public_notices import notices_read
 from cea_exchange.registry.reconcile import check_ledger
@@ -78,6 +80,39 @@ def test_one_entity_has_one_account(accounts, registry):
             accounts.open(**good | terms)
     assert len(fed(registry)) == before
     assert accounts.open(**good) == 2
+
+
+NOT_ADMITTED = (
+    ({"credit_code": None}, "credit_code must be given, accounts are of listed entities"),
+    ({"province": 0}, "province must be one of the 32 codes, was none"),
+    ({"sector": "Steel"}, "sector must be one of power, steel, cement, aluminium, was 'Steel'"),
+    ({"sector": "trading"}, "sector must be one of power, steel, cement, aluminium, was 'trad"),
+)
+
+
+def test_only_key_emitting_entities_are_admitted(tmp_path, database_address):
+    """CEA-ADM-01: the library's default, and the daemon's."""
+    good = {"account": "P001", "credit_code": code_of(1), "province": 11}
+    assert "listed_entities" == RegistryConfig().admission
+    with Registry.open(tmp_path, database_address) as registry:
+        with pytest.raises(ActError, match=r"credit_code must be given.*\(CEA-ADM-01\)"):
+            registry.account_open("P001")
+        for terms, message in NOT_ADMITTED:
+            with pytest.raises(ActError, match=message):
+                registry.accounts.open(**good | terms)
+        with pytest.raises(ActError, match="credit_code must end in"):
+            registry.accounts.open(**good | {"credit_code": code_of(1)[:-1] + "0"})
+        assert [] == fed(registry)
+        registry.accounts.open(**good)
+        steel = {"account": "P002", "credit_code": code_of(2), "sector": "steel"}
+        assert 1 == registry.accounts.open(**good | steel)
+
+
+def test_a_market_may_be_open_to_others(registry):
+    """CEA-ADM-01: where the settings say so."""
+    assert "open" == registry.accounts.admission
+    for number, (terms, _message) in enumerate(NOT_ADMITTED):
+        assert number == registry.accounts.open(f"P{number}", **{"province": 11} | terms)
 
 
 def test_credit_codes_have_a_check_character():

@@ -24,7 +24,7 @@ def store(tmp_path, database_address):
     """A ledger in which everything happened that happens by now."""
     registry_prepare(tmp_path, database_address)
     with Store.open(tmp_path) as store:
-        registry = Registry(store)
+        registry = Registry(store, admission="open")
         venue = venue_with_deposits()
         for number in range(1, 12):
             venue.trade(number, buy_fee=number % 3, sell_fee=100 * number if number == 5 else 1)

@@ -408,7 +408,7 @@ def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
     """CEA-BNK-09: a day that waits for the bank is delivered and confirmed without anybody."""
     with BankProcess(tmp_path, 1) as bank:
         CurveKeys.new().save(tmp_path / "keys", "venue")
-        with Registry.open(tmp_path) as registry:
+        with Registry.open(tmp_path, admission="open") as registry:
             both = Institutions(registry, bank, "end_of_day")
             both.begin()
             both.next_day()

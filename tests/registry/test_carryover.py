@@ -6,9 +6,11 @@ from allocation_files import allocation_file
 from compliance_world import BEIJING, World, proof
 
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.distribution_audit import distribution_differences
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.surrender_audit import surrender_differences
 from cea_exchange.registry.views import Moment, balances_view
 
 
@@ -174,6 +176,34 @@ def test_two_runs_exchange_tonne_for_tonne(world):
     assert 501 == office.run(2).issued
     assert ("ISSUE", -1, p1, 501) == world.entries(f"carryover {late}")[-1]
     assert 65_501 == world.held("P1", "CEA25")
+
+
+def test_an_application_of_who_owes_a_recall_ends_at_its_run(world):
+    """CEA-CRY-07, CEA-DIS-11: nobody carries over what is recalled, nor holds up the others."""
+    registry, office = world.registry, world.registry.carryover
+    registry.distribution.issue("CEA24", 5_000)
+
+    def determine(stage, tonnes):
+        entities = {"P2": BEIJING}
+        file = allocation_file(stage, {"P2": tonnes}, entities=entities)
+        registry.distribution.distribute(registry.distribution.preview(file).preview_id)
+
+    determine("final", 5_000)
+    noticed(world)
+    registry.transfer_in("P2", "CEA24", world.held("P2", "CEA24") - 9_100)
+    ended, kept = office.apply("P2", {"CEA24": 9_000}), office.apply("P2", {"CEA24": 100})
+    office.apply("P1", {"CEA": 1_000})
+    determine("adjustment", 1_000)
+    assert 4_000 == registry.distribution.still_to_adjust("P2")[0].remaining
+    world.clock.day = 20260321
+    done = office.run(1)
+    assert (2, {"CEA": 1_000, "CEA24": 100}) == (done.applications, done.taken)
+    assert [] == registry.distribution.still_to_adjust("P2")
+    assert (5_000, 100) == (world.held("P2", "CEA24"), world.held("P2", "CEA25"))
+    states = registry.store.execute("SELECT carryover_id, state FROM carryovers ORDER BY 1")
+    assert [(ended, "withdrawn"), (kept, "exchanged"), (3, "exchanged")] == states.fetchall()
+    assert [] == list(distribution_differences(registry.store))
+    assert [] == list(surrender_differences(registry.store))
 
 
 def test_a_run_is_all_or_nothing(world, monkeypatch):

@@ -66,6 +66,7 @@ class Model:
     booked: dict = field(default_factory=dict)  # number -> day
     carryovers: list = field(default_factory=list)
     deducted: dict = field(default_factory=dict)
+    orders: dict = field(default_factory=dict)  # (account, year) -> last day of its term, refused
     position: dict = field(default_factory=dict)  # account -> closed vintages, end of 2025
     notices: dict = field(default_factory=dict)  # account -> limit
 
@@ -204,8 +205,26 @@ class Model:
         must((account, year) in self.owed and PROVINCE[account] == province)
         must((account, year) not in self.deducted and not self.of(account, year, "applied"))
         due = self.owed[account, year] - self.covered(account, year)
-        must(due > 0 and self.day > DEADLINE[year])
+        must(due > 0 and self.day > DEADLINE[year] and year <= 2024)
+        until, is_refused = self.orders.get((account, year), (self.day, False))
+        must(self.day > until and is_refused)
         self.deducted[account, year] = due
+
+    def is_short(self, account, year, province):
+        must((account, year) in self.owed and PROVINCE[account] == province)
+        deducted = self.deducted.get((account, year), 0)
+        must(self.owed[account, year] - self.covered(account, year) - deducted > 0)
+
+    def order(self, account, year, province, until):
+        self.is_short(account, year, province)
+        must(self.day > DEADLINE[year] and until > self.day and (account, year) not in self.orders)
+        self.orders[account, year] = (until, False)
+
+    def refuse(self, account, year, province):
+        self.is_short(account, year, province)
+        until, is_refused = self.orders.get((account, year), (self.day, False))
+        must(self.day > until and not is_refused)
+        self.orders[account, year] = (until, True)
 
     def complete_in_time(self, account):
         if (account, 2024) not in self.owed:
@@ -265,6 +284,25 @@ class Model:
 # -- acts on both ----------------------------------------------------------------------------------
 
 
+def correction_acts(dice, model, registry, account, year, province):
+    """Return what may follow a shortfall, as `act_drawn` has it."""
+    until = dice.choice((20260110, 20260301, 20260401))
+    return {
+        "order": (
+            lambda: model.order(account, year, province, until),
+            lambda: registry.corrections.order(account, year, province, "HB 1", until),
+        ),
+        "refuse": (
+            lambda: model.refuse(account, year, province),
+            lambda: registry.corrections.refuse(account, year, province, "HB 2"),
+        ),
+        "deduct": (
+            lambda: model.deduct(account, year, province),
+            lambda: registry.compliance.deduct(account, year, province),
+        ),
+    }
+
+
 def act_drawn(dice: random.Random, model: Model, world: World):
     """Return a random act as (on the model, on the registry)."""
     registry = world.registry
@@ -316,10 +354,6 @@ def act_drawn(dice: random.Random, model: Model, world: World):
             lambda: offsets.book(proof(name, account, offset, year=year)),
         ),
         "revoke": (lambda: model.revoke(name), lambda: offsets.revoke(name, "false")),
-        "deduct": (
-            lambda: model.deduct(account, year, province),
-            lambda: registry.compliance.deduct(account, year, province),
-        ),
         "give_notice": (model.give_notice, carryover.give_notice),
         "carry": (
             lambda: model.carry(account, tonnes),
@@ -331,6 +365,7 @@ def act_drawn(dice: random.Random, model: Model, world: World):
         ),
         "carry_run": (lambda: model.carry_run(run), lambda: carryover.run(run)),
     }
+    acts |= correction_acts(dice, model, registry, account, year, province)
     weights = {"apply": 6, "accept": 5, "retire": 5, "book": 3, "give_notice": 2}
     if model.notices:
         weights |= {"carry": 9, "carry_run": 4, "carry_withdraw": 2}
@@ -411,7 +446,7 @@ def acts_run(world: World, seed: int) -> set[str]:
 
 @pytest.mark.parametrize("database", EXAMPLES)
 def test_random_acts_agree_with_a_plain_model(database, tmp_path_factory, request):
-    """CEA-SUR-03 to CEA-SUR-12, CEA-OFS-01, CEA-OFS-05, CEA-OFS-07, CEA-CRY-03 to CEA-CRY-07."""
+    """CEA-SUR-03 to CEA-SUR-12, CEA-OFS-01, -05 and -07, CEA-PEN-05, CEA-CRY-03 to CEA-CRY-07."""
 
     @settings(
         max_examples=EXAMPLES[database],

@@ -6,6 +6,7 @@ from compliance_world import BEIJING, SHANGHAI, World, proof
 from cea_exchange.domain.compliance.penalties import FineRange, Traded
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.compliance import UnpaidDeduction
+from cea_exchange.registry.surrender_audit import surrender_differences
 
 
 @pytest.fixture
@@ -103,10 +104,12 @@ def test_fines_of_the_first_cycles_are_fixed(world):
 
 
 def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
-    """CEA-PEN-04, CEA-ALC-11."""
+    """CEA-PEN-04, CEA-PEN-05, CEA-ALC-11."""
     office, registry = world.registry.compliance, world.registry
     with pytest.raises(ActError, match="must be decided after the deadline 20251231, was on"):
         office.deduct("P1", 2024, BEIJING)
+    world.clock.day = 20260105
+    world.refused("P1", 2024, BEIJING, until=20260227)
     world.clock.day = 20260301
     waiting = registry.surrender.apply("P1", 2024, {"CEA24": 900})
     with pytest.raises(ActError, match="nothing left to decide, 1000 t are due and 900 t applied"):
@@ -127,6 +130,77 @@ def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
         office.deduct("P1", 2024, BEIJING)
     with pytest.raises(ActError, match="of 100 t due 0 are applied for and 100 deducted"):
         registry.surrender.apply("P1", 2024, {"CEA24": 100})
-    world.clock.day = 20260815
+    world.refused("P2", 2024, BEIJING, until=20260814)
     with pytest.raises(ActError, match="must be decided before 20260815, was on 20260815"):
         office.deduct("P2", 2024, BEIJING)
+
+
+def test_an_order_and_a_refusal_come_before_a_deduction(world):
+    """CEA-PEN-05: each once, by the entity's own province, after the deadline and the term."""
+    office, registry = world.registry.corrections, world.registry
+    with pytest.raises(ActError, match="must be made after the deadline 20251231, was 20251101"):
+        office.order("P1", 2024, BEIJING, "HB 1", 20260201)
+    pay(world, "P2", BEIJING, CEA24=1_000)
+    world.clock.day = 20260105
+    with pytest.raises(ActError, match="a correction order must be recorded before a deduction"):
+        registry.compliance.deduct("P1", 2024, BEIJING)
+    with pytest.raises(ActError, match="P1 must be ordered to correct 2024, was not"):
+        office.refuse("P1", 2024, BEIJING, "HB 2")
+    for until, said in ((20260105, "until must be after 20260105"), (20260230, "a date, yyyymmdd")):
+        with pytest.raises(ActError, match=said):
+            office.order("P1", 2024, BEIJING, "HB 1", until)
+    with pytest.raises(ActError, match="P1 is of province 11, expected that, came 31"):
+        office.order("P1", 2024, SHANGHAI, "HB 1", 20260205)
+    with pytest.raises(ActError, match="P2 must be short of 2024, nothing is missing"):
+        office.order("P2", 2024, BEIJING, "HB 1", 20260205)
+    assert 1 == office.order("P1", 2024, BEIJING, "HB 1", 20260205)
+    with pytest.raises(ActError, match="P1 must be ordered once to correct 2024, was by HB 1"):
+        office.order("P1", 2024, BEIJING, "HB 3", 20260205)
+    world.clock.day = 20260205
+    with pytest.raises(ActError, match="must be decided after 20260205, the term of correction"):
+        registry.compliance.deduct("P1", 2024, BEIJING)
+    with pytest.raises(ActError, match="the order's term must have passed, it is 20260205"):
+        office.refuse("P1", 2024, BEIJING, "HB 2")
+    pay(world, "P1", BEIJING, CEA24=400)
+    world.clock.day = 20260206
+    with pytest.raises(ActError, match="the refusal of correction order HB 1 must be recorded"):
+        registry.compliance.deduct("P1", 2024, BEIJING)
+    assert [] == registry.distribution.still_to_adjust("P1")
+    assert 1 == office.refuse("P1", 2024, BEIJING, "HB 2")
+    with pytest.raises(ActError, match="a refusal must be recorded once, HB 2 shows it"):
+        office.refuse("P1", 2024, BEIJING, "HB 4")
+    assert 600 == registry.compliance.deduct("P1", 2024, BEIJING).tonnes
+    (row,) = office.listed(2024)
+    assert ("P1", 1_000, "HB 1", 20260105, 20260205, "HB 2", 20260206, 0) == (
+        *(row.account, row.tonnes, row.document, row.ordered_on, row.until),
+        *(row.refusal, row.refused_on, row.due),
+    )
+    assert [] == office.listed(2024, SHANGHAI) == office.listed(2023)
+
+
+def test_of_the_first_cycles_the_term_in_vain_will_do_and_of_2025_nothing(world):
+    """CEA-PEN-04, CEA-PEN-05."""
+    registry = world.registry
+    world.owe(2022, ("P1", 5))
+    world.owe(2025, ("P1", 7))
+    registry.corrections.order("P1", 2022, BEIJING, "HB 1", 20251130)
+    world.clock.day = 20251201
+    assert 5 == registry.compliance.deduct("P1", 2022, BEIJING).tonnes
+    world.clock.day = 20270101
+    world.refused("P1", 2025, BEIJING, until=20270130)
+    with pytest.raises(ActError, match=r"2023 to 2024 to be deducted, was 2025 \(CEA-PEN-04\)"):
+        registry.compliance.deduct("P1", 2025, BEIJING)
+
+
+def test_reconcile_finds_a_deduction_that_nothing_came_before(world):
+    """CEA-PEN-05."""
+    world.clock.day = 20260105
+    registry, said = world.registry, "deduction 9 must follow an order to correct"
+    registry.store.insert("unpaid_deductions", [(9, 2024, 0, 1_000, 20260105)])
+    assert any(said in each for each in surrender_differences(registry.store))
+    registry.store.insert(
+        "correction_orders", [(1, 2024, 0, "HB 1", 11, 1_000, 20260101, 20260104)]
+    )
+    assert any(said in each for each in surrender_differences(registry.store))
+    registry.store.insert("correction_refusals", [(1, "HB 2", 1_000, 20260105)])
+    assert not any(said in each for each in surrender_differences(registry.store))

@@ -2,7 +2,6 @@
 
 import itertools
 
-import msgspec
 import pytest
 from allocation_files import (
     ENTITIES,
@@ -251,7 +250,7 @@ def test_whatever_fails_on_the_way_nothing_is_done(registry, monkeypatch):
 def test_the_plans_example_of_a_deduction_ahead(registry):
     # CEA-ALC-10, the draft plan's example: 50,000 t ahead, 30,000 t in the end, 70,000 t to deduct.
     office = registry.distribution
-    office.deduct("P0001", "HB-1", "unpaid", 70_000, 2026_03_01)
+    office.deduction_add("P0001", "HB-1", "unpaid", 70_000, 2026_03_01)
     line = distributed(registry, "pre", {"P0001": 50_000})["P0001"]
     assert (0, 50_000, 20_000) == (line.given, line.deducted, line.remaining)
     line = distributed(registry, "final", {"P0001": 30_000})["P0001"]
@@ -301,8 +300,8 @@ def test_what_a_recall_does_not_find_is_still_to_adjust(registry):
     with pytest.raises(ActError, match="P0001 must hold something to recall, holds 0"):
         office.recall_remaining("P0001", 2024)
     bought(registry, "P0001", 30)
-    found = office.recall_remaining("P0001", 2024)
-    assert (30, 220) == (found.recalled, found.remaining)
+    (item,) = office.still_to_adjust("P0001")
+    assert (0, 220) == (registered(registry, "P0001"), item.remaining)
     assert [
         ("recalled", "P0001", "province Beijing", 30),
         ("recalled", "province Beijing", "competent authority", 30),
@@ -320,7 +319,9 @@ REFUSED_DECISIONS = [
     ({"account": "P0009"}, "account must be an open one, was 'P0009'"),
     ({"document": "HB 1"}, "document"),
     ({"document": "HB-0"}, "document must be new, HB-0 is deduction 1 of P0001"),
-    ({"cause": "recall"}, "cause must be one of unpaid, borrowed, enforcement, other"),
+    ({"cause": "recall"}, "cause must be one of enforcement, other, was 'recall'"),
+    ({"cause": "unpaid"}, "cause must be one of enforcement, other, was 'unpaid'"),
+    ({"cause": "borrowed"}, "cause must be one of enforcement, other, was 'borrowed'"),
     ({"tonnes": 0}, "tonnes must be positive"),
     ({"tonnes": 1 << 62}, "within 0..2\\^62"),
     ({"tonnes": "5"}, "tonnes must be int"),
@@ -330,9 +331,9 @@ REFUSED_DECISIONS = [
 
 
 def test_decisions_that_can_not_be_are_refused(registry):
-    # CEA-DIS-06
+    # CEA-DIS-06, CEA-PEN-05: what is unpaid or borrowed is decided by acts of its own.
     terms = {
-        **{"account": "P0001", "document": "HB-1", "cause": "unpaid"},
+        **{"account": "P0001", "document": "HB-1", "cause": "other"},
         **{"tonnes": 5, "decided_on": 2026_03_01},
     }
     registry.distribution.deduct(**{**terms, "document": "HB-0"})
@@ -349,7 +350,7 @@ def test_nobody_decides_anew_to_deduct_for_unpaid_allowances(tmp_path, database_
     september = 1_788_235_200 * 10**9
     with registry_open(tmp_path, database_address, lambda: september) as registry:
         entities_open(registry, ENTITIES)
-        deduct = registry.distribution.deduct
+        deduct = registry.distribution.deduction_add
         with pytest.raises(ActError, match="decided before 20260815, was on 20260815"):
             deduct("P0001", "HB-1", "unpaid", 5, 2026_08_15)
         deduct("P0001", "HB-2", "unpaid", 5, 2026_08_14)
@@ -501,7 +502,7 @@ def test_a_late_recall_takes_what_the_province_holds_too(registry):
     distributed(registry, "adjustment", {"P0002": 5})
     assert [("P0002", 15)] == [(e.account, e.remaining) for e in office.still_to_adjust()]
     bought(registry, "P0002", 4)
-    assert (4, 11) == msgspec.structs.astuple(office.recall_remaining("P0002", 2024))
+    assert [("P0002", 11)] == [(e.account, e.remaining) for e in office.still_to_adjust()]
 
 
 # -- files that are refused, and what a person is told --------------------------------------------

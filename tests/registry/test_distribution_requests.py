@@ -19,6 +19,7 @@ from allocation_files import (
 )
 from desk_callers import Office
 from fake_venue import wait_until
+from settlement_records import LOG_ID, Venue
 
 from cea_exchange.cli.main import run
 from cea_exchange.protocol.security import CurveKeys
@@ -26,6 +27,7 @@ from cea_exchange.registry.admin import request_decode
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.requests import distribution as requests
 from cea_exchange.registry.requests.distribution import WARNINGS_MAX
+from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
 
 PAGE = Path(__file__).resolve().parents[2] / "protocol" / "distribution.md"
@@ -114,15 +116,17 @@ def test_requests_deduct_recall_and_release(registry):
     answer = ask(registry, "allocation_deduct", account="P0001", **deduction)
     assert {"ok": True, "deduction_id": 1} == answer
     distributed(registry, "pre", {"P0001": 1_000, "P0002": 50}, at_risk=["P0002"])
-    registry.transfer_in("P0001", "CEA24", 100)
+    venue = Venue()
+    venue.deposited(0, registry.transfer_in("P0001", "CEA24", 100), tonnes=100)
     distributed(registry, "final", {"P0001": 950})
-    registry.issue("P0001", "CEA24", 20)
+    Settlement(registry.store).apply(LOG_ID, venue.records)
     answer = ask(registry, "allocation_recall", account="P0001", compliance_year=2024)
-    assert {"ok": True, "recalled": 20, "remaining": 30} == answer
+    assert {"ok": True, "recalled": 0, "remaining": 50, "called": 50} == answer
+    registry.issue("P0001", "CEA24", 20)
     answer = ask(registry, "allocation_remaining", account="P0001")
-    assert ([("distribution 2", "recall", 30)], {}) == (
+    assert ([("distribution 2", "recall", 30)], {}, {"CEA24": 50}) == (
         [(e["document"], e["cause"], e["remaining"]) for e in answer["still_to_adjust"]],
-        answer["kept"],
+        *(answer["kept"], answer["called"]),
     )
     assert {"CEA24": 50} == ask(registry, "allocation_remaining", account="P0002")["kept"]
     answer = ask(registry, "allocation_release", account="P0002")
@@ -227,4 +231,5 @@ def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     _status, out, _err = allocate("distribute", 1)
     assert "proposal 1 waits for a second person of registry" in out
     _status, out, _err = allocate("remaining", "P0001")
-    assert "nothing is still to adjust\nits province holds for it: nothing\n" == out
+    still = "nothing is still to adjust\nits province holds for it: nothing\n"
+    assert still + "called from the venue: nothing\n" == out

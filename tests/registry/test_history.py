@@ -32,7 +32,7 @@ def data(tmp_path, database_address):
 def days_settled(store, rng):
     """Trades and acts of some days, with snapshots at random places."""
     venue = venue_with_deposits()
-    registry = Registry(store)
+    registry = Registry(store, admission="open")
     settlement = Settlement(store)
     for date in DAYS:
         for _ in range(rng.randrange(1, 12)):
@@ -99,7 +99,7 @@ def test_a_snapshot_is_kept_every_so_many_entries(data, monkeypatch):
     """And only in a transaction that is committed."""
     monkeypatch.setattr(store_module, "SNAPSHOT_ENTRY_COUNT", 5)
     with Store.open(data) as store:
-        registry = Registry(store)
+        registry = Registry(store, admission="open")
 
         def kept():
             return [row[0] for row in store.execute("SELECT entry_id FROM snapshots ORDER BY 1")]

@@ -97,6 +97,7 @@ def test_what_may_become_of_an_obligation_may_after_a_merger(world):
     world.clock.day = 20260105
     (short,) = registry.compliance.shortfalls(2024)
     assert ("P1", "P2", 114) == (short.account, short.taken_over_by, short.shortfall)
+    world.refused("P1", 2024, SHANGHAI, until=20260120)
     registry.compliance.deduct("P1", 2024, SHANGHAI)
     (deduction,) = registry.distribution.still_to_adjust("P2")
     assert ("unpaid-2024-P1", 114) == (deduction.document, deduction.remaining)

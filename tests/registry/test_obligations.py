@@ -63,6 +63,37 @@ def test_a_bad_file_is_refused_whole(world):
     assert 0 == world.registry.store.one("SELECT count(*) FROM obligation_files")
 
 
+def due_file(world, year, verified, due, account="P1"):
+    """A file in which an entity owes another amount than what it emitted."""
+    whole = obligation_file(world.registry, year, (account, verified)).data.decode()
+    lowered = whole.replace(f"{verified},{verified}", f"{verified},{due}")
+    return SourceFile("due.csv", lowered.encode())
+
+
+@pytest.mark.parametrize("year", [2021, 2022, 2023, 2024, 2025])
+def test_all_that_was_verified_is_owed(world, year):
+    """CEA-SUR-01: relief works through the allocation; a file that lowers it is refused."""
+    source = due_file(world, year, 1_000_000, 1)
+    said = r"due.csv:2: due_tonnes: expected all 1000000 t verified, came 1 \(CEA-SUR-01\)"
+    with pytest.raises(ActError, match=said):
+        world.registry.obligations.take(source)
+    assert [] == obligations(world)
+    world.owe(year, ("P1", 1_000_000))
+    for due in (1, 999_999):
+        with pytest.raises(ActError, match="CEA-SUR-01"):
+            world.registry.obligations.correct(due_file(world, year, 1_000_000, due), "a favour")
+    assert [(year, "P1", 1_000_000)] == obligations(world)
+
+
+@pytest.mark.parametrize("year", [2019, 2020])
+def test_the_first_plan_lowered_what_was_owed(world, year):
+    """CEA-SUR-01: at most 20% short, and gas units not at all."""
+    world.registry.obligations.take(due_file(world, year, 3_500_000, 3_400_000))
+    assert [(year, "P1", 3_400_000)] == obligations(world)
+    with pytest.raises(ActError, match="expected at most the 20 verified, came 21"):
+        world.registry.obligations.take(due_file(world, year, 20, 21, "P2"))
+
+
 def test_an_obligation_is_replaced_by_an_explicit_correction_only(world):
     """CEA-SUR-10."""
     world.owe(2024, ("P1", 100))

@@ -86,7 +86,8 @@ OLD = {
     "applied_on": 20150601,
 }
 UNFIT = (
-    ({"quota_managed": True}, "project must not be under allowances"),
+    ({"quota_managed": "national"}, r"under national allowances, but it is \(CEA-OFS-02\)"),
+    ({"quota_managed": "regional"}, r"under regional allowances, but it is \(CEA-OFS-06\)"),
     ({**OLD, "registered_on": 20160101, "cancelled_on": 20240101}, "must be used before 20250101"),
     ({"cancelled_on": 20251102}, "must be cancelled by 20251101, was on 20251102"),
     ({"project_started_on": 20121108}, "project must start after 20121108"),
@@ -111,6 +112,22 @@ def test_proofs_that_do_not_count_are_refused(world):
         with pytest.raises(ActError, match=said):
             world.registry.offsets.book(proof("N1", **({"account": "P1", "tonnes": 10} | odd)))
     assert 0 == counted(world)
+
+
+@pytest.mark.parametrize("year", [2019, 2021, 2023])
+def test_old_ccers_of_projects_in_a_regional_market_count(world, year):
+    """CEA-OFS-02, CEA-OFS-03: only the national market's allowances kept them from counting."""
+    world.clock.day = 20241120
+    world.owe(year, ("P1", 1_000))
+    dates = {**OLD, "registered_on": 20160101, "cancelled_on": 20241101}
+    with pytest.raises(ActError, match="under national allowances"):
+        world.registry.offsets.book(
+            proof("N1", "P1", 20, year=year, quota_managed="national", **dates)
+        )
+    world.registry.offsets.book(
+        proof("N1", "P1", 20, year=year, quota_managed="regional", **dates)
+    )
+    assert 20 == world.registry.obligations.standing("P1", year).coverage.offset
 
 
 def test_later_years_take_new_ccers_only(world):

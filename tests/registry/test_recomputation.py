@@ -134,6 +134,38 @@ def test_a_pre_allocation_is_the_share_of_the_year_before(registry):
     ] == refusal(registry, source, unit_file(less))
 
 
+def test_steel_cement_and_aluminium_are_given_nothing_ahead_for_2024(registry):
+    """CEA-ALC-14: 70% for 2025; an entity's own power plant beside them gets its share."""
+    mill = {"unit_class": "steel", "emissions_before": 500_000}
+    plant = {"unit_class": "coal_large", "emissions_before": 1_000_000}
+    source = allocation_file("pre", {"P0001": 350_000})
+    said = "2024-pre.csv:2: tonnes: expected 0 by units.csv:2 (unit mill 0), came 350000"
+    assert [said] == refusal(registry, source, unit_file({("P0001", "mill"): mill}))
+    units = {("P0001", "1"): plant, ("P0001", "mill"): mill}
+    source = allocation_file("pre", {"P0001": 700_000})
+    assert 1 == registry.distribution.preview(source, unit_file(units)).plan.recomputed
+    source = allocation_file("pre", {"P0001": 850_000}, year=2025)  # 50% of power, 70% of steel
+    units = unit_file(units, year=2025)
+    assert 1 == registry.distribution.preview(source, units).plan.recomputed
+
+
+@pytest.mark.parametrize("sector", ["steel", "cement", "aluminium"])
+def test_a_sector_that_is_given_nothing_ahead_needs_no_figures_to_be_refused(registry, sector):
+    """CEA-ALC-14: by the account's sector, whether its units came with the file or not."""
+    registry.accounts.open("P0004", province=11, sector=sector)
+    entities = {**ENTITIES, "P0004": 11}
+    source = allocation_file("pre", {"P0001": 700, "P0004": 700}, entities=entities)
+    said = f"2024-pre.csv:3: stage: expected nothing ahead for {sector} of 2024 (CEA-ALC-14), came"
+    assert [f"{said} pre"] == refusal(registry, source)
+    figures = {("P0004", "1"): {"emissions_before": 1_000}}
+    said = "2024-pre.csv:3: tonnes: expected 0 by units.csv:2 (unit 1 0), came 700"
+    assert [said] == refusal(registry, source, unit_file(figures))
+    final = allocation_file("final", {"P0004": 700}, entities=entities)
+    assert () == registry.distribution.preview(final).plan.warnings
+    later = allocation_file("pre", {"P0004": 700}, entities=entities, year=2025)
+    assert () == registry.distribution.preview(later).plan.warnings
+
+
 def test_figures_that_can_not_be_are_refused(registry):
     source = allocation_file("final", {"P0001": 2_579_600})
     for units, why in [
@@ -165,7 +197,7 @@ def test_both_times_it_is_computed(registry, monkeypatch):
     rules = msgspec.structs.replace(rules, year=(msgspec.structs.replace(year, year=2024),))
     monkeypatch.setattr(
         "cea_exchange.registry.distribution.recomputed",
-        lambda table, figures, _rules: recomputed(table, figures, rules),
+        lambda table, figures, _rules, sectors: recomputed(table, figures, rules, sectors),
     )
     with pytest.raises(ActError, match=r"2024-final.csv:2: tonnes: expected 2576000 by units"):
         registry.distribution.distribute(preview.preview_id)

@@ -278,7 +278,7 @@ def deliver_until_killed(data: str, database: str | None, nth: int) -> None:
         if is_within and passed == nth:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    with Registry.open(data, database) as registry:
+    with Registry.open(data, database, admission="open") as registry:
         settlement = Settlement(registry.store, at_point, mode="end_of_day")
         settlement.apply(LOG_ID, long_day().records[registry.store.last_seq :])
         while settlement.deliver(count_max=7):
@@ -287,7 +287,7 @@ def deliver_until_killed(data: str, database: str | None, nth: int) -> None:
 
 def test_a_delivery_that_was_killed_goes_on(tmp_path, database_address):
     """CEA-STL-05: each trade once, whatever is killed."""
-    with Registry.open(tmp_path, database_address) as registry:
+    with Registry.open(tmp_path, database_address, admission="open") as registry:
         accounts_open(registry)
     for nth, status in ((3, -signal.SIGKILL), (99, 0)):
         arguments = (str(tmp_path), database_address, nth)
@@ -297,7 +297,7 @@ def test_a_delivery_that_was_killed_goes_on(tmp_path, database_address):
         assert process.exitcode == status
     found = check_ledger(tmp_path)
     assert (found.differences, found.trades, found.last_seq) == ([], 40, 44)
-    with Registry.open(tmp_path, database_address) as registry:
+    with Registry.open(tmp_path, database_address, admission="open") as registry:
         assert states(registry.store) == ["settled"] * 40
         assert registry.store.confirmed_date == DATE
 

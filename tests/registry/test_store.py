@@ -86,7 +86,8 @@ def test_memory_is_what_the_database_says_after_every_act(data, monkeypatch, see
     rng = random.Random(seed)
     failed = 0
     with Store.open(data) as store:
-        registry, settlement, venue = Registry(store), Settlement(store), venue_with_deposits()
+        registry = Registry(store, admission="open")
+        settlement, venue = Settlement(store), venue_with_deposits()
         commits = FailingCommits(store.database, rng)
         monkeypatch.setattr(store.database, "commit", commits)
         for _ in range(100):
@@ -104,7 +105,7 @@ def test_memory_is_what_the_database_says_after_every_act(data, monkeypatch, see
 
 def test_a_transaction_that_failed_underneath_commits_nothing(data, database_address):
     """Whoever caught the error and went on is told at the end, and memory is what was committed."""
-    with Registry.open(data, database_address) as registry:
+    with Registry.open(data, database_address, admission="open") as registry:
         before = registry.store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
         with pytest.raises(DatabaseError, match="expected (COMMIT, was ROLLBACK|a transaction)"):
             with registry.transaction():

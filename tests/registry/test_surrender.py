@@ -379,4 +379,5 @@ def test_what_the_province_keeps_is_surrendered_before_anything_is_deducted(worl
     with pytest.raises(ActError, match="province 31 keeps 30 t for R1 that must be surrendered"):
         registry.compliance.deduct("R1", 2023, SHANGHAI)
     registry.surrender.force("R1", 2023, SHANGHAI)
+    world.refused("R1", 2023, SHANGHAI, 20250120)
     assert registry.compliance.deduct("R1", 2023, SHANGHAI).tonnes == 70

@@ -70,6 +70,17 @@ def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, office):
     (short,) = office.rex("shortfall_list", compliance_year=2024)["shortfalls"]
     assert ("P1", 40, None) == (short["account"], short["shortfall"], short["fine"])
     fields = {"account": "P1", "compliance_year": 2024, "province": BEIJING}
+    order = fields | {"document": "HB 1", "until": 20260205}
+    assert 1 == by_two(office.bei, office.jing, "correction_order", **order)["answer"]["order_id"]
+    assert "must be the business of province 31" in office.hai.error("correction_order", **order)
+    assert "role must be one of" in office.li.error("correction_order", **order)
+    world.clock.day = 20260206
+    by_two(office.bei, office.jing, "correction_refused", **fields, document="HB 2")
+    (row,) = office.rex("correction_list", compliance_year=2024)["orders"]
+    assert ("P1", "HB 1", 40, "HB 2", 20260206) == (
+        *(row["account"], row["document"], row["tonnes"]),
+        *(row["refusal"], row["refused_on"]),
+    )
     done = by_two(office.bei, office.jing, "unpaid_deduct", **fields)
     assert 40 == done["answer"]["decision"]["tonnes"]
 

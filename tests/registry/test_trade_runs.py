@@ -31,7 +31,7 @@ def records_of(fields, first_seq):
 
 def endowed(folder, address):
     """A registry whose accounts have cash and allowances at the venue."""
-    registry = Registry.open(folder, address)
+    registry = Registry.open(folder, address, admission="open")
     deposits = []
     with registry.transaction():
         for number in range(PRODUCTS):

@@ -24,7 +24,7 @@ class Exchange:
 
     def __init__(self, folder, core):
         self.folder, self.core_class = folder, core
-        self.registry = Registry.open(folder / "registry")
+        self.registry = Registry.open(folder / "registry", admission="open")
         self.settlement = Settlement(self.registry.store)
         self.ids = count(1)
         self.ticks = count(1_000)

@@ -253,7 +253,7 @@ def test_the_statement_names_all_trades_that_were_busted(store, tmp_path):
 def test_items_behind_an_unanswered_transfer_come_again(tmp_path, store):
     settled(store)
     answered = store.one("SELECT max(transfer_seq) FROM feed")
-    registry = Registry(store)
+    registry = Registry(store, admission="open")
     account = store.account_name(0)
     registry.pay_in(account, 7)
     pending = registry.transfer_in(account, None, 7)
@@ -266,7 +266,7 @@ def test_items_behind_an_unanswered_transfer_come_again(tmp_path, store):
 def test_whom_the_registry_suspended_stays_so_and_an_operator_may_not_lift_it(store, tmp_path):
     """CEA-ACC-03: bob both have suspended, alice the registry alone."""
     settled(store)
-    registry = Registry(store)
+    registry = Registry(store, admission="open")
     for account in ("alice", "bob"):
         registry.accounts.suspend(account, "a court's order")
     given = stated(store, tmp_path / "statement")

@@ -195,6 +195,21 @@ def test_the_cap_comes_after_the_gas_units_exemption():
     assert capped.final == capped.initial == 791_000 + 328_800
 
 
+def test_what_other_sectors_are_given_ahead():
+    """CEA-ALC-14: nothing for 2024, then 70%, by the draft at most half; never before 2024."""
+    before = {"mill": 1_001}
+    for sector in ("steel", "cement", "aluminium"):
+        for year in (2021, 2023, 2024):
+            assert RULES.ahead(sector, year) is None
+            with pytest.raises(ComplianceError, match=f"{sector} must be given nothing ahead"):
+                RULES.pre_allocation(before, year, sector=sector)
+        assert RULES.pre_allocation(before, 2025, sector=sector) == {"mill": 700}
+        with pytest.raises(ComplianceError, match="share of 2025 must be within 7000..7000 bp"):
+            RULES.pre_allocation(before, 2025, 5_000, sector=sector)
+        assert RULES.pre_allocation(before, 2026, 4_000, sector=sector) == {"mill": 400}
+        assert RULES.pre_allocation(before, 2026, sector=sector) == {"mill": 500}
+
+
 def test_what_is_given_ahead():
     """CEA-ALC-08: by unit, rounded down; 1,789.70 t are 1,789 t."""
     before = {"1": 3_579, "2": 1}

@@ -15,7 +15,7 @@ PROOF = CancellationProof(
     tonnes=100,
     registered_on=20250306,
     cancelled_on=20251110,
-    quota_managed=False,
+    quota_managed="no",
     project_started_on=20200101,
     applied_on=20240110,
     produced_from=20210101,
@@ -47,7 +47,8 @@ def test_the_cap_is_5_percent_rounded_down(tonnes, cap):
     [
         ({"tonnes": 0}, "must be for 1 t or more, was 0"),
         ({"cancelled_on": 20251202}, "must be cancelled by 20251201, was on 20251202"),
-        ({"quota_managed": True}, "project must not be under allowances"),
+        ({"quota_managed": "national"}, "must not be under national allowances"),
+        ({"quota_managed": "regional"}, "must not be under regional allowances"),
         (
             {**OLD_DATES, "registered_on": 20170314},
             "before 20170314 or from 20240122 on, was 20170314",
@@ -95,7 +96,17 @@ def test_old_ccers_are_void_by_their_day_and_not_by_year():
     for year in (2020, 2022, 2023, 2024):
         assert OFFSETS.refusal(OLD, year, 20241231) is None
         assert "must be used before 20250101" in OFFSETS.refusal(OLD, year, 20250101)
-    assert "under allowances" in OFFSETS.refusal(replace(OLD, quota_managed=True), 2023, 20241231)
+
+
+def test_old_ccers_may_be_of_projects_in_a_regional_market():
+    """CEA-OFS-02, CEA-OFS-06: the new market's own test is not asked of what came before it."""
+    for year in (2019, 2021, 2023):
+        regional = replace(OLD, quota_managed="regional")
+        assert OFFSETS.refusal(regional, year, 20241231) is None
+        national = replace(OLD, quota_managed="national")
+        assert "under national allowances" in OFFSETS.refusal(national, year, 20241231)
+    regional = replace(PROOF, quota_managed="regional")
+    assert "under regional allowances" in OFFSETS.refusal(regional, 2023, 20251201)
 
 
 def test_from_2025_on_only_the_new_market_counts():
@@ -132,6 +143,6 @@ def test_proofs_count_whole_and_within_the_cap():
 
 def test_a_proof_that_does_not_count_is_named():
     """CEA-OFS-02."""
-    with pytest.raises(ComplianceError, match="proof C-9: project must not be under allowances"):
-        bad = replace(PROOF, number="C-9", quota_managed=True)
+    with pytest.raises(ComplianceError, match="proof C-9: project must not be under national"):
+        bad = replace(PROOF, number="C-9", quota_managed="national")
         OFFSETS.counted(owed(), [bad], used_on=20251201)

@@ -5,11 +5,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.penalties import (
+    Correction,
     FineRange,
     Traded,
-    deduction_for,
     month_before,
     traded_in,
 )
@@ -18,6 +19,9 @@ from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.reference_prices import DailyFigures, load_daily
 
 RULES = ComplianceRules.load()
+REFUSED = Correction(
+    document="HB 7", ordered_on=20260105, until=20260205, refused_on=20260206
+)
 DAILY_PATH = (
     Path(__file__).resolve().parents[3] / "shared" / "data" / "cea" / "cea_daily_2021_2024.csv"
 )
@@ -28,6 +32,12 @@ def day(number, listed=(0, 0), block=(0, 0), bidding=(0, 0)):
         date(number // 10_000, number // 100 % 100, number % 100), 0, 0, 0, 7463,
         *listed, *block, *bidding,
     )  # fmt: skip
+
+
+def deducted(obligation, decided_on, correction, rules=RULES):
+    return rules.penalties.deduction_for(
+        obligation, 300, decided_on, correction=correction, adjustment=rules.adjustment
+    )
 
 
 @pytest.mark.parametrize("year", [2019, 2020, 2021, 2022])
@@ -108,9 +118,34 @@ def test_the_mean_of_the_real_december_2024():
 def test_next_years_allowances_are_cut_by_what_is_missing():
     """CEA-PEN-04; not by a new decision from 15 August 2026 on (CEA-ALC-11)."""
     obligation = RULES.obligations.obligation(2024, 1_000)
-    deduction = deduction_for(obligation, 300, 20260101, RULES.adjustment)
-    assert (deduction.cause, deduction.tonnes, deduction.decided_on) == ("unpaid", 300, 20260101)
+    deduction = deducted(obligation, 20260301, REFUSED)
+    assert (deduction.cause, deduction.tonnes, deduction.decided_on) == ("unpaid", 300, 20260301)
     with pytest.raises(ComplianceError, match="after the deadline 20251231, was on 20251231"):
-        deduction_for(obligation, 300, 20251231, RULES.adjustment)
+        deducted(obligation, 20251231, REFUSED)
     with pytest.raises(ComplianceError, match="must be decided before 20260815"):
-        deduction_for(obligation, 300, 20260815, RULES.adjustment)
+        deducted(obligation, 20260815, REFUSED)
+
+
+def test_an_order_and_its_term_come_before_a_deduction():
+    """CEA-PEN-05: of 2019 to 2022 the term in vain will do, after that it takes a refusal."""
+    for year in range(2019, 2025):
+        obligation = RULES.obligations.obligation(year, 1_000)
+        with pytest.raises(ComplianceError, match="a correction order must be recorded before"):
+            deducted(obligation, 20260301, None)
+        with pytest.raises(ComplianceError, match="must be decided after 20260205, the term of"):
+            deducted(obligation, 20260205, REFUSED)
+        if year >= 2023:
+            with pytest.raises(ComplianceError, match="the refusal of correction order HB 7 must"):
+                deducted(obligation, 20260301, replace(REFUSED, refused_on=0))
+        else:
+            assert deducted(obligation, 20260301, replace(REFUSED, refused_on=0)).tonnes == 300
+
+
+def test_nothing_is_deducted_for_what_is_due_under_the_code():
+    """CEA-PEN-04: 2025 and later; also where the draft of CEA-ALC-11 is left out."""
+    adopted = ComplianceRules.load(drafts=False)
+    for rules in (RULES, adopted):
+        for year in (2025, 2026):
+            obligation = rules.obligations.obligation(year, 1_000)
+            with pytest.raises(ComplianceError, match=f"to be deducted, was {year} .CEA-PEN-04"):
+                deducted(obligation, 20280301, REFUSED, rules)

@@ -51,9 +51,9 @@ def test_an_obligation_is_the_verified_emissions():
     assert obligation.tonnes == 123_456
     assert not obligation.in_arrears(IN_TIME)
     assert obligation.in_arrears(LATE)
-    with pytest.raises(ValueError, match="verified emissions must be within"):
+    with pytest.raises(ValueError, match="obligation must be within"):
         RULES.obligations.obligation(2024, -1)
-    with pytest.raises(TypeError, match=r"verified emissions must be int \(tonnes\), was float"):
+    with pytest.raises(TypeError, match=r"obligation must be int \(tonnes\), was float"):
         RULES.obligations.obligation(2024, 1.0)
 
 

@@ -165,7 +165,7 @@ def test_days_are_read_from_text_dates_and_midnights(tmp_path):
         tonnes=10,
         registered_on=20250306,
         cancelled_on=20261020,
-        quota_managed=False,
+        quota_managed="no",
         project_started_on=20200101,
         applied_on=20241101,
         produced_from=20210101,

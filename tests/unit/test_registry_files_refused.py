@@ -710,7 +710,7 @@ def test_proofs_within_another_are_refused(tmp_path):
 def test_times_of_day_are_no_days(tmp_path, unit, zone, moment):
     heads = PROOFS.splitlines()[0].split(",")
     cells = ["N1", 2025, "P0003", "CCER-1", 1, 100, 100, moment, date(2026, 10, 20)]
-    cells += [False, *[date(2021, 1, 1)] * 4]
+    cells += ["no", *[date(2021, 1, 1)] * 4]
     kind = pyarrow.timestamp(unit, zone)
     kinds = [kind if head == "registered_on" else None for head in heads]
     columns = [pyarrow.array([cell], kind) for cell, kind in zip(cells, kinds, strict=True)]

@@ -221,7 +221,7 @@ def test_a_refused_deposit_goes_back(data, store):
 
 @once
 def test_a_withdrawal_moves_nothing_before_the_venue_let_it_go(data, store):
-    registry = Registry(store)
+    registry = Registry(store, admission="open")
     settlement = Settlement(store)
     venue = venue_with_deposits()
     settlement.apply(LOG_ID, venue.records)
@@ -257,7 +257,7 @@ def test_the_feed_is_numbered_without_a_gap(store):
 
 @once
 def test_what_a_key_may_do_is_told_to_the_venue_and_reconciled(data, store):
-    registry = Registry(store)
+    registry = Registry(store, admission="open")
     registry.key_grant(
         "k" * 40, "alice", operator_index=2, role="canceller", cancel_on_disconnect=False
     )
@@ -317,13 +317,13 @@ def test_a_refused_act_changes_nothing(data, store, act):
 
     before = counts()
     with pytest.raises(ActError):
-        act(Registry(store))
+        act(Registry(store, admission="open"))
     assert before == counts()
     assert [] == check_ledger(data).differences
 
 
 def test_acts_in_one_transaction_are_all_done_or_none(store):
-    registry = Registry(store)
+    registry = Registry(store, admission="open")
     with pytest.raises(ActError), registry.transaction():
         registry.account_open("carol")
         registry.issue("carol", PRODUCT, 10)

@@ -368,7 +368,7 @@ def test_the_command_exits_2_where_there_is_nothing_to_verify(data, tmp_path, pl
 @pytest.fixture
 def settled(data):
     """The same folder with a registry that has settled all of it."""
-    with Registry.open(data) as registry:
+    with Registry.open(data, admission="open") as registry:
         registry.product_declare("CEA23", 9749)
         for account in ("alice", "bob"):
             registry.account_open(account)

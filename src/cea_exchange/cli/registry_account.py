@@ -49,7 +49,7 @@ def open_(
     province: Annotated[int, typer.Option(help="Two-digit code, such as 11.")],
     data: Data,
     group: Annotated[str, typer.Option(help="Group, for block offers.")] = "",
-    sector: Annotated[str, typer.Option(help="Sector, such as power.")] = "",
+    sector: Annotated[str, typer.Option(help="power, steel, cement or aluminium.")] = "",
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:

@@ -128,7 +128,7 @@ def distribute(preview_id: PreviewId, data: Data, key: Key = ADMIN, json: Json =
 def deduct(
     account: Account,
     document: Annotated[str, typer.Argument(help="Number of the decision.")],
-    cause: Annotated[str, typer.Argument(help="unpaid, borrowed, enforcement or other.")],
+    cause: Annotated[str, typer.Argument(help="enforcement or other.")],
     tonnes: Tonnes,
     decided_on: Annotated[int, typer.Argument(help="Day of the decision, as 20260301.")],
     data: Data,
@@ -150,7 +150,7 @@ def recall(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Recall what an earlier recall did not find, as far as it is there now.
+    """Recall what an earlier recall did not find; what is at the venue is called from there.
 
     Example: cea-exchange registry allocate recall P001 2024 --data DIR
     """
@@ -208,4 +208,5 @@ def _remaining(answer: Answer) -> str:
     rows = [[row[name] for name in (*fields, "remaining")] for row in answer["still_to_adjust"]]
     kept = fields_line(answer["kept"]) or "nothing"
     still = table(heads, rows) if rows else "nothing is still to adjust"
-    return f"{still}\nits province holds for it: {kept}"
+    called = fields_line(answer["called"]) or "nothing"
+    return f"{still}\nits province holds for it: {kept}\ncalled from the venue: {called}"

@@ -46,6 +46,10 @@ def register(group: typer.Typer) -> None:
     obligation.command("notice")(notice)
     obligation.command("list")(list_)
     obligation.command("shortfalls")(shortfalls)
+    obligation.command("borrow")(borrow)
+    obligation.command("order")(order)
+    obligation.command("refused")(refused)
+    obligation.command("orders")(orders)
     obligation.command("deduct")(deduct)
     group.add_typer(obligation, name="obligation", help="Who owes what, who complied, who not.")
 
@@ -120,6 +124,78 @@ def shortfalls(
     look(data, key, request, json, _shortfalls)
 
 
+def borrow(
+    account: Account,
+    year: Year,
+    tonnes: Annotated[int, typer.Argument(help="Of the allocation that is borrowed from.")],
+    document: Annotated[str, typer.Argument(help="Number of the province's decision.")],
+    province: Province,
+    data: Data,
+    why: Why,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Let an entity borrow for 2021 or 2022 from 2023; the authority has to approve it.
+
+    Example: cea-exchange registry obligation borrow P0001 2021 120000 HB-9 --why "no cash"
+    --province 11 --data DIR
+    """
+    request = {"op": "borrow", "account": account, "compliance_year": year, "tonnes": tonnes}
+    request |= {"province": province, "document": document, "why": why}
+    act(data, key, request, json)
+
+
+def order(
+    account: Account,
+    year: Year,
+    document: Annotated[str, typer.Argument(help="The order's number.")],
+    until: Annotated[int, typer.Argument(help="Last day of its term, as 20260228.")],
+    province: Province,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Record an order to surrender what is missing; a second person has to approve it.
+
+    Example: cea-exchange registry obligation order P0001 2024 "HB 7" 20260228 --province 11
+    --data DIR
+    """
+    request = {"op": "correction_order", "account": account, "compliance_year": year}
+    act(data, key, request | {"province": province, "document": document, "until": until}, json)
+
+
+def refused(
+    account: Account,
+    year: Year,
+    document: Annotated[str, typer.Argument(help="What shows it.")],
+    province: Province,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Record that the entity refuses to follow the order; a second person has to approve it.
+
+    Example: cea-exchange registry obligation refused P0001 2024 "HB 8" --province 11 --data DIR
+    """
+    request = {"op": "correction_refused", "account": account, "compliance_year": year}
+    act(data, key, request | {"province": province, "document": document}, json)
+
+
+def orders(
+    year: Year,
+    data: Data,
+    province: ProvinceOrNone = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print who was ordered to surrender what was missing, by when, and who refuses.
+
+    Example: cea-exchange registry obligation orders 2024 --data DIR
+    """
+    request = {"op": "correction_list", "compliance_year": year, "province": province}
+    look(data, key, request, json, _orders)
+
+
 def deduct(
     account: Account,
     year: Year,
@@ -128,12 +204,21 @@ def deduct(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Take what is missing off the entity's next allowances; a second person has to approve it.
+    """Take what is missing off the next allowances, after an order; a second person approves it.
 
     Example: cea-exchange registry obligation deduct P0001 2024 --province 11 --data DIR
     """
     request = {"op": "unpaid_deduct", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province}, json)
+
+
+def _orders(answer: Answer) -> str:
+    heads = ("account", "province", "order", "ordered on", "until", "tonnes", "due", "refused on")
+    names = ("account", "province", "document", "ordered_on", "until", "tonnes", "due")
+    rows = [
+        (*(row[name] for name in names), row["refused_on"] or "") for row in answer["orders"]
+    ]
+    return table(heads, rows) if rows else "nobody was ordered to correct anything"
 
 
 def _list(answer: Answer) -> str:

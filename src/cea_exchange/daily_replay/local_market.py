@@ -92,7 +92,7 @@ class LocalMarket(AbstractContextManager["LocalMarket"]):
         self._bulletins = BulletinBuilder(profile)
         self._bulletins.declare(product, reference)
         self._rules = profile.rules
-        self._exchange = Exchange(Registry.open(data), profile)
+        self._exchange = Exchange(Registry.open(data, admission="open"), profile)
         self._machine = self._exchange.machine
         self._date = 0
         try:

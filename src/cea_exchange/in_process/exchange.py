@@ -23,6 +23,7 @@ from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
 from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.domain.units import price_parse
 from cea_exchange.protocol.control import Control, DayClose, DayOpen, PhaseSet, control_decode
+from cea_exchange.registry.accounts import Admission
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.feed import feed_items
 from cea_exchange.registry.settlement import Settlement
@@ -80,6 +81,7 @@ class Exchange(AbstractContextManager["Exchange"]):
         *,
         date: str,
         database: str | None = None,
+        admission: Admission = "listed_entities",
     ) -> Self:
         """Open a registry in ``data/registry/`` and a market without a history beside it.
 
@@ -91,9 +93,11 @@ class Exchange(AbstractContextManager["Exchange"]):
             The day the registry's acts are of until the market opens another (``2025-07-16``).
         database
             ``postgresql://...``; SQLite if left out.
+        admission
+            Whose accounts the registry opens; see `Registry.open`.
         """
         clock, rules = _DayClock(date_parse(date)), load_profile(profile)
-        exchange = cls(Registry(Store.open(data, database), clock), rules)
+        exchange = cls(Registry(Store.open(data, database), clock, admission=admission), rules)
         exchange._clock = clock
         return exchange
 

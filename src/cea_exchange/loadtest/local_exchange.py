@@ -130,7 +130,8 @@ class LocalExchange:
     def _fill_registry(
         self, participants: list[Participant], reference_prices: dict[str, int]
     ) -> None:
-        with Registry.open(self.data, self._database) as registry, registry.transaction():
+        registry = Registry.open(self.data, self._database, admission="open")
+        with registry, registry.transaction():
             for product, price in reference_prices.items():
                 registry.product_declare(product, price)
             for member in participants:

@@ -154,15 +154,16 @@ class TransferOut(Control, kw_only=True):
 
 
 class Seizure(Control, kw_only=True):
-    """A court's freeze takes cash (without a product) or tonnes out of the trading account.
+    """A court's freeze, or a recall, takes cash (no product) or tonnes out of the trading account.
 
     As a `TransferOut`, but neither orders nor a suspension stand in its way, and where there is
-    less it takes what there is (CEA-ENF-02).
+    less it takes what there is (CEA-ENF-02, CEA-DIS-11).
     """
 
     account: Name
     product: Name | None = None
     amount: Amount
+    why: Literal["court", "recall"] = "court"
 
 
 class LedgerHead(Control, kw_only=True):

@@ -8,8 +8,9 @@ name may change. What changes is kept, line by line, in `account_changes`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.protocol.control import (
@@ -49,11 +50,17 @@ _PENDING = {
 }
 
 
+Admission = Literal["listed_entities", "open"]
+"""Whose accounts are opened: key emitting entities' only, by code and province, or anybody's."""
+
+
 class Accounts:
     """What becomes of entities' accounts.
 
     Attributes
     ----------
+    admission : str
+        Whose accounts are opened.
     pending_checks : list of callable
         Each takes an account's index and yields what of it is pending (``freeze 3 is asked``); that
         keeps the account from being merged or closed. Each office adds its own.
@@ -61,9 +68,10 @@ class Accounts:
         Likewise, of what another account takes over by a merger: it keeps from being closed only.
     """
 
-    def __init__(self, registry: "Registry") -> None:
+    def __init__(self, registry: "Registry", admission: Admission = "listed_entities") -> None:
         self._registry = registry
         self._store = registry.store
+        self.admission = admission
         self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
         self.passing_checks: list[Callable[[int], Iterable[str]]] = []
 
@@ -86,9 +94,12 @@ class Accounts:
         entity
             The legal name; without one, the account's.
         credit_code
-            Unified social credit code, where it is known.
+            Unified social credit code; needed unless `admission` is ``open``.
         province
-            Two-digit code; 0 is none.
+            Two-digit code; 0 is none, where `admission` is ``open``.
+        sector
+            Of the key emitting entity: ``power``, ``steel``, ``cement`` or ``aluminium``; empty if
+            not given.
 
         Returns
         -------
@@ -97,7 +108,7 @@ class Accounts:
 
         Notes
         -----
-        Rules: CEA-ACC-02 (one entity, one account).
+        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose).
         """
         name_checked(account, "account")
         if account.upper() == TOTAL:
@@ -110,6 +121,8 @@ class Accounts:
             _credit_code_checked(credit_code)
         if province != 0 and province not in PROVINCES:
             raise ActError(f"province must be one of the 32 codes, was {province!r}")
+        if self.admission == "listed_entities":
+            _admission_check(credit_code, province, sector)
         with self._registry.transaction():
             if self._store.account_index(account) is not None:
                 raise ActError(f"account must be new, {account} is open already")
@@ -415,6 +428,22 @@ def _told(row: tuple[Any, ...]) -> dict[str, Any]:
     names = [name.strip() for name in _COLUMNS.split(",")]
     told = dict(zip(names, row, strict=True))
     return {**told, "at_risk": bool(told["at_risk"])}
+
+
+def _admission_check(credit_code: str | None, province: int, sector: str) -> None:
+    """Raise `ActError` unless an account would be a key emitting entity's.
+
+    Notes
+    -----
+    Rules: CEA-ADM-01.
+    """
+    if credit_code is None:
+        raise ActError("credit_code must be given, accounts are of listed entities (CEA-ADM-01)")
+    if province == 0:
+        raise ActError("province must be one of the 32 codes, was none (CEA-ADM-01)")
+    if sector not in ("", *get_args(Sector)):
+        sectors = ", ".join(get_args(Sector))
+        raise ActError(f"sector must be one of {sectors}, was {sector!r} (CEA-ADM-01)")
 
 
 def _credit_code_checked(code: str) -> None:

@@ -5,7 +5,7 @@ part of a larger one::
 
     with Registry.open(data) as registry, registry.transaction():
         registry.product_declare("CEA24", reference_price=9749)
-        registry.account_open("P001")
+        registry.account_open("P001", credit_code="91330100799655058B", province=33)
         registry.issue("P001", "CEA24", 5_000)
         registry.transfer_in("P001", "CEA24", 5_000)
 """
@@ -30,23 +30,25 @@ from cea_exchange.protocol.control import (
     TransferIn,
     TransferOut,
 )
-from cea_exchange.registry.accounts import LIVE, Accounts
+from cea_exchange.registry.accounts import LIVE, Accounts, Admission
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
+from cea_exchange.registry.arrivals import Arrivals
 from cea_exchange.registry.bank_files import BankFiles
 from cea_exchange.registry.bank_office import BankOffice
+from cea_exchange.registry.borrowing import Borrowing
 from cea_exchange.registry.carryover import Carryover
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.claims import Claims
 from cea_exchange.registry.clock import GivenClock, RegistryClock
 from cea_exchange.registry.compliance import Compliance
+from cea_exchange.registry.corrections import Corrections
 from cea_exchange.registry.defaults import Defaults
 from cea_exchange.registry.dispositions import Dispositions
 from cea_exchange.registry.distribution import Distribution
 from cea_exchange.registry.duties import Duties
 from cea_exchange.registry.enforcement import Enforcement
 from cea_exchange.registry.feed import feed_append
-from cea_exchange.registry.freezes import Freezes
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
@@ -63,6 +65,7 @@ from cea_exchange.registry.obligations import Obligations
 from cea_exchange.registry.offsets import Offsets
 from cea_exchange.registry.persons import Persons
 from cea_exchange.registry.province_holdings import ProvinceHoldings
+from cea_exchange.registry.recalls import RECALL_WAITS_FOR
 from cea_exchange.registry.statements import Statements
 from cea_exchange.registry.store import Store
 from cea_exchange.registry.surrender import Surrender
@@ -92,7 +95,7 @@ class Registry:
         belong to.
     by : str
         Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
-    obligations, surrender, offsets, compliance, carryover, duties
+    obligations, surrender, offsets, compliance, duties, corrections, borrowing, carryover
         The offices of the compliance cycle.
     """
 
@@ -102,17 +105,19 @@ class Registry:
         clock_ns: Callable[[], int] = time.time_ns,
         *,
         clock: RegistryClock | None = None,
+        admission: Admission = "listed_entities",
     ) -> None:
         self.store = store
         self.clock = GivenClock(clock_ns) if clock is None else clock
         self._clock_acts_taken = self._clock_acts_last()
         self._clock_is_asked = False
         self.by = ""
-        self.accounts = Accounts(self)
+        self.accounts = Accounts(self, admission)
         self.persons = Persons(self)
         self.approvals = Approvals(self)
         self.act_log = ActLog(self)
         store.act_missing = self.act_log.library
+        self.arrivals = Arrivals(store)
         self.province_holdings = ProvinceHoldings(self)
         self.distribution = Distribution(self)
         self.obligations = Obligations(self)
@@ -120,8 +125,9 @@ class Registry:
         self.offsets = Offsets(self)
         self.compliance = Compliance(self)
         self.duties = Duties(self)
+        self.corrections = Corrections(self)
+        self.borrowing = Borrowing(self)
         self.carryover = Carryover(self)
-        self._freezes = Freezes(store)
         self.enforcement = Enforcement(self)
         self.dispositions = Dispositions(self)
         self.defaults = Defaults(self)
@@ -141,15 +147,24 @@ class Registry:
         return TradingCalendar.load("cn_carbon")
 
     @classmethod
-    def open(cls, data: Path | str, database: str | None = None) -> Self:
+    def open(
+        cls,
+        data: Path | str,
+        database: str | None = None,
+        *,
+        admission: Admission = "listed_entities",
+    ) -> Self:
         """Open the registry in ``data/registry/``, which no other process may have open.
 
         Parameters
         ----------
         database
             ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
+        admission
+            Whose accounts are opened: ``listed_entities`` asks for a credit code and a province,
+            ``open`` for neither.
         """
-        return cls(Store.open(data, database))
+        return cls(Store.open(data, database), admission=admission)
 
     def close(self) -> None:
         """Close the database."""
@@ -430,6 +445,7 @@ class Registry:
 
     def _post(self, movements: Sequence[Movement], reference: str) -> range:
         tried: list[Movement] = []
+        self._recalls_first(movements)
 
         def entries() -> Iterator[tuple[EntryKind, list[Posting], tuple[int, int, int, int]]]:
             for movement in movements:
@@ -454,18 +470,36 @@ class Registry:
             ) from None
         except LedgerError as error:
             raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
-        self._freeze_arrivals(movements, last_seq, date)
+        self._share_out(movements, last_seq, date)
         self.bank.moved(movements, ids)
         return ids
 
-    def _freeze_arrivals(self, movements: Sequence[Movement], last_seq: int, date: int) -> None:
-        """What comes into a registration account is frozen as far as a court still asks for it."""
-        asked = self._freezes.asked()
-        for moved in movements if asked else ():
+    def _share_out(self, movements: Sequence[Movement], last_seq: int, date: int) -> None:
+        """What comes into a registration account is first for courts and recalls that want it."""
+        wanted = self.arrivals.wanted()
+        for moved in movements if wanted else ():
             place = (moved.counter_index, moved.asset_index)
             arrives = legs_of(*moved)[1].compartment == Compartment.REGISTRATION
-            if arrives and place in asked and moved.kind not in FOR_A_PURPOSE:
-                self._freezes.take(place, last_seq, date, moved.amount)
+            if arrives and place in wanted and moved.kind not in FOR_A_PURPOSE:
+                self.arrivals.take(place, last_seq, date, moved.amount)
+
+    def _recalls_first(self, movements: Sequence[Movement]) -> None:
+        """Refuse that what was applied for leaves an account which owes a recall of it.
+
+        Notes
+        -----
+        Rules: CEA-DIS-11.
+        """
+        ending = [moved for moved in movements if moved.kind in RECALL_WAITS_FOR]
+        owed = self.arrivals.recalls.owed() if ending else {}
+        for moved in ending:
+            tonnes = owed.get((moved.account_index, moved.asset_index), 0)
+            if tonnes:
+                raise ActError(
+                    f"{moved.kind.name.lower()}: {self.store.account_name(moved.account_index)}"
+                    f" must owe no recall of {self.store.asset_name(moved.asset_index)}, owes"
+                    f" {tonnes} (CEA-DIS-11)"
+                )
 
     def now_ns(self) -> int:
         """Return the time, in nanoseconds since 1970."""

@@ -226,9 +226,7 @@ class Carryover:
                 raise ActError(
                     f"carryover {carryover_id} must be applied for by {account}, is {state}"
                 )
-            for line in self._lines_of(number):
-                self._move(EntryKind.SET_FREE, index, index, line, number)
-            self._decide(carryover_id, "withdrawn")
+            self._free(number, index)
 
     def run(self, number: int) -> Exchanged:
         """Exchange what was applied for in a run, all at once: the old leave, the new are issued.
@@ -240,7 +238,9 @@ class Carryover:
 
         Notes
         -----
-        Rules: CEA-CRY-06, CEA-CRY-07.
+        An application of one who owes a recall of what it is for ends instead: the recall takes it.
+
+        Rules: CEA-CRY-06, CEA-CRY-07, CEA-DIS-11.
         """
         registry, store = self._registry, self._store
         rules = registry.rules.carryover
@@ -255,8 +255,14 @@ class Carryover:
             if not applications:
                 raise ActError(f"run {number} must have applications, has none")
             taken: Counter[str] = Counter()
+            owed, exchanged = registry.arrivals.recalls.owed(), 0
             for carryover_id, index in applications:
                 lines = self._lines_of(carryover_id)
+                if any((index, line.asset_index) in owed for line in lines):
+                    self._free(carryover_id, index)
+                    owed = registry.arrivals.recalls.owed()
+                    continue
+                exchanged += 1
                 for line in lines:
                     self._move(
                         EntryKind.CARRIED_OVER, index, Institution.CARRYOVER, line, carryover_id
@@ -266,7 +272,7 @@ class Carryover:
                 self._move(EntryKind.ISSUE, Institution.ISSUANCE, index, new, carryover_id)
                 self._decide(carryover_id, "exchanged")
         return Exchanged(
-            applications=len(applications), taken=dict(taken), issued=taken.total()
+            applications=exchanged, taken=dict(taken), issued=taken.total()
         )
 
     # -- the notice's figures -----------------------------------------------------------------
@@ -534,6 +540,12 @@ class Carryover:
             line.tonnes,
             reference=f"carryover {carryover_id}",
         )
+
+    def _free(self, carryover_id: int, index: int) -> None:
+        """End an application; what was set aside for it is free again."""
+        for line in self._lines_of(carryover_id):
+            self._move(EntryKind.SET_FREE, index, index, line, carryover_id)
+        self._decide(carryover_id, "withdrawn")
 
     def _decide(self, carryover_id: int, state: str) -> None:
         self._store.execute(

@@ -7,7 +7,6 @@ import msgspec
 from cea_exchange.domain.compliance.penalties import (
     FineRange,
     Traded,
-    deduction_for,
     month_before,
 )
 from cea_exchange.registry.checks import ActError, refusals_told
@@ -96,7 +95,7 @@ class Compliance:
 
     Notes
     -----
-    Rules: CEA-PEN-01 to CEA-PEN-04.
+    Rules: CEA-PEN-01 to CEA-PEN-05.
     """
 
     def __init__(self, registry: "Registry") -> None:
@@ -179,12 +178,13 @@ class Compliance:
     def deduct(self, account: str, compliance_year: int, province: int) -> UnpaidDeduction:
         """Decide that what is still missing is taken off the entity's next allowances.
 
-        What is deducted can't be surrendered any more; the shortfall stays one. What the province
-        keeps for the entity pays first.
+        The entity was ordered to correct it, and has not (`Corrections`). What is deducted can't be
+        surrendered any more; the shortfall stays one. What the province keeps for the entity pays
+        first.
 
         Notes
         -----
-        Rules: CEA-PEN-04, CEA-ALC-11, CEA-SUR-13.
+        Rules: CEA-PEN-04, CEA-PEN-05, CEA-ALC-11, CEA-SUR-13.
         """
         registry, store = self._registry, self._store
         with store.transaction():
@@ -204,8 +204,13 @@ class Compliance:
                 )
             self._nothing_kept_check(store.account_name(debtor), compliance_year, province)
             with refusals_told():
-                obligation, adjustment = standing.coverage.obligation, registry.rules.adjustment
-                deduction = deduction_for(obligation, standing.due, today, adjustment)
+                deduction = registry.rules.penalties.deduction_for(
+                    standing.coverage.obligation,
+                    standing.due,
+                    today,
+                    correction=registry.corrections.of(index, compliance_year),
+                    adjustment=registry.rules.adjustment,
+                )
             decision_id = store.one(
                 "SELECT 1 + coalesce(max(decision_id), 0) FROM unpaid_deductions"
             )
@@ -215,7 +220,7 @@ class Compliance:
             document = f"unpaid-{compliance_year}"
             if debtor != index:
                 document += f"-{account}"
-            registry.distribution.deduct(
+            registry.distribution.deduction_add(
                 store.account_name(debtor), document, "unpaid", deduction.tonnes, today
             )
             return UnpaidDeduction(

@@ -9,6 +9,7 @@ from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
+from cea_exchange.registry.accounts import Admission
 from cea_exchange.registry.admin import OPS
 from cea_exchange.registry.bank_office import BankSetting
 from cea_exchange.registry.persons import Person
@@ -54,6 +55,9 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         Where Prometheus may ask, as ``127.0.0.1:0``; left out, nowhere.
     settlement_mode
         ``realtime`` posts trades as they come, ``end_of_day`` when the day has closed.
+    admission
+        Whose accounts are opened: of key emitting entities, ``listed_entities``, each with its
+        credit code, its province and one of their sectors; or of anybody, ``open``.
     bank
         The settlement bank; left out, cash moves in the ledger alone.
     """
@@ -73,6 +77,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     database_wait_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 60
     metrics: MetricsAddress | None = None
     settlement_mode: SettlementMode = "realtime"
+    admission: Admission = "listed_entities"
     bank: BankSetting | None = None
 
     def __post_init__(self) -> None:

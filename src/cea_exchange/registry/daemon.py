@@ -200,7 +200,9 @@ class RegistryDaemon:
         )
         self._clock = GuardedClock(Clock(config.clock), noted_ns(self._store))
         self._clock.follow(self._store.confirmed_date)
-        self._registry = Registry(self._store, clock=self._clock)
+        self._registry = Registry(
+            self._store, clock=self._clock, admission=config.admission
+        )
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
         self._registry.bank.setting = config.bank

@@ -9,13 +9,14 @@ figures came with the file, each entity's tonnes are computed from them, both ti
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.adjustment import Cause, Deduction, Recall, recall
+from cea_exchange.domain.compliance.adjustment import Cause, Deduction, recall
+from cea_exchange.domain.compliance.allocation import Industry, Sector
 from cea_exchange.domain.units import tonnes_check
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution_plan import (
@@ -23,6 +24,7 @@ from cea_exchange.registry.distribution_plan import (
     Line,
     Owed,
     Plan,
+    ahead_check,
     planned_of,
     stages_check,
     uncomputed,
@@ -36,17 +38,22 @@ from cea_exchange.registry.files import (
     allocation_read,
     units_read,
 )
-from cea_exchange.registry.files.findings import Findings
+from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.mergers import mergers, successors, with_taken_over
+from cea_exchange.registry.recall_acts import RecallActs, Recalled, back, moved
 from cea_exchange.registry.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
-_AUTHORITY, _RECALL = Institution.AUTHORITY, Institution.RECALL
+_AUTHORITY = Institution.AUTHORITY
+
+
+BY_HAND: tuple[Cause, ...] = ("enforcement", "other")
+"""Causes of deductions that nothing here decides: a document does."""
 
 
 class Preview(NamedTuple):
@@ -90,6 +97,7 @@ class Distribution:
         self._registry = registry
         self._store = registry.store
         self._holdings = registry.province_holdings
+        self._recalls = RecallActs(registry)
         registry.accounts.pending_checks.append(self._pending)
 
     # -- issue --------------------------------------------------------------------------------
@@ -174,8 +182,10 @@ class Distribution:
             asset, today = self._registry.asset(plan.product), self._registry.business_date()
             terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
             self._store.insert("distributions", [(number, *terms)])
-            self._registry.moves(_movements(plan, asset), f"distribution {number}")
+            # Before anything arrives: what it is given is not taken again for what that settles.
             self._write(number, plan, asset, today)
+            self._registry.moves(_movements(plan, asset), f"distribution {number}")
+            self._recalls.go_on({each.account_index for each in plan.planned})
         return preview._replace(distributed_on=today, plan=plan)
 
     def _sources(self, preview_id: int) -> tuple[SourceFile, SourceFile | None]:
@@ -222,6 +232,9 @@ class Distribution:
                 findings.add(*finding)
             findings.raise_any()
             computed = self._recomputed(table, units, provinces)
+            for finding in self._ahead_findings(entries, computed):
+                findings.add(*finding)
+            findings.raise_any()
         except (FileRefused, ModuleNotFoundError) as refused:
             raise ActError(str(refused)) from refused
         planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
@@ -258,7 +271,21 @@ class Distribution:
             accounts={entry.account for entry in table.rows},
             provinces=provinces,
         )
-        return recomputed(table, figures, self._registry.rules.allocation)
+        return recomputed(table, figures, self._registry.rules.allocation, self._sectors())
+
+    def _ahead_findings(
+        self, entries: Sequence[tuple[int, Allocation]], computed: Sequence[str]
+    ) -> Iterable[Finding]:
+        known = set(computed)
+        unknown = [each for each in entries if each[1].account not in known]
+        return ahead_check(unknown, self._sectors(), self._registry.rules.allocation)
+
+    def _sectors(self) -> dict[str, Sector]:
+        """Return account -> sector, of all that are not of power."""
+        rows = self._store.execute(
+            "SELECT account, sector FROM accounts WHERE sector IN (?, ?, ?)", get_args(Industry)
+        )
+        return dict(rows.fetchall())
 
     def _known(
         self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]
@@ -308,7 +335,8 @@ class Distribution:
             (year,),
         )
         for account, recalled in rows:
-            stage, tonnes, given = found[account]
+            # The first of it may have been given to one that was merged into this account.
+            stage, tonnes, given = found.get(account, ("pre", 0, 0))
             found[account] = (stage, tonnes, given - recalled)
         for merged, (successor, is_done) in self._without_final(year).items():
             if merged in found:
@@ -349,7 +377,8 @@ class Distribution:
     def _owed(self, year: int) -> dict[int, list[Owed]]:
         """Return per account the deductions that are not done, or that this year has paid for.
 
-        What is still to adjust of an account that was merged is taken off its successor's.
+        What is still to adjust of an account that was merged is taken off its successor's. What was
+        borrowed is taken off the year it was borrowed from, and later ones (CEA-BOR-02).
         """
         found = defaultdict(list)
         into, final_on = successors(self._store), self._final_on(year)
@@ -358,8 +387,9 @@ class Distribution:
             " coalesce(sum(CASE WHEN s.compliance_year = ? THEN t.tonnes ELSE 0 END), 0)"
             " FROM deductions d LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
             " LEFT JOIN distributions s ON s.distribution_id = t.distribution_id"
+            " WHERE d.cause <> 'borrowed' OR ? >= ?"
             " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",
-            (year,),
+            (year, year, self._registry.rules.borrowing.from_year.value),
         )
         for account, *figures in rows.fetchall():
             owed = Owed(*figures)
@@ -399,8 +429,9 @@ class Distribution:
         ----------
         document
             Number of the decision; an entity has each once.
-        cause : {"unpaid", "borrowed", "enforcement", "other"}
-            Allowances not surrendered, borrowed ahead, found by inspections, or else.
+        cause : {"enforcement", "other"}
+            Found by inspections, or else. What was not surrendered, or borrowed, is deducted by the
+            acts that decide it.
         decided_on
             yyyymmdd.
 
@@ -411,8 +442,16 @@ class Distribution:
 
         Notes
         -----
-        Rules: CEA-ALC-11, CEA-DIS-06.
+        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
         """
+        if cause not in BY_HAND:
+            raise ActError(f"cause must be one of {', '.join(BY_HAND)}, was {cause!r}")
+        return self.deduction_add(account, document, cause, tonnes, decided_on)
+
+    def deduction_add(
+        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
+    ) -> int:
+        """Register a deduction that another act has decided; as `deduct`, of any cause."""
         name_checked(document, "document")
         today = self._registry.business_date()
         with self._store.transaction():
@@ -433,8 +472,6 @@ class Distribution:
 
     def _decision_checked(self, cause: Cause, tonnes: int, decided_on: int, today: int) -> None:
         amount_checked(tonnes, "tonnes")
-        if cause not in get_args(Cause):
-            raise ActError(f"cause must be one of {', '.join(get_args(Cause))}, was {cause!r}")
         if type(decided_on) is not int or not 2000_01_01 <= decided_on <= today:
             raise ActError(f"decided_on must be a day until {today}, was {decided_on!r}")
         try:
@@ -473,59 +510,20 @@ class Distribution:
         found = [Adjustable(*row) for row in rows]
         return [each for each in found if own is None or each.account in own]
 
-    def recall_remaining(self, account: str, compliance_year: int) -> Recall:
-        """Recall what an earlier recall did not find, as far as it is there now.
+    def recall_remaining(self, account: str, compliance_year: int) -> Recalled:
+        """Recall what an earlier recall did not find; see `RecallActs.remaining`."""
+        return self._recalls.remaining(account, compliance_year)
 
-        Returns
-        -------
-        Recall
-            What was recalled, and what is still to adjust of that year's recalls.
-
-        Notes
-        -----
-        Rules: CEA-ALC-09, CEA-DIS-04.
-        """
-        with self._store.transaction():
-            index = self._registry.account(account)
-            asset = self._store.one(
-                "SELECT product_index FROM distributions WHERE compliance_year = ?",
-                (compliance_year,),
-            )
-            due = [
-                each
-                for each in self.still_to_adjust(account)
-                if each.cause == "recall" and each.compliance_year == compliance_year
-            ]
-            if not due:
-                raise ActError(
-                    f"{account} must have something of {compliance_year} to recall, has nothing"
-                )
-            province = self._province(index)
-            excess = sum(each.remaining for each in due)
-            from_kept = recall(excess, self._holdings.of_product(asset).get((province, index), 0))
-            held = self._store.balance(_registration(index, asset))
-            from_entity = recall(from_kept.remaining, held)
-            recalled = from_kept.recalled + from_entity.recalled
-            if not recalled:
-                raise ActError(f"{account} must hold something to recall, holds 0")
-            number = self._next("recalls", "recall_id")
-            terms = (index, province, compliance_year, asset)
-            today = self._registry.business_date()
-            parts = (from_entity.recalled, from_kept.recalled)
-            self._store.insert("recalls", [(number, *terms, *parts, today)])
-            reference = f"recall {number}"
-            back = _back(province, [(index, from_entity.recalled)], recalled, asset)
-            self._registry.moves(back, reference)
-            if from_kept.recalled:
-                self._holdings.change([(province, index, asset, -from_kept.recalled)], reference)
-            taken, most = [], recalled
-            for each in due:
-                part = min(each.remaining, most)
-                most -= part
-                if part:
-                    taken.append((each.deduction_id, reference, 0, part))
-            self._store.insert("deductions_taken", taken)
-        return Recall(recalled=recalled, remaining=excess - recalled)
+    def called(self, account: str) -> dict[str, int]:
+        """Return product -> tonnes that recalls ask the venue for, which has not answered yet."""
+        rows = self._store.execute(
+            "SELECT product, sum(amount) FROM transfers"
+            " JOIN products ON product_index = asset_index"
+            " WHERE state = 'pending' AND direction = 'recall' AND account_index = ?"
+            " GROUP BY product_index, product ORDER BY product_index",
+            (self._registry.account(account),),
+        )
+        return dict(rows.fetchall())
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield what keeps an account from being merged or closed.
@@ -620,35 +618,8 @@ def _movements(plan: Plan, asset: int) -> list[Movement]:
         province, lines = province_account(code), by_province[code]
         total = sum(line.given + line.kept for _, line in lines)
         given = [(province, account, line.given) for account, line in lines]
-        movements += _moved(EntryKind.DISTRIBUTED, [(_AUTHORITY, province, total), *given], asset)
+        movements += moved(EntryKind.DISTRIBUTED, [(_AUTHORITY, province, total), *given], asset)
         total = sum(line.recalled + line.recalled_kept for _, line in lines)
         recalled = [(account, line.recalled) for account, line in lines]
-        movements += _back(code, recalled, total, asset)
+        movements += back(code, recalled, total, asset)
     return movements
-
-
-def _back(
-    code: int, taken: Sequence[tuple[int, int]], total: int, asset: int
-) -> list[Movement]:
-    """Return the way back: from entities to their province, the authority, out of circulation."""
-    province = province_account(code)
-    return _moved(
-        EntryKind.RECALLED,
-        [
-            *((account, province, tonnes) for account, tonnes in taken),
-            (province, _AUTHORITY, total),
-            (_AUTHORITY, _RECALL, total),
-        ],
-        asset,
-    )
-
-
-def _moved(
-    kind: EntryKind, ways: Sequence[tuple[int, int, int]], asset: int
-) -> list[Movement]:
-    """Return the movements of (from, to, tonnes); nothing moves where it is 0."""
-    return [
-        Movement(kind, source, target, asset, tonnes)
-        for source, target, tonnes in ways
-        if tonnes
-    ]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
+from cea_exchange.registry.recalls import Recalls
 from cea_exchange.registry.store import Store
 
 _Way = tuple[int, int, int, int, str]
@@ -21,6 +22,8 @@ def distribution_differences(store: Store) -> Iterator[str]:
     yield from _entries_differ(store)
     yield from _kept_differs(store)
     yield from _deductions_differ(store)
+    yield from _recalls_differ(store)
+    yield from _borrowings_differ(store)
 
 
 def _entries_differ(store: Store) -> Iterator[str]:
@@ -79,6 +82,11 @@ def _due(store: Store) -> Counter[_Way]:
         " WHERE reference LIKE 'release %'"
     ):
         give(code, account, asset, -tonnes, reference)
+    for number, code, asset, tonnes in store.execute(
+        "SELECT borrowing_id, province, product_index, tonnes FROM borrowings"
+    ):
+        way = (int(Institution.AUTHORITY), province_account(code), asset, f"borrowing {number}")
+        due[EntryKind.DISTRIBUTED, *way] += tonnes
     return due
 
 
@@ -123,3 +131,77 @@ def _deductions_differ(store: Store) -> Iterator[str]:
             f"deduction {number} of {store.account_name(account)}: taken must be within"
             f" 0..{tonnes}, is {taken}"
         )
+
+
+def _recalls_differ(store: Store) -> Iterator[str]:
+    """What recalls took is what is noted as taken, and nobody keeps here what is recalled.
+
+    Notes
+    -----
+    Rules: CEA-DIS-11.
+    """
+    rows = store.execute(
+        "SELECT recall_id, recalled + recalled_kept, coalesce(sum(tonnes), 0) FROM recalls"
+        " LEFT JOIN deductions_taken ON reference = 'recall ' || recall_id"
+        " GROUP BY recall_id, recalled, recalled_kept"
+        " HAVING recalled + recalled_kept <> coalesce(sum(tonnes), 0) ORDER BY recall_id"
+    )
+    for number, recalled, taken in rows.fetchall():
+        yield f"recall {number}: {recalled} were recalled, {taken} are taken off what is owed"
+    rows = store.execute(
+        "SELECT reference, sum(tonnes) FROM deductions_taken WHERE distribution_id = 0"
+        " AND NOT EXISTS (SELECT 1 FROM recalls WHERE 'recall ' || recall_id = reference)"
+        " GROUP BY reference ORDER BY reference"
+    )
+    for reference, taken in rows.fetchall():
+        yield f"{reference}: {taken} are taken off what is owed, by no recall there is"
+    for (account, asset), owed in sorted(Recalls(store).owed().items()):
+        held = store.balance(Holding(account, asset, Compartment.REGISTRATION))
+        if held:
+            yield (
+                f"account {store.account_name(account)} owes a recall of {owed} of"
+                f" {store.asset_name(asset)}, holds {held} in registration"
+            )
+    rows = store.execute(
+        "SELECT transfer_seq, account_index, asset_index FROM transfers WHERE direction = 'recall'"
+        " AND NOT EXISTS (SELECT 1 FROM distributions JOIN deductions"
+        " ON deductions.compliance_year = distributions.compliance_year"
+        " WHERE cause = 'recall' AND product_index = asset_index)"
+        " ORDER BY transfer_seq"
+    )
+    for number, account, asset in rows.fetchall():
+        yield (
+            f"transfer {number} of account {store.account_name(account)} is for a recall of"
+            f" {store.asset_name(asset)}, there is none"
+        )
+
+
+def _borrowings_differ(store: Store) -> Iterator[str]:
+    """What was borrowed was surrendered for that obligation, and is deducted, tonne for tonne.
+
+    Notes
+    -----
+    Rules: CEA-BOR-02.
+    """
+    rows = store.execute(
+        "SELECT borrowing_id, b.tonnes, coalesce(s.state, ''), coalesce(l.tonnes, 0),"
+        " coalesce(d.cause, ''), coalesce(d.tonnes, 0) FROM borrowings b"
+        " LEFT JOIN surrenders s ON s.surrender_id = b.surrender_id"
+        " AND s.account_index = b.account_index AND s.compliance_year = b.compliance_year"
+        " LEFT JOIN surrender_lines l ON l.surrender_id = s.surrender_id"
+        " AND l.asset_index = b.product_index"
+        " LEFT JOIN deductions d ON d.deduction_id = b.deduction_id ORDER BY borrowing_id"
+    )
+    for number, tonnes, state, surrendered, cause, deducted in rows.fetchall():
+        is_surrendered = state in ("accepted", "retired") and surrendered == tonnes
+        if not is_surrendered or (cause, deducted) != ("borrowed", tonnes):
+            yield (
+                f"borrowing {number}: {tonnes} must be surrendered and deducted, are"
+                f" {surrendered} and {deducted}"
+            )
+    rows = store.execute(
+        "SELECT deduction_id FROM deductions WHERE cause = 'borrowed' AND deduction_id NOT IN"
+        " (SELECT deduction_id FROM borrowings) ORDER BY deduction_id"
+    )
+    for (number,) in rows.fetchall():
+        yield f"deduction {number} is of no borrowing there is"

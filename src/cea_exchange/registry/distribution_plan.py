@@ -1,11 +1,12 @@
 """What an allocation file does to each entity it names: computed, before anything is done. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.adjustment import Stage, final_stage, recall
+from cea_exchange.domain.compliance.allocation import AllocationRules, Sector
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.files import Allocation
 from cea_exchange.registry.files.allocation import STAGES
@@ -220,6 +221,33 @@ def stages_check(
             yield Finding(line, "stage", text)
 
 
+def ahead_check(
+    entries: Iterable[tuple[int, Allocation]],
+    sectors: Mapping[str, Sector],
+    rules: AllocationRules,
+) -> Iterable[Finding]:
+    """Find entries that give a sector something ahead which is given nothing for that year.
+
+    Parameters
+    ----------
+    entries
+        Of the file, with their lines there; without those whose units' figures came with it.
+    sectors
+        Account -> its sector, of all that are not of power.
+
+    Notes
+    -----
+    Rules: CEA-ALC-14.
+    """
+    for line, entry in entries:
+        sector = sectors.get(entry.account)
+        if sector is None or entry.stage != "pre":
+            continue
+        if rules.ahead(sector, entry.compliance_year) is None:
+            text = f"expected nothing ahead for {sector} of {entry.compliance_year} (CEA-ALC-14)"
+            yield Finding(line, "stage", f"{text}, came pre")
+
+
 def warnings_of(
     entries: Iterable[tuple[int, Allocation]],
     known: dict[str, Known],
@@ -247,6 +275,12 @@ def warnings_of(
             f"the competent authority holds {authority_holds} of {lines[0].product},"
             f" {needed} are needed: issue {needed - authority_holds} first"
         )
+    for line in lines:
+        if line.unrecalled:
+            found.append(
+                f"{line.account} has {line.recalled + line.recalled_kept} here to recall:"
+                f" {line.unrecalled} more are called from the venue, or taken as they come"
+            )
     for number, entry in entries:
         found += [f"line {number}: {text}" for text in _doubts(entry, known[entry.account])]
     found += [f"{account} was given allowances ahead and is left out" for account in left_out]

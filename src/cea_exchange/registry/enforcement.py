@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.arrivals import Arrivals
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
-from cea_exchange.registry.freezes import Freeze, Freezes
+from cea_exchange.registry.freezes import Freeze
 from cea_exchange.registry.history import balances_at_date
 from cea_exchange.registry.ledger import AMOUNT_LIMIT, CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.public_notices import PublicNotice, notice_publish, notices_read
@@ -38,7 +39,8 @@ class Enforcement:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
         self._store = registry.store
-        self._freezes = Freezes(registry.store)
+        self._arrivals = Arrivals(registry.store)
+        self._freezes = self._arrivals.freezes
         registry.accounts.pending_checks.append(self.pending)
 
     # -- freeze -------------------------------------------------------------------------------
@@ -133,8 +135,8 @@ class Enforcement:
         )
         self._store.insert("freezes", [freeze])
         self._act(freeze, "freeze", order, court, amount or 0, until)
-        self._freezes.take(place, self._store.last_seq, today)
-        self._freezes.ask(place, self._registry.now_ns())
+        self._arrivals.take(place, self._store.last_seq, today)
+        self._arrivals.ask(place, self._registry.now_ns())
         return freeze.freeze_id
 
     # -- release, extension, expiry -----------------------------------------------------------

@@ -19,8 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cea_exchange.protocol.control import Seizure
-from cea_exchange.registry.feed import feed_append
 from cea_exchange.registry.ledger import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -200,6 +198,8 @@ class Freezes:
         settlement_seq: int,
         business_date: int,
         amount: int = AMOUNT_LIMIT,
+        *,
+        until: int | None = None,
     ) -> int:
         """Freeze what lies in a registration account, as far as it is asked for.
 
@@ -210,6 +210,8 @@ class Freezes:
         ----------
         amount
             What has arrived: no more is taken. What lay there before was left for a reason.
+        until
+            Only by freezes ordered up to this day, yyyymmdd; None: by all.
 
         Returns
         -------
@@ -226,6 +228,8 @@ class Freezes:
             own = max(0, own - lent_by_reserve(self._store, account))
         free = min(amount, own)
         queue = list(self._queue(place)) if free else []
+        if until is not None:
+            queue = [freeze for freeze in queue if freeze.from_date <= until]
         taken = shares([freeze.asked for freeze in queue], free)
         for freeze, share in zip(queue, taken, strict=True):
             if not share:
@@ -241,49 +245,9 @@ class Freezes:
             self.store_amounts(freeze._replace(in_force=freeze.in_force + share))
         return sum(taken)
 
-    def ask(self, place: Place, at_ns: int = 0) -> int | None:
-        """Ask the venue for what freezes want of a trading account, if it has any.
-
-        What is under way already is not asked for again; what the venue can't give today, for it
-        was bought or earned today, is at the next opening.
-
-        Parameters
-        ----------
-        at_ns
-            The time noted in the feed.
-
-        Returns
-        -------
-        int or None
-            The `transfer_seq` under which the venue answers; None if nothing was asked.
-
-        Notes
-        -----
-        Rules: CEA-ENF-02 (a freeze reaches the venue).
-        """
-        account, asset = place
-        under_way = self._store.one(
-            "SELECT coalesce(sum(amount), 0) FROM transfers WHERE state = 'pending'"
-            " AND direction = 'court' AND account_index = ? AND asset_index = ?",
-            (account, asset),
-        )
-        # What has left the venue and waits to be posted is taken when it arrives.
-        under_way += self._store.one(
-            "SELECT coalesce(sum(-amount), 0) FROM postponed WHERE posted_seq = 0"
-            " AND kind = ? AND compartment = ? AND account_index = ? AND asset_index = ?",
-            (int(EntryKind.WITHDRAWN), int(Compartment.TRADING), account, asset),
-        )
-        want = sum(freeze.asked for freeze in self._queue(place))
-        # Never more than is posted there: what failed trades brought can't be let go.
-        amount = min(want, self._store.balance(Holding(*place, Compartment.TRADING))) - under_way
-        if amount <= 0:
-            return None
-        name, asset_name = self._names(place)
-        command = Seizure(account=name, product=asset_name, amount=amount)
-        transfer_seq = feed_append(self._store, command, at_ns)
-        row = (transfer_seq, "court", account, asset, amount, "pending", 0, 0)
-        self._store.insert("transfers", [row])
-        return transfer_seq
+    def wanted(self, place: Place) -> int:
+        """Return how much freezes still ask for of a place."""
+        return sum(freeze.asked for freeze in self._queue(place))
 
     def store_amounts(self, freeze: Freeze) -> None:
         """Write a live freeze's amounts, and the state that follows from them."""
@@ -295,11 +259,6 @@ class Freezes:
             " WHERE freeze_id = ?",
             (freeze.released, freeze.in_force, freeze.deducted, state, freeze.freeze_id),
         )
-
-    def _names(self, place: Place) -> tuple[str, str | None]:
-        account, asset = place
-        name = self._store.account_name(account)
-        return name, None if asset == CASH_ASSET else self._store.asset_name(asset)
 
     def _queue(self, place: Place) -> Iterator[Freeze]:
         return self._rows("state = 'asked' AND account_index = ? AND asset_index = ?", place)

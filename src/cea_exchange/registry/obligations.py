@@ -68,7 +68,7 @@ class Obligations:
 
     Notes
     -----
-    Rules: CEA-SUR-01, CEA-SUR-10 (corrections).
+    Rules: CEA-SUR-01 (how much is owed), CEA-SUR-10 (corrections).
     """
 
     def __init__(self, registry: "Registry") -> None:
@@ -173,7 +173,13 @@ class Obligations:
             findings = Findings(table.file)
             for finding in check(table):
                 findings.add(*finding)
+            rules = self._registry.rules.obligations
             for line, entry in zip(table.lines, table.rows, strict=True):
+                refusal = rules.refusal(
+                    entry.compliance_year, entry.verified_tonnes, entry.due_tonnes
+                )
+                if refusal is not None:
+                    findings.add(line, "due_tonnes", refusal)
                 if province not in (None, entry.province):
                     text = f"expected {province}, whose file it is, came {entry.province}"
                     findings.add(line, "province", text)

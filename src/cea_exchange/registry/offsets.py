@@ -158,7 +158,7 @@ class Offsets:
         number, year, account, project, *figures = astuple(proof)
         index, _successor = self._registry.with_successor(account)
         today = self._registry.business_date()
-        row = (number, year, index, project, *map(int, figures), today, 0, "")
+        row = (number, year, index, project, *figures, today, 0, "")
         self._store.insert("offset_proofs", [row])
 
     def _certify(self, account: str, compliance_year: int) -> str | None:

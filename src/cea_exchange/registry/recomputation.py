@@ -1,22 +1,35 @@
 """Allocations computed again from units' figures, and held against what a file says. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
-from cea_exchange.domain.compliance.allocation import AllocationRules, Industry, PowerUnit
+from cea_exchange.domain.compliance.allocation import (
+    AllocationRules,
+    Industry,
+    PowerUnit,
+    Sector,
+)
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.registry.files import Allocation, FileTable, UnitFigures
 from cea_exchange.registry.files.findings import Findings
 
 
 def recomputed(
-    allocations: FileTable[Allocation], units: FileTable[UnitFigures], rules: AllocationRules
+    allocations: FileTable[Allocation],
+    units: FileTable[UnitFigures],
+    rules: AllocationRules,
+    sectors: Mapping[str, Sector],
 ) -> list[str]:
     """Compute each entity's tonnes from its units; return whose could be, and were the same.
 
     An entity without units in the file is passed over: of plants whose whole sector decides there
     can be none.
+
+    Parameters
+    ----------
+    sectors
+        Account -> its sector, of all that are not of power.
 
     Raises
     ------
@@ -39,7 +52,8 @@ def recomputed(
             continue
         computed.append(entry.account)
         try:
-            parts = dict(_parts(entry, [unit for _, unit in own], rules))
+            sector = sectors.get(entry.account, "power")
+            parts = dict(_parts(entry, [unit for _, unit in own], rules, sector))
         except ComplianceError as error:
             unusable.add(own[0][0], None, f"{entry.account}: {error}")
             continue
@@ -54,15 +68,13 @@ def recomputed(
 
 
 def _parts(
-    entry: Allocation, units: Sequence[UnitFigures], rules: AllocationRules
+    entry: Allocation, units: Sequence[UnitFigures], rules: AllocationRules, sector: Sector
 ) -> Iterator[tuple[str, int]]:
     """Yield what an entity's tonnes are made of, name and tonnes."""
     year, industries = entry.compliance_year, get_args(Industry)
     if entry.stage == "pre":
         for unit in units:
-            emissions = {unit.unit: unit.emissions_before}
-            given = rules.pre_allocation(emissions, year, unit.share_bp)
-            yield f"unit {unit.unit}", given[unit.unit]
+            yield f"unit {unit.unit}", _ahead(unit, year, rules, sector)
         return
     for unit in units:
         if unit.unit_class in industries:
@@ -74,6 +86,21 @@ def _parts(
         yield f"unit {each.name}", each.final
     if allocation.top_up:
         yield "cap on the shortfall", allocation.top_up
+
+
+def _ahead(unit: UnitFigures, year: int, rules: AllocationRules, sector: Sector) -> int:
+    """Return what is given ahead for a unit; it has its own sector where its class says one.
+
+    Notes
+    -----
+    Rules: CEA-ALC-08, CEA-ALC-14.
+    """
+    if unit.unit_class:
+        sector = unit.unit_class if unit.unit_class in get_args(Industry) else "power"
+    if rules.ahead(sector, year) is None:
+        return 0
+    emissions = {unit.unit: unit.emissions_before}
+    return rules.pre_allocation(emissions, year, unit.share_bp, sector=sector)[unit.unit]
 
 
 def _power_unit(unit: UnitFigures) -> PowerUnit:

@@ -310,8 +310,8 @@ class _Check:
         asset = CASH_ASSET
         if command.product is not None:
             asset = self._store.product_index(command.product)
-        directions = {TransferIn: "in", TransferOut: "out", Seizure: "court"}
-        direction = directions[type(command)]
+        directions = {TransferIn: "in", TransferOut: "out"}
+        direction = command.why if isinstance(command, Seizure) else directions[type(command)]
         return (transfer_seq, direction, account, asset, command.amount)
 
     def _table_is(self, what: str, told: list[tuple[Any, ...]], sql: str) -> None:

@@ -74,6 +74,10 @@ MAY: dict[str, tuple[str, ...]] = {
     "compliance_list": _ALL,
     "shortfall_list": _OFFICES,
     "duty_list": _OFFICES,
+    "borrow": (PROVINCE,),
+    "correction_order": (AUTHORITY, PROVINCE),
+    "correction_refused": (AUTHORITY, PROVINCE),
+    "correction_list": _OFFICES,
     "unpaid_deduct": (AUTHORITY, PROVINCE),
     # surrender and offset
     "surrender_apply": (OPERATOR, INITIATOR),

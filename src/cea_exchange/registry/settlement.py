@@ -30,6 +30,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol.control import LedgerHead
+from cea_exchange.registry.arrivals import SEIZED, Arrivals
 from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.delivery import DELIVERY_COUNT_MAX, Delivery, DeliveryStopped
@@ -40,7 +41,7 @@ from cea_exchange.registry.failures import (
     default_open,
 )
 from cea_exchange.registry.feed import feed_append
-from cea_exchange.registry.freezes import Freezes, Place
+from cea_exchange.registry.freezes import Place
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
@@ -313,8 +314,10 @@ class _Run:
         self._store = store
         self._obstacles = obstacles
         self._unposted = unposted
+        self._arrivals = Arrivals(store)
+        self._wanted: set[Place] = set()
         obstacles.refresh()
-        self._freezes = Freezes(store)
+        self._look_again()
         self._account_count = 1 + store.one(
             "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
         )
@@ -465,8 +468,8 @@ class _Run:
                 ],
             )
         self._store.insert("busts", [(seq, trade.settlement_seq, reason)])
-        self._freezes_ask((trade.seller_index, trade.product_index))
-        self._freezes_ask((trade.buyer_index, CASH_ASSET))
+        self._ask((trade.seller_index, trade.product_index))
+        self._ask((trade.buyer_index, CASH_ASSET))
 
     def _undone(self, trade: Trade) -> None:
         """End a trade; one that waited waits no more."""
@@ -488,33 +491,38 @@ class _Run:
 
     def _deposited(self, record: Any, _row: np.ndarray) -> None:
         place, _amount = self._transfer_answered(record, ("in",), EntryKind.DEPOSITED)
-        self._freezes_ask(place)
+        self._ask(place)
 
     def _withdrawn(self, record: Any, _row: np.ndarray) -> None:
-        arrived = self._transfer_answered(record, ("out", "court"), EntryKind.WITHDRAWN)
-        self._freezes_take(*arrived, record)
+        arrived = self._transfer_answered(record, ("out", *SEIZED), EntryKind.WITHDRAWN)
+        self._share_out(*arrived, record)
 
     def _transfer_rejected(self, record: Any, _row: np.ndarray) -> None:
         operation = int(record["command"])
         if operation == Operation.DEPOSIT:
             arrived = self._transfer_answered(record, ("in",), EntryKind.TRANSFER_RETURNED)
-            self._freezes_take(*arrived, record)
+            self._share_out(*arrived, record)
         elif operation == Operation.WITHDRAW:
-            self._transfer_answered(record, ("out", "court"), None)
+            self._transfer_answered(record, ("out", *SEIZED), None)
         else:
             raise LedgerError(f"command must be deposit or withdraw, was {operation}")
 
-    def _freezes_take(self, place: Place, amount: int, record: Any) -> None:
-        """Freeze what has come into a registration account, if a court asks for it."""
-        if place in self._obstacles.asked:
+    def _share_out(self, place: Place, amount: int, record: Any) -> None:
+        """What has come into a registration account is first for courts and recalls."""
+        if place in self._wanted:
             seq, date = int(record["settlement_seq"]), int(record["trading_date"])
-            self._freezes.take(place, seq, date, amount)
-            self._obstacles.asked_refresh()
+            self._arrivals.take(place, seq, date, amount)
+            self._look_again()
 
-    def _freezes_ask(self, place: Place) -> None:
-        """Ask the venue for what may have become available there, if a court wants it."""
-        if place in self._obstacles.asked:
-            self._freezes.ask(place)
+    def _look_again(self) -> None:
+        """Note what courts ask for, and from which places they or recalls want something."""
+        self._obstacles.asked_refresh()
+        self._wanted = {*self._obstacles.asked, *self._arrivals.recalls.owed()}
+
+    def _ask(self, place: Place) -> None:
+        """Ask the venue for what may have become available there, if it is wanted."""
+        if place in self._wanted:
+            self._arrivals.ask(place)
 
     def _transfer_answered(
         self, record: Any, directions: tuple[str, ...], kind: EntryKind | None
@@ -544,7 +552,7 @@ class _Run:
             )
         rejected = int(record["kind"]) == EventKind.TRANSFER_REJECTED
         if not rejected or int(record["account_index"]) != ACCOUNT_NONE:
-            less_will_do = asked_direction == "court"
+            less_will_do = asked_direction in SEIZED
             amount = _amount_as_asked(record, account, asset, amount, less_will_do)
         if kind is not None:
             legs = legs_of(kind, account, account, asset, amount)
@@ -564,8 +572,8 @@ class _Run:
             raise LedgerError(f"trading_date must lie after {confirmed}, was {date}")
         statements_accept(self._store, int(record["settlement_seq"]))
         # Nothing is locked yet, and what was bought or earned the day before may leave.
-        for place in sorted(self._obstacles.asked):
-            self._freezes_ask(place)
+        for place in sorted(self._wanted):
+            self._ask(place)
 
     def _day_closed(self, _record: Any, row: np.ndarray) -> None:
         """Compare a product's totals of the day with what was settled.

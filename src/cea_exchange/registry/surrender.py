@@ -260,6 +260,28 @@ class Surrender:
             self._holdings.release(holder)
         return plan
 
+    def by_province(
+        self,
+        index: int,
+        compliance_year: int,
+        province: int,
+        asset_index: int,
+        vintage: int,
+        tonnes: int,
+    ) -> int:
+        """Surrender for an obligation what a province was given for that; return its number.
+
+        Within the transaction that gave it to the province, which has asked what may pay.
+
+        Notes
+        -----
+        Rules: CEA-BOR-02.
+        """
+        number = self._number_next()
+        line = _Line(asset_index, vintage, tonnes)
+        self._from_province(number, index, compliance_year, province, [line])
+        return number
+
     def listed(self, state: str, province: int | None = None) -> list[Listed]:
         """Return the surrenders of a state, of a province's entities or of all, oldest first."""
         store = self._store
@@ -365,9 +387,7 @@ class Surrender:
         counts_of: int,
     ) -> None:
         """Surrender for an account's obligation what is kept for a holder, who owes for it."""
-        number, through = self._number_next(), province_account(province)
-        obligation = (number, compliance_year, index, through)
-        self._row_add(*obligation, lines, province=province, counts_of=counts_of)
+        number = self._number_next()
         for line in lines:
             product = self._store.asset_name(line.asset_index)
             used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
@@ -376,6 +396,22 @@ class Surrender:
                     f"what is kept for {holder} must be with province {province}, some is with"
                     f" {', '.join(map(str, used))}"
                 )
+        self._from_province(number, index, compliance_year, province, lines, counts_of)
+
+    def _from_province(
+        self,
+        number: int,
+        index: int,
+        compliance_year: int,
+        province: int,
+        lines: list[_Line],
+        counts_of: int = 0,
+    ) -> None:
+        """Surrender for an account's obligation what is on its province's own account."""
+        through = province_account(province)
+        obligation = (number, compliance_year, index, through)
+        self._row_add(*obligation, lines, province=province, counts_of=counts_of)
+        for line in lines:
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
             self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
 

@@ -19,6 +19,7 @@ def surrender_differences(store: Store) -> Iterator[str]:
     """Yield a sentence for each place where they differ, or where a rule of them is broken."""
     yield from _entries_differ(store)
     yield from _coverage_differs(store)
+    yield from _deductions_unordered(store)
 
 
 def _entries_differ(store: Store) -> Iterator[str]:
@@ -90,7 +91,7 @@ def _carryovers_due(store: Store) -> Counter[_Way]:
 
 
 def _coverage_differs(store: Store) -> Iterator[str]:
-    """Nobody covers more than is due, CCERs keep to their share, certificates say what is so."""
+    """All emitted is owed, no more is covered, CCERs keep to their share, certificates are true."""
     rules = ComplianceRules.load()
     certified = {
         tuple(row)
@@ -103,6 +104,9 @@ def _coverage_differs(store: Store) -> Iterator[str]:
         for index, standing in standings(store, rules, year).items():
             whose = f"{store.account_name(index)}, year {year}"
             cap = rules.offsets.cap(standing.tonnes)
+            refusal = rules.obligations.refusal(year, standing.verified, standing.tonnes)
+            if refusal is not None:
+                yield f"{whose}: what is owed: {refusal}"
             if standing.payable < 0:
                 yield f"{whose}: {standing.tonnes} t are owed, {-standing.payable} t more are paid"
             if standing.coverage.offset > cap:
@@ -110,3 +114,31 @@ def _coverage_differs(store: Store) -> Iterator[str]:
             is_complete = standing.due == 0 and not standing.unretired
             if is_complete != ((year, index) in certified):
                 yield f"{whose}: a certificate must be in force if all is covered and retired"
+
+
+def _deductions_unordered(store: Store) -> Iterator[str]:
+    """What is deducted for a shortfall was ordered to be corrected before, as its year's law asks.
+
+    Notes
+    -----
+    Rules: CEA-PEN-04, CEA-PEN-05.
+    """
+    laws = ComplianceRules.load().penalties
+    rows = store.execute(
+        "SELECT d.decision_id, d.compliance_year, d.account_index, d.decided_on, o.until_date,"
+        " r.recorded_on FROM unpaid_deductions d"
+        " LEFT JOIN correction_orders o ON o.compliance_year = d.compliance_year"
+        " AND o.account_index = d.account_index"
+        " LEFT JOIN correction_refusals r ON r.order_id = o.order_id ORDER BY d.decision_id"
+    )
+    for number, year, account, decided_on, until, refused_on in rows.fetchall():
+        asks_refusal = any(
+            law.after == "refusal" and law.first_year <= year <= law.last_year
+            for law in laws.deduction
+        )
+        is_ordered = until is not None and until < decided_on
+        if not is_ordered or (asks_refusal and not (refused_on and refused_on <= decided_on)):
+            yield (
+                f"{store.account_name(account)}, year {year}: deduction {number} must follow an"
+                " order to correct, and the refusal its law asks for"
+            )

@@ -12,7 +12,7 @@ brought::
 
 from collections.abc import Sequence
 
-from cea_exchange.registry.freezes import Freezes
+from cea_exchange.registry.arrivals import Arrivals
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.ledger import (
     Compartment,
@@ -144,7 +144,7 @@ def postponed_post(store: Store, seq: int, waiting: Waiting) -> bool:
     waiting.remove(seq, legs)
     if kind == EntryKind.WITHDRAWN:
         account, _account, asset, amount = subject
-        Freezes(store).take((account, asset), store.last_seq, business_date, amount)
+        Arrivals(store).take((account, asset), store.last_seq, business_date, amount)
     store.execute(
         "UPDATE postponed SET posted_seq = ? WHERE settlement_seq = ?", (store.last_seq, seq)
     )

@@ -29,6 +29,7 @@ from cea_exchange.domain.units import tonnes_check
 UnitClass = Literal["coal_large", "coal_small", "coal_unconventional", "gas"]
 Industry = Literal["steel", "cement", "aluminium"]
 """The sectors beside power; their plants have no benchmarks."""
+Sector = Literal["power", "steel", "cement", "aluminium"]
 
 _CONVENTIONAL = ("coal_large", "coal_small")
 _MEASURE_LIMIT = 1 << 62
@@ -61,6 +62,12 @@ class PreAllocation(Drafted, frozen=True, kw_only=True):
 
     share_bp: BasisPoints
     may_be_lower: bool
+
+
+class IndustryAhead(PreAllocation, frozen=True, kw_only=True):
+    """What plants of the other sectors are given ahead for a year."""
+
+    year: Year
 
 
 class PowerYear(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -146,7 +153,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     Notes
     -----
-    Rules: CEA-ALC-01 to CEA-ALC-08, CEA-ALC-13.
+    Rules: CEA-ALC-01 to CEA-ALC-08, CEA-ALC-13, CEA-ALC-14.
     """
 
     coal_large_kw_min: RuledTonnes
@@ -155,6 +162,7 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     gas_exempt: RuledSwitch
     shortfall_cap_bp: RuledShare
     industry_as_emitted: RuledYear
+    industry_ahead: tuple[IndustryAhead, ...]
     year: tuple[PowerYear, ...]
 
     def of_year(self, year: int) -> PowerYear:
@@ -272,8 +280,29 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise ComplianceError(f"year of {sector} must be {only} to be computed, was {year}")
         return tonnes_check(emissions, f"emissions of {sector}")
 
+    def ahead(self, sector: Sector, year: int) -> PreAllocation | None:
+        """Return what a sector is given ahead for a year; None if nothing is.
+
+        Raises
+        ------
+        ComplianceError
+            If no plan of the power sector is known for the year.
+
+        Notes
+        -----
+        Rules: CEA-ALC-08, CEA-ALC-14.
+        """
+        if sector == "power":
+            return self.of_year(year).pre_allocation
+        return next((each for each in self.industry_ahead if each.year == year), None)
+
     def pre_allocation(
-        self, emissions_before: Mapping[str, int], year: int, share_bp: int | None = None
+        self,
+        emissions_before: Mapping[str, int],
+        year: int,
+        share_bp: int | None = None,
+        *,
+        sector: Sector = "power",
     ) -> dict[str, int]:
         """Return the tonnes given ahead by unit, each rounded down.
 
@@ -285,17 +314,21 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             The year they are for.
         share_bp : int, optional
             A province's lower share, where the year allows one.
+        sector : str
+            Whose units they are.
 
         Raises
         ------
         ComplianceError
-            If the share is not what the year allows.
+            If the share is not what the year allows, or the sector is given nothing ahead.
 
         Notes
         -----
-        Rules: CEA-ALC-08.
+        Rules: CEA-ALC-08, CEA-ALC-14.
         """
-        rule = self.of_year(year).pre_allocation
+        rule = self.ahead(sector, year)
+        if rule is None:
+            raise ComplianceError(f"{sector} must be given nothing ahead for {year} (CEA-ALC-14)")
         share = rule.share_bp if share_bp is None else share_bp
         lowest = 0 if rule.may_be_lower else rule.share_bp
         if not lowest <= share <= rule.share_bp:

@@ -28,6 +28,13 @@ class YearlyCycles(Drafted, frozen=True, kw_only=True):
     day: Annotated[int, Meta(ge=1, le=31)]
 
 
+class LoweredYears(Drafted, frozen=True, kw_only=True):
+    """Years whose plan lowers what an entity owes; of all others it owes what it emitted."""
+
+    first_year: Year
+    last_year: Year
+
+
 class Cycle(Struct, frozen=True, kw_only=True):
     """The years that are due together; the deadline's day (yyyymmdd) still counts."""
 
@@ -65,6 +72,7 @@ class ObligationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     cycle: tuple[CycleRule, ...]
     yearly: YearlyCycles
+    lowered: LoweredYears
 
     def cycle_of(self, compliance_year: int) -> Cycle:
         """Return the cycle of a year; ComplianceError before the first."""
@@ -87,10 +95,26 @@ class ObligationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             deadline=date_number(date(compliance_year + 1, yearly.month, yearly.day)),
         )
 
-    def obligation(self, compliance_year: int, verified_emissions: int) -> Obligation:
-        """Return what is owed for a year: one allowance for each verified tonne."""
+    def refusal(self, compliance_year: int, verified: int, due: int) -> str | None:
+        """Say why so many tonnes can't be what is owed for verified emissions; None if they can.
+
+        Notes
+        -----
+        Later plans relieve an entity by what they allocate, and what is owed stays whole.
+
+        Rules: CEA-SUR-01.
+        """
+        lowered = self.lowered
+        may_be_less = lowered.first_year <= compliance_year <= lowered.last_year
+        if due == verified or (may_be_less and due < verified):
+            return None
+        what = "at most the" if may_be_less else "all"
+        return f"expected {what} {verified} t verified, came {due} ({lowered.rule})"
+
+    def obligation(self, compliance_year: int, due: int) -> Obligation:
+        """Return what is owed for a year, and until when."""
         return Obligation(
             compliance_year=compliance_year,
-            tonnes=tonnes_check(verified_emissions, "verified emissions"),
+            tonnes=tonnes_check(due, "obligation"),
             deadline=self.cycle_of(compliance_year).deadline,
         )

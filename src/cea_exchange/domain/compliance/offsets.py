@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -17,6 +17,9 @@ from cea_exchange.domain.compliance.ruled import (
     Year,
 )
 from cea_exchange.domain.units import tonnes_check
+
+Quota = Literal["no", "regional", "national"]
+"""Under whose allowances a project's emissions are."""
 
 _YEARS = 10_000
 """A year, in dates as yyyymmdd."""
@@ -42,6 +45,7 @@ class RegisteredTests(Drafted, frozen=True, kw_only=True, rename={"since": "from
     project_started_after: date
     produced_after: date
     produced_years_max: Annotated[int, Meta(ge=1, le=99)]
+    regional_quota: bool
 
 
 class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,7 +60,7 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     registered_on, cancelled_on
         When the batch was registered there, and when this was cancelled.
     quota_managed
-        Whether the project's emissions are under allowances, national or regional ones.
+        Whether the project's emissions are under allowances, and under which market's.
     project_started_on, applied_on, produced_from, produced_to
         When the project began, when the batch was applied for, and its first and last day of
         reductions. All dates are yyyymmdd.
@@ -66,7 +70,7 @@ class CancellationProof(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tonnes: int
     registered_on: int
     cancelled_on: int
-    quota_managed: bool
+    quota_managed: Quota
     project_started_on: int
     applied_on: int
     produced_from: int
@@ -106,8 +110,8 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
                 return f"{name} must not be before {before} {first}, was {day}"
         if proof.cancelled_on > used_on:
             return f"must be cancelled by {used_on}, was on {proof.cancelled_on}"
-        if proof.quota_managed:
-            return "project must not be under allowances, but it is"
+        if proof.quota_managed == "national":
+            return "project must not be under national allowances, but it is (CEA-OFS-02)"
         if proof.registered_on < self.old_registered_before.number:
             return self._old_refusal(proof, compliance_year, used_on)
         return self._year_refusal(proof, compliance_year) or self._batch_refusal(proof)
@@ -190,6 +194,11 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             return (
                 f"must be registered before {self.old_registered_before.number} or from"
                 f" {date_number(tests.since)} on, was {proof.registered_on}"
+            )
+        if proof.quota_managed == "regional" and not tests.regional_quota:
+            return (
+                f"project of CCERs registered from {date_number(tests.since)} on must not be under"
+                f" regional allowances, but it is ({tests.rule})"
             )
         if proof.project_started_on <= date_number(tests.project_started_after):
             return (

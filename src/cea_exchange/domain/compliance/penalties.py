@@ -1,7 +1,7 @@
 """The fine for what was not surrendered in time, and what is taken off next year's allowances."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -32,6 +32,38 @@ class MarketFine(Drafted, frozen=True, kw_only=True):
     most_times: Times
 
 
+class DeductionLaw(Drafted, frozen=True, kw_only=True):
+    """Of which years what is missing may be taken off the next allowances, and after what.
+
+    Attributes
+    ----------
+    after
+        ``term``: an order to correct whose term has passed; ``refusal``: and which the entity has
+        refused to follow.
+    """
+
+    first_year: Year
+    last_year: Year
+    after: Literal["term", "refusal"]
+
+
+class Correction(Struct, frozen=True, kw_only=True):
+    """An order to correct (责令改正) a shortfall. Days are yyyymmdd.
+
+    Attributes
+    ----------
+    until
+        The last day of its term.
+    refused_on
+        When it was recorded that the entity refuses; 0: it was not.
+    """
+
+    document: str
+    ordered_on: int
+    until: int
+    refused_on: int = 0
+
+
 class Traded(Struct, frozen=True, kw_only=True):
     """What was traded in a time: fen and tonnes of all methods and vintages."""
 
@@ -56,11 +88,12 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Notes
     -----
-    Rules: CEA-PEN-01, CEA-PEN-03.
+    Rules: CEA-PEN-01, CEA-PEN-03 to CEA-PEN-05.
     """
 
     fixed: FixedFine
     market: MarketFine
+    deduction: tuple[DeductionLaw, ...]
 
     def fine(self, compliance_year: int, shortfall: int, traded: Traded | None) -> FineRange:
         """Return the range of the fine.
@@ -99,6 +132,83 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             most=_value(shortfall, traded, self.market.most_times),
         )
 
+    def deduction_law(self, compliance_year: int) -> DeductionLaw:
+        """Return what has to come before a deduction; ComplianceError if the law has none.
+
+        Notes
+        -----
+        Rules: CEA-PEN-04.
+        """
+        for law in self.deduction:
+            if law.first_year <= compliance_year <= law.last_year:
+                return law
+        years = ", ".join(f"{law.first_year} to {law.last_year}" for law in self.deduction)
+        raise ComplianceError(
+            f"year must be of {years} to be deducted, was {compliance_year} (CEA-PEN-04)"
+        )
+
+    def deduction_for(
+        self,
+        obligation: Obligation,
+        shortfall: int,
+        decided_on: int,
+        *,
+        correction: Correction | None,
+        adjustment: AdjustmentRules,
+    ) -> Deduction:
+        """Return the deduction from next year's allowances, tonne for tonne.
+
+        Parameters
+        ----------
+        obligation : Obligation
+            Whose deadline has passed.
+        shortfall : int
+            Tonnes still missing.
+        decided_on : int
+            yyyymmdd.
+        correction : Correction or None
+            The order to correct that the entity had; None if it had none.
+        adjustment : AdjustmentRules
+            Until when such decisions are made.
+
+        Raises
+        ------
+        ComplianceError
+            If it is decided before the deadline or the order's term has passed, the year's law
+            knows none, or asks for a refusal that was not recorded, or it may not be decided any
+            more.
+
+        Notes
+        -----
+        Rules: CEA-PEN-04, CEA-PEN-05, CEA-ALC-11.
+        """
+        law = self.deduction_law(obligation.compliance_year)
+        if not obligation.in_arrears(decided_on):
+            raise ComplianceError(
+                f"must be decided after the deadline {obligation.deadline}, was on {decided_on}"
+            )
+        if correction is None:
+            raise ComplianceError(
+                "a correction order must be recorded before a deduction, none is (CEA-PEN-05)"
+            )
+        if decided_on <= correction.until:
+            raise ComplianceError(
+                f"must be decided after {correction.until}, the term of correction order"
+                f" {correction.document}, was on {decided_on} (CEA-PEN-05)"
+            )
+        if law.after == "refusal" and not correction.refused_on:
+            raise ComplianceError(
+                f"the refusal of correction order {correction.document} must be recorded before a"
+                " deduction, is not (CEA-PEN-05)"
+            )
+        deduction = Deduction(
+            cause="unpaid", tonnes=tonnes_check(shortfall, "shortfall"), decided_on=decided_on
+        )
+        refusal = adjustment.refusal(deduction)
+        if refusal is not None:
+            raise ComplianceError(refusal)
+        return deduction
+
 
 def month_before(deadline: int) -> tuple[int, int]:
     """Return the first and last day (yyyymmdd) of the month that ends with the deadline.
@@ -123,33 +233,6 @@ def traded_in(days: Iterable[DailyFigures], first: int, last: int) -> Traded:
             amount += day.listed_amount + day.block_amount + day.bidding_amount
             tonnes += day.listed_volume + day.block_volume + day.bidding_volume
     return Traded(amount=amount, tonnes=tonnes)
-
-
-def deduction_for(
-    obligation: Obligation, shortfall: int, decided_on: int, adjustment: AdjustmentRules
-) -> Deduction:
-    """Return the deduction from next year's allowances, tonne for tonne.
-
-    Raises
-    ------
-    ComplianceError
-        If it is decided before the deadline has passed, or may not be decided any more.
-
-    Notes
-    -----
-    Rules: CEA-PEN-04, CEA-ALC-11.
-    """
-    if not obligation.in_arrears(decided_on):
-        raise ComplianceError(
-            f"must be decided after the deadline {obligation.deadline}, was on {decided_on}"
-        )
-    deduction = Deduction(
-        cause="unpaid", tonnes=tonnes_check(shortfall, "shortfall"), decided_on=decided_on
-    )
-    refusal = adjustment.refusal(deduction)
-    if refusal is not None:
-        raise ComplianceError(refusal)
-    return deduction
 
 
 def _value(shortfall: int, traded: Traded, times: int) -> int:

@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from cea_exchange.domain.compliance.adjustment import AdjustmentRules
 from cea_exchange.domain.compliance.allocation import AllocationRules
+from cea_exchange.domain.compliance.borrowing import BorrowingRules
 from cea_exchange.domain.compliance.carryover import CarryoverRules
 from cea_exchange.domain.compliance.obligations import ObligationRules
 from cea_exchange.domain.compliance.offsets import OffsetRules
@@ -21,6 +22,7 @@ class ComplianceRules(Struct, frozen=True, kw_only=True):
     allocation: AllocationRules
     adjustment: AdjustmentRules
     penalties: PenaltyRules
+    borrowing: BorrowingRules
     carryover: CarryoverRules
 
     @classmethod
@@ -41,5 +43,6 @@ class ComplianceRules(Struct, frozen=True, kw_only=True):
             allocation=load_rules("allocation", AllocationRules, drafts=drafts),
             adjustment=load_rules("adjustment", AdjustmentRules, drafts=drafts),
             penalties=load_rules("penalties", PenaltyRules, drafts=drafts),
+            borrowing=load_rules("borrowing", BorrowingRules, drafts=drafts),
             carryover=load_rules("carryover", CarryoverRules, drafts=drafts),
         )

@@ -6,8 +6,8 @@ WITH may (op, kind) AS (VALUES
     ('issue', 1), ('allocation_issue', 1), ('carryover_run', 1), ('carryover_run', 16),
     ('pay_in', 2), ('reserve_fund', 2), ('bank_statement', 2), ('bank_statement', 21),
     ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27), ('account_merge', 21),
-    ('allocation_distribute', 9), ('allocation_distribute', 10), ('allocation_recall', 10),
-    ('allocation_release', 9),
+    ('allocation_distribute', 9), ('allocation_release', 9), ('borrow', 9), ('borrow', 11),
+    ('borrow', 13),
     ('surrender_apply', 11), ('surrender_withdraw', 12), ('surrender_reject', 12),
     ('surrender_accept', 13), ('surrender_retire', 14), ('surrender_force', 11),
     ('surrender_force', 13), ('surrender_force', 9),
@@ -34,7 +34,7 @@ UNION ALL
 SELECT e.entry_id, 0, 'no settlement record brings such an entry'
 FROM entries AS e
 WHERE e.act_id = 0 AND e.kind NOT IN (4, 5, 6, 7, 8)
-    AND NOT (e.kind = 17 AND EXISTS (
+    AND NOT (e.kind IN (10, 17) AND EXISTS (
         SELECT 1 FROM entries AS arrived
         WHERE arrived.settlement_seq = e.settlement_seq AND arrived.entry_id < e.entry_id
             AND arrived.act_id = 0 AND arrived.kind IN (5, 6)
@@ -42,12 +42,12 @@ WHERE e.act_id = 0 AND e.kind NOT IN (4, 5, 6, 7, 8)
 UNION ALL
 SELECT e.entry_id, e.act_id, a.op || ' does not bring such an entry'
 FROM entries AS e JOIN acts AS a ON a.act_id = e.act_id
-WHERE a.op <> 'library' AND e.kind <> 17 -- courts freeze whatever arrives
+WHERE a.op <> 'library' AND e.kind NOT IN (10, 17) -- courts and recalls take whatever arrives
     AND NOT EXISTS (SELECT 1 FROM may WHERE may.op = a.op AND may.kind = e.kind)
 UNION ALL
 SELECT e.entry_id, e.act_id, 'its day is not the act''s'
 FROM entries AS e JOIN acts AS a ON a.act_id = e.act_id
-WHERE a.op <> 'library' AND e.kind NOT IN (6, 7, 8, 17) AND e.business_date <> a.business_date
+WHERE a.op <> 'library' AND e.kind NOT IN (6, 7, 8, 10, 17) AND e.business_date <> a.business_date
 UNION ALL
 SELECT coalesce(e.entry_id, 0), a.act_id, 'the act asks for another amount, product or account'
 FROM acts AS a

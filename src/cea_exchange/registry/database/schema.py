@@ -23,6 +23,7 @@ APPEND_ONLY = (
     *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
     *("deductions", "deductions_taken", "recalls", "kept_changes"),
     *("obligation_files", "obligation_entries", "surrender_lines"),
+    *("borrowings", "correction_orders", "correction_refusals"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
     *("freeze_acts", "public_notices", "default_acts"),
     *("row_changes", "chain"),

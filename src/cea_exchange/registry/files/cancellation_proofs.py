@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import get_args
 
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.offsets import DATES_IN_ORDER
+from cea_exchange.domain.compliance.offsets import DATES_IN_ORDER, Quota
 from cea_exchange.registry.files.accounts import accounts_check
 from cea_exchange.registry.files.findings import Finding
-from cea_exchange.registry.files.kinds import DAY, FLAG, NAME, SERIAL, TONNES, YEAR
+from cea_exchange.registry.files.kinds import DAY, NAME, SERIAL, TONNES, YEAR, Choice
 from cea_exchange.registry.files.layout import Column, Layout, Totals
 from cea_exchange.registry.files.reading import FileTable, table_read
 from cea_exchange.registry.files.source import SourceFile
@@ -29,8 +30,8 @@ class CancellationProof(Struct, frozen=True, kw_only=True):
     registered_on: int
     """Day (yyyymmdd) the CCERs were registered: which of them may be used depends on it."""
     cancelled_on: int
-    quota_managed: bool
-    """Whether the project's emissions are under allowances, national or regional ones."""
+    quota_managed: Quota
+    """Whether the project's emissions are under allowances, and under which market's."""
     project_started_on: int
     applied_on: int
     """Day the registration of the reductions was applied for."""
@@ -53,7 +54,7 @@ CANCELLATION_PROOFS = Layout(
         Column("tonnes", TONNES),
         Column("registered_on", DAY),
         Column("cancelled_on", DAY),
-        Column("quota_managed", FLAG),
+        Column("quota_managed", Choice(*get_args(Quota))),
         Column("project_started_on", DAY),
         Column("applied_on", DAY),
         Column("produced_from", DAY),

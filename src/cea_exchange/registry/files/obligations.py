@@ -21,7 +21,7 @@ class Obligation(Struct, frozen=True, kw_only=True):
     verified_tonnes: int
     """Verified emissions of the year."""
     due_tonnes: int
-    """To be surrendered: the verified emissions, less what the plan of the year exempts."""
+    """To be surrendered: the verified emissions; of 2019 and 2020 less what their plan exempts."""
 
 
 OBLIGATIONS = Layout(

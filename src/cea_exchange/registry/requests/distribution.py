@@ -99,7 +99,10 @@ class AllocationDistribute(Request, tag="allocation_distribute"):
 
 
 class AllocationDeduct(Request, tag="allocation_deduct"):
-    """Register a decision that tonnes are taken off what an entity will be given."""
+    """Register a decision that tonnes are taken off what an entity will be given.
+
+    What was not surrendered, or borrowed, is deducted by `unpaid_deduct` and `borrow`.
+    """
 
     needs_second = True
 
@@ -118,7 +121,7 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 
 
 class AllocationRecall(Request, tag="allocation_recall"):
-    """Recall what an earlier recall did not find."""
+    """Recall what an earlier recall did not find; what is at the venue is called from there."""
 
     needs_second = True
 
@@ -127,7 +130,7 @@ class AllocationRecall(Request, tag="allocation_recall"):
 
     def act(self, registry: Registry) -> dict[str, Any]:
         found = registry.distribution.recall_remaining(self.account, self.compliance_year)
-        return {"recalled": found.recalled, "remaining": found.remaining}
+        return found._asdict()
 
 
 class AllocationRelease(Request, tag="allocation_release"):
@@ -153,4 +156,5 @@ class AllocationRemaining(Request, tag="allocation_remaining"):
         return {
             "still_to_adjust": [each._asdict() for each in adjustable],
             "kept": registry.province_holdings.kept(self.account),
+            "called": registry.distribution.called(self.account),
         }

@@ -6,8 +6,9 @@ import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.persons import province_bodies
+from cea_exchange.registry.persons import OWN_BODIES, Person, province_bodies
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import AUTHORITY
 
 
 class ObligationTake(Request, tag="obligation_take"):
@@ -90,8 +91,102 @@ class ShortfallList(Request, tag="shortfall_list"):
         return {"shortfalls": msgspec.to_builtins(shortfalls)}
 
 
+class CorrectionOrder(Request, tag="correction_order"):
+    """Record that an entity was ordered to surrender what is missing, by a day."""
+
+    needs_second = True
+
+    account: str
+    compliance_year: int
+    province: int
+    document: str
+    until: int
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {
+            "order_id": registry.corrections.order(
+                self.account, self.compliance_year, self.province, self.document, self.until
+            )
+        }
+
+
+class CorrectionRefused(Request, tag="correction_refused"):
+    """Record that an entity refuses to follow the order it had."""
+
+    needs_second = True
+
+    account: str
+    compliance_year: int
+    province: int
+    document: str
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {
+            "order_id": registry.corrections.refuse(
+                self.account, self.compliance_year, self.province, self.document
+            )
+        }
+
+
+class CorrectionList(Request, tag="correction_list"):
+    """The orders to correct a year's shortfalls, of a province or of all."""
+
+    is_look = True
+
+    compliance_year: int
+    province: int | None = None
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        orders = registry.corrections.listed(self.compliance_year, self.province)
+        return {"orders": msgspec.to_builtins(orders)}
+
+
+class Borrow(Request, tag="borrow"):
+    """Let an entity borrow of a later allocation; the authority, whose it is, approves."""
+
+    needs_second = True
+
+    account: str
+    compliance_year: int
+    tonnes: int
+    province: int
+    document: str
+    why: str
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: the province's that it names."""
+        return province_bodies(self.province)
+
+    def approving_body(self, registry: Registry, proposer: Person) -> str:
+        """Return the authority, from whose account it comes."""
+        return OWN_BODIES[AUTHORITY]
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        done = registry.borrowing.borrow(
+            self.account,
+            self.compliance_year,
+            self.tonnes,
+            self.province,
+            document=self.document,
+            why=self.why,
+        )
+        return done._asdict()
+
+
 class UnpaidDeduct(Request, tag="unpaid_deduct"):
-    """Decide that what is missing is taken off the next allowances."""
+    """Decide that what is missing, after an order to correct, is taken off the next allowances."""
 
     needs_second = True
 

@@ -95,10 +95,11 @@ CREATE TABLE feed (
 );
 CREATE TABLE transfers (
     transfer_seq BIGINT PRIMARY KEY,
-    direction TEXT NOT NULL CHECK (direction IN ('in', 'out', 'court')), -- court: out, for freezes
+    direction TEXT NOT NULL                       -- court, recall: out, for freezes and recalls
+        CHECK (direction IN ('in', 'out', 'court', 'recall')),
     account_index BIGINT NOT NULL,
     asset_index BIGINT NOT NULL,
-    amount BIGINT NOT NULL CHECK (amount > 0),    -- asked; a court may get less
+    amount BIGINT NOT NULL CHECK (amount > 0),    -- asked; for court and recall it may be less
     state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'rejected')),
     reason BIGINT NOT NULL,
     settlement_seq BIGINT NOT NULL                -- of the venue's answer

@@ -47,6 +47,7 @@ CREATE TABLE deductions (
     business_date BIGINT NOT NULL,      -- when it was registered
     UNIQUE (account_index, document)
 );
+CREATE INDEX deductions_recall ON deductions (deduction_id) WHERE cause = 'recall';
 CREATE TABLE deductions_taken (
     deduction_id BIGINT NOT NULL,
     reference TEXT NOT NULL,            -- 'distribution 7', or 'recall 3'

@@ -54,7 +54,8 @@ CREATE TABLE offset_proofs (            -- of CCERs cancelled in their own regis
     tonnes BIGINT NOT NULL CHECK (tonnes = serial_last - serial_first + 1),
     registered_on BIGINT NOT NULL,
     cancelled_on BIGINT NOT NULL CHECK (cancelled_on >= registered_on),
-    quota_managed BIGINT NOT NULL CHECK (quota_managed IN (0, 1)),
+    quota_managed TEXT NOT NULL             -- under whose allowances the project is
+        CHECK (quota_managed IN ('no', 'regional', 'national')),
     project_started_on BIGINT NOT NULL,
     applied_on BIGINT NOT NULL,         -- for the registration of the reductions
     produced_from BIGINT NOT NULL,      -- first day of the reductions
@@ -78,6 +79,36 @@ CREATE TABLE certificates (
 );
 CREATE UNIQUE INDEX certificates_in_force ON certificates (compliance_year, account_index)
     WHERE revoked_on = 0;
+CREATE TABLE borrowings (               -- of a later allocation, surrendered ahead (预支)
+    borrowing_id BIGINT PRIMARY KEY CHECK (borrowing_id > 0),
+    compliance_year BIGINT NOT NULL,    -- borrowed for
+    account_index BIGINT NOT NULL,      -- who owes
+    province BIGINT NOT NULL,           -- that let it
+    product_index BIGINT NOT NULL,
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),
+    document TEXT NOT NULL,             -- the decision, and of the deduction
+    why TEXT NOT NULL,                  -- the hardship
+    surrender_id BIGINT NOT NULL UNIQUE,
+    deduction_id BIGINT NOT NULL UNIQUE,
+    business_date BIGINT NOT NULL
+);
+CREATE TABLE correction_orders (        -- to surrender what was missing at the deadline (责令改正)
+    order_id BIGINT PRIMARY KEY CHECK (order_id > 0),
+    compliance_year BIGINT NOT NULL,
+    account_index BIGINT NOT NULL,
+    document TEXT NOT NULL,             -- its number
+    province BIGINT NOT NULL,           -- whose it is
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),  -- missing on that day
+    ordered_on BIGINT NOT NULL,
+    until_date BIGINT NOT NULL CHECK (until_date > ordered_on), -- the last day of its term
+    UNIQUE (compliance_year, account_index)
+);
+CREATE TABLE correction_refusals (      -- the entity refuses to follow it (拒不改正)
+    order_id BIGINT PRIMARY KEY,
+    document TEXT NOT NULL,             -- what shows it
+    tonnes BIGINT NOT NULL CHECK (tonnes > 0),  -- missing on that day
+    recorded_on BIGINT NOT NULL
+);
 CREATE TABLE unpaid_deductions (        -- decided: to be taken off the next allowances
     decision_id BIGINT PRIMARY KEY,
     compliance_year BIGINT NOT NULL,    -- of what was not paid

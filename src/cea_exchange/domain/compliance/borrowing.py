@@ -1,0 +1,55 @@
+"""How much of a later allocation an entity may borrow for a year it is short of (预支)."""
+
+from msgspec import Struct
+
+from cea_exchange.domain.compliance.ruled import ComplianceError, RuledShare, RuledYear
+from cea_exchange.domain.units import tonnes_check
+
+
+class BorrowingRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """For which years, from which allocation, and how much.
+
+    Notes
+    -----
+    Rules: CEA-BOR-01, CEA-BOR-02.
+    """
+
+    first_year: RuledYear
+    last_year: RuledYear
+    gap_bp_min: RuledShare
+    share_bp: RuledShare
+    from_year: RuledYear
+
+    def most(self, compliance_year: int, verified: int, allocated: int) -> int:
+        """Return the most tonnes that may be borrowed for a year, rounded down.
+
+        Parameters
+        ----------
+        verified, allocated : int
+            What was verified, and what was allocated in the end.
+
+        Raises
+        ------
+        ComplianceError
+            If nobody borrows for that year, or too little is short.
+
+        Notes
+        -----
+        The gap is compared exactly: one of 9.99% is below 10%.
+
+        Rules: CEA-BOR-01.
+        """
+        first, last = self.first_year.value, self.last_year.value
+        if not first <= compliance_year <= last:
+            raise ComplianceError(
+                f"year must be {first} to {last} to be borrowed for, was {compliance_year}"
+                " (CEA-BOR-01)"
+            )
+        gap = tonnes_check(verified, "verified") - tonnes_check(allocated, "allocated")
+        least = self.gap_bp_min.value
+        if gap <= 0 or gap * 10_000 < least * verified:
+            raise ComplianceError(
+                f"allocation must be {least // 100}% short of the {verified} t verified or more,"
+                f" is {allocated} t (CEA-BOR-01)"
+            )
+        return gap * self.share_bp.value // 10_000
