@@ -79,6 +79,9 @@ class Store:
     def _numbers_read(self) -> None:
         self.entry_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM entries")
         self._snapshot_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM snapshots")
+        self._day_last: int | None = self.one(
+            "SELECT business_date FROM entry_days ORDER BY first_entry DESC LIMIT 1"
+        )
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:
@@ -164,6 +167,7 @@ class Store:
         An inner one that fails takes back its own part only.
         """
         depth, entry_last, snapshot_last = self._depth, self.entry_last, self._snapshot_last
+        day_last = self._day_last
         level = f"level_{depth}"
         if depth == 0:
             self.database.begin()
@@ -181,6 +185,7 @@ class Store:
         except BaseException:
             self.balances.level_undo()
             self.entry_last, self._snapshot_last = entry_last, snapshot_last
+            self._day_last = day_last
             if depth == 0:
                 self.database.rollback()
             else:
@@ -358,10 +363,18 @@ class Store:
                 # A seller whose fee eats the whole proceeds gets a leg of nothing.
                 if amount
             ]
+        if rows:
+            self.day_note(first, business_date)
         self.insert("entries", rows)
         self.insert("postings", legs)
         self.entry_last += len(rows)
         return range(first, first + len(rows))
+
+    def day_note(self, first_entry: int, business_date: int) -> None:
+        """Keep that entries from one on are of a day, if those before are not; with them."""
+        if business_date != self._day_last:
+            self.insert("entry_days", [(first_entry, business_date)])
+            self._day_last = business_date
 
     def _snapshot_if_due(self) -> None:
         if self.entry_last - self._snapshot_last >= SNAPSHOT_ENTRY_COUNT:

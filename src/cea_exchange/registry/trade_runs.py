@@ -108,6 +108,7 @@ def trades_post(
     settled, unfailed = ["settled"] * len(records), [""] * len(records)
     store.insert("trades", zip(*lists, settled, unfailed, lists[0], strict=True))
     values = {"first": first, "last": last, "ahead": store.entry_last + 1 - first}
+    _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_AT_ONCE, values | _VALUES)
     store.execute(_POSTINGS_AT_ONCE, values | _VALUES)
     store.entry_last += len(records)
@@ -157,6 +158,7 @@ def trades_post_late(store: Store, trades: np.ndarray) -> bool:
         "ahead": store.entry_last,
         "now": store.last_seq,
     }
+    _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_LATE, values | _VALUES)
     store.execute(_POSTINGS_LATE, values | _VALUES)
     store.execute(_SETTLED_LATE, values)
@@ -169,6 +171,12 @@ def stretches(flags: np.ndarray) -> list[tuple[int, int]]:
     """Return the stretches of equal flags: first of each, and one behind its last."""
     turns = np.flatnonzero(flags[1:] != flags[:-1]) + 1
     return list(pairwise([0, *turns.tolist(), len(flags)]))
+
+
+def _days_note(store: Store, dates: np.ndarray) -> None:
+    """Keep of which days the entries that follow are, one for each trade."""
+    for first, _end in stretches(dates):
+        store.day_note(store.entry_last + 1 + first, int(dates[first]))
 
 
 def _balances_apply(store: Store, columns: dict[str, np.ndarray]) -> bool:

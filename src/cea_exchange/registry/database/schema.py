@@ -16,7 +16,7 @@ from cea_exchange.registry.institutions import (
 
 SCHEMA_VERSION = 5
 APPEND_ONLY = (
-    *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
+    *("entries", "entry_days", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("account_changes", "proposals", "decisions", "desk_settings", "acts"),
     *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
     *("deductions", "deductions_taken", "recalls", "kept_changes"),

@@ -48,6 +48,12 @@ CREATE TABLE entries (
     amount BIGINT NOT NULL,
     reference TEXT NOT NULL                       -- of the act: 'surrender 12', '' is none
 );
+CREATE TABLE entry_days (                         -- where the entries' day changes, so that a day is
+                                                  -- found among millions; an index of all costs more
+    first_entry BIGINT PRIMARY KEY,               -- from this one on, up to the next row's,
+    business_date BIGINT NOT NULL                 -- all entries are of this day
+);
+CREATE INDEX entry_days_by_date ON entry_days (business_date, first_entry);
 CREATE TABLE postings (
     posting_id BIGINT PRIMARY KEY,                -- 8 * entry_id + leg
     account_index BIGINT NOT NULL,
