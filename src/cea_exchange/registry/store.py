@@ -196,6 +196,16 @@ class Store:
         finally:
             self._depth -= 1
 
+    @contextmanager
+    def view(self) -> Iterator[None]:
+        """For a reader: all that is read inside is of one moment, after the last commit."""
+        self.database.begin(snapshot=True)
+        try:
+            self._numbers_read()
+            yield
+        finally:
+            self.database.rollback()
+
     def execute(self, sql: str, values: Any = ()) -> Rows:
         """Run one statement and return its rows."""
         return self.database.execute(sql, values)
