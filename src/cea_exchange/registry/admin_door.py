@@ -5,22 +5,24 @@
 What a key sends beyond its share is answered at once, with a refusal, and forgotten.
 """
 
+import time
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 import zmq
 
-from cea_exchange.registry.door import Door, Message, RefusedCount
+from cea_exchange.registry.door import Door, Message
 from cea_exchange.registry.fair_queue import FairQueue, QueueLimits
+from cea_exchange.registry.refused_count import RefusedCount
 from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
 
 ANSWER_BYTES_MAX = (1 << 20) - 1_024
 """What a client takes in one message."""
 
 TAKE_COUNT_MAX = 256
-TAKE_BYTES_MAX = 4 * REQUEST_BYTES_MAX
-"""From the socket in one turn of the daemon."""
+TAKE_S = 0.01
+"""From the socket in one turn of the daemon: so many messages, and so long."""
 
 LIMITS = QueueLimits(
     key_count_max=1_024, key_bytes_max=4 * REQUEST_BYTES_MAX, bytes_max=16 * REQUEST_BYTES_MAX
@@ -46,23 +48,24 @@ class AdminDoor(Door):
 
     def turn(self, now_s: float) -> None:
         """Take what has arrived, as far as there is room, and end who takes up too much."""
-        size = 0
+        until_s = time.monotonic() + TAKE_S
         for _ in range(TAKE_COUNT_MAX):
             message = self.receive()
             if message is None:
                 break
-            if not message.key:
-                continue
-            refusal = self._queue.put(message.key, message, len(message.payload))
-            if refusal:
-                self._too_many.note(message.key, refusal)
-                busy = {"ok": False, "error": f"busy, nothing was done: {refusal}"}
-                self.answer(message, msgspec.msgpack.encode(busy))
-            size += len(message.payload)
-            if size >= TAKE_BYTES_MAX:
+            if message.key:
+                self._put(message)
+            if time.monotonic() > until_s:
                 break
         self._too_many.turn(now_s)
         super().turn(now_s)
+
+    def _put(self, message: Message) -> None:
+        refusal = self._queue.put(message.key, message, len(message.frame))
+        if refusal:
+            self._too_many.note(message.key, refusal)
+            busy = {"ok": False, "error": f"busy, nothing was done: {refusal}"}
+            self.answer(message, msgspec.msgpack.encode(busy))
 
     def next(self) -> Message | None:
         """Return the message whose turn it is; None if nothing waits."""

@@ -13,9 +13,10 @@ import termios
 from contextlib import suppress
 from dataclasses import dataclass
 
-import structlog
 import zmq
 from zmq.utils.monitor import recv_monitor_message
+
+from cea_exchange.registry.refused_count import RefusedCount
 
 LOOK_S = 0.05
 _TCP_INFO_BYTES = 136
@@ -23,8 +24,6 @@ _BYTES_RECEIVED_AT = 128  # of `struct tcp_info` (linux/tcp.h)
 _CURVE_BYTES = 33  # command, nonce and authenticator around each frame's content
 _SHORT_BYTES_MAX = 255
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
-
-log = structlog.get_logger("registry")
 
 
 @dataclass
@@ -67,7 +66,7 @@ class ConnectionWatch:
         self, watched: zmq.Socket, name: str, *, bytes_max: int, connection_bytes_max: int
     ) -> None:
         self._watched = watched
-        self._name = name
+        self._closed = RefusedCount("connections_closed", name)
         self._bytes_max = bytes_max
         self._connection_bytes_max = connection_bytes_max
         self._address = watched.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2]
@@ -78,7 +77,10 @@ class ConnectionWatch:
 
     def took(self, frame: zmq.Frame, key: str) -> None:
         """Note a frame that was received, and whose connection it came over."""
-        connection = self._connections.get(frame.get(zmq.SRCFD))
+        descriptor = frame.get(zmq.SRCFD)
+        if descriptor not in self._connections:
+            self._follow()
+        connection = self._connections.get(descriptor)
         if connection is not None:
             size = len(frame) + _CURVE_BYTES
             connection.taken_bytes += size + (2 if size <= _SHORT_BYTES_MAX else 9)
@@ -86,15 +88,11 @@ class ConnectionWatch:
 
     def turn(self, now_s: float) -> None:
         """Follow who comes and goes; now and then look at what they hold."""
-        while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)
-            if event["event"] == zmq.EVENT_ACCEPTED:
-                self._add(event["value"])
-            else:
-                self._forget(event["value"])
+        self._follow()
         if now_s >= self._due_s:
             self._due_s = now_s + LOOK_S
             self._bound()
+        self._closed.turn(now_s)
 
     def close(self) -> None:
         """End watching; the connections stay."""
@@ -110,8 +108,16 @@ class ConnectionWatch:
             with suppress(OSError):
                 connection.socket.shutdown(socket.SHUT_RDWR)
             self.closed_count += 1
-            log.warning("connection_closed", socket=self._name, key=connection.key, why=why)
+            self._closed.note(connection.key, why)
             self._forget(descriptor)
+
+    def _follow(self) -> None:
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)
+            if event["event"] == zmq.EVENT_ACCEPTED:
+                self._add(event["value"])
+            else:
+                self._forget(event["value"])
 
     def _add(self, descriptor: int) -> None:
         self._forget(descriptor)

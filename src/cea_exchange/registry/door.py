@@ -5,21 +5,17 @@ What is no request is counted, and told of now and then: no peer fills memory, d
 
 from typing import NamedTuple
 
-import structlog
 import zmq
 
 from cea_exchange.protocol.security import sender_key
 from cea_exchange.registry.connection_watch import ConnectionWatch
+from cea_exchange.registry.refused_count import RefusedCount
 
 HIGH_WATER_MARK = 4
 """Messages of one connection that libzmq holds, each way; a door's socket is opened with it."""
 
 HELD_BYTES_MAX = 64 << 20
 """What all connections of a socket may hold that was not taken from it."""
-
-NEWS_S = 10.0
-
-log = structlog.get_logger("registry")
 
 
 class Message(NamedTuple):
@@ -28,9 +24,14 @@ class Message(NamedTuple):
     identity: bytes
     """of the connection, to answer over"""
     key: str
-    payload: bytes
+    frame: zmq.Frame
     descriptor: int
     """of the connection"""
+
+    @property
+    def payload(self) -> bytes:
+        """What is asked; a copy."""
+        return self.frame.bytes
 
 
 class Door:
@@ -81,14 +82,15 @@ class Door:
         frame = self._socket.recv(copy=False)
         key, descriptor = sender_key(frame) or "", frame.get(zmq.SRCFD)
         self._watch.took(frame, key)
-        message = Message(identity, key, frame.bytes, descriptor)
+        message = Message(identity, key, frame, descriptor)
         if not frame.more:
             return message
+        message = message._replace(key="", frame=zmq.Frame(b""))
         while frame.more:
             frame = self._socket.recv(copy=False)
             self._watch.took(frame, key)
-        self.unreadable(message, "request must be one frame, had more")
-        return message._replace(key="", payload=b"")
+        self.unreadable(message._replace(key=key), "request must be one frame, had more")
+        return message
 
     def unreadable(self, message: Message, error: str) -> None:
         """Note a message that was no request."""
@@ -108,34 +110,3 @@ class Door:
     def close(self) -> None:
         """End watching; the socket itself is its owner's."""
         self._watch.close()
-
-
-class RefusedCount:
-    """Counts what is refused and tells of it now and then: a flood must not fill the log.
-
-    Parameters
-    ----------
-    event
-        What the line in the log is called.
-    socket
-        Over which it came.
-    """
-
-    def __init__(self, event: str, socket: str) -> None:
-        self._event = event
-        self._socket = socket
-        self._count = 0
-        self._last = ("", "")
-        self._due_s = 0.0
-
-    def note(self, key: str, error: str) -> None:
-        """Count one."""
-        self._count += 1
-        self._last = (key, error[:200])
-
-    def turn(self, now_s: float) -> None:
-        """Say how many there were since the last time, who sent the last one, and what it was."""
-        if self._count and now_s >= self._due_s:
-            key, error = self._last
-            log.warning(self._event, socket=self._socket, count=self._count, key=key, error=error)
-            self._count, self._due_s = 0, now_s + NEWS_S

@@ -8,8 +8,9 @@ import os
 import signal
 import socket
 import struct
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import structlog
@@ -27,8 +28,6 @@ NICENESS = 10
 """Settlement comes first where there is too little processor for both."""
 _LENGTH = struct.Struct("<I")
 
-log = structlog.get_logger("registry")
-
 
 class LookSettings(msgspec.Struct, frozen=True):
     """What a worker is told as it begins."""
@@ -37,6 +36,13 @@ class LookSettings(msgspec.Struct, frozen=True):
     database: str | None
     operators: dict[str, Person]
     bank: BankSetting | None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a worker answers, and what it has for the daemon's log."""
+
+    answer: dict[str, Any]
+    events: list[dict[str, Any]]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -129,10 +135,24 @@ def serve(line: socket.socket) -> None:
     settings = next_message()
     if settings is None:
         return
+    events: list[dict[str, Any]] = []
+    _log_to(events)
     worker = LookWorker(msgspec.msgpack.decode(settings, type=LookSettings))
     questions = msgspec.msgpack.Decoder(Question)
     while (content := next_message()) is not None:
-        line.sendall(framed(worker.answer(questions.decode(content))))
+        answer = worker.answer(questions.decode(content))
+        line.sendall(framed(Answer(answer, events)))
+        events.clear()
+
+
+def _log_to(events: list[dict[str, Any]]) -> None:
+    """Let what is logged here be an event for the daemon's log."""
+
+    def keep(_logger: object, level: str, event: MutableMapping[str, Any]) -> NoReturn:
+        events.append({name: str(value) for name, value in event.items()} | {"level": level})
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[structlog.processors.format_exc_info, keep])
 
 
 def main() -> None:

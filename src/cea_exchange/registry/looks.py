@@ -21,7 +21,7 @@ import zmq
 from cea_exchange.registry.desk import Asked
 from cea_exchange.registry.door import Message
 from cea_exchange.registry.fair_queue import FairQueue, QueueLimits
-from cea_exchange.registry.look_worker import LookSettings, Question, framed, unframed
+from cea_exchange.registry.look_worker import Answer, LookSettings, Question, framed, unframed
 
 WORKERS_MAX = 2
 LOOK_S = 10.0
@@ -92,7 +92,12 @@ class _Worker:
                 raise EOFError
             self._received.extend(data)
         content = unframed(self._received)
-        return None if content is None else msgspec.msgpack.decode(content)
+        if content is None:
+            return None
+        found = msgspec.msgpack.decode(content, type=Answer)
+        for event in found.events:
+            log.error("look_worker", **{f"its_{name}": text for name, text in event.items()})
+        return found.answer
 
     def close(self) -> None:
         """End it: it only reads, so nothing is lost."""
