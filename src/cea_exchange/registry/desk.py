@@ -20,7 +20,7 @@ from cea_exchange.registry.admin import OPS_OF_TWO, Status, Stop, request_decode
 from cea_exchange.registry.approvals import Proposal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.database.interface import DatabaseFull, DatabaseLost
-from cea_exchange.registry.paging import message_shown, page
+from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.persons import Person
 from cea_exchange.registry.requests.approvals import Approve, Proposals, Reject
 from cea_exchange.registry.requests.request import Request
@@ -261,8 +261,8 @@ class Desk:
             person, waiting_only=not request.all, first=request.first, count=request.count + 1
         )
         now_ns = self._registry.now_ns()
-        shown = (_proposal_shown(proposal, now_ns) for proposal in listed)
-        found, further = page(shown, request.count, "proposal_id")
+        shown = ((_proposal_shown(each, now_ns), len(each.request)) for each in listed)
+        found, further = page_read(shown, request.count, "proposal_id")
         return {"proposals": found, "next": further}
 
 

@@ -247,6 +247,28 @@ def entry_at_settlement(database: Database, settlement_seq: int) -> int:
     return low
 
 
+def trade_at_date(database: Database, trading_date: int) -> int:
+    """Return the sequence of the first trade of a day or of those after it; behind all if none.
+
+    By halves: the venue's days do not go back.
+    """
+    low = 0
+    high = 1 + _first_of_row(database, "SELECT coalesce(max(settlement_seq), 0) FROM trades")
+    while low < high:
+        middle = (low + high) // 2
+        date = _first_of_row(
+            database,
+            "SELECT trading_date FROM trades WHERE settlement_seq >= ?"
+            " ORDER BY settlement_seq LIMIT 1",
+            middle,
+        )
+        if date >= trading_date:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
 def _range_since(database: Database, entry_id: int) -> tuple[int, int]:
     """Return the newest snapshot that is not after an entry, and the first posting after that."""
     snapshot = _first_of_row(

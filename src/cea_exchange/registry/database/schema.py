@@ -22,7 +22,7 @@ APPEND_ONLY = (
     *("deductions", "deductions_taken", "recalls", "kept_changes"),
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
-    *("freeze_acts", "public_notices", "default_acts"),
+    *("freeze_acts", "public_notices", "default_acts", "claims_paid"),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.requests.request import Request
 
 
@@ -47,8 +48,13 @@ class BankReconcile(Request, tag="bank_reconcile"):
     is_look = True
     is_scoped = False
 
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"accounts": registry.bank.books.reconcile()}
+        rows = registry.bank.books.reconcile()
+        found, further = page_at(rows, self.first, self.count)
+        return {"accounts": found, "next": further}
 
 
 class BankDifferences(Request, tag="bank_differences"):
@@ -57,8 +63,17 @@ class BankDifferences(Request, tag="bank_differences"):
     is_look = True
     is_scoped = False
 
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
     def act(self, registry: Registry) -> dict[str, Any]:
-        return msgspec.to_builtins(registry.bank.books.wrong())
+        wrong = msgspec.to_builtins(registry.bank.books.wrong())
+        rows = [("findings", each) for each in wrong["findings"]]
+        rows += [("unknown", each) for each in wrong["unknown"]]
+        rows += [("differences", each) for each in wrong["differences"].items()]
+        found, further = page_at(rows, self.first, self.count)
+        told = {name: [each for kind, each in found if kind == name] for name in wrong}
+        return told | {"differences": dict(told["differences"]), "next": further}
 
 
 class BankAgain(Request, tag="bank_again"):

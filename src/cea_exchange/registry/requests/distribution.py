@@ -8,6 +8,7 @@ from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.distribution_plan import totals_of
 from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
 from cea_exchange.registry.requests.request import Request
 
 LINES_MAX = 1_000
@@ -60,6 +61,8 @@ class AllocationShow(Request, tag="allocation_show"):
         preview = registry.distribution.previewed(self.preview_id)
         plan, lines = preview.plan, preview.plan.lines
         warnings = list(plan.warnings[:WARNINGS_MAX])
+        # None may be asked for: what they sum to is told all the same.
+        shown, further = page_at(lines, self.first, self.count)
         if len(plan.warnings) > WARNINGS_MAX:
             warnings.append(f"and {len(plan.warnings) - WARNINGS_MAX} more")
         return {
@@ -76,7 +79,8 @@ class AllocationShow(Request, tag="allocation_show"):
             "recomputed": plan.recomputed,
             "totals": msgspec.to_builtins(totals_of(lines)),
             "warnings": warnings,
-            "lines": msgspec.to_builtins(lines[self.first : self.first + self.count]),
+            "lines": msgspec.to_builtins(shown),
+            "next": further,
         }
 
 
@@ -142,15 +146,18 @@ class AllocationRelease(Request, tag="allocation_release"):
 
 
 class AllocationRemaining(Request, tag="allocation_remaining"):
-    """What is still to adjust, and what provinces hold for an account."""
+    """What is still to adjust, from a deduction on, and what provinces hold for an account."""
 
     is_look = True
 
     account: str
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        adjustable = registry.distribution.still_to_adjust(self.account)
-        return {
-            "still_to_adjust": [each._asdict() for each in adjustable],
-            "kept": registry.province_holdings.kept(self.account),
-        }
+        adjustable = registry.distribution.still_to_adjust(
+            self.account, first=self.first, count=self.count + 1
+        )
+        rows = (each._asdict() for each in adjustable)
+        kept = {"kept": registry.province_holdings.kept(self.account)}
+        return paged("still_to_adjust", rows, "deduction_id", self.count) | kept
