@@ -147,14 +147,24 @@ def transfers_view(
     """
     account_index = None if account is None else account_known(store, account)
     names = _Names(store)
+    # Numbers have gaps, for other items of the feed: no more rows than so many are read.
+    first = store.one(
+        "SELECT coalesce(min(transfer_seq), 0) FROM transfers WHERE transfer_seq > ?", (after,)
+    )
+    last = first + SCAN_COUNT - 1
     rows = store.execute(
         "SELECT transfer_seq, direction, account_index, asset_index, amount, state, reason"
-        # Numbers have gaps, for other items of the feed: no more than so many are read.
-        f" FROM transfers WHERE transfer_seq > :after AND transfer_seq <= :after + {SCAN_COUNT}"
+        " FROM transfers WHERE transfer_seq > :after AND transfer_seq <= :last"
         + (" AND account_index = :account" if account_index is not None else "")
         + (" AND state = :state" if state is not None else "")
         + " ORDER BY transfer_seq LIMIT :limit",
-        {"after": after, "account": account_index, "state": state, "limit": count + 1},
+        {
+            "after": after,
+            "last": last,
+            "account": account_index,
+            "state": state,
+            "limit": count + 1,
+        },
     )
     found = [
         {
@@ -171,9 +181,10 @@ def transfers_view(
     found, further = page(found, count, "transfer_seq")
     if further is not None:
         return {"transfers": found, "next": found[-1]["transfer_seq"]}
-    read = after + SCAN_COUNT
-    is_more = store.one("SELECT 1 FROM transfers WHERE transfer_seq > ? LIMIT 1", (read,))
-    return {"transfers": found, "next": read if is_more else None}
+    is_more = first and store.one(
+        "SELECT 1 FROM transfers WHERE transfer_seq > ? LIMIT 1", (last,)
+    )
+    return {"transfers": found, "next": last if is_more else None}
 
 
 class _Names:
