@@ -2,7 +2,8 @@
 
     connections --few messages each--> libzmq --bytes watched--> turn() --> by key --> next()
 
-What a key sends beyond its share is answered at once, with a refusal, and forgotten.
+What a key sends beyond its share is refused at once and forgotten; a large message ends the
+connection.
 """
 
 import time
@@ -19,6 +20,10 @@ from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
 
 ANSWER_BYTES_MAX = (1 << 20) - 1_024
 """What a client takes in one message."""
+
+SMALL_BYTES_MAX = 1 << 16
+"""A message beyond its key's share that is no larger is answered; with a larger one its connection
+ends."""
 
 TAKE_COUNT_MAX = 256
 TAKE_S = 0.01
@@ -62,8 +67,13 @@ class AdminDoor(Door):
 
     def _put(self, message: Message) -> None:
         refusal = self._queue.put(message.key, message, len(message.frame))
-        if refusal:
-            self._too_many.note(message.key, refusal)
+        if not refusal:
+            return
+        self._too_many.note(message.key, refusal)
+        if len(message.frame) > SMALL_BYTES_MAX:
+            # Reading such messages only to refuse them would keep all others waiting.
+            self.end(message, "it sends more than may wait")
+        else:
             busy = {"ok": False, "error": f"busy, nothing was done: {refusal}"}
             self.answer(message, msgspec.msgpack.encode(busy))
 

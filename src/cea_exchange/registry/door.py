@@ -3,12 +3,14 @@
 What is no request is counted, and told of now and then: no peer fills memory, disk or log.
 """
 
+import time
 from typing import NamedTuple
 
 import zmq
 
 from cea_exchange.protocol.security import sender_key
 from cea_exchange.registry.connection_watch import ConnectionWatch
+from cea_exchange.registry.outbox import Outbox
 from cea_exchange.registry.refused_count import RefusedCount
 
 HIGH_WATER_MARK = 4
@@ -64,9 +66,12 @@ class Door:
         )
         self._unreadable = RefusedCount("requests_unreadable", name)
         self.unreadable_count = 0
+        self._outbox = Outbox()
+        self._descriptors: dict[bytes, int] = {}
 
     def turn(self, now_s: float) -> None:
-        """End who takes up too much, and say how many messages were none."""
+        """Send what waits, end who takes up too much, say how many messages were none."""
+        self._outbox_turn(now_s)
         self._watch.turn(now_s)
         self._unreadable.turn(now_s)
 
@@ -99,13 +104,45 @@ class Door:
 
     def answer(self, message: Message, content: bytes) -> None:
         """Send an answer; who is gone gets none, who does not read is disconnected."""
+        identity, now_s = message.identity, time.monotonic()
+        if identity not in self._outbox and self._is_sent(identity, content):
+            return
+        self._descriptors[identity] = message.descriptor
+        if not self._outbox.put(identity, content, now_s):
+            self._end(identity)
+
+    def _outbox_turn(self, now_s: float) -> None:
+        """Send what waited, as far as it is taken."""
+        for identity in self._outbox.identities():
+            while identity in self._outbox and self._is_sent(
+                identity, self._outbox.first(identity)
+            ):
+                self._outbox.sent(identity, now_s)
+            if identity not in self._outbox:
+                del self._descriptors[identity]
+            elif self._outbox.is_stuck(identity, now_s):
+                self._end(identity)
+
+    def _is_sent(self, identity: bytes, content: bytes) -> bool:
+        """Send, if there is room in the connection's queue; to who is gone nothing is to be sent."""
         try:
-            self._socket.send_multipart([message.identity, content], zmq.NOBLOCK)
+            self._socket.send_multipart([identity, content], zmq.NOBLOCK)
         except zmq.Again:
-            self._watch.end(message.descriptor, "it does not read what it is answered")
+            return False
         except zmq.ZMQError as error:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
+        return True
+
+    def _end(self, identity: bytes) -> None:
+        self._watch.end(self._descriptors.pop(identity), "it does not read what it is answered")
+        self._outbox.drop(identity)
+
+    def end(self, message: Message, why: str) -> None:
+        """End the connection that a message came over."""
+        self._outbox.drop(message.identity)
+        self._descriptors.pop(message.identity, None)
+        self._watch.end(message.descriptor, why)
 
     def close(self) -> None:
         """End watching; the socket itself is its owner's."""

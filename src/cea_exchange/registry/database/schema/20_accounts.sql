@@ -23,3 +23,4 @@ CREATE TABLE account_changes (
     why TEXT NOT NULL
 );
 CREATE INDEX account_changes_by_account ON account_changes (account_index, change_id);
+CREATE INDEX account_changes_merged ON account_changes (account_index) WHERE change = 'merged';
