@@ -58,6 +58,10 @@ class FairQueue(Generic[Item]):
         self._count += 1
         return ""
 
+    def next_key(self, besides: frozenset[str] = frozenset()) -> str | None:
+        """Return whose turn it is; None if nothing waits but of keys whose turn it is not."""
+        return next((key for key in self._waiting if key not in besides), None)
+
     def take(self, besides: frozenset[str] = frozenset()) -> tuple[str, Item] | None:
         """Return the next key's first item, and put that key behind all others; None if none.
 
@@ -66,7 +70,7 @@ class FairQueue(Generic[Item]):
         besides
             Keys whose turn it is not.
         """
-        key = next((key for key in self._waiting if key not in besides), None)
+        key = self.next_key(besides)
         if key is None:
             return None
         own = self._waiting[key]

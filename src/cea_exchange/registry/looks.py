@@ -187,13 +187,12 @@ class Looks:
         list or None
             Its answer where it has waited too long; None if nothing can be given now.
         """
-        free = self._free(now_s) if len(self._waiting) else None
-        if free is None:
-            return None
         # Whoever has one under way leaves the others to others.
         busy = frozenset(worker.person for worker in self._workers if worker.look is not None)
-        found = self._waiting.take(besides=busy)
-        if found is None:
+        is_any = self._waiting.next_key(busy) is not None
+        free = self._free(now_s) if is_any else None
+        found = None if free is None else self._waiting.take(busy)
+        if free is None or found is None:
             return None
         person, (look, question) = found
         if now_s - look.came_s > WAIT_S:
