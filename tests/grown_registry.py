@@ -1,4 +1,4 @@
-"""A registry of 10,000 entities and years of history, written in bulk: for tests of what looks cost.
+"""A registry of 10,000 entities and years of history, in bulk: for tests of what looks cost.
 
 Its rows need not agree with each other as `reconcile` wants it; each is one that could be.
 """

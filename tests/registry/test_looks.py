@@ -1,4 +1,4 @@
-"""Looks are read by processes of their own: what was acted is seen, and nobody waits for another."""
+"""Looks are read by processes of their own: acts are seen, and nobody waits for another."""
 
 import subprocess
 import sys

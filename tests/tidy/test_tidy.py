@@ -21,7 +21,10 @@ EXACT_MODULES = ("src/cea_exchange/_",)
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.
 TIMED_MODULES = {
     f"src/cea_exchange/registry/{module}.py"
-    for module in ("daemon", "admin_door", "connection_watch", "door", "looks", "outbox", "refused_count")
+    for module in (
+        *("daemon", "admin_door", "connection_watch", "door", "looks", "outbox"),
+        "refused_count",
+    )
 }
 FLOAT_TYPE = re.compile(r"float\d*|double")
 RULE_ID = re.compile(r"\b(?:CEA|CCER|OPEN)-[A-Z]{3}-[0-9]{2}\b")

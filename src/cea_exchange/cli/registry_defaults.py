@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, fields_line, look_all, table
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    act,
+    fields_line,
+    look_all,
+    table,
+)
 
 Number = Annotated[int, typer.Argument(help="The default's number.")]
 Cash = Annotated[int, typer.Argument(help="Fen.", min=1)]

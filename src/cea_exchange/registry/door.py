@@ -124,7 +124,7 @@ class Door:
                 self._end(identity)
 
     def _is_sent(self, identity: bytes, content: bytes) -> bool:
-        """Send, if there is room in the connection's queue; to who is gone nothing is to be sent."""
+        """Send, if the connection's queue has room; to who is gone nothing is to be sent."""
         try:
             self._socket.send_multipart([identity, content], zmq.NOBLOCK)
         except zmq.Again:

@@ -62,7 +62,7 @@ class _Worker:
         with theirs:
             try:
                 self.process = subprocess.Popen(
-                    self.program, stdin=theirs, stdout=subprocess.DEVNULL, env=_environment()
+                    self.program, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment()
                 )
             except BaseException:
                 ours.close()
