@@ -218,8 +218,8 @@ def test_a_balance_at_a_date_is_found_without_reading_the_ledger(registry):
             store.insert("snapshot_balances", [(entry, -2, cash, 0, -entry),
                                                (entry, 0, cash, 0, entry)])  # fmt: skip
     assert [] == days_differing(store.database)
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(0, len(days), 40):
         held = balances_at_date(store.database, days[number], 0)
         assert {Holding(0, CASH_ASSET, 0): (number + 1) * per_day} == held
-    assert 0.1 > (time.perf_counter() - began) / 10
+    assert 0.1 > (time.process_time() - began) / 10

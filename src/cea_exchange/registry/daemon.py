@@ -595,7 +595,8 @@ class RegistryDaemon:
         if reply.request is None:
             self._door.unreadable(message, reply.answer["error"])
         else:
-            log.info("act", op=reply.request.op, by=reply.by, answer=reply.answer)
+            write = log.debug if reply.is_look else log.info
+            write("act", op=reply.request.op, by=reply.by, answer=reply.answer)
         self._door.answer(message, answer_encoded(reply.answer))
         if self._registry.persons.is_changed:
             self._keys = self._registry.persons.keys()

@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,6 +32,8 @@ WAIT_S = 20.0
 LOOK_BYTES_MAX = 1 << 16
 LIMITS = QueueLimits(key_count_max=256, key_bytes_max=16 * LOOK_BYTES_MAX, bytes_max=1 << 25)
 RESTART_S = 1.0
+ENDING_MAX = 2
+CLOSE_S = 5.0
 _RECEIVE_BYTES = 1 << 16
 
 log = structlog.get_logger("registry")
@@ -62,7 +65,10 @@ class _Worker:
         with theirs:
             try:
                 self.process = subprocess.Popen(
-                    self.program, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, env=_environment()
+                    self.program,
+                    stdin=theirs.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    env=_environment(),
                 )
             except BaseException:
                 ours.close()
@@ -99,10 +105,9 @@ class _Worker:
             log.error("look_worker", **{f"its_{name}": text for name, text in event.items()})
         return found.answer
 
-    def close(self) -> None:
-        """End it: it only reads, so nothing is lost."""
+    def end(self) -> None:
+        """End it, and do not wait until it has: it only reads, so nothing is lost."""
         self.process.kill()
-        self.process.wait()
         self.line.close()
 
 
@@ -124,6 +129,7 @@ class Looks:
         self._settings = settings
         self._waiting: FairQueue[tuple[_Look, Question]] = FairQueue(LIMITS)
         self._workers: list[_Worker] = []
+        self._ending: list[subprocess.Popen[bytes]] = []
         self._start_from_s = 0.0
         self.ended_count = 0
 
@@ -146,6 +152,7 @@ class Looks:
 
     def turn(self, now_s: float) -> list[Answered]:
         """Return what was answered, and give those that are free something to do."""
+        self._ending = [process for process in self._ending if process.poll() is None]
         answered = [*self._collect(now_s)]
         while (given := self._give(now_s)) is not None:
             answered += given
@@ -159,7 +166,10 @@ class Looks:
     def close(self) -> None:
         """End the workers."""
         for worker in self._workers:
-            worker.close()
+            worker.end()
+        for process in (*self._ending, *(worker.process for worker in self._workers)):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(CLOSE_S)
         self._workers = []
 
     def _collect(self, now_s: float) -> list[Answered]:
@@ -211,7 +221,9 @@ class Looks:
         for worker in self._workers:
             if worker.look is None:
                 return worker
-        if len(self._workers) >= WORKERS_MAX or now_s < self._start_from_s:
+        # One that hangs in the kernel ends late: it counts until it has.
+        count = len(self._workers) + max(0, len(self._ending) - ENDING_MAX)
+        if count >= WORKERS_MAX or now_s < self._start_from_s:
             return None
         try:
             worker = _Worker(self._settings)
@@ -224,7 +236,8 @@ class Looks:
 
     def _end(self, worker: _Worker, why: str, now_s: float) -> None:
         self._workers.remove(worker)
-        worker.close()
+        worker.end()
+        self._ending.append(worker.process)
         self.ended_count += 1
         self._start_from_s = now_s + (0.0 if why == "took too long" else RESTART_S)
         asked = None if worker.look is None else worker.look.asked
@@ -233,7 +246,7 @@ class Looks:
             why=why,
             op=asked and asked.request.op,
             by=asked and asked.by,
-            status=worker.process.returncode,
+            process=worker.process.pid,
         )
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.requests.request import FileName, Request
 
 
 class BankBatches(Request, tag="bank_batches"):
@@ -22,7 +22,7 @@ class BankBatches(Request, tag="bank_batches"):
 class BankReport(Request, tag="bank_report"):
     """Take the bank's status report, a pain.002."""
 
-    file: str
+    file: FileName
 
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"statuses": len(registry.bank_files.report_read(self.file).statuses)}
@@ -31,7 +31,7 @@ class BankReport(Request, tag="bank_report"):
 class BankStatement(Request, tag="bank_statement"):
     """Read the bank's statement, a camt.053, whole or not at all."""
 
-    file: str
+    file: FileName
 
     def act(self, registry: Registry) -> dict[str, Any]:
         found = registry.bank_files.statement_read(self.file)

@@ -9,7 +9,7 @@ from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.distribution_plan import totals_of
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.requests.request import FileName, Request
 
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
@@ -29,16 +29,13 @@ class AllocationIssue(Request, tag="allocation_issue"):
         return {}
 
 
-_FileName = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00-\\x1f]+$")]
-
-
 class AllocationPreview(Request, tag="allocation_preview"):
     """Compute what an allocation file would do, and keep it to be shown."""
 
-    file: _FileName
+    file: FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    units_file: _FileName | None = None
+    units_file: FileName | None = None
     units_content: bytes = b""
 
     def act(self, registry: Registry) -> dict[str, Any]:

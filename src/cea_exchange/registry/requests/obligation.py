@@ -8,13 +8,13 @@ from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page
 from cea_exchange.registry.persons import province_bodies
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.requests.request import FileName, Request
 
 
 class ObligationTake(Request, tag="obligation_take"):
     """Take a file of new obligations; with a province, that one's own."""
 
-    file: str
+    file: FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
     province: int | None = None
@@ -33,7 +33,7 @@ class ObligationCorrect(Request, tag="obligation_correct"):
 
     needs_second = True
 
-    file: str
+    file: FileName
     content: bytes
     why: str
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
