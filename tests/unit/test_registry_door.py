@@ -1,6 +1,8 @@
 """What one granted key can make a daemon's socket hold, and what it costs the others."""
 
 import multiprocessing
+import os
+import socket as sockets
 import time
 from pathlib import Path
 
@@ -140,6 +142,18 @@ def test_the_bytes_of_a_connection_are_counted_as_they_travel(doorway):
     assert doorway.turns(10, lambda: len(doorway.door) == 7 and doorway.door.unreadable_count == 1)
     (connection,) = doorway.door._watch._connections.values()
     assert connection.held_bytes() < 1_000  # its handshake
+
+
+def test_a_number_that_is_another_files_by_now_is_not_watched(doorway, tmp_path):
+    """libzmq tells of a connection by its descriptor's number, and later than it is so."""
+    watch, before = doorway.door._watch, len(os.listdir("/proc/self/fd"))
+    ours, theirs = sockets.socketpair()
+    with ours, theirs, (tmp_path / "file").open("w") as file, sockets.socket() as unbound:
+        numbers = [ours.fileno(), file.fileno(), unbound.fileno()]
+        for number in (*numbers, 1_000_000):
+            watch._add(number)
+    watch._add(numbers[0])
+    assert {} == watch._connections and before == len(os.listdir("/proc/self/fd"))
 
 
 def test_a_message_of_many_frames_ends_its_connection(doorway):

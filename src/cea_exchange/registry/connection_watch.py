@@ -69,7 +69,7 @@ class ConnectionWatch:
         self._closed = RefusedCount("connections_closed", name)
         self._bytes_max = bytes_max
         self._connection_bytes_max = connection_bytes_max
-        self._address = watched.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2]
+        self._port = int(watched.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
         self._monitor = watched.get_monitor_socket(_EVENTS)
         self._connections: dict[int, _Connection] = {}
         self._due_s = 0.0
@@ -121,13 +121,14 @@ class ConnectionWatch:
 
     def _add(self, descriptor: int) -> None:
         self._forget(descriptor)
+        opened = _duplicate(descriptor)
+        if opened is None:
+            return
         # The number may be another file's by now: what is watched must be a connection of ours.
-        with suppress(OSError):
-            opened = socket.socket(fileno=os.dup(descriptor))
-            if opened.type == socket.SOCK_STREAM and str(opened.getsockname()[1]) == self._address:
-                self._connections[descriptor] = _Connection(opened)
-            else:
-                opened.close()
+        if _local_port(opened) == self._port:
+            self._connections[descriptor] = _Connection(opened)
+        else:
+            opened.close()
 
     def _forget(self, descriptor: int) -> None:
         connection = self._connections.pop(descriptor, None)
@@ -163,3 +164,29 @@ class ConnectionWatch:
     def _whose(self, descriptor: int) -> str | int:
         connection = self._connections.get(descriptor)
         return descriptor if connection is None else connection.key or descriptor
+
+
+def _duplicate(descriptor: int) -> socket.socket | None:
+    """Return a descriptor of our own of a socket; None if it is none, or is closed."""
+    try:
+        own = os.dup(descriptor)
+    except OSError:
+        return None
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        return None
+
+
+def _local_port(opened: socket.socket) -> int | None:
+    """Return the TCP port a connection is at on this side; None if it is no such connection."""
+    if opened.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    if opened.type != socket.SOCK_STREAM:
+        return None
+    try:
+        port: int = opened.getsockname()[1]
+    except OSError:
+        return None
+    return port
