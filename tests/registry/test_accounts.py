@@ -275,8 +275,7 @@ def test_what_is_pending_keeps_an_account(accounts, registry):
     store.insert("trades", [(1, 7, 20250102, 1, 0, 1, 0, 100, 5, 500, 0, 0, "failed", "court", 0)])
     store.insert("claims", [(3, 1, 7, 1, 0, CASH_ASSET, 500)])
     store.insert("claims", [(4, 1, 7, 1, 0, 0, 5)])
-    store.insert("entries", [(1, EntryKind.CLAIM_PAID, 0, 20250102, 1, 0, 0, 5, "claim 4", 1)])
-    store.link = store.link._replace(entry_last=1)
+    store.insert("claims_paid", [(4, 1)])
     registry.enforcement.freeze(
         *("P001", PRODUCT, 5), order="2025-7", court="Wuhan", until=29991231
     )

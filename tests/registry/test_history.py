@@ -1,21 +1,25 @@
 """Balances as of any sequence are what brute force gives, wherever snapshots lie."""
 
 import random
+import time
 
 import pytest
 from settlement_records import ALICE, BOB, LOG_ID, registry_prepare, venue_with_deposits
 
+from cea_exchange.registry import history as history_module
 from cea_exchange.registry import store as store_module
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.history import (
     balance_as_of,
     balances_as_of,
+    balances_at_date,
+    days_differing,
     entry_at_date,
     entry_at_settlement,
 )
 from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import EntryKind, Holding, legs_of
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
@@ -132,3 +136,91 @@ def test_what_came_while_no_day_was_open_is_of_none(registry):
         with registry.transaction():
             store.entry_add(issue[0], legs_of(*issue), settlement_seq=0, business_date=date)
     assert [0, 1] == [entry_at_date(store.database, date) for date in (2026_01_04, 2026_01_05)]
+
+
+def pay_in(store, account, amount, business_date):
+    """An entry of a day, whatever day it is for the registry."""
+    legs = legs_of(EntryKind.PAY_IN, int(Institution.BANK), account, CASH_ASSET, amount)
+    return store.entry_add(EntryKind.PAY_IN, legs, settlement_seq=0, business_date=business_date)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_balances_at_a_date_are_what_its_entries_and_those_before_the_next_day_sum_to(
+    registry, seed, monkeypatch
+):
+    """Days mix: what is of an earlier day and comes later counts, wherever snapshots lie."""
+    monkeypatch.setattr(history_module, "SNAPSHOT_ENTRY_COUNT", 4)
+    rng, store = random.Random(seed), registry.store
+    for name in ("alice", "bob"):
+        registry.account_open(name)
+    made = []
+    with registry.transaction():
+        for day in range(60):
+            date = DAYS[min(day // 15, 3)] if rng.random() < 0.6 else rng.choice((0, *DAYS))
+            account, amount = rng.randrange(2), rng.randrange(1, 99)
+            made.append((pay_in(store, account, amount, date), account, amount, date))
+            if rng.random() < 0.1:
+                store.snapshot()
+    for date in (DAYS[0] - 1, *DAYS, DAYS[-1] + 1):
+        first_later = min((entry for entry, *_, on in made if on > date), default=None)
+        last = max((entry for entry, *_, on in made if 1 <= on <= date), default=0)
+        known = last if first_later is None else first_later - 1
+        expected = {0: 0, 1: 0}
+        for entry, account, amount, on in made:
+            if entry <= known or 1 <= on <= date:
+                expected[account] += amount
+        for account, amount in expected.items():
+            place = Holding(account, CASH_ASSET, int(Compartment.REGISTRATION))
+            assert amount == balances_at_date(store.database, date, account).get(place, 0)
+            assert amount == balances_at_date(store.database, date).get(place, 0)
+    assert [] == days_differing(store.database)
+
+
+def test_a_day_taken_back_with_its_entry_is_kept_with_the_next(registry):
+    registry.account_open("alice")
+    store = registry.store
+    with registry.transaction():
+        pay_in(store, 0, 5, DAYS[0])
+    with pytest.raises(ZeroDivisionError), registry.transaction():
+        pay_in(store, 0, 5, DAYS[1])
+        raise ZeroDivisionError
+    with registry.transaction():
+        pay_in(store, 0, 5, DAYS[1])
+    rows = store.execute("SELECT * FROM entry_days ORDER BY 1").fetchall()
+    assert [(1, DAYS[0]), (2, DAYS[1])] == rows and [] == days_differing(store.database)
+
+
+def test_days_kept_otherwise_than_the_entries_say_are_found(registry):
+    registry.account_open("alice")
+    store = registry.store
+    with registry.transaction():
+        for date in DAYS:
+            pay_in(store, 0, 5, date)
+    with registry.transaction():
+        store.insert("entry_days", [(9, DAYS[0])])
+    assert ["entry 9: entry_days must say its day"] == days_differing(store.database)
+
+
+def test_a_balance_at_a_date_is_found_without_reading_the_ledger(registry):
+    """A long ledger of many days: what is read is what balances as of an entry read."""
+    registry.account_open("alice")
+    store, count, per_day = registry.store, 400_000, 1_000
+    days = [2001_01_01 + 100 * (n // 25) + n % 25 for n in range(count // per_day)]
+    with registry.transaction():
+        rows = ((n, 2, 0, days[(n - 1) // per_day], 0, 0, 0, 0, "") for n in range(1, count + 1))
+        store.insert("entries", rows)
+        store.insert("entry_days", [(1 + n * per_day, date) for n, date in enumerate(days)])
+        cash = int(CASH_ASSET)
+        legs = ((8 * n + leg, account, cash, 0, sign) for n in range(1, count + 1)
+                for leg, account, sign in ((0, -2, -1), (1, 0, 1)))  # fmt: skip
+        store.insert("postings", legs)
+        for entry in range(32_768, count, 32_768):
+            store.insert("snapshots", [(entry, 0, 20010101)])
+            store.insert("snapshot_balances", [(entry, -2, cash, 0, -entry),
+                                               (entry, 0, cash, 0, entry)])  # fmt: skip
+    assert [] == days_differing(store.database)
+    began = time.process_time()
+    for number in range(0, len(days), 40):
+        held = balances_at_date(store.database, days[number], 0)
+        assert {Holding(0, CASH_ASSET, 0): (number + 1) * per_day} == held
+    assert 0.1 > (time.process_time() - began) / 10

@@ -1,5 +1,6 @@
 """Daily statements: read from the ledger, for ever the same, and open to objections for a night."""
 
+import msgspec
 import pytest
 from registry.test_settlement_modes import accounts_open, day_closed
 from settlement_records import ALICE, ALICE_CASH, BOB_TONNES, DATE, LOG_ID, PRODUCT
@@ -7,7 +8,9 @@ from settlement_records import venue_with_deposits
 
 from cea_exchange.domain.records import EventKind
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.paging import PAGE_BYTES_MAX
 from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.statements import OBJECTIONS_MAX
 
 NEXT = DATE + 1
 
@@ -107,3 +110,19 @@ def test_an_objection_says_something_of_an_account_there_is(registry, venue):
             registry.statements.object(account, DATE, content)
     with pytest.raises(ActError, match="account must be one of the registry"):
         registry.statements.statement("nobody", DATE)
+
+
+def test_an_account_objects_so_often_that_all_can_still_be_read(registry, venue):
+    """CEA-STM-03: its statement and the lists stay as short as a message, whatever is written."""
+    for _ in range(OBJECTIONS_MAX):
+        registry.statements.object("alice", DATE, "异" * 2_000)
+    with pytest.raises(ActError, match="of alice to the statement of .* must be at most 20"):
+        registry.statements.object("alice", DATE, "x")
+    registry.statements.object("bob", DATE, "another's")
+    for number in range(1, OBJECTIONS_MAX + 1):
+        registry.statements.resolve(number, "复" * 2_000)
+    with pytest.raises(ActError, match="must be at most 20"):
+        registry.statements.object("alice", DATE, "x")
+    answer = registry.statements.statement("alice", DATE)
+    assert OBJECTIONS_MAX == len(answer["objections"])
+    assert len(msgspec.msgpack.encode(answer)) < PAGE_BYTES_MAX

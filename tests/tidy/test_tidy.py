@@ -19,7 +19,13 @@ GENERATED = {"src/cea_exchange/domain/records.py", "src/cea_exchange/_records.px
 EXACT_ROOMS = tuple(f"src/cea_exchange/{room}/" for room in ("domain", "matching", "registry"))
 EXACT_MODULES = ("src/cea_exchange/_",)
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.
-TIMED_MODULES = {"src/cea_exchange/registry/daemon.py"}
+TIMED_MODULES = {
+    f"src/cea_exchange/registry/{module}.py"
+    for module in (
+        *("daemon", "admin_door", "connection_watch", "door", "looks", "outbox"),
+        "refused_count",
+    )
+}
 FLOAT_TYPE = re.compile(r"float\d*|double")
 RULE_ID = re.compile(r"\b(?:CEA|CCER|OPEN)-[A-Z]{3}-[0-9]{2}\b")
 RULES_PATH = ROOT / "protocol" / "rules.md"

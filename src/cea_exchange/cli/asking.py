@@ -19,7 +19,6 @@ Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
 
 ADMIN = Path("admin")
 
-PAGE_COUNT = 1_000
 WORDS_MAX = 60
 
 Answer = dict[str, Any]
@@ -72,31 +71,30 @@ def look(
         typer.echo(text(answer))
 
 
-def pages(
-    data: Path,
-    key: Path,
-    request: dict[str, Any],
-    name: str,
-    *,
-    next_of: Callable[[list[Answer], int], int],
-) -> list[Answer]:
-    """Return all rows of an answer that comes in pages of `PAGE_COUNT`.
+def whole(
+    data: Path, key: Path, request: dict[str, Any], *names: str, first: int = 1
+) -> Answer:
+    """Return an answer that comes in pages, as each one's `next` says, put together.
 
     Parameters
     ----------
-    name
-        The field of the answer with the rows.
-    next_of
-        Says behind a full page, which began with a number, with which the next one begins.
+    names
+        The fields with rows, of which each page has some; the others are the first page's.
+    first
+        What the first row of all is numbered at least.
     """
-    found: list[Answer] = []
-    first = 0
-    while True:
-        page = ask(data, key, {**request, "first": first, "count": PAGE_COUNT})[name]
-        found += page
-        if len(page) < PAGE_COUNT:
-            return found
-        first = next_of(page, first)
+    answer = ask(data, key, {**request, "first": first})
+    following = answer.pop("next")
+    while following is not None:
+        page = ask(data, key, {**request, "first": following})
+        following = page["next"]
+        for name in names:
+            answer[name] = (
+                answer[name] | page[name]
+                if isinstance(answer[name], dict)
+                else answer[name] + page[name]
+            )
+    return answer
 
 
 def look_all(
@@ -104,20 +102,16 @@ def look_all(
     key: Path,
     request: dict[str, Any],
     json: bool,
-    name: str,
+    *names: str,
     text: Callable[[Answer], str],
+    first: int = 1,
 ) -> None:
-    """Ask for rows, page by page as each answer's `next` says, and print all of them."""
-    found: list[Answer] = []
-    following: int | None = request.get("first", 1)
-    while following is not None:
-        answer = ask(data, key, {**request, "first": following})
-        found += answer[name]
-        following = answer["next"]
+    """Ask for an answer that comes in pages, see `whole`, and print all of it."""
+    answer = whole(data, key, request, *names, first=first)
     if json:
-        json_print({name: found})
+        json_print(answer)
     else:
-        typer.echo(text({name: found}))
+        typer.echo(text(answer))
 
 
 def file_content(file: Path) -> bytes:

@@ -13,9 +13,7 @@ from cea_exchange.cli.asking import (
     Key,
     Why,
     act,
-    json_print,
-    look,
-    pages,
+    look_all,
     table,
 )
 
@@ -157,7 +155,7 @@ def show(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> 
 
     Example: cea-exchange registry account show P001 --data DIR
     """
-    look(data, key, {"op": "account_show", "account": account}, json, _account)
+    look_all(data, key, {"op": "account_show", "account": account}, json, "changes", text=_account)
 
 
 def list_(
@@ -172,14 +170,12 @@ def list_(
     Example: cea-exchange registry account list --province 11 --data DIR
     """
     request = {"op": "account_list", "province": province, "state": state and state.value}
-    found = pages(
-        *(data, key, request, "accounts"), next_of=lambda page, _: page[-1]["account_index"] + 1
-    )
-    if json:
-        json_print({"accounts": found})
-    else:
-        heads = ("account", "entity", "credit_code", "province", "state", "at_risk")
-        typer.echo(table(heads, [[row[head] for head in heads] for row in found]))
+    look_all(data, key, request, json, "accounts", text=_accounts, first=0)
+
+
+def _accounts(answer: Answer) -> str:
+    heads = ("account", "entity", "credit_code", "province", "state", "at_risk")
+    return table(heads, [[row[head] for head in heads] for row in answer["accounts"]])
 
 
 def _account(answer: Answer) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, ask, look, table
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, ask, look_all, table
 
 File = Annotated[str, typer.Argument(help="The file's name in DIR/registry/bank/in.")]
 
@@ -39,12 +39,14 @@ def statement(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> N
 
 def reconcile(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print each sub-account: the bank's balance, the ledger's, and what lies between."""
-    look(data, key, {"op": "bank_reconcile"}, json, _accounts)
+    request = {"op": "bank_reconcile"}
+    look_all(data, key, request, json, "accounts", text=_accounts, first=0)
 
 
 def differences(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what the bank has booked otherwise than it was told."""
-    look(data, key, {"op": "bank_differences"}, json, _wrong)
+    names = ("findings", "unknown", "differences")
+    look_all(data, key, {"op": "bank_differences"}, json, *names, text=_wrong, first=0)
 
 
 def again(

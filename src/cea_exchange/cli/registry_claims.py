@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look, table
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look_all, table
 
 
 def register(group: typer.Typer) -> None:
@@ -22,7 +22,8 @@ def list_(
     json: Json = False,
 ) -> None:
     """Print what is owed after busts that the venue could not undo."""
-    look(data, key, {"op": "claim_list", "paid": all_}, json, _claims)
+    request = {"op": "claim_list", "paid": all_}
+    look_all(data, key, request, json, "claims", text=_claims)
 
 
 def pay(

@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, fields_line, look, table
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    act,
+    fields_line,
+    look_all,
+    table,
+)
 
 Number = Annotated[int, typer.Argument(help="The default's number.")]
 Cash = Annotated[int, typer.Argument(help="Fen.", min=1)]
@@ -26,7 +36,8 @@ def register(group: typer.Typer) -> None:
 
 def failures(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print the trades that failed and stand."""
-    look(data, key, {"op": "failures"}, json, _rows_of("failures"))
+    text = _rows_of("failures")
+    look_all(data, key, {"op": "failures"}, json, "failures", text=text)
 
 
 def list_(
@@ -36,12 +47,14 @@ def list_(
     json: Json = False,
 ) -> None:
     """Print the defaults."""
-    look(data, key, {"op": "default_list", "ended": all_}, json, _rows_of("defaults"))
+    request, text = {"op": "default_list", "ended": all_}, _rows_of("defaults")
+    look_all(data, key, request, json, "defaults", text=text)
 
 
 def show(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print a default and everything that was done about it."""
-    look(data, key, {"op": "default_show", "default_id": number}, json, _shown)
+    request = {"op": "default_show", "default_id": number}
+    look_all(data, key, request, json, "acts", text=_shown)
 
 
 def notice(

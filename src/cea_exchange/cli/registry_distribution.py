@@ -18,8 +18,9 @@ from cea_exchange.cli.asking import (
     fields_line,
     file_content,
     json_print,
-    look,
+    look_all,
     table,
+    whole,
 )
 from cea_exchange.cli.errors import CommandError
 
@@ -104,13 +105,12 @@ def show(
     Example: cea-exchange registry allocate show 12 --data DIR
     """
     request = {"op": "allocation_show", "preview_id": preview_id}
-    answer = ask(data, key, request)
-    lines = answer["lines"]
     if json or out is not None:
-        while len(lines) < answer["entities"]:
-            lines += ask(data, key, {**request, "first": len(lines)})["lines"]
+        answer = whole(data, key, request, "lines", first=0)
+    else:
+        answer = ask(data, key, {**request, "count": 0})
     if out is not None:
-        _write(out, lines)
+        _write(out, answer["lines"])
     if json:
         json_print(answer)
     else:
@@ -171,7 +171,8 @@ def remaining(account: Account, data: Data, key: Key = ADMIN, json: Json = False
 
     Example: cea-exchange registry allocate remaining P001 --data DIR
     """
-    look(data, key, {"op": "allocation_remaining", "account": account}, json, _remaining)
+    request = {"op": "allocation_remaining", "account": account}
+    look_all(data, key, request, json, "still_to_adjust", text=_remaining)
 
 
 def _write(out: Path, lines: list[dict[str, Any]]) -> None:

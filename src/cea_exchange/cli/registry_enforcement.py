@@ -170,7 +170,7 @@ def freezes(
     Example: cea-exchange registry freezes --account P001 --data DIR
     """
     request = {"op": "freezes", "account": account}
-    look_all(data, key, request, json, "freezes", _freezes)
+    look_all(data, key, request, json, "freezes", text=_freezes)
 
 
 # -- Dispositions --------------------------------------------------------------------------------
@@ -249,7 +249,7 @@ def dispositions(
     Example: cea-exchange registry dispositions --state applied --data DIR
     """
     request = {"op": "dispositions", "state": state and state.value}
-    look_all(data, key, request, json, "dispositions", _dispositions)
+    look_all(data, key, request, json, "dispositions", text=_dispositions)
 
 
 def notices(
@@ -263,7 +263,7 @@ def notices(
     Example: cea-exchange registry notices --json --data DIR
     """
     request = {"op": "public_notices", "first": first}
-    look_all(data, key, request, json, "notices", _notices)
+    look_all(data, key, request, json, "notices", text=_notices)
 
 
 # -- In common -----------------------------------------------------------------------------------

@@ -216,7 +216,7 @@ def entries(
 ) -> None:
     """Print the ledger's entries with their legs.
 
-    An answer about one account or product reads 50,000 entries at most and says where to go on.
+    An answer about one account or product reads 20,000 entries at most and says where to go on.
 
     Example: cea-exchange registry entries --account P001 --data DIR
     """

@@ -16,6 +16,7 @@ from cea_exchange.cli.asking import (
     act,
     file_content,
     look,
+    look_all,
     table,
 )
 
@@ -106,7 +107,8 @@ def list_(year: Year, data: Data, key: Key = ADMIN, json: Json = False) -> None:
 
     Example: cea-exchange registry obligation list 2025 --data DIR
     """
-    look(data, key, {"op": "compliance_list", "compliance_year": year}, json, _list)
+    request = {"op": "compliance_list", "compliance_year": year}
+    look_all(data, key, request, json, "entities", text=_list, first=0)
 
 
 def shortfalls(
@@ -121,7 +123,7 @@ def shortfalls(
     Example: cea-exchange registry obligation shortfalls 2025 --data DIR
     """
     request = {"op": "shortfall_list", "compliance_year": year, "province": province}
-    look(data, key, request, json, _shortfalls)
+    look_all(data, key, request, json, "shortfalls", text=_shortfalls, first=0)
 
 
 def borrow(

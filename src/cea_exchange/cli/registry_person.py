@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Data, Json, Key, act, json_print, pages, table
+from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look_all, table
 from cea_exchange.cli.errors import CommandError
 
 
@@ -64,12 +64,12 @@ def list_(
     Example: cea-exchange registry person list --account P001 --data DIR
     """
     request = {"op": "person_list", "account": account}
-    found = pages(data, key, request, "persons", next_of=lambda page, first: first + len(page))
-    if json:
-        json_print({"persons": found})
-    else:
-        heads = ("body", "role", "name", "key")
-        typer.echo(table(heads, [[person[head] for head in heads] for person in found]))
+    look_all(data, key, request, json, "persons", text=_persons, first=0)
+
+
+def _persons(answer: Answer) -> str:
+    heads = ("body", "role", "name", "key")
+    return table(heads, [[person[head] for head in heads] for person in answer["persons"]])
 
 
 def key_text(given: str) -> str:

@@ -1,13 +1,32 @@
 """`cea-exchange registry statement`: daily statements, and objections to them."""
 
+from enum import Enum
 from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, fields_line, look, table
+from cea_exchange.cli.asking import (
+    ADMIN,
+    Answer,
+    Data,
+    Json,
+    Key,
+    act,
+    fields_line,
+    look,
+    look_all,
+    table,
+)
 
 Account = Annotated[str, typer.Argument(help="Account.")]
 Day = Annotated[int, typer.Argument(help="A confirmed day, yyyymmdd.")]
+
+
+class State(Enum):
+    """Of an objection."""
+
+    open = "open"
+    resolved = "resolved"
 
 
 def register(group: typer.Typer) -> None:
@@ -58,9 +77,18 @@ def resolve(
     act(data, key, request, json)
 
 
-def objections(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print all objections."""
-    look(data, key, {"op": "objections"}, json, _objections)
+def objections(
+    data: Data,
+    state: Annotated[State | None, typer.Option(help="Only those that are so.")] = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Print all objections.
+
+    Example: cea-exchange registry statement objections --state open --data DIR
+    """
+    request = {"op": "objections", "state": state and state.value}
+    look_all(data, key, request, json, "objections", text=_objections)
 
 
 def _statement(answer: Answer) -> str:

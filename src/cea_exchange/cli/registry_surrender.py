@@ -153,7 +153,7 @@ def list_(
     Example: cea-exchange registry surrender list --state accepted --data DIR
     """
     request = {"op": "surrender_list", "state": state.value, "province": province}
-    look_all(data, key, request, json, "surrenders", _list)
+    look_all(data, key, request, json, "surrenders", text=_list)
 
 
 def certificate(

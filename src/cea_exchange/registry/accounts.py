@@ -21,6 +21,7 @@ from cea_exchange.protocol.control import (
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, name_checked, words_checked
 from cea_exchange.registry.ledger import Compartment, EntryKind
 from cea_exchange.registry.mergers import successors, with_taken_over
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.persons import account_body, province_body
 from cea_exchange.registry.public_notices import notice_publish
 
@@ -33,6 +34,8 @@ TOTAL = "TOTAL"
 GROUP_LENGTH_MAX = 64
 ENTITY_LENGTH_MAX = 200
 LIVE = ("open", "suspended")
+SHOWN_MAX = 100
+"""Of what is pending, whom it has taken over, and who speaks for it, with an account."""
 _COLUMNS = (
     "account_index, account, account_group, entity, credit_code, province, sector, state, at_risk,"
     " bank, bank_account"
@@ -41,12 +44,12 @@ _COLUMNS = (
 _PENDING = {
     "transfer {}": "SELECT transfer_seq FROM transfers"
     " WHERE account_index = :account AND state = 'pending'",
-    "trade {}": "SELECT trade_id FROM trades WHERE state IN ('received', 'failed')"
+    "trade {}": "SELECT trade_id FROM trades"
+    " WHERE state <> 'settled' AND state IN ('received', 'failed')"
     " AND (buyer_index = :account OR seller_index = :account)",
     "claim {}": "SELECT claim_id FROM claims"
-    " WHERE (debtor_index = :account OR creditor_index = :account) AND NOT EXISTS"
-    f" (SELECT 1 FROM entries WHERE kind = {int(EntryKind.CLAIM_PAID)}"
-    " AND reference = 'claim ' || claim_id)",
+    " WHERE (debtor_index = :account OR creditor_index = :account)"
+    " AND claim_id NOT IN (SELECT claim_id FROM claims_paid)",
 }
 
 
@@ -268,8 +271,15 @@ class Accounts:
 
     # -- Looking ------------------------------------------------------------------------------
 
-    def show(self, account: str) -> dict[str, Any]:
-        """Return what is noted of an account, an ended one's too, and all that became of it."""
+    def show(self, account: str, *, first: int = 1, count: int = ALL) -> dict[str, Any]:
+        """Return what is noted of an account, an ended one's too, and what became of it.
+
+        Parameters
+        ----------
+        first, count
+            So many changes at most, from a number on. Of the rest `SHOWN_MAX` of each are told, and
+            how many more there are of what is pending.
+        """
         row = self._store.one(
             f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0", (account,)
         )
@@ -277,14 +287,18 @@ class Accounts:
             raise ActError(f"account must be one that was opened, was {account!r}")
         return {
             **_told(row),
-            "pending": self.pending(row[0]),
-            "taken_over": [
-                self._store.account_name(index)
-                for index in with_taken_over(self._store, row[0])
-                if index != row[0]
-            ],
-            "representatives": self._registry.persons.listed(account_body(account)),
-            "changes": self.changes(row[0]),
+            "pending": _some_told(self.pending(row[0])),
+            "taken_over": _some_told(
+                [
+                    self._store.account_name(index)
+                    for index in with_taken_over(self._store, row[0])
+                    if index != row[0]
+                ]
+            ),
+            "representatives": self._registry.persons.listed(
+                account_body(account), count=SHOWN_MAX
+            ),
+            "changes": self.changes(row[0], first=first, count=count),
         }
 
     def listed(
@@ -300,13 +314,16 @@ class Accounts:
         rows = self._store.execute(f"{sql} ORDER BY account_index LIMIT :count", values)
         return [_told(row) for row in rows]
 
-    def changes(self, account_index: int) -> list[dict[str, Any]]:
-        """Return the history of an account, oldest first."""
-        names = ("at_ns", "business_date", "change", "was", "became", "by", "why")
+    def changes(
+        self, account_index: int, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return the history of an account from a change on, oldest first."""
+        names = ("change_id", "at_ns", "business_date", "change", "was", "became", "by", "why")
         rows = self._store.execute(
-            "SELECT at_ns, business_date, change, was, became, by_persons, why"
-            " FROM account_changes WHERE account_index = ? ORDER BY change_id",
-            (account_index,),
+            "SELECT change_id, at_ns, business_date, change, was, became, by_persons, why"
+            " FROM account_changes WHERE account_index = ? AND change_id >= ?"
+            " ORDER BY change_id LIMIT ?",
+            (account_index, first, count),
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
@@ -422,6 +439,11 @@ class Accounts:
     def _holdings(self, index: int) -> list[tuple[int, int, int]]:
         """Return asset, compartment and amount of all that an account holds."""
         return self._store.balances.of_account(index)
+
+
+def _some_told(names: list[str]) -> list[str]:
+    further = len(names) - SHOWN_MAX
+    return names if further <= 0 else [*names[:SHOWN_MAX], f"and {further} more"]
 
 
 def _told(row: tuple[Any, ...]) -> dict[str, Any]:

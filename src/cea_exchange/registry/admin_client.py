@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import zmq
 
 from cea_exchange.protocol.operators import operator_pair
 from cea_exchange.protocol.processes import process_check
-from cea_exchange.protocol.security import SecurityError, client_socket, public_key_load
+from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
+from cea_exchange.protocol.security import SecurityError, public_key_load
 
 LOCK_NAME = "lock"
+TIMEOUT_S = 40
+"""Longer than the registry lets a look wait for its turn and take, so that it says which it was."""
 
 
 class RegistryUnavailable(RuntimeError):
@@ -22,7 +24,7 @@ def registry_ask(
     data: Path | str,
     request: dict[str, Any],
     *,
-    timeout_s: int = 10,
+    timeout_s: int = TIMEOUT_S,
     key: Path | str = "admin",
 ) -> dict[str, Any]:
     """Send one request with an operator's keys and return the answer.
@@ -63,23 +65,17 @@ def registry_ask(
         raise RegistryUnavailable(f"{data}: no registry to ask: {reason}") from None
     except (OSError, ValueError, KeyError, SecurityError) as error:
         raise RegistryUnavailable(f"{data}: no registry to ask: {error}") from None
-    with zmq.Context() as context:
-        socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
-        try:
-            # Once libzmq was refused, a send would wait for ever.
-            socket.sndtimeo = timeout_s * 1000
-            socket.connect(address)
-            socket.send(payload)
-            arrived = socket.poll(timeout_s * 1000)
-            answer = msgspec.msgpack.decode(socket.recv()) if arrived else None
-        except zmq.Again:
-            answer = None
-        finally:
-            socket.close()
-    if answer is None:
-        raise RegistryUnavailable(
-            f"registry at {address}: no answer within {timeout_s} s; is {key} a person's key?"
+    try:
+        answer = msgspec.msgpack.decode(
+            question_ask(
+                address, payload, keys=keys, server_key=server_key, timeout_s=timeout_s
+            )
         )
+    except KeyRefused as error:
+        why = f"registry at {address}: {error}; is {key} a person's key?"
+        raise RegistryUnavailable(why) from None
+    except NoAnswer as error:
+        raise RegistryUnavailable(f"registry at {address}: {error}") from None
     if not answer["ok"]:
         raise RegistryUnavailable(f"registry at {address}: {answer['error']}")
     return answer

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""
+WAITING_OF_ONE_MAX = 200
+"""Of one proposer's key."""
 
 _STATES = {None: "waiting", 0: "rejected", 1: "approved"}
 _COLUMNS = (
@@ -88,6 +90,16 @@ class Approvals:
             )
             if waiting >= WAITING_MAX:
                 raise ActError(f"proposals of {body} that wait must be at most {WAITING_MAX}")
+            # Who decides for many must not be kept from it by one of them.
+            own = self._store.one(
+                f"SELECT count(*) FROM {_JOINED}"
+                " WHERE proposer_key = ? AND approved IS NULL AND expires_at_ns > ?",
+                (proposer.key, now_ns),
+            )
+            if own >= WAITING_OF_ONE_MAX:
+                raise ActError(
+                    f"proposals of {proposer.name} that wait must be at most {WAITING_OF_ONE_MAX}"
+                )
             number = self._store.one("SELECT 1 + coalesce(max(proposal_id), 0) FROM proposals")
             row = (number, op, request, sha256(request).hexdigest())
             row += (proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
@@ -153,7 +165,10 @@ class Approvals:
         if viewer.body not in ("registry", "regulator"):
             sql += " AND (body = :body OR proposer_key = :key)"
         if waiting_only:
-            sql += " AND approved IS NULL AND expires_at_ns > :now"
+            # Those that wait are few, and lie together by when they expire.
+            sql += " AND proposals.proposal_id IN"
+            sql += " (SELECT proposal_id FROM proposals WHERE expires_at_ns > :now)"
+            sql += " AND approved IS NULL"
         rows = self._store.execute(
             f"{sql} ORDER BY proposals.proposal_id LIMIT :count",
             {

@@ -11,16 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.ledger import CASH_ASSET, EntryKind
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.store import Store
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
-
-_PAID_BY = (
-    "(SELECT coalesce(min(entry_id), 0) FROM entries"
-    f" WHERE kind = {int(EntryKind.CLAIM_PAID)} AND reference = 'claim ' || claim_id)"
-)
-
 
 class Claims:
     """The office for what a bust left owing.
@@ -34,12 +29,19 @@ class Claims:
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
 
-    def all(self, *, paid: bool = False) -> list[dict[str, Any]]:
-        """Return the claims, those that are paid only where asked for."""
+    def all(
+        self, *, paid: bool = False, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return claims from a number on, those that are paid only where asked for."""
         store = self._registry.store
         rows = store.execute(
-            f"SELECT claim_id, trade_id, debtor_index, creditor_index, asset_index, amount,"
-            f" {_PAID_BY} FROM claims ORDER BY claim_id"
+            "SELECT claims.claim_id, trade_id, debtor_index, creditor_index, asset_index, amount,"
+            " coalesce(entry_id, 0)"
+            " FROM claims LEFT JOIN claims_paid ON claims_paid.claim_id = claims.claim_id"
+            " WHERE claims.claim_id >= ?"
+            + ("" if paid else " AND entry_id IS NULL")
+            + " ORDER BY claims.claim_id LIMIT ?",
+            (first, count),
         ).fetchall()
         return [
             {
@@ -52,7 +54,6 @@ class Claims:
                 "paid_by_entry": entry_id,
             }
             for claim_id, trade_id, debtor, creditor, asset, amount, entry_id in rows
-            if paid or not entry_id
         ]
 
     def pay(self, claim_id: int) -> int:
@@ -70,8 +71,9 @@ class Claims:
         registry = self._registry
         with registry.transaction():
             row = registry.store.one(
-                f"SELECT debtor_index, creditor_index, asset_index, amount, {_PAID_BY}"
-                " FROM claims WHERE claim_id = ?",
+                "SELECT debtor_index, creditor_index, asset_index, amount, coalesce(entry_id, 0)"
+                " FROM claims LEFT JOIN claims_paid ON claims_paid.claim_id = claims.claim_id"
+                " WHERE claims.claim_id = ?",
                 (claim_id,),
             )
             if row is None:
@@ -82,7 +84,9 @@ class Claims:
             if asset == CASH_ASSET:
                 registry.defaults.free_cash_check(debtor, amount)
             ends = (debtor, creditor, asset, amount)
-            return registry.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
+            entry_id = registry.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
+            registry.store.insert("claims_paid", [(claim_id, entry_id)])
+        return entry_id
 
 
 def claim_differences(store: Store) -> Iterator[str]:
@@ -93,6 +97,7 @@ def claim_differences(store: Store) -> Iterator[str]:
             "SELECT claim_id, debtor_index, creditor_index, asset_index, amount FROM claims"
         ).fetchall()
     }
+    paid = dict(store.execute("SELECT entry_id, claim_id FROM claims_paid").fetchall())
     payments = store.execute(
         "SELECT entry_id, reference, account_index, counter_index, asset_index, amount"
         f" FROM entries WHERE kind = {int(EntryKind.CLAIM_PAID)} ORDER BY entry_id"
@@ -100,3 +105,7 @@ def claim_differences(store: Store) -> Iterator[str]:
     for entry_id, reference, *terms in payments.fetchall():
         if (owed := claims.pop(reference, None)) != terms:
             yield f"entry {entry_id} pays {reference}: owed are {owed}, paid {terms}"
+        if (kept := f"claim {paid.pop(entry_id, 0)}") != reference:
+            yield f"entry {entry_id} pays {reference}: kept as paid is {kept}"
+    for entry_id, claim_id in paid.items():
+        yield f"claim {claim_id} is kept as paid by entry {entry_id}, which does not pay it"

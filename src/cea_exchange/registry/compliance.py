@@ -1,5 +1,6 @@
 """Who has complied, who has not, and what that costs: the lists of a compliance year."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
@@ -12,7 +13,9 @@ from cea_exchange.domain.compliance.penalties import (
 from cea_exchange.registry.checks import ActError, refusals_told
 from cea_exchange.registry.coverage import Standing, standing_of, standings
 from cea_exchange.registry.entities import province_checked
+from cea_exchange.registry.history import trade_at_date
 from cea_exchange.registry.mergers import successors
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.vintages import product_vintages
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ class ComplianceRow(msgspec.Struct, frozen=True, kw_only=True):
         missing) or `open` (it has not passed).
     """
 
+    account_index: int
     account: str
     entity: str
     province: int
@@ -59,6 +63,7 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
         None where nothing was traded in the month before the deadline: then it has no mean price.
     """
 
+    account_index: int
     account: str
     entity: str
     province: int
@@ -102,11 +107,20 @@ class Compliance:
         self._registry = registry
         self._store = registry.store
 
-    def public_list(self, compliance_year: int) -> list[ComplianceRow]:
-        """Return the public list of a year, by account."""
+    def public_list(
+        self, compliance_year: int, first: int = 0, count: int = ALL
+    ) -> list[ComplianceRow]:
+        """Return the public list of a year, in the order in which accounts were opened.
+
+        Parameters
+        ----------
+        first, count
+            Only so many, whose accounts' indexes are from this one on.
+        """
         today = self._registry.business_date()
         return [
             ComplianceRow(
+                account_index=standing.account_index,
                 account=named.account,
                 entity=named.entity,
                 province=named.province,
@@ -117,16 +131,24 @@ class Compliance:
                 state=_state(standing, today),
                 taken_over_by=named.taken_over_by,
             )
-            for named, standing in self._standings(compliance_year)
+            for named, standing in self._standings(compliance_year, first, count)
         ]
 
-    def shortfalls(self, compliance_year: int, province: int | None = None) -> list[Shortfall]:
-        """Return who had not surrendered in full when the deadline had passed, by account.
+    def shortfalls(
+        self,
+        compliance_year: int,
+        province: int | None = None,
+        first: int = 0,
+        count: int = ALL,
+    ) -> list[Shortfall]:
+        """Return who had not surrendered in full when the deadline had passed.
 
         Parameters
         ----------
         province
             Whose entities; None: all.
+        first, count
+            Only of so many obligations, whose accounts' indexes are from this one on.
 
         Raises
         ------
@@ -137,6 +159,7 @@ class Compliance:
         traded = self.traded_before_deadline(compliance_year)
         return [
             Shortfall(
+                account_index=standing.account_index,
                 account=named.account,
                 entity=named.entity,
                 province=named.province,
@@ -147,7 +170,7 @@ class Compliance:
                 fine=self._fine(standing, traded),
                 taken_over_by=named.taken_over_by,
             )
-            for named, standing in self._standings(compliance_year)
+            for named, standing in self._standings(compliance_year, first, count)
             if standing.shortfall and province in (None, named.province)
         ]
 
@@ -165,10 +188,13 @@ class Compliance:
         with refusals_told():
             first, last = month_before(rules.obligations.cycle_of(compliance_year).deadline)
         products = product_vintages(self._store, rules.vintages)
+        database = self._store.database
+        bounds = trade_at_date(database, first), trade_at_date(database, last + 1)
         rows = self._store.execute(
             "SELECT product_index, sum(cash), sum(tonnes) FROM trades"
-            " WHERE trading_date BETWEEN ? AND ? AND state <> 'busted' GROUP BY product_index",
-            (first, last),
+            " WHERE settlement_seq >= ? AND settlement_seq < ? AND trading_date BETWEEN ? AND ?"
+            " AND state <> 'busted' GROUP BY product_index",
+            (*bounds, first, last),
         ).fetchall()
         return Traded(
             amount=sum(cash for product, cash, _ in rows if product in products),
@@ -252,17 +278,34 @@ class Compliance:
 
     # -- in common ----------------------------------------------------------------------------
 
-    def _standings(self, compliance_year: int) -> list[tuple[_Named, Standing]]:
-        found = standings(self._store, self._registry.rules, compliance_year)
-        rows = self._store.execute("SELECT account_index, account, entity, province FROM accounts")
+    def next_after(self, compliance_year: int, first: int, count: int) -> int | None:
+        """Return the index of the account behind so many obligations from one on; None if none."""
+        found: int | None = self._store.one(
+            "SELECT DISTINCT account_index FROM obligation_entries WHERE compliance_year = ?"
+            " AND account_index >= ? ORDER BY account_index LIMIT 1 OFFSET ?",
+            (compliance_year, first, count),
+        )
+        return found
+
+    def _standings(
+        self, compliance_year: int, first: int, count: int
+    ) -> Iterator[tuple[_Named, Standing]]:
+        behind = None if count == ALL else self.next_after(compliance_year, first, count)
+        last = ALL if behind is None else behind - 1
+        found = standings(
+            self._store, self._registry.rules, compliance_year, within=(first, last)
+        )
+        rows = self._store.execute(
+            "SELECT account_index, account, entity, province FROM accounts"
+            " WHERE account_index BETWEEN ? AND ?",
+            (first, last),
+        )
         into, store = successors(self._store), self._store
         named = {
             index: _Named(*names, store.account_name(into[index]) if index in into else "")
             for index, *names in rows.fetchall()
         }
-        return sorted(
-            ((named[index], standing) for index, standing in found.items()), key=lambda row: row[0]
-        )
+        return ((named[index], found[index]) for index in sorted(found))
 
     def _after_deadline(self, compliance_year: int) -> None:
         with refusals_told():

@@ -10,6 +10,7 @@ from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.surrender import Coverage
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.mergers import with_taken_over
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.store import Store
 
 
@@ -93,11 +94,22 @@ def standing_of(
 
 
 def standings(
-    store: Store, rules: ComplianceRules, compliance_year: int, account_index: int | None = None
+    store: Store,
+    rules: ComplianceRules,
+    compliance_year: int,
+    account_index: int | None = None,
+    *,
+    within: tuple[int, int] = (0, ALL),
 ) -> dict[int, Standing]:
-    """Return account index -> how its obligation of a year stands, of one account or of all."""
-    which = "compliance_year = ?" + ("" if account_index is None else " AND account_index = ?")
-    values = (compliance_year,) if account_index is None else (compliance_year, account_index)
+    """Return account index -> how its obligation of a year stands.
+
+    Parameters
+    ----------
+    account_index
+        Only this one's; None: all those from one index to another.
+    """
+    which = "compliance_year = ? AND account_index BETWEEN ? AND ?"
+    values = (compliance_year, *(within if account_index is None else 2 * (account_index,)))
     found = {
         account: Standing(
             account_index=account,

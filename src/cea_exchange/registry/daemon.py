@@ -37,10 +37,11 @@ from cea_exchange.protocol.security import (
     SecurityError,
     StrangerTest,
     client_socket,
-    sender_key,
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.admin import Status
+from cea_exchange.registry.admin_door import AdminDoor, answer_encoded
 from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
@@ -48,8 +49,11 @@ from cea_exchange.registry.bank_office import BATCH_COUNT_MAX
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
-from cea_exchange.registry.desk import Desk
+from cea_exchange.registry.desk import Asked, Desk, Reply
+from cea_exchange.registry.door import HIGH_WATER_MARK, Door, Message
 from cea_exchange.registry.feed import FeedRequest, feed_answer
+from cea_exchange.registry.look_worker import LookSettings
+from cea_exchange.registry.looks import Looks
 from cea_exchange.registry.metrics import RegistryMetrics
 from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
 from cea_exchange.registry.settlement import (
@@ -79,6 +83,11 @@ BANK_RETRY_NS = 10_000_000_000
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
 MESSAGES_PER_TURN_MAX = 100
+ACTS_S = 0.02
+"""So long acts are taken one after the other, before settlement, feed and bank have their turn."""
+FEED_REQUEST_BYTES_MAX = 4_096
+WAITING_COUNT_MAX = 64
+"""Feed requests that wait, of as many connections; the venue has one."""
 
 log = structlog.get_logger()
 _request_decoder = msgspec.msgpack.Decoder(FeedRequest)
@@ -156,7 +165,7 @@ class _VenueEndpoints(msgspec.Struct, frozen=True):
 class _Waiting(msgspec.Struct):
     """A feed request that is held until there is news, for a moment at most."""
 
-    identity: bytes
+    message: Message
     request: FeedRequest
     until_ns: int
 
@@ -236,6 +245,11 @@ class RegistryDaemon:
             place=self._place,
         )
         self._desk.settings_keep()
+        self._looks = Looks(
+            LookSettings(str(self._data), config.database, operators, config.bank)
+        )
+        self._door: AdminDoor | None = None
+        self._feed_door: Door | None = None
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
         self._stranger_test = StrangerTest(keys.public)
@@ -255,7 +269,10 @@ class RegistryDaemon:
         # The handler's thread asks; the set is replaced whole when persons come or go.
         allow_list.allow("registry_admin", lambda key: key in self._keys)
         endpoints = {}
-        for name, address in (("feed", self._config.feed), ("admin", self._config.admin)):
+        for name, address, bytes_max in (
+            ("feed", self._config.feed, FEED_REQUEST_BYTES_MAX),
+            ("admin", self._config.admin, REQUEST_BYTES_MAX),
+        ):
             socket, endpoints[name] = server_socket(
                 allow_list,
                 self._context,
@@ -263,11 +280,14 @@ class RegistryDaemon:
                 domain=f"registry_{name}",
                 keys=keys,
                 address=address,
-                message_bytes_max=REQUEST_BYTES_MAX,
+                high_water_mark=HIGH_WATER_MARK,
+                message_bytes_max=bytes_max,
             )
             self._sockets.append(socket)
             self._stranger_test.add(endpoints[name], zmq.ROUTER)
         self._feed, self._admin = self._sockets
+        self._door = AdminDoor(self._admin)
+        self._feed_door = Door(self._feed, "feed", FEED_REQUEST_BYTES_MAX)
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
         odd = accounts_differing(self._store)
@@ -289,6 +309,10 @@ class RegistryDaemon:
             self._courier.close()
         if hasattr(self, "_line"):
             self._line.close()
+        self._looks.close()
+        for door in (self._door, self._feed_door):
+            if door is not None:
+                door.close()
         for socket in self._sockets:
             socket.close()
         if self._allow_list is not None:
@@ -369,13 +393,13 @@ class RegistryDaemon:
         listening = self._line.sub is not None and self._line.asked_at_ns is None
         if listening:
             poller.register(self._line.sub, zmq.POLLIN)
-        ready = dict(poller.poll(0 if self._is_delivering else POLL_MS))
-        if self._admin in ready:
-            with told("admin"):
-                self._admin_take()
-        if self._feed in ready:
-            with told("feed"):
-                self._feed_take()
+        self._looks.register(poller)
+        is_waiting = not self._is_delivering and not len(self._door)
+        ready = dict(poller.poll(POLL_MS if is_waiting else 0))
+        with told("admin"):
+            self._admin_turn(time.monotonic())
+        with told("feed"):
+            self._feed_take(time.monotonic_ns())
         with told("stream"):
             if self._line.dealer in ready:
                 self._replay_take()
@@ -598,18 +622,23 @@ class RegistryDaemon:
 
     # -- the feed -----------------------------------------------------------------------------
 
-    def _feed_take(self) -> None:
-        frames = self._feed.recv_multipart(copy=False)
-        identity = frames[0].bytes
-        try:
-            if sender_key(frames[-1]) != self._venue_key or len(frames) != 2:
-                return
-            request = _request_decoder.decode(frames[1].bytes)
-        except DECODE_ERRORS as error:
-            log.warning("feed_request_refused", error=str(error))
-            return
-        now_ns = time.monotonic_ns()
-        self._waiting[identity] = _Waiting(identity, request, now_ns + FEED_WAIT_NS)
+    def _feed_take(self, now_ns: int) -> None:
+        self._feed_door.turn(now_ns / 1e9)
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            message = self._feed_door.receive()
+            if message is None:
+                break
+            if message.key != self._venue_key:
+                continue
+            try:
+                request = _request_decoder.decode(message.payload)
+            except DECODE_ERRORS as error:
+                self._feed_door.unreadable(message, str(error))
+                continue
+            self._waiting.pop(message.identity, None)
+            if len(self._waiting) >= WAITING_COUNT_MAX:
+                del self._waiting[next(iter(self._waiting))]
+            self._waiting[message.identity] = _Waiting(message, request, now_ns + FEED_WAIT_NS)
 
     def _feed_answer(self, now_ns: int) -> None:
         """Answer the requests for which there is news, or that have waited long enough."""
@@ -619,7 +648,7 @@ class RegistryDaemon:
         news = (self._last_seq, state)
         for waiting in list(self._waiting.values()):
             # Whatever an answer runs into, it is asked for again.
-            del self._waiting[waiting.identity]
+            del self._waiting[waiting.message.identity]
             request = waiting.request
             known = self._store.log_id
             if known is not None and request.log_id not in (None, known):
@@ -631,32 +660,56 @@ class RegistryDaemon:
                 answer = feed_answer(self._store, request, state)
                 quiet = not answer["items"] and news == self._told
                 if quiet and now_ns < waiting.until_ns:
-                    self._waiting[waiting.identity] = waiting
+                    self._waiting[waiting.message.identity] = waiting
                     continue
             self._told = news
-            self._feed.send_multipart([waiting.identity, msgspec.msgpack.encode(answer)])
+            self._feed_door.answer(waiting.message, msgspec.msgpack.encode(answer))
 
     # -- operators ----------------------------------------------------------------------------
 
-    def _admin_take(self) -> None:
-        frames = self._admin.recv_multipart(copy=False)
-        identity, payload = frames[0].bytes, frames[-1].bytes
-        key = sender_key(frames[-1])
-        if key is None or len(frames) != 2:
-            return
+    def _admin_turn(self, now_s: float) -> None:
+        """Take what has arrived, answer looks that are done, and act for some tens of ms."""
+        self._door.turn(now_s)
+        for message, asked, answer in self._looks.turn(now_s):
+            if isinstance(asked.request, Status) and answer["ok"]:
+                answer |= self._place()
+            # Looking is no act, and who watches looks often.
+            log.debug("act", op=asked.request.op, by=asked.by, answer=answer)
+            self._door.answer(message, msgspec.msgpack.encode(answer))
+        until_s = now_s + ACTS_S
+        while not self._quit and time.monotonic() < until_s:
+            message = self._door.next()
+            if message is None:
+                break
+            self._admin_take(message)
+
+    def _admin_take(self, message: Message) -> None:
         try:
-            reply = self._desk.reply(key, payload)
+            asked = self._desk.asked(message.key, message.payload)
+            if isinstance(asked, Asked) and asked.request.is_look:
+                self._look_take(message, asked)
+                return
+            reply = asked if isinstance(asked, Reply) else self._desk.carry_out(asked)
         except DatabaseLost as error:
-            self._admin.send_multipart([identity, msgspec.msgpack.encode(_unknown(error))])
+            self._door.answer(message, msgspec.msgpack.encode(_unknown(error)))
             raise
-        # Looking is no act, and who watches looks often.
-        write = log.debug if reply.is_look else log.info
-        write("act", op=reply.request and reply.request.op, by=reply.by, answer=reply.answer)
-        self._admin.send_multipart([identity, msgspec.msgpack.encode(reply.answer)])
+        if reply.request is None:
+            self._door.unreadable(message, reply.answer["error"])
+        else:
+            write = log.debug if reply.is_look else log.info
+            write("act", op=reply.request.op, by=reply.by, answer=reply.answer)
+        self._door.answer(message, answer_encoded(reply.answer))
         if self._registry.persons.is_changed:
             self._keys = self._registry.persons.keys()
             self._registry.persons.is_changed = False
         self._quit = self._quit or reply.is_end
+
+    def _look_take(self, message: Message, asked: Asked) -> None:
+        now_ns = self._registry.now_ns()
+        refusal = self._looks.ask(message, asked, now_ns=now_ns, now_s=time.monotonic())
+        if refusal:
+            busy = {"ok": False, "error": f"busy, nothing was read: {refusal}"}
+            self._door.answer(message, msgspec.msgpack.encode(busy))
 
     def _place(self) -> dict[str, Any]:
         folder, server = self._data / "registry", self._metrics_server

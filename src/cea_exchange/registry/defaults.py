@@ -22,6 +22,7 @@ from cea_exchange.registry.failures import default_act
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.lending import lent_by_reserve
+from cea_exchange.registry.paging import ALL
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -47,13 +48,22 @@ class Defaults:
 
     # -- looking ------------------------------------------------------------------------------
 
-    def failures(self) -> list[dict[str, Any]]:
-        """Return trades that failed and stand, with their default's number, 0 for those without."""
+    def failures(self, *, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
+        """Return trades that failed and stand, with their default's number, 0 for those without.
+
+        Parameters
+        ----------
+        first
+            Their settlement sequences from this one on.
+        """
         rows = self._registry.store.execute(
             "SELECT trade_id, settlement_seq, trading_date, buyer_index, seller_index,"
             " product_index, tonnes, cash, failure, coalesce(default_id, 0)"
             " FROM trades LEFT JOIN defaults ON trade_seq = settlement_seq"
-            " WHERE failure <> '' AND trades.state = 'failed' ORDER BY settlement_seq"
+            # The first condition is the index's own: without it there is none.
+            " WHERE trades.state <> 'settled' AND trades.state = 'failed' AND failure <> ''"
+            " AND settlement_seq >= ? ORDER BY settlement_seq LIMIT ?",
+            (first, count),
         ).fetchall()
         store = self._registry.store
         return [
@@ -72,20 +82,27 @@ class Defaults:
             for trade_id, seq, date, buyer, seller, product, tonnes, cash, why, default_id in rows
         ]
 
-    def all(self, *, ended: bool = False) -> list[dict[str, Any]]:
-        """Return the defaults, those that are over only where asked for."""
-        over = "" if ended else " WHERE state NOT IN ('cured', 'busted', 'recovered')"
+    def all(
+        self, *, ended: bool = False, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return defaults from a number on, those that are over only where asked for."""
+        over = "" if ended else " AND state NOT IN ('cured', 'busted', 'recovered')"
         rows = self._registry.store.execute(
-            f"SELECT {', '.join(_COLUMNS)} FROM defaults{over} ORDER BY default_id"
+            f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id >= ?{over}"
+            " ORDER BY default_id LIMIT ?",
+            (first, count),
         ).fetchall()
         return [self._as_shown(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
 
-    def show(self, default_id: int) -> dict[str, Any]:
-        """Return a default with everything that was done about it."""
-        names = ("business_date", "act", "amount", "entry_id", "note")
+    def show(
+        self, default_id: int, *, first: int = 1, count: int = ALL
+    ) -> dict[str, Any]:
+        """Return a default with what was done about it, from an act on."""
+        names = ("act_id", "business_date", "act", "amount", "entry_id", "note")
         rows = self._registry.store.execute(
-            f"SELECT {', '.join(names)} FROM default_acts WHERE default_id = ? ORDER BY act_id",
-            (default_id,),
+            f"SELECT {', '.join(names)} FROM default_acts WHERE default_id = ? AND act_id >= ?"
+            " ORDER BY act_id LIMIT ?",
+            (default_id, first, count),
         ).fetchall()
         acts = [dict(zip(names, row, strict=True)) for row in rows]
         return {**self._as_shown(self._default(default_id)), "acts": acts}

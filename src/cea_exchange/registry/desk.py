@@ -21,13 +21,14 @@ from cea_exchange.registry.approvals import Proposal
 from cea_exchange.registry.chain import LinkBroken
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.database.interface import DatabaseFull, DatabaseLost
-from cea_exchange.registry.paging import message_shown, page
+from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.persons import Person
 from cea_exchange.registry.requests.approvals import Approve, Proposals, Reject
 from cea_exchange.registry.requests.request import Request
 from cea_exchange.registry.roles import MAY, SCOPED
 
 NS_PER_S = 1_000_000_000
+ERROR_CHARACTERS_MAX = 16_000
 
 log = structlog.get_logger("registry")
 
@@ -58,6 +59,18 @@ class Reply(NamedTuple):
     def is_end(self) -> bool:
         """Whether the daemon is to stop."""
         return isinstance(self.request, Stop) and self.answer["ok"]
+
+
+class Asked(NamedTuple):
+    """Who asks for what, and may."""
+
+    person: Person
+    request: Request
+
+    @property
+    def by(self) -> str:
+        """Who asks, for the log."""
+        return _named(self.person)
 
 
 class _TakenBack(Exception):
@@ -102,32 +115,30 @@ class Desk:
 
     def reply(self, key: str, payload: bytes) -> Reply:
         """Carry out what the holder of a key asks, or say why not."""
+        asked = self.asked(key, payload)
+        return asked if isinstance(asked, Reply) else self.carry_out(asked)
+
+    def asked(self, key: str, payload: bytes) -> Asked | Reply:
+        """Return who asks for what; or the refusal where it is no request, or is not for him."""
         person = self._registry.persons.of_key(key)
-        by = "" if person is None else f"{person.name} of {person.body}"
         request = None
         try:
             if person is None:
                 raise ActError("key must stand for a person, this one does not, or no more")
             request = request_decode(payload)
             self._check(person, request)
-            told = self._told(person, request)
-        except ActError as error:
-            return Reply({"ok": False, "error": str(error)}, by, request)
-        except DatabaseFull as error:
-            answer = {"ok": False, "error": f"no space, nothing was done: {error}"}
-            return Reply(answer, by, request)
-        except LinkBroken as error:
-            return Reply({"ok": False, "error": f"nothing was done: {error}"}, by, request)
-        except (DatabaseLost, MemoryError):
-            raise
         except Exception as error:
-            # Whatever one person asks must not end the registry for all; the transaction was
-            # taken back.
-            log.error("act_broke", op=request and request.op, by=by, exc_info=True)
-            kind = type(error).__name__
-            why = f"nothing was done, the registry's log says why: {kind}"
-            answer = {"ok": False, "error": why}
-            return Reply(answer, by, request)
+            by = "" if person is None else _named(person)
+            return Reply(_refusal(error, by, request), by, request)
+        return Asked(person, request)
+
+    def carry_out(self, asked: Asked) -> Reply:
+        """Carry out what somebody asks who may, or say why not."""
+        by, request = asked.by, asked.request
+        try:
+            told = self._told(asked.person, request)
+        except Exception as error:
+            return Reply(_refusal(error, by, request), by, request)
         return Reply({"ok": True, **told}, by, request)
 
     def _check(self, person: Person, request: Request) -> None:
@@ -256,8 +267,8 @@ class Desk:
             person, waiting_only=not request.all, first=request.first, count=request.count + 1
         )
         now_ns = self._registry.now_ns()
-        shown = (_proposal_shown(proposal, now_ns) for proposal in listed)
-        found, further = page(shown, request.count, "proposal_id")
+        shown = ((_proposal_shown(each, now_ns), len(each.request)) for each in listed)
+        found, further = page_read(shown, request.count, "proposal_id")
         return {"proposals": found, "next": further}
 
 
@@ -266,3 +277,30 @@ def _proposal_shown(proposal: Proposal, now_ns: int) -> dict[str, Any]:
     del told["approved"]
     request = message_shown(proposal.request)
     return {**told, "request": request, "state": proposal.state(now_ns)}
+
+
+def _named(person: Person) -> str:
+    return f"{person.name} of {person.body}"
+
+
+def _refusal(error: Exception, by: str, request: Request | None) -> dict[str, Any]:
+    """Return the answer to what was refused, or failed: its transaction was taken back.
+
+    A database that is lost, and memory that is out, are the daemon's business and raised again.
+    """
+    if isinstance(error, DatabaseLost | MemoryError):
+        raise error
+    if isinstance(error, ActError):
+        why = str(error)
+    elif isinstance(error, LinkBroken):
+        why = f"nothing was done: {error}"
+    elif isinstance(error, DatabaseFull):
+        why = f"no space, nothing was done: {error}"
+    else:
+        # Whatever one person asks must not end the registry for all.
+        log.error("act_broke", op=request and request.op, by=by, exc_info=error)
+        why = f"nothing was done, the registry's log says why: {type(error).__name__}"
+    if len(why) > ERROR_CHARACTERS_MAX:
+        # It may repeat what was sent, of any length.
+        why = f"{why[:ERROR_CHARACTERS_MAX]}... ({len(why)} characters)"
+    return {"ok": False, "error": why}

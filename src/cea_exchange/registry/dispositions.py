@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, EntryKind
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.public_notices import notice_publish
 
 if TYPE_CHECKING:
@@ -178,9 +179,16 @@ class Dispositions:
                 *(found.asset_index, found.tonnes, found.reference),
             )
 
-    def told(self, state: str | None = None) -> list[dict[str, Any]]:
-        """Return the dispositions in words, all or those in one state (``applied``, ...)."""
-        rows = self._store.execute("SELECT * FROM dispositions ORDER BY disposition_id").fetchall()
+    def told(
+        self, state: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return dispositions from a number on in words, all or those in one state."""
+        rows = self._store.execute(
+            "SELECT * FROM dispositions WHERE disposition_id >= :first"
+            + ("" if state is None else " AND state = :state")
+            + " ORDER BY disposition_id LIMIT :count",
+            {"first": first, "state": state, "count": count},
+        ).fetchall()
         return [
             found._asdict()
             | {
@@ -191,7 +199,6 @@ class Dispositions:
                 else self._store.account_name(found.counter_index),
             }
             for found in (Disposition(*row) for row in rows)
-            if state in (None, found.state)
         ]
 
     def pending(self, account_index: int) -> Iterator[str]:

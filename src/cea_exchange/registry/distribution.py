@@ -42,6 +42,7 @@ from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.mergers import mergers, successors, with_taken_over
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.recall_acts import RecallActs, Recalled, back, moved
 from cea_exchange.registry.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
@@ -484,31 +485,40 @@ class Distribution:
         if refusal is not None:
             raise ActError(refusal)
 
-    def still_to_adjust(self, account: str | None = None) -> list[Adjustable]:
+    def still_to_adjust(
+        self, account: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[Adjustable]:
         """Return what could not be deducted or recalled yet, of one account or of all.
 
         Of an account also what is left of those that it has taken over.
-        """
-        if account is None:
-            return self._adjustable()
-        return self._adjustable(self._registry.account(account))
 
-    def _adjustable(self, account_index: int | None = None) -> list[Adjustable]:
-        own = None
+        Parameters
+        ----------
+        first, count
+            So many at most, of deductions from a number on.
+        """
+        index = None if account is None else self._registry.account(account)
+        return self._adjustable(index, first, count)
+
+    def _adjustable(
+        self, account_index: int | None = None, first: int = 1, count: int = ALL
+    ) -> list[Adjustable]:
+        of_whom = ""
         if account_index is not None:
-            members = with_taken_over(self._store, account_index)
-            own = set(map(self._store.account_name, members))
+            members = map(str, with_taken_over(self._store, account_index))
+            of_whom = f" AND d.account_index IN ({', '.join(members)})"
         rows = self._store.execute(
             "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
             " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
             " FROM deductions d JOIN accounts a ON a.account_index = d.account_index"
             " LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
+            f" WHERE d.deduction_id >= ?{of_whom}"
             " GROUP BY d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
             " d.compliance_year, d.tonnes, d.account_index"
-            " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id"
+            " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id LIMIT ?",
+            (first, count),
         )
-        found = [Adjustable(*row) for row in rows]
-        return [each for each in found if own is None or each.account in own]
+        return [Adjustable(*row) for row in rows]
 
     def recall_remaining(self, account: str, compliance_year: int) -> Recalled:
         """Recall what an earlier recall did not find; see `RecallActs.remaining`."""

@@ -18,6 +18,7 @@ from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.freezes import Freeze
 from cea_exchange.registry.history import balances_at_date
 from cea_exchange.registry.ledger import AMOUNT_LIMIT, CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.public_notices import PublicNotice, notice_publish, notices_read
 
 if TYPE_CHECKING:
@@ -304,14 +305,17 @@ class Enforcement:
 
     # -- what there is ------------------------------------------------------------------------
 
-    def freezes(self, account: str | None = None) -> list[dict[str, Any]]:
-        """Return all freezes, or an account's, earlier ones first, in words."""
-        if account is None:
-            found = self._freezes.some()
-        else:
-            index = self._registry.account(account)
-            found = self._freezes.some("account_index = ?", (index,))
-        return [self._told(freeze) for freeze in found]
+    def freezes(
+        self, account: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return freezes from a number on, of all or of an account, in words."""
+        where, values = "freeze_id >= ?", (first,)
+        if account is not None:
+            where, values = f"{where} AND account_index = ?", (
+                first,
+                self._registry.account(account),
+            )
+        return [self._told(freeze) for freeze in self._freezes.some(where, values, count)]
 
     def freeze_told(self, freeze_id: int) -> dict[str, Any]:
         """Return how a freeze stands, in words."""
@@ -326,9 +330,9 @@ class Enforcement:
         for freeze in self._freezes.some(where, (account_index,)):
             yield f"{freeze.reference} is {freeze.state.replace('_', ' ')}"
 
-    def notices(self, first: int = 1) -> list[PublicNotice]:
-        """Return the public notices from a number on."""
-        return notices_read(self._store, first)
+    def notices(self, first: int = 1, count: int = ALL) -> list[PublicNotice]:
+        """Return the public notices from a number on, so many at most."""
+        return notices_read(self._store, first, count)
 
     def position(
         self, account: str, product: str | None, business_date: int | None = None

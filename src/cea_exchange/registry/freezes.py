@@ -29,6 +29,7 @@ from cea_exchange.registry.ledger import (
     legs_of,
 )
 from cea_exchange.registry.lending import lent_by_reserve
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.store import Store
 
 Place = tuple[int, int]
@@ -172,9 +173,11 @@ class Freezes:
         """Return a freeze; None if there is none of that id."""
         return next(self._rows("freeze_id = ?", (freeze_id,)), None)
 
-    def some(self, where: str = "1 = 1", values: tuple[int | str, ...] = ()) -> list[Freeze]:
-        """Return freezes by a condition in SQL, earlier ones first."""
-        return list(self._rows(where, values))
+    def some(
+        self, where: str = "1 = 1", values: tuple[int | str, ...] = (), count: int = ALL
+    ) -> list[Freeze]:
+        """Return freezes by a condition in SQL, earlier ones first, so many at most."""
+        return list(self._rows(where, values, count))
 
     def asked(self) -> dict[Place, int]:
         """Return all places from which freezes still ask for something, and how much."""
@@ -263,8 +266,11 @@ class Freezes:
     def _queue(self, place: Place) -> Iterator[Freeze]:
         return self._rows("state = 'asked' AND account_index = ? AND asset_index = ?", place)
 
-    def _rows(self, where: str, values: tuple[int | str, ...] = ()) -> Iterator[Freeze]:
+    def _rows(
+        self, where: str, values: tuple[int | str, ...] = (), count: int = ALL
+    ) -> Iterator[Freeze]:
         rows = self._store.execute(
-            f"SELECT {FREEZE_COLUMNS} FROM freezes WHERE {where} ORDER BY freeze_id", values
+            f"SELECT {FREEZE_COLUMNS} FROM freezes WHERE {where} ORDER BY freeze_id LIMIT ?",
+            (*values, count),
         )
         return (Freeze(*row) for row in rows.fetchall())

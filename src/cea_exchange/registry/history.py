@@ -120,27 +120,77 @@ def balances_at_date(
     """
     first_later = _first_of_row(
         database,
-        "SELECT entry_id FROM entries WHERE business_date > ? ORDER BY entry_id LIMIT 1",
+        "SELECT coalesce(min(first_entry), 0) FROM entry_days WHERE business_date > ?",
         business_date,
     )
     last = entry_at_date(database, business_date)
-    known = first_later - 1 if first_later else last
-    if account_index is None:
-        held = Counter(dict(balances_as_of(database, known)))
+    if not first_later or last < first_later:
+        known = first_later - 1 if first_later else last
+        held = _held_as_of(database, known, account_index)
     else:
-        held = Counter(dict(account_as_of(database, account_index, known)))
-    if first_later:
-        rows = database.execute(
-            "SELECT p.account_index, p.asset_index, p.compartment, p.amount FROM entries"
-            f" JOIN postings p ON posting_id >= {LEGS_MAX} * entry_id"
-            f" AND posting_id < {LEGS_MAX} * (entry_id + 1)"
-            " WHERE entry_id > ? AND entry_id <= ? AND business_date BETWEEN 1 AND ?",
-            (first_later, last, business_date),
-        )
-        for *holding, amount in rows.fetchall():
-            if account_index in (None, holding[0]):
-                held[Holding(*holding)] += amount
+        held = _held_among_later(database, business_date, account_index, first_later, last)
     return {holding: amount for holding, amount in held.items() if amount}
+
+
+def _held_among_later(
+    database: Database, business_date: int, account_index: int | None, first_later: int, last: int
+) -> Counter[Holding]:
+    """Return what was held as a day ended of which entries came when the next had begun.
+
+    From the end before them what counts is added, or from the last one what does not count is
+    taken off: whichever is less to read.
+    """
+    counted, others = [], []
+    for first, end, date in _day_stretches(database, first_later, last):
+        (counted if 1 <= date <= business_date else others).append((first, end))
+    is_adding = _entry_count(counted) <= _entry_count(others)
+    held = _held_as_of(database, first_later - 1 if is_adding else last, account_index)
+    for first, end in counted if is_adding else others:
+        moved = _moved(database, first, end, account_index)
+        (held.update if is_adding else held.subtract)(moved)
+    return held
+
+
+def _day_stretches(database: Database, first: int, last: int) -> list[tuple[int, int, int]]:
+    """Return the stretches of entries of one day between two entries: first, last, the day."""
+    rows = database.execute(
+        "SELECT first_entry, business_date FROM entry_days WHERE first_entry BETWEEN ? AND ?"
+        " ORDER BY first_entry",
+        (first, last),
+    ).fetchall()
+    ends = [start - 1 for start, _date in rows[1:]] + [last]
+    return [(start, end, date) for (start, date), end in zip(rows, ends, strict=True)]
+
+
+def _entry_count(stretches: list[tuple[int, int]]) -> int:
+    return sum(end - first + 1 for first, end in stretches)
+
+
+def _held_as_of(
+    database: Database, entry_id: int, account_index: int | None
+) -> Counter[Holding]:
+    """Return what was held after an entry, by all or by one account."""
+    if account_index is None:
+        return Counter(dict(balances_as_of(database, entry_id)))
+    return Counter(dict(account_as_of(database, account_index, entry_id)))
+
+
+def _moved(
+    database: Database, first: int, last: int, account_index: int | None
+) -> Counter[Holding]:
+    """Return what the entries of a stretch moved; a long one's from the balances at its ends."""
+    if last - first >= SNAPSHOT_ENTRY_COUNT:
+        moved = _held_as_of(database, last, account_index)
+        moved.subtract(_held_as_of(database, first - 1, account_index))
+        return moved
+    rows = database.execute(
+        "SELECT account_index, asset_index, compartment, sum(amount) FROM postings"
+        " WHERE posting_id >= :first AND posting_id < :end"
+        + (" AND account_index = :account" if account_index is not None else "")
+        + " GROUP BY 1, 2, 3",
+        {"first": LEGS_MAX * first, "end": LEGS_MAX * (last + 1), "account": account_index},
+    )
+    return Counter({Holding(*row[:3]): row[3] for row in rows.fetchall()})
 
 
 def entry_at_date(database: Database, business_date: int) -> int:
@@ -148,12 +198,35 @@ def entry_at_date(database: Database, business_date: int) -> int:
 
     What a record brought while no trading day was open has no date, and says nothing here.
     """
-    return _first_of_row(
+    first = _first_of_row(
         database,
-        "SELECT entry_id FROM entries WHERE business_date BETWEEN 1 AND ?"
-        " ORDER BY entry_id DESC LIMIT 1",
+        "SELECT coalesce(max(first_entry), 0) FROM entry_days WHERE business_date BETWEEN 1 AND ?",
         business_date,
     )
+    if not first:
+        return 0
+    following = _first_of_row(
+        database,
+        "SELECT coalesce(min(first_entry), 0) FROM entry_days WHERE first_entry > ?",
+        first,
+    )
+    if following:
+        return following - 1
+    return _first_of_row(database, "SELECT coalesce(max(entry_id), 0) FROM entries")
+
+
+def days_differing(database: Database) -> list[str]:
+    """Return where the stretches kept of days are not those of the entries: must be none."""
+    rows = database.execute(
+        "WITH begun AS (SELECT entry_id, business_date FROM ("
+        " SELECT entry_id, business_date,"
+        "  lag(business_date) OVER (ORDER BY entry_id) AS before FROM entries) AS each_entry"
+        " WHERE before IS NULL OR before <> business_date)"
+        " SELECT coalesce(entry_id, first_entry) FROM begun FULL OUTER JOIN entry_days"
+        " ON first_entry = entry_id AND entry_days.business_date = begun.business_date"
+        " WHERE entry_id IS NULL OR first_entry IS NULL ORDER BY 1 LIMIT 10"
+    )
+    return [f"entry {entry_id}: entry_days must say its day" for (entry_id,) in rows.fetchall()]
 
 
 def entry_at_settlement(database: Database, settlement_seq: int) -> int:
@@ -171,6 +244,28 @@ def entry_at_settlement(database: Database, settlement_seq: int) -> int:
             low = middle
         else:
             high = middle - 1
+    return low
+
+
+def trade_at_date(database: Database, trading_date: int) -> int:
+    """Return the sequence of the first trade of a day or of those after it; behind all if none.
+
+    By halves: the venue's days do not go back.
+    """
+    low = 0
+    high = 1 + _first_of_row(database, "SELECT coalesce(max(settlement_seq), 0) FROM trades")
+    while low < high:
+        middle = (low + high) // 2
+        date = _first_of_row(
+            database,
+            "SELECT trading_date FROM trades WHERE settlement_seq >= ?"
+            " ORDER BY settlement_seq LIMIT 1",
+            middle,
+        )
+        if date >= trading_date:
+            high = middle
+        else:
+            low = middle + 1
     return low
 
 

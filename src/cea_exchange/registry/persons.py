@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.checks import ActError, words_checked
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.roles import (
     APPROVER,
     AUTHORITY,
@@ -156,14 +157,25 @@ class Persons:
             self.is_changed = True
         return person
 
-    def listed(self, body: str | None = None) -> list[dict[str, Any]]:
-        """Return those who act, or those of one body, the settings' first."""
+    def listed(
+        self, body: str | None = None, *, first: int = 0, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return those who act, or those of one body, the settings' first.
+
+        Parameters
+        ----------
+        first, count
+            So many at most, from a place in that order on.
+        """
+        own = [each for each in self.operators.values() if body in (None, each.body)]
+        found = own[first : first + count]
         rows = self._store.execute(
             "SELECT person, public_key, role, body FROM persons WHERE removed_at_ns = 0"
-            " ORDER BY body, person, public_key"
+            + ("" if body is None else " AND body = :body")
+            + " ORDER BY body, person, public_key LIMIT :count OFFSET :place",
+            {"body": body, "count": count - len(found), "place": max(0, first - len(own))},
         )
-        everybody = [*self.operators.values(), *(Person(*row) for row in rows)]
-        return [person._asdict() for person in everybody if body in (None, person.body)]
+        return [person._asdict() for person in (*found, *(Person(*row) for row in rows))]
 
     def _body(self, role: str, account: str | None, province: int | None) -> str:
         wanted = {INITIATOR: "account", APPROVER: "account", PROVINCE: "province"}.get(role)

@@ -6,6 +6,7 @@ not whom a court gave them to, not what somebody has in cash, not the papers it 
 
 import msgspec
 
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.store import Store
 
 
@@ -39,12 +40,12 @@ def notice_publish(store: Store, date: int, kind: str, content: dict[str, str | 
     return number
 
 
-def notices_read(store: Store, first: int = 1) -> list[PublicNotice]:
-    """Return the notices from a number on."""
+def notices_read(store: Store, first: int = 1, count: int = ALL) -> list[PublicNotice]:
+    """Return the notices from a number on, so many at most."""
     rows = store.execute(
         "SELECT notice_number, notice_date, kind, content FROM public_notices"
-        " WHERE notice_number >= ? ORDER BY notice_number",
-        (first,),
+        " WHERE notice_number >= ? ORDER BY notice_number LIMIT ?",
+        (first, count),
     )
     return [
         PublicNotice(number=number, date=date, kind=kind, content=msgspec.json.decode(content))

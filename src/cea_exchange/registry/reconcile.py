@@ -39,7 +39,7 @@ from cea_exchange.protocol.control import (
 from cea_exchange.registry.claims import claim_differences
 from cea_exchange.registry.database.interface import DatabaseError
 from cea_exchange.registry.distribution_audit import distribution_differences
-from cea_exchange.registry.history import LEGS_MAX
+from cea_exchange.registry.history import LEGS_MAX, days_differing
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
 from cea_exchange.registry.institutions import CONTRA
 from cea_exchange.registry.ledger import (
@@ -213,6 +213,8 @@ class _Check:
             self._entries()
             self._balances()
             self._conservation()
+            for sentence in days_differing(self._store.database):
+                self._differs(sentence)
             self._defaults()
             for differences in (
                 integrity_differences,

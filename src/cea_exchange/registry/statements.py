@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.history import LEGS_MAX, balance_as_of
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.registry.history import LEGS_MAX, account_as_of
+from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.registry.paging import ALL
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
 
 CONTENT_CHARACTERS_MAX = 2_000
+OBJECTIONS_MAX = 20
+"""Of one account to one day's statement (CEA-STM-03)."""
 
 # The trades that entries of a range post, by asset: what the account bought, sold and paid in fees.
 _TRADES = """
@@ -30,11 +33,15 @@ SELECT t.product_index,
     sum(CASE WHEN t.buyer_index = :account THEN t.cash ELSE 0 END),
     sum(CASE WHEN t.seller_index = :account THEN t.cash ELSE 0 END),
     sum(CASE WHEN t.buyer_index = :account THEN t.buy_fee ELSE t.sell_fee END)
-FROM entries AS e JOIN trades AS t ON t.settlement_seq =
+FROM (
+    SELECT DISTINCT posting_id / :legs AS entry_id FROM postings
+    WHERE posting_id >= :legs * :first AND posting_id < :legs * (:last + 1)
+        AND account_index = :account
+) AS own JOIN entries AS e ON e.entry_id = own.entry_id
+JOIN trades AS t ON t.settlement_seq =
     CASE e.reference WHEN '' THEN e.settlement_seq
         ELSE CAST(substr(e.reference, 7) AS BIGINT) END
-WHERE e.entry_id BETWEEN :first AND :last AND e.kind = :trade
-    AND :account IN (t.buyer_index, t.seller_index)
+WHERE e.kind = :trade
 GROUP BY t.product_index
 """
 
@@ -96,11 +103,19 @@ class Statements:
         first, last, state, link_id = self._day(business_date)
         trades = self._trades(index, first, last)
         moved = self._moved(index, first, last)
+        opening = self._held(index, first - 1)
+        closing = self._held(index, last)
         products = store.execute(
             "SELECT product_index, product FROM products ORDER BY product_index"
         ).fetchall()
         lines = [
-            self._line(product, index, asset, first, last, trades.get(asset, {}), moved)
+            _line(
+                product,
+                trades.get(asset, {}),
+                moved.get(asset, {}),
+                _sum_told(opening, asset),
+                _places_told(closing, asset),
+            )
             for asset, product in products
         ]
         traded = {
@@ -114,21 +129,22 @@ class Statements:
             "account": account,
             "state": state,
             "cash": {
-                **self._held("opening", index, CASH_ASSET, first - 1),
+                **_sum_told(opening, CASH_ASSET),
                 "deposits": deposits,
                 "withdrawals": withdrawals,
                 "bought": traded["paid"],
                 "sold": traded["earned"],
                 "fees": traded["fees"],
                 "other": sum(cash_moved.values()),
-                **self._held("closing", index, CASH_ASSET, last),
+                **_places_told(closing, CASH_ASSET),
             },
             "products": [line for line in lines if line is not None],
             "chain_link": link_id,
             "chain_head": store.one("SELECT head FROM chain WHERE link_id = ?", (link_id,)),
-            "objections": [
-                each for each in self.objections(account) if each["business_date"] == business_date
-            ],
+            "objections": self._objections(
+                " AND objections.account_index = :account AND business_date = :date",
+                {"account": index, "date": business_date, "first": 1, "count": OBJECTIONS_MAX},
+            ),
         }
 
     def object(self, account: str, business_date: int, content: str) -> int:
@@ -136,7 +152,7 @@ class Statements:
 
         Notes
         -----
-        Rules: CEA-STM-02.
+        Rules: CEA-STM-02, CEA-STM-03 (how many).
         """
         registry, store = self._registry, self._registry.store
         if not 0 < len(content.strip()) <= CONTENT_CHARACTERS_MAX:
@@ -149,6 +165,15 @@ class Statements:
             if state != "issued":
                 raise ActError(
                     f"statement of {business_date} is accepted: the day after it has opened"
+                )
+            made = store.one(
+                "SELECT count(*) FROM objections WHERE account_index = ? AND business_date = ?",
+                (index, business_date),
+            )
+            if made >= OBJECTIONS_MAX:
+                raise ActError(
+                    f"objections of {account} to the statement of {business_date} must be at most"
+                    f" {OBJECTIONS_MAX}, were so many already"
                 )
             objection_id = 1 + store.one("SELECT coalesce(max(objection_id), 0) FROM objections")
             today = registry.business_date()
@@ -175,16 +200,32 @@ class Statements:
                 (answer, self._registry.business_date(), objection_id),
             )
 
-    def objections(self, account: str | None = None) -> list[dict[str, Any]]:
-        """Return objections, of one account or of all."""
+    def objections(
+        self,
+        account: str | None = None,
+        *,
+        state: str | None = None,
+        first: int = 1,
+        count: int = ALL,
+    ) -> list[dict[str, Any]]:
+        """Return objections from a number on, of one account or of all, in one state or in any."""
+        store = self._registry.store
+        index = None if account is None else store.account_index(account)
+        return self._objections(
+            (" AND objections.account_index = :account" if account is not None else "")
+            + (" AND objections.state = :state" if state is not None else ""),
+            {"account": index, "state": state, "first": first, "count": count},
+        )
+
+    def _objections(self, where: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         names = ("objection_id", "account", "business_date", "content", "state", "answer")
         rows = self._registry.store.execute(
             "SELECT objection_id, account, business_date, content, objections.state, answer"
             " FROM objections JOIN accounts ON accounts.account_index = objections.account_index"
-            " ORDER BY objection_id"
+            f" WHERE objection_id >= :first{where} ORDER BY objection_id LIMIT :count",
+            values,
         ).fetchall()
-        found = [dict(zip(names, row, strict=True)) for row in rows]
-        return [each for each in found if account in (None, each["account"])]
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _pending(self, account_index: int) -> Iterator[str]:
         rows = self._registry.store.execute(
@@ -208,7 +249,13 @@ class Statements:
     def _trades(self, index: int, first: int, last: int) -> dict[int, dict[str, int]]:
         rows = self._registry.store.execute(
             _TRADES,
-            {"account": index, "first": first, "last": last, "trade": int(EntryKind.TRADE)},
+            {
+                "account": index,
+                "first": first,
+                "last": last,
+                "legs": LEGS_MAX,
+                "trade": int(EntryKind.TRADE),
+            },
         )
         names = ("bought", "sold", "paid", "earned", "fees")
         return {asset: dict(zip(names, rest, strict=True)) for asset, *rest in rows.fetchall()}
@@ -227,35 +274,37 @@ class Statements:
             found.setdefault(asset, {})[kind] = amount
         return found
 
-    def _line(
-        self,
-        product: str,
-        index: int,
-        asset: int,
-        first: int,
-        last: int,
-        traded: dict[str, int],
-        moved: dict[int, dict[int, int]],
-    ) -> dict[str, Any] | None:
-        """Return what happened to an account's tonnes of a product; None if it never had any."""
-        others = moved.get(asset, {}).values()
-        line = {
-            "product": product,
-            **self._held("opening", index, asset, first - 1),
-            "bought": traded.get("bought", 0),
-            "sold": traded.get("sold", 0),
-            "received": sum(amount for amount in others if amount > 0),
-            "given": -sum(amount for amount in others if amount < 0),
-            **self._held("closing", index, asset, last),
-        }
-        return line if any(line[name] for name in line if name != "product") else None
+    def _held(self, index: int, entry_id: int) -> dict[tuple[int, int], int]:
+        """Return what an account held after an entry, by asset and compartment."""
+        held = account_as_of(self._registry.store.database, index, entry_id)
+        return {(holding.asset_index, holding.compartment): amount for holding, amount in held}
 
-    def _held(self, when: str, index: int, asset: int, entry_id: int) -> dict[str, int]:
-        """Return the sum of what is held, and at the close where it is."""
-        database = self._registry.store.database
-        places = {
-            name: balance_as_of(database, Holding(index, asset, int(compartment)), entry_id)
-            for name, compartment in _PLACES.items()
-        }
-        total = {when: sum(places.values())}
-        return total | places if when == "closing" else total
+
+def _line(
+    product: str,
+    traded: dict[str, int],
+    moved: dict[int, int],
+    opening: dict[str, int],
+    closing: dict[str, int],
+) -> dict[str, Any] | None:
+    """Return what happened to an account's tonnes of a product; None if it never had any."""
+    line = {
+        "product": product,
+        **opening,
+        "bought": traded.get("bought", 0),
+        "sold": traded.get("sold", 0),
+        "received": sum(amount for amount in moved.values() if amount > 0),
+        "given": -sum(amount for amount in moved.values() if amount < 0),
+        **closing,
+    }
+    return line if any(line[name] for name in line if name != "product") else None
+
+
+def _sum_told(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
+    places = _PLACES.values()
+    return {"opening": sum(held.get((asset, int(place)), 0) for place in places)}
+
+
+def _places_told(held: dict[tuple[int, int], int], asset: int) -> dict[str, int]:
+    places = {name: held.get((asset, int(place)), 0) for name, place in _PLACES.items()}
+    return {"closing": sum(places.values()), **places}

@@ -90,6 +90,9 @@ class Store:
         self.link = link_last(self.database)
         self.entry_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM entries")
         self._snapshot_last: int = self.one("SELECT coalesce(max(entry_id), 0) FROM snapshots")
+        self._day_last: int | None = self.one(
+            "SELECT business_date FROM entry_days ORDER BY first_entry DESC LIMIT 1"
+        )
 
     @classmethod
     def open(cls, data: Path | str, database: str | None = None) -> Self:
@@ -186,6 +189,7 @@ class Store:
             Somebody else has written to the database; nothing was begun.
         """
         depth, entry_last, snapshot_last = self._depth, self.entry_last, self._snapshot_last
+        day_last = self._day_last
         level, act_before, link = f"level_{depth}", self.act_id, self.link
         roots_before = len(self._receipt_roots)
         if depth == 0:
@@ -209,6 +213,7 @@ class Store:
             self.entry_last, self._snapshot_last = entry_last, snapshot_last
             self.link, self.act_id = link, act_before
             del self._receipt_roots[roots_before:]
+            self._day_last = day_last
             if depth == 0:
                 self.database.rollback()
             else:
@@ -235,6 +240,16 @@ class Store:
         """Let the link of this transaction carry the root of a day's receipts; return its id."""
         self._receipt_roots.append(root)
         return self.link.link_id + 1
+
+    @contextmanager
+    def view(self) -> Iterator[None]:
+        """For a reader: all that is read inside is of one moment, after the last commit."""
+        self.database.begin(snapshot=True)
+        try:
+            self._numbers_read()
+            yield
+        finally:
+            self.database.rollback()
 
     def execute(self, sql: str, values: Any = ()) -> Rows:
         """Run one statement and return its rows."""
@@ -408,10 +423,18 @@ class Store:
                 # A seller whose fee eats the whole proceeds gets a leg of nothing.
                 if amount
             ]
+        if rows:
+            self.day_note(first, business_date)
         self.insert("entries", rows)
         self.insert("postings", legs)
         self.entry_last += len(rows)
         return range(first, first + len(rows))
+
+    def day_note(self, first_entry: int, business_date: int) -> None:
+        """Keep that entries from one on are of a day, if those before are not; with them."""
+        if business_date != self._day_last:
+            self.insert("entry_days", [(first_entry, business_date)])
+            self._day_last = business_date
 
     def _snapshot_if_due(self) -> None:
         if self.entry_last - self._snapshot_last >= SNAPSHOT_ENTRY_COUNT:

@@ -9,7 +9,7 @@ them on to the authority in one transaction; retiring is the authority's own act
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +31,7 @@ from cea_exchange.registry.coverage import Standing, owed_standings, standing_of
 from cea_exchange.registry.entities import entity_province, province_checked
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import EntryKind
+from cea_exchange.registry.paging import SCAN_COUNT
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:
@@ -76,6 +77,12 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
     applied_on: int
     state: str
     tonnes: dict[str, int]
+
+
+_OF_STATE = (
+    "SELECT * FROM surrenders WHERE state = :state AND surrender_id >= :first"
+    " ORDER BY surrender_id LIMIT :scan"
+)
 
 
 class Surrender:
@@ -284,14 +291,59 @@ class Surrender:
 
     def listed(self, state: str, province: int | None = None) -> list[Listed]:
         """Return the surrenders of a state, of a province's entities or of all, oldest first."""
+        found: list[Listed] = []
+        following: int | None = 1
+        while following is not None:
+            page, following = self.listed_page(state, province, following, SCAN_COUNT)
+            found += page
+        return found
+
+    def listed_page(
+        self, state: str, province: int | None, first: int, count: int
+    ) -> tuple[list[Listed], int | None]:
+        """Return so many of `listed` from a number on, and the number to go on from.
+
+        Some of the state are read, whosever they are: a page may have none of the province's, and
+        there is more.
+        """
         store = self._store
+        values = {
+            "state": state,
+            "province": province,
+            "first": first,
+            "scan": count if province is None else SCAN_COUNT,
+            "count": count,
+        }
+        last = store.one(f"SELECT max(surrender_id) FROM ({_OF_STATE}) AS read", values)
         rows = store.execute(
-            "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
-            " surrenders.state FROM surrenders JOIN accounts USING (account_index)"
-            " WHERE surrenders.state = ? AND (accounts.province = ? OR ?) ORDER BY surrender_id",
-            (state, province or 0, province is None),
+            "SELECT surrender_id, account.account, compliance_year, giver.account, why, applied_on,"
+            f" read.state FROM ({_OF_STATE}) AS read"
+            " JOIN accounts AS account ON account.account_index = read.account_index"
+            " JOIN accounts AS giver ON giver.account_index = read.giver_index"
+            + ("" if province is None else " WHERE account.province = :province")
+            + " ORDER BY surrender_id LIMIT :count",
+            values,
         ).fetchall()
-        return [self._listed(_Surrender(*row)) for row in rows]
+        if len(rows) == count:
+            last = rows[-1][0]
+        tonnes = self._tonnes_of(rows[0][0], rows[-1][0]) if rows else {}
+        is_more = last is not None and store.one(
+            "SELECT 1 FROM surrenders WHERE state = ? AND surrender_id > ? LIMIT 1", (state, last)
+        )
+        found = [_listed(row, tonnes[row[0]]) for row in rows]
+        return found, last + 1 if is_more else None
+
+    def _tonnes_of(self, first: int, last: int) -> dict[int, dict[str, int]]:
+        """Return surrender -> product -> tonnes, of all between two numbers."""
+        found: dict[int, dict[str, int]] = {}
+        for number, product, tonnes in self._store.execute(
+            "SELECT surrender_id, product, tonnes FROM surrender_lines"
+            " JOIN products ON product_index = asset_index"
+            " WHERE surrender_id BETWEEN ? AND ? ORDER BY surrender_id, asset_index",
+            (first, last),
+        ).fetchall():
+            found.setdefault(number, {})[product] = tonnes
+        return found
 
     def certificate(self, account: str, compliance_year: int) -> Certificate:
         """Return the certificate in force of an obligation; ActError if there is none."""
@@ -452,22 +504,6 @@ class Surrender:
             reference=f"surrender {surrender_id}",
         )
 
-    def _listed(self, surrender: _Surrender) -> Listed:
-        store = self._store
-        return Listed(
-            surrender_id=surrender.surrender_id,
-            account=store.account_name(surrender.account_index),
-            compliance_year=surrender.compliance_year,
-            giver=store.account_name(surrender.giver_index),
-            why=surrender.why,
-            applied_on=surrender.applied_on,
-            state=surrender.state,
-            tonnes={
-                store.asset_name(line.asset_index): line.tonnes
-                for line in self._lines_of(surrender.surrender_id)
-            },
-        )
-
     def _in_state(self, surrender_id: int, state: str) -> _Surrender:
         row = self._store.one(
             "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
@@ -502,3 +538,17 @@ class Surrender:
             " WHERE surrender_id = ?",
             (state, province, self._registry.business_date(), rejection, surrender_id),
         )
+
+
+def _listed(row: tuple[Any, ...], tonnes: dict[str, int]) -> Listed:
+    number, account, year, giver, why, applied_on, state = row
+    return Listed(
+        surrender_id=number,
+        account=account,
+        compliance_year=year,
+        giver=giver,
+        why=why,
+        applied_on=applied_on,
+        state=state,
+        tonnes=tonnes,
+    )

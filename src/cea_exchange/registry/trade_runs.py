@@ -106,6 +106,7 @@ def trades_post(
     settled, unfailed = ["settled"] * len(records), [""] * len(records)
     store.insert("trades", zip(*lists, settled, unfailed, lists[0], strict=True))
     values = {"first": first, "last": last, "ahead": store.entry_last + 1 - first}
+    _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_AT_ONCE, values | _VALUES)
     store.execute(_POSTINGS_AT_ONCE, values | _VALUES)
     store.entry_last += len(records)
@@ -155,6 +156,7 @@ def trades_post_late(store: Store, trades: np.ndarray) -> bool:
         "ahead": store.entry_last,
         "now": store.last_seq,
     }
+    _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_LATE, values | _VALUES)
     store.execute(_POSTINGS_LATE, values | _VALUES)
     store.execute(_SETTLED_LATE, values)
@@ -167,6 +169,12 @@ def stretch_end(flags: np.ndarray, first: int) -> int:
     """Return where the stretch of equal flags ends that begins at `first`: one behind its last."""
     turns = np.flatnonzero(flags[first:] != flags[first])
     return first + int(turns[0]) if len(turns) else len(flags)
+
+
+def _days_note(store: Store, dates: np.ndarray) -> None:
+    """Keep of which days the entries that follow are, one for each trade."""
+    for first in (0, *(np.flatnonzero(dates[1:] != dates[:-1]) + 1).tolist()):
+        store.day_note(store.entry_last + 1 + first, int(dates[first]))
 
 
 def _balances_apply(store: Store, columns: dict[str, np.ndarray]) -> bool:

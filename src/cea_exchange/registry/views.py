@@ -1,5 +1,6 @@
 """What somebody holds, now or at any moment before, and what moved it. Nothing here changes any."""
 
+from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -13,10 +14,8 @@ from cea_exchange.registry.history import (
     entry_at_settlement,
 )
 from cea_exchange.registry.ledger import Compartment, EntryKind
+from cea_exchange.registry.paging import SCAN_COUNT, page
 from cea_exchange.registry.store import Store
-
-SCAN_COUNT = 50_000
-"""Entries read at most for one answer about an account: nobody else waits longer for it."""
 
 
 class Moment(NamedTuple):
@@ -88,6 +87,7 @@ def entries_view(
     dict
         ``entries``; ``next``: the entry behind which to go on, None at the ledger's end.
     """
+    names = _Names(store)
     account_index = None if account is None else account_known(store, account)
     is_narrow = account_index is not None or asset_index is not None
     last = min(after + (SCAN_COUNT if is_narrow else count), store.entry_last)
@@ -117,8 +117,8 @@ def entries_view(
             "reference": reference,
             "legs": [
                 {
-                    "account": store.account_name(row[5]),
-                    "product": store.asset_name(row[6]),
+                    "account": names.account(row[5]),
+                    "product": names.asset(row[6]),
                     "compartment": Compartment(row[7]).name.lower(),
                     "amount": row[8],
                 }
@@ -129,8 +129,8 @@ def entries_view(
             rows.fetchall(), key=lambda row: row[:5]
         )
     ]
-    if len(found) > count:
-        found = found[:count]
+    found, further = page(found, count, "entry_id")
+    if further is not None:
         last = found[-1]["entry_id"]
     return {"entries": found, "next": last if last < store.entry_last else None}
 
@@ -146,25 +146,50 @@ def transfers_view(
         ``transfers``; ``next``: the transfer behind which to go on, None at the end.
     """
     account_index = None if account is None else account_known(store, account)
+    names = _Names(store)
+    # Numbers have gaps, for other items of the feed: no more rows than so many are read.
+    first = store.one(
+        "SELECT coalesce(min(transfer_seq), 0) FROM transfers WHERE transfer_seq > ?", (after,)
+    )
+    last = first + SCAN_COUNT - 1
     rows = store.execute(
         "SELECT transfer_seq, direction, account_index, asset_index, amount, state, reason"
-        " FROM transfers WHERE transfer_seq > :after"
+        " FROM transfers WHERE transfer_seq > :after AND transfer_seq <= :last"
         + (" AND account_index = :account" if account_index is not None else "")
         + (" AND state = :state" if state is not None else "")
         + " ORDER BY transfer_seq LIMIT :limit",
-        {"after": after, "account": account_index, "state": state, "limit": count + 1},
+        {
+            "after": after,
+            "last": last,
+            "account": account_index,
+            "state": state,
+            "limit": count + 1,
+        },
     )
     found = [
         {
             "transfer_seq": transfer_seq,
             "direction": direction,
-            "account": store.account_name(index),
-            "product": store.asset_name(asset_index),
+            "account": names.account(index),
+            "product": names.asset(asset_index),
             "amount": amount,
             "state": now,
             "reason": Reason(reason).name.lower() if reason else None,
         }
         for transfer_seq, direction, index, asset_index, amount, now, reason in rows.fetchall()
     ]
-    further = found[count - 1]["transfer_seq"] if len(found) > count else None
-    return {"transfers": found[:count], "next": further}
+    found, further = page(found, count, "transfer_seq")
+    if further is not None:
+        return {"transfers": found, "next": found[-1]["transfer_seq"]}
+    is_more = first and store.one(
+        "SELECT 1 FROM transfers WHERE transfer_seq > ? LIMIT 1", (last,)
+    )
+    return {"transfers": found, "next": last if is_more else None}
+
+
+class _Names:
+    """Accounts' and products' names, each asked for once."""
+
+    def __init__(self, store: Store) -> None:
+        self.account = cache(store.account_name)
+        self.asset = cache(store.asset_name)

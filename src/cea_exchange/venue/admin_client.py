@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import zmq
 
 from cea_exchange.protocol.operators import operator_pair
 from cea_exchange.protocol.processes import process_check
-from cea_exchange.protocol.security import SecurityError, client_socket
+from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
+from cea_exchange.protocol.security import SecurityError
 
 LOCK_NAME = "venue.lock"
 
@@ -60,22 +60,17 @@ def admin_ask(
         raise AdminError(f"{data}: no venue to ask: {reason}") from None
     except (OSError, ValueError, KeyError, SecurityError) as error:
         raise AdminError(f"{data}: no venue to ask: {error}") from None
-    # A key that is on no list is refused in silence: libzmq tells its owner nothing.
-    none = f"venue at {address}: no answer within {timeout_s:g} s; is {key} an operator's key?"
-    with zmq.Context() as context:
-        socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
-        try:
-            # Once libzmq was refused, a send would wait for ever.
-            socket.sndtimeo = int(timeout_s * 1000)
-            socket.connect(address)
-            socket.send(payload)
-            if not socket.poll(int(timeout_s * 1000)):
-                raise AdminError(none)
-            answer = msgspec.msgpack.decode(socket.recv())
-        except zmq.Again:
-            raise AdminError(none) from None
-        finally:
-            socket.close()
+    try:
+        answer = msgspec.msgpack.decode(
+            question_ask(
+                address, payload, keys=keys, server_key=server_key, timeout_s=timeout_s
+            )
+        )
+    except KeyRefused as error:
+        why = f"venue at {address}: {error}; is {key} an operator's key?"
+        raise AdminError(why) from None
+    except NoAnswer as error:
+        raise AdminError(f"venue at {address}: {error}") from None
     if answer["op"] == "refused":
         came = f", came {answer['came']}" if answer["came"] else ""
         raise AdminError(f"{answer['where']}: expected {answer['expected']}{came}")

@@ -17,7 +17,7 @@ from cea_exchange.registry.institutions import (
 
 SCHEMA_VERSION = 6
 APPEND_ONLY = (
-    *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
+    *("entries", "entry_days", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("account_changes", "proposals", "decisions", "desk_settings", "acts"),
     *("business_days", "clock_acts"),
     *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
@@ -25,7 +25,7 @@ APPEND_ONLY = (
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("borrowings", "correction_orders", "correction_refusals"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
-    *("freeze_acts", "public_notices", "default_acts"),
+    *("freeze_acts", "public_notices", "default_acts", "claims_paid"),
     *("row_changes", "chain"),
 )
 

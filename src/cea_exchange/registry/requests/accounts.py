@@ -1,15 +1,11 @@
 """Entities' accounts."""
 
-from typing import Annotated, Any, Literal
-
-import msgspec
+from typing import Any, Literal
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
 from cea_exchange.registry.persons import Person, province_body
 from cea_exchange.registry.requests.request import Request
-
-COUNT_MAX = 1_000
-"""Accounts in one answer; the rest is asked for from the next index on."""
 
 
 class AccountOpen(Request, tag="account_open"):
@@ -126,14 +122,17 @@ class AccountBank(Request, tag="account_bank"):
 
 
 class AccountShow(Request, tag="account_show"):
-    """What is noted of an account, its representatives, and all that became of it."""
+    """What is noted of an account, its representatives, and what became of it, from a change on."""
 
     is_look = True
 
     account: str
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return registry.accounts.show(self.account)
+        shown = registry.accounts.show(self.account, first=self.first, count=self.count + 1)
+        return shown | paged("changes", shown["changes"], "change_id", self.count)
 
 
 class AccountList(Request, tag="account_list"):
@@ -143,14 +142,14 @@ class AccountList(Request, tag="account_list"):
 
     province: int | None = None
     state: Literal["open", "suspended", "merged", "closed"] | None = None
-    first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
-    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = COUNT_MAX
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        found = registry.accounts.listed(
-            province=self.province, state=self.state, first=self.first, count=self.count
+        rows = registry.accounts.listed(
+            province=self.province, state=self.state, first=self.first, count=self.count + 1
         )
-        return {"accounts": found}
+        return paged("accounts", rows, "account_index", self.count)
 
     def bodies(self, registry: Registry) -> frozenset[str]:
         return frozenset() if self.province is None else frozenset({province_body(self.province)})

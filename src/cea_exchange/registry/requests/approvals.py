@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.paging import message_shown, page
+from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.requests.request import Request
 
 COUNT_MAX = 1_000
@@ -55,9 +55,12 @@ class Acts(Request, tag="acts"):
     def act(self, registry: Registry) -> dict[str, Any]:
         acts = registry.act_log.since(self.since, self.count + 1)
         shown = (
-            act._asdict()
-            | {"request": message_shown(act.request), "answer": message_shown(act.answer)}
+            (
+                act._asdict()
+                | {"request": message_shown(act.request), "answer": message_shown(act.answer)},
+                len(act.request) + len(act.answer),
+            )
             for act in acts
         )
-        found, further = page(shown, self.count, "act_id")
+        found, further = page_read(shown, self.count, "act_id")
         return {"acts": found, "next": further}

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.paging import Number, PageCount
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at
+from cea_exchange.registry.requests.request import FileName, Request
 
 
 class BankBatches(Request, tag="bank_batches"):
@@ -22,7 +22,7 @@ class BankBatches(Request, tag="bank_batches"):
 class BankReport(Request, tag="bank_report"):
     """Take the bank's status report, a pain.002."""
 
-    file: str
+    file: FileName
 
     def act(self, registry: Registry) -> dict[str, Any]:
         report, unapplied = registry.bank_files.report_read(self.file)
@@ -32,7 +32,7 @@ class BankReport(Request, tag="bank_report"):
 class BankStatement(Request, tag="bank_statement"):
     """Read the bank's statement, a camt.053, whole or not at all."""
 
-    file: str
+    file: FileName
 
     def act(self, registry: Registry) -> dict[str, Any]:
         found = registry.bank_files.statement_read(self.file)
@@ -50,8 +50,13 @@ class BankReconcile(Request, tag="bank_reconcile"):
     is_look = True
     is_scoped = False
 
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"accounts": registry.bank.books.reconcile()}
+        rows = registry.bank.books.reconcile()
+        found, further = page_at(rows, self.first, self.count)
+        return {"accounts": found, "next": further}
 
 
 class BankDifferences(Request, tag="bank_differences"):
@@ -60,8 +65,17 @@ class BankDifferences(Request, tag="bank_differences"):
     is_look = True
     is_scoped = False
 
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
     def act(self, registry: Registry) -> dict[str, Any]:
-        return msgspec.to_builtins(registry.bank.books.wrong())
+        wrong = msgspec.to_builtins(registry.bank.books.wrong())
+        rows = [("findings", each) for each in wrong["findings"]]
+        rows += [("unknown", each) for each in wrong["unknown"]]
+        rows += [("differences", each) for each in wrong["differences"].items()]
+        found, further = page_at(rows, self.first, self.count)
+        told = {name: [each for kind, each in found if kind == name] for name in wrong}
+        return told | {"differences": dict(told["differences"]), "next": further}
 
 
 class BankAgain(Request, tag="bank_again"):

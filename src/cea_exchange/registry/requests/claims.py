@@ -3,6 +3,7 @@
 from typing import Any
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.requests.request import Request
 
 
@@ -10,11 +11,14 @@ class ClaimList(Request, tag="claim_list"):
     """The claims, with ``paid`` those that are paid too."""
 
     paid: bool = False
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
     is_look = True
     is_scoped = False
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"claims": registry.claims.all(paid=self.paid)}
+        rows = registry.claims.all(paid=self.paid, first=self.first, count=self.count + 1)
+        return paged("claims", rows, "claim_id", self.count)
 
 
 class ClaimPay(Request, tag="claim_pay"):

@@ -3,39 +3,52 @@
 from typing import Any
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.requests.request import Request
 
 
 class Failures(Request, tag="failures"):
-    """Which trades failed and stand."""
+    """Which trades failed and stand, from a settlement sequence on."""
 
     is_look = True
     is_scoped = False
 
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"failures": registry.defaults.failures()}
+        rows = registry.defaults.failures(first=self.first, count=self.count + 1)
+        return paged("failures", rows, "settlement_seq", self.count)
 
 
 class DefaultList(Request, tag="default_list"):
     """The defaults, with ``ended`` those that are over too."""
 
     ended: bool = False
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
     is_look = True
     is_scoped = False
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"defaults": registry.defaults.all(ended=self.ended)}
+        rows = registry.defaults.all(ended=self.ended, first=self.first, count=self.count + 1)
+        return paged("defaults", rows, "default_id", self.count)
 
 
 class DefaultShow(Request, tag="default_show"):
-    """One default with all that was done about it."""
+    """One default with what was done about it, from an act on."""
 
     default_id: int
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
     is_look = True
     is_scoped = False
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        return registry.defaults.show(self.default_id)
+        shown = registry.defaults.show(
+            self.default_id, first=self.first, count=self.count + 1
+        )
+        return shown | paged("acts", shown["acts"], "act_id", self.count)
 
 
 class DefaultNotice(Request, tag="default_notice"):

@@ -8,7 +8,8 @@ from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.distribution_plan import totals_of
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
+from cea_exchange.registry.requests.request import FileName, Request
 
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
@@ -28,16 +29,13 @@ class AllocationIssue(Request, tag="allocation_issue"):
         return {}
 
 
-_FileName = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00-\\x1f]+$")]
-
-
 class AllocationPreview(Request, tag="allocation_preview"):
     """Compute what an allocation file would do, and keep it to be shown."""
 
-    file: _FileName
+    file: FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    units_file: _FileName | None = None
+    units_file: FileName | None = None
     units_content: bytes = b""
 
     def act(self, registry: Registry) -> dict[str, Any]:
@@ -60,6 +58,8 @@ class AllocationShow(Request, tag="allocation_show"):
         preview = registry.distribution.previewed(self.preview_id)
         plan, lines = preview.plan, preview.plan.lines
         warnings = list(plan.warnings[:WARNINGS_MAX])
+        # None may be asked for: what they sum to is told all the same.
+        shown, further = page_at(lines, self.first, self.count)
         if len(plan.warnings) > WARNINGS_MAX:
             warnings.append(f"and {len(plan.warnings) - WARNINGS_MAX} more")
         return {
@@ -76,7 +76,8 @@ class AllocationShow(Request, tag="allocation_show"):
             "recomputed": plan.recomputed,
             "totals": msgspec.to_builtins(totals_of(lines)),
             "warnings": warnings,
-            "lines": msgspec.to_builtins(lines[self.first : self.first + self.count]),
+            "lines": msgspec.to_builtins(shown),
+            "next": further,
         }
 
 
@@ -145,16 +146,21 @@ class AllocationRelease(Request, tag="allocation_release"):
 
 
 class AllocationRemaining(Request, tag="allocation_remaining"):
-    """What is still to adjust, and what provinces hold for an account."""
+    """What is still to adjust, from a deduction on, and what provinces hold for an account."""
 
     is_look = True
 
     account: str
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        adjustable = registry.distribution.still_to_adjust(self.account)
-        return {
-            "still_to_adjust": [each._asdict() for each in adjustable],
+        adjustable = registry.distribution.still_to_adjust(
+            self.account, first=self.first, count=self.count + 1
+        )
+        rows = (each._asdict() for each in adjustable)
+        others = {
             "kept": registry.province_holdings.kept(self.account),
             "called": registry.distribution.called(self.account),
         }
+        return paged("still_to_adjust", rows, "deduction_id", self.count) | others

@@ -115,8 +115,10 @@ class Freezes(Request, tag="freezes"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        rows = registry.enforcement.freezes(self.account)
-        return paged("freezes", rows, "freeze_id", self.first, self.count)
+        rows = registry.enforcement.freezes(
+            self.account, first=self.first, count=self.count + 1
+        )
+        return paged("freezes", rows, "freeze_id", self.count)
 
 
 class CancellationApply(Request, tag="cancellation_apply"):
@@ -188,8 +190,8 @@ class Dispositions(Request, tag="dispositions"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        rows = registry.dispositions.told(self.state)
-        return paged("dispositions", rows, "disposition_id", self.first, self.count)
+        rows = registry.dispositions.told(self.state, first=self.first, count=self.count + 1)
+        return paged("dispositions", rows, "disposition_id", self.count)
 
 
 class PublicNotices(Request, tag="public_notices"):
@@ -202,5 +204,5 @@ class PublicNotices(Request, tag="public_notices"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        rows = map(msgspec.structs.asdict, registry.enforcement.notices(self.first))
-        return paged("notices", rows, "number", self.first, self.count)
+        notices = registry.enforcement.notices(self.first, self.count + 1)
+        return paged("notices", map(msgspec.structs.asdict, notices), "number", self.count)

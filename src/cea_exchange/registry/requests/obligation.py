@@ -6,15 +6,16 @@ import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page
 from cea_exchange.registry.persons import OWN_BODIES, Person, province_bodies
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.requests.request import FileName, Request
 from cea_exchange.registry.roles import AUTHORITY
 
 
 class ObligationTake(Request, tag="obligation_take"):
     """Take a file of new obligations; with a province, that one's own."""
 
-    file: str
+    file: FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
     province: int | None = None
@@ -33,7 +34,7 @@ class ObligationCorrect(Request, tag="obligation_correct"):
 
     needs_second = True
 
-    file: str
+    file: FileName
     content: bytes
     why: str
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
@@ -62,33 +63,48 @@ class ObligationNotice(Request, tag="obligation_notice"):
 
 
 class ComplianceList(Request, tag="compliance_list"):
-    """The public list of a compliance year."""
+    """The public list of a compliance year, from an account's index on."""
 
     is_look = True
     is_scoped = False
 
     compliance_year: int
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        entities = registry.compliance.public_list(self.compliance_year)
-        return {"entities": msgspec.to_builtins(entities)}
+        office = registry.compliance
+        rows = office.public_list(self.compliance_year, self.first, self.count)
+        found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
+        if further is None:
+            further = office.next_after(self.compliance_year, self.first, self.count)
+        return {"entities": found, "next": further}
 
 
 class ShortfallList(Request, tag="shortfall_list"):
-    """Who was short at the deadline, of a province or of all, and the fine's range in fen."""
+    """Who was short at the deadline, of a province or of all, and the fine's range in fen.
+
+    From an account's index on, of so many obligations: a page may have none that was short.
+    """
 
     is_look = True
 
     compliance_year: int
     province: int | None = None
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
 
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        shortfalls = registry.compliance.shortfalls(self.compliance_year, self.province)
-        return {"shortfalls": msgspec.to_builtins(shortfalls)}
+        office = registry.compliance
+        rows = office.shortfalls(self.compliance_year, self.province, self.first, self.count)
+        found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
+        if further is None:
+            further = office.next_after(self.compliance_year, self.first, self.count)
+        return {"shortfalls": found, "next": further}
 
 
 class CorrectionOrder(Request, tag="correction_order"):

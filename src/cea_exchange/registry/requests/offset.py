@@ -4,13 +4,13 @@ from typing import Any, Literal
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import CancellationProof, SourceFile
-from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.requests.request import FileName, Request
 
 
 class OffsetTake(Request, tag="offset_take"):
     """Check and book a file of proofs."""
 
-    file: str
+    file: FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
 

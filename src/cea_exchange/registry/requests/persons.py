@@ -1,15 +1,11 @@
 """Who acts at the registry."""
 
-from typing import Annotated, Any
-
-import msgspec
+from typing import Any
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.persons import account_body
 from cea_exchange.registry.requests.request import Request
-
-COUNT_MAX = 1_000
-"""Persons in one answer; the rest is asked for from the next place on."""
 
 
 class PersonAdd(Request, tag="person_add"):
@@ -48,9 +44,11 @@ class PersonList(Request, tag="person_list"):
     is_look = True
 
     account: str | None = None
-    first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = 0
-    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = COUNT_MAX
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: Registry) -> dict[str, Any]:
         body = None if self.account is None else account_body(self.account)
-        return {"persons": registry.persons.listed(body)[self.first :][: self.count]}
+        rows = registry.persons.listed(body, first=self.first, count=self.count + 1)
+        found, further = page_at(rows, 0, self.count)
+        return {"persons": found, "next": None if further is None else self.first + further}

@@ -13,6 +13,10 @@ REQUEST_BYTES_MAX = 4 << 20
 """Files of all entities come in one request."""
 
 
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
+"""Of a file that comes with a request, or is in the registry's own folder."""
+
+
 class Request(
     msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, kw_only=True
 ):

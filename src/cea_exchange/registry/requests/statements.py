@@ -1,11 +1,12 @@
 """Daily statements, and objections to them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.receipts import day_of_act, receipt
 from cea_exchange.registry.requests.request import Request
 
@@ -77,10 +78,17 @@ class StatementResolve(Request, tag="statement_resolve"):
 
 
 class Objections(Request, tag="objections"):
-    """All objections."""
+    """Objections from a number on, all of them or those in one state."""
 
     is_look = True
     is_scoped = False
 
+    state: Literal["open", "resolved"] | None = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
     def act(self, registry: Registry) -> dict[str, Any]:
-        return {"objections": registry.statements.objections()}
+        rows = registry.statements.objections(
+            state=self.state, first=self.first, count=self.count + 1
+        )
+        return paged("objections", rows, "objection_id", self.count)

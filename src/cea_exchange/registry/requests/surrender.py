@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page
 from cea_exchange.registry.persons import province_bodies
 from cea_exchange.registry.requests.request import Request
 
@@ -124,8 +124,11 @@ class SurrenderList(Request, tag="surrender_list"):
         return province_bodies(self.province)
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        rows = map(msgspec.to_builtins, registry.surrender.listed(self.state, self.province))
-        return paged("surrenders", rows, "surrender_id", self.first, self.count)
+        rows, following = registry.surrender.listed_page(
+            self.state, self.province, self.first, self.count
+        )
+        found, further = page(map(msgspec.to_builtins, rows), self.count, "surrender_id")
+        return {"surrenders": found, "next": following if further is None else further}
 
 
 class SurrenderCertificate(Request, tag="surrender_certificate"):

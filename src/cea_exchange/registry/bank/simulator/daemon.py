@@ -7,7 +7,6 @@ pay in, withdraw and ask for the truth, as participants and tests do.
 import json
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,16 +21,17 @@ from cea_exchange.protocol.security import (
     SecurityError,
     StrangerTest,
     public_key_load,
-    sender_key,
     server_socket,
 )
 from cea_exchange.protocol.settings import Address
 from cea_exchange.registry.bank import requests
 from cea_exchange.registry.bank.simulator.books import BankBooks
 from cea_exchange.registry.bank.simulator.faults import FaultRates, is_answer_lost, is_restart
+from cea_exchange.registry.door import HIGH_WATER_MARK, Door, Message
 
 POLL_MS = 200
 DOMAIN = "bank"
+ERROR_CHARACTERS_MAX = 16_000
 
 log = structlog.get_logger()
 
@@ -88,6 +88,7 @@ class BankDaemon:
         self._allow_list.allow(DOMAIN, {customer, self._admin}.__contains__)
         self._stranger_test = StrangerTest(keys.public)
         self._socket: zmq.Socket | None = None
+        self._door: Door | None = None
         try:
             self._socket, endpoint = server_socket(
                 self._allow_list,
@@ -96,8 +97,10 @@ class BankDaemon:
                 domain=DOMAIN,
                 keys=keys,
                 address=config.address,
+                high_water_mark=HIGH_WATER_MARK,
                 message_bytes_max=requests.BANK_MESSAGE_BYTES_MAX,
             )
+            self._door = Door(self._socket, DOMAIN, requests.BANK_MESSAGE_BYTES_MAX)
             self._stranger_test.add(endpoint, zmq.ROUTER)
         except SecurityError:
             self.close()
@@ -108,6 +111,8 @@ class BankDaemon:
     def close(self) -> None:
         """Close sockets and books."""
         self._stranger_test.close()
+        if self._door is not None:
+            self._door.close()
         if self._socket is not None:
             self._socket.close()
         self._allow_list.close()
@@ -139,30 +144,37 @@ class BankDaemon:
             trouble = self._stranger_test.turn(time.monotonic())
             if trouble is not None:
                 log.warning("stranger_test", error=str(trouble))
-            if self._socket.poll(POLL_MS):
-                self._take()
+            self._socket.poll(POLL_MS)
+            self._door.turn(time.monotonic())
+            message = self._door.receive()
+            if message is not None and message.key:
+                self._take(message)
 
-    def _take(self) -> None:
-        frames = self._socket.recv_multipart(copy=False)
-        if len(frames) != 2:
-            return
-        is_admin = sender_key(frames[1]) == self._admin
+    def _take(self, message: Message) -> None:
+        is_admin = message.key == self._admin
         decoder = self._admin_decoder if is_admin else self._customer_decoder
         try:
-            answer = self._answer(decoder.decode(frames[1].bytes))
+            request = decoder.decode(message.payload)
         except (*DECODE_ERRORS, ValueError) as error:
+            self._door.unreadable(message, str(error))
+            self._door.answer(message, _refusal(error))
+            return
+        try:
+            answer = self._answer(request)
+        except ValueError as error:
             log.warning("request_refused", error=str(error))
-            answer = {"ok": False, "error": str(error)}
+            self._door.answer(message, _refusal(error))
+            return
         except MemoryError:
             raise
         except Exception as error:
             # Whatever one peer says, others are served; the transaction was taken back.
             log.error("request_broke", exc_info=True)
-            answer = {"ok": False, "error": f"nothing was done: {type(error).__name__}"}
+            why = f"nothing was done: {type(error).__name__}"
+            self._door.answer(message, _refusal(RuntimeError(why)))
+            return
         if answer is not None:
-            # Whoever asked may be gone.
-            with suppress(zmq.ZMQError):
-                self._socket.send_multipart([frames[0].bytes, msgspec.msgpack.encode(answer)])
+            self._door.answer(message, msgspec.msgpack.encode(answer))
 
     def _answer(self, request: requests.Request) -> dict[str, Any] | None:
         """Do what is asked; None where the answer gets lost."""
@@ -193,6 +205,10 @@ class BankDaemon:
                 log.info("answer_lost", batch_id=new_batch_id)
                 return None
         return {"ok": True, "content": report}
+
+
+def _refusal(error: Exception) -> bytes:
+    return msgspec.msgpack.encode({"ok": False, "error": str(error)[:ERROR_CHARACTERS_MAX]})
 
 
 def _endpoints_write(path: Path, endpoints: dict[str, str]) -> None:

@@ -49,6 +49,12 @@ CREATE TABLE entries (
     reference TEXT NOT NULL,                      -- of the act: 'surrender 12', '' is none
     act_id BIGINT NOT NULL                        -- the act that caused it; 0: a settlement record
 );
+CREATE TABLE entry_days (                         -- where the entries' day changes, so that a day is
+                                                  -- found among millions; an index of all costs more
+    first_entry BIGINT PRIMARY KEY,               -- from this one on, up to the next row's,
+    business_date BIGINT NOT NULL                 -- all entries are of this day
+);
+CREATE INDEX entry_days_by_date ON entry_days (business_date, first_entry);
 CREATE TABLE postings (
     posting_id BIGINT PRIMARY KEY,                -- 8 * entry_id + leg
     account_index BIGINT NOT NULL,

@@ -40,6 +40,10 @@ CREATE TABLE claims (
     asset_index BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0)
 );
+CREATE TABLE claims_paid (
+    claim_id BIGINT PRIMARY KEY,
+    entry_id BIGINT NOT NULL            -- of the ledger, that paid it
+);
 CREATE TABLE checkpoints (
     settlement_seq BIGINT PRIMARY KEY,
     trading_date BIGINT NOT NULL,

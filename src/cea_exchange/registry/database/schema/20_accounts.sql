@@ -10,7 +10,7 @@ CREATE TABLE persons (
     added_at_ns BIGINT NOT NULL,
     removed_at_ns BIGINT NOT NULL       -- 0: acts still; a removed key never acts again
 ) WITHOUT ROWID;
-CREATE INDEX persons_by_body ON persons (body);
+CREATE INDEX persons_by_body ON persons (body, person, public_key);
 CREATE TABLE account_changes (
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
     account_index BIGINT NOT NULL,
@@ -22,4 +22,5 @@ CREATE TABLE account_changes (
     by_persons TEXT NOT NULL,           -- 'an', or 'an and bo'; '' is the process itself
     why TEXT NOT NULL
 );
-CREATE INDEX account_changes_by_account ON account_changes (account_index);
+CREATE INDEX account_changes_by_account ON account_changes (account_index, change_id);
+CREATE INDEX account_changes_merged ON account_changes (account_index) WHERE change = 'merged';

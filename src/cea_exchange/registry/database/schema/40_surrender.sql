@@ -36,7 +36,7 @@ CREATE TABLE surrenders (
     retired_on BIGINT NOT NULL          -- the authority's day
 );
 CREATE INDEX surrenders_of ON surrenders (compliance_year, account_index);
-CREATE INDEX surrenders_open ON surrenders (state) WHERE state IN ('applied', 'accepted');
+CREATE INDEX surrenders_by_state ON surrenders (state, surrender_id);
 CREATE TABLE surrender_lines (
     surrender_id BIGINT NOT NULL,
     asset_index BIGINT NOT NULL,

@@ -16,6 +16,7 @@ CREATE TABLE freezes (
     until_date BIGINT NOT NULL                    -- the last day it is in force
 );
 CREATE INDEX freezes_asked ON freezes (account_index, asset_index) WHERE state = 'asked';
+CREATE INDEX freezes_of ON freezes (account_index, freeze_id);
 CREATE TABLE freeze_acts (                        -- every order and end, in their order
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
     freeze_id BIGINT NOT NULL,
@@ -42,6 +43,7 @@ CREATE TABLE dispositions (                       -- tonnes that leave an accoun
     applied_date BIGINT NOT NULL,
     decided_date BIGINT NOT NULL                  -- 0 before
 );
+CREATE INDEX dispositions_by_state ON dispositions (state, disposition_id);
 CREATE TABLE public_notices (                     -- what everybody may read
     notice_number BIGINT PRIMARY KEY CHECK (notice_number > 0),
     notice_date BIGINT NOT NULL,

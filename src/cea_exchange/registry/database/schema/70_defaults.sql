@@ -14,6 +14,8 @@ CREATE TABLE defaults (
     recovered_cash BIGINT NOT NULL CHECK (recovered_cash BETWEEN 0 AND reserve_cash)
 );
 CREATE INDEX defaults_owed ON defaults (account_index) WHERE state = 'covered';
+CREATE INDEX defaults_standing ON defaults (default_id)
+    WHERE state NOT IN ('cured', 'busted', 'recovered');
 CREATE TABLE default_acts (                       -- every act, in its order
     act_id BIGINT PRIMARY KEY CHECK (act_id > 0),
     default_id BIGINT NOT NULL,
@@ -24,3 +26,4 @@ CREATE TABLE default_acts (                       -- every act, in its order
     entry_id BIGINT NOT NULL,                     -- of the ledger; 0 where nothing was posted
     note TEXT NOT NULL                            -- the reason, the deadline
 );
+CREATE INDEX default_acts_of ON default_acts (default_id, act_id);

@@ -20,3 +20,5 @@ CREATE TABLE objections (
     made_date BIGINT NOT NULL,
     resolved_date BIGINT NOT NULL                 -- 0 before
 );
+CREATE INDEX objections_of ON objections (account_index, business_date);
+CREATE INDEX objections_open ON objections (objection_id) WHERE state = 'open';

@@ -1,0 +1,78 @@
+"""One question to a daemon's ROUTER, and its answer; or which of the ways there was none.
+
+A key that is on no list is refused in the handshake, which says nothing to the socket: its monitor
+knows. So a daemon that is at work is not taken for one that refuses the key.
+"""
+
+import time
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from cea_exchange.protocol.security import CurveKeys, client_socket
+
+_EVENTS = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+_REACHED = {zmq.EVENT_CONNECTED: 1, zmq.EVENT_HANDSHAKE_SUCCEEDED: 2}
+
+
+class NoAnswer(RuntimeError):
+    """There was none; the message says why."""
+
+
+class KeyRefused(NoAnswer):
+    """The handshake was refused: the key is on no list of the daemon's."""
+
+
+def question_ask(
+    address: str, payload: bytes, *, keys: CurveKeys, server_key: str, timeout_s: float
+) -> bytes:
+    """Send one message and return the answer.
+
+    Raises
+    ------
+    KeyRefused
+        Nothing was asked.
+    NoAnswer
+        Nobody listens there, somebody else does, or the answer takes longer.
+    """
+    with zmq.Context() as context:
+        socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
+        monitor = socket.get_monitor_socket(_EVENTS)
+        try:
+            socket.connect(address)
+            # It waits in the socket's queue: there is room for the first.
+            socket.send(payload, zmq.NOBLOCK)
+            return _answer(socket, monitor, timeout_s)
+        finally:
+            socket.disable_monitor()
+            monitor.close(linger=0)
+            socket.close()
+
+
+def _answer(socket: zmq.Socket, monitor: zmq.Socket, timeout_s: float) -> bytes:
+    poller, reached = zmq.Poller(), 0
+    poller.register(socket, zmq.POLLIN)
+    poller.register(monitor, zmq.POLLIN)
+    until_s = time.monotonic() + timeout_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        ready = dict(poller.poll(left_s * 1_000))
+        if socket in ready:
+            answer: bytes = socket.recv()
+            return answer
+        if monitor in ready:
+            event = recv_monitor_message(monitor)["event"]
+            if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+                raise KeyRefused("it refuses the key")
+            reached = max(reached, _REACHED.get(event, 0))
+    why = (
+        "nobody could be reached there",
+        "who listens there does not know that public key as its own, or is stopped",
+        "it knows the key and is at work; what was asked may be done all the same",
+    )[reached]
+    raise NoAnswer(f"no answer within {timeout_s:g} s: {why}")

@@ -1,0 +1,192 @@
+"""What the connections of a ROUTER hold in memory, bounded in bytes for all of them together.
+
+libzmq bounds messages for each connection: not the connections, not the parts of a message, which
+it keeps until the last has arrived. So the kernel is asked how many bytes came over each
+connection, what was taken is counted here, and who makes the rest grow too large is disconnected.
+"""
+
+import fcntl
+import os
+import socket
+import struct
+import termios
+from contextlib import suppress
+from dataclasses import dataclass
+
+import zmq
+from zmq.utils.monitor import recv_monitor_message
+
+from cea_exchange.registry.refused_count import RefusedCount
+
+LOOK_S = 0.05
+_TCP_INFO_BYTES = 136
+_BYTES_RECEIVED_AT = 128  # of `struct tcp_info` (linux/tcp.h)
+_CURVE_BYTES = 33  # command, nonce and authenticator around each frame's content
+_SHORT_BYTES_MAX = 255
+_EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+
+
+@dataclass
+class _Connection:
+    """One connection: our own descriptor of it, and what of its bytes was taken."""
+
+    socket: socket.socket
+    key: str = ""
+    taken_bytes: int = 0
+
+    def held_bytes(self) -> int:
+        """Return what has arrived, is not in the kernel any more, and was not taken."""
+        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        (received,) = struct.unpack_from("Q", info, _BYTES_RECEIVED_AT)
+        (in_kernel,) = struct.unpack("i", fcntl.ioctl(self.socket, termios.FIONREAD, bytes(4)))
+        return max(0, received - in_kernel - self.taken_bytes)
+
+
+class ConnectionWatch:
+    """Watches the connections of one bound socket.
+
+    Parameters
+    ----------
+    watched
+        A ROUTER that is bound over TCP; created before its first connection is served.
+    name
+        For the log.
+    bytes_max
+        What all its connections together may hold.
+    connection_bytes_max
+        What one may hold.
+
+    Attributes
+    ----------
+    closed_count : int
+        Connections ended for what they held.
+    """
+
+    def __init__(
+        self, watched: zmq.Socket, name: str, *, bytes_max: int, connection_bytes_max: int
+    ) -> None:
+        self._watched = watched
+        self._closed = RefusedCount("connections_closed", name)
+        self._bytes_max = bytes_max
+        self._connection_bytes_max = connection_bytes_max
+        self._port = int(watched.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
+        self._monitor = watched.get_monitor_socket(_EVENTS)
+        self._connections: dict[int, _Connection] = {}
+        self._due_s = 0.0
+        self.closed_count = 0
+
+    def took(self, frame: zmq.Frame, key: str) -> None:
+        """Note a frame that was received, and whose connection it came over."""
+        descriptor = frame.get(zmq.SRCFD)
+        if descriptor not in self._connections:
+            self._follow()
+        connection = self._connections.get(descriptor)
+        if connection is not None:
+            size = len(frame) + _CURVE_BYTES
+            connection.taken_bytes += size + (2 if size <= _SHORT_BYTES_MAX else 9)
+            connection.key = key
+
+    def turn(self, now_s: float) -> None:
+        """Follow who comes and goes; now and then look at what they hold."""
+        self._follow()
+        if now_s >= self._due_s:
+            self._due_s = now_s + LOOK_S
+            self._bound()
+        self._closed.turn(now_s)
+
+    def close(self) -> None:
+        """End watching; the connections stay."""
+        for descriptor in list(self._connections):
+            self._forget(descriptor)
+        self._watched.disable_monitor()
+        self._monitor.close(linger=0)
+
+    def end(self, descriptor: int, why: str) -> None:
+        """End a connection."""
+        connection = self._connections.get(descriptor)
+        if connection is not None:
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
+            self.closed_count += 1
+            self._closed.note(connection.key, why)
+            self._forget(descriptor)
+
+    def _follow(self) -> None:
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)
+            if event["event"] == zmq.EVENT_ACCEPTED:
+                self._add(event["value"])
+            else:
+                self._forget(event["value"])
+
+    def _add(self, descriptor: int) -> None:
+        self._forget(descriptor)
+        opened = _duplicate(descriptor)
+        if opened is None:
+            return
+        # The number may be another file's by now: what is watched must be a connection of ours.
+        if _local_port(opened) == self._port:
+            self._connections[descriptor] = _Connection(opened)
+        else:
+            opened.close()
+
+    def _forget(self, descriptor: int) -> None:
+        connection = self._connections.pop(descriptor, None)
+        if connection is not None:
+            connection.socket.close()
+
+    def _bound(self) -> None:
+        held: dict[int, int] = {}
+        for descriptor, connection in list(self._connections.items()):
+            try:
+                held[descriptor] = connection.held_bytes()
+            except OSError:
+                self._forget(descriptor)
+        for descriptor, size in held.items():
+            if size > self._connection_bytes_max:
+                self.end(descriptor, f"it held {size} bytes unread")
+                held[descriptor] = 0
+        while (total := sum(held.values())) > self._bytes_max:
+            descriptor = self._heaviest(held)
+            self.end(descriptor, f"all held {total} bytes unread, its key the most of them")
+            held[descriptor] = 0
+
+    def _heaviest(self, held: dict[int, int]) -> int:
+        """Return the largest connection of the key that holds most; one unknown is of its own."""
+        of_key: dict[str | int, int] = {}
+        for descriptor, size in held.items():
+            whose = self._whose(descriptor)
+            of_key[whose] = of_key.get(whose, 0) + size
+        heaviest = max(of_key, key=lambda whose: of_key[whose])
+        own = [each for each in held if self._whose(each) == heaviest]
+        return max(own, key=lambda descriptor: held[descriptor])
+
+    def _whose(self, descriptor: int) -> str | int:
+        connection = self._connections.get(descriptor)
+        return descriptor if connection is None else connection.key or descriptor
+
+
+def _duplicate(descriptor: int) -> socket.socket | None:
+    """Return a descriptor of our own of a socket; None if it is none, or is closed."""
+    try:
+        own = os.dup(descriptor)
+    except OSError:
+        return None
+    try:
+        return socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        return None
+
+
+def _local_port(opened: socket.socket) -> int | None:
+    """Return the TCP port a connection is at on this side; None if it is no such connection."""
+    if opened.family not in (socket.AF_INET, socket.AF_INET6):
+        return None
+    if opened.type != socket.SOCK_STREAM:
+        return None
+    try:
+        port: int = opened.getsockname()[1]
+    except OSError:
+        return None
+    return port

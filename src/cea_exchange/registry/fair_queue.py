@@ -1,0 +1,85 @@
+"""What waits to be done for many, each in turn: who brings much waits for himself alone. Pure."""
+
+from collections import OrderedDict, deque
+from typing import Generic, NamedTuple, TypeVar
+
+Item = TypeVar("Item")
+
+
+class QueueLimits(NamedTuple):
+    """How much may wait; bytes as who puts them counts them."""
+
+    key_count_max: int
+    key_bytes_max: int
+    bytes_max: int
+    """of all keys together"""
+
+
+class FairQueue(Generic[Item]):
+    """Items by key, bounded, taken one of each key in turn.
+
+    Examples
+    --------
+    >>> queue = FairQueue(QueueLimits(key_count_max=3, key_bytes_max=100, bytes_max=200))
+    >>> [queue.put(key, key + number, 10) for key, number in ("a1", "a2", "a3", "a4", "b1")]
+    ['', '', '', 'at most 3 requests of a key may wait', '']
+    >>> [queue.take()[1] for _ in range(len(queue))]
+    ['a1', 'b1', 'a2', 'a3']
+    """
+
+    def __init__(self, limits: QueueLimits) -> None:
+        self._limits = limits
+        self._waiting: OrderedDict[str, deque[tuple[Item, int]]] = OrderedDict()
+        self._bytes: dict[str, int] = {}
+        self._count = 0
+        self.bytes_held = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def put(self, key: str, item: Item, size: int) -> str:
+        """Let an item wait; return why it may not, empty if it may.
+
+        Parameters
+        ----------
+        size
+            Its bytes.
+        """
+        limits, own = self._limits, self._waiting.get(key, ())
+        if len(own) >= limits.key_count_max:
+            return f"at most {limits.key_count_max} requests of a key may wait"
+        if self._bytes.get(key, 0) + size > limits.key_bytes_max:
+            return f"at most {limits.key_bytes_max} bytes of a key's requests may wait"
+        if self.bytes_held + size > limits.bytes_max:
+            return f"at most {limits.bytes_max} bytes of all requests may wait"
+        self._waiting.setdefault(key, deque()).append((item, size))
+        self._bytes[key] = self._bytes.get(key, 0) + size
+        self.bytes_held += size
+        self._count += 1
+        return ""
+
+    def next_key(self, besides: frozenset[str] = frozenset()) -> str | None:
+        """Return whose turn it is; None if nothing waits but of keys whose turn it is not."""
+        return next((key for key in self._waiting if key not in besides), None)
+
+    def take(self, besides: frozenset[str] = frozenset()) -> tuple[str, Item] | None:
+        """Return the next key's first item, and put that key behind all others; None if none.
+
+        Parameters
+        ----------
+        besides
+            Keys whose turn it is not.
+        """
+        key = self.next_key(besides)
+        if key is None:
+            return None
+        own = self._waiting[key]
+        item, size = own.popleft()
+        self._count -= 1
+        self.bytes_held -= size
+        if own:
+            self._waiting.move_to_end(key)
+            self._bytes[key] -= size
+        else:
+            del self._waiting[key], self._bytes[key]
+        return key, item

@@ -1,0 +1,58 @@
+"""Which of the ways a daemon did not answer, its client can tell apart."""
+
+import socket as sockets
+
+import pytest
+import zmq
+
+from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
+from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
+
+SERVER, CLIENT = CurveKeys.new(), CurveKeys.new()
+
+
+@pytest.fixture
+def server():
+    """A ROUTER that admits one key, and answers nothing by itself."""
+    context = zmq.Context()
+    allow_list = AllowList(context)
+    allow_list.allow("server", {CLIENT.public}.__contains__)
+    opened, endpoint = server_socket(
+        *(allow_list, context, zmq.ROUTER),
+        domain="server",
+        keys=SERVER,
+        address="tcp://127.0.0.1:0",
+    )
+    yield opened, endpoint
+    opened.close()
+    allow_list.close()
+    context.term()
+
+
+def ask(endpoint, keys=CLIENT, server_key=SERVER.public, timeout_s=0.5):
+    return question_ask(endpoint, b"?", keys=keys, server_key=server_key, timeout_s=timeout_s)
+
+
+def test_a_key_that_is_refused_is_said_to_be_and_nobody_waits(server):
+    with pytest.raises(KeyRefused, match="refuses the key"):
+        ask(server[1], CurveKeys.new(), timeout_s=20)
+
+
+def test_a_daemon_at_work_is_not_taken_for_one_that_refuses(server):
+    with pytest.raises(NoAnswer, match=r"no answer within 0.5 s: it knows the key and is at work"):
+        ask(server[1])
+    identity, asked = server[0].recv_multipart()
+    assert b"?" == asked and identity
+
+
+def test_another_daemon_than_meant_is_said_to_be_one(server):
+    with pytest.raises(NoAnswer, match="does not know that public key as its own"):
+        ask(server[1], server_key=CurveKeys.new().public)
+
+
+def test_nobody_there_is_said():
+    with sockets.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        endpoint = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(NoAnswer, match="nobody could be reached"):
+            ask(endpoint)
