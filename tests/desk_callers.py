@@ -30,6 +30,15 @@ class Caller:
         return answer["error"]
 
 
+def by_two(first, second, op, **fields):
+    """Let one propose and another approve; return what the second one is answered."""
+    proposal = first(op, **fields)
+    assert proposal["ok"], proposal
+    answer = second("approve", proposal=proposal["proposal"])
+    assert answer["ok"], answer
+    return answer
+
+
 class Office:
     """A registry whose settings name the operators an and bo, and the regulator rex."""
 

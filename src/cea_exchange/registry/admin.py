@@ -24,6 +24,7 @@ from cea_exchange.registry.requests import (
     views,
 )
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.second_persons import SECOND
 
 
 class Status(Request, tag="status"):
@@ -62,10 +63,8 @@ _OFFICES = tuple(
 )
 REQUEST_TYPES: tuple[type[Request], ...] = (Status, Stop, *_OFFICES)
 OPS = frozenset(str(found.__struct_config__.tag) for found in REQUEST_TYPES)
-OPS_OF_TWO = frozenset(
-    str(found.__struct_config__.tag) for found in REQUEST_TYPES if found.needs_second
-)
-"""What needs a second person, unless the settings say otherwise."""
+OPS_OF_TWO = frozenset(SECOND)
+"""What needs a second person; the settings may add to it, or take all of it off a test bench."""
 
 _decoder = msgspec.msgpack.Decoder(Union[REQUEST_TYPES])
 

@@ -1,4 +1,6 @@
-"""Acts of two persons: one proposes, a second one of the same body approves, then it is done.
+"""Acts of two persons: one proposes, a second one approves, then it is done.
+
+Of which body the second one is, `second_persons` says.
 
 A proposal is kept as it was made, byte for byte, and never changes; what becomes of it is one row
 of its own. Neither is ever taken back, so the tables say who wanted what and who let it pass.
@@ -8,6 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.persons import Person
 
@@ -105,14 +108,15 @@ class Approvals:
         Raises
         ------
         ActError
-            It is decided or expired, of another body's, or that person is the proposer.
+            It is decided or expired, of another body's, or that person is the proposer, or has a
+            name that looks like the proposer's.
 
         Notes
         -----
-        Rules: CEA-REG-02.
+        Rules: CEA-REG-02, CEA-PER-04.
         """
         proposal = self._open_one(number, person)
-        if person.name == proposal.proposer or person.key == proposal.proposer_key:
+        if look_alike(person.name, proposal.proposer) or person.key == proposal.proposer_key:
             raise ActError(
                 f"approve: proposal {number} needs another person than {proposal.proposer},"
                 f" with a key of their own, came {person.name}"

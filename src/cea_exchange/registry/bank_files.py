@@ -1,9 +1,11 @@
 """The bank's files in the registry's folder: batches out, reports and statements in."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.statements import StatusReport
@@ -43,8 +45,13 @@ class BankFiles:
             paths.append(str(path))
         return paths
 
-    def report_read(self, file: str) -> StatusReport:
+    def report_read(self, file: str, sha256: str) -> StatusReport:
         """Take a status report (pain.002) from ``in``.
+
+        Parameters
+        ----------
+        sha256
+            Of the file's bytes, in hexadecimal digits: another file of that name is refused.
 
         Raises
         ------
@@ -52,16 +59,16 @@ class BankFiles:
             File, line and reason; nothing was changed.
         """
         try:
-            report = pain_002.report_read(self._content(file), file)
+            report = pain_002.report_read(self._content(file, sha256), file)
         except BankFileError as error:
             raise ActError(str(error)) from None
         self._registry.bank.report_take(report)
         return report
 
-    def statement_read(self, file: str) -> Matching:
-        """Read a statement (camt.053) from ``in``, whole or not at all; raises as `report_read`."""
+    def statement_read(self, file: str, sha256: str) -> Matching:
+        """Read a statement (camt.053) from ``in``, whole or not at all; see `report_read`."""
         try:
-            return self._registry.bank.books.statement_read(self._content(file), file)
+            return self._registry.bank.books.statement_read(self._content(file, sha256), file)
         except BankFileError as error:
             raise ActError(str(error)) from None
 
@@ -70,10 +77,14 @@ class BankFiles:
             raise ActError("bank: expected a folder for its files, there is none")
         return self.folder / name
 
-    def _content(self, file: str) -> bytes:
-        if Path(file).name != file:
+    def _content(self, file: str, sha256: str) -> bytes:
+        if Path(file).name != file or not is_one_line(file):
             raise ActError(f"file must be a name in {self._place('in')}, was {file!r}")
         try:
-            return (self._place("in") / file).read_bytes()
+            content = (self._place("in") / file).read_bytes()
         except OSError as error:
             raise ActError(f"{self._place('in') / file}: {error.strerror}") from None
+        came = hashlib.sha256(content).hexdigest()
+        if came != sha256:
+            raise ActError(f"{file}: sha256 must be {sha256}, was {came}")
+        return content

@@ -1,6 +1,7 @@
 """Who may ask the registry for what: one table, role by request. What is not in it nobody may.
 
-Provinces and the representatives of accounts may ask about their own only (`Request.bodies`).
+Provinces and the representatives of accounts may ask about their own only (`Request.bodies`). Whose
+second person has to approve what is asked is in `second_persons`.
 """
 
 OPERATOR = "operator"
@@ -27,8 +28,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "status": _OFFICES,
     "stop": (OPERATOR,),
     # persons and approvals
-    "person_add": (OPERATOR,),
-    "person_remove": (OPERATOR,),
+    "person_add": (OPERATOR, INITIATOR),
+    "person_remove": (OPERATOR, INITIATOR),
     "person_list": (OPERATOR, REGULATOR),
     "proposals": _ALL,
     "approve": (OPERATOR, AUTHORITY, PROVINCE, APPROVER),
@@ -38,11 +39,11 @@ MAY: dict[str, tuple[str, ...]] = {
     "account_open": (OPERATOR,),
     "account_suspend": (OPERATOR,),
     "account_restore": (OPERATOR,),
-    "account_rename": (OPERATOR, INITIATOR),
-    "account_merge": (OPERATOR,),
-    "account_close": (OPERATOR,),
+    "account_rename": (INITIATOR,),
+    "account_merge": (OPERATOR, INITIATOR),
+    "account_close": (OPERATOR, INITIATOR),
     "account_at_risk": (OPERATOR, PROVINCE),
-    "account_bank": (OPERATOR,),
+    "account_bank": (OPERATOR, INITIATOR),
     "account_show": _ALL,
     "account_list": _OFFICES,
     "balance": _ALL,
@@ -59,9 +60,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "allocation_remaining": _ALL,
     # products, keys, allowances and cash
     "product_declare": (OPERATOR, AUTHORITY),
-    "key_grant": (OPERATOR,),
-    "key_revoke": (OPERATOR,),
-    "issue": (OPERATOR, AUTHORITY),
+    "key_grant": (OPERATOR, INITIATOR),
+    "key_revoke": (OPERATOR, INITIATOR),
     "pay_in": (OPERATOR,),
     "transfer_in": (OPERATOR, INITIATOR),
     "transfer_out": (OPERATOR, INITIATOR),
@@ -113,7 +113,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "pay_out": (OPERATOR, INITIATOR),
     # daily statements
     "statement": _ALL,
-    "statement_object": (OPERATOR, INITIATOR),
+    "statement_object": (INITIATOR,),
     "statement_resolve": (OPERATOR,),
     "objections": (OPERATOR, REGULATOR),
     # trades that failed

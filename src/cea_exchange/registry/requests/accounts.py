@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.persons import Person, province_body
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import OPERATOR
 
 COUNT_MAX = 1_000
 """Accounts in one answer; the rest is asked for from the next index on."""
@@ -57,9 +59,7 @@ class AccountRestore(Request, tag="account_restore"):
 
 
 class AccountRename(Request, tag="account_rename"):
-    """Note an entity's new legal name; its province approves it."""
-
-    needs_second = True
+    """Note an entity's new legal name; the entity proposes it, its province approves it."""
 
     account: str
     entity: str
@@ -69,18 +69,30 @@ class AccountRename(Request, tag="account_rename"):
         registry.accounts.rename(self.account, self.entity, self.why)
         return {}
 
-    def approving_body(self, registry: Registry, proposer: Person) -> str:
-        return registry.accounts.province_body(self.account)
-
 
 class AccountMerge(Request, tag="account_merge"):
-    """Move all that an account has to another one, and end it."""
+    """Move all that an account has to another one, and end it.
 
-    needs_second = True
+    The account that ends approves it. What it owes is taken over by nobody who did not ask for it:
+    then a representative of the successor proposes.
+    """
 
     account: str
     into: str
     why: str
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is to propose: the successor's."""
+        return registry.accounts.bodies(self.into)
+
+    def approving_body(self, registry: Registry, proposer: Person) -> str:
+        owed = registry.accounts.owed(self.account)
+        if owed and proposer.role == OPERATOR:
+            raise ActError(
+                f"account_merge: a representative of {self.into} must propose it, which takes over"
+                f" what {self.account} owes: {', '.join(owed)}"
+            )
+        return super().approving_body(registry, proposer)
 
     def act(self, registry: Registry) -> dict[str, Any]:
         registry.accounts.merge(self.account, self.into, self.why)
@@ -89,8 +101,6 @@ class AccountMerge(Request, tag="account_merge"):
 
 class AccountClose(Request, tag="account_close"):
     """End an account that holds nothing."""
-
-    needs_second = True
 
     account: str
     why: str

@@ -18,8 +18,6 @@ WARNINGS_MAX = 100
 class AllocationIssue(Request, tag="allocation_issue"):
     """Issue allowances into the competent authority's account."""
 
-    needs_second = True
-
     product: str
     tonnes: int
 
@@ -83,8 +81,6 @@ class AllocationShow(Request, tag="allocation_show"):
 class AllocationDistribute(Request, tag="allocation_distribute"):
     """Do what a preview showed."""
 
-    needs_second = True
-
     preview_id: int
 
     def act(self, registry: Registry) -> dict[str, Any]:
@@ -100,8 +96,6 @@ class AllocationDistribute(Request, tag="allocation_distribute"):
 
 class AllocationDeduct(Request, tag="allocation_deduct"):
     """Register a decision that tonnes are taken off what an entity will be given."""
-
-    needs_second = True
 
     account: str
     document: str
@@ -120,8 +114,6 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 class AllocationRecall(Request, tag="allocation_recall"):
     """Recall what an earlier recall did not find."""
 
-    needs_second = True
-
     account: str
     compliance_year: int
 
@@ -132,8 +124,6 @@ class AllocationRecall(Request, tag="allocation_recall"):
 
 class AllocationRelease(Request, tag="allocation_release"):
     """Give an entity what its province holds for it."""
-
-    needs_second = True
 
     account: str
 

@@ -30,8 +30,6 @@ class ObligationTake(Request, tag="obligation_take"):
 class ObligationCorrect(Request, tag="obligation_correct"):
     """Take a file that replaces obligations there are."""
 
-    needs_second = True
-
     file: str
     content: bytes
     why: str
@@ -92,8 +90,6 @@ class ShortfallList(Request, tag="shortfall_list"):
 
 class UnpaidDeduct(Request, tag="unpaid_deduct"):
     """Decide that what is missing is taken off the next allowances."""
-
-    needs_second = True
 
     account: str
     compliance_year: int

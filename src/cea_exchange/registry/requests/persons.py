@@ -15,16 +15,18 @@ COUNT_MAX = 1_000
 class PersonAdd(Request, tag="person_add"):
     """Let a key stand for a person; of an account, of a province (its code), or of an office.
 
-    Two persons do it: one alone could else make himself the second of everything.
+    Two persons do it: one alone could else make himself the second of everything. An account's
+    representatives may ask for its own.
     """
-
-    needs_second = True
 
     name: str
     key: str
     role: str
     account: str | None = None
     province: int | None = None
+
+    def persons_body(self, registry: Registry) -> str:
+        return registry.persons.body(self.role, self.account, self.province)
 
     def act(self, registry: Registry) -> dict[str, Any]:
         person = registry.persons.add(
@@ -37,6 +39,14 @@ class PersonRemove(Request, tag="person_remove"):
     """Let a key stand for nobody any more."""
 
     key: str
+
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: that of the person."""
+        person = registry.persons.of_key(self.key)
+        return frozenset() if person is None else frozenset({person.body})
+
+    def persons_body(self, registry: Registry) -> str:
+        return registry.persons.acting(self.key).body
 
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"name": registry.persons.remove(self.key).name}
