@@ -239,15 +239,12 @@ def test_the_registrys_own_persons_are_added_and_removed_by_two_of_them(office):
 
 def test_an_operator_decides_for_no_province_and_no_authority(office):
     """CEA-PER-01: their own persons approve."""
-    for op, fields, body in (
-        ("account_at_risk", {"account": "P1", "at_risk": True, **WHY}, "province 11"),
-        ("surrender_force", {"account": "P1", "compliance_year": 2024, "province": 11}, None),
-        ("allocation_recall", {"account": "P1", "compliance_year": 2024}, None),
-    ):
-        answer = office.an(op, **fields)
-        assert body is None or answer["approving_body"] == body
-        assert SECOND[op].name in ("PROVINCE", "DECIDER")
-    decision = {"document": "D 1", "cause": "unpaid", "tonnes": 5, "decided_on": 20250101}
+    at_risk = {"account": "P1", "at_risk": True, **WHY}
+    for person in (office.an, office.bei):
+        assert person("account_at_risk", **at_risk)["approving_body"] == "province 11"
+    for op in ("surrender_force", "allocation_release", "account_rename"):
+        assert SECOND[op].name == "PROVINCE"
+    decision = {"document": "D-1", "cause": "other", "tonnes": 5, "decided_on": 20250101}
     for person, body in ((office.an, "authority"), (office.bei, "province 11")):
         asked = person("allocation_deduct", account="P1", **decision)
         assert asked["approving_body"] == body, asked

@@ -136,20 +136,11 @@ class Persons:
         return Person(name, key, role, body)
 
     def remove(self, key: str) -> Person:
-        """Let a key stand for nobody any more, for good.
-
-        Raises
-        ------
-        ActError
-            The settings name it, it stands for nobody, or it is the authority's last: nobody could
-            decide then on who comes next.
-        """
+        """Let a key stand for nobody any more, for good."""
         with self._registry.transaction():
             if key in self.operators:
                 raise ActError(f"key must not be of the settings, was {self.operators[key].name}'s")
             person = self.acting(key)
-            if person.role == AUTHORITY and len(self.listed(person.body)) == 1:
-                raise ActError(f"{person.body} must keep a person, {person.name} is its last")
             self._store.execute(
                 "UPDATE persons SET removed_at_ns = ? WHERE public_key = ?",
                 (self._registry.now_ns(), key),

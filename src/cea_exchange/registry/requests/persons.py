@@ -5,8 +5,10 @@ from typing import Annotated, Any
 import msgspec
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.persons import account_body
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import AUTHORITY
 
 COUNT_MAX = 1_000
 """Persons in one answer; the rest is asked for from the next place on."""
@@ -36,7 +38,10 @@ class PersonAdd(Request, tag="person_add"):
 
 
 class PersonRemove(Request, tag="person_remove"):
-    """Let a key stand for nobody any more."""
+    """Let a key stand for nobody any more.
+
+    The authority keeps a person: nobody could decide then on who comes next.
+    """
 
     key: str
 
@@ -49,6 +54,9 @@ class PersonRemove(Request, tag="person_remove"):
         return registry.persons.acting(self.key).body
 
     def act(self, registry: Registry) -> dict[str, Any]:
+        person = registry.persons.acting(self.key)
+        if person.role == AUTHORITY and len(registry.persons.listed(person.body)) == 1:
+            raise ActError(f"{person.body} must keep a person, {person.name} is its last")
         return {"name": registry.persons.remove(self.key).name}
 
 
