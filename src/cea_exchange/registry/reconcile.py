@@ -41,6 +41,7 @@ from cea_exchange.registry.distribution_audit import distribution_differences
 from cea_exchange.registry.history import LEGS_MAX
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
 from cea_exchange.registry.institutions import CONTRA
+from cea_exchange.registry.issue_reversals import issue_reversal_differences
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     Compartment,
@@ -217,6 +218,7 @@ class _Check:
                 enforcement_differences,
                 bank_differences,
                 claim_differences,
+                issue_reversal_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)

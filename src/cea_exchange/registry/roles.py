@@ -51,6 +51,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "transfers": _ALL,
     # distribution
     "allocation_issue": (OPERATOR, AUTHORITY),
+    "allocation_reverse": (AUTHORITY,),
     "allocation_preview": (OPERATOR, AUTHORITY),
     "allocation_show": (OPERATOR, AUTHORITY, REGULATOR),
     "allocation_distribute": (OPERATOR, AUTHORITY),

@@ -49,6 +49,7 @@ SECOND: dict[str, Second] = {
     "account_bank": Second.HOLDER,
     # distribution
     "allocation_issue": Second.AUTHORITY,
+    "allocation_reverse": Second.OWN,
     "allocation_distribute": Second.AUTHORITY,
     "allocation_deduct": Second.DECIDER,
     "allocation_recall": Second.DECIDER,

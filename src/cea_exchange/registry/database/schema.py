@@ -17,9 +17,9 @@ from cea_exchange.registry.institutions import (
 SCHEMA_VERSION = 5
 APPEND_ONLY = (
     *("entries", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
-    *("account_changes", "proposals", "decisions", "desk_settings", "acts"),
+    *("look_alikes", "account_changes", "proposals", "decisions", "desk_settings", "acts"),
     *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
-    *("deductions", "deductions_taken", "recalls", "kept_changes"),
+    *("deductions", "deductions_taken", "recalls", "kept_changes", "issue_reversals"),
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),
     *("freeze_acts", "public_notices", "default_acts"),

@@ -8,11 +8,15 @@ from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.distribution_plan import totals_of
 from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.issue_reversals import issue_reverse
 from cea_exchange.registry.requests.request import Request
 
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
 WARNINGS_MAX = 100
+
+
+EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class AllocationIssue(Request, tag="allocation_issue"):
@@ -22,8 +26,18 @@ class AllocationIssue(Request, tag="allocation_issue"):
     tonnes: int
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        registry.distribution.issue(self.product, self.tonnes)
-        return {}
+        return {"entry_id": registry.distribution.issue(self.product, self.tonnes)}
+
+
+class AllocationReverse(Request, tag="allocation_reverse"):
+    """Take an issue that was a mistake out of circulation, as far as the authority still has it."""
+
+    entry_id: EntryId
+    tonnes: int
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {"entry_id": issue_reverse(registry, self.entry_id, self.tonnes, self.why)}
 
 
 _FileName = Annotated[str, msgspec.Meta(max_length=255, pattern="^[^\\x00-\\x1f]+$")]
