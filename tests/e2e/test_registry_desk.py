@@ -134,7 +134,7 @@ def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_tw
     number = waiting["proposal_id"]
     for key, why in (
         ("li", "role must be one of"),
-        ("wu", "must be decided by a person of account P001, wu is of account P002"),
+        ("wu", "proposal must be one that account P002 decides"),
         ("bo", "must be decided by a person of account P001"),
         ("rex", "rex is regulator"),
     ):

@@ -74,7 +74,7 @@ def test_nobody_does_what_is_another_s(world, office):
     assert "must be the business of province 11" in office.bei.error(
         "obligation_take", province=SHANGHAI, **file
     )
-    assert "was of nobody in particular" in office.bei.error("obligation_take", **file)
+    assert "must be the business of province 11" in office.bei.error("obligation_take", **file)
     assert "role must be one of" in office.li.error("obligation_take", **file)
     by_two(office.mee, office.caller("mee-2"), "obligation_take", **file)
     fields = {"account": "P1", "compliance_year": 2024, "tonnes": {"CEA24": 5}}
@@ -87,7 +87,7 @@ def test_nobody_does_what_is_another_s(world, office):
     by_two(office.li, office.mo, "surrender_apply", **fields)
     accept = {"surrender_id": 1, "province": BEIJING}
     assert "must be the business of province 31" in office.hai.error("surrender_accept", **accept)
-    assert "P1 is of province 11, expected that, came 31" in office.hai.error(
+    assert "surrender must be for an entity of province 31, was 1" in office.hai.error(
         "surrender_accept", **(accept | {"province": SHANGHAI})
     )
     assert "role must be one of province" in office.an.error("surrender_accept", **accept)
@@ -124,3 +124,55 @@ def test_a_forced_surrender_takes_two_of_the_province(world, office):
     by_two(office.hai, office.shang, "surrender_force", **fields)
     assert 0 == world.registry.obligations.standing("P2", 2024).due
     assert 1_030 == world.held("P2", "CEA24")
+
+
+def test_a_surrender_of_others_is_as_one_that_is_not_there(world, office):
+    """Who asks about what is another's learns neither its state nor whose it is."""
+    file = handed_in(world, ("P1", 1_000))
+    by_two(office.mee, office.caller("mee-2"), "obligation_take", **file)
+    fields = {"account": "P1", "compliance_year": 2024, "tonnes": {"CEA24": 5}}
+    by_two(office.li, office.mo, "surrender_apply", **fields)
+
+    def refused(person, op, **which):
+        """Return what is said of surrender 1, which is another's, and of none at all."""
+        answers = [person.error(op, surrender_id=number, **which) for number in (1, 99)]
+        assert answers[0].replace("was 1", "was 99") == answers[1]
+        return answers[0]
+
+    said = refused(office.pa, "surrender_withdraw", giver="P2")
+    assert said == "surrender must be one that P2 gives, was 1"
+    for op, more in (("surrender_accept", {}), ("surrender_reject", {"why": "no"})):
+        said = refused(office.hai, op, province=SHANGHAI, **more)
+        assert said == "surrender must be for an entity of province 31, was 1"
+    # Nor what is under way of another's obligation, to which one may give.
+    giving = fields | {"tonnes": {"CEA24": 996}, "giver": "P2", "why": "blocked"}
+    error = office.pa.error("surrender_apply", **giving)
+    assert error == "surrender must be at most what is due and not under way, was 996"
+
+
+def test_a_refusal_tells_no_representative_of_another_account(world, office):
+    """Of an account there is, and one there is not, the same is said; of a proposal too."""
+    for op, more in (
+        ("account_show", {}),
+        ("balance", {}),
+        ("freezes", {}),
+        ("transfers", {}),
+        ("entries", {}),
+        ("statement", {"business_date": 20250101}),
+        ("carryover_notice", {}),
+        ("obligation_notice", {"compliance_year": 2024}),
+        ("surrender_certificate", {"compliance_year": 2024}),
+        ("allocation_remaining", {}),
+        ("account_merge", {"into": "P1", "why": "merged in law"}),
+        ("person_add", {"name": "x", "key": 40 * "x", "role": "approver"}),
+    ):
+        errors = {office.li.error(op, account=account, **more) for account in ("P2", "P99")}
+        assert errors == {f"{op}: must be the business of account P1, was not"}
+    world.registry.accounts.bank_set("P2", "Bank A", "62-2", "contract")
+    bank = {"account": "P1", "bank": "Bank A", "bank_account": "62-2", "why": "ours"}
+    rename = {"account": "P1", "entity": "P2", "why": "decision 3"}
+    for op, fields in (("account_bank", bank), ("account_rename", rename)):
+        assert "is another's" in office.li.error(op, **fields)
+    for key in ("pa", "eve"):
+        error = office.li.error("person_remove", key=office.caller(key).key)
+        assert error == "person_remove: must be the business of account P1, was not"

@@ -122,7 +122,7 @@ class Accounts:
                 raise ActError(f"account must be new, {account} is open already")
             taken = self._registry.bank.owner(account)
             if taken is not None:
-                raise ActError(f"account must not be a sub-account's number, is that of {taken}")
+                raise ActError("account must not be the number of another's sub-account, is")
             self._is_new("entity", entity)
             for kind, name in (("account", account), ("entity", entity), ("group", group)):
                 look_alikes_add(self._store, kind, name)
@@ -252,7 +252,7 @@ class Accounts:
             index = self._registry.account(account)
             taken = self._registry.bank.owner(bank_account)
             if taken not in (None, account):
-                raise ActError(f"bank_account must be one account's only, is that of {taken}")
+                raise ActError("bank_account must be one account's only, is another's")
             before = self._store.one(
                 "SELECT bank, bank_account FROM accounts WHERE account_index = ?", (index,)
             )
@@ -425,9 +425,8 @@ class Accounts:
         self._store.insert("account_changes", [(*row, registry.by, why)])
 
     def _is_new(self, column: str, value: str) -> None:
-        taken = self._store.one(f"SELECT account FROM accounts WHERE {column} = ?", (value,))
-        if taken is not None:
-            raise ActError(f"{column} must be one account's only, {value} is that of {taken}")
+        if self._store.one(f"SELECT 1 FROM accounts WHERE {column} = ?", (value,)):
+            raise ActError(f"{column} must be one account's only, {value} is another's")
 
     def _holdings(self, index: int) -> list[tuple[int, int, int]]:
         """Return asset, compartment and amount of all that an account holds."""

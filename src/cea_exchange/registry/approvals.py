@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.roles import SCOPED
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -138,13 +139,16 @@ class Approvals:
         return proposal
 
     def of_number(self, number: int) -> Proposal:
-        """Return a proposal; ActError if there is none of that number."""
+        """Return a proposal there is."""
+        found = self._of_number(number)
+        assert found is not None, number
+        return found
+
+    def _of_number(self, number: int) -> Proposal | None:
         row = self._store.one(
             f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id = ?", (number,)
         )
-        if row is None:
-            raise ActError(f"proposal must be one that was made, was {number}")
-        return Proposal(*row)
+        return None if row is None else Proposal(*row)
 
     def listed(
         self, viewer: Person, *, waiting_only: bool, first: int, count: int
@@ -172,8 +176,16 @@ class Approvals:
             yield self.of_number(number)
 
     def _open_one(self, number: int, person: Person) -> Proposal:
-        proposal = self.of_number(number)
-        if person.body != proposal.body and person.key != proposal.proposer_key:
+        proposal = self._of_number(number)
+        is_own = proposal is not None and (
+            person.body == proposal.body or person.key == proposal.proposer_key
+        )
+        if person.role in SCOPED and not is_own:
+            # Of others' proposals they learn nothing, not even that there are any.
+            raise ActError(f"proposal must be one that {person.body} decides, was {number}")
+        if proposal is None:
+            raise ActError(f"proposal must be one that was made, was {number}")
+        if not is_own:
             raise ActError(
                 f"proposal {number} must be decided by a person of {proposal.body},"
                 f" {person.name} is of {person.body}"

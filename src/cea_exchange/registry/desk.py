@@ -146,10 +146,8 @@ class Desk:
         if person.role in SCOPED and request.is_scoped:
             bodies = request.bodies(self._registry)
             if person.body not in bodies:
-                whose = ", ".join(sorted(bodies)) or "nobody in particular"
-                raise ActError(
-                    f"{request.op}: must be the business of {person.body}, was of {whose}"
-                )
+                # Whose else it is, or whether it is there at all, is not theirs to know.
+                raise ActError(f"{request.op}: must be the business of {person.body}, was not")
 
     def _told(self, person: Person, request: Request) -> dict[str, Any]:
         match request:

@@ -31,7 +31,5 @@ def look_alikes_add(store: Store, kind: str, name: str) -> None:
         if known is None:
             store.insert("look_alikes", [(kind, folded, name)])
         elif known != name:
-            raise ActError(
-                f"{kind} must not look like another one, {name!r} looks like {known!r}"
-                " (CEA-PER-04)"
-            )
+            # Which one, whoever asks may have no business to know.
+            raise ActError(f"{kind} must not look like another one, {name!r} does (CEA-PER-04)")

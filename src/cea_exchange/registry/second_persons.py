@@ -29,6 +29,7 @@ class Second(Enum):
     OWN = "the proposer's own body"
     HOLDER = "the account"
     HOLDER_OR_AUTHORITY = "the account; the authority where it has no approver"
+    SUCCESSOR = "as for its end; where its initiator proposes, the successor"
     AUTHORITY = "the authority"
     DECIDER = "the proposer's own body; the authority where an operator proposes"
     PROVINCE = "the entity's province"
@@ -43,7 +44,7 @@ SECOND: dict[str, Second] = {
     "account_open": Second.OWN,
     "account_restore": Second.OWN,
     "account_rename": Second.PROVINCE,
-    "account_merge": Second.HOLDER_OR_AUTHORITY,
+    "account_merge": Second.SUCCESSOR,
     "account_close": Second.HOLDER_OR_AUTHORITY,
     "account_at_risk": Second.PROVINCE,
     "account_bank": Second.HOLDER,
@@ -144,6 +145,8 @@ def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
             return registry.accounts.province_body(request.holder(registry))
         case Second.PERSONS:
             return _persons_body(registry, request)
+        case Second.SUCCESSOR if proposer.role != OPERATOR:
+            return account_body(getattr(request, "into", ""))
         case second:
             body = account_body(request.holder(registry))
             if second is Second.HOLDER or registry.persons.listed(body, APPROVER):

@@ -73,24 +73,20 @@ class AccountRename(Request, tag="account_rename"):
 class AccountMerge(Request, tag="account_merge"):
     """Move all that an account has to another one, and end it.
 
-    The account that ends approves it. What it owes is taken over by nobody who did not ask for it:
-    then a representative of the successor proposes.
+    Where an operator proposes it, the account that ends approves; where that account does, its
+    successor. What it owes passes to nobody who did not approve it.
     """
 
     account: str
     into: str
     why: str
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
-        """Return whose it is to propose: the successor's."""
-        return registry.accounts.bodies(self.into)
-
     def approving_body(self, registry: Registry, proposer: Person) -> str:
         owed = registry.accounts.owed(self.account)
         if owed and proposer.role == OPERATOR:
             raise ActError(
-                f"account_merge: a representative of {self.into} must propose it, which takes over"
-                f" what {self.account} owes: {', '.join(owed)}"
+                f"account_merge: {self.account} must propose it, and {self.into} approve it, which"
+                f" takes over what is owed: {', '.join(owed)}"
             )
         return super().approving_body(registry, proposer)
 
