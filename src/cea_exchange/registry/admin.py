@@ -1,11 +1,11 @@
 """What may be asked over the control socket, all of it; see `desk` for how it is answered."""
 
-from typing import Union
+from typing import Any, Union
 
 import msgspec
 
 from cea_exchange.protocol.control import DECODE_ERRORS
-from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.checks import INT64_MAX, ActError
 from cea_exchange.registry.requests import (
     accounts,
     approvals,
@@ -75,9 +75,24 @@ def request_decode(payload: bytes) -> Request:
     Raises
     ------
     ActError
-        It is none: unknown op or field, wrong type, missing field, broken MessagePack.
+        It is none: unknown op or field, wrong type, missing field, a number of more than 63 bits,
+        broken MessagePack.
     """
     try:
-        return _decoder.decode(payload)
+        request = _decoder.decode(payload)
     except DECODE_ERRORS as error:
         raise ActError(f"request: {error}") from None
+    _numbers_check(request)
+    return request
+
+
+def _numbers_check(value: Any, name: str = "") -> None:
+    """Refuse numbers that MessagePack has and no database: its unsigned ones go to 2^64."""
+    match value:
+        case int():
+            if value > INT64_MAX:
+                raise ActError(f"request: {name} must be below 2^63, was {value}")
+        case msgspec.Struct() | dict():
+            fields = value if isinstance(value, dict) else msgspec.structs.asdict(value)
+            for field, each in fields.items():
+                _numbers_check(each, str(field))

@@ -154,5 +154,5 @@ def date_check(day: int, name: str) -> None:
     """Raise ValueError unless the number is a date, yyyymmdd."""
     try:
         date(day // 10_000, day // 100 % 100, day % 100)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"{name} must be a date as yyyymmdd, was {day}") from None
