@@ -228,7 +228,9 @@ def test_what_was_held_then_is_printed(office, told, typed):
     assert told("balance", "P001", "--as-of-settlement", 0)["entry_id"] > 1
     status, out, _err = typed("balance", "P001", "--as-of", 1)
     assert (status, out) == (
-        *(0, "P001 after entry 1\nproduct  where         amount\nCNY      registration  1000.00 yuan\n"),
+        0,
+        "P001 after entry 1\nproduct  where         amount\n"
+        "CNY      registration  1000.00 yuan\n",
     )
     for wrong, why in (
         (("--as-of", 1, "--as-of-date", "2020-01-01"), "as_of must be one of"),

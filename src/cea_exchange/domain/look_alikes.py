@@ -1,8 +1,8 @@
 """Names that a reader takes for one another: in other case, or with letters of another script.
 
 Two names look alike where any of their keys is the same. A name has two: one with all letters in
-one case, and one in which letters that look like a Latin one stand for it. Whoever compares both finds
-``An`` beside ``an``, beside a Cyrillic ``Аn``, and beside one of fullwidth letters.
+one case, and one in which a Latin letter stands for those that look like it. Whoever compares both
+finds ``An`` beside ``an``, beside one with a Cyrillic A, and beside one of fullwidth letters.
 
 The letters are those of Unicode's table of confusables (UTS #39, confusables.txt, version 15) that
 are drawn as one Latin letter and are of the Latin, Greek, Cyrillic, Armenian or Coptic script.

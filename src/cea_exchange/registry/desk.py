@@ -74,8 +74,8 @@ class Desk:
     registry
         Acted upon.
     second_person
-        More ops that need a second person than those that always do (`SECOND`); none at all, ``()``:
-        a test bench, where one person does everything.
+        More ops that need a second person than those that always do (`SECOND`); ``()``: a test
+        bench, where one person does everything.
     proposal_s
         How long a proposal waits.
     place

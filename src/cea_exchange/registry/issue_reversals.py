@@ -75,7 +75,8 @@ def issue_reversal_differences(store: Store) -> Iterator[str]:
     issues = {
         entry_id: tuple(terms)
         for entry_id, *terms in store.execute(
-            "SELECT entry_id, asset_index, amount FROM entries WHERE kind = ? AND counter_index = ?",
+            "SELECT entry_id, asset_index, amount FROM entries"
+            " WHERE kind = ? AND counter_index = ?",
             (int(EntryKind.ISSUE), _AUTHORITY),
         ).fetchall()
     }

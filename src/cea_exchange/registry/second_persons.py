@@ -6,8 +6,8 @@
     registry's operator        the authority, a province    a person of theirs
     anybody                    his own body's               another person of that body
 
-So nobody acts alone, and nobody acts for another without that other's consent. What is in no line of
-the table one person does: it looks, it bars or freezes, which must not wait, or it moves nothing.
+So nobody acts alone, and nobody acts for another without that other's consent. What is in no line
+of the table one person does: it looks, it bars or freezes, which must not wait, or moves nothing.
 """
 
 from enum import Enum

@@ -83,5 +83,6 @@ class PayOut(Request, tag="pay_out"):
     account: str
     cash: int
     creditor: str
+
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"pay_out_id": registry.bank.pay_out(self.account, self.cash, self.creditor)}
