@@ -1,7 +1,7 @@
 -- The trading account (compartment 3) moves only by what the venue said: deposits (4), withdrawals
 -- (6), trades (7) and busts (8). Contra accounts move only by issue (1), its reversal (28), pay in
--- (2) and what was paid out (23). Nothing leaves what is retired (-6), cancelled (-7), recalled (-8) or carried over
--- (-9).
+-- (2) and what was paid out (23). Nothing leaves what is retired (-6), cancelled (-7), recalled (-8)
+-- or carried over (-9).
 -- Must come out: nothing. A row is a posting that should not be.
 SELECT p.posting_id, e.kind, p.account_index, p.asset_index, p.compartment, p.amount
 FROM postings AS p

@@ -144,6 +144,10 @@ def test_a_registry_without_anything_has_a_page_too():
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
     told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
-    told |= {"state": "ok", "log_id": None, "metrics": None}
+    told |= {"state": "ok", "log_id": None, "metrics": None, "unsafe": None}
     lines = lines_of(registry_page(told))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"
+    assert lines["registry", "second person"] == "asked for"
+    # CEA-PER-05: a test bench says what it is.
+    lines = lines_of(registry_page(told | {"unsafe": "one person alone"}))
+    assert lines["registry", "second person"] == "NONE: one person alone"

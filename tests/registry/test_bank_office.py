@@ -452,7 +452,8 @@ def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
     assert files.batches_write() == [path] and Path(path).read_bytes() == written
     answer = both.client.ask(SendBatch(content=written))["content"]
     (tmp_path / "files" / "in" / "report.xml").write_bytes(answer)
-    assert len(files.report_read("report.xml", sha256(answer).hexdigest()).statuses) == 4 and files.batches_write() == []
+    report = files.report_read("report.xml", sha256(answer).hexdigest())
+    assert len(report.statuses) == 4 and files.batches_write() == []
     both.deliver()
     assert both.states() == {"settled": 4}
     content = both.client.statement_content(both.date, 1)
@@ -466,7 +467,8 @@ def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
         with pytest.raises(ActError, match=why):
             files.statement_read(name, sha256(text or b"").hexdigest())
     (tmp_path / "files" / "in" / "good.xml").write_bytes(content)
-    assert files.statement_read("good.xml", sha256(content).hexdigest()).agrees and both.is_reconciled()
+    found = files.statement_read("good.xml", sha256(content).hexdigest())
+    assert found.agrees and both.is_reconciled()
 
 
 @pytest.mark.parametrize(

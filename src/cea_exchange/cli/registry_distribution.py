@@ -51,6 +51,7 @@ def register(group: typer.Typer) -> None:
     commands = (issue, reverse, preview, show, distribute, deduct, recall, release, remaining)
     for command in commands:
         allocate.command(command.__name__)(command)
+    group.command("issue")(issue)
     group.add_typer(allocate, name="allocate", help="Issue and distribute allowances.")
 
 

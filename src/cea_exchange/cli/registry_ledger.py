@@ -10,8 +10,6 @@ from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.registry_person import key_text
 
 Account = Annotated[str, typer.Argument(help="Account.")]
-Product = Annotated[str, typer.Argument(help="Product.")]
-Tonnes = Annotated[int, typer.Argument(help="Tonnes.")]
 ProductOption = Annotated[str | None, typer.Option("--product", help="Which allowances.")]
 TonnesOption = Annotated[int | None, typer.Option("--tonnes", help="How many of them.")]
 CashOption = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 1000.00.")]
