@@ -158,6 +158,19 @@ def test_what_was_changed_by_hand_is_found(office, statement, difference):
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
+def test_an_approval_by_those_whose_right_it_is_not_is_found(office):
+    """CEA-PER-01: though everything else about it agrees."""
+    bo = f"second = 'bo', second_key = '{key_of('bo')}'"
+    changed(
+        office.registry.store,
+        "UPDATE proposals SET body = 'registry' WHERE proposal_id = 4",
+        f"UPDATE decisions SET person = 'bo', person_key = '{key_of('bo')}' WHERE proposal_id = 4",
+        f"UPDATE acts SET {bo} WHERE act_id = 4",
+    )
+    assert found(office) == "act 4 (transfer_out): registry is not whose approval it takes"
+
+
+@pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 def test_an_act_after_a_person_was_removed_is_found(office):
     """CEA-REG-01."""
     store = office.registry.store

@@ -4,6 +4,7 @@ from typing import Any, Union
 
 import msgspec
 
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.checks import INT64_MAX, ActError
 from cea_exchange.registry.requests import (
@@ -76,23 +77,32 @@ def request_decode(payload: bytes) -> Request:
     ------
     ActError
         It is none: unknown op or field, wrong type, missing field, a number of more than 63 bits,
-        broken MessagePack.
+        a text with characters that are not seen or more than one line, broken MessagePack.
     """
     try:
         request = _decoder.decode(payload)
     except DECODE_ERRORS as error:
         raise ActError(f"request: {error}") from None
-    _numbers_check(request)
+    _values_check(request)
     return request
 
 
-def _numbers_check(value: Any, name: str = "") -> None:
-    """Refuse numbers that MessagePack has and no database: its unsigned ones go to 2^64."""
+def _values_check(value: Any, name: str = "request") -> None:
+    """Refuse numbers that no database has, and texts that are not what they look like.
+
+    MessagePack's unsigned numbers go to 2^64. Others read what is asked, in proposals, logs and
+    lists; and the record of acts keeps it.
+    """
     match value:
-        case int():
-            if value > INT64_MAX:
-                raise ActError(f"request: {name} must be below 2^63, was {value}")
-        case msgspec.Struct() | dict():
-            fields = value if isinstance(value, dict) else msgspec.structs.asdict(value)
-            for field, each in fields.items():
-                _numbers_check(each, str(field))
+        case int() if value > INT64_MAX:
+            raise ActError(f"request: {name} must be below 2^63, was {value}")
+        case str() if not is_one_line(value):
+            raise ActError(
+                f"request: {name} must be one line of visible characters, was {value[:80]!a}"
+            )
+        case dict():
+            for field, each in value.items():
+                _values_check(field, f"name in {name}")
+                _values_check(each, field)
+        case msgspec.Struct():
+            _values_check(msgspec.structs.asdict(value), name)
