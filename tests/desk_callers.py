@@ -4,6 +4,7 @@ import msgspec
 
 from cea_exchange.registry.desk import Desk
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.reconcile_persons import persons_differences
 
 LIFE_S = 100
 
@@ -37,6 +38,12 @@ def by_two(first, second, op, **fields):
     answer = second("approve", proposal=proposal["proposal"])
     assert answer["ok"], answer
     return answer
+
+
+def acts_differences(office):
+    """Return what an auditor finds of the acts: who might, and whose approval each took."""
+    found = persons_differences(office.registry.store)
+    return [difference for difference in found if difference.startswith("act ")]
 
 
 class Office:

@@ -2,7 +2,7 @@
 
 import pytest
 from compliance_world import BEIJING, SHANGHAI, World, obligation_file, proof, proof_file
-from desk_callers import Office, by_two
+from desk_callers import Office, acts_differences, by_two
 
 
 @pytest.fixture
@@ -26,7 +26,10 @@ def office(world):
     office.person("hai", "province", province=SHANGHAI)
     office.person("mee", "authority")
     office.person("mee-2", "authority")
-    return office
+    office._desk.settings_keep()
+    yield office
+    # An auditor finds that those approved it whose right it was.
+    assert acts_differences(office) == []
 
 
 def handed_in(world, *entries):
