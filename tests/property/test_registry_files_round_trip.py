@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.domain.naming import name_check, plain_name_check
+from cea_exchange.domain.naming import name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.files import (
     ALLOCATION,
@@ -30,7 +30,7 @@ ROWS_MOST = 8
 
 def is_name(text):
     try:
-        return bool(plain_name_check(name_check(text)))
+        return bool(normal_name_check(name_check(text)))
     except ValueError:
         return False
 

@@ -29,7 +29,8 @@ def test_what_looks_alike_is_alike_both_ways(one, other):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("P001", "POO1"), ("an", "ann"), ("\u534e\u7535", "\u534e\u80fd"), ("a", "b")]
+    ("one", "other"),
+    [("P001", "POO1"), ("an", "ann"), ("\u534e\u7535", "\u534e\u80fd"), ("a", "b")],
 )
 def test_what_does_not_is_two(one, other):
     """CEA-PER-04: digits stand for themselves."""

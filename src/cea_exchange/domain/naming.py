@@ -64,8 +64,25 @@ def plain_name_check(name: str, what: str = "name") -> str:
     Raises
     ------
     ValueError
-        If it is not in the normal form NFKC, holds a character that is not seen, or begins as a
-        spreadsheet's formula does.
+        As `normal_name_check`, or it begins as a spreadsheet's formula does.
+
+    Notes
+    -----
+    Rules: CEA-PER-04.
+    """
+    normal_name_check(name, what)
+    if name.startswith(_FORMULA_STARTS):
+        raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")
+    return name
+
+
+def normal_name_check(name: str, what: str = "name") -> str:
+    """Return a name if it is written as all others write it.
+
+    Raises
+    ------
+    ValueError
+        If it is not in the normal form NFKC, or holds a character that is not seen.
 
     Notes
     -----
@@ -76,8 +93,6 @@ def plain_name_check(name: str, what: str = "name") -> str:
     normal = unicodedata.normalize("NFKC", name)
     if name != normal:
         raise ValueError(f"{what} must be written {normal[:80]!r} (NFKC), was {name!a:.120}")
-    if name.startswith(_FORMULA_STARTS):
-        raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")
     return name
 
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
-from cea_exchange.domain.naming import name_check, plain_name_check
+from cea_exchange.domain.naming import name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.units import TOTAL_LIMIT
 
@@ -71,7 +71,7 @@ class Name:
             raise ValueError(
                 f"expected a name without spaces of at most 64 bytes, came {came(cell)}"
             ) from None
-        return plain_name_check(cell)
+        return normal_name_check(cell)
 
     def text(self, value: str) -> str:
         """Return it as it is."""
