@@ -129,6 +129,19 @@ def test_a_forced_surrender_takes_two_of_the_province(world, office):
     assert 1_030 == world.held("P2", "CEA24")
 
 
+def test_what_a_merged_entity_owes_is_forced_by_its_own_province(world, office):
+    """CEA-ACC-08, CEA-SUR-07: an operator proposes, the province of the obligation approves."""
+    file = handed_in(world, ("P2", 100))
+    by_two(office.mee, office.caller("mee-2"), "obligation_take", **file)
+    world.registry.accounts.merge("P2", "P1", "merged in law")
+    world.keep("P1", BEIJING, "CEA24", 130)
+    fields = {"account": "P2", "compliance_year": 2024, "province": SHANGHAI}
+    error = office.an.error("surrender_force", **fields)
+    assert "must be with province 31" in error
+    body = world.registry.accounts.province_body("P2")
+    assert body == "province 31"
+
+
 def test_a_surrender_of_others_is_as_one_that_is_not_there(world, office):
     """Who asks about what is another's learns neither its state nor whose it is."""
     file = handed_in(world, ("P1", 1_000))

@@ -333,10 +333,12 @@ class Accounts:
         return self._passing(self._registry.account(account))
 
     def province_body(self, account: str) -> str:
-        """Return the body of an entity's province; ActError if it has none."""
-        index = self._registry.account(account)
+        """Return the body of an entity's province; ActError if it has none.
+
+        A merged one's is still its own: what it owed stays with that province (CEA-ACC-08).
+        """
         province = self._store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (index,)
+            "SELECT province FROM accounts WHERE account = ? AND kind = 'entity'", (account,)
         )
         if not province:
             raise ActError(f"account {account} must have a province, has none")

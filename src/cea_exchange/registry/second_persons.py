@@ -142,7 +142,7 @@ def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
         case Second.DECIDER:
             return _AUTHORITY if proposer.role == OPERATOR else proposer.body
         case Second.PROVINCE:
-            return registry.accounts.province_body(request.holder(registry))
+            return registry.accounts.province_body(getattr(request, "account", ""))
         case Second.PERSONS:
             return _persons_body(registry, request)
         case Second.SUCCESSOR if proposer.role != OPERATOR:
