@@ -42,7 +42,8 @@ def by_two(first, second, op, **fields):
 
 def acts_differences(office):
     """Return what an auditor finds of the acts: who might, and whose approval each took."""
-    found = persons_differences(office.registry.store)
+    with office.registry.transaction():
+        found = list(persons_differences(office.registry.store))
     return [difference for difference in found if difference.startswith("act ")]
 
 

@@ -50,7 +50,7 @@ def ask(registry, op, **fields):
 
 def test_what_moves_or_decides_something_needs_a_second_person():
     # CEA-DIS-05
-    acts = ("issue", "distribute", "deduct", "recall", "release")
+    acts = ("issue", "reverse", "distribute", "deduct", "recall", "release")
     assert {f"allocation_{act}" for act in acts} == {
         op for op in SECOND if op.startswith("allocation_")
     }
