@@ -4,6 +4,7 @@ import msgspec
 
 from cea_exchange.registry.desk import Desk
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.reconcile_persons import persons_differences
 
 LIFE_S = 100
 
@@ -28,6 +29,22 @@ class Caller:
         answer = self(op, **fields)
         assert not answer["ok"], answer
         return answer["error"]
+
+
+def by_two(first, second, op, **fields):
+    """Let one propose and another approve; return what the second one is answered."""
+    proposal = first(op, **fields)
+    assert proposal["ok"], proposal
+    answer = second("approve", proposal=proposal["proposal"])
+    assert answer["ok"], answer
+    return answer
+
+
+def acts_differences(office):
+    """Return what an auditor finds of the acts: who might, and whose approval each took."""
+    with office.registry.transaction():
+        found = list(persons_differences(office.registry.store))
+    return [difference for difference in found if difference.startswith("act ")]
 
 
 class Office:

@@ -18,7 +18,8 @@ TRADES = 300
 def data(tmp_path, postgres_address):
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text(f'database = "{postgres_address}"\n')
+    settings = f'database = "{postgres_address}"\nsecond_person = []\n'
+    (tmp_path / "registry.toml").write_text(settings)
     registry_prepare(tmp_path, postgres_address)
     return tmp_path
 

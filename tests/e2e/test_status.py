@@ -152,9 +152,13 @@ def test_a_registry_without_anything_has_a_page_too():
     )
     told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
     told |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
-    told |= {"time": "2026-03-02T12:00:00+08:00", "clock": "system"}
+    told |= {"unsafe": None, "time": "2026-03-02T12:00:00+08:00", "clock": "system"}
     assert ("registry", "CLOCK") not in lines_of(registry_page(told))
     lines = lines_of(registry_page({**told, "clock_warning": "wrong"}))
     assert lines["registry", "CLOCK"] == "wrong"
     lines = lines_of(registry_page(told))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"
+    assert lines["registry", "second person"] == "asked for"
+    # CEA-PER-05: a test bench says what it is.
+    lines = lines_of(registry_page(told | {"unsafe": "one person alone"}))
+    assert lines["registry", "second person"] == "NONE: one person alone"

@@ -1,5 +1,6 @@
 """What is written of any entries is read back as the same entries, in every format."""
 
+import unicodedata
 from datetime import date
 
 import msgspec
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.naming import name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.files import (
     ALLOCATION,
@@ -28,9 +29,13 @@ FORMS = (".csv", ".xlsx", ".parquet")
 ROWS_MOST = 8
 
 
+def normal(text):
+    return unicodedata.normalize("NFKC", text)
+
+
 def is_name(text):
     try:
-        return bool(name_check(text))
+        return bool(normal_name_check(name_check(text)))
     except ValueError:
         return False
 
@@ -40,7 +45,7 @@ NAMES = st.one_of(
     st.from_regex(r"[A-Z][0-9]{1,6}", fullmatch=True),
     st.text(st.sampled_from("=+-@#,;\"'/\\0019TRUEN&<>_x华能"), min_size=1, max_size=12),
     st.text(min_size=1, max_size=16),
-).filter(lambda text: text != "TOTAL" and "_x" not in text and is_name(text))
+).map(normal).filter(lambda text: text != "TOTAL" and "_x" not in text and is_name(text))
 # Each file's sum stays below 2^62.
 TONNES = st.one_of(st.integers(1, 10**7), st.integers(1, 2**58))
 PROVINCE_CODES = st.sampled_from(sorted(PROVINCES))

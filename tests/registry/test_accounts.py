@@ -194,7 +194,9 @@ def test_a_sub_account_is_one_accounts_only(accounts):
     assert accounts.show("P001")["bank_account"] == "62-1"
     with pytest.raises(ActError, match="bank_account must be one account's only"):
         accounts.bank_set("P002", "Bank A", "62-1", "contract")
-    accounts.bank_set("P002", "Bank B", "62-1", "contract")
+    with pytest.raises(ActError, match="bank_account must be one account's only"):
+        accounts.bank_set("P002", "Bank B", "62-1", "contract")
+    accounts.bank_set("P002", "Bank A", "62-2", "contract")
 
 
 # -- The end ------------------------------------------------------------------------------------

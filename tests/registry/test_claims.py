@@ -9,6 +9,7 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.requests.claims import ClaimList, ClaimPay
+from cea_exchange.registry.second_persons import SECOND
 from cea_exchange.registry.settlement import Settlement
 
 CASH = 7 * 9_749
@@ -37,7 +38,7 @@ def in_registration(registry, account, asset):
 
 def test_claims_are_paid_once_and_keep_an_account_until_then(registry, venue, tmp_path):
     """CEA-STL-08."""
-    assert ClaimPay.needs_second
+    assert "claim_pay" in SECOND
     claims = ClaimList().act(registry)["claims"]
     assert [
         (1, 1, "alice", "bob", PRODUCT, 7, 0),

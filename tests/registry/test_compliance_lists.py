@@ -115,7 +115,7 @@ def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
     with pytest.raises(ActError, match="nothing left to decide, 1000 t are due and 900 t applied"):
         office.deduct("P1", 2024, BEIJING)
     registry.surrender.accept(waiting, BEIJING)
-    with pytest.raises(ActError, match="P1 is of province 11, expected that, came 31"):
+    with pytest.raises(ActError, match="P1 must be an entity of province 31, is not"):
         office.deduct("P1", 2024, SHANGHAI)
     expected = UnpaidDeduction(
         decision_id=1, account="P1", compliance_year=2024, tonnes=100, decided_on=20260301

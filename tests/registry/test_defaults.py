@@ -18,7 +18,7 @@ from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.requests.defaults import ReserveUse
+from cea_exchange.registry.second_persons import SECOND
 from cea_exchange.registry.settlement import Settlement
 
 MODES = ("realtime", "end_of_day")
@@ -162,7 +162,7 @@ def test_what_the_reserve_has_lent_is_no_courts_to_take(tmp_path, registry, sett
 
 def test_the_reserve_waits_for_the_deadline_and_has_no_tonnes(registry, store, settlement):
     """CEA-DEF-02: two persons use it."""
-    assert ReserveUse.needs_second
+    assert "reserve_use" in SECOND
     freeze(registry, "bob", PRODUCT, None)
     venue = venue_with_deposits()
     venue.trade(5)

@@ -25,8 +25,8 @@ from cea_exchange.cli.main import run
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.admin import request_decode
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.requests import distribution as requests
 from cea_exchange.registry.requests.distribution import WARNINGS_MAX
+from cea_exchange.registry.second_persons import SECOND
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
 
@@ -52,13 +52,10 @@ def ask(registry, op, **fields):
 
 def test_what_moves_or_decides_something_needs_a_second_person():
     # CEA-DIS-05
-    of_two = {
-        name
-        for name, request in vars(requests).items()
-        if name.startswith("Allocation") and getattr(request, "needs_second", False)
+    acts = ("issue", "reverse", "distribute", "deduct", "recall", "release")
+    assert {f"allocation_{act}" for act in acts} == {
+        op for op in SECOND if op.startswith("allocation_")
     }
-    acts = ("Issue", "Distribute", "Deduct", "Recall", "Release")
-    assert {f"Allocation{act}" for act in acts} == of_two
 
 
 def test_requests_preview_show_and_distribute(registry):
@@ -102,7 +99,8 @@ def test_at_the_desk_two_persons_of_the_authority_distribute(registry):
 
 
 def test_a_province_decides_for_its_own_entities(registry):
-    beijing = Office(registry).person("wu", "province", province=11)
+    office = Office(registry)
+    beijing, _second = (office.person(name, "province", province=11) for name in ("wu", "xu"))
     terms = {"document": "HB-1", "cause": "other", "tonnes": 5, "decided_on": 2026_03_01}
     assert beijing("allocation_deduct", account="P0001", **terms)["ok"]
     assert "must be the business of province 11" in beijing.error(
@@ -188,6 +186,7 @@ def daemon(tmp_path):
     (tmp_path / "registry.toml").write_text("[clock]\nkind = 'manual'\n")
     with registry_open(tmp_path, None) as registry:
         entities_open(registry, ENTITIES)
+        registry.persons.add("gu", 40 * "g", "authority")
     command = (sys.executable, "-m", "cea_exchange.cli.main", "registry", "serve")
     settings = ("--config", str(tmp_path / "registry.toml"), "--data", str(tmp_path))
     with (tmp_path / "registry.log").open("a") as log:
@@ -229,7 +228,7 @@ def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     _status, out, _err = allocate("show", 1, "--json")
     assert ["P0001", "P0003"] == [line["account"] for line in json.loads(out)["lines"]]
     _status, out, _err = allocate("distribute", 1)
-    assert "proposal 1 waits for a second person of registry" in out
+    assert "proposal 1 waits for a second person of authority" in out
     _status, out, _err = allocate("remaining", "P0001")
     still = "nothing is still to adjust\nits province holds for it: nothing\n"
     assert still + "called from the venue: nothing\n" == out

@@ -207,7 +207,7 @@ def test_a_balance_at_a_date_is_found_without_reading_the_ledger(registry):
     store, count, per_day = registry.store, 400_000, 1_000
     days = [2001_01_01 + 100 * (n // 25) + n % 25 for n in range(count // per_day)]
     with registry.transaction():
-        rows = ((n, 2, 0, days[(n - 1) // per_day], 0, 0, 0, 0, "") for n in range(1, count + 1))
+        rows = ((n, 2, 0, days[(n - 1) // per_day], 0, 0, 0, 0, "", 1) for n in range(1, count + 1))
         store.insert("entries", rows)
         store.insert("entry_days", [(1 + n * per_day, date) for n, date in enumerate(days)])
         cash = int(CASH_ASSET)

@@ -50,7 +50,7 @@ def test_the_successor_surrenders_for_the_account_it_has_taken_over(world):
     )  # fmt: skip
     with pytest.raises(ActError, match="at most the 80 t due, was 81"):
         surrender.apply("P1", 2024, {"CEA24": 81})
-    with pytest.raises(ActError, match="P1 is of province 31"):
+    with pytest.raises(ActError, match="for an entity of province 11, was 2"):
         surrender.accept(surrender.apply("P1", 2024, {"CEA24": 80}), BEIJING)
     (waiting,) = surrender.listed("applied", SHANGHAI)
     assert ("P1", "P2", "") == (waiting.account, waiting.giver, waiting.why)

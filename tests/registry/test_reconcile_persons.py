@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from desk_callers import LIFE_S, Office, key_of
+from desk_callers import LIFE_S, Office, by_two, key_of
 from ledger_by_hand import changed
 
 from cea_exchange.registry.clock import GivenClock
@@ -20,8 +20,10 @@ def office(registry):
     registry.clock = GivenClock(lambda: now[0] * S_NS)
     registry.product_declare("CEA24", 9_749)
     registry.account_open("P001")
+    registry.issue("P001", "CEA24", 9)
     # Of before any settings were kept.
     registry.persons.add("old", key_of("old"), "approver", account="P001")
+    registry.persons.add("mee", key_of("mee"), "authority")
     office = Office(registry)
     office.clock = now
     now[0] += 1
@@ -29,8 +31,8 @@ def office(registry):
     now[0] += 1
     for name, role in (("li", "initiator"), ("mo", "approver")):
         asked = {"name": name, "key": key_of(name), "role": role, "account": "P001"}
-        by_two(office.an, office.bo, "person_add", **asked)
-    by_two(office.an, office.bo, "issue", account="P001", product="CEA24", tonnes=9)
+        by_two(office.an, office.old, "person_add", **asked)
+    by_two(office.an, office.bo, "pay_in", account="P001", cash=9)
     by_two(office.li, office.mo, "transfer_out", account="P001", product="CEA24", amount=7)
     office.bo("account_suspend", account="P001", why="court order 12")
     office.mo("reject", proposal=office.li(**OUT)["proposal"], why="no")
@@ -45,13 +47,6 @@ OUT = {
 }
 
 
-def by_two(first, second, op, **asked):
-    answer = first(op, **asked)
-    assert answer["ok"], answer
-    answer = second("approve", proposal=answer["proposal"])
-    assert answer["ok"], answer
-
-
 def found(office):
     with office.registry.transaction():
         return "; ".join(persons_differences(office.registry.store))
@@ -60,13 +55,15 @@ def found(office):
 def test_what_was_done_by_those_who_might_agrees(office):
     """CEA-REG-04: also by persons that act no more, and under other settings since."""
     registry, store = office.registry, office.registry.store
-    office.an("person_remove", key=key_of("mo"))
-    registry.persons.operators = {key_of("di"): Person("di", key_of("di"), "operator", "registry")}
+    by_two(office.an, office.mee, "person_remove", key=key_of("mo"))
+    registry.persons.operators = {
+        key_of(name): Person(name, key_of(name), "operator", "registry") for name in ("di", "du")
+    }
     office._desk.settings_keep()
     office._desk.settings_keep()
     assert 2 == store.one("SELECT count(*) FROM desk_settings")
     office.clock[0] += LIFE_S // 2
-    assert office.di("account_restore", account="P001", why="lifted")["ok"]
+    by_two(office.di, office.du, "account_restore", account="P001", why="lifted")
     assert "" == found(office)
     with store.transaction():
         assert [] == check_store(store).differences
@@ -109,7 +106,7 @@ def test_what_was_done_by_those_who_might_agrees(office):
         ("DELETE FROM proposals WHERE proposal_id = 6", "decision on proposal 6: the proposal is"),
         (
             "UPDATE proposals SET request_hash = 'x' WHERE proposal_id = 3",
-            "proposal 3 (issue): its request is not the one of its hash",
+            "proposal 3 (pay_in): its request is not the one of its hash",
         ),
         (
             "UPDATE proposals SET proposer = 'mo', proposer_key = '{mo}' WHERE proposal_id = 4",
@@ -162,11 +159,24 @@ def test_what_was_changed_by_hand_is_found(office, statement, difference):
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
+def test_an_approval_by_those_whose_right_it_is_not_is_found(office):
+    """CEA-PER-01: though everything else about it agrees."""
+    bo = f"second = 'bo', second_key = '{key_of('bo')}'"
+    changed(
+        office.registry.store,
+        "UPDATE proposals SET body = 'registry' WHERE proposal_id = 4",
+        f"UPDATE decisions SET person = 'bo', person_key = '{key_of('bo')}' WHERE proposal_id = 4",
+        f"UPDATE acts SET {bo} WHERE act_id = 4",
+    )
+    assert found(office) == "act 4 (transfer_out): registry is not whose approval it takes"
+
+
+@pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 def test_an_act_after_a_person_was_removed_is_found(office):
     """CEA-REG-01."""
     store = office.registry.store
-    office.an("person_remove", key=key_of("mo"))
-    office.bo("account_restore", account="P001", why="lifted")
+    by_two(office.an, office.mee, "person_remove", key=key_of("mo"))
+    by_two(office.bo, office.an, "account_restore", account="P001", why="lifted")
     last = store.one("SELECT max(act_id) FROM acts")
     mo = f"person = 'mo', person_key = '{key_of('mo')}'"
     changed(store, f"UPDATE acts SET {mo} WHERE act_id = {last}")

@@ -1,5 +1,7 @@
 """What the registry's commands see to before they ask, and how they print what came."""
 
+from hashlib import sha256
+
 import pytest
 
 from cea_exchange.cli.asking import file_content, table
@@ -74,3 +76,24 @@ def test_lists_are_asked_for_page_by_page(capsys, monkeypatch):
     monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", answered)
     assert 0 == run(("registry", "freezes", "--json", "--data", "nowhere"))
     assert '{"freezes":[{"id":1},{"id":2},{"id":3}]}\n' == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("op", ["statement", "report"])
+def test_a_bank_file_is_asked_for_by_its_bytes(tmp_path, capsys, monkeypatch, op):
+    """What a second person approves is what was seen, not whatever has that name by then."""
+    asked = []
+
+    def refuse(_data, request, **_other):
+        asked.append(request)
+        raise RegistryUnavailable("away")
+
+    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", refuse)
+    folder = tmp_path / "registry" / "bank" / "in"
+    folder.mkdir(parents=True)
+    command = ("registry", "bank", op, "s.xml", "--data", str(tmp_path))
+    assert 2 == run(command)
+    assert "s.xml: No such file or directory" in capsys.readouterr().err
+    (folder / "s.xml").write_bytes(b"<x/>")
+    assert 2 == run(command)
+    hashed = sha256(b"<x/>").hexdigest()
+    assert asked == [{"op": f"bank_{op}", "file": "s.xml", "sha256": hashed}]

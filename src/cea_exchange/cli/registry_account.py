@@ -51,7 +51,7 @@ def open_(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Open an entity's account; it has one only.
+    """Open an entity's account; it has one only. A second operator has to approve it.
 
     Example: cea-exchange registry account open P001 --entity "Huadian Power Co., Ltd."
     --credit-code 91330100799655058B --province 33 --data DIR
@@ -70,7 +70,7 @@ def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json
 
 
 def restore(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
-    """Lift a suspension.
+    """Lift a suspension; two persons do it.
 
     Example: cea-exchange registry account restore P001 --why "order lifted" --data DIR
     """
@@ -85,7 +85,7 @@ def rename(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Note an entity's new legal name, when its province has approved it.
+    """As an entity, ask for its new legal name to be noted; its province approves it.
 
     Example: cea-exchange registry account rename P001 "Clean Power Ltd" --why "decision 3"
     --data DIR --key li
@@ -102,7 +102,7 @@ def merge(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Move all that an account has to another one, and end it; two persons do it.
+    """Move all that an account has to another one, and end it; the account approves it.
 
     Example: cea-exchange registry account merge P002 P001 --why "merged in law" --data DIR
     """
@@ -110,7 +110,7 @@ def merge(
 
 
 def close(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
-    """End an account that holds nothing; two persons do it.
+    """End an account that holds nothing; the account approves it.
 
     Example: cea-exchange registry account close P003 --why "plant shut down" --data DIR
     """
@@ -125,7 +125,7 @@ def at_risk(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Mark an entity as at risk of not surrendering, or with --no as not at risk any more.
+    """Mark an entity as at risk of not surrendering, or with --no not; its province approves.
 
     Example: cea-exchange registry account at-risk P001 --why "arrears of 2023" --data DIR
     """
@@ -142,7 +142,7 @@ def bank(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Note an account's settlement bank and its sub-account there.
+    """Note an account's settlement bank and its sub-account there; the account approves it.
 
     Example: cea-exchange registry account bank P001 CCB 6227-001 --why "contract 5" --data DIR
     """

@@ -1,10 +1,13 @@
 """`cea-exchange registry bank`: files out and in, pay-outs, what differs."""
 
-from typing import Annotated
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, ask, look_all, table
+from cea_exchange.cli.errors import CommandError
 
 File = Annotated[str, typer.Argument(help="The file's name in DIR/registry/bank/in.")]
 
@@ -25,16 +28,26 @@ def out(data: Data, key: Key = ADMIN) -> None:
 
 
 def report(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Take the bank's status report (pain.002)."""
-    act(data, key, {"op": "bank_report", "file": file}, json)
+    """Take the bank's status report (pain.002); a second person approves."""
+    act(data, key, _of_file("bank_report", data, file), json)
 
 
 def statement(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Read the bank's statement (camt.053), whole or not at all.
+    """Read the bank's statement (camt.053), whole or not at all; a second person approves.
 
     Example: cea-exchange registry bank statement 20260715-1.xml --data DIR
     """
-    act(data, key, {"op": "bank_statement", "file": file}, json)
+    act(data, key, _of_file("bank_statement", data, file), json)
+
+
+def _of_file(op: str, data: Path, file: str) -> dict[str, Any]:
+    """Return what is asked of a file in ``DIR/registry/bank/in``, and of no other of its name."""
+    path = data / "registry" / "bank" / "in" / file
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    return {"op": op, "file": file, "sha256": sha256(content).hexdigest()}
 
 
 def reconcile(data: Data, key: Key = ADMIN, json: Json = False) -> None:
@@ -55,7 +68,7 @@ def again(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Instruct again what the bank has refused, under a new id."""
+    """Instruct again what the bank has refused, under a new id; a second person approves."""
     act(data, key, {"op": "bank_again", "instruction_id": instruction_id}, json)
 
 
@@ -97,7 +110,7 @@ def pay_out(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Pay cash out of a sub-account; a second person approves.
+    """Pay cash out of a sub-account; a representative of the account approves.
 
     Example: cea-exchange registry bank pay-out P001 100000 6222000000000001 --data DIR
     """

@@ -52,7 +52,7 @@ def apply(
 def withdraw(
     number: Number, account: Account, data: Data, key: Key = ADMIN, json: Json = False
 ) -> None:
-    """Take an application back before its run.
+    """Take an application back before its run; two persons do it.
 
     Example: cea-exchange registry carryover withdraw 3 P0001 --data DIR
     """

@@ -77,7 +77,7 @@ def retry(data: Data, key: Key = ADMIN, json: Json = False) -> None:
 
 
 def fund(cash: Cash, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Book cash from the bank into the reserve."""
+    """Book cash into the reserve, where there is no settlement bank; two persons do it."""
     act(data, key, {"op": "reserve_fund", "cash": cash}, json)
 
 
@@ -89,7 +89,7 @@ def use(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> Non
 def recover(
     number: Number, cash: Cash, data: Data, key: Key = ADMIN, json: Json = False
 ) -> None:
-    """Take back what the reserve paid, or a part."""
+    """Take back what the reserve paid, or a part; a second person approves."""
     act(data, key, {"op": "reserve_recover", "default_id": number, "cash": cash}, json)
 
 

@@ -13,6 +13,7 @@ from cea_exchange.cli.asking import (
     Data,
     Json,
     Key,
+    Why,
     act,
     ask,
     fields_line,
@@ -48,9 +49,10 @@ class Encoding(Enum):
 def register(group: typer.Typer) -> None:
     """Add the commands to `cea-exchange registry`."""
     allocate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    commands = (issue, preview, show, distribute, deduct, recall, release, remaining)
+    commands = (issue, reverse, preview, show, distribute, deduct, recall, release, remaining)
     for command in commands:
         allocate.command(command.__name__)(command)
+    group.command("issue")(issue)
     group.add_typer(allocate, name="allocate", help="Issue and distribute allowances.")
 
 
@@ -61,11 +63,27 @@ def issue(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Issue allowances into the competent authority's account.
+    """Issue allowances into the competent authority's account; a person of it approves.
 
     Example: cea-exchange registry allocate issue CEA24 5000000 --data DIR
     """
     act(data, key, {"op": "allocation_issue", "product": product, "tonnes": tonnes}, json)
+
+
+def reverse(
+    entry_id: Annotated[int, typer.Argument(help="The entry of the issue.")],
+    tonnes: Tonnes,
+    why: Why,
+    data: Data,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """As the authority, take back an issue that was a mistake, as far as it was not distributed.
+
+    Example: cea-exchange registry allocate reverse 17 4500000 --why "a zero too many" --data DIR
+    """
+    request = {"op": "allocation_reverse", "entry_id": entry_id, "tonnes": tonnes, "why": why}
+    act(data, key, request, json)
 
 
 def preview(

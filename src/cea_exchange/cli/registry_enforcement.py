@@ -205,7 +205,7 @@ def enforce(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Apply for tonnes to go to an heir, a successor in law or a creditor.
+    """Apply for tonnes to go to an heir, a successor in law or a creditor; two persons do it.
 
     Example: cea-exchange registry enforce P001 P002 CEA24 100 --document "(2026)5" --data DIR
     """
@@ -230,7 +230,7 @@ def refuse(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Turn an application down; the tonnes are free again.
+    """Turn an application down; the tonnes are free again. Two persons do it.
 
     Example: cea-exchange registry refuse-disposition 3 --why "no deed" --data DIR
     """

@@ -1,4 +1,4 @@
-"""`cea-exchange registry product, key, issue, transfer, pay, balance, entries`."""
+"""`cea-exchange registry product, key, transfer, pay, balance, entries`."""
 
 from enum import Enum
 from typing import Annotated, Any
@@ -10,8 +10,6 @@ from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.registry_person import key_text
 
 Account = Annotated[str, typer.Argument(help="Account.")]
-Product = Annotated[str, typer.Argument(help="Product.")]
-Tonnes = Annotated[int, typer.Argument(help="Tonnes.")]
 ProductOption = Annotated[str | None, typer.Option("--product", help="Which allowances.")]
 TonnesOption = Annotated[int | None, typer.Option("--tonnes", help="How many of them.")]
 CashOption = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 1000.00.")]
@@ -36,7 +34,7 @@ def register(group: typer.Typer) -> None:
     transfers.command("out")(transfer_out)
     transfers.command("list")(transfer_list)
     _group(group, "pay", "Cash from the bank.").command("in")(pay_in)
-    for command in (issue, balance, entries):
+    for command in (balance, entries):
         group.command(command.__name__)(command)
 
 
@@ -55,7 +53,7 @@ def product_declare(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Declare a product, here and at the venue.
+    """Declare a product, here and at the venue; two persons do it.
 
     Example: cea-exchange registry product declare CEA24 97.49 --data DIR
     """
@@ -77,7 +75,7 @@ def key_grant(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Let a key act for an account at the venue.
+    """Let a key act for an account at the venue; a representative of the account approves.
 
     Example: cea-exchange registry key grant p1.public P001 --data DIR
     """
@@ -99,22 +97,6 @@ def key_revoke(
     act(data, key, {"op": "key_revoke", "key": key_text(public_key)}, json)
 
 
-def issue(
-    account: Account,
-    product: Product,
-    tonnes: Tonnes,
-    data: Data,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Issue allowances into an account.
-
-    Example: cea-exchange registry issue P001 CEA24 5000 --data DIR
-    """
-    request = {"op": "issue", "account": account, "product": product, "tonnes": tonnes}
-    act(data, key, request, json)
-
-
 def pay_in(
     account: Account,
     cash: Annotated[str, typer.Argument(help="Yuan, such as 1000.00.")],
@@ -122,7 +104,7 @@ def pay_in(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Book cash that came from the bank.
+    """Book cash that was paid in, where there is no settlement bank; two persons do it.
 
     Example: cea-exchange registry pay in P001 1000.00 --data DIR
     """
@@ -141,9 +123,9 @@ def transfer_in(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Send tonnes of a product, or cash, to the account at the venue.
+    """Send tonnes of a product, or cash, to the account at the venue; two persons do it.
 
-    Example: cea-exchange registry transfer in P001 --product CEA24 --tonnes 500 --data DIR
+    Example: cea-exchange registry transfer in P001 --product CEA24 --tonnes 5 --data DIR --key li
     """
     act(data, key, _transfer("transfer_in", account, product, tonnes, cash), json)
 

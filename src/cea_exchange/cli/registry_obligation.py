@@ -68,7 +68,7 @@ def take(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Take a file of new obligations, whole; with --province that one's own.
+    """Take a file of new obligations, whole, or with --province that one's own; two persons do it.
 
     Example: cea-exchange registry obligation take obligations-2025.csv --province 11 --data DIR
     """

@@ -23,7 +23,7 @@ def take(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Check and book a file of cancellation proofs, whole.
+    """Check and book a file of cancellation proofs, whole; a second person has to approve it.
 
     Example: cea-exchange registry offset take proofs.csv --data DIR
     """

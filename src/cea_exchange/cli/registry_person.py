@@ -31,7 +31,7 @@ def add(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Let a key stand for a person; a second operator has to approve it.
+    """Let a key stand for a person; who is of that body already has to approve it.
 
     Example: cea-exchange registry person add "Li Na" li.public --role initiator --account P001
     --data DIR
@@ -46,7 +46,7 @@ def remove(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Let a key stand for nobody any more, for good.
+    """Let a key stand for nobody any more, for good; a second person has to approve it.
 
     Example: cea-exchange registry person remove li.public --data DIR
     """

@@ -83,7 +83,7 @@ def withdraw(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Take an application back that the province has not decided.
+    """Take an application back that the province has not decided; two persons do it.
 
     Example: cea-exchange registry surrender withdraw 12 P0001 --data DIR
     """
@@ -93,7 +93,7 @@ def withdraw(
 def accept(
     number: Number, province: Province, data: Data, key: Key = ADMIN, json: Json = False
 ) -> None:
-    """As a province, accept an application and pass it on to the authority.
+    """As a province, accept an application and pass it on to the authority; two persons do it.
 
     Example: cea-exchange registry surrender accept 12 --province 11 --data DIR --key beijing
     """
@@ -109,7 +109,7 @@ def reject(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """As a province, refuse an application; the allowances go back.
+    """As a province, refuse an application; the allowances go back. Two persons do it.
 
     Example: cea-exchange registry surrender reject 12 --province 11 --why "disputed" --data DIR
     """
@@ -118,7 +118,7 @@ def reject(
 
 
 def retire(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """As the authority, retire what a province has accepted.
+    """As the authority, retire what a province has accepted; two persons do it.
 
     Example: cea-exchange registry surrender retire 12 --data DIR --key authority
     """

@@ -107,6 +107,7 @@ def registry_page(told: Mapping[str, Any]) -> Sections:
                 ("lag", f"{told['lag_records']:,} records"),
                 ("confirmed", _date(told["confirmed_date"]) or "no day yet"),
                 ("log id", told["log_id"] or "none yet"),
+                ("second person", f"NONE: {told['unsafe']}" if told["unsafe"] else "asked for"),
             ],
         ),
         (

@@ -60,7 +60,7 @@ def date_of_number(number: int) -> date:
     """Return the date of a yyyymmdd number; ValueError if it is none."""
     try:
         return date(number // 10_000, number // 100 % 100, number % 100)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"date must be yyyymmdd, was {number}") from error
 
 

@@ -4,6 +4,7 @@ Neither side's indexes mean anything to the other, so holdings are hashed by nam
 hashes of all holdings does not depend on their order: each side can keep or compute it its own way.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from hashlib import blake2b
@@ -15,7 +16,14 @@ NAME_BYTES_MAX = 64
 KIND_HOLDING = 1
 
 _MASK = (1 << 64) - 1
-_LINE_BREAKERS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
+"""With which a spreadsheet takes a cell for a formula."""
+
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+"""Drawn as nothing, though Unicode has them as letters, marks or symbols (Default_Ignorable)."""
 
 
 def name_check(name: str, what: str = "name") -> str:
@@ -39,11 +47,53 @@ def name_check(name: str, what: str = "name") -> str:
 
 
 def is_one_line(text: str) -> bool:
-    """Tell whether a person's words stay on their line: no line ends, escapes or direction marks.
+    """Tell whether a person's words stay on their line, and all of them are seen.
 
-    Others would read a forged line of a log or a proposal in them.
+    No line ends, no control, format, direction, private or unassigned characters, and none that are
+    drawn as nothing. Others would read a forged line of a log or a proposal in them.
     """
-    return not any(unicodedata.category(character) in _LINE_BREAKERS for character in text)
+    return _INVISIBLE.search(text) is None and not any(
+        category[0] == "C" or category in ("Zl", "Zp")
+        for category in map(unicodedata.category, text)
+    )
+
+
+def plain_name_check(name: str, what: str = "name") -> str:
+    """Return a name of a person, an entity or an account if it is what it looks like.
+
+    Raises
+    ------
+    ValueError
+        As `normal_name_check`, or it begins as a spreadsheet's formula does.
+
+    Notes
+    -----
+    Rules: CEA-PER-04.
+    """
+    normal_name_check(name, what)
+    if name.startswith(_FORMULA_STARTS):
+        raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")
+    return name
+
+
+def normal_name_check(name: str, what: str = "name") -> str:
+    """Return a name if it is written as all others write it.
+
+    Raises
+    ------
+    ValueError
+        If it is not in the normal form NFKC, or holds a character that is not seen.
+
+    Notes
+    -----
+    Rules: CEA-PER-04.
+    """
+    if not is_one_line(name):
+        raise ValueError(f"{what} must be one line of visible characters, was {name!a:.80}")
+    normal = unicodedata.normalize("NFKC", name)
+    if name != normal:
+        raise ValueError(f"{what} must be written {normal[:80]!r} (NFKC), was {name!a:.120}")
+    return name
 
 
 def name_key(name: str) -> int:

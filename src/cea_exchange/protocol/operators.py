@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from cea_exchange.domain.naming import is_one_line
+from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.domain.naming import is_one_line, plain_name_check
 from cea_exchange.protocol.control import Name
 from cea_exchange.protocol.security import (
     CurveKeys,
@@ -38,6 +39,7 @@ class OperatorSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, k
         # It is printed with what its bearer did; and "an " would be a second person beside "an".
         if not is_one_line(self.name) or self.name != self.name.strip():
             raise ValueError(f"name: expected one line without blanks around, came {self.name!a}")
+        plain_name_check(self.name)
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -71,11 +73,12 @@ def operators_by_key(
     Raises
     ------
     SecurityError
-        A key file can't be read, a key stands for two, a person has two roles, or there is nobody.
+        A key file can't be read, a key stands for two, a person has two roles, two have names that
+        look alike, or there is nobody.
 
     Notes
     -----
-    Rules: CEA-OPR-01.
+    Rules: CEA-OPR-01, CEA-PER-04.
     """
     if admin_keys is None:
         admin_keys = () if settings else (public_key_load(data / "keys", "admin"),)
@@ -89,6 +92,13 @@ def operators_by_key(
             raise SecurityError(f"operators: expected a key for each, came one for {names}")
         if roles.setdefault(setting.name, setting.role) != setting.role:
             raise SecurityError(f"operators: expected one role for {setting.name}, came two")
+        for other in roles:
+            # One person of two names could be his own second.
+            if other != setting.name and look_alike(other, setting.name):
+                raise SecurityError(
+                    "operators: expected names that do not look alike, came"
+                    f" {other!r} and {setting.name!r} (CEA-PER-04)"
+                )
         found[key] = Operator(setting.name, key, setting.role)
     if not found:
         raise SecurityError("operators, admin_keys: expected somebody's key, both are empty")

@@ -18,8 +18,15 @@ from cea_exchange.protocol.control import (
     AccountRestored,
     AccountSuspended,
 )
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, name_checked, words_checked
+from cea_exchange.registry.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    name_checked,
+    name_words_checked,
+    words_checked,
+)
 from cea_exchange.registry.ledger import Compartment, EntryKind
+from cea_exchange.registry.look_alikes import look_alikes_add
 from cea_exchange.registry.mergers import successors, with_taken_over
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.persons import account_body, province_body
@@ -111,15 +118,16 @@ class Accounts:
 
         Notes
         -----
-        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose).
+        Rules: CEA-ACC-02 (one entity, one account), CEA-ADM-01 (whose), CEA-PER-04 (names that
+        look alike).
         """
         name_checked(account, "account")
         if account.upper() == TOTAL:
             raise ActError(f"account must not be {TOTAL}, which stands for sums in files")
-        words_checked(group, "group", GROUP_LENGTH_MAX, required=False)
+        name_words_checked(group, "group", GROUP_LENGTH_MAX, required=False)
         words_checked(sector, "sector", GROUP_LENGTH_MAX, required=False)
         entity = account if entity is None else entity
-        words_checked(entity, "entity", ENTITY_LENGTH_MAX)
+        name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
         if credit_code is not None:
             _credit_code_checked(credit_code)
         if province != 0 and province not in PROVINCES:
@@ -129,7 +137,12 @@ class Accounts:
         with self._registry.transaction():
             if self._store.account_index(account) is not None:
                 raise ActError(f"account must be new, {account} is open already")
+            taken = self._registry.bank.owner(account)
+            if taken is not None:
+                raise ActError("account must not be the number of another's sub-account, is")
             self._is_new("entity", entity)
+            for kind, name in (("account", account), ("entity", entity), ("group", group)):
+                look_alikes_add(self._store, kind, name)
             if credit_code is not None:
                 self._is_new("credit_code", credit_code)
             index = 1 + self._store.one(
@@ -174,10 +187,11 @@ class Accounts:
         -----
         Rules: CEA-ACC-04.
         """
-        words_checked(entity, "entity", ENTITY_LENGTH_MAX)
+        name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
         with self._registry.transaction():
             index = self._registry.account(account)
             self._is_new("entity", entity)
+            look_alikes_add(self._store, "entity", entity)
             was = self._set(index, "entity", entity, "renamed", why)
             content = {"account": account, "entity": entity, "was": was}
             notice_publish(self._store, self._registry.business_date(), "rename", content)
@@ -253,12 +267,9 @@ class Accounts:
         words_checked(bank_account, "bank_account", GROUP_LENGTH_MAX)
         with self._registry.transaction():
             index = self._registry.account(account)
-            taken = self._store.one(
-                "SELECT account FROM accounts WHERE bank = ? AND bank_account = ?",
-                (bank, bank_account),
-            )
-            if taken is not None:
-                raise ActError(f"bank_account must be one account's only, is that of {taken}")
+            taken = self._registry.bank.owner(bank_account)
+            if taken not in (None, account):
+                raise ActError("bank_account must be one account's only, is another's")
             before = self._store.one(
                 "SELECT bank, bank_account FROM accounts WHERE account_index = ?", (index,)
             )
@@ -333,20 +344,32 @@ class Accounts:
         A merged one's is that of whoever has taken it over; an institution's is nobody's in
         particular, a province's its own.
         """
-        row = self._store.one(
-            "SELECT kind, province, account_index FROM accounts WHERE account = ?", (account,)
-        )
-        kind, province, index = row or ("none", 0, None)
-        successor = successors(self._store).get(index)
-        whose = account if successor is None else self._store.account_name(successor)
-        own = {account_body(whose)} if kind == "entity" else set()
+        row = self._store.one("SELECT kind, province FROM accounts WHERE account = ?", (account,))
+        kind, province = row or ("none", 0)
+        own = {account_body(self.holder(account))} if kind == "entity" else set()
         return frozenset(own | {province_body(province)} if province else own)
 
+    def holder(self, account: str) -> str:
+        """Return the account whose right it is: itself, or of a merged one its successor."""
+        index = self._store.account_index(account) if isinstance(account, str) else None
+        successor = None if index is None else successors(self._store).get(index)
+        return account if successor is None else self._store.account_name(successor)
+
+    def is_suspended(self, account: str) -> bool:
+        """Tell whether an account is suspended."""
+        return "suspended" == self._state(self._registry.account(account))
+
+    def owed(self, account: str) -> list[str]:
+        """Return what of an account another one would take over by a merger, and owe."""
+        return self._passing(self._registry.account(account))
+
     def province_body(self, account: str) -> str:
-        """Return the body of an entity's province; ActError if it has none."""
-        index = self._registry.account(account)
+        """Return the body of an entity's province; ActError if it has none.
+
+        A merged one's is still its own: what it owed stays with that province (CEA-ACC-08).
+        """
         province = self._store.one(
-            "SELECT province FROM accounts WHERE account_index = ?", (index,)
+            "SELECT province FROM accounts WHERE account = ? AND kind = 'entity'", (account,)
         )
         if not province:
             raise ActError(f"account {account} must have a province, has none")
@@ -356,12 +379,15 @@ class Accounts:
 
     def pending(self, account_index: int) -> list[str]:
         """Return what of an account is pending or owed, which keeps it from being closed."""
-        owed = [what for check in self.passing_checks for what in check(account_index)]
-        return self._waiting(account_index) + owed
+        return self._waiting(account_index) + self._passing(account_index)
 
     def _waiting(self, account_index: int) -> list[str]:
         """Return what of an account is pending, which keeps it from being merged too."""
         return [what for check in self.pending_checks for what in check(account_index)]
+
+    def _passing(self, account_index: int) -> list[str]:
+        """Return what of an account passes to another by a merger, and keeps it from its end."""
+        return [what for check in self.passing_checks for what in check(account_index)]
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield transfers, trades and claims that are not over yet."""
@@ -432,9 +458,8 @@ class Accounts:
         self._store.insert("account_changes", [(*row, registry.by, why)])
 
     def _is_new(self, column: str, value: str) -> None:
-        taken = self._store.one(f"SELECT account FROM accounts WHERE {column} = ?", (value,))
-        if taken is not None:
-            raise ActError(f"{column} must be one account's only, {value} is that of {taken}")
+        if self._store.one(f"SELECT 1 FROM accounts WHERE {column} = ?", (value,)):
+            raise ActError(f"{column} must be one account's only, {value} is another's")
 
     def _holdings(self, index: int) -> list[tuple[int, int, int]]:
         """Return asset, compartment and amount of all that an account holds."""

@@ -60,6 +60,7 @@ from cea_exchange.registry.ledger import (
     Posting,
     legs_of,
 )
+from cea_exchange.registry.look_alikes import look_alikes_add
 from cea_exchange.registry.mergers import successors
 from cea_exchange.registry.obligations import Obligations
 from cea_exchange.registry.offsets import Offsets
@@ -226,6 +227,7 @@ class Registry:
             index = self.store.one("SELECT count(*) FROM products")
             if index >= PRODUCT_COUNT_MAX:
                 raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
+            look_alikes_add(self.store, "product", product)
             self.feed(ProductDeclared(product=product, reference_price=reference_price))
             self.store.insert("products", [(index, product, reference_price, None)])
             self.enforcement.product_declared(index)
@@ -274,17 +276,40 @@ class Registry:
             self.store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
             self.feed(KeyRevoked(key=key))
 
+    def key_bodies(self, key: str) -> frozenset[str]:
+        """Return whose business a key is: that of the account it acts for."""
+        account = self.store.one(
+            "SELECT account FROM keys JOIN accounts USING (account_index) WHERE public_key = ?",
+            (key,),
+        )
+        return frozenset() if account is None else self.accounts.bodies(account)
+
     # -- allowances and cash ------------------------------------------------------------------
 
     def issue(self, account: str, product: str, tonnes: int) -> None:
-        """Issue allowances into an account's registration compartment."""
+        """Issue allowances into an account's registration compartment.
+
+        For who embeds a registry without persons, and for tests; over a desk there is no such act:
+        allowances are issued to the authority and distributed.
+        """
         with self.store.transaction():
             holder, asset = self.account(account), self.asset(product)
             self.move(EntryKind.ISSUE, Institution.ISSUANCE, holder, asset, tonnes)
 
     def pay_in(self, account: str, cash: int) -> None:
-        """Book cash (fen) that came from the bank into an account's registration compartment."""
+        """Book cash (fen) that was paid in into an account's registration compartment.
+
+        Raises
+        ------
+        ActError
+            There is a settlement bank: what it did not book never was paid in.
+
+        Notes
+        -----
+        Rules: CEA-PER-06.
+        """
         with self.store.transaction():
+            self.bank.paid_in_by_hand_check("pay_in")
             payer = self.account(account)
             self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash)
 

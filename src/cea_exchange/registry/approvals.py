@@ -1,4 +1,6 @@
-"""Acts of two persons: one proposes, a second one of the same body approves, then it is done.
+"""Acts of two persons: one proposes, a second one approves, then it is done.
+
+Of which body the second one is, `second_persons` says.
 
 A proposal is kept as it was made, byte for byte, and never changes; what becomes of it is one row
 of its own. Neither is ever taken back, so the tables say who wanted what and who let it pass.
@@ -8,8 +10,10 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.roles import SCOPED
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -117,14 +121,15 @@ class Approvals:
         Raises
         ------
         ActError
-            It is decided or expired, of another body's, or that person is the proposer.
+            It is decided or expired, of another body's, or that person is the proposer, or has a
+            name that looks like the proposer's.
 
         Notes
         -----
-        Rules: CEA-REG-02.
+        Rules: CEA-REG-02, CEA-PER-04.
         """
         proposal = self._open_one(number, person)
-        if person.name == proposal.proposer or person.key == proposal.proposer_key:
+        if look_alike(person.name, proposal.proposer) or person.key == proposal.proposer_key:
             raise ActError(
                 f"approve: proposal {number} needs another person than {proposal.proposer},"
                 f" with a key of their own, came {person.name}"
@@ -146,13 +151,16 @@ class Approvals:
         return proposal
 
     def of_number(self, number: int) -> Proposal:
-        """Return a proposal; ActError if there is none of that number."""
+        """Return a proposal there is."""
+        found = self._of_number(number)
+        assert found is not None, number
+        return found
+
+    def _of_number(self, number: int) -> Proposal | None:
         row = self._store.one(
             f"SELECT {_COLUMNS} FROM {_JOINED} WHERE proposals.proposal_id = ?", (number,)
         )
-        if row is None:
-            raise ActError(f"proposal must be one that was made, was {number}")
-        return Proposal(*row)
+        return None if row is None else Proposal(*row)
 
     def listed(
         self, viewer: Person, *, waiting_only: bool, first: int, count: int
@@ -183,8 +191,16 @@ class Approvals:
             yield self.of_number(number)
 
     def _open_one(self, number: int, person: Person) -> Proposal:
-        proposal = self.of_number(number)
-        if person.body != proposal.body and person.key != proposal.proposer_key:
+        proposal = self._of_number(number)
+        is_own = proposal is not None and (
+            person.body == proposal.body or person.key == proposal.proposer_key
+        )
+        if person.role in SCOPED and not is_own:
+            # Of others' proposals they learn nothing, not even that there are any.
+            raise ActError(f"proposal must be one that {person.body} decides, was {number}")
+        if proposal is None:
+            raise ActError(f"proposal must be one that was made, was {number}")
+        if not is_own:
             raise ActError(
                 f"proposal {number} must be decided by a person of {proposal.body},"
                 f" {person.name} is of {person.body}"

@@ -1,9 +1,11 @@
 """The bank's files in the registry's folder: batches out, reports and statements in."""
 
+import hashlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cea_exchange.domain.naming import is_one_line
 from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.statements import StatusReport
@@ -46,8 +48,13 @@ class BankFiles:
             paths.append(str(path))
         return paths
 
-    def report_read(self, file: str) -> tuple[StatusReport, list[Unapplied]]:
+    def report_read(self, file: str, sha256: str) -> tuple[StatusReport, list[Unapplied]]:
         """Take a status report (pain.002) from ``in``.
+
+        Parameters
+        ----------
+        sha256
+            Of the file's bytes, in hexadecimal digits: another file of that name is refused.
 
         Returns
         -------
@@ -59,7 +66,7 @@ class BankFiles:
         ActError
             File, line and reason; nothing was changed.
         """
-        content, bank = self._content(file), self._registry.bank
+        content, bank = self._content(file, sha256), self._registry.bank
         try:
             batch = bank.batch_sent(pain_002.report_read(content, file).batch_id)
             report = pain_002.report_read(content, file, batch=batch)
@@ -67,10 +74,10 @@ class BankFiles:
             raise ActError(str(error)) from None
         return report, bank.reports.report_take(report, content)
 
-    def statement_read(self, file: str) -> Matching:
-        """Read a statement (camt.053) from ``in``, whole or not at all; raises as `report_read`."""
+    def statement_read(self, file: str, sha256: str) -> Matching:
+        """Read a statement (camt.053) from ``in``, whole or not at all; see `report_read`."""
         try:
-            return self._registry.bank.books.statement_read(self._content(file), file)
+            return self._registry.bank.books.statement_read(self._content(file, sha256), file)
         except BankFileError as error:
             raise ActError(str(error)) from None
 
@@ -79,10 +86,14 @@ class BankFiles:
             raise ActError("bank: expected a folder for its files, there is none")
         return self.folder / name
 
-    def _content(self, file: str) -> bytes:
-        if Path(file).name != file:
+    def _content(self, file: str, sha256: str) -> bytes:
+        if Path(file).name != file or not is_one_line(file):
             raise ActError(f"file must be a name in {self._place('in')}, was {file!r}")
         try:
-            return (self._place("in") / file).read_bytes()
+            content = (self._place("in") / file).read_bytes()
         except OSError as error:
             raise ActError(f"{self._place('in') / file}: {error.strerror}") from None
+        came = hashlib.sha256(content).hexdigest()
+        if came != sha256:
+            raise ActError(f"{file}: sha256 must be {sha256}, was {came}")
+        return content

@@ -26,7 +26,7 @@ from cea_exchange.registry.bank_reports import BankReports
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.failures import Failure, default_act, default_end, default_open
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
-from cea_exchange.registry.institutions import Institution
+from cea_exchange.registry.institutions import INSTITUTION_NAMES, Institution
 from cea_exchange.registry.ledger import (
     BETWEEN_ACCOUNTS,
     CASH_ASSET,
@@ -121,6 +121,40 @@ class BankOffice:
             " WHERE account_index = ?",
             (account_index,),
         )
+
+    def owner(self, bank_account: str) -> str | None:
+        """Return whose a sub-account at the bank is: an account's or an institution's name.
+
+        Notes
+        -----
+        An account without a sub-account noted has the one of its own name.
+
+        Rules: CEA-ACC-02, CEA-ACC-07.
+        """
+        if self.setting is not None and bank_account in (self.setting.fees, self.setting.reserve):
+            is_fees = bank_account == self.setting.fees
+            which = Institution.FEES if is_fees else Institution.RISK_RESERVE
+            return f"the {INSTITUTION_NAMES[which]}"
+        found: str | None = self._registry.store.one(
+            "SELECT account FROM accounts WHERE account_index >= 0 AND"
+            " (bank_account = :number OR (bank_account = '' AND account = :number))"
+            " ORDER BY account_index LIMIT 1",
+            {"number": bank_account},
+        )
+        return found
+
+    def paid_in_by_hand_check(self, what: str) -> None:
+        """Refuse cash that a person says was paid in, where the bank's statements say so.
+
+        Notes
+        -----
+        Rules: CEA-PER-06.
+        """
+        if self.setting is not None:
+            raise ActError(
+                f"{what}: cash must be paid in at {self.setting.name} and be in its statement, was"
+                " said by a person (CEA-PER-06)"
+            )
 
     # -- instructions -------------------------------------------------------------------------
 

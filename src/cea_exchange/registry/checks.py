@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cea_exchange.domain.compliance.ruled import ComplianceError
-from cea_exchange.domain.naming import is_one_line, name_check
+from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
 from cea_exchange.registry.files.findings import FileRefused
 
 INT64_MAX = 2**63 - 1
@@ -28,7 +28,7 @@ def refusals_told() -> Iterator[None]:
 def name_checked(name: str, what: str) -> None:
     """Raise `ActError` unless a name of an account or product is a sound one."""
     try:
-        name_check(name, what)
+        plain_name_check(name_check(name, what), what)
     except (TypeError, ValueError) as error:
         raise ActError(str(error)) from None
 
@@ -39,6 +39,18 @@ def amount_checked(amount: int, what: str) -> None:
         raise ActError(f"{what} must be int, was {type(amount).__name__}")
     if not 0 < amount <= INT64_MAX:
         raise ActError(f"{what} must be positive and below 2^63, was {amount}")
+
+
+def name_words_checked(name: str, what: str, length_max: int, *, required: bool = True) -> None:
+    """Raise `ActError` unless a person's, entity's or group's name is a sound one.
+
+    Rules: CEA-PER-04.
+    """
+    words_checked(name, what, length_max, required=required)
+    try:
+        plain_name_check(name, what)
+    except ValueError as error:
+        raise ActError(str(error)) from None
 
 
 def words_checked(words: str, what: str, length_max: int, *, required: bool = True) -> None:

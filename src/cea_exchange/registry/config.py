@@ -42,7 +42,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         Keys of one more operator, named ``admin``. Without these and without `operators`, the key
         in ``DIR/keys/admin.public``.
     second_person
-        Ops that need a second person's approval; left out, all that protocol/registry.md marks.
+        More ops that need a second person's approval than those that protocol/registry.md marks. An
+        empty list asks for no second person at all: a test bench, which says so in its status.
     proposal_s
         How long a proposal waits for that person, in seconds.
     database

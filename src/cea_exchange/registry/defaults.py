@@ -165,9 +165,20 @@ class Defaults:
         return self._delivery().retry()
 
     def reserve_fund(self, cash: int) -> None:
-        """Book cash (fen) that came from the bank into the risk reserve."""
+        """Book cash (fen) that was paid in into the risk reserve.
+
+        Raises
+        ------
+        ActError
+            There is a settlement bank: what it did not book never was paid in.
+
+        Notes
+        -----
+        Rules: CEA-PER-06.
+        """
         reserve = int(Institution.RISK_RESERVE)
         with self._registry.transaction():
+            self._registry.bank.paid_in_by_hand_check("reserve_fund")
             self._registry.move(
                 EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash, "reserve"
             )

@@ -30,6 +30,9 @@ from cea_exchange.registry.roles import MAY, SCOPED
 NS_PER_S = 1_000_000_000
 ERROR_CHARACTERS_MAX = 16_000
 
+UNSAFE = "second_person = []: one person alone does everything, for a test bench only"
+"""What `Status` and the log say of a desk that asks for no second person."""
+
 log = structlog.get_logger("registry")
 
 
@@ -85,7 +88,8 @@ class Desk:
     registry
         Acted upon.
     second_person
-        Ops that need a second person; None: all that say so themselves.
+        More ops that need a second person than those that always do (`SECOND`); ``()``: a test
+        bench, where one person does everything.
     proposal_s
         How long a proposal waits.
     place
@@ -93,7 +97,7 @@ class Desk:
 
     Notes
     -----
-    Rules: CEA-REG-01 (who may), CEA-REG-02 (second person), CEA-REG-03 (the record).
+    Rules: CEA-REG-01 (who may), CEA-REG-02 (second person), CEA-REG-03 (the record), CEA-PER-05.
     """
 
     def __init__(
@@ -105,12 +109,16 @@ class Desk:
         place: Callable[[], dict[str, Any]],
     ) -> None:
         self._registry = registry
-        self._of_two = OPS_OF_TWO if second_person is None else frozenset(second_person)
+        is_bench = second_person == ()
+        self._of_two = frozenset() if is_bench else OPS_OF_TWO | {*(second_person or ())}
+        self.unsafe = UNSAFE if is_bench else None
         self._life_ns = proposal_s * NS_PER_S
         self._place = place
 
     def settings_keep(self) -> None:
-        """Keep by which settings acts are taken from now on."""
+        """Keep by which settings acts are taken from now on; say aloud if one person is enough."""
+        if self.unsafe is not None:
+            log.warning("no_second_person", why=self.unsafe)
         self._registry.act_log.settings_keep(self._of_two)
 
     def reply(self, key: str, payload: bytes) -> Reply:
@@ -152,15 +160,14 @@ class Desk:
         if person.role in SCOPED and request.is_scoped:
             bodies = request.bodies(self._registry)
             if person.body not in bodies:
-                whose = ", ".join(sorted(bodies)) or "nobody in particular"
-                raise ActError(
-                    f"{request.op}: must be the business of {person.body}, was of {whose}"
-                )
+                # Whose else it is, or whether it is there at all, is not theirs to know.
+                raise ActError(f"{request.op}: must be the business of {person.body}, was not")
 
     def _told(self, person: Person, request: Request) -> dict[str, Any]:
         match request:
             case Status():
-                return {**self._registry.status(), **self._place()}
+                unsafe = {"unsafe": self.unsafe}
+                return {**self._registry.status(), **unsafe, **self._place()}
             case Stop():
                 return {}
             case Proposals():
@@ -210,11 +217,12 @@ class Desk:
         with suppress(_TakenBack), store.transaction(act_id=act_id):
             request.act(self._registry)
             raise _TakenBack
+        body = request.approving_body(self._registry, person)
         proposal = self._registry.approvals.propose(
             person,
             request.op,
             msgspec.msgpack.encode(request),
-            request.approving_body(self._registry, person),
+            body,
             self._life_ns,
         )
         return {
@@ -234,6 +242,12 @@ class Desk:
         request = request_decode(proposal.request)
         # What the proposer might ask then, he may not be allowed to any more.
         self._check(proposer, request)
+        body = request.approving_body(self._registry, proposer)
+        if body != proposal.body:
+            raise ActError(
+                f"proposal {decision.proposal} must be made anew: {body} has to approve it now, it"
+                f" was made for {proposal.body}"
+            )
         answer = self._done(proposer, request, second=person, proposal_id=proposal.proposal_id)
         return {"proposal": proposal.proposal_id, "approved": proposal.op, "answer": answer}
 

@@ -103,8 +103,13 @@ class Distribution:
 
     # -- issue --------------------------------------------------------------------------------
 
-    def issue(self, product: str, tonnes: int) -> None:
+    def issue(self, product: str, tonnes: int) -> int:
         """Issue allowances into the competent authority's account, to be distributed.
+
+        Returns
+        -------
+        int
+            The entry's id, by which it may be reversed.
 
         Notes
         -----
@@ -113,7 +118,9 @@ class Distribution:
         asset = self._registry.asset(product)
         vintage_checked(self._store, self._registry.rules.vintages, asset)
         with self._store.transaction():
-            self._registry.move(EntryKind.ISSUE, Institution.ISSUANCE, _AUTHORITY, asset, tonnes)
+            return self._registry.move(
+                EntryKind.ISSUE, Institution.ISSUANCE, _AUTHORITY, asset, tonnes
+            )
 
     # -- allocation files ---------------------------------------------------------------------
 

@@ -30,7 +30,6 @@ def entity_province(store: Store, account_index: int) -> int:
 
 def province_checked(store: Store, account_index: int, province: int) -> None:
     """Raise `ActError` unless a province is an entity's own: no other decides about it."""
-    own = entity_province(store, account_index)
-    if province != own:
+    if province != entity_province(store, account_index):
         name = store.account_name(account_index)
-        raise ActError(f"{name} is of province {own}, expected that, came {province}")
+        raise ActError(f"{name} must be an entity of province {province}, is not")

@@ -108,6 +108,8 @@ class EntryKind(IntEnum):
     """and gets it back from him"""
     CLAIM_PAID = 27
     """a debtor pays what a bust left him owing"""
+    ISSUE_REVERSED = 28
+    """what was issued by mistake, and is still with the authority, was never issued"""
 
 
 BETWEEN_ACCOUNTS = frozenset({EntryKind.DEDUCTED, EntryKind.MERGED, EntryKind.CLAIM_PAID})
@@ -349,6 +351,13 @@ _MOVES = {
         _REGISTRATION, _REGISTRATION, counter=Institution.RISK_RESERVE, asset="cash"
     ),
     EntryKind.CLAIM_PAID: _Move(_REGISTRATION, _REGISTRATION),
+    EntryKind.ISSUE_REVERSED: _Move(
+        _REGISTRATION,
+        Compartment.CONTRA,
+        account=Institution.AUTHORITY,
+        counter=Institution.ISSUANCE,
+        asset="tonnes",
+    ),
 }
 
 

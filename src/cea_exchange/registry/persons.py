@@ -7,8 +7,9 @@ the authority, a province, the regulator, or an account, whose persons are its r
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.registry.checks import ActError, words_checked
+from cea_exchange.registry.checks import ActError, name_words_checked
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.roles import (
     APPROVER,
@@ -118,25 +119,18 @@ class Persons:
 
         Notes
         -----
-        Rules: CEA-REG-01.
+        Rules: CEA-REG-01, CEA-PER-04.
         """
-        words_checked(name, "person", PERSON_LENGTH_MAX)
+        name_words_checked(name, "person", PERSON_LENGTH_MAX)
         if not isinstance(key, str) or KEY_FORM.fullmatch(key) is None:
             raise ActError(f"key must be 40 characters of z85, was {key!r}")
-        if role not in ROLES:
-            raise ActError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
-        body = self._body(role, account, province)
+        body = self.body(role, account, province)
         with self._registry.transaction():
             if key in self.operators or self._store.one(
                 "SELECT 1 FROM persons WHERE public_key = ?", (key,)
             ):
                 raise ActError(f"key must be new, {key!r} stands or stood for a person")
-            other = self._store.one(
-                "SELECT role FROM persons WHERE body = ? AND person = ? AND removed_at_ns = 0",
-                (body, name),
-            )
-            if other not in (None, role):
-                raise ActError(f"{name} must have one role for {body}, is {other} already")
+            self._one_person_check(name, role, body)
             row = (key, name, role, body, self._registry.now_ns(), 0)
             self._store.insert("persons", [row])
             self.is_changed = True
@@ -147,9 +141,7 @@ class Persons:
         with self._registry.transaction():
             if key in self.operators:
                 raise ActError(f"key must not be of the settings, was {self.operators[key].name}'s")
-            person = self.of_key(key)
-            if person is None:
-                raise ActError(f"key must stand for a person, was {key!r}")
+            person = self.acting(key)
             self._store.execute(
                 "UPDATE persons SET removed_at_ns = ? WHERE public_key = ?",
                 (self._registry.now_ns(), key),
@@ -157,27 +149,70 @@ class Persons:
             self.is_changed = True
         return person
 
+    def acting(self, key: str) -> Person:
+        """Return the person a key stands for; ActError if nobody."""
+        person = self.of_key(key)
+        if person is None:
+            raise ActError(f"key must stand for a person, was {key!r}")
+        return person
+
     def listed(
-        self, body: str | None = None, *, first: int = 0, count: int = ALL
+        self,
+        body: str | None = None,
+        role: str | None = None,
+        *,
+        first: int = 0,
+        count: int = ALL,
     ) -> list[dict[str, Any]]:
-        """Return those who act, or those of one body, the settings' first.
+        """Return those who act, or those of one body or role, the settings' first.
 
         Parameters
         ----------
         first, count
             So many at most, from a place in that order on.
         """
-        own = [each for each in self.operators.values() if body in (None, each.body)]
+        own = [
+            each
+            for each in self.operators.values()
+            if body in (None, each.body) and role in (None, each.role)
+        ]
         found = own[first : first + count]
         rows = self._store.execute(
             "SELECT person, public_key, role, body FROM persons WHERE removed_at_ns = 0"
             + ("" if body is None else " AND body = :body")
+            + ("" if role is None else " AND role = :role")
             + " ORDER BY body, person, public_key LIMIT :count OFFSET :place",
-            {"body": body, "count": count - len(found), "place": max(0, first - len(own))},
+            {
+                "body": body,
+                "role": role,
+                "count": count - len(found),
+                "place": max(0, first - len(own)),
+            },
         )
         return [person._asdict() for person in (*found, *(Person(*row) for row in rows))]
 
-    def _body(self, role: str, account: str | None, province: int | None) -> str:
+    def had(self, body: str, role: str) -> bool:
+        """Tell whether a body has, or ever had, a person of a role that was added."""
+        found = self._store.one(
+            "SELECT count(*) FROM persons WHERE body = ? AND role = ?", (body, role)
+        )
+        return bool(found)
+
+    def _one_person_check(self, name: str, role: str, body: str) -> None:
+        """Refuse who looks like another person of a body, or has another role there already."""
+        for other in self.listed(body):
+            if other["name"] == name and other["role"] != role:
+                raise ActError(f"{name} must have one role for {body}, is {other['role']} already")
+            if other["name"] != name and look_alike(other["name"], name):
+                raise ActError(
+                    f"person must not look like another one of {body}, {name!r} looks like"
+                    f" {other['name']!r} (CEA-PER-04)"
+                )
+
+    def body(self, role: str, account: str | None, province: int | None) -> str:
+        """Return the body a person of a role is of; ActError if what is given names none."""
+        if role not in ROLES:
+            raise ActError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
         wanted = {INITIATOR: "account", APPROVER: "account", PROVINCE: "province"}.get(role)
         given = {"account": account, "province": province}
         for field, value in given.items():

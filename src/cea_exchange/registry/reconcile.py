@@ -42,6 +42,7 @@ from cea_exchange.registry.distribution_audit import distribution_differences
 from cea_exchange.registry.history import LEGS_MAX, days_differing
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS, holdings_hashes
 from cea_exchange.registry.institutions import CONTRA
+from cea_exchange.registry.issue_reversals import issue_reversal_differences
 from cea_exchange.registry.ledger import (
     CASH_ASSET,
     Compartment,
@@ -226,6 +227,7 @@ class _Check:
                 bank_differences,
                 claim_differences,
                 chain_differences,
+                issue_reversal_differences,
             ):
                 for sentence in differences(self._store):
                     self._differs(sentence)

@@ -14,6 +14,8 @@ import msgspec
 
 from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.persons import OWN_BODIES, Person, account_body, province_body
+from cea_exchange.registry.roles import AUTHORITY, OPERATOR
+from cea_exchange.registry.second_persons import SECOND, Second
 from cea_exchange.registry.store import Store
 
 _CHANGE_OF_ACT = {
@@ -56,7 +58,8 @@ def persons_differences(store: Store) -> Iterator[str]:
 
     Notes
     -----
-    Rules: CEA-REG-01 (who may), CEA-REG-02 (two persons), CEA-REG-03 (the record), CEA-REG-04.
+    Rules: CEA-REG-01 (who may), CEA-REG-02 (two persons), CEA-REG-03 (the record), CEA-REG-04,
+    CEA-PER-01 (whose second person).
     """
     known = _Known(store)
     yield from _acts(store, known)
@@ -168,11 +171,12 @@ def _acts(store: Store, known: _Known) -> Iterator[str]:
     """Each act is there, by persons who might; and by two where the settings say so."""
     rows = store.execute(
         "SELECT act_id, acts.op, person, person_key, second, second_key, acts.proposal_id,"
-        " coalesce(body, '') FROM acts"
+        " coalesce(body, ''), coalesce(proposals.request, acts.request) FROM acts"
         " LEFT JOIN proposals ON proposals.proposal_id = acts.proposal_id ORDER BY act_id"
     )
+    whose = _Whose(store, known)
     for expected, row in enumerate(rows.fetchall(), start=1):
-        act_id, op, person, key, second, second_key, proposal, body = row
+        act_id, op, person, key, second, second_key, proposal, body, request = row
         if act_id != expected:
             yield f"act {expected} is missing, {act_id} comes next"
             return
@@ -189,8 +193,67 @@ def _acts(store: Store, known: _Known) -> Iterator[str]:
             yield from _who_may(what, second, found, "approve", settings)
             if found is not None and found.body != body:
                 yield f"{what}: {second} is of {found.body}, {body} had to approve it"
+            proposer = known.who(key, settings, act_id)
+            if proposer is not None and body not in whose.bodies(op, request, proposer):
+                yield f"{what}: {body} is not whose approval it takes"
         elif op in settings.of_two:
             yield f"{what}: takes two persons, {person} did it alone"
+
+
+class _Whose:
+    """Whose approval an act takes, as `second_persons` has it, as far as it can be told later on.
+
+    Who had an approver then, or was suspended, is not asked again: the authority may stand in.
+    """
+
+    def __init__(self, store: Store, known: _Known) -> None:
+        self._known = known
+        self._provinces = dict(store.execute("SELECT account, province FROM accounts").fetchall())
+        self._into = dict(
+            store.execute(
+                "SELECT account, became FROM account_changes"
+                " JOIN accounts ON accounts.account_index = account_changes.account_index"
+                " WHERE change = 'merged'"
+            ).fetchall()
+        )
+
+    def bodies(self, op: str, request: bytes, proposer: Person) -> set[str]:
+        """Return the bodies of which one had to approve it.
+
+        Notes
+        -----
+        Rules: CEA-PER-01, CEA-PER-02, CEA-PER-03.
+        """
+        asked = msgspec.msgpack.decode(request)
+        account, authority = asked.get("giver") or asked.get("account"), OWN_BODIES[AUTHORITY]
+        match SECOND.get(op, Second.OWN):
+            case Second.HOLDER:
+                return self._holders(account)
+            case Second.HOLDER_OR_AUTHORITY:
+                return {*self._holders(account), authority}
+            case Second.SUCCESSOR:
+                holders = self._holders(asked["into" if proposer.role != OPERATOR else "account"])
+                return holders if proposer.role != OPERATOR else {*holders, authority}
+            case Second.AUTHORITY:
+                return {authority}
+            case Second.DECIDER if proposer.role == OPERATOR:
+                return {authority}
+            case Second.PROVINCE:
+                return {province_body(self._provinces.get(account, 0))}
+            case Second.PERSONS:
+                row = self._known.rows.get(asked["key"])
+                own = () if row is None else (row.person.body,)
+                return {OWN_BODIES[OPERATOR], authority, *own}
+            case _:
+                return {proposer.body}
+
+    def _holders(self, account: str) -> set[str]:
+        """Return the bodies of an account, and of who has taken it over since."""
+        found = {account_body(account)}
+        while account in self._into:
+            account = self._into[account]
+            found.add(account_body(account))
+        return found
 
 
 def _who_may(

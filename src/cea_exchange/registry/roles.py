@@ -1,6 +1,7 @@
 """Who may ask the registry for what: one table, role by request. What is not in it nobody may.
 
-Provinces and the representatives of accounts may ask about their own only (`Request.bodies`).
+Provinces and the representatives of accounts may ask about their own only (`Request.bodies`). Whose
+second person has to approve what is asked is in `second_persons`.
 """
 
 OPERATOR = "operator"
@@ -29,8 +30,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "clock_move": (OPERATOR,),
     "clock_confirm": (OPERATOR,),
     # persons and approvals
-    "person_add": (OPERATOR,),
-    "person_remove": (OPERATOR,),
+    "person_add": (OPERATOR, INITIATOR),
+    "person_remove": (OPERATOR, INITIATOR),
     "person_list": (OPERATOR, REGULATOR),
     "proposals": _ALL,
     "approve": (OPERATOR, AUTHORITY, PROVINCE, APPROVER),
@@ -40,11 +41,11 @@ MAY: dict[str, tuple[str, ...]] = {
     "account_open": (OPERATOR,),
     "account_suspend": (OPERATOR,),
     "account_restore": (OPERATOR,),
-    "account_rename": (OPERATOR, INITIATOR),
-    "account_merge": (OPERATOR,),
-    "account_close": (OPERATOR,),
+    "account_rename": (INITIATOR,),
+    "account_merge": (OPERATOR, INITIATOR),
+    "account_close": (OPERATOR, INITIATOR),
     "account_at_risk": (OPERATOR, PROVINCE),
-    "account_bank": (OPERATOR,),
+    "account_bank": (OPERATOR, INITIATOR),
     "account_show": _ALL,
     "account_list": _OFFICES,
     "balance": _ALL,
@@ -52,6 +53,7 @@ MAY: dict[str, tuple[str, ...]] = {
     "transfers": _ALL,
     # distribution
     "allocation_issue": (OPERATOR, AUTHORITY),
+    "allocation_reverse": (AUTHORITY,),
     "allocation_preview": (OPERATOR, AUTHORITY),
     "allocation_show": (OPERATOR, AUTHORITY, REGULATOR),
     "allocation_distribute": (OPERATOR, AUTHORITY),
@@ -61,9 +63,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "allocation_remaining": _ALL,
     # products, keys, allowances and cash
     "product_declare": (OPERATOR, AUTHORITY),
-    "key_grant": (OPERATOR,),
-    "key_revoke": (OPERATOR,),
-    "issue": (OPERATOR, AUTHORITY),
+    "key_grant": (OPERATOR, INITIATOR),
+    "key_revoke": (OPERATOR, INITIATOR),
     "pay_in": (OPERATOR,),
     "transfer_in": (OPERATOR, INITIATOR),
     "transfer_out": (OPERATOR, INITIATOR),
@@ -124,7 +125,7 @@ MAY: dict[str, tuple[str, ...]] = {
     # daily statements
     "statement": _ALL,
     "receipt": _ALL,
-    "statement_object": (OPERATOR, INITIATOR),
+    "statement_object": (INITIATOR,),
     "statement_resolve": (OPERATOR,),
     "objections": (OPERATOR, REGULATOR),
     # trades that failed

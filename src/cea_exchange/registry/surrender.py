@@ -141,7 +141,7 @@ class Surrender:
             lines = self._lines(tonnes)
             standing = standing_of(store, registry.rules, index, compliance_year)
             today = registry.business_date()
-            self._payable_check(standing, lines, today)
+            self._payable_check(standing, lines, today, is_own=giver_index == debtor)
             number = self._number_next()
             self._row_add(number, compliance_year, index, giver_index, lines, why=why)
             for line in lines:
@@ -151,19 +151,19 @@ class Surrender:
     def withdraw(self, surrender_id: int, giver: str) -> None:
         """Take an application back that the province has not decided, by whose allowances it is."""
         with self._store.transaction():
-            surrender = self._in_state(surrender_id, "applied")
-            if surrender.giver_index != self._registry.account(giver):
-                whose = self._store.account_name(surrender.giver_index)
-                raise ActError(f"surrender {surrender_id} is of {whose}, came {giver}")
-            self._free(surrender)
+            own = self._registry.account(giver)
+            surrender = self._found(surrender_id)
+            if surrender is None or surrender.giver_index != own:
+                # Of others' surrenders nobody learns anything, not even whether there are any.
+                raise ActError(f"surrender must be one that {giver} gives, was {surrender_id}")
+            self._free(_in_state(surrender, "applied"))
             self._decide(surrender_id, "withdrawn")
 
     def reject(self, surrender_id: int, province: int, why: str) -> None:
         """Refuse an application of an entity of the province's own; the allowances go back."""
         words_checked(why, "why", WHY_LENGTH_MAX)
         with self._store.transaction():
-            surrender = self._in_state(surrender_id, "applied")
-            province_checked(self._store, surrender.account_index, province)
+            surrender = _in_state(self._of_province(surrender_id, province), "applied")
             self._free(surrender)
             self._decide(surrender_id, "rejected", province, why)
 
@@ -178,8 +178,7 @@ class Surrender:
         Rules: CEA-SUR-09.
         """
         with self._store.transaction():
-            surrender = self._in_state(surrender_id, "applied")
-            province_checked(self._store, surrender.account_index, province)
+            surrender = _in_state(self._of_province(surrender_id, province), "applied")
             through = province_account(province)
             number = surrender.surrender_id
             for line in self._lines_of(number):
@@ -197,7 +196,10 @@ class Surrender:
         """
         registry, store = self._registry, self._store
         with store.transaction():
-            surrender = self._in_state(surrender_id, "accepted")
+            surrender = self._found(surrender_id)
+            if surrender is None:
+                raise ActError(f"surrender must be one there is, was {surrender_id}")
+            _in_state(surrender, "accepted")
             for line in self._lines_of(surrender_id):
                 self._move(
                     EntryKind.RETIRED,
@@ -381,7 +383,9 @@ class Surrender:
             lines.append(_Line(asset, vintage_checked(self._store, rules, asset), amount))
         return lines
 
-    def _payable_check(self, standing: Standing, lines: list[_Line], on: int) -> None:
+    def _payable_check(
+        self, standing: Standing, lines: list[_Line], on: int, *, is_own: bool
+    ) -> None:
         """Refuse vintages that may not pay, and more than nobody has applied for yet."""
         with refusals_told():
             surrendered(
@@ -391,6 +395,9 @@ class Surrender:
                 self._registry.rules.vintages,
             )
         total = sum(line.tonnes for line in lines)
+        if total > standing.payable and not is_own:
+            # How much of it is under way, another one has no business to know.
+            raise ActError(f"surrender must be at most what is due and not under way, was {total}")
         if total > standing.payable:
             raise ActError(
                 f"surrender must be at most {standing.payable} t, was {total}: of {standing.due} t"
@@ -504,18 +511,25 @@ class Surrender:
             reference=f"surrender {surrender_id}",
         )
 
-    def _in_state(self, surrender_id: int, state: str) -> _Surrender:
+    def _of_province(self, surrender_id: int, province: int) -> _Surrender:
+        """Return a surrender for an entity of a province; of others' it learns nothing."""
+        surrender = self._found(surrender_id)
+        if (
+            surrender is None
+            or entity_province(self._store, surrender.account_index) != province
+        ):
+            raise ActError(
+                f"surrender must be for an entity of province {province}, was {surrender_id}"
+            )
+        return surrender
+
+    def _found(self, surrender_id: int) -> _Surrender | None:
         row = self._store.one(
             "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
             " state FROM surrenders WHERE surrender_id = ?",
             (surrender_id,),
         )
-        if row is None:
-            raise ActError(f"surrender must be one there is, was {surrender_id}")
-        surrender = _Surrender(*row)
-        if surrender.state != state:
-            raise ActError(f"surrender {surrender_id} must be {state}, is {surrender.state}")
-        return surrender
+        return None if row is None else _Surrender(*row)
 
     def _lines_of(self, surrender_id: int) -> list[_Line]:
         rows = self._store.execute(
@@ -552,3 +566,12 @@ def _listed(row: tuple[Any, ...], tonnes: dict[str, int]) -> Listed:
         state=state,
         tonnes=tonnes,
     )
+
+
+def _in_state(surrender: _Surrender, state: str) -> _Surrender:
+    """Return a surrender; ActError unless it is in a state."""
+    if surrender.state != state:
+        raise ActError(
+            f"surrender {surrender.surrender_id} must be {state}, is {surrender.state}"
+        )
+    return surrender

@@ -90,6 +90,7 @@ def entries_view(
     names = _Names(store)
     account_index = None if account is None else account_known(store, account)
     is_narrow = account_index is not None or asset_index is not None
+    after = min(after, store.entry_last)
     last = min(after + (SCAN_COUNT if is_narrow else count), store.entry_last)
     rows = store.execute(
         "SELECT postings.posting_id / :legs_max, kind, business_date, settlement_seq, reference,"

@@ -75,7 +75,7 @@ class ObligationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     lowered: LoweredYears
 
     def cycle_of(self, compliance_year: int) -> Cycle:
-        """Return the cycle of a year; ComplianceError before the first."""
+        """Return the cycle of a year; ComplianceError before the first, and where none ends."""
         for rule in self.cycle:
             if rule.first_year <= compliance_year <= rule.last_year:
                 return Cycle(
@@ -88,6 +88,8 @@ class ObligationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if compliance_year < yearly.from_year:
             first = self.cycle[0].first_year if self.cycle else yearly.from_year
             raise ComplianceError(f"year must be {first} or later, was {compliance_year}")
+        if compliance_year >= date.max.year:
+            raise ComplianceError(f"year must be before {date.max.year}, was {compliance_year}")
         return Cycle(
             number=yearly.first_number + compliance_year - yearly.from_year,
             first_year=compliance_year,

@@ -3,7 +3,8 @@
 -- record (act 0). Where a registry has persons, nothing is done by a program on its own.
 -- Must come out: nothing. A row names the entry, or the act, and what is wrong.
 WITH may (op, kind) AS (VALUES
-    ('issue', 1), ('allocation_issue', 1), ('carryover_run', 1), ('carryover_run', 16),
+    ('allocation_issue', 1), ('allocation_reverse', 28), ('carryover_run', 1),
+    ('carryover_run', 16),
     ('pay_in', 2), ('reserve_fund', 2), ('bank_statement', 2), ('bank_statement', 21),
     ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27), ('account_merge', 21),
     ('allocation_distribute', 9), ('allocation_release', 9), ('borrow', 9), ('borrow', 11),
@@ -24,7 +25,8 @@ WITH may (op, kind) AS (VALUES
     ('bank_report', 6), ('bank_report', 7), ('bank_report', 8),
     ('bank_answered', 6), ('bank_answered', 7), ('bank_answered', 8)
 ), one_amount (op, kind) AS (VALUES
-    ('issue', 1), ('pay_in', 2), ('transfer_in', 3), ('pay_out', 22), ('reserve_fund', 2),
+    ('allocation_issue', 1), ('allocation_reverse', 28), ('pay_in', 2), ('transfer_in', 3),
+    ('pay_out', 22), ('reserve_fund', 2),
     ('reserve_recover', 26), ('freeze_deduct', 19)
 )
 SELECT e.entry_id, e.act_id, 'its act is not there' AS wrong

@@ -18,10 +18,10 @@ from cea_exchange.registry.institutions import (
 SCHEMA_VERSION = 6
 APPEND_ONLY = (
     *("entries", "entry_days", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
-    *("account_changes", "proposals", "decisions", "desk_settings", "acts"),
+    *("look_alikes", "account_changes", "proposals", "decisions", "desk_settings", "acts"),
     *("business_days", "clock_acts"),
     *("allocation_previews", "allocation_units", "distributions", "distribution_lines"),
-    *("deductions", "deductions_taken", "recalls", "kept_changes"),
+    *("deductions", "deductions_taken", "recalls", "kept_changes", "issue_reversals"),
     *("obligation_files", "obligation_entries", "surrender_lines"),
     *("borrowings", "correction_orders", "correction_refusals"),
     *("unpaid_deductions", "carryover_notices", "carryover_lines"),

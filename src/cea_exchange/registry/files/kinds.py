@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
-from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.naming import name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.units import TOTAL_LIMIT
 
@@ -66,11 +66,12 @@ class Name:
         if not isinstance(cell, str):
             raise ValueError(f"expected text, came {came(cell)}")
         try:
-            return name_check(cell)
+            name_check(cell)
         except ValueError:
             raise ValueError(
                 f"expected a name without spaces of at most 64 bytes, came {came(cell)}"
             ) from None
+        return normal_name_check(cell)
 
     def text(self, value: str) -> str:
         """Return it as it is."""

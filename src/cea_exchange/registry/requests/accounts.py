@@ -3,9 +3,11 @@
 from typing import Any, Literal
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
 from cea_exchange.registry.persons import Person, province_body
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import OPERATOR
 
 
 class AccountOpen(Request, tag="account_open"):
@@ -53,9 +55,7 @@ class AccountRestore(Request, tag="account_restore"):
 
 
 class AccountRename(Request, tag="account_rename"):
-    """Note an entity's new legal name; its province approves it."""
-
-    needs_second = True
+    """Note an entity's new legal name; the entity proposes it, its province approves it."""
 
     account: str
     entity: str
@@ -65,18 +65,26 @@ class AccountRename(Request, tag="account_rename"):
         registry.accounts.rename(self.account, self.entity, self.why)
         return {}
 
-    def approving_body(self, registry: Registry, proposer: Person) -> str:
-        return registry.accounts.province_body(self.account)
-
 
 class AccountMerge(Request, tag="account_merge"):
-    """Move all that an account has to another one, and end it."""
+    """Move all that an account has to another one, and end it.
 
-    needs_second = True
+    Where an operator proposes it, the account that ends approves; where that account does, its
+    successor. What it owes passes to nobody who did not approve it.
+    """
 
     account: str
     into: str
     why: str
+
+    def approving_body(self, registry: Registry, proposer: Person) -> str:
+        owed = registry.accounts.owed(self.account)
+        if owed and proposer.role == OPERATOR:
+            raise ActError(
+                f"account_merge: {self.account} must propose it, and {self.into} approve it, which"
+                f" takes over what is owed: {', '.join(owed)}"
+            )
+        return super().approving_body(registry, proposer)
 
     def act(self, registry: Registry) -> dict[str, Any]:
         registry.accounts.merge(self.account, self.into, self.why)
@@ -85,8 +93,6 @@ class AccountMerge(Request, tag="account_merge"):
 
 class AccountClose(Request, tag="account_close"):
     """End an account that holds nothing."""
-
-    needs_second = True
 
     account: str
     why: str

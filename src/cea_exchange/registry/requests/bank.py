@@ -3,7 +3,7 @@
 Files are in the registry's own folder: a day's statement is more than a request may have.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,13 +19,18 @@ class BankBatches(Request, tag="bank_batches"):
         return {"files": registry.bank_files.batches_write()}
 
 
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+"""Of the file that is meant: what a second person approves is what is read."""
+
+
 class BankReport(Request, tag="bank_report"):
     """Take the bank's status report, a pain.002."""
 
     file: FileName
+    sha256: Sha256
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        report, unapplied = registry.bank_files.report_read(self.file)
+        report, unapplied = registry.bank_files.report_read(self.file, self.sha256)
         return {"statuses": len(report.statuses), "unapplied": len(unapplied)}
 
 
@@ -33,9 +38,10 @@ class BankStatement(Request, tag="bank_statement"):
     """Read the bank's statement, a camt.053, whole or not at all."""
 
     file: FileName
+    sha256: Sha256
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        found = registry.bank_files.statement_read(self.file)
+        found = registry.bank_files.statement_read(self.file, self.sha256)
         return {
             "pay_ins": len(found.pay_ins),
             "unknown": len(found.unknown),
@@ -126,7 +132,6 @@ class PayOut(Request, tag="pay_out"):
     account: str
     cash: int
     creditor: str
-    needs_second = True
 
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"pay_out_id": registry.bank.pay_out(self.account, self.cash, self.creditor)}

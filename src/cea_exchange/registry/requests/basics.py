@@ -1,4 +1,4 @@
-"""Products, keys, issue, payment and transfers."""
+"""Products, keys, payment and transfers."""
 
 from typing import Any
 
@@ -37,26 +37,19 @@ class KeyGrant(Request, tag="key_grant"):
 
 
 class KeyRevoke(Request, tag="key_revoke"):
-    """Take back what a key may do."""
+    """Take back what a key may do.
+
+    One person will do: a key in wrong hands must not wait. It moves nothing.
+    """
 
     key: str
 
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: that of the account the key acts for."""
+        return registry.key_bodies(self.key)
+
     def act(self, registry: Registry) -> dict[str, Any]:
         registry.key_revoke(self.key)
-        return {}
-
-
-class Issue(Request, tag="issue"):
-    """Issue allowances into an account's registration compartment."""
-
-    needs_second = True
-
-    account: str
-    product: str
-    tonnes: int
-
-    def act(self, registry: Registry) -> dict[str, Any]:
-        registry.issue(self.account, self.product, self.tonnes)
         return {}
 
 
@@ -84,8 +77,6 @@ class TransferIn(Request, tag="transfer_in"):
 
 class TransferOut(Request, tag="transfer_out"):
     """Ask the venue to let tonnes, or without a product cash, go."""
-
-    needs_second = True
 
     account: str
     amount: int

@@ -11,8 +11,6 @@ from cea_exchange.registry.requests.request import Request
 class CarryoverGiveNotice(Request, tag="carryover_give_notice"):
     """Tell every entity how much it may carry over."""
 
-    needs_second = True
-
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"notices": registry.carryover.give_notice()}
 
@@ -30,8 +28,6 @@ class CarryoverNotice(Request, tag="carryover_notice"):
 
 class CarryoverApply(Request, tag="carryover_apply"):
     """Apply to carry over tonnes by product."""
-
-    needs_second = True
 
     account: str
     tonnes: dict[str, int]
@@ -53,8 +49,6 @@ class CarryoverWithdraw(Request, tag="carryover_withdraw"):
 
 class CarryoverRun(Request, tag="carryover_run"):
     """Exchange what was applied for in a run."""
-
-    needs_second = True
 
     number: int
 

@@ -25,7 +25,6 @@ class ClaimPay(Request, tag="claim_pay"):
     """Pay a claim out of the debtor's registration account."""
 
     claim_id: int
-    needs_second = True
 
     def act(self, registry: Registry) -> dict[str, Any]:
         return {"entry_id": registry.claims.pay(self.claim_id)}

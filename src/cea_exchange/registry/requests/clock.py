@@ -13,8 +13,6 @@ class ClockMove(Request, tag="clock_move"):
     """Move a manual clock to a time, ISO 8601 with offset."""
 
     at: str
-    needs_second = True
-
     def act(self, registry: Registry) -> dict[str, Any]:
         try:
             at_ns = time_to_ns(time_parse(self.at))
@@ -30,8 +28,6 @@ class ClockConfirm(Request, tag="clock_confirm"):
     """Say that a clock that is doubted is right, and what day it is."""
 
     date: int
-    needs_second = True
-
     def act(self, registry: Registry) -> dict[str, Any]:
         registry.clock_confirm(self.date)
         return {}

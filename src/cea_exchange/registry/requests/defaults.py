@@ -83,7 +83,6 @@ class ReserveUse(Request, tag="reserve_use"):
     """Let the risk reserve pay for a default, and post its trade."""
 
     default_id: int
-    needs_second = True
 
     def act(self, registry: Registry) -> dict[str, Any]:
         registry.defaults.reserve_use(self.default_id)

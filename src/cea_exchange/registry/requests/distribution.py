@@ -8,6 +8,7 @@ from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.distribution_plan import totals_of
 from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.issue_reversals import issue_reverse
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
 from cea_exchange.registry.requests.request import FileName, Request
 
@@ -16,17 +17,28 @@ LINES_MAX = 1_000
 WARNINGS_MAX = 100
 
 
+EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+
+
 class AllocationIssue(Request, tag="allocation_issue"):
     """Issue allowances into the competent authority's account."""
-
-    needs_second = True
 
     product: str
     tonnes: int
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        registry.distribution.issue(self.product, self.tonnes)
-        return {}
+        return {"entry_id": registry.distribution.issue(self.product, self.tonnes)}
+
+
+class AllocationReverse(Request, tag="allocation_reverse"):
+    """Take an issue that was a mistake out of circulation, as far as the authority still has it."""
+
+    entry_id: EntryId
+    tonnes: int
+    why: str
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {"entry_id": issue_reverse(registry, self.entry_id, self.tonnes, self.why)}
 
 
 class AllocationPreview(Request, tag="allocation_preview"):
@@ -84,8 +96,6 @@ class AllocationShow(Request, tag="allocation_show"):
 class AllocationDistribute(Request, tag="allocation_distribute"):
     """Do what a preview showed."""
 
-    needs_second = True
-
     preview_id: int
 
     def act(self, registry: Registry) -> dict[str, Any]:
@@ -105,8 +115,6 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
     What was not surrendered, or borrowed, is deducted by `unpaid_deduct` and `borrow`.
     """
 
-    needs_second = True
-
     account: str
     document: str
     cause: Cause
@@ -124,8 +132,6 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 class AllocationRecall(Request, tag="allocation_recall"):
     """Recall what an earlier recall did not find; what is at the venue is called from there."""
 
-    needs_second = True
-
     account: str
     compliance_year: int
 
@@ -136,8 +142,6 @@ class AllocationRecall(Request, tag="allocation_recall"):
 
 class AllocationRelease(Request, tag="allocation_release"):
     """Give an entity what its province holds for it."""
-
-    needs_second = True
 
     account: str
 

@@ -54,8 +54,6 @@ class FreezeAll(Request, tag="freeze_all"):
 class FreezeRelease(Request, tag="freeze_release"):
     """End a freeze, or take an amount off it."""
 
-    needs_second: ClassVar[bool] = True
-
     freeze_id: int
     order: str
     court: str
@@ -87,8 +85,6 @@ class FreezeExtend(Request, tag="freeze_extend"):
 
 class FreezeDeduct(Request, tag="freeze_deduct"):
     """Give what a freeze holds to another account."""
-
-    needs_second: ClassVar[bool] = True
 
     freeze_id: int
     amount: int
@@ -124,8 +120,6 @@ class Freezes(Request, tag="freezes"):
 class CancellationApply(Request, tag="cancellation_apply"):
     """Apply for tonnes to be cancelled."""
 
-    needs_second: ClassVar[bool] = True
-
     account: str
     product: str
     tonnes: int
@@ -160,8 +154,6 @@ class TransferApply(Request, tag="legal_transfer_apply"):
 
 class DispositionApprove(Request, tag="disposition_approve"):
     """Carry out what was applied for."""
-
-    needs_second: ClassVar[bool] = True
 
     disposition_id: int
 

@@ -7,9 +7,8 @@ import msgspec
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page
-from cea_exchange.registry.persons import OWN_BODIES, Person, province_bodies
+from cea_exchange.registry.persons import province_bodies
 from cea_exchange.registry.requests.request import FileName, Request
-from cea_exchange.registry.roles import AUTHORITY
 
 
 class ObligationTake(Request, tag="obligation_take"):
@@ -31,8 +30,6 @@ class ObligationTake(Request, tag="obligation_take"):
 
 class ObligationCorrect(Request, tag="obligation_correct"):
     """Take a file that replaces obligations there are."""
-
-    needs_second = True
 
     file: FileName
     content: bytes
@@ -110,8 +107,6 @@ class ShortfallList(Request, tag="shortfall_list"):
 class CorrectionOrder(Request, tag="correction_order"):
     """Record that an entity was ordered to surrender what is missing, by a day."""
 
-    needs_second = True
-
     account: str
     compliance_year: int
     province: int
@@ -132,8 +127,6 @@ class CorrectionOrder(Request, tag="correction_order"):
 
 class CorrectionRefused(Request, tag="correction_refused"):
     """Record that an entity refuses to follow the order it had."""
-
-    needs_second = True
 
     account: str
     compliance_year: int
@@ -172,8 +165,6 @@ class CorrectionList(Request, tag="correction_list"):
 class Borrow(Request, tag="borrow"):
     """Let an entity borrow of a later allocation; the authority, whose it is, approves."""
 
-    needs_second = True
-
     account: str
     compliance_year: int
     tonnes: int
@@ -184,10 +175,6 @@ class Borrow(Request, tag="borrow"):
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
-
-    def approving_body(self, registry: Registry, proposer: Person) -> str:
-        """Return the authority, from whose account it comes."""
-        return OWN_BODIES[AUTHORITY]
 
     def act(self, registry: Registry) -> dict[str, Any]:
         done = registry.borrowing.borrow(
@@ -203,8 +190,6 @@ class Borrow(Request, tag="borrow"):
 
 class UnpaidDeduct(Request, tag="unpaid_deduct"):
     """Decide that what is missing, after an order to correct, is taken off the next allowances."""
-
-    needs_second = True
 
     account: str
     compliance_year: int

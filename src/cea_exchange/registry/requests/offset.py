@@ -31,8 +31,6 @@ class OffsetBook(Request, tag="offset_book"):
 class OffsetRevoke(Request, tag="offset_revoke"):
     """Take back a proof that was found false."""
 
-    needs_second = True
-
     proof: str
     why: str
 

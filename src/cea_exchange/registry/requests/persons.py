@@ -3,24 +3,28 @@
 from typing import Any
 
 from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.persons import account_body
 from cea_exchange.registry.requests.request import Request
+from cea_exchange.registry.roles import AUTHORITY
 
 
 class PersonAdd(Request, tag="person_add"):
     """Let a key stand for a person; of an account, of a province (its code), or of an office.
 
-    Two persons do it: one alone could else make himself the second of everything.
+    Two persons do it: one alone could else make himself the second of everything. An account's
+    representatives may ask for its own.
     """
-
-    needs_second = True
 
     name: str
     key: str
     role: str
     account: str | None = None
     province: int | None = None
+
+    def persons_body(self, registry: Registry) -> str:
+        return registry.persons.body(self.role, self.account, self.province)
 
     def act(self, registry: Registry) -> dict[str, Any]:
         person = registry.persons.add(
@@ -30,11 +34,25 @@ class PersonAdd(Request, tag="person_add"):
 
 
 class PersonRemove(Request, tag="person_remove"):
-    """Let a key stand for nobody any more."""
+    """Let a key stand for nobody any more.
+
+    The authority keeps a person: nobody could decide then on who comes next.
+    """
 
     key: str
 
+    def bodies(self, registry: Registry) -> frozenset[str]:
+        """Return whose it is: that of the person."""
+        person = registry.persons.of_key(self.key)
+        return frozenset() if person is None else frozenset({person.body})
+
+    def persons_body(self, registry: Registry) -> str:
+        return registry.persons.acting(self.key).body
+
     def act(self, registry: Registry) -> dict[str, Any]:
+        person = registry.persons.acting(self.key)
+        if person.role == AUTHORITY and len(registry.persons.listed(person.body)) == 1:
+            raise ActError(f"{person.body} must keep a person, {person.name} is its last")
         return {"name": registry.persons.remove(self.key).name}
 
 

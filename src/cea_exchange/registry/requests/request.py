@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 import msgspec
 
 from cea_exchange.registry.persons import Person
+from cea_exchange.registry.second_persons import approving_body
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -24,9 +25,6 @@ class Request(
 
     Attributes
     ----------
-    needs_second
-        Whether it is a proposal, which a second person has to approve, unless the settings say
-        otherwise.
     is_look
         Whether it changes nothing.
     is_scoped
@@ -35,7 +33,6 @@ class Request(
 
     request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
 
-    needs_second: ClassVar[bool] = False
     is_look: ClassVar[bool] = False
     is_scoped: ClassVar[bool] = True
 
@@ -63,6 +60,14 @@ class Request(
         account = getattr(self, "account", None)
         return frozenset() if account is None else registry.accounts.bodies(account)
 
+    def holder(self, registry: "Registry") -> str:
+        """Return the account whose right it is: that in `account`, or its successor."""
+        return registry.accounts.holder(getattr(self, "account", ""))
+
+    def persons_body(self, registry: "Registry") -> str:
+        """Return the body whose persons it changes."""
+        raise NotImplementedError
+
     def approving_body(self, registry: "Registry", proposer: Person) -> str:
-        """Return the body whose second person has to approve it: the proposer's own."""
-        return proposer.body
+        """Return the body whose second person has to approve it; ActError if there is none."""
+        return approving_body(registry, self, proposer)

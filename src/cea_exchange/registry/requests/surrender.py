@@ -13,8 +13,6 @@ from cea_exchange.registry.requests.request import Request
 class SurrenderApply(Request, tag="surrender_apply"):
     """Apply to surrender tonnes by product, an entity's own or what a giver provides for it."""
 
-    needs_second = True
-
     account: str
     compliance_year: int
     tonnes: dict[str, int]
@@ -24,6 +22,9 @@ class SurrenderApply(Request, tag="surrender_apply"):
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Return whose it is: the giver's."""
         return registry.accounts.bodies(self.giver or self.account)
+
+    def holder(self, registry: Registry) -> str:
+        return registry.accounts.holder(self.giver or self.account)
 
     def act(self, registry: Registry) -> dict[str, Any]:
         number = registry.surrender.apply(
@@ -41,6 +42,9 @@ class SurrenderWithdraw(Request, tag="surrender_withdraw"):
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Return whose it is: the giver's."""
         return registry.accounts.bodies(self.giver)
+
+    def holder(self, registry: Registry) -> str:
+        return registry.accounts.holder(self.giver)
 
     def act(self, registry: Registry) -> dict[str, Any]:
         registry.surrender.withdraw(self.surrender_id, self.giver)
@@ -89,8 +93,6 @@ class SurrenderRetire(Request, tag="surrender_retire"):
 
 class SurrenderForce(Request, tag="surrender_force"):
     """Surrender for an entity at risk what its province keeps for it."""
-
-    needs_second = True
 
     account: str
     compliance_year: int

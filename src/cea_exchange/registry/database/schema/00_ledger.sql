@@ -22,6 +22,13 @@ CREATE TABLE accounts (
     bank_account TEXT NOT NULL,                   -- sub-account there
     sector TEXT NOT NULL                          -- of the entity, '' if not given
 );
+CREATE INDEX accounts_by_bank_account ON accounts (bank_account);
+CREATE TABLE look_alikes (                        -- names by what a reader sees: one for each
+    kind TEXT NOT NULL,                           -- 'account', 'entity', 'group', 'product'
+    folded TEXT NOT NULL,                         -- cea_exchange.domain.look_alikes
+    name TEXT NOT NULL,
+    PRIMARY KEY (kind, folded)
+) WITHOUT ROWID;
 CREATE TABLE products (
     product_index BIGINT PRIMARY KEY CHECK (product_index BETWEEN 0 AND 65534),
     product TEXT NOT NULL UNIQUE,

@@ -1,5 +1,10 @@
 -- What was determined for entities, what of it was given, and what provinces hold for whom. Every
 -- table is only added to; what holds now is a sum or the last row.
+CREATE TABLE issue_reversals (          -- of issues to the authority that were a mistake
+    issue_entry BIGINT PRIMARY KEY,     -- each once
+    entry_id BIGINT NOT NULL UNIQUE,    -- of the reversal
+    why TEXT NOT NULL
+);
 CREATE TABLE allocation_previews (
     preview_id BIGINT PRIMARY KEY CHECK (preview_id > 0),
     file TEXT NOT NULL,                 -- its name

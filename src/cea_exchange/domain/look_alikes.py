@@ -1,0 +1,76 @@
+"""Names that a reader takes for one another: in other case, or with letters of another script.
+
+Two names look alike where any of their keys is the same. A name has two: one with all letters in
+one case, and one in which a Latin letter stands for those that look like it. Whoever compares both
+finds ``An`` beside ``an``, beside one with a Cyrillic A, and beside one of fullwidth letters.
+
+The letters are those of Unicode's table of confusables (UTS #39, confusables.txt, version 15) that
+are drawn as one Latin letter and are of the Latin, Greek, Cyrillic, Armenian or Coptic script.
+Compatibility forms (fullwidth, mathematical letters) are folded by NFKC. Digits stand for
+themselves: ``P001`` and ``POO1`` are two accounts.
+"""
+
+import unicodedata
+
+_DRAWN_AS = {
+    "A": "ΑА",
+    "B": "ΒВꞴ",
+    "C": "СⲤ",
+    "E": "ΕЕ",
+    "F": "ϜꞘ",
+    "G": "Ԍ",
+    "H": "ΗНⲎ",
+    "J": "ͿЈꞲ",
+    "K": "ΚКⲔ",
+    "L": "Ⳑ",
+    "M": "ΜϺМⲘ",
+    "N": "ΝⲚ",
+    "O": "ΟОՕⲞ",
+    "P": "ΡРⲢ",
+    "R": "Ʀ",
+    "S": "ЅՏ",
+    "T": "ΤТⲦ",
+    "U": "Ս",
+    "V": "Ѵ",
+    "W": "Ԝ",
+    "X": "ΧХⲬꞳ",
+    "Y": "ΥУҮⲨ",
+    "Z": "Ζ",
+    "a": "ɑαа",
+    "b": "ƄЬ",
+    "c": "сᴄⲥ",
+    "d": "ԁ",
+    "e": "еҽꬲ",
+    "f": "քẝꞙꬵ",
+    "g": "ƍɡցᶃ",
+    "h": "һհ",
+    "i": "ıɩɪιіӏꙇ",
+    "j": "ϳј",
+    # A capital I is drawn as a small l, in Latin too.
+    "l": "IƖǀΙІӀⲒ",
+    "n": "ոռ",
+    "o": "οσоօᴏᴑⲟꬽ",
+    "p": "ρрⲣ",
+    "q": "ԛգզ",
+    "r": "гᴦⲅꭇꭈ",
+    "s": "ƽѕꜱ",
+    "u": "ʋυսᴜꞟꭎꭒ",
+    "v": "νѵᴠ",
+    "w": "ɯѡԝաᴡ",
+    "x": "х",
+    "y": "ɣʏγуүᶌỿꭚ",
+    "z": "ᴢ",
+}
+_LATIN = str.maketrans({drawn: latin for latin, all_ in _DRAWN_AS.items() for drawn in all_})
+
+
+def look_alike_keys(name: str) -> frozenset[str]:
+    """Return the keys of a name: two names that share one look alike."""
+    plain = unicodedata.normalize("NFKC", name)
+    latin = unicodedata.normalize("NFD", plain).translate(_LATIN)
+    return frozenset(unicodedata.normalize("NFKC", each.casefold()) for each in (plain, latin))
+
+
+def look_alike(one: str, other: str) -> bool:
+    """Tell whether a reader takes one name for another; equal names do."""
+    return not look_alike_keys(one).isdisjoint(look_alike_keys(other))

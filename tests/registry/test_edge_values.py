@@ -1,0 +1,302 @@
+"""Whatever is asked, with whatever values: done, or refused by who knows why; never by accident.
+
+Every request there is, and every act of the offices as a library, is asked with the values at which
+numbers, days and texts end, one field after the other and at random. An answer that only the log
+explains is a fault, and so is an error of the library that is no `ActError`.
+"""
+
+import inspect
+import random
+import typing
+from contextlib import suppress
+from types import UnionType
+
+import msgspec
+import pytest
+from allocation_files import allocation_file
+from compliance_world import BEIJING, ORDER, World, obligation_file, proof, proof_file
+from desk_callers import Office, key_of
+
+from cea_exchange.registry.admin import REQUEST_TYPES, Stop
+from cea_exchange.registry.bank_office import BankSetting
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.roles import MAY
+
+DAY = 20251101
+INTS = (
+    *(-(2**63), -(10**9), -1, 0, 1, 2, 5, 11, 99, 2024, 2025, 2**31, 2**53, 2**62, 2**63 - 1),
+    *(2**63, 2**64 - 1),
+    # Years and days that no calendar has.
+    *(1, 9999, 10_000, 10**9, 99991231, 99991232, 20250229, 20251301, 10**9 * 10_000 + 101),
+    *(DAY, 1_01_01, 20261231),
+)
+TEXTS = (
+    *("", " ", "P1", "P2", "P3", "P99", "CEA24", "CEA25", "CEA2024", "CNY", "TOTAL", "CEA"),
+    *("\0", "a\0b", "x\u202ey", "\u3164", "=1+1", "-", "ＡＢ", "１", "²", "9" * 30, "x" * 5_000),
+    *("competent authority", "province Beijing", "a.csv", "../a", ".", "..", "2024-12-31"),
+)
+BYTES = (b"", b"\0\xff", b"PK\3\4", b"compliance_year\n2024\n", b"a,b\n" * 1_000, b"\xa8\xa6")
+SOUND = {
+    "account": ("P1", "P2"),
+    "into": ("P2",),
+    "to": ("P2",),
+    "giver": ("P1", "P2", None),
+    "product": ("CEA24",),
+    "province": (BEIJING,),
+    "compliance_year": (2024,),
+    "business_date": (DAY,),
+    "decided_on": (DAY,),
+    "until": (20271231,),
+    "deadline": (20251231,),
+    "tonnes": (1, {"CEA24": 1}),
+    "amount": (1, None),
+    "cash": (1,),
+    "file": ("a.csv",),
+    **dict.fromkeys(("as_of", "as_of_date", "as_of_settlement"), (None,)),
+    **dict.fromkeys(("first", "after", "since", "number", "at_risk"), (1,)),
+    "count": (5,),
+    "key": (key_of("new"),),
+    "role": ("trader", "approver"),
+    "operator_index": (0,),
+    "credit_code": ("91330100799655058B",),
+    "unit": (None,),
+    "encoding": ("utf-8",),
+    **dict.fromkeys(("why", "order", "court", "document", "purpose"), ("words",)),
+    **dict.fromkeys(("bank", "creditor"), ("words",)),
+    **dict.fromkeys(("bank_account", "entity", "answer", "content"), ("62-1",)),
+}
+IDS = (1, 2, 3)
+
+
+class _TakenBack(Exception):
+    pass
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A registry in which most ids of 1 stand for something."""
+    with World(tmp_path, day=DAY) as world:
+        registry = world.registry
+        world.products("CEA23", "CEA24", "CEA25")
+        for name in ("P1", "P2", "P3"):
+            world.entity(name, BEIJING, CEA24=1_000, CEA23=50)
+            registry.pay_in(name, 1_000)
+        world.owe(2024, ("P1", 300), ("P2", 200))
+        registry.surrender.apply("P1", 2024, {"CEA24": 5})
+        registry.surrender.apply("P2", 2024, {"CEA24": 5})
+        registry.surrender.accept(2, BEIJING)
+        registry.offsets.book(proof("N1", "P1", 4))
+        registry.enforcement.freeze("P2", "CEA24", 5, until=20261231, **ORDER)
+        registry.enforcement.freeze("P2", None, None, until=20261231, **ORDER)
+        registry.dispositions.cancellation_apply("P1", "CEA24", 5, purpose="for the climate")
+        registry.distribution.issue("CEA24", 1_000)
+        world.keep("P3", BEIJING, "CEA24", 10)
+        world.traded("P1", "P3", "CEA24", DAY, 5, 100, frozen=True)
+        registry.key_grant(key_of("k"), "P1")
+        registry.bank_files.folder = tmp_path / "bank"
+        (tmp_path / "bank" / "in").mkdir(parents=True)
+        (tmp_path / "bank" / "in" / "a.csv").write_bytes(b"<x/>")
+        yield world
+
+
+# -- Requests -----------------------------------------------------------------------------------
+
+
+def values(kind, name, rng):
+    """Return values to try for a field of a type, as a message has them."""
+    inspected = msgspec.inspect
+    match kind:
+        case inspected.UnionType(types=types):
+            return [each for one in types for each in values(one, name, rng)]
+        case inspected.NoneType():
+            return [None]
+        case inspected.BoolType():
+            return [True, False]
+        case inspected.IntType():
+            return [*INTS, *(IDS if name.endswith("_id") else ())]
+        case inspected.StrType():
+            return [*TEXTS, *(key_of(each) for each in ("k", "an", "new"))]
+        case inspected.BytesType():
+            return list(BYTES)
+        case inspected.LiteralType(values=found):
+            return list(found)
+        case inspected.DictType():
+            names = rng.sample(TEXTS, 3)
+            return [{}, *({each: rng.choice(INTS)} for each in ("CEA24", *names))]
+        case inspected.StructType(fields=fields) | inspected.DataclassType(fields=fields):
+            sound = msgspec.to_builtins(proof("N9", "P2", 4))
+            return [sound] + [
+                sound | {field.encode_name: value}
+                for field in fields
+                for value in values(field.type, field.name, rng)
+            ]
+        case inspected.EnumType(cls=cls):
+            return [each.value for each in cls]
+    raise AssertionError(f"{name}: no values for {kind}")
+
+
+def requests(rng):
+    """Yield requests of every kind: each field at all its edges, then all of them at random."""
+    for found in REQUEST_TYPES:
+        if found is Stop:
+            continue
+        info = msgspec.inspect.type_info(found)
+        fields = {
+            field.encode_name: values(field.type, field.name, rng)
+            for field in info.fields
+            if field.name != "request_id"
+        }
+        sound = {
+            name: SOUND.get(name, IDS if name.endswith("_id") else each)
+            for name, each in fields.items()
+        }
+        yield {"op": info.tag}
+        for name, each in fields.items():
+            for value in each:
+                others = {other: rng.choice(sound[other]) for other in fields if other != name}
+                yield {"op": info.tag, **others, name: value}
+        for _ in range(60):
+            yield {"op": info.tag, **{name: rng.choice(each) for name, each in fields.items()}}
+
+
+def persons(office):
+    office.person("ini", "initiator", account="P1")
+    office.person("app", "approver", account="P1")
+    office.person("mee", "authority")
+    office.person("bei", "province", province=BEIJING)
+    names = {"operator": "an", "authority": "mee", "province": "bei", "initiator": "ini"}
+    return names | {"approver": "app", "regulator": "rex"}
+
+
+@pytest.mark.parametrize("day", [DAY, 20260120, 20260321])
+@pytest.mark.parametrize("second_person", [None, ()])
+def test_every_request_is_done_or_refused(world, day, second_person):
+    rng = random.Random(day)
+    world.clock.day = day
+    if day > DAY:
+        world.registry.carryover.give_notice()
+        world.registry.bank.setting = BankSetting()
+    office = Office(world.registry, second_person=second_person)
+    names = persons(office)
+    done = 0
+    broken = []
+    for request in requests(rng):
+        for role in MAY[request["op"]]:
+            try:
+                payload = msgspec.msgpack.encode(request)
+            except OverflowError:
+                continue
+            with suppress(_TakenBack), world.registry.transaction():
+                answer = office._desk.reply(key_of(names[role]), payload).answer
+                msgspec.msgpack.encode(answer)
+                raise _TakenBack
+            if "log says why" in answer.get("error", ""):
+                broken.append((answer["error"], request))
+            done += answer["ok"]
+    assert broken == []
+    assert done > 500
+
+
+# -- The library --------------------------------------------------------------------------------
+
+OFFICES = (
+    *("accounts", "persons", "province_holdings", "distribution", "obligations", "surrender"),
+    *("offsets", "compliance", "carryover", "enforcement", "dispositions", "defaults", "claims"),
+    *("statements", "bank_files"),
+)
+ACTS = (
+    *("account_open", "product_declare", "key_grant", "key_revoke", "issue", "pay_in"),
+    *("transfer_in", "transfer_out"),
+)
+"""Of the registry itself."""
+
+
+def library(registry):
+    """Yield name and method of every act of the library that takes numbers, texts or none."""
+    yield from ((name, getattr(registry, name)) for name in ACTS)
+    for office in OFFICES:
+        of = getattr(registry, office)
+        for name, _ in inspect.getmembers(type(of), inspect.isfunction):
+            if not name.startswith("_"):
+                yield f"{office}.{name}", getattr(of, name)
+
+
+def library_calls(registry, rng):
+    """Yield name, method and keyword arguments, one of them at its edge or all at random."""
+    numbers = [number for number in INTS if number < 2**63]
+    tried = {int: numbers, str: [*TEXTS, key_of("k")], bool: [True]}
+    for name, method in library(registry):
+        parameters = inspect.signature(method).parameters
+        kinds = {
+            field: [each for each in tried if each in _kinds_of(parameter.annotation)]
+            for field, parameter in parameters.items()
+        }
+        if not all(kinds.values()):
+            continue
+        fields = {field: [v for kind in each for v in tried[kind]] for field, each in kinds.items()}
+        sound = {f: SOUND.get(f, IDS if f.endswith("_id") else each) for f, each in fields.items()}
+        for field, each in fields.items():
+            for value in each:
+                others = {other: rng.choice(sound[other]) for other in fields if other != field}
+                yield name, method, {**others, field: value}
+
+
+def _kinds_of(annotation):
+    """Return the types of a union, or the type itself."""
+    return typing.get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def test_every_act_of_the_library_is_done_or_refused(world):
+    """Numbers of 64 bits, days of no calendar, texts of anything: `ActError`, or done."""
+    rng = random.Random(5)
+    broken, tried = {}, set()
+    for name, method, fields in library_calls(world.registry, rng):
+        tried.add(name)
+        with suppress(_TakenBack, ActError), world.registry.transaction():
+            try:
+                found = method(**fields)
+                if inspect.isgenerator(found):
+                    list(found)
+            except ActError:
+                raise
+            except Exception as error:
+                broken[name, type(error).__name__, str(error)[:60]] = fields
+            raise _TakenBack
+    assert broken == {}, "\n".join(f"{k} {v}" for k, v in broken.items())
+    assert {"issue", "claims.pay", "enforcement.extend", "compliance.shortfalls"} <= tried
+
+
+# -- Files --------------------------------------------------------------------------------------
+
+
+def edges_of(source):
+    """Yield files as one, each with another cell at another edge."""
+    heads, *lines = source.data.decode("utf-8-sig").splitlines()
+    for at, line in enumerate(lines):
+        cells = line.split(",")
+        for column in range(len(cells)):
+            for value in (*map(str, INTS), "", " 1", "1e9", "1.0", "-0", "0x1", "１", "=1+1", "\0"):
+                changed = [*cells[:column], value, *cells[column + 1 :]]
+                rows = [*lines[:at], ",".join(changed), *lines[at + 1 :]]
+                yield SourceFile(source.name, "\n".join([heads, *rows, ""]).encode())
+
+
+def test_every_cell_of_a_file_is_taken_or_refused(world):
+    registry = world.registry
+    offices = {
+        registry.obligations.take: obligation_file(registry, 2023, ("P1", 300)),
+        registry.offsets.take: proof_file(proof("N9", "P2", 4)),
+        registry.distribution.preview: allocation_file("pre", {"P1": 9}, entities={"P1": BEIJING}),
+    }
+    for take, source in offices.items():
+        refused = count = 0
+        for file in edges_of(source):
+            count += 1
+            with suppress(_TakenBack), world.registry.transaction():
+                try:
+                    take(file)
+                except ActError:
+                    refused += 1
+                raise _TakenBack
+        assert count > refused > count // 2

@@ -1,0 +1,70 @@
+"""Names that a reader takes for one another, and those he does not."""
+
+import unicodedata
+
+import pytest
+
+from cea_exchange.domain.look_alikes import _DRAWN_AS, look_alike, look_alike_keys
+from cea_exchange.domain.naming import is_one_line, plain_name_check
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("An", "an"),
+        ("An", "AN"),
+        ("An", "\N{CYRILLIC CAPITAL LETTER A}n"),
+        ("an", "\N{CYRILLIC SMALL LETTER A}n"),
+        ("AN", "\N{CYRILLIC CAPITAL LETTER A}\N{GREEK CAPITAL LETTER NU}"),
+        ("An", "\uff21\uff4e"),
+        ("Igor", "\N{CYRILLIC CAPITAL LETTER BYELORUSSIAN-UKRAINIAN I}gor"),
+        ("\u041d\u0418\u041a\u041e", "\u043d\u0438\u043a\u043e"),
+        ("stra\N{LATIN SMALL LETTER SHARP S}e", "STRASSE"),
+        ("\u534e\u7535Alpha", "\u534e\u7535\N{GREEK CAPITAL LETTER ALPHA}lpha"),
+    ],
+)
+def test_what_looks_alike_is_alike_both_ways(one, other):
+    """CEA-PER-04."""
+    assert look_alike(one, other) and look_alike(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("P001", "POO1"), ("an", "ann"), ("\u534e\u7535", "\u534e\u80fd"), ("a", "b")],
+)
+def test_what_does_not_is_two(one, other):
+    """CEA-PER-04: digits stand for themselves."""
+    assert not look_alike(one, other)
+
+
+def test_each_letter_of_the_table_is_taken_for_its_latin_one_and_stays_so():
+    """Every letter is one character, in the form NFKC, and of one Latin letter only."""
+    letters = [letter for drawn in _DRAWN_AS.values() for letter in drawn]
+    assert len(letters) == len(set(letters)) > 130
+    for latin, drawn in _DRAWN_AS.items():
+        assert latin.isascii() and latin.isalpha()
+        for letter in drawn:
+            assert unicodedata.normalize("NFKC", letter) == letter
+            assert look_alike(f"x{letter}", f"x{latin}"), unicodedata.name(letter)
+
+
+def test_keys_are_the_same_however_often_they_are_made():
+    for name in ("An", "\N{CYRILLIC CAPITAL LETTER A}n", "\u534e\u7535", ""):
+        for key in look_alike_keys(name):
+            assert key in look_alike_keys(key)
+
+
+@pytest.mark.parametrize("character", "\0\t\n\r\x1b\x7f\xad\u200b\u200e\u202e\u2028\u3164\ufe0f")
+def test_a_character_that_is_not_seen_is_on_no_line(character):
+    """CEA-PER-04."""
+    assert not is_one_line(f"a{character}b")
+    with pytest.raises(ValueError, match="one line of visible characters"):
+        plain_name_check(f"a{character}b")
+
+
+def test_a_name_in_another_form_is_refused_with_the_form_it_should_have():
+    """CEA-PER-04."""
+    with pytest.raises(ValueError, match=r"name must be written 'AN' \(NFKC\)"):
+        plain_name_check("\uff21\uff2e")
+    for sound in ("an", "\u534e\u7535", "O'Neill & Co. (Beijing)", "\u00c9lectricit\u00e9"):
+        assert plain_name_check(sound) == sound
