@@ -479,7 +479,7 @@ class RegistryDaemon:
             self._broken_line_stop(error)
 
     def _waiting_look(self, now_ns: int) -> None:
-        """Try again what waits, once a day is confirmed: it may have waited for that day's trades."""
+        """Try again what waits, once a day is confirmed: it may have waited for its trades."""
         if self._stopped or now_ns < self._waiting_at_ns:
             return
         self._waiting_at_ns = now_ns + WAITING_LOOK_NS
