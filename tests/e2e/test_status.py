@@ -143,7 +143,11 @@ def test_a_registry_without_anything_has_a_page_too():
     told = dict.fromkeys(
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
-    told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
-    told |= {"state": "ok", "log_id": None, "metrics": None}
+    told |= dict.fromkeys(("trades", "entries", "transfers_pending", "bank_unapplied"), 0)
+    told |= {"state": "ok", "log_id": None, "metrics": None, "troubles": {}}
     lines = lines_of(registry_page(told))
     assert lines["registry", "log id"] == "none yet" and lines["ledger", "metrics"] == "off"
+    told |= {"bank_unapplied": 3, "troubles": {"bank": "disk full"}}
+    lines = lines_of(registry_page(told))
+    assert lines["registry", "trouble: bank"] == "disk full"
+    assert lines["ledger", "bank"] == "3 of its answers not applied"
