@@ -341,6 +341,18 @@ def test_reading_a_statement_looks_at_no_instruction_that_is_settled(registry):
     assert counted.rows < 30
 
 
+def test_an_entry_that_was_stated_before_refuses_the_statement_in_words(registry):
+    """CEA-BNK-03, CEA-BNK-12: what was booked once is not booked again."""
+    office = Office(registry)
+    books = registry.bank.books
+    books.statement_read(office.statement(("SUB-RESERVE", 0, [FUNDED])), "s.xml")
+    again = office.statement(("SUB-RESERVE", RESERVE, [FUNDED]), sequence=2)
+    with pytest.raises(ActError, match="one of account SUB-RESERVE was stated before"):
+        books.statement_read(again, "s2.xml")
+    assert registry.store.balance(RESERVE_PLACE) == RESERVE
+    books.statement_read(office.statement(("SUB-RESERVE", RESERVE, []), sequence=2), "s3.xml")
+
+
 @contextmanager
 def rows_counted(store):
     """Count the rows that are fetched of the bank's tables."""
