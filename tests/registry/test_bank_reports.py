@@ -267,6 +267,28 @@ def test_a_later_word_overtakes_one_that_could_not_be_applied(registry):
     assert registry.defaults.show(1)["state"] == "noticed" and office.state("R1") == "refused"
 
 
+def test_a_reserve_that_has_paid_is_not_asked_again_when_the_bank_thinks_otherwise(
+    tmp_path, registry
+):
+    """CEA-DEF-02: the ledger has paid, the trade is posted; the bank is instructed again."""
+    office = Office(registry)
+    office.default_noticed()
+    registry.bank.setting = None
+    registry.defaults.reserve_fund(RESERVE)
+    registry.bank.setting = BankSetting()
+    (batch,) = registry.bank.batches()
+    office.answered()
+    assert registry.defaults.show(1)["state"] == "covered"
+    office.bank.refused.add("R1")
+    assert registry.bank.reports.answer_take(batch, office.bank.answer(batch)) == []
+    assert (office.state("R1"), registry.defaults.show(1)["state"]) == ("refused", "covered")
+    assert registry.bank.again("R1") == "R1.2"
+    office.answered()
+    assert registry.store.balance(RESERVE_PLACE) == RESERVE - 500
+    assert registry.defaults.show(1)["state"] == "covered"
+    assert check_ledger(tmp_path).differences == []
+
+
 def test_answers_that_can_not_be_read_are_kept_some_of_each_batch(registry):
     """CEA-BNK-15: the batch stays unanswered; a bank that talks on fills no disk."""
     office = Office(registry)
