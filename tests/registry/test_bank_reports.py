@@ -8,6 +8,7 @@ from registry.test_bank_office import CASH, RESERVE, Institutions
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Phase
+from cea_exchange.registry import bank_reports
 from cea_exchange.registry.bank import camt_053, pain_002
 from cea_exchange.registry.bank.instructions import date_check
 from cea_exchange.registry.bank.statements import (
@@ -325,6 +326,25 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(registry, monkeypatch):
     monkeypatch.undo()
     office.answered()
     assert office.state("T3") == "accepted"
+
+
+def test_what_waits_is_tried_again_some_at_a_time(registry, monkeypatch):
+    """CEA-BNK-15: what never can be applied does not keep the rest from its turn."""
+    monkeypatch.setattr(bank_reports, "RETRY_COUNT_MAX", 2)
+    office = Office(registry)
+    office.day(1, 2, 3)
+    office.bank.refused |= {"T3", "T4", "T5"}
+    (batch,) = registry.bank.batches()
+    office.answered()
+    office.bank.refused.clear()
+    registry.bank.reports.answer_take(batch, office.bank.answer(batch))
+    assert registry.bank.reports.open_count() == 3
+    # By hand: the last of them may be accepted after all.
+    registry.store.execute(
+        "UPDATE bank_instructions SET state = 'sent' WHERE instruction_id = 'T5'"
+    )
+    assert [registry.bank.reports.retry_some() for _ in range(3)] == [0, 1, 0]
+    assert registry.bank.reports.open_count() == 2
 
 
 def test_whatever_breaks_within_an_answer_is_a_reason_like_others(registry, monkeypatch):

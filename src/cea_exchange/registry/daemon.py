@@ -460,7 +460,7 @@ class RegistryDaemon:
                 self._registry.bank.reports.answer_take(batch, content)
         if now_ns >= self._retry_at_ns:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
-            self._registry.bank.reports.retry()
+            self._registry.bank.reports.retry_some()
 
     def _deliver(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
