@@ -150,9 +150,9 @@ def test_a_registry_without_anything_has_a_page_too():
     told = dict.fromkeys(
         ("uptime_s", "last_seq", "lag_records", "confirmed_date", "accounts", "products"), 0
     )
-    told |= dict.fromkeys(("trades", "entries", "transfers_pending"), 0)
+    told |= dict.fromkeys(("trades", "entries", "transfers_pending", "bank_unapplied"), 0)
     told |= {"state": "ok", "log_id": None, "metrics": None, "clock_warning": None}
-    told |= {"unsafe": None, "time": "2026-03-02T12:00:00+08:00", "clock": "system"}
+    told |= {"unsafe": None, "troubles": {}, "time": "2026-03-02T12:00:00+08:00", "clock": "system"}
     assert ("registry", "CLOCK") not in lines_of(registry_page(told))
     lines = lines_of(registry_page({**told, "clock_warning": "wrong"}))
     assert lines["registry", "CLOCK"] == "wrong"
@@ -162,3 +162,7 @@ def test_a_registry_without_anything_has_a_page_too():
     # CEA-PER-05: a test bench says what it is.
     lines = lines_of(registry_page(told | {"unsafe": "one person alone"}))
     assert lines["registry", "second person"] == "NONE: one person alone"
+    told |= {"bank_unapplied": 3, "troubles": {"bank": "disk full"}}
+    lines = lines_of(registry_page(told))
+    assert lines["registry", "trouble: bank"] == "disk full"
+    assert lines["ledger", "bank"] == "3 of its answers not applied"

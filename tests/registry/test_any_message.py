@@ -9,6 +9,7 @@ import os
 import random
 import threading
 import time
+from contextlib import contextmanager
 
 import msgspec
 import numpy as np
@@ -16,10 +17,12 @@ import pytest
 import zmq
 from fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
 from registry.test_bank_office import DatedVenue
+from registry.test_bank_reports import FUNDED, Office
 from settlement_records import ALICE, ALICE_CASH, BOB, BOB_TONNES, LOG_ID, registry_prepare
 
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
+from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import OPS
 from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
@@ -411,3 +414,61 @@ def test_no_message_ends_the_registry_and_its_line_goes_on(
     found = check_ledger(tmp_path)
     trades = int((world.venue.records["kind"] == EventKind.TRADE).sum())
     assert (found.differences, found.trades) == ([], trades)
+
+
+def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
+    tmp_path, database_address
+):
+    """CEA-BNK-15: nor at the next start; the statement that shows the cash applies the answer."""
+    for name in ("registry", "venue", "admin", "bank"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    folder = tmp_path / "registry" / "bank" / "in"
+    folder.mkdir(parents=True)
+    with Registry.open(tmp_path, database_address) as registry:
+        office = Office(registry)
+        office.default_noticed()
+        (folder / "s.xml").write_bytes(office.statement(("SUB-RESERVE", 0, [FUNDED])))
+    nowhere = "tcp://127.0.0.1:9"
+    config = RegistryConfig(
+        settlement_mode="end_of_day",
+        database=database_address,
+        bank=BankSetting(data=str(tmp_path)),
+        settlement=nowhere,
+        replay=nowhere,
+    )
+    bank = FakeBank(tmp_path, random.Random(1))
+    bank.is_sane = True
+    try:
+        for _ in range(2):
+            with running(config, tmp_path) as ask:
+                wait_until(lambda ask=ask: ask(op="status")["bank_unapplied"] == 1)
+                (shown,) = ask(op="bank_unapplied")["unapplied"]
+                assert shown["instruction_id"] == "R1" and "must hold 500" in shown["why"]
+                assert ask(op="bank_retry") == {"ok": True, "applied": 0, "unapplied": 1}
+        with running(config, tmp_path) as ask:
+            answer = ask(op="bank_statement", file="s.xml")
+            assert (answer["pay_ins"], answer["unapplied"]) == (1, 0)
+            (default,) = ask(op="default_list")["defaults"]
+            assert default["state"] == "covered"
+    finally:
+        bank.close()
+    assert check_ledger(tmp_path).differences == []
+
+
+@contextmanager
+def running(config, data):
+    """A daemon in a thread, which must not have ended of itself; yields how its operator asks."""
+    with RegistryDaemon(config, data) as daemon:
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        endpoints = json.loads((data / "registry" / "endpoints.json").read_text())
+        server_key = CurveKeys.load(data / "keys", "registry").public
+        admin = CurveKeys.load(data / "keys", "admin")
+        caller = Caller(admin, server_key, endpoints["admin"])
+        try:
+            yield lambda **request: caller.ask(request)
+            assert thread.is_alive()
+        finally:
+            daemon.stop()
+            thread.join(20)
+            caller.close()

@@ -8,6 +8,7 @@ from registry.test_bank_office import CASH, RESERVE, Institutions
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Phase
+from cea_exchange.registry import bank_reports
 from cea_exchange.registry.bank import camt_053, pain_002
 from cea_exchange.registry.bank.instructions import date_check
 from cea_exchange.registry.bank.statements import (
@@ -267,6 +268,28 @@ def test_a_later_word_overtakes_one_that_could_not_be_applied(registry):
     assert registry.defaults.show(1)["state"] == "noticed" and office.state("R1") == "refused"
 
 
+def test_a_reserve_that_has_paid_is_not_asked_again_when_the_bank_thinks_otherwise(
+    tmp_path, registry
+):
+    """CEA-DEF-02: the ledger has paid, the trade is posted; the bank is instructed again."""
+    office = Office(registry)
+    office.default_noticed()
+    registry.bank.setting = None
+    registry.defaults.reserve_fund(RESERVE)
+    registry.bank.setting = BankSetting()
+    (batch,) = registry.bank.batches()
+    office.answered()
+    assert registry.defaults.show(1)["state"] == "covered"
+    office.bank.refused.add("R1")
+    assert registry.bank.reports.answer_take(batch, office.bank.answer(batch)) == []
+    assert (office.state("R1"), registry.defaults.show(1)["state"]) == ("refused", "covered")
+    assert registry.bank.again("R1") == "R1.2"
+    office.answered()
+    assert registry.store.balance(RESERVE_PLACE) == RESERVE - 500
+    assert registry.defaults.show(1)["state"] == "covered"
+    assert check_ledger(tmp_path).differences == []
+
+
 def test_answers_that_can_not_be_read_are_kept_some_of_each_batch(registry):
     """CEA-BNK-15: the batch stays unanswered; a bank that talks on fills no disk."""
     office = Office(registry)
@@ -305,6 +328,25 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(registry, monkeypatch):
     assert office.state("T3") == "accepted"
 
 
+def test_what_waits_is_tried_again_some_at_a_time(registry, monkeypatch):
+    """CEA-BNK-15: what never can be applied does not keep the rest from its turn."""
+    monkeypatch.setattr(bank_reports, "RETRY_COUNT_MAX", 2)
+    office = Office(registry)
+    office.day(1, 2, 3)
+    office.bank.refused |= {"T3", "T4", "T5"}
+    (batch,) = registry.bank.batches()
+    office.answered()
+    office.bank.refused.clear()
+    registry.bank.reports.answer_take(batch, office.bank.answer(batch))
+    assert registry.bank.reports.open_count() == 3
+    # By hand: the last of them may be accepted after all.
+    registry.store.execute(
+        "UPDATE bank_instructions SET state = 'sent' WHERE instruction_id = 'T5'"
+    )
+    assert [registry.bank.reports.retry_some() for _ in range(3)] == [0, 1, 0]
+    assert registry.bank.reports.open_count() == 2
+
+
 def test_whatever_breaks_within_an_answer_is_a_reason_like_others(registry, monkeypatch):
     """CEA-BNK-15: also what nobody foresaw."""
     office = Office(registry)
@@ -339,6 +381,18 @@ def test_reading_a_statement_looks_at_no_instruction_that_is_settled(registry):
     with rows_counted(registry.store) as counted:
         registry.bank.books.statement_read(nothing, "s2.xml")
     assert counted.rows < 30
+
+
+def test_an_entry_that_was_stated_before_refuses_the_statement_in_words(registry):
+    """CEA-BNK-03, CEA-BNK-12: what was booked once is not booked again."""
+    office = Office(registry)
+    books = registry.bank.books
+    books.statement_read(office.statement(("SUB-RESERVE", 0, [FUNDED])), "s.xml")
+    again = office.statement(("SUB-RESERVE", RESERVE, [FUNDED]), sequence=2)
+    with pytest.raises(ActError, match="one of account SUB-RESERVE was stated before"):
+        books.statement_read(again, "s2.xml")
+    assert registry.store.balance(RESERVE_PLACE) == RESERVE
+    books.statement_read(office.statement(("SUB-RESERVE", RESERVE, []), sequence=2), "s3.xml")
 
 
 @contextmanager

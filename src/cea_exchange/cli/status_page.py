@@ -108,6 +108,7 @@ def registry_page(told: Mapping[str, Any]) -> Sections:
                 ("confirmed", _date(told["confirmed_date"]) or "no day yet"),
                 ("log id", told["log_id"] or "none yet"),
                 ("second person", f"NONE: {told['unsafe']}" if told["unsafe"] else "asked for"),
+                *((f"trouble: {part}", text) for part, text in told["troubles"].items()),
             ],
         ),
         (
@@ -116,6 +117,7 @@ def registry_page(told: Mapping[str, Any]) -> Sections:
                 ("accounts", f"{told['accounts']:,}, products {told['products']:,}"),
                 ("trades", f"{told['trades']:,}, entries {told['entries']:,}"),
                 ("transfers", f"{told['transfers_pending']:,} pending"),
+                ("bank", f"{told['bank_unapplied']:,} of its answers not applied"),
                 ("database", _bytes(told.get("database_bytes"))),
                 ("disk free", _bytes(told.get("disk_free_bytes"))),
                 ("metrics", told["metrics"] or "off"),

@@ -29,6 +29,7 @@ from cea_exchange.registry.bank.statements import (
 )
 from cea_exchange.registry.bank_reports import Unapplied
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.database.interface import ConstraintViolated
 from cea_exchange.registry.institutions import CONTRA, Institution
 from cea_exchange.registry.ledger import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.registry.mergers import successors
@@ -93,13 +94,7 @@ class BankBooks:
                     " ON CONFLICT (account) DO UPDATE SET closing = excluded.closing",
                     (account.account, account.closing),
                 )
-                store.insert(
-                    "bank_entries",
-                    [
-                        _entry_row(statement.statement_id, account.account, entry)
-                        for entry in account.entries
-                    ],
-                )
+                self._entries_keep(statement.statement_id, account)
             found = self.matching(statement)
             # What came in first: it may be what an instruction needs, of this statement or of an
             # answer that could not be applied for want of it.
@@ -108,6 +103,16 @@ class BankBooks:
             self._registry.bank.reports.retry()
             self._findings_take(statement.statement_id, found)
         return found
+
+    def _entries_keep(self, statement_id: str, stated: AccountStatement) -> None:
+        rows = [_entry_row(statement_id, stated.account, entry) for entry in stated.entries]
+        try:
+            self._store.insert("bank_entries", rows)
+        except ConstraintViolated:
+            raise ActError(
+                f"statement {statement_id}: each AcctSvcrRef must be new, one of account"
+                f" {stated.account} was stated before"
+            ) from None
 
     def _statement_known(self) -> Known:
         store = self._store

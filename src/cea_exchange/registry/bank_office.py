@@ -472,6 +472,10 @@ class BankOffice:
             if state != "busted" and not has_one:
                 default_open(store, trade, failure, self._registry.business_date())
         elif kind == "reserve":
+            # What the ledger has paid is paid: the bank is to be instructed again.
+            before = store.one("SELECT state FROM defaults WHERE default_id = ?", (subject,))
+            if before != "covering":
+                return
             store.execute(
                 "UPDATE defaults SET state = 'noticed' WHERE default_id = ?", (subject,)
             )

@@ -36,6 +36,8 @@ CONTENT_BYTES_MAX = 4 << 20
 """Kept of an answer; one of a full batch has less than a third of it."""
 UNREADABLE_COUNT_MAX = 16
 """Answers that can't be read are kept of one batch; whatever else a bank sends for it is logged."""
+RETRY_COUNT_MAX = 100
+EVERY = 1 << 40
 
 log = structlog.get_logger("registry")
 
@@ -64,6 +66,7 @@ class BankReports:
 
     def __init__(self, registry: "Registry") -> None:
         self._registry = registry
+        self._tried_last = 0
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -225,17 +228,29 @@ class BankReports:
         return page((dict(zip(names, row, strict=True)) for row in rows), count, "unapplied_id")
 
     def retry(self) -> int:
-        """Try again what could not be applied, oldest first; return how much of it was.
+        """Try again all that could not be applied, oldest first; return how much of it was.
 
         Notes
         -----
         Rules: CEA-BNK-15.
         """
-        rows = self._registry.store.execute(
-            "SELECT unapplied_id, source, instruction_id, told, reason FROM bank_unapplied"
-            " WHERE state = 'open' ORDER BY unapplied_id"
-        ).fetchall()
+        return sum(self._again(*row) for row in self._open_rows(0, EVERY))
+
+    def retry_some(self) -> int:
+        """Try again some of it, behind what was tried the last time; return how much was applied.
+
+        For who has other things to do meanwhile.
+        """
+        rows = self._open_rows(self._tried_last, RETRY_COUNT_MAX)
+        self._tried_last = rows[-1][0] if len(rows) == RETRY_COUNT_MAX else 0
         return sum(self._again(*row) for row in rows)
+
+    def _open_rows(self, after: int, count_max: int) -> list[tuple[Any, ...]]:
+        return self._registry.store.execute(
+            "SELECT unapplied_id, source, instruction_id, told, reason FROM bank_unapplied"
+            " WHERE state = 'open' AND unapplied_id > ? ORDER BY unapplied_id LIMIT ?",
+            (after, count_max),
+        ).fetchall()
 
     def _again(self, number: int, source: str, name: str, told: str, reason: str) -> bool:
         """Apply one that could not be; say whether it is now."""

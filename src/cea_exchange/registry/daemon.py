@@ -18,7 +18,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +35,6 @@ from cea_exchange.protocol.security import (
     CurveKeys,
     SecurityError,
     StrangerTest,
-    client_socket,
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
@@ -66,20 +64,19 @@ from cea_exchange.registry.store import DatabaseAway, Store
 from cea_exchange.registry.stream import (
     StreamError,
     heartbeat_decode,
-    replay_request,
     run_decode,
 )
 from cea_exchange.registry.troubles import Troubles
+from cea_exchange.registry.venue_line import VenueLine, venue_endpoints_read
 
 POLL_MS = 20
 FEED_WAIT_NS = 100_000_000
-REPLAY_WAIT_NS = 1_000_000_000
 REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
-ENDPOINTS_BYTES_MAX = 64 * 1024
 FULL_PAUSE_NS = 1_000_000_000
 BANK_LOOK_NS = 500_000_000
 BANK_RETRY_NS = 10_000_000_000
+WAITING_LOOK_NS = 1_000_000_000
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
 MESSAGES_PER_TURN_MAX = 100
@@ -91,75 +88,6 @@ WAITING_COUNT_MAX = 64
 
 log = structlog.get_logger()
 _request_decoder = msgspec.msgpack.Decoder(FeedRequest)
-
-
-class _VenueLine:
-    """The two sockets towards the venue, which may come, go and move."""
-
-    def __init__(self, context: zmq.Context, keys: CurveKeys, venue_key: str) -> None:
-        self._context = context
-        self._keys = keys
-        self._venue_key = venue_key
-        self._endpoints: tuple[str, str] | None = None
-        self.sub: zmq.Socket | None = None
-        self.dealer: zmq.Socket | None = None
-        self.asked_at_ns: int | None = None
-
-    def connect(self, settlement: str, replay: str) -> bool:
-        """Connect, if not there already; say whether anything changed."""
-        if self._endpoints == (settlement, replay):
-            return False
-        self.close()
-        self._endpoints = (settlement, replay)
-        self.sub = client_socket(
-            self._context, zmq.SUB, keys=self._keys, server_key=self._venue_key
-        )
-        self.sub.subscribe(b"")
-        self.sub.connect(settlement)
-        self._dealer_open()
-        return True
-
-    def _dealer_open(self) -> None:
-        """A fresh socket: no request that was not sent, no answer that came too late."""
-        if self._endpoints is None:
-            return
-        if self.dealer is not None:
-            self.dealer.close()
-        self.dealer = client_socket(
-            self._context, zmq.DEALER, keys=self._keys, server_key=self._venue_key
-        )
-        self.dealer.connect(self._endpoints[1])
-        self.asked_at_ns = None
-
-    def ask(self, log_id: str | None, first_seq: int, now_ns: int) -> None:
-        """Ask for records, unless an answer is awaited."""
-        if self.dealer is None or self.asked_at_ns is not None:
-            return
-        # A venue that refuses our key ends the connection for good: then a send would block, and
-        # the wait for the answer is what leads to a fresh socket.
-        with suppress(zmq.Again):
-            self.dealer.send(replay_request(log_id, first_seq), zmq.NOBLOCK)
-        self.asked_at_ns = now_ns
-
-    def give_up_waiting(self, now_ns: int) -> bool:
-        """Drop a request that has gone unanswered too long; say whether there was one."""
-        if self.asked_at_ns is None or now_ns - self.asked_at_ns < REPLAY_WAIT_NS:
-            return False
-        self._dealer_open()
-        return True
-
-    def close(self) -> None:
-        for socket in (self.sub, self.dealer):
-            if socket is not None:
-                socket.close()
-        self.sub = self.dealer = self.asked_at_ns = self._endpoints = None
-
-
-class _VenueEndpoints(msgspec.Struct, frozen=True):
-    """What a venue writes of where it listens; the rest is for others."""
-
-    settlement: str
-    replay: str
 
 
 class _Waiting(msgspec.Struct):
@@ -225,6 +153,7 @@ class RegistryDaemon:
         if config.bank is not None and config.bank.data is not None:
             self._courier = BankCourier(BankClient(config.bank.data, keys))
         self._bank_at_ns = self._retry_at_ns = 0
+        self._waiting_at_ns, self._retried_date = 0, self._store.confirmed_date
         self._troubles = Troubles()
         self._stopped = ""
         self._is_delivering = True
@@ -257,7 +186,7 @@ class RegistryDaemon:
         self._allow_list: AllowList | None = None
         self._sockets: list[zmq.Socket] = []
         try:
-            self._line = _VenueLine(self._context, keys, self._venue_key)
+            self._line = VenueLine(self._context, keys, self._venue_key)
             self._bind(keys)
         except BaseException:
             self.close()
@@ -408,6 +337,8 @@ class RegistryDaemon:
         self._bank_turn(time.monotonic_ns())
         with told("delivery"):
             self._deliver()
+        with told("waiting"):
+            self._waiting_look(time.monotonic_ns())
         with told("replay"):
             self._missing_ask(time.monotonic_ns())
         with told("feed_answer"):
@@ -454,7 +385,7 @@ class RegistryDaemon:
         self._look_at_ns = now_ns + ENDPOINTS_LOOK_NS
         where = (self._config.settlement, self._config.replay)
         if where[0] is None:
-            where = _venue_endpoints_read(self._config.endpoints_file(self._data))
+            where = venue_endpoints_read(self._config.endpoints_file(self._data))
         if where is not None and where != self._nowhere:
             self._venue_connect(where, now_ns)
 
@@ -580,13 +511,12 @@ class RegistryDaemon:
                 self._registry.bank.reports.answer_take(batch, content)
         if now_ns >= self._retry_at_ns:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
-            self._registry.bank.reports.retry()
+            self._registry.bank.reports.retry_some()
 
     def _deliver(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
         if self._stopped or not self._is_delivering:
             return
-        confirmed = self._store.confirmed_date
         try:
             self._is_delivering = self._settlement.deliver()
         except SettlementStopped as error:
@@ -598,9 +528,16 @@ class RegistryDaemon:
             raise
         except Exception as error:
             self._broken_line_stop(error)
-        if confirmed != self._store.confirmed_date:
-            # A day is over: what waited behind its trades may be next.
+
+    def _waiting_look(self, now_ns: int) -> None:
+        """Try again what waits, once a day is confirmed: it may have waited for its trades."""
+        if self._stopped or now_ns < self._waiting_at_ns:
+            return
+        self._waiting_at_ns = now_ns + WAITING_LOOK_NS
+        date = self._store.confirmed_date
+        if date != self._retried_date:
             self._registry.defaults.retry()
+            self._retried_date = date
 
     def _broken_line_stop(self, error: Exception) -> None:
         """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
@@ -755,20 +692,6 @@ def _unknown(error: DatabaseLost) -> dict[str, Any]:
     """Return the answer to an act of which only the database knows whether it was done."""
     why = "database lost, whether it was done is not known; the same request_id does it once"
     return {"ok": False, "error": f"{why}: {error}"}
-
-
-def _venue_endpoints_read(path: Path) -> tuple[str, str] | None:
-    """Return the venue's settlement and replay endpoints, None while it has not said them."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(ENDPOINTS_BYTES_MAX)
-        endpoints = msgspec.json.decode(content, type=_VenueEndpoints)
-        return endpoints.settlement, endpoints.replay
-    except FileNotFoundError:
-        return None
-    except (OSError, *DECODE_ERRORS) as error:
-        log.warning("venue_endpoints_unreadable", path=str(path), error=repr(error))
-        return None
 
 
 def _endpoints_write(path: Path, endpoints: dict[str, str | int]) -> None:

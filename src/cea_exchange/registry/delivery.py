@@ -10,6 +10,7 @@ costs the last of them only. The last one confirms the day.
 """
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 
 import numpy as np
 
@@ -127,14 +128,13 @@ class Delivery:
         # Where no act asks for it, it is their records that cause the entries.
         with self._store.transaction(act_id=0 if self._store.act_id is None else None):
             self._obstacles.refresh()
-            waiting = self._waiting()
             # What comes later may bring what an earlier one waits for.
-            while any([self._again(seq, trade, settled) for seq, trade in [*waiting.items()]]):
-                waiting = self._waiting()
+            while any([self._again(*each, settled) for each in self._waiting()]):
+                pass
         return settled
 
-    def _waiting(self) -> dict[int, Trade | None]:
-        """Return failed trades, and of what was postponed the sequences, in their order.
+    def _waiting(self) -> list[tuple[int, Trade | None, str]]:
+        """Return what waits, in its order: failed trades with their failure, what was postponed.
 
         What lies behind trades that are still to be delivered is looked at in its turn.
         """
@@ -145,32 +145,32 @@ class Delivery:
         )
         until = store.last_seq if first_received is None else first_received - 1
         rows = store.execute(
-            f"SELECT {TRADE_COLUMNS} FROM trades WHERE state <> 'settled' AND state = 'failed'"
-            " AND settlement_seq <= ?",
+            f"SELECT {TRADE_COLUMNS}, failure FROM trades"
+            " WHERE state <> 'settled' AND state = 'failed' AND settlement_seq <= ?",
             (until,),
         ).fetchall()
-        waiting: dict[int, Trade | None] = dict.fromkeys(self._postponed(until))
-        waiting |= {row[0]: Trade(*row) for row in rows}
-        return dict(sorted(waiting.items()))
+        failed = [(seq, Trade(seq, *terms), failure) for seq, *terms, failure in rows]
+        postponed = [(seq, None, "") for seq in self._postponed(until)]
+        return sorted([*failed, *postponed], key=itemgetter(0))
 
-    def _again(self, seq: int, trade: Trade | None, settled: list[int]) -> bool:
+    def _again(self, seq: int, trade: Trade | None, why: str, settled: list[int]) -> bool:
         """Post what waited, if it can be; say whether it was."""
         if trade is None:
             return self._postponed_post(seq)
         failure = self._post(trade)
         if failure is not None:
-            self._still_failed(trade, failure)
+            if failure.why != why:
+                self._fails_otherwise(trade, failure)
             return False
         settled.append(trade.trade_id)
         default_end(self._store, seq, "cured", trade.trading_date)
         return True
 
-    def _still_failed(self, trade: Trade, failure: Failure) -> None:
+    def _fails_otherwise(self, trade: Trade, failure: Failure) -> None:
         """Say why a trade fails now; who has to make it good gets to know, if nobody had to."""
         store, seq = self._store, trade.settlement_seq
         store.execute(
-            "UPDATE trades SET failure = ? WHERE settlement_seq = ? AND failure <> ?",
-            (failure.why, seq, failure.why),
+            "UPDATE trades SET failure = ? WHERE settlement_seq = ?", (failure.why, seq)
         )
         if not store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (seq,)):
             default_open(store, trade, failure, max(trade.trading_date, store.confirmed_date))
