@@ -13,13 +13,15 @@
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
+#   make nightly      all of the above but bench, and random tests for longer: some hours
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
-.PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days build clean
+.PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days
+.PHONY: nightly random build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -109,6 +111,16 @@ HOURS ?= 10
 soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
+
+# Messages, banks' answers and chains of failed trades at random, many times as long as in `make test`.
+ROUNDS ?= 20
+random: build
+	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/registry/test_any_message.py \
+		tests/property/test_chains_agree.py
+
+nightly: random conformance checked sanitize long torture soak mutants
+	$(MAKE) settle DATABASE=sqlite
+	$(MAKE) settle DATABASE=postgresql
 
 # The real market day by day: protocol/daily_replay.md. The file is not part of the package.
 FILE ?= ../shared/data/cea/cea_daily_2021_2024.csv

@@ -67,7 +67,7 @@ def _ledger(store):
     last = store.entry_last
     dates = days(TRADES // TRADES_A_DAY)
     store.insert("entries", (
-        (last + 1 + n, EntryKind.TRADE, 1 + n, dates[n // TRADES_A_DAY], 0, 0, 0, 0, "")
+        (last + 1 + n, EntryKind.TRADE, 1 + n, dates[n // TRADES_A_DAY], 0, 0, 0, 0, "", 0)
         for n in range(TRADES)
     ))  # fmt: skip
     starts = ((last + 1 + n * TRADES_A_DAY, date) for n, date in enumerate(dates))
@@ -78,7 +78,7 @@ def _ledger(store):
         for n in range(TRADES) for leg in (0, 1)
     ))  # fmt: skip
     store.insert("statement_days", (
-        (date, last + 1 + n * TRADES_A_DAY, last + (n + 1) * TRADES_A_DAY, "issued", 0)
+        (date, last + 1 + n * TRADES_A_DAY, last + (n + 1) * TRADES_A_DAY, "issued", 0, 1, 0, 2)
         for n, date in enumerate(dates)
     ))  # fmt: skip
     for entry in range(last + 32_768, last + TRADES, 32_768):
@@ -129,7 +129,7 @@ def _compliance(store):
     ))  # fmt: skip
     store.insert("offset_proofs", (
         (f"CCER-{n}", YEARS[n % 4], n % ENTITIES, "project", 10 * n, 10 * n + 9, 10, 20200101,
-         20200102, 0, 20190101, 20190101, 20190101, 20240101, 0, "")
+         20200102, "no", 20190101, 20190102, 20190101, 20190101, 20240101, 0, "")
         for n in range(20_000)
     ))  # fmt: skip
     certificate = Certificate(
@@ -153,12 +153,14 @@ def _proposals(store):
     ))  # fmt: skip
     answer = msgspec.msgpack.encode({"account_index": 5})
     store.insert("acts", (
-        (1 + n, n, "account_rename", "an", "k", "bo", "l", n, request, answer)
+        (1 + n, n, 20240101, "account_rename", "an", "k", "bo", "l", n, "", "", 0, request, answer)
         for n in range(30_000)
     ))  # fmt: skip
     file = msgspec.msgpack.encode({"op": "obligation_take", "file": "f", "content": bytes(1 << 20)})
-    store.insert("acts", ((40_000 + n, n, "obligation_take", "an", "k", "", "", 0, file, answer)
-                          for n in range(60)))  # fmt: skip
+    store.insert("acts", (
+        (40_000 + n, n, 20240101, "obligation_take", "an", "k", "", "", 0, "", "", 0, file, answer)
+        for n in range(60)
+    ))  # fmt: skip
 
 
 def _statements(store):
@@ -187,8 +189,9 @@ def _distribution(store):
     deductions = ((1 + n, 0 if n < 3_000 else n % ENTITIES, f"{n}-{WORDS[:60]}", "other", 0, 50,
                    20240101, 20240101) for n in range(20_000))  # fmt: skip
     store.insert("deductions", deductions)
-    store.insert("kept_changes", ((1 + n, 11, n % ENTITIES, n % 5, 5, "distribution 1")
-                                  for n in range(40_000)))  # fmt: skip
+    store.insert("kept_changes", (
+        (1 + n, 11, n % ENTITIES, n % 5, 5, "distribution 1", 20240101) for n in range(40_000)
+    ))  # fmt: skip
     figures = {
         name: 1
         for name in Line.__struct_fields__

@@ -1,5 +1,6 @@
 """A ledger changed by hand, as by somebody with a database tool; for tests that it is found."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,8 @@ def changed_at_rest(data: Path, *statements: str) -> None:
         changed(store, *statements)
 
 
-def record_changed(data: Path, settlement_seq: int) -> None:
-    """Change a byte of a settlement record that a data folder keeps."""
+def record_changed(data: Path, settlement_seq: int, *, with_hash: bool = True) -> None:
+    """Change a byte of a settlement record that a data folder keeps, and the hash beside it."""
     with Store.open(data) as store:
         guards_off(store)
         first, records = store.one(
@@ -59,9 +60,16 @@ def record_changed(data: Path, settlement_seq: int) -> None:
         )
         spoiled = np.frombuffer(records, EVENT_DTYPE).copy()
         spoiled["price"][settlement_seq - first] ^= 1
+        content = spoiled.tobytes()
         store.execute(
-            "UPDATE settlement_runs SET records = ? WHERE first_seq = ?", (spoiled.tobytes(), first)
+            "UPDATE settlement_runs SET records = ? WHERE first_seq = ?", (content, first)
         )
+        if with_hash:
+            store.execute(
+                "UPDATE settlement_runs SET records_hash = ? WHERE first_seq = ?",
+                (sha256(content).hexdigest(), first),
+            )
+        guards_on(store)
 
 
 def snapshot_kept(store: Store) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from desk_callers import Office
 
 from cea_exchange.client import Client, SessionError
 from cea_exchange.domain.records import EventKind, Reason, Side
@@ -29,6 +30,8 @@ BUYER = Participant("alice", "short", {"CEA24": Side.BUY}, CASH, {})
 SELLER = Participant("bob", "surplus", {"CEA24": Side.SELL}, CASH, {"CEA24": TONNES})
 IDLE = Participant("carol", "short", {"CEA24": Side.BUY}, CASH, {})
 WAIT_S = 30.0
+
+ENTITY = {"entity": "Dave Power", "credit_code": "91330100799655058B", "province": 33}
 
 
 @pytest.fixture
@@ -261,9 +264,11 @@ def test_a_venue_from_an_old_copy_is_named_and_adopted(exchange, tmp_path):
 
     exchange.stop("registry")
     with Registry.open(exchange.data, admission="open") as registry:
-        registry.pay_in("carol", 5_000)
-        registry.transfer_in("carol", None, 5_000)
-        registry.account_open("dave")
+        office = Office(registry, second_person=())
+        office._desk.settings_keep()
+        office.an("pay_in", account="carol", cash=5_000)
+        office.an("transfer_in", account="carol", amount=5_000)
+        assert office.an("account_open", account="dave", **ENTITY)["ok"]
     told = adopt(exchange)
     assert (told["settlement_seq"], told["accounts"]) == (last_seq, 3)
     exchange.start()

@@ -38,7 +38,7 @@ def history_add(data, name):
         store.day_note(first, EARLIER)
         numbers = range(first, first + ENTRIES)
         store.insert("entries", (
-            (entry, EntryKind.TRADE, 0, EARLIER, 0, 0, 0, 0, "") for entry in numbers
+            (entry, EntryKind.TRADE, 0, EARLIER, 0, 0, 0, 0, "", 0) for entry in numbers
         ))  # fmt: skip
         # There and back between two accounts: after an even number each has what it had.
         trading = int(Compartment.TRADING)

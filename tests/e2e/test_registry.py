@@ -95,10 +95,11 @@ def test_messages_lost_and_repeated_settle_once(data, venue, daemon, feed):
             venue.publish(max(1, first - 7), count)
         first += count
     wait_until(lambda: daemon.last_seq() == len(venue.records))
-    answer = feed.ask({"from": 6, "count": 10, "log_id": LOG_ID})
+    # What the registry itself adds is the head of its chain, for the checkpoint.
+    answer = feed.ask({"from": 7, "count": 10, "log_id": LOG_ID})
     assert {
         "items": [],
-        "last_seq": 5,
+        "last_seq": 6,
         "settled_seq": len(venue.records),
         "confirmed_date": DATE,
         "state": "ok",

@@ -27,6 +27,7 @@ from cea_exchange.registry.admin import OPS
 from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.bank_office import BankSetting
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.database.interface import DatabaseFull
@@ -213,7 +214,7 @@ class World:
     def start(self):
         self.restarts += 1
         self.daemon = RegistryDaemon(self.config, self.data)
-        self.daemon._registry._clock_ns = lambda: self.now_ns
+        self.daemon._registry.clock = GivenClock(lambda: self.now_ns)
         client = self.daemon._courier._client
         client._timeout_ms, client._tries_max = 150, 1
         database = self.daemon._store.database

@@ -21,6 +21,7 @@ from cea_exchange.registry.bank.statements import (
 )
 from cea_exchange.registry.bank_office import BankSetting
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.database.interface import DatabaseFull
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
@@ -67,7 +68,7 @@ class Office:
     def __init__(self, registry, mode="end_of_day"):
         self.registry, self.bank, self.venue = registry, Bank(), Venue()
         self.now_ns = 1_784_000_000 * 1_000_000_000
-        registry._clock_ns = lambda: self.now_ns
+        registry.clock = GivenClock(lambda: self.now_ns)
         registry.bank.setting = None
         with registry.transaction():
             registry.product_declare(PRODUCT, 9749)
@@ -340,9 +341,10 @@ def test_what_waits_is_tried_again_some_at_a_time(registry, monkeypatch):
     registry.bank.reports.answer_take(batch, office.bank.answer(batch))
     assert registry.bank.reports.open_count() == 3
     # By hand: the last of them may be accepted after all.
-    registry.store.execute(
-        "UPDATE bank_instructions SET state = 'sent' WHERE instruction_id = 'T5'"
-    )
+    with registry.transaction():
+        registry.store.execute(
+            "UPDATE bank_instructions SET state = 'sent' WHERE instruction_id = 'T5'"
+        )
     assert [registry.bank.reports.retry_some() for _ in range(3)] == [0, 1, 0]
     assert registry.bank.reports.open_count() == 2
 

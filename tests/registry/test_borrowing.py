@@ -80,7 +80,7 @@ def test_what_may_not_be_borrowed(world):
         ({"tonnes": 120_001}, r"borrowed for 2021 must be at most 120000, were 0 \+ 120001"),
         ({"account": "P2", "tonnes": 1}, "must be 10% short of the 1000000 t verified or more"),
         ({"year": 2022}, "P1 has none"),
-        ({"province": SHANGHAI}, "P1 is of province 11, expected that, came 31"),
+        ({"province": SHANGHAI}, "P1 must be an entity of province 31, is not"),
         ({"tonnes": 0}, "tonnes must be positive"),
         ({"document": "HB 1"}, "document"),
     ):

@@ -13,6 +13,7 @@ from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.clock import Clock, ClockSetting, running_ns
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
@@ -280,18 +281,24 @@ class World:
         return {date for (date,) in found}
 
 
+def prepare(data):
+    """Let P001 have 500 t before the daemon begins."""
+    with Registry(Store.open(data), lambda: NOON_NS) as registry:
+        registry.product_declare("CEA24", 9_000)
+        registry.accounts.open(**P001)
+        registry.issue("P001", "CEA24", 500)
+
+
 @pytest.fixture
 def world(tmp_path, system):
     """P001 has 500 t, of which a court has frozen 100 until tomorrow; a proposal waits."""
     world = World(tmp_path)
     try:
+        prepare(tmp_path)
         world.start()
-        world.ask("product_declare", product="CEA24", reference_price=9_000)
-        world.ask("account_open", **P001)
-        world.of_two("issue", account="P001", product="CEA24", tonnes=500)
         freeze = {"account": "P001", "product": "CEA24", "amount": 100, "until": 20260303}
         world.ask("freeze", **freeze, **ORDER)
-        world.waiting = world.ask("issue", account="P001", product="CEA24", tonnes=7)["proposal"]
+        world.waiting = world.ask("pay_in", account="P001", cash=7)["proposal"]
         yield world
     finally:
         world.stop()
@@ -303,7 +310,7 @@ def test_half_a_second_in_2030_ends_nothing(world, system):
     system.set_ns = SPIKE_NS
     world.warned("has jumped ahead, to 2030-01-01")
     # What is done meanwhile is of today.
-    world.of_two("issue", account="P001", product="CEA24", tonnes=1)
+    world.of_two("pay_in", account="P001", cash=1)
     assert "until must be 20260302" in world.refused(
         "freeze", account="P001", product="CEA24", amount=1, until=20260301, **ORDER
     )
@@ -380,9 +387,8 @@ def test_a_manual_clock_is_moved_by_two(tmp_path):
     setting = ClockSetting(kind="manual", start="2026-03-02T12:00:00+08:00")
     world = World(tmp_path, clock=setting)
     try:
+        prepare(tmp_path)
         world.start()
-        world.ask("product_declare", product="CEA24", reference_price=9_000)
-        world.ask("account_open", **P001)
         frozen = {"account": "P001", "product": "CEA24", "amount": 1, "until": 20260302}
         world.ask("freeze", **frozen, **ORDER)
         tomorrow = "2026-03-03T00:00:00+08:00"

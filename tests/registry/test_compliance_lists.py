@@ -149,7 +149,7 @@ def test_an_order_and_a_refusal_come_before_a_deduction(world):
     for until, said in ((20260105, "until must be after 20260105"), (20260230, "a date, yyyymmdd")):
         with pytest.raises(ActError, match=said):
             office.order("P1", 2024, BEIJING, "HB 1", until)
-    with pytest.raises(ActError, match="P1 is of province 11, expected that, came 31"):
+    with pytest.raises(ActError, match="P1 must be an entity of province 31, is not"):
         office.order("P1", 2024, SHANGHAI, "HB 1", 20260205)
     with pytest.raises(ActError, match="P2 must be short of 2024, nothing is missing"):
         office.order("P2", 2024, BEIJING, "HB 1", 20260205)

@@ -72,35 +72,35 @@ def test_what_was_done_by_those_who_might_agrees(office):
 @pytest.mark.parametrize(
     ("statement", "difference"),
     [
-        ("DELETE FROM acts WHERE act_id = 3", "act 3 is missing, 4 comes next"),
-        ("UPDATE acts SET person = 'bo' WHERE act_id = 5", ""),
+        ("DELETE FROM acts WHERE act_id = 4", "act 4 is missing, 5 comes next"),
+        ("UPDATE acts SET person = 'bo' WHERE act_id = 6", ""),
         (
-            "UPDATE acts SET person = 'an' WHERE act_id = 5",
-            "act 5 (account_suspend): its key is that of bo, it says an",
+            "UPDATE acts SET person = 'an' WHERE act_id = 6",
+            "act 6 (account_suspend): its key is that of bo, it says an",
         ),
         (
-            "UPDATE acts SET person = 'li', person_key = '{li}' WHERE act_id = 5",
-            "act 5 (account_suspend): li is initiator, who may not account_suspend",
+            "UPDATE acts SET person = 'li', person_key = '{li}' WHERE act_id = 6",
+            "act 6 (account_suspend): li is initiator, who may not account_suspend",
         ),
         (
-            "UPDATE acts SET person = 'eve', person_key = '{eve}' WHERE act_id = 5",
-            "act 5 (account_suspend): the key of eve stood for nobody then",
+            "UPDATE acts SET person = 'eve', person_key = '{eve}' WHERE act_id = 6",
+            "act 6 (account_suspend): the key of eve stood for nobody then",
         ),
         (
-            "UPDATE acts SET second = '', second_key = '', proposal_id = 0 WHERE act_id = 4",
-            "act 4 (transfer_out): takes two persons, li did it alone",
+            "UPDATE acts SET second = '', second_key = '', proposal_id = 0 WHERE act_id = 5",
+            "act 5 (transfer_out): takes two persons, li did it alone",
         ),
         (
-            "UPDATE acts SET proposal_id = 0 WHERE act_id = 4",
-            "act 4 (transfer_out): mo was its second person by no proposal",
+            "UPDATE acts SET proposal_id = 0 WHERE act_id = 5",
+            "act 5 (transfer_out): mo was its second person by no proposal",
         ),
         (
-            "UPDATE acts SET second = 'bo', second_key = '{bo}' WHERE act_id = 4",
-            "act 4 (transfer_out): bo is of registry, account P001 had to approve it",
+            "UPDATE acts SET second = 'bo', second_key = '{bo}' WHERE act_id = 5",
+            "act 5 (transfer_out): bo is of registry, account P001 had to approve it",
         ),
         (
-            "UPDATE acts SET person_key = '{mo}', person = 'mo' WHERE act_id = 2",
-            "act 2 (person_add): the key of mo stood for nobody then",
+            "UPDATE acts SET person_key = '{mo}', person = 'mo' WHERE act_id = 3",
+            "act 3 (person_add): the key of mo stood for nobody then",
         ),
         ("DELETE FROM proposals WHERE proposal_id = 2", "proposal 2 is missing, 3 comes next"),
         ("DELETE FROM proposals WHERE proposal_id = 6", "decision on proposal 6: the proposal is"),
@@ -126,9 +126,9 @@ def test_what_was_done_by_those_who_might_agrees(office):
         ),
         (
             "UPDATE persons SET role = 'approver' WHERE person = 'li'",
-            "act 1 added the person ('li', '{li}', 'initiator', 'account P001'), there is ('li',",
+            "act 2 added the person ('li', '{li}', 'initiator', 'account P001'), there is ('li',",
         ),
-        ("DELETE FROM persons WHERE person = 'mo'", "act 2 added the person ('mo', "),
+        ("DELETE FROM persons WHERE person = 'mo'", "act 3 added the person ('mo', "),
         (
             "UPDATE persons SET removed_at_ns = 2000000000000 WHERE person = 'mo'",
             "person mo of account P001 was removed by no act",
@@ -166,9 +166,9 @@ def test_an_approval_by_those_whose_right_it_is_not_is_found(office):
         office.registry.store,
         "UPDATE proposals SET body = 'registry' WHERE proposal_id = 4",
         f"UPDATE decisions SET person = 'bo', person_key = '{key_of('bo')}' WHERE proposal_id = 4",
-        f"UPDATE acts SET {bo} WHERE act_id = 4",
+        f"UPDATE acts SET {bo} WHERE act_id = 5",
     )
-    assert found(office) == "act 4 (transfer_out): registry is not whose approval it takes"
+    assert found(office) == "act 5 (transfer_out): registry is not whose approval it takes"
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
@@ -182,7 +182,7 @@ def test_an_act_after_a_person_was_removed_is_found(office):
     changed(store, f"UPDATE acts SET {mo} WHERE act_id = {last}")
     assert f"act {last} (account_restore): the key of mo stood for nobody then" in found(office)
     changed(store, "UPDATE persons SET removed_at_ns = 0")
-    assert "person mo of account P001 was removed by act 6 and acts still" in found(office)
+    assert "person mo of account P001 was removed by act 7 and acts still" in found(office)
 
 
 @pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
@@ -190,7 +190,7 @@ def test_of_a_time_without_settings_only_what_contradicts_itself_is_found(office
     """A registry of before has no settings kept; nobody is suspected for that."""
     store = office.registry.store
     eve = f"person_key = '{key_of('eve')}'"
-    changed(store, "DELETE FROM desk_settings", f"UPDATE acts SET {eve} WHERE act_id = 5")
+    changed(store, "DELETE FROM desk_settings", f"UPDATE acts SET {eve} WHERE act_id = 6")
     assert "" == found(office)
     office._desk.settings_keep()
     assert "" == found(office)

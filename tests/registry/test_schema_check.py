@@ -1,7 +1,7 @@
 """A database whose tables are not those of this program is not opened, and the first is named."""
 
 import pytest
-from ledger_by_hand import changed
+from ledger_by_hand import guards_off
 
 from cea_exchange.registry.database.backup import backup
 from cea_exchange.registry.store import Store, StoreError
@@ -25,7 +25,8 @@ from cea_exchange.registry.store import Store, StoreError
 )
 def test_the_first_difference_is_named(tmp_path, database_address, change, why):
     with Store.open(tmp_path, database_address) as store:
-        changed(store, change)
+        guards_off(store)
+        store.execute(change)
     for opened in (
         lambda: Store.open(tmp_path),
         lambda: Store.open_reader(tmp_path),

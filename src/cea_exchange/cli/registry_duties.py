@@ -18,7 +18,7 @@ def duties(
 
     Example: cea-exchange registry duties --data DIR
     """
-    look_all(data, key, {"op": "duty_list", "province": province}, json, "duties", _list)
+    look_all(data, key, {"op": "duty_list", "province": province}, json, "duties", text=_list)
 
 
 def _list(answer: Answer) -> str:

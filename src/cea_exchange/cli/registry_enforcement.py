@@ -262,8 +262,8 @@ def notices(
 
     Example: cea-exchange registry notices --json --data DIR
     """
-    request = {"op": "public_notices", "first": first}
-    look_all(data, key, request, json, "notices", text=_notices)
+    request = {"op": "public_notices"}
+    look_all(data, key, request, json, "notices", text=_notices, first=first)
 
 
 # -- In common -----------------------------------------------------------------------------------

@@ -195,7 +195,7 @@ def orders(
     Example: cea-exchange registry obligation orders 2024 --data DIR
     """
     request = {"op": "correction_list", "compliance_year": year, "province": province}
-    look(data, key, request, json, _orders)
+    look_all(data, key, request, json, "orders", text=_orders)
 
 
 def deduct(

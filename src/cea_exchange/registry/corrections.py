@@ -14,6 +14,7 @@ from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.registry.checks import ActError, refusals_told, words_checked
 from cea_exchange.registry.coverage import Standing, standing_of
 from cea_exchange.registry.entities import province_checked
+from cea_exchange.registry.paging import ALL
 
 if TYPE_CHECKING:
     from cea_exchange.registry.acts import Registry
@@ -158,14 +159,29 @@ class Corrections:
             document=document, ordered_on=ordered_on, until=until, refused_on=refused_on
         )
 
-    def listed(self, compliance_year: int, province: int | None = None) -> list[OrderRow]:
-        """Return the orders of a year, of a province or of all, earlier ones first."""
+    def listed(
+        self,
+        compliance_year: int,
+        province: int | None = None,
+        *,
+        first: int = 1,
+        count: int = ALL,
+    ) -> list[OrderRow]:
+        """Return the orders of a year, of a province or of all, earlier ones first.
+
+        Parameters
+        ----------
+        first, count
+            So many at most, from an order's id on.
+        """
+        of_whom = "" if province is None else " AND o.province = :province"
         rows = self._store.execute(
             "SELECT o.order_id, account_index, o.province, o.document, o.tonnes, ordered_on,"
             " until_date, coalesce(r.document, ''), coalesce(recorded_on, 0)"
             " FROM correction_orders o LEFT JOIN correction_refusals r ON r.order_id = o.order_id"
-            " WHERE compliance_year = ? ORDER BY o.order_id",
-            (compliance_year,),
+            f" WHERE compliance_year = :year AND o.order_id >= :first{of_whom}"
+            " ORDER BY o.order_id LIMIT :count",
+            {"year": compliance_year, "first": first, "count": count, "province": province},
         ).fetchall()
         store, rules = self._store, self._registry.rules
         return [
@@ -183,7 +199,6 @@ class Corrections:
             )
             for number, index, whose, document, tonnes, ordered_on, until, *refused in rows
             for refusal, refused_on in (refused,)
-            if province in (None, whose)
         ]
 
     def _short(self, account: str, compliance_year: int, province: int) -> Standing:

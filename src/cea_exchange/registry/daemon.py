@@ -137,9 +137,7 @@ class RegistryDaemon:
         )
         self._clock = GuardedClock(Clock(config.clock), noted_ns(self._store))
         self._clock.follow(self._store.confirmed_date)
-        self._registry = Registry(
-            self._store, clock=self._clock, admission=config.admission
-        )
+        self._registry = Registry(self._store, clock=self._clock, admission=config.admission)
         self._registry.persons.operators = operators
         self._keys = self._registry.persons.keys()
         self._registry.bank.setting = config.bank
@@ -174,9 +172,7 @@ class RegistryDaemon:
             place=self._place,
         )
         self._desk.settings_keep()
-        self._looks = Looks(
-            LookSettings(str(self._data), config.database, operators, config.bank)
-        )
+        self._looks = Looks(LookSettings(str(self._data), config.database, operators, config.bank))
         self._door: AdminDoor | None = None
         self._feed_door: Door | None = None
         self._metrics = RegistryMetrics(self._store)

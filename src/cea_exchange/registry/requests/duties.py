@@ -23,5 +23,9 @@ class DutyList(Request, tag="duty_list"):
 
     def act(self, registry: Registry) -> dict[str, Any]:
         open_now = registry.duties.open(self.province)
-        rows = ({"place": place, **duty._asdict()} for place, duty in enumerate(open_now, 1))
-        return paged("duties", rows, "place", self.first, self.count)
+        rows = (
+            {"place": place, **duty._asdict()}
+            for place, duty in enumerate(open_now, 1)
+            if place >= self.first
+        )
+        return paged("duties", rows, "place", self.count)

@@ -6,7 +6,14 @@ import msgspec
 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page
+from cea_exchange.registry.paging import (
+    PAGE_COUNT_MAX,
+    Number,
+    PageCount,
+    Place,
+    page,
+    paged,
+)
 from cea_exchange.registry.persons import province_bodies
 from cea_exchange.registry.requests.request import FileName, Request
 
@@ -152,14 +159,18 @@ class CorrectionList(Request, tag="correction_list"):
 
     compliance_year: int
     province: int | None = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
 
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
     def act(self, registry: Registry) -> dict[str, Any]:
-        orders = registry.corrections.listed(self.compliance_year, self.province)
-        return {"orders": msgspec.to_builtins(orders)}
+        orders = registry.corrections.listed(
+            self.compliance_year, self.province, first=self.first, count=self.count + 1
+        )
+        return paged("orders", map(msgspec.to_builtins, orders), "order_id", self.count)
 
 
 class Borrow(Request, tag="borrow"):
