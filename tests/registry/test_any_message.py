@@ -10,6 +10,7 @@ import random
 import threading
 import time
 from contextlib import contextmanager
+from hashlib import sha256
 
 import msgspec
 import numpy as np
@@ -21,13 +22,13 @@ from registry.test_bank_reports import FUNDED, Office
 from settlement_records import ALICE, ALICE_CASH, BOB, BOB_TONNES, LOG_ID, registry_prepare
 
 from cea_exchange.domain.records import EventKind, Phase
+from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import OPS
 from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.bank_office import BankSetting
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.database.interface import DatabaseFull
@@ -45,7 +46,7 @@ IMPOSSIBLE = (
 )
 """Fields of a trade in which the largest number is none it can have."""
 DEEP = b"\x91" * 100_000
-SANE_NS = 1_784_000_000 * 10**9
+SANE_NS = time.time_ns()
 
 
 def spoiled(rng, content):
@@ -194,7 +195,7 @@ def days_of_trades(rng):
 class World:
     """The daemon in a thread of its own, and all that talk to it."""
 
-    def __init__(self, data, address, mode, seed):
+    def __init__(self, data, address, mode, seed, said_ns):
         self.data, self.rng = data, random.Random(seed)
         for name in ("registry", "venue", "admin", "bank"):
             CurveKeys.new().save(data / "keys", name)
@@ -207,14 +208,13 @@ class World:
         self.bank = FakeBank(data, self.rng)
         self.published, self.errors, self.restarts = 0, [], -1
         self.is_full = False
-        self.now_ns = SANE_NS
+        self.said_ns = said_ns
         (data / "registry" / "bank" / "in").mkdir(parents=True)
         self.start()
 
     def start(self):
         self.restarts += 1
         self.daemon = RegistryDaemon(self.config, self.data)
-        self.daemon._registry.clock = GivenClock(lambda: self.now_ns)
         client = self.daemon._courier._client
         client._timeout_ms, client._tries_max = 150, 1
         database = self.daemon._store.database
@@ -332,10 +332,10 @@ class World:
         self.bank.endpoints_write()
 
     def clock_nonsense(self):
-        self.now_ns = self.rng.choice((0, -1, -(10**30), 10**30, 2**63, SANE_NS + 10**18))
+        self.said_ns["now"] = self.rng.choice((0, -1, -(10**30), 10**30, 2**63, SANE_NS + 10**18))
 
     def clock_right(self):
-        self.now_ns = SANE_NS
+        self.said_ns["now"] = SANE_NS
 
     def disk_full(self):
         self.is_full = not self.is_full
@@ -402,10 +402,12 @@ class World:
 @pytest.mark.parametrize("mode", ["realtime", "end_of_day"])
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_no_message_ends_the_registry_and_its_line_goes_on(
-    tmp_path, database_address, mode, number
+    tmp_path, database_address, mode, number, monkeypatch
 ):
     """CEA-BNK-15, CEA-STL-02: each record once, whatever was said between."""
-    world = World(tmp_path, database_address, mode, number)
+    said_ns = {"now": SANE_NS}
+    monkeypatch.setattr(Clock, "now_ns", lambda self: said_ns["now"])
+    world = World(tmp_path, database_address, mode, number, said_ns)
     try:
         for _ in range(ACTS):
             world.step()
@@ -425,15 +427,18 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
         CurveKeys.new().save(tmp_path / "keys", name)
     folder = tmp_path / "registry" / "bank" / "in"
     folder.mkdir(parents=True)
-    with Registry.open(tmp_path, database_address) as registry:
+    with Registry.open(tmp_path, database_address, admission="open") as registry:
         office = Office(registry)
         office.default_noticed()
-        (folder / "s.xml").write_bytes(office.statement(("SUB-RESERVE", 0, [FUNDED])))
+        statement = office.statement(("SUB-RESERVE", 0, [FUNDED]))
+        (folder / "s.xml").write_bytes(statement)
     nowhere = "tcp://127.0.0.1:9"
     config = RegistryConfig(
         settlement_mode="end_of_day",
         database=database_address,
         bank=BankSetting(data=str(tmp_path)),
+        clock=ClockSetting(kind="manual"),
+        second_person=(),
         settlement=nowhere,
         replay=nowhere,
     )
@@ -447,7 +452,7 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
                 assert shown["instruction_id"] == "R1" and "must hold 500" in shown["why"]
                 assert ask(op="bank_retry") == {"ok": True, "applied": 0, "unapplied": 1}
         with running(config, tmp_path) as ask:
-            answer = ask(op="bank_statement", file="s.xml")
+            answer = ask(op="bank_statement", file="s.xml", sha256=sha256(statement).hexdigest())
             assert (answer["pay_ins"], answer["unapplied"]) == (1, 0)
             (default,) = ask(op="default_list")["defaults"]
             assert default["state"] == "covered"

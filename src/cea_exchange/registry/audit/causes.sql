@@ -2,11 +2,11 @@
 -- such value, of the act's day, account, product and amount where it names one; or a settlement
 -- record (act 0). Where a registry has persons, nothing is done by a program on its own.
 -- Must come out: nothing. A row names the entry, or the act, and what is wrong.
-WITH may (op, kind) AS (VALUES
+WITH named (op, kind) AS (VALUES
     ('allocation_issue', 1), ('allocation_reverse', 28), ('carryover_run', 1),
-    ('carryover_run', 16),
-    ('pay_in', 2), ('reserve_fund', 2), ('bank_statement', 2), ('bank_statement', 21),
-    ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27), ('account_merge', 21),
+    ('carryover_run', 16), ('pay_in', 2), ('reserve_fund', 2), ('bank_statement', 2),
+    ('bank_statement', 21), ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27),
+    ('account_merge', 21),
     ('allocation_distribute', 9), ('allocation_release', 9), ('borrow', 9), ('borrow', 11),
     ('borrow', 13),
     ('surrender_apply', 11), ('surrender_withdraw', 12), ('surrender_reject', 12),
@@ -16,18 +16,20 @@ WITH may (op, kind) AS (VALUES
     ('disposition_approve', 15), ('disposition_approve', 20),
     ('carryover_apply', 11), ('carryover_withdraw', 12),
     ('freeze_release', 18), ('freeze_deduct', 19), ('day_begun', 18),
-    ('bank_report', 23), ('bank_report', 24), ('bank_report', 25),
-    ('bank_answered', 23), ('bank_answered', 24), ('bank_answered', 25),
-    ('reserve_use', 25), ('reserve_recover', 26),
-    -- What was received or postponed is posted when it can be.
-    ('default_retry', 6), ('default_retry', 7), ('default_retry', 8),
-    ('reserve_use', 6), ('reserve_use', 7), ('reserve_use', 8),
-    ('bank_report', 6), ('bank_report', 7), ('bank_report', 8),
-    ('bank_answered', 6), ('bank_answered', 7), ('bank_answered', 8)
+    ('reserve_use', 25), ('reserve_recover', 26)
+), bank_said (op) AS (VALUES
+    ('bank_report'), ('bank_statement'), ('bank_retry'), ('bank_answered')
+), posts_late (op) AS (
+    SELECT op FROM bank_said UNION ALL VALUES ('default_retry'), ('reserve_use')
+), may (op, kind) AS (
+    SELECT op, kind FROM named
+    UNION ALL
+    SELECT op, kind FROM bank_said CROSS JOIN (SELECT 23 AS kind UNION SELECT 24 UNION SELECT 25) AS k
+    UNION ALL
+    SELECT op, kind FROM posts_late CROSS JOIN (SELECT 6 AS kind UNION SELECT 7 UNION SELECT 8) AS k
 ), one_amount (op, kind) AS (VALUES
     ('allocation_issue', 1), ('allocation_reverse', 28), ('pay_in', 2), ('transfer_in', 3),
-    ('pay_out', 22), ('reserve_fund', 2),
-    ('reserve_recover', 26), ('freeze_deduct', 19)
+    ('pay_out', 22), ('reserve_fund', 2), ('reserve_recover', 26), ('freeze_deduct', 19)
 )
 SELECT e.entry_id, e.act_id, 'its act is not there' AS wrong
 FROM entries AS e LEFT JOIN acts AS a ON a.act_id = e.act_id
