@@ -81,9 +81,10 @@ def whole(
     names
         The fields with rows, of which each page has some; the others are the first page's.
     first
-        What the first row of all is numbered at least.
+        What the first row of all is numbered at least, where the request does not say where to
+        begin.
     """
-    answer = ask(data, key, {**request, "first": first})
+    answer = ask(data, key, {"first": first, **request})
     following = answer.pop("next")
     while following is not None:
         page = ask(data, key, {**request, "first": following})
