@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from eventful_registry import eventful
-from ledger_by_hand import guards_off
+from ledger_by_hand import guards_off, guards_on
 
 from cea_exchange.cli.main import main
 from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
@@ -229,6 +229,7 @@ def test_who_rewrites_the_log_too_breaks_the_chain_and_the_link_is_named(store, 
     content = store.one("SELECT substr(?, 1)", (image,))
     forged = content[: content.index("{") - 4] + "2:{} 0 0:"
     store.execute("UPDATE row_changes SET image = ? WHERE change_id = ?", (forged, change_id))
+    guards_on(store)
     link = store.one(
         "SELECT min(link_id) FROM chain WHERE change_last >= ?", (change_id,)
     )
@@ -264,6 +265,7 @@ def test_who_rewrites_the_whole_chain_contradicts_what_the_venue_has(store):
     guards_off(store)
     store.execute("UPDATE row_changes SET image = image || ' ' WHERE change_id = 60")
     chain_forged(store)
+    guards_on(store)
     assert not [each for each in integrity_differences(store) if "is broken" in each]
     (difference,) = heads_differing(store, heads, "the venue's journal")
     assert "the venue's journal" in difference

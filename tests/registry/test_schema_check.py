@@ -4,6 +4,8 @@ import pytest
 from ledger_by_hand import guards_off
 
 from cea_exchange.registry.database.backup import backup
+from cea_exchange.registry.database.sqlite import Sqlite
+from cea_exchange.registry.reconcile_integrity import integrity_differences
 from cea_exchange.registry.store import Store, StoreError
 
 
@@ -42,3 +44,34 @@ def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_addre
         store.execute("CREATE INDEX trades_by_day ON trades (trading_date)")
     with Store.open(tmp_path) as store:
         assert 0 == store.one("SELECT count(*) FROM mine")
+
+
+TRIGGERS = {
+    "missing": ("DROP TRIGGER accounts_update_logged", "ALTER TABLE accounts DISABLE TRIGGER USER"),
+    "planted": (
+        "CREATE TRIGGER tidy AFTER INSERT ON account_changes BEGIN"
+        " UPDATE accounts SET bank_account = 'OTHER-1' WHERE account = 'P2'; END",
+        "CREATE RULE tidy AS ON INSERT TO account_changes DO ALSO"
+        " UPDATE accounts SET bank_account = 'OTHER-1' WHERE account = 'P2'",
+    ),
+    "hollow": (
+        None,
+        "CREATE OR REPLACE FUNCTION accounts_logged() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RETURN NULL; END$$",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRIGGERS)
+def test_with_other_triggers_than_its_own_nothing_is_written(tmp_path, database_address, case):
+    """CEA-REG-05: one that is missing logs nothing, one that was planted rides in each act."""
+    with Store.open(tmp_path, database_address) as store:
+        statement = TRIGGERS[case][not isinstance(store.database, Sqlite)]
+        if statement is None:
+            pytest.skip("SQLite's triggers have no functions")
+        store.execute(statement)
+    with pytest.raises(StoreError, match="rows may change unlogged"):
+        Store.open(tmp_path)
+    with Store.open_reader(tmp_path) as store:
+        first = next(integrity_differences(store))
+    assert first.startswith("trigger ") and first.endswith("rows may change unlogged")

@@ -144,9 +144,9 @@ class ActLog:
 
     def _keep(self, op: str, rest: tuple[Any, ...]) -> int:
         act_id = self.next_id()
-        clock = self._registry.clock
+        registry = self._registry
         # While it is doubted nothing is posted; what ends the doubt is an act, too.
-        when = (clock.now_ns(), clock.today() if clock.is_known else 0)
+        when = (registry.now_ns(), registry.business_date() if registry.clock.is_known else 0)
         self._store.insert("acts", [(act_id, *when, op, *rest)])
         return act_id
 

@@ -542,7 +542,7 @@ class Registry:
         -----
         Rules: CEA-REG-08.
         """
-        return self.clock.today()
+        return self.store.business_date(self.clock.today)
 
     def day_begin(self) -> list[int]:
         """Note that a day has begun, if it was not noted, and end what ended with the one before.

@@ -1,6 +1,8 @@
 """The chain against what it covers, every row against its log, every entry against its cause."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -15,6 +17,7 @@ from cea_exchange.registry.act_log import Asked, asked_of
 from cea_exchange.registry.audit import audit_queries
 from cea_exchange.registry.chain import chain_breaks, records_wrong
 from cea_exchange.registry.database.row_log import logged_tables, unlogged_rows
+from cea_exchange.registry.database.schema import triggers_wrong
 from cea_exchange.registry.store import Store
 
 
@@ -25,10 +28,13 @@ def integrity_differences(store: Store) -> Iterator[str]:
     -----
     Rules: CEA-REG-05 (the chain), CEA-REG-07 (every entry has a cause).
     """
+    # One says it for all: others must not be crowded out.
+    yield from islice(triggers_wrong(store.database), 1)
     yield from chain_breaks(store.database)
     yield from records_wrong(store.database)
     yield from rows_wrong(store)
     yield from _acts_wrong(store)
+    yield from _acts_of_another_time(store)
     try:
         yield from heads_differing(store, heads_sent(store), "the venue was sent")
     except ControlError as error:
@@ -88,3 +94,22 @@ def _acts_wrong(store: Store) -> Iterator[str]:
         asked = asked_of(content) if isinstance(content, dict) else Asked()
         if Asked(*kept) != asked:
             yield f"act {act_id}: its request asks for {tuple(asked)}, kept is {tuple(kept)}"
+
+
+def _acts_of_another_time(store: Store) -> Iterator[str]:
+    """Yield the entries whose act was not noted in their transaction: an act brings nothing later.
+
+    The entry and the act's row lie between the ends of the same two links.
+    """
+    ends = store.execute("SELECT entry_last, change_last FROM chain ORDER BY link_id").fetchall()
+    entry_ends, change_ends = [each[0] for each in ends], [each[1] for each in ends]
+    noted = store.execute(
+        "SELECT row_key, min(change_id) FROM row_changes WHERE table_name = 'acts' GROUP BY row_key"
+    )
+    links = {int(act_id): bisect_left(change_ends, change_id) for act_id, change_id in noted}
+    rows = store.database.stream(
+        "SELECT entry_id, act_id FROM entries WHERE act_id > 0 ORDER BY entry_id"
+    )
+    for entry_id, act_id in rows:
+        if act_id in links and links[act_id] != bisect_left(entry_ends, entry_id):
+            yield f"entry {entry_id} of act {act_id}: the act was not noted with it"

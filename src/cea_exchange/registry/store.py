@@ -16,7 +16,7 @@ from cea_exchange.registry.balances import Balances
 from cea_exchange.registry.chain import BEFORE_ALL, link_add, link_last, nothing_else_check
 from cea_exchange.registry.database.folder import folder_lock, reader_open, writer_open
 from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseLost, Rows
-from cea_exchange.registry.database.schema import schema_check, schema_create
+from cea_exchange.registry.database.schema import schema_check, schema_create, triggers_check
 from cea_exchange.registry.history import (
     LEGS_MAX,
     SNAPSHOT_ENTRY_COUNT,
@@ -80,6 +80,7 @@ class Store:
         self._lock = lock
         self._connect = connect
         self._depth = 0
+        self._business_date: int | None = None
         self._receipt_roots: list[str] = []
         self.act_id: int | None = None
         self.act_missing: Callable[[], int] = _act_unknown
@@ -152,6 +153,7 @@ class Store:
         self.database.close()
         database = self._connect()
         schema_check(database)
+        triggers_check(database)
         self._balances = balances_load(database)
         self.database = database
         self._numbers_read()
@@ -228,7 +230,16 @@ class Store:
         finally:
             self._depth -= 1
 
+    def business_date(self, today: Callable[[], int]) -> int:
+        """Return the day; within a transaction the one it first asked for, also past midnight."""
+        if self._depth == 0:
+            return today()
+        if self._business_date is None:
+            self._business_date = today()
+        return self._business_date
+
     def _begin(self) -> None:
+        self._business_date = None
         self.database.begin()
         try:
             nothing_else_check(self.database, self.link)
@@ -466,6 +477,7 @@ def _schema_ready(database: Database) -> None:
         database.rollback()
         raise
     schema_check(database)
+    triggers_check(database)
 
 
 def hash_text(value: int) -> str:

@@ -4,8 +4,8 @@
 -- Must come out: nothing. A row names the entry, or the act, and what is wrong.
 WITH named (op, kind) AS (VALUES
     ('allocation_issue', 1), ('allocation_reverse', 28), ('carryover_run', 1),
-    ('carryover_run', 16), ('pay_in', 2), ('reserve_fund', 2), ('bank_statement', 2),
-    ('bank_statement', 21), ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27),
+    ('carryover_run', 12), ('carryover_run', 16), ('pay_in', 2), ('reserve_fund', 2),
+    ('transfer_in', 3), ('pay_out', 22), ('claim_pay', 27),
     ('account_merge', 21),
     ('allocation_distribute', 9), ('allocation_release', 9), ('borrow', 9), ('borrow', 11),
     ('borrow', 13),
@@ -19,12 +19,14 @@ WITH named (op, kind) AS (VALUES
     ('reserve_use', 25), ('reserve_recover', 26)
 ), bank_said (op) AS (VALUES
     ('bank_report'), ('bank_statement'), ('bank_retry'), ('bank_answered')
-), posts_late (op) AS (
-    SELECT op FROM bank_said UNION ALL VALUES ('default_retry'), ('reserve_use')
+), posts_late (op) AS (VALUES
+    ('default_retry'), ('reserve_use')
+), brings (kind) AS (VALUES -- pay-ins and pay-outs, and what the cash that is there lets happen
+    (2), (6), (7), (8), (21), (23), (24), (25)
 ), may (op, kind) AS (
     SELECT op, kind FROM named
     UNION ALL
-    SELECT op, kind FROM bank_said CROSS JOIN (SELECT 23 AS kind UNION SELECT 24 UNION SELECT 25) AS k
+    SELECT op, kind FROM bank_said CROSS JOIN brings
     UNION ALL
     SELECT op, kind FROM posts_late CROSS JOIN (SELECT 6 AS kind UNION SELECT 7 UNION SELECT 8) AS k
 ), one_amount (op, kind) AS (VALUES
@@ -65,6 +67,23 @@ WHERE a.amount > 0
             SELECT 1 FROM accounts AS named WHERE named.account = a.account
                 AND named.account_index IN (e.account_index, e.counter_index)
         )))
+UNION ALL
+SELECT 0, a.act_id, 'the act asks for one entry, and brought ' || count(*)
+FROM acts AS a
+JOIN one_amount ON one_amount.op = a.op
+JOIN entries AS e ON e.act_id = a.act_id AND e.kind = one_amount.kind
+WHERE a.amount > 0
+GROUP BY a.act_id
+HAVING count(*) > 1
+UNION ALL
+SELECT e.entry_id, e.act_id, 'a trade is of no one account, product and amount'
+FROM entries AS e
+WHERE e.kind = 7
+    AND (e.account_index <> 0 OR e.counter_index <> 0 OR e.asset_index <> 0 OR e.amount <> 0)
+UNION ALL
+SELECT s.entry_id, e.act_id, 'the day of the balances kept at it is another'
+FROM snapshots AS s JOIN entries AS e ON e.entry_id = s.entry_id
+WHERE s.business_date <> e.business_date
 UNION ALL
 SELECT 0, a.act_id, 'a program acted without a person'
 FROM acts AS a

@@ -6,7 +6,7 @@ and is behind this interface: how to connect and lock, how a schema's text is re
 are written at once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,6 +93,13 @@ class Database(Protocol):
 
     def check(self) -> list[str]:
         """Return what the database itself finds damaged."""
+
+    def triggers(self) -> dict[tuple[str, str], str]:
+        """Return what the database does by itself as rows change: (table, name) -> its text."""
+
+    @staticmethod
+    def triggers_made(create: Callable[[Any], None]) -> dict[tuple[str, str], str]:
+        """Return what `triggers` gives once `create` has made tables and triggers."""
 
     def append_only(self, table: str) -> None:
         """Make every change of rows that are there an error."""

@@ -6,7 +6,7 @@ it stands. Commits wait for the server's disk (`synchronous_commit = on`, whatev
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain, islice
@@ -40,9 +40,54 @@ _SHA256_HEX = """
 CREATE OR REPLACE FUNCTION sha256_hex(content BYTEA) RETURNS TEXT LANGUAGE sql IMMUTABLE AS
 $$ SELECT encode(sha256(content), 'hex') $$
 """
+_CONDITION = re.compile(r" WHEN \(.*?\)(?= EXECUTE)", re.DOTALL)
+"""PostgreSQL writes it in its own words; a row that it leaves out differs from the log of rows."""
 
 
-class Postgres:
+class _Guards:
+    """What is done by triggers, in whatever has `trigger`."""
+
+    def append_only(self, table: str) -> None:
+        self.trigger(
+            f"{table}_append_only",
+            f"BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} FOR EACH STATEMENT",
+            "append_only",
+            "BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME"
+            " USING ERRCODE = 'integrity_constraint_violation'; END",
+        )
+
+    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+        name, body = f"{table}_logged", f"BEGIN {inserted}; RETURN NULL; END"
+        when = f"AFTER INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({where})"
+        self.trigger(name, when, name, body)
+        name, body = f"{table}_deletion_logged", f"BEGIN {deleted}; RETURN NULL; END"
+        self.trigger(name, f"AFTER DELETE ON {table} FOR EACH ROW", name, body)
+
+    def trigger(self, name: str, when: str, function: str, body: str) -> None:
+        """Run a function's body as rows change; `when` as PostgreSQL itself writes it."""
+        raise NotImplementedError
+
+
+class _TriggerTexts(_Guards):
+    """Triggers as `Postgres.triggers` tells them, of no database."""
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[str, str], str] = {}
+
+    def script(self, sql: str) -> None:
+        """Tables have none of their own."""
+
+    def trigger(self, name: str, when: str, function: str, body: str) -> None:
+        table = when.split(" ON ")[1].split()[0]
+        text = _trigger_text(name, when, function)
+        self.texts[table, name] = _CONDITION.sub("", f"O {text} {body}")
+
+
+def _trigger_text(name: str, when: str, function: str) -> str:
+    return f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {function}()"
+
+
+class Postgres(_Guards):
     """An open connection to a PostgreSQL database; see `Database`.
 
     Parameters
@@ -183,34 +228,31 @@ class Postgres:
         found = self.execute("SHOW data_checksums").fetchone()
         return [] if found == ("on",) else ["data_checksums: expected on, was off"]
 
-    def append_only(self, table: str) -> None:
-        self.execute(
-            "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME"
-            " USING ERRCODE = 'integrity_constraint_violation'; END $$"
+    def triggers(self) -> dict[tuple[str, str], str]:
+        # How it is switched on and off is part of it: O is as it was created.
+        rows = self.execute(
+            "SELECT relname, tgname, tgenabled::text || ' ' || pg_get_triggerdef(t.oid, true)"
+            " || ' ' || prosrc"
+            " FROM pg_trigger t JOIN pg_class ON pg_class.oid = tgrelid"
+            " JOIN pg_proc ON pg_proc.oid = tgfoid"
+            " WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
+            " UNION ALL SELECT tablename, rulename, definition FROM pg_rules"
+            " WHERE schemaname = current_schema()"
         )
-        self.execute(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
-            " EXECUTE FUNCTION append_only()"
-        )
+        return {(table, name): _CONDITION.sub("", text) for table, name, text in rows}
 
-    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+    @staticmethod
+    def triggers_made(create: Callable[[Any], None]) -> dict[tuple[str, str], str]:
+        model = _TriggerTexts()
+        create(model)
+        return model.texts
+
+    def trigger(self, name: str, when: str, function: str, body: str) -> None:
         self.execute(
-            f"CREATE FUNCTION {table}_logged() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-            f" {inserted}; RETURN NULL; END $$"
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $${body}$$"
         )
-        self.execute(
-            f"CREATE FUNCTION {table}_deletion_logged() RETURNS trigger LANGUAGE plpgsql AS $$"
-            f" BEGIN {deleted}; RETURN NULL; END $$"
-        )
-        self.execute(
-            f"CREATE TRIGGER {table}_logged AFTER INSERT OR UPDATE ON {table}"
-            f" FOR EACH ROW WHEN ({where}) EXECUTE FUNCTION {table}_logged()"
-        )
-        self.execute(
-            f"CREATE TRIGGER {table}_deletion_logged AFTER DELETE ON {table}"
-            f" FOR EACH ROW EXECUTE FUNCTION {table}_deletion_logged()"
-        )
+        self.execute(_trigger_text(name, when, function))
 
     def backup(self, target: Path) -> None:
         copy = Sqlite.open_writer(target)

@@ -1,6 +1,7 @@
 """The registry's tables: the files of ``schema/``, in the order of their names."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from itertools import zip_longest
 
@@ -94,6 +95,34 @@ def schema_check(database: Database) -> None:
                     f"{database.name}: table {table}, column {place}: expected {expected},"
                     f" came {came}"
                 )
+
+
+def triggers_check(database: Database) -> None:
+    """Raise `DatabaseError` unless the tables have the registry's triggers: it must not write.
+
+    Notes
+    -----
+    Rules: CEA-REG-05.
+    """
+    for wrong in triggers_wrong(database):
+        raise DatabaseError(f"{database.name}: {wrong}")
+
+
+def triggers_wrong(database: Database) -> Iterator[str]:
+    """Yield the triggers of the registry's tables that are missing, changed or somebody else's."""
+    expected = database.triggers_made(_guarded_create)
+    tables = _columns_of_this_version()
+    found = {place: text for place, text in database.triggers().items() if place[0] in tables}
+    for table, name in sorted(expected.keys() | found.keys()):
+        if expected.get((table, name)) != found.get((table, name)):
+            is_ours = (table, name) in expected
+            wrong = "is not as the registry made it" if is_ours else "is not of the registry"
+            yield f"trigger {name} of table {table} {wrong}: rows may change unlogged"
+
+
+def _guarded_create(database: Database) -> None:
+    tables_create(database)
+    guards_create(database)
 
 
 @cache

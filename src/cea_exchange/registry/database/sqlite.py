@@ -6,7 +6,7 @@ WAL.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -170,6 +170,19 @@ class Sqlite:
 
     def check(self) -> list[str]:
         return [line for (line,) in self.execute("PRAGMA integrity_check(10)") if line != "ok"]
+
+    def triggers(self) -> dict[tuple[str, str], str]:
+        rows = self.execute("SELECT tbl_name, name, sql FROM sqlite_schema WHERE type = 'trigger'")
+        return {(table, name): text for table, name, text in rows}
+
+    @staticmethod
+    def triggers_made(create: Callable[[Any], None]) -> dict[tuple[str, str], str]:
+        model = Sqlite.in_memory()
+        try:
+            create(model)
+            return model.triggers()
+        finally:
+            model.close()
 
     def append_only(self, table: str) -> None:
         for act in ("UPDATE", "DELETE"):
