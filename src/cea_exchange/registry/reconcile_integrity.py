@@ -31,6 +31,8 @@ def integrity_differences(store: Store) -> Iterator[str]:
     # One says it for all: others must not be crowded out.
     yield from islice(triggers_wrong(store.database), 1)
     yield from chain_breaks(store.database)
+    if store.head_before is not None:
+        yield from heads_differing(store, [store.head_before], "the registry's folder has")
     yield from records_wrong(store.database)
     yield from rows_wrong(store)
     yield from _acts_wrong(store)

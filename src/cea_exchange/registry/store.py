@@ -13,10 +13,17 @@ from typing import Any, Self
 
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.balances import Balances
-from cea_exchange.registry.chain import BEFORE_ALL, link_add, link_last, nothing_else_check
+from cea_exchange.registry.chain import (
+    BEFORE_ALL,
+    LinkBroken,
+    link_add,
+    link_last,
+    nothing_else_check,
+)
 from cea_exchange.registry.database.folder import folder_lock, reader_open, writer_open
 from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseLost, Rows
 from cea_exchange.registry.database.schema import schema_check, schema_create, triggers_check
+from cea_exchange.registry.head_file import HeadFile, head_kept
 from cea_exchange.registry.history import (
     LEGS_MAX,
     SNAPSHOT_ENTRY_COUNT,
@@ -66,6 +73,10 @@ class Store:
         How often a trade that was received or failed was posted or undone, in this process's life.
     connect
         Connects again, for a writer whose connection may be lost.
+    head_file
+        Takes the head of each link that was committed, for a writer in a folder.
+    head_before
+        Link and head that the folder knew of before the database was looked at.
     """
 
     def __init__(
@@ -74,11 +85,16 @@ class Store:
         balances: Balances | None = None,
         lock: int | None = None,
         connect: Callable[[], Database] | None = None,
+        *,
+        head_file: HeadFile | None = None,
+        head_before: tuple[int, str] | None = None,
     ) -> None:
         self.database = database
         self._balances = balances
         self._lock = lock
         self._connect = connect
+        self._head_file = head_file
+        self.head_before = head_before
         self._depth = 0
         self._business_date: int | None = None
         self._receipt_roots: list[str] = []
@@ -121,7 +137,11 @@ class Store:
             connect = partial(writer_open, folder, database)
             opened = connect()
             _schema_ready(opened)
-            return cls(opened, balances_load(opened), lock, connect)
+            before = head_kept(folder)
+            head_check(opened, before)
+            head_file = HeadFile(folder)
+            balances = balances_load(opened)
+            return cls(opened, balances, lock, connect, head_file=head_file, head_before=before)
         except DatabaseError as error:
             if lock is not None:
                 os.close(lock)
@@ -131,12 +151,14 @@ class Store:
     @classmethod
     def open_reader(cls, data: Path | str, database: str | None = None) -> Self:
         """Open ``data/registry/`` for reading, whether or not a daemon is at work on it."""
+        folder = Path(data) / "registry"
         try:
-            opened = reader_open(Path(data) / "registry", database)
+            before = head_kept(folder)
+            opened = reader_open(folder, database)
             schema_check(opened)
         except DatabaseError as error:
             raise StoreError(str(error)) from error
-        return cls(opened)
+        return cls(opened, head_before=before)
 
     def reconnect(self) -> None:
         """Connect again after `DatabaseLost`, and read anew what was committed.
@@ -154,6 +176,7 @@ class Store:
         database = self._connect()
         schema_check(database)
         triggers_check(database)
+        head_check(database, (self.link.link_id, self.link.head))
         self._balances = balances_load(database)
         self.database = database
         self._numbers_read()
@@ -161,6 +184,9 @@ class Store:
     def close(self) -> None:
         """Close the database and give up the lock."""
         self.database.close()
+        if self._head_file is not None:
+            self._head_file.close()
+            self._head_file = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -227,6 +253,8 @@ class Store:
                 self.act_id = act_before
             if depth == 0:
                 self._receipt_roots.clear()
+                if self._head_file is not None and self.link is not link:
+                    self._head_file.keep(self.link)
         finally:
             self._depth -= 1
 
@@ -459,6 +487,25 @@ class Store:
             )
             snapshot_write(self.database, self.balances, self.entry_last, self.last_seq, date)
             self._snapshot_last = self.entry_last
+
+
+def head_check(database: Database, before: tuple[int, str] | None) -> None:
+    """Raise `LinkBroken` if a database does not have the link that is known of, with its head.
+
+    Notes
+    -----
+    Rules: CEA-REG-05.
+    """
+    if before is None or before[0] == 0:
+        return
+    link_id, head = before
+    row = database.execute("SELECT head FROM chain WHERE link_id = ?", (link_id,)).fetchone()
+    if row != (head,):
+        raise LinkBroken(
+            f"{database.name}: link {link_id} of the chain must have the head {head}, as was"
+            f" committed; {'there is none' if row is None else f'its head is {row[0]}'}: acts are"
+            " missing or were rewritten (protocol/ledger.md says how to go on)"
+        )
 
 
 def _act_unknown() -> int:

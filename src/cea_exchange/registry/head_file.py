@@ -1,0 +1,65 @@
+"""The last link's head, beside the database: what was committed can't be taken off it unseen.
+
+Who may write to the database only can make it end earlier, so that its chain is whole; this file
+still says how far it had come. It is written behind each commit and never synced: it may be behind
+the database, never before it.
+"""
+
+import os
+from pathlib import Path
+
+import structlog
+
+from cea_exchange.registry.chain import HASH_DIGITS, Link
+from cea_exchange.registry.database.interface import DatabaseError
+
+FILE_NAME = "chain_head"
+_NUMBER_DIGITS = 20
+
+log = structlog.get_logger(__name__)
+
+
+class HeadFile:
+    """The file, open to be written.
+
+    Parameters
+    ----------
+    folder
+        The registry's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = os.open(folder / FILE_NAME, os.O_WRONLY | os.O_CREAT, 0o600)
+
+    def keep(self, link: Link) -> None:
+        """Write the head of a link that was committed; without it the file is only behind."""
+        line = f"{link.link_id:0{_NUMBER_DIGITS}} {link.head}\n".encode()
+        try:
+            os.pwrite(self._descriptor, line, 0)
+        except OSError as error:
+            log.warning("chain_head_not_kept", error=str(error))
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._descriptor)
+
+
+def head_kept(folder: Path) -> tuple[int, str] | None:
+    """Return the link and its head that a registry's folder knows of; None before the first.
+
+    Raises
+    ------
+    DatabaseError
+        The file is none of ours.
+    """
+    path = folder / FILE_NAME
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if not content:
+        return None
+    number, _, head = content.decode("ascii", "replace").removesuffix("\n").partition(" ")
+    if not number.isdecimal() or len(head) != HASH_DIGITS:
+        raise DatabaseError(f"{path}: expected a link's number and its head, was {content[:90]!r}")
+    return int(number), head
