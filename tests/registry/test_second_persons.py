@@ -338,6 +338,8 @@ def test_a_bench_that_asks_for_nobody_says_so(registry):
         ("an\u3164", "one line"),
         ("an\u0007", "one line"),
         ("=cmd", "must not begin as a formula"),
+        ("\ua4een", "of Latin, Chinese, Greek or Cyrillic letters"),
+        ("\u13aan", "of Latin, Chinese, Greek or Cyrillic letters"),
         ("+an", "must not begin as a formula"),
         ("-an", "must not begin as a formula"),
         ("@an", "must not begin as a formula"),
