@@ -68,8 +68,8 @@ def plain_name_check(name: str, what: str = "name") -> str:
     Raises
     ------
     ValueError
-        As `normal_name_check`, or it has a letter or digit of another script than the Latin, Chinese,
-        Greek and Cyrillic, or begins as a spreadsheet's formula does.
+        As `normal_name_check`, or it has a letter or digit of another script than the Latin,
+        Chinese, Greek and Cyrillic, or begins as a spreadsheet's formula does.
 
     Notes
     -----
@@ -79,8 +79,8 @@ def plain_name_check(name: str, what: str = "name") -> str:
     for character in name:
         if _is_foreign(character):
             raise ValueError(
-                f"{what} must be of Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9, was"
-                f" {name[:80]!r} with {unicodedata.name(character, ascii(character))}"
+                f"{what} must be of Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9,"
+                f" was {name[:80]!r} with {unicodedata.name(character, ascii(character))}"
             )
     if name.startswith(_FORMULA_STARTS):
         raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")

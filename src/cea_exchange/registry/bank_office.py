@@ -139,7 +139,8 @@ class BankOffice:
             if folded == self.setting.reserve.casefold():
                 return f"the {INSTITUTION_NAMES[Institution.RISK_RESERVE]}"
         found: str | None = self._registry.store.one(
-            "SELECT account FROM accounts WHERE account_index >= 0 AND lower(bank_account) = :folded"
+            "SELECT account FROM accounts"
+            " WHERE account_index >= 0 AND lower(bank_account) = :folded"
             " UNION SELECT account FROM look_alikes JOIN accounts ON account = name"
             " WHERE look_alikes.kind = 'account' AND folded = :folded AND bank_account = ''"
             " ORDER BY account LIMIT 1",
