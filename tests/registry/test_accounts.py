@@ -197,6 +197,19 @@ def test_a_sub_account_is_one_accounts_only(accounts):
     with pytest.raises(ActError, match="bank_account must be one account's only"):
         accounts.bank_set("P002", "Bank B", "62-1", "contract")
     accounts.bank_set("P002", "Bank A", "62-2", "contract")
+    accounts.bank_set("P001", "Bank A", "Sub-A", "contract")
+    with pytest.raises(ActError, match="bank_account must be one account's only"):
+        accounts.bank_set("P002", "Bank A", "sUB-a", "contract")
+    accounts.bank_set("P001", "Bank A", "sub-a", "its own in another case")
+
+
+@pytest.mark.parametrize(
+    "number", ["\uff30002", "62 1", "\u4e00", "-62", "\u0430", "6" * 35, "62/1"]
+)
+def test_a_sub_accounts_number_is_of_plain_letters_and_digits(accounts, number):
+    """CEA-ACC-07: as the bank's messages have it, and nothing a reader takes for another."""
+    with pytest.raises(ActError, match="bank_account must be 1 to 34 letters, digits or ._:-, was"):
+        accounts.bank_set("P001", "Bank A", number, "contract")
 
 
 # -- The end ------------------------------------------------------------------------------------

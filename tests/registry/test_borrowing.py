@@ -168,3 +168,30 @@ def test_reconcile_finds_what_is_not_so(tmp_path, database_address, odd):
         table, row, message = ODD_ROWS[odd]
         store.insert(table, [row])
         assert message in list(distribution_differences(store))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "refusal"),
+    [
+        ("index", 99, "must be an entity's that is not closed, was account 99"),
+        ("compliance_year", 2019, "must have an obligation of 2019, P1 has none"),
+        ("province", 99, "P1 must be an entity of province 99, is not"),
+        ("province", None, "P1 must be an entity of province None, is not"),
+        ("asset_index", 99, "must have a vintage, product 99, which is not declared has none"),
+        ("tonnes", "5", "tonnes must be int, was str"),
+        ("tonnes", 0, "tonnes must be positive"),
+        ("tonnes", 5, "province"),
+    ],
+)
+def test_what_a_province_surrenders_is_checked_by_itself_too(world, field, value, refusal):
+    """CEA-BOR-02: the library says what it expected and what came."""
+    registry = world.registry
+    sound = {
+        "index": registry.account("P1"),
+        "compliance_year": 2021,
+        "province": BEIJING,
+        "asset_index": registry.asset("CEA23"),
+        "tonnes": 5,
+    }
+    with pytest.raises(ActError, match=refusal), registry.transaction():
+        registry.surrender.by_province(**sound | {field: value})

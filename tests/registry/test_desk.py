@@ -228,6 +228,16 @@ def test_a_request_id_is_its_askers_own(office):
     assert office.an("balance", account="P001") != before
 
 
+def test_no_name_and_request_id_read_as_anothers(office):
+    """`an: x` asking for `y` is not `an` asking for `x: y`."""
+    office = Office(office.registry, second_person=())
+    office.registry.persons.add("an: x", key_of("ax"), "operator")
+    office.an("pay_in", account="P001", cash=5, request_id="x: y")
+    before = office.an("balance", account="P001")
+    assert office.ax("pay_in", account="P001", cash=5, request_id="y")["ok"]
+    assert office.an("balance", account="P001") != before
+
+
 def test_looking_and_failing_leave_no_act(office):
     office.an("status")
     office.an("account_suspend", account="P009", why="order 1")

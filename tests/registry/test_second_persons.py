@@ -153,11 +153,12 @@ def test_who_merges_takes_nobodys_tonnes_and_gives_nobody_debts(office, monkeypa
     assert held(office, "P1") == 2_000
 
 
-@pytest.mark.parametrize(
-    "number", ["P1", "SUB-RESERVE", "F"]
-)
+@pytest.mark.parametrize("number", ["P1", "p1", "SUB-RESERVE", "sub-reserve", "F", "f"])
 def test_a_sub_account_is_its_owners_though_nothing_is_noted(office, number):
-    """CEA-ACC-02: an account's name is its sub-account; the bank's settings name two more."""
+    """CEA-ACC-02: an account's name is its sub-account; the bank's settings name two more.
+
+    In either case of the letters.
+    """
     office.registry.bank.setting = BankSetting(
         name="Bank A", customer="C", fees="F", reserve="SUB-RESERVE"
     )
@@ -165,7 +166,7 @@ def test_a_sub_account_is_its_owners_though_nothing_is_noted(office, number):
     assert "bank_account must be one account's only, is another's" in error
     account = {"entity": "X Ltd", "credit_code": "91330100799655058B", "province": BEIJING}
     office.registry.accounts.bank_set("P1", "Bank A", "62-1", "contract")
-    for name in ("62-1", "SUB-RESERVE", "F"):
+    for name in ("62-1", "SUB-RESERVE", "sub-Reserve", "F"):
         assert "another's sub-account" in office.an.error("account_open", account=name, **account)
 
 
@@ -337,6 +338,8 @@ def test_a_bench_that_asks_for_nobody_says_so(registry):
         ("an\u3164", "one line"),
         ("an\u0007", "one line"),
         ("=cmd", "must not begin as a formula"),
+        ("\ua4een", "of Latin, Chinese, Greek or Cyrillic letters"),
+        ("\u13aan", "of Latin, Chinese, Greek or Cyrillic letters"),
         ("+an", "must not begin as a formula"),
         ("-an", "must not begin as a formula"),
         ("@an", "must not begin as a formula"),

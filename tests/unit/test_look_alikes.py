@@ -20,6 +20,7 @@ from cea_exchange.domain.naming import is_one_line, plain_name_check
         ("Igor", "\N{CYRILLIC CAPITAL LETTER BYELORUSSIAN-UKRAINIAN I}gor"),
         ("\u041d\u0418\u041a\u041e", "\u043d\u0438\u043a\u043e"),
         ("stra\N{LATIN SMALL LETTER SHARP S}e", "STRASSE"),
+        ("\u4e03\u3007\u4e00", "\u4e03O\u4e00"),
         ("\u534e\u7535Alpha", "\u534e\u7535\N{GREEK CAPITAL LETTER ALPHA}lpha"),
     ],
 )
@@ -68,3 +69,36 @@ def test_a_name_in_another_form_is_refused_with_the_form_it_should_have():
         plain_name_check("\uff21\uff2e")
     for sound in ("an", "\u534e\u7535", "O'Neill & Co. (Beijing)", "\u00c9lectricit\u00e9"):
         assert plain_name_check(sound) == sound
+
+
+@pytest.mark.parametrize(
+    ("name", "letter"),
+    [
+        ("\N{LISU LETTER A}n", "LISU LETTER A"),
+        ("\N{CHEROKEE LETTER GO}n", "CHEROKEE LETTER GO"),
+        ("\N{ARMENIAN CAPITAL LETTER SEH}am", "ARMENIAN CAPITAL LETTER SEH"),
+        ("P\N{ARABIC-INDIC DIGIT FIVE}", "ARABIC-INDIC DIGIT FIVE"),
+        ("O\N{MODIFIER LETTER APOSTROPHE}Neill", "MODIFIER LETTER APOSTROPHE"),
+    ],
+)
+def test_a_letter_of_another_script_is_in_no_name(name, letter):
+    """CEA-PER-04."""
+    expected = "must be of Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9"
+    with pytest.raises(ValueError, match=f"{expected}, was '{name}' with {letter}"):
+        plain_name_check(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u4e03\u3007\u4e00\u6240",  # a company's name, with the Chinese zero
+        "\u4e70\u4e70\u63d0\u00b7\u5410\u5c14\u900a",  # a person's, with a middle dot
+        "\u4f50\u3005\u6728",
+        "\u53d1\u6539\u30142024\u30151\u53f7",
+        "\U00020bb7\u91ce",
+        "\u0414\u0430\u043b\u044c 2",
+    ],
+)
+def test_chinese_names_and_their_marks_are_names(name):
+    """CEA-PER-04."""
+    assert plain_name_check(name) == name

@@ -5,7 +5,8 @@ one case, and one in which a Latin letter stands for those that look like it. Wh
 finds ``An`` beside ``an``, beside one with a Cyrillic A, and beside one of fullwidth letters.
 
 The letters are those of Unicode's table of confusables (UTS #39, confusables.txt, version 15) that
-are drawn as one Latin letter and are of the Latin, Greek, Cyrillic, Armenian or Coptic script.
+are drawn as one Latin letter and are of the Latin, Greek, Cyrillic, Armenian or Coptic script, and
+the Chinese zero. Names have no letters of yet other scripts (`naming.plain_name_check`).
 Compatibility forms (fullwidth, mathematical letters) are folded by NFKC. Digits stand for
 themselves: ``P001`` and ``POO1`` are two accounts.
 """
@@ -25,7 +26,7 @@ _DRAWN_AS = {
     "L": "Ⳑ",
     "M": "ΜϺМⲘ",
     "N": "ΝⲚ",
-    "O": "ΟОՕⲞ",
+    "O": "ΟОՕⲞ〇",
     "P": "ΡРⲢ",
     "R": "Ʀ",
     "S": "ЅՏ",

@@ -25,6 +25,10 @@ _INVISIBLE = re.compile(
 )
 """Drawn as nothing, though Unicode has them as letters, marks or symbols (Default_Ignorable)."""
 
+_SCRIPTS = ("LATIN ", "CJK ", "IDEOGRAPHIC ", "GREEK ", "CYRILLIC ")
+"""With which Unicode's names of the letters begin that names may have: those of which is known
+which look alike."""
+
 
 def name_check(name: str, what: str = "name") -> str:
     """Return a name of an account or product if it is a sound one.
@@ -64,16 +68,32 @@ def plain_name_check(name: str, what: str = "name") -> str:
     Raises
     ------
     ValueError
-        As `normal_name_check`, or it begins as a spreadsheet's formula does.
+        As `normal_name_check`, or it has a letter or digit of another script than the Latin,
+        Chinese, Greek and Cyrillic, or begins as a spreadsheet's formula does.
 
     Notes
     -----
     Rules: CEA-PER-04.
     """
     normal_name_check(name, what)
+    for character in name:
+        if _is_foreign(character):
+            raise ValueError(
+                f"{what} must be of Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9,"
+                f" was {name[:80]!r} with {unicodedata.name(character, ascii(character))}"
+            )
     if name.startswith(_FORMULA_STARTS):
         raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")
     return name
+
+
+def _is_foreign(character: str) -> bool:
+    """Tell whether it is a letter or number of a script that names have not."""
+    return (
+        not character.isascii()
+        and unicodedata.category(character)[0] in "LN"
+        and not unicodedata.name(character, "").startswith(_SCRIPTS)
+    )
 
 
 def normal_name_check(name: str, what: str = "name") -> str:

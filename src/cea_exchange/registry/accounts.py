@@ -18,6 +18,7 @@ from cea_exchange.protocol.control import (
     AccountRestored,
     AccountSuspended,
 )
+from cea_exchange.registry.bank.instructions import account_check
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,
@@ -137,12 +138,11 @@ class Accounts:
         with self._registry.transaction():
             if self._store.account_index(account) is not None:
                 raise ActError(f"account must be new, {account} is open already")
-            taken = self._registry.bank.owner(account)
-            if taken is not None:
-                raise ActError("account must not be the number of another's sub-account, is")
             self._is_new("entity", entity)
             for kind, name in (("account", account), ("entity", entity), ("group", group)):
                 look_alikes_add(self._store, kind, name)
+            if self._registry.bank.owner(account) is not None:
+                raise ActError("account must not be the number of another's sub-account, is")
             if credit_code is not None:
                 self._is_new("credit_code", credit_code)
             index = 1 + self._store.one(
@@ -265,6 +265,10 @@ class Accounts:
         words_checked(why, "why", WHY_LENGTH_MAX)
         words_checked(bank, "bank", GROUP_LENGTH_MAX)
         words_checked(bank_account, "bank_account", GROUP_LENGTH_MAX)
+        try:
+            account_check(bank_account, "bank_account")
+        except ValueError as error:
+            raise ActError(str(error)) from None
         with self._registry.transaction():
             index = self._registry.account(account)
             taken = self._registry.bank.owner(bank_account)

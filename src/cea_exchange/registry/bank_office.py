@@ -127,19 +127,24 @@ class BankOffice:
 
         Notes
         -----
-        An account without a sub-account noted has the one of its own name.
+        An account without a sub-account noted has the one of its own name. Numbers are the same in
+        either case.
 
         Rules: CEA-ACC-02, CEA-ACC-07.
         """
-        if self.setting is not None and bank_account in (self.setting.fees, self.setting.reserve):
-            is_fees = bank_account == self.setting.fees
-            which = Institution.FEES if is_fees else Institution.RISK_RESERVE
-            return f"the {INSTITUTION_NAMES[which]}"
+        folded = bank_account.casefold()
+        if self.setting is not None:
+            if folded == self.setting.fees.casefold():
+                return f"the {INSTITUTION_NAMES[Institution.FEES]}"
+            if folded == self.setting.reserve.casefold():
+                return f"the {INSTITUTION_NAMES[Institution.RISK_RESERVE]}"
         found: str | None = self._registry.store.one(
-            "SELECT account FROM accounts WHERE account_index >= 0 AND"
-            " (bank_account = :number OR (bank_account = '' AND account = :number))"
-            " ORDER BY account_index LIMIT 1",
-            {"number": bank_account},
+            "SELECT account FROM accounts"
+            " WHERE account_index >= 0 AND lower(bank_account) = :folded"
+            " UNION SELECT account FROM look_alikes JOIN accounts ON account = name"
+            " WHERE look_alikes.kind = 'account' AND folded = :folded AND bank_account = ''"
+            " ORDER BY account LIMIT 1",
+            {"folded": folded},
         )
         return found
 

@@ -97,7 +97,7 @@ class Borrowing:
                 f"borrowing {number}",
             )
             surrender = registry.surrender.by_province(
-                index, compliance_year, province, asset, vintage, tonnes
+                index, compliance_year, province, asset, tonnes
             )
             deduction = registry.distribution.deduction_add(
                 store.account_name(debtor), document, "borrowed", tonnes, today

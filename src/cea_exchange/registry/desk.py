@@ -186,7 +186,7 @@ class Desk:
         bare = msgspec.msgpack.encode(request)
         store = self._registry.store
         # Ids are the asker's own: another's is another one.
-        request_id = f"{person.body}, {person.name}: {request.request_id}"
+        request_id = msgspec.json.encode((person.body, person.name, request.request_id)).decode()
         known = store.one(
             "SELECT request, answer FROM requests WHERE request_id = ?", (request_id,)
         )

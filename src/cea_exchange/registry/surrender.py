@@ -275,17 +275,27 @@ class Surrender:
         compliance_year: int,
         province: int,
         asset_index: int,
-        vintage: int,
         tonnes: int,
     ) -> int:
         """Surrender for an obligation what a province was given for that; return its number.
 
         Within the transaction that gave it to the province, which has asked what may pay.
 
+        Raises
+        ------
+        ActError
+            The province is not the account's, the account has no obligation of the year, the
+            product has no vintage, or the province has fewer tonnes of it.
+
         Notes
         -----
         Rules: CEA-BOR-02.
         """
+        amount_checked(tonnes, "tonnes")
+        store, rules = self._store, self._registry.rules
+        province_checked(store, index, province)
+        standing_of(store, rules, index, compliance_year)
+        vintage = vintage_checked(store, rules.vintages, asset_index)
         number = self._number_next()
         line = _Line(asset_index, vintage, tonnes)
         self._from_province(number, index, compliance_year, province, [line])

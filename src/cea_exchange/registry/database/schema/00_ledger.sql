@@ -22,7 +22,7 @@ CREATE TABLE accounts (
     bank_account TEXT NOT NULL,                   -- sub-account there
     sector TEXT NOT NULL                          -- of the entity, '' if not given
 );
-CREATE INDEX accounts_by_bank_account ON accounts (bank_account);
+CREATE INDEX accounts_by_bank_account ON accounts (lower(bank_account));
 CREATE TABLE look_alikes (                        -- names by what a reader sees: one for each
     kind TEXT NOT NULL,                           -- 'account', 'entity', 'group', 'product'
     folded TEXT NOT NULL,                         -- cea_exchange.domain.look_alikes
