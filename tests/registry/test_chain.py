@@ -216,7 +216,7 @@ RARE = {
     *("claims", "claims_paid"),
     *("borrowings", "clock_acts", "correction_orders", "correction_refusals", "deliveries"),
     *("issue_reversals", "postponed"),
-    *("unpaid_deductions",),
+    *("unpaid_deductions", "recalls_open"),
 }
 
 
