@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.database.row_log import UNLOGGED, logged_tables
 from cea_exchange.registry.ledger import EntryKind, legs_of
 from cea_exchange.registry.merkle import leaf_hash, path_to, root_of
-from cea_exchange.registry.receipts import receipt
+from cea_exchange.registry.receipts import ReceiptDay, day_root, receipt
 from cea_exchange.registry.records_kept import record_at
 from cea_exchange.registry.reconcile import check_ledger, check_store
 from cea_exchange.registry.reconcile_integrity import (
@@ -220,7 +221,7 @@ RARE = {
     *("claims", "claims_paid"),
     *("borrowings", "clock_acts", "correction_orders", "correction_refusals", "deliveries"),
     *("issue_reversals", "postponed"),
-    *("unpaid_deductions",),
+    *("unpaid_deductions", "recalls_open"),
 }
 
 
@@ -454,6 +455,30 @@ def test_a_receipt_says_what_the_statement_says(store):
     for place in ("registration", "trading", "judicial"):
         amount = line.get({"judicial": "frozen"}.get(place, place))
         assert (f"CEA24 {place} {amount}\n" in found["leaf"]) == bool(amount)
+
+
+def test_a_day_is_confirmed_without_holding_what_its_acts_said(registry):
+    """CEA-REG-06: each request and answer has up to 4 MiB; only their hashes are kept."""
+    store, count, size, leaves = registry.store, 40, 1 << 20, []
+    with store.transaction():
+        for act_id in range(1, count + 1):
+            request, answer = bytes([act_id]) * size, bytes([100 + act_id]) * size
+            row = (act_id, 5, 20260302, "pay_in", "an", "k", "bo", "l", 0, "P1", "", 7)
+            store.insert("acts", [(*row, request, answer)])
+            leaves.append(
+                f"act {act_id}\ntime_ns 5\ndate 20260302\nop pay_in\nperson an\nkey k\nsecond bo\n"
+                "second_key l\naccount P1\nproduct \namount 7\n"
+                f"request_sha256 {sha256(request).hexdigest()}\n"
+                f"answer_sha256 {sha256(answer).hexdigest()}\n"
+            )
+    tracemalloc.start()
+    try:
+        root = day_root(store, ReceiptDay(20260302, 0, 1, count))
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert root_of(list(map(leaf_hash, leaves))).hex() == root
+    assert peak < 6 * size
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 7, 8, 9, 31])

@@ -7,6 +7,7 @@ from allocation_files import allocation_file
 from ledger_by_hand import changed
 from registry_venue import RegistryAndVenue
 
+from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.ledger import Compartment
@@ -267,11 +268,47 @@ ODD_ROWS = {
         *("deductions", (2, 0, "distribution 9", "recall", 2024, 7, 20260715, 20260715)),
         "account P1 owes a recall of 7 of CEA24, holds 3 in registration",
     ),
+    "a recall that is filled and kept as open": (
+        *("recalls_open", (1,)),
+        "recalls_open must be the recalls that are not filled, and no others",
+    ),
     "what was called and nobody recalls": (
         *("transfers", (99, "recall", 0, 1, 5, "completed", 0, 0)),
         "transfer 99 of account P1 is for a recall of CEA23, there is none",
     ),
 }
+
+
+def test_an_entry_costs_no_more_with_the_recalls_that_are_filled(tmp_path):
+    """CEA-DIS-11: what is owed is found without looking at what was owed before."""
+    with Registry.open(tmp_path, admission="open") as registry:
+        registry.product_declare(PRODUCT, 9_749)
+        registry.account_open("P1")
+        store, count = registry.store, 2_000
+        before = steps_of(store, lambda: registry.pay_in("P1", 100))
+        filled = range(1, count + 1)
+        with store.transaction():
+            terms = ("recall", 2024, 5, 20260302, 20260302)
+            store.insert("deductions", [(n, 0, f"distribution {n}", *terms) for n in filled])
+            store.insert("deductions_taken", [(n, f"recall {n}", 0, 5) for n in filled])
+            registry.arrivals.recalls.note(filled)
+        assert [] == registry.arrivals.recalls.all() == registry.arrivals.recalls.all_by_sums()
+        assert steps_of(store, lambda: registry.pay_in("P1", 100)) < before + count, before
+
+
+def steps_of(store, act):
+    """Return how many steps SQLite makes for an act, about."""
+    steps = 0
+
+    def count():
+        nonlocal steps
+        steps += 100
+        return False
+
+    store.database.connection.set_progress_handler(count, 100)
+    act()
+    store.database.connection.set_progress_handler(None)
+    return steps
 
 
 @pytest.mark.parametrize("odd", ODD_ROWS)

@@ -423,7 +423,9 @@ class Distribution:
         self._store.insert("distribution_lines", lines)
         self._store.insert("deductions_taken", taken)
         first = self._next("deductions", "deduction_id")
-        self._store.insert("deductions", [(n, *row) for n, row in enumerate(unrecalled, first)])
+        numbered = [(n, *row) for n, row in enumerate(unrecalled, first)]
+        self._store.insert("deductions", numbered)
+        self._registry.arrivals.recalls.note(row[0] for row in (*taken, *numbered))
         self._holdings.change(kept, reference)
 
     # -- deductions and recalls ---------------------------------------------------------------

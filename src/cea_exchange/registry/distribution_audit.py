@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cea_exchange.registry.institutions import Institution, province_account
 from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
-from cea_exchange.registry.recalls import Recalls
+from cea_exchange.registry.recalls import Recalls, by_place
 from cea_exchange.registry.store import Store
 
 _Way = tuple[int, int, int, int, str]
@@ -155,7 +155,11 @@ def _recalls_differ(store: Store) -> Iterator[str]:
     )
     for reference, taken in rows.fetchall():
         yield f"{reference}: {taken} are taken off what is owed, by no recall there is"
-    for (account, asset), owed in sorted(Recalls(store).owed().items()):
+    owed_of_all = Recalls(store).all_by_sums()
+    unfilled = [(each.deduction_id,) for each in owed_of_all]
+    if unfilled != store.execute("SELECT deduction_id FROM recalls_open ORDER BY 1").fetchall():
+        yield "recalls_open must be the recalls that are not filled, and no others"
+    for (account, asset), owed in sorted(by_place(owed_of_all).items()):
         held = store.balance(Holding(account, asset, Compartment.REGISTRATION))
         if held:
             yield (

@@ -122,6 +122,7 @@ class RecallActs:
             if part:
                 taken.append((each.deduction_id, reference, 0, part))
         self._store.insert("deductions_taken", taken)
+        self._registry.arrivals.recalls.note(number for number, *_rest in taken)
 
 
 def back(

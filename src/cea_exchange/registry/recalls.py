@@ -13,6 +13,7 @@ Nothing else leaves the account for good meanwhile. Trades do: they stand as the
 """
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from cea_exchange.registry.institutions import Institution, province_account
@@ -53,15 +54,35 @@ SELECT due.deduction_id, due.account_index,
     due.compliance_year, due.business_date, due.tonnes - coalesce(sum(taken.tonnes), 0)
 FROM deductions AS due
 LEFT JOIN deductions_taken AS taken ON taken.deduction_id = due.deduction_id
-WHERE due.cause = 'recall'
+WHERE due.cause = 'recall'{and_which}
 GROUP BY due.deduction_id, due.account_index, due.compliance_year, due.business_date, due.tonnes
 HAVING due.tonnes > coalesce(sum(taken.tonnes), 0)
 ORDER BY due.deduction_id
 """
+_OF_OPEN = _OWED.format(
+    and_which=" AND due.deduction_id IN (SELECT deduction_id FROM recalls_open)"
+)
+_OF_ALL = _OWED.format(and_which="")
+
+_IS_OPEN = """EXISTS (
+    SELECT 1 FROM deductions AS due WHERE due.deduction_id = ? AND due.cause = 'recall'
+        AND due.tonnes > (SELECT coalesce(sum(taken.tonnes), 0) FROM deductions_taken AS taken
+            WHERE taken.deduction_id = due.deduction_id))"""
+
+
+def by_place(recalls: Iterable[OwedRecall]) -> Counter[Place]:
+    """Return what is left of recalls in all, of each account's product."""
+    sums: Counter[Place] = Counter()
+    for each in recalls:
+        sums[each.place] += each.tonnes
+    return sums
 
 
 class Recalls:
     """What is owed of recalls, in a store's database; nothing is kept in memory.
+
+    Most recalls were filled long ago, and what is owed is asked for with each entry: those that are
+    not are kept in a table of their own.
 
     Notes
     -----
@@ -76,7 +97,14 @@ class Recalls:
 
         What a merged account owed its successor owes (CEA-DIS-10).
         """
-        found = [OwedRecall(*row) for row in self._store.execute(_OWED).fetchall()]
+        return self._found(_OF_OPEN)
+
+    def all_by_sums(self) -> list[OwedRecall]:
+        """Return what `all` must, from every recall there ever was: what reconciling asks."""
+        return self._found(_OF_ALL)
+
+    def _found(self, query: str) -> list[OwedRecall]:
+        found = [OwedRecall(*row) for row in self._store.execute(query).fetchall()]
         into = successors(self._store) if found else {}
         return [
             each._replace(account_index=into.get(each.account_index, each.account_index))
@@ -85,14 +113,26 @@ class Recalls:
 
     def owed(self) -> Counter[Place]:
         """Return what is owed by place."""
-        sums: Counter[Place] = Counter()
-        for each in self.all():
-            sums[each.place] += each.tonnes
-        return sums
+        return by_place(self.all())
 
     def of_place(self, place: Place) -> list[OwedRecall]:
         """Return what is left of the recalls of an account and product, earlier ones first."""
         return [each for each in self.all() if each.place == place]
+
+    def note(self, deduction_ids: Iterable[int]) -> None:
+        """Keep whether these deductions are recalls that are not filled.
+
+        Within the transaction that has added them, or what was taken of them or has gone back.
+        """
+        twice = [(number, number) for number in sorted(set(deduction_ids))]
+        self._store.database.execute_many(
+            f"DELETE FROM recalls_open WHERE deduction_id = ? AND NOT {_IS_OPEN}", twice
+        )
+        self._store.database.execute_many(
+            f"INSERT INTO recalls_open SELECT CAST(? AS BIGINT) WHERE {_IS_OPEN}"
+            " ON CONFLICT DO NOTHING",
+            twice,
+        )
 
     def take(
         self, owed: OwedRecall, tonnes: int, *, settlement_seq: int, business_date: int
@@ -114,6 +154,7 @@ class Recalls:
         terms = (account, province, owed.compliance_year, owed.asset_index)
         store.insert("recalls", [(number, *terms, tonnes, 0, business_date)])
         store.insert("deductions_taken", [(owed.deduction_id, reference, 0, tonnes)])
+        self.note([owed.deduction_id])
         through, authority = province_account(province), int(Institution.AUTHORITY)
         ways = (
             (account, through),

@@ -1,5 +1,5 @@
 -- What was determined for entities, what of it was given, and what provinces hold for whom. Every
--- table is only added to; what holds now is a sum or the last row.
+-- table but `recalls_open` is only added to; what holds now is a sum or the last row.
 CREATE TABLE issue_reversals (          -- of issues to the authority that were a mistake
     issue_entry BIGINT PRIMARY KEY,     -- each once
     entry_id BIGINT NOT NULL UNIQUE,    -- of the reversal
@@ -52,7 +52,6 @@ CREATE TABLE deductions (
     business_date BIGINT NOT NULL,      -- when it was registered
     UNIQUE (account_index, document)
 );
-CREATE INDEX deductions_recall ON deductions (deduction_id) WHERE cause = 'recall';
 CREATE TABLE deductions_taken (
     deduction_id BIGINT NOT NULL,
     reference TEXT NOT NULL,            -- 'distribution 7', or 'recall 3'
@@ -60,6 +59,9 @@ CREATE TABLE deductions_taken (
     tonnes BIGINT NOT NULL CHECK (tonnes <> 0), -- negative: gone back to what is still to adjust
     PRIMARY KEY (deduction_id, reference)
 ) WITHOUT ROWID;
+CREATE TABLE recalls_open (             -- recalls not filled: all that is looked at with an entry
+    deduction_id BIGINT PRIMARY KEY
+);
 CREATE TABLE recalls (
     recall_id BIGINT PRIMARY KEY CHECK (recall_id > 0),
     account_index BIGINT NOT NULL,
