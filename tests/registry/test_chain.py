@@ -18,7 +18,9 @@ from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, 
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.database.interface import DatabaseError
 from cea_exchange.registry.database.row_log import UNLOGGED, logged_tables
+from cea_exchange.registry.database.sqlite import Sqlite
 from cea_exchange.registry.ledger import EntryKind, legs_of
 from cea_exchange.registry.merkle import leaf_hash, path_to, root_of
 from cea_exchange.registry.receipts import ReceiptDay, day_root, receipt
@@ -393,6 +395,13 @@ def test_a_bit_that_flips_in_the_file_is_found_or_means_nothing(data):
         if not is_seen:
             assert before == everything(data)
     assert found > 10
+
+
+def test_a_text_that_a_flip_has_made_no_utf_8_is_told_as_the_databases_error():
+    """Wherever a flip lands, who reads catches one kind of error."""
+    database = Sqlite.in_memory()
+    with pytest.raises(DatabaseError, match="a text must be UTF-8, is damaged"):
+        database.execute("SELECT CAST(x'a0' AS TEXT)").fetchall()
 
 
 def test_a_kept_record_is_checked_when_it_is_read(store):

@@ -260,6 +260,8 @@ def _told() -> Iterator[None]:
         raise DatabaseFull(str(error)) from error
     except apsw.Error as error:
         raise DatabaseError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise DatabaseError(f"a text must be UTF-8, is damaged: {error}") from error
 
 
 def _in_dialect(sql: str) -> str:
