@@ -386,18 +386,21 @@ def test_the_page_has_the_table_of_roles_and_of_acts_of_two():
     assert told == expected
 
 
-def test_one_proposer_does_not_fill_up_what_a_body_has_to_decide(office, registry, monkeypatch):
+def test_one_proposer_does_not_fill_up_what_a_body_has_to_decide(office, monkeypatch):
     """CEA-REG-02: a province that decides for many is not kept from it by one of them."""
     monkeypatch.setattr("cea_exchange.registry.approvals.WAITING_OF_ONE_MAX", 2)
-    registry.account_open("P901")
-    for tonnes in (1, 2):
-        assert office.an("account_close", account="P901", why=f"reason {tonnes}")["ok"]
-    refused = office.an.error("account_close", account="P901", why="reason 3")
+
+    def declare(person, year):
+        return person("product_declare", product=f"CEA{year}", reference_price=9_000)
+
+    for year in (31, 32):
+        assert declare(office.an, year)["ok"]
+    refused = office.an.error("product_declare", product="CEA33", reference_price=9_000)
     assert "proposals of an that wait must be at most 2" in refused
-    assert office.bo("account_close", account="P901", why="reason 3")["ok"]
+    assert declare(office.bo, 33)["ok"]
     waiting = office.an("proposals")["proposals"]
     office.an("reject", proposal=waiting[-2]["proposal_id"], why="taken back")
-    assert office.an("account_close", account="P901", why="reason 4")["ok"]
+    assert declare(office.an, 34)["ok"]
 
 
 def test_a_refusal_does_not_repeat_a_message_of_any_length(office):
