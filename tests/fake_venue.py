@@ -102,10 +102,10 @@ class Caller:
         self.socket = client_socket(self.context, zmq.DEALER, keys=keys, server_key=server_key)
         self.socket.connect(endpoint)
 
-    def ask(self, message: object, timeout_ms: int = 5_000):
+    def ask(self, message: object, timeout_ms: int = 20_000):
         return self.ask_bytes(pack(message), timeout_ms)
 
-    def ask_bytes(self, payload: bytes, timeout_ms: int = 5_000):
+    def ask_bytes(self, payload: bytes, timeout_ms: int = 20_000):
         """Return the answer, None if there is none in time."""
         try:
             self.socket.send(payload, zmq.NOBLOCK)
@@ -118,7 +118,7 @@ class Caller:
         self.context.term()
 
 
-def wait_until(condition, timeout_s: float = 10.0) -> None:
+def wait_until(condition, timeout_s: float = 30.0) -> None:
     """Wait until a condition holds; fail the test if it doesn't in time."""
     until = time.monotonic() + timeout_s
     while not condition():
