@@ -10,7 +10,7 @@ import signal
 
 import numpy as np
 import pytest
-from ledger_by_hand import guards_off
+from ledger_by_hand import guards_off, guards_on
 from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 from cea_exchange.registry.reconcile import check_ledger
@@ -49,6 +49,7 @@ class LastSeqOutsideWithoutKeys(LastSeqOutside):
         guards_off(self.store)
         self.store.execute("DELETE FROM settlement_runs WHERE first_seq BETWEEN ? AND ?", ends)
         self.store.execute("DELETE FROM trades WHERE settlement_seq BETWEEN ? AND ?", ends)
+        guards_on(self.store)
         return super()._records_post(records)
 
 
