@@ -6,6 +6,7 @@ it stands. Commits wait for the server's disk (`synchronous_commit = on`, whatev
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -44,7 +45,7 @@ _CONDITION = re.compile(r" WHEN \(.*?\)(?= EXECUTE)", re.DOTALL)
 """PostgreSQL writes it in its own words; a row that it leaves out differs from the log of rows."""
 
 
-class _Guards:
+class _Guards(ABC):
     """What is done by triggers, in whatever has `trigger`."""
 
     def append_only(self, table: str) -> None:
@@ -63,9 +64,9 @@ class _Guards:
         name, body = f"{table}_deletion_logged", f"BEGIN {deleted}; RETURN NULL; END"
         self.trigger(name, f"AFTER DELETE ON {table} FOR EACH ROW", name, body)
 
+    @abstractmethod
     def trigger(self, name: str, when: str, function: str, body: str) -> None:
         """Run a function's body as rows change; `when` as PostgreSQL itself writes it."""
-        raise NotImplementedError
 
 
 class _TriggerTexts(_Guards):

@@ -1,7 +1,7 @@
 """The registry's tables: the files of ``schema/``, in the order of their names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import zip_longest
 
@@ -110,7 +110,7 @@ def triggers_check(database: Database) -> None:
 
 def triggers_wrong(database: Database) -> Iterator[str]:
     """Yield the triggers of the registry's tables that are missing, changed or somebody else's."""
-    expected = database.triggers_made(_guarded_create)
+    expected = _triggers_of_this_version(database.triggers_made)
     tables = _columns_of_this_version()
     found = {place: text for place, text in database.triggers().items() if place[0] in tables}
     for table, name in sorted(expected.keys() | found.keys()):
@@ -118,6 +118,14 @@ def triggers_wrong(database: Database) -> Iterator[str]:
             is_ours = (table, name) in expected
             wrong = "is not as the registry made it" if is_ours else "is not of the registry"
             yield f"trigger {name} of table {table} {wrong}: rows may change unlogged"
+
+
+@cache
+def _triggers_of_this_version(
+    made: Callable[[Callable[[Database], None]], dict[tuple[str, str], str]],
+) -> dict[tuple[str, str], str]:
+    """Return the triggers as a new database of a kind has them, by the kind's `triggers_made`."""
+    return made(_guarded_create)
 
 
 def _guarded_create(database: Database) -> None:
