@@ -87,7 +87,10 @@ def test_time_never_goes_back(clocks):
 
 @pytest.mark.parametrize(
     ("stopped_ns", "is_known"),
-    [(-301 * S_NS, False), (-300 * S_NS, True), (4 * DAY_NS, True), (4 * DAY_NS + 1, False)],
+    [
+        *((-301 * S_NS, False), (-300 * S_NS, True)),
+        *((3 * DAY_NS // 2 - 1, True), (3 * DAY_NS // 2, False), (39 * DAY_NS // 10, False)),
+    ],
 )
 def test_a_start_holds_the_clock_against_what_was_noted_last(stopped_ns, is_known):
     """CEA-REG-08: days that nobody has seen are not taken on the clock's word."""
@@ -99,6 +102,38 @@ def test_a_start_holds_the_clock_against_what_was_noted_last(stopped_ns, is_know
             clock.today()
     else:
         assert clock.now_ns() == max(NOON_NS, NOON_NS + stopped_ns)
+
+
+@pytest.mark.parametrize(
+    ("noted", "until"),
+    [
+        ("2026-03-05", "2026-03-06"),
+        ("2026-03-06", "2026-03-09"),  # over a weekend
+        ("2026-09-30", "2026-10-04"),  # within National Day: four days are the most
+        ("2026-10-09", "2026-10-10"),  # a Saturday that is worked
+        ("2099-01-02", "2099-01-03"),  # beyond the calendar
+    ],
+)
+def test_a_start_is_believed_until_the_next_working_day_ends(noted, until):
+    """CEA-REG-08: so long an ordinary stop lasts; a day later may be a clock set wrong."""
+    noted_at = time_to_ns(time_parse(f"{noted}T23:59:59+08:00"))
+    end_ns = time_to_ns(time_parse(f"{until}T23:59:59+08:00"))
+    clock = Clocks(end_ns).guarded(noted_at)
+    assert (clock.today(), clock.warning) == (int(until.replace("-", "")), None)
+    clock = Clocks(end_ns + S_NS).guarded(noted_at)
+    assert not clock.is_known and clock.now_ns() == noted_at
+
+
+def test_a_doubted_start_is_not_believed_for_having_lasted(clocks):
+    """CEA-REG-08: a weekend that comes meanwhile is no stop."""
+    clocks.run(0, 2 * DAY_NS)
+    clock = clocks.guarded()
+    for _ in range(9):
+        clocks.run(86_400)
+        assert clock.warning is not None and not clock.is_known
+        clock.now_ns()
+    clocks.run(0, -2 * DAY_NS)
+    assert (clock.today(), clock.warning) == (20260311, None)
 
 
 def test_a_wrong_start_is_over_when_the_clock_is_set_right(clocks):

@@ -7,11 +7,18 @@ Days that a wrong clock begins would end freezes, proposals and terms for good.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
 from typing import Protocol
 
 import structlog
 
-from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.calendar import (
+    CalendarError,
+    TradingCalendar,
+    date_number,
+    date_of_number,
+)
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
 from cea_exchange.protocol.clock import JUMP_NS_MAX, Clock, ClockGuard, running_ns
 from cea_exchange.protocol.control import TIME_NS_MAX, control_decode
@@ -19,7 +26,7 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.store import Store
 
 STOPPED_NS_MAX = 4 * 86_400_000_000_000
-"""So long after what it has noted last a registry takes the clock as right when it starts."""
+"""So long at most a registry may have stood still without a sign of what has passed."""
 
 log = structlog.get_logger("registry")
 
@@ -110,6 +117,7 @@ class GuardedClock:
         clock.not_before(known_ns)
         self._last_ns = known_ns
         self._venue_ns = 0
+        self._stopped_ns_max = _stopped_ns_max(known_ns)
         self.warning: str | None = None
         self.is_known = True
         self._guard = ClockGuard(clock.now_ns(), steady_ns=steady_ns)
@@ -148,7 +156,8 @@ class GuardedClock:
         self._clock.not_before(begins_ns)
         now_ns, read_ns = self.now_ns(), self._clock.now_ns()
         is_later = trading_date > _date_of(now_ns)
-        if self._is_doubted and is_later and 0 <= read_ns - begins_ns <= STOPPED_NS_MAX:
+        ahead_ns = read_ns - begins_ns
+        if self._is_doubted and is_later and 0 <= ahead_ns <= _stopped_ns_max(begins_ns):
             self._believe(read_ns)
         self._venue_ns = begins_ns
         self.now_ns()
@@ -198,7 +207,7 @@ class GuardedClock:
         """Return the time as it is believed once the system's clock was read."""
         if not self.is_known:
             ahead_ns = read_ns - self._guard.believed_ns
-            if -JUMP_NS_MAX <= ahead_ns <= STOPPED_NS_MAX:
+            if -JUMP_NS_MAX <= ahead_ns <= self._stopped_ns_max:
                 self._believe(read_ns)
         if self.is_known:
             ahead_ns = self._guard.look(read_ns)
@@ -250,6 +259,26 @@ def noted_ns(store: Store) -> int:
     item = store.one("SELECT item FROM feed ORDER BY transfer_seq DESC LIMIT 1")
     fed = None if item is None else control_decode(bytes(item)).at_ns
     return max(filter(None, (*last, fed)), default=0)
+
+
+def _stopped_ns_max(since_ns: int) -> int:
+    """Return how long after a time a clock is taken as right though nothing shows what passed.
+
+    Until the next working day ends, and four days at most: over a night or a weekend a registry may
+    have stood still. Beyond the calendar, until the next day ends.
+    """
+    day = time_from_ns(since_ns).date()
+    try:
+        until = _calendar().working_day_after(day, 1)
+    except CalendarError:
+        until = day + timedelta(days=1)
+    ends_ns = time_to_ns(day_start(until + timedelta(days=1)))
+    return min(ends_ns - 1 - since_ns, STOPPED_NS_MAX)
+
+
+@cache
+def _calendar() -> TradingCalendar:
+    return TradingCalendar.load("cn_carbon")
 
 
 def _text(at_ns: int) -> str:
