@@ -103,6 +103,35 @@ def test_fines_of_the_first_cycles_are_fixed(world):
     assert FineRange(least=2_000_000, most=3_000_000) == row.fine
 
 
+def test_from_2025_on_a_second_fine_follows_the_term_of_the_order(world):
+    """CEA-PEN-06: of what was missing when the term ended, whatever was paid since."""
+    registry, office = world.registry, world.registry.compliance
+    world.products("CEA25")
+    world.entity("P5", BEIJING, CEA25=500)
+    world.owe(2025, ("P5", 500), ("P3", 900))
+    world.traded("P3", "P4", "CEA24", 20261201, 10_000, 9_000)
+    first = FineRange(least=100_000_000, most=500_000_000)
+
+    def fines():
+        return {row.account: (row.fine, row.fine_after_term) for row in office.shortfalls(2025)}
+
+    def paid(tonnes):
+        number = registry.surrender.apply("P5", 2025, {"CEA25": tonnes})
+        registry.surrender.accept(number, BEIJING)
+        registry.surrender.retire(number)
+
+    world.clock.day = 20270104
+    registry.corrections.order("P5", 2025, BEIJING, "HB 1", 20270203)
+    world.clock.day = 20270203
+    paid(100)
+    assert {"P3": (first, None), "P5": (first, None)} == fines()
+    world.clock.day = 20270204
+    paid(400)
+    second = FineRange(least=5 * 400 * 9_000, most=10 * 400 * 9_000)
+    # P3 was not ordered.
+    assert {"P3": (first, None), "P5": (first, second)} == fines()
+
+
 def test_what_is_unpaid_is_deducted_by_decision_and_not_paid_besides(world):
     """CEA-PEN-04, CEA-PEN-05, CEA-ALC-11."""
     office, registry = world.registry.compliance, world.registry

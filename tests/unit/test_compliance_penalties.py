@@ -48,6 +48,28 @@ def test_the_fixed_fine_of_the_first_cycles(year):
     assert RULES.penalties.fine(year, 10**6, big) == FineRange(least=2_000_000, most=3_000_000)
 
 
+def test_from_2025_on_the_fine_has_two_stages():
+    """CEA-PEN-06: fixed with the order, then 5 to 10 times the value of what is still missing."""
+    traded = Traded(amount=9800 * 10, tonnes=10)
+    first = FineRange(least=100_000_000, most=500_000_000)
+    assert [RULES.penalties.fine(year, 1, None) for year in (2025, 2031)] == [first, first]
+    assert RULES.penalties.fine(2025, 10**6, traded) == first
+    assert RULES.penalties.fine_after_term(2025, 700, traded) == FineRange(
+        least=5 * 700 * 9800, most=10 * 700 * 9800
+    )
+
+
+def test_a_second_fine_needs_its_year_a_shortfall_and_a_price():
+    """CEA-PEN-06."""
+    traded = Traded(amount=9800, tonnes=1)
+    with pytest.raises(ComplianceError, match="year must be 2025 or later .* was 2024"):
+        RULES.penalties.fine_after_term(2024, 1, traded)
+    with pytest.raises(ComplianceError, match="missing must be 1 t or more, was 0"):
+        RULES.penalties.fine_after_term(2025, 0, traded)
+    with pytest.raises(ComplianceError, match="fine of year 2025 needs the mean price"):
+        RULES.penalties.fine_after_term(2025, 1, None)
+
+
 def test_the_fine_is_5_to_10_times_the_value():
     """CEA-PEN-01: 100,000 t at 74.63 yuan."""
     traded = Traded(amount=7463 * 30_000_000, tonnes=30_000_000)

@@ -239,6 +239,8 @@ def _shortfalls(answer: Answer) -> str:
         fine = "no trades before the deadline"
         if row["fine"] is not None:
             fine = f"{cash_format(row['fine']['least'])} to {cash_format(row['fine']['most'])}"
+        if (second := row["fine_after_term"]) is not None:
+            fine += f", then {cash_format(second['least'])} to {cash_format(second['most'])}"
         figures = (row["shortfall"], row["applied"], row["due"])
         rows.append((row["account"], row["entity"], row["province"], *figures, fine))
     return table(heads, rows) if rows else "nobody was short"

@@ -60,7 +60,10 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     due
         Tonnes missing today.
     fine
-        None where nothing was traded in the month before the deadline: then it has no mean price.
+        None where it is of the mean price, and nothing was traded in the month before the deadline.
+    fine_after_term
+        The second one, of what was still missing when the term of the order to correct had passed;
+        None where there is none, or no mean price.
     """
 
     account_index: int
@@ -72,6 +75,7 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     applied: int
     due: int
     fine: FineRange | None
+    fine_after_term: FineRange | None
     taken_over_by: str
     """Who owes for it, where the account was merged into another; else empty."""
 
@@ -100,7 +104,7 @@ class Compliance:
 
     Notes
     -----
-    Rules: CEA-PEN-01 to CEA-PEN-05.
+    Rules: CEA-PEN-01 to CEA-PEN-06.
     """
 
     def __init__(self, registry: "Registry") -> None:
@@ -168,6 +172,7 @@ class Compliance:
                 applied=standing.applied,
                 due=standing.due,
                 fine=self._fine(standing, traded),
+                fine_after_term=self._fine_after_term(standing, traded),
                 taken_over_by=named.taken_over_by,
             )
             for named, standing in self._standings(compliance_year, first, count)
@@ -317,9 +322,21 @@ class Compliance:
     def _fine(self, standing: Standing, traded: Traded) -> FineRange | None:
         penalties = self._registry.rules.penalties
         year = standing.coverage.obligation.compliance_year
-        if year > penalties.fixed.last_year and not traded.tonnes:
+        is_of_mean = year > penalties.fixed.last_year and not penalties.has_stages(year)
+        if is_of_mean and not traded.tonnes:
             return None
         return penalties.fine(year, standing.shortfall, traded)
+
+    def _fine_after_term(self, standing: Standing, traded: Traded) -> FineRange | None:
+        registry = self._registry
+        year = standing.coverage.obligation.compliance_year
+        if not registry.rules.penalties.has_stages(year) or not traded.tonnes:
+            return None
+        order = registry.corrections.of(standing.account_index, year)
+        if order is None or registry.business_date() <= order.until:
+            return None
+        missing = standing.missing_after(order.until)
+        return registry.rules.penalties.fine_after_term(year, missing, traded) if missing else None
 
 
 def _state(standing: Standing, today: int) -> State:

@@ -74,8 +74,11 @@ class Standing:
     @property
     def shortfall(self) -> int:
         """Return the tonnes that were missing when the deadline had passed."""
-        deadline = self.coverage.obligation.deadline
-        return self.tonnes - sum(t for day, t in self.counted.items() if day <= deadline)
+        return self.missing_after(self.coverage.obligation.deadline)
+
+    def missing_after(self, date: int) -> int:
+        """Return the tonnes that were missing when a day (yyyymmdd) had passed."""
+        return self.tonnes - sum(t for day, t in self.counted.items() if day <= date)
 
     def count(self, day: int, tonnes: int) -> None:
         """Let tonnes count from a day on."""

@@ -24,6 +24,14 @@ class FixedFine(Drafted, frozen=True, kw_only=True):
     most_yuan: Yuan
 
 
+class StagedFine(Drafted, frozen=True, kw_only=True):
+    """The first fine of years from `from_year` on, whatever is missing; a second may follow."""
+
+    from_year: Year
+    least_yuan: Yuan
+    most_yuan: Yuan
+
+
 class MarketFine(Drafted, frozen=True, kw_only=True):
     """A fine of years from `from_year` on, in times the value of what is missing."""
 
@@ -88,15 +96,16 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Notes
     -----
-    Rules: CEA-PEN-01, CEA-PEN-03 to CEA-PEN-05.
+    Rules: CEA-PEN-01, CEA-PEN-03 to CEA-PEN-06.
     """
 
     fixed: FixedFine
     market: MarketFine
+    staged: StagedFine
     deduction: tuple[DeductionLaw, ...]
 
     def fine(self, compliance_year: int, shortfall: int, traded: Traded | None) -> FineRange:
-        """Return the range of the fine.
+        """Return the range of the fine; of the first where there are two stages.
 
         Parameters
         ----------
@@ -105,8 +114,8 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         shortfall : int
             Tonnes that were not surrendered by the deadline, 1 or more.
         traded : Traded or None
-            What was traded in the month before the deadline (`traded_in`); not asked in the years
-            of fixed fines.
+            What was traded in the month before the deadline (`traded_in`); not asked where the
+            fine is fixed.
 
         Returns
         -------
@@ -122,6 +131,49 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ComplianceError("shortfall must be 1 t or more, was 0")
         if compliance_year <= self.fixed.last_year:
             return FineRange(least=self.fixed.least_yuan * 100, most=self.fixed.most_yuan * 100)
+        if self.has_stages(compliance_year):
+            return FineRange(least=self.staged.least_yuan * 100, most=self.staged.most_yuan * 100)
+        return self._market_fine(compliance_year, shortfall, traded)
+
+    def fine_after_term(
+        self, compliance_year: int, missing: int, traded: Traded | None
+    ) -> FineRange:
+        """Return the range of the second fine, where the order's term has passed in vain.
+
+        Parameters
+        ----------
+        compliance_year : int
+            The year of the emissions.
+        missing : int
+            Tonnes that were not surrendered by the end of the term, 1 or more.
+        traded : Traded or None
+            What was traded in the month before the deadline.
+
+        Raises
+        ------
+        ComplianceError
+            If the year's fine has no stages, nothing is missing or nothing was traded.
+
+        Notes
+        -----
+        Rules: CEA-PEN-06.
+        """
+        if not self.has_stages(compliance_year):
+            raise ComplianceError(
+                f"year must be {self.staged.from_year} or later to have a second fine,"
+                f" was {compliance_year} ({self.staged.rule})"
+            )
+        if tonnes_check(missing, "missing") == 0:
+            raise ComplianceError("missing must be 1 t or more, was 0")
+        return self._market_fine(compliance_year, missing, traded)
+
+    def has_stages(self, compliance_year: int) -> bool:
+        """Tell whether a year's shortfall is fined with the order, and again after its term."""
+        return compliance_year >= self.staged.from_year
+
+    def _market_fine(
+        self, compliance_year: int, shortfall: int, traded: Traded | None
+    ) -> FineRange:
         if traded is None or traded.tonnes <= 0:
             raise ComplianceError(
                 f"a fine of year {compliance_year} needs the mean price before the deadline,"
