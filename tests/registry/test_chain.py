@@ -1,8 +1,11 @@
 """The chain of hashes, the log of rows, causes and receipts: whatever was changed is found."""
 
+import errno
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tracemalloc
@@ -321,6 +324,59 @@ def test_the_folders_head_may_be_behind_and_must_be_one(data):
         pass
     path.write_bytes(b"\xff 12")
     with pytest.raises(StoreError, match="expected a link's number and its head"):
+        Store.open(data)
+
+
+def test_a_registry_killed_before_its_head_is_kept_goes_on(data):
+    """CEA-REG-05: behind the commit, in a process that ends there."""
+    program = """
+import os, signal, sys
+from cea_exchange.registry.acts import Registry
+registry = Registry.open(sys.argv[1], admission="open")
+os.pwrite = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+registry.account_open("P9")
+"""
+    behind = (data / "registry" / "chain_head").read_bytes()
+    ended = subprocess.run([sys.executable, "-c", program, str(data)], timeout=60)
+    assert -signal.SIGKILL == ended.returncode
+    assert behind == (data / "registry" / "chain_head").read_bytes()
+    assert [] == check_ledger(data).differences
+    with Registry.open(data, admission="open") as registry:
+        assert registry.store.one("SELECT 1 FROM accounts WHERE account = 'P9'")
+        registry.account_open("P10")
+    assert behind < (data / "registry" / "chain_head").read_bytes()
+    assert [] == check_ledger(data).differences
+
+
+@pytest.mark.parametrize("written", [None, 30])
+def test_on_a_full_disk_the_head_stays_behind(data, monkeypatch, written):
+    """CEA-REG-05: whether nothing of it could be written, or a part of the first one."""
+    path = data / "registry" / "chain_head"
+    path.write_bytes(b"")
+
+    def full(descriptor, content, offset, write=os.pwrite):
+        if written is None:
+            raise OSError(errno.ENOSPC, "no space left")
+        return write(descriptor, content[:written], offset)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with Registry.open(data, admission="open") as registry:
+        registry.account_open("P9")
+    monkeypatch.undo()
+    assert b"" == path.read_bytes()
+    assert [] == check_ledger(data).differences
+    with Registry.open(data, admission="open") as registry:
+        registry.account_open("P10")
+    assert path.read_bytes().endswith(f" {registry.store.link.head}\n".encode())
+    assert [] == check_ledger(data).differences
+
+
+def test_a_head_that_cannot_be_kept_is_told_at_the_start(data):
+    """CEA-REG-05."""
+    path = data / "registry" / "chain_head"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(StoreError, match="chain_head"):
         Store.open(data)
 
 

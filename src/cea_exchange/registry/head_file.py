@@ -26,16 +26,27 @@ class HeadFile:
     ----------
     folder
         The registry's.
+
+    Raises
+    ------
+    DatabaseError
+        It can't be opened.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._descriptor = os.open(folder / FILE_NAME, os.O_WRONLY | os.O_CREAT, 0o600)
+        path = folder / FILE_NAME
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise DatabaseError(f"{path} can not be written: {error.strerror}") from error
 
     def keep(self, link: Link) -> None:
         """Write the head of a link that was committed; without it the file is only behind."""
         line = f"{link.link_id:0{_NUMBER_DIGITS}} {link.head}\n".encode()
         try:
-            os.pwrite(self._descriptor, line, 0)
+            # Only the first one makes the file longer, and may come short on a full disk.
+            if os.pwrite(self._descriptor, line, 0) < len(line):
+                os.ftruncate(self._descriptor, 0)
         except OSError as error:
             log.warning("chain_head_not_kept", error=str(error))
 
@@ -50,13 +61,15 @@ def head_kept(folder: Path) -> tuple[int, str] | None:
     Raises
     ------
     DatabaseError
-        The file is none of ours.
+        The file is none of ours, or can't be read.
     """
     path = folder / FILE_NAME
     try:
         content = path.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise DatabaseError(f"{path} can not be read: {error.strerror}") from error
     if not content:
         return None
     number, _, head = content.decode("ascii", "replace").removesuffix("\n").partition(" ")
