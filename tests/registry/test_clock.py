@@ -124,6 +124,15 @@ def test_a_start_is_believed_until_the_next_working_day_ends(noted, until):
     assert not clock.is_known and clock.now_ns() == noted_at
 
 
+@pytest.mark.parametrize("read_ns", [10**30, -(10**30)])
+def test_a_clock_of_no_year_that_there_is_is_doubted(read_ns):
+    """CEA-REG-08: at a start, and when asked to be confirmed."""
+    clock = Clocks(read_ns).guarded()
+    assert not clock.is_known and f"says {read_ns} ns since 1970, far" in clock.warning
+    with pytest.raises(ActError, match="date must be the clock's 0, was 20260302"):
+        clock.confirm_check(20260302)
+
+
 def test_a_doubted_start_is_not_believed_for_having_lasted(clocks):
     """CEA-REG-08: a weekend that comes meanwhile is no stop."""
     clocks.run(0, 2 * DAY_NS)

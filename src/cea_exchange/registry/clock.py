@@ -282,8 +282,15 @@ def _calendar() -> TradingCalendar:
 
 
 def _text(at_ns: int) -> str:
-    return time_from_ns(at_ns).isoformat(timespec="minutes")
+    try:
+        return time_from_ns(at_ns).isoformat(timespec="minutes")
+    except OverflowError:
+        return f"{at_ns} ns since 1970"
 
 
 def _date_of(at_ns: int) -> int:
-    return date_number(time_from_ns(at_ns).date())
+    """Return the day as yyyymmdd in Shanghai; 0 for a time of no year that there is."""
+    try:
+        return date_number(time_from_ns(at_ns).date())
+    except OverflowError:
+        return 0
