@@ -121,7 +121,10 @@ class FakeBank:
         if request["op"] == "batch":
             batch = pain_001.batch_read(request["content"], "batch")
             self.sent[batch.batch_id] = batch
-        batch = self.sent[request.get("batch_id", batch.batch_id)]
+        elif request["batch_id"] in self.sent:
+            batch = self.sent[request["batch_id"]]
+        else:
+            return pack({"ok": False, "error": f"no batch {request['batch_id']}"})
         if self.is_sane:
             return pack({"ok": True, "content": self._report(batch, 0.0)})
         content = self._report(batch, 0.4)
@@ -201,6 +204,7 @@ class World:
             CurveKeys.new().save(data / "keys", name)
         registry_prepare(data, address)
         self.config = RegistryConfig(
+            fronts=0,
             settlement_mode=mode, database=address, bank=BankSetting(data=str(data))
         )
         records = days_of_trades(self.rng)
@@ -436,6 +440,7 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
         (folder / "s.xml").write_bytes(statement)
     nowhere = "tcp://127.0.0.1:9"
     config = RegistryConfig(
+        fronts=0,
         settlement_mode="end_of_day",
         database=database_address,
         bank=BankSetting(data=str(tmp_path)),
