@@ -105,8 +105,9 @@ class World:
         # Tests send as fast as they can.
         for whose in ("", "cancels_", "account_", "account_cancels_"):
             settings.setdefault(f"throttle_{whose}per_second", 0)
-        # A process more at each start; where the relay matters, it is asked for.
+        # Processes more at each start; where relay or fronts matter, they are asked for.
         settings.setdefault("relay", False)
+        settings.setdefault("fronts", 0)
         self.config = VenueConfig(**settings)
         self.venue = None
         self.failure = None

@@ -26,6 +26,7 @@ ctypedef void* (*frame_data_call)(Frame*) noexcept
 ctypedef size_t (*frame_size_call)(Frame*) noexcept
 ctypedef int (*frame_receive_call)(Frame*, void*, int) noexcept
 ctypedef const char* (*frame_property_call)(const Frame*, const char*) noexcept
+ctypedef int (*frame_value_call)(const Frame*, int) noexcept
 ctypedef int (*send_call)(void*, const void*, size_t, int) noexcept
 ctypedef int (*error_call)() noexcept
 
@@ -44,10 +45,13 @@ cdef frame_data_call frame_data = <frame_data_call>call_of("zmq_msg_data")
 cdef frame_size_call frame_size = <frame_size_call>call_of("zmq_msg_size")
 cdef frame_receive_call frame_receive = <frame_receive_call>call_of("zmq_msg_recv")
 cdef frame_property_call frame_property = <frame_property_call>call_of("zmq_msg_gets")
+cdef frame_value_call frame_value = <frame_value_call>call_of("zmq_msg_get")
 cdef send_call frame_send = <send_call>call_of("zmq_send")
 cdef error_call error_number = <error_call>call_of("zmq_errno")
 
-cdef int NOBLOCK = zmq.NOBLOCK, MORE = zmq.SNDMORE
+cdef int NOBLOCK = zmq.NOBLOCK, MORE = zmq.SNDMORE, DESCRIPTOR = zmq.SRCFD
+cdef int SHORT_BYTES_MAX = 255
+cdef int CURVE_BYTES = 33  # Command, nonce and authenticator around each frame's content.
 
 
 cdef class Router:
@@ -62,6 +66,13 @@ cdef class Router:
         A bound ROUTER.
     frames_max : int
         How many frames a message may have behind its routing id.
+
+    Attributes
+    ----------
+    descriptor : int
+        Of the connection over which the last message came.
+    wire_bytes : int
+        What all frames that were taken had on the wire, the dropped ones too.
     """
 
     cdef object socket
@@ -69,6 +80,8 @@ cdef class Router:
     cdef Py_ssize_t frames_max
     cdef bint is_dropping
     cdef Frame frame
+    cdef readonly int descriptor
+    cdef readonly uint64_t wire_bytes
 
     def __cinit__(self, socket, Py_ssize_t frames_max):
         self.socket = socket
@@ -101,10 +114,11 @@ cdef class Router:
         # The others are there, for libzmq hands out whole messages.
         frames = self.frames_take()
         key = frame_property(&self.frame, b"User-Id")
+        self.descriptor = frame_value(&self.frame, DESCRIPTOR)
         return routing_id, None if key == NULL else key[:strlen(key)].decode("ascii"), frames
 
-    def send(self, bytes routing_id, bytes tag, payload):
-        """Send a message of these three frames.
+    def send(self, bytes routing_id, *frames):
+        """Send a message.
 
         Raises
         ------
@@ -114,15 +128,16 @@ cdef class Router:
             The connection is gone.
         """
         cdef Py_buffer view
+        cdef Py_ssize_t last = len(frames) - 1, index
         self.check_open()
-        PyObject_GetBuffer(payload, &view, PyBUF_SIMPLE)
-        try:
-            # Only the first can be refused: the room is that of whole messages.
-            self.put(PyBytes_AS_STRING(routing_id), PyBytes_GET_SIZE(routing_id), NOBLOCK | MORE)
-            self.put(PyBytes_AS_STRING(tag), PyBytes_GET_SIZE(tag), NOBLOCK | MORE)
-            self.put(view.buf, view.len, NOBLOCK)
-        finally:
-            PyBuffer_Release(&view)
+        # Only the first can be refused: the room is that of whole messages.
+        self.put(PyBytes_AS_STRING(routing_id), PyBytes_GET_SIZE(routing_id), NOBLOCK | MORE)
+        for index in range(last + 1):
+            PyObject_GetBuffer(frames[index], &view, PyBUF_SIMPLE)
+            try:
+                self.put(view.buf, view.len, NOBLOCK | (MORE if index < last else 0))
+            finally:
+                PyBuffer_Release(&view)
 
     cdef list frames_take(self):
         """The next frames of one message; note whether it goes on behind them."""
@@ -132,6 +147,8 @@ cdef class Router:
                 self.is_dropping = False
                 return frames
             frames.append(self.contents())
+            self.wire_bytes += frame_size(&self.frame) + CURVE_BYTES
+            self.wire_bytes += 2 if frame_size(&self.frame) + CURVE_BYTES <= SHORT_BYTES_MAX else 9
             if not frame_more(&self.frame):
                 self.is_dropping = False
                 return frames

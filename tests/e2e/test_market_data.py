@@ -194,10 +194,12 @@ def test_anybody_may_see_what_is_public_and_nothing_else(tmp_path, door):
         assert world.failure is None
 
 
-def test_market_data_that_is_not_public_is_for_the_known_only(tmp_path):
-    with world_open(tmp_path, market_data_public=False) as world:
+@pytest.mark.parametrize("relay", [False, True])
+def test_market_data_that_is_not_public_is_for_the_known_only(tmp_path, relay):
+    """Whether the venue serves them itself or by a relay, and whenever they have become known."""
+    with world_open(tmp_path, market_data_public=False, relay=relay) as world:
         world.listed()
-        public_key = world.keys["venue"].public
+        public_key = world.venue.market_data_public_key
         for name, kind in (("market_data", zmq.SUB), ("snapshot", zmq.DEALER)):
             refuses_strangers(world.venue.endpoints[name], public_key, kind=kind)
         for name in ("alice", "registry", "admin"):

@@ -377,8 +377,9 @@ def test_the_log_is_events_and_sigterm_ends_in_order(daemon, data):
     events = [json.loads(line) for line in (data / "registry.log").read_text().splitlines()]
     assert all({"timestamp", "level", "event"} <= event.keys() for event in events)
     # CEA-PER-05: a test bench says so first of all.
-    first, second, *_, last = (event["event"] for event in events)
-    assert [first, second, last] == ["no_second_person", "registry_ready", "registry_stopped"]
+    first, *middle, last = (event["event"] for event in events)
+    assert [first, last] == ["no_second_person", "registry_stopped"]
+    assert "registry_ready" in middle
 
 
 def test_killed_while_it_delivers_it_confirms_the_day_once_all_is_settled(data, venue):

@@ -419,6 +419,7 @@ def test_the_daemon_talks_to_the_bank_while_it_goes_on(tmp_path):
             both.trade_day(6, fee=3)
             date = both.date
         config = RegistryConfig(
+            fronts=0,
             settlement_mode="end_of_day",
             bank=BankSetting(data=str(tmp_path)),
             settlement="tcp://127.0.0.1:9",

@@ -266,7 +266,7 @@ class World:
         for name, pair in self.keys.items():
             pair.save(data / "keys", name)
         operators = [OperatorSetting(name=each, key=self.keys[each].public) for each in PERSONS]
-        self.config = RegistryConfig(operators=tuple(operators), **settings)
+        self.config = RegistryConfig(operators=tuple(operators), fronts=0, **settings)
         self.daemon = None
 
     def start(self):

@@ -13,7 +13,7 @@ from cea_exchange.registry import looks as looks_module
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import request_decode
 from cea_exchange.registry.desk import Asked
-from cea_exchange.registry.door import Message
+from cea_exchange.control_plane.door import Message
 from cea_exchange.registry.look_worker import LookSettings
 from cea_exchange.registry.looks import Looks, _Worker
 from cea_exchange.registry.persons import Person

@@ -10,10 +10,10 @@ import pytest
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import HELD_BYTES_MAX, HIGH_WATER_MARK, Door
+from cea_exchange.control_plane.outbox import MESSAGE_BYTES, OutboxLimits
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
-from cea_exchange.registry import outbox
 from cea_exchange.registry.admin_door import AdminDoor, answer_encoded
-from cea_exchange.registry.door import HELD_BYTES_MAX, HIGH_WATER_MARK
 from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
 
 MIB = 1 << 20
@@ -27,7 +27,7 @@ def rss_bytes():
 class Doorway:
     """A bound door, and whom it admits."""
 
-    def __init__(self):
+    def __init__(self, limits=OutboxLimits()):  # noqa: B008
         self._context = zmq.Context()
         self._keys = CurveKeys.new()
         self.peers = [CurveKeys.new(), CurveKeys.new()]
@@ -43,7 +43,14 @@ class Doorway:
             high_water_mark=HIGH_WATER_MARK,
             message_bytes_max=REQUEST_BYTES_MAX,
         )
-        self.door = AdminDoor(self.socket)
+        self.socket_door = Door(
+            self.socket,
+            "admin",
+            REQUEST_BYTES_MAX,
+            tell=structlog.get_logger().warning,
+            limits=limits,
+        )
+        self.door = AdminDoor(self.socket_door)
         self._clients = []
 
     @property
@@ -66,13 +73,17 @@ class Doorway:
         end = time.monotonic() + seconds
         while time.monotonic() < end and not until():
             self.socket.poll(5)
-            self.door.turn(time.monotonic())
+            self.turn()
         return until()
+
+    def turn(self):
+        self.socket_door.turn(time.monotonic())
+        self.door.turn(time.monotonic())
 
     def close(self):
         for client in self._clients:
             client.close(linger=0)
-        self.door.close()
+        self.socket_door.close()
         self.socket.close()
         self._allow_list.close()
         self._context.term()
@@ -139,14 +150,14 @@ def test_the_bytes_of_a_connection_are_counted_as_they_travel(doorway):
     for size in (0, 1, 200, 222, 223, 300, 70_000):
         client.send(bytes(size))
     client.send_multipart([b"a", b"b" * 900])
-    assert doorway.turns(10, lambda: len(doorway.door) == 7 and doorway.door.unreadable_count == 1)
-    (connection,) = doorway.door._watch._connections.values()
+    assert doorway.turns(10, lambda: len(doorway.door) == 7 and doorway.door.unreadable.count == 1)
+    (connection,) = doorway.socket_door.watch._connections.values()
     assert connection.held_bytes() < 1_000  # its handshake
 
 
 def test_a_number_that_is_another_files_by_now_is_not_watched(doorway, tmp_path):
     """libzmq tells of a connection by its descriptor's number, and later than it is so."""
-    watch, before = doorway.door._watch, len(os.listdir("/proc/self/fd"))
+    watch, before = doorway.socket_door.watch, len(os.listdir("/proc/self/fd"))
     ours, theirs = sockets.socketpair()
     with ours, theirs, (tmp_path / "file").open("w") as file, sockets.socket() as unbound:
         numbers = [ours.fileno(), file.fileno(), unbound.fileno()]
@@ -161,7 +172,7 @@ def test_a_message_of_many_frames_ends_its_connection(doorway):
     client = doorway.client()
     with structlog.testing.capture_logs() as logged:
         client.send_multipart([bytes(MIB)] * 40, zmq.NOBLOCK)
-        assert doorway.turns(20, lambda: doorway.door._watch.closed_count > 0)
+        assert doorway.turns(20, lambda: doorway.socket_door.watch.closed_count > 0)
     assert "connections_closed" in {event["event"] for event in logged}
 
 
@@ -172,28 +183,35 @@ def test_who_does_not_read_is_disconnected(doorway):
     assert doorway.turns(10, lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     answered = 0
-    while not doorway.door._watch.closed_count and answered < 100:
+    while not doorway.socket_door.watch.closed_count and answered < 100:
         doorway.door.answer(message, bytes(MIB))
         answered += 1
         doorway.turns(0.01)
-    assert answered < 100 and doorway.door._outbox.bytes_held == 0
+    assert answered < 100 and doorway.socket_door._outbox.bytes_held == 0
     doorway.door.answer(message, b"to nobody")
 
 
-def test_who_takes_nothing_for_a_while_is_disconnected(doorway, monkeypatch):
+@pytest.fixture
+def impatient():
+    opened = Doorway(OutboxLimits(wait_s_max=0))
+    yield opened
+    opened.close()
+
+
+def test_who_takes_nothing_for_a_while_is_disconnected(impatient):
     """However little it is that waits for him."""
-    monkeypatch.setattr(outbox, "WAIT_S", 0)
+    doorway = impatient
     client = doorway.client(high_water_mark=1)
     client.send(b"look")
     assert doorway.turns(10, lambda: len(doorway.door) == 1)
     message = doorway.door.next()
     end = time.monotonic() + 20
-    while not doorway.door._watch.closed_count and time.monotonic() < end:
-        if message.identity not in doorway.door._outbox:
+    while not doorway.socket_door.watch.closed_count and time.monotonic() < end:
+        if message.routing_id not in doorway.socket_door._outbox:
             doorway.door.answer(message, bytes(MIB))
-        assert doorway.door._outbox.bytes_held <= MIB
+        assert doorway.socket_door._outbox.bytes_held <= MIB + MESSAGE_BYTES
         doorway.turns(0.01)
-    assert doorway.door._watch.closed_count == 1
+    assert doorway.socket_door.watch.closed_count == 1
 
 
 def test_a_burst_of_answers_arrives_whole_and_in_order(doorway):
@@ -204,12 +222,12 @@ def test_a_burst_of_answers_arrives_whole_and_in_order(doorway):
     message = doorway.door.next()
     for number in range(500):
         doorway.door.answer(message, b"%d" % number)
-    doorway.turns(10, lambda: not doorway.door._outbox.identities())
+    doorway.turns(10, lambda: not doorway.socket_door._outbox.routing_ids())
     got = []
     while client.poll(1_000 if len(got) < 500 else 0):
         got.append(int(client.recv()))
-        doorway.door.turn(time.monotonic())
-    assert list(range(500)) == got and not doorway.door._watch.closed_count
+        doorway.turn()
+    assert list(range(500)) == got and not doorway.socket_door.watch.closed_count
 
 
 def test_what_is_no_request_is_told_once_with_its_count(doorway):
@@ -217,7 +235,7 @@ def test_what_is_no_request_is_told_once_with_its_count(doorway):
     with structlog.testing.capture_logs() as logged:
         for _ in range(300):
             client.send_multipart([b"two", b"frames"])
-        assert doorway.turns(20, lambda: doorway.door.unreadable_count == 300)
+        assert doorway.turns(20, lambda: doorway.door.unreadable.count == 300)
         told = [event for event in logged if event["event"] == "requests_unreadable"]
     assert 1 == len(told) and told[0]["socket"] == "admin"
     assert told[0]["key"] == doorway.peers[0].public

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     looks = (status, statistics, position, statement, blocks, sessions, proposals, log)
     acts = (halt, resume, suspend, reinstate, kill, reference_price)
-    acts += (list_product, delist_product, disconnect)
+    acts += (list_product, delist_product, disconnect, key_restore)
     of_two = (bust, override, approve, reject, adopt)
     days = (clock, phase, open_day, close_day)
     for command in (serve, *looks, *acts, *of_two, *days, stop):
@@ -360,6 +360,22 @@ def disconnect(
     Example: cea-exchange venue disconnect P001 --data DIR
     """
     _ask(data, key, {"op": "disconnect", "who": who, "why": why}, json)
+
+
+def key_restore(
+    public_key: Annotated[str, typer.Argument(help="The public key that was cut off.")],
+    data: Data,
+    why: Why = "",
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Admit a key again that was cut off because fronts ended where it was.
+
+    `venue status` names those (`keys_cut_off`); ask the key's holder first.
+
+    Example: cea-exchange venue key-restore "$(cat keys/p001.public)" --data DIR
+    """
+    _ask(data, key, {"op": "key_restore", "key": public_key, "why": why}, json)
 
 
 # -- What takes two persons -----------------------------------------------------------------------

@@ -63,14 +63,17 @@ def _of_venue(data: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # They go to all processes of a service or terminal; this one ends after its venue.
         signal.signal(number, signal.SIG_IGN)
+    from cea_exchange.control_plane.limits import limits_set
     from cea_exchange.protocol.security import CurveKeys
-    from cea_exchange.venue.relay import KEYS_NAME, ChildSettings, Relay, limits_set
+    from cea_exchange.venue.relay import KEYS_NAME, NICENESS, ChildSettings, Relay
 
+    # Unbuffered: what comes behind its line is the relay's.
+    lifeline = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
     try:
-        settings = msgspec.json.decode(sys.stdin.buffer.readline(), type=ChildSettings)
+        settings = msgspec.json.decode(lifeline.readline(), type=ChildSettings)
     except msgspec.MsgspecError as error:
         raise CommandError(f"standard input: expected a venue's settings, {error}") from error
-    limits_set(settings.config.memory_mib_max)
+    limits_set(settings.config.memory_mib_max, niceness=NICENESS)
     pulse = sys.stdout.fileno()
     # A venue that stands still must not make its relay do so.
     os.set_blocking(pulse, False)
@@ -79,7 +82,8 @@ def _of_venue(data: Path) -> None:
         CurveKeys.load(data / "keys", KEYS_NAME),
         lambda: settings.upstream,
         descriptors=settings.descriptors,
-        lifeline=sys.stdin.fileno(),
+        lifeline=lifeline.fileno(),
+        is_public=settings.is_public,
         pulse=pulse,
     )
     with contextlib.closing(relay):
@@ -88,13 +92,14 @@ def _of_venue(data: Path) -> None:
 
 def _alone(config: Path, data: Path) -> None:
     signals = StopSignals()
+    from cea_exchange.control_plane.limits import limits_set
     from cea_exchange.journal import FolderLock
     from cea_exchange.protocol.settings import settings_read
     from cea_exchange.venue.relay import (
+        NICENESS,
         Relay,
         RelayConfig,
         endpoints_write,
-        limits_set,
         upstream_read,
     )
     from cea_exchange.venue.relay_child import relay_keys_load
@@ -103,7 +108,7 @@ def _alone(config: Path, data: Path) -> None:
     endpoints = Path(settings.venue_endpoints or data / "venue" / "endpoints.json")
     with FolderLock(data, "relay.lock"):
         keys = relay_keys_load(data)
-        limits_set(settings.memory_mib_max)
+        limits_set(settings.memory_mib_max, niceness=NICENESS)
         relay = Relay(settings, keys, lambda: upstream_read(endpoints))
         with contextlib.closing(relay):
             endpoints_write(data, relay, keys.public)

@@ -142,9 +142,25 @@ def _key_read(path: Path) -> str:
 
 
 REFUSED_NEWS_S = 10.0
+ELSEWHERE = object()
+"""What an allow-list says of a key that another server at the same address admits."""
 
 _own_strangers: set[str] = set()
 """Keys that `refuses_strangers` is trying right now: that they are refused is no news."""
+
+
+class _Authenticator(ThreadAuthenticator):
+    """A ZAP handler that can say "not now" (status 300) besides "never" (400)."""
+
+    may_come_again = False
+
+    def _send_zap_reply(
+        self, request_id: bytes, status_code: bytes, status_text: bytes, user_id: str = ""
+    ) -> None:
+        if status_code == b"400" and self.may_come_again:
+            status_code = b"300"
+        self.may_come_again = False
+        super()._send_zap_reply(request_id, status_code, status_text, user_id)
 
 
 class AllowList:
@@ -156,6 +172,8 @@ class AllowList:
     ----------
     context
         The context whose sockets it guards.
+    own_stranger
+        A key by which its refusals are tested; they are not counted.
 
     Attributes
     ----------
@@ -163,19 +181,23 @@ class AllowList:
         Handshakes refused so far, those of our own `refuses_strangers` apart.
     """
 
-    def __init__(self, context: zmq.Context) -> None:
+    def __init__(self, context: zmq.Context, *, own_stranger: str = "") -> None:
         if zmq.zmq_version_info() < ZMQ_VERSION_MIN:
             raise SecurityError(f"libzmq: expected 4.3.3 or newer, came {zmq.zmq_version()}")
         self.refused_count = 0
+        self._own_stranger = own_stranger
         self._refused_last = ("", "")
         self._refused_told = 0
         self._refused_due_s = 0.0
-        self._allowed: dict[str, Callable[[str], bool]] = {}
-        self._authenticator = ThreadAuthenticator(context)
+        self._allowed: dict[str, Callable[[str], object]] = {}
+        self._authenticator = _Authenticator(context)
         self._authenticator.start()
 
-    def allow(self, domain: str, allowed: Callable[[str], bool]) -> None:
+    def allow(self, domain: str, allowed: Callable[[str], object]) -> None:
         """Admit to `domain` the keys (z85 text) for which `allowed` says True.
+
+        A key for which it says `ELSEWHERE` loses this connection only: libzmq comes again by
+        itself, and finds another server at the same address.
 
         `allowed` is called in the handler's thread, at each handshake; ``set.__contains__`` of a
         set that the caller changes later is a good choice. Whatever it raises refuses the key.
@@ -187,9 +209,13 @@ class AllowList:
         """Say whether the key may connect (called by the authenticator)."""
         try:
             text = bytes(key).decode("ascii")
-            if self._allowed[domain](text) is True:
+            is_allowed = self._allowed[domain](text)
+            if is_allowed is True:
                 return True
-            if text not in _own_strangers:
+            self._authenticator.may_come_again = is_allowed is ELSEWHERE
+            if is_allowed is ELSEWHERE:
+                return False
+            if text not in _own_strangers and text != self._own_stranger:
                 self._refused_last = (domain, text)
                 self.refused_count += 1
             return False
@@ -320,7 +346,12 @@ def sender_key(frame: zmq.Frame) -> str | None:
 
 
 def refuses_strangers(
-    endpoint: str, server_key: str, *, kind: int = zmq.DEALER, timeout_ms: int = 3_000
+    endpoint: str,
+    server_key: str,
+    *,
+    kind: int = zmq.DEALER,
+    timeout_ms: int = 3_000,
+    stranger_keys: CurveKeys | None = None,
 ) -> None:
     """Prove that a bound socket refuses a key nobody knows.
 
@@ -332,6 +363,8 @@ def refuses_strangers(
         What connects to it: ``zmq.SUB`` where the server is a PUB.
     timeout_ms
         How long the refusal may take.
+    stranger_keys
+        A pair that nobody knows; a fresh one if left out.
 
     Raises
     ------
@@ -341,7 +374,7 @@ def refuses_strangers(
         It was not refused in time.
     """
     context = zmq.Context()
-    keys = CurveKeys.new()
+    keys = stranger_keys or CurveKeys.new()
     _own_strangers.add(keys.public)
     stranger = client_socket(context, kind, keys=keys, server_key=server_key)
     events = (
@@ -379,11 +412,18 @@ class StrangerTest:
         The daemon's public key.
     period_s
         From one proof to the next.
+
+    Attributes
+    ----------
+    key : str
+        The public key of the stranger.
     """
 
     def __init__(self, server_key: str, *, period_s: float = 60.0) -> None:
         self._server_key = server_key
         self._period_s = period_s
+        self._stranger_keys = CurveKeys.new()
+        self.key = self._stranger_keys.public
         self._sockets: list[tuple[str, int]] = []
         self._due_s = time.monotonic() + period_s
         self._helper = ThreadPoolExecutor(1, thread_name_prefix="stranger-test")
@@ -395,7 +435,9 @@ class StrangerTest:
         Raises as `refuses_strangers` does; `kind` is the socket's own (``zmq.ROUTER``, ...).
         """
         stranger = zmq.SUB if kind == zmq.PUB else zmq.DEALER
-        refuses_strangers(endpoint, self._server_key, kind=stranger)
+        refuses_strangers(
+            endpoint, self._server_key, kind=stranger, stranger_keys=self._stranger_keys
+        )
         self._sockets.append((endpoint, stranger))
 
     def turn(self, now_s: float) -> BaseException | None:
@@ -423,4 +465,6 @@ class StrangerTest:
 
     def _prove(self) -> None:
         for endpoint, stranger in self._sockets:
-            refuses_strangers(endpoint, self._server_key, kind=stranger)
+            refuses_strangers(
+                endpoint, self._server_key, kind=stranger, stranger_keys=self._stranger_keys
+            )

@@ -26,6 +26,12 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
         written to ``DIR/registry/endpoints.json``.
     admin
         Where operators' acts come in.
+    fronts
+        Persons come to so many processes, which share the address
+        (`cea_exchange.control_plane.fronts`); 0: to the registry's own, which a single key can end
+        then.
+    front_memory_mib_max
+        A front that has grown beyond ends, and is begun again.
     settlement, replay
         The venue's settlement stream and its replay socket. Left out, both are taken from
         `venue_endpoints`, again whenever that file changes.
@@ -65,6 +71,8 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
 
     feed: Address = "tcp://127.0.0.1:0"
     admin: Address = "tcp://127.0.0.1:0"
+    fronts: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
+    front_memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
     settlement: Address | None = None
     replay: Address | None = None
     clock: ClockSetting = msgspec.field(default_factory=ClockSetting)

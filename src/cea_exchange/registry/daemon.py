@@ -48,7 +48,8 @@ from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Asked, Desk, Reply
-from cea_exchange.registry.door import HIGH_WATER_MARK, Door, Message
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
+from cea_exchange.control_plane.fronts import DoorLimits, Fronts
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.look_worker import LookSettings
 from cea_exchange.registry.looks import Looks
@@ -77,6 +78,7 @@ FULL_PAUSE_NS = 1_000_000_000
 BANK_LOOK_NS = 500_000_000
 BANK_RETRY_NS = 10_000_000_000
 WAITING_LOOK_NS = 1_000_000_000
+FRONTS_LOOK_S = 0.1
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
 MESSAGES_PER_TURN_MAX = 100
@@ -139,7 +141,6 @@ class RegistryDaemon:
         self._clock.follow(self._store.confirmed_date)
         self._registry = Registry(self._store, clock=self._clock, admission=config.admission)
         self._registry.persons.operators = operators
-        self._keys = self._registry.persons.keys()
         self._registry.bank.setting = config.bank
         self._registry.bank_files.folder = self._data / "registry" / "bank"
         self._settlement = settlement_class(
@@ -175,12 +176,15 @@ class RegistryDaemon:
         self._looks = Looks(LookSettings(str(self._data), config.database, operators, config.bank))
         self._door: AdminDoor | None = None
         self._feed_door: Door | None = None
+        self._feed_unreadable = UnreadableCount("feed", log.warning)
+        self._fronts_due_s = 0.0
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
         self._stranger_test = StrangerTest(keys.public)
         self._context = zmq.Context()
         self._allow_list: AllowList | None = None
-        self._sockets: list[zmq.Socket] = []
+        self._fronts: Fronts | None = None
+        self._poller = zmq.Poller()
         try:
             self._line = VenueLine(self._context, keys, self._venue_key)
             self._bind(keys)
@@ -191,28 +195,22 @@ class RegistryDaemon:
     def _bind(self, keys: CurveKeys) -> None:
         self._allow_list = allow_list = AllowList(self._context)
         allow_list.allow("registry_feed", frozenset({self._venue_key}).__contains__)
-        # The handler's thread asks; the set is replaced whole when persons come or go.
-        allow_list.allow("registry_admin", lambda key: key in self._keys)
         endpoints = {}
-        for name, address, bytes_max in (
-            ("feed", self._config.feed, FEED_REQUEST_BYTES_MAX),
-            ("admin", self._config.admin, REQUEST_BYTES_MAX),
-        ):
-            socket, endpoints[name] = server_socket(
-                allow_list,
-                self._context,
-                zmq.ROUTER,
-                domain=f"registry_{name}",
-                keys=keys,
-                address=address,
-                high_water_mark=HIGH_WATER_MARK,
-                message_bytes_max=bytes_max,
-            )
-            self._sockets.append(socket)
+        self._feed, endpoints["feed"] = server_socket(
+            allow_list,
+            self._context,
+            zmq.ROUTER,
+            domain="registry_feed",
+            keys=keys,
+            address=self._config.feed,
+            high_water_mark=HIGH_WATER_MARK,
+            message_bytes_max=FEED_REQUEST_BYTES_MAX,
+        )
+        self._feed_door = Door(self._feed, "feed", FEED_REQUEST_BYTES_MAX, tell=log.warning)
+        self._poller.register(self._feed, zmq.POLLIN)
+        endpoints["admin"] = self._admin_open(keys)
+        for name in ("feed", "admin"):
             self._stranger_test.add(endpoints[name], zmq.ROUTER)
-        self._feed, self._admin = self._sockets
-        self._door = AdminDoor(self._admin)
-        self._feed_door = Door(self._feed, "feed", FEED_REQUEST_BYTES_MAX)
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
         odd = accounts_differing(self._store)
@@ -225,6 +223,24 @@ class RegistryDaemon:
         told = {**endpoints, "pid": os.getpid()}
         _endpoints_write(self._data / "registry" / "endpoints.json", told)
 
+    def _admin_open(self, keys: CurveKeys) -> str:
+        """Let persons come to processes of their own; return where."""
+        config = self._config
+        limits = DoorLimits(HIGH_WATER_MARK, REQUEST_BYTES_MAX)
+        self._fronts = Fronts(
+            keys,
+            {"admin": (config.admin, limits)},
+            count=config.fronts,
+            memory_mib_max=config.front_memory_mib_max,
+            stranger=self._stranger_test.key,
+            poller=self._poller,
+        )
+        door = self._fronts.doors["admin"]
+        door.admit(self._registry.persons.keys())
+        self._fronts.flush()
+        self._door = AdminDoor(door)
+        return door.endpoint
+
     def close(self) -> None:
         """Close sockets and database."""
         self._stranger_test.close()
@@ -235,11 +251,11 @@ class RegistryDaemon:
         if hasattr(self, "_line"):
             self._line.close()
         self._looks.close()
-        for door in (self._door, self._feed_door):
-            if door is not None:
-                door.close()
-        for socket in self._sockets:
-            socket.close()
+        if self._fronts is not None:
+            self._fronts.close()
+        if self._feed_door is not None:
+            self._feed_door.close()
+            self._feed.close()
         if self._allow_list is not None:
             self._allow_list.close()
         self._context.term()
@@ -293,7 +309,7 @@ class RegistryDaemon:
                 self._store.reconnect()
                 odd = accounts_differing(self._store)
                 self._last_seq = self._store.last_seq
-                self._keys = self._registry.persons.keys()
+                self._fronts.doors["admin"].admit(self._registry.persons.keys())
             except DatabaseError as error:
                 log.warning("database_waited_for", error=str(error))
                 time.sleep(pause_s)
@@ -312,9 +328,10 @@ class RegistryDaemon:
         with told("venue"):
             self._venue_look(now_ns)
         poller = zmq.Poller()
-        for socket in (self._feed, self._admin, self._line.dealer):
-            if socket is not None:
-                poller.register(socket, zmq.POLLIN)
+        for socket, events in self._poller.sockets:
+            poller.register(socket, events)
+        if self._line.dealer is not None:
+            poller.register(self._line.dealer, zmq.POLLIN)
         listening = self._line.sub is not None and self._line.asked_at_ns is None
         if listening:
             poller.register(self._line.sub, zmq.POLLIN)
@@ -557,21 +574,23 @@ class RegistryDaemon:
 
     def _feed_take(self, now_ns: int) -> None:
         self._feed_door.turn(now_ns / 1e9)
+        self._feed_unreadable.turn(now_ns / 1e9)
         for _ in range(MESSAGES_PER_TURN_MAX):
             message = self._feed_door.receive()
             if message is None:
                 break
-            if message.key != self._venue_key:
+            if message.key != self._venue_key or len(message.frames) != 1:
+                self._feed_unreadable.note(message.key, "request must be the venue's, one frame")
                 continue
             try:
                 request = _request_decoder.decode(message.payload)
             except DECODE_ERRORS as error:
-                self._feed_door.unreadable(message, str(error))
+                self._feed_unreadable.note(message.key, str(error))
                 continue
-            self._waiting.pop(message.identity, None)
+            self._waiting.pop(message.routing_id, None)
             if len(self._waiting) >= WAITING_COUNT_MAX:
                 del self._waiting[next(iter(self._waiting))]
-            self._waiting[message.identity] = _Waiting(message, request, now_ns + FEED_WAIT_NS)
+            self._waiting[message.routing_id] = _Waiting(message, request, now_ns + FEED_WAIT_NS)
 
     def _feed_answer(self, now_ns: int) -> None:
         """Answer the requests for which there is news, or that have waited long enough."""
@@ -581,7 +600,7 @@ class RegistryDaemon:
         news = (self._last_seq, state)
         for waiting in list(self._waiting.values()):
             # Whatever an answer runs into, it is asked for again.
-            del self._waiting[waiting.message.identity]
+            del self._waiting[waiting.message.routing_id]
             request = waiting.request
             known = self._store.log_id
             if known is not None and request.log_id not in (None, known):
@@ -593,16 +612,19 @@ class RegistryDaemon:
                 answer = feed_answer(self._store, request, state)
                 quiet = not answer["items"] and news == self._told
                 if quiet and now_ns < waiting.until_ns:
-                    self._waiting[waiting.message.identity] = waiting
+                    self._waiting[waiting.message.routing_id] = waiting
                     continue
             self._told = news
-            self._feed_door.answer(waiting.message, msgspec.msgpack.encode(answer))
+            self._feed_door.answer(waiting.message.routing_id, msgspec.msgpack.encode(answer))
 
     # -- operators ----------------------------------------------------------------------------
 
     def _admin_turn(self, now_s: float) -> None:
         """Take what has arrived, answer looks that are done, and act for some tens of ms."""
         self._door.turn(now_s)
+        if now_s >= self._fronts_due_s:
+            self._fronts_due_s = now_s + FRONTS_LOOK_S
+            self._fronts.turn(now_s)
         for message, asked, answer in self._looks.turn(now_s):
             if isinstance(asked.request, Status) and answer["ok"]:
                 answer |= self._place()
@@ -615,6 +637,7 @@ class RegistryDaemon:
             if message is None:
                 break
             self._admin_take(message)
+        self._fronts.flush()
 
     def _admin_take(self, message: Message) -> None:
         try:
@@ -627,14 +650,15 @@ class RegistryDaemon:
             self._door.answer(message, msgspec.msgpack.encode(_unknown(error)))
             raise
         if reply.request is None:
-            self._door.unreadable(message, reply.answer["error"])
+            self._door.unreadable.note(message.key, reply.answer["error"])
         else:
             write = log.debug if reply.is_look else log.info
             write("act", op=reply.request.op, by=reply.by, answer=reply.answer)
-        self._door.answer(message, answer_encoded(reply.answer))
         if self._registry.persons.is_changed:
-            self._keys = self._registry.persons.keys()
+            # Before who came is told so.
+            self._fronts.doors["admin"].admit(self._registry.persons.keys())
             self._registry.persons.is_changed = False
+        self._door.answer(message, answer_encoded(reply.answer))
         self._quit = self._quit or reply.is_end
 
     def _look_take(self, message: Message, asked: Asked) -> None:
@@ -657,6 +681,9 @@ class RegistryDaemon:
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
             "troubles": self._troubles.shown(),
+            "fronts": self._fronts.process_ids,
+            "fronts_ended": self._fronts.ended_count,
+            "keys_cut_off": sorted(self._fronts.suspects.cut_off),
         }
 
 

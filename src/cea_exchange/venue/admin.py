@@ -218,6 +218,12 @@ class Disconnect(ActRequest, tag="disconnect"):
     who: control.Name
 
 
+class KeyRestore(ActRequest, tag="key_restore"):
+    """Admit a key again that was cut off because it ended fronts."""
+
+    key: control.Name
+
+
 class Bust(ActRequest, tag="bust"):
     """Propose to undo a trade."""
 
@@ -277,6 +283,7 @@ AnyAdminRequest = (
     | BiddingClose
     | BiddingCancel
     | Disconnect
+    | KeyRestore
     | Bust
     | Override
     | Approve

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import structlog
-import zmq
 
+from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.fronts import FrontDoor
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
@@ -16,9 +17,7 @@ from cea_exchange.venue import admin, admin_views, bidding_desk, statement_views
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks_of_all
 from cea_exchange.venue.consent import Proposals
-from cea_exchange.venue.gateway import Message
 from cea_exchange.venue.order_entry import OrderEntry
-from cea_exchange.venue.router import Inbox, send_or_drop
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.trade_search import trade_event
 from cea_exchange.venue.trading_day import TradingDay
@@ -37,8 +36,8 @@ class AdminDesk:
 
     Parameters
     ----------
-    socket
-        A bound ROUTER.
+    door
+        Where they come in.
     operators
         Who may act or look, by public key.
     day
@@ -51,6 +50,8 @@ class AdminDesk:
         Journals acts, releases their events, and returns the refusals.
     status, stop
         Says where the venue stands; ends the daemon.
+    key_restore
+        Admits a key that was cut off; False if it was not.
 
     Notes
     -----
@@ -59,7 +60,7 @@ class AdminDesk:
 
     def __init__(
         self,
-        socket: zmq.Socket,
+        door: FrontDoor,
         operators: dict[str, Operator],
         day: TradingDay,
         sequencer: Sequencer,
@@ -69,9 +70,9 @@ class AdminDesk:
         run_controls: Callable[[list[control.Control]], list[str | None]],
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
+        key_restore: Callable[[str], bool],
     ) -> None:
-        self._socket = socket
-        self._inbox = Inbox(socket)
+        self._door = door
         self._operators = operators
         self._day = day
         self._sequencer = sequencer
@@ -81,10 +82,11 @@ class AdminDesk:
         self._run_controls = run_controls
         self._status = status
         self._stop = stop
+        self._key_restore = key_restore
 
     def turn(self) -> None:
         """Answer all that has arrived."""
-        while (message := self._inbox.receive()) is not None:
+        while (message := self._door.receive()) is not None:
             operator = self._operators.get(message.key)
             try:
                 request = self._request(message)
@@ -102,7 +104,7 @@ class AdminDesk:
                 log.warning("refused", by=operator and operator.name, error=str(error))
             except ValueError as error:
                 answer = {"op": "refused", "expected": str(error), "came": "", "where": "payload"}
-            send_or_drop(self._socket, [message.routing_id, msgspec.msgpack.encode(answer)])
+            self._door.answer(message.routing_id, msgspec.msgpack.encode(answer))
 
     def _request(self, message: Message) -> admin.AnyAdminRequest:
         if message.key not in self._operators:
@@ -154,6 +156,9 @@ class AdminDesk:
                 self._stop()
             case admin.Disconnect(who=who):
                 more["ended"] = self._orders.disconnect(who)
+            case admin.KeyRestore(key=key):
+                if not self._key_restore(key):
+                    raise FrameError(expected="a key that is cut off", came=key, where="key")
             case admin.Bust(trade_id=trade_id, why=why):
                 more = self._propose_bust(operator, trade_id, why)
             case admin.Override(why=why):

@@ -93,14 +93,20 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         How long an act that takes two persons waits for the second one.
     throttle_per_second, throttle_cancels_per_second
         New orders and amends, and cancels, that a key may send in a second; 0 is any number.
+    fronts
+        Participants and operators come to so many processes, which share the addresses
+        (`cea_exchange.control_plane.fronts`); 0: to the venue's own, which a single key can end
+        then.
+    front_memory_mib_max
+        A front that has grown beyond ends, and is begun again.
     throttle_account_per_second, throttle_account_cancels_per_second
         The same for all keys of an account together.
     market_data_public
         Anybody's key may follow the market data and ask for snapshots; else participants,
         registry and operators only.
     relay
-        Where market data is public, a process of its own serves the public and the venue serves
-        that (`cea_exchange.venue.relay`); else the venue does it itself.
+        A process of its own serves whoever may follow the market data, and the venue serves that
+        (`cea_exchange.venue.relay`); else the venue does it itself.
     relay_memory_mib_max
         It is started again when it has grown beyond.
     relay_keys
@@ -150,6 +156,8 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     operators: tuple[OperatorSetting, ...] = ()
     admin_keys: tuple[PublicKey, ...] | None = None
     proposal_s: Annotated[int, msgspec.Meta(ge=1, le=86_400)] = 3_600
+    fronts: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
+    front_memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
     throttle_per_second: PerSecond = 1_000
     throttle_cancels_per_second: PerSecond = 2_000
     throttle_account_per_second: PerSecond = 5_000
@@ -180,11 +188,6 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
             key_check(key, "admin_keys")
         if self.heartbeat_s > self.session_silence_s_max:
             raise ValueError("`heartbeat_s` must not be above `session_silence_s_max`")
-
-    @property
-    def is_relayed(self) -> bool:
-        """Whether the public comes to a relay of the venue's own."""
-        return self.relay and self.market_data_public
 
     def registry_key(self, data: Path) -> str:
         """Return the registry's public key."""

@@ -8,6 +8,7 @@ Every way in ends in the sequencer; every way out carries only what is on disk.
 """
 
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import HIGH_WATER_MARK
+from cea_exchange.control_plane.fronts import DoorLimits, Fronts
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
@@ -24,6 +27,7 @@ from cea_exchange.journal import FolderLock, Storage
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.security import (
+    MESSAGE_BYTES_MAX,
     AllowList,
     CurveKeys,
     SecurityError,
@@ -31,7 +35,6 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.venue.admin_desk import AdminDesk
-from cea_exchange.venue.backlogs import MESSAGES_IN_ZEROMQ_MAX
 from cea_exchange.venue.bulletins import BulletinDesk
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
@@ -50,6 +53,9 @@ from cea_exchange.venue.watch import Watch
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
+MESSAGES_IN_ZEROMQ_MAX = 64
+"""Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the
+largest message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
 CHORES_S = POLL_MS / 1000
 """While orders come, what falls due by the clock is looked at as often as while none do: a look
 costs as much as several orders."""
@@ -100,13 +106,17 @@ class VenueDaemon:
         self.data = Path(data)
         self._stopping = False
         self._relay: RelayChild | None = None
+        self._fronts: Fronts | None = None
         self._released: list[bytes] = []
+        self._keys_told_count = -1
         self._lock = FolderLock(self.data, "venue.lock")
         self._context = zmq.Context()
         try:
             self._open(core_class, storage)
         except BaseException:
             self._context.destroy(linger=0)
+            if self._fronts is not None:
+                self._fronts.close()
             if self._relay is not None:
                 self._relay.close()
             self._lock.release()
@@ -141,22 +151,20 @@ class VenueDaemon:
         registry = {self.config.registry_key(self.data), *self.config.settlement_keys}
         keys = self.machine.keys
         relays = frozenset(self.config.relay_keys)
-        relay_keys = relay_keys_load(self.data) if self.config.is_relayed else None
+        self._may_follow = frozenset(registry | operators.keys() | relays)
+        relay_keys = relay_keys_load(self.data) if self.config.relay else None
         public = self.config.market_data_public
 
         def may_see_market_data(key: str) -> bool:
             if relay_keys is not None:
                 return key == relay_keys.public
-            known = key in keys or key in registry or key in operators or key in relays
-            return public or known
+            return public or key in keys or key in self._may_follow
 
         kinds = {
-            "gateway": (zmq.ROUTER, keys.__contains__),
             "market_data": (zmq.PUB, may_see_market_data),
             "snapshot": (zmq.ROUTER, may_see_market_data),
             "settlement": (zmq.PUB, registry.__contains__),
             "replay": (zmq.ROUTER, registry.__contains__),
-            "admin": (zmq.ROUTER, operators.__contains__),
         }
         self._sockets: dict[str, zmq.Socket] = {}
         self.endpoints: dict[str, str] = {}
@@ -182,6 +190,43 @@ class VenueDaemon:
         self.market_data_public_key = self._keys.public
         if relay_keys is not None:
             self._relay_begin(relay_keys.public)
+        self._fronts_open()
+
+    def _fronts_open(self) -> None:
+        """Let participants and operators come to processes of their own."""
+        config = self.config
+        gateway = DoorLimits(
+            MESSAGES_IN_ZEROMQ_MAX,
+            MESSAGE_BYTES_MAX,
+            connection_queue_bytes_max=config.session_queue_bytes_max,
+            # Each session has its own; of them all the front's memory is the bound.
+            queue_bytes_max=config.front_memory_mib_max << 19,
+            wait_s_max=math.inf,
+            ends_slow=False,
+        )
+        admin = DoorLimits(HIGH_WATER_MARK, MESSAGE_BYTES_MAX)
+        self._fronts = Fronts(
+            self._keys,
+            {"gateway": (config.gateway, gateway), "admin": (config.admin, admin)},
+            count=config.fronts,
+            memory_mib_max=config.front_memory_mib_max,
+            stranger=self._stranger_test.key,
+            poller=self._poller,
+        )
+        self._fronts.doors["admin"].admit(self._operators)
+        self._keys_admit()
+        self._fronts.flush()
+        for name, door in self._fronts.doors.items():
+            self.endpoints[name] = door.endpoint
+            self._stranger_test.add(door.endpoint, zmq.ROUTER)
+
+    def _keys_admit(self) -> None:
+        """Let the fronts know which keys are granted, if that has changed."""
+        if self.machine.keys_changed_count != self._keys_told_count:
+            self._keys_told_count = self.machine.keys_changed_count
+            self._fronts.doors["gateway"].admit(self.machine.keys)
+            if self._relay is not None and not self.config.market_data_public:
+                self._relay.admit(self._may_follow.union(self.machine.keys))
 
     def _relay_begin(self, public_key: str) -> None:
         """Let a process of its own have the public's addresses."""
@@ -192,20 +237,21 @@ class VenueDaemon:
             **{name: getattr(config, name) for name in PUBLIC},
             memory_mib_max=config.relay_memory_mib_max,
         )
-        self._relay = RelayChild(self.data, upstream, settings, time.monotonic())
+        self._relay = RelayChild(
+            *(self.data, upstream, settings, time.monotonic()),
+            is_public=config.market_data_public,
+        )
         self.endpoints |= self._relay.endpoints
         self.market_data_public_key = public_key
 
     def _address(self, name: str) -> str:
-        if name in PUBLIC and self.config.is_relayed:
+        if name in PUBLIC and self.config.relay:
             return RELAY_LINK
         return getattr(self.config, name)
 
     def _limits(self, name: str) -> dict[str, int]:
         """What of one peer may wait in a socket, and how large its messages may be."""
-        if name == "gateway":
-            return {"high_water_mark": MESSAGES_IN_ZEROMQ_MAX}
-        if name == "snapshot" and self.config.is_relayed:
+        if name == "snapshot" and self.config.relay:
             # The relay reads, and a whole snapshot may be many messages.
             return {"message_bytes_max": REQUEST_BYTES_MAX}
         return _LIMITS.get(name, {})
@@ -213,7 +259,7 @@ class VenueDaemon:
     def _rooms_open(self) -> None:
         sockets, sequencer, config = self._sockets, self.sequencer, self.config
         self._orders = OrderEntry(
-            sockets["gateway"],
+            self._fronts.doors["gateway"],
             sequencer,
             config,
             release=self._release,
@@ -255,6 +301,7 @@ class VenueDaemon:
             self._lag,
             self._clock,
             self._allow_list,
+            self._fronts,
             config.metrics,
         )
         self._bulletins = BulletinDesk(
@@ -266,7 +313,7 @@ class VenueDaemon:
             publish=self._market_data.bulletin,
         )
         self._admin = AdminDesk(
-            sockets["admin"],
+            self._fronts.doors["admin"],
             self._operators,
             self._day,
             sequencer,
@@ -275,6 +322,7 @@ class VenueDaemon:
             run_controls=self._run_controls,
             status=self.status,
             stop=self.stop,
+            key_restore=self._fronts.restore,
         )
 
     def _endpoints_write(self) -> None:
@@ -316,16 +364,15 @@ class VenueDaemon:
         if has_orders and time.monotonic() < self._chores_due_s:
             return
         self._publish()
-        self._orders.flush()
+        self._fronts.flush()
         ready = dict(self._poller.poll(0 if has_orders or self._orders.has_work else timeout_ms))
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
-        if self._sockets["admin"] in ready:
-            self._admin.turn()
+        self._admin.turn()
         if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
             self._snapshots.turn()
         now_s = time.monotonic()
-        if self._sockets["gateway"] not in ready or now_s >= self._chores_due_s:
+        if not self._fronts.is_ready(ready) or now_s >= self._chores_due_s:
             self._chores_due_s = now_s + CHORES_S
             self._chores_turn(now_s)
 
@@ -349,6 +396,7 @@ class VenueDaemon:
             self.sequencer.close()
         finally:
             self._context.destroy(linger=200)
+            self._fronts.close()
             if self._relay is not None:
                 # Last, so that it can pass on what was said last.
                 self._relay.close()
@@ -380,6 +428,7 @@ class VenueDaemon:
         if not acts:
             return []
         events, refusals = self.sequencer.run_controls(acts)
+        self._keys_admit()
         self._release(events)
         self._publish()
         self._watch.acts(events)
@@ -417,6 +466,7 @@ class VenueDaemon:
         self._market_data.heartbeat()
         self._orders.watch(now_s, registry_answers=not self._registry.is_awaited)
         self._lag.turn(now_s)
+        self._fronts.turn(now_s)
         if not self._allow_list.is_running:
             raise SecurityError("allow-list: its handler has stopped")
         trouble = self._stranger_test.turn(now_s)

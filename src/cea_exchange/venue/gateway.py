@@ -7,6 +7,7 @@ No socket and no clock here. The account and operator come from the connection's
 nowhere else; one bad message is refused to its sender and disturbs nobody.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ from cea_exchange._intake import (
     plain_join,
 )
 from cea_exchange._reports import reports_masked
+from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.fronts import FRONT_BYTES
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -57,6 +60,8 @@ from cea_exchange.venue.throttle import Throttle
 from cea_exchange.venue.waiting_resends import RESENDS_WAITING_MAX, WaitingResends
 
 REFUSED_IDS_MAX = 1_000
+UNFIT_PER_SECOND_MAX = 500
+"""Messages of a key that are refused whole; the connection over which another comes is ended."""
 CARRIED_PER_KEY_MAX = 64
 REPORTS_PER_FRAME_MAX = 400
 """So that the messages that wait for a session that does not read, which are counted, are small."""
@@ -65,14 +70,6 @@ RESENDS_PER_TURN = REPORTS_PER_FRAME_MAX
 """Each may mean to read a block of the index and an event; the others' orders wait meanwhile."""
 _WITH_PRODUCT = (CommandKind.ENTER, CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 _RECORD_AS_BYTES = np.dtype(f"V{COMMAND_DTYPE.itemsize}")
-
-
-class Message(NamedTuple):
-    """One received message: its frames after the routing id, and its connection's key."""
-
-    routing_id: bytes
-    key: str | None
-    frames: list[bytes]
 
 
 class Answer(NamedTuple):
@@ -135,6 +132,8 @@ class Gateway:
     ----------
     cancels_only, cancels_only_for_lag : str
         Why only cancels are taken; both empty when everything is.
+    ending : list of bytes
+        Connections to end, because their key sends too much that can't be taken.
     throttle_for_lag : int
         Commands a key may send in a second for now; 0 leaves it at the setting.
     """
@@ -163,6 +162,9 @@ class Gateway:
         self._account_throttle = account_throttle or Throttle()
         self._carried: list[Message] = []
         self._resends = WaitingResends()
+        self._unfit: Counter[str] = Counter()
+        self._unfit_due_s = 0.0
+        self.ending: list[bytes] = []
 
     @property
     def has_carried(self) -> bool:
@@ -179,6 +181,9 @@ class Gateway:
         a gathering answers `RESENDS_PER_TURN`: those that have waited come first.
         """
         self.message_count += len(messages)
+        if now_s >= self._unfit_due_s:
+            self._unfit_due_s = now_s + 1.0
+            self._unfit.clear()
         waited = [
             Message(routing_id, key, [TAG_COMMANDS, commands])
             for routing_id, key, commands in self._resends.take(RESENDS_PER_TURN)
@@ -222,7 +227,12 @@ class Gateway:
             try:
                 self._sort(message, now_s, commands, asked)
             except FrameError as error:
-                answers.append(self.refuse(message, error))
+                self._unfit[message.key] += 1
+                if self._unfit[message.key] <= UNFIT_PER_SECOND_MAX:
+                    answers.append(self.refuse(message, error))
+                else:
+                    self.refused_count += 1
+                    self.ending.append(message.routing_id)
         return self._well_formed(commands, answers)
 
     def _sort(
@@ -436,8 +446,9 @@ def _routing_id_check(routing_id: bytes) -> None:
 
     Whoever takes the same one once its connection is gone would receive its session's reports.
     """
-    if len(routing_id) != 5 or routing_id[0] != 0:
-        raise FrameError(expected="no routing id set", came=repr(routing_id[:16]), where="session")
+    own = routing_id[FRONT_BYTES:]
+    if len(own) != 5 or own[0] != 0:
+        raise FrameError(expected="no routing id set", came=repr(own[:16]), where="session")
 
 
 def _lower(rate: int, other: int) -> int:

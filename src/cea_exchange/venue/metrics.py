@@ -28,6 +28,8 @@ COUNTERS = {
     "cea_venue_throttled": "Commands refused by the throttle since the start.",
     "cea_venue_slow_consumers": "Sessions ended because they did not take their reports.",
     "cea_venue_keys_refused": "Connections refused because of their key since the start.",
+    "cea_venue_fronts_begun": "Fronts begun since the start: as many as are set, and each again.",
+    "cea_venue_fronts_ended": "Fronts that ended by themselves since the start.",
     "cea_venue_relays_begun": "Relays begun for the public since the start: one, and each again.",
 }
 GAUGES = {
@@ -46,6 +48,7 @@ GAUGES = {
     "cea_venue_calendar_days_left": "Days until the trading calendar ends.",
     "cea_venue_halted": "1 while the market is halted, by an operator or for lag.",
     "cea_venue_halted_products": "Products that are halted by themselves.",
+    "cea_venue_keys_cut_off": "Keys cut off because they end fronts.",
     "cea_venue_cancels_only": "1 while only cancels are taken.",
 }
 HISTOGRAMS = {

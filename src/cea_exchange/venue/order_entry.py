@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import structlog
-import zmq
 
 from cea_exchange._reports import reports_by_account
-from cea_exchange._router import Router
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
+from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.fronts import FRONT_BYTES, FrontDoor
 from cea_exchange.journal import JournalFull
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
@@ -34,7 +34,6 @@ from cea_exchange.protocol.framing import (
     SessionEnd,
     StatementRequest,
 )
-from cea_exchange.venue.backlogs import Backlogs
 from cea_exchange.venue.bidding_applications import notices
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks, party
@@ -46,12 +45,10 @@ from cea_exchange.venue.gateway import (
     Answer,
     Asked,
     Gateway,
-    Message,
 )
 from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
-from cea_exchange.venue.router import FRAMES_MAX, Inbox
 from cea_exchange.venue.sequencer import Sequencer
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.statement_views import history, statement
@@ -83,8 +80,8 @@ class OrderEntry:
 
     Parameters
     ----------
-    socket
-        A bound ROUTER.
+    door
+        Where they come in.
     sequencer, config
         Where commands go, and the settings.
     release
@@ -104,7 +101,7 @@ class OrderEntry:
 
     def __init__(
         self,
-        socket: zmq.Socket,
+        door: FrontDoor,
         sequencer: Sequencer,
         config: VenueConfig,
         *,
@@ -129,14 +126,10 @@ class OrderEntry:
         self._watched_s = time.monotonic()
         self._logons = LogSummary(log, "logon")
         self._ends = LogSummary(log, "session_ended")
-        self._flush_due_s = 0.0
         self._absent_due_s: float | None = None
         self._absent_are_known = False
-        self._router = Router(socket, FRAMES_MAX)
-        self._backlogs = Backlogs(
-            lambda frames: self._router.send(*frames), config.session_queue_bytes_max
-        )
-        self._inbox = Inbox(socket)
+        self._door = door
+        self._reached: set[bytes] = set()
         self._sequencer = sequencer
         self._machine = sequencer.machine
         self._config = config
@@ -155,10 +148,11 @@ class OrderEntry:
         int
             How many messages had arrived.
         """
+        self._lost_turn()
         messages, command_bytes = [], 0
         room = self._config.batch_count_max * COMMAND_DTYPE.itemsize
         while command_bytes < room and len(messages) < MESSAGES_PER_TURN_MAX:
-            message = self._inbox.receive()
+            message = self._door.receive()
             if message is None:
                 break
             messages.append(message)
@@ -168,6 +162,9 @@ class OrderEntry:
         intake = self.gateway.take(messages, time.monotonic())
         for answer in intake.answers:
             self._send(answer)
+        for routing_id in self.gateway.ending:
+            self._door.end(routing_id, "it sends too much that can't be taken")
+        self.gateway.ending.clear()
         for first in range(0, len(intake.records), self._config.batch_count_max):
             records = intake.records[first : first + self._config.batch_count_max]
             try:
@@ -182,8 +179,6 @@ class OrderEntry:
 
     def send_reports(self, events: np.ndarray) -> None:
         """Send each account its reports among events that are on disk."""
-        # All are made before the first goes: ZeroMQ's thread falls asleep between two sends that
-        # lie apart, and waking it takes longer than a send.
         for account, reports in reports_by_account(events):
             for session in self.sessions.of_account(account):
                 self._send_reports(session, reports)
@@ -196,14 +191,6 @@ class OrderEntry:
         self._log_turn(math.inf)
         for session in self.sessions.connected():
             self._tell(session.routing_id, {"op": "stopping"})
-
-    def flush(self) -> None:
-        """Send what waits for sessions that read again, if it is time to try."""
-        if not self._backlogs or time.monotonic() < self._flush_due_s:
-            return
-        for routing_id in self._backlogs.next_ones(FLUSHES_MAX):
-            self._flush(routing_id)
-        self._flush_due_s = time.monotonic() + FLUSH_S
 
     def sessions_check(self) -> None:
         """End the sessions of keys that were revoked, or act for another account now."""
@@ -294,7 +281,8 @@ class OrderEntry:
             return
         match asked.request:
             case Logon(report_seq=report_seq):
-                self._logon(message, report_seq)
+                if not self._is_put_off(asked):
+                    self._logon(message, report_seq)
                 return
             case Logoff(keep_orders=keep_orders):
                 self._end(session, SessionEnd.LOGGED_OFF, keep_orders=keep_orders)
@@ -347,6 +335,31 @@ class OrderEntry:
                 }
         raise AssertionError(f"no such request: {request}")
 
+    def _is_put_off(self, asked: Asked) -> bool:
+        """Let a logon wait until it is known whether its key's earlier connection is still there.
+
+        It may be gone without anybody having noticed; only what is sent shows it.
+        """
+        message = asked.message
+        earlier = self.sessions.of_key(message.key)
+        if (
+            self._config.second_logon != "refuse"
+            or earlier is None
+            or not earlier.is_connected
+            or message.routing_id in (earlier.routing_id, *self._reached)
+        ):
+            self._reached.discard(message.routing_id)
+            return False
+
+        def again() -> None:
+            self._lost_turn()
+            self._reached.add(message.routing_id)
+            self._waiting.ask(asked)
+
+        self._beat(earlier)
+        self._door.reach(earlier.routing_id, again)
+        return True
+
     def _logon(self, message: Message, report_seq: int | None) -> None:
         holder = self._machine.keys[message.key]
         hindrance = self._logon_hindrance(message)
@@ -383,10 +396,7 @@ class OrderEntry:
             self.sessions.end(earlier, SessionEnd.TAKEN_OVER)
             return None
         if self._config.second_logon == "refuse" and earlier.is_connected:
-            # Its connection may be gone without anybody having noticed.
-            self._beat(earlier)
-            if earlier.is_connected:
-                return FrameError(expected="one session a key", came="a second", where="logon")
+            return FrameError(expected="one session a key", came="a second", where="logon")
         self._end(earlier, SessionEnd.TAKEN_OVER)
         return None
 
@@ -461,24 +471,6 @@ class OrderEntry:
             payload = memoryview(reports)[first : first + REPORT_FRAME_BYTES_MAX]
             self._send_to(session, Answer(session.routing_id, TAG_REPORTS, payload))
 
-    def _let_wait(self, session: Session, answer: Answer) -> None:
-        if not self._backlogs.add(answer):
-            # It learns why from the answer to its next message, and may come back; what it missed
-            # is replayed.
-            self.slow_count += 1
-            self._end(session, SessionEnd.SLOW)
-
-    def _flush(self, routing_id: bytes) -> None:
-        session = self.sessions.get(routing_id)
-        if session is None:
-            self._backlogs.drop(routing_id)
-        elif routing_id in self._backlogs:
-            try:
-                self._backlogs.flush(routing_id)
-            except zmq.ZMQError:
-                self._backlogs.drop(routing_id)
-                self.sessions.disconnect(session)
-
     def _beat(self, session: Session) -> None:
         self._tell(session.routing_id, {"op": "heartbeat", **self._place(session)})
 
@@ -489,26 +481,29 @@ class OrderEntry:
         self._send_to(self.sessions.get(answer.routing_id), answer)
 
     def _send_to(self, session: Session | None, answer: Answer) -> None:
-        if session is not None and answer.routing_id in self._backlogs:
-            self._let_wait(session, answer)
-            return
-        try:
-            self._router.send(*answer)
-        except zmq.Again:
-            if session is not None:
-                self._let_wait(session, answer)
-        except zmq.ZMQError:
-            # The connection is gone. Nothing may go to its routing id any more, whoever has it.
-            if session is not None:
-                self.sessions.disconnect(session)
-        else:
-            if session is not None:
-                session.sent_s = time.monotonic()
+        self._door.answer(*answer)
+        if session is not None:
+            session.sent_s = time.monotonic()
+
+    def _lost_turn(self) -> None:
+        """Send nothing more to who is gone, and end the sessions of who does not read."""
+        lost = self._door.lost
+        while lost:
+            routing_id, is_slow = lost.popleft()
+            if len(routing_id) == FRONT_BYTES:
+                for session in self.sessions.connected():
+                    if session.routing_id.startswith(routing_id):
+                        self.sessions.disconnect(session)
+            elif (session := self.sessions.get(routing_id)) is not None:
+                if is_slow:
+                    # It learns why from the answer to its next message, and may come back; what it
+                    # missed is replayed.
+                    self.slow_count += 1
+                    self._end(session, SessionEnd.SLOW)
+                else:
+                    self.sessions.disconnect(session)
 
     def _end(self, session: Session, why: SessionEnd, *, keep_orders: bool = False) -> None:
-        if why != SessionEnd.SLOW:
-            self._flush(session.routing_id)
-        self._backlogs.drop(session.routing_id)
         was_connected = session.is_connected
         self.sessions.end(session, why)
         holder = session.holder

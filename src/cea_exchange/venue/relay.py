@@ -11,16 +11,16 @@ next one goes on, and subscribers see a gap as they would see any other.
 import contextlib
 import json
 import os
-import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import structlog
 import zmq
 
+from cea_exchange.control_plane.limits import MemoryUse
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.security import (
     AllowList,
@@ -44,7 +44,7 @@ WATCH_S = 1.0
 SILENCE_S_MAX = 5.0
 """The venue sends ten heartbeats a second; one that is silent for so long is connected to anew."""
 NICENESS = 5
-_MIB = 1 << 20
+LIFELINE_BYTES = 65_536
 
 log = structlog.get_logger("relay")
 
@@ -98,6 +98,14 @@ class ChildSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     upstream: Upstream
     config: RelayConfig
     descriptors: dict[str, int]
+    is_public: bool
+
+
+class KeysChange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A later line to a relay that is not for everybody: who may come from now on, and who not."""
+
+    added: list[str]
+    removed: list[str]
 
 
 def upstream_read(path: Path) -> Upstream:
@@ -126,9 +134,11 @@ class Relay:
     descriptors
         See `ChildSettings`.
     lifeline
-        A descriptor; the relay ends when it can be read.
+        A descriptor; the relay ends with it. Its lines say whose keys may come (`KeysChange`).
     pulse
         Another, to which it writes a byte a second: whoever reads it knows that it goes on.
+    is_public
+        Whether anybody may come.
 
     Attributes
     ----------
@@ -150,6 +160,7 @@ class Relay:
         descriptors: dict[str, int] | None = None,
         lifeline: int | None = None,
         pulse: int | None = None,
+        is_public: bool = True,
     ) -> None:
         self.endpoints: dict[str, str] = {}
         self._config = config
@@ -158,8 +169,11 @@ class Relay:
         self._descriptors = descriptors or {}
         self._lifeline = lifeline
         self._pulse = pulse
+        self._is_public = is_public
+        self._keys_admitted: frozenset[str] = frozenset()
+        self._said = b""
         self._stopping = False
-        self._memory = _MemoryUse()
+        self._memory = MemoryUse()
         self._watch_due_s = time.monotonic()
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context)
@@ -171,6 +185,7 @@ class Relay:
             self._poller = zmq.Poller()
             self._poller.register(desk, zmq.POLLIN)
             if lifeline is not None:
+                os.set_blocking(lifeline, False)
                 self._poller.register(lifeline, zmq.POLLIN)
             self._stream: zmq.Socket | None = None
             self._connect(upstream())
@@ -200,7 +215,7 @@ class Relay:
         """Wait for something to arrive, and pass it on."""
         ready = dict(self._poller.poll(POLL_BUSY_MS if self._desk.has_waiting else POLL_MS))
         if self._lifeline in ready:
-            self._stopping = True
+            self._lifeline_read()
         self._pass_on()
         self._desk.turn()
         now_s = time.monotonic()
@@ -214,7 +229,7 @@ class Relay:
         self._context.destroy(linger=200)
 
     def _listen(self, name: str, kind: int, high_water_mark: int) -> zmq.Socket:
-        self._allow_list.allow(name, lambda key: True)
+        self._allow_list.allow(name, lambda key: self._is_public or key in self._keys_admitted)
         socket, self.endpoints[name] = server_socket(
             self._allow_list,
             self._context,
@@ -228,6 +243,19 @@ class Relay:
             message_bytes_max=REQUEST_BYTES_MAX,
         )
         return socket
+
+    def _lifeline_read(self) -> None:
+        """Take in who may come; the end of it is the relay's."""
+        with contextlib.suppress(BlockingIOError):
+            while content := os.read(self._lifeline, LIFELINE_BYTES):
+                *lines, self._said = (self._said + content).split(b"\n")
+                for line in lines:
+                    change = msgspec.json.decode(line, type=KeysChange)
+                    # Replaced whole: the handler's thread reads it.
+                    self._keys_admitted = (self._keys_admitted | set(change.added)).difference(
+                        change.removed
+                    )
+            self._stopping = True
 
     def _connect(self, upstream: Upstream) -> None:
         if self._stream is not None:
@@ -265,7 +293,7 @@ class Relay:
                 os.write(self._pulse, b".")
         if not self._allow_list.is_running:
             raise SecurityError("allow-list: its handler has stopped")
-        used_mib = self._memory.bytes() // _MIB
+        used_mib = self._memory.mib()
         if used_mib > self._config.memory_mib_max:
             raise RelayOverMemory(f"{used_mib} MiB of {self._config.memory_mib_max} in use")
         if now_s - self._heard_s > SILENCE_S_MAX or self._desk.venue.is_stuck(now_s):
@@ -276,43 +304,6 @@ class Relay:
                 log.warning("venue_unknown", error=str(error))
                 return
             log.warning("venue_connected_anew")
-
-
-class _MemoryUse:
-    """How much of the process is in memory; 0 where the system does not say."""
-
-    def __init__(self) -> None:
-        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
-        try:
-            # Kept open: strangers may take all descriptors there are.
-            self._file: Any = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115
-        except OSError:
-            self._file = None
-
-    def bytes(self) -> int:
-        if self._file is None:
-            return 0
-        self._file.seek(0)
-        return int(self._file.read().split()[1]) * self._page_bytes
-
-
-def limits_set(memory_mib_max: int) -> None:
-    """Hold this process to twice its memory, whatever comes between two looks; no core is dumped.
-
-    The limit is one of the data that it may have, so that address space costs nothing. What is left
-    of memory and processors is the venue's first.
-    """
-    _limit_lower(resource.RLIMIT_DATA, 2 * memory_mib_max * _MIB)
-    _limit_lower(resource.RLIMIT_CORE, 0)
-    os.nice(NICENESS)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _limit_lower(what: int, value: int) -> None:
-    _, hard = resource.getrlimit(what)
-    if hard == resource.RLIM_INFINITY or hard > value:
-        resource.setrlimit(what, (value, value))
 
 
 def endpoints_write(data: Path, relay: Relay, public_key: str) -> None:

@@ -7,19 +7,25 @@ output is its pulse: one whose pulse stops is ended, for whatever reason it hang
 """
 
 import contextlib
-import errno
 import os
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 import structlog
 
-from cea_exchange.protocol.security import BACKLOG_COUNT, CurveKeys, SecurityError
-from cea_exchange.venue.relay import KEYS_NAME, ChildSettings, RelayConfig, Upstream
+from cea_exchange.control_plane.listening import address_of, listen
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.relay import (
+    KEYS_NAME,
+    ChildSettings,
+    KeysChange,
+    RelayConfig,
+    Upstream,
+)
 
 RESTART_S_MIN = 0.25
 RESTART_S_MAX = 8.0
@@ -27,8 +33,6 @@ STEADY_S = 60.0
 """One that has run for so long is begun again at once; each that has not waits twice as long."""
 PULSE_S_MAX = 30.0
 CLOSE_S_MAX = 5.0
-TAKEN_S_MAX = 5.0
-"""The relay of a venue that was killed lets go of its addresses once it notices."""
 PULSE_BYTES_MAX = 65_536
 PUBLIC = ("market_data", "snapshot")
 
@@ -57,6 +61,8 @@ class RelayChild:
         What it is told.
     now_s
         The time (monotonic).
+    is_public
+        Whether anybody may come; else who `admit` says.
 
     Attributes
     ----------
@@ -75,8 +81,19 @@ class RelayChild:
 
     program = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "relay")
 
-    def __init__(self, data: Path, upstream: Upstream, config: RelayConfig, now_s: float) -> None:
+    def __init__(
+        self,
+        data: Path,
+        upstream: Upstream,
+        config: RelayConfig,
+        now_s: float,
+        *,
+        is_public: bool = True,
+    ) -> None:
         self.endpoints: dict[str, str] = {}
+        self._keys: frozenset[str] = frozenset()
+        self._keys_told: frozenset[str] = frozenset()
+        self._unsaid = b""
         self._sockets: dict[str, socket.socket] = {}
         self._process: subprocess.Popen | None = None
         self._began_s = self._due_s = self._pulse_s = now_s
@@ -89,7 +106,7 @@ class RelayChild:
             self.close()
             raise
         descriptors = {name: one.fileno() for name, one in self._sockets.items()}
-        self._settings = ChildSettings(upstream, config, descriptors)
+        self._settings = ChildSettings(upstream, config, descriptors, is_public)
         arguments = ("--config", "-", "--data", str(data), "--log-level", "warning")
         self._command = [*self.program, *arguments]
         self._start(now_s)
@@ -117,6 +134,12 @@ class RelayChild:
             self._lifeline_cut()
         if self._process is None and now_s >= self._due_s:
             self._start(now_s)
+        self._say()
+
+    def admit(self, keys: Iterable[str]) -> None:
+        """Let these keys come from now on, and no others."""
+        self._keys = frozenset(keys)
+        self._say()
 
     def close(self) -> None:
         """End it, after it has passed on what was sent to it."""
@@ -136,17 +159,8 @@ class RelayChild:
         if not address.startswith("tcp://"):
             self.endpoints[name] = address
             return
-        host, _, port = address.removeprefix("tcp://").rpartition(":")
-        one = self._sockets[name] = socket.socket()
-        try:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            _bind(one, ("" if host == "*" else host, int(port)))
-            one.listen(BACKLOG_COUNT)
-            one.setblocking(False)
-        except (OSError, OverflowError) as error:
-            raise SecurityError(f"{name}: can not bind {address}: {error}") from None
-        taken_host, taken_port = one.getsockname()
-        self.endpoints[name] = f"tcp://{taken_host}:{taken_port}"
+        one = self._sockets[name] = listen(name, address)
+        self.endpoints[name] = address_of(one)
 
     def _start(self, now_s: float) -> None:
         try:
@@ -164,9 +178,9 @@ class RelayChild:
         self._process, self._began_s, self._pulse_s = process, now_s, now_s
         self.begun_count += 1
         os.set_blocking(process.stdout.fileno(), False)
-        with contextlib.suppress(OSError):
-            # Less than a pipe holds, so nothing waits for the child.
-            os.write(process.stdin.fileno(), msgspec.json.encode(self._settings) + b"\n")
+        os.set_blocking(process.stdin.fileno(), False)
+        self._keys_told, self._unsaid = frozenset(), msgspec.json.encode(self._settings) + b"\n"
+        self._say()
         log.info("relay_begun", process_id=process.pid, **self.endpoints)
 
     def _pulse_take(self, process: subprocess.Popen, now_s: float) -> None:
@@ -178,21 +192,20 @@ class RelayChild:
             self._pulse_s = now_s
             process.kill()
 
+    def _say(self) -> None:
+        """Tell the child whose keys may come, as far as its pipe has room."""
+        if self._process is None:
+            return
+        if self._keys != self._keys_told:
+            added, removed = self._keys - self._keys_told, self._keys_told - self._keys
+            self._keys_told = self._keys
+            self._unsaid += msgspec.json.encode(KeysChange([*added], [*removed])) + b"\n"
+        with contextlib.suppress(OSError):
+            while self._unsaid:
+                self._unsaid = self._unsaid[os.write(self._process.stdin.fileno(), self._unsaid) :]
+
     def _lifeline_cut(self) -> None:
         with contextlib.suppress(OSError):
             self._process.stdin.close()
         self._process.stdout.close()
         self._process = None
-
-
-def _bind(one: socket.socket, address: tuple[str, int]) -> None:
-    end_s = time.monotonic() + TAKEN_S_MAX
-    while True:
-        try:
-            one.bind(address)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or time.monotonic() >= end_s:
-                raise
-            time.sleep(0.05)
-        else:
-            return

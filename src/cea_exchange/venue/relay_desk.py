@@ -24,7 +24,7 @@ from cea_exchange.protocol.framing import (
     stream_place_decode,
 )
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.venue.gateway import Message
+from cea_exchange.control_plane.door import Message
 from cea_exchange.venue.router import Inbox, send_or_drop
 from cea_exchange.venue.snapshot_desk import (
     REQUESTS_PER_TURN_MAX,

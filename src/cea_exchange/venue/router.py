@@ -4,7 +4,7 @@ import structlog
 import zmq
 
 from cea_exchange._router import Router
-from cea_exchange.venue.gateway import Message
+from cea_exchange.control_plane.door import Message
 
 FRAMES_MAX = 1_024
 """None that is understood has more than three."""

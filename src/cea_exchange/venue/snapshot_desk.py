@@ -20,7 +20,7 @@ from cea_exchange.protocol.framing import (
     Request,
     market_data_request_decode,
 )
-from cea_exchange.venue.gateway import Message
+from cea_exchange.control_plane.door import Message
 from cea_exchange.venue.market_data import MarketDataPublisher
 from cea_exchange.venue.router import Inbox, send_or_drop
 

@@ -14,6 +14,7 @@ import numpy as np
 import structlog
 from prometheus_client import CollectorRegistry
 
+from cea_exchange.control_plane.fronts import Fronts
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
@@ -47,7 +48,7 @@ class Watch:
     ----------
     data
         The data folder.
-    sequencer, orders, lag, clock, allow_list
+    sequencer, orders, lag, clock, allow_list, fronts
         What is watched.
     metrics_address
         Where Prometheus may ask; None is nowhere.
@@ -68,6 +69,7 @@ class Watch:
         lag: LagPolicy,
         clock: Clock,
         allow_list: AllowList,
+        fronts: Fronts,
         metrics_address: str | None,
     ) -> None:
         self.metrics = VenueMetrics()
@@ -78,6 +80,7 @@ class Watch:
         self._lag = lag
         self._clock = clock
         self._allow_list = allow_list
+        self._fronts = fronts
         self._calendar = TradingCalendar.load(self._machine.profile.calendar)
         self._began_s = time.monotonic()
         self._sample_due_s = self._sizes_due_s = 0.0
@@ -155,7 +158,11 @@ class Watch:
             "lag_records": self._lag.lag.records,
             "lag_s": round(self._lag.lag.seconds, 1),
             "throttled": self._orders.gateway.throttled_count,
-            "keys_refused": self._allow_list.refused_count,
+            "keys_refused": self._keys_refused(),
+            "keys_cut_off": sorted(self._fronts.suspects.cut_off),
+            "keys_set_apart": len(self._fronts.suspects.parts),
+            "fronts": self._fronts.process_ids,
+            "fronts_ended": self._fronts.ended_count,
             "slow_consumers": self._orders.slow_count,
             "calendar_last": self._calendar.last.isoformat(),
             "calendar_days_left": self._calendar_days_left(),
@@ -175,6 +182,9 @@ class Watch:
         self._batches.clear()
         self._turns.clear()
 
+    def _keys_refused(self) -> int:
+        return self._allow_list.refused_count + self._fronts.refused_count
+
     # -- Looking ------------------------------------------------------------------------------
 
     def _delisted(self) -> list[str]:
@@ -192,7 +202,9 @@ class Watch:
         totals["cea_venue_refused"] = gateway.refused_count
         totals["cea_venue_throttled"] = gateway.throttled_count
         totals["cea_venue_slow_consumers"] = self._orders.slow_count
-        totals["cea_venue_keys_refused"] = self._allow_list.refused_count
+        totals["cea_venue_keys_refused"] = self._keys_refused()
+        totals["cea_venue_fronts_begun"] = self._fronts.begun_count
+        totals["cea_venue_fronts_ended"] = self._fronts.ended_count
         rejects = int(metrics.rejects.sum())
         counted = (totals["cea_venue_commands"], totals["cea_venue_trades"], rejects)
         if not self._rates or now_s >= self._rates[-1][0] + SAMPLE_S / 2:
@@ -208,6 +220,7 @@ class Watch:
             "calendar_days_left": self._calendar_days_left(),
             "halted": int(summary["halted"]),
             "halted_products": sum(bool(core.product(index)["halted"]) for index in products),
+            "keys_cut_off": len(self._fronts.suspects.cut_off),
             "cancels_only": int(bool(gateway.cancels_only or gateway.cancels_only_for_lag)),
         }
         if "snapshot_age_s" in self._sizes:

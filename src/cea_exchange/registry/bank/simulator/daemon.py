@@ -27,7 +27,7 @@ from cea_exchange.protocol.settings import Address
 from cea_exchange.registry.bank import requests
 from cea_exchange.registry.bank.simulator.books import BankBooks
 from cea_exchange.registry.bank.simulator.faults import FaultRates, is_answer_lost, is_restart
-from cea_exchange.registry.door import HIGH_WATER_MARK, Door, Message
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
 
 POLL_MS = 200
 DOMAIN = "bank"
@@ -89,6 +89,7 @@ class BankDaemon:
         self._stranger_test = StrangerTest(keys.public)
         self._socket: zmq.Socket | None = None
         self._door: Door | None = None
+        self._unreadable = UnreadableCount(DOMAIN, log.warning)
         try:
             self._socket, endpoint = server_socket(
                 self._allow_list,
@@ -100,7 +101,9 @@ class BankDaemon:
                 high_water_mark=HIGH_WATER_MARK,
                 message_bytes_max=requests.BANK_MESSAGE_BYTES_MAX,
             )
-            self._door = Door(self._socket, DOMAIN, requests.BANK_MESSAGE_BYTES_MAX)
+            self._door = Door(
+                self._socket, DOMAIN, requests.BANK_MESSAGE_BYTES_MAX, tell=log.warning
+            )
             self._stranger_test.add(endpoint, zmq.ROUTER)
         except SecurityError:
             self.close()
@@ -146,24 +149,28 @@ class BankDaemon:
                 log.warning("stranger_test", error=str(trouble))
             self._socket.poll(POLL_MS)
             self._door.turn(time.monotonic())
+            self._unreadable.turn(time.monotonic())
             message = self._door.receive()
-            if message is not None and message.key:
+            if message is not None:
                 self._take(message)
 
     def _take(self, message: Message) -> None:
         is_admin = message.key == self._admin
         decoder = self._admin_decoder if is_admin else self._customer_decoder
+        if len(message.frames) != 1:
+            self._unreadable.note(message.key, "request must be one frame, had more")
+            return
         try:
             request = decoder.decode(message.payload)
         except (*DECODE_ERRORS, ValueError) as error:
-            self._door.unreadable(message, str(error))
-            self._door.answer(message, _refusal(error))
+            self._unreadable.note(message.key, str(error))
+            self._door.answer(message.routing_id, _refusal(error))
             return
         try:
             answer = self._answer(request)
         except ValueError as error:
             log.warning("request_refused", error=str(error))
-            self._door.answer(message, _refusal(error))
+            self._door.answer(message.routing_id, _refusal(error))
             return
         except MemoryError:
             raise
@@ -171,10 +178,10 @@ class BankDaemon:
             # Whatever one peer says, others are served; the transaction was taken back.
             log.error("request_broke", exc_info=True)
             why = f"nothing was done: {type(error).__name__}"
-            self._door.answer(message, _refusal(RuntimeError(why)))
+            self._door.answer(message.routing_id, _refusal(RuntimeError(why)))
             return
         if answer is not None:
-            self._door.answer(message, msgspec.msgpack.encode(answer))
+            self._door.answer(message.routing_id, msgspec.msgpack.encode(answer))
 
     def _answer(self, request: requests.Request) -> dict[str, Any] | None:
         """Do what is asked; None where the answer gets lost."""

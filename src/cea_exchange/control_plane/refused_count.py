@@ -1,10 +1,12 @@
 """One line in the log for many refusals: a flood must not fill it."""
 
-import structlog
+from collections.abc import Callable
+from typing import Any
 
 NEWS_S = 10.0
 
-log = structlog.get_logger("registry")
+Tell = Callable[..., Any]
+"""Takes an event and its fields, as a logger's `warning` does."""
 
 
 class RefusedCount:
@@ -16,11 +18,14 @@ class RefusedCount:
         What the line in the log is called.
     socket
         Over which it came.
+    tell
+        Writes the line.
     """
 
-    def __init__(self, event: str, socket: str) -> None:
+    def __init__(self, event: str, socket: str, tell: Tell) -> None:
         self._event = event
         self._socket = socket
+        self._tell = tell
         self._count = 0
         self._last = ("", "")
         self._due_s = 0.0
@@ -34,5 +39,5 @@ class RefusedCount:
         """Say how many there were since the last time, who sent the last one, and what it was."""
         if self._count and now_s >= self._due_s:
             key, error = self._last
-            log.warning(self._event, socket=self._socket, count=self._count, key=key, error=error)
+            self._tell(self._event, socket=self._socket, count=self._count, key=key, error=error)
             self._count, self._due_s = 0, now_s + NEWS_S

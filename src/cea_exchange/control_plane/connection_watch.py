@@ -10,19 +10,21 @@ import os
 import socket
 import struct
 import termios
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
-from cea_exchange.registry.refused_count import RefusedCount
+from cea_exchange.control_plane.refused_count import RefusedCount, Tell
 
 LOOK_S = 0.05
+TURNED_AWAY_S = 0.05
+_HANDSHAKE_BYTES = 64 + 202 + 259  # greeting, HELLO and the shortest INITIATE of CURVE
 _TCP_INFO_BYTES = 136
 _BYTES_RECEIVED_AT = 128  # of `struct tcp_info` (linux/tcp.h)
-_CURVE_BYTES = 33  # command, nonce and authenticator around each frame's content
-_SHORT_BYTES_MAX = 255
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 
 
@@ -31,13 +33,20 @@ class _Connection:
     """One connection: our own descriptor of it, and what of its bytes was taken."""
 
     socket: socket.socket
+    opened_s: float
+    routing_id: bytes = b""
     key: str = ""
     taken_bytes: int = 0
 
+    def received_bytes(self) -> int:
+        """Return what has arrived since it was opened."""
+        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        received: int = struct.unpack_from("Q", info, _BYTES_RECEIVED_AT)[0]
+        return received
+
     def held_bytes(self) -> int:
         """Return what has arrived, is not in the kernel any more, and was not taken."""
-        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
-        (received,) = struct.unpack_from("Q", info, _BYTES_RECEIVED_AT)
+        received = self.received_bytes()
         (in_kernel,) = struct.unpack("i", fcntl.ioctl(self.socket, termios.FIONREAD, bytes(4)))
         return max(0, received - in_kernel - self.taken_bytes)
 
@@ -55,6 +64,8 @@ class ConnectionWatch:
         What all its connections together may hold.
     connection_bytes_max
         What one may hold.
+    tell
+        Writes a line of the log, as a logger's `warning`.
 
     Attributes
     ----------
@@ -63,10 +74,16 @@ class ConnectionWatch:
     """
 
     def __init__(
-        self, watched: zmq.Socket, name: str, *, bytes_max: int, connection_bytes_max: int
+        self,
+        watched: zmq.Socket,
+        name: str,
+        *,
+        bytes_max: int,
+        connection_bytes_max: int,
+        tell: Tell,
     ) -> None:
         self._watched = watched
-        self._closed = RefusedCount("connections_closed", name)
+        self._closed = RefusedCount("connections_closed", name, tell)
         self._bytes_max = bytes_max
         self._connection_bytes_max = connection_bytes_max
         self._port = int(watched.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
@@ -75,16 +92,15 @@ class ConnectionWatch:
         self._due_s = 0.0
         self.closed_count = 0
 
-    def took(self, frame: zmq.Frame, key: str) -> None:
-        """Note a frame that was received, and whose connection it came over."""
-        descriptor = frame.get(zmq.SRCFD)
-        if descriptor not in self._connections:
-            self._follow()
+    def took(self, descriptor: int, routing_id: bytes, key: str, wire_bytes: int) -> None:
+        """Note what was received, and whose connection it came over."""
         connection = self._connections.get(descriptor)
+        if connection is None:
+            self._follow()
+            connection = self._connections.get(descriptor)
         if connection is not None:
-            size = len(frame) + _CURVE_BYTES
-            connection.taken_bytes += size + (2 if size <= _SHORT_BYTES_MAX else 9)
-            connection.key = key
+            connection.taken_bytes += wire_bytes
+            connection.routing_id, connection.key = routing_id, key
 
     def turn(self, now_s: float) -> None:
         """Follow who comes and goes; now and then look at what they hold."""
@@ -101,8 +117,34 @@ class ConnectionWatch:
         self._watched.disable_monitor()
         self._monitor.close(linger=0)
 
-    def end(self, descriptor: int, why: str) -> None:
-        """End a connection."""
+    def end(self, routing_id: bytes, why: str) -> None:
+        """End a connection, if it has sent anything."""
+        for descriptor, connection in list(self._connections.items()):
+            if connection.routing_id == routing_id:
+                self._end(descriptor, why)
+
+    def end_keys(self, is_theirs: Callable[[str], bool], why: str) -> None:
+        """End the connections of some keys; the key of one that has sent nothing is empty."""
+        self._follow()
+        for descriptor, connection in list(self._connections.items()):
+            if is_theirs(connection.key):
+                self._end(descriptor, why)
+
+    def end_turned_away(self, now_s: float) -> None:
+        """End connections that have said whose they are some time ago, and nothing since.
+
+        libzmq leaves one that is turned away for now as it is, until its time for the handshake is
+        over. One that is admitted and has nothing to say looks the same, and comes again.
+        """
+        self._follow()
+        for descriptor, connection in list(self._connections.items()):
+            if connection.key or now_s - connection.opened_s < TURNED_AWAY_S:
+                continue
+            with suppress(OSError):
+                if connection.received_bytes() >= _HANDSHAKE_BYTES:
+                    self._end(descriptor, "its key belongs to another front")
+
+    def _end(self, descriptor: int, why: str) -> None:
         connection = self._connections.get(descriptor)
         if connection is not None:
             with suppress(OSError):
@@ -126,7 +168,7 @@ class ConnectionWatch:
             return
         # The number may be another file's by now: what is watched must be a connection of ours.
         if _local_port(opened) == self._port:
-            self._connections[descriptor] = _Connection(opened)
+            self._connections[descriptor] = _Connection(opened, time.monotonic())
         else:
             opened.close()
 
@@ -144,11 +186,11 @@ class ConnectionWatch:
                 self._forget(descriptor)
         for descriptor, size in held.items():
             if size > self._connection_bytes_max:
-                self.end(descriptor, f"it held {size} bytes unread")
+                self._end(descriptor, f"it held {size} bytes unread")
                 held[descriptor] = 0
         while (total := sum(held.values())) > self._bytes_max:
             descriptor = self._heaviest(held)
-            self.end(descriptor, f"all held {total} bytes unread, its key the most of them")
+            self._end(descriptor, f"all held {total} bytes unread, its key the most of them")
             held[descriptor] = 0
 
     def _heaviest(self, held: dict[int, int]) -> int:

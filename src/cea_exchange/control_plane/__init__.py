@@ -1,0 +1,1 @@
+"""What every daemon has: doors that others come to, in processes of their own. No market rules."""

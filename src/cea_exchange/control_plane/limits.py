@@ -1,0 +1,47 @@
+"""How much of the machine a process that strangers reach may take."""
+
+import contextlib
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+_MIB = 1 << 20
+
+
+class MemoryUse:
+    """How much of the process is in memory; 0 where the system does not say."""
+
+    def __init__(self) -> None:
+        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
+        try:
+            # Kept open: strangers may take all descriptors there are.
+            self._file: Any = Path("/proc/self/statm").open("rb", buffering=0)  # noqa: SIM115
+        except OSError:
+            self._file = None
+
+    def mib(self) -> int:
+        """Return it."""
+        if self._file is None:
+            return 0
+        self._file.seek(0)
+        return int(self._file.read().split()[1]) * self._page_bytes // _MIB
+
+
+def limits_set(memory_mib_max: int, *, niceness: int) -> None:
+    """Hold this process to twice its memory, whatever comes between two looks; no core is dumped.
+
+    The limit is one of the data that it may have, so that address space costs nothing. What is left
+    of memory is the daemon's first.
+    """
+    _limit_lower(resource.RLIMIT_DATA, 2 * memory_mib_max * _MIB)
+    _limit_lower(resource.RLIMIT_CORE, 0)
+    os.nice(niceness)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _limit_lower(what: int, value: int) -> None:
+    _, hard = resource.getrlimit(what)
+    if hard == resource.RLIM_INFINITY or hard > value:
+        resource.setrlimit(what, (value, value))

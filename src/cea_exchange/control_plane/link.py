@@ -1,0 +1,238 @@
+"""What a daemon and one of its fronts say to each other, over two connected Unix sockets.
+
+    packet: bytes that follow (u32, little-endian), MessagePack list of items
+
+Neither end ever waits for the other: what does not go out at once is kept, and who keeps too much
+takes no more in, or gives the other up.
+"""
+
+import socket
+from collections import deque
+
+import msgspec
+
+RECEIVE_BYTES = 1 << 20
+FULL_BYTES = 1 << 20
+"""An end with so much to send had better take nothing more in."""
+_LENGTH_BYTES = 4
+
+
+class LinkEnded(Exception):
+    """The other end is gone, or said what is no packet."""
+
+
+class DoorSetting(msgspec.Struct, frozen=True):
+    """What a front is told of a door when it starts.
+
+    Attributes
+    ----------
+    descriptor
+        A TCP socket that listens already.
+    address
+        Where it does.
+    """
+
+    name: str
+    descriptor: int
+    address: str
+    high_water_mark: int
+    message_bytes_max: int
+    connection_queue_bytes_max: int
+    queue_bytes_max: int
+    wait_s_max: float
+    ends_slow: bool
+
+
+class Begin(msgspec.Struct, array_like=True, tag=1):
+    """The first item to a front.
+
+    Attributes
+    ----------
+    part
+        Of the keys that are set apart, those it is for; 0: it is for all others.
+    stranger
+        A key of the daemon's own, by which it proves that strangers are refused.
+    """
+
+    doors: list[DoorSetting]
+    public_key: str
+    secret_key: str
+    part: int
+    stranger: str
+    memory_mib_max: int
+
+
+class Keys(msgspec.Struct, array_like=True, tag=2):
+    """Which keys a door admits from now on, and which no more."""
+
+    door: int
+    added: list[str]
+    removed: list[str]
+
+
+class Apart(msgspec.Struct, array_like=True, tag=3):
+    """Which keys belong to a part of their own; all of them."""
+
+    parts: dict[str, int]
+
+
+class Send(msgspec.Struct, array_like=True, tag=4):
+    """A message to a connection."""
+
+    door: int
+    routing_id: bytes
+    frames: tuple[bytes, ...]
+
+
+class End(msgspec.Struct, array_like=True, tag=5):
+    """End a connection."""
+
+    door: int
+    routing_id: bytes
+    why: str
+
+
+class Reach(msgspec.Struct, array_like=True, tag=6):
+    """Say when you have come so far."""
+
+    number: int
+
+
+class Arrived(msgspec.Struct, array_like=True, tag=1):
+    """A message came."""
+
+    door: int
+    routing_id: bytes
+    key: str
+    frames: list[bytes]
+
+
+class Gone(msgspec.Struct, array_like=True, tag=2):
+    """Nothing can be sent to a connection any more; it did not read, or it is gone."""
+
+    door: int
+    routing_id: bytes
+    is_slow: bool
+
+
+class Reached(msgspec.Struct, array_like=True, tag=3):
+    """All that was said before `Reach` has been done."""
+
+    number: int
+
+
+class Told(msgspec.Struct, array_like=True, tag=4):
+    """A line for the daemon's log."""
+
+    event: str
+    fields: dict[str, str | int | float | None]
+
+
+class Pulse(msgspec.Struct, array_like=True, tag=5):
+    """The front goes on; so many keys it has refused since it began."""
+
+    refused_count: int
+
+
+ToFront = Begin | Keys | Apart | Send | End | Reach
+ToDaemon = Arrived | Gone | Reached | Told | Pulse
+
+
+class Link:
+    """One end.
+
+    Parameters
+    ----------
+    end
+        A connected Unix stream socket; the link's own from now on.
+    kind
+        What the other end says: `ToFront` or `ToDaemon`.
+    """
+
+    def __init__(self, end: socket.socket, kind: object) -> None:
+        end.setblocking(False)
+        self._end = end
+        self._decoder = msgspec.msgpack.Decoder(list[kind])  # type: ignore[valid-type]
+        self._encoder = msgspec.msgpack.Encoder()
+        self._put: list[ToFront | ToDaemon] = []
+        self._out: deque[memoryview] = deque()
+        self._in = bytearray()
+        self.waiting_bytes = 0
+
+    def fileno(self) -> int:
+        """Return the socket's descriptor, to be polled."""
+        return self._end.fileno()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too much waits to be sent."""
+        return self.waiting_bytes > FULL_BYTES
+
+    def put(self, item: ToFront | ToDaemon) -> None:
+        """Let an item go with the next `flush`."""
+        self._put.append(item)
+
+    def flush(self) -> bool:
+        """Send what was put, as far as it goes; say whether nothing is left.
+
+        Raises
+        ------
+        LinkEnded
+            The other end is gone.
+        """
+        if self._put:
+            content = self._encoder.encode(self._put)
+            self._put.clear()
+            packet = len(content).to_bytes(_LENGTH_BYTES, "little") + content
+            self._out.append(memoryview(packet))
+            self.waiting_bytes += len(packet)
+        try:
+            while self._out:
+                sent = self._end.send(self._out[0])
+                self.waiting_bytes -= sent
+                if sent == len(self._out[0]):
+                    self._out.popleft()
+                else:
+                    self._out[0] = self._out[0][sent:]
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise LinkEnded(str(error)) from None
+        return True
+
+    def receive(self) -> list[ToFront] | list[ToDaemon]:
+        """Return the items that have come; LinkEnded once there are none and the end is gone."""
+        items: list = []
+        while not items:
+            try:
+                content = self._end.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                raise LinkEnded(str(error)) from None
+            if not content:
+                raise LinkEnded("it has ended")
+            self._in += content
+            items = self._packets_take()
+        return items
+
+    def close(self) -> None:
+        """End the link."""
+        self._end.close()
+
+    def _packets_take(self) -> list:
+        items: list = []
+        begins = 0
+        while len(self._in) - begins >= _LENGTH_BYTES:
+            content = begins + _LENGTH_BYTES
+            ends = content + int.from_bytes(self._in[begins:content], "little")
+            if len(self._in) < ends:
+                break
+            try:
+                items += self._decoder.decode(memoryview(self._in)[content:ends])
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                raise LinkEnded(f"no packet: {error}") from None
+            begins = ends
+        if begins:
+            del self._in[:begins]
+        return items

@@ -1,0 +1,115 @@
+"""The key that ends fronts is found by halving, and nobody else is cut off."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cea_exchange.control_plane.suspects import (
+    CALM_S,
+    PARTS_MAX,
+    RECENT_S,
+    REPEAT_S,
+    Suspects,
+)
+
+S = 1.0
+
+
+def keys(count):
+    return [f"key-{number:04}" for number in range(count)]
+
+
+@given(st.integers(1, 3_600), st.data())
+def test_the_culprit_is_found_in_as_many_ends_as_halving_takes(count, data):
+    """Whoever it is; who is not set apart any more is free."""
+    everybody = keys(count)
+    culprit = data.draw(st.sampled_from(everybody))
+    suspects, now_s, ends = Suspects(), 1_000.0, 0
+    part = 0
+    while culprit not in suspects.cut_off:
+        there = {key: now_s - S for key in everybody if suspects.parts.get(key, 0) == part}
+        assert culprit in there
+        found = suspects.ended(part, there, now_s)
+        ends += 1
+        now_s += 2 * S
+        part = suspects.parts.get(culprit, 0)
+        assert len(set(suspects.parts.values())) <= PARTS_MAX
+    assert found == culprit and list(suspects.cut_off) == [culprit]
+    assert ends <= 2 + count.bit_length()
+
+
+def test_who_came_last_is_set_apart_first():
+    suspects, now_s = Suspects(), 10_000.0
+    admitted = {"old": 0.0, "new": now_s - RECENT_S, "newer": now_s - 1}
+    suspects.ended(0, admitted, now_s)
+    assert suspects.parts == {"new": 1, "newer": 2}
+
+
+def test_where_nobody_came_lately_or_it_was_nobody_of_them_all_are_set_apart():
+    suspects, now_s = Suspects(), 10_000.0
+    suspects.ended(0, {"old": 0.0, "older": 0.0}, now_s)
+    assert suspects.parts.keys() == {"old", "older"}
+    suspects = Suspects()
+    suspects.ended(0, {"old": 0.0, "new": now_s}, now_s)
+    now_s += RECENT_S + 1
+    suspects.ended(0, {"old": 0.0, "new": now_s, "newer": now_s}, now_s)
+    assert suspects.parts.keys() == {"new", "old", "newer"}
+
+
+def test_one_end_alone_cuts_nobody_off():
+    """It may have been anything: who was there alone is set apart, and again alone cut off."""
+    suspects = Suspects()
+    assert suspects.ended(0, {"only": 0.0}, 1.0) is None
+    assert suspects.parts == {"only": 1} and not suspects.cut_off
+    assert suspects.ended(1, {"only": 2.0}, 3.0) == "only"
+    assert suspects.parts == {} and suspects.cut_off == {"only": 3.0}
+
+
+def test_an_end_with_nobody_there_blames_nobody():
+    suspects = Suspects()
+    suspects.ended(0, {"a": 0.0, "b": 0.0}, 1.0)
+    before = dict(suspects.parts)
+    assert suspects.ended(1, {}, 2.0) is None
+    assert suspects.parts == before and not suspects.cut_off
+
+
+@pytest.mark.parametrize("others", [(44,), (4, 5, 44)])
+def test_several_culprits_are_all_found(others):
+    suspects, now_s, everybody = Suspects(), 0.0, keys(50)
+    culprits = {everybody[3], *(everybody[other] for other in others)}
+    for _ in range(60):
+        now_s += S
+        for part in (0, *sorted(set(suspects.parts.values()))):
+            there = {key: now_s for key in everybody if suspects.parts.get(key, 0) == part}
+            there = {key: at_s for key, at_s in there.items() if key not in suspects.cut_off}
+            if culprits & there.keys():
+                suspects.ended(part, there, now_s)
+                break
+        else:
+            break
+    assert suspects.cut_off.keys() == culprits
+
+
+def test_all_are_free_again_once_it_is_calm():
+    suspects = Suspects()
+    suspects.ended(0, {"a": 0.0, "b": 0.0}, 1.0)
+    assert not suspects.turn(CALM_S) and suspects.parts
+    assert suspects.turn(1.0 + CALM_S) and not suspects.parts
+    assert not suspects.turn(2.0 + CALM_S)
+
+
+def test_a_key_is_restored_by_who_may():
+    suspects = Suspects()
+    suspects.ended(0, {"only": 0.0}, 1.0)
+    suspects.ended(1, {"only": 0.0}, 2.0)
+    assert suspects.restore("only") and not suspects.cut_off
+    assert not suspects.restore("only")
+
+
+@pytest.mark.parametrize("later_s", [RECENT_S + 1, REPEAT_S])
+def test_an_end_within_the_time_is_a_repeat(later_s):
+    suspects = Suspects()
+    suspects.ended(0, {"old": 0.0, "new": 5_000.0}, 5_000.0)
+    now_s = 5_000.0 + later_s
+    suspects.ended(0, {"old": 0.0, "newest": now_s}, now_s)
+    assert "old" in suspects.parts
