@@ -234,6 +234,8 @@ class _OrderRun:
         self._tick = tick
         self._keeps = kept_header is not None
         self._events = np.zeros(EVENT_ROWS, EVENT_DTYPE)
+        self._filled = 0
+        self._kept: list[str] = []
 
     def play_all(self, write: EventWriter, comparison: TradeComparison | None) -> None:
         """Read and play to the end of the file; every event goes to `write`."""
@@ -258,31 +260,37 @@ class _OrderRun:
             comparison.finish()
 
     def _play(self, commands: np.ndarray, kept: list[str] | None, take: EventWriter) -> None:
-        if kept is not None:
-            # One by one, so that it is known whose events they are.
-            for place in range(len(commands)):
-                command = commands[place : place + 1]
-                self._apply(self._as_applied(command), kept[place], take)
-            return
+        # One by one where it must be known whose events they are, or how the book stands.
+        alone = partial_cancels(commands) if kept is None else range(len(commands))
         begin = 0
-        for place in partial_cancels(commands):
+        for place in alone:
             self._apply(commands[begin:place], None, take)
-            self._apply(self._as_applied(commands[place : place + 1]), None, take)
+            command = commands[place : place + 1]
+            if partial_cancels(command):
+                command = reduction(self.book, command)
+            self._apply(command, None if kept is None else kept[place], take)
             begin = place + 1
         self._apply(commands[begin:], None, take)
-
-    def _as_applied(self, command: np.ndarray) -> np.ndarray:
-        return reduction(self.book, command) if partial_cancels(command) else command
+        self._flush(take)
 
     def _apply(self, commands: np.ndarray, kept: str | None, take: EventWriter) -> None:
         while len(commands):
             started = time.perf_counter_ns()
-            consumed, produced = self.book.process(commands, self._events)
+            consumed, produced = self.book.process(commands, self._events[self._filled :])
             self.play_ns += time.perf_counter_ns() - started
-            take(self._events[:produced], None if kept is None else [kept] * produced)
+            self._filled += produced
+            if kept is not None:
+                self._kept += [kept] * produced
             commands = commands[consumed:]
-            if self.book.rows_needed > len(self._events):
-                self._events = np.zeros(2 * self.book.rows_needed, EVENT_DTYPE)
+            if len(commands):
+                self._flush(take)
+                if self.book.rows_needed > len(self._events):
+                    self._events = np.zeros(2 * self.book.rows_needed, EVENT_DTYPE)
+
+    def _flush(self, take: EventWriter) -> None:
+        take(self._events[: self._filled], self._kept if self._keeps else None)
+        self._filled = 0
+        self._kept = []
 
 
 def _show(
