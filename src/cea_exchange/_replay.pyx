@@ -662,7 +662,7 @@ cdef bint new_play(Replay* replay, const Message* message, int side) noexcept no
 
 
 cdef bint row_allows(
-    const Replay* replay, const int64_t* row, int side, int64_t price, int64_t size,
+    const Replay* replay, const int64_t* row, int side, int64_t price, int128 size,
 ) noexcept nogil:
     """Whether a row has so much at a price, or doesn't show it."""
     cdef const int64_t* levels = row_side(row, side)
@@ -687,7 +687,7 @@ cdef void named_take(
     if message.type == MESSAGE_DELETE and order.order_id < ELDER:
         size = order.tonnes_open
     if row != NULL and not row_allows(
-        replay, row, order.side, order.price * replay.tick, <int64_t>level.tonnes - size,
+        replay, row, order.side, order.price * replay.tick, <int128>level.tonnes - size,
     ):
         return
     order_take(replay, order, size)
