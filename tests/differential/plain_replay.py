@@ -11,7 +11,7 @@ from cea_exchange.matching.replay import MessageType
 
 EMPTY_PRICE = 9_999_999_999
 ELDER = None
-"""Whose the sum of older orders at a level is."""
+"""Whose the sum of a level's orders is that no message has entered."""
 
 Level = tuple[int, int]
 """Price, size."""

@@ -253,6 +253,34 @@ def test_szse_orders_and_trades_are_merged_by_their_sequence(convert, replay, tm
     assert (report["bids"], report["asks"]) == ([["10.02", 100, 1]], [])
 
 
+def test_trades_with_orders_from_before_are_neither_entered_nor_expected(
+    convert, replay, tmp_path
+) -> None:
+    """What else their other order did stays."""
+    header, status, *_ = SSE.splitlines()
+    text = "\n".join(
+        [
+            header,
+            "1,600000,9300000,A,0,4,7.53,400,S",
+            "2,600000,9300100,T,5,3,7.52,30,B",
+            "3,600000,9300100,T,5,4,7.53,400,B",
+            "4,600000,9300100,A,5,0,7.54,100,B",
+            "5,600000,9300200,T,2,6,7.55,10,S",
+            "6,600000,9300300,D,1,0,7.55,10,B\n",
+        ]
+    )
+    assert convert("sse", text)[1]["passed_over"] == {"about orders from before": 3}
+    assert lines(tmp_path / "orders.csv") == ["enter,4,sell,7.53,400,", "enter,5,buy,7.54,500,"]
+    status, report = replay("0.01")
+    assert (status, report["trades_as_expected"], report["bids"]) == (0, 1, [["7.54", 100, 1]])
+    orders = "ApplSeqNum,Price,OrderQty,Side,OrdType\n5,7.53,400,2,2\n6,7.54,500,1,2\n"
+    trades = "ApplSeqNum,BidApplSeqNum,OfferApplSeqNum,LastPx,LastQty,ExecType\n"
+    trades += "7,6,3,7.52,30,F\n8,6,5,7.53,400,F\n9,2,0,0,10,4\n"
+    assert convert("szse", orders, trades)[1]["passed_over"] == {"about orders from before": 2}
+    status, report = replay("0.01")
+    assert (status, report["trades_as_expected"], report["bids"]) == (0, 1, [["7.54", 70, 1]])
+
+
 # -- Made-up flow, whose book is known -------------------------------------------------------------
 
 

@@ -69,11 +69,11 @@ def convert_flow(
         "tick": writer.tick,
     }
     if json:
-        content = summary | {"passed_over": dict(writer.passed)}
+        content = summary | {"passed_over": dict(+writer.passed)}
         typer.echo(msgspec.json.encode(content).decode())
         return
     show({name.replace("_", " "): value for name, value in summary.items()})
-    show({f"passed over: {why}": count for why, count in writer.passed.items()})
+    show({f"passed over: {why}": count for why, count in (+writer.passed).items()})
     typer.echo(f"cea-exchange replay {orders} --tick {writer.tick} --expect {trades}")
 
 

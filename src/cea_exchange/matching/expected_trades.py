@@ -5,11 +5,11 @@ they are the same again, so that one trade too many or too few is one difference
 """
 
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 
 import numpy as np
 
 from cea_exchange.domain.records import EventKind, Side
+from cea_exchange.matching.difference_kind import DifferenceKindBase
 from cea_exchange.matching.order_flow import Tick
 
 TRADE_COLUMNS = tuple(
@@ -30,17 +30,8 @@ Trade = tuple[int, ...]
 """The values of a record's columns."""
 
 
-class TradeDifferenceKind(StrEnum):
+class TradeDifferenceKind(DifferenceKindBase):
     """How the trades made and those expected part."""
-
-    def __new__(cls, name: str, reason: str) -> "TradeDifferenceKind":
-        """Return a member that is its name and knows its reason."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.reason = reason
-        return member
-
-    reason: str
 
     OTHER = "trade_other", "a trade is made in the place of the one expected"
     MISSING = "trade_missing", "a trade is expected that is not made"

@@ -19,12 +19,13 @@ that. Where row and book part, the levels that differ are taken from the row; al
 queues, and later steps are judged by themselves.
 """
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 import msgspec
 
 from cea_exchange._flow_text import numbers_read
 from cea_exchange._replay import DIFFERENCE_KINDS, FlowReplay
+from cea_exchange.matching.difference_kind import DifferenceKindBase
 
 __all__ = [
     "MESSAGE_NUMBERS",
@@ -58,17 +59,8 @@ class MessageType(IntEnum):
     HALT = 7
 
 
-class DifferenceKind(StrEnum):
+class DifferenceKind(DifferenceKindBase):
     """How the book and the record part; the reason stands below each."""
-
-    def __new__(cls, name: str, reason: str) -> "DifferenceKind":
-        """Return a member that is its name and knows its reason."""
-        member = str.__new__(cls, name)
-        member._value_ = name
-        member.reason = reason
-        return member
-
-    reason: str
 
     ENTERED_TWICE = "entered_twice", "an order is entered whose id rests on the book"
     WOULD_TRADE = "would_trade", "an order is entered at a price where it would trade"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cea_exchange.matching.flow_forms.records import Column, FlowSource, PriceForm, Record
-from cea_exchange.matching.flow_forms.writer import FlowWriter
+from cea_exchange.matching.flow_forms.writer import ORDERS_BEFORE, FlowWriter
 
 ORDER_NAMES = ("order_reference_number", "order_reference", "reference", "order", "orn")
 COLUMNS = {
@@ -50,7 +50,7 @@ def convert_itch(sources: Sequence[FlowSource], writer: FlowWriter) -> None:
         elif kind not in ("E", "C", "X", "D", "U"):
             raise record.error("type", "a message type of ITCH such as A, E, X, D, U")
         elif record.order_id("order_id") not in writer.orders:
-            writer.passed["about orders from before"] += 1
+            writer.passed[ORDERS_BEFORE] += 1
         else:
             _order_change(kind, record, prices, writer)
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from cea_exchange.matching.flow_forms.records import Column, FlowSource, PriceForm, Record
-from cea_exchange.matching.flow_forms.writer import FlowWriter
+from cea_exchange.matching.flow_forms.writer import ORDERS_BEFORE, FlowWriter
 
 COLUMNS = {
     "action": Column(),
@@ -83,7 +83,7 @@ class _MboConversion:
             # From before the start; now all is known of it.
             self._add(record)
         else:
-            writer.passed["about orders from before"] += 1
+            writer.passed[ORDERS_BEFORE] += 1
 
     def _fill(self, record: Record, order_id: int) -> None:
         size = record.size("size")

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from typing import NamedTuple
 
 from cea_exchange.matching.flow_forms.call_auction import CLOSING_FROM, CallAuction
 from cea_exchange.matching.flow_forms.records import Column, FlowSource, PriceForm, Record
-from cea_exchange.matching.flow_forms.writer import FlowWriter
+from cea_exchange.matching.flow_forms.writer import ORDERS_BEFORE, FlowWriter
 
 TIMES = ("Time", "TransactTime", "OrderTime", "TradeTime")
 COLUMNS = {
@@ -80,16 +81,22 @@ def _merged(sources: Sequence[FlowSource]) -> Iterator[Record]:
             yield record._replace(values=values | {"Type": "T"})
 
 
+class _Told(NamedTuple):
+    """A trade as it was told."""
+
+    maker: int
+    price: int
+    size: int
+    record: Record
+
+
 @dataclass
 class _Taker:
     """An order that trades as it comes, so far as it was told."""
 
     order_id: int
     side: str
-    line: int
-    time: str
-    trades: list[tuple[int, int, int, int, str]] = field(default_factory=list)
-    """Maker, price, size; line and time."""
+    trades: list[_Told] = field(default_factory=list)
 
 
 class _SseConversion:
@@ -127,7 +134,7 @@ class _SseConversion:
         if minute >= CLOSING_FROM:
             self.finish()
         if self._taker is None:
-            self._at(record.line, record.values["TickTime"])
+            self._at(record)
         return self._auction.phase(minute)
 
     def finish(self) -> None:
@@ -136,11 +143,10 @@ class _SseConversion:
             return
         side, trades = self._taker.side, self._taker.trades
         worst = max if side == "buy" else min
-        price = worst(trade[1] for trade in trades)
-        self._enter_taker(price, sum(trade[2] for trade in trades), "ioc")
+        self._enter_taker(worst(trade.price for trade in trades), 0)
 
-    def _at(self, line: int, time: str) -> None:
-        self._writer.line, self._writer.time = line, time
+    def _at(self, record: Record) -> None:
+        self._writer.line, self._writer.time = record.line, record.values["TickTime"]
 
     def _trade(self, record: Record) -> None:
         flag = record.word("TickBSFlag", FLAGS)
@@ -154,9 +160,9 @@ class _SseConversion:
         taker, maker = (buyer, seller) if flag == "buy" else (seller, buyer)
         if self._taker is None or self._taker.order_id != taker:
             self.finish()
-            self._taker = _Taker(taker, flag, record.line, record.values["TickTime"])
+            self._taker = _Taker(taker, flag)
         self._taker.trades.append(
-            (maker, self._prices.price(record, "Price"), size, record.line, self._taker.time)
+            _Told(maker, self._prices.price(record, "Price"), size, record)
         )
 
     def _add(self, record: Record, order_id: int, side: str) -> None:
@@ -164,29 +170,36 @@ class _SseConversion:
         if self._auction.is_open:
             self._auction.enter(order_id, side, price, size)
         elif self._taker is not None and self._taker.order_id == order_id:
-            traded = sum(trade[2] for trade in self._taker.trades)
-            self._enter_taker(price, traded + size, "")
+            self._enter_taker(price, size)
         else:
             self.finish()
-            self._at(record.line, record.values["TickTime"])
+            self._at(record)
             self._writer.enter(order_id, side, price, size)
 
-    def _enter_taker(self, price: int, size: int, tif: str) -> None:
+    def _enter_taker(self, price: int, left: int) -> None:
+        """Enter the order that was put together, of which so much is left."""
         assert self._taker is not None
         taker, self._taker = self._taker, None
-        self._at(taker.line, taker.time)
-        self._writer.enter(taker.order_id, taker.side, price, size, tif)
-        for maker, trade_price, traded, line, time in taker.trades:
-            self._at(line, time)
-            self._writer.trade(taker.order_id, maker, taker.side, trade_price, traded)
+        trades = [trade for trade in taker.trades if trade.maker in self._writer.orders]
+        self._writer.passed[ORDERS_BEFORE] += len(taker.trades) - len(trades)
+        size = left + sum(trade.size for trade in trades)
+        if size == 0:
+            return
+        self._at(taker.trades[0].record)
+        self._writer.enter(taker.order_id, taker.side, price, size, "" if left else "ioc")
+        for trade in trades:
+            self._at(trade.record)
+            self._writer.trade(
+                taker.order_id, trade.maker, taker.side, trade.price, trade.size
+            )
 
     def _delete(self, record: Record, order_id: int) -> None:
         self.finish()
-        self._at(record.line, record.values["TickTime"])
+        self._at(record)
         size = record.size("Qty")
         if self._auction.is_open and self._auction.take(order_id, size):
             return
         if order_id in self._writer.orders:
             self._writer.cancel(order_id, size)
         else:
-            self._writer.passed["about orders from before"] += 1
+            self._writer.passed[ORDERS_BEFORE] += 1

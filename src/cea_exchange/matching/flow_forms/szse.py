@@ -11,7 +11,7 @@ from cea_exchange.matching.flow_forms.records import (
     PriceForm,
     Record,
 )
-from cea_exchange.matching.flow_forms.writer import FlowWriter
+from cea_exchange.matching.flow_forms.writer import ORDERS_BEFORE, FlowWriter
 
 ORDER_COLUMNS = {
     "ApplSeqNum": Column(("OrderIndex", "OrderNO")),
@@ -122,8 +122,15 @@ class _SzseConversion:
             self._auction.take(seller, size)
             return
         # The later order is the one that took.
-        side = "buy" if buyer > seller else "sell"
-        self._writer.trade(max(buyer, seller), min(buyer, seller), side, price, size)
+        taker, maker = max(buyer, seller), min(buyer, seller)
+        orders = self._writer.orders
+        if maker in orders and taker in orders:
+            self._writer.trade(taker, maker, orders[taker].side, price, size)
+            return
+        self._writer.passed[ORDERS_BEFORE] += 1
+        for order_id in (taker, maker):
+            if order_id in orders:
+                self._writer.cancel(order_id, size)
 
     def _cancel(self, order_id: int, size: int) -> None:
         if self._auction.is_open and self._auction.take(order_id, size):
@@ -133,4 +140,4 @@ class _SzseConversion:
         elif order_id in self._unplaced:
             self._writer.passed["cancels of orders that met nothing"] += 1
         else:
-            self._writer.passed["about orders from before"] += 1
+            self._writer.passed[ORDERS_BEFORE] += 1

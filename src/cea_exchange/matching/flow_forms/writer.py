@@ -9,6 +9,8 @@ from cea_exchange.matching.flow_forms.records import ORDER_ID_MAX, PRICE_DECIMAL
 
 ORDER_HEADER = "action,order_id,side,price,tonnes,tif,record,time\n"
 TRADE_HEADER = "price,tonnes,side,order_id,counter_order_id,record,time\n"
+ORDERS_BEFORE = "about orders from before"
+"""Why records are passed over: the file begins behind the orders that they name."""
 OPPOSITE = {"buy": "sell", "sell": "buy"}
 
 
