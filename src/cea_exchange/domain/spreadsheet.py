@@ -33,7 +33,7 @@ def meant(text: str) -> str | None:
     nearest = number.quantize(Decimal(1).scaleb(-DECIMALS))
     off = abs(number - nearest)
     digits = len(text.replace(".", "").strip("0"))
-    if off > PRECISION * max(1, number) or (off == 0 and not is_power):
+    if off > PRECISION * max(Decimal(1), number) or (off == 0 and not is_power):
         return None
     if not is_power and digits < SIGNIFICANT_DIGITS_MIN:
         return None

@@ -116,7 +116,7 @@ class ReplayReport(msgspec.Struct, kw_only=True):
 
 def difference_of(message: int, kind: str, text: str) -> Difference:
     """Return a difference as `FlowReplay.play` gives it."""
-    return Difference(message, DifferenceKind(kind), text)
+    return Difference(message, DifferenceKind[kind.upper()], text)
 
 
 def replay_report(replay: FlowReplay) -> ReplayReport:
