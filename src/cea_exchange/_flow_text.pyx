@@ -38,6 +38,7 @@ cdef enum:                    # What is wrong with a line, or a field of it.
     FAULT_PRICE
     FAULT_TICK
     FAULT_MISSING
+    FAULT_POSITIVE
 
 cdef dict FAULT_TEXTS = {
     FAULT_NUMBER: "a whole number",
@@ -46,6 +47,7 @@ cdef dict FAULT_TEXTS = {
     FAULT_TIME: "a time in seconds",
     FAULT_PRICE: "a price",
     FAULT_TICK: "a multiple of the tick",
+    FAULT_POSITIVE: "a whole number above 0",
 }
 
 
@@ -384,11 +386,17 @@ cdef enum:                    # Places in COMMAND_COLUMNS.
 
 cdef enum:                    # What each action needs, a bit a column.
     NEEDED_CANCEL = 1 << COLUMN_ACTION | 1 << COLUMN_ORDER_ID
-    NEEDED_AMEND = NEEDED_CANCEL | 1 << COLUMN_PRICE | 1 << COLUMN_TONNES
+    NEEDED_REDUCE = NEEDED_CANCEL | 1 << COLUMN_TONNES
+    NEEDED_AMEND = NEEDED_REDUCE | 1 << COLUMN_PRICE
     NEEDED_ENTER = NEEDED_AMEND | 1 << COLUMN_SIDE
 
+cdef enum:
+    COLUMN_PASSED = -1        # Not read.
+    COLUMNS_MAX = 256
+    IS_REDUCE = 1             # In `reserved` of a cancel until its line is read to the end.
+
 cdef dict WORD_TEXTS = {
-    COLUMN_ACTION: "enter, cancel or amend",
+    COLUMN_ACTION: "enter, cancel, reduce or amend",
     COLUMN_SIDE: "buy or sell",
     COLUMN_TIF: "day, ioc or fok",
     COLUMN_POST_ONLY: "0 or 1",
@@ -410,6 +418,9 @@ cdef inline int word_take(
             command.kind = COMMAND_KIND_ENTER
         elif is_word(start, end, b"cancel"):
             command.kind = COMMAND_KIND_CANCEL
+        elif is_word(start, end, b"reduce"):
+            command.kind = COMMAND_KIND_CANCEL
+            command.reserved = IS_REDUCE
         elif is_word(start, end, b"amend"):
             command.kind = COMMAND_KIND_AMEND
         else:
@@ -447,7 +458,7 @@ cdef int price_take(
     at = digits_take(at, &total, &fault)
     if fault == FAULT_NUMBER:
         return FAULT_PRICE
-    if at < end and at[0] == b"." and decimals > 0:
+    if at < end and at[0] == b".":
         at += 1
         if at == end:
             return FAULT_PRICE
@@ -463,6 +474,9 @@ cdef int price_take(
                 return FAULT_PRICE
             at += 1
         decimals -= 1
+    while at < end and at[0] == b"0":
+        # A zero behind the last decimal says nothing.
+        at += 1
     if at != end:
         return FAULT_PRICE
     price[0] = signed_of(total, negative, &fault)
@@ -483,23 +497,26 @@ cdef class CommandReader:
 
     Parameters
     ----------
-    columns : sequence of str
-        Members of `COMMAND_COLUMNS`, in the order of the file; each once at most.
+    columns : sequence of str or None
+        Members of `COMMAND_COLUMNS`, in the order of the file, each once at most; None for a
+        column that is passed over.
     decimals, step : int
         Prices have so many decimals at most, and are multiples of `step` of the last of them.
     """
 
-    cdef int columns[COLUMN_KINDS]
+    cdef int columns[COLUMNS_MAX]
     cdef int column_count
     cdef int decimals
     cdef int64_t step
 
     def __cinit__(self, columns, int decimals=0, int64_t step=1):
-        if len(columns) > COLUMN_KINDS or not 0 <= decimals <= 18 or step < 1:
+        if len(columns) > COLUMNS_MAX or not 0 <= decimals <= 18 or step < 1:
             raise ValueError(f"columns, decimals and step were {columns}, {decimals}, {step}")
         self.column_count = len(columns)
         for place, name in enumerate(columns):
-            self.columns[place] = COMMAND_COLUMNS.index(name)
+            self.columns[place] = (
+                COLUMN_PASSED if name is None else COMMAND_COLUMNS.index(name)
+            )
         self.decimals = decimals
         self.step = step
 
@@ -546,7 +563,7 @@ cdef class CommandReader:
             last = end
             while last > at and is_blank((last - 1)[0]):
                 last -= 1
-            if last > at:
+            if last > at and self.columns[index] != COLUMN_PASSED:
                 fault = self.field_take(self.columns[index], at, last, command)
                 if fault != FAULT_NONE:
                     return fault
@@ -557,13 +574,29 @@ cdef class CommandReader:
         if end != line_end:
             return FAULT_MANY
         needed = NEEDED_CANCEL
-        if command.kind == COMMAND_KIND_AMEND:
+        if command.reserved == IS_REDUCE:
+            needed = NEEDED_REDUCE
+            command.reserved = 0
+            if command.tonnes <= 0 and given >> COLUMN_TONNES & 1:
+                column[0] = self.column_of(COLUMN_TONNES)
+                return FAULT_POSITIVE
+        elif command.kind == COMMAND_KIND_CANCEL:
+            # All that is open: with tonnes the record would be a partial cancel.
+            command.tonnes = 0
+        elif command.kind == COMMAND_KIND_AMEND:
             needed = NEEDED_AMEND
         elif command.kind == COMMAND_KIND_ENTER:
             needed = NEEDED_ENTER
         needed &= ~given
         column[0] = trailing_zeros(needed) if needed != 0 else 0
         return FAULT_MISSING if needed != 0 else FAULT_NONE
+
+    cdef int column_of(self, int kind) noexcept nogil:
+        """Where a kind of column stands in the file, which has it."""
+        cdef int index = 0
+        while self.columns[index] != kind:
+            index += 1
+        return index
 
     cdef str fault_text(self, int fault, int column, bytes line):
         if fault == FAULT_MISSING:
@@ -580,7 +613,7 @@ cdef class CommandReader:
         return text
 
     def read(self, data, commands):
-        """Read lines as commands.
+        """Read lines as commands; `reduce` is a cancel with tonnes.
 
         Parameters
         ----------

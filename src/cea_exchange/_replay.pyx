@@ -1,6 +1,6 @@
 """Recorded order flow: its messages played on a book and compared with its rows.
 
-Contents: checking, differences, the window, comparing, playing, the replay.
+Contents: checking, differences, the window, comparing, believing, playing, the replay.
 
 What a message means and how a book is held against a recorded row is told in matching/replay.py;
 its text is read in _flow_text.pyx.
@@ -11,7 +11,7 @@ divides all prices so far; where a later price doesn't fit, a finer book takes t
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release
 from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, realloc
 from libc.string cimport memmove, memset
 
 from cea_exchange._book cimport (
@@ -132,19 +132,25 @@ cdef bint row_check(
 cdef enum:
     HITS_TOLD = 8
 
-cdef enum:                    # How book and record part.
-    PART_NOWHERE
+DIFFERENCE_KINDS = (
+    "entered_twice", "would_trade", "elsewhere", "unknown", "too_little", "other_trades",
+    "unknown_ahead", "level", "row_unordered", "row_crossed",
+)
+
+cdef enum:                    # How book and record part: places in DIFFERENCE_KINDS.
     PART_ENTERED_TWICE
     PART_WOULD_TRADE
     PART_ELSEWHERE
     PART_UNKNOWN
     PART_TOO_LITTLE
     PART_OTHER_TRADES
+    PART_UNKNOWN_AHEAD
     PART_LEVEL
     PART_UNORDERED
+    PART_CROSSED
 
 
-cdef struct Parting:          # The first of them, as numbers.
+cdef struct Parting:          # One of them, as numbers.
     int kind
     int side
     int64_t message_number    # From 1.
@@ -152,6 +158,7 @@ cdef struct Parting:          # The first of them, as numbers.
     int64_t price             # What the book has, or the row where it can't be true.
     int64_t size
     int own_side
+    bint of_unknown           # What has too little is the sum of unknown orders.
     int place                 # Level of the row, from 0.
     int64_t shown_price
     int64_t shown_size        # 0: no level.
@@ -161,6 +168,30 @@ cdef struct Parting:          # The first of them, as numbers.
     bint hits_more
     uint64_t hit_ids[HITS_TOLD]
     int64_t hit_sizes[HITS_TOLD]
+
+
+cdef struct Partings:         # Those of a part of the flow.
+    Parting* rows
+    int64_t count
+    int64_t capacity
+    bint is_lost              # There was no memory for one.
+
+
+cdef Parting* parting_add(Partings* partings) noexcept nogil:
+    """Room for one more, all zero; NULL if there is no memory."""
+    cdef int64_t capacity
+    cdef Parting* rows
+    if partings.count == partings.capacity:
+        capacity = max(<int64_t>16, 2 * partings.capacity)
+        rows = <Parting*>realloc(partings.rows, capacity * sizeof(Parting))
+        if rows == NULL:
+            partings.is_lost = True
+            return NULL
+        partings.rows = rows
+        partings.capacity = capacity
+    partings.count += 1
+    memset(&partings.rows[partings.count - 1], 0, sizeof(Parting))
+    return &partings.rows[partings.count - 1]
 
 
 cdef str side_name(int side):
@@ -176,7 +207,7 @@ cdef str hits_text(const Parting* parting):
     for index in range(parting.hits):
         name = f"order {parting.hit_ids[index]}"
         if parting.hit_ids[index] >= ELDER:
-            name = "older orders"
+            name = "unknown orders"
         hits.append(f"{parting.hit_sizes[index]} of {name}")
     if parting.hits_more:
         hits.append("more")
@@ -184,7 +215,7 @@ cdef str hits_text(const Parting* parting):
 
 
 cdef str parting_text(const Parting* parting):
-    """The first difference as a sentence; prices as recorded."""
+    """A difference as a sentence; prices as recorded."""
     cdef const Message* message = &parting.message
     side = side_name(parting.side)
     if parting.kind == PART_ENTERED_TWICE:
@@ -201,6 +232,11 @@ cdef str parting_text(const Parting* parting):
             f"order {message.order_id} is not on the book, and nothing of unknown orders is left "
             f"at {message.price} ({side})"
         )
+    if parting.kind == PART_TOO_LITTLE and parting.of_unknown:
+        return (
+            f"{parting.size} of unknown orders are open at {message.price} ({side}), "
+            f"{message.size} of order {message.order_id} go"
+        )
     if parting.kind == PART_TOO_LITTLE:
         return f"order {message.order_id} has {parting.size} open, {message.size} go"
     if parting.kind == PART_OTHER_TRADES:
@@ -208,6 +244,13 @@ cdef str parting_text(const Parting* parting):
             f"{message.size} of order {message.order_id} at {message.price} were executed, "
             f"the book trades {hits_text(parting)}"
         )
+    if parting.kind == PART_UNKNOWN_AHEAD:
+        return (
+            f"{message.size} of order {message.order_id} at {message.price} were executed, though "
+            f"{parting.size} of unknown orders are taken to stand before it"
+        )
+    if parting.kind == PART_CROSSED:
+        return f"the record is crossed: bid 1 at {parting.price}, ask 1 at {parting.shown_price}"
     name = f"{'bid' if parting.side == SIDE_BUY else 'ask'} {parting.place + 1}"
     if parting.kind == PART_UNORDERED:
         return f"{name}: the record has {parting.price}, which is not behind the level before"
@@ -222,8 +265,8 @@ cdef enum:
     OWNER_RESTING = 1
     OWNER_TAKING = 2
 
-# What is known of the orders of a level from before the first message is one order of its own: its
-# id is this bit, the side, and the price.
+# What is known of a level's orders that no message has entered is one order of its own: its id is
+# this bit, the side, and the price.
 cdef uint64_t ELDER = <uint64_t>1 << 63
 cdef uint64_t TAKER_ID = ~<uint64_t>0
 
@@ -240,7 +283,9 @@ cdef struct Replay:
     int64_t tick
     int level_count           # Of a side in a row; 0 if there are none.
     Window windows[3]         # By side.
+    bint is_begun             # A row was taken for the beginning.
     const int64_t* row_agreed # The row before, if the book is what it shows; or NULL.
+    const Message* message    # The one that is played.
     int touched               # The side that the message has changed, or 0.
     int64_t messages
     int64_t steps
@@ -250,11 +295,17 @@ cdef struct Replay:
     int64_t orders_unknown
     int64_t executions
     int128 executed_size
-    Parting parting
+    int64_t differences
+    int64_t different_message # The last message at which there was one.
+    Partings partings
 
 
 cdef inline uint64_t elder_id(int side, int64_t price) noexcept nogil:
     return ELDER | <uint64_t>side << 61 | <uint64_t>price
+
+
+cdef const Order* elder_of(const Replay* replay, const Message* message, int side) noexcept nogil:
+    return book_order(replay.book, elder_id(side, message.price))
 
 
 cdef inline int64_t price_at(const Replay* replay, int64_t index) noexcept nogil:
@@ -263,30 +314,40 @@ cdef inline int64_t price_at(const Replay* replay, int64_t index) noexcept nogil
 
 
 cdef Parting* part(Replay* replay, int kind, int side) noexcept nogil:
-    """Note a difference if it is the first; else what is noted of it goes nowhere."""
-    if replay.parting.kind != PART_NOWHERE:
+    """Note a difference, if the message has none yet; NULL if there is nothing to fill in."""
+    cdef Parting* parting
+    if replay.different_message == replay.messages:
         return NULL
-    replay.parting.kind = kind
-    replay.parting.side = side
-    replay.parting.message_number = replay.messages
-    return &replay.parting
+    replay.different_message = replay.messages
+    replay.differences += 1
+    parting = parting_add(&replay.partings)
+    if parting != NULL:
+        parting.kind = kind
+        parting.side = side
+        parting.message_number = replay.messages
+        parting.message = replay.message[0]
+    return parting
 
 
 cdef bint rest(
     Replay* replay, uint64_t order_id, int side, int64_t price, int64_t size,
 ) noexcept nogil:
     """Put an order on the book; False where it would trade."""
-    cdef Parting* parting
     book_enter(
         replay.book, &replay.silence, order_id, side, price // replay.tick, size, OWNER_RESTING,
         TIF_DAY, ORDER_FLAG_POST_ONLY,
     )
-    if replay.book.outcome.reason == REASON_NONE:
-        return True
-    parting = part(replay, PART_WOULD_TRADE, side)
-    if parting != NULL:
-        parting.price = price
-    return False
+    return replay.book.outcome.reason == REASON_NONE
+
+
+cdef void order_take(Replay* replay, const Order* order, int64_t size) noexcept nogil:
+    """Take a size off a resting order, which keeps its place."""
+    if size == order.tonnes_open:
+        book_cancel(replay.book, &replay.silence, order.order_id)
+    else:
+        book_amend(
+            replay.book, &replay.silence, order.order_id, order.price, order.tonnes_open - size,
+        )
 
 
 cdef void level_drop(Replay* replay, int64_t index) noexcept nogil:
@@ -297,12 +358,17 @@ cdef void level_drop(Replay* replay, int64_t index) noexcept nogil:
         book_cancel(replay.book, &replay.silence, pool.orders[level.oldest].order_id)
 
 
+cdef inline bint is_behind(int side, int64_t price, int64_t other) noexcept nogil:
+    """Whether a price is worse than another."""
+    return price < other if side == SIDE_BUY else price > other
+
+
 cdef bint is_beyond(const Replay* replay, int side, int64_t price) noexcept nogil:
     """Whether a price lies past the window's edge, where the rows show nothing."""
     cdef const Window* window = &replay.windows[side]
     if not window.is_cut or window.level_count < replay.level_count:
         return False
-    return price < window.edge if side == SIDE_BUY else price > window.edge
+    return is_behind(side, price, window.edge)
 
 
 cdef inline const int64_t* row_side(const int64_t* row, int side) noexcept nogil:
@@ -319,56 +385,17 @@ cdef inline int next_shown(const Replay* replay, const int64_t* levels, int plac
     return place
 
 
-cdef bint level_learn(Replay* replay, int side, const int64_t* level, int place) noexcept nogil:
+cdef bint level_learn(Replay* replay, int side, const int64_t* level) noexcept nogil:
     """Take a level of the row for what lies behind the window's last; False if it can't."""
     cdef Window* window = &replay.windows[side]
-    cdef Parting* parting
     cdef int64_t price = level[0]
-    if window.level_count > 0 and (
-        price >= window.edge if side == SIDE_BUY else price <= window.edge
-    ):
-        parting = part(replay, PART_UNORDERED, side)
-        if parting != NULL:
-            parting.price = price
-            parting.place = place
+    if window.level_count > 0 and not is_behind(side, price, window.edge):
         return False
     if not rest(replay, elder_id(side, price), side, price, level[1]):
         return False
     window.edge = price
     window.level_count += 1
     return True
-
-
-cdef bint side_learn_all(Replay* replay, int side, const int64_t* levels) noexcept nogil:
-    """Take a side of the row for the book; False if no book is like that."""
-    cdef Window* window = &replay.windows[side]
-    cdef int place = next_shown(replay, levels, 0)
-    cdef int count = 0
-    cdef bint is_whole = True
-    window.level_count = 0
-    while place < replay.level_count:
-        count += 1
-        # Learning goes on to be counted: whether a side is cut is what the row says.
-        is_whole = is_whole and level_learn(replay, side, &levels[LEVEL_NUMBERS * place], place)
-        place = next_shown(replay, levels, place + 1)
-    window.is_cut = count == replay.level_count
-    return is_whole
-
-
-cdef void row_learn_all(Replay* replay, const int64_t* row) noexcept nogil:
-    """Take a row for the truth, so that later steps are judged by themselves."""
-    cdef Ladder* ladder = &replay.book.ladder
-    cdef Parting parting = replay.parting
-    cdef bint is_whole
-    while ladder.best[SIDE_BUY] != BID_NONE:
-        level_drop(replay, ladder.best[SIDE_BUY])
-    while ladder.best[SIDE_SELL] != ASK_NONE:
-        level_drop(replay, ladder.best[SIDE_SELL])
-    is_whole = side_learn_all(replay, SIDE_BUY, row_side(row, SIDE_BUY))
-    is_whole &= side_learn_all(replay, SIDE_SELL, row_side(row, SIDE_SELL))
-    # That it can't be true is told by the next step, which finds the book to be another.
-    replay.parting = parting
-    replay.row_agreed = row if is_whole else NULL
 
 
 # -- Comparing ------------------------------------------------------------------------------------
@@ -391,56 +418,35 @@ cdef void level_forget(Replay* replay, int side, int64_t index) noexcept nogil:
     replay.windows[side].is_cut = True
 
 
-cdef void level_part(
-    Replay* replay, int side, int count, const int64_t* shown, int64_t index,
-) noexcept nogil:
-    """Note that a level of row and book differs; `shown` NULL and `index` none if not there."""
-    cdef Parting* parting = part(replay, PART_LEVEL, side)
-    cdef Ladder* ladder = &replay.book.ladder
-    if parting != NULL:
-        parting.place = count
-        if shown != NULL:
-            parting.shown_price = shown[0]
-            parting.shown_size = shown[1]
-        if not level_is_none(index):
-            parting.built_price = price_at(replay, index)
-            parting.built_size = ladder.levels[index].tonnes
-    while count < replay.level_count and not level_is_none(index):
-        index = level_worse(ladder, side, index)
-        count += 1
-    if not level_is_none(index):
-        level_forget(replay, side, index)
-
-
 cdef bint side_compare(Replay* replay, int side, const int64_t* levels) noexcept nogil:
     """Hold a side of the book against the row; learn and forget at the edge."""
     cdef Ladder* ladder = &replay.book.ladder
     cdef Window* window = &replay.windows[side]
     cdef int64_t index = ladder.best[side]
+    cdef int64_t worse
     cdef int place = next_shown(replay, levels, 0)
     cdef int count = 0
     cdef const int64_t* shown = NULL
     window.level_count = 0
     while count < replay.level_count and not level_is_none(index):
-        shown = &levels[LEVEL_NUMBERS * place] if place < replay.level_count else NULL
-        if (
-            shown == NULL or shown[0] != price_at(replay, index)
-            or shown[1] != ladder.levels[index].tonnes
-        ):
-            level_part(replay, side, count, shown, index)
+        if place == replay.level_count:
+            return False
+        shown = &levels[LEVEL_NUMBERS * place]
+        if shown[0] != price_at(replay, index) or shown[1] != ladder.levels[index].tonnes:
             return False
         window.edge = shown[0]
         index = level_worse(ladder, side, index)
         place = next_shown(replay, levels, place + 1)
         count += 1
     window.level_count = count
-    if not level_is_none(index):
+    while not level_is_none(index):
+        worse = level_worse(ladder, side, index)
         level_forget(replay, side, index)
+        index = worse
     if place < replay.level_count and not window.is_cut:
-        level_part(replay, side, count, &levels[LEVEL_NUMBERS * place], index)
         return False
     while place < replay.level_count:
-        if not level_learn(replay, side, &levels[LEVEL_NUMBERS * place], window.level_count):
+        if not level_learn(replay, side, &levels[LEVEL_NUMBERS * place]):
             return False
         place = next_shown(replay, levels, place + 1)
     replay.levels_learned += window.level_count - count
@@ -465,16 +471,227 @@ cdef bint row_compare(Replay* replay, const int64_t* row) noexcept nogil:
     return True
 
 
+# -- Believing ------------------------------------------------------------------------------------
+
+cdef bint side_is_ordered(Replay* replay, int side, const int64_t* levels) noexcept nogil:
+    """Whether each level of a side lies behind the one before; notes a difference if not."""
+    cdef Parting* parting
+    cdef const int64_t* level
+    cdef int64_t before = 0
+    cdef int count = 0
+    cdef int place = next_shown(replay, levels, 0)
+    while place < replay.level_count:
+        level = &levels[LEVEL_NUMBERS * place]
+        if count > 0 and not is_behind(side, level[0], before):
+            parting = part(replay, PART_UNORDERED, side)
+            if parting != NULL:
+                parting.price = level[0]
+                parting.place = count
+            return False
+        before = level[0]
+        count += 1
+        place = next_shown(replay, levels, place + 1)
+    return True
+
+
+cdef bint row_is_true(Replay* replay, const int64_t* row) noexcept nogil:
+    """Whether any book is like a row; notes a difference if not."""
+    cdef const int64_t* bids = row_side(row, SIDE_BUY)
+    cdef const int64_t* asks = row_side(row, SIDE_SELL)
+    cdef int bid
+    cdef int ask
+    cdef Parting* parting
+    if not (
+        side_is_ordered(replay, SIDE_BUY, bids) and side_is_ordered(replay, SIDE_SELL, asks)
+    ):
+        return False
+    bid = next_shown(replay, bids, 0)
+    ask = next_shown(replay, asks, 0)
+    if bid == replay.level_count or ask == replay.level_count:
+        return True
+    if bids[LEVEL_NUMBERS * bid] < asks[LEVEL_NUMBERS * ask]:
+        return True
+    parting = part(replay, PART_CROSSED, SIDE_BUY)
+    if parting != NULL:
+        parting.price = bids[LEVEL_NUMBERS * bid]
+        parting.shown_price = asks[LEVEL_NUMBERS * ask]
+    return False
+
+
+cdef void level_part(
+    Replay* replay, int side, int count, const int64_t* shown, int64_t index,
+) noexcept nogil:
+    """Note that a level of row and book differs; `shown` NULL and `index` none if not there."""
+    cdef Parting* parting = part(replay, PART_LEVEL, side)
+    if parting == NULL:
+        return
+    parting.place = count
+    if shown != NULL:
+        parting.shown_price = shown[0]
+        parting.shown_size = shown[1]
+    if not level_is_none(index):
+        parting.built_price = price_at(replay, index)
+        parting.built_size = replay.book.ladder.levels[index].tonnes
+
+
+cdef bint side_drop(Replay* replay, int side, const int64_t* levels) noexcept nogil:
+    """Drop the levels of a side that are not as the row has them; the others keep their queues.
+
+    Returns whether the row's last level is one that the book lacked.
+    """
+    cdef Ladder* ladder = &replay.book.ladder
+    cdef int64_t index = ladder.best[side]
+    cdef int64_t worse
+    cdef const int64_t* shown
+    cdef int place = next_shown(replay, levels, 0)
+    cdef int count = 0
+    cdef bint last_is_new = False
+    while not level_is_none(index):
+        worse = level_worse(ladder, side, index)
+        if count == replay.level_count:
+            level_forget(replay, side, index)
+            index = worse
+            continue
+        shown = &levels[LEVEL_NUMBERS * place] if place < replay.level_count else NULL
+        if shown == NULL or is_behind(side, shown[0], price_at(replay, index)):
+            level_part(replay, side, count, shown, index)
+            level_drop(replay, index)
+            index = worse
+            continue
+        last_is_new = shown[0] != price_at(replay, index)
+        if last_is_new:
+            level_part(replay, side, count, shown, index)
+        else:
+            if shown[1] != ladder.levels[index].tonnes:
+                level_part(replay, side, count, shown, index)
+                level_drop(replay, index)
+            index = worse
+        count += 1
+        place = next_shown(replay, levels, place + 1)
+    if place == replay.level_count:
+        return last_is_new
+    if not replay.windows[side].is_cut:
+        level_part(replay, side, count, &levels[LEVEL_NUMBERS * place], index)
+    return True
+
+
+cdef void side_learn(
+    Replay* replay, int side, const int64_t* levels, bint last_is_new,
+) noexcept nogil:
+    """Take the levels of the row that the book lacks, and the row's window."""
+    cdef const Ladder* ladder = &replay.book.ladder
+    cdef Window* window = &replay.windows[side]
+    cdef int place = next_shown(replay, levels, 0)
+    cdef const int64_t* level
+    window.level_count = 0
+    while place < replay.level_count:
+        level = &levels[LEVEL_NUMBERS * place]
+        if ladder.levels[level[0] // replay.tick - ladder.price_min].oldest == SLOT_NONE:
+            rest(replay, elder_id(side, level[0]), side, level[0], level[1])
+        window.edge = level[0]
+        window.level_count += 1
+        place = next_shown(replay, levels, place + 1)
+    if window.level_count < replay.level_count:
+        window.is_cut = False
+    elif last_is_new:
+        # It came from behind what was known.
+        window.is_cut = True
+
+
+cdef void window_fit(Replay* replay, int side) noexcept nogil:
+    """Take the book's own levels for the window, where the row says nothing."""
+    cdef Window* window = &replay.windows[side]
+    cdef int64_t index = replay.book.ladder.best[side]
+    window.level_count = 0
+    while window.level_count < replay.level_count and not level_is_none(index):
+        window.edge = price_at(replay, index)
+        window.level_count += 1
+        index = level_worse(&replay.book.ladder, side, index)
+
+
+cdef void row_believe(Replay* replay, const int64_t* row) noexcept nogil:
+    """Take a row for the truth where the book is another, so that later steps are judged alone."""
+    cdef bint buy_is_new
+    cdef bint sell_is_new
+    replay.row_agreed = NULL
+    if not row_is_true(replay, row):
+        # Nothing is learned from it; the next row is held against what the messages say.
+        window_fit(replay, SIDE_BUY)
+        window_fit(replay, SIDE_SELL)
+        return
+    # Both sides are cleared first: what is learned must not meet what is not there any more.
+    buy_is_new = side_drop(replay, SIDE_BUY, row_side(row, SIDE_BUY))
+    sell_is_new = side_drop(replay, SIDE_SELL, row_side(row, SIDE_SELL))
+    side_learn(replay, SIDE_BUY, row_side(row, SIDE_BUY), buy_is_new)
+    side_learn(replay, SIDE_SELL, row_side(row, SIDE_SELL), sell_is_new)
+    replay.row_agreed = row
+
+
+cdef void begin(Replay* replay, const int64_t* row) noexcept nogil:
+    """Take a row for the beginning, unless it can't be true."""
+    cdef const Message* message = replay.message
+    cdef int side = side_of(message)
+    cdef const Order* elder
+    row_believe(replay, row)
+    replay.is_begun = replay.row_agreed != NULL
+    if not replay.is_begun or message.type != MESSAGE_NEW:
+        return
+    # The row has the order that this message entered, behind all others at its price.
+    elder = elder_of(replay, message, side)
+    if elder != NULL and elder.tonnes_open >= message.size:
+        order_take(replay, elder, message.size)
+        rest(replay, <uint64_t>message.order_id, side, message.price, message.size)
+
+
 # -- Playing --------------------------------------------------------------------------------------
 
 cdef bint new_play(Replay* replay, const Message* message, int side) noexcept nogil:
+    cdef Parting* parting
     if book_order(replay.book, <uint64_t>message.order_id) != NULL:
         part(replay, PART_ENTERED_TWICE, side)
         return False
     if is_beyond(replay, side, message.price):
         return True
     replay.touched = side
-    return rest(replay, <uint64_t>message.order_id, side, message.price, message.size)
+    if rest(replay, <uint64_t>message.order_id, side, message.price, message.size):
+        return True
+    parting = part(replay, PART_WOULD_TRADE, side)
+    if parting != NULL:
+        parting.price = message.price
+    return False
+
+
+cdef bint row_allows(
+    const Replay* replay, const int64_t* row, int side, int64_t price, int128 size,
+) noexcept nogil:
+    """Whether a row has so much at a price, or doesn't show it."""
+    cdef const int64_t* levels = row_side(row, side)
+    cdef int place = next_shown(replay, levels, 0)
+    cdef int count = 0
+    while place < replay.level_count:
+        if levels[LEVEL_NUMBERS * place] == price:
+            return levels[LEVEL_NUMBERS * place + 1] == size
+        if is_behind(side, levels[LEVEL_NUMBERS * place], price):
+            return size == 0
+        count += 1
+        place = next_shown(replay, levels, place + 1)
+    return size == 0 or count == replay.level_count
+
+
+cdef void named_take(
+    Replay* replay, const Message* message, const Order* order, const int64_t* row,
+) noexcept nogil:
+    """Take the size off the order that is named, unless the row says that it went elsewhere."""
+    cdef const Level* level = &replay.book.ladder.levels[order.price - replay.book.ladder.price_min]
+    cdef int64_t size = min(message.size, order.tonnes_open)
+    if message.type == MESSAGE_DELETE and order.order_id < ELDER:
+        size = order.tonnes_open
+    if row != NULL and not row_allows(
+        replay, row, order.side, order.price * replay.tick, <int128>level.tonnes - size,
+    ):
+        return
+    order_take(replay, order, size)
+    replay.row_agreed = NULL
 
 
 cdef void hits_note(
@@ -502,53 +719,75 @@ cdef void hits_note(
         index = level_worse(ladder, side, index)
 
 
-cdef bint execution_play(
+cdef bint is_behind_unknown(
+    const Replay* replay, const Message* message, int side, const Order* order,
+) noexcept nogil:
+    """Whether nothing but unknown orders of its level stands before an order."""
+    cdef const Ladder* ladder = &replay.book.ladder
+    cdef const Order* orders = replay.book.pool.orders
+    cdef int64_t index = order.price - ladder.price_min
+    cdef const Order* oldest = &orders[ladder.levels[index].oldest]
+    return (
+        ladder.best[side] == index and oldest.order_id >= ELDER and oldest.newer != SLOT_NONE
+        and &orders[oldest.newer] == order and order.tonnes_open >= message.size
+    )
+
+
+cdef void execution_part(
     Replay* replay, const Message* message, int side, const Order* order,
+) noexcept nogil:
+    cdef const Ladder* ladder = &replay.book.ladder
+    cdef uint32_t oldest = ladder.levels[order.price - ladder.price_min].oldest
+    cdef Parting* parting
+    if is_behind_unknown(replay, message, side, order):
+        parting = part(replay, PART_UNKNOWN_AHEAD, side)
+        if parting != NULL:
+            parting.size = replay.book.pool.orders[oldest].tonnes_open
+        return
+    parting = part(replay, PART_OTHER_TRADES, side)
+    if parting != NULL:
+        hits_note(replay, message, side, parting)
+
+
+cdef bint execution_play(
+    Replay* replay, const Message* message, int side, const Order* order, const int64_t* row,
 ) noexcept nogil:
     """Send the marketable order that hit the named one."""
     cdef const Ladder* ladder = &replay.book.ladder
     cdef int64_t index = order.price - ladder.price_min
-    cdef Parting* parting
-    cdef bint agrees = (
-        ladder.best[side] == index
-        and &replay.book.pool.orders[ladder.levels[index].oldest] == order
-        and order.tonnes_open >= message.size
-    )
-    if not agrees:
-        parting = part(replay, PART_OTHER_TRADES, side)
-        if parting != NULL:
-            hits_note(replay, message, side, parting)
+    if (
+        ladder.best[side] != index
+        or &replay.book.pool.orders[ladder.levels[index].oldest] != order
+        or order.tonnes_open < message.size
+    ):
+        execution_part(replay, message, side, order)
+        named_take(replay, message, order, row)
+        return False
     book_enter(
         replay.book, &replay.silence, TAKER_ID, side_opposite(side), order.price, message.size,
         OWNER_TAKING, TIF_IOC,
     )
-    return agrees
+    return True
 
 
 cdef bint reduction_play(
-    Replay* replay, const Message* message, int side, const Order* order,
+    Replay* replay, const Message* message, int side, const Order* order, const int64_t* row,
 ) noexcept nogil:
     cdef Parting* parting
     if message.size > order.tonnes_open:
         parting = part(replay, PART_TOO_LITTLE, side)
         if parting != NULL:
             parting.size = order.tonnes_open
+            parting.of_unknown = order.order_id >= ELDER
+        named_take(replay, message, order, row)
         return False
-    if message.size == order.tonnes_open:
-        book_cancel(replay.book, &replay.silence, order.order_id)
-    else:
-        book_amend(
-            replay.book, &replay.silence, order.order_id, order.price,
-            order.tonnes_open - message.size,
-        )
+    order_take(replay, order, message.size)
     return True
 
 
-cdef const Order* elder_of(const Replay* replay, const Message* message, int side) noexcept nogil:
-    return book_order(replay.book, elder_id(side, message.price))
-
-
-cdef bint message_play(Replay* replay, const Message* message) noexcept nogil:
+cdef bint message_play(
+    Replay* replay, const Message* message, const int64_t* row,
+) noexcept nogil:
     """Do to the book what a message says was done; False if that can't be."""
     cdef int side = side_of(message)
     cdef const Order* order
@@ -563,6 +802,7 @@ cdef bint message_play(Replay* replay, const Message* message) noexcept nogil:
         if parting != NULL:
             parting.price = order.price * replay.tick
             parting.own_side = order.side
+        named_take(replay, message, order, row)
         return False
     if not is_own:
         replay.orders_unknown += 1
@@ -576,37 +816,36 @@ cdef bint message_play(Replay* replay, const Message* message) noexcept nogil:
             return False
     replay.touched = side
     if message.type == MESSAGE_EXECUTION:
-        return execution_play(replay, message, side, order)
+        return execution_play(replay, message, side, order, row)
     if message.type == MESSAGE_DELETE and is_own:
         book_cancel(replay.book, &replay.silence, order.order_id)
         return True
-    return reduction_play(replay, message, side, order)
+    return reduction_play(replay, message, side, order, row)
 
 
 cdef void step(Replay* replay, const Message* message, const int64_t* row) noexcept nogil:
     """Play one message and compare the book with the row after it, if there is one."""
     cdef bint agrees = True
     replay.messages += 1
-    if row != NULL and replay.messages == 1:
-        row_learn_all(replay, row)
+    replay.message = message
+    if row != NULL and not replay.is_begun:
+        begin(replay, row)
         return
-    if replay.parting.kind == PART_NOWHERE:
-        replay.parting.message = message[0]
     replay.touched = 0
     if message.type == MESSAGE_EXECUTION:
         replay.executions += 1
         replay.executed_size += message.size
     if is_touching(message):
-        agrees = message_play(replay, message)
+        agrees = message_play(replay, message, row)
     if row == NULL:
         return
-    agrees = agrees and row_compare(replay, row)
-    replay.steps += 1
-    if agrees:
-        replay.steps_agreeing += 1
+    if row_compare(replay, row):
         replay.row_agreed = row
     else:
-        row_learn_all(replay, row)
+        row_believe(replay, row)
+        agrees = False
+    replay.steps += 1
+    replay.steps_agreeing += agrees
 
 
 # -- The replay -----------------------------------------------------------------------------------
@@ -650,6 +889,7 @@ cdef class FlowReplay:
     cdef int64_t* row_kept    # The last row of the part before.
     cdef object messages_ready
     cdef object rows_ready
+    cdef object first         # The first difference.
     cdef bint busy
 
     def __cinit__(self, int level_count):
@@ -668,6 +908,7 @@ cdef class FlowReplay:
 
     def __dealloc__(self):
         free(self.row_kept)
+        free(self.replay.partings.rows)
 
     cdef int check_alone(self) except -1:
         if self.busy:
@@ -825,12 +1066,20 @@ cdef class FlowReplay:
     def play(self, messages, rows=None):
         """Play what was prepared last, without the GIL.
 
+        Returns
+        -------
+        list of (int, str, str)
+            The differences: the message, from 1 in the whole flow, one of `DIFFERENCE_KINDS`, and
+            what differs. A message has one at most, the first that was found.
+
         Raises
         ------
         ValueError
             These are not the arrays that were prepared.
         RuntimeError
             A second thread.
+        MemoryError
+            There was no memory for the differences; the flow was played.
         """
         cdef Flow flow
         self.check_alone()
@@ -839,10 +1088,27 @@ cdef class FlowReplay:
         self.messages_ready = self.rows_ready = None
         self.flow_take(&flow, messages, rows)
         self.busy = True
+        self.replay.partings.count = 0
         with nogil:
             self.part_play(&flow)
         self.busy = False
         flow_release(&flow)
+        return self.differences_told()
+
+    cdef list differences_told(self):
+        cdef const Partings* partings = &self.replay.partings
+        if partings.is_lost:
+            raise MemoryError("cannot allocate room for the differences")
+        told = [
+            (
+                partings.rows[place].message_number, DIFFERENCE_KINDS[partings.rows[place].kind],
+                parting_text(&partings.rows[place]),
+            )
+            for place in range(partings.count)
+        ]
+        if told and self.first is None:
+            self.first = told[0]
+        return told
 
     cdef void part_play(self, const Flow* flow) noexcept nogil:
         cdef int64_t number
@@ -873,6 +1139,7 @@ cdef class FlowReplay:
             "orders_unknown": self.replay.orders_unknown,
             "executions": self.replay.executions,
             "executed_size": int_of_128(<uint128>self.replay.executed_size),
+            "difference_count": self.replay.differences,
             "tick": self.replay.tick,
             "orders_resting": 0 if self.book is None else len(self.book),
         }
@@ -882,10 +1149,8 @@ cdef class FlowReplay:
 
         Returns
         -------
-        (int, str) or None
-            The message, from 1, and what differs.
+        (int, str, str) or None
+            As of `play`.
         """
         self.check_alone()
-        if self.replay.parting.kind == PART_NOWHERE:
-            return None
-        return self.replay.parting.message_number, parting_text(&self.replay.parting)
+        return self.first

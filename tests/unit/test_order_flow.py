@@ -187,15 +187,87 @@ def test_a_file_in_many_parts_gives_the_same(
     assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
+def test_zeros_behind_the_last_decimal_say_nothing(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    path = tmp_path / "flow.csv"
+    path.write_text(f"{HEADER}\nenter,1,buy,97.500000000,5,,,,\nenter,2,sell,98,5,,,,\n")
+    status, report, errors = replay(path, capfd, "--tick", "0.01", "--price-min", "97.0000")
+    assert (status, errors) == (0, "")
+    assert (report["bids"], report["asks"]) == ([["97.50", 5, 1]], [["98.00", 5, 1]])
+    path.write_text(f"{HEADER}\nenter,1,buy,97.000,5,,,,\n")
+    assert replay(path, capfd)[1]["bids"] == [["97", 5, 1]]
+    path.write_text(f"{HEADER}\nenter,1,buy,97.501,5,,,,\n")
+    told = "expected a price of at most 2 decimals in column 4, came '97.501'"
+    assert told in replay(path, capfd, "--tick", "0.01")[2]
+
+
+def test_a_partial_cancel_keeps_the_orders_place(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    """All of it takes the order off; more than there is, and unknown orders, are refused."""
+    path, events = tmp_path / "flow.csv", tmp_path / "events.csv"
+    path.write_text(
+        f"{HEADER}\nenter,1,buy,100,5,,,,\nenter,2,buy,100,5,,,,\nreduce,1,,,2,,,,\n"
+        "enter,3,sell,100,4,,,,\nreduce,2,,,4,,,,\nreduce,2,,,4,,,,\nreduce,9,,,4,,,,\n"
+        "enter,5,buy,90,7,,,,\nreduce,5,,,8,,,,\ncancel,5,,,3,,,,\n"
+    )
+    status, report, errors = replay(path, capfd, "--events", str(events))
+    assert (status, errors, report["messages"]) == (0, "", 10)
+    lines = [line.split(",", 1)[1] for line in events.read_text().splitlines()[1:]]
+    assert lines[4:] == [
+        "order_amended,,buy,1,0,,,100,3,3",
+        "order_accepted,,sell,3,0,,,100,4,4",
+        "trade,,sell,3,0,1,0,100,3,1",
+        "trade,,sell,3,0,2,0,100,1,0",
+        "order_canceled,REQUESTED,buy,2,0,,,100,4,0",
+        "order_rejected,ORDER_UNKNOWN,,2,0,,,0,4,0",
+        "order_rejected,ORDER_UNKNOWN,,9,0,,,0,4,0",
+        "order_accepted,,buy,5,0,,,90,7,7",
+        "order_rested,,buy,5,0,,,90,7,7",
+        "order_rejected,TONNES_NOT_POSITIVE,buy,5,0,,,90,-1,0",
+        "order_canceled,REQUESTED,buy,5,0,,,90,7,0",
+    ]
+
+
+@pytest.mark.parametrize("part_rows", [1, 2, 100])
+def test_other_columns_are_kept_through_to_the_events(
+    part_rows: int, tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every event has those of the command that it is of; a name that events have is told apart."""
+    monkeypatch.setattr(replay_orders, "PART_ROWS", part_rows)
+    path, events = tmp_path / "flow.csv", tmp_path / "events.csv"
+    path.write_text(
+        "time,action,order_id,side,price,tonnes,seq\n"
+        "09:30, enter,1,buy,100,5, 71\n09:31,reduce,1,,,1,72\r\n09:32,enter,2,sell,100,9,73\n"
+    )
+    status, _, errors = replay(path, capfd, "--events", str(events))
+    assert (status, errors) == (0, "")
+    header, *lines = events.read_text().splitlines()
+    assert header == ",".join([*EVENT_COLUMNS, "time", "command_seq"])
+    assert [line.split(",")[1] + "," + ",".join(line.split(",")[11:]) for line in lines] == [
+        "order_accepted,09:30,71",
+        "order_rested,09:30,71",
+        "order_amended,09:31,72",
+        "order_accepted,09:32,73",
+        "trade,09:32,73",
+        "order_rested,09:32,73",
+    ]
+
+
 GOOD = "enter,1,buy,100,5,,,,"
 BAD_LINES = {
-    "buy,1,buy,100,5,,,,": "expected enter, cancel or amend in column 1, came 'buy'",
+    "buy,1,buy,100,5,,,,": "expected enter, cancel, reduce or amend in column 1, came 'buy'",
     "enter,1,bid,100,5,,,,": "expected buy or sell in column 3, came 'bid'",
     "enter,-1,buy,100,5,,,,": "expected a whole number, not negative in column 2, came '-1'",
     "enter,18446744073709551616,buy,100,5,,,,": "a number within 64 bits (an owner: 32)",
     "enter,1,buy,9223372036854775808,5,,,,": "a number within 64 bits",
     "enter,1,buy,100,9223372036854775808,,,,": "a number within 64 bits",
     "enter,1,buy,100,5,4294967296,,,": "a number within 64 bits (an owner: 32) in column 6",
+    "reduce,1,,,,,,,": "expected a value of tonnes in this line, came nothing",
+    "reduce,1,,,0,,,,": "expected a whole number above 0 in column 5, came '0'",
+    "reduce,1,,,-3,,,,": "expected a whole number above 0 in column 5, came '-3'",
+    "enter,1,buy,100.,5,,,,": "expected a price in whole ticks in column 4, came '100.'",
     "enter,1,buy,100.5,5,,,,": "expected a price in whole ticks in column 4, came '100.5'",
     "enter,1,buy,one,5,,,,": "expected a price in whole ticks in column 4, came 'one'",
     "enter,1,buy,100,5.0,,,,": "expected a whole number in column 5, came '5.0'",
@@ -209,7 +281,7 @@ BAD_LINES = {
     "enter,1,buy,100,5": "expected 9 columns, came 5",
     "enter,1,buy,100,5,,,,,": "expected 9 columns, came 10",
     "": "expected 9 columns, came an empty line",
-    "\x00\x01\x02": "expected enter, cancel or amend in column 1, came '\\x00\\x01\\x02'",
+    "\x00\x01\x02": "expected enter, cancel, reduce or amend in column 1, came '\\x00\\x01\\x02'",
 }
 
 
@@ -227,7 +299,9 @@ def test_a_bad_line_is_named(line: str, tmp_path: Path, capfd: pytest.CaptureFix
 
 BAD_HEADERS = {
     "action,order_id,side,price": "expected a column tonnes, there is none",
-    "action,order_id,side,price,tonnes,size": "came 'size'",
+    "action,order_id,side,price,tonnes,Post-Only": "expected post_only, came 'Post-Only'",
+    "action,order_id,side,price,tonnes,": "expected a name for each column, came ''",
+    "action,order_id,side,price,tonnes,note,note": "expected each column once, came note twice",
     "action,order_id,side,price,tonnes,side": "expected each column once, came side twice",
 }
 
@@ -249,6 +323,8 @@ def test_a_bad_header_is_named(header: str, tmp_path: Path, capfd: pytest.Captur
         (["--tick", "3"], "expected a multiple of the tick in column 4, came '100'"),
         (["--self-trade", "never"], "--self-trade must be one of allow, reject"),
         (["--levels", "-1"], "--levels must be within 0..2^32-1, was -1"),
+        (["--profile", "open"], "--profile: expected none"),
+        (["book.csv"], "BOOK: expected none"),
         (["--price-min", "5", "--price-max", "4"], "--price-max: expected 5 or more, came 4"),
         (["--price-min", "1.5"], "--price-min: expected a price of at most 0 decimals"),
         (["--price-max", "99999999999999"], "expected prices within 68719476736 ticks"),
@@ -311,6 +387,8 @@ def test_a_line_without_its_end_waits() -> None:
         reader.read(b"cancel,5,,,\n", commands[::2])
     with pytest.raises(ValueError):
         CommandReader(("price", "volume"))
+    with pytest.raises(ValueError):
+        CommandReader([None] * 257)
 
 
 def test_prices_as_text_go_both_ways() -> None:

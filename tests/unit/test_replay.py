@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.cli import flow_files
+from cea_exchange.cli import differences, flow_files
 from cea_exchange.cli.main import run
 from differential.recorded_flow import TICK, flow
 
@@ -201,6 +201,103 @@ def test_an_unknown_order_is_a_difference(tmp_path: Path, capfd: pytest.CaptureF
     assert status == 1
     assert report["difference"]["message"] == 2
     assert "message.csv:2: order 77 is not on the book" in errors
+
+
+QUEUE_MESSAGES = """\
+34200.1,1,1,5,100,1
+34200.2,1,2,5,100,1
+34200.3,1,3,5,100,1
+34200.4,4,3,5,100,1
+34200.5,4,2,5,100,1
+34200.6,4,1,5,100,1
+"""
+QUEUE_ROWS = "110,9,100,5\n110,9,100,10\n110,9,100,15\n110,9,100,10\n110,9,100,5\n110,9,0,0\n"
+
+
+def test_every_difference_is_told_by_kind_with_its_reason(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    """Executed from behind: the third order and the second are named before the first."""
+    (tmp_path / "message.csv").write_text(QUEUE_MESSAGES)
+    (tmp_path / "orderbook.csv").write_text(QUEUE_ROWS)
+    status, report, errors = replay(tmp_path, capfd)
+    assert (status, report["steps_agreeing"], report["difference_count"]) == (1, 3, 2)
+    texts = [
+        "5 of order 3 at 100 were executed, the book trades 5 of order 1",
+        "5 of order 2 at 100 were executed, the book trades 5 of order 1",
+    ]
+    assert report["differences"] == [
+        {"message": number, "kind": "other_trades", "text": text}
+        for number, text in zip((4, 5), texts, strict=True)
+    ]
+    assert report["difference"] == report["differences"][0]
+    (kind,) = report["differences_by_kind"]
+    assert kind == "other_trades" and report["differences_by_kind"][kind]["count"] == 2
+    assert f"message.csv:4: {texts[0]} (the first of 2 differences)\n" in errors
+    assert run(["replay", str(tmp_path)]) == 1
+    output = capfd.readouterr().out
+    reason = "by price and time other orders than the one named would trade"
+    assert f"  other_trades             2: {reason}\n" in output
+    assert f"message 4: other_trades: {texts[0]}\nmessage 5: other_trades: {texts[1]}\n" in output
+
+
+def test_more_differences_than_memory_is_kept_for_are_all_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(differences, "MEMORY_BYTES_MAX", 50)
+    messages, rows = flow(5, 100)
+    for place, row in enumerate(rows[1:]):
+        row[1] += 1_000 * (place % 2)
+    status, report, _ = replay(write(tmp_path / "flow", messages, rows, 5), capfd)
+    assert status == 1
+    assert [each["message"] for each in report["differences"]] == list(range(3, 101))
+    assert report["differences_by_kind"]["level"]["count"] == report["difference_count"] == 98
+
+
+def test_a_crossed_first_row_is_told_of_line_1(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "message.csv").write_text("1.0,5,0,1,1,1\n1.1,5,0,1,1,1\n1.2,1,1,4,90,1\n")
+    (tmp_path / "orderbook.csv").write_text("100,5,100,5\n110,5,80,5\n110,5,90,4\n")
+    status, report, errors = replay(tmp_path, capfd)
+    assert (status, report["difference_count"], report["steps_agreeing"]) == (1, 1, 1)
+    assert "message.csv:1: the record is crossed: bid 1 at 100, ask 1 at 100\n" in errors
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--tick", "0.01"],
+        ["--events", "events.csv"],
+        ["--expect", "trades.csv"],
+        ["--price-min", "1"],
+        ["--price-max", "1"],
+        ["--self-trade", "allow"],
+        ["--levels", "3"],
+        ["--depth", "5"],
+    ],
+)
+@pytest.mark.parametrize("form", ["LOBSTER flow", "a venue's data folder"])
+def test_options_of_order_files_are_refused_elsewhere(
+    form: str, options: list[str], tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    """Ignored, they would look as if they were heeded."""
+    messages, rows = flow(5, 10)
+    folder = write(tmp_path / "flow", messages, rows, 5)
+    if form != "LOBSTER flow":
+        (folder / "journal").mkdir()
+    assert run(["replay", str(folder), *options]) == 2
+    errors = capfd.readouterr().err
+    assert errors.count("\n") == 1
+    assert f"{options[0]}: expected none, {folder} is {form}, came {options[1]!r}" in errors
+
+
+def test_a_recorded_book_is_refused_for_a_journal(
+    tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "journal").mkdir()
+    assert run(["replay", str(tmp_path), "book.csv"]) == 2
+    assert "BOOK: expected none" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["crlf", "blank lines behind", "no last end", "gzip", "spaces"])

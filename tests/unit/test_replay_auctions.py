@@ -120,7 +120,9 @@ def test_short_auctions_are_cancelled_and_compared_with_nothing(file, capsys):
     [
         ("d,a,7.7,6,8,7.5,7.71,x,4200000,,14", "volume: expected a whole number above 0, came 'x'"),
         ("d,a,7.777,6,8,7.5,7.71,5,4200000,,14", "price_eur: expected euro with at most two"),
-        ("d,a,,6,8,7.5,7.71,5,4200000,,14", "price_eur: expected euro with at most two"),
+        ("d,a,7.7,,8,7.5,7.71,5,4200000,,14", "min_bid: expected euro with at most two"),
+        ("d,a,7.70000001,6,8,7.5,7.71,5,4200000,,14", "price_eur: expected euro with at most two"),
+        ("d,a,7.7,6,8,7.5,7.71,5.5,4200000,,14", "volume: expected a whole number above 0"),
         ("d,a,7,6,8,9,7.71,5,4200000,,14", "price_mean: expected it between the least and"),
         ("d,a,7,6,8,7.5,7.71,5,4200000,13,14", "n_bids: expected 14 or more"),
         ("d,a,7,6,8,7.5,7.71,5,4200001,,14", "bids_total: expected a multiple of 500"),
@@ -136,6 +138,36 @@ def test_rows_that_can_not_be_are_named_with_their_line(file, row, message, caps
     assert run(["replay-auctions", str(path)]) == 2
     error = capsys.readouterr().err
     assert f"{path}:3: {message}" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("price", ["", " ", "-", "n/a", "NaN"])
+def test_auctions_without_a_price_are_counted_and_passed_over(file, price, capsys):
+    """Whatever else their rows have, or lack."""
+    path = file(ROWS[0], f"2018-01-09,none,{price},,,,,4000000,0,0,0", *ROWS[1:])
+    assert run(["replay-auctions", str(path), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["auctions"], content["without_price"]) == (3, 1)
+    assert content["passed_over"] == [{"line": 3, "date": "2018-01-09", "auction": "none"}]
+    assert [row["line"] for row in content["results"]] == [2, 4, 5]
+    assert run(["replay-auctions", str(path)]) == 0
+    assert "without a price            1, passed over" in capsys.readouterr().out
+    assert run(["replay-auctions", str(file(f"2018-01-09,none,{price},,,,,1,0,0,0"))]) == 0
+    assert "auctions                   0, 0 t offered" in capsys.readouterr().out
+
+
+def test_spreadsheet_floats_are_read_as_what_they_mean_with_a_warning(file, capsys):
+    plain = "2018-01-09,two,19.58,18,20,19.5,19.57,4000000,4200000,81,14"
+    odd = "2018-01-09,two,19.579999999999998,18.0,20.000000000000004,19.500,19.57,"
+    odd += "4E+06,4.2e6,81.0,14.0"
+    assert results_read(file(odd)) == results_read(file(plain))
+    path = file(ROWS[0], odd)
+    assert run(["replay-auctions", str(path), "--json"]) == 0
+    output, errors = capsys.readouterr()
+    assert json.loads(output)["cells_mended"] == 4
+    assert errors == (
+        f"{path}:3: price_eur: 19.579999999999998 is read as 19.58, as a spreadsheet means it "
+        "(the first of 4)\n"
+    )
 
 
 def test_a_byte_order_mark_is_no_part_of_a_column(file):

@@ -125,6 +125,16 @@ def test_wrong_usage_is_one_line(typed, options, message):
     assert message in error
 
 
+def test_spreadsheet_floats_are_read_as_what_they_mean_with_a_warning(typed, tmp_path):
+    expected = json.loads(typed("--json")[1])
+    other = tmp_path / "other.csv"
+    other.write_text(HEADER + ROWS.replace("70.60", "70.60000000000001"), encoding="utf-8")
+    status, output, error = typed("--json", file=other)
+    assert (status, json.loads(output)["figures"]) == (0, expected["figures"])
+    told = "high: 70.60000000000001 is read as 70.60, as a spreadsheet means it"
+    assert error.startswith(f"{other}:4: {told}\n")
+
+
 def test_wrong_input_is_named_by_file_and_line(typed, tmp_path):
     other = tmp_path / "other.csv"
     status, _, error = typed(file=other)

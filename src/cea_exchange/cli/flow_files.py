@@ -109,6 +109,20 @@ class FlowFile:
                 break
         return filled
 
+    def lines(self) -> Iterator[str]:
+        """Yield the lines that are left, without their ends."""
+        found: list[bytes] = []
+
+        def read(data: memoryview, at: int) -> tuple[int, int, str | None]:
+            whole = bytes(data).rpartition(b"\n")
+            found.extend(whole[0].split(b"\n") if whole[1] else [])
+            return len(found), len(whole[0] + whole[1]), None
+
+        # A block at a time: as many lines as it has.
+        while self.fill(1, read):
+            yield from (line.rstrip(b"\r").decode("utf-8", "replace") for line in found)
+            found.clear()
+
     def error(self, line: int, text: str) -> CommandError:
         """Return the error about a line."""
         return CommandError(f"{self.path}:{line}: {text}")

@@ -24,6 +24,7 @@ COMMAND_MODULES = {
     "bulletin": "cea_exchange.cli.bulletin",
     "verify": "cea_exchange.cli.verify",
     "replay": "cea_exchange.cli.replay",
+    "convert-flow": "cea_exchange.cli.convert_flow",
     "replay-days": "cea_exchange.cli.replay_days",
     "auction": "cea_exchange.cli.auction",
     "replay-auctions": "cea_exchange.cli.replay_auctions",

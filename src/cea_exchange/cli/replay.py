@@ -16,7 +16,9 @@ from cea_exchange.cli.errors import CheckFailed, CommandError
 if TYPE_CHECKING:
     import numpy as np
 
+    from cea_exchange.cli.differences import DifferenceLog
     from cea_exchange.cli.flow_files import FlowFile
+    from cea_exchange.cli.replay_orders import Settings
     from cea_exchange.matching.replay import ReplayReport
 
 MESSAGE_FILES, ROW_FILES = "message", "orderbook"
@@ -53,33 +55,58 @@ def replay(
         str | None, typer.Option(help="Of an order file: the highest price taken.")
     ] = None,
     self_trade: Annotated[
-        str, typer.Option(help="Of an order file: what happens between orders of one owner.")
-    ] = "allow",
+        str | None,
+        typer.Option(help="Of an order file: what happens between orders of one owner; allow."),
+    ] = None,
     levels: Annotated[
         int | None, typer.Option(help="Of an order file: price levels that an order may take.")
     ] = None,
-    depth: Annotated[int, typer.Option(help="Of an order file: levels printed at the end.")] = 5,
+    depth: Annotated[
+        int | None, typer.Option(help="Of an order file: levels printed at the end; 5.")
+    ] = None,
     events: Annotated[
         Path | None,
         typer.Option(help="Of an order file: write the events; an array if it ends in .npy."),
     ] = None,
+    expect: Annotated[
+        Path | None,
+        typer.Option(help="Of an order file: the trades that have to come out, CSV."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay recorded flow; exit status 1 where what comes out and the record differ."""
-    if (flow / "journal").is_dir():
-        _journal_replay(flow, profile, json)
-        return
+    from cea_exchange.cli.replay_orders import Settings
+
+    settings = Settings(tick, price_min, price_max, self_trade, levels, depth, events, expect)
+    _replay(flow, book, profile, settings, json)
+
+
+def _replay(
+    flow: Path, book: Path | None, profile: str | None, settings: "Settings", json: bool
+) -> None:
     from cea_exchange.cli import replay_orders
 
-    if flow.is_file() and replay_orders.is_order_file(flow):
-        settings = replay_orders.Settings(
-            tick, price_min, price_max, self_trade, levels, depth, events
-        )
+    of_orders = {
+        "--" + name.replace("_", "-"): value for name, value in settings._asdict().items()
+    }
+    if (flow / "journal").is_dir():
+        _options_refuse(flow, "a venue's data folder", of_orders | {"BOOK": book})
+        _journal_replay(flow, profile, json)
+    elif flow.is_file() and replay_orders.is_order_file(flow):
+        _options_refuse(flow, "an order file", {"BOOK": book, "--profile": profile})
         replay_orders.replay_orders(flow, settings, json)
-        return
-    _profile_check(profile or "open")
-    message_file, book_file = _files(flow, book)
-    _lobster_replay(message_file, book_file, json)
+    else:
+        _options_refuse(flow, "LOBSTER flow", of_orders)
+        _profile_check(profile or "open")
+        message_file, book_file = _files(flow, book)
+        _lobster_replay(message_file, book_file, json)
+
+
+def _options_refuse(flow: Path, form: str, options: dict[str, Any]) -> None:
+    """Refuse what a form of flow has no use for; to ignore it would look as if it were heeded."""
+    for name, value in options.items():
+        if value is not None:
+            raise CommandError(f"{name}: expected none, {flow} is {form}, came {str(value)!r}")
 
 
 def rate_of(count: int, elapsed_ns: int) -> int:
@@ -98,25 +125,30 @@ def show(summary: dict[str, Any]) -> None:
 
 
 def _lobster_replay(message_file: Path, book_file: Path | None, json: bool) -> None:
+    from cea_exchange.cli.differences import DifferenceLog
     from cea_exchange.cli.flow_files import FlowFile
-    from cea_exchange.matching.replay import replay_report
+    from cea_exchange.matching.replay import DifferenceKind, replay_report
 
     with ExitStack() as files:
         messages = files.enter_context(FlowFile(message_file))
         rows = None if book_file is None else files.enter_context(FlowFile(book_file))
-        run = _LobsterRun(messages, rows)
+        reasons = {str(kind): kind.reason for kind in DifferenceKind}
+        differences = files.enter_context(DifferenceLog("message", reasons))
+        run = _LobsterRun(messages, rows, differences)
         run.play_all()
-    run.replay.book.check()
-    report = replay_report(run.replay)
-    _lobster_show(report, run, json)
-    if report.difference is not None:
-        raise CheckFailed(f"{message_file}:{report.difference.message}: {report.difference.text}")
+        run.replay.book.check()
+        report = replay_report(run.replay)
+        _lobster_show(report, run, json)
+        if report.difference is not None:
+            raise CheckFailed(f"{message_file}:{report.difference.message}: {differences.told()}")
 
 
 class _LobsterRun:
     """Messages and rows from their files through a replay, a part at a time."""
 
-    def __init__(self, messages: "FlowFile", rows: "FlowFile | None") -> None:
+    def __init__(
+        self, messages: "FlowFile", rows: "FlowFile | None", differences: "DifferenceLog"
+    ) -> None:
         import numpy as np
 
         from cea_exchange.cli import flow_files
@@ -131,6 +163,7 @@ class _LobsterRun:
             except ValueError as error:
                 raise rows.error(1, str(error)) from error
         self.replay: FlowReplay = FlowReplay(self.level_count)
+        self.differences = differences
         self.play_ns = self.read_ns = 0
         self._messages, self._rows = messages, rows
         # Parts of rows of many levels are shorter, so that they take no more memory.
@@ -150,8 +183,10 @@ class _LobsterRun:
                 count, messages, rows = self._read()
                 self._prepare(line, messages, rows)
                 ready = time.perf_counter_ns()
-                self.replay.play(messages, rows)
+                found = self.replay.play(messages, rows)
                 self.play_ns += time.perf_counter_ns() - ready
+                for difference in found:
+                    self.differences.add(*difference)
                 self.read_ns += ready - started
                 show_position(self._messages.position)
 
@@ -192,7 +227,7 @@ def _lobster_show(report: "ReplayReport", run: _LobsterRun, json: bool) -> None:
     }
     if json:
         content = msgspec.to_builtins(report) | {"levels": run.level_count} | rates
-        typer.echo(msgspec.json.encode(content).decode())
+        run.differences.show_json(content)
         return
     has_rows = run.level_count > 0
     show(
@@ -203,7 +238,7 @@ def _lobster_show(report: "ReplayReport", run: _LobsterRun, json: bool) -> None:
             "steps agreeing": (f"{report.steps_agreeing} of {report.steps}" if has_rows else None),
             "levels learned": report.levels_learned if has_rows else None,
             "levels forgotten": report.levels_forgotten if has_rows else None,
-            "older orders named": report.orders_unknown,
+            "unknown orders named": report.orders_unknown,
             "executions": report.executions,
             "size executed": report.executed_size,
             "orders resting": report.orders_resting,
@@ -211,6 +246,7 @@ def _lobster_show(report: "ReplayReport", run: _LobsterRun, json: bool) -> None:
             "  read and checked": rates["messages_per_second_read"],
         }
     )
+    run.differences.show()
 
 
 def _profile_check(name: str) -> None:

@@ -10,7 +10,14 @@ import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.units import price_format
-from cea_exchange.loadtest.auctions import AuctionError, Cleared, clear, results_read
+from cea_exchange.loadtest.auctions import (
+    AuctionError,
+    Cleared,
+    ReadingNotes,
+    Unpriced,
+    clear,
+    results_read,
+)
 
 QUANTILES = {"5%": 4, "25%": 24, "50%": 49, "75%": 74, "95%": 94}
 """Which of the 99 percentiles each is."""
@@ -36,8 +43,9 @@ def replay_auctions(
     from cea_exchange.cli.flow_files import progress
 
     auctions: list[Cleared] = []
+    notes = ReadingNotes()
     try:
-        results = results_read(file)
+        results = results_read(file, notes)
         with progress("clearing", len(results)) as show_position:
             for result in results:
                 try:
@@ -47,13 +55,16 @@ def replay_auctions(
                 show_position(len(auctions))
     except AuctionError as error:
         raise CommandError(str(error)) from error
-    _show(_summary(auctions), auctions, json)
+    warning = notes.cells.warning(file)
+    if warning is not None:
+        typer.echo(warning, err=True)
+    _show(_summary(auctions, notes), auctions, notes.unpriced, json)
     for auction in auctions:
         if auction.fault is not None:
             raise CheckFailed(f"{file}:{auction.result.line}: {auction.fault}")
 
 
-def _summary(auctions: Sequence[Cleared]) -> dict[str, Any]:
+def _summary(auctions: Sequence[Cleared], notes: ReadingNotes) -> dict[str, Any]:
     compared = [auction for auction in auctions if auction.clearing_price is not None]
     cents = [auction.clearing_price - auction.result.clearing_price for auction in compared]
     percent = [
@@ -65,6 +76,8 @@ def _summary(auctions: Sequence[Cleared]) -> dict[str, Any]:
         "offered_tonnes": sum(auction.result.offered_tonnes for auction in auctions),
         "equal_to_brute_force": sum(auction.fault is None for auction in auctions),
         "cancelled": len(auctions) - len(compared),
+        "without_price": len(notes.unpriced),
+        "cells_mended": notes.cells.count,
         "price_equal": sum(difference == 0 for difference in cents),
         "within_percent": {
             str(most): sum(abs(each) <= most for each in percent) for most in WITHIN_PERCENT
@@ -88,7 +101,12 @@ def _spread(numbers: Sequence[float]) -> dict[str, float]:
     return {name: round(number, 3) for name, number in spread.items()}
 
 
-def _show(summary: dict[str, Any], auctions: Sequence[Cleared], json: bool) -> None:
+def _show(
+    summary: dict[str, Any],
+    auctions: Sequence[Cleared],
+    unpriced: Sequence[Unpriced],
+    json: bool,
+) -> None:
     if json:
         rows = [
             {
@@ -103,12 +121,15 @@ def _show(summary: dict[str, Any], auctions: Sequence[Cleared], json: bool) -> N
             }
             for auction in auctions
         ]
-        typer.echo(msgspec.json.encode(summary | {"results": rows}).decode())
+        passed = [auction._asdict() for auction in unpriced]
+        content = summary | {"results": rows, "passed_over": passed}
+        typer.echo(msgspec.json.encode(content).decode())
         return
     count = summary["auctions"]
     typer.echo(f"auctions                   {count}, {summary['offered_tonnes']} t offered")
     typer.echo(f"equal to brute force       {summary['equal_to_brute_force']} of {count}")
     typer.echo(f"cancelled, short of bids   {summary['cancelled']}")
+    typer.echo(f"without a price            {summary['without_price']}, passed over")
     typer.echo(f"published price met        {summary['price_equal']} to the cent")
     for most, within in summary["within_percent"].items():
         typer.echo(f"  within {most + '%':<18} {within}")

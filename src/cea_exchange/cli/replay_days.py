@@ -22,6 +22,7 @@ from cea_exchange.daily_replay.replay import DayResult, ReplayReport, ReplaySett
 from cea_exchange.domain.bulletin_forms import bulletin_text, bulletins_csv
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.reference_prices import DailyFigures, first_reference_parse, load_daily
+from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import cash_format, price_format
 
 OUT = Path("replay-days")
@@ -95,14 +96,18 @@ def _days(
 ) -> list[DailyFigures]:
     first = None if first_day is None else date_parse(first_day)
     last = None if last_day is None else date_parse(last_day)
+    cells = CellsMended()
     days = [
         day
-        for day in load_daily(file)
+        for day in load_daily(file, cells)
         if (first is None or day.trading_date >= first)
         and (last is None or day.trading_date <= last)
     ]
     if not days:
         raise ValueError(f"{file}: expected at least one trading day, there is none of those")
+    warning = cells.warning(file)
+    if warning is not None:
+        typer.echo(warning, err=True)
     return days[:limit]
 
 

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from cea_exchange.domain.calendar import date_parse
+from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import INT64_MAX, PRICE_FEN_MAX, cash_parse, price_parse
 
 DEFAULT_YEAR = 2024
@@ -23,6 +24,10 @@ DAILY_COLUMNS = (
     "date", "open", "high", "low", "close", "listed_volume", "listed_amount", "total_volume",
 )  # fmt: skip
 """What a file of daily statistics must have; `block_` and `auction_` columns may be missing too."""
+
+FIGURE_COLUMNS = (
+    *DAILY_COLUMNS[1:], "block_volume", "block_amount", "auction_volume", "auction_amount",
+)  # fmt: skip
 
 DAY_TONNES_MAX = 1_000_000_000
 """No day can trade more by one method: a fifth of what is allocated in a year."""
@@ -101,7 +106,7 @@ def reference_price(year: int = DEFAULT_YEAR) -> int:
     return figures[year].close
 
 
-def load_daily(path: str | Path) -> list[DailyFigures]:
+def load_daily(path: str | Path, cells: CellsMended | None = None) -> list[DailyFigures]:
     """Read daily statistics.
 
     Parameters
@@ -111,6 +116,8 @@ def load_daily(path: str | Path) -> list[DailyFigures]:
         Prices and amounts in yuan with at most two decimals, volumes in whole tonnes. Open, high
         and low may be empty or zero: there was none. Volumes and amounts may be empty, and the
         columns of a method that is not traded missing: total_volume must be the sum.
+    cells : CellsMended, optional
+        Takes note of the cells that a spreadsheet wrote as binary fractions.
 
     Returns
     -------
@@ -123,6 +130,7 @@ def load_daily(path: str | Path) -> list[DailyFigures]:
         At the first line that is not so.
     """
     days: list[DailyFigures] = []
+    cells = CellsMended() if cells is None else cells
     with open(path, encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         try:
@@ -130,6 +138,7 @@ def load_daily(path: str | Path) -> list[DailyFigures]:
             if missing:
                 raise ValueError(f"column {missing[0]} is missing")
             for row in reader:
+                cells.mend(row, FIGURE_COLUMNS, reader.line_num)
                 day = _daily(row)
                 if days and day.trading_date <= days[-1].trading_date:
                     last = days[-1].trading_date

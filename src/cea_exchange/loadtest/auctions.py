@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cea_exchange._award import award_arrays
+from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX
 from cea_exchange.matching.award import Award, AwardRules, Bid, award
 
@@ -54,8 +55,31 @@ class Result(NamedTuple):
     bidders: int
 
 
-def results_read(path: Path) -> list[Result]:
+class Unpriced(NamedTuple):
+    """An auction that was published without a clearing price: nothing was sold."""
+
+    line: int
+    date: str
+    auction: str
+
+
+class ReadingNotes:
+    """What a reader should know of a file beside its results."""
+
+    def __init__(self) -> None:
+        self.unpriced: list[Unpriced] = []
+        self.cells = CellsMended()
+
+
+def results_read(path: Path, notes: ReadingNotes | None = None) -> list[Result]:
     """Read a file of results: CSV with a header, prices in euro, a row each auction.
+
+    Parameters
+    ----------
+    path : Path
+    notes : ReadingNotes, optional
+        Takes the auctions without a price, which are passed over, and the cells that a spreadsheet
+        wrote as binary fractions.
 
     Raises
     ------
@@ -71,14 +95,26 @@ def results_read(path: Path) -> list[Result]:
     missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
     if missing:
         raise AuctionError(f"{path}:1: expected a column {missing[0]}, came none of that name")
+    notes = ReadingNotes() if notes is None else notes
+    results = []
     try:
-        results = [_result(row, reader.reader.line_num) for row in reader]
+        for row in reader:
+            line = reader.reader.line_num
+            if (row["price_eur"] or "").strip().lower() in NO_PRICE:
+                unpriced = Unpriced(line, row.get("date") or "", row.get("auction") or "")
+                notes.unpriced.append(unpriced)
+                continue
+            notes.cells.mend(row, COLUMNS, line)
+            results.append(_result(row, line))
     except (AuctionError, csv.Error) as error:
         raise AuctionError(f"{path}:{reader.reader.line_num}: {error}") from error
-    if not results:
+    if not results and not notes.unpriced:
         raise AuctionError(f"{path}: expected a row for each auction, came none")
     return results
 
+
+NO_PRICE = ("", "-", "n/a", "na", "nan", "none", "null")
+"""What stands, in any case, where there is no price."""
 
 COLUMNS = {
     "price_eur": "clearing_price",
@@ -97,7 +133,7 @@ COLUMNS = {
 def _result(row: dict[str, str | None], line: int) -> Result:
     numbers: dict[str, int | None] = {}
     for column, field in COLUMNS.items():
-        text = row[column] or ""
+        text = (row[column] or "").strip()
         if column == "n_bids" and not text:
             numbers[field] = None
         elif field.startswith("price") or column == "price_eur":
@@ -113,6 +149,8 @@ def _result(row: dict[str, str | None], line: int) -> Result:
 
 def _cents(column: str, text: str) -> int:
     whole, _, rest = text.partition(".")
+    # Zeros behind the cents say nothing.
+    rest = rest[:2] + rest[2:].rstrip("0")
     if not (whole + rest).isascii() or not (whole + rest).isdigit() or len(rest) > 2:
         raise AuctionError(f"{column}: expected euro with at most two decimals, came {text[:80]!r}")
     cents = _count(column, whole + rest.ljust(2, "0"))
@@ -122,6 +160,9 @@ def _cents(column: str, text: str) -> int:
 
 
 def _count(column: str, text: str) -> int:
+    # Tools that know empty cells only in columns of fractions write 81.0 for 81.
+    whole, point, rest = text.partition(".")
+    text = whole if point and rest and not rest.strip("0") else text
     if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) > 0):
         raise AuctionError(f"{column}: expected a whole number above 0, came {text[:80]!r}")
     return int(text)

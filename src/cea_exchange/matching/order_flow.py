@@ -5,11 +5,12 @@ here is what is done once a file, and the events' text.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from cea_exchange._book import OrderBook
 from cea_exchange._flow_text import COMMAND_COLUMNS, CommandReader
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -67,6 +68,9 @@ class Tick(NamedTuple):
         """
         match = re.fullmatch(r"(-?)(\d{1,18})(?:\.(\d+))?", text)
         fraction = (match[3] or "") if match else ""
+        if len(fraction) > self.decimals:
+            # Zeros behind the last decimal say nothing.
+            fraction = fraction[: self.decimals] + fraction[self.decimals :].rstrip("0")
         if match is None or len(fraction) > self.decimals:
             raise ValueError(f"expected a price of at most {self.decimals} decimals, came {text!r}")
         units = int(match[2] + fraction.ljust(self.decimals, "0"))
@@ -101,25 +105,89 @@ def is_order_header(line: bytes) -> bool:
     return b"action" in [name.strip() for name in line.split(b",")]
 
 
-def command_reader(header: bytes, tick: Tick) -> CommandReader:
-    """Return the reader for the lines below a header.
+class OrderHeader(NamedTuple):
+    """The columns of an order file."""
+
+    columns: tuple[str | None, ...]
+    """Those that are read, in the file's order; None for the others."""
+    kept: dict[str, int]
+    """The others, which go to the events as they are: name there, and place in a line."""
+
+    def kept_texts(self, lines: bytes) -> list[str]:
+        """Return what lines have in the kept columns, with commas between."""
+        places = list(self.kept.values())
+        texts = []
+        for line in lines.decode("utf-8", "replace").split("\n")[:-1]:
+            fields = line.split(",")
+            texts.append(",".join(fields[place].strip() for place in places))
+        return texts
+
+
+def order_header(line: bytes) -> OrderHeader:
+    """Return the columns that a first line names.
 
     Raises
     ------
     ValueError
-        A column is unknown, there twice, or missing.
+        A column is there twice, missing, without a name, or nearly that of one that is read.
     """
-    names = [name.strip() for name in header.decode("utf-8", "replace").split(",")]
-    for name in names:
-        if name not in COMMAND_COLUMNS:
-            known = ", ".join(COMMAND_COLUMNS)
-            raise ValueError(f"expected columns among {known}, came {name[:40]!r}")
+    names = [name.strip() for name in line.decode("utf-8", "replace").split(",")]
+    known = {_plain(name): name for name in COMMAND_COLUMNS}
+    kept = {}
+    for place, name in enumerate(names):
         if names.count(name) > 1:
             raise ValueError(f"expected each column once, came {name} twice")
+        if name in COMMAND_COLUMNS:
+            continue
+        meant = known.get(_plain(name))
+        if meant is not None or not name:
+            wanted = meant or "a name for each column"
+            raise ValueError(f"expected {wanted}, came {name[:40]!r}")
+        kept[f"command_{name}" if name in EVENT_COLUMNS else name] = place
     missing = [name for name in NEEDED_COLUMNS if name not in names]
     if missing:
         raise ValueError(f"expected a column {missing[0]}, there is none")
-    return CommandReader(names, tick.decimals, tick.step)
+    return OrderHeader(
+        tuple(name if name in COMMAND_COLUMNS else None for name in names), kept
+    )
+
+
+def _plain(name: str) -> str:
+    """A name without what spellings differ in."""
+    return re.sub("[^a-z]", "", name.lower())
+
+
+def command_reader(header: OrderHeader, tick: Tick) -> CommandReader:
+    """Return the reader for the lines below a header."""
+    return CommandReader(header.columns, tick.decimals, tick.step)
+
+
+def partial_cancels(commands: np.ndarray) -> list[int]:
+    """Return the places of the commands that take some tonnes off an order (`reduce`)."""
+    is_partial = (commands["kind"] == CommandKind.CANCEL) & (commands["tonnes"] > 0)
+    return np.flatnonzero(is_partial).tolist()
+
+
+def reduction(book: OrderBook, command: np.ndarray) -> np.ndarray:
+    """Return what `reduce` comes to as the book stands: an amend, or a cancel of all there is.
+
+    Parameters
+    ----------
+    book : OrderBook
+        With all commands before it applied.
+    command : ndarray of COMMAND_DTYPE
+        One row.
+    """
+    order = book.order(int(command["order_id"][0]))
+    left = 0 if order is None else order["tonnes_open"] - int(command["tonnes"][0])
+    if order is None or left == 0:
+        return command
+    amend = command.copy()
+    amend["kind"] = CommandKind.AMEND
+    amend["price"] = order["price"]
+    # More than there is leaves less than none, which the book refuses.
+    amend["tonnes"] = left
+    return amend
 
 
 class Survey:
@@ -190,19 +258,22 @@ class Tally:
         }
 
 
-def event_lines(events: np.ndarray, tick: Tick) -> Iterator[str]:
-    """Yield events of a book as lines of `EVENT_COLUMNS`."""
+def event_lines(
+    events: np.ndarray, tick: Tick, kept: Sequence[str] | None = None
+) -> Iterator[str]:
+    """Yield events of a book as lines of `EVENT_COLUMNS`, and what is kept of their commands."""
     fields = (
         "seq kind reason side order_id account_index counter_order_id counter_account_index price "
         "tonnes tonnes_open"
     ).split()
     columns = [events[name].tolist() for name in fields]
-    for seq, kind, reason, side, order_id, owner, counter_id, counter, *amounts in zip(
-        *columns, strict=True
+    tails = [""] * len(events) if kept is None else [f",{text}" for text in kept]
+    for tail, seq, kind, reason, side, order_id, owner, counter_id, counter, *amounts in zip(
+        tails, *columns, strict=True
     ):
         price, tonnes, tonnes_open = amounts
         yield (
             f"{seq},{_KINDS[kind]},{_REASONS[reason]},{_SIDES[side]},{order_id},{owner},"
             f"{counter_id or ''},{'' if counter == ACCOUNT_NONE else counter},"
-            f"{tick.text(price)},{tonnes},{tonnes_open}\n"
+            f"{tick.text(price)},{tonnes},{tonnes_open}{tail}\n"
         )

@@ -10,11 +10,13 @@ book after it. A row is a window:
     bid 2   5853200   18
     bid 3   5853000  150
 
-Orders from before the first message are known by their levels' sums only. Each such sum is one
-order at the front of its level here: whatever was there is older than what the messages bring.
+Orders that no message has entered are known by their levels' sums only. Each such sum is one order
+at the front of its level here: most of what was there is older than what the messages bring.
 
-The row after the first message is the beginning, so there is one step less than messages. After a
-step that differs the row is taken for the truth, and later steps are judged by themselves.
+The first row that can be true is the beginning; a message has one step, but for those up to it.
+Where a message and the book part, the size goes off the order that is named, if the row agrees with
+that. Where row and book part, the levels that differ are taken from the row; all others keep their
+queues, and later steps are judged by themselves.
 """
 
 from enum import IntEnum
@@ -22,15 +24,18 @@ from enum import IntEnum
 import msgspec
 
 from cea_exchange._flow_text import numbers_read
-from cea_exchange._replay import FlowReplay
+from cea_exchange._replay import DIFFERENCE_KINDS, FlowReplay
+from cea_exchange.matching.difference_kind import DifferenceKindBase
 
 __all__ = [
     "MESSAGE_NUMBERS",
     "ROW_NUMBERS_PER_LEVEL",
     "Difference",
+    "DifferenceKind",
     "FlowReplay",
     "MessageType",
     "ReplayReport",
+    "difference_of",
     "level_count_of",
     "numbers_read",
     "replay_report",
@@ -54,11 +59,34 @@ class MessageType(IntEnum):
     HALT = 7
 
 
+class DifferenceKind(DifferenceKindBase):
+    """How the book and the record part; the reason stands below each."""
+
+    ENTERED_TWICE = "entered_twice", "an order is entered whose id rests on the book"
+    WOULD_TRADE = "would_trade", "an order is entered at a price where it would trade"
+    ELSEWHERE = "elsewhere", "the order named stands at another price or on the other side"
+    UNKNOWN = "unknown", "the order named is not on the book, nor anything unknown at its price"
+    TOO_LITTLE = "too_little", "less is open of the order named than goes"
+    OTHER_TRADES = "other_trades", "by price and time other orders than the one named would trade"
+    UNKNOWN_AHEAD = (
+        "unknown_ahead",
+        "an order traded before some that no message entered; their places are not recorded: "
+        "at an open, or after a cross, they may have stood behind it",
+    )
+    LEVEL = "level", "a level of the row is not the book's; the row is believed there"
+    ROW_UNORDERED = "row_unordered", "levels of the row are not best first; it is not believed"
+    ROW_CROSSED = "row_crossed", "the row's best bid is not below its best ask; it is not believed"
+
+
+assert tuple(DifferenceKind) == DIFFERENCE_KINDS
+
+
 class Difference(msgspec.Struct, frozen=True):
     """Where the book and the record part."""
 
     message: int
     """The message, from 1."""
+    kind: DifferenceKind
     text: str
 
 
@@ -72,10 +100,12 @@ class ReplayReport(msgspec.Struct, kw_only=True):
     levels_learned: int
     levels_forgotten: int
     orders_unknown: int
-    """Messages about orders from before the first message or beyond the window."""
+    """Messages about orders that no message has entered, or beyond the window."""
     executions: int
     """Of visible orders."""
     executed_size: int
+    difference_count: int
+    """Messages at which book and record part."""
     tick: int
     """The greatest size that divides every price."""
     orders_resting: int
@@ -84,11 +114,16 @@ class ReplayReport(msgspec.Struct, kw_only=True):
     """The first one."""
 
 
+def difference_of(message: int, kind: str, text: str) -> Difference:
+    """Return a difference as `FlowReplay.play` gives it."""
+    return Difference(message, DifferenceKind[kind.upper()], text)
+
+
 def replay_report(replay: FlowReplay) -> ReplayReport:
     """Return what a replay came to so far."""
     difference = replay.difference()
     return ReplayReport(
-        difference=None if difference is None else Difference(*difference), **replay.counts()
+        difference=None if difference is None else difference_of(*difference), **replay.counts()
     )
 
 
