@@ -113,7 +113,7 @@ cdef int64_t composite_close(const Market* market, list closes) except? -1:
     if listed_count == 0:
         return -1
     if weight_sum == 0:
-        # Those that weighed were delisted today: all others weigh alike.
+        # None that the profile gives a weight is listed: all that are weigh alike.
         composite, weight_sum = close_sum, listed_count
     return (2 * composite + weight_sum) // (2 * weight_sum)
 

@@ -104,7 +104,7 @@ def _composite_close(market: ReferenceMarket, listed: list[Product]) -> None:
     -----
     Rules: CEA-PRC-04.
     """
-    # Where those that weighed were delisted today, all others weigh alike.
+    # Where none that the profile gives a weight is listed, all that are weigh alike.
     is_weighed = any(product.composite_weight for product in listed)
     weights = [product.composite_weight if is_weighed else 1 for product in listed]
     total = sum(map(operator.mul, weights, (product.reference_price for product in listed)))
