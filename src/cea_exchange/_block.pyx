@@ -668,10 +668,10 @@ cdef void accept_apply(
     buy_fee = leg_buy(&market.accounts, &leg, block.price, block.tonnes, False)
     leg.owner = maker if taker_buys else taker
     sell_fee = leg_sell(&market.accounts, &leg, block.price, block.tonnes, False)
-    product.block_volume += <uint64_t>block.tonnes
+    product.block_volume += <uint128>block.tonnes
     product.block_amount += <uint128>(block.price * block.tonnes)
     if is_intra_group(market, taker, maker):
-        product.intra_group_volume += <uint64_t>block.tonnes
+        product.intra_group_volume += <uint128>block.tonnes
     trade_event(market, command, &block, taker, buy_fee, sell_fee)
     # Nobody accepts an offer of his own.
     large_holder_note(

@@ -19,9 +19,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.day_totals import day_amount, day_volume, day_volume_intra_group
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
-from cea_exchange.domain.units import cash_parse, price_parse
+from cea_exchange.domain.units import price_parse
 
 _KINDS_BUT_TRADES = (
     EventKind.DAY_OPENED,
@@ -32,17 +33,25 @@ _KINDS_BUT_TRADES = (
     EventKind.COMPOSITE_CLOSED,
 )
 _TRADES_AT_A_TIME = 8_192
+VOLUME_MOST = (1 << 62) - 1
+"""Tonnes that a bulletin tells at most: what it says can be carried on, and fits every form."""
+
+
+def volume_told(tonnes: int) -> int:
+    """Return tonnes as a bulletin tells them."""
+    return min(tonnes, VOLUME_MOST)
 
 
 class Traded(Struct, frozen=True):
-    """Tonnes, and fen, traded."""
+    """Tonnes, at most `VOLUME_MOST`, and fen, traded."""
 
     volume: int = 0
     amount: int = 0
 
     def __add__(self, other: Self) -> Self:
         """Return both together."""
-        return type(self)(self.volume + other.volume, self.amount + other.amount)
+        volume = volume_told(self.volume + other.volume)
+        return type(self)(volume, self.amount + other.amount)
 
 
 class ByMethod(Struct, frozen=True):
@@ -366,7 +375,7 @@ class BulletinBuilder:
             day=day,
             year=self._sums.year,
             total=self._sums.total,
-            volume_intra_group=sum(quote.volume_intra_group for quote in quotes),
+            volume_intra_group=volume_told(sum(quote.volume_intra_group for quote in quotes)),
         )
         bulletin = Bulletin(
             market=self._profile.name,
@@ -439,8 +448,10 @@ def _steps(products: np.ndarray, prices: np.ndarray, last: list[int]) -> np.ndar
 def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
     volume, amount = event["volume"], event["amount"]
     names = [method.name.lower() for method in Method]
-    # An amount may be 0.00, which is no price and no amount of an order.
-    traded = [Traded(volume[n], cash_parse(amount[n]) if volume[n] else 0) for n in names]
+    # An amount may be 0.00, or too large to be one of an order.
+    traded = [
+        Traded(volume_told(volume[name]), int(amount[name].replace(".", ""))) for name in names
+    ]
     prices = [event[n] and price_parse(event[n]) for n in ("open", "high", "low", "close")]
     quote = _quote(event["product"], prices, traded, event["volume_intra_group"])
     return date_number(date_parse(event["date"])), quote
@@ -449,11 +460,9 @@ def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
 def _closed_record(row: np.void, name: str) -> tuple[int, Quote]:
     traded = []
     for method in Method:
-        text = method.name.lower()
-        amount = int(row[f"amount_{text}_high"]) << 64 | int(row[f"amount_{text}_low"])
-        traded.append(Traded(int(row[f"volume_{text}"]), amount))
+        traded.append(Traded(volume_told(day_volume(row, method)), day_amount(row, method)))
     prices = [int(row[field]) or None for field in ("open", "high", "low", "close")]
-    quote = _quote(name, prices, traded, int(row["volume_intra_group"]))
+    quote = _quote(name, prices, traded, day_volume_intra_group(row))
     return int(row["trading_date"]), quote
 
 
@@ -473,7 +482,7 @@ def _quote(
         day=ByMethod(*traded),
         year=nothing,
         total=nothing,
-        volume_intra_group=volume_intra_group,
+        volume_intra_group=volume_told(volume_intra_group),
     )
 
 
