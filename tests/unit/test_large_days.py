@@ -14,10 +14,12 @@ from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
     EVENT_DTYPE,
+    PRODUCT_NONE,
     CommandKind,
     EventKind,
     Method,
     Phase,
+    Reason,
     Side,
 )
 from cea_exchange.matching.bulletins import MarketBulletins
@@ -133,3 +135,45 @@ def test_a_venue_tells_a_level_and_a_volume_of_more_than_64_bits():
     assert statistics["products"]["A"]["volume"] == most
     for told in (so_far, statistics, public_maps.depth(machine, 0), public_maps.book(machine, 0)):
         assert msgspec.msgpack.decode(msgspec.msgpack.encode(told)) == told
+
+
+@pytest.mark.parametrize("core", [CompiledMarket, ReferenceMarket])
+def test_proceeds_of_a_day_beyond_64_bits_still_may_not_leave(core):
+    """CEA-FND-05: the same cash goes to and fro, and each time it is proceeds."""
+    market = core(rules_make(block_tonnes_min=0, listed_band_bp=0))
+    market.product_declare(777, 10_000_000)
+    tonnes = (1 << 59) // 10_000_000
+    amount = 10_000_000 * tonnes
+    for index in range(2):
+        market.account_declare(1_000 + index)
+        market.deposit(index, 0, 40 * tonnes)
+    market.deposit(0, PRODUCT_NONE, amount)
+    market.day_open(20250716)
+    market.phase_set(Phase.LISTED)
+    command, rows = np.zeros(1, COMMAND_DTYPE), np.zeros(4, EVENT_DTYPE)
+    command["kind"], command["price"], command["tonnes"] = CommandKind.ENTER, 10_000_000, tonnes
+    trades = []
+    for number in range(1, 36):
+        seller = number % 2
+        for account, side in ((1 - seller, Side.BUY), (seller, Side.SELL)):
+            command["side"], command["account_index"] = side, account
+            command["client_order_id"] += 1
+            _, count = market.process(command, rows)
+        trades += [row.tobytes() for row in rows[:count] if row["kind"] == EventKind.TRADE]
+    assert len(trades) == 35
+    assert market.account(1)["cash"] == amount
+    assert market.account(1)["proceeds_today"] == market.account(0)["proceeds_today"] == 1 << 62
+    (refused,) = market.withdraw(1, PRODUCT_NONE, 1)
+    assert refused["reason"] == Reason.PROCEEDS_OF_TODAY
+    # A trade that is undone does not set free what others brought.
+    (busted, *_) = market.trade_bust(trades[-1])
+    assert busted["reason"] == Reason.NONE
+    market.deposit(1, PRODUCT_NONE, 5)
+    (refused,) = market.withdraw(1, PRODUCT_NONE, 5)
+    assert refused["reason"] == Reason.PROCEEDS_OF_TODAY
+    other = core.from_snapshot(market.rules, market.snapshot())
+    assert other.state_hash() == market.state_hash()
+    market.check()
+    market.day_close()
+    market.day_open(20250717)
+    assert market.withdraw(1, PRODUCT_NONE, 5)["kind"] == EventKind.WITHDRAWN
