@@ -465,8 +465,10 @@ class Flow:
         if step.extra % 16 > 1:
             command["product_index"] = enquiry["product_index"]
             command["side"] = 3 - enquiry["side"]
-            command["flags"] = BlockFlag.TO_ACCOUNT
-            command["pick_order_id"] = enquiry["account_index"]
+            # Now and then nobody is named, which is who asked.
+            is_named = step.extra % 16 < 13
+            command["flags"] = BlockFlag.TO_ACCOUNT if is_named else 0
+            command["pick_order_id"] = enquiry["account_index"] if is_named else 0
 
     def _block_price(self, step: Step, product_index: int) -> int:
         if step.price >= 230:

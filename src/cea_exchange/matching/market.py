@@ -454,7 +454,8 @@ class Market:
     ) -> list[named.Event]:
         """Offer a block to one account, to a group, or to everybody; see `block_enquiry`.
 
-        `enquiry` is the id of the enquiry it answers, whose owner is the counterparty then.
+        `enquiry` is the id of the enquiry it answers, whose owner is the counterparty then: none
+        need be named.
         """
         price_fen = price_parse(price)
         _int64_check(tonnes, "tonnes")
