@@ -133,6 +133,8 @@ RULES = {
         self_trade="allow",
         holdings_checked=False,
         fee_bp=10,
+        # Nobody holds anything there, whatever a notice says.
+        changes=(RuleChange(20250717, {"large_holder_tonnes": 90, "holding_limit_tonnes": 185}),),
     ),
 }
 
