@@ -96,3 +96,21 @@ def cea_with(**values: int | str) -> Profile:
     assert not values, f"no such value in the profile: {values}"
     return profile_parse("\n".join(lines), "cea with other values")
 
+
+PROFILE = "# profile: "
+
+
+def profile_of(script: Path) -> Profile | str:
+    """What a script is played under: `cea`, with what its line `# profile: NAME = VALUE` says."""
+    if script.stem.startswith("ccer_"):
+        return "ccer"
+    lines = script.read_text(encoding="utf-8").splitlines()
+    changes = [line.removeprefix(PROFILE) for line in lines if line.startswith(PROFILE)]
+    values = dict(value.split(" = ") for line in changes for value in line.split(", "))
+    return cea_with(**values) if values else "cea"
+
+
+def script_lines(script: Path) -> list[Line]:
+    """A script's commands, without its comments."""
+    lines = script.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line and not line.startswith("#")]

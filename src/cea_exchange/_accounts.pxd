@@ -16,6 +16,8 @@ from cea_exchange._records cimport *
 
 cdef enum:
     OPERATORS_MAX = 16        # Operators (keys) of one account.
+cdef enum:
+    TOTAL_LIMIT = 0x4000000000000000  # 2^62: all cash, and a product's tonnes, stay below it.
 
 
 cdef struct FeeRule:
@@ -27,7 +29,8 @@ cdef struct Account:          # 64 bytes: one cache line.
     uint64_t account_key
     int64_t cash              # Total, what is locked included.
     int64_t cash_locked       # By open buys: price x tonnes open and the fee still to come.
-    int64_t proceeds_today    # Gross, of today's sales: may be spent, may not leave.
+    int64_t proceeds_today    # Gross, of today's sales: may be spent, may not leave. Stops at
+                              # TOTAL_LIMIT, which no cash reaches.
     uint64_t report_seq
     uint32_t group_index
     uint32_t enquiries_open   # Block enquiries, which lock nothing.
@@ -278,6 +281,6 @@ cdef inline int64_t leg_sell(
         holding.locked -= tonnes
     holding.tonnes -= tonnes
     account.cash += amount - fee
-    account.proceeds_today += amount
+    account.proceeds_today = min(account.proceeds_today + amount, <int64_t>TOTAL_LIMIT)
     accounts.cash_total += amount - fee
     return fee

@@ -9,8 +9,6 @@ from libc.string cimport memcpy, memset
 from cea_exchange._ladder cimport memory_reserve, memory_return
 from cea_exchange._records cimport *
 
-cdef int64_t TOTAL_LIMIT = <int64_t>1 << 62
-
 if sizeof(Account) != 64 or sizeof(Holding) != 32 or sizeof(Operators) != 128:
     raise ImportError(
         f"Account, Holding and Operators are {sizeof(Account)}, {sizeof(Holding)} and "
@@ -182,7 +180,8 @@ cdef void bust_apply(
     sold.tonnes += trade.tonnes
     if is_of_last_day:
         bought.bought_today -= min(trade.tonnes, bought.bought_today)
-        seller.proceeds_today -= min(trade.cash, seller.proceeds_today)
+        if seller.proceeds_today < TOTAL_LIMIT:
+            seller.proceeds_today -= min(trade.cash, seller.proceeds_today)
     # Of an older trade the tonnes may have gone, and today's purchases go in their place.
     bought.bought_today = min(bought.bought_today, bought.tonnes - bought.locked)
 

@@ -641,7 +641,7 @@ cdef void winner_trade(
     else:
         buy_fee = leg_buy(&market.accounts, &own, price, tonnes, False)
         sell_fee = leg_sell(&market.accounts, &leg, price, tonnes, False)
-    product.bidding_volume += <uint64_t>tonnes
+    product.bidding_volume += <uint128>tonnes
     product.bidding_amount += <uint128>(price * tonnes)
     market.trade_id += 1
     row = bid_event(market, EVENT_KIND_TRADE, bidding, bid)

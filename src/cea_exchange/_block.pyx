@@ -450,8 +450,12 @@ cdef uint8_t terms_refused(const Market* market, const BlockRecord* block) noexc
 
 # -- Entries --------------------------------------------------------------------------------------
 
-cdef BlockRecord block_wanted(const CommandRecord* command) noexcept nogil:
-    """What an enquiry or an offer asks for; it has no id and no lock yet."""
+cdef BlockRecord block_wanted(const Market* market, const CommandRecord* command) noexcept nogil:
+    """What an enquiry or an offer asks for; it has no id and no lock yet.
+
+    Rules: CEA-BLK-07.
+    """
+    cdef const BlockRecord* enquiry
     cdef BlockRecord block
     memset(&block, 0, sizeof(BlockRecord))
     block.enquiry_id = command.order_id
@@ -465,6 +469,12 @@ cdef BlockRecord block_wanted(const CommandRecord* command) noexcept nogil:
     block.flags = command.flags
     if command.kind == COMMAND_KIND_BLOCK_ENQUIRY:
         block.flags |= BLOCK_FLAG_ENQUIRY
+    elif block.enquiry_id != 0 and not block.flags & FLAGS_ADDRESSED:
+        enquiry = block_find(market, block.enquiry_id)
+        if enquiry != NULL:
+            # It says who asked, and an answer is for nobody else.
+            block.flags |= BLOCK_FLAG_TO_ACCOUNT
+            block.counterparty_index = enquiry.account_index
     return block
 
 
@@ -533,7 +543,7 @@ cdef uint8_t entry_refused(
 
 
 cdef int64_t entry_apply(Market* market, const CommandRecord* command) noexcept nogil:
-    cdef BlockRecord block = block_wanted(command)
+    cdef BlockRecord block = block_wanted(market, command)
     cdef BlockRecord* row
     cdef BlockLocks locks
     cdef bint is_enquiry = block.flags & BLOCK_FLAG_ENQUIRY
@@ -668,10 +678,10 @@ cdef void accept_apply(
     buy_fee = leg_buy(&market.accounts, &leg, block.price, block.tonnes, False)
     leg.owner = maker if taker_buys else taker
     sell_fee = leg_sell(&market.accounts, &leg, block.price, block.tonnes, False)
-    product.block_volume += <uint64_t>block.tonnes
+    product.block_volume += <uint128>block.tonnes
     product.block_amount += <uint128>(block.price * block.tonnes)
     if is_intra_group(market, taker, maker):
-        product.intra_group_volume += <uint64_t>block.tonnes
+        product.intra_group_volume += <uint128>block.tonnes
     trade_event(market, command, &block, taker, buy_fee, sell_fee)
     # Nobody accepts an offer of his own.
     large_holder_note(

@@ -34,7 +34,7 @@ cdef bint trade_is_of_open_day(const Market* market, const EventRecord* trade) n
 cdef object trade_fault(const Market* market, const EventRecord* trade):
     """What keeps a record from being a trade of this market; None if nothing does."""
     cdef const Product* product
-    cdef uint64_t volume
+    cdef uint128 volume
     cdef uint128 amount
     cdef int64_t buy_fee_most = AMOUNT_LIMIT if market.accounts.checked else 0
     cdef int64_t sell_fee_most = trade.cash if market.accounts.checked else 0
@@ -75,8 +75,9 @@ cdef object trade_fault(const Market* market, const EventRecord* trade):
     elif trade.method == METHOD_BIDDING:
         volume, amount = product.bidding_volume, product.bidding_amount
     if trade_is_of_open_day(market, trade):
-        if <uint64_t>trade.tonnes > volume or <uint128>trade.cash > amount:
-            return f"the day's {volume} t do not hold its {trade.tonnes} t"
+        if <uint128>trade.tonnes > volume or <uint128>trade.cash > amount:
+            # Each tonne brought a fen at least: these are fewer than 2^63.
+            return f"the day's {<uint64_t>volume} t do not hold its {trade.tonnes} t"
     return None
 
 
@@ -86,17 +87,17 @@ cdef void bust_count(Market* market, const EventRecord* trade) noexcept:
     """Take a trade out of its day's volume and amount."""
     cdef Product* product = &market.products[trade.product_index]
     if trade.method == METHOD_LISTED:
-        product.volume -= <uint64_t>trade.tonnes
+        product.volume -= <uint128>trade.tonnes
         product.amount -= <uint128>trade.cash
         return
     if trade.method == METHOD_BIDDING:
-        product.bidding_volume -= <uint64_t>trade.tonnes
+        product.bidding_volume -= <uint128>trade.tonnes
         product.bidding_amount -= <uint128>trade.cash
         return
-    product.block_volume -= <uint64_t>trade.tonnes
+    product.block_volume -= <uint128>trade.tonnes
     product.block_amount -= <uint128>trade.cash
     if is_intra_group(market, trade.account_index, trade.counter_account_index):
-        product.intra_group_volume -= <uint64_t>trade.tonnes
+        product.intra_group_volume -= <uint128>trade.tonnes
 
 
 cdef void trade_bust(Market* market, const EventRecord* trade) noexcept:

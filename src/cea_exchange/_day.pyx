@@ -29,8 +29,7 @@ cdef void day_begin(Market* market, uint32_t date) noexcept nogil:
     for index in range(market.product_count):
         product = &market.products[index]
         product.open = product.high = product.low = product.last = 0
-        product.volume = 0
-        product.amount = 0
+        product.volume = product.amount = 0
         product.block_volume = product.intra_group_volume = product.bidding_volume = 0
         product.block_amount = product.bidding_amount = 0
     row = event_open(market, EVENT_KIND_DAY_OPENED)
@@ -79,12 +78,10 @@ cdef int64_t closing_price(const Product* product) noexcept nogil:
 
     Rules: CEA-LST-08.
     """
-    cdef uint128 double_volume = product.volume
     cdef uint128 mean
     if product.volume == 0:
         return product.reference_price
-    double_volume *= 2
-    mean = (2 * product.amount + product.volume) / double_volume
+    mean = (2 * product.amount + product.volume) / (2 * product.volume)
     return <int64_t>mean
 
 
@@ -113,7 +110,7 @@ cdef int64_t composite_close(const Market* market, list closes) except? -1:
     if listed_count == 0:
         return -1
     if weight_sum == 0:
-        # Those that weighed were delisted today: all others weigh alike.
+        # None that the profile gives a weight is listed: all that are weigh alike.
         composite, weight_sum = close_sum, listed_count
     return (2 * composite + weight_sum) // (2 * weight_sum)
 
@@ -137,18 +134,22 @@ cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close)
     row.product_index = product_index
     event_settles(market, row)
     event_is_public(market, row)
-    day.open = product.open if product.open != 0 else product.reference_price
-    day.high = product.high
-    day.low = product.low
-    day.close = close
-    day.volume_listed = <int64_t>product.volume
+    day.open = <uint32_t>(product.open if product.open != 0 else product.reference_price)
+    day.high = <uint32_t>product.high
+    day.low = <uint32_t>product.low
+    day.close = <uint32_t>close
+    day.volume_listed = <uint64_t>product.volume
+    day.volume_listed_high = <uint32_t>(product.volume >> 64)
     day.amount_listed_low = <uint64_t>product.amount
     day.amount_listed_high = <uint64_t>(product.amount >> 64)
-    day.volume_block = <int64_t>product.block_volume
+    day.volume_block = <uint64_t>product.block_volume
+    day.volume_block_high = <uint32_t>(product.block_volume >> 64)
     day.amount_block_low = <uint64_t>product.block_amount
     day.amount_block_high = <uint64_t>(product.block_amount >> 64)
-    day.volume_intra_group = <int64_t>product.intra_group_volume
-    day.volume_bidding = <int64_t>product.bidding_volume
+    day.volume_intra_group = <uint64_t>product.intra_group_volume
+    day.volume_intra_group_high = <uint32_t>(product.intra_group_volume >> 64)
+    day.volume_bidding = <uint64_t>product.bidding_volume
+    day.volume_bidding_high = <uint32_t>(product.bidding_volume >> 64)
     day.amount_bidding_low = <uint64_t>product.bidding_amount
     day.amount_bidding_high = <uint64_t>(product.bidding_amount >> 64)
 

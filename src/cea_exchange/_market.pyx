@@ -169,7 +169,7 @@ cdef class CompiledMarket:
         reference_price : int
             fen/t, 1..10000000; the price band is measured from it.
         composite_weight : int
-            Its weight in the composite closing price.
+            Its weight in the composite closing price; 0 where others are to weigh alone.
         listed : bool
             Whether it is traded already; `product_list` lists it otherwise.
         """

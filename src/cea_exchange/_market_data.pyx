@@ -154,7 +154,9 @@ cdef void public_add(View* view, const EventRecord* event) noexcept nogil:
     if event.kind == EVENT_KIND_DAY_CLOSED:
         closed = <const DayClosedRecord*>event
         row.price = closed.close
-        row.tonnes = closed.volume_listed
+        row.tonnes = INT64_MAX
+        if closed.volume_listed_high == 0 and closed.volume_listed < <uint64_t>INT64_MAX:
+            row.tonnes = <int64_t>closed.volume_listed
         return
     row.side = event.side
     row.method = event.method

@@ -101,16 +101,22 @@ cdef bytes bids_snapshot(const Market* market):
 # -- Packing --------------------------------------------------------------------------------------
 
 cdef list product_packed(const Product* product):
-    return [
+    cdef list packed = [
         product.product_key, product.reference_price, product.composite_weight,
         product.halted + 2 * product.delisted, product.open, product.high, product.low,
         product.last,
-        product.volume, <uint64_t>product.amount, <uint64_t>(product.amount >> 64),
-        product.block_volume, <uint64_t>product.block_amount,
-        <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
-        product.bidding_volume, <uint64_t>product.bidding_amount,
+        <uint64_t>product.volume, <uint64_t>product.amount, <uint64_t>(product.amount >> 64),
+        <uint64_t>product.block_volume, <uint64_t>product.block_amount,
+        <uint64_t>(product.block_amount >> 64), <uint64_t>product.intra_group_volume,
+        <uint64_t>product.bidding_volume, <uint64_t>product.bidding_amount,
         <uint64_t>(product.bidding_amount >> 64),
     ]
+    if volumes_are_high(product):
+        packed += [
+            <uint64_t>(product.volume >> 64), <uint64_t>(product.block_volume >> 64),
+            <uint64_t>(product.intra_group_volume >> 64), <uint64_t>(product.bidding_volume >> 64),
+        ]
+    return packed
 
 
 cdef dict account_packed(const Market* market, uint32_t account_index):
@@ -173,24 +179,35 @@ cdef bytes market_packed(const Market* market):
 
 # -- Filling --------------------------------------------------------------------------------------
 
+cdef uint128 whole_of(object high, object low) except? 0:
+    cdef uint128 above = <uint64_t>high
+    return (above << 64) | <uint64_t>low
+
+
 cdef int product_fill(Product* product, list day) except -1:
-    """Put what a product has of its day in place: what it is declared with goes before."""
-    status, day_open, high, low, last, volume, below, above, *block_day = day
+    """Put what a product has of its day in place: what it is declared with goes before.
+
+    The high halves of the volumes come last, and only where one is not 0.
+    """
+    (
+        status, day_open, high, low, last, volume, amount_low, amount_high,
+        block_volume, block_amount_low, block_amount_high, intra_group_volume,
+        bidding_volume, bidding_amount_low, bidding_amount_high, *high_halves,
+    ) = day
+    volume_high, block_high, intra_group_high, bidding_high = high_halves or (0, 0, 0, 0)
     product.halted = status & 1
     product.delisted = status >> 1 & 1
     product.open = day_open
     product.high = high
     product.low = low
     product.last = last
-    product.volume = volume
-    product.amount = <uint64_t>above
-    product.amount = (product.amount << 64) | <uint64_t>below
-    product.block_volume, below, above, product.intra_group_volume = block_day[:4]
-    product.block_amount = <uint64_t>above
-    product.block_amount = (product.block_amount << 64) | <uint64_t>below
-    product.bidding_volume, below, above = block_day[4:]
-    product.bidding_amount = <uint64_t>above
-    product.bidding_amount = (product.bidding_amount << 64) | <uint64_t>below
+    product.volume = whole_of(volume_high, volume)
+    product.amount = whole_of(amount_high, amount_low)
+    product.block_volume = whole_of(block_high, block_volume)
+    product.block_amount = whole_of(block_amount_high, block_amount_low)
+    product.intra_group_volume = whole_of(intra_group_high, intra_group_volume)
+    product.bidding_volume = whole_of(bidding_high, bidding_volume)
+    product.bidding_amount = whole_of(bidding_amount_high, bidding_amount_low)
 
 
 cdef int account_fill(Market* market, uint32_t account_index, dict fields) except -1:

@@ -16,7 +16,7 @@ from cea_exchange._block cimport block_is_open, locks_fit, other_party, party_of
 from cea_exchange._hash cimport fold
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
-from cea_exchange._trading cimport Market, Product, slot_of
+from cea_exchange._trading cimport Market, Product, slot_of, volumes_are_high
 from cea_exchange._views cimport ladder_broken, ladder_depth
 
 cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).digest(), "little")
@@ -105,8 +105,8 @@ cdef uint64_t blocks_sum(const Market* market) noexcept nogil:
         product = &market.products[index]
         if product.block_volume != 0:
             total += fold([
-                11, index, product.block_volume, <uint64_t>product.block_amount,
-                <uint64_t>(product.block_amount >> 64), product.intra_group_volume,
+                11, index, <uint64_t>product.block_volume, <uint64_t>product.block_amount,
+                <uint64_t>(product.block_amount >> 64), <uint64_t>product.intra_group_volume,
             ], 6)
     return total
 
@@ -137,7 +137,7 @@ cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
         product = &market.products[index]
         if product.bidding_volume != 0:
             total += fold([
-                14, index, product.bidding_volume, <uint64_t>product.bidding_amount,
+                14, index, <uint64_t>product.bidding_volume, <uint64_t>product.bidding_amount,
                 <uint64_t>(product.bidding_amount >> 64),
             ], 5)
     return total
@@ -154,9 +154,15 @@ cdef uint64_t state_sum(const Market* market) noexcept nogil:
             6, index, product.product_key, <uint64_t>product.reference_price,
             product.halted + 2 * product.delisted,
             <uint64_t>product.open, <uint64_t>product.high, <uint64_t>product.low,
-            <uint64_t>product.last, product.volume, <uint64_t>product.amount,
+            <uint64_t>product.last, <uint64_t>product.volume, <uint64_t>product.amount,
             <uint64_t>(product.amount >> 64),
         ], 12)
+        if volumes_are_high(product):
+            total += fold([
+                15, index, <uint64_t>(product.volume >> 64), <uint64_t>(product.block_volume >> 64),
+                <uint64_t>(product.intra_group_volume >> 64),
+                <uint64_t>(product.bidding_volume >> 64),
+            ], 6)
     return total + fold([
         7, market.phase, market.trading_date, market.day_is_open, market.halted,
         market.listed_started, market.command_seq, market.event_seq, market.settlement_seq,

@@ -248,15 +248,19 @@ cdef struct DayClosedRecord:
     uint8_t reserved_1[3]
     uint16_t product_index
     uint8_t reserved_2[10]
-    int64_t open
-    int64_t high
-    int64_t low
-    int64_t close
-    int64_t volume_intra_group
+    uint32_t open
+    uint32_t volume_listed_high
+    uint32_t high
+    uint32_t volume_block_high
+    uint32_t low
+    uint32_t volume_bidding_high
+    uint32_t close
+    uint32_t volume_intra_group_high
+    uint64_t volume_intra_group
     uint64_t seq
-    int64_t volume_listed
-    int64_t volume_block
-    int64_t volume_bidding
+    uint64_t volume_listed
+    uint64_t volume_block
+    uint64_t volume_bidding
     uint64_t amount_listed_low
     uint64_t amount_listed_high
     uint64_t settlement_seq

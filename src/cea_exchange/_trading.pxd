@@ -59,14 +59,14 @@ cdef struct Product:
     int64_t high
     int64_t low
     int64_t last
-    uint64_t volume
+    uint128 volume            # 128 bits, as all sums of a day: no number of trades overflows them.
     uint8_t halted
     uint8_t delisted
     uint128 block_amount      # Of the day's block trades: sum of price x tonnes.
-    uint64_t block_volume
-    uint64_t intra_group_volume  # Of these, between accounts of one group.
+    uint128 block_volume
+    uint128 intra_group_volume  # Of these, between accounts of one group.
     uint128 bidding_amount    # Of the day's bidding trades: sum of price x tonnes.
-    uint64_t bidding_volume
+    uint128 bidding_volume
 
 
 cdef struct Blocks:           # Open block offers and enquiries.
@@ -139,6 +139,11 @@ cdef inline void slot_note(Market* market, uint64_t order_id, uint32_t slot) noe
 cdef inline bint is_listed(const Market* market, uint32_t product_index) noexcept nogil:
     """Whether a product is there to be traded (CEA-PRD-03)."""
     return product_index < market.product_count and not market.products[product_index].delisted
+
+
+cdef inline bint volumes_are_high(const Product* product) noexcept nogil:
+    """Whether a volume of the day has more than 64 bits."""
+    return (product.volume | product.block_volume | product.bidding_volume) >> 64 != 0
 
 
 # Bands.

@@ -261,7 +261,7 @@ cdef inline void statistics_note(Product* product, int64_t price, int64_t tonnes
     cdef uint128 amount = <uint64_t>price
     amount *= <uint64_t>tonnes
     product.amount += amount
-    product.volume += <uint64_t>tonnes
+    product.volume += <uint128>tonnes
     product.last = price
     if product.open == 0:
         product.open = price

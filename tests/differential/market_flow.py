@@ -133,6 +133,8 @@ RULES = {
         self_trade="allow",
         holdings_checked=False,
         fee_bp=10,
+        # Nobody holds anything there, whatever a notice says.
+        changes=(RuleChange(20250717, {"large_holder_tonnes": 90, "holding_limit_tonnes": 185}),),
     ),
 }
 
@@ -465,8 +467,10 @@ class Flow:
         if step.extra % 16 > 1:
             command["product_index"] = enquiry["product_index"]
             command["side"] = 3 - enquiry["side"]
-            command["flags"] = BlockFlag.TO_ACCOUNT
-            command["pick_order_id"] = enquiry["account_index"]
+            # Now and then nobody is named, which is who asked.
+            is_named = step.extra % 16 < 13
+            command["flags"] = BlockFlag.TO_ACCOUNT if is_named else 0
+            command["pick_order_id"] = enquiry["account_index"] if is_named else 0
 
     def _block_price(self, step: Step, product_index: int) -> int:
         if step.price >= 230:

@@ -55,7 +55,6 @@ def test_a_negotiation_over_the_wire_survives_a_kill_and_is_settled(exchange):
                 "sell",
                 price="110.00",
                 tonnes=200_000,
-                counterparty=enquiry.account_index,
                 enquiry=enquiry.order_id,
             )
         )

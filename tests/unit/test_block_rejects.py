@@ -89,7 +89,11 @@ REFUSED = {
         [offer("o1", "bob", "sell", to_group="power"), accept("o1", "carol")],
         [offer("o1", "bob", "sell", to_group="power"), counter("o1", "alice")],
         [enquiry("e1", "alice", "buy"), withdraw("e1", "bob")],
-        [enquiry("e1", "alice", "buy"), offer("o1", "bob", "sell", enquiry="e1")],
+        [enquiry("e1", "alice", "buy"), offer("o1", "alice", "sell", enquiry="e1")],
+        [
+            enquiry("e1", "alice", "buy"),
+            offer("o1", "bob", "sell", to_group="power", enquiry="e1"),
+        ],
         [
             enquiry("e1", "alice", "buy"),
             offer("o1", "bob", "buy", counterparty="alice", enquiry="e1"),
@@ -242,8 +246,8 @@ def test_of_several_reasons_the_first_is_given() -> None:
         {"cmd": "phase", "phase": "listed_and_block"},
         offer("o1", "dave", "buy", "1.00", 0, enquiry="e1"),
         {"cmd": "resume", "product": "CEA23"},
+        offer("o1", "dave", "buy", "1.00", 0, counterparty="alice", enquiry="e1"),
         offer("o1", "dave", "buy", "1.00", 0, enquiry="e1"),
-        offer("o1", "dave", "buy", "1.00", 0),
         offer("o1", "dave", "buy", "100000.01", 99_999),
         offer("o1", "dave", "buy", "1.00", 99_999),
         offer("o1", "dave", "buy", "1.00"),

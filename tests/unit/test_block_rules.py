@@ -281,6 +281,27 @@ def test_enquiries() -> None:
     assert last_fields([named], "block_enquired")["price"] == "97.49"
 
 
+def test_an_answer_to_an_enquiry_is_directed_at_who_asked() -> None:
+    """CEA-BLK-07, CEA-BLK-11: nobody need be named, of whom an open enquiry does not tell."""
+    lines = [enquiry("e1", "alice", "buy"), offer("o1", "bob", "sell", enquiry="e1")]
+    assert last_fields(lines, "block_offered")["counterparty"] == "alice"
+    named = [lines[0], offer("o1", "bob", "sell", counterparty="alice", enquiry="e1")]
+    assert play_blocks([*lines, STATE]) == play_blocks([*named, STATE])
+    (block,) = [b for b in play_blocks([*lines, STATE])[-1].blocks if not b.enquiry]
+    assert (block.counterparty, block.tonnes_locked) == ("alice", 100_000)
+    more = [*lines, accept("o1", "carol"), counter("o1", "alice"), withdraw("e1", "alice")]
+    more += [accept("o1", "bob"), offer("o2", "bob", "sell", enquiry="e1")]
+    assert told(play_blocks(more)) == [
+        "enquired",
+        "offered",
+        "COUNTERPARTY_MISMATCH",
+        "countered",
+        "withdrawn",
+        "trade",
+        "BLOCK_UNKNOWN",
+    ]
+
+
 def test_blocks_never_move_the_prices_of_the_day() -> None:
     """CEA-BLK-08: volume and amount by method; open, high, low and close are of listed trades."""
     block = [offer("o1", "bob", "sell", "120.00"), accept("o1", "carol")]

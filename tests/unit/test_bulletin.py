@@ -44,8 +44,8 @@ def builder_of(products=PRODUCTS, **settings):
 class Trading:
     """An embedded market of which every event is kept, named; trades are made one by one."""
 
-    def __init__(self, products=PRODUCTS):
-        self.market = Market("cea", products)
+    def __init__(self, products=PRODUCTS, market_class=Market):
+        self.market = market_class("cea", products)
         self.events = []
         self.count = 0
         for product in products:
@@ -362,6 +362,90 @@ def some_bulletins():
         trading.trade("CEA23", "98.00", 1_234)
         trading.close()
     return builder_of({"CEA23": "97.49", "CEA24": "90.00"}).take(trading.events)
+
+
+def both_ways(trading, references):
+    """The bulletins of a trading's named events; those of its records must be the same."""
+    named, recorded = builder_of(references), builder_of(references)
+    found = named.take(trading.events) + named.finish()
+    rows = trading.rows()
+    size = 3
+    pieces = [rows[first : first + size] for first in range(0, len(rows), size)]
+    told = [each for piece in pieces for each in recorded.take_records(piece)]
+    assert found == told + recorded.finish()
+    return found
+
+
+class RecordedTrading(Trading):
+    """One of which the records are kept too."""
+
+    def __init__(self, products):
+        self.parts = []
+        outer = self
+
+        class RecordedMarket(Market):
+            def _named(self, rows, asked):
+                outer.parts.append(rows.copy())
+                return super()._named(rows, asked)
+
+        super().__init__(products, market_class=RecordedMarket)
+
+    def rows(self):
+        return np.concatenate(self.parts)
+
+
+def test_high_and_low_are_what_the_composite_stood_at_though_a_product_was_delisted_since():
+    """CEA-INF-02: each point weighs what was listed then."""
+    references = {"CEA23": "100.00", "CEA24": "50.00", "CEA22": "30.00"}
+    trading = RecordedTrading(references)
+    trading.open("2025-07-16")
+    trading.trade("CEA23", "106.00", 10)  # (106 + 50 + 30) / 3 = 62.00
+    trading.trade("CEA22", "27.00", 10)  # (106 + 50 + 27) / 3 = 61.00
+    trading.events += trading.market.delist_product("CEA22")
+    trading.trade("CEA24", "54.00", 10)  # (106 + 54) / 2 = 80.00
+    trading.trade("CEA23", "92.00", 10)  # (92 + 54) / 2 = 73.00
+    trading.close()
+    (bulletin,) = both_ways(trading, references)
+    assert (bulletin.composite.high, bulletin.composite.low) == (8_000, 6_100)
+    # 99.00 and 54.00; what is not listed any more has no part in open and close.
+    assert (bulletin.composite.open, bulletin.composite.close) == (8_000, 7_650)
+
+
+def test_another_product_takes_the_weight_of_one_that_is_delisted():
+    """CEA-INF-02, CEA-PRC-04: in 2026 CEA25 alone, without it all others; on its last price."""
+    references = {"CEA24": "50.00", "CEA25": "70.00"}
+    trading = RecordedTrading(references)
+    trading.open("2026-01-05")
+    trading.trade("CEA25", "71.00", 10)
+    trading.trade("CEA24", "45.00", 10)  # weighs nothing
+    trading.trade("CEA25", "69.00", 10)
+    trading.events += trading.market.delist_product("CEA25")
+    trading.trade("CEA24", "46.00", 10)
+    trading.close()
+    (bulletin,) = both_ways(trading, references)
+    assert (bulletin.composite.high, bulletin.composite.low) == (7_100, 4_600)
+
+
+def test_a_day_that_closes_with_nothing_listed_keeps_the_last_composite():
+    """CEA-INF-02, CEA-PRD-03."""
+    references = {"CEA23": "100.00", "CEA24": "50.00"}
+    trading = RecordedTrading(references)
+    trading.open("2025-07-16")
+    trading.trade("CEA23", "102.00", 10)
+    trading.events += trading.market.delist_product("CEA23")
+    trading.events += trading.market.delist_product("CEA24")
+    trading.close()
+    trading.open("2025-07-17")
+    trading.close()
+    first, second = both_ways(trading, references)
+    composite = first.composite
+    assert (composite.open, composite.close, composite.last_close) == (7_500, 7_500, 7_500)
+    assert (composite.high, composite.low) == (None, None)
+    assert composite.day.listed == Traded(10, 102_000)
+    # All products are told of, traded or not.
+    assert [quote.code for quote in first.products] == ["CEA23", "CEA24"]
+    assert (second.composite.close, second.composite.high) == (7_500, None)
+    assert [quote.close for quote in second.products] == [10_200, 5_000]
 
 
 def test_the_layout_is_the_exchanges_own():

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import pytest
-from market_scripts import CORES, SCRIPTS, cea_with
+from market_scripts import CORES, SCRIPTS, profile_of
 
-from cea_exchange.domain.profile import Profile
 from cea_exchange.matching.events import event_line
 from cea_exchange.matching.market import Market
 from cea_exchange.matching.script import script_events
@@ -14,17 +13,6 @@ NAMES = sorted(
     path.relative_to(SCRIPTS).as_posix().removesuffix(".events.jsonl")
     for path in SCRIPTS.rglob("*.events.jsonl")
 )
-PROFILE = "# profile: "
-
-
-def profile_of(script: Path) -> Profile | str:
-    """What a script is played under: `cea`, with what its line `# profile: NAME = VALUE` says."""
-    if script.stem.startswith("ccer_"):
-        return "ccer"
-    lines = script.read_text(encoding="utf-8").splitlines()
-    changes = [line.removeprefix(PROFILE) for line in lines if line.startswith(PROFILE)]
-    values = dict(value.split(" = ") for line in changes for value in line.split(", "))
-    return cea_with(**values) if values else "cea"
 
 
 def told(script: Path, core: type) -> bytes:

@@ -130,7 +130,8 @@ def test_it_leaves_the_composite_and_the_closes(core):
         assert [event.price for event in of_kind(closing, "composite_closed")] == ["90.00"]
     assert [bulletin.composite.close for bulletin in made] == [9_000, 9_000]
     assert [len(bulletin.products) for bulletin in made] == [2, 1]
-    assert made[0].composite.high == 9_000
+    # What it stood at: (100.00 + 110.00) / 2, then (90.00 + 110.00) / 2 (CEA-INF-02).
+    assert (made[0].composite.high, made[0].composite.low) == (10_500, 10_000)
 
 
 def test_a_day_ends_with_a_close_even_where_nothing_is_listed(core):

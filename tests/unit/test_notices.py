@@ -270,6 +270,17 @@ def test_where_no_holdings_are_kept_nobody_becomes_large_and_no_row_is_asked_for
     assert market.process(command, np.zeros(2, EVENT_DTYPE)) == (1, 2)
 
 
+def test_where_no_holdings_are_kept_a_notice_makes_nobody_large_either(core):
+    """CEA-FND-08, CEA-NTC-01: what was paid in is no holding there."""
+    text = cea_with(holdings_checked=False).text
+    market = market_with(core, notice(large_holder_tonnes=400_000), text=text)
+    assert large(listed(market, FIRST)) == []
+    opened = listed(market, SECOND)
+    assert market.core.rules.large_holder_tonnes == 400_000
+    assert [event.event for event in opened[:2]] == ["day_opened", "phase_changed"]
+    assert large(opened + market.deposit("alice", product="CEA24", tonnes=1)) == []
+
+
 def test_a_venues_machine_takes_notices_up_at_the_opening_and_after_a_restart(core):
     """CEA-NTC-01, CEA-NTC-02"""
     prices = {"CEA24": "48.00", "CEA99": "1.00"}

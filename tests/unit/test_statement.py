@@ -4,17 +4,22 @@ import csv
 import io
 import json
 
+import numpy as np
 import pytest
-from market_scripts import OPENING, SCRIPTS, buy, cea_with, sell
+from market_scripts import OPENING, SCRIPTS, buy, cea_with, profile_of, script_lines, sell
+from msgspec.structs import replace
 from venue_process import command
 
 from cea_exchange import Market
+from cea_exchange._reports import reports_by_account
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.statement import (
     Holding,
     Position,
     StatementBuilder,
     StatementError,
     Step,
+    steps_of_reports,
 )
 from cea_exchange.domain.statement_forms import (
     statement_json,
@@ -23,23 +28,74 @@ from cea_exchange.domain.statement_forms import (
     statements_csv,
 )
 from cea_exchange.matching.script import command_play, script_events
-from cea_exchange.matching.statements import MarketStatements
+from cea_exchange.matching.statements import MarketStatements, position_of
 
 GOLDEN = sorted(p.stem for p in SCRIPTS.glob("*.jsonl") if ".events" not in p.name)
+ALL_SCRIPTS = [*GOLDEN, *sorted(
+    f"rules/{p.stem}" for p in SCRIPTS.glob("rules/*.jsonl") if ".events" not in p.name
+)]  # fmt: skip
 FEES = cea_with(fee_bp=10, fee_min_fen=500)
 
 
 def stated(lines, profile="cea"):
     """Play lines behind the opening, and close; return the statements by account, day by day."""
+    return stated_lines([*OPENING, *lines, {"cmd": "close_day"}], profile)
+
+
+def stated_lines(lines, profile):
+    """Play lines; return the statements by account, day by day."""
     market = Market(profile)
     statements = MarketStatements(market)
+    found = [each for line in lines for each in statements.take(command_play(line, market))]
+    return by_days(found)
+
+
+def by_days(statements):
     days = []
-    for line in [*OPENING, *lines, {"cmd": "close_day"}]:
-        for each in statements.take(command_play(line, market)):
-            if not days or each.account in days[-1]:
-                days.append({})
-            days[-1][each.account] = each
+    for each in statements:
+        if not days or each.account in days[-1]:
+            days.append({})
+        days[-1][each.account] = each
     return days
+
+
+class ReportedMarket(Market):
+    """A market whose accounts get statements of their own numbered reports, as a venue's do."""
+
+    def __init__(self, profile):
+        self.builders, self.statements = {}, []
+        super().__init__(profile)
+
+    def _named(self, rows, asked):
+        for account, payload in reports_by_account(rows):
+            reports = np.frombuffer(payload, EVENT_DTYPE)
+            for step in steps_of_reports(reports, account, self.products):
+                self.builder(self.accounts[account]).take(step)
+        if (rows["kind"] == EventKind.DAY_CLOSED).any():
+            date = int(rows["trading_date"][-1])
+            self.statements += [
+                self.builder(account).close(date, position_of(self, account))
+                for account in self.accounts
+            ]
+        return super()._named(rows, asked)
+
+    def builder(self, account):
+        return self.builders.setdefault(account, StatementBuilder(account))
+
+
+def stated_by_reports(lines, profile):
+    market = ReportedMarket(profile)
+    for line in lines:
+        command_play(line, market)
+    return by_days(market.statements)
+
+
+def reported(lines, profile="cea"):
+    """The same as `stated`, of the accounts' reports."""
+    return stated_by_reports([*OPENING, *lines, {"cmd": "close_day"}], profile)
+
+
+both_ways = pytest.mark.parametrize("stated", [stated, reported], ids=["named", "reports"])
 
 
 def test_a_day_of_one_trade():
@@ -124,6 +180,161 @@ def test_both_sides_of_a_block_that_is_countered_and_rejected():
     assert day["bob"].sum_of("amount", method="block") == 800_000_000
 
 
+BLOCKS = [
+    {"cmd": "deposit", "account": "bob", "product": "CEA23", "tonnes": 300_000},
+    {"cmd": "deposit", "account": "alice", "cash": "90000000.00"},
+    {"cmd": "phase", "phase": "listed_and_block"},
+]
+
+
+def locks_of(statement):
+    return [
+        (lock.method, lock.side, lock.price, lock.tonnes, lock.traded, lock.end)
+        for lock in statement.locks
+    ]
+
+
+@both_ways
+def test_who_offered_and_counters_again_does_what_was_offered(stated):
+    """The side in a counter-offer is the offer's, whoever makes it (CEA-BLK-04)."""
+    (day,) = stated(
+        [
+            *BLOCKS,
+            {"cmd": "block_offer", "id": "k", "account": "bob", "counterparty": "alice", **BLOCK},
+            {"cmd": "block_counter", "id": "k", "account": "alice", **TERMS},
+            {"cmd": "block_counter", "id": "k", "account": "bob", **TERMS, "price": "79.50"},
+        ]
+    )
+    assert locks_of(day["bob"]) == [("block", "sell", 7_950, 100_000, 0, "block_lapsed")]
+    assert locks_of(day["alice"]) == [("block", "buy", 7_900, 100_000, 0, "block_lapsed")]
+
+
+@both_ways
+def test_a_block_trades_whole_whatever_was_offered_first(stated):
+    """CEA-BLK-06: a counter-offer of fewer tonnes has freed the rest before."""
+    offer = {**BLOCK, "tonnes": 150_000}
+    (day,) = stated(
+        [
+            *BLOCKS,
+            {"cmd": "block_offer", "id": "k", "account": "bob", "counterparty": "alice", **offer},
+            {"cmd": "block_counter", "id": "k", "account": "alice", **TERMS},
+            {"cmd": "block_accept", "id": "k", "account": "bob"},
+        ]
+    )
+    assert locks_of(day["bob"]) == [("block", "sell", 8_000, 100_000, 100_000, "filled")]
+    assert locks_of(day["alice"]) == [("block", "buy", 7_900, 100_000, 100_000, "filled")]
+
+
+BIDDING = {"product": "CEA23", "floor": "90.00", "pricing": "uniform"}
+BIDDERS = [
+    {"cmd": "deposit", "account": "bob", "product": "CEA23", "tonnes": 300_000},
+    {"cmd": "deposit", "account": "alice", "cash": "90000000.00"},
+    {"cmd": "deposit", "account": "bob", "cash": "90000000.00"},
+    {"cmd": "deposit", "account": "alice", "product": "CEA23", "tonnes": 300_000},
+]
+
+
+CLOSE = [{"cmd": "bidding_close", "id": "N"}, {"cmd": "close_day"}]
+
+
+def opened(id, account, tonnes=100_000):
+    return {"cmd": "bidding_open", "id": id, "account": account, "tonnes": tonnes, **BIDDING}
+
+
+def bid(id, bidding, account, tonnes, **price):
+    named = {"id": id, "bidding": bidding, "account": account, "tonnes": tonnes}
+    return {"cmd": "bid", **named, **price}
+
+
+@both_ways
+def test_a_bid_without_a_price_has_none_in_the_statement(stated):
+    """CEA-AWD-08: it locks at the ceiling, and pays what clears."""
+    (day,) = stated(
+        [
+            *BIDDERS,
+            opened("N", "bob"),
+            bid("q", "N", "alice", 1_000),
+            bid("r", "N", "alice", 2_000, price="95.00"),
+            {"cmd": "bidding_close", "id": "N"},
+        ],
+        cea_with(noncompetitive_max_bp=1_000),
+    )
+    assert locks_of(day["alice"]) == [
+        ("bidding", "buy", 0, 1_000, 1_000, "filled"),
+        ("bidding", "buy", 9_500, 2_000, 2_000, "filled"),
+    ]
+    told = statement_map(day["alice"])["locks"]
+    assert [lock["price"] for lock in told] == [None, "95.00"]
+    rows = list(csv.DictReader(io.StringIO(statements_csv([day["alice"]]))))
+    assert [row["price"] for row in rows if row["line"] == "lock"] == ["", "95.00"]
+    words = [line.split()[2:5] for line in statement_text(day["alice"]).splitlines()]
+    assert ["CEA23", "buy", "1,000"] in words and ["CEA23", "buy", "95.00"] in words
+
+
+@both_ways
+def test_a_bidding_that_is_awarded_whole_ends_filled(stated):
+    (day,) = stated(
+        [
+            *BIDDERS,
+            opened("N", "bob"),
+            bid("q", "N", "alice", 200_000, price="95.00"),
+            {"cmd": "bidding_close", "id": "N"},
+            opened("M", "bob"),
+            bid("p", "M", "alice", 60_000, price="95.00"),
+            {"cmd": "bidding_close", "id": "M"},
+        ]
+    )
+    assert locks_of(day["bob"]) == [
+        ("bidding", "sell", 9_000, 100_000, 100_000, "filled"),
+        ("bidding", "sell", 9_000, 100_000, 60_000, "bidding_closed"),
+    ]
+
+
+@both_ways
+def test_a_bid_and_a_bidding_of_one_name_have_each_its_lock(stated):
+    (day,) = stated(
+        [
+            *BIDDERS,
+            opened("N", "bob"),
+            opened("M", "alice"),
+            bid("N", "M", "bob", 30_000, price="95.00"),
+            bid("M", "M", "bob", 10_000, price="94.00"),
+            bid("M", "N", "alice", 100_000, price="96.00"),
+            {"cmd": "bidding_close", "id": "N"},
+            {"cmd": "bid_cancel", "id": "M", "account": "bob"},
+            {"cmd": "bidding_close", "id": "M"},
+        ]
+    )
+    assert locks_of(day["bob"]) == [
+        ("bidding", "sell", 9_000, 100_000, 100_000, "filled"),
+        ("bidding", "buy", 9_500, 30_000, 30_000, "filled"),
+        ("bidding", "buy", 9_400, 10_000, 0, "REQUESTED"),
+    ]
+    assert locks_of(day["alice"]) == [
+        ("bidding", "sell", 9_000, 100_000, 30_000, "bidding_closed"),
+        ("bidding", "buy", 9_600, 100_000, 100_000, "filled"),
+    ]
+
+
+@pytest.mark.parametrize("name", ALL_SCRIPTS)
+def test_named_events_and_reports_give_the_same_statements(name):
+    """A participant of a venue is told what an embedded market's is; ids are its own."""
+    profile = profile_of(SCRIPTS / f"{name}.jsonl")
+    lines = script_lines(SCRIPTS / f"{name}.jsonl")
+    named, reported = stated_lines(lines, profile), stated_by_reports(lines, profile)
+    assert [sorted(day) for day in named] == [sorted(day) for day in reported]
+    for day, other in zip(named, reported, strict=True):
+        for account, statement in day.items():
+            assert outline(statement) == outline(other[account])
+
+
+def outline(statement):
+    """A statement without ids, and without the numbers of its events."""
+    movements = [replace(each, id="", seq=0) for each in statement.movements]
+    locks = [replace(each, id="") for each in statement.locks]
+    return replace(statement, movements=tuple(movements), locks=tuple(locks))
+
+
 def test_what_does_not_add_up_is_an_error():
     builder = StatementBuilder("alice", Position(500))
     builder.take(Step(seq=1, event="deposited", cash=100))
@@ -189,6 +400,19 @@ def test_a_script_gives_the_statements_of_its_days(tmp_path):
         ("alice", "996000.00"),
         ("bob", "4000.00"),
     ]
+
+
+def test_a_script_with_a_bid_without_a_price_gives_its_statements(tmp_path):
+    lines = [*OPENING, *BIDDERS, opened("N", "bob"), bid("q", "N", "alice", 1), *CLOSE]
+    (tmp_path / "script.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "cea.toml").write_text(cea_with(noncompetitive_max_bp=1_000).text)
+    told = ("--profile", str(tmp_path / "cea.toml"), "--statements", str(tmp_path / "told"))
+    ran = command("run", str(tmp_path / "script.jsonl"), *told)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    alice, _ = map(json.loads, (tmp_path / "told").read_text().splitlines())
+    assert [(lock["price"], lock["traded"], lock["end"]) for lock in alice["locks"]] == [
+        (None, 0, "closed"),
+    ]  # fmt: skip
 
 
 def test_events_of_before_the_statements_are_their_opening():

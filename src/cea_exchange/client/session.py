@@ -285,7 +285,8 @@ class OrderSession:
     ) -> int:
         """Queue a block offer and return its client_order_id; see `block_enquiry`.
 
-        `enquiry` is the id of the enquiry it answers; the counterparty is its owner then.
+        `enquiry` is the id of the enquiry it answers; it is for who asked then, and needs no
+        `counterparty`.
         """
         record = self._block(CommandKind.BLOCK_OFFER, product, side, counterparty, to_group)
         record["price"] = _price(price)

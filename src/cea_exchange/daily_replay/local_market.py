@@ -12,6 +12,7 @@ from cea_exchange.daily_replay.day_plan import Band, DayRules, Planned, day_rule
 from cea_exchange.daily_replay.participants import Endowment, Parties
 from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.calendar import date_number, date_of_number
+from cea_exchange.domain.day_totals import day_amount, day_volume
 from cea_exchange.domain.naming import name_key
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import (
@@ -37,7 +38,6 @@ from cea_exchange.registry.ledger import CASH_ASSET
 from cea_exchange.registry.settlement import SettlementStopped
 
 PRODUCT = 0
-_WORD = 1 << 64
 
 
 class ReplayFailed(Exception):
@@ -321,20 +321,16 @@ def _index(parties: Parties, is_buyer: bool) -> int:
 def _figures(row: np.void) -> DailyFigures:
     """Return the market's own statistics of a day in the form of the published ones."""
     number = int(row["trading_date"])
-    amounts = {
-        method: int(row[f"amount_{method}_low"]) + _WORD * int(row[f"amount_{method}_high"])
-        for method in ("listed", "block", "bidding")
-    }
     return DailyFigures(
         trading_date=date_of_number(number),
         open=int(row["open"]),
         high=int(row["high"]),
         low=int(row["low"]),
         close=int(row["close"]),
-        listed_volume=int(row["volume_listed"]),
-        listed_amount=amounts["listed"],
-        block_volume=int(row["volume_block"]),
-        block_amount=amounts["block"],
-        bidding_volume=int(row["volume_bidding"]),
-        bidding_amount=amounts["bidding"],
+        listed_volume=day_volume(row, Method.LISTED),
+        listed_amount=day_amount(row, Method.LISTED),
+        block_volume=day_volume(row, Method.BLOCK),
+        block_amount=day_amount(row, Method.BLOCK),
+        bidding_volume=day_volume(row, Method.BIDDING),
+        bidding_amount=day_amount(row, Method.BIDDING),
     )

@@ -19,9 +19,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.day_totals import day_amount, day_volume, day_volume_intra_group
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Method
-from cea_exchange.domain.units import cash_parse, price_parse
+from cea_exchange.domain.units import price_parse
 
 _KINDS_BUT_TRADES = (
     EventKind.DAY_OPENED,
@@ -32,17 +33,25 @@ _KINDS_BUT_TRADES = (
     EventKind.COMPOSITE_CLOSED,
 )
 _TRADES_AT_A_TIME = 8_192
+VOLUME_MOST = (1 << 62) - 1
+"""Tonnes that a bulletin tells at most: what it says can be carried on, and fits every form."""
+
+
+def volume_told(tonnes: int) -> int:
+    """Return tonnes as a bulletin tells them."""
+    return min(tonnes, VOLUME_MOST)
 
 
 class Traded(Struct, frozen=True):
-    """Tonnes, and fen, traded."""
+    """Tonnes, at most `VOLUME_MOST`, and fen, traded."""
 
     volume: int = 0
     amount: int = 0
 
     def __add__(self, other: Self) -> Self:
         """Return both together."""
-        return type(self)(self.volume + other.volume, self.amount + other.amount)
+        volume = volume_told(self.volume + other.volume)
+        return type(self)(volume, self.amount + other.amount)
 
 
 class ByMethod(Struct, frozen=True):
@@ -196,6 +205,8 @@ class BulletinBuilder:
         self._date = 0
         # Of the day's listed trades; what weighs in the composite is known at its end.
         self._trade_products, self._trade_prices = array("H"), array("q")
+        # Names of the products delisted on the day, each after how many of these trades.
+        self._delistings: list[tuple[int, str]] = []
         self._quotes: list[Quote] = []
 
     @property
@@ -313,6 +324,7 @@ class BulletinBuilder:
 
     def _day_forget(self) -> None:
         self._trade_products, self._trade_prices = array("H"), array("q")
+        self._delistings = []
         self._quotes = []
 
     def _reference_price(self, index: int, price: int) -> None:
@@ -323,6 +335,7 @@ class BulletinBuilder:
         index = self._index(product)
         if price is None:
             self._delisted.add(product)
+            self._delistings.append((len(self._trade_prices), product))
         else:
             self._delisted.discard(product)
             self._reference_price(index, price)
@@ -344,8 +357,11 @@ class BulletinBuilder:
         quotes = self._quotes
         day = sum((quote.day for quote in quotes), ByMethod())
         self._sums.add(self._date, day)
-        weights = self._weights_of(quotes)
+        listed = [quote.code for quote in quotes if quote.code not in self._delisted]
+        weight_of = self._weights_of(listed)
+        weights = [weight_of.get(quote.code, 0) for quote in quotes]
         if close is None:
+            # Nothing is listed, and all products are told of.
             weights = [1] * len(quotes)
         last_close = self._composite_close
         if last_close is None:
@@ -355,7 +371,7 @@ class BulletinBuilder:
             close = last_close
         else:
             opened = _mean([quote.open for quote in quotes], weights)
-            extremes = self._composite_extremes(weights)
+            extremes = self._composite_extremes(listed)
         composite = Quote(
             code=composite_code(self._profile.name),
             open=opened,
@@ -366,7 +382,7 @@ class BulletinBuilder:
             day=day,
             year=self._sums.year,
             total=self._sums.total,
-            volume_intra_group=sum(quote.volume_intra_group for quote in quotes),
+            volume_intra_group=volume_told(sum(quote.volume_intra_group for quote in quotes)),
         )
         bulletin = Bulletin(
             market=self._profile.name,
@@ -380,40 +396,50 @@ class BulletinBuilder:
         self._day_forget()
         return bulletin
 
-    def _weights_of(self, quotes: list[Quote]) -> list[int]:
-        """Return what each weighs in the day's composite; what was delisted does not."""
-        listed = [quote.code for quote in quotes if quote.code not in self._delisted]
+    def _weights_of(self, listed: list[str]) -> dict[str, int]:
+        """Return what each weighs in the day's composite where these are listed."""
         weights = self._profile.composite_weights(listed, date_of_number(self._date))
-        weight_of = dict(zip(listed, weights, strict=True))
-        return [weight_of.get(quote.code, 0) for quote in quotes]
+        return dict(zip(listed, weights, strict=True))
 
-    def _composite_extremes(self, weights: list[int]) -> tuple[int | None, int | None]:
+    def _composite_extremes(self, listed: list[str]) -> tuple[int | None, int | None]:
         """Return the highest and the lowest composite after a listed trade that weighs.
+
+        Parameters
+        ----------
+        listed : list of str
+            What is at the close; what was delisted on the day was listed before.
 
         Notes
         -----
         Rules: CEA-INF-02.
         """
-        weight_of = np.zeros(len(self._products), np.int64)
-        composite = 0
-        for quote, weight in zip(self._quotes, weights, strict=True):
-            weight_of[self._indexes[quote.code]] = weight
-            composite += weight * quote.last_close
         last = [product.reference_price for product in self._products]
         ends: list[int] = []
+        first = 0
+        for place, (end, _) in enumerate([*self._delistings, (len(self._trade_prices), "")]):
+            there = [*listed, *(name for _, name in self._delistings[place:])]
+            weight_of = np.zeros(len(self._products), np.int64)
+            for name, weight in self._weights_of(there).items():
+                weight_of[self._indexes[name]] = weight
+            ends += self._path_ends(first, end, weight_of, last)
+            first = end
+        return (max(ends), min(ends)) if ends else (None, None)
+
+    def _path_ends(
+        self, first: int, end: int, weight_of: np.ndarray, last: list[int]
+    ) -> Iterator[int]:
+        """Yield ends of the composite's path over some trades; `last` goes along with them."""
+        composite, weight = int(weight_of @ np.array(last, np.int64)), int(weight_of.sum())
         # Some at a time: a day of a million trades takes no more memory than their prices.
-        for first in range(0, len(self._trade_prices), _TRADES_AT_A_TIME):
-            end = first + _TRADES_AT_A_TIME
-            products = np.array(self._trade_products[first:end], np.intp)
-            prices = np.array(self._trade_prices[first:end], np.int64)
+        for start in range(first, end, _TRADES_AT_A_TIME):
+            stop = min(start + _TRADES_AT_A_TIME, end)
+            products = np.array(self._trade_products[start:stop], np.intp)
+            prices = np.array(self._trade_prices[start:stop], np.int64)
             path = composite + np.cumsum(weight_of[products] * _steps(products, prices, last))
             composite = int(path[-1])
             weighed = path[weight_of[products] > 0]
             if len(weighed):
-                ends += (int(weighed.max()), int(weighed.min()))
-        if not ends:
-            return None, None
-        return _half_up(max(ends), sum(weights)), _half_up(min(ends), sum(weights))
+                yield from (_half_up(int(end), weight) for end in (weighed.max(), weighed.min()))
 
     def _index(self, product: str) -> int:
         if product not in self._indexes:
@@ -439,8 +465,10 @@ def _steps(products: np.ndarray, prices: np.ndarray, last: list[int]) -> np.ndar
 def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
     volume, amount = event["volume"], event["amount"]
     names = [method.name.lower() for method in Method]
-    # An amount may be 0.00, which is no price and no amount of an order.
-    traded = [Traded(volume[n], cash_parse(amount[n]) if volume[n] else 0) for n in names]
+    # An amount may be 0.00, or too large to be one of an order.
+    traded = [
+        Traded(volume_told(volume[name]), int(amount[name].replace(".", ""))) for name in names
+    ]
     prices = [event[n] and price_parse(event[n]) for n in ("open", "high", "low", "close")]
     quote = _quote(event["product"], prices, traded, event["volume_intra_group"])
     return date_number(date_parse(event["date"])), quote
@@ -449,11 +477,9 @@ def _closed_named(event: Mapping[str, Any]) -> tuple[int, Quote]:
 def _closed_record(row: np.void, name: str) -> tuple[int, Quote]:
     traded = []
     for method in Method:
-        text = method.name.lower()
-        amount = int(row[f"amount_{text}_high"]) << 64 | int(row[f"amount_{text}_low"])
-        traded.append(Traded(int(row[f"volume_{text}"]), amount))
+        traded.append(Traded(volume_told(day_volume(row, method)), day_amount(row, method)))
     prices = [int(row[field]) or None for field in ("open", "high", "low", "close")]
-    quote = _quote(name, prices, traded, int(row["volume_intra_group"]))
+    quote = _quote(name, prices, traded, day_volume_intra_group(row))
     return int(row["trading_date"]), quote
 
 
@@ -473,7 +499,7 @@ def _quote(
         day=ByMethod(*traded),
         year=nothing,
         total=nothing,
-        volume_intra_group=volume_intra_group,
+        volume_intra_group=volume_told(volume_intra_group),
     )
 
 

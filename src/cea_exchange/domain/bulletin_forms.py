@@ -16,7 +16,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from cea_exchange.domain.bulletin import Bulletin, ByMethod, Quote, Traded, composite_code
+from cea_exchange.domain.bulletin import (
+    VOLUME_MOST,
+    Bulletin,
+    ByMethod,
+    Quote,
+    Traded,
+    composite_code,
+)
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.records import Method
 from cea_exchange.domain.units import cash_format, price_format
@@ -34,7 +41,7 @@ _ALLOWANCE_FORM = re.compile(r"CEA([0-9]{2}(?:-[0-9]{2})?)")
 _Yuan = Annotated[str, Meta(pattern=r"^-?[0-9]+\.[0-9]{2}$", max_length=64)]
 _Tonnes = Annotated[int, Meta(ge=0)]
 
-_SUM_LIMIT_TONNES, _SUM_LIMIT_FEN = 1 << 62, 1 << 120
+_SUM_LIMIT_FEN = 1 << 120
 """No sum that is carried on is larger: room is left for what is added, in every form."""
 
 
@@ -194,7 +201,7 @@ def _quote(row: QuoteRow) -> Quote:
         for method in Method:
             sums = methods.get(METHOD_CODES[method], MethodRow(method_code=0))
             volume, amount = getattr(sums, f"{name}_volume"), _fen(getattr(sums, f"{name}_amount"))
-            if not (0 <= amount < _SUM_LIMIT_FEN and volume < _SUM_LIMIT_TONNES):
+            if not (0 <= amount < _SUM_LIMIT_FEN and volume <= VOLUME_MOST):
                 raise ValueError(f"no market trades {volume} t, {amount} fen, in {row.subj_code}")
             found.append(Traded(volume, amount))
         return ByMethod(*found)

@@ -397,10 +397,10 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""
 
-    def composite_weights(self, products: Sequence[str], trading_date: date | None) -> list[int]:
-        """Return each product's weight in the composite on a day (None: before the first day).
+    def composite_weight(self, product: str, trading_date: date | None) -> int:
+        """Return the weight that the profile gives a product on a day (None: before the first).
 
-        All weigh alike where the profile names no weights for that date, or none of these products.
+        0 where it names none: such products weigh only where no other is listed.
 
         Notes
         -----
@@ -410,7 +410,18 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         for entry in self.composite:
             if trading_date is not None and entry.since <= trading_date:
                 weights = dict(entry.weights)
-        named = [weights.get(product, 0) for product in products]
+        return weights.get(product, 0)
+
+    def composite_weights(self, listed: Sequence[str], trading_date: date | None) -> list[int]:
+        """Return what each listed product weighs in the composite on a day.
+
+        All weigh alike where the profile names no weights for that date, or none of these products.
+
+        Notes
+        -----
+        Rules: CEA-PRC-04.
+        """
+        named = [self.composite_weight(product, trading_date) for product in listed]
         return named if any(named) else [1] * len(named)
 
     def notices_between(self, after: date | None, until: date) -> list[Notice]:

@@ -427,15 +427,19 @@ DAY_CLOSED_DTYPE = np.dtype(
         ("reserved_1", "u1", (3,)),
         ("product_index", "<u2"),
         ("reserved_2", "u1", (10,)),
-        ("open", "<i8"),
-        ("high", "<i8"),
-        ("low", "<i8"),
-        ("close", "<i8"),
-        ("volume_intra_group", "<i8"),
+        ("open", "<u4"),
+        ("volume_listed_high", "<u4"),
+        ("high", "<u4"),
+        ("volume_block_high", "<u4"),
+        ("low", "<u4"),
+        ("volume_bidding_high", "<u4"),
+        ("close", "<u4"),
+        ("volume_intra_group_high", "<u4"),
+        ("volume_intra_group", "<u8"),
         ("seq", "<u8"),
-        ("volume_listed", "<i8"),
-        ("volume_block", "<i8"),
-        ("volume_bidding", "<i8"),
+        ("volume_listed", "<u8"),
+        ("volume_block", "<u8"),
+        ("volume_bidding", "<u8"),
         ("amount_listed_low", "<u8"),
         ("amount_listed_high", "<u8"),
         ("settlement_seq", "<u8"),
@@ -449,7 +453,7 @@ DAY_CLOSED_DTYPE = np.dtype(
         ("phase", "u1"),
     ]
 )
-"""A DAY_CLOSED event: a product's statistics of the day. Amounts are 128-bit, low half first."""
+"""A DAY_CLOSED event: a product's statistics of the day. Amounts are 128-bit, low half first; volumes have 96 bits, the high 32 apart."""
 
 BIDDING_OPENED_DTYPE = np.dtype(
     [

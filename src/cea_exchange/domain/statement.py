@@ -14,7 +14,14 @@ import numpy as np
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Reason, Side
+from cea_exchange.domain.records import (
+    PRODUCT_NONE,
+    BlockFlag,
+    EventKind,
+    Method,
+    Reason,
+    Side,
+)
 from cea_exchange.domain.units import cash_parse, price_parse
 
 TRADE, BUST, DEPOSIT, WITHDRAWAL = "trade", "trade_busted", "deposited", "withdrawn"
@@ -25,10 +32,13 @@ _LOCKS = {
     "order_amended": "listed",
     "block_offered": "block",
     "block_countered": "block",
-    "bid_accepted": "bidding",
+    "bid_accepted": "bid",
     "bidding_opened": "bidding",
 }
-"""Events with which an account locks something, or other terms of it, and by which method."""
+"""Events with which an account locks something, or other terms of it, and for what.
+
+A bid may have the name of the account's own bidding.
+"""
 
 _ENDS = {
     "order_canceled": "listed",
@@ -36,11 +46,13 @@ _ENDS = {
     "block_withdrawn": "block",
     "block_rejected": "block",
     "block_lapsed": "block",
-    "bid_canceled": "bidding",
+    "bid_canceled": "bid",
     "bidding_closed": "bidding",
     "bidding_canceled": "bidding",
 }
 """Events with which what is left of a lock returns."""
+_METHODS = {"bid": "bidding"}
+"""Of what is locked for something that is no method itself."""
 _ENDS_WITH_REASON = frozenset(
     {"order_canceled", "block_withdrawn", "bid_canceled", "bidding_canceled"}
 )
@@ -82,7 +94,11 @@ class Position(Struct, frozen=True):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """An event as one account sees it; `side` is the account's own."""
+    """An event as one account sees it; `side` is the account's own.
+
+    Of a trade in a bidding `is_bid` says that the account bid in it; else it applied for it. A bid
+    without a price has the price 0.
+    """
 
     seq: int
     event: str
@@ -94,6 +110,7 @@ class Step(Struct, frozen=True, kw_only=True):
     cash: int = 0
     fee: int = 0
     id: str = ""
+    is_bid: bool = False
     trade_id: int = 0
     reason: str | None = None
 
@@ -132,7 +149,7 @@ class Lock(Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     price, tonnes
-        The last terms, and all tonnes it was for.
+        The last terms, and all tonnes it was for. A bid without a price has 0.
     traded
         Tonnes of it that traded; the rest returned.
     end
@@ -237,13 +254,12 @@ class StatementBuilder:
             movement = _movement(step)
             self._movements.append(movement)
             self._move(movement)
+            if step.event == TRADE:
+                self._traded(step)
         elif step.event in _LOCKS:
             self._lock(step)
         elif step.event in _ENDS:
-            key = _ENDS[step.event], step.id
-            if key in self._locks:
-                end = step.event if step.reason in (None, "NONE") else step.reason
-                self._locks[key] = replace(self._locks[key], end=end)
+            self._end(step)
 
     def close(self, trading_date: int, position: Position | None = None) -> Statement:
         """Return the statement of the day that closed; the next one goes on from its closing.
@@ -301,8 +317,6 @@ class StatementBuilder:
                 held.tonnes + movement.tonnes_change, 0, self._bought_today(held, movement)
             )
         self._position = Position(position.cash + movement.cash_change, 0, holdings)
-        if movement.kind == TRADE:
-            self._traded(movement)
 
     def _bought_today(self, held: Holding, movement: Movement) -> int:
         """Return what of a holding was bought today after a movement (CEA-FND-04, CEA-STL-04)."""
@@ -322,7 +336,7 @@ class StatementBuilder:
         # What is open after an amendment comes on top of what has traded.
         traded = 0 if known is None else known.traded
         self._locks[key] = Lock(
-            method=key[0],
+            method=_METHODS.get(key[0], key[0]),
             id=step.id,
             product=step.product or "",
             side=step.side or "",
@@ -332,16 +346,24 @@ class StatementBuilder:
             end="open",
         )
 
-    def _traded(self, movement: Movement) -> None:
-        key = movement.method or "", movement.id
+    def _traded(self, step: Step) -> None:
+        key = "bid" if step.is_bid else step.method or "", step.id
         lock = self._locks.get(key)
         if lock is None:
             return
-        traded = lock.traded + movement.tonnes
-        # Who accepts a counter-offer of more tonnes locks the rest of them with that.
-        tonnes = max(lock.tonnes, traded)
+        traded = lock.traded + step.tonnes
+        # A block trades whole: who accepts a counter-offer of more tonnes locks the rest of them
+        # with that, and one of fewer has freed what was too much.
+        tonnes = traded if step.method == "block" else lock.tonnes
         end = "filled" if traded == tonnes else lock.end
         self._locks[key] = replace(lock, tonnes=tonnes, traded=traded, end=end)
+
+    def _end(self, step: Step) -> None:
+        key = _ENDS[step.event], step.id
+        # What was filled has nothing left to return.
+        if key in self._locks and self._locks[key].end == "open":
+            end = step.event if step.reason in (None, "NONE") else step.reason
+            self._locks[key] = replace(self._locks[key], end=end)
 
 
 def _movement(step: Step) -> Movement:
@@ -415,8 +437,17 @@ def opening_of(position: Position, steps: Iterable[Step]) -> Position:
 # -- From named events ----------------------------------------------------------------------------
 
 
+class NamedBefore(Struct):
+    """What named events told that later ones of a day leave out, by id of a bidding or block."""
+
+    bidding_sides: dict[str, str] = field(default_factory=dict)
+    """What the applicants do."""
+    offerers: dict[str, str] = field(default_factory=dict)
+    """Who offered the blocks."""
+
+
 def steps_named(
-    event: Mapping[str, Any], bidding_sides: dict[str, str]
+    event: Mapping[str, Any], before: NamedBefore
 ) -> Iterator[tuple[str | None, Step]]:
     """Yield whom a named event concerns, and how each of them sees it.
 
@@ -424,8 +455,8 @@ def steps_named(
     ----------
     event : mapping
         Of `matching.events`, or the dict that its JSON line decodes to.
-    bidding_sides : dict
-        What the applicants of the day's biddings do, by id: noted here, for bids are without it.
+    before : NamedBefore
+        What the events before have told, and what this one does.
 
     Yields
     ------
@@ -448,6 +479,7 @@ def steps_named(
                 cash=price * tonnes,
                 fee=_fen(event[f"{side}_fee"]),
                 id=event[f"{side}_id"],
+                is_bid=event["method"] == "bidding" and side == event["aggressor"],
                 trade_id=event["trade_id"],
             )
     elif name in (DEPOSIT, WITHDRAWAL):
@@ -459,14 +491,15 @@ def steps_named(
             cash=cash_parse(event["cash"]) if event["cash"] else 0,
         )
     elif name in _LOCKS:
-        side = _lock_side(event, name, bidding_sides)
+        side = _lock_side(event, before)
         bound = "ceiling" if side == "buy" else "floor"
+        price = event[bound if name == "bidding_opened" else "price"]
         yield event["account"], Step(
             seq=event["seq"],
             event=name,
             product=event["product"],
             side=side,
-            price=price_parse(event[bound if name == "bidding_opened" else "price"]),
+            price=price_parse(price) if price else 0,
             tonnes=event["tonnes"],
             id=event["id"],
         )
@@ -479,13 +512,16 @@ def steps_named(
 _OTHER_SIDE = {"buy": "sell", "sell": "buy"}
 
 
-def _lock_side(event: Mapping[str, Any], name: str, bidding_sides: dict[str, str]) -> str:
-    if name == "bid_accepted":
-        return _OTHER_SIDE[bidding_sides[event["bidding"]]]
-    if name == "block_countered":
-        return _OTHER_SIDE[event["side"]]  # the side in it is the offer's
-    if name == "bidding_opened":
-        bidding_sides[event["id"]] = event["side"]
+def _lock_side(event: Mapping[str, Any], before: NamedBefore) -> str:
+    match event["event"]:
+        case "bid_accepted":
+            return _OTHER_SIDE[before.bidding_sides[event["bidding"]]]
+        case "block_countered" if event["account"] != before.offerers[event["id"]]:
+            return _OTHER_SIDE[event["side"]]  # the side in it is the offer's
+        case "bidding_opened":
+            before.bidding_sides[event["id"]] = event["side"]
+        case "block_offered":
+            before.offerers[event["id"]] = event["account"]
     return event["side"]
 
 
@@ -529,6 +565,7 @@ def _step_of_report(row: np.void, account_index: int, products: Sequence[str]) -
             cash=int(row["cash"]),
             fee=int(row[f"{side}_fee"]),
             id=str(row["order_id"] if is_own else row["counter_order_id"]),
+            is_bid=is_own and int(row["method"]) == Method.BIDDING,
             trade_id=int(row["trade_id"]),
         )
     if name in (DEPOSIT, WITHDRAWAL):
@@ -536,7 +573,9 @@ def _step_of_report(row: np.void, account_index: int, products: Sequence[str]) -
         tonnes = 0 if product is None else tonnes
         return Step(seq=seq, event=name, product=product, tonnes=tonnes, cash=cash)
     if name in _LOCKS and is_own:
-        side = _side_name(int(row["side"]), name == "block_countered")
+        # The side in a counter-offer is the offer's.
+        is_other_side = bool(name == "block_countered" and row["flags"] & BlockFlag.BY_COUNTERPARTY)
+        side = _side_name(int(row["side"]), is_other_side)
         # Where another event has the tonnes open, this one has the ceiling.
         is_ceiling = name == "bidding_opened" and side == "buy"
         return Step(

@@ -118,7 +118,8 @@ def _movement_map(movement: Movement) -> dict[str, Any]:
 
 
 def _lock_map(lock: Lock) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(lock), "price": price_format(lock.price)}
+    price = price_format(lock.price) if lock.price else None
+    return {**msgspec.structs.asdict(lock), "price": price}
 
 
 # -- CSV ------------------------------------------------------------------------------------------
@@ -140,10 +141,14 @@ def _rows(statement: Statement) -> Iterator[dict[str, Any]]:
     for movement in statement.movements:
         row = _movement_map(movement)
         del row["seq"]
-        yield {"line": row.pop("kind"), **{n: "" if v is None else v for n, v in row.items()}}
+        yield {"line": row.pop("kind"), **_without_none(row)}
     for lock in statement.locks:
-        yield {"line": "lock", **_lock_map(lock)}
+        yield {"line": "lock", **_without_none(_lock_map(lock))}
     yield from _balance_rows(statement, "closing", statement.closing)
+
+
+def _without_none(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: "" if value is None else value for name, value in row.items()}
 
 
 def _balance_rows(
@@ -226,7 +231,8 @@ def _movement_row(movement: Movement) -> list[str]:
 
 
 def _lock_row(lock: Lock) -> list[str]:
-    numbers = [price_format(lock.price), f"{lock.tonnes:,}", f"{lock.traded:,}"]
+    price = price_format(lock.price) if lock.price else ""
+    numbers = [price, f"{lock.tonnes:,}", f"{lock.traded:,}"]
     return [lock.method, lock.id, lock.product, lock.side, *numbers, lock.end]
 
 

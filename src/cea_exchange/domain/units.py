@@ -86,6 +86,11 @@ def cash_format(cash: int) -> str:
     return _money_format(cash, "cash")
 
 
+def tonnes_told(tonnes: int) -> int:
+    """Return tonnes as messages and bulletins have room to tell them: at most 2^63 - 1."""
+    return min(tonnes, INT64_MAX)
+
+
 def tonnes_check(tonnes: int, name: str) -> int:
     """Return whole tonnes, zero or more; `name` names them in errors.
 

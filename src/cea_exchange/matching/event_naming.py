@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cea_exchange.domain.day_totals import day_amount, day_volume, day_volume_intra_group
 from cea_exchange.domain.records import (
     BIDDING_OPENED_DTYPE,
     DAY_CLOSED_DTYPE,
@@ -393,12 +394,6 @@ def _day_closed(row: np.void, names: Names, seq_offset: int) -> named.Event:
     def price_or_none(price: int) -> str | None:
         return price_format(price) if price else None
 
-    def amount(method: str) -> str:
-        # Day sums have 128 bits: a busy day of large orders passes 2^63 fen.
-        low, high = int(row[f"amount_{method}_low"]), int(row[f"amount_{method}_high"])
-        return cash_format(high << 64 | low)
-
-    methods = ("listed", "block", "bidding")
     return named.DayClosed(
         seq=int(row["seq"]) + seq_offset,
         date=date_text(int(row["trading_date"])),
@@ -407,9 +402,9 @@ def _day_closed(row: np.void, names: Names, seq_offset: int) -> named.Event:
         high=price_or_none(int(row["high"])),
         low=price_or_none(int(row["low"])),
         close=price_format(int(row["close"])),
-        volume=named.VolumeByMethod(*(int(row[f"volume_{method}"]) for method in methods)),
-        amount=named.AmountByMethod(*(amount(method) for method in methods)),
-        volume_intra_group=int(row["volume_intra_group"]),
+        volume=named.VolumeByMethod(*(day_volume(row, method) for method in Method)),
+        amount=named.AmountByMethod(*(cash_format(day_amount(row, method)) for method in Method)),
+        volume_intra_group=day_volume_intra_group(row),
     )
 
 

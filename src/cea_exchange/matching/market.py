@@ -160,9 +160,9 @@ class Market:
         price = price_parse(reference_price)
         self._names.product_check(product)
         day = self.trading_date
-        weights = self.profile.composite_weights([*self._names.products, product], day)
+        weight = self.profile.composite_weight(product, day)
         listed = self.profile.is_listed(product, day)
-        index = self._core.product_declare(name_key(product), price, weights[-1], listed)
+        index = self._core.product_declare(name_key(product), price, weight, listed)
         self._names.product_add(product)
         return index
 
@@ -454,7 +454,8 @@ class Market:
     ) -> list[named.Event]:
         """Offer a block to one account, to a group, or to everybody; see `block_enquiry`.
 
-        `enquiry` is the id of the enquiry it answers, whose owner is the counterparty then.
+        `enquiry` is the id of the enquiry it answers, whose owner is the counterparty then: none
+        need be named.
         """
         price_fen = price_parse(price)
         _int64_check(tonnes, "tonnes")

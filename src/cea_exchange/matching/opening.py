@@ -32,7 +32,8 @@ def day_open(core: Any, profile: Profile, products: Sequence[str], day: date) ->
     last = date_of_number(core.trading_date) if core.trading_date else None
     due = profile.notices_between(last, day)
     indexes = {name: index for index, name in enumerate(products)}
-    parts = [core.day_open(date_number(day), weights_of(core, profile, products, day, due))]
+    weights = [profile.composite_weight(product, day) for product in products]
+    parts = [core.day_open(date_number(day), weights)]
     for notice in due:
         parts += _listings(core, notice, indexes)
         for product, price in notice.reference_prices.items():
@@ -75,24 +76,3 @@ def _listings(core: Any, notice: Notice, indexes: Mapping[str, int]) -> list[np.
         for product, price in notice.listings.items()
         if product in indexes
     ]
-
-
-def weights_of(
-    core: Any,
-    profile: Profile,
-    products: Sequence[str],
-    day: date | None,
-    due: Sequence[Notice] = (),
-) -> list[int]:
-    """Return each product's weight in the composite once these notices are done; 0 if not listed.
-
-    Notes
-    -----
-    Rules: CEA-PRC-04, CEA-PRD-03.
-    """
-    listed = {name for index, name in enumerate(products) if core.product(index)["listed"]}
-    for notice in due:
-        listed = (listed - {*notice.delistings}) | {*notice.listings}
-    named = [name for name in products if name in listed]
-    weights = dict(zip(named, profile.composite_weights(named, day), strict=True))
-    return [weights.get(name, 0) for name in products]

@@ -162,7 +162,7 @@ class ReferenceMarket:
         reference_price : int
             fen/t, 1 to 10 000 000; the band is measured from it.
         composite_weight : int
-            Its weight in the composite closing price.
+            Its weight in the composite closing price; 0 where others are to weigh alone.
         listed : bool
             Whether it is traded already; `product_list` lists it otherwise.
         """

@@ -550,10 +550,19 @@ class ReferenceBlocks:
         }
         self._market._emit(kind, **(of_block | fields))
 
-    @staticmethod
-    def _block_of(command: Command) -> Block:
-        """What an enquiry or an offer asks for; it has no id and no lock yet."""
-        is_enquiry = command.kind == CommandKind.BLOCK_ENQUIRY
+    def _block_of(self, command: Command) -> Block:
+        """What an enquiry or an offer asks for; it has no id and no lock yet.
+
+        Notes
+        -----
+        Rules: CEA-BLK-07 (an answer to an enquiry is for who asked).
+        """
+        flags, counterparty_index = command.flags, command.pick_order_id
+        if command.kind == CommandKind.BLOCK_ENQUIRY:
+            flags |= BlockFlag.ENQUIRY
+        elif command.order_id in self.open and not flags & ADDRESSED:
+            flags |= BlockFlag.TO_ACCOUNT
+            counterparty_index = self.open[command.order_id].account_index
         return Block(
             block_id=0,
             enquiry_id=command.order_id,
@@ -564,10 +573,10 @@ class ReferenceBlocks:
             tonnes_bid=0,
             tonnes_locked=0,
             account_index=command.account_index,
-            counterparty_index=command.pick_order_id,
+            counterparty_index=counterparty_index,
             product_index=command.product_index,
             side=command.side,
-            flags=command.flags | (BlockFlag.ENQUIRY if is_enquiry else 0),
+            flags=flags,
         )
 
     # -- Snapshots ---------------------------------------------------------------------------------

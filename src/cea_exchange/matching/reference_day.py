@@ -85,16 +85,17 @@ def _product_close(market: ReferenceMarket, product_index: int, product: Product
     row["high"] = product.high
     row["low"] = product.low
     row["close"] = product.reference_price
-    row["volume_listed"] = product.volume
-    row["amount_listed_low"] = product.amount & U64_MAX
-    row["amount_listed_high"] = product.amount >> 64
-    row["volume_block"] = product.block_volume
-    row["amount_block_low"] = product.block_amount & U64_MAX
-    row["amount_block_high"] = product.block_amount >> 64
-    row["volume_intra_group"] = product.intra_group_volume
-    row["volume_bidding"] = product.bidding_volume
-    row["amount_bidding_low"] = product.bidding_amount & U64_MAX
-    row["amount_bidding_high"] = product.bidding_amount >> 64
+    for name, volume, amount in (
+        ("listed", product.volume, product.amount),
+        ("block", product.block_volume, product.block_amount),
+        ("bidding", product.bidding_volume, product.bidding_amount),
+    ):
+        row[f"volume_{name}"] = volume & U64_MAX
+        row[f"volume_{name}_high"] = volume >> 64
+        row[f"amount_{name}_low"] = amount & U64_MAX
+        row[f"amount_{name}_high"] = amount >> 64
+    row["volume_intra_group"] = product.intra_group_volume & U64_MAX
+    row["volume_intra_group_high"] = product.intra_group_volume >> 64
 
 
 def _composite_close(market: ReferenceMarket, listed: list[Product]) -> None:
@@ -104,7 +105,7 @@ def _composite_close(market: ReferenceMarket, listed: list[Product]) -> None:
     -----
     Rules: CEA-PRC-04.
     """
-    # Where those that weighed were delisted today, all others weigh alike.
+    # Where none that the profile gives a weight is listed, all that are weigh alike.
     is_weighed = any(product.composite_weight for product in listed)
     weights = [product.composite_weight if is_weighed else 1 for product in listed]
     total = sum(map(operator.mul, weights, (product.reference_price for product in listed)))

@@ -262,7 +262,8 @@ class ReferenceFunds:
         buyer.holding(product_index).tonnes += tonnes
         buyer.holding(product_index).bought_today += tonnes
         seller.cash += received
-        seller.proceeds_today += amount
+        # Cash goes to and fro, and stays below this.
+        seller.proceeds_today = min(seller.proceeds_today + amount, TOTAL_LIMIT)
         seller.holding(product_index).tonnes -= tonnes
 
     def bust_refusal(self, trade: Bust) -> Reason:
@@ -301,7 +302,8 @@ class ReferenceFunds:
         seller.holding(trade.product).tonnes += trade.tonnes
         if is_of_last_day:
             held.bought_today = max(held.bought_today - trade.tonnes, 0)
-            seller.proceeds_today = max(seller.proceeds_today - trade.cash, 0)
+            if seller.proceeds_today < TOTAL_LIMIT:
+                seller.proceeds_today = max(seller.proceeds_today - trade.cash, 0)
         held.bought_today = min(held.bought_today, held.tonnes - held.locked)
 
     def deposit_refusal(self, product_index: int, amount: int) -> Reason:

@@ -18,7 +18,7 @@ def tell_all(market: ReferenceMarket, threshold_before: int) -> None:
     Rules: CEA-FND-08.
     """
     threshold = market.rules.large_holder_tonnes
-    if not threshold or threshold == threshold_before:
+    if not _tells_large(market) or threshold == threshold_before:
         return
     for account_index, account in enumerate(market._accounts):
         for product_index, held in sorted(account.holdings.items()):
@@ -47,11 +47,16 @@ def _check(market: ReferenceMarket, account_index: int, fields: dict[str, int]) 
     Rules: CEA-FND-08.
     """
     threshold, product_index = market.rules.large_holder_tonnes, fields["product_index"]
-    if not threshold or product_index == PRODUCT_NONE or not market.rules.holdings_checked:
+    if product_index == PRODUCT_NONE or not _tells_large(market):
         return
     tonnes = market._accounts[account_index].holding(product_index).tonnes
     if tonnes - fields["tonnes"] < threshold <= tonnes:
         _emit(market, account_index, product_index, tonnes)
+
+
+def _tells_large(market: ReferenceMarket) -> bool:
+    """Whether it is told who becomes a large holder: where no balances are kept nobody holds."""
+    return market.rules.holdings_checked and market.rules.large_holder_tonnes > 0
 
 
 def _emit(market: ReferenceMarket, account_index: int, product_index: int, tonnes: int) -> None:

@@ -29,6 +29,7 @@ TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, 
 )
 # 8 and 9 are an order book's.
 TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
+TAG_HIGH_VOLUMES = 15
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -98,8 +99,10 @@ def state_hash(market: ReferenceMarket) -> int:
         total += fold(
             [TAG_PRODUCT, index, product.product_key, product.reference_price]
             + [_status(product), product.open, product.high, product.low, product.last]
-            + [product.volume, product.amount & U64, product.amount >> 64]
+            + [product.volume & U64, product.amount & U64, product.amount >> 64]
         )
+        if any(_high_volumes(product)):
+            total += fold([TAG_HIGH_VOLUMES, index, *_high_volumes(product)])
         if product.block_volume:
             total += fold([TAG_BLOCK_TRADES, index, *_block_trades(product)])
         if product.bidding_volume:
@@ -121,12 +124,20 @@ def _status(product: Product) -> int:
 def _block_trades(product: Product) -> list[int]:
     """Tonnes and fen of a product's block trades of the day, and the tonnes within groups."""
     amount = product.block_amount
-    return [product.block_volume, amount & U64, amount >> 64, product.intra_group_volume]
+    volumes = product.block_volume & U64, product.intra_group_volume & U64
+    return [volumes[0], amount & U64, amount >> 64, volumes[1]]
 
 
 def _bidding_trades(product: Product) -> list[int]:
     """Tonnes and fen of a product's bidding trades of the day."""
-    return [product.bidding_volume, product.bidding_amount & U64, product.bidding_amount >> 64]
+    amount = product.bidding_amount
+    return [product.bidding_volume & U64, amount & U64, amount >> 64]
+
+
+def _high_volumes(product: Product) -> list[int]:
+    """What a product's volumes of the day have above 64 bits."""
+    volumes = product.volume, product.block_volume, product.intra_group_volume
+    return [volume >> 64 for volume in (*volumes, product.bidding_volume)]
 
 
 def snapshot(market: ReferenceMarket) -> bytes:
@@ -135,8 +146,9 @@ def snapshot(market: ReferenceMarket) -> bytes:
     state["order_count_max"] = market.order_count_max
     state["products"] = [
         [p.product_key, p.reference_price, p.composite_weight, _status(p), p.open, p.high]
-        + [p.low, p.last, p.volume, p.amount & U64, p.amount >> 64]
+        + [p.low, p.last, p.volume & U64, p.amount & U64, p.amount >> 64]
         + [*_block_trades(p), *_bidding_trades(p)]
+        + (_high_volumes(p) if any(_high_volumes(p)) else [])
         for p in market._products
     ]
     state["accounts"] = [
@@ -187,8 +199,13 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         product.amount = statistics[5] | statistics[6] << 64
         product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:11]
         product.block_amount = low_half | high_half << 64
-        product.bidding_volume, low_half, high_half = statistics[11:]
+        product.bidding_volume, low_half, high_half = statistics[11:14]
         product.bidding_amount = low_half | high_half << 64
+        volume, block, intra_group, bidding = statistics[14:] or (0, 0, 0, 0)
+        product.volume |= volume << 64
+        product.block_volume |= block << 64
+        product.intra_group_volume |= intra_group << 64
+        product.bidding_volume |= bidding << 64
     for fields in state["accounts"]:
         account = market._accounts[
             market.account_declare(fields["account_key"], fields["group_index"])

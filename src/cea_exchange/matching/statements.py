@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from cea_exchange.domain.calendar import date_number, date_parse
 from cea_exchange.domain.statement import (
     Holding,
+    NamedBefore,
     Position,
     Statement,
     StatementBuilder,
@@ -52,7 +53,7 @@ class MarketStatements:
                 f"statements need a profile that keeps balances, was {market.profile.name!r}"
             )
         self._market = market
-        self._bidding_sides: dict[str, str] = {}
+        self._before = NamedBefore()
         self._builders = {
             account: StatementBuilder(account, position_of(market, account))
             for account in market.accounts
@@ -79,7 +80,7 @@ class MarketStatements:
         # What the market says now is the last close's, unless another day has begun since.
         is_now = closes and "day_opened" not in names[closes[-1] :]
         for place, event in enumerate(events):
-            for account, step in steps_named(event, self._bidding_sides):
+            for account, step in steps_named(event, self._before):
                 for each in self._builders if account is None else (account,):
                     self._builder(each).take(step)
             if place in closes:

@@ -12,6 +12,7 @@ import google_crc32c
 import msgspec
 import numpy as np
 
+from cea_exchange.domain.day_totals import day_volume
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -20,10 +21,12 @@ from cea_exchange.domain.records import (
     BlockFlag,
     CommandKind,
     EventKind,
+    Method,
     OrderFlag,
     Side,
     Tif,
 )
+from cea_exchange.domain.units import tonnes_told
 from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
 FRAME_BYTES_MAX = 1 << 20
@@ -340,7 +343,8 @@ def market_data_records(events: np.ndarray) -> np.ndarray:
     if day_closed.any():
         from_close = public[day_closed].view(DAY_CLOSED_DTYPE)
         rows["price"][day_closed] = from_close["close"]
-        rows["tonnes"][day_closed] = from_close["volume_listed"]
+        volumes = [tonnes_told(day_volume(closed, Method.LISTED)) for closed in from_close]
+        rows["tonnes"][day_closed] = volumes
     return rows
 
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cea_exchange.domain.day_totals import day_amount, day_volume
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     CHECKPOINT_DTYPE,
@@ -71,8 +72,6 @@ SEQ_LIMIT = 1 << 62
 
 SettlementMode = Literal["realtime", "end_of_day"]
 """When trades are posted: as they come, or after the close."""
-
-_WORD = 1 << 64
 
 
 class SettlementStopped(Exception):
@@ -702,9 +701,7 @@ def _amount_as_asked(
 
 
 def _venue_totals(closed: Any, method: Method) -> tuple[int, int]:
-    name = method.name.lower()
-    amount = int(closed[f"amount_{name}_low"]) + _WORD * int(closed[f"amount_{name}_high"])
-    return int(closed[f"volume_{name}"]), amount
+    return day_volume(closed, method), day_amount(closed, method)
 
 
 if CASH_ASSET != PRODUCT_NONE:

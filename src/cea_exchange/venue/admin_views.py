@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
+from cea_exchange.domain.units import tonnes_told
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.sessions import Session
 from cea_exchange.venue.state_machine import VenueStateMachine
 
 _AMOUNTS = ("amount", "block_amount", "bidding_amount")
+_VOLUMES = ("volume", "block_volume", "intra_group_volume", "bidding_volume")
 
 
 def statistics(machine: VenueStateMachine) -> dict[str, Any]:
@@ -19,9 +21,10 @@ def statistics(machine: VenueStateMachine) -> dict[str, Any]:
         products[name] = {
             field: value if isinstance(value, bool) else int(value)
             for field, value in product.items()
-            if field not in _AMOUNTS
+            if field not in (*_AMOUNTS, *_VOLUMES)
         }
-        # A day's amounts may exceed the 64 bits that MessagePack has.
+        # A day's sums may exceed the 64 bits that MessagePack has.
+        products[name] |= {field: tonnes_told(int(product[field])) for field in _VOLUMES}
         products[name] |= {field: str(product[field]) for field in _AMOUNTS}
     return {"trading_date": int(core.trading_date), "products": products}
 

@@ -16,7 +16,7 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
-from cea_exchange.domain.units import cash_format
+from cea_exchange.domain.units import cash_format, tonnes_told
 from cea_exchange.protocol.framing import Band
 from cea_exchange.venue.bidding_applications import notices
 from cea_exchange.venue.bidding_views import biddings
@@ -35,11 +35,16 @@ def levels_shown(machine: VenueStateMachine) -> int:
 def depth(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
     """Return the five best levels of both sides: price (fen), tonnes, orders."""
     core, count = machine.core, levels_shown(machine)
+
+    def levels(side: Side) -> list[list[int]]:
+        told = core.depth(product_index, side, count)
+        return [[int(price), tonnes_told(int(t)), int(orders)] for price, t, orders in told]
+
     return {
         "product": machine.product_names[product_index],
         "market_data_seq": core.market_data_seq,
-        "bids": [list(map(int, level)) for level in core.depth(product_index, Side.BUY, count)],
-        "asks": [list(map(int, level)) for level in core.depth(product_index, Side.SELL, count)],
+        "bids": levels(Side.BUY),
+        "asks": levels(Side.SELL),
     }
 
 
@@ -108,9 +113,9 @@ def _day_so_far(machine: VenueStateMachine, band: Band) -> dict[str, Any]:
         **{field: int(product[field]) or None for field in ("open", "high", "low", "last")},
         "close": close,
         "volume": {
-            "listed": volume,
-            "block": int(product["block_volume"]),
-            "bidding": int(product["bidding_volume"]),
+            "listed": tonnes_told(volume),
+            "block": tonnes_told(int(product["block_volume"])),
+            "bidding": tonnes_told(int(product["bidding_volume"])),
         },
         "amount": {
             "listed": cash_format(amount),
@@ -155,7 +160,7 @@ def book(machine: VenueStateMachine, product_index: int) -> dict[str, Any]:
             told.append(
                 {
                     "price": int(price),
-                    "tonnes": int(tonnes),
+                    "tonnes": tonnes_told(int(tonnes)),
                     "count": int(count),
                     "orders": orders,
                 }

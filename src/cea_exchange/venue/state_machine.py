@@ -482,17 +482,14 @@ class VenueStateMachine:
         }
         return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
 
-    def _composite_weights(self, products: list[str], number: int) -> list[int]:
-        day = date_of_number(number) if number else None
-        return self.profile.composite_weights(products, day)
-
     def _product_declared(self, act: control.ProductDeclared) -> None:
-        products = [*self.product_names, act.product]
         number = self.core.trading_date
-        weights = self._composite_weights(products, number)
-        listed = self.profile.is_listed(act.product, date_of_number(number) if number else None)
+        day = date_of_number(number) if number else None
         index = self.core.product_declare(
-            name_key(act.product), act.reference_price, weights[-1], listed
+            name_key(act.product),
+            act.reference_price,
+            self.profile.composite_weight(act.product, day),
+            self.profile.is_listed(act.product, day),
         )
         self._products[act.product] = index
         self.product_names.append(act.product)
@@ -693,7 +690,8 @@ class VenueStateMachine:
     def _adopt(self, act: control.Adopt) -> None:
         state = act.state
         names = [product.product for product in state.products]
-        weights = self._composite_weights(names, state.trading_date)
+        day = date_of_number(state.trading_date) if state.trading_date else None
+        weights = [self.profile.composite_weight(name, day) for name in names]
         self.core = adopted_core(type(self.core), self.profile.rules, state, weights)
         self._products = {name: index for index, name in enumerate(names)}
         self.product_names = names
