@@ -211,7 +211,7 @@ def test_a_copy_goes_its_own_way():
         ((1, 3, 50, 1), ValueError),
         ((1, True, 50, 1), TypeError),
         ((1, 1, 50.0, 1), TypeError),
-        ((1, 1, np.int64(50), 1), TypeError),
+        ((1, 1, np.float64(50), 1), TypeError),
         ((1, 1, 1 << 63, 1), ValueError),
         ((1, 1, 50, "1"), TypeError),
         ((1, 1, 50, 1, -1), ValueError),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cea_exchange._award import award_arrays
-from cea_exchange.domain.units import cash_format, price_format, price_parse
+from cea_exchange.domain.units import cash_format, price_format, price_parse, whole_number
 from cea_exchange.matching.award import AwardRules, Bid
 
 BID_COLUMNS = ("account", "price", "tonnes", "group")
@@ -145,12 +145,11 @@ def _numbers(bids: Sequence[AuctionBid]) -> list[Bid]:
     groups: dict[str | None, int] = {None: 0}
     numbers = []
     for place, bid in enumerate(bids):
-        if type(bid.tonnes) is not int:
-            raise TypeError(f"bids[{place}].tonnes must be int, was {type(bid.tonnes).__name__}")
+        tonnes = whole_number(bid.tonnes, f"bids[{place}].tonnes")
         price = _fen(f"bids[{place}]", bid.price)
         account_index = accounts.setdefault(bid.account, len(accounts))
         group_index = groups.setdefault(bid.group, len(groups))
-        numbers.append(Bid(price, bid.tonnes, account_index, group_index, bid.price is not None))
+        numbers.append(Bid(price, tonnes, account_index, group_index, bid.price is not None))
     return numbers
 
 

@@ -14,9 +14,9 @@ keeps text ids and the market's time, and turns event records into `matching.eve
 import threading
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, SupportsIndex, TypeVar
 
 import msgspec
 import numpy as np
@@ -53,6 +53,7 @@ from cea_exchange.domain.units import (
     cash_parse,
     price_format,
     price_parse,
+    whole_number,
 )
 from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
@@ -120,6 +121,21 @@ class Market:
     >>> market.deposit("alice", cash="10000.00")[0].cash
     '10000.00'
     """
+
+    # The market's own; `__dict__` is for what a user's class has beside them.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_calendar",
+        "_command",
+        "_core",
+        "_entrance",
+        "_events",
+        "_names",
+        "_state_count",
+        "_time",
+        "profile",
+    )
 
     def __init__(
         self,
@@ -277,7 +293,7 @@ class Market:
         if type(post_only) is not bool:
             raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
             text_check(text, what)
         account_index = self._names.account_index(account)
@@ -305,7 +321,7 @@ class Market:
         Fewer tonnes at the same price keep its place; anything else is a new arrival.
         """
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         command = self._target_begin(CommandKind.AMEND, account, order_id)
         command["price"], command["tonnes"] = price_fen, tonnes
         return self._submit(Asked(order_id, account))
@@ -434,7 +450,7 @@ class Market:
         if tonnes is None:
             command["flags"] |= BlockFlag.TONNES_OPEN
         else:
-            _int64_check(tonnes, "tonnes")
+            tonnes = _int64(tonnes, "tonnes")
             command["tonnes"] = tonnes
         return self._submit(Asked(block_id, account, product))
 
@@ -457,7 +473,7 @@ class Market:
         `enquiry` is the id of the enquiry it answers, whose owner is the counterparty then.
         """
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         command = self._block_begin(
             CommandKind.BLOCK_OFFER, (account, product, block_id), side, counterparty, to_group
         )
@@ -488,7 +504,7 @@ class Market:
     ) -> list[named.Event]:
         """Answer a directed offer, or the counter-offer to it, with other terms."""
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         return self._block_answer(CommandKind.BLOCK_COUNTER, account, block_id, price_fen, tonnes)
 
     def _block_begin(
@@ -587,7 +603,7 @@ class Market:
             (bidding_id, "bidding_id"),
         ):
             text_check(text, what)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         limits = {Side.SELL: ("floor", floor), Side.BUY: ("ceiling", ceiling)}
         (wanted, limit), (other, stray) = limits[side], limits[Side(3 - side)]
         if limit is None or stray is not None:
@@ -643,7 +659,7 @@ class Market:
             Yuan per tonne, within the bidding's range; without one the bid is non-competitive.
         """
         price_fen = 0 if price is None else price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         for text, what in ((account, "account"), (bidding_id, "bidding_id"), (bid_id, "bid_id")):
             text_check(text, what)
         account_index = self._names.account_index(account)
@@ -1107,7 +1123,10 @@ class Market:
 
     @_alone
     def copy(self) -> Self:
-        """Return an independent market in the same state."""
+        """Return an independent market in the same state.
+
+        So do `copy.copy`, `copy.deepcopy` and pickle, with what a subclass has in its ``__dict__``.
+        """
         other = type(self).__new__(type(self))
         other.profile = self.profile
         other._core = self._core.copy()
@@ -1117,6 +1136,18 @@ class Market:
         other._calendar = self._calendar
         other._buffers_make()
         return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        restored = partial(type(self).restore, core=type(self._core))
+        return restored, (self.snapshot(),), self.__dict__ or None
+
+    def __repr__(self) -> str:
+        day = self.trading_date or "no day yet"
+        return (
+            f"<{type(self).__name__} {self.profile.name}, {day} {self.current_phase.name.lower()}: "
+            f"{len(self.products)} products, {len(self.accounts)} accounts, "
+            f"{self._core.live_order_count} orders>"
+        )
 
 
 def _compiled_core() -> type:
@@ -1153,11 +1184,11 @@ def _moment(at: datetime | str) -> datetime:
     return time_parse(at.isoformat() if isinstance(at, datetime) else at)
 
 
-def _int64_check(value: int, what: str) -> None:
-    if type(value) is not int:
-        raise TypeError(f"{what} must be int, was {type(value).__name__}")
-    if not -(1 << 63) <= value < 1 << 63:
-        raise ValueError(f"{what} must fit 64 bits, was {value}")
+def _int64(value: SupportsIndex, what: str) -> int:
+    number = whole_number(value, what)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{what} must fit 64 bits, was {number}")
+    return number
 
 
 def _transfer_asked(
@@ -1173,5 +1204,5 @@ def _transfer_asked(
     if product is None or tonnes is None:
         raise ValueError("a transfer must give cash, or product and tonnes")
     text_check(product, "product")
-    _int64_check(tonnes, "tonnes")
+    tonnes = _int64(tonnes, "tonnes")
     return Asked(account=account, product=product, tonnes=tonnes), tonnes

@@ -218,7 +218,7 @@ class Registry:
             Its index, the same at the venue.
         """
         name_checked(product, "product")
-        amount_checked(reference_price, "reference_price")
+        reference_price = amount_checked(reference_price, "reference_price")
         if product == CASH_NAME:
             raise ActError(f"product must not be {CASH_NAME}, which is cash")
         with self.store.transaction():
@@ -342,7 +342,7 @@ class Registry:
         int
             The `transfer_seq` under which the venue answers.
         """
-        amount_checked(amount, "amount")
+        amount = amount_checked(amount, "amount")
         with self.store.transaction():
             command = TransferOut(account=account, product=product, amount=amount)
             return self._transfer("out", command)
@@ -476,7 +476,8 @@ class Registry:
             for movement in movements:
                 tried.append(movement)
                 asset_is_cash = movement.asset_index == CASH_ASSET
-                amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
+                amount = amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
+                movement = movement._replace(amount=amount)
                 yield movement.kind, legs_of(*movement), movement[1:]
 
         last_seq, date = self.store.last_seq, self.business_date()

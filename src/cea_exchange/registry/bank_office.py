@@ -551,7 +551,7 @@ class BankOffice:
         -----
         Rules: CEA-BNK-11 (two phases).
         """
-        amount_checked(cash, "cash")
+        cash = amount_checked(cash, "cash")
         try:
             account_check(creditor, "creditor")
         except ValueError as error:

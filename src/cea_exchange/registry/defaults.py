@@ -247,7 +247,7 @@ class Defaults:
         -----
         Rules: CEA-DEF-03.
         """
-        amount_checked(cash, "cash")
+        cash = amount_checked(cash, "cash")
         registry = self._registry
         with registry.transaction():
             default = self._default(default_id, "covered")
