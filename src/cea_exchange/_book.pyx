@@ -678,9 +678,14 @@ cdef class OrderBook:
     """
 
     def __cinit__(
-        self, price_min, price_max, *, order_count_max, self_trade="allow", levels_max=None,
-        pick_allowed=True, touch_memory=False,
+        self, price_min, price_max, *unnamed, order_count_max=None, self_trade="allow",
+        levels_max=None, pick_allowed=True, touch_memory=False,
     ):
+        if unnamed or order_count_max is None:
+            raise TypeError(
+                "order_count_max must be given, and by name: "
+                f"OrderBook({price_min!r}, {price_max!r}, order_count_max=...)"
+            )
         cdef int64_t low = exact_int64(price_min, "price_min")
         cdef int64_t high = exact_int64(price_max, "price_max")
         cdef uint32_t count = exact_uint32(order_count_max, "order_count_max")

@@ -5,15 +5,17 @@ are converted in every call of an order book; whole numbers of another type, as 
 longer way of `exact_whole`.
 """
 
+from cpython.bool cimport PyBool_Check
 from cpython.long cimport (
-    PyLong_AsLongLongAndOverflow, PyLong_AsUnsignedLongLong, PyLong_CheckExact,
+    PyLong_AsLongLongAndOverflow, PyLong_AsUnsignedLongLong, PyLong_Check,
+    PyLong_CheckExact,
 )
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cea_exchange._records cimport SIDE_BUY, SIDE_SELL
 
 
-cdef object exact_whole(object value, str name)
+cdef object exact_whole(object value, str name, str expected=*)
 
 
 cdef inline int64_t exact_int64(object value, str name) except? -1:
@@ -51,8 +53,8 @@ cdef inline int exact_member(object value, int least, int most, str name, str wo
     """A number of a closed list, or its member; bools and floats are neither."""
     cdef int overflow = 0
     cdef int64_t number
-    if not PyLong_CheckExact(value):
-        value = exact_whole(value, name)
+    if not PyLong_Check(value) or PyBool_Check(value):
+        value = exact_whole(value, name, f"int, {words}")
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow != 0 or number < least or number > most:
         raise ValueError(f"{name} must be {words}, was {value!r}")

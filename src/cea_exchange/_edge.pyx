@@ -12,9 +12,9 @@ cdef tuple SELF_TRADE_WORDS = (
 )
 
 
-cdef object exact_whole(object value, str name):
+cdef object exact_whole(object value, str name, str expected="int"):
     """The int that a whole number of another type is; its own code may run for that."""
-    return whole_number(value, name)
+    return whole_number(value, name, expected)
 
 
 cdef int exact_self_trade(object word) except -1:

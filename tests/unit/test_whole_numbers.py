@@ -110,7 +110,7 @@ def test_a_book_refuses_what_is_none(value):
         lambda: OrderBook(1, 100, order_count_max=value),
     ]
     for call in calls:
-        with pytest.raises(TypeError, match="must be int, was"):
+        with pytest.raises(TypeError, match="must be int,"):
             call()
     assert len(book) == 0
 
@@ -202,7 +202,7 @@ def test_both_cores_refuse_what_is_none(core, value):
         lambda: market.halt(value),
     ]
     for call in calls:
-        with pytest.raises(TypeError, match="must be int, was"):
+        with pytest.raises(TypeError, match="must be int,"):
             call()
     assert market.state_hash() == before
 

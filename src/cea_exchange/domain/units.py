@@ -105,6 +105,11 @@ def cash_format(cash: int) -> str:
     return _money_format(cash, "cash")
 
 
+def fen_of(text: str) -> int:
+    """Return the fen of an amount or price that `cash_format` or `price_format` has written."""
+    return int(text.replace(".", ""))
+
+
 def tonnes_check(tonnes: int, name: str) -> int:
     """Return whole tonnes, zero or more; `name` names them in errors.
 

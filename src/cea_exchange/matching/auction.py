@@ -83,8 +83,8 @@ def clear_auction(
 
     Rules: CEA-AWD-01 to CEA-AWD-09.
     """
-    rules = AwardRules(reserve_price=_fen("reserve_price", reserve_price), **settings)
-    given = [AuctionBid(*bid) for bid in bids]
+    rules = AwardRules(reserve_price_fen=_fen("reserve_price", reserve_price), **settings)
+    given = [_bid_given(place, bid) for place, bid in enumerate(bids)]
     numbers = _numbers(given)
     rows = np.array(numbers, np.int64).reshape(-1, len(Bid._fields))
     fills, clearing_price, cancelled = award_arrays(rows, tonnes, rules)
@@ -151,6 +151,14 @@ def _numbers(bids: Sequence[AuctionBid]) -> list[Bid]:
         group_index = groups.setdefault(bid.group, len(groups))
         numbers.append(Bid(price, tonnes, account_index, group_index, bid.price is not None))
     return numbers
+
+
+def _bid_given(place: int, bid: Any) -> AuctionBid:
+    try:
+        return AuctionBid(*bid)
+    except TypeError:
+        expected = "account, price, tonnes and perhaps a group"
+        raise TypeError(f"bids[{place}] must be {expected}, was {bid!r}") from None
 
 
 def _fen(place: str, price: str | None) -> int:

@@ -53,8 +53,8 @@ class AwardRules:
     undersubscription: Literal["award_all", "cancel"] = "award_all"
     bid_tonnes_min: int = 1
     """A smaller bid doesn't count; 0 and 1 are no limit."""
-    reserve_price: int = 0
-    """Fen per tonne, the worst price that is taken; 0 is none."""
+    reserve_price_fen: int = 0
+    """Per tonne, the worst price that is taken; 0 is none."""
     reserve_rule: Literal["exclude", "cancel"] = "exclude"
     """Worse bids don't count, or a worse clearing price cancels it all."""
     bidder_cap_bp: int = 0
@@ -93,7 +93,7 @@ _CHOICES = {
 _RANGES = {
     "tie_seed": (0, SEED_LIMIT - 1),
     "bid_tonnes_min": (0, AMOUNT_FEN_LIMIT - 1),
-    "reserve_price": (0, PRICE_FEN_MAX),
+    "reserve_price_fen": (0, PRICE_FEN_MAX),
     "bidder_cap_bp": (0, BASIS_POINTS),
     "group_cap_bp": (0, BASIS_POINTS),
     "noncompetitive_max_bp": (0, BASIS_POINTS),
@@ -144,7 +144,8 @@ def award(bids: Sequence[Bid], offered_tonnes: int, rules: AwardRules) -> Award:
     limit_first = offered_tonnes * rules.noncompetitive_max_bp // BASIS_POINTS
     taken_first = _noncompetitive(bids, room, limit_first, rules)
     standing = _competitive(bids, room, rules)
-    has_price = rules.reserve_price > 0 or (standing and sum(taken_first.values()) < offered_tonnes)
+    is_met = standing and sum(taken_first.values()) < offered_tonnes
+    has_price = rules.reserve_price_fen > 0 or is_met
     if taken_first and not has_price:
         # Nobody has named a price that they could pay: as if they were not there.
         taken_first = {}
@@ -162,7 +163,7 @@ def award(bids: Sequence[Bid], offered_tonnes: int, rules: AwardRules) -> Award:
         return Award(tuple(fills), None, None)
     prices = [bids[index].price for index, tonnes in won.items() if tonnes]
     worst = min if rules.side == "sell" else max
-    clearing_price = worst(prices, default=rules.reserve_price)
+    clearing_price = worst(prices, default=rules.reserve_price_fen)
     if rules.reserve_rule == "cancel" and _is_under_reserve(clearing_price, rules):
         return Award((0,) * len(bids), None, RESERVE_NOT_MET)
     return Award(tuple(fills), clearing_price, None)
@@ -301,9 +302,10 @@ def _is_under_reserve(price: int, rules: AwardRules) -> bool:
 
     Rules: CEA-AWD-06, CEA-AWD-09.
     """
-    if rules.reserve_price == 0:
+    reserve = rules.reserve_price_fen
+    if reserve == 0:
         return False
-    return price < rules.reserve_price if rules.side == "sell" else price > rules.reserve_price
+    return price < reserve if rules.side == "sell" else price > reserve
 
 
 def _bids_taken(bids: Sequence[Bid]) -> list[Bid]:

@@ -145,7 +145,12 @@ class Market:
         core: type | None = None,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
-        self._core = (core or _compiled_core())(self.profile.rules)
+        if not isinstance(reference_prices, Mapping | None):
+            raise TypeError(
+                "reference_prices must be a mapping such as {'CEA23': '97.49'}, was "
+                f"{type(reference_prices).__name__}"
+            )
+        self._core = _core_class(core)(self.profile.rules)
         self._names = Names()
         self._time: datetime | None = None
         self._calendar: TradingCalendar | None = None
@@ -930,19 +935,25 @@ class Market:
 
         Raises
         ------
-        ValueError
+        LookupError
             If there is no such account.
         """
         index = self._names.account_index(account)
         if index == ACCOUNT_NONE:
-            raise ValueError(f"account must be declared, was {account!r}")
+            raise LookupError(f"account must be declared, was {account!r}")
         return self._account_state(index)
 
     def depth(self, product: str, side: Side | str, levels: int = 5) -> list[tuple[str, int, int]]:
-        """Return the best price levels of a side: price, tonnes, orders."""
+        """Return the best price levels of a side: price, tonnes, orders.
+
+        Raises
+        ------
+        LookupError
+            If there is no such product.
+        """
         index = self._names.product_index(product)
         if index == PRODUCT_NONE:
-            raise ValueError(f"product must be declared, was {product!r}")
+            raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
         found = self._core.depth(index, _member(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
@@ -1103,15 +1114,14 @@ class Market:
         """
         if not isinstance(data, bytes):
             raise TypeError(f"data must be bytes, was {type(data).__name__}")
+        decides = _core_class(core)
         try:
             state = msgspec.msgpack.decode(data)
             if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
                 raise ValueError(f"snapshot must be a market's of version {SNAPSHOT_VERSION}")
             market = cls.__new__(cls)
             market.profile = msgspec.convert(state["profile"], Profile)
-            market._core = (core or _compiled_core()).from_snapshot(
-                market.profile.rules, state["core"]
-            )
+            market._core = decides.from_snapshot(market.profile.rules, state["core"])
             market._names = Names.from_builtins(state["names"])
             market._time = None if state["time"] is None else time_parse(state["time"])
             market._state_count = msgspec.convert(state["state_count"], int)
@@ -1150,11 +1160,16 @@ class Market:
         )
 
 
-def _compiled_core() -> type:
-    # Imported late, so that the reference market needs nothing compiled.
-    from cea_exchange._market import CompiledMarket
+def _core_class(core: Any) -> Any:
+    """Return the class that decides, the compiled one for None."""
+    if core is None:
+        # Imported late, so that the reference market needs nothing compiled.
+        from cea_exchange._market import CompiledMarket
 
-    return CompiledMarket
+        return CompiledMarket
+    if not isinstance(core, type) or not hasattr(core, "from_snapshot"):
+        raise TypeError(f"core must be a class such as ReferenceMarket, was {core!r}")
+    return core
 
 
 def _member(enum: type, value: Any, what: str) -> Any:
