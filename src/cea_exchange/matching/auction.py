@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class AuctionResult(NamedTuple):
 
 def clear_auction(
     bids: Iterable[AuctionBid | tuple[Any, ...]],
-    tonnes: int,
+    tonnes: SupportsIndex,
     *,
     reserve_price: str | None = None,
     **settings: Any,

@@ -144,8 +144,8 @@ def award(bids: Sequence[Bid], offered_tonnes: int, rules: AwardRules) -> Award:
     limit_first = offered_tonnes * rules.noncompetitive_max_bp // BASIS_POINTS
     taken_first = _noncompetitive(bids, room, limit_first, rules)
     standing = _competitive(bids, room, rules)
-    is_met = standing and sum(taken_first.values()) < offered_tonnes
-    has_price = rules.reserve_price_fen > 0 or is_met
+    competitive_wins = standing and sum(taken_first.values()) < offered_tonnes
+    has_price = rules.reserve_price_fen > 0 or competitive_wins
     if taken_first and not has_price:
         # Nobody has named a price that they could pay: as if they were not there.
         taken_first = {}

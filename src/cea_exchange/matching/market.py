@@ -211,7 +211,7 @@ class Market:
         *,
         cash: str | None = None,
         product: str | None = None,
-        tonnes: int | None = None,
+        tonnes: SupportsIndex | None = None,
         open_account: bool = True,
     ) -> list[named.Event]:
         """Bring cash, or tonnes of a product, into a trading account.
@@ -239,7 +239,7 @@ class Market:
         *,
         cash: str | None = None,
         product: str | None = None,
-        tonnes: int | None = None,
+        tonnes: SupportsIndex | None = None,
     ) -> list[named.Event]:
         """Take cash, or tonnes of a product, out of a trading account; see `deposit`."""
         asked, amount = _transfer_asked(account, cash, product, tonnes)
@@ -267,7 +267,7 @@ class Market:
         side: Side | str,
         *,
         price: str,
-        tonnes: int,
+        tonnes: SupportsIndex,
         order_id: str,
         tif: Tif | str = Tif.DAY,
         post_only: bool = False,
@@ -320,7 +320,9 @@ class Market:
         return self._submit(Asked(order_id, account))
 
     @_alone
-    def amend(self, account: str, order_id: str, *, price: str, tonnes: int) -> list[named.Event]:
+    def amend(
+        self, account: str, order_id: str, *, price: str, tonnes: SupportsIndex
+    ) -> list[named.Event]:
         """Change an order's price and open tonnes.
 
         Fewer tonnes at the same price keep its place; anything else is a new arrival.
@@ -426,7 +428,7 @@ class Market:
         *,
         block_id: str,
         price: str | None = None,
-        tonnes: int | None = None,
+        tonnes: SupportsIndex | None = None,
         counterparty: str | None = None,
         to_group: str | None = None,
     ) -> list[named.Event]:
@@ -467,7 +469,7 @@ class Market:
         side: Side | str,
         *,
         price: str,
-        tonnes: int,
+        tonnes: SupportsIndex,
         block_id: str,
         counterparty: str | None = None,
         to_group: str | None = None,
@@ -505,7 +507,7 @@ class Market:
 
     @_alone
     def block_counter(
-        self, account: str, block_id: str, *, price: str, tonnes: int
+        self, account: str, block_id: str, *, price: str, tonnes: SupportsIndex
     ) -> list[named.Event]:
         """Answer a directed offer, or the counter-offer to it, with other terms."""
         price_fen = price_parse(price)
@@ -542,7 +544,12 @@ class Market:
         return command
 
     def _block_answer(
-        self, kind: CommandKind, account: str, block_id: str, price_fen: int = 0, tonnes: int = 0
+        self,
+        kind: CommandKind,
+        account: str,
+        block_id: str,
+        price_fen: int = 0,
+        tonnes: int = 0,
     ) -> list[named.Event]:
         text_check(account, "account")
         text_check(block_id, "block_id")
@@ -560,7 +567,7 @@ class Market:
         product: str,
         *,
         bidding_id: str,
-        tonnes: int,
+        tonnes: SupportsIndex,
         pricing: Pricing | str,
         floor: str | None = None,
         ceiling: str | None = None,
@@ -648,7 +655,13 @@ class Market:
 
     @_alone
     def bid(
-        self, account: str, bidding_id: str, *, bid_id: str, tonnes: int, price: str | None = None
+        self,
+        account: str,
+        bidding_id: str,
+        *,
+        bid_id: str,
+        tonnes: SupportsIndex,
+        price: str | None = None,
     ) -> list[named.Event]:
         """Bid in an open bidding: to buy where its applicant sells, to sell where it buys.
 
@@ -943,7 +956,9 @@ class Market:
             raise LookupError(f"account must be declared, was {account!r}")
         return self._account_state(index)
 
-    def depth(self, product: str, side: Side | str, levels: int = 5) -> list[tuple[str, int, int]]:
+    def depth(
+        self, product: str, side: Side | str, levels: SupportsIndex = 5
+    ) -> list[tuple[str, int, int]]:
         """Return the best price levels of a side: price, tonnes, orders.
 
         Raises
@@ -1207,7 +1222,7 @@ def _int64(value: SupportsIndex, what: str) -> int:
 
 
 def _transfer_asked(
-    account: str, cash: str | None, product: str | None, tonnes: int | None
+    account: str, cash: str | None, product: str | None, tonnes: SupportsIndex | None
 ) -> tuple[Asked, int]:
     """Return what a transfer names, and its amount in fen or tonnes."""
     text_check(account, "account")
