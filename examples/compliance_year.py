@@ -23,7 +23,7 @@ OBLIGATIONS = """compliance_year,province,account,verified_tonnes,due_tonnes
 
 with TemporaryDirectory() as folder, Exchange.open(folder, date="2025-07-15") as exchange:
     registry = exchange.registry
-    registry.product_declare("CEA24", reference_price=9_749)
+    registry.product_declare("CEA24", reference_price_fen=9_749)
     registry.accounts.open("heat-north", credit_code="91110000100000001W", province=11)
     registry.accounts.open("power-east", credit_code="91310000200000002Q", province=31)
 

@@ -15,9 +15,9 @@ ALL = 10_000
 def counting(bids: Sequence[Bid], rules: AwardRules) -> list[int]:
     """Return the competitive bids that minimum and reserve let count."""
     lowest, highest = 0, 1 << 62
-    if rules.reserve_price and rules.reserve_rule == "exclude":
-        lowest = rules.reserve_price if rules.side == "sell" else 0
-        highest = rules.reserve_price if rules.side == "buy" else 1 << 62
+    if rules.reserve_price_fen and rules.reserve_rule == "exclude":
+        lowest = rules.reserve_price_fen if rules.side == "sell" else 0
+        highest = rules.reserve_price_fen if rules.side == "buy" else 1 << 62
     return [
         index
         for index, bid in enumerate(bids)

@@ -408,7 +408,7 @@ cdef AwardRules rules_take(object rules) except *:
     settings.reserve_rule = RESERVE_RULES.index(rules.reserve_rule)
     settings.tie_seed = exact_uint64(rules.tie_seed, "tie_seed")
     settings.bid_tonnes_min = exact_int64(rules.bid_tonnes_min, "bid_tonnes_min")
-    settings.reserve_price = exact_int64(rules.reserve_price, "reserve_price")
+    settings.reserve_price = exact_int64(rules.reserve_price_fen, "reserve_price_fen")
     settings.bidder_cap_bp = exact_int64(rules.bidder_cap_bp, "bidder_cap_bp")
     settings.group_cap_bp = exact_int64(rules.group_cap_bp, "group_cap_bp")
     settings.noncompetitive_max_bp = exact_int64(

@@ -27,7 +27,7 @@ from cea_exchange._records cimport *
 from cea_exchange._stream cimport *
 from cea_exchange._views cimport *
 
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Reason
 
 cdef enum:
     # How many commands ahead a batch fetches the cell of an id, then the order it leads to, then
@@ -570,7 +570,7 @@ cdef class OrderResult:
 
     def __repr__(self):
         return (
-            f"OrderResult(reason={self.reason}, tonnes_open={self.tonnes_open}, "
+            f"OrderResult(reason={Reason(self.reason).name}, tonnes_open={self.tonnes_open}, "
             f"tonnes_canceled={self.tonnes_canceled}, trades={self.trades}, "
             f"orders_canceled={self.orders_canceled})"
         )
@@ -678,16 +678,21 @@ cdef class OrderBook:
     """
 
     def __cinit__(
-        self, price_min, price_max, *, order_count_max, self_trade="allow", levels_max=None,
-        pick_allowed=True, touch_memory=False,
+        self, price_min, price_max, *unnamed, order_count_max=None, self_trade="allow",
+        levels_max=None, pick_allowed=True, touch_memory=False,
     ):
+        if unnamed or order_count_max is None:
+            raise TypeError(
+                "order_count_max must be given, and by name: "
+                f"OrderBook({price_min!r}, {price_max!r}, order_count_max=...)"
+            )
         cdef int64_t low = exact_int64(price_min, "price_min")
         cdef int64_t high = exact_int64(price_max, "price_max")
         cdef uint32_t count = exact_uint32(order_count_max, "order_count_max")
         cdef bint touch = exact_bool(touch_memory, "touch_memory")
         if not low <= high:
             raise ValueError(f"price_max must be at least {low}, was {high}")
-        if price_max - price_min >= LEVEL_COUNT_MAX:
+        if <object>high - low >= LEVEL_COUNT_MAX:
             raise ValueError(f"a book may have {LEVEL_COUNT_MAX} ticks, not {low}..{high}")
         if not 0 < count < 0xFFFFFFFE:
             raise ValueError(f"order_count_max must be within 1..2^32-3, was {count}")
@@ -1029,5 +1034,19 @@ cdef class OrderBook:
         return book
 
     def copy(self):
-        """A book of its own in the same state."""
+        """A book of its own in the same state; so do `copy.copy`, `copy.deepcopy` and pickle."""
         return type(self).restore(self.snapshot())
+
+    def __reduce__(self):
+        # What a subclass has beside the book's state goes along.
+        return type(self).restore, (self.snapshot(),), getattr(self, "__dict__", None)
+
+    def __repr__(self):
+        # From any thread, also while another one is inside.
+        cdef int64_t price
+        bid = price if book_best(&self.state, SIDE_BUY, &price) else None
+        ask = price if book_best(&self.state, SIDE_SELL, &price) else None
+        return (
+            f"<{type(self).__name__} {self.price_min}..{self.price_max}: {len(self)} of "
+            f"{self.order_count_max} orders, bid {bid}, ask {ask}>"
+        )

@@ -1,7 +1,8 @@
 """What comes in from Python: whole numbers and record arrays, taken as they are or refused.
 
 Cython's own conversions would turn 60.05 into 60 and True into 1. The numbers are inline, for they
-are converted in every call of an order book.
+are converted in every call of an order book; whole numbers of another type, as numpy's, take the
+longer way of `exact_whole`.
 """
 
 from cpython.bool cimport PyBool_Check
@@ -14,11 +15,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cea_exchange._records cimport SIDE_BUY, SIDE_SELL
 
 
+cdef object exact_whole(object value, str name, str expected=*)
+
+
 cdef inline int64_t exact_int64(object value, str name) except? -1:
     cdef int overflow = 0
     cdef int64_t number
     if not PyLong_CheckExact(value):
-        raise TypeError(f"{name} must be int, was {type(value).__name__}")
+        value = exact_whole(value, name)
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow != 0:
         raise ValueError(f"{name} must fit 64 bits, was {value}")
@@ -29,7 +33,7 @@ cdef inline uint64_t exact_uint64(object value, str name) except? 0xFFFFFFFFFFFF
     cdef int overflow = 0
     cdef int64_t number
     if not PyLong_CheckExact(value):
-        raise TypeError(f"{name} must be int, was {type(value).__name__}")
+        value = exact_whole(value, name)
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow > 0 and value < 1 << 64:
         return PyLong_AsUnsignedLongLong(value)
@@ -46,11 +50,11 @@ cdef inline uint32_t exact_uint32(object value, str name) except? 0xFFFFFFFF:
 
 
 cdef inline int exact_member(object value, int least, int most, str name, str words) except -1:
-    """A number of a closed list; IntEnum members are welcome, bools and floats are not."""
+    """A number of a closed list, or its member; bools and floats are neither."""
     cdef int overflow = 0
     cdef int64_t number
     if not PyLong_Check(value) or PyBool_Check(value):
-        raise TypeError(f"{name} must be int, was {type(value).__name__}")
+        value = exact_whole(value, name, f"int, {words}")
     number = PyLong_AsLongLongAndOverflow(value, &overflow)
     if overflow != 0 or number < least or number > most:
         raise ValueError(f"{name} must be {words}, was {value!r}")

@@ -2,12 +2,19 @@
 
 import numpy as np
 
+from cea_exchange.domain.units import whole_number
+
 from cpython.buffer cimport PyObject_GetBuffer
 
 
 cdef tuple SELF_TRADE_WORDS = (
     "allow", "reject", "cancel_resting", "cancel_incoming", "cancel_both",
 )
+
+
+cdef object exact_whole(object value, str name, str expected="int"):
+    """The int that a whole number of another type is; its own code may run for that."""
+    return whole_number(value, name, expected)
 
 
 cdef int exact_self_trade(object word) except -1:

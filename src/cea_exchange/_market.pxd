@@ -17,7 +17,7 @@ cdef class CompiledMarket:
     cdef bytearray rows_begin(self, int64_t count)
     cdef object rows_end(self, bytearray room)
     cdef int notices_apply(self, uint32_t date) except -1
-    cdef Account* account_at(self, object account_index) except NULL
+    cdef uint32_t account_found(self, object account_index) except? 0xFFFFFFFF
     cdef Product* product_at(self, object product_index) except NULL
     cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only)
     cdef object transfer(

@@ -143,12 +143,13 @@ cdef class CompiledMarket:
         self.rules = rules
         return rules_change(&self.market, rules)
 
-    cdef Account* account_at(self, object account_index) except NULL:
+    cdef uint32_t account_found(self, object account_index) except? 0xFFFFFFFF:
+        """The index of a declared account."""
         cdef uint32_t index = exact_uint32(account_index, "account_index")
         self.check_alone()
         if index >= self.market.accounts.account_count:
             raise IndexError(f"account_index {index} is not declared")
-        return &self.market.accounts.accounts[index]
+        return index
 
     cdef Product* product_at(self, object product_index) except NULL:
         cdef uint32_t index = exact_uint32(product_index, "product_index")
@@ -406,15 +407,14 @@ cdef class CompiledMarket:
 
     def phase_set(self, phase):
         """Enter a phase of the open day; no event if it is in force already."""
-        if not isinstance(phase, int) or type(phase) is bool:
-            raise TypeError(f"phase must be int, was {type(phase).__name__}")
-        if not PHASE_CLOSED <= phase <= PHASE_LISTED_AND_BLOCK:
-            raise ValueError(f"phase must be within 0..4, was {int(phase)}")
+        cdef int wanted = exact_member(
+            phase, PHASE_CLOSED, PHASE_LISTED_AND_BLOCK, "phase", "within 0..4",
+        )
         self.check_alone()
         if not self.market.day_is_open:
             raise ValueError("a day must be open to set its phase, none is")
         rows = self.rows_begin(1)
-        phase_enter(&self.market, phase)
+        phase_enter(&self.market, wanted)
         return self.rows_end(rows)
 
     # The operator's acts.
@@ -834,19 +834,18 @@ cdef class CompiledMarket:
     def last_client_order_id(self, account_index, operator_index):
         """The id of an operator's last accepted command today, or 0."""
         cdef uint32_t index = exact_uint32(operator_index, "operator_index")
-        self.account_at(account_index)
+        cdef uint32_t account = self.account_found(account_index)
         if index >= OPERATORS_MAX:
             return 0
-        return self.market.accounts.operators[<uint32_t>account_index].last_client_order_id[index]
+        return self.market.accounts.operators[account].last_client_order_id[index]
 
     def report_seq(self, account_index):
         """How many reports the account has had."""
-        return self.account_at(account_index).report_seq
+        return self.market.accounts.accounts[self.account_found(account_index)].report_seq
 
     def account(self, account_index):
         """Cash and holdings of an account, as a dict."""
-        self.account_at(account_index)
-        return account_view(&self.market, account_index)
+        return account_view(&self.market, self.account_found(account_index))
 
     def order(self, order_id):
         """A live order as a dict, or None."""
@@ -856,19 +855,22 @@ cdef class CompiledMarket:
 
     def best(self, product_index, side):
         """The best price of a side, 0 if it is empty."""
+        # Numbers first: those of another type may run somebody's code, who may declare a product.
+        cdef int which = exact_side(side)
         cdef Product* product = self.product_at(product_index)
-        cdef int64_t level = product.ladder.best[exact_side(side)]
+        cdef int64_t level = product.ladder.best[which]
         return 0 if level_is_none(level) else product.ladder.price_min + level
 
     def depth(self, product_index, side, levels):
         """(price, tonnes, order count) of a side's best levels."""
-        cdef Product* product = self.product_at(product_index)
-        return ladder_depth(&product.ladder, exact_side(side), exact_uint32(levels, "levels"))
+        cdef int which = exact_side(side)
+        cdef uint32_t most = exact_uint32(levels, "levels")
+        return ladder_depth(&self.product_at(product_index).ladder, which, most)
 
     def depth_into(self, product_index, side, levels):
         """Fill an array of LEVEL_DTYPE with a side's best levels, best first; how many."""
-        cdef Product* product = self.product_at(product_index)
-        return levels_into(&product.ladder, exact_side(side), levels)
+        cdef int which = exact_side(side)
+        return levels_into(&self.product_at(product_index).ladder, which, levels)
 
     def orders_into(self, product_index, orders):
         """Fill an array of ORDER_DTYPE with a product's live orders; how many.
@@ -884,15 +886,15 @@ cdef class CompiledMarket:
 
     def orders_at(self, product_index, side, price):
         """Order ids at a price, oldest first."""
-        cdef Product* product = self.product_at(product_index)
+        cdef int which = exact_side(side)
+        cdef int64_t wanted = exact_int64(price, "price")
         return ladder_orders_at(
-            &product.ladder, &self.market.pool, exact_side(side), exact_int64(price, "price"),
+            &self.product_at(product_index).ladder, &self.market.pool, which, wanted,
         )
 
     def orders_of(self, account_index):
         """Ids of an account's live orders, ascending."""
-        self.account_at(account_index)
-        return orders_of_account(&self.market, account_index)
+        return orders_of_account(&self.market, self.account_found(account_index))
 
     def block_ids(self):
         """Ids of all open block offers and enquiries, ascending."""
@@ -1038,5 +1040,16 @@ cdef class CompiledMarket:
             account_fill(&self.market, index, fields)
 
     def copy(self):
-        """A market of its own in the same state."""
+        """A market of its own in the same state; so do `copy.copy`, `copy.deepcopy` and pickle."""
         return type(self).from_snapshot(self.rules, self.snapshot())
+
+    def __reduce__(self):
+        state = self.rules, self.snapshot()
+        return type(self).from_snapshot, state, getattr(self, "__dict__", None)
+
+    def __repr__(self):
+        return (
+            f"<{type(self).__name__} {self.market.trading_date} {Phase(self.market.phase).name}: "
+            f"{self.market.product_count} products, {self.market.accounts.account_count} accounts, "
+            f"{self.live_order_count} of {self.order_count_max} orders>"
+        )

@@ -71,7 +71,7 @@ def reasons(client, ids):
 
 
 def sell_one_of_each(client, prices):
-    return [client.enter(p, "sell", price=price, tonnes=1) for p, price in prices.items()]
+    return [client.enter(p, "sell", price_fen=price, tonnes=1) for p, price in prices.items()]
 
 
 def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
@@ -79,20 +79,22 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
     world.clock(f"{DAY}T09:30")
     highs = {product: (price * 11 + 5) // 10 for product, price in VINTAGES.items()}
     with world.connected("alice") as alice, world.connected("bob") as bob:
-        beyond = [alice.enter(p, "sell", price=high + 1, tonnes=10) for p, high in highs.items()]
+        beyond = [
+            alice.enter(p, "sell", price_fen=high + 1, tonnes=10) for p, high in highs.items()
+        ]
         assert reasons(alice, beyond) == [Reason.PRICE_OUT_OF_BAND] * 6
-        at_edge = [alice.enter(p, "sell", price=high, tonnes=10) for p, high in highs.items()]
+        at_edge = [alice.enter(p, "sell", price_fen=high, tonnes=10) for p, high in highs.items()]
         assert reasons(alice, at_edge) == [Reason.NONE] * 6
-        bought = [bob.enter(p, "buy", price=high, tonnes=7) for p, high in highs.items()]
+        bought = [bob.enter(p, "buy", price_fen=high, tonnes=7) for p, high in highs.items()]
         assert reasons(bob, bought) == [Reason.NONE] * 6
         world.clock(f"{DAY}T13:00")
         to_bob = bob.session.account_index
-        offer = {"price": 8_000, "tonnes": BLOCK_TONNES, "counterparty": to_bob}
+        offer = {"price_fen": 8_000, "tonnes": BLOCK_TONNES, "counterparty": to_bob}
         block_id = alice.answer(alice.block_offer("CEA21", "sell", **offer)).order_id
         assert bob.answer(bob.block_accept(block_id)).kind == EventKind.TRADE
         world.admin(op="bidding_open", bidding="B1", account="alice", limit=7_283, **BIDDING)
         (told,) = bob.biddings()
-        bid = bob.answer(bob.bid(told["bidding_id"], price=7_500, tonnes=BIDDING["tonnes"]))
+        bid = bob.answer(bob.bid(told["bidding_id"], price_fen=7_500, tonnes=BIDDING["tonnes"]))
         assert bid.kind == EventKind.BID_ACCEPTED
         world.admin(op="bidding_close", bidding="B1")
     world.stop()
@@ -101,7 +103,7 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
     with world.connected("bob") as bob:
         refused = sell_one_of_each(bob, VINTAGES)
         assert reasons(bob, refused) == [Reason.ALLOWANCES_BOUGHT_TODAY] * 6
-        own_block = bob.block_offer("CEA21", "sell", price=8_000, tonnes=100_000)
+        own_block = bob.block_offer("CEA21", "sell", price_fen=8_000, tonnes=100_000)
         assert reasons(bob, [own_block]) == [Reason.ALLOWANCES_BOUGHT_TODAY]
         with pytest.raises(AdminError, match="ALLOWANCES_BOUGHT_TODAY"):
             world.admin(op="bidding_open", bidding="B2", account="bob", limit=7_283, **BIDDING)
@@ -120,7 +122,7 @@ def test_six_vintages_trade_apart_and_are_bought_today_over_a_restart(world):
         next_highs = {q.code: (q.close * 11 + 5) // 10 for q in bulletin.products}
         sold = sell_one_of_each(bob, next_highs)
         assert reasons(bob, sold) == [Reason.NONE] * 6
-        again = {"price": 8_000, "tonnes": BLOCK_TONNES}
+        again = {"price_fen": 8_000, "tonnes": BLOCK_TONNES}
         assert reasons(bob, [bob.block_offer("CEA21", "sell", **again)]) == [Reason.NONE]
         beyond = sell_one_of_each(bob, {p: high + 1 for p, high in next_highs.items()})
         assert reasons(bob, beyond) == [Reason.PRICE_OUT_OF_BAND] * 6

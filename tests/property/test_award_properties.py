@@ -51,7 +51,7 @@ def rules_of(**fixed):
         "tie_seed": st.integers(0, (1 << 64) - 1),
         "undersubscription": st.sampled_from(["award_all", "cancel"]),
         "bid_tonnes_min": st.integers(1, 3),
-        "reserve_price": st.integers(0, 6),
+        "reserve_price_fen": st.integers(0, 6),
         "reserve_rule": st.sampled_from(["exclude", "cancel"]),
         "bidder_cap_bp": CAPS,
         "group_cap_bp": CAPS,
@@ -124,11 +124,11 @@ def test_nothing_is_awarded_twice_and_a_cancelled_award_is_none(clear, bids, off
         return
     prices = [bid.price for bid in winners if bid.competitive]
     worst = min if rules.side == "sell" else max
-    assert found.clearing_price == worst(prices, default=rules.reserve_price)
-    if rules.reserve_price and rules.side == "sell":
-        assert found.clearing_price >= rules.reserve_price
-    if rules.reserve_price and rules.side == "buy":
-        assert found.clearing_price <= rules.reserve_price
+    assert found.clearing_price == worst(prices, default=rules.reserve_price_fen)
+    if rules.reserve_price_fen and rules.side == "sell":
+        assert found.clearing_price >= rules.reserve_price_fen
+    if rules.reserve_price_fen and rules.side == "buy":
+        assert found.clearing_price <= rules.reserve_price_fen
     if rules.undersubscription == "cancel":
         assert found.tonnes == offered
 
@@ -252,7 +252,7 @@ def test_more_on_offer_is_never_dearer(clear, bids, offered, more, rules):
 
 @on_both_cores
 @settings(max_examples=150, deadline=None)
-@given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of(side="sell", reserve_price=0))
+@given(bids=MIXED, offered=st.integers(1, 60), rules=rules_of(side="sell", reserve_price_fen=0))
 def test_one_buyer_is_the_mirror_of_one_seller(clear, bids, offered, rules):
     """CEA-AWD-09."""
     mirrored = [

@@ -23,7 +23,7 @@ PRICED = [
 def rules_of(table):
     words = dict(table["rules"])
     if "reserve_price" in words:
-        words["reserve_price"] = price_parse(words["reserve_price"])
+        words["reserve_price_fen"] = price_parse(words.pop("reserve_price"))
     return AwardRules(**words)
 
 
@@ -86,7 +86,7 @@ def test_the_tables_show_every_setting_both_ways():
     used = {
         (name, str(value)) for table in TABLES.values() for name, value in table["rules"].items()
     }
-    names = {name for name, _ in used}
+    names = {name.replace("reserve_price", "reserve_price_fen") for name, _ in used}
     assert names == set(AwardRules.__dataclass_fields__)
     assert {("tie", "random"), ("tie", "pro_rata"), ("pricing", "pay_as_bid")} <= used
     assert {row["cancelled"] for row in TABLES.values()} == {None, "BIDS_SHORT", "RESERVE_NOT_MET"}

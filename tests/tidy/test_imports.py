@@ -34,7 +34,7 @@ COMPILED = {
     "_stream": LAYOUTS | INLINE,
     "_plan": LAYOUTS | INLINE,
     "_id_index": {"cea_exchange._ladder"},
-    "_edge": LAYOUTS,
+    "_edge": LAYOUTS | {"cea_exchange.domain.units"},
     "_views": LAYOUTS | INLINE | EDGE,
     "_book": LAYOUTS | INLINE | EDGE | BOOK,
     "_book_state": LAYOUTS | INLINE | EDGE | BOOK,

@@ -65,6 +65,9 @@ def test_an_auction_that_is_short_is_cancelled():
     [
         (("a", 60.0, 1), {}, TypeError, "bids[0]: price must be str"),
         (("a", "60", 1), {}, ValueError, "bids[0]: price must be yuan with two decimals"),
+        (("a",), {}, TypeError, "bids[0] must be account, price, tonnes"),
+        (3, {}, TypeError, "bids[0] must be account, price, tonnes"),
+        (("a", 60, 1), {}, TypeError, "bids[0]: price must be str such as '97.49', was int"),
         (("a", "60.00", 1.0), {}, TypeError, "bids[0].tonnes must be int, was float"),
         (("a", "60.00", 0), {}, ValueError, "bids[0].tonnes must be within 1.."),
         (("a", "60.00", 1), {"reserve_price": "5"}, ValueError, "reserve_price: price must be"),

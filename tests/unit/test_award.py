@@ -94,13 +94,13 @@ def test_a_bid_below_the_minimum_does_not_count(clear):
 
 def test_bids_under_the_reserve_do_not_count(clear):
     """CEA-AWD-06."""
-    rules = AwardRules(reserve_price=10)
+    rules = AwardRules(reserve_price_fen=10)
     assert clear(offers((9, 50), (10, 50), (11, 20)), 100, rules) == ((0, 50, 20), 10, None)
 
 
 def test_a_clearing_price_under_the_reserve_cancels(clear):
     """CEA-AWD-06."""
-    rules = AwardRules(reserve_price=10, reserve_rule="cancel")
+    rules = AwardRules(reserve_price_fen=10, reserve_rule="cancel")
     short = clear(offers((9, 50), (10, 50), (11, 20)), 100, rules)
     assert short == ((0, 0, 0), None, "RESERVE_NOT_MET")
     enough = clear(offers((9, 50), (10, 50), (11, 50)), 100, rules)
@@ -134,7 +134,7 @@ def test_noncompetitive_bids_without_a_price_pay_the_reserve_or_do_not_count(cle
     bids = [Bid(0, 30, 1, competitive=False)]
     rules = AwardRules(noncompetitive_max_bp=10_000)
     assert clear(bids, 100, rules) == ((0,), None, None)
-    rules = AwardRules(noncompetitive_max_bp=10_000, reserve_price=7)
+    rules = AwardRules(noncompetitive_max_bp=10_000, reserve_price_fen=7)
     assert clear(bids, 100, rules) == ((30,), 7, None)
     # They could take it all, and then nobody would have named a price.
     bids = [Bid(0, 100, 1, competitive=False), Bid(8, 40, 2)]
@@ -144,7 +144,7 @@ def test_noncompetitive_bids_without_a_price_pay_the_reserve_or_do_not_count(cle
 
 def test_with_one_buyer_the_lowest_bids_win(clear):
     """CEA-AWD-09."""
-    rules = AwardRules(side="buy", reserve_price=11)
+    rules = AwardRules(side="buy", reserve_price_fen=11)
     assert clear(offers((12, 50), (9, 50), (11, 60)), 100, rules) == ((0, 50, 50), 11, None)
 
 

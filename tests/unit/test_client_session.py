@@ -101,9 +101,84 @@ def test_names_become_numbers_and_floats_are_refused():
         session.enter("CEA24", Side.BUY, price="97.50", tonnes=2**63)
     with pytest.raises(ValueError, match="negative"):
         session.cancel(-1)
+    with pytest.raises(TypeError, match="side must be str or Side, was int"):
+        session.enter("CEA24", 1, price="97.50", tonnes=10)
+    with pytest.raises(TypeError, match="post_only must be bool, was str"):
+        session.enter("CEA24", Side.BUY, price="97.50", tonnes=10, post_only="no")
+    with pytest.raises(TypeError, match="trading_date must be int, was str"):
+        session.enter("CEA24", Side.BUY, price="97.50", tonnes=10, trading_date="2025-01-02")
+    assert session.outgoing() == [] and session.unacknowledged == {}
+
+
+def test_an_unknown_product_is_a_lookup_error_at_once():
+    session = OrderSession()
+    logon(session)
+    terms = {"price": "97.50", "tonnes": 10}
+    for send in (session.enter, session.block_offer, session.block_enquiry):
+        with pytest.raises(LookupError, match="product must be one of CEA24, was 'CEA99'"):
+            send("CEA99", Side.BUY, **terms)
+    assert session.outgoing() == [] and session.next_client_order_id == 1
+
+
+PRICED = {
+    "enter": lambda session, **price: session.enter("CEA24", "buy", tonnes=10, **price),
+    "amend": lambda session, **price: session.amend(5, tonnes=10, **price),
+    "offer": lambda session, **price: session.block_offer("CEA24", "buy", tonnes=10, **price),
+    "enquiry": lambda session, **price: session.block_enquiry("CEA24", "buy", **price),
+    "counter": lambda session, **price: session.block_counter(5, tonnes=10, **price),
+    "bid": lambda session, **price: session.bid(5, tonnes=10, **price),
+}
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_an_int_of_money_says_that_it_is_fen(name):
+    session, send = OrderSession(), PRICED[name]
+    logon(session)
+    for wrong in (97, 9750, np.int64(9750), 97.5, True):
+        with pytest.raises(TypeError, match=r"price must be str such as '97.50' \(yuan\), or"):
+            send(session, price=wrong)
+    for wrong in (97.5, "97.50", True):
+        with pytest.raises(TypeError, match="price_fen must be int, was"):
+            send(session, price_fen=wrong)
+    with pytest.raises(ValueError, match="price must be in yuan or in fen, was in both"):
+        send(session, price="97.50", price_fen=9750)
     assert session.outgoing() == []
-    session.enter("CEA99", Side.BUY, price="97.50", tonnes=10)
-    assert commands_of(session.outgoing())["product_index"].tolist() == [0xFFFF]
+    send(session, price="97.50")
+    send(session, price_fen=9750)
+    send(session, price_fen=np.int32(9750))
+    assert commands_of(session.outgoing())["price"].tolist() == [9750] * 3
+
+
+@pytest.mark.parametrize("name", ["enter", "amend", "offer", "counter"])
+def test_a_price_that_must_be_there_is_asked_for(name):
+    session = OrderSession()
+    logon(session)
+    with pytest.raises(TypeError, match="price must be str .* or price_fen int, was NoneType"):
+        PRICED[name](session)
+
+
+def test_numpys_numbers_are_numbers():
+    session = OrderSession(report_seq=np.int64(0))
+    logon(session)
+    session.cancel(np.uint64(1 << 63 - 1), trading_date=np.int32(20250103))
+    session.party(account_index=np.int64(3))
+    session.blocks(np.int64(3))
+    messages = session.outgoing()
+    assert commands_of(messages)["trading_date"].tolist() == [20250103]
+    assert [request.get("account_index") for request in requests_of(messages)] == [3, None]
+
+
+def test_a_session_and_a_report_say_what_they_are():
+    session = OrderSession()
+    assert repr(session) == "<OrderSession None: down, report None, 0 unanswered>"
+    logon(session)
+    session.enter("CEA24", "buy", price="97.50", tonnes=10)
+    assert repr(session) == "<OrderSession alice: ready, report 0, 1 unanswered>"
+    (report,) = session.receive([b"R", row(EventKind.ORDER_REJECTED, 1, 1, reason=Reason.IOC)])
+    assert repr(report) == (
+        "Report(kind=ORDER_REJECTED, reason=IOC, account_index=7, "
+        "counter_account_index=4294967295, client_order_id=1, report_seq=1)"
+    )
 
 
 def test_a_malformed_record_of_a_batch_is_named_and_nothing_goes_out():

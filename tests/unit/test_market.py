@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from market_scripts import CORES
 
-from cea_exchange import COMMAND_DTYPE, EVENT_DTYPE, Market, Side
+from cea_exchange import COMMAND_DTYPE, EVENT_DTYPE, Market, Side, load_profile
 from cea_exchange.domain.records import CommandKind, EventKind, Phase
 from cea_exchange.matching.events import event_line
 from cea_exchange.matching.reference import ReferenceMarket
@@ -110,7 +110,8 @@ MISUSE = {
     "integer price": (TypeError, {"price": 97}),
     "bad price": (ValueError, {"price": "97.5"}),
     "float tonnes": (TypeError, {"tonnes": 1.0}),
-    "numpy tonnes": (TypeError, {"tonnes": np.int64(1)}),
+    "numpy float tonnes": (TypeError, {"tonnes": np.float64(1)}),
+    "bool tonnes": (TypeError, {"tonnes": True}),
     "huge tonnes": (ValueError, {"tonnes": 1 << 63}),
     "bare side": (TypeError, {"side": 1}),
     "bad side": (ValueError, {"side": "BUY"}),
@@ -155,7 +156,7 @@ def test_misuse_of_transfers_and_days(market: Market) -> None:
         market.clock("2025-07-15T12:00:00+08:00")
     with pytest.raises(ValueError):
         market.phase("open")
-    with pytest.raises(ValueError):
+    with pytest.raises(LookupError):
         market.account("carol")
     assert market.state_hash() == before
 
@@ -282,6 +283,46 @@ def test_restore_refuses_numbers_that_can_not_be(change: dict) -> None:
     state["core"] = msgspec.msgpack.encode(msgspec.msgpack.decode(state["core"]) | change)
     with pytest.raises(ValueError):
         Market.restore(msgspec.msgpack.encode(state))
+
+
+MADE_WRONG = [
+    ({"reference_prices": ["CEA23"]}, r"reference_prices must be a mapping such as .*, was list$"),
+    ({"reference_prices": "CEA23"}, r"reference_prices must be a mapping such as .*, was str$"),
+    ({"reference_prices": {"CEA23": 97}}, "price must be str such as '97.49', was int$"),
+    ({"core": "reference"}, "core must be a class such as ReferenceMarket, was 'reference'$"),
+    ({"core": dict}, "core must be a class such as ReferenceMarket, was <class 'dict'>$"),
+    ({"core": ReferenceMarket(load_profile("cea").rules)}, "core must be a class"),
+    ({"profile": {"CEA23": "97.49"}}, "profile must be a name such as 'cea', or a path, was dict$"),
+]
+
+
+@pytest.mark.parametrize(("made", "message"), MADE_WRONG)
+def test_a_market_says_what_it_is_made_of(made: dict, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        Market(**made)
+    if "core" in made:
+        with pytest.raises(TypeError, match=message):
+            Market.restore(Market().snapshot(), **made)
+
+
+def test_looking_for_what_is_not_there_is_a_lookup_error(market: Market) -> None:
+    with pytest.raises(LookupError, match="product must be one of CEA23, was 'CEA99'"):
+        market.depth("CEA99", "buy")
+    with pytest.raises(LookupError, match="account must be declared, was 'nobody'"):
+        market.account("nobody")
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_market_and_its_core_say_where_they_stand(core: type) -> None:
+    market = Market("cea", reference_prices={"CEA23": "97.49"}, core=core)
+    assert repr(market) == "<Market cea, no day yet closed: 1 products, 0 accounts, 0 orders>"
+    market.deposit("alice", cash="1000.00")
+    market.open_day("2025-07-16")
+    market.phase("listed")
+    market.enter("alice", "CEA23", "buy", price="97.50", tonnes=1, order_id="a1")
+    assert repr(market) == "<Market cea, 2025-07-16 listed: 1 products, 1 accounts, 1 orders>"
+    core_said = f"<{core.__name__} 20250716 LISTED: 1 products, 1 accounts, 1 of 2097152 orders>"
+    assert repr(market.core) == core_said
 
 
 def test_snapshots_pass_between_cores() -> None:

@@ -211,7 +211,7 @@ def test_a_copy_goes_its_own_way():
         ((1, 3, 50, 1), ValueError),
         ((1, True, 50, 1), TypeError),
         ((1, 1, 50.0, 1), TypeError),
-        ((1, 1, np.int64(50), 1), TypeError),
+        ((1, 1, np.float64(50), 1), TypeError),
         ((1, 1, 1 << 63, 1), ValueError),
         ((1, 1, 50, "1"), TypeError),
         ((1, 1, 50, 1, -1), ValueError),
@@ -230,8 +230,32 @@ def test_wrong_settings_raise():
             a_book(**settings)
     with pytest.raises(ValueError, match="price_max"):
         a_book(5, 4)
-    with pytest.raises(TypeError):
-        OrderBook(0, 10)
+    with pytest.raises(ValueError, match="self_trade must be one of allow"):
+        a_book(self_trade=1)
+
+
+@pytest.mark.parametrize("given", [(1, 100), (1, 100, 1000), (1, 100, 1000, "allow")])
+def test_a_book_says_how_its_size_is_given(given):
+    wanted = r"order_count_max must be given, and by name: OrderBook\(1, 100, order_count_max=...\)"
+    with pytest.raises(TypeError, match=wanted):
+        OrderBook(*given)
+    with pytest.raises(TypeError, match=wanted):
+        OrderBook(1, 100, 5, order_count_max=1000)
+
+
+def test_a_book_says_which_sides_there_are():
+    with pytest.raises(TypeError, match=r"side must be int, 1 \(buy\) or 2 \(sell\), was str"):
+        a_book().enter(1, "buy", 50, 1)
+
+
+def test_a_book_and_a_result_say_what_they_are():
+    book = a_book(1, 100, order_count_max=9)
+    assert repr(book) == "<OrderBook 1..100: 0 of 9 orders, bid None, ask None>"
+    book.enter(1, Side.BUY, 5, 10)
+    book.enter(2, Side.SELL, 7, 10)
+    assert repr(book) == "<OrderBook 1..100: 2 of 9 orders, bid 5, ask 7>"
+    refused = book.enter(2, Side.SELL, 7, 10)
+    assert repr(refused).startswith("OrderResult(reason=ORDER_ID_DUPLICATE, tonnes_open=0,")
 
 
 def test_process_refuses_other_arrays_and_malformed_rows():

@@ -70,7 +70,7 @@ def test_a_participants_own_statement_day_by_day(tmp_path):
             with pytest.raises(SessionError, match="a date"):
                 bob.statement("yesterday")
             # The session goes on as before.
-            assert bob.answer(bob.enter(PRODUCT, "buy", price=9000, tonnes=1))
+            assert bob.answer(bob.enter(PRODUCT, "buy", price_fen=9000, tonnes=1))
 
 
 def test_a_statement_survives_a_restart(tmp_path):

@@ -9,14 +9,16 @@ import numpy as np
 import zmq
 
 from cea_exchange.client.book import Book, MarketBooks, Message, PublicBlock
+from cea_exchange.client.connecting import not_connected
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, MARKET_DATA_DTYPE
+from cea_exchange.protocol.connection import ConnectionWatch, Reached
 from cea_exchange.protocol.framing import (
     CutHeader,
     cut_header_decode,
     snapshot_header_decode,
     stream_place_decode,
 )
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 
 TOPICS = ("md", "depth", "stats", "bulletin", "hb")
 ASK_AGAIN_S = 1.0
@@ -58,7 +60,7 @@ class MarketDataClient:
         *,
         topics: tuple[str, ...] = TOPICS,
         snapshot_endpoint: str | None = None,
-        context: zmq.Context | None = None,
+        context: zmq.Context[Any] | None = None,
     ):
         context = context or zmq.Context.instance()
         self.books = MarketBooks()
@@ -66,17 +68,26 @@ class MarketDataClient:
         self.missed = 0
         self._parts: list[tuple[CutHeader, bytes, bytes]] = []
         self._poller = zmq.Poller()
+        self._endpoint, self._keys, self._server_key = endpoint, keys, server_key
         self._socket = client_socket(context, zmq.SUB, keys=keys, server_key=server_key)
+        self._watch = ConnectionWatch(self._socket)
         for topic in topics:
             self._socket.subscribe(topic.encode())
-        self._socket.connect(endpoint)
+        client_connect(self._socket, endpoint)
         self._poller.register(self._socket, zmq.POLLIN)
-        self._desk: zmq.Socket | None = None
+        self._desk: zmq.Socket[Any] | None = None
         self._ask_s = 0.0
         if snapshot_endpoint is not None:
             self._desk = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
-            self._desk.connect(snapshot_endpoint)
+            client_connect(self._desk, snapshot_endpoint)
             self._poller.register(self._desk, zmq.POLLIN)
+
+    def __repr__(self) -> str:
+        exact = "exact" if self.books.is_exact else "not exact"
+        return (
+            f"<{type(self).__name__} at {self._endpoint}: record {self.market_data_seq}, "
+            f"{self.missed} missed, books {exact}>"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -103,6 +114,7 @@ class MarketDataClient:
             if left_ms == 0:
                 break
         self._snapshot_ask()
+        self._watch.reached()
         return came
 
     def messages(self, *, timeout_s: float) -> Iterator[tuple[str, Any]]:
@@ -125,15 +137,31 @@ class MarketDataClient:
         return self.books.blocks()
 
     def await_books(self, timeout_s: float) -> None:
-        """Poll until the books are exact; TimeoutError if they are not in time."""
+        """Poll until the books are exact.
+
+        Raises
+        ------
+        TimeoutError
+            They are not in time; `NotConnected`, which says why, if there is no stream at all.
+        """
         until_s = time.monotonic() + timeout_s
         while not self.books.is_exact:
             if time.monotonic() >= until_s:
+                reached = self._watch.reached()
+                if reached is not Reached.LET_IN:
+                    raise not_connected(
+                        "the books",
+                        reached,
+                        address=self._endpoint,
+                        key=self._keys.public,
+                        server_key=self._server_key,
+                    )
                 raise TimeoutError(f"no snapshot that fits the stream within {timeout_s} s")
             self.poll(0.05)
 
     def close(self) -> None:
         """Close the sockets."""
+        self._watch.close()
         self._socket.close(0)
         if self._desk is not None:
             self._desk.close(0)
@@ -200,7 +228,7 @@ class MarketDataClient:
             # Not connected yet, or refused: asked again later.
             return
 
-    def _take_snapshot(self, desk: zmq.Socket) -> None:
+    def _take_snapshot(self, desk: zmq.Socket[Any]) -> None:
         while True:
             try:
                 frames = desk.recv_multipart(zmq.NOBLOCK)

@@ -4,22 +4,38 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Self
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from typing import Any, Self, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 import zmq
 import zmq.asyncio
 
+from cea_exchange.client.answers import (
+    BiddingAnswer,
+    BiddingNotice,
+    BlockAnswer,
+    BookAnswer,
+    PartyAnswer,
+)
+from cea_exchange.client.connecting import not_connected
 from cea_exchange.client.reports import Report
 from cea_exchange.client.session import (
+    Dated,
+    EnquiryTerms,
+    OfferTerms,
     OrderSession,
+    OrderTerms,
+    PartyAsked,
     SessionEnded,
     SessionError,
     SessionState,
+    Terms,
 )
+from cea_exchange.domain.records import Side
 from cea_exchange.domain.statement import Statement
-from cea_exchange.protocol.security import CurveKeys, client_socket
+from cea_exchange.protocol.connection import ConnectionWatch, Reached
+from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 from cea_exchange.protocol.statements import pages, statement_of_answers
 
 HEARTBEAT_INTERVAL_S = 1.0
@@ -35,6 +51,14 @@ ANSWERS_KEPT = 10_000
 Endpoint = str | Callable[[], str]
 
 
+class Options(TypedDict, total=False):
+    """What `connect` of both clients takes beside."""
+
+    report_seq: SupportsIndex | None
+    heartbeat_interval_s: float
+    silence_s_max: float
+
+
 class _OrderEntry:
     """What both clients share: the session, the socket's options, and the heartbeat's timing."""
 
@@ -44,11 +68,11 @@ class _OrderEntry:
         keys: CurveKeys,
         server_key: str,
         *,
-        context,
-        report_seq: int | None = None,
+        context: zmq.Context[Any],
+        report_seq: SupportsIndex | None = None,
         heartbeat_interval_s: float = HEARTBEAT_INTERVAL_S,
         silence_s_max: float = SILENCE_S_MAX,
-    ):
+    ) -> None:
         self.session = OrderSession(report_seq=report_seq)
         self.endpoint = endpoint
         self.reconnections = 0
@@ -57,7 +81,10 @@ class _OrderEntry:
         self._context = context
         self._heartbeat_interval_s = heartbeat_interval_s
         self._silence_s_max = silence_s_max
-        self._socket = None
+        self._socket: Any = None
+        self._watch: ConnectionWatch | None = None
+        self._connected_to = ""
+        self._reached = Reached.NOBODY
         self._heard_at = 0.0
         self._beaten_at = 0.0
         self._taken_count = 0
@@ -76,13 +103,19 @@ class _OrderEntry:
 
     def _open_socket(self) -> None:
         endpoint = self.endpoint() if callable(self.endpoint) else self.endpoint
+        self._connected_to = endpoint
         self._socket = order_socket(self._context, self._keys, self._server_key)
-        self._socket.connect(endpoint)
+        self._watch = ConnectionWatch(self._socket)
+        client_connect(self._socket, endpoint)
         self._heard_at = self._beaten_at = time.monotonic()
         self.session.connected()
 
     def _close_socket(self) -> None:
         self.session.disconnected()
+        if self._watch is not None:
+            self._reached = self._watch.reached()
+            self._watch.close()
+            self._watch = None
         if self._socket is not None:
             self._socket.close(0)
             self._socket = None
@@ -132,7 +165,7 @@ class _OrderEntry:
         self._reports.clear()
         return reports
 
-    def _message_answer(self, op: str, named: dict) -> dict | None:
+    def _message_answer(self, op: str, named: Mapping[str, object]) -> Any:
         """Take the answer to a question out of the messages, by what it repeats of the question."""
         for message in self.session.messages:
             if message.get("op") == op and all(message.get(k) == v for k, v in named.items()):
@@ -140,7 +173,15 @@ class _OrderEntry:
                 return message
         return None
 
-    def _statement_place(self, date: str | None) -> dict | None:
+    def _book_answer(self, product: str) -> BookAnswer | None:
+        """Take the answer to `book` out of the messages; LookupError for an unknown product."""
+        if self._message_answer("refused", {"where": "product", "came": product}):
+            known = ", ".join(self.session.products)
+            raise LookupError(f"product must be one of {known}, was {product!r}")
+        answer: BookAnswer | None = self._message_answer("book", {"product": product})
+        return answer
+
+    def _statement_place(self, date: str | None) -> Any:
         """Take the answer to `statement` out of the messages, or raise what it was refused for."""
         for where in ("date", "statement"):
             refused = self._message_answer("refused", {"where": where})
@@ -153,6 +194,40 @@ class _OrderEntry:
             for message in self.session.messages:
                 if message.get("op") == "refused":
                     raise SessionError(f"the venue refused the logon: {message}")
+
+    def _left(self, deadline: float, what: str) -> float:
+        """Return how long there is still to wait for something.
+
+        Raises
+        ------
+        TimeoutError
+            No longer; without a session `NotConnected` and what there is of it.
+        """
+        left = deadline - time.monotonic()
+        if left > 0:
+            return left
+        if self.session.state is SessionState.LOGGING_ON:
+            raise not_connected(
+                what,
+                self._connection_reached(),
+                address=self._connected_to,
+                key=self._keys.public,
+                server_key=self._server_key,
+            )
+        raise TimeoutError(f"{what} did not come in time")
+
+    def _connection_reached(self) -> Reached:
+        reached = Reached.NOBODY if self._watch is None else self._watch.reached()
+        if reached is Reached.NOBODY and self._reached is not Reached.LET_IN:
+            # The latest attempt may be too fresh to say.
+            return self._reached
+        return reached
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.account} at {self._connected_to}: "
+            f"{self.session.state.value}, {len(self.session.unacknowledged)} unanswered>"
+        )
 
 
 class Client(_OrderEntry):
@@ -178,7 +253,8 @@ class Client(_OrderEntry):
         server_key: str,
         *,
         timeout_s: float = 10.0,
-        **options,
+        context: zmq.Context[Any] | None = None,
+        **options: Unpack[Options],
     ) -> Self:
         """Connect to a venue's order gateway and log on.
 
@@ -192,19 +268,24 @@ class Client(_OrderEntry):
             The venue's public key (z85).
         timeout_s : float
             How long to wait for the logon.
+        context : zmq.Context, optional
+            By default the process's own.
         **options
             `report_seq` (replay own reports from the next one on), `heartbeat_interval_s`,
-            `silence_s_max`, `context`.
+            `silence_s_max`.
 
         Raises
         ------
-        TimeoutError
-            If the venue does not answer: not there, or it does not know the key.
+        NotConnected
+            If there is no logon in time, a SessionError and a TimeoutError: `NobodyThere` at the
+            address, `ServerKeyWrong`, or `KeyRefused`.
+        TypeError, ValueError
+            If the address or a key is none.
         """
-        context = options.pop("context", None) or zmq.Context.instance()
+        context = context or zmq.Context.instance()
         client = cls(endpoint, keys, server_key, context=context, **options)
-        client._open_socket()
         try:
+            client._open_socket()
             client.logon(timeout_s=timeout_s)
         except BaseException:
             client.close()
@@ -214,77 +295,77 @@ class Client(_OrderEntry):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def logon(self, *, timeout_s: float = 10.0) -> None:
         """Wait until the session is ready: logged on, and all missed reports in."""
         deadline = time.monotonic() + timeout_s
         while self.session.state is not SessionState.READY:
-            self._pump(_left(deadline, "the logon"))
+            self._pump(self._left(deadline, "the logon"))
             self._raise_if_refused()
 
-    def enter(self, product: str, side, **terms) -> int:
+    def enter(self, product: str, side: Side | str, **terms: Unpack[OrderTerms]) -> int:
         """Send a listed order and return its client_order_id; see `OrderSession.enter`."""
         client_order_id = self.session.enter(product, side, **terms)
         self.flush()
         return client_order_id
 
-    def cancel(self, order_id: int, **options) -> int:
+    def cancel(self, order_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Send a cancel and return its client_order_id."""
         client_order_id = self.session.cancel(order_id, **options)
         self.flush()
         return client_order_id
 
-    def amend(self, order_id: int, **terms) -> int:
+    def amend(self, order_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
         """Send new terms of an order (`price`, `tonnes`) and return the client_order_id."""
         client_order_id = self.session.amend(order_id, **terms)
         self.flush()
         return client_order_id
 
-    def block_enquiry(self, product: str, side, **terms) -> int:
+    def block_enquiry(self, product: str, side: Side | str, **terms: Unpack[EnquiryTerms]) -> int:
         """Send an enquiry for block offers; see `OrderSession.block_enquiry`."""
         client_order_id = self.session.block_enquiry(product, side, **terms)
         self.flush()
         return client_order_id
 
-    def block_offer(self, product: str, side, **terms) -> int:
+    def block_offer(self, product: str, side: Side | str, **terms: Unpack[OfferTerms]) -> int:
         """Send a block offer; see `OrderSession.block_offer`."""
         client_order_id = self.session.block_offer(product, side, **terms)
         self.flush()
         return client_order_id
 
-    def block_accept(self, block_id: int, **options) -> int:
+    def block_accept(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Accept the terms on the table; return the client_order_id."""
         client_order_id = self.session.block_accept(block_id, **options)
         self.flush()
         return client_order_id
 
-    def block_reject(self, block_id: int, **options) -> int:
+    def block_reject(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Reject a directed offer; return the client_order_id."""
         client_order_id = self.session.block_reject(block_id, **options)
         self.flush()
         return client_order_id
 
-    def block_withdraw(self, block_id: int, **options) -> int:
+    def block_withdraw(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Take back an own offer or enquiry; return the client_order_id."""
         client_order_id = self.session.block_withdraw(block_id, **options)
         self.flush()
         return client_order_id
 
-    def block_counter(self, block_id: int, **terms) -> int:
+    def block_counter(self, block_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
         """Send other terms (`price`, `tonnes`); return the client_order_id."""
         client_order_id = self.session.block_counter(block_id, **terms)
         self.flush()
         return client_order_id
 
-    def bid(self, bidding_id: int, **terms) -> int:
+    def bid(self, bidding_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
         """Send a bid (`price`, `tonnes`) and return its client_order_id."""
         client_order_id = self.session.bid(bidding_id, **terms)
         self.flush()
         return client_order_id
 
-    def bid_cancel(self, bid_id: int, **options) -> int:
+    def bid_cancel(self, bid_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Take back a bid; return the client_order_id."""
         client_order_id = self.session.bid_cancel(bid_id, **options)
         self.flush()
@@ -324,18 +405,18 @@ class Client(_OrderEntry):
         """Wait for the report that answers a command; all reports stay to be polled."""
         deadline = time.monotonic() + timeout_s
         while client_order_id not in self._answers:
-            self._pump(_left(deadline, f"an answer to command {client_order_id}"))
+            self._pump(self._left(deadline, f"an answer to command {client_order_id}"))
         return self._answers[client_order_id]
 
-    def book(self, product: str, *, timeout_s: float = 10.0) -> dict:
+    def book(self, product: str, *, timeout_s: float = 10.0) -> BookAnswer:
         """Ask for the five best levels of a product with their order ids and tonnes."""
         self.session.book(product)
         deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("book", {"product": product})) is None:
-            self._pump(_left(deadline, f"the book of {product}"))
+        while (answer := self._book_answer(product)) is None:
+            self._pump(self._left(deadline, f"the book of {product}"))
         return answer
 
-    def party(self, *, timeout_s: float = 10.0, **named) -> dict:
+    def party(self, *, timeout_s: float = 10.0, **named: Unpack[PartyAsked]) -> PartyAnswer:
         """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
 
         What is not known is None in the answer.
@@ -343,17 +424,18 @@ class Client(_OrderEntry):
         self.session.party(**named)
         deadline = time.monotonic() + timeout_s
         while (answer := self._message_answer("party", named)) is None:
-            self._pump(_left(deadline, f"the party {named}"))
-        return answer
+            self._pump(self._left(deadline, f"the party {named}"))
+        party: PartyAnswer = answer
+        return party
 
-    def blocks(self, first: int = 0, *, timeout_s: float = 10.0) -> list[dict]:
+    def blocks(self, first: SupportsIndex = 0, *, timeout_s: float = 10.0) -> list[BlockAnswer]:
         """Ask for the open blocks that the account made or is asked in, from an id on."""
-        told: list[dict] = []
+        told: list[BlockAnswer] = []
         deadline = time.monotonic() + timeout_s
         while True:
             self.session.blocks(first)
             while (answer := self._message_answer("blocks", {"from": first})) is None:
-                self._pump(_left(deadline, "the open blocks"))
+                self._pump(self._left(deadline, "the open blocks"))
             told += answer["blocks"]
             first = answer["next"]
             if not first:
@@ -375,30 +457,32 @@ class Client(_OrderEntry):
         deadline = time.monotonic() + timeout_s
         self.session.statement(date)
         while (place := self._statement_place(date)) is None:
-            self._pump(_left(deadline, "the place of the statement"))
+            self._pump(self._left(deadline, "the place of the statement"))
         histories = []
         for first, count in pages(place):
             self.session.history(first, count)
             while (answer := self._message_answer("history", {"from": first})) is None:
-                self._pump(_left(deadline, "the reports of the statement"))
+                self._pump(self._left(deadline, "the reports of the statement"))
             histories.append(answer)
         return statement_of_answers(place, histories)
 
-    def biddings(self, *, timeout_s: float = 10.0) -> list[dict]:
+    def biddings(self, *, timeout_s: float = 10.0) -> list[BiddingAnswer]:
         """Ask for the day's biddings: terms, windows and results, in order of announcement."""
         self.session.biddings()
         deadline = time.monotonic() + timeout_s
         while (answer := self._message_answer("biddings", {})) is None:
-            self._pump(_left(deadline, "the biddings"))
-        return answer["biddings"]
+            self._pump(self._left(deadline, "the biddings"))
+        biddings: list[BiddingAnswer] = answer["biddings"]
+        return biddings
 
-    def bidding_notices(self, *, timeout_s: float = 10.0) -> list[dict]:
+    def bidding_notices(self, *, timeout_s: float = 10.0) -> list[BiddingNotice]:
         """Ask for the approved biddings of later days."""
         self.session.biddings()
         deadline = time.monotonic() + timeout_s
         while (answer := self._message_answer("biddings", {})) is None:
-            self._pump(_left(deadline, "the biddings"))
-        return answer["notices"]
+            self._pump(self._left(deadline, "the biddings"))
+        notices: list[BiddingNotice] = answer["notices"]
+        return notices
 
     def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; reports before that can be polled.
@@ -409,7 +493,7 @@ class Client(_OrderEntry):
         self.session.logoff(keep_orders=keep_orders)
         deadline = time.monotonic() + timeout_s
         while self.session.state is not SessionState.ENDED:
-            self._pump(_left(deadline, "the end of the session"))
+            self._pump(self._left(deadline, "the end of the session"))
 
     def close(self) -> None:
         """Close the connection; unanswered commands stay in `unacknowledged`.
@@ -448,7 +532,7 @@ class AsyncClient(_OrderEntry):
     await at once, e.g. one that iterates over the reports and others that wait for answers.
     """
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._pumping = asyncio.Lock()
 
@@ -460,13 +544,14 @@ class AsyncClient(_OrderEntry):
         server_key: str,
         *,
         timeout_s: float = 10.0,
-        **options,
+        context: zmq.Context[Any] | None = None,
+        **options: Unpack[Options],
     ) -> Self:
         """Connect and log on; parameters as in `Client.connect`."""
-        context = options.pop("context", None) or zmq.asyncio.Context.instance()
+        context = context or zmq.asyncio.Context.instance()
         client = cls(endpoint, keys, server_key, context=context, **options)
-        client._open_socket()
         try:
+            client._open_socket()
             await client.logon(timeout_s=timeout_s)
         except BaseException:
             client.close()
@@ -476,77 +561,79 @@ class AsyncClient(_OrderEntry):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()
 
     async def logon(self, *, timeout_s: float = 10.0) -> None:
         """Wait until the session is ready: logged on, and all missed reports in."""
         deadline = time.monotonic() + timeout_s
         while self.session.state is not SessionState.READY:
-            await self._pump(_left(deadline, "the logon"))
+            await self._pump(self._left(deadline, "the logon"))
             self._raise_if_refused()
 
-    async def enter(self, product: str, side, **terms) -> int:
+    async def enter(self, product: str, side: Side | str, **terms: Unpack[OrderTerms]) -> int:
         """Send a listed order and return its client_order_id; see `OrderSession.enter`."""
         client_order_id = self.session.enter(product, side, **terms)
         await self.flush()
         return client_order_id
 
-    async def cancel(self, order_id: int, **options) -> int:
+    async def cancel(self, order_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Send a cancel and return its client_order_id."""
         client_order_id = self.session.cancel(order_id, **options)
         await self.flush()
         return client_order_id
 
-    async def amend(self, order_id: int, **terms) -> int:
+    async def amend(self, order_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
         """Send new terms of an order (`price`, `tonnes`) and return the client_order_id."""
         client_order_id = self.session.amend(order_id, **terms)
         await self.flush()
         return client_order_id
 
-    async def block_enquiry(self, product: str, side, **terms) -> int:
+    async def block_enquiry(
+        self, product: str, side: Side | str, **terms: Unpack[EnquiryTerms]
+    ) -> int:
         """Send an enquiry for block offers; see `OrderSession.block_enquiry`."""
         client_order_id = self.session.block_enquiry(product, side, **terms)
         await self.flush()
         return client_order_id
 
-    async def block_offer(self, product: str, side, **terms) -> int:
+    async def block_offer(self, product: str, side: Side | str, **terms: Unpack[OfferTerms]) -> int:
         """Send a block offer; see `OrderSession.block_offer`."""
         client_order_id = self.session.block_offer(product, side, **terms)
         await self.flush()
         return client_order_id
 
-    async def block_accept(self, block_id: int, **options) -> int:
+    async def block_accept(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Accept the terms on the table; return the client_order_id."""
         client_order_id = self.session.block_accept(block_id, **options)
         await self.flush()
         return client_order_id
 
-    async def block_reject(self, block_id: int, **options) -> int:
+    async def block_reject(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Reject a directed offer; return the client_order_id."""
         client_order_id = self.session.block_reject(block_id, **options)
         await self.flush()
         return client_order_id
 
-    async def block_withdraw(self, block_id: int, **options) -> int:
+    async def block_withdraw(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Take back an own offer or enquiry; return the client_order_id."""
         client_order_id = self.session.block_withdraw(block_id, **options)
         await self.flush()
         return client_order_id
 
-    async def block_counter(self, block_id: int, **terms) -> int:
+    async def block_counter(self, block_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
         """Send other terms (`price`, `tonnes`); return the client_order_id."""
         client_order_id = self.session.block_counter(block_id, **terms)
         await self.flush()
         return client_order_id
 
-    async def bid(self, bidding_id: int, **terms) -> int:
+    async def bid(self, bidding_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
         """Send a bid (`price`, `tonnes`) and return its client_order_id."""
         client_order_id = self.session.bid(bidding_id, **terms)
         await self.flush()
         return client_order_id
 
-    async def bid_cancel(self, bid_id: int, **options) -> int:
+    async def bid_cancel(self, bid_id: SupportsIndex, **options: Unpack[Dated]) -> int:
         """Take back a bid; return the client_order_id."""
         client_order_id = self.session.bid_cancel(bid_id, **options)
         await self.flush()
@@ -581,18 +668,18 @@ class AsyncClient(_OrderEntry):
         """Wait for the report that answers a command; all reports stay to be polled."""
         deadline = time.monotonic() + timeout_s
         while client_order_id not in self._answers:
-            await self._pump(_left(deadline, f"an answer to command {client_order_id}"))
+            await self._pump(self._left(deadline, f"an answer to command {client_order_id}"))
         return self._answers[client_order_id]
 
-    async def book(self, product: str, *, timeout_s: float = 10.0) -> dict:
+    async def book(self, product: str, *, timeout_s: float = 10.0) -> BookAnswer:
         """Ask for the five best levels of a product with their order ids and tonnes."""
         self.session.book(product)
         deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("book", {"product": product})) is None:
-            await self._pump(_left(deadline, f"the book of {product}"))
+        while (answer := self._book_answer(product)) is None:
+            await self._pump(self._left(deadline, f"the book of {product}"))
         return answer
 
-    async def party(self, *, timeout_s: float = 10.0, **named) -> dict:
+    async def party(self, *, timeout_s: float = 10.0, **named: Unpack[PartyAsked]) -> PartyAnswer:
         """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
 
         What is not known is None in the answer.
@@ -600,17 +687,20 @@ class AsyncClient(_OrderEntry):
         self.session.party(**named)
         deadline = time.monotonic() + timeout_s
         while (answer := self._message_answer("party", named)) is None:
-            await self._pump(_left(deadline, f"the party {named}"))
-        return answer
+            await self._pump(self._left(deadline, f"the party {named}"))
+        party: PartyAnswer = answer
+        return party
 
-    async def blocks(self, first: int = 0, *, timeout_s: float = 10.0) -> list[dict]:
+    async def blocks(
+        self, first: SupportsIndex = 0, *, timeout_s: float = 10.0
+    ) -> list[BlockAnswer]:
         """Ask for the open blocks that the account made or is asked in, from an id on."""
-        told: list[dict] = []
+        told: list[BlockAnswer] = []
         deadline = time.monotonic() + timeout_s
         while True:
             self.session.blocks(first)
             while (answer := self._message_answer("blocks", {"from": first})) is None:
-                await self._pump(_left(deadline, "the open blocks"))
+                await self._pump(self._left(deadline, "the open blocks"))
             told += answer["blocks"]
             first = answer["next"]
             if not first:
@@ -621,37 +711,39 @@ class AsyncClient(_OrderEntry):
         deadline = time.monotonic() + timeout_s
         self.session.statement(date)
         while (place := self._statement_place(date)) is None:
-            await self._pump(_left(deadline, "the place of the statement"))
+            await self._pump(self._left(deadline, "the place of the statement"))
         histories = []
         for first, count in pages(place):
             self.session.history(first, count)
             while (answer := self._message_answer("history", {"from": first})) is None:
-                await self._pump(_left(deadline, "the reports of the statement"))
+                await self._pump(self._left(deadline, "the reports of the statement"))
             histories.append(answer)
         return statement_of_answers(place, histories)
 
-    async def biddings(self, *, timeout_s: float = 10.0) -> list[dict]:
+    async def biddings(self, *, timeout_s: float = 10.0) -> list[BiddingAnswer]:
         """Ask for the day's biddings: terms, windows and results, in order of announcement."""
         self.session.biddings()
         deadline = time.monotonic() + timeout_s
         while (answer := self._message_answer("biddings", {})) is None:
-            await self._pump(_left(deadline, "the biddings"))
-        return answer["biddings"]
+            await self._pump(self._left(deadline, "the biddings"))
+        biddings: list[BiddingAnswer] = answer["biddings"]
+        return biddings
 
-    async def bidding_notices(self, *, timeout_s: float = 10.0) -> list[dict]:
+    async def bidding_notices(self, *, timeout_s: float = 10.0) -> list[BiddingNotice]:
         """Ask for the approved biddings of later days."""
         self.session.biddings()
         deadline = time.monotonic() + timeout_s
         while (answer := self._message_answer("biddings", {})) is None:
-            await self._pump(_left(deadline, "the biddings"))
-        return answer["notices"]
+            await self._pump(self._left(deadline, "the biddings"))
+        notices: list[BiddingNotice] = answer["notices"]
+        return notices
 
     async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
         """End the session and wait until the venue says so; see `Client.logoff`."""
         self.session.logoff(keep_orders=keep_orders)
         deadline = time.monotonic() + timeout_s
         while self.session.state is not SessionState.ENDED:
-            await self._pump(_left(deadline, "the end of the session"))
+            await self._pump(self._left(deadline, "the end of the session"))
 
     def close(self) -> None:
         """Close the connection; see `Client.close`."""
@@ -687,7 +779,9 @@ class AsyncClient(_OrderEntry):
         await self.flush()
 
 
-def order_socket(context, keys: CurveKeys, server_key: str):
+def order_socket(
+    context: zmq.Context[Any], keys: CurveKeys, server_key: str
+) -> zmq.Socket[Any]:
     """Return a DEALER socket with the participant's keys, not yet connected.
 
     Notes
@@ -704,10 +798,3 @@ def order_socket(context, keys: CurveKeys, server_key: str):
     )
     socket.reconnect_ivl = -1
     return socket
-
-
-def _left(deadline: float, what: str) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError(f"{what} did not come in time")
-    return left

@@ -1,16 +1,11 @@
 """Event records as a participant reads them: a `Report` per row of its own numbered stream."""
 
 import struct
-from collections import namedtuple
 from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
 
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Reason
-
-_CODES = {"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "<i8": "q"}
-_LAYOUT = struct.Struct(
-    "<" + "".join(_CODES[EVENT_DTYPE.fields[name][0].str] for name in EVENT_DTYPE.names)
-)
-assert _LAYOUT.size == EVENT_DTYPE.itemsize, "the event record must have no holes"
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Phase, Reason, Side
 
 _TRADES = frozenset({EventKind.TRADE, EventKind.TRADE_BUSTED})
 _BLOCKS = frozenset(kind for kind in EventKind if kind.name.startswith("BLOCK_"))
@@ -30,8 +25,54 @@ _ANSWERS = frozenset(
 _ANSWERS_IF_REQUESTED = frozenset(
     {EventKind.ORDER_CANCELED, EventKind.BLOCK_WITHDRAWN, EventKind.BID_CANCELED}
 )
+_ENUMS: dict[str, type[IntEnum]] = {
+    "side": Side,
+    "method": Method,
+    "reason": Reason,
+    "phase": Phase,
+}
 
-_Fields = namedtuple("_Fields", EVENT_DTYPE.names)
+
+class _Fields(NamedTuple):
+    """One row of EVENT_DTYPE."""
+
+    kind: int
+    side: int
+    method: int
+    reason: int
+    product_index: int
+    operator_index: int
+    account_index: int
+    counter_account_index: int
+    order_id: int
+    counter_order_id: int
+    price: int
+    tonnes: int
+    tonnes_open: int
+    seq: int
+    client_order_id: int
+    counter_client_order_id: int
+    report_seq: int
+    counter_report_seq: int
+    trade_id: int
+    settlement_seq: int
+    market_data_seq: int
+    cash: int
+    buy_fee: int
+    sell_fee: int
+    counter_tonnes_open: int
+    trading_date: int
+    tif: int
+    flags: int
+    command: int
+    phase: int
+
+
+assert _Fields._fields == EVENT_DTYPE.names
+
+_CODES = {"|u1": "B", "<u2": "H", "<u4": "I", "<u8": "Q", "<i8": "q"}
+_LAYOUT = struct.Struct("<" + "".join(_CODES[EVENT_DTYPE[name].str] for name in _Fields._fields))
+assert _LAYOUT.size == EVENT_DTYPE.itemsize, "the event record must have no holes"
 
 
 class Report(_Fields):
@@ -44,6 +85,15 @@ class Report(_Fields):
     """
 
     __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return what there is to say: the kind by name, and whatever is not zero."""
+        said = [f"kind={_name(EventKind, self.kind)}"]
+        for name, value in zip(self._fields[1:], self[1:], strict=True):
+            if value:
+                enum = _ENUMS.get(name)
+                said.append(f"{name}={value if enum is None else _name(enum, value)}")
+        return f"Report({', '.join(said)})"
 
     def is_maker(self, account_index: int) -> bool:
         """Say whether this is a trade, or its bust, in which the account's order was resting.
@@ -78,6 +128,10 @@ class Report(_Fields):
         if self.kind == EventKind.TRADE and self.method == Method.BLOCK:
             return self.client_order_id
         return 0
+
+
+def _name(enum: type[IntEnum], value: int) -> str:
+    return enum(value).name if value in list(enum) else str(value)
 
 
 def reports_of(payload: bytes) -> Iterator[Report]:

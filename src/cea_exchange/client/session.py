@@ -15,10 +15,12 @@ operator) stays so until `connected` is called again.
 
 from collections import deque
 from enum import Enum
+from typing import Any, Required, SupportsIndex, TypedDict, TypeVar
 
 import msgspec
 import numpy as np
 
+from cea_exchange.client.answers import ListedProduct
 from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
@@ -29,7 +31,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.domain.units import price_parse
+from cea_exchange.domain.units import price_parse, whole_number
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     SessionEnd,
@@ -42,6 +44,8 @@ COMMANDS_PER_FRAME_MAX = 4096
 
 MESSAGES_KEPT = 256
 """Answers to control messages that wait to be looked at; the oldest go first."""
+
+E = TypeVar("E", Side, Tif)
 
 _FINAL_ENDS = frozenset(SessionEnd) - {SessionEnd.SILENT, SessionEnd.SLOW}
 _SIDES = {"buy": Side.BUY, "sell": Side.SELL}
@@ -70,6 +74,54 @@ class SessionEnded(SessionError):
     def __init__(self, reason: str):
         super().__init__(f"the venue ended the session: {reason}")
         self.reason = reason
+
+
+class Dated(TypedDict, total=False):
+    """The day that a command is meant for, yyyymmdd; the venue's current one if left out."""
+
+    trading_date: SupportsIndex | None
+
+
+class Terms(Dated, total=False):
+    """A price, in yuan as text or in fen as an int, and tonnes."""
+
+    price: str | None
+    price_fen: SupportsIndex | None
+    tonnes: Required[SupportsIndex]
+
+
+class OrderTerms(Terms, total=False):
+    """What `OrderSession.enter` takes beside product and side."""
+
+    tif: Tif | str
+    post_only: bool
+    pick: SupportsIndex
+
+
+class EnquiryTerms(Dated, total=False):
+    """What `OrderSession.block_enquiry` takes beside product and side."""
+
+    price: str | None
+    price_fen: SupportsIndex | None
+    tonnes: SupportsIndex | None
+    counterparty: SupportsIndex | None
+    to_group: SupportsIndex | None
+
+
+class OfferTerms(Terms, total=False):
+    """What `OrderSession.block_offer` takes beside product and side."""
+
+    counterparty: SupportsIndex | None
+    to_group: SupportsIndex | None
+    enquiry: SupportsIndex
+
+
+class PartyAsked(TypedDict, total=False):
+    """What `OrderSession.party` takes: one of them."""
+
+    account: str | None
+    group: str | None
+    account_index: SupportsIndex | None
 
 
 class SessionState(Enum):
@@ -107,7 +159,7 @@ class OrderSession:
     one of them is accepted, it is answered `ORDER_ID_DUPLICATE`.
     """
 
-    def __init__(self, *, report_seq: int | None = None):
+    def __init__(self, *, report_seq: SupportsIndex | None = None) -> None:
         self.state = SessionState.DOWN
         self.account: str | None = None
         self.account_index = -1
@@ -117,10 +169,10 @@ class OrderSession:
         self.end_reason = ""
         self.trading_date = 0
         self.phase = 0
-        self.report_seq = report_seq
-        self.products: dict[str, dict] = {}
+        self.report_seq: int | None = None if report_seq is None else _id(report_seq, "report_seq")
+        self.products: dict[str, ListedProduct] = {}
         self.unacknowledged: dict[int, bytes] = {}
-        self.messages: deque[dict] = deque(maxlen=MESSAGES_KEPT)
+        self.messages: deque[dict[str, Any]] = deque(maxlen=MESSAGES_KEPT)
         self.resent_count = 0
         self.replayed_count = 0
         self._client_order_id = 0
@@ -132,6 +184,12 @@ class OrderSession:
         self._heartbeat_seqs = (-1, -1)
         self._commands: list[bytes] = []
         self._requests: list[bytes] = []
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.account}: {self.state.value}, report {self.report_seq}, "
+            f"{len(self.unacknowledged)} unanswered>"
+        )
 
     # -- Outgoing ----------------------------------------------------------------------------------
 
@@ -167,12 +225,13 @@ class OrderSession:
         product: str,
         side: Side | str,
         *,
-        price: str | int,
-        tonnes: int,
+        price: str | None = None,
+        price_fen: SupportsIndex | None = None,
+        tonnes: SupportsIndex,
         tif: Tif | str = Tif.DAY,
         post_only: bool = False,
-        pick: int = 0,
-        trading_date: int | None = None,
+        pick: SupportsIndex = 0,
+        trading_date: SupportsIndex | None = None,
     ) -> int:
         """Queue a listed order and return its client_order_id.
 
@@ -182,8 +241,10 @@ class OrderSession:
             Name of the product.
         side : Side or str
             `Side.BUY`, `Side.SELL`, or their names in small letters.
-        price : str or int
-            Limit in yuan per tonne with two decimals ("97.50"), or an int in fen per tonne.
+        price : str
+            Limit in yuan per tonne with two decimals, "97.50".
+        price_fen : int
+            Instead of `price`: the limit in fen per tonne, 9750.
         tonnes : int
             How much to trade.
         tif : Tif or str
@@ -199,40 +260,50 @@ class OrderSession:
         ------
         SessionError
             If there was no logon yet.
+        LookupError
+            If the venue named no such product at the logon.
         TypeError, ValueError
-            If a value has the wrong type or no such name. A product the venue does not know is
-            the venue's to refuse.
+            If a value has the wrong type or no such name.
         """
+        self._logon_check()
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = CommandKind.ENTER
         record["side"] = _member(side, Side, _SIDES, "side")
         record["tif"] = _member(tif, Tif, _TIFS, "tif")
+        if type(post_only) is not bool:
+            raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
         record["flags"] = OrderFlag.POST_ONLY if post_only else 0
         record["product_index"] = self.product_index(product)
         record["pick_order_id"] = _id(pick, "pick")
-        record["price"] = _price(price)
+        record["price"] = _price(price, price_fen)
         record["tonnes"] = _exact(tonnes, "tonnes")
-        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        record["trading_date"] = self._date(trading_date)
         return self.submit(record)[0]
 
-    def cancel(self, order_id: int, *, trading_date: int | None = None) -> int:
+    def cancel(self, order_id: SupportsIndex, *, trading_date: SupportsIndex | None = None) -> int:
         """Queue the cancel of an order (by the venue's order id); return its client_order_id."""
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = CommandKind.CANCEL
         record["order_id"] = _id(order_id, "order_id")
-        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        record["trading_date"] = self._date(trading_date)
         return self.submit(record)[0]
 
     def amend(
-        self, order_id: int, *, price: str | int, tonnes: int, trading_date: int | None = None
+        self,
+        order_id: SupportsIndex,
+        *,
+        tonnes: SupportsIndex,
+        price: str | None = None,
+        price_fen: SupportsIndex | None = None,
+        trading_date: SupportsIndex | None = None,
     ) -> int:
         """Queue new terms of an order: price and its new open tonnes; return client_order_id."""
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = CommandKind.AMEND
         record["order_id"] = _id(order_id, "order_id")
-        record["price"] = _price(price)
+        record["price"] = _price(price, price_fen)
         record["tonnes"] = _exact(tonnes, "tonnes")
-        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        record["trading_date"] = self._date(trading_date)
         return self.submit(record)[0]
 
     def block_enquiry(
@@ -240,11 +311,12 @@ class OrderSession:
         product: str,
         side: Side | str,
         *,
-        price: str | int | None = None,
-        tonnes: int | None = None,
-        counterparty: int | None = None,
-        to_group: int | None = None,
-        trading_date: int | None = None,
+        price: str | None = None,
+        price_fen: SupportsIndex | None = None,
+        tonnes: SupportsIndex | None = None,
+        counterparty: SupportsIndex | None = None,
+        to_group: SupportsIndex | None = None,
+        trading_date: SupportsIndex | None = None,
     ) -> int:
         """Queue an enquiry for block offers and return its client_order_id.
 
@@ -252,7 +324,7 @@ class OrderSession:
         ----------
         product, side : str, Side or str
             What the asker would trade, and how.
-        price, tonnes : str or int, and int, optional
+        price, price_fen, tonnes : optional
             As in `enter`, where it says so.
         counterparty, to_group : int, optional
             Index of the account or of the group that may answer, not of both; `party` asks for it.
@@ -260,15 +332,15 @@ class OrderSession:
             As in `enter`.
         """
         record = self._block(CommandKind.BLOCK_ENQUIRY, product, side, counterparty, to_group)
-        if price is None:
+        if price is None and price_fen is None:
             record["flags"] |= np.uint8(BlockFlag.PRICE_OPEN)
         else:
-            record["price"] = _price(price)
+            record["price"] = _price(price, price_fen)
         if tonnes is None:
             record["flags"] |= np.uint8(BlockFlag.TONNES_OPEN)
         else:
             record["tonnes"] = _exact(tonnes, "tonnes")
-        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        record["trading_date"] = self._date(trading_date)
         return self.submit(record)[0]
 
     def block_offer(
@@ -276,12 +348,13 @@ class OrderSession:
         product: str,
         side: Side | str,
         *,
-        price: str | int,
-        tonnes: int,
-        counterparty: int | None = None,
-        to_group: int | None = None,
-        enquiry: int = 0,
-        trading_date: int | None = None,
+        price: str | None = None,
+        price_fen: SupportsIndex | None = None,
+        tonnes: SupportsIndex,
+        counterparty: SupportsIndex | None = None,
+        to_group: SupportsIndex | None = None,
+        enquiry: SupportsIndex = 0,
+        trading_date: SupportsIndex | None = None,
     ) -> int:
         """Queue a block offer and return its client_order_id; see `block_enquiry`.
 
@@ -289,47 +362,64 @@ class OrderSession:
         `counterparty`.
         """
         record = self._block(CommandKind.BLOCK_OFFER, product, side, counterparty, to_group)
-        record["price"] = _price(price)
+        record["price"] = _price(price, price_fen)
         record["tonnes"] = _exact(tonnes, "tonnes")
         record["order_id"] = _id(enquiry, "enquiry")
-        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        record["trading_date"] = self._date(trading_date)
         return self.submit(record)[0]
 
-    def block_accept(self, block_id: int, *, trading_date: int | None = None) -> int:
+    def block_accept(
+        self, block_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
+    ) -> int:
         """Queue the acceptance of the terms on the table; return its client_order_id."""
         return self._aimed(CommandKind.BLOCK_ACCEPT, block_id, "block_id", trading_date)
 
-    def block_reject(self, block_id: int, *, trading_date: int | None = None) -> int:
+    def block_reject(
+        self, block_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
+    ) -> int:
         """Queue the rejection of a directed offer; return its client_order_id."""
         return self._aimed(CommandKind.BLOCK_REJECT, block_id, "block_id", trading_date)
 
-    def block_withdraw(self, block_id: int, *, trading_date: int | None = None) -> int:
+    def block_withdraw(
+        self, block_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
+    ) -> int:
         """Queue the end of an own offer, enquiry or negotiation; return its client_order_id."""
         return self._aimed(CommandKind.BLOCK_WITHDRAW, block_id, "block_id", trading_date)
 
     def block_counter(
-        self, block_id: int, *, price: str | int, tonnes: int, trading_date: int | None = None
+        self,
+        block_id: SupportsIndex,
+        *,
+        tonnes: SupportsIndex,
+        price: str | None = None,
+        price_fen: SupportsIndex | None = None,
+        trading_date: SupportsIndex | None = None,
     ) -> int:
         """Queue other terms for a directed offer; return the client_order_id."""
-        terms = (_price(price), _exact(tonnes, "tonnes"))
+        terms = (_price(price, price_fen), _exact(tonnes, "tonnes"))
         return self._aimed(CommandKind.BLOCK_COUNTER, block_id, "block_id", trading_date, terms)
 
     def bid(
         self,
-        bidding_id: int,
+        bidding_id: SupportsIndex,
         *,
-        tonnes: int,
-        price: str | int | None = None,
-        trading_date: int | None = None,
+        tonnes: SupportsIndex,
+        price: str | None = None,
+        price_fen: SupportsIndex | None = None,
+        trading_date: SupportsIndex | None = None,
     ) -> int:
         """Queue a bid in an open bidding and return its client_order_id; see `enter`.
 
         Without a price it is a non-competitive one, where the venue's profile takes such.
         """
-        terms = (0 if price is None else _price(price), _exact(tonnes, "tonnes"))
+        is_competitive = price is not None or price_fen is not None
+        price_limit = _price(price, price_fen) if is_competitive else 0
+        terms = (price_limit, _exact(tonnes, "tonnes"))
         return self._aimed(CommandKind.BID, bidding_id, "bidding_id", trading_date, terms)
 
-    def bid_cancel(self, bid_id: int, *, trading_date: int | None = None) -> int:
+    def bid_cancel(
+        self, bid_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
+    ) -> int:
         """Queue the withdrawal of a bid; return its client_order_id."""
         return self._aimed(CommandKind.BID_CANCEL, bid_id, "bid_id", trading_date)
 
@@ -338,11 +428,12 @@ class OrderSession:
         kind: CommandKind,
         product: str,
         side: Side | str,
-        counterparty: int | None,
-        to_group: int | None,
+        counterparty: SupportsIndex | None,
+        to_group: SupportsIndex | None,
     ) -> np.ndarray:
         if counterparty is not None and to_group is not None:
             raise ValueError("a block must be for a counterparty or a group, was for both")
+        self._logon_check()
         record = np.zeros(1, COMMAND_DTYPE)
         record["kind"] = kind
         record["side"] = _member(side, Side, _SIDES, "side")
@@ -359,9 +450,9 @@ class OrderSession:
     def _aimed(
         self,
         kind: CommandKind,
-        target_id: int,
+        target_id: SupportsIndex,
         name: str,
-        trading_date: int | None,
+        trading_date: SupportsIndex | None,
         terms: tuple[int, int] = (0, 0),
     ) -> int:
         """Queue a command about a block, a bidding or a bid; `name` is what errors call its id."""
@@ -369,7 +460,7 @@ class OrderSession:
         record["kind"] = kind
         record["order_id"] = _id(target_id, name)
         record["price"], record["tonnes"] = terms
-        record["trading_date"] = self.trading_date if trading_date is None else trading_date
+        record["trading_date"] = self._date(trading_date)
         return self.submit(record)[0]
 
     def submit(self, commands: np.ndarray) -> list[int]:
@@ -388,8 +479,7 @@ class OrderSession:
         TypeError, ValueError
             If the array or one of its records is none that the venue would take; nothing is queued.
         """
-        if self.account_index < 0:
-            raise SessionError("a command needs a logon first: the session has none")
+        self._logon_check()
         self._role_check(commands)
         if commands.dtype != COMMAND_DTYPE:
             raise TypeError(f"commands must be of COMMAND_DTYPE, was {commands.dtype}")
@@ -429,6 +519,13 @@ class OrderSession:
         """The id that the next command will have."""
         return self._client_order_id + 1
 
+    def _logon_check(self) -> None:
+        if self.account_index < 0:
+            raise SessionError("a command needs a logon first: the session has none")
+
+    def _date(self, trading_date: SupportsIndex | None) -> int:
+        return self.trading_date if trading_date is None else _exact(trading_date, "trading_date")
+
     def _role_check(self, commands: np.ndarray) -> None:
         if self.state is SessionState.ENDED:
             raise SessionEnded(self.end_reason)
@@ -454,16 +551,18 @@ class OrderSession:
         *,
         account: str | None = None,
         group: str | None = None,
-        account_index: int | None = None,
+        account_index: SupportsIndex | None = None,
     ) -> None:
         """Queue a question for an account's or a group's index, or an account's name."""
         asked = {"account": account, "group": group, "account_index": account_index}
+        if account_index is not None:
+            asked["account_index"] = _id(account_index, "account_index")
         given = {name: value for name, value in asked.items() if value is not None}
         if len(given) != 1:
             raise ValueError(f"one of account, group, account_index must be given, were {given}")
         self._request({"op": "party", **given})
 
-    def blocks(self, first: int = 0) -> None:
+    def blocks(self, first: SupportsIndex = 0) -> None:
         """Queue a question for the open blocks that the account made or is asked in."""
         self._request({"op": "blocks", "from": _id(first, "first")})
 
@@ -471,7 +570,7 @@ class OrderSession:
         """Queue a question for the place of a day's statement, and what the account has now."""
         self._request({"op": "statement", "date": date})
 
-    def history(self, first: int, count: int) -> None:
+    def history(self, first: SupportsIndex, count: SupportsIndex) -> None:
         """Queue a question for own reports that comes back as one answer in `messages`."""
         self._request({"op": "history", "from": _id(first, "first"), "count": _id(count, "count")})
 
@@ -480,9 +579,20 @@ class OrderSession:
         self._request({"op": "biddings"})
 
     def product_index(self, product: str) -> int:
-        """Return the index of a product by name; 65535 for one the venue did not name."""
-        entry = self.products.get(product)
-        return 0xFFFF if entry is None else entry["product_index"]
+        """Return the index of a product by name.
+
+        Raises
+        ------
+        LookupError
+            If the venue named no such product at the logon; what it has declared since is known
+            after the next one.
+        """
+        if product not in self.products:
+            raise LookupError(
+                f"product must be one of {', '.join(self.products)}, was {product!r}; one that is "
+                "declared after the logon is known after a new one"
+            )
+        return self.products[product]["product_index"]
 
     def product_name(self, product_index: int) -> str | None:
         """Return the name of a product by its index, None if there is no such product."""
@@ -558,7 +668,7 @@ class OrderSession:
             return False
         return self.unacknowledged.pop(client_order_id, None) is not None
 
-    def _message(self, message: dict) -> list[Report]:
+    def _message(self, message: dict[str, Any]) -> list[Report]:
         op = message.get("op")
         if op == "logon":
             self._logged_on(message)
@@ -574,7 +684,7 @@ class OrderSession:
         self.messages.append(message)
         return []
 
-    def _logged_on(self, message: dict) -> None:
+    def _logged_on(self, message: dict[str, Any]) -> None:
         self.account = message["account"]
         self.account_index = message["account_index"]
         self.operator_index = message["operator_index"]
@@ -615,7 +725,7 @@ class OrderSession:
         self.resent_count += len(pending)
         self._commands.extend(record for _, record in pending)
 
-    def _refused(self, message: dict) -> None:
+    def _refused(self, message: dict[str, Any]) -> None:
         """Log on again where the session was forgotten; keep what was refused only for now."""
         where = message.get("where")
         if where == "replay":
@@ -656,7 +766,7 @@ class OrderSession:
                 self.resent_count += 1
         self._deferred.clear()
 
-    def _repair_tail(self, message: dict) -> None:
+    def _repair_tail(self, message: dict[str, Any]) -> None:
         """Ask for reports that a heartbeat knows of, if the one before knew them already."""
         seq = message.get("report_seq", 0)
         if self.report_seq is None or seq <= self.report_seq:
@@ -682,7 +792,7 @@ class OrderSession:
         self._replay_asked_to = self.report_seq + count
         self.replayed_count += count
 
-    def _request(self, message: dict) -> None:
+    def _request(self, message: dict[str, Any]) -> None:
         self._requests.append(msgspec.msgpack.encode(message))
 
     def _queue(self, records: list[bytes]) -> list[int]:
@@ -696,10 +806,12 @@ class OrderSession:
         return ids
 
 
-def _member(value, enum, names, field):
+def _member(value: E | str, enum: type[E], names: dict[str, E], field: str) -> E:
     if isinstance(value, enum):
         return value
-    if isinstance(value, str) and value in names:
+    if not isinstance(value, str):
+        raise TypeError(f"{field} must be str or {enum.__name__}, was {type(value).__name__}")
+    if value in names:
         return names[value]
     raise ValueError(f"{field} must be one of {', '.join(names)}, was {value!r}")
 
@@ -708,19 +820,27 @@ def _phase(value: int | str) -> Phase:
     return Phase[value.upper()] if isinstance(value, str) else Phase(value)
 
 
-def _price(value: str | int) -> int:
-    return price_parse(value) if isinstance(value, str) else _exact(value, "price")
+def _price(price: str | None, price_fen: SupportsIndex | None) -> int:
+    """Read a limit, which is given in yuan as text or in fen as an int, in fen."""
+    if price is not None and price_fen is not None:
+        raise ValueError(f"price must be in yuan or in fen, was in both: {price!r}, {price_fen!r}")
+    if price_fen is not None:
+        return _exact(price_fen, "price_fen")
+    if not isinstance(price, str):
+        kind = type(price).__name__
+        raise TypeError(f"price must be str such as '97.50' (yuan), or price_fen int, was {kind}")
+    return price_parse(price)
 
 
-def _exact(value: int, field: str) -> int:
-    if type(value) is not int and not isinstance(value, np.integer):
-        raise TypeError(f"{field} must be int, was {type(value).__name__}")
-    if not -(2**63) <= value < 2**63:
-        raise ValueError(f"{field} must fit 64 bits, was {value}")
-    return value
+def _exact(value: SupportsIndex, field: str) -> int:
+    number = whole_number(value, field)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(f"{field} must fit 64 bits, was {number}")
+    return number
 
 
-def _id(value: int, field: str) -> int:
-    if _exact(value, field) < 0:
-        raise ValueError(f"{field} must not be negative, was {value}")
-    return value
+def _id(value: SupportsIndex, field: str) -> int:
+    number = _exact(value, field)
+    if number < 0:
+        raise ValueError(f"{field} must not be negative, was {number}")
+    return number

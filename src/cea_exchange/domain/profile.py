@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import date
 from hashlib import blake2b
 from importlib import resources
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -502,6 +503,9 @@ def load_profile(name_or_path: str | Path) -> Profile:
         If there is no such profile, or it can't be read, has an unknown or missing key, a value of
         a wrong type or out of range, or sessions out of order.
     """
+    if not isinstance(name_or_path, (str, PathLike)):
+        kind = type(name_or_path).__name__
+        raise TypeError(f"profile must be a name such as 'cea', or a path, was {kind}")
     if isinstance(name_or_path, str) and not _is_path(name_or_path):
         if name_or_path not in profile_names():
             known = ", ".join(profile_names())

@@ -6,6 +6,9 @@ near an amount.
 """
 
 import re
+from numbers import Integral
+from operator import index
+from typing import SupportsIndex
 
 PRICE_FEN_MAX = 10_000_000
 """Highest price of an order, 100000.00 yuan (CEA-ORD-04)."""
@@ -16,6 +19,22 @@ TOTAL_LIMIT = 1 << 62
 INT64_MAX = (1 << 63) - 1
 
 _MONEY_FORM = re.compile(r"([0-9]+)\.([0-9]{2})")
+
+
+def whole_number(value: SupportsIndex, name: str, expected: str = "int") -> int:
+    """Return the int that a whole number is, Python's or another library's, as ``numpy.int64``.
+
+    Raises
+    ------
+    TypeError
+        If it is none; True and False are none either. The error has its `name`, and what was
+        `expected`.
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return index(value)
+    raise TypeError(f"{name} must be {expected}, was {type(value).__name__}")
 
 
 def _money_parse(text: str, name: str) -> int:
@@ -36,8 +55,8 @@ def _money_parse(text: str, name: str) -> int:
 
 
 def _money_format(fen: int, name: str) -> str:
-    if not isinstance(fen, int) or isinstance(fen, bool):
-        raise TypeError(f"{name} must be int (fen), was {type(fen).__name__}")
+    if type(fen) is not int:
+        fen = whole_number(fen, name, "int (fen)")
     sign = "-" if fen < 0 else ""
     yuan, cents = divmod(abs(fen), 100)
     return f"{sign}{yuan}.{cents:02d}"
@@ -91,6 +110,11 @@ def tonnes_told(tonnes: int) -> int:
     return min(tonnes, INT64_MAX)
 
 
+def fen_of(text: str) -> int:
+    """Return the fen of an amount or price that `cash_format` or `price_format` has written."""
+    return int(text.replace(".", ""))
+
+
 def tonnes_check(tonnes: int, name: str) -> int:
     """Return whole tonnes, zero or more; `name` names them in errors.
 
@@ -105,8 +129,7 @@ def tonnes_check(tonnes: int, name: str) -> int:
     -----
     Rules: CEA-PRD-01, CEA-ORD-04.
     """
-    if not isinstance(tonnes, int) or isinstance(tonnes, bool):
-        raise TypeError(f"{name} must be int (tonnes), was {type(tonnes).__name__}")
+    tonnes = whole_number(tonnes, name, "int (tonnes)")
     if not 0 <= tonnes < TOTAL_LIMIT:
         raise ValueError(f"{name} must be within 0..2^62 - 1 t, was {tonnes}")
     return tonnes

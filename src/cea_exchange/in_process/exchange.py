@@ -21,7 +21,7 @@ from cea_exchange.domain.calendar import date_number, date_parse
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
 from cea_exchange.domain.timetable import day_start, time_to_ns
-from cea_exchange.domain.units import price_parse
+from cea_exchange.domain.units import price_parse, whole_number
 from cea_exchange.protocol.control import Control, DayClose, DayOpen, PhaseSet, control_decode
 from cea_exchange.registry.accounts import Admission
 from cea_exchange.registry.acts import Registry
@@ -147,7 +147,7 @@ class Exchange(AbstractContextManager["Exchange"]):
         command["account_index"] = self.registry.account(account)
         command["product_index"] = self.registry.asset(product)
         command["trading_date"], command["client_order_id"] = self.trading_date, self.next_id()
-        command["price"], command["tonnes"] = price_parse(price), tonnes
+        command["price"], command["tonnes"] = price_parse(price), whole_number(tonnes, "tonnes")
         return self.submit(command)
 
     def close_day(self) -> None:

@@ -2,12 +2,12 @@
 
 import csv
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
 from cea_exchange._award import award_arrays
-from cea_exchange.domain.units import cash_format, price_format, price_parse
+from cea_exchange.domain.units import cash_format, price_format, price_parse, whole_number
 from cea_exchange.matching.award import AwardRules, Bid
 
 BID_COLUMNS = ("account", "price", "tonnes", "group")
@@ -53,7 +53,7 @@ class AuctionResult(NamedTuple):
 
 def clear_auction(
     bids: Iterable[AuctionBid | tuple[Any, ...]],
-    tonnes: int,
+    tonnes: SupportsIndex,
     *,
     reserve_price: str | None = None,
     **settings: Any,
@@ -83,8 +83,8 @@ def clear_auction(
 
     Rules: CEA-AWD-01 to CEA-AWD-09.
     """
-    rules = AwardRules(reserve_price=_fen("reserve_price", reserve_price), **settings)
-    given = [AuctionBid(*bid) for bid in bids]
+    rules = AwardRules(reserve_price_fen=_fen("reserve_price", reserve_price), **settings)
+    given = [_bid_given(place, bid) for place, bid in enumerate(bids)]
     numbers = _numbers(given)
     rows = np.array(numbers, np.int64).reshape(-1, len(Bid._fields))
     fills, clearing_price, cancelled = award_arrays(rows, tonnes, rules)
@@ -145,13 +145,20 @@ def _numbers(bids: Sequence[AuctionBid]) -> list[Bid]:
     groups: dict[str | None, int] = {None: 0}
     numbers = []
     for place, bid in enumerate(bids):
-        if type(bid.tonnes) is not int:
-            raise TypeError(f"bids[{place}].tonnes must be int, was {type(bid.tonnes).__name__}")
+        tonnes = whole_number(bid.tonnes, f"bids[{place}].tonnes")
         price = _fen(f"bids[{place}]", bid.price)
         account_index = accounts.setdefault(bid.account, len(accounts))
         group_index = groups.setdefault(bid.group, len(groups))
-        numbers.append(Bid(price, bid.tonnes, account_index, group_index, bid.price is not None))
+        numbers.append(Bid(price, tonnes, account_index, group_index, bid.price is not None))
     return numbers
+
+
+def _bid_given(place: int, bid: Any) -> AuctionBid:
+    try:
+        return AuctionBid(*bid)
+    except TypeError:
+        expected = "account, price, tonnes and perhaps a group"
+        raise TypeError(f"bids[{place}] must be {expected}, was {bid!r}") from None
 
 
 def _fen(place: str, price: str | None) -> int:

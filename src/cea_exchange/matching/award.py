@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, SupportsIndex
 
-from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX
+from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX, whole_number
 
 BASIS_POINTS = 10_000
 SEED_LIMIT = 1 << 64
@@ -53,8 +53,8 @@ class AwardRules:
     undersubscription: Literal["award_all", "cancel"] = "award_all"
     bid_tonnes_min: int = 1
     """A smaller bid doesn't count; 0 and 1 are no limit."""
-    reserve_price: int = 0
-    """Fen per tonne, the worst price that is taken; 0 is none."""
+    reserve_price_fen: int = 0
+    """Per tonne, the worst price that is taken; 0 is none."""
     reserve_rule: Literal["exclude", "cancel"] = "exclude"
     """Worse bids don't count, or a worse clearing price cancels it all."""
     bidder_cap_bp: int = 0
@@ -70,7 +70,7 @@ class AwardRules:
                 expected = " or ".join(words)
                 raise ValueError(f"{name} must be {expected}, was {getattr(self, name)!r}")
         for name, (least, most) in _RANGES.items():
-            _whole_check(name, getattr(self, name), least, most)
+            object.__setattr__(self, name, _whole(name, getattr(self, name), least, most))
 
     def paid(self, bid: Bid, clearing_price: int) -> int:
         """Return what a winner pays for a tonne (with side `buy`: gets), in fen.
@@ -93,7 +93,7 @@ _CHOICES = {
 _RANGES = {
     "tie_seed": (0, SEED_LIMIT - 1),
     "bid_tonnes_min": (0, AMOUNT_FEN_LIMIT - 1),
-    "reserve_price": (0, PRICE_FEN_MAX),
+    "reserve_price_fen": (0, PRICE_FEN_MAX),
     "bidder_cap_bp": (0, BASIS_POINTS),
     "group_cap_bp": (0, BASIS_POINTS),
     "noncompetitive_max_bp": (0, BASIS_POINTS),
@@ -137,13 +137,15 @@ def award(bids: Sequence[Bid], offered_tonnes: int, rules: AwardRules) -> Award:
 
     Rules: CEA-AWD-01, CEA-AWD-02, CEA-AWD-04, CEA-AWD-06, CEA-AWD-08.
     """
-    _bids_check(bids, offered_tonnes)
+    offered_tonnes = _whole("offered_tonnes", offered_tonnes, 1, AMOUNT_FEN_LIMIT - 1)
+    bids = _bids_taken(bids)
     fills = [0] * len(bids)
     room = _Room(bids, offered_tonnes, rules)
     limit_first = offered_tonnes * rules.noncompetitive_max_bp // BASIS_POINTS
     taken_first = _noncompetitive(bids, room, limit_first, rules)
     standing = _competitive(bids, room, rules)
-    has_price = rules.reserve_price > 0 or (standing and sum(taken_first.values()) < offered_tonnes)
+    competitive_wins = standing and sum(taken_first.values()) < offered_tonnes
+    has_price = rules.reserve_price_fen > 0 or competitive_wins
     if taken_first and not has_price:
         # Nobody has named a price that they could pay: as if they were not there.
         taken_first = {}
@@ -161,7 +163,7 @@ def award(bids: Sequence[Bid], offered_tonnes: int, rules: AwardRules) -> Award:
         return Award(tuple(fills), None, None)
     prices = [bids[index].price for index, tonnes in won.items() if tonnes]
     worst = min if rules.side == "sell" else max
-    clearing_price = worst(prices, default=rules.reserve_price)
+    clearing_price = worst(prices, default=rules.reserve_price_fen)
     if rules.reserve_rule == "cancel" and _is_under_reserve(clearing_price, rules):
         return Award((0,) * len(bids), None, RESERVE_NOT_MET)
     return Award(tuple(fills), clearing_price, None)
@@ -300,13 +302,15 @@ def _is_under_reserve(price: int, rules: AwardRules) -> bool:
 
     Rules: CEA-AWD-06, CEA-AWD-09.
     """
-    if rules.reserve_price == 0:
+    reserve = rules.reserve_price_fen
+    if reserve == 0:
         return False
-    return price < rules.reserve_price if rules.side == "sell" else price > rules.reserve_price
+    return price < reserve if rules.side == "sell" else price > reserve
 
 
-def _bids_check(bids: Sequence[Bid], offered_tonnes: int) -> None:
-    _whole_check("offered_tonnes", offered_tonnes, 1, AMOUNT_FEN_LIMIT - 1)
+def _bids_taken(bids: Sequence[Bid]) -> list[Bid]:
+    """Return the bids in Python's own numbers; TypeError or ValueError names what is wrong."""
+    taken = []
     for index, bid in enumerate(bids):
         place = f"bids[{index}]"
         if type(bid.competitive) is not bool:
@@ -314,17 +318,20 @@ def _bids_check(bids: Sequence[Bid], offered_tonnes: int) -> None:
                 f"{place}.competitive must be bool, was {type(bid.competitive).__name__}"
             )
         prices = (1, PRICE_FEN_MAX) if bid.competitive else (0, 0)
-        _whole_check(f"{place}.price", bid.price, *prices)
-        _whole_check(f"{place}.tonnes", bid.tonnes, 1, AMOUNT_FEN_LIMIT - 1)
-        _whole_check(f"{place}.account_index", bid.account_index, 0, (1 << 32) - 1)
-        _whole_check(f"{place}.group_index", bid.group_index, 0, (1 << 32) - 1)
-        if bid.price * bid.tonnes >= AMOUNT_FEN_LIMIT:
-            amount = bid.price * bid.tonnes
-            raise ValueError(f"{place}: price x tonnes must be below 2^60 fen, was {amount}")
+        price = _whole(f"{place}.price", bid.price, *prices)
+        tonnes = _whole(f"{place}.tonnes", bid.tonnes, 1, AMOUNT_FEN_LIMIT - 1)
+        account_index = _whole(f"{place}.account_index", bid.account_index, 0, (1 << 32) - 1)
+        group_index = _whole(f"{place}.group_index", bid.group_index, 0, (1 << 32) - 1)
+        if price * tonnes >= AMOUNT_FEN_LIMIT:
+            raise ValueError(
+                f"{place}: price x tonnes must be below 2^60 fen, was {price * tonnes}"
+            )
+        taken.append(Bid(price, tonnes, account_index, group_index, bid.competitive))
+    return taken
 
 
-def _whole_check(name: str, value: int, least: int, most: int) -> None:
-    if type(value) is not int:
-        raise TypeError(f"{name} must be int, was {type(value).__name__}")
-    if not least <= value <= most:
-        raise ValueError(f"{name} must be within {least}..{most}, was {value}")
+def _whole(name: str, value: SupportsIndex, least: int, most: int) -> int:
+    number = whole_number(value, name)
+    if not least <= number <= most:
+        raise ValueError(f"{name} must be within {least}..{most}, was {number}")
+    return number

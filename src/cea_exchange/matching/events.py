@@ -3,11 +3,25 @@
 One msgspec Struct for each event. Names and ids are text, prices and amounts two-decimal strings of
 yuan, quantities whole tonnes, what is absent None; encoded with ``msgspec.json`` an event is one
 line of a script's output. The field ``event`` of that line is the struct's tag.
+
+An event is also a mapping, and as such a row of a table: ``dict(event)``, ``pandas.DataFrame`` and
+``polars.DataFrame`` of a list of events. There each amount of money, such as ``price``, is in two
+more columns as a number: ``price_fen``, exact, and ``price_yuan``, a float to look at and to plot.
+A day's figures by method have a column each, such as ``volume_listed`` and ``amount_block_fen``;
+the books and accounts of a `State` have none.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator, KeysView, Mapping
+from functools import cache
+from operator import attrgetter
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import msgspec
+
+from cea_exchange.domain.units import fen_of
+
+Yuan = Annotated[str, msgspec.Meta(description="yuan, two decimals")]
+"""An amount of money, or a price per tonne."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -21,14 +35,68 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
         return self.__struct_config__.tag
 
     def __getitem__(self, name: str) -> Any:
-        """Return a field by the name it has in JSON."""
-        if name != "event" and name not in self.__struct_fields__:
+        """Return a field by the name it has in JSON, or a column of a table by its name."""
+        columns = _columns(type(self))
+        if name in columns:
+            return columns[name](self)
+        if name not in self.__struct_fields__:
             raise KeyError(name)
         return getattr(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_columns(type(self)))
+
+    def __len__(self) -> int:
+        return len(_columns(type(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in _columns(type(self)) or name in self.__struct_fields__
+
+    def keys(self) -> KeysView[str]:
+        """Return the columns that the event has as a row of a table."""
+        return _columns(type(self)).keys()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the event as the dict that its JSON line decodes to."""
         return msgspec.to_builtins(self)
+
+
+# To pandas and polars a row by its columns is a Mapping; a Struct can not inherit from one.
+Mapping.register(Event)
+
+
+@cache
+def _columns(kind: type[Event]) -> dict[str, Callable[[Event], Any]]:
+    """Return how each column of a kind of event is got, in order; see the module's docstring."""
+    columns: dict[str, Callable[[Event], Any]] = {"event": attrgetter("event")}
+    for path, hint in _leaves(kind):
+        name, get = "_".join(path), attrgetter(".".join(path))
+        is_money = Yuan in (hint, *get_args(hint))
+        if len(path) == 1 or not is_money:
+            columns[name] = get
+        if is_money:
+            columns[f"{name}_fen"] = _number(get, fen_of)
+            columns[f"{name}_yuan"] = _number(get, float)
+    return columns
+
+
+def _leaves(kind: type, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield where a struct's values are, those of structs in it one by one, and their types."""
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            yield from _leaves(hint, (*path, name))
+        elif get_origin(hint) not in (dict, list):
+            yield (*path, name), hint
+
+
+def _number(
+    get: Callable[[Event], str | None], made_of: Callable[[str], float]
+) -> Callable[[Event], float | None]:
+    def number(event: Event) -> float | None:
+        yuan = get(event)
+        return None if yuan is None else made_of(yuan)
+
+    return number
 
 
 # -- Orders --------------------------------------------------------------------------------------
@@ -41,7 +109,7 @@ class OrderEvent(Event, frozen=True, kw_only=True):
     account: str
     product: str
     side: str
-    price: str
+    price: Yuan
     tonnes: int
 
 
@@ -89,7 +157,7 @@ class TransferRejected(Event, frozen=True, kw_only=True, tag="transfer_rejected"
     product: str | None
     command: str
     reason: str
-    cash: str | None
+    cash: Yuan | None
     tonnes: int | None
 
 
@@ -103,7 +171,7 @@ class BlockEntered(Event, frozen=True, kw_only=True):
     account: str
     product: str
     side: str
-    price: str | None
+    price: Yuan | None
     tonnes: int | None
     counterparty: str | None
     to_group: str | None
@@ -132,7 +200,7 @@ class BlockEnded(Event, frozen=True, kw_only=True):
     account: str
     product: str
     side: str
-    price: str | None
+    price: Yuan | None
     tonnes: int | None
     by: str | None
 
@@ -167,8 +235,8 @@ class BiddingOpened(BiddingEvent, frozen=True, kw_only=True, tag="bidding_opened
 
     side: str
     tonnes: int
-    floor: str
-    ceiling: str
+    floor: Yuan
+    ceiling: Yuan
     pricing: str
     opens_at: str | None
     closes_at: str | None
@@ -177,7 +245,7 @@ class BiddingOpened(BiddingEvent, frozen=True, kw_only=True, tag="bidding_opened
 class BiddingClosed(BiddingEvent, frozen=True, kw_only=True, tag="bidding_closed"):
     """A bidding is awarded; its trades came before."""
 
-    clearing_price: str | None
+    clearing_price: Yuan | None
     tonnes: int
     bidders: int
 
@@ -195,7 +263,7 @@ class BidEvent(Event, frozen=True, kw_only=True):
     bidding: str
     account: str
     product: str
-    price: str | None
+    price: Yuan | None
     tonnes: int
 
 
@@ -218,7 +286,7 @@ class Trade(Event, frozen=True, kw_only=True, tag="trade"):
 
     product: str
     method: str
-    price: str
+    price: Yuan
     tonnes: int
     buyer: str
     seller: str
@@ -226,8 +294,8 @@ class Trade(Event, frozen=True, kw_only=True, tag="trade"):
     sell_id: str
     aggressor: str
     intra_group: bool
-    buy_fee: str
-    sell_fee: str
+    buy_fee: Yuan
+    sell_fee: Yuan
     trade_id: int
 
 
@@ -261,9 +329,9 @@ class VolumeByMethod(msgspec.Struct, frozen=True):
 class AmountByMethod(msgspec.Struct, frozen=True):
     """Yuan traded in a day, by method."""
 
-    listed: str
-    block: str
-    bidding: str
+    listed: Yuan
+    block: Yuan
+    bidding: Yuan
 
     def __getitem__(self, name: str) -> str:
         """Return the yuan of one method."""
@@ -275,10 +343,10 @@ class DayClosed(Event, frozen=True, kw_only=True, tag="day_closed"):
 
     date: str
     product: str
-    open: str
-    high: str | None
-    low: str | None
-    close: str
+    open: Yuan
+    high: Yuan | None
+    low: Yuan | None
+    close: Yuan
     volume: VolumeByMethod
     amount: AmountByMethod
     volume_intra_group: int
@@ -288,7 +356,7 @@ class CompositeClosed(Event, frozen=True, kw_only=True, tag="composite_closed"):
     """The composite closing price of the day."""
 
     date: str
-    price: str
+    price: Yuan
 
 
 # -- The operator --------------------------------------------------------------------------------
@@ -322,14 +390,14 @@ class ReferencePriceChanged(Event, frozen=True, kw_only=True, tag="reference_pri
     """The product's band is measured from another price."""
 
     product: str
-    price: str
+    price: Yuan
 
 
 class ProductListed(Event, frozen=True, kw_only=True, tag="product_listed"):
     """The product is traded from now on; its band is measured from `price`."""
 
     product: str
-    price: str
+    price: Yuan
 
 
 class ProductDelisted(Event, frozen=True, kw_only=True, tag="product_delisted"):
@@ -354,7 +422,7 @@ class Deposited(Event, frozen=True, kw_only=True, tag="deposited"):
 
     account: str
     product: str | None
-    cash: str | None
+    cash: Yuan | None
     tonnes: int | None
 
 
@@ -363,7 +431,7 @@ class Withdrawn(Event, frozen=True, kw_only=True, tag="withdrawn"):
 
     account: str
     product: str | None
-    cash: str | None
+    cash: Yuan | None
     tonnes: int | None
 
 
@@ -375,7 +443,7 @@ class RestingOrder(msgspec.Struct, frozen=True):
 
     id: str
     account: str
-    price: str
+    price: Yuan
     tonnes: int
     post_only: bool
 
@@ -387,14 +455,14 @@ class OpenBlock(msgspec.Struct, frozen=True):
     account: str
     product: str
     side: str
-    price: str | None
+    price: Yuan | None
     tonnes: int | None
     counterparty: str | None
     to_group: str | None
     enquiry: bool
     countered: bool
     speaker: str
-    cash_locked: str
+    cash_locked: Yuan
     tonnes_locked: int
 
 
@@ -403,7 +471,7 @@ class OpenBid(msgspec.Struct, frozen=True):
 
     id: str
     account: str
-    price: str | None
+    price: Yuan | None
     tonnes: int
 
 
@@ -415,12 +483,12 @@ class OpenBidding(msgspec.Struct, frozen=True):
     product: str
     side: str
     tonnes: int
-    floor: str
-    ceiling: str
+    floor: Yuan
+    ceiling: Yuan
     pricing: str
     opens_at: str | None
     closes_at: str | None
-    reserve_price: str | None
+    reserve_price: Yuan | None
     state: str
     bids: list[OpenBid]
 
@@ -428,9 +496,9 @@ class OpenBidding(msgspec.Struct, frozen=True):
 class BookState(msgspec.Struct, frozen=True, omit_defaults=True):
     """A product and its live orders, best price and oldest first; `listed` where it is not."""
 
-    reference_price: str
-    band_low: str
-    band_high: str
+    reference_price: Yuan
+    band_low: Yuan
+    band_high: Yuan
     halted: bool
     buy: list[RestingOrder]
     sell: list[RestingOrder]
@@ -448,9 +516,9 @@ class HoldingState(msgspec.Struct, frozen=True):
 class AccountState(msgspec.Struct, frozen=True):
     """What an account has: all cash, what orders lock, today's proceeds, holdings by product."""
 
-    cash: str
-    cash_locked: str
-    proceeds_today: str
+    cash: Yuan
+    cash_locked: Yuan
+    proceeds_today: Yuan
     suspended: bool
     holdings: dict[str, HoldingState]
 

@@ -14,9 +14,9 @@ keeps text ids and the market's time, and turns event records into `matching.eve
 import threading
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, SupportsIndex, TypeVar
 
 import msgspec
 import numpy as np
@@ -53,6 +53,7 @@ from cea_exchange.domain.units import (
     cash_parse,
     price_format,
     price_parse,
+    whole_number,
 )
 from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
@@ -121,6 +122,21 @@ class Market:
     '10000.00'
     """
 
+    # The market's own; `__dict__` is for what a user's class has beside them.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_calendar",
+        "_command",
+        "_core",
+        "_entrance",
+        "_events",
+        "_names",
+        "_state_count",
+        "_time",
+        "profile",
+    )
+
     def __init__(
         self,
         profile: Profile | str | Path = "cea",
@@ -129,7 +145,12 @@ class Market:
         core: type | None = None,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
-        self._core = (core or _compiled_core())(self.profile.rules)
+        if not isinstance(reference_prices, Mapping | None):
+            raise TypeError(
+                "reference_prices must be a mapping such as {'CEA23': '97.49'}, was "
+                f"{type(reference_prices).__name__}"
+            )
+        self._core = _core_class(core)(self.profile.rules)
         self._names = Names()
         self._time: datetime | None = None
         self._calendar: TradingCalendar | None = None
@@ -190,7 +211,7 @@ class Market:
         *,
         cash: str | None = None,
         product: str | None = None,
-        tonnes: int | None = None,
+        tonnes: SupportsIndex | None = None,
         open_account: bool = True,
     ) -> list[named.Event]:
         """Bring cash, or tonnes of a product, into a trading account.
@@ -218,7 +239,7 @@ class Market:
         *,
         cash: str | None = None,
         product: str | None = None,
-        tonnes: int | None = None,
+        tonnes: SupportsIndex | None = None,
     ) -> list[named.Event]:
         """Take cash, or tonnes of a product, out of a trading account; see `deposit`."""
         asked, amount = _transfer_asked(account, cash, product, tonnes)
@@ -246,7 +267,7 @@ class Market:
         side: Side | str,
         *,
         price: str,
-        tonnes: int,
+        tonnes: SupportsIndex,
         order_id: str,
         tif: Tif | str = Tif.DAY,
         post_only: bool = False,
@@ -277,7 +298,7 @@ class Market:
         if type(post_only) is not bool:
             raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
             text_check(text, what)
         account_index = self._names.account_index(account)
@@ -299,13 +320,15 @@ class Market:
         return self._submit(Asked(order_id, account))
 
     @_alone
-    def amend(self, account: str, order_id: str, *, price: str, tonnes: int) -> list[named.Event]:
+    def amend(
+        self, account: str, order_id: str, *, price: str, tonnes: SupportsIndex
+    ) -> list[named.Event]:
         """Change an order's price and open tonnes.
 
         Fewer tonnes at the same price keep its place; anything else is a new arrival.
         """
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         command = self._target_begin(CommandKind.AMEND, account, order_id)
         command["price"], command["tonnes"] = price_fen, tonnes
         return self._submit(Asked(order_id, account))
@@ -405,7 +428,7 @@ class Market:
         *,
         block_id: str,
         price: str | None = None,
-        tonnes: int | None = None,
+        tonnes: SupportsIndex | None = None,
         counterparty: str | None = None,
         to_group: str | None = None,
     ) -> list[named.Event]:
@@ -434,7 +457,7 @@ class Market:
         if tonnes is None:
             command["flags"] |= BlockFlag.TONNES_OPEN
         else:
-            _int64_check(tonnes, "tonnes")
+            tonnes = _int64(tonnes, "tonnes")
             command["tonnes"] = tonnes
         return self._submit(Asked(block_id, account, product))
 
@@ -446,7 +469,7 @@ class Market:
         side: Side | str,
         *,
         price: str,
-        tonnes: int,
+        tonnes: SupportsIndex,
         block_id: str,
         counterparty: str | None = None,
         to_group: str | None = None,
@@ -458,7 +481,7 @@ class Market:
         need be named.
         """
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         command = self._block_begin(
             CommandKind.BLOCK_OFFER, (account, product, block_id), side, counterparty, to_group
         )
@@ -485,11 +508,11 @@ class Market:
 
     @_alone
     def block_counter(
-        self, account: str, block_id: str, *, price: str, tonnes: int
+        self, account: str, block_id: str, *, price: str, tonnes: SupportsIndex
     ) -> list[named.Event]:
         """Answer a directed offer, or the counter-offer to it, with other terms."""
         price_fen = price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         return self._block_answer(CommandKind.BLOCK_COUNTER, account, block_id, price_fen, tonnes)
 
     def _block_begin(
@@ -522,7 +545,12 @@ class Market:
         return command
 
     def _block_answer(
-        self, kind: CommandKind, account: str, block_id: str, price_fen: int = 0, tonnes: int = 0
+        self,
+        kind: CommandKind,
+        account: str,
+        block_id: str,
+        price_fen: int = 0,
+        tonnes: int = 0,
     ) -> list[named.Event]:
         text_check(account, "account")
         text_check(block_id, "block_id")
@@ -540,7 +568,7 @@ class Market:
         product: str,
         *,
         bidding_id: str,
-        tonnes: int,
+        tonnes: SupportsIndex,
         pricing: Pricing | str,
         floor: str | None = None,
         ceiling: str | None = None,
@@ -588,7 +616,7 @@ class Market:
             (bidding_id, "bidding_id"),
         ):
             text_check(text, what)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         limits = {Side.SELL: ("floor", floor), Side.BUY: ("ceiling", ceiling)}
         (wanted, limit), (other, stray) = limits[side], limits[Side(3 - side)]
         if limit is None or stray is not None:
@@ -628,7 +656,13 @@ class Market:
 
     @_alone
     def bid(
-        self, account: str, bidding_id: str, *, bid_id: str, tonnes: int, price: str | None = None
+        self,
+        account: str,
+        bidding_id: str,
+        *,
+        bid_id: str,
+        tonnes: SupportsIndex,
+        price: str | None = None,
     ) -> list[named.Event]:
         """Bid in an open bidding: to buy where its applicant sells, to sell where it buys.
 
@@ -644,7 +678,7 @@ class Market:
             Yuan per tonne, within the bidding's range; without one the bid is non-competitive.
         """
         price_fen = 0 if price is None else price_parse(price)
-        _int64_check(tonnes, "tonnes")
+        tonnes = _int64(tonnes, "tonnes")
         for text, what in ((account, "account"), (bidding_id, "bidding_id"), (bid_id, "bid_id")):
             text_check(text, what)
         account_index = self._names.account_index(account)
@@ -915,19 +949,27 @@ class Market:
 
         Raises
         ------
-        ValueError
+        LookupError
             If there is no such account.
         """
         index = self._names.account_index(account)
         if index == ACCOUNT_NONE:
-            raise ValueError(f"account must be declared, was {account!r}")
+            raise LookupError(f"account must be declared, was {account!r}")
         return self._account_state(index)
 
-    def depth(self, product: str, side: Side | str, levels: int = 5) -> list[tuple[str, int, int]]:
-        """Return the best price levels of a side: price, tonnes, orders."""
+    def depth(
+        self, product: str, side: Side | str, levels: SupportsIndex = 5
+    ) -> list[tuple[str, int, int]]:
+        """Return the best price levels of a side: price, tonnes, orders.
+
+        Raises
+        ------
+        LookupError
+            If there is no such product.
+        """
         index = self._names.product_index(product)
         if index == PRODUCT_NONE:
-            raise ValueError(f"product must be declared, was {product!r}")
+            raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
         found = self._core.depth(index, _member(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
@@ -1088,15 +1130,14 @@ class Market:
         """
         if not isinstance(data, bytes):
             raise TypeError(f"data must be bytes, was {type(data).__name__}")
+        decides = _core_class(core)
         try:
             state = msgspec.msgpack.decode(data)
             if not isinstance(state, dict) or state.get("version") != SNAPSHOT_VERSION:
                 raise ValueError(f"snapshot must be a market's of version {SNAPSHOT_VERSION}")
             market = cls.__new__(cls)
             market.profile = msgspec.convert(state["profile"], Profile)
-            market._core = (core or _compiled_core()).from_snapshot(
-                market.profile.rules, state["core"]
-            )
+            market._core = decides.from_snapshot(market.profile.rules, state["core"])
             market._names = Names.from_builtins(state["names"])
             market._time = None if state["time"] is None else time_parse(state["time"])
             market._state_count = msgspec.convert(state["state_count"], int)
@@ -1108,7 +1149,10 @@ class Market:
 
     @_alone
     def copy(self) -> Self:
-        """Return an independent market in the same state."""
+        """Return an independent market in the same state.
+
+        So do `copy.copy`, `copy.deepcopy` and pickle, with what a subclass has in its ``__dict__``.
+        """
         other = type(self).__new__(type(self))
         other.profile = self.profile
         other._core = self._core.copy()
@@ -1119,12 +1163,29 @@ class Market:
         other._buffers_make()
         return other
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        restored = partial(type(self).restore, core=type(self._core))
+        return restored, (self.snapshot(),), self.__dict__ or None
 
-def _compiled_core() -> type:
-    # Imported late, so that the reference market needs nothing compiled.
-    from cea_exchange._market import CompiledMarket
+    def __repr__(self) -> str:
+        day = self.trading_date or "no day yet"
+        return (
+            f"<{type(self).__name__} {self.profile.name}, {day} {self.current_phase.name.lower()}: "
+            f"{len(self.products)} products, {len(self.accounts)} accounts, "
+            f"{self._core.live_order_count} orders>"
+        )
 
-    return CompiledMarket
+
+def _core_class(core: Any) -> Any:
+    """Return the class that decides, the compiled one for None."""
+    if core is None:
+        # Imported late, so that the reference market needs nothing compiled.
+        from cea_exchange._market import CompiledMarket
+
+        return CompiledMarket
+    if not isinstance(core, type) or not hasattr(core, "from_snapshot"):
+        raise TypeError(f"core must be a class such as ReferenceMarket, was {core!r}")
+    return core
 
 
 def _member(enum: type, value: Any, what: str) -> Any:
@@ -1154,15 +1215,15 @@ def _moment(at: datetime | str) -> datetime:
     return time_parse(at.isoformat() if isinstance(at, datetime) else at)
 
 
-def _int64_check(value: int, what: str) -> None:
-    if type(value) is not int:
-        raise TypeError(f"{what} must be int, was {type(value).__name__}")
-    if not -(1 << 63) <= value < 1 << 63:
-        raise ValueError(f"{what} must fit 64 bits, was {value}")
+def _int64(value: SupportsIndex, what: str) -> int:
+    number = whole_number(value, what)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{what} must fit 64 bits, was {number}")
+    return number
 
 
 def _transfer_asked(
-    account: str, cash: str | None, product: str | None, tonnes: int | None
+    account: str, cash: str | None, product: str | None, tonnes: SupportsIndex | None
 ) -> tuple[Asked, int]:
     """Return what a transfer names, and its amount in fen or tonnes."""
     text_check(account, "account")
@@ -1174,5 +1235,5 @@ def _transfer_asked(
     if product is None or tonnes is None:
         raise ValueError("a transfer must give cash, or product and tonnes")
     text_check(product, "product")
-    _int64_check(tonnes, "tonnes")
+    tonnes = _int64(tonnes, "tonnes")
     return Asked(account=account, product=product, tonnes=tonnes), tonnes

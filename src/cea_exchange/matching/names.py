@@ -129,6 +129,7 @@ class Names:
             "blocks": [[text, block_id] for text, block_id in self.block_ids.items()],
             "biddings": [[text, bidding_id] for text, bidding_id in self.bidding_ids.items()],
             "bids": [[*key, bid_id] for key, bid_id in self.bid_ids.items()],
+            "texts": [[order_id, text] for order_id, text in self.texts.items()],
         }
 
     @classmethod
@@ -148,6 +149,8 @@ class Names:
             names.bidding_add(text, bidding_id)
         for account_index, text, bid_id in state["bids"]:
             names.bid_add(account_index, text, bid_id)
+        # Orders that came as records have a text only; snapshots of before had no such.
+        names.texts.update(state.get("texts", []))
         return names
 
 

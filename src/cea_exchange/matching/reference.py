@@ -72,7 +72,7 @@ from cea_exchange.matching.reference_edge import (
     U64_MAX,
     Command,
     commands_read,
-    int_check,
+    int_taken,
     records_check,
     trade_read,
 )
@@ -120,7 +120,8 @@ class ReferenceMarket:
 
     def __init__(self, rules: MarketRules, order_count_max: int | None = None) -> None:
         self.rules = rules
-        self.order_count_max = rules.order_count_max if order_count_max is None else order_count_max
+        count = rules.order_count_max if order_count_max is None else order_count_max
+        self.order_count_max = int_taken("order_count_max", count, 1, (1 << 32) - 3)
         self.phase = Phase.CLOSED
         self.trading_date = 0
         self.day_is_open = False
@@ -166,9 +167,9 @@ class ReferenceMarket:
         listed : bool
             Whether it is traded already; `product_list` lists it otherwise.
         """
-        int_check("product_key", product_key, 0, U64_MAX)
-        int_check("reference_price", reference_price, 1, PRICE_MAX)
-        int_check("composite_weight", composite_weight, 0, 1_000_000)
+        product_key = int_taken("product_key", product_key, 0, U64_MAX)
+        reference_price = int_taken("reference_price", reference_price, 1, PRICE_MAX)
+        composite_weight = int_taken("composite_weight", composite_weight, 0, 1_000_000)
         if any(product.product_key == product_key for product in self._products):
             raise ValueError(f"product_key must be new, was {product_key} before")
         with self._act():
@@ -180,8 +181,8 @@ class ReferenceMarket:
 
     def account_declare(self, account_key: int, group_index: int = 0) -> int:
         """Add an account; return its index."""
-        int_check("account_key", account_key, 0, U64_MAX)
-        int_check("group_index", group_index, 0, ACCOUNT_NONE)
+        account_key = int_taken("account_key", account_key, 0, U64_MAX)
+        group_index = int_taken("group_index", group_index, 0, ACCOUNT_NONE)
         if any(account.account_key == account_key for account in self._accounts):
             raise ValueError(f"account_key must be new, was {account_key} before")
         with self._act():
@@ -295,10 +296,10 @@ class ReferenceMarket:
         amount: int,
         transfer_seq: int,
     ) -> np.ndarray:
-        int_check("account_index", account_index, 0, ACCOUNT_NONE)
-        int_check("product_index", product_index, 0, PRODUCT_NONE)
-        int_check("amount", amount, -I64_MAX - 1, I64_MAX)
-        int_check("transfer_seq", transfer_seq, 0, U64_MAX)
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
+        product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
+        amount = int_taken("amount", amount, -I64_MAX - 1, I64_MAX)
+        transfer_seq = int_taken("transfer_seq", transfer_seq, 0, U64_MAX)
         with self._act():
             given = account_index, product_index, amount, transfer_seq
             reference_acts.transfer(self, operation, *given)
@@ -320,14 +321,15 @@ class ReferenceMarket:
         -----
         Rules: CEA-FND-04, CEA-FND-05, CEA-PRC-04.
         """
-        int_check("date", date, 0, 99_991_231)
+        date = int_taken("date", date, 0, 99_991_231)
         datetime.date(date // 10_000, date // 100 % 100, date % 100)
         if self.day_is_open:
             raise ValueError(f"no day may be open, {self.trading_date} was")
         if date <= self.trading_date:
             raise ValueError(f"date must be later than {self.trading_date}, was {date}")
-        for weight in composite_weights:
-            int_check("composite_weight", weight, 0, 1_000_000)
+        composite_weights = [
+            int_taken("composite_weight", weight, 0, 1_000_000) for weight in composite_weights
+        ]
         if composite_weights and len(composite_weights) != len(self._products):
             raise ValueError(
                 f"composite_weights must be {len(self._products)}, were {len(composite_weights)}"
@@ -352,7 +354,7 @@ class ReferenceMarket:
 
     def phase_set(self, phase: int) -> np.ndarray:
         """Enter a phase of the open day; the phase it is in already changes nothing."""
-        phase = Phase(phase)
+        phase = Phase(int_taken("phase", phase, Phase.CLOSED, Phase.LISTED_AND_BLOCK))
         if not self.day_is_open:
             raise ValueError(f"a day must be open to enter {phase.name}, none was")
         with self._act():
@@ -379,7 +381,7 @@ class ReferenceMarket:
         return self._halted_set(Operation.RESUME, product_index)
 
     def _halted_set(self, operation: Operation, product_index: int) -> np.ndarray:
-        int_check("product_index", product_index, 0, PRODUCT_NONE)
+        product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
         with self._act():
             reference_acts.halted_set(self, operation, product_index)
             return self._events()
@@ -391,8 +393,8 @@ class ReferenceMarket:
         -----
         Rules: CEA-PRD-03.
         """
-        int_check("product_index", product_index, 0, PRODUCT_NONE)
-        int_check("price", price, 1, I64_MAX)
+        product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
+        price = int_taken("price", price, 1, I64_MAX)
         with self._act():
             reference_acts.product_list(self, product_index, price)
             return self._events()
@@ -404,7 +406,7 @@ class ReferenceMarket:
         -----
         Rules: CEA-PRD-03.
         """
-        int_check("product_index", product_index, 0, PRODUCT_NONE)
+        product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
         with self._act():
             reference_acts.product_delist(self, product_index)
             return self._events()
@@ -416,14 +418,14 @@ class ReferenceMarket:
         -----
         Rules: CEA-DAY-06.
         """
-        int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         with self._act():
             reference_acts.suspend(self, account_index)
             return self._events()
 
     def restore(self, account_index: int) -> np.ndarray:
         """Let a suspended account trade again."""
-        int_check("account_index", account_index, 0, ACCOUNT_NONE)
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         with self._act():
             reference_acts.restore(self, account_index)
             return self._events()
@@ -444,13 +446,13 @@ class ReferenceMarket:
         -----
         Rules: CEA-ORD-11 (disconnected), CEA-DAY-07 (kill switch).
         """
-        int_check("account_index", account_index, 0, ACCOUNT_NONE)
-        int_check("operator_index", operator_index, 0, OPERATOR_ANY)
-        int_check("reason", reason, Reason.DISCONNECTED, Reason.KILLED)
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
+        operator_index = int_taken("operator_index", operator_index, 0, OPERATOR_ANY)
+        reason = int_taken("reason", reason, Reason.DISCONNECTED, Reason.KILLED)
         if account_index != ACCOUNT_NONE:
-            int_check("account_index", account_index, 0, len(self._accounts) - 1)
+            account_index = int_taken("account_index", account_index, 0, len(self._accounts) - 1)
         if operator_index != OPERATOR_ANY:
-            int_check("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
+            operator_index = int_taken("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
             if account_index == ACCOUNT_NONE:
                 raise ValueError(f"operator {operator_index} must be of an account")
         with self._act():
@@ -466,10 +468,13 @@ class ReferenceMarket:
         -----
         Rules: CEA-ORD-11.
         """
-        for account_index, operator_index in operators:
-            int_check("account_index", account_index, 0, len(self._accounts) - 1)
-            int_check("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
-        lost = set(operators)
+        lost = {
+            (
+                int_taken("account_index", account_index, 0, len(self._accounts) - 1),
+                int_taken("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1),
+            )
+            for account_index, operator_index in operators
+        }
         with self._act():
             self._listed.cancel_lost(lost)
             return self._events()
@@ -510,8 +515,8 @@ class ReferenceMarket:
         -----
         Rules: CEA-PRC-05.
         """
-        int_check("product_index", product_index, 0, PRODUCT_NONE)
-        int_check("price", price, 1, I64_MAX)
+        product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
+        price = int_taken("price", price, 1, I64_MAX)
         with self._act():
             reference_acts.reference_price_set(self, product_index, price)
             return self._events()
@@ -564,17 +569,17 @@ class ReferenceMarket:
         -----
         Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
-        int_check("bidding_key", bidding_key, 0, U64_MAX)
-        int_check("account_index", account_index, 0, ACCOUNT_NONE)
-        int_check("product_index", product_index, 0, PRODUCT_NONE)
-        int_check("side", side, Side.BUY, Side.SELL)
-        int_check("tonnes", tonnes, -I64_MAX - 1, I64_MAX)
-        int_check("limit", limit, -I64_MAX - 1, I64_MAX)
-        int_check("pricing", pricing, Pricing.UNIFORM, Pricing.PAY_AS_BID)
-        int_check("opens_at", opens_at, 0, U64_MAX)
-        int_check("closes_at", closes_at, 0, U64_MAX)
-        int_check("window", window, BiddingState.ENDED, BiddingState.OPEN)
-        int_check("reserve_price", reserve_price, 0, U32_MAX)
+        bidding_key = int_taken("bidding_key", bidding_key, 0, U64_MAX)
+        account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
+        product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
+        side = int_taken("side", side, Side.BUY, Side.SELL)
+        tonnes = int_taken("tonnes", tonnes, -I64_MAX - 1, I64_MAX)
+        limit = int_taken("limit", limit, -I64_MAX - 1, I64_MAX)
+        pricing = int_taken("pricing", pricing, Pricing.UNIFORM, Pricing.PAY_AS_BID)
+        opens_at = int_taken("opens_at", opens_at, 0, U64_MAX)
+        closes_at = int_taken("closes_at", closes_at, 0, U64_MAX)
+        window = int_taken("window", window, BiddingState.ENDED, BiddingState.OPEN)
+        reserve_price = int_taken("reserve_price", reserve_price, 0, U32_MAX)
         with self._act():
             whose, when = (account_index, product_index), (opens_at, closes_at)
             terms = Side(side), tonnes, limit, pricing, *when, BiddingState(window), reserve_price
@@ -584,7 +589,7 @@ class ReferenceMarket:
 
     def bidding_window_open(self, bidding_id: int) -> np.ndarray:
         """Take bids in an announced bidding from now on: no event. Any other stays as it is."""
-        int_check("bidding_id", bidding_id, 0, U64_MAX)
+        bidding_id = int_taken("bidding_id", bidding_id, 0, U64_MAX)
         with self._act():
             self._biddings.window_open(bidding_id)
             return self._events()
@@ -602,7 +607,7 @@ class ReferenceMarket:
         -----
         Rules: CEA-BID-06 to CEA-BID-09.
         """
-        int_check("bidding_id", bidding_id, 0, U64_MAX)
+        bidding_id = int_taken("bidding_id", bidding_id, 0, U64_MAX)
         with self._act():
             self._biddings.close(bidding_id)
             return self._events()
@@ -619,7 +624,7 @@ class ReferenceMarket:
         -----
         Rules: CEA-BID-08.
         """
-        int_check("bidding_id", bidding_id, 0, U64_MAX)
+        bidding_id = int_taken("bidding_id", bidding_id, 0, U64_MAX)
         with self._act():
             self._biddings.cancel(bidding_id)
             return self._events()
@@ -673,7 +678,8 @@ class ReferenceMarket:
 
     def depth(self, product_index: int, side: int, levels: int) -> list[tuple[int, int, int]]:
         """The best levels of a side: price, tonnes, number of orders."""
-        best_levels = islice(self._listed.books[product_index].levels(Side(side)), levels)
+        most = int_taken("levels", levels, 0, (1 << 32) - 1)
+        best_levels = islice(self._listed.books[product_index].levels(Side(side)), most)
         return [
             (price, sum(order.tonnes_open for order in level), len(level))
             for price, level in best_levels
@@ -759,8 +765,18 @@ class ReferenceMarket:
         return market
 
     def copy(self) -> ReferenceMarket:
-        """A market of its own in the same state."""
+        """A market of its own in the same state; so do `copy.copy`, `copy.deepcopy` and pickle."""
         return self.from_snapshot(self.rules, self.snapshot(), self.order_count_max)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).from_snapshot, (self.rules, self.snapshot(), self.order_count_max)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.trading_date} {self.phase.name}: "
+            f"{len(self._products)} products, {len(self._accounts)} accounts, "
+            f"{self.live_order_count} of {self.order_count_max} orders>"
+        )
 
     # -- Events ------------------------------------------------------------------------------------
 

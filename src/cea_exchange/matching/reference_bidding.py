@@ -528,7 +528,7 @@ class ReferenceBiddings:
             tie=settings.bidding_tie,
             tie_seed=bidding.bidding_key,
             undersubscription=settings.bidding_undersubscription,
-            reserve_price=bidding.reserve_price,
+            reserve_price_fen=bidding.reserve_price,
             reserve_rule=settings.bidding_reserve,
             bidder_cap_bp=settings.bidder_cap_bp,
             group_cap_bp=settings.bidder_group_cap_bp,

@@ -5,7 +5,7 @@ What is refused here is no command at all, and raises; what the market says no t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
+from cea_exchange.domain.units import whole_number
 
 OPERATOR_COUNT_MAX = 16
 U32_MAX = (1 << 32) - 1
@@ -44,12 +45,12 @@ class Command(NamedTuple):
     reserved: int
 
 
-def int_check(name: str, value: object, low: int, high: int) -> None:
-    """Raise TypeError or ValueError for what is no whole number within these limits."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, was {type(value).__name__}")
-    if not low <= value <= high:
-        raise ValueError(f"{name} must be within {low}..{high}, was {value}")
+def int_taken(name: str, value: SupportsIndex, low: int, high: int) -> int:
+    """Return a whole number within these limits; TypeError or ValueError for anything else."""
+    number = whole_number(value, name)
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be within {low}..{high}, was {number}")
+    return number
 
 
 def records_check(name: str, array: object, dtype: np.dtype) -> None:

@@ -120,12 +120,33 @@ def secret_key_read(path: Path | str) -> CurveKeys:
 
 def key_check(text: str, where: str) -> None:
     """Raise ValueError, naming the place, unless the text is a key of 40 z85 characters."""
+    if not isinstance(text, str):
+        raise TypeError(f"{where}: expected a key as str, came {type(text).__name__}")
     try:
         if len(text) == 40 and len(zmq.utils.z85.decode(text)) == 32:
             return
     except (ValueError, KeyError, struct.error):
         pass
     raise ValueError(f"{where}: expected a key of 40 z85 characters")
+
+
+def pair_check(keys: CurveKeys, where: str) -> None:
+    """Raise TypeError or ValueError, naming the place, unless both halves are there and fit."""
+    if not isinstance(keys, CurveKeys):
+        raise TypeError(f"{where}: expected CurveKeys, came {type(keys).__name__}")
+    key_check(keys.public, f"{where}.public")
+    key_check(keys.secret, f"{where}.secret")
+    if zmq.curve_public(keys.secret.encode()).decode() != keys.public:
+        raise ValueError(f"{where}.secret: expected the secret of {keys.public}, came another")
+
+
+def client_connect(socket: zmq.Socket, endpoint: str) -> None:
+    """Connect a socket; ValueError if the address is none."""
+    try:
+        socket.connect(endpoint)
+    except (zmq.ZMQError, TypeError) as error:
+        expected = "an address such as tcp://127.0.0.1:5555"
+        raise ValueError(f"endpoint: expected {expected}, came {endpoint!r}: {error}") from None
 
 
 def _key_read(path: Path) -> str:
@@ -308,7 +329,15 @@ def client_socket(
     server_key: str,
     high_water_mark: int = 10_000,
 ) -> zmq.Socket:
-    """Return a CURVE client socket, not yet connected; no routing id is set on it."""
+    """Return a CURVE client socket, not yet connected; no routing id is set on it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `server_key` is no key, or `keys` no pair whose halves belong together.
+    """
+    key_check(server_key, "server_key")
+    pair_check(keys, "keys")
     socket = context.socket(kind)
     socket.curve_publickey = keys.public.encode()
     socket.curve_secretkey = keys.secret.encode()

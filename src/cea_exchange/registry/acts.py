@@ -4,7 +4,7 @@ Usable without a daemon: open the data folder, act, close. Each act is a transac
 part of a larger one::
 
     with Registry.open(data) as registry, registry.transaction():
-        registry.product_declare("CEA24", reference_price=9749)
+        registry.product_declare("CEA24", reference_price_fen=9749)
         registry.account_open("P001", credit_code="91330100799655058B", province=33)
         registry.issue("P001", "CEA24", 5_000)
         registry.transfer_in("P001", "CEA24", 5_000)
@@ -202,15 +202,15 @@ class Registry:
         """
         return self.accounts.open(account, group, **entity)
 
-    def product_declare(self, product: str, reference_price: int) -> int:
+    def product_declare(self, product: str, reference_price_fen: int) -> int:
         """Declare a product and tell the venue.
 
         Parameters
         ----------
         product
             Its name; any but that of cash.
-        reference_price
-            In fen per tonne.
+        reference_price_fen
+            Per tonne.
 
         Returns
         -------
@@ -218,7 +218,7 @@ class Registry:
             Its index, the same at the venue.
         """
         name_checked(product, "product")
-        amount_checked(reference_price, "reference_price")
+        reference_price = amount_checked(reference_price_fen, "reference_price")
         if product == CASH_NAME:
             raise ActError(f"product must not be {CASH_NAME}, which is cash")
         with self.store.transaction():
@@ -296,8 +296,8 @@ class Registry:
             holder, asset = self.account(account), self.asset(product)
             self.move(EntryKind.ISSUE, Institution.ISSUANCE, holder, asset, tonnes)
 
-    def pay_in(self, account: str, cash: int) -> None:
-        """Book cash (fen) that was paid in into an account's registration compartment.
+    def pay_in(self, account: str, cash_fen: int) -> None:
+        """Book cash that was paid in into an account's registration compartment.
 
         Raises
         ------
@@ -311,7 +311,7 @@ class Registry:
         with self.store.transaction():
             self.bank.paid_in_by_hand_check("pay_in")
             payer = self.account(account)
-            self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash)
+            self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash_fen)
 
     def transfer_in(self, account: str, product: str | None, amount: int) -> int:
         """Send tonnes of a product, or without one fen of cash, to the account at the venue.
@@ -325,6 +325,7 @@ class Registry:
         """
         with self.store.transaction():
             index, asset = self.account_moving(account), self.asset(product)
+            amount = amount_checked(amount, "cash" if asset == CASH_ASSET else "tonnes")
             if asset == CASH_ASSET:
                 self.defaults.free_cash_check(index, amount)
             self.move(EntryKind.TRANSFER_BEGUN, index, index, asset, amount)
@@ -342,7 +343,7 @@ class Registry:
         int
             The `transfer_seq` under which the venue answers.
         """
-        amount_checked(amount, "amount")
+        amount = amount_checked(amount, "amount")
         with self.store.transaction():
             command = TransferOut(account=account, product=product, amount=amount)
             return self._transfer("out", command)
@@ -476,7 +477,8 @@ class Registry:
             for movement in movements:
                 tried.append(movement)
                 asset_is_cash = movement.asset_index == CASH_ASSET
-                amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
+                amount = amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
+                movement = movement._replace(amount=amount)
                 yield movement.kind, legs_of(*movement), movement[1:]
 
         last_seq, date = self.store.last_seq, self.business_date()

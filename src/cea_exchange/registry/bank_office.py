@@ -539,8 +539,8 @@ class BankOffice:
 
     # -- pay-outs -----------------------------------------------------------------------------
 
-    def pay_out(self, account: str, cash: int, creditor: str) -> int:
-        """Pay cash (fen) from a sub-account to the participant's own account at its bank.
+    def pay_out(self, account: str, cash_fen: int, creditor: str) -> int:
+        """Pay cash from a sub-account to the participant's own account at its bank.
 
         Returns
         -------
@@ -551,7 +551,7 @@ class BankOffice:
         -----
         Rules: CEA-BNK-11 (two phases).
         """
-        amount_checked(cash, "cash")
+        cash = amount_checked(cash_fen, "cash")
         try:
             account_check(creditor, "creditor")
         except ValueError as error:

@@ -77,7 +77,7 @@ class Borrowing:
         """
         name_checked(document, "document")
         words_checked(why, "why", WHY_LENGTH_MAX)
-        amount_checked(tonnes, "tonnes")
+        tonnes = amount_checked(tonnes, "tonnes")
         registry, store = self._registry, self._store
         with store.transaction():
             index, debtor = registry.with_successor(account)

@@ -505,7 +505,7 @@ class Carryover:
         vintages = product_vintages(self._store, self._registry.rules.vintages)
         lines = []
         for product, amount in sorted(tonnes.items()):
-            amount_checked(amount, f"tonnes of {product}")
+            amount = amount_checked(amount, f"tonnes of {product}")
             asset = self._registry.asset(product)
             if asset not in vintages:
                 raise ActError(f"product must have a vintage, {product} has none")

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import SupportsIndex
 
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
+from cea_exchange.domain.units import whole_number
 from cea_exchange.registry.files.findings import FileRefused
 
 INT64_MAX = 2**63 - 1
@@ -33,12 +35,15 @@ def name_checked(name: str, what: str) -> None:
         raise ActError(str(error)) from None
 
 
-def amount_checked(amount: int, what: str) -> None:
-    """Raise `ActError` unless tonnes or fen are a positive integer of 63 bits."""
-    if type(amount) is not int:
-        raise ActError(f"{what} must be int, was {type(amount).__name__}")
-    if not 0 < amount <= INT64_MAX:
-        raise ActError(f"{what} must be positive and below 2^63, was {amount}")
+def amount_checked(amount: SupportsIndex, what: str) -> int:
+    """Return tonnes or fen; `ActError` unless they are a positive whole number of 63 bits."""
+    try:
+        number = whole_number(amount, what)
+    except TypeError as error:
+        raise ActError(str(error)) from None
+    if not 0 < number <= INT64_MAX:
+        raise ActError(f"{what} must be positive and below 2^63, was {number}")
+    return number
 
 
 def name_words_checked(name: str, what: str, length_max: int, *, required: bool = True) -> None:

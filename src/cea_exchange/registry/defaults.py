@@ -164,8 +164,8 @@ class Defaults:
         """Post the failed trades whose cause is gone; return their ids."""
         return self._delivery().retry()
 
-    def reserve_fund(self, cash: int) -> None:
-        """Book cash (fen) that was paid in into the risk reserve.
+    def reserve_fund(self, cash_fen: int) -> None:
+        """Book cash that was paid in into the risk reserve.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class Defaults:
         with self._registry.transaction():
             self._registry.bank.paid_in_by_hand_check("reserve_fund")
             self._registry.move(
-                EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash, "reserve"
+                EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash_fen, "reserve"
             )
 
     def reserve_use(self, default_id: int) -> None:
@@ -240,14 +240,14 @@ class Defaults:
             raise ActError(f"default {default_id}: {lacking}")
         delivery.retry()
 
-    def recover(self, default_id: int, cash: int) -> None:
+    def recover(self, default_id: int, cash_fen: int) -> None:
         """Take back what the reserve paid, or a part, from the party's sub-account.
 
         Notes
         -----
         Rules: CEA-DEF-03.
         """
-        amount_checked(cash, "cash")
+        cash = amount_checked(cash_fen, "cash")
         registry = self._registry
         with registry.transaction():
             default = self._default(default_id, "covered")

@@ -110,7 +110,7 @@ class Dispositions:
     def _apply(
         self, kind: str, account: str, to: str | None, product: str, tonnes: int, document: str
     ) -> int:
-        amount_checked(tonnes, "tonnes")
+        tonnes = amount_checked(tonnes, "tonnes")
         with self._store.transaction():
             index, asset = self._registry.account(account), self._registry.asset(product)
             counter = None if to is None else self._registry.account(to)

@@ -17,7 +17,7 @@ import msgspec
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction, recall
 from cea_exchange.domain.compliance.allocation import Industry, Sector
-from cea_exchange.domain.units import tonnes_check
+from cea_exchange.domain.units import tonnes_check, whole_number
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution_plan import (
     Known,
@@ -466,7 +466,7 @@ class Distribution:
         today = self._registry.business_date()
         with self._store.transaction():
             index = self._registry.account(account)
-            self._decision_checked(cause, tonnes, decided_on, today)
+            decision = self._decision_checked(cause, tonnes, decided_on, today)
             known = self._store.one(
                 "SELECT deduction_id FROM deductions WHERE account_index = ? AND document = ?",
                 (index, document),
@@ -476,23 +476,29 @@ class Distribution:
                     f"document must be new, {document} is deduction {known} of {account}"
                 )
             number = self._next("deductions", "deduction_id")
-            row = (number, index, document, cause, 0, tonnes, decided_on, today)
+            decided = cause, 0, decision.tonnes, decision.decided_on
+            row = (number, index, document, *decided, today)
             self._store.insert("deductions", [row])
         return number
 
-    def _decision_checked(self, cause: Cause, tonnes: int, decided_on: int, today: int) -> None:
-        amount_checked(tonnes, "tonnes")
-        if type(decided_on) is not int or not 2000_01_01 <= decided_on <= today:
-            raise ActError(f"decided_on must be a day until {today}, was {decided_on!r}")
+    def _decision_checked(
+        self, cause: Cause, tonnes: int, decided_on: int, today: int
+    ) -> Deduction:
+        amount = amount_checked(tonnes, "tonnes")
         try:
-            date_of_number(decided_on)
-            tonnes_check(tonnes, "tonnes")
-        except ValueError as error:
+            expected = f"a day until {today}"
+            day = whole_number(decided_on, "decided_on", expected)
+            if not 2000_01_01 <= day <= today:
+                raise ValueError(f"decided_on must be {expected}, was {day}")
+            date_of_number(day)
+            tonnes_check(amount, "tonnes")
+        except (TypeError, ValueError) as error:
             raise ActError(str(error)) from None
-        decision = Deduction(cause=cause, tonnes=tonnes, decided_on=decided_on)
+        decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
         refusal = self._registry.rules.adjustment.refusal(decision)
         if refusal is not None:
             raise ActError(refusal)
+        return decision
 
     def still_to_adjust(
         self, account: str | None = None, *, first: int = 1, count: int = ALL

@@ -82,7 +82,7 @@ class Enforcement:
         with self._store.transaction():
             place = self._registry.account(account), self._registry.asset(product)
             if amount is not None:
-                amount_checked(amount, "amount")
+                amount = amount_checked(amount, "amount")
                 if amount >= AMOUNT_LIMIT:
                     raise ActError(f"amount must be below 2^62, was {amount}")
             return self._freeze(place, amount, order, court, until)
@@ -169,7 +169,7 @@ class Enforcement:
                 self._ended(freeze, "released")
                 self._give_back(freeze, freeze.in_force)
                 return freeze.in_force
-            amount_checked(amount, "amount")
+            amount = amount_checked(amount, "amount")
             if freeze.ordered is None:
                 raise ActError(f"freeze {freeze_id} is of all there is: amount must not be given")
             wanted = freeze.asked + freeze.in_force
@@ -266,7 +266,7 @@ class Enforcement:
         """
         with self._store.transaction():
             self._order_check(order, court)
-            amount_checked(amount, "amount")
+            amount = amount_checked(amount, "amount")
             freeze, creditor = self._live(freeze_id), self._registry.account(to)
             account, asset = freeze.place
             if amount > freeze.in_force:

@@ -40,7 +40,7 @@ def issue_reverse(registry: "Registry", issue_entry: int, tonnes: int, why: str)
     Rules: CEA-PER-07.
     """
     words_checked(why, "why", WHY_LENGTH_MAX)
-    amount_checked(tonnes, "tonnes")
+    tonnes = amount_checked(tonnes, "tonnes")
     store = registry.store
     with store.transaction():
         row = store.one(

@@ -81,7 +81,7 @@ class ProvinceHoldings:
         dict of int to int
             Tonnes by province; more than one where the entity has moved.
         """
-        amount_checked(tonnes, "tonnes")
+        tonnes = amount_checked(tonnes, "tonnes")
         with self._store.transaction():
             index, asset = self._registry.account(account), self._registry.asset(product)
             found = self._provinces_of(index, asset)

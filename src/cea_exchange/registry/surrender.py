@@ -291,7 +291,7 @@ class Surrender:
         -----
         Rules: CEA-BOR-02.
         """
-        amount_checked(tonnes, "tonnes")
+        tonnes = amount_checked(tonnes, "tonnes")
         store, rules = self._store, self._registry.rules
         province_checked(store, index, province)
         standing_of(store, rules, index, compliance_year)
@@ -388,7 +388,7 @@ class Surrender:
         rules = self._registry.rules.vintages
         lines = []
         for product, amount in sorted(tonnes.items()):
-            amount_checked(amount, f"tonnes of {product}")
+            amount = amount_checked(amount, f"tonnes of {product}")
             asset = self._registry.asset(product)
             lines.append(_Line(asset, vintage_checked(self._store, rules, asset), amount))
         return lines

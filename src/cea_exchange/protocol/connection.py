@@ -1,0 +1,72 @@
+"""What becomes of a CURVE client's connection, which its socket says nothing of: a monitor knows.
+
+    nobody listens             closed, or never connected
+    stopped, or no ZeroMQ      connected
+    another server key         connected, and the handshake breaks off
+    a key that is on no list   connected, and the handshake is refused
+    let in                     the handshake succeeded
+"""
+
+from enum import Enum
+from itertools import count
+from typing import Any
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+_EVENTS = (
+    zmq.EVENT_CONNECTED
+    | zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+_watches = count()
+
+
+class Reached(Enum):
+    """How far a connection came."""
+
+    NOBODY = "nobody"
+    SILENT = "silent"
+    """Somebody who says nothing."""
+    ANOTHER = "another"
+    """Somebody who does not know that public key as its own."""
+    REFUSED = "refused"
+    LET_IN = "let_in"
+
+
+_REACHED = {
+    zmq.EVENT_CONNECTED: Reached.SILENT,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Reached.ANOTHER,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Reached.ANOTHER,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: Reached.REFUSED,
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: Reached.LET_IN,
+}
+
+
+class ConnectionWatch:
+    """Watches one client socket, also an asyncio one; begin before it connects, close before it."""
+
+    def __init__(self, socket: zmq.Socket[Any]) -> None:
+        self._socket = socket
+        self._reached = Reached.NOBODY
+        address = f"inproc://connection-watch-{next(_watches)}"
+        socket.monitor(address, _EVENTS)
+        self._events = zmq.Context(socket.context).socket(zmq.PAIR)
+        self._events.linger = 0
+        # Where nobody looks the events wait here: their sender is libzmq's own thread, which would.
+        self._events.rcvhwm = 0
+        self._events.connect(address)
+
+    def reached(self) -> Reached:
+        """Return how far the latest connection came by now."""
+        while self._events.poll(0):
+            event = parse_monitor_message(self._events.recv_multipart())["event"]
+            self._reached = _REACHED.get(event, self._reached)
+        return self._reached
+
+    def close(self) -> None:
+        """End the watch."""
+        self._socket.disable_monitor()
+        self._events.close()
