@@ -9,6 +9,7 @@ from fake_venue import wait_until
 from venue_world import PRODUCT, enter, world_open
 
 from cea_exchange.client import Client
+from cea_exchange.client.session import SessionState
 from cea_exchange.control_plane import fronts
 
 WAIT_S = 30.0
@@ -34,7 +35,7 @@ def split_clients(world):
         assert time.monotonic() < until_s
         before = bob.reconnections
         bob.reconnect()
-        while bob.session.state.value != "up" or bob.reconnections == before:
+        while bob.session.state is not SessionState.READY or bob.reconnections == before:
             bob.poll(0.1)
     return alice, bob
 
@@ -56,9 +57,9 @@ def test_a_front_that_ends_takes_nothing_but_its_sessions_with_it(tmp_path):
         began_s = time.monotonic()
         alice.answer(second, timeout_s=WAIT_S)
         print(f"back after {time.monotonic() - began_s:.2f} s")
-        assert world.admin(op="position", account="alice")["orders_live"] == 2
+        assert len(world.admin(op="position", account="alice")["orders"]) == 2
         status = world.admin(op="status")
-        assert (status["fronts_ended"], len(status["fronts"])) == (1, 3)
+        assert status["fronts_ended"] == 1 and len(status["fronts"]) >= 3
         assert status["sessions"] == 2 and not status["keys_cut_off"]
         alice.close()
         bob.close()
@@ -81,7 +82,7 @@ def test_no_front_outlives_its_daemon(tmp_path):
         ids = world.venue._fronts.process_ids
         assert len(ids) == 2
         # As at the end of a daemon that is killed.
-        for running in world.venue._fronts._by_prefix.values():
+        for running in list(world.venue._fronts._by_prefix.values()):
             running.link._end.shutdown(2)
         gone, alive = psutil.wait_procs([psutil.Process(one) for one in ids], timeout=WAIT_S)
         assert (len(gone), alive) == (2, [])

@@ -40,6 +40,10 @@ from cea_exchange.protocol.statements import pages, statement_of_answers
 
 HEARTBEAT_INTERVAL_S = 1.0
 SILENCE_S_MAX = 4.0
+LOOK_S = 0.05
+"""So often a client that waits looks whether its connection is still there."""
+RECONNECT_S_MIN = 0.02
+RECONNECT_S_MAX = 1.0
 """Nothing heard for so long: the connection is taken for dead and made anew."""
 
 HIGH_WATER_MARK = 100_000
@@ -87,6 +91,8 @@ class _OrderEntry:
         self._reached = Reached.NOBODY
         self._heard_at = 0.0
         self._beaten_at = 0.0
+        self._is_lost = False
+        self._again_at = self._pause_s = 0.0
         self._taken_count = 0
         self._answers: dict[int, Report] = {}
         self._reports: deque[Report] = deque()
@@ -107,6 +113,7 @@ class _OrderEntry:
         self._socket = order_socket(self._context, self._keys, self._server_key)
         self._watch = ConnectionWatch(self._socket)
         client_connect(self._socket, endpoint)
+        self._is_lost = False
         self._heard_at = self._beaten_at = time.monotonic()
         self.session.connected()
 
@@ -132,7 +139,7 @@ class _OrderEntry:
         self._open_socket()
 
     def _beat(self) -> None:
-        """Queue a heartbeat when one is due, and reconnect after too long a silence.
+        """Queue a heartbeat when one is due; reconnect after a loss, or too long a silence.
 
         Raises
         ------
@@ -142,7 +149,15 @@ class _OrderEntry:
         if self.session.state is SessionState.ENDED:
             raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
-        if now - self._heard_at > self._silence_s_max:
+        if self.session.state is SessionState.READY:
+            self._pause_s = 0.0
+        self._is_lost = self._is_lost or (self._watch is not None and self._watch.is_lost)
+        if self._is_lost and now >= self._again_at:
+            # At once after a session, and ever later while there is none to be had.
+            self._pause_s = min(max(2 * self._pause_s, RECONNECT_S_MIN), RECONNECT_S_MAX)
+            self._again_at = now + self._pause_s
+            self.reconnect()
+        elif now - self._heard_at > self._silence_s_max:
             self.reconnect()
         elif now - self._beaten_at > self._heartbeat_interval_s:
             self._beaten_at = now
@@ -508,15 +523,15 @@ class Client(_OrderEntry):
             try:
                 self._socket.send_multipart(message, zmq.NOBLOCK)
             except zmq.Again:
-                self._close_socket()
-                self.reconnect()
+                # The connection is gone. What is unanswered goes again over the next one.
+                self._is_lost = True
                 return
 
     def _pump(self, timeout_s: float) -> None:
         """Send what is due, wait at most `timeout_s` for messages, and take in all there are."""
         self._beat()
         self.flush()
-        wait_s = min(timeout_s, self._heartbeat_interval_s)
+        wait_s = min(timeout_s, self._heartbeat_interval_s, LOOK_S)
         if not self._socket.poll(max(int(wait_s * 1000), 0)):
             return
         with contextlib.suppress(zmq.Again):
@@ -755,8 +770,8 @@ class AsyncClient(_OrderEntry):
             try:
                 await self._socket.send_multipart(message, zmq.NOBLOCK)
             except zmq.Again:
-                self._close_socket()
-                self.reconnect()
+                # The connection is gone. What is unanswered goes again over the next one.
+                self._is_lost = True
                 return
 
     async def _pump(self, timeout_s: float) -> None:
@@ -770,7 +785,7 @@ class AsyncClient(_OrderEntry):
     async def _pump_alone(self, timeout_s: float) -> None:
         self._beat()
         await self.flush()
-        wait_s = min(timeout_s, self._heartbeat_interval_s)
+        wait_s = min(timeout_s, self._heartbeat_interval_s, LOOK_S)
         if not await self._socket.poll(max(int(wait_s * 1000), 0)):
             return
         with contextlib.suppress(zmq.Again):

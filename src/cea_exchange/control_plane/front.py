@@ -116,7 +116,18 @@ class Front:
             try:
                 self.turn()
             except LinkEnded:
+                self._last_words()
                 return
+
+    def _last_words(self) -> None:
+        """Send what waits for those who read."""
+        until_s = time.monotonic() + LAST_S
+        while (now_s := time.monotonic()) < until_s and any(
+            door.has_waiting for door in self._doors
+        ):
+            for door in self._doors:
+                door.turn(now_s)
+            time.sleep(WAITING_POLL_MS / 1_000)
 
     def turn(self) -> None:
         """Wait for something to arrive on either side, and pass it on."""

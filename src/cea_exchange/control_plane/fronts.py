@@ -308,9 +308,9 @@ class Fronts:
 
     def close(self) -> None:
         """End the fronts, after they have passed on what was said last."""
-        for running in list(self._by_prefix.values()):
-            with contextlib.suppress(LinkEnded):
-                running.link.flush()
+        until_s = time.monotonic() + CLOSE_S_MAX
+        for running in self._by_prefix.values():
+            running.link.finish(until_s)
             self._poller.unregister(running.link.fileno())
             running.close()
         for running in self._by_prefix.values():

@@ -6,7 +6,10 @@ Neither end ever waits for the other: what does not go out at once is kept, and 
 takes no more in, or gives the other up.
 """
 
+import contextlib
+import select
 import socket
+import time
 from collections import deque
 
 import msgspec
@@ -215,6 +218,23 @@ class Link:
             self._in += content
             items = self._packets_take()
         return items
+
+    def finish(self, until_s: float) -> None:
+        """Send the last that was put, and wait for the other end to have taken it and ended.
+
+        Parameters
+        ----------
+        until_s
+            How long at most (the monotonic clock).
+        """
+        with contextlib.suppress(LinkEnded, OSError):
+            while not self.flush() and (left_s := until_s - time.monotonic()) > 0:
+                select.select([], [self._end], [], left_s)
+            self._end.shutdown(socket.SHUT_WR)
+            # What is not read when an end closes makes the other one forget what it was sent.
+            while (left_s := until_s - time.monotonic()) > 0:
+                select.select([self._end], [], [], left_s)
+                self.receive()
 
     def close(self) -> None:
         """End the link."""

@@ -20,6 +20,8 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_CLOSED
 )
 _watches = count()
 
@@ -45,12 +47,22 @@ _REACHED = {
 }
 
 
+_ENDS = {
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
+    zmq.EVENT_DISCONNECTED,
+    zmq.EVENT_CLOSED,
+}
+
+
 class ConnectionWatch:
     """Watches one client socket, also an asyncio one; begin before it connects, close before it."""
 
     def __init__(self, socket: zmq.Socket[Any]) -> None:
         self._socket = socket
         self._reached = Reached.NOBODY
+        self._is_lost = False
         address = f"inproc://connection-watch-{next(_watches)}"
         socket.monitor(address, _EVENTS)
         self._events = zmq.Context(socket.context).socket(zmq.PAIR)
@@ -61,10 +73,20 @@ class ConnectionWatch:
 
     def reached(self) -> Reached:
         """Return how far the latest connection came by now."""
+        self._look()
+        return self._reached
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the latest connection has ended, or could not be made, by now."""
+        self._look()
+        return self._is_lost
+
+    def _look(self) -> None:
         while self._events.poll(0):
             event = parse_monitor_message(self._events.recv_multipart())["event"]
             self._reached = _REACHED.get(event, self._reached)
-        return self._reached
+            self._is_lost = event in _ENDS
 
     def close(self) -> None:
         """End the watch."""
