@@ -67,7 +67,8 @@ def serve(
     signals = StopSignals()
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import FolderInUse, JournalError, JournalFull
+    from cea_exchange.journal import JournalError, JournalFull
+    from cea_exchange.protocol.folder_lock import FolderInUse
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
@@ -423,8 +424,9 @@ def adopt(
     --first an.secret --second bo.secret --why "disk lost on 12 May"
     """
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import FolderInUse, FolderLock, JournalError, JournalFull
+    from cea_exchange.journal import JournalError, JournalFull
     from cea_exchange.protocol.adoption import AdoptionError, statement_read
+    from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError

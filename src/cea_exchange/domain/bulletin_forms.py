@@ -18,6 +18,7 @@ from msgspec import Meta, Struct
 
 from cea_exchange.domain.bulletin import Bulletin, ByMethod, Quote, Traded, composite_code
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.naming import csv_name
 from cea_exchange.domain.records import Method
 from cea_exchange.domain.units import cash_format, price_format
 
@@ -231,7 +232,9 @@ def bulletins_csv(bulletins: Sequence[Bulletin]) -> str:
     output = io.StringIO()
     writer = csv.DictWriter(output, list(_flat_types()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    texts = [name for name, kind in _flat_types().items() if kind == "text"]
+    for row in rows:
+        writer.writerow(row | {name: csv_name(row[name]) for name in texts})
     return output.getvalue()
 
 

@@ -20,9 +20,10 @@ import zmq
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.journal import FolderLock, Storage
+from cea_exchange.journal import Storage
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import Clock
+from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,

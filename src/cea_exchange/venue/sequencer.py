@@ -177,6 +177,7 @@ class Sequencer:
             The disk failed. Nothing may be released; exit and recover by replay.
         """
         assert 0 < len(records) <= RECORDS_PER_FRAME_MAX
+        self._room_check()
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records.tobytes())
         began_s = time.perf_counter()
@@ -226,7 +227,13 @@ class Sequencer:
         return self._with_checkpoint(events, is_due=not kinds.isdisjoint(_PHASE_KINDS)), refusals
 
     def event_rows(self, seqs: Iterable[int]) -> np.ndarray:
-        """Return the events of ascending sequence numbers from the store."""
+        """Return the events of ascending sequence numbers from the store.
+
+        Raises
+        ------
+        JournalError
+            One of them is not as it was written.
+        """
         seqs = np.frombuffer(seqs, np.uint64) if not isinstance(seqs, np.ndarray) else seqs
         rows = np.zeros(len(seqs), EVENT_DTYPE)
         if not len(seqs):
@@ -293,7 +300,13 @@ class Sequencer:
     def _stamp(self) -> int:
         return max(self._now_ns(), self.journal.last_time_ns, self.machine.time_ns)
 
+    def _room_check(self) -> None:
+        """Refuse work while its events would wait for the disk without end."""
+        self._store.room_check()
+        self.index.room_check()
+
     def _control(self, message: Control) -> np.ndarray:
+        self._room_check()
         now_ns = self._stamp()
         message = msgspec.structs.replace(message, at_ns=now_ns)
         self.journal.append(FrameKind.CONTROL, 1, now_ns, control_encode_checked(message))
