@@ -1,4 +1,4 @@
-"""The event store's checksums: one flipped bit is found and said, whoever asks, and never served."""
+"""The event store's checksums: one flipped bit is found and said, and never served."""
 
 from pathlib import Path
 

@@ -181,8 +181,8 @@ class Journal:
         Raises
         ------
         JournalFull
-            If the disk takes no more: full, a file too large, or what else a write fails of. Nothing
-            was appended; the same append may be tried again.
+            If the disk takes no more: full, a file too large, or what else a write fails of.
+            Nothing was appended; the same append may be tried again.
         JournalPoisoned
             If an earlier failure left the end of the file unknown.
         """

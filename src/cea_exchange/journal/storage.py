@@ -26,7 +26,7 @@ class StorageFile(Protocol):
         """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Write all of `data`, or raise OSError with any part of it written. Trying again is sensible."""
+        """Write all of `data`, or raise OSError with any part of it written; it may be retried."""
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""

@@ -459,8 +459,16 @@ class ReferenceMarket:
                 self._blocks.withdraw_all_of(account_index, Reason.KILLED)
             return self._events()
 
-    def operators_cancel(self, operators: Sequence[tuple[int, int]]) -> np.ndarray:
+    def operators_cancel(
+        self,
+        operators: Sequence[tuple[int, int]],
+        after_order_id: int = 0,
+        last_order_id: int = 0,
+        orders_max: int = 0,
+    ) -> np.ndarray:
         """Cancel what is open of operators whose sessions were lost, in one look at the orders.
+
+        Only orders behind the one id, up to the other, so many at most; 0 is all.
 
         Notes
         -----
@@ -469,9 +477,15 @@ class ReferenceMarket:
         for account_index, operator_index in operators:
             int_check("account_index", account_index, 0, len(self._accounts) - 1)
             int_check("operator_index", operator_index, 0, OPERATOR_COUNT_MAX - 1)
-        lost = set(operators)
+        for name, number in (
+            ("after_order_id", after_order_id),
+            ("last_order_id", last_order_id),
+            ("orders_max", orders_max),
+        ):
+            int_check(name, number, 0, U64_MAX)
+        lost, last = set(operators), last_order_id or self.order_id_last
         with self._act():
-            self._listed.cancel_lost(lost)
+            self._listed.cancel_lost(lost, range(after_order_id + 1, last + 1), orders_max)
             return self._events()
 
     def trade_bust_fault(self, trade: bytes) -> str | None:

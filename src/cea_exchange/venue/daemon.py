@@ -218,7 +218,7 @@ class VenueDaemon:
             sequencer,
             config,
             release=self._release,
-            run_controls=self._run_controls,
+            run_acts=self._run_acts,
         )
         self._market_data = MarketDataPublisher(
             self.machine,
@@ -378,14 +378,18 @@ class VenueDaemon:
 
     def _run_controls(self, acts: list[control.Control]) -> list[str | None]:
         """Journal and apply acts, release their events, and return why any were refused."""
-        if not acts:
-            return []
+        return self._run_acts(acts)[1] if acts else []
+
+    def _run_acts(
+        self, acts: list[control.Control]
+    ) -> tuple[np.ndarray, list[str | None]]:
+        """The same, and return the events too."""
         events, refusals = self.sequencer.run_controls(acts)
         self._release(events)
         self._publish()
         self._watch.acts(events)
         self._bulletins.acts(events)
-        return refusals
+        return events, refusals
 
     def _release(self, events: np.ndarray) -> None:
         """Send what is on disk to whom it concerns; `_publish` follows when no order waits."""

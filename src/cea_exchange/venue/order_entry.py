@@ -109,7 +109,7 @@ class OrderEntry:
         config: VenueConfig,
         *,
         release: Callable[[np.ndarray], None],
-        run_controls: Callable[[list[control.Control]], list[str | None]],
+        run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[str | None]]],
     ) -> None:
         self.sessions = Sessions()
         self.slow_count = 0
@@ -123,7 +123,7 @@ class OrderEntry:
                 config.throttle_account_per_second, config.throttle_account_cancels_per_second
             ),
         )
-        self._lost = LostSessions(sequencer.machine, self.sessions, run_controls=run_controls)
+        self._lost = LostSessions(sequencer.machine, self.sessions, run_acts=run_acts)
         self._waiting = WaitingRequests()
         self._looks: deque[Session] = deque()
         self._watched_s = time.monotonic()
