@@ -33,6 +33,7 @@ from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.journal.storage import OsFile
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
+from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.venue import recovery
 from cea_exchange.venue import sequencer as module
 from cea_exchange.venue.sequencer import Sequencer
@@ -298,6 +299,32 @@ def test_a_bit_that_flips_while_the_venue_runs_is_not_served(tmp_path):
             sequencer.event_rows(released["seq"])
         behind = released[released["seq"] > first + 2]
         assert sequencer.event_rows(behind["seq"]).tobytes() == behind.tobytes()
+
+
+def test_a_journal_with_a_stamp_beyond_what_control_messages_can_say_is_gone_on_with(tmp_path):
+    """Versions before let a clock of 2150 into it: no day could be closed, for all time."""
+    far_ns = TIME_NS_MAX + 34 * 365 * 86_400 * 10**9
+    with contextlib.closing(sequencer_open(tmp_path)) as sequencer:
+        day_begin(sequencer)
+        sequencer._stamp = lambda: far_ns
+        sequencer.run_records(next(pairs()))
+    with contextlib.closing(sequencer_open(tmp_path)) as again:
+        assert again.journal.last_time_ns == far_ns
+        _, (refusal,) = again.run_controls([control.DayClose()])
+        assert refusal is None and not again.machine.core.day_is_open
+        assert len(again.run_controls([control.DayOpen(date=20250102)])[0])
+    with contextlib.closing(sequencer_open(tmp_path)) as third:
+        assert third.machine.core.trading_date == 20250102
+
+
+def test_no_clock_brings_a_stamp_into_the_journal_that_it_can_not_say(tmp_path):
+    ticks = count(TIME_NS_MAX + 10**18)
+    with contextlib.closing(
+        Sequencer.open(tmp_path, PROFILE, now_ns=ticks.__next__, core_class=ReferenceMarket)
+    ) as sequencer:
+        day_begin(sequencer)
+        sequencer.run_records(next(pairs()))
+        assert sequencer.journal.last_time_ns == TIME_NS_MAX
 
 
 def test_a_store_of_before_there_were_checksums_gets_them_of_replay(tmp_path):

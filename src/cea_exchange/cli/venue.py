@@ -463,7 +463,7 @@ def clock(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Move a manual clock; what falls due on the way happens.
+    """Move a manual clock, and what falls due on the way happens; confirm a doubted system's clock.
 
     Example: cea-exchange venue clock 2025-07-16T09:30:00+08:00 --data DIR
     """

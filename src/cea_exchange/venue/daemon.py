@@ -34,6 +34,7 @@ from cea_exchange.protocol.security import (
 from cea_exchange.venue.admin_desk import AdminDesk
 from cea_exchange.venue.backlogs import MESSAGES_IN_ZEROMQ_MAX
 from cea_exchange.venue.bulletins import BulletinDesk
+from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
 from cea_exchange.venue.lag_policy import LagPolicy
@@ -116,7 +117,7 @@ class VenueDaemon:
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
         config = self.config
         self._keys = CurveKeys.load(self.data / "keys", "venue")
-        self._clock = Clock(config.clock)
+        self._clock = ClockWatch(Clock(config.clock))
         self.sequencer = Sequencer.open(
             self.data,
             load_profile(config.profile),
@@ -127,7 +128,7 @@ class VenueDaemon:
             archive=config.archive_folder(self.data),
         )
         self.machine = self.sequencer.machine
-        self._clock.not_before(self.machine.time_ns)
+        self._clock.start_behind(self.machine.time_ns)
         self._log_id = self.sequencer.journal.log_id
         self._operators = config.operators_by_key(self.data)
         self._sockets_open()

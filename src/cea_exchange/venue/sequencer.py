@@ -31,6 +31,7 @@ from cea_exchange.journal import (
     Storage,
 )
 from cea_exchange.protocol.control import (
+    TIME_NS_MAX,
     Control,
     ControlError,
     ProfileChanged,
@@ -298,7 +299,9 @@ class Sequencer:
         return make
 
     def _stamp(self) -> int:
-        return max(self._now_ns(), self.journal.last_time_ns, self.machine.time_ns)
+        """Return the time of what is journaled next: never before what was, nor after 2116."""
+        now_ns = min(self._now_ns(), TIME_NS_MAX)
+        return max(now_ns, self.journal.last_time_ns, self.machine.time_ns)
 
     def _room_check(self) -> None:
         """Refuse work while its events would wait for the disk without end."""
@@ -308,7 +311,8 @@ class Sequencer:
     def _control(self, message: Control) -> np.ndarray:
         self._room_check()
         now_ns = self._stamp()
-        message = msgspec.structs.replace(message, at_ns=now_ns)
+        # Versions before let a clock of 2150 into the journal: no day of it could be closed.
+        message = msgspec.structs.replace(message, at_ns=min(now_ns, TIME_NS_MAX))
         self.journal.append(FrameKind.CONTROL, 1, now_ns, control_encode_checked(message))
         return self.machine.apply_control(message)
 
