@@ -14,7 +14,7 @@ import zmq
 from cea_exchange._reports import reports_by_account
 from cea_exchange._router import Router
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
-from cea_exchange.journal import JournalFull
+from cea_exchange.journal import EventDamaged, JournalFull
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
@@ -52,7 +52,7 @@ from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
 from cea_exchange.venue.router import FRAMES_MAX, Inbox
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.sequencer import Sequencer, damage_told
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.statement_views import history, statement
 from cea_exchange.venue.throttle import Throttle
@@ -321,6 +321,9 @@ class OrderEntry:
                 except FrameError as error:
                     self._send(self.gateway.refuse(message, error))
                     return
+                except EventDamaged as error:
+                    self._send(self.gateway.refuse(message, damage_told(error)))
+                    return
         self._tell(message.routing_id, told)
 
     def _looked_up(self, request: Request, account_index: int) -> dict[str, Any]:
@@ -432,7 +435,12 @@ class OrderEntry:
         account_index = session.holder.account_index
         seqs = self._sequencer.index.report_events(account_index, first, page)
         # A trade with oneself is there twice; the store is read by ascending sequence.
-        events = self._sequencer.event_rows(np.unique(seqs))
+        try:
+            events = self._sequencer.event_rows(np.unique(seqs))
+        except EventDamaged as error:
+            message = Message(session.routing_id, session.key, [])
+            self._send(self.gateway.refuse(message, damage_told(error)))
+            return
         for account, reports in reports_by_account(events):
             if account == account_index:
                 self._send_reports(session, reports[: len(seqs) * EVENT_DTYPE.itemsize])

@@ -20,6 +20,7 @@ from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
+    EventDamaged,
     EventStore,
     FrameKind,
     Identity,
@@ -37,6 +38,7 @@ from cea_exchange.protocol.control import (
     ProfileChanged,
     control_encode_checked,
 )
+from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.event_days import EventDay, day_of
 from cea_exchange.venue.event_index import EventIndex
 from cea_exchange.venue.profile_change import profile_change
@@ -232,7 +234,7 @@ class Sequencer:
 
         Raises
         ------
-        JournalError
+        EventDamaged
             One of them is not as it was written.
         """
         seqs = np.frombuffer(seqs, np.uint64) if not isinstance(seqs, np.ndarray) else seqs
@@ -342,6 +344,12 @@ class Sequencer:
             self._store_synced.result()
             self._store_synced = self._store_helper.submit(self._store.sync_written)
         return np.concatenate((events, checkpoint))
+
+
+def damage_told(error: EventDamaged) -> FrameError:
+    """Log that an event is not as it was written, and return what its asker is refused with."""
+    log.error("event_damaged", error=str(error))
+    return FrameError(expected="events as they were written", came=error.what, where="events")
 
 
 _PHASE_KINDS = frozenset({EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED})
