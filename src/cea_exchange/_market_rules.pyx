@@ -77,7 +77,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
     cdef int64_t bids_max = rule_of(rules, "bids_open_max", 0xFFFFFFFF)
     cdef int64_t orders_max = rule_of(rules, "orders_open_max", 0xFFFFFFFF)
-    cdef int64_t kept = rule_of(rules, "orders_kept", 0xFFFFFFFF)
+    cdef int64_t kept = rule_of(rules, "orders_kept_bp", 10_000)
     cdef int64_t kept_each = rule_of(rules, "orders_kept_each", 0xFFFFFFFF)
     cdef int64_t enquiries_max = rule_of(rules, "enquiries_open_max", 0xFFFFFFFF)
     cdef int64_t bidding_min = rule_of(rules, "bidding_tonnes_min", AMOUNT_LIMIT)
@@ -99,7 +99,7 @@ cdef int rules_change(Market* market, object rules) except -1:
     market.rules.bid_tonnes_min = bid_min
     market.rules.bids_open_max = <uint32_t>bids_max
     market.rules.orders_open_max = <uint32_t>orders_max
-    market.rules.orders_kept = <uint32_t>kept
+    market.rules.orders_kept_bp = <uint32_t>kept
     market.rules.orders_kept_each = <uint32_t>kept_each
     market.accounts.holding_tonnes_max = holding_max
     market.accounts.large_tonnes = large

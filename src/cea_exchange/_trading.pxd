@@ -38,7 +38,7 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t bid_tonnes_min
     uint32_t bids_open_max    # Of an account; 0: no limit.
     uint32_t orders_open_max  # On the books, of an account; 0: no limit.
-    uint32_t orders_kept      # Of the market's room, for accounts with fewer than the next.
+    uint32_t orders_kept_bp   # Of the market's room, for accounts with fewer than the next.
     uint32_t orders_kept_each
     uint8_t bidding_tie       # An AwardTie and an AwardUndersubscription.
     uint8_t bidding_short

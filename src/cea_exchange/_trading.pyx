@@ -226,12 +226,14 @@ cdef inline bint account_has_room(const Market* market, uint32_t account_index) 
 
     Rules: CEA-ORD-12, CEA-ORD-13.
     """
+    cdef uint64_t kept
     cdef uint32_t open_count = market.accounts.accounts[account_index].orders_open
     if market.rules.orders_open_max != 0 and open_count >= market.rules.orders_open_max:
         return False
-    if market.rules.orders_kept == 0 or open_count < market.rules.orders_kept_each:
+    if market.rules.orders_kept_bp == 0 or open_count < market.rules.orders_kept_each:
         return True
-    return market.pool.order_count_max - market.pool.order_count > market.rules.orders_kept
+    kept = <uint64_t>market.pool.order_count_max * market.rules.orders_kept_bp // 10_000
+    return market.pool.order_count_max - market.pool.order_count > kept
 
 
 # -- Plans ----------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ GAP_S_MAX = 1.0
 def unlimited(tmp_path):
     """A profile without limits of an account's orders: what any profile may say."""
     text = load_profile("cea").text
-    for name, value in (("orders_open_max", "20_000"), ("orders_kept", "262_144")):
+    for name, value in (("orders_open_max", "20_000"), ("orders_kept_bp", "1250")):
         assert f"{name} = {{value = {value}," in text
         text = text.replace(f"{name} = {{value = {value},", f"{name} = {{value = 0,")
     path = tmp_path / "unlimited.toml"
@@ -57,8 +57,9 @@ def test_a_logoff_with_very_many_orders_lets_others_trade(tmp_path, unlimited):
     """CEA-ORD-11"""
     with world_open(tmp_path / "venue", profile=unlimited) as world:
         world.listed()
-        alice, bob = world.logged_on("alice"), world.logged_on("bob")
+        alice = world.logged_on("alice")
         assert rested(world, alice, ORDERS) == set()
+        bob = world.logged_on("bob")
         core = world.venue.machine.core
         assert core.live_order_count == ORDERS
         alice.ask(op="logoff")

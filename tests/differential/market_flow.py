@@ -82,7 +82,7 @@ RULES = {
     "crowded": rules_make(
         order_count_max=16,
         orders_open_max=5,
-        orders_kept=6,
+        orders_kept_bp=3_750,
         orders_kept_each=2,
         self_trade="cancel_resting",
     ),

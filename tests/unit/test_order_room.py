@@ -48,7 +48,7 @@ def test_an_account_has_so_many_orders_on_the_books_at_most(core: Any) -> None:
 @pytest.mark.parametrize("core", CORES, ids=lambda core: core.__name__)
 def test_the_last_room_is_kept_for_accounts_with_few_orders(core: Any) -> None:
     """CEA-ORD-13: no few accounts shut out all others."""
-    profile = cea_with(order_count_max=6, orders_kept=3, orders_kept_each=2)
+    profile = cea_with(order_count_max=6, orders_kept_bp=5_000, orders_kept_each=2)
     market = market_of(core, profile)
     for number in range(3):
         assert told(market, buy(f"a{number}", "99.00", 5)) == "order_rested"
@@ -82,8 +82,6 @@ def test_the_markets_limits() -> None:
     """CEA-ORD-12, CEA-ORD-13: an eighth of the room is kept; whoever replays has no limit."""
     rules = load_profile("cea").rules
     assert (rules.orders_open_max, rules.orders_kept_each) == (20_000, 100)
-    assert rules.orders_kept * 8 == rules.order_count_max
-    ccer = load_profile("ccer").rules
-    assert ccer.orders_kept * 8 == ccer.order_count_max
+    assert rules.orders_kept_bp == load_profile("ccer").rules.orders_kept_bp == 1_250
     free = load_profile("open").rules
-    assert (free.orders_open_max, free.orders_kept) == (0, 0)
+    assert (free.orders_open_max, free.orders_kept_bp) == (0, 0)

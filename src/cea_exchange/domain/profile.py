@@ -124,8 +124,9 @@ class MarketRules(
     """Live orders the market has room for."""
     orders_open_max: int = 0
     """Orders that an account may have on the books at once; 0 is no limit."""
-    orders_kept: int = 0
-    """So much of the market's room is kept for accounts with fewer orders than the next."""
+    orders_kept_bp: int = 0
+    """So much of the market's room, in basis points, is kept for accounts with fewer orders than
+    the next."""
     orders_kept_each: int = 0
     operators_max: int = OPERATORS_MAX
     """Operators that may act in one account."""
@@ -355,7 +356,7 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     enquiries_open_max: RuledOpen | None = None
     bids_open_max: RuledOpen | None = None
     orders_open_max: RuledOpen | None = None
-    orders_kept: RuledOpen | None = None
+    orders_kept_bp: RuledBasisPoints | None = None
     orders_kept_each: RuledOpen | None = None
     block_allowed: RuledBool | None = None
     bidding_allowed: RuledBool | None = None

@@ -267,9 +267,10 @@ class ReferenceListed:
         open_count = len(market._accounts[account_index].order_ids)
         if rules.orders_open_max and open_count >= rules.orders_open_max:
             return False
-        if not rules.orders_kept or open_count < rules.orders_kept_each:
+        if not rules.orders_kept_bp or open_count < rules.orders_kept_each:
             return True
-        return market.order_count_max - len(self.orders) > rules.orders_kept
+        kept = market.order_count_max * rules.orders_kept_bp // 10_000
+        return market.order_count_max - len(self.orders) > kept
 
     # -- Carrying out ------------------------------------------------------------------------------
 

@@ -40,8 +40,8 @@ WRITES_FAILED = frozenset(
         apsw.SQLITE_IOERR_SHMMAP,
     }
 )
-"""What a disk says that takes no more, or a file that is too large. Not what it says to a sync: then
-nobody knows what is on it."""
+"""What a disk says that takes no more, or a file that is too large. Not what it says to a sync:
+then nobody knows what is on it."""
 
 
 class Sqlite:
