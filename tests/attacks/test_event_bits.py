@@ -8,7 +8,7 @@ import pytest
 from attacks.rounds import ROUNDS
 from venue_world import enter, world_open
 
-from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
 from cea_exchange.journal import EventDamaged, snapshot_paths, snapshot_read
 from cea_exchange.venue.admin_client import AdminError
 
@@ -97,6 +97,28 @@ def test_who_asks_gets_the_truth_or_is_refused_and_others_trade_on(world, name):
         take_back()
     assert found and world.failure is None
     assert replayed(alice, count) == (truth, b"")
+
+
+def test_a_resend_of_what_is_damaged_is_refused_by_the_market(world):
+    """It never ends the venue, and no acceptance is told that is not as it was written."""
+    chance = random.Random(18)
+    alice = traded(world)
+    sent = enter(1, "buy", 9749, 2)
+
+    def answered():
+        alice.command(sent)
+        (row,) = alice.reports(1)
+        return row.tobytes() if row["kind"] == EventKind.ORDER_ACCEPTED else row["reason"]
+
+    truth = answered()
+    assert isinstance(truth, bytes)
+    told = []
+    for _ in range(FLIPS):
+        take_back = flip(world.data / "events" / "events.sums", chance, 0.2)
+        told.append(answered())
+        take_back()
+    assert set(told) == {truth, Reason.ORDER_ID_DUPLICATE}
+    assert world.failure is None
 
 
 def test_the_registry_gets_no_record_that_is_damaged(world):

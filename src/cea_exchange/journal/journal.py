@@ -229,7 +229,7 @@ class Journal:
 
     @property
     def is_poisoned(self) -> bool:
-        """Whether a write, cut or sync has failed, or it is closed: nothing can be appended."""
+        """Whether a cut or sync has failed, or it is closed: nothing can be appended."""
         return bool(self._fault)
 
     def point(self) -> JournalPoint:
