@@ -12,6 +12,7 @@
 #   make torture KILLS=200 [SEED=n]  everything killed and stopped at random, nothing lost
 #   make settle TRADES=1000000 DATABASE=postgresql  a live venue's trades settled, killed meanwhile
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
+#   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 #   make nightly      all of the above but bench, and random tests for longer: some hours
 
@@ -21,7 +22,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
 .PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days
-.PHONY: nightly random build clean
+.PHONY: nightly random attacks build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -118,7 +119,11 @@ random: build
 	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/registry/test_any_message.py \
 		tests/property/test_chains_agree.py
 
-nightly: random conformance checked sanitize long torture soak mutants
+# What was tried from outside and must not work any more, many times as large: tests/attacks/README.md.
+attacks: build
+	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/attacks
+
+nightly: random attacks conformance checked sanitize long torture soak mutants
 	$(MAKE) settle DATABASE=sqlite
 	$(MAKE) settle DATABASE=postgresql
 

@@ -35,8 +35,9 @@ cdef struct Account:          # 64 bytes: one cache line.
     uint32_t group_index
     uint32_t enquiries_open   # Block enquiries, which lock nothing.
     uint32_t bids_open        # In biddings.
+    uint32_t orders_open      # On the books.
     uint8_t suspended
-    uint8_t padding[11]
+    uint8_t padding[7]
 
 
 cdef struct Holding:          # Of one account in one product; 32 bytes.

@@ -508,13 +508,17 @@ cdef class CompiledMarket:
             blocks_withdraw(market, account, why)
         return self.rows_end(rows)
 
-    def operators_cancel(self, operators):
+    def operators_cancel(self, operators, after_order_id=0, last_order_id=0, orders_max=0):
         """Cancel what is open of operators whose sessions were lost, in one look at the orders.
 
         Parameters
         ----------
         operators : sequence of (int, int)
             A declared account and 0 to 15 each, see `orders_cancel`.
+        after_order_id, last_order_id : int
+            Only orders behind the one, up to the other; 0 is all.
+        orders_max : int
+            So many at most; 0 is all.
 
         Returns
         -------
@@ -534,7 +538,15 @@ cdef class CompiledMarket:
         cdef uint32_t account, enterer
         cdef bint has_orders = False
         cdef uint16_t[::1] masks
+        cdef uint64_t after = exact_uint64(after_order_id, "after_order_id")
+        cdef uint64_t last = exact_uint64(last_order_id, "last_order_id")
+        cdef uint64_t most = exact_uint64(orders_max, "orders_max")
         self.check_alone()
+        after = min(max(after, market.order_id_base), market.order_id_last)
+        if last == 0 or last > market.order_id_last:
+            last = market.order_id_last
+        if most == 0 or most > market.pool.order_count:
+            most = market.pool.order_count
         # While somebody's iterator runs, nobody may declare an account.
         self.busy = True
         try:
@@ -551,10 +563,10 @@ cdef class CompiledMarket:
                     has_orders = True
         finally:
             self.busy = False
-        rows = self.rows_begin(market.pool.order_count)
+        rows = self.rows_begin(most)
         if has_orders:
             with nogil:
-                orders_remove_of(market, &masks[0])
+                orders_remove_of(market, &masks[0], after + 1, last, most)
         return self.rows_end(rows)
 
     def trade_bust_fault(self, trade):

@@ -76,6 +76,9 @@ cdef int rules_change(Market* market, object rules) except -1:
     cdef int64_t block_min = rule_of(rules, "block_tonnes_min", AMOUNT_LIMIT)
     cdef int64_t block_band = rule_of(rules, "block_band_bp", 10_000)
     cdef int64_t bids_max = rule_of(rules, "bids_open_max", 0xFFFFFFFF)
+    cdef int64_t orders_max = rule_of(rules, "orders_open_max", 0xFFFFFFFF)
+    cdef int64_t kept = rule_of(rules, "orders_kept_bp", 10_000)
+    cdef int64_t kept_each = rule_of(rules, "orders_kept_each", 0xFFFFFFFF)
     cdef int64_t enquiries_max = rule_of(rules, "enquiries_open_max", 0xFFFFFFFF)
     cdef int64_t bidding_min = rule_of(rules, "bidding_tonnes_min", AMOUNT_LIMIT)
     cdef int64_t bidding_band = rule_of(rules, "bidding_band_bp", 10_000)
@@ -95,6 +98,9 @@ cdef int rules_change(Market* market, object rules) except -1:
     market.rules.bidding_band_bp = bidding_band
     market.rules.bid_tonnes_min = bid_min
     market.rules.bids_open_max = <uint32_t>bids_max
+    market.rules.orders_open_max = <uint32_t>orders_max
+    market.rules.orders_kept_bp = <uint32_t>kept
+    market.rules.orders_kept_each = <uint32_t>kept_each
     market.accounts.holding_tonnes_max = holding_max
     market.accounts.large_tonnes = large
     market.accounts.fee.basis_points = fee

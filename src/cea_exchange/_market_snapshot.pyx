@@ -317,6 +317,7 @@ cdef bint order_restore(Market* market, const OrderRecord* record) noexcept nogi
     memcpy(order, record, sizeof(OrderRecord))
     order_rest(&product.ladder, &market.pool, slot)
     slot_note(market, order.order_id, slot)
+    market.accounts.accounts[order.owner].orders_open += 1
     order_lock(&market.accounts, order)
     return True
 

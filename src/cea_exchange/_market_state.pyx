@@ -181,6 +181,10 @@ cdef int account_check(uint32_t index, const Account* account, const Account* lo
         )
     if not 0 <= account.cash_locked <= account.cash:
         raise AssertionError(f"account {index}: locked cash must not exceed its cash")
+    if account.orders_open != locks.orders_open:
+        raise AssertionError(
+            f"account {index} has {locks.orders_open} orders, has counted {account.orders_open}"
+        )
 
 
 cdef int holding_check(
@@ -362,6 +366,7 @@ cdef int accounts_check(const Market* market) except -1:
         for index in range(1, market.pool.slot_last + 1):
             if market.pool.orders[index].side != 0:
                 order_lock(&locks, &market.pool.orders[index])
+                locks.accounts[market.pool.orders[index].owner].orders_open += 1
         blocks_lock(market, &locks)
         biddings_lock(market, &locks)
         for index in range(accounts.account_count):

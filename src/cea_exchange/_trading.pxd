@@ -37,6 +37,9 @@ cdef struct Rules:            # What of the profile decides commands.
     int64_t bidding_band_bp   # Of bids; 0: the applicant chooses any limit.
     int64_t bid_tonnes_min
     uint32_t bids_open_max    # Of an account; 0: no limit.
+    uint32_t orders_open_max  # On the books, of an account; 0: no limit.
+    uint32_t orders_kept_bp   # Of the market's room, for accounts with fewer than the next.
+    uint32_t orders_kept_each
     uint8_t bidding_tie       # An AwardTie and an AwardUndersubscription.
     uint8_t bidding_short
     uint8_t bidding_reserve   # An AwardReserveRule.
@@ -221,7 +224,9 @@ cdef void event_is_public(Market* market, EventRecord* row) noexcept nogil
 cdef void orders_remove_all(
     Market* market, uint8_t kind, uint8_t reason, uint32_t account_index, uint16_t operator_index,
 ) noexcept nogil
-cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept nogil
+cdef void orders_remove_of(
+    Market* market, const uint16_t* operators, uint64_t first, uint64_t last, uint64_t most,
+) noexcept nogil
 cdef void orders_of_product_cancel(
     Market* market, uint16_t product_index, uint8_t reason,
 ) noexcept nogil

@@ -221,6 +221,21 @@ cdef inline uint8_t terms_refused(
     return order_unfunded(&market.accounts, wanted, replaced)
 
 
+cdef inline bint account_has_room(const Market* market, uint32_t account_index) noexcept nogil:
+    """Whether an account may have one more order on the books.
+
+    Rules: CEA-ORD-12, CEA-ORD-13.
+    """
+    cdef uint64_t kept
+    cdef uint32_t open_count = market.accounts.accounts[account_index].orders_open
+    if market.rules.orders_open_max != 0 and open_count >= market.rules.orders_open_max:
+        return False
+    if market.rules.orders_kept_bp == 0 or open_count < market.rules.orders_kept_each:
+        return True
+    kept = <uint64_t>market.pool.order_count_max * market.rules.orders_kept_bp // 10_000
+    return market.pool.order_count_max - market.pool.order_count > kept
+
+
 # -- Plans ----------------------------------------------------------------------------------------
 
 cdef uint32_t picked_slot(
@@ -338,6 +353,7 @@ cdef inline void order_trade(
     if maker.tonnes_open == 0:
         order_unlink(&product.ladder, &market.pool, slot)
         slot_note(market, maker.order_id, SLOT_NONE)
+        market.accounts.accounts[maker.owner].orders_open -= 1
         slot_release(&market.pool, slot)
 
 
@@ -347,6 +363,7 @@ cdef inline void order_remove(Market* market, uint32_t slot) noexcept nogil:
     order_unlink(&market.products[order.product_index].ladder, &market.pool, slot)
     order_unlock(&market.accounts, order)
     slot_note(market, order.order_id, SLOT_NONE)
+    market.accounts.accounts[order.owner].orders_open -= 1
     slot_release(&market.pool, slot)
 
 
@@ -372,6 +389,7 @@ cdef inline void remainder_rest(Market* market, Product* product, Order* taker) 
     market.pool.orders[slot] = taker[0]
     order_rest(&product.ladder, &market.pool, slot)
     slot_note(market, taker.order_id, slot)
+    market.accounts.accounts[taker.owner].orders_open += 1
     order_lock(&market.accounts, taker)
     event_order(market, EVENT_KIND_ORDER_RESTED, taker)
 
@@ -446,7 +464,9 @@ cdef inline int64_t passive_enter(
     cdef int64_t rows = sink_takes(&market.sink, EVENT_KIND_ORDER_ACCEPTED)
     if command.tif == TIF_IOC:
         rows += sink_takes(&market.sink, EVENT_KIND_ORDER_CANCELED)
-    elif market.pool.order_count == market.pool.order_count_max:
+    elif market.pool.order_count == market.pool.order_count_max or not account_has_room(
+        market, taker.owner,
+    ):
         return command_reject(market, command, REASON_CAPACITY, command.product_index)
     else:
         rows += sink_takes(&market.sink, EVENT_KIND_ORDER_RESTED)
@@ -469,6 +489,11 @@ cdef int64_t aggressive_enter(
     cdef uint8_t reason = match_plan(
         market, product, taker, command.tif, command.pick_order_id, &plan,
     )
+    if (
+        reason == REASON_NONE and plan.walk.tonnes_left > 0
+        and plan.remainder_reason == REASON_NONE and not account_has_room(market, taker.owner)
+    ):
+        reason = REASON_CAPACITY
     if reason != REASON_NONE:
         return command_reject(market, command, reason, command.product_index)
     needed = rows_needed(
@@ -725,15 +750,21 @@ cdef void orders_remove_all(
             order_end(market, slot, kind, reason)
 
 
-cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept nogil:
+cdef void orders_remove_of(
+    Market* market, const uint16_t* operators, uint64_t first, uint64_t last, uint64_t most,
+) noexcept nogil:
     """Cancel the orders of lost sessions: per account, a bit for each of its operators.
+
+    Of the ids from `first` to `last`, so many as `most` at most, as they were accepted.
 
     Rules: CEA-ORD-11.
     """
     cdef uint64_t order_id
     cdef uint32_t slot
     cdef const Order* order
-    for order_id in range(market.order_id_base + 1, market.order_id_last + 1):
+    for order_id in range(first, last + 1):
+        if most == 0:
+            return
         prefetch(&market.pool.orders[slot_of(market, order_id + AHEAD_ORDER)])
         slot = slot_of(market, order_id)
         if slot == SLOT_NONE:
@@ -741,3 +772,4 @@ cdef void orders_remove_of(Market* market, const uint16_t* operators) noexcept n
         order = &market.pool.orders[slot]
         if operators[order.owner] >> (order.flags >> OPERATOR_SHIFT) & 1:
             order_end(market, slot, EVENT_KIND_ORDER_CANCELED, REASON_DISCONNECTED)
+            most -= 1

@@ -84,6 +84,9 @@ market_cases = st.builds(
         holding_limit_tonnes=st.sampled_from((0, 0, 185)),
         large_holder_tonnes=st.sampled_from((0, 0, 90)),
         order_count_max=st.sampled_from((64, 64, 9)),
+        orders_open_max=st.sampled_from((0, 0, 1, 3)),
+        orders_kept_bp=st.sampled_from((0, 0, 1_250, 9_000)),
+        orders_kept_each=st.sampled_from((0, 1, 2)),
     ),
     seed=st.integers(0, (1 << 32) - 1),
     segments=st.lists(

@@ -79,6 +79,13 @@ RULES = {
     "narrow": rules_make(
         holding_limit_tonnes=185, order_count_max=9, fee_bp=1, self_trade="cancel_resting"
     ),
+    "crowded": rules_make(
+        order_count_max=16,
+        orders_open_max=5,
+        orders_kept_bp=3_750,
+        orders_kept_each=2,
+        self_trade="cancel_resting",
+    ),
     "blocks": rules_make(
         name="blocks",
         block_tonnes_min=6,
@@ -635,7 +642,8 @@ class Flow:
         if step.price % 8 == 1:
             # Many at once: this account's and those before it.
             operators = [(index, step.what % 2) for index in range(account_index + 1)]
-            self.do("operators_cancel", operators)
+            orders_max = (0, 0, 1, 3)[step.extra % 4]
+            self.do("operators_cancel", operators, step.tonnes % 40, step.extra % 90, orders_max)
         elif step.price % 4:
             self.do("orders_cancel", account_index, step.what % 2, int(Reason.DISCONNECTED))
         elif step.price % 3:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import socket
 import urllib.request
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from venue_world import enter, world_open
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.metrics_buckets import Buckets
-from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.settings import ConfigError, settings_read
 from cea_exchange.registry import metrics as registry_metrics
 from cea_exchange.venue import metrics as venue_metrics
@@ -161,24 +159,6 @@ def test_what_a_daemon_tells_is_in_the_document(tmp_path):
     # In the text format an info is a gauge with another name.
     assert types.pop("cea_venue_build_info") == "gauge"
     assert venue == {**types, "cea_venue_build": "info"}
-
-
-def test_who_connects_and_says_nothing_does_not_hold_the_others(monkeypatch):
-    monkeypatch.setattr("cea_exchange.protocol.metrics_http._Handler.timeout", 0.2)
-    collectors = venue_metrics.VenueMetrics()
-    from prometheus_client import CollectorRegistry
-
-    registry = CollectorRegistry()
-    registry.register(collectors)
-    server = MetricsServer("127.0.0.1:0", registry)
-    try:
-        host, port = server.address.split(":")
-        silent = [socket.create_connection((host, int(port))) for _ in range(3)]
-        assert scrape(server.address)[0]["cea_venue_commands_total",] == 0
-        for each in silent:
-            each.close()
-    finally:
-        server.close()
 
 
 def test_buckets_count_what_lies_between_their_bounds():

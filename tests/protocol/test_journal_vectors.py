@@ -62,6 +62,7 @@ def test_the_event_store_is_read_and_its_torn_row_cut(storage):
     path = DIRECTORY / "events.rows"
     torn = vector("event_store_torn.hex")
     storage.create(path).write(0, torn)
+    storage.create(DIRECTORY / "events.sums").write(0, vector("event_sums.hex"))
     store = EventStore.open(DIRECTORY, log_id=LOG_ID, row_bytes=4, storage=storage)
     assert b"\1\1\1\1\2\2\2\2" == store.read(1, 9)
     assert torn[:-2] == storage.read(path)
@@ -71,6 +72,7 @@ def test_the_event_store_is_written(storage):
     store = EventStore.open(DIRECTORY, log_id=LOG_ID, row_bytes=4, storage=storage)
     store.append(b"\1\1\1\1\2\2\2\2")
     assert vector("event_store_torn.hex")[:-2] == storage.read(DIRECTORY / "events.rows")
+    assert vector("event_sums.hex") == storage.read(DIRECTORY / "events.sums")
 
 
 SNAPSHOT = Path("/data/snapshots/00000000000000004710.snapshot")

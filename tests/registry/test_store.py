@@ -1,6 +1,7 @@
 """What a writer remembers is what its database says, whatever fails, and wherever."""
 
 import random
+import resource
 from contextlib import suppress
 
 import pytest
@@ -133,6 +134,36 @@ def _fail_underneath(database):
         for number in range(10_000):
             database.insert("snapshots", [(number + 1, 0, 0)])
     database.connection.pragma("max_page_count", 1_000_000)
+
+
+def test_a_file_that_may_grow_no_more_is_a_disk_that_is_full(tmp_path):
+    """It stopped the venue's line for good, as a fault of the program would."""
+    with Registry.open(tmp_path, admission="open") as registry:
+        registry.account_open("alice")
+        registry.pay_in("alice", 5)
+        before = registry.store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
+        largest = max(path.stat().st_size for path in (tmp_path / "registry").iterdir())
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 100_000, hard))
+        try:
+            with pytest.raises(DatabaseFull):
+                for _ in range(1_000):
+                    registry.pay_in("alice", 1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        after = registry.store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
+        remembers(registry.store)
+        assert len(after) == len(before) and after != before
+        registry.pay_in("alice", 1)
+        remembers(registry.store)
+
+
+def test_a_folder_whose_lock_file_is_removed_stays_its_writers(tmp_path):
+    with Registry.open(tmp_path, admission="open"):
+        (tmp_path / "registry" / "lock").unlink()
+        for _ in range(2):
+            with pytest.raises(StoreError, match="another process has this registry open"):
+                Registry.open(tmp_path, admission="open")
 
 
 def test_a_reader_has_no_balances_in_memory_and_says_what_is_held(data):

@@ -470,6 +470,16 @@ def test_the_layout_is_the_exchanges_own():
     assert subject_name("CCER-01-002") == "CCER-01-002"
 
 
+def test_no_name_in_csv_is_a_formula():
+    """CEA-PER-04; prices and changes below 0 stay numbers."""
+    (bulletin, _) = some_bulletins()
+    composite, quote, idle = bulletin_rows(bulletin)
+    changed = msgspec.structs.replace(bulletin.products[0], code="=1+1")
+    bulletin = msgspec.structs.replace(bulletin, products=(changed, *bulletin.products[1:]))
+    rows = bulletin_rows(bulletin)
+    assert rows == [composite, quote | {"subjCode": "'=1+1", "subjName": "'=1+1"}, idle]
+
+
 def test_csv_and_parquet_have_the_same_rows():
     from pyarrow import parquet
 

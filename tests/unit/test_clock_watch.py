@@ -19,6 +19,9 @@ class Clocks:
     def now_ns(self):
         return self.wall_ns
 
+    def not_before(self, at_ns):
+        """The system's clock is left alone."""
+
     def run(self, seconds, set_by=0):
         self.steady_ns += seconds * SECOND
         self.wall_ns += (seconds + set_by) * SECOND
@@ -100,7 +103,7 @@ def test_a_clock_that_was_set_back_and_right_again_has_not_jumped(clocks, watch)
     journaled_ns = clocks.wall_ns
     clocks.run(1, set_by=-3_600)
     watch.look(journaled_ns)
-    assert "is 3,599 s behind the journal" in watch.warning and not watch.has_jumped
+    assert "was set back, by 3,600 s" in watch.warning and not watch.has_jumped
     clocks.run(600)
     watch.look(journaled_ns)
     clocks.run(1, set_by=3_600)
@@ -127,3 +130,77 @@ def test_other_clocks_are_moved_and_not_watched(kind):
 def test_the_machines_own_clock_goes_on():
     first = running_ns()
     assert 0 < first <= running_ns()
+
+
+# -- What is stamped -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump_s", [10 * 365 * 86_400, -10 * 365 * 86_400, 301, -301, 2**33])
+def test_stamps_go_on_from_the_last_good_one_while_the_clock_is_doubted(clocks, watch, jump_s):
+    """A spike of a second left 2035 in the record for years."""
+    clocks.run(10)
+    last_ns = watch.now_ns()
+    assert last_ns == clocks.wall_ns
+    clocks.run(1, set_by=jump_s)
+    assert watch.now_ns() == last_ns + SECOND
+    clocks.run(3_600)
+    assert watch.now_ns() == last_ns + 3_601 * SECOND
+    clocks.run(1, set_by=-jump_s)
+    assert watch.now_ns() == clocks.wall_ns == last_ns + 3_602 * SECOND
+
+
+def test_a_clock_that_is_put_right_a_little_is_followed(clocks, watch):
+    for _ in range(5):
+        clocks.run(60, set_by=30)
+        assert watch.now_ns() == clocks.wall_ns
+
+
+@pytest.mark.parametrize("days", [0, 1, 29])
+def test_a_start_believes_a_clock_that_the_venue_may_have_stood_still_for(clocks, watch, days):
+    clocks.run(86_400 * days)
+    watch.start_behind(START_NS)
+    assert (watch.now_ns(), watch.warning) == (clocks.wall_ns, None)
+
+
+@pytest.mark.parametrize("ahead_s", [31 * 86_400, 125 * 365 * 86_400])
+def test_a_start_doubts_a_clock_far_ahead_of_the_journal_until_it_is_set_right(
+    clocks, watch, ahead_s
+):
+    """A machine whose battery is empty, say; the unit starts before its clock is set."""
+    clocks.run(0, set_by=ahead_s)
+    watch.start_behind(START_NS)
+    assert watch.has_jumped and "ahead of what was journaled last" in watch.warning
+    clocks.run(5)
+    assert watch.look(START_NS) == watch.now_ns() == START_NS + 5 * SECOND
+    # It is Monday; the journal ends on Friday.
+    clocks.run(5, set_by=3 * 86_400 - ahead_s)
+    assert watch.look(START_NS) == clocks.wall_ns
+    assert (watch.has_jumped, watch.warning) == (False, None)
+
+
+def test_a_first_start_has_nothing_to_doubt_its_clock_by(clocks, watch):
+    watch.start_behind(0)
+    assert (watch.now_ns(), watch.warning) == (clocks.wall_ns, None)
+
+
+def test_a_person_confirms_a_doubted_clock(clocks, watch):
+    with pytest.raises(ValueError, match="nothing is wrong"):
+        watch.confirm(clocks.wall_ns)
+    clocks.run(0, set_by=60 * 86_400)
+    watch.start_behind(START_NS)
+    for wrong_ns in (START_NS, clocks.wall_ns - 301 * SECOND, clocks.wall_ns + 301 * SECOND):
+        with pytest.raises(ValueError, match="must say the time"):
+            watch.confirm(wrong_ns)
+    watch.confirm(clocks.wall_ns + 299 * SECOND)
+    watch.look(START_NS)
+    assert (watch.now_ns(), watch.warning) == (clocks.wall_ns, None)
+    clocks.run(0, set_by=125 * 365 * 86_400)
+    with pytest.raises(ValueError, match="must say the time"):
+        watch.confirm(clocks.wall_ns)
+
+
+def test_the_journal_of_a_venue_with_a_clock_of_2150_is_gone_on_with(clocks, watch):
+    clocks.run(2 * 86_400)
+    watch.start_behind(START_NS + 125 * 365 * 86_400 * SECOND)
+    assert watch.now_ns() == clocks.wall_ns
+    assert watch.is_behind and "behind the journal" in watch.warning

@@ -9,7 +9,7 @@ from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange._event_lists import BLOCK_BYTES, EventLists
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
-from cea_exchange.journal import EventStore, JournalError
+from cea_exchange.journal import JournalError, RowFile
 from cea_exchange.journal.event_store import HEADER_BYTES
 from cea_exchange.venue.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES, EventIndex
 
@@ -171,7 +171,7 @@ def test_a_block_at_anothers_place_is_damage_too():
 def test_a_file_of_before_there_were_checksums_is_written_anew():
     model, storage = Model(9), VolatileStorage()
     older = {"row_bytes": BLOCK_BYTES, "file_name": INDEX_FILE_NAME, "storage": storage}
-    with EventStore.open("/events", log_id=LOG_ID, **older) as store:
+    with RowFile.open("/events", log_id=LOG_ID, **older) as store:
         store.append(bytes(3 * BLOCK_BYTES))
     index = EventIndex.open(PATH.parent, log_id=LOG_ID, storage=storage)
     index.add(model.events(2_000))

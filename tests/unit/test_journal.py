@@ -1,6 +1,7 @@
 """The journal and the event store, one fact at a time."""
 
 import errno
+import os
 import itertools
 import random
 import subprocess
@@ -13,8 +14,6 @@ from hypothesis import strategies as st
 
 from cea_exchange.journal import (
     EventStore,
-    FolderInUse,
-    FolderLock,
     Frame,
     FrameKind,
     Identity,
@@ -33,6 +32,8 @@ from cea_exchange.journal.segment import (
     segment_paths,
 )
 from cea_exchange.journal.storage import OsStorage
+from cea_exchange.journal.storage import OsFile
+from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from simulation.volatile_storage import VolatileStorage
 
 IDENTITY = Identity(code_version="0.1.0", schema_version=1, profile_hash="ab" * 32)
@@ -165,6 +166,26 @@ def test_no_descriptor_for_the_next_segment_appends_nothing(call, monkeypatch):
     assert 2 == journal.append(FrameKind.CONTROL, 1, 1, b"after")
     journal.close()
     assert [b"x" * 100, b"after"] == payloads(storage)
+
+
+@pytest.mark.parametrize("code", [errno.EFBIG, errno.EIO, errno.EROFS, errno.EDQUOT, errno.EPERM])
+def test_a_write_that_fails_of_whatever_is_a_disk_that_is_full(code, tmp_path, monkeypatch):
+    """A file that is too large ended the venue."""
+    write = OsFile.write
+
+    def failing(file, offset, data):
+        write(file, offset, data[: len(data) // 2])
+        raise OSError(code, os.strerror(code))
+
+    with Journal.open(tmp_path, identity=IDENTITY) as journal:
+        journal.append(FrameKind.CONTROL, 1, 1, b"before")
+        with monkeypatch.context() as patched:
+            patched.setattr(OsFile, "write", failing)
+            for _ in range(2):
+                with pytest.raises(JournalFull, match=os.strerror(code)):
+                    journal.append(FrameKind.CONTROL, 1, 1, b"refused")
+        assert 2 == journal.append(FrameKind.CONTROL, 1, 1, b"after")
+    assert [b"before", b"after"] == [frame.payload for frame in read_frames(tmp_path)]
 
 
 @pytest.mark.parametrize("room", [0, 40, 68, 100, 260, 300])
@@ -448,7 +469,8 @@ def test_an_event_store_gives_rows_by_number():
 def test_an_event_store_cuts_a_torn_last_row():
     storage = VolatileStorage()
     store = EventStore.open(DIRECTORY, log_id=LOG_ID, row_bytes=4, storage=storage)
-    storage.bytes_free = 10
+    # The checksums of three rows, and two and a half rows.
+    storage.bytes_free = 12 + 10
     store.append(b"aaaabbbbcccc")
     storage.bytes_free = None
     store = EventStore.open(DIRECTORY, log_id=LOG_ID, row_bytes=4, storage=storage)
@@ -491,7 +513,7 @@ def test_an_event_store_refuses_misuse(misuse):
 
 def test_a_second_process_does_not_get_the_folder(tmp_path):
     hold = (
-        "import sys, time; from cea_exchange.journal import FolderLock\n"
+        "import sys, time; from cea_exchange.protocol.folder_lock import FolderLock\n"
         "lock = FolderLock(sys.argv[1]); print('held', flush=True); time.sleep(60)"
     )
     holder = subprocess.Popen(
@@ -506,6 +528,24 @@ def test_a_second_process_does_not_get_the_folder(tmp_path):
         holder.communicate()
     with FolderLock(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("named", ["lock", "venue.lock"])
+def test_a_lock_file_that_is_removed_lets_nobody_in(tmp_path, named):
+    with FolderLock(tmp_path, named):
+        (tmp_path / named).unlink()
+        for _ in range(2):
+            # The first one that is refused makes the file anew.
+            with pytest.raises(FolderInUse):
+                FolderLock(tmp_path, named)
+    FolderLock(tmp_path, named).release()
+
+
+def test_a_folder_that_is_moved_stays_locked(tmp_path):
+    with FolderLock(tmp_path / "old"):
+        (tmp_path / "old").rename(tmp_path / "new")
+        with pytest.raises(FolderInUse):
+            FolderLock(tmp_path / "new")
 
 
 def test_on_a_real_disk(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from simulation.small_market import PROFILE, TRADING_DATE, orders
 
-from cea_exchange.domain.records import EventKind, Phase, Reason, Side
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Reason, Side
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import SessionEnd
 from cea_exchange.venue import lost_sessions
@@ -37,15 +37,18 @@ class Venue:
         self.machine.apply_records(orders(*rows))
         self.sessions = Sessions()
         self.turns, self.canceled, self.refusal = [], [], None
-        self.lost = LostSessions(self.machine, self.sessions, run_controls=self.run)
+        self.acts = []
+        self.lost = LostSessions(self.machine, self.sessions, run_acts=self.run)
 
     def run(self, acts):
         (act,) = acts
         self.turns.append(1 + len(act.others))
+        events = np.zeros(0, EVENT_DTYPE)
         if self.refusal is None:
-            for act in acts:
-                self.canceled.append(self.machine.apply_control(act))
-        return [self.refusal] * len(acts)
+            self.acts.append(act)
+            events = self.machine.apply_control(act)
+            self.canceled.append(events)
+        return events, [self.refusal]
 
     def log_on(self, number, letter=b"r"):
         key = f"{number:040}"
@@ -131,6 +134,66 @@ def test_who_comes_back_first_takes_the_others_along():
     for number in range(199):
         assert venue.lost.cancel_before_logon((number, 0))
     assert len(venue.turns) == 4 and venue.machine.core.live_order_count == 0
+
+
+def rested(venue, number, first_id, count):
+    ids = range(first_id, first_id + count)
+    venue.machine.apply_records(orders(*[(number, each, Side.BUY, 9700, 1) for each in ids]))
+
+
+def test_very_many_orders_go_in_slices_with_trading_between(monkeypatch):
+    """CEA-ORD-11: a logoff of 1.8 million orders stopped everybody for nine seconds."""
+    monkeypatch.setattr(lost_sessions, "ORDERS_PER_SLICE", 10)
+    venue, replayed = Venue(2), Venue(2)
+    for each in (venue, replayed):
+        rested(each, 1, 2, 35)
+    held = venue.machine.core.live_order_count
+    assert held == 36
+    venue.lost.note(venue.machine.keys[f"{0:040}"])
+    venue.lost.note(venue.machine.keys[f"{1:040}"])
+    entered = 100
+    while venue.lost.has_work:
+        venue.lost.turn()
+        assert len(venue.canceled[-1]) <= 10
+        # Others trade, and what an operator enters since it was lost stays.
+        for each in (venue, replayed):
+            if each is replayed:
+                each.machine.apply_control(venue.acts[-1])
+            rested(each, 1, entered, 2)
+        entered += 2
+    assert [len(events) for events in venue.canceled] == [10, 10, 10, 6]
+    canceled = np.concatenate(venue.canceled)
+    assert canceled["order_id"].tolist() == list(range(1, 37))
+    assert venue.machine.core.live_order_count == 8
+    # What is in the journal says it all.
+    assert replayed.machine.core.state_hash() == venue.machine.core.state_hash()
+
+
+def test_who_logs_on_again_meanwhile_keeps_what_it_enters(monkeypatch):
+    monkeypatch.setattr(lost_sessions, "ORDERS_PER_SLICE", 10)
+    venue = Venue(2)
+    rested(venue, 1, 2, 35)
+    venue.lost.note(venue.machine.keys[f"{1:040}"])
+    venue.lost.turn()
+    venue.refusal = "the disk is full"
+    assert not venue.lost.cancel_before_logon((1, 0))
+    assert not venue.lost.has_work
+    monkeypatch.setattr(lost_sessions.time, "monotonic", lambda: 1e12)
+    venue.refusal = None
+    assert venue.lost.cancel_before_logon((1, 0))
+    assert [len(events) for events in venue.canceled] == [10, 10]
+    session = venue.log_on(1)
+    rested(venue, 1, 100, 3)
+    venue.lost.turn()
+    # Lost once more before the first loss is done with.
+    venue.sessions.end(session, SessionEnd.SILENT)
+    venue.lost.note(session.holder)
+    venue.lost.turn()
+    assert venue.machine.core.orders_of(1) == [37, 38, 39]
+    while venue.lost.has_work:
+        venue.lost.turn()
+    assert venue.machine.core.orders_of(1) == []
+    assert venue.machine.core.orders_of(0) == [1]
 
 
 def test_a_session_whose_connection_is_gone_is_there_until_it_ends():

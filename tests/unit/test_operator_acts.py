@@ -115,6 +115,30 @@ def test_operators_are_of_accounts_there_are(machine, operators):
     assert not len(machine.core.operators_cancel([]))
 
 
+def test_many_orders_of_a_lost_session_are_cancelled_in_slices(machine):
+    """CEA-ORD-11: what was there when it was lost, oldest first; what came since stays."""
+    five_orders(machine)
+    mine = machine.core.orders_of(ALICE)
+    before = machine.core.order_id_last
+    lost = [(ALICE, 0), (ALICE, 15)]
+    first = machine.core.operators_cancel(lost, 0, before, 1)
+    assert first["order_id"].tolist() == mine[:1]
+    assert set(first["reason"].tolist()) == {Reason.DISCONNECTED}
+    assert not len(machine.core.operators_cancel(lost, before, 0, 0))
+    assert not len(machine.core.operators_cancel(lost, (1 << 64) - 1, (1 << 64) - 1, 9))
+    rest = machine.core.operators_cancel(lost, mine[0], before - 1, 0)
+    assert rest["order_id"].tolist() == [each for each in mine[1:] if each < before]
+
+
+@pytest.mark.parametrize("bounds", [(-1, 0, 0), (0, -1, 0), (0, 0, -1), (0, 0, 1 << 64)])
+def test_the_bounds_of_a_slice_are_whole_numbers(machine, bounds):
+    five_orders(machine)
+    before = machine.core.state_hash()
+    with pytest.raises((ValueError, OverflowError)):
+        machine.core.operators_cancel([(ALICE, 0)], *bounds)
+    assert machine.core.state_hash() == before
+
+
 @pytest.mark.parametrize(
     ("act", "kind", "operators"),
     [

@@ -47,6 +47,18 @@ from cea_exchange.registry.files import (
 # -- What is taken --------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("form", [".csv", ".xlsx", ".parquet"])
+@pytest.mark.parametrize("name", ["=1+1", "'=1+1", "@A", "'A", "A=1"])
+def test_a_name_like_a_formula_is_written_as_text_and_read_as_it_was(tmp_path, name, form):
+    """CEA-PER-04."""
+    path = tmp_path / f"allocation{form}"
+    path.write_bytes(table_bytes(ALLOCATION, [allocation(name, 11, 5)], form))
+    assert [row.account for row in read(path, provinces={name: 11}).rows] == [name]
+    if form == ".csv":
+        marked = "'" + name if name.startswith(("=", "'=", "@")) else name
+        assert path.read_text().splitlines()[1].split(",")[4] == marked
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -1,6 +1,8 @@
 """The sequencer without sockets: durable before released, and back by replay."""
 
 import contextlib
+import errno
+import os
 from itertools import count
 
 import numpy as np
@@ -18,16 +20,20 @@ from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Phase, Side
+from cea_exchange.journal import row_file
 from cea_exchange.journal import (
+    EventDamaged,
     EventStore,
     JournalError,
     JournalFull,
     JournalPoisoned,
     read_frames,
 )
-from cea_exchange.journal.event_store import HEADER_BYTES
+from cea_exchange.journal.row_file import HEADER_BYTES
+from cea_exchange.journal.storage import OsFile
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
+from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.venue import recovery
 from cea_exchange.venue import sequencer as module
 from cea_exchange.venue.sequencer import Sequencer
@@ -37,7 +43,7 @@ from cea_exchange.venue.state_machine import ControlRefused, StateDiverged
 def traded(sequencer, batches=5):
     day_begin(sequencer)
     batch = pairs()
-    return [sequencer.run_records(next(batch)) for _ in range(batches)]
+    return [sequencer.run_records(next(batch)).copy() for _ in range(batches)]
 
 
 def kinds(events):
@@ -251,6 +257,112 @@ def test_an_event_that_replay_does_not_give_stops_the_start(tmp_path):
     path.write_bytes(data)
     with pytest.raises(JournalError, match=r"events \d+ to \d+ differ"):
         sequencer_open(tmp_path)
+
+
+def bit_flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0x40
+    path.write_bytes(data)
+
+
+def with_snapshot(directory):
+    """Trade, take a snapshot, trade on; return all events."""
+    with contextlib.closing(sequencer_open(directory, snapshot_commands=1)) as sequencer:
+        released = traded(sequencer)
+        sequencer._snapshots.take(sequencer._snapshot())
+        released.append(sequencer.run_records(next(pairs(1_000))))
+    return np.concatenate(released)
+
+
+@pytest.mark.parametrize("name, row_bytes", [("events.rows", 160), ("events.sums", 4)])
+def test_a_bit_that_flips_before_the_newest_snapshot_stops_the_start(tmp_path, name, row_bytes):
+    """Replay does not come to it; it would settle a trade with another account."""
+    released = with_snapshot(tmp_path)
+    first = int(released["seq"][0])
+    path = tmp_path / "events" / name
+    bit_flip(path, HEADER_BYTES + (first - 1) * row_bytes + 3)
+    with pytest.raises(EventDamaged, match=f"event {first} is not as it was written"):
+        sequencer_open(tmp_path)
+    # What the message says to do: the store comes anew of the journal.
+    for each in ("events.rows", "events.sums"):
+        (tmp_path / "events" / each).rename(tmp_path / each)
+    with contextlib.closing(sequencer_open(tmp_path)) as again:
+        assert again.event_rows(released["seq"]).tobytes() == released.tobytes()
+
+
+def test_a_bit_that_flips_while_the_venue_runs_is_not_served(tmp_path):
+    with contextlib.closing(sequencer_open(tmp_path)) as sequencer:
+        released = np.concatenate(traded(sequencer))
+        first = int(released["seq"][0])
+        bit_flip(tmp_path / "events" / "events.rows", HEADER_BYTES + (first + 1) * 160 + 9)
+        with pytest.raises(EventDamaged, match=f"event {first + 2} is not"):
+            sequencer.event_rows(released["seq"])
+        behind = released[released["seq"] > first + 2]
+        assert sequencer.event_rows(behind["seq"]).tobytes() == behind.tobytes()
+
+
+def test_a_journal_with_a_stamp_beyond_what_control_messages_can_say_is_gone_on_with(tmp_path):
+    """Versions before let a clock of 2150 into it: no day could be closed, for all time."""
+    far_ns = TIME_NS_MAX + 34 * 365 * 86_400 * 10**9
+    with contextlib.closing(sequencer_open(tmp_path)) as sequencer:
+        day_begin(sequencer)
+        sequencer._stamp = lambda: far_ns
+        sequencer.run_records(next(pairs()))
+    with contextlib.closing(sequencer_open(tmp_path)) as again:
+        assert again.journal.last_time_ns == far_ns
+        _, (refusal,) = again.run_controls([control.DayClose()])
+        assert refusal is None and not again.machine.core.day_is_open
+        assert len(again.run_controls([control.DayOpen(date=20250102)])[0])
+    with contextlib.closing(sequencer_open(tmp_path)) as third:
+        assert third.machine.core.trading_date == 20250102
+
+
+def test_no_clock_brings_a_stamp_into_the_journal_that_it_can_not_say(tmp_path):
+    ticks = count(TIME_NS_MAX + 10**18)
+    with contextlib.closing(
+        Sequencer.open(tmp_path, PROFILE, now_ns=ticks.__next__, core_class=ReferenceMarket)
+    ) as sequencer:
+        day_begin(sequencer)
+        sequencer.run_records(next(pairs()))
+        assert sequencer.journal.last_time_ns == TIME_NS_MAX
+
+
+def test_a_store_of_before_there_were_checksums_gets_them_of_replay(tmp_path):
+    released = with_snapshot(tmp_path)
+    (tmp_path / "events" / "events.sums").unlink()
+    with contextlib.closing(sequencer_open(tmp_path)) as again:
+        assert again.event_rows(released["seq"]).tobytes() == released.tobytes()
+    with contextlib.closing(sequencer_open(tmp_path)) as third:
+        assert third.machine.core.state_hash() == again.machine.core.state_hash()
+
+
+def test_events_that_the_disk_does_not_take_end_work_before_memory_does(tmp_path, monkeypatch):
+    """A file that may grow no more; the journal's next segment has room."""
+    with contextlib.closing(sequencer_open(tmp_path)) as sequencer:
+        batches = pairs()
+        day_begin(sequencer)
+        write = OsFile.write
+
+        def too_large(file, offset, data):
+            if os.readlink(f"/proc/self/fd/{file._descriptor}").endswith("events.rows"):
+                raise OSError(errno.EFBIG, "File too large")
+            write(file, offset, data)
+
+        monkeypatch.setattr(OsFile, "write", too_large)
+        monkeypatch.setattr(row_file, "WAITING_BYTES_MAX", 2_000)
+        taken = []
+        with pytest.raises(JournalFull, match="no room for the rows"):
+            for _ in range(100):
+                taken.append(sequencer.run_records(next(batches)))
+        next_seq = sequencer.journal.next_seq
+        assert sequencer.run_controls([control.Suspend(account="bob")])[1] == [
+            f"no room for the rows up to {taken[-1]['seq'][-1]}"
+        ]
+        assert sequencer.journal.next_seq == next_seq
+        kept = np.concatenate(taken)
+        assert sequencer.event_rows(kept["seq"]).tobytes() == kept.tobytes()
+        monkeypatch.setattr(OsFile, "write", write)
+        assert len(sequencer.run_records(next(batches)))
 
 
 def test_what_is_behind_a_fault_is_not_written(tmp_path, monkeypatch):

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from simulation.small_market import day_begin, sequencer_open
 
-from cea_exchange.journal import FolderInUse, FolderLock, snapshot_paths
+from cea_exchange.journal import snapshot_paths
 from cea_exchange.protocol import control
+from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.venue import snapshots
 from cea_exchange.venue.snapshots import Written, _Child
 

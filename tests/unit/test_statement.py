@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from market_scripts import OPENING, SCRIPTS, buy, cea_with, profile_of, script_lines, sell
@@ -454,3 +455,16 @@ def test_a_market_without_balances_has_no_statements(tmp_path):
     ran = command("run", *told, "--profile", "open")
     assert ran.returncode == 2 and ran.stderr.count("\n") == 1
     assert "--statements: statements need a profile that keeps balances" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["=1+1", "@A", "-2+3", "\uff1dA", "'=1+1"])
+def test_no_name_in_csv_is_a_formula(name):
+    """CEA-PER-04: whoever opens the file in a spreadsheet sees the name."""
+    told = some_statement()
+    locks = tuple(msgspec.structs.replace(lock, id=name, product=name) for lock in told.locks)
+    told = msgspec.structs.replace(told, account=name, locks=locks)
+    rows = list(csv.DictReader(io.StringIO(statements_csv([told]))))
+    (lock,) = [row for row in rows if row["line"] == "lock"]
+    assert {row["account"] for row in rows} == {lock["id"], lock["product"]} == {"'" + name}
+    (bought,) = [row for row in rows if row["line"] == "trade"]
+    assert bought["cash_change"] == "-5005.85"

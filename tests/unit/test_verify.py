@@ -12,7 +12,6 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, SCHEMA_VERSION, Side
 from cea_exchange.journal import (
     EventStore,
-    FolderLock,
     FrameKind,
     Identity,
     Journal,
@@ -22,6 +21,7 @@ from cea_exchange.journal import (
 from cea_exchange.journal.segment import FRAME_HEADER_BYTES, crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
+from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.database.backup import backup, restore
 from cea_exchange.registry.settlement import Settlement

@@ -42,7 +42,7 @@ def serve(
 
     import apsw
 
-    from cea_exchange.journal import FolderInUse, FolderLock
+    from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError, settings_read
     from cea_exchange.registry.bank.simulator.daemon import BankConfig, BankDaemon

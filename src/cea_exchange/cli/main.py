@@ -35,6 +35,7 @@ COMMAND_MODULES = {
 }
 STATUS_INTERRUPTED = 130
 STATUS_BROKEN_PIPE = 141
+UMASK_MIN = 0o027
 
 # Typer brings its own copy of click or uses the installed one, depending on its version.
 _ClickException = typer.BadParameter.__mro__[2]
@@ -43,6 +44,8 @@ assert _ClickException.__name__ == "ClickException"
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `cea-exchange` and exit with its status."""
+    # Ledger, journal and bulletins are for the owner, and the group to read: 0640 at most.
+    os.umask(os.umask(UMASK_MIN) | UMASK_MIN)
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 

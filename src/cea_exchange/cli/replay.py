@@ -297,7 +297,8 @@ def _named(folder: Path, kind: str) -> list[Path]:
 def _journal_replay(data: Path, profile: str | None, json: bool) -> None:
     from cea_exchange.cli.flow_files import progress
     from cea_exchange.domain.profile import ProfileError, load_profile
-    from cea_exchange.journal import FolderInUse, FolderLock, JournalError
+    from cea_exchange.journal import JournalError
+    from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.venue.verify import verify_data
 
     try:

@@ -67,7 +67,8 @@ def serve(
     signals = StopSignals()
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import FolderInUse, JournalError, JournalFull
+    from cea_exchange.journal import JournalError, JournalFull
+    from cea_exchange.protocol.folder_lock import FolderInUse
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
@@ -439,8 +440,9 @@ def adopt(
     --first an.secret --second bo.secret --why "disk lost on 12 May"
     """
     from cea_exchange.domain.profile import ProfileError
-    from cea_exchange.journal import FolderInUse, FolderLock, JournalError, JournalFull
+    from cea_exchange.journal import JournalError, JournalFull
     from cea_exchange.protocol.adoption import AdoptionError, statement_read
+    from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
@@ -477,7 +479,7 @@ def clock(
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
-    """Move a manual clock; what falls due on the way happens.
+    """Move a manual clock, and what falls due on the way happens; confirm a doubted system's clock.
 
     Example: cea-exchange venue clock 2025-07-16T09:30:00+08:00 --data DIR
     """

@@ -41,7 +41,7 @@ def relay(
 
     Example: cea-exchange venue relay --config relay.toml --data DIR
     """
-    from cea_exchange.journal import FolderInUse
+    from cea_exchange.protocol.folder_lock import FolderInUse
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.relay import RelayOverMemory
@@ -93,7 +93,7 @@ def _of_venue(data: Path) -> None:
 def _alone(config: Path, data: Path) -> None:
     signals = StopSignals()
     from cea_exchange.control_plane.limits import limits_set
-    from cea_exchange.journal import FolderLock
+    from cea_exchange.protocol.folder_lock import FolderLock
     from cea_exchange.protocol.settings import settings_read
     from cea_exchange.venue.relay import (
         NICENESS,
@@ -106,7 +106,7 @@ def _alone(config: Path, data: Path) -> None:
 
     settings = settings_read(config, RelayConfig)
     endpoints = Path(settings.venue_endpoints or data / "venue" / "endpoints.json")
-    with FolderLock(data, "relay.lock"):
+    with FolderLock(data / "relay"):
         keys = relay_keys_load(data)
         limits_set(settings.memory_mib_max, niceness=NICENESS)
         relay = Relay(settings, keys, lambda: upstream_read(endpoints))

@@ -11,7 +11,8 @@ import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.profile import ProfileError, load_profile
-from cea_exchange.journal import FolderInUse, FolderLock, JournalError
+from cea_exchange.journal import JournalError
+from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.registry.database.folder import has_database
 from cea_exchange.registry.reconcile import Reconciliation, check_ledger
 from cea_exchange.registry.reconcile_integrity import heads_differing

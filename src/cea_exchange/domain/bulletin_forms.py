@@ -25,6 +25,7 @@ from cea_exchange.domain.bulletin import (
     composite_code,
 )
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
+from cea_exchange.domain.naming import csv_name
 from cea_exchange.domain.records import Method
 from cea_exchange.domain.units import cash_format, price_format
 
@@ -238,7 +239,9 @@ def bulletins_csv(bulletins: Sequence[Bulletin]) -> str:
     output = io.StringIO()
     writer = csv.DictWriter(output, list(_flat_types()), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    texts = [name for name, kind in _flat_types().items() if kind == "text"]
+    for row in rows:
+        writer.writerow(row | {name: csv_name(row[name]) for name in texts})
     return output.getvalue()
 
 

@@ -16,8 +16,10 @@ NAME_BYTES_MAX = 64
 KIND_HOLDING = 1
 
 _MASK = (1 << 64) - 1
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t")
-"""With which a spreadsheet takes a cell for a formula."""
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""With which a spreadsheet takes a cell for a formula, the wide ones of Chinese text too."""
+_TEXT_MARK = "'"
+"""With which a spreadsheet takes it for text."""
 
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
@@ -85,6 +87,26 @@ def plain_name_check(name: str, what: str = "name") -> str:
     if name.startswith(_FORMULA_STARTS):
         raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")
     return name
+
+
+def csv_name(name: str) -> str:
+    """Return a name as CSV has it: text where a spreadsheet would take it for a formula.
+
+    Notes
+    -----
+    Rules: CEA-PER-04.
+    """
+    return _TEXT_MARK + name if _seems_formula(name) else name
+
+
+def csv_name_read(cell: str) -> str:
+    """Return the name that `csv_name` made a cell of; any other cell is as it is."""
+    is_marked = cell.startswith(_TEXT_MARK) and _seems_formula(cell)
+    return cell.removeprefix(_TEXT_MARK) if is_marked else cell
+
+
+def _seems_formula(text: str) -> bool:
+    return text.lstrip(_TEXT_MARK).startswith(_FORMULA_STARTS)
 
 
 def _is_foreign(character: str) -> bool:

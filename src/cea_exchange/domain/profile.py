@@ -63,7 +63,7 @@ class MarketRules(
     -----
     Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
     CEA-BLK-02, CEA-BLK-12, CEA-BID-01, CEA-BID-02, CEA-BID-12, CEA-AWD-03 to CEA-AWD-08,
-    CEA-FEE-01, CEA-FND-06.
+    CEA-FEE-01, CEA-FND-06, CEA-ORD-12, CEA-ORD-13.
     """
 
     name: str
@@ -123,6 +123,12 @@ class MarketRules(
     """From so many tonnes of a product on an account is a large holder; 0 is none."""
     order_count_max: int
     """Live orders the market has room for."""
+    orders_open_max: int = 0
+    """Orders that an account may have on the books at once; 0 is no limit."""
+    orders_kept_bp: int = 0
+    """So much of the market's room, in basis points, is kept for accounts with fewer orders than
+    the next."""
+    orders_kept_each: int = 0
     operators_max: int = OPERATORS_MAX
     """Operators that may act in one account."""
     changes: tuple[RuleChange, ...] = ()
@@ -350,6 +356,9 @@ class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     large_holder_tonnes: RuledInt | None = None
     enquiries_open_max: RuledOpen | None = None
     bids_open_max: RuledOpen | None = None
+    orders_open_max: RuledOpen | None = None
+    orders_kept_bp: RuledBasisPoints | None = None
+    orders_kept_each: RuledOpen | None = None
     block_allowed: RuledBool | None = None
     bidding_allowed: RuledBool | None = None
     operators_max: RuledOperators | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.naming import csv_name
 from cea_exchange.domain.records import Method
 from cea_exchange.domain.statement import (
     BUST,
@@ -27,6 +28,7 @@ _COLUMNS = (
     "tonnes", "amount", "fee", "cash_change", "tonnes_change", "cash", "cash_locked", "holding",
     "locked", "bought_today", "traded", "end",
 )  # fmt: skip
+_NAMES = ("product", "id")
 _METHODS = tuple(method.name.lower() for method in Method)
 
 
@@ -131,8 +133,10 @@ def statements_csv(statements: Sequence[Statement]) -> str:
     writer = csv.DictWriter(output, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for statement in statements:
-        named = {"trading_date": _date_text(statement), "account": statement.account}
-        writer.writerows({**named, **row} for row in _rows(statement))
+        named = {"trading_date": _date_text(statement), "account": csv_name(statement.account)}
+        for row in _rows(statement):
+            texts = {name: csv_name(row[name]) for name in _NAMES if row.get(name)}
+            writer.writerow({**named, **row, **texts})
     return output.getvalue()
 
 

@@ -2,7 +2,7 @@
 
 from cea_exchange.journal.archive import Archived, archive_check, archive_sealed, manifest_read
 from cea_exchange.journal.errors import (
-    FolderInUse,
+    EventDamaged,
     JournalError,
     JournalFull,
     JournalPoisoned,
@@ -10,14 +10,15 @@ from cea_exchange.journal.errors import (
 from cea_exchange.journal.event_store import (
     EVENT_FILE_NAME,
     EVENT_ROW_BYTES,
+    SUM_FILE_NAME,
+    SUM_ROW_BYTES,
     EventRows,
     EventStore,
-    event_base_read,
     event_rows_each,
     event_rows_read,
 )
-from cea_exchange.journal.folder_lock import FolderLock
 from cea_exchange.journal.journal import Journal, TornTail
+from cea_exchange.journal.row_file import RowFile
 from cea_exchange.journal.segment import (
     Frame,
     FrameKind,
@@ -38,11 +39,12 @@ from cea_exchange.journal.storage import OsStorage, Storage
 __all__ = [
     "EVENT_FILE_NAME",
     "EVENT_ROW_BYTES",
+    "SUM_FILE_NAME",
+    "SUM_ROW_BYTES",
     "Archived",
+    "EventDamaged",
     "EventRows",
     "EventStore",
-    "FolderInUse",
-    "FolderLock",
     "Frame",
     "FrameKind",
     "Identity",
@@ -52,6 +54,7 @@ __all__ = [
     "JournalPoint",
     "JournalPoisoned",
     "OsStorage",
+    "RowFile",
     "SegmentReader",
     "Snapshot",
     "SnapshotHeader",
@@ -59,7 +62,6 @@ __all__ = [
     "TornTail",
     "archive_check",
     "archive_sealed",
-    "event_base_read",
     "event_rows_each",
     "event_rows_read",
     "manifest_read",

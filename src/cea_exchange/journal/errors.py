@@ -21,13 +21,13 @@ class JournalError(Exception):
         self.what = what
 
 
+class EventDamaged(JournalError):
+    """An event of the store is not as it was written, or nothing says that it is."""
+
+
 class JournalFull(Exception):
-    """The disk has no room: nothing was appended, and appending may be tried again later."""
+    """The disk takes no more: nothing was appended, and appending may be tried again later."""
 
 
 class JournalPoisoned(Exception):
-    """A write, cut or sync failed, so what is on disk is unknown: release nothing and exit."""
-
-
-class FolderInUse(Exception):
-    """Another process holds the folder."""
+    """A cut or sync failed, so what is on disk is unknown: release nothing and exit."""

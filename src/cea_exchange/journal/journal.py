@@ -34,7 +34,6 @@ from cea_exchange.journal.segment import (
 )
 from cea_exchange.journal.storage import (
     DRAFT_SUFFIX,
-    NO_SPACE,
     OsStorage,
     Storage,
     StorageFile,
@@ -182,7 +181,8 @@ class Journal:
         Raises
         ------
         JournalFull
-            If the disk has no room. Nothing was appended; the same append may be tried again.
+            If the disk takes no more: full, a file too large, or what else a write fails of.
+            Nothing was appended; the same append may be tried again.
         JournalPoisoned
             If an earlier failure left the end of the file unknown.
         """
@@ -229,7 +229,7 @@ class Journal:
 
     @property
     def is_poisoned(self) -> bool:
-        """Whether a write, cut or sync has failed, or it is closed: nothing can be appended."""
+        """Whether a cut or sync has failed, or it is closed: nothing can be appended."""
         return bool(self._fault)
 
     def point(self) -> JournalPoint:
@@ -314,9 +314,8 @@ class Journal:
         try:
             self._file = create_whole(self._storage, path, header)
         except OSError as error:
-            if error.errno not in NO_SPACE:
-                self._poison(f"{path.name}: {error.strerror}", error)
-            raise JournalFull(f"no room for the segment {path.name}") from error
+            what = f"no room for the segment {path.name}: {error.strerror}"
+            raise JournalFull(what) from error
         self._segment_first_seq = self.next_seq
         self._size = self._padded_size = len(header)
         self._sha256 = hashlib.sha256(header)
@@ -341,23 +340,19 @@ class Journal:
         zeros = bytes(end - self._padded_size + self._padding_bytes)
         try:
             self._file.write(self._padded_size, zeros)
-        except OSError as error:
+        except OSError:
             self._cut()
-            if error.errno not in NO_SPACE:
-                self._poison(f"write: {error.strerror}", error)
             # The frame itself may still find room.
             return
         self._padded_size += len(zeros)
 
     def _write(self, data: bytes) -> None:
-        """Write at the end of the segment, all of it or, when the disk is full, nothing."""
+        """Write at the end of the segment, all of it or, whatever the disk says to it, nothing."""
         try:
             self._file.write(self._size, data)
         except OSError as error:
             self._cut()
-            if error.errno not in NO_SPACE:
-                self._poison(f"write: {error.strerror}", error)
-            what = f"no room for {len(data)} bytes at sequence {self.next_seq}"
+            what = f"no room for {len(data)} bytes at sequence {self.next_seq}: {error.strerror}"
             raise JournalFull(what) from error
         self._size += len(data)
         self._padded_size = max(self._padded_size, self._size)

@@ -12,10 +12,6 @@ from typing import Protocol
 
 DRAFT_SUFFIX = ".new"
 """Ending of a file that was not finished; whoever opens the directory removes it."""
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
-"""What the system says when there is no room for a write, or no descriptor for a file: connections
-take them too, whoever's they are. Trying again later is sensible."""
-
 NO_LINK = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP})
 """What the system says where a second name for a file can't be had; a copy can."""
 
@@ -30,7 +26,7 @@ class StorageFile(Protocol):
         """Return up to `count` bytes from `offset`; fewer only at the end of the file."""
 
     def write(self, offset: int, data: bytes) -> None:
-        """Write all of `data`, or raise OSError with any part of it written."""
+        """Write all of `data`, or raise OSError with any part of it written; it may be retried."""
 
     def truncate(self, size: int) -> None:
         """Cut the file to `size` bytes."""

@@ -461,8 +461,16 @@ class ReferenceMarket:
                 self._blocks.withdraw_all_of(account_index, Reason.KILLED)
             return self._events()
 
-    def operators_cancel(self, operators: Sequence[tuple[int, int]]) -> np.ndarray:
+    def operators_cancel(
+        self,
+        operators: Sequence[tuple[int, int]],
+        after_order_id: int = 0,
+        last_order_id: int = 0,
+        orders_max: int = 0,
+    ) -> np.ndarray:
         """Cancel what is open of operators whose sessions were lost, in one look at the orders.
+
+        Only orders behind the one id, up to the other, so many at most; 0 is all.
 
         Notes
         -----
@@ -475,8 +483,11 @@ class ReferenceMarket:
             )
             for account_index, operator_index in operators
         }
+        after_order_id = int_taken("after_order_id", after_order_id, 0, U64_MAX)
+        last = int_taken("last_order_id", last_order_id, 0, U64_MAX) or self.order_id_last
+        orders_max = int_taken("orders_max", orders_max, 0, U64_MAX)
         with self._act():
-            self._listed.cancel_lost(lost)
+            self._listed.cancel_lost(lost, range(after_order_id + 1, last + 1), orders_max)
             return self._events()
 
     def trade_bust_fault(self, trade: bytes) -> str | None:

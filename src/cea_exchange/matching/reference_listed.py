@@ -192,7 +192,8 @@ class ReferenceListed:
         Notes
         -----
         Rules: CEA-LST-05 (five levels), CEA-LST-06 (the taker's choice), CEA-LST-07 (self-trade),
-        CEA-LST-10 (self-trade prevented), CEA-ORD-05 (capacity), CEA-ORD-09 (ioc, fok, post_only).
+        CEA-LST-10 (self-trade prevented), CEA-ORD-05, CEA-ORD-12 and CEA-ORD-13 (capacity),
+        CEA-ORD-09 (ioc, fok, post_only).
         """
         taker = self._order_of(command)
         if command.pick_order_id:
@@ -211,8 +212,10 @@ class ReferenceListed:
             return Decision(Reason.POST_ONLY_WOULD_TRADE)
         if walk.tonnes_left and command.tif == Tif.FOK:
             return Decision(Reason.FOK_NOT_FILLABLE)
-        if walk.tonnes_left and not cancel_reason and not self._room_after(walk, leaving=0):
-            return Decision(Reason.CAPACITY)
+        if walk.tonnes_left and not cancel_reason:
+            has_room = self._room_after(walk, leaving=0)
+            if not (has_room and self._account_has_room(command.account_index)):
+                return Decision(Reason.CAPACITY)
         return Decision(walk=walk, cancel_reason=cancel_reason)
 
     def _amend_decision(self, command: Command) -> Decision:
@@ -252,6 +255,22 @@ class ReferenceListed:
 
     def _room_after(self, walk: Walk, leaving: int) -> bool:
         return len(self.orders) - leaving - walk.leaving_count + 1 <= self._market.order_count_max
+
+    def _account_has_room(self, account_index: int) -> bool:
+        """Whether an account may have one more order on the books.
+
+        Notes
+        -----
+        Rules: CEA-ORD-12, CEA-ORD-13.
+        """
+        market, rules = self._market, self._market.rules
+        open_count = len(market._accounts[account_index].order_ids)
+        if rules.orders_open_max and open_count >= rules.orders_open_max:
+            return False
+        if not rules.orders_kept_bp or open_count < rules.orders_kept_each:
+            return True
+        kept = market.order_count_max * rules.orders_kept_bp // 10_000
+        return market.order_count_max - len(self.orders) > kept
 
     # -- Carrying out ------------------------------------------------------------------------------
 
@@ -422,16 +441,22 @@ class ReferenceListed:
                 if operator_index in (OPERATOR_ANY, order.operator_index):
                     self._cancel_by_act(order, reason)
 
-    def cancel_lost(self, operators: Collection[tuple[int, int]]) -> None:
+    def cancel_lost(
+        self, operators: Collection[tuple[int, int]], ids: range, orders_max: int
+    ) -> None:
         """Cancel what operators have open whose sessions were lost, oldest first.
 
         Notes
         -----
         Rules: CEA-ORD-11.
         """
-        for order in list(self.orders.values()):
-            if (order.account_index, order.operator_index) in operators:
-                self._cancel_by_act(order, Reason.DISCONNECTED)
+        lost = [
+            order
+            for order in self.orders.values()
+            if (order.account_index, order.operator_index) in operators and order.order_id in ids
+        ]
+        for order in lost[: orders_max or None]:
+            self._cancel_by_act(order, Reason.DISCONNECTED)
 
     def cancel_all_in(self, product_index: int) -> None:
         """Cancel what is open in a product that is delisted, oldest first.

@@ -280,12 +280,24 @@ class SessionLost(Control, omit_defaults=True):
     """A session ended without a logout, or was not heard of: its operator's orders are cancelled.
 
     Only the orders of that operator of the account; what another of its operators entered stays.
-    `others` were lost with it, and all orders are looked through once.
+    `others` were lost with it, and all orders are looked through once. Many are cancelled in
+    slices, each with a message of its own, between which others trade.
+
+    Attributes
+    ----------
+    after_order_id, last_order_id
+        Only orders behind the one, up to the other: those that were there when the session was
+        lost. 0 is all.
+    orders_max
+        So many of them at most, oldest first; 0 is all.
     """
 
     account: Name
     operator_index: OperatorIndex
     others: Annotated[tuple[LostOperator, ...], msgspec.Meta(max_length=LOST_WITH_IT_MAX)] = ()
+    after_order_id: Count = 0
+    last_order_id: Count = 0
+    orders_max: Count = 0
 
 
 class ReferencePriceSet(Act):

@@ -1,22 +1,73 @@
-"""Where Prometheus asks a daemon: HTTP on the loopback, in one thread, one question at a time."""
+"""Where Prometheus asks a daemon: HTTP on the loopback, each question in a thread of its own.
 
+Nobody can hold the door: an asker has a few seconds in all, and where too many ask at once the one
+that has been there longest makes room.
+"""
+
+import contextlib
+import socket
 import threading
+import time
+from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from cea_exchange.protocol.security import SecurityError
 
-SILENCE_S_MAX = 5.0
+ASKING_S_MAX = 5.0
+"""So long an asker may take, from the connection to the last byte of its answer."""
+ASKERS_MAX = 8
+_LOOK_S = 0.2
 
 
 class _Handler(WSGIRequestHandler):
-    """Gives up on who connects and says nothing, so that nobody can hold the thread."""
-
-    timeout = SILENCE_S_MAX
+    """Says nothing on standard error, which is for events."""
 
     def log_message(self, *_arguments: object) -> None:
-        """Standard error is for events."""
+        """Say nothing."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Ends connections that take too long, and the longest of too many."""
+
+    # The process may end while a question is being answered.
+    daemon_threads = True
+
+    def __init__(self, *arguments: object, **named: object) -> None:
+        self._askers: dict[socket.socket, float] = {}
+        self._askers_lock = threading.Lock()
+        super().__init__(*arguments, **named)
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:
+        """Begin to answer."""
+        with self._askers_lock:
+            if len(self._askers) >= ASKERS_MAX:
+                self._end(min(self._askers, key=self._askers.__getitem__))
+            self._askers[request] = time.monotonic() + ASKING_S_MAX
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End the connections whose time is over."""
+        now_s = time.monotonic()
+        with self._askers_lock:
+            for request in [each for each, until_s in self._askers.items() if until_s <= now_s]:
+                self._end(request)
+
+    def shutdown_request(self, request: socket.socket) -> None:
+        """Close a connection."""
+        with self._askers_lock:
+            self._askers.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: what an asker sends, or that it has gone, is its own business."""
+
+    def _end(self, request: socket.socket) -> None:
+        """Let the thread that reads from a connection, or writes to it, find it closed."""
+        del self._askers[request]
+        with contextlib.suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
 
 
 class MetricsServer:
@@ -43,15 +94,18 @@ class MetricsServer:
     def __init__(self, address: str, metrics: CollectorRegistry) -> None:
         host, _, port = address.rpartition(":")
         try:
-            self._server: WSGIServer = make_server(
-                host, int(port), make_wsgi_app(metrics), handler_class=_Handler
+            self._server = make_server(
+                host,
+                int(port),
+                make_wsgi_app(metrics),
+                server_class=_Server,
+                handler_class=_Handler,
             )
         except (OSError, OverflowError) as error:
             raise SecurityError(f"metrics: can not bind {address}: {error}") from None
         self.address = f"{host}:{self._server.server_port}"
-        # The process may end while a question is being answered.
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
+            target=self._server.serve_forever, args=(_LOOK_S,), name="metrics", daemon=True
         )
         self._thread.start()
 

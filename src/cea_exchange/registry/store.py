@@ -4,7 +4,6 @@ One writer at a time. Balances are in the writer's memory, changed with the post
 with them; a reader asks the database.
 """
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.registry.balances import Balances
 from cea_exchange.registry.chain import (
     BEFORE_ALL,
@@ -59,7 +59,7 @@ class Store:
     balances
         For a writer: what everybody holds. None for a reader.
     lock
-        Descriptor of the folder's locked file, for a writer.
+        Of the folder, for a writer.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Store:
         self,
         database: Database,
         balances: Balances | None = None,
-        lock: int | None = None,
+        lock: FolderLock | None = None,
         connect: Callable[[], Database] | None = None,
         *,
         head_file: HeadFile | None = None,
@@ -133,7 +133,7 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         lock = None
         try:
-            lock = folder_lock(folder / "lock")
+            lock = folder_lock(folder)
             connect = partial(writer_open, folder, database)
             opened = connect()
             _schema_ready(opened)
@@ -144,7 +144,7 @@ class Store:
             return cls(opened, balances, lock, connect, head_file=head_file, head_before=before)
         except DatabaseError as error:
             if lock is not None:
-                os.close(lock)
+                lock.release()
             kind = DatabaseAway if isinstance(error, DatabaseLost) else StoreError
             raise kind(str(error)) from error
 
@@ -188,7 +188,7 @@ class Store:
             self._head_file.close()
             self._head_file = None
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.release()
             self._lock = None
 
     def __enter__(self) -> Self:

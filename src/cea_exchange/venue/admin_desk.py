@@ -10,6 +10,7 @@ import structlog
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FrontDoor
 from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
@@ -18,7 +19,7 @@ from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks_of_all
 from cea_exchange.venue.consent import Proposals
 from cea_exchange.venue.order_entry import OrderEntry
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.sequencer import Sequencer, damage_told
 from cea_exchange.venue.trade_search import trade_event
 from cea_exchange.venue.trading_day import TradingDay
 
@@ -94,13 +95,10 @@ class AdminDesk:
                 if told is None:
                     told = self._act(operator, request)
                 answer = {"op": request.__struct_config__.tag, **told}
+            except EventDamaged as error:
+                answer = _refused(damage_told(error))
             except FrameError as error:
-                answer = {
-                    "op": "refused",
-                    "expected": error.expected,
-                    "came": error.came,
-                    "where": error.where,
-                }
+                answer = _refused(error)
                 log.warning("refused", by=operator and operator.name, error=str(error))
             except ValueError as error:
                 answer = {"op": "refused", "expected": str(error), "came": "", "where": "payload"}
@@ -313,3 +311,12 @@ class AdminDesk:
         rows = rows[(rows["kind"] == EventKind.TRADE_BUSTED) & (rows["trade_id"] == trade_id)]
         reason = Reason(int(rows["reason"][-1]))
         return "undone" if reason == Reason.NONE else f"nothing moved: {reason.name}"
+
+
+def _refused(error: FrameError) -> dict[str, Any]:
+    return {
+        "op": "refused",
+        "expected": error.expected,
+        "came": error.came,
+        "where": error.where,
+    }

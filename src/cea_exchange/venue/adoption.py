@@ -20,6 +20,7 @@ from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
+    EventDamaged,
     FrameKind,
     Identity,
     Journal,
@@ -310,6 +311,8 @@ class _OldLife:
                 lost = events[(events["kind"] == EventKind.TRADE)]
                 lost = lost[lost["settlement_seq"] > last]
                 self.trades_void += lost["trade_id"].tolist()
+        except EventDamaged as error:
+            raise AdoptionError(f"events: {error}") from error
         except JournalError:
             return  # lost, or another life's: what the registry knows must do
 

@@ -22,15 +22,17 @@ from cea_exchange.domain.profile import Profile
 from cea_exchange.journal import (
     EVENT_FILE_NAME,
     EVENT_ROW_BYTES,
+    SUM_FILE_NAME,
+    SUM_ROW_BYTES,
     JournalError,
     OsStorage,
     SegmentReader,
     Snapshot,
-    event_base_read,
+    event_rows_read,
     snapshot_paths,
     snapshot_read,
 )
-from cea_exchange.journal.event_store import HEADER_BYTES
+from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths, synced_prefix
 from cea_exchange.venue.bulletins import FOLDER as BULLETINS_FOLDER
 from cea_exchange.venue.bulletins import SUFFIXES as BULLETIN_SUFFIXES
@@ -316,9 +318,12 @@ def _snapshot_copy(copy: _Copy, snapshot: Snapshot, name: str) -> int:
     copy.file(Path("snapshots") / name)
     event_count = snapshot.header.event_count
     block_count = body_decode(snapshot.body).index["block_count"]
-    base = event_base_read(copy.source / "events", log_id=snapshot.header.log_id)
+    rows = event_rows_read(copy.source / "events", log_id=snapshot.header.log_id)
+    # A copy of a damaged row would be as good as none.
+    rows.check(event_count)
     for file_name, count, width in (
-        (EVENT_FILE_NAME, event_count - base, EVENT_ROW_BYTES),
+        (EVENT_FILE_NAME, event_count - rows.base, EVENT_ROW_BYTES),
+        (SUM_FILE_NAME, event_count - rows.base, SUM_ROW_BYTES),
         (INDEX_FILE_NAME, block_count, INDEX_ROW_BYTES),
     ):
         copy.file(Path("events") / file_name, size=HEADER_BYTES + count * width)

@@ -23,9 +23,10 @@ from cea_exchange.control_plane.fronts import DoorLimits, Fronts
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.journal import FolderLock, Storage
+from cea_exchange.journal import Storage
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import Clock
+from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.protocol.security import (
     MESSAGE_BYTES_MAX,
     AllowList,
@@ -36,6 +37,7 @@ from cea_exchange.protocol.security import (
 )
 from cea_exchange.venue.admin_desk import AdminDesk
 from cea_exchange.venue.bulletins import BulletinDesk
+from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.feed import RegistryFeed
 from cea_exchange.venue.lag_policy import LagPolicy
@@ -125,7 +127,7 @@ class VenueDaemon:
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
         config = self.config
         self._keys = CurveKeys.load(self.data / "keys", "venue")
-        self._clock = Clock(config.clock)
+        self._clock = ClockWatch(Clock(config.clock))
         self.sequencer = Sequencer.open(
             self.data,
             load_profile(config.profile),
@@ -136,7 +138,7 @@ class VenueDaemon:
             archive=config.archive_folder(self.data),
         )
         self.machine = self.sequencer.machine
-        self._clock.not_before(self.machine.time_ns)
+        self._clock.start_behind(self.machine.time_ns)
         self._log_id = self.sequencer.journal.log_id
         self._operators = config.operators_by_key(self.data)
         self._sockets_open()
@@ -263,7 +265,7 @@ class VenueDaemon:
             sequencer,
             config,
             release=self._release,
-            run_controls=self._run_controls,
+            run_acts=self._run_acts,
         )
         self._market_data = MarketDataPublisher(
             self.machine,
@@ -425,15 +427,19 @@ class VenueDaemon:
 
     def _run_controls(self, acts: list[control.Control]) -> list[str | None]:
         """Journal and apply acts, release their events, and return why any were refused."""
-        if not acts:
-            return []
+        return self._run_acts(acts)[1] if acts else []
+
+    def _run_acts(
+        self, acts: list[control.Control]
+    ) -> tuple[np.ndarray, list[str | None]]:
+        """The same, and return the events too."""
         events, refusals = self.sequencer.run_controls(acts)
         self._keys_admit()
         self._release(events)
         self._publish()
         self._watch.acts(events)
         self._bulletins.acts(events)
-        return refusals
+        return events, refusals
 
     def _release(self, events: np.ndarray) -> None:
         """Send what is on disk to whom it concerns; `_publish` follows when no order waits."""

@@ -21,7 +21,7 @@ from cea_exchange._event_lists import (
     EventLists,
     row_is_sound,
 )
-from cea_exchange.journal import EventStore, JournalError, Storage
+from cea_exchange.journal import JournalError, RowFile, Storage
 
 INDEX_FILE_NAME = "index.blocks"
 DAMAGED_SUFFIX = ".damaged"
@@ -42,7 +42,7 @@ class EventIndex:
         Called when a block is damaged.
     """
 
-    def __init__(self, blocks: EventStore, put_aside: Callable[[], None]) -> None:
+    def __init__(self, blocks: RowFile, put_aside: Callable[[], None]) -> None:
         blocks.truncate(0)
         self._blocks = blocks
         self._put_aside = put_aside
@@ -88,6 +88,10 @@ class EventIndex:
     def is_written(self) -> bool:
         """Whether all full blocks are in the file, or some wait for room on the disk."""
         return self._blocks.written_count == self._blocks.count
+
+    def room_check(self) -> None:
+        """Refuse more events while too many blocks wait for the disk; JournalFull says so."""
+        self._blocks.room_check()
 
     def close(self) -> None:
         """Release the file."""
@@ -158,14 +162,14 @@ def _putter_aside(directory: Path, storage: Storage) -> Callable[[], None]:
     return put_aside
 
 
-def _blocks_open(directory: Path, log_id: str, storage: Storage) -> EventStore:
+def _blocks_open(directory: Path, log_id: str, storage: Storage) -> RowFile:
     named = {"row_bytes": INDEX_ROW_BYTES, "file_name": INDEX_FILE_NAME, "storage": storage}
     try:
-        return EventStore.open(directory, log_id=log_id, **named)
+        return RowFile.open(directory, log_id=log_id, **named)
     except JournalError:
         # Of another journal, or damaged: replay writes it anew.
         storage.remove(directory / INDEX_FILE_NAME)
-        return EventStore.open(directory, log_id=log_id, **named)
+        return RowFile.open(directory, log_id=log_id, **named)
 
 
 def groups_of(sorted_values: np.ndarray) -> list[tuple[int, slice]]:

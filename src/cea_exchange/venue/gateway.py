@@ -41,6 +41,7 @@ from cea_exchange.domain.records import (
     EventKind,
     Reason,
 )
+from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol.framing import (
     FRAME_BYTES_MAX,
     TAG_COMMANDS,
@@ -54,6 +55,7 @@ from cea_exchange.protocol.framing import (
     request_decode,
 )
 from cea_exchange.venue.event_index import EventIndex, groups_of, operator_keys
+from cea_exchange.venue.sequencer import damage_told
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.state_machine import KeyHolder, VenueStateMachine
 from cea_exchange.venue.throttle import Throttle
@@ -414,7 +416,12 @@ class Gateway:
         seqs = self._accepted_events(batch.records)
         distinct = np.unique(seqs[seqs > 0])
         rows = np.where(seqs > 0, np.searchsorted(distinct, seqs), -1)
-        acceptances = self._event_rows(distinct)
+        try:
+            acceptances = self._event_rows(distinct)
+        except EventDamaged as error:
+            # Whose they are is not known; the market refuses ids that were used.
+            damage_told(error)
+            return np.zeros(len(batch.records), bool)
         same = are_same_commands(batch.records, acceptances, rows)
         reports = reports_masked(acceptances, rows[same], np.zeros(len(rows[same]), np.uint8))
         for index, group in groups_of(batch.owner[same]):

@@ -11,10 +11,10 @@ import numpy as np
 import structlog
 
 from cea_exchange._reports import reports_by_account
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FRONT_BYTES, FrontDoor
-from cea_exchange.journal import JournalFull
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
+from cea_exchange.journal import EventDamaged, JournalFull
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
@@ -49,7 +49,7 @@ from cea_exchange.venue.gateway import (
 from cea_exchange.venue.log_summary import LogSummary
 from cea_exchange.venue.lost_sessions import LostSessions
 from cea_exchange.venue.public_maps import book
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.sequencer import Sequencer, damage_told
 from cea_exchange.venue.sessions import Session, Sessions
 from cea_exchange.venue.statement_views import history, statement
 from cea_exchange.venue.throttle import Throttle
@@ -106,7 +106,7 @@ class OrderEntry:
         config: VenueConfig,
         *,
         release: Callable[[np.ndarray], None],
-        run_controls: Callable[[list[control.Control]], list[str | None]],
+        run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[str | None]]],
     ) -> None:
         self.sessions = Sessions()
         self.slow_count = 0
@@ -120,7 +120,7 @@ class OrderEntry:
                 config.throttle_account_per_second, config.throttle_account_cancels_per_second
             ),
         )
-        self._lost = LostSessions(sequencer.machine, self.sessions, run_controls=run_controls)
+        self._lost = LostSessions(sequencer.machine, self.sessions, run_acts=run_acts)
         self._waiting = WaitingRequests()
         self._looks: deque[Session] = deque()
         self._watched_s = time.monotonic()
@@ -309,6 +309,9 @@ class OrderEntry:
                 except FrameError as error:
                     self._send(self.gateway.refuse(message, error))
                     return
+                except EventDamaged as error:
+                    self._send(self.gateway.refuse(message, damage_told(error)))
+                    return
         self._tell(message.routing_id, told)
 
     def _looked_up(self, request: Request, account_index: int) -> dict[str, Any]:
@@ -442,7 +445,12 @@ class OrderEntry:
         account_index = session.holder.account_index
         seqs = self._sequencer.index.report_events(account_index, first, page)
         # A trade with oneself is there twice; the store is read by ascending sequence.
-        events = self._sequencer.event_rows(np.unique(seqs))
+        try:
+            events = self._sequencer.event_rows(np.unique(seqs))
+        except EventDamaged as error:
+            message = Message(session.routing_id, session.key, [])
+            self._send(self.gateway.refuse(message, damage_told(error)))
+            return
         for account, reports in reports_by_account(events):
             if account == account_index:
                 self._send_reports(session, reports[: len(seqs) * EVENT_DTYPE.itemsize])

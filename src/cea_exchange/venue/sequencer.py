@@ -20,6 +20,7 @@ from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
 from cea_exchange.journal import (
+    EventDamaged,
     EventStore,
     FrameKind,
     Identity,
@@ -31,11 +32,13 @@ from cea_exchange.journal import (
     Storage,
 )
 from cea_exchange.protocol.control import (
+    TIME_NS_MAX,
     Control,
     ControlError,
     ProfileChanged,
     control_encode_checked,
 )
+from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.event_days import EventDay, day_of
 from cea_exchange.venue.event_index import EventIndex
 from cea_exchange.venue.profile_change import profile_change
@@ -177,6 +180,7 @@ class Sequencer:
             The disk failed. Nothing may be released; exit and recover by replay.
         """
         assert 0 < len(records) <= RECORDS_PER_FRAME_MAX
+        self._room_check()
         now_ns = self._stamp()
         self.journal.append(FrameKind.RECORDS, len(records), now_ns, records.tobytes())
         began_s = time.perf_counter()
@@ -226,7 +230,13 @@ class Sequencer:
         return self._with_checkpoint(events, is_due=not kinds.isdisjoint(_PHASE_KINDS)), refusals
 
     def event_rows(self, seqs: Iterable[int]) -> np.ndarray:
-        """Return the events of ascending sequence numbers from the store."""
+        """Return the events of ascending sequence numbers from the store.
+
+        Raises
+        ------
+        EventDamaged
+            One of them is not as it was written.
+        """
         seqs = np.frombuffer(seqs, np.uint64) if not isinstance(seqs, np.ndarray) else seqs
         rows = np.zeros(len(seqs), EVENT_DTYPE)
         if not len(seqs):
@@ -291,11 +301,20 @@ class Sequencer:
         return make
 
     def _stamp(self) -> int:
-        return max(self._now_ns(), self.journal.last_time_ns, self.machine.time_ns)
+        """Return the time of what is journaled next: never before what was, nor after 2116."""
+        now_ns = min(self._now_ns(), TIME_NS_MAX)
+        return max(now_ns, self.journal.last_time_ns, self.machine.time_ns)
+
+    def _room_check(self) -> None:
+        """Refuse work while its events would wait for the disk without end."""
+        self._store.room_check()
+        self.index.room_check()
 
     def _control(self, message: Control) -> np.ndarray:
+        self._room_check()
         now_ns = self._stamp()
-        message = msgspec.structs.replace(message, at_ns=now_ns)
+        # Versions before let a clock of 2150 into the journal: no day of it could be closed.
+        message = msgspec.structs.replace(message, at_ns=min(now_ns, TIME_NS_MAX))
         self.journal.append(FrameKind.CONTROL, 1, now_ns, control_encode_checked(message))
         return self.machine.apply_control(message)
 
@@ -325,6 +344,12 @@ class Sequencer:
             self._store_synced.result()
             self._store_synced = self._store_helper.submit(self._store.sync_written)
         return np.concatenate((events, checkpoint))
+
+
+def damage_told(error: EventDamaged) -> FrameError:
+    """Log that an event is not as it was written, and return what its asker is refused with."""
+    log.error("event_damaged", error=str(error))
+    return FrameError(expected="events as they were written", came=error.what, where="events")
 
 
 _PHASE_KINDS = frozenset({EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED})

@@ -5,6 +5,7 @@ import structlog
 import zmq
 
 from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     FrameError,
@@ -12,7 +13,7 @@ from cea_exchange.protocol.framing import (
     settlement_request_decode,
 )
 from cea_exchange.venue.router import Inbox, send_or_drop
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.sequencer import Sequencer, damage_told
 
 log = structlog.get_logger("venue")
 
@@ -48,7 +49,12 @@ class SettlementReplay:
             if request.first >= 1 and request.log_id in (None, self._log_id):
                 count = min(request.count, REPLAY_COUNT_MAX)
                 seqs = self._sequencer.index.settlement_events(request.first, count)
-                rows = self._sequencer.event_rows(seqs)
+                try:
+                    rows = self._sequencer.event_rows(seqs)
+                except EventDamaged as error:
+                    # The registry asks again, and its lag says that it waits.
+                    damage_told(error)
+                    continue
             payload = rows.tobytes()
             header = settlement_header(self._log_id, request.first, len(rows), payload)
             send_or_drop(self._socket, [message.routing_id, header, payload])

@@ -22,6 +22,7 @@ import structlog
 
 from cea_exchange.journal import (
     EVENT_FILE_NAME,
+    SUM_FILE_NAME,
     Identity,
     JournalError,
     OsStorage,
@@ -96,7 +97,7 @@ def written(
     told = Written()
     header, body = make()
     try:
-        for name in (EVENT_FILE_NAME, INDEX_FILE_NAME):
+        for name in (SUM_FILE_NAME, EVENT_FILE_NAME, INDEX_FILE_NAME):
             file = storage.open(directory / "events" / name)
             file.sync()
             file.close()

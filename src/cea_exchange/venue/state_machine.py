@@ -592,7 +592,10 @@ class VenueStateMachine:
     def _session_lost(self, act: control.SessionLost) -> np.ndarray:
         lost = (act, *act.others)
         return self.core.operators_cancel(
-            [(self._accounts[one.account], one.operator_index) for one in lost]
+            [(self._accounts[one.account], one.operator_index) for one in lost],
+            act.after_order_id,
+            act.last_order_id,
+            act.orders_max,
         )
 
     def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:

@@ -11,7 +11,6 @@ from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_n
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
-from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import admin
 from cea_exchange.venue.bidding_applications import acts_due, applied, listed, reviews_overdue
@@ -49,7 +48,7 @@ class TradingDay:
     def __init__(
         self,
         machine: VenueStateMachine,
-        clock: Clock,
+        clock: ClockWatch,
         config: VenueConfig,
         registry: RegistryLink,
         *,
@@ -62,8 +61,8 @@ class TradingDay:
         self._run_controls = run_controls
         self._calendar = TradingCalendar.load(machine.profile.calendar)
         self._timer = DayTimer(machine.profile, self._calendar)
-        self._clock_watch = ClockWatch(clock)
         self._override: _Override | None = None
+        self._refused: str | None = None
         self._calendar_looked_on: date | None = None
         self._applications_looked_at: tuple[int, list[tuple[str, str]]] | None = None
 
@@ -80,11 +79,11 @@ class TradingDay:
     @property
     def clock_warning(self) -> str | None:
         """Say that the system's clock was set, ahead or behind the journal; None if it is right."""
-        return self._clock_watch.warning
+        return self._clock.warning
 
     def turn(self) -> None:
         """Do what is due."""
-        now_ns = self._clock_watch.look(self._machine.time_ns)
+        now_ns = self._clock.look(self._machine.time_ns)
         self._calendar_look()
         if self._registry.is_awaited:
             return
@@ -100,7 +99,7 @@ class TradingDay:
             self._windows_run(self._timer.target_ns)
             self._clock.not_before(self._timer.target_ns)
             return
-        if self._clock_watch.has_jumped:
+        if self._clock.has_jumped:
             # Days go forward only. Operators go on by hand, and applications with their days.
             self._applications_run()
             return
@@ -111,7 +110,7 @@ class TradingDay:
         act = self._timer.due(self._machine, now_ns)
         if act is None or (isinstance(act, control.DayOpen) and self._open_hindrance() is not None):
             return
-        self._run_controls([self._agreed(act)])
+        self._run_due(self._agreed(act))
 
     def application(self, request: admin.BiddingApply) -> control.BiddingApplied:
         """Return the act that files an application for a bidding; FrameError if it may not be."""
@@ -142,6 +141,13 @@ class TradingDay:
         ):
             log.warning("bidding_review_overdue", bidding=name)
         self._applications_looked_at = (core.trading_date, statuses)
+
+    def _run_due(self, act: control.Control) -> None:
+        """Do what the clock makes due; say once why it can't be done, and try again each turn."""
+        (refusal,) = self._run_controls([act])
+        if refusal is not None and refusal != self._refused:
+            log.error("due_act_refused", act=type(act).__name__, error=refusal)
+        self._refused = refusal
 
     def _is_missed(self) -> bool:
         core = self._machine.core
@@ -227,10 +233,20 @@ class TradingDay:
         self._override = _Override(date, by, second, why)
 
     def clock_move(self, text: str) -> None:
-        """Move a manual clock to `text` (ISO 8601); what falls due on the way happens in order."""
+        """Move a manual clock to `text` (ISO 8601); what falls due on the way happens in order.
+
+        A system's clock that is doubted is believed where it says that time.
+        """
+        until = time_parse(text)
+        if self._clock.kind == "system":
+            try:
+                self._clock.confirm(time_to_ns(until))
+            except ValueError as error:
+                expected, came = "a doubted clock that says this time", str(error)
+                raise FrameError(expected=expected, came=came, where="clock") from None
+            return
         if self._clock.kind != "manual":
             raise FrameError(expected="a manual clock", came=self._clock.kind, where="clock")
-        until = time_parse(text)
         if self._timer.pending_count:
             reason = self._open_hindrance() or "changes"
             raise FrameError(expected="the last move to be done", came=reason, where="clock")

@@ -19,9 +19,9 @@ from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal.storage import DRAFT_SUFFIX
-from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import AllowList
+from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.lag_policy import LagPolicy
 from cea_exchange.venue.metrics import VenueMetrics
 from cea_exchange.venue.order_entry import OrderEntry
@@ -67,7 +67,7 @@ class Watch:
         sequencer: Sequencer,
         orders: OrderEntry,
         lag: LagPolicy,
-        clock: Clock,
+        clock: ClockWatch,
         allow_list: AllowList,
         fronts: Fronts,
         metrics_address: str | None,

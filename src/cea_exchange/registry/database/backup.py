@@ -101,7 +101,7 @@ def restore(file: Path, data: Path, database: str | None = None) -> Reconciliati
     _sum_check(file)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        lock = folder_lock(folder / "lock")
+        lock = folder_lock(folder)
         try:
             if has_database(folder):
                 raise StoreError(f"{folder}: expected no registry, there is one")
@@ -114,7 +114,7 @@ def restore(file: Path, data: Path, database: str | None = None) -> Reconciliati
             finally:
                 source.close()
         finally:
-            os.close(lock)
+            lock.release()
     except DatabaseError as error:
         raise StoreError(str(error)) from error
 

@@ -5,10 +5,9 @@ was chosen when the registry began. Passwords are libpq's business (``.pgpass``,
 none is kept.
 """
 
-import fcntl
-import os
 from pathlib import Path
 
+from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseTaken
 from cea_exchange.registry.database.sqlite import Sqlite
 
@@ -56,21 +55,12 @@ def has_database(folder: Path) -> bool:
     return (folder / SQLITE_FILE).is_file() or (folder / ADDRESS_FILE).is_file()
 
 
-def folder_lock(path: Path) -> int:
-    """Lock a file against a second process; the lock ends with the process.
-
-    Returns
-    -------
-    int
-        The descriptor to close in the end.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def folder_lock(folder: Path) -> FolderLock:
+    """Lock a registry's folder against a second process; the lock ends with the process."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise DatabaseTaken(f"{path}: another process has this registry open") from None
-    return descriptor
+        return FolderLock(folder)
+    except FolderInUse as error:
+        raise DatabaseTaken(f"{error}: another process has this registry open") from None
 
 
 def _chosen(folder: Path, address: str | None) -> str | None:

@@ -22,7 +22,7 @@ class ConstraintViolated(DatabaseError):
 
 
 class DatabaseFull(DatabaseError):
-    """No space is left; nothing was committed."""
+    """The disk takes no more: full, a file too large, read only. Nothing was committed."""
 
 
 class DatabaseLost(DatabaseError):

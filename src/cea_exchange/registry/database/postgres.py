@@ -284,7 +284,7 @@ def _told() -> Iterator[None]:
         yield
     except psycopg.errors.IntegrityError as error:
         raise ConstraintViolated(_line(error)) from error
-    except psycopg.errors.DiskFull as error:
+    except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
         raise DatabaseFull(_line(error)) from error
     except psycopg.OperationalError as error:
         raise DatabaseLost(_line(error)) from error

@@ -30,6 +30,20 @@ CHECKPOINT_PAGES = 8_192
 _TYPES = {"BIGINT": "INTEGER", "BYTEA": "BLOB"}
 
 
+WRITES_FAILED = frozenset(
+    {
+        apsw.SQLITE_IOERR_WRITE,
+        apsw.SQLITE_IOERR_TRUNCATE,
+        apsw.SQLITE_IOERR_DELETE,
+        apsw.SQLITE_IOERR_SHMOPEN,
+        apsw.SQLITE_IOERR_SHMSIZE,
+        apsw.SQLITE_IOERR_SHMMAP,
+    }
+)
+"""What a disk says that takes no more, or a file that is too large. Not what it says to a sync:
+then nobody knows what is on it."""
+
+
 class Sqlite:
     """An open SQLite database; see `Database`.
 
@@ -256,8 +270,11 @@ def _told() -> Iterator[None]:
         yield
     except apsw.ConstraintError as error:
         raise ConstraintViolated(str(error)) from error
-    except apsw.FullError as error:
+    except (apsw.FullError, apsw.ReadOnlyError, apsw.CantOpenError) as error:
         raise DatabaseFull(str(error)) from error
+    except apsw.IOError as error:
+        kind = DatabaseFull if error.extendedresult in WRITES_FAILED else DatabaseError
+        raise kind(str(error)) from error
     except apsw.Error as error:
         raise DatabaseError(str(error)) from error
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ import csv
 import io
 from typing import Literal
 
+from cea_exchange.domain.naming import csv_name_read
 from cea_exchange.registry.files.cells import CellTable, blanks_dropped, size_check
 from cea_exchange.registry.files.findings import Findings
 
@@ -20,7 +21,7 @@ def csv_cells(data: bytes, encoding: Encoding, findings: Findings) -> CellTable:
     try:
         for fields in reader:
             # A row starts behind the last line of the one before; a quoted field may span lines.
-            rows.append((line, tuple(field or None for field in fields)))
+            rows.append((line, tuple(csv_name_read(field) or None for field in fields)))
             line = reader.line_num + 1
             size_check(findings, rows=len(rows) - 1, columns=len(fields))
     except csv.Error as error:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
-from cea_exchange.domain.naming import name_check, normal_name_check
+from cea_exchange.domain.naming import csv_name, name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.units import TOTAL_LIMIT
 
@@ -74,10 +74,12 @@ class Name:
         return normal_name_check(cell)
 
     def text(self, value: str) -> str:
+        """Return it as no spreadsheet takes for a formula."""
+        return csv_name(value)
+
+    def cell(self, value: str) -> str:
         """Return it as it is."""
         return value
-
-    cell = text
 
 
 class Choice(Name):
