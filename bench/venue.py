@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import zmq
 
 from bench.calibration import calibrate
@@ -259,8 +260,10 @@ def _percentiles(values: np.ndarray) -> dict[str, float]:
 
 
 def _cpu_s(exchange: LocalExchange) -> float:
-    fields = Path(f"/proc/{_venue_pid(exchange)}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the processor time of the venue and of its fronts."""
+    venue = psutil.Process(_venue_pid(exchange))
+    times = [each.cpu_times() for each in (venue, *venue.children())]
+    return sum(each.user + each.system for each in times)
 
 
 def _memory_mib(exchange: LocalExchange) -> float:

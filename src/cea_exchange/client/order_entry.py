@@ -44,6 +44,8 @@ LOOK_S = 0.05
 """So often a client that waits looks whether its connection is still there."""
 RECONNECT_S_MIN = 0.02
 RECONNECT_S_MAX = 1.0
+RECONNECTIONS_QUICK = 16
+"""A venue's front may be another's door; after so many it is something else, and takes patience."""
 """Nothing heard for so long: the connection is taken for dead and made anew."""
 
 HIGH_WATER_MARK = 100_000
@@ -92,7 +94,7 @@ class _OrderEntry:
         self._heard_at = 0.0
         self._beaten_at = 0.0
         self._is_lost = False
-        self._again_at = self._pause_s = 0.0
+        self._again_at, self._tries = 0.0, 0
         self._taken_count = 0
         self._answers: dict[int, Report] = {}
         self._reports: deque[Report] = deque()
@@ -150,12 +152,13 @@ class _OrderEntry:
             raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
         if self.session.state is SessionState.READY:
-            self._pause_s = 0.0
+            self._tries = 0
         self._is_lost = self._is_lost or (self._watch is not None and self._watch.is_lost)
         if self._is_lost and now >= self._again_at:
             # At once after a session, and ever later while there is none to be had.
-            self._pause_s = min(max(2 * self._pause_s, RECONNECT_S_MIN), RECONNECT_S_MAX)
-            self._again_at = now + self._pause_s
+            self._tries += 1
+            patience = max(0, self._tries - RECONNECTIONS_QUICK)
+            self._again_at = now + min(RECONNECT_S_MIN * 2 ** min(patience, 8), RECONNECT_S_MAX)
             self.reconnect()
         elif now - self._heard_at > self._silence_s_max:
             self.reconnect()

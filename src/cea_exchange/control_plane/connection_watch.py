@@ -21,7 +21,7 @@ from zmq.utils.monitor import recv_monitor_message
 from cea_exchange.control_plane.refused_count import RefusedCount, Tell
 
 LOOK_S = 0.05
-TURNED_AWAY_S = 0.05
+TURNED_AWAY_S = 0.015
 _HANDSHAKE_BYTES = 64 + 202 + 259  # greeting, HELLO and the shortest INITIATE of CURVE
 _TCP_INFO_BYTES = 136
 _BYTES_RECEIVED_AT = 128  # of `struct tcp_info` (linux/tcp.h)

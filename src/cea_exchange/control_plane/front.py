@@ -6,6 +6,7 @@ It knows which keys are admitted, checks nothing else and decides nothing. What 
 libzmq ends the front, and with it the sessions of those who came through it, never the daemon.
 """
 
+import contextlib
 import math
 import os
 import signal
@@ -36,6 +37,7 @@ from cea_exchange.control_plane.link import (
     Send,
     ToFront,
     Told,
+    descriptors_take,
 )
 from cea_exchange.control_plane.outbox import OutboxLimits
 from cea_exchange.protocol.security import ELSEWHERE, AllowList, CurveKeys, server_socket
@@ -45,7 +47,6 @@ WAITING_POLL_MS = 5
 TAKEN_PER_TURN_MAX = 1_000
 TAKEN_BYTES_PER_TURN_MAX = 1 << 20
 PULSE_S = 1.0
-BEGIN_S_MAX = 10.0
 LAST_S = 1.0
 """So long a key that is admitted no more can be told why."""
 
@@ -62,9 +63,13 @@ class Front:
         it knows who was there when the front ended.
     begin
         What it is to do.
+    descriptors
+        Sockets that listen, one for each door.
     """
 
-    def __init__(self, link: Link, notes: int, begin: Begin) -> None:
+    def __init__(
+        self, link: Link, notes: int, begin: Begin, descriptors: list[int]
+    ) -> None:
         self._link = link
         self._notes = notes
         self._part = begin.part
@@ -80,9 +85,16 @@ class Front:
         self._is_taking = True
         keys = CurveKeys(begin.public_key, begin.secret_key)
         self._sockets: list[zmq.Socket] = []
-        self._doors = [self._door(number, each, keys) for number, each in enumerate(begin.doors)]
+        self._doors = [
+            self._door(number, setting, keys, descriptor)
+            for number, (setting, descriptor) in enumerate(
+                zip(begin.doors, descriptors, strict=True)
+            )
+        ]
 
-    def _door(self, number: int, setting: DoorSetting, keys: CurveKeys) -> Door:
+    def _door(
+        self, number: int, setting: DoorSetting, keys: CurveKeys, descriptor: int
+    ) -> Door:
         self._allow_list.allow(setting.name, partial(self._is_admitted, number))
         opened, _ = server_socket(
             self._allow_list,
@@ -91,7 +103,7 @@ class Front:
             domain=setting.name,
             keys=keys,
             address=setting.address,
-            descriptor=setting.descriptor,
+            descriptor=descriptor,
             high_water_mark=setting.high_water_mark,
             message_bytes_max=setting.message_bytes_max,
         )
@@ -241,21 +253,19 @@ class Front:
 
 def front_run(end: socket.socket, notes: int) -> Front | None:
     """Wait for what the daemon asks for, open the front, and return it; None if the daemon ends."""
+    descriptors = descriptors_take(end)
     link = Link(end, ToFront)
     poller = zmq.Poller()
     poller.register(link.fileno(), zmq.POLLIN)
-    until_s = time.monotonic() + BEGIN_S_MAX
-    while time.monotonic() < until_s:
-        poller.poll(POLL_MS)
-        try:
+    with contextlib.suppress(LinkEnded):
+        items: list = []
+        while not items:
+            poller.poll()
             items = link.receive()
-        except LinkEnded:
-            break
-        if items:
-            front = Front(link, notes, items[0])
-            for item in items[1:]:
-                front.do(item)
-            return front
+        front = Front(link, notes, items[0], descriptors)
+        for item in items[1:]:
+            front.do(item)
+        return front
     link.close()
     os.close(notes)
     return None

@@ -40,6 +40,7 @@ from cea_exchange.control_plane.link import (
     Send,
     ToDaemon,
     Told,
+    descriptors_give,
 )
 from cea_exchange.control_plane.listening import address_of, listen
 from cea_exchange.control_plane.suspects import Suspects
@@ -50,6 +51,11 @@ STEADY_S = 5.0
 PAUSE_S_MIN = 0.1
 PAUSE_S_MAX = 8.0
 SILENCE_S_MAX = 30.0
+SPARES = 3
+"""Of so many that wait one takes the place of the next that ends, two those who are set apart."""
+SPARE_S = 2.0
+"""So long after the start they are begun, one after the other."""
+SPARE_PAUSE_S = 0.2
 CLOSE_S_MAX = 2.0
 WAITING_BYTES_MAX = 256 << 20
 """A front that has so much to take from the daemon hangs."""
@@ -133,23 +139,38 @@ class FrontDoor:
         self._fronts.keys_tell(self._number)
 
 
+class _Started(NamedTuple):
+    """A process or thread that waits to be a front."""
+
+    end: socket.socket
+    notes: int
+    process: subprocess.Popen | None
+    thread: FrontThread | None
+
+    def close(self) -> None:
+        """End it."""
+        self.end.close()
+        os.close(self.notes)
+        if self.process is not None:
+            _process_end(self.process, CLOSE_S_MAX)
+
+
 class _Running:
     """One front that runs."""
 
-    def __init__(self, number: int, part: int, link: Link, notes: int, now_s: float) -> None:
+    def __init__(self, number: int, part: int, started: _Started, now_s: float) -> None:
         self.prefix = number.to_bytes(FRONT_BYTES, "little")
         self.part = part
-        self.link = link
+        self.link = Link(started.end, ToDaemon)
         self.began_s = self.heard_s = now_s
         self.told: list[frozenset[str]] = []
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
         self.admitted: dict[str, float] = {}
-        self.process: subprocess.Popen | None = None
-        self.thread: FrontThread | None = None
-        self._notes = notes
+        self.process, self.thread = started.process, started.thread
+        self._notes = started.notes
         self._noted = b""
-        os.set_blocking(notes, False)
+        os.set_blocking(self._notes, False)
 
     def notes_read(self, now_s: float) -> None:
         """Take down which keys it has admitted."""
@@ -229,6 +250,8 @@ class Fronts:
         self._poller = poller
         self._number = self._reach_number = self._refused_before = 0
         self._by_prefix: dict[bytes, _Running] = {}
+        self._spares: list[_Started] = []
+        self._spare_due_s = time.monotonic() + SPARE_S
         self._places: list[_Place] = []
         self.doors = {
             name: FrontDoor(self, number, name, limits)
@@ -297,6 +320,11 @@ class Fronts:
         for place in self._places:
             if place.running is None and now_s >= place.due_s:
                 self._begin(place, now_s)
+        is_due = self._is_process and now_s >= self._spare_due_s
+        if is_due and len(self._spares) < SPARES:
+            self._spare_due_s = now_s + SPARE_PAUSE_S
+            if (spare := self._start()) is not None:
+                self._spares.append(spare)
         self.flush()
 
     def restore(self, key: str) -> bool:
@@ -319,6 +347,8 @@ class Fronts:
             if running.thread is not None:
                 running.thread.join(CLOSE_S_MAX)
         self._by_prefix.clear()
+        for spare in self._spares:
+            spare.close()
         for place in self._places:
             for one in place.sockets:
                 one.close()
@@ -362,31 +392,30 @@ class Fronts:
         return sockets
 
     def _begin(self, place: _Place, now_s: float) -> None:
-        self._number += 1
-        own, other = socket.socketpair()
-        notes, noted = os.pipe()
-        running = _Running(self._number, place.part, Link(own, ToDaemon), notes, now_s)
-        try:
-            self._start(running, other, noted, place.sockets)
-        except OSError as error:
-            # No process or descriptor left for it.
-            running.close()
+        spare = self._spares.pop() if self._spares else self._start()
+        if spare is None:
             place.due_s = now_s + PAUSE_S_MAX
-            log.error("front_not_begun", error=str(error))
             return
-        finally:
-            if self._is_process:
-                other.close()
-                os.close(noted)
+        try:
+            descriptors_give(spare.end, [self._given(one) for one in place.sockets])
+        except OSError as error:
+            # It ended before it began.
+            log.error("front_not_begun", error=str(error))
+            spare.close()
+            place.due_s = now_s + PAUSE_S_MIN
+            return
+        self._number += 1
+        running = _Running(self._number, place.part, spare, now_s)
         place.running = running
+        if spare.process is not None:
+            log.info("front_begun", process_id=spare.process.pid, part=place.part)
         self.begun_count += 1
         self._by_prefix[running.prefix] = running
         self._poller.register(running.link.fileno(), zmq.POLLIN)
         running.link.put(
             Begin(
                 [
-                    DoorSetting(door.name, self._given(one), door.endpoint, *door.limits)
-                    for door, one in zip(self._doors, place.sockets, strict=True)
+                    DoorSetting(door.name, door.endpoint, *door.limits) for door in self._doors
                 ],
                 self._keys.public,
                 self._keys.secret,
@@ -400,21 +429,33 @@ class Fronts:
             self._keys_tell(running, number)
         running.link.put(Apart(self.suspects.parts))
 
-    def _start(
-        self, running: _Running, other: socket.socket, noted: int, listening: list[socket.socket]
-    ) -> None:
-        if not self._is_process:
-            running.thread = FrontThread(other, noted)
-            running.thread.start()
-            return
-        descriptors = [other.fileno(), noted]
-        running.process = subprocess.Popen(
-            [*self.program, *map(str, descriptors)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=[*descriptors, *(one.fileno() for one in listening)],
-        )
-        log.info("front_begun", process_id=running.process.pid, part=running.part)
+    def _start(self) -> "_Started | None":
+        """Start a process, or a thread, that waits to be a front; None if there is no room."""
+        own, other = socket.socketpair()
+        notes, noted = os.pipe()
+        try:
+            if not self._is_process:
+                thread = FrontThread(other, noted)
+                thread.start()
+                return _Started(own, notes, None, thread)
+            descriptors = [other.fileno(), noted]
+            process = subprocess.Popen(
+                [*self.program, *map(str, descriptors)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=descriptors,
+            )
+        except OSError as error:
+            # No process or descriptor left for it.
+            own.close()
+            os.close(notes)
+            log.error("front_not_begun", error=str(error))
+            return None
+        finally:
+            if self._is_process:
+                other.close()
+                os.close(noted)
+        return _Started(own, notes, process, None)
 
     def _given(self, one: socket.socket) -> int:
         """Return a descriptor that the front may close."""

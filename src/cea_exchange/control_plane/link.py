@@ -18,6 +18,18 @@ RECEIVE_BYTES = 1 << 20
 FULL_BYTES = 1 << 20
 """An end with so much to send had better take nothing more in."""
 _LENGTH_BYTES = 4
+DESCRIPTORS_MAX = 16
+
+
+def descriptors_give(end: socket.socket, descriptors: list[int]) -> None:
+    """Hand sockets that listen over to a front, before anything else is said; it may wait."""
+    socket.send_fds(end, [bytes([len(descriptors)])], descriptors)
+
+
+def descriptors_take(end: socket.socket) -> list[int]:
+    """Wait for them; empty if the other end is gone."""
+    _, descriptors, _, _ = socket.recv_fds(end, 1, DESCRIPTORS_MAX)
+    return descriptors
 
 
 class LinkEnded(Exception):
@@ -29,14 +41,11 @@ class DoorSetting(msgspec.Struct, frozen=True):
 
     Attributes
     ----------
-    descriptor
-        A TCP socket that listens already.
     address
-        Where it does.
+        Where it listens already: the descriptor of that is handed over (`descriptors_give`).
     """
 
     name: str
-    descriptor: int
     address: str
     high_water_mark: int
     message_bytes_max: int
