@@ -104,11 +104,11 @@ class ConnectionWatch:
 
     def turn(self, now_s: float) -> None:
         """Follow who comes and goes; now and then look at what they hold."""
-        self._follow()
         if now_s >= self._due_s:
             self._due_s = now_s + LOOK_S
+            self._follow()
             self._bound()
-        self._closed.turn(now_s)
+            self._closed.turn(now_s)
 
     def close(self) -> None:
         """End watching; the connections stay."""

@@ -81,8 +81,9 @@ class Front:
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context, own_stranger=begin.stranger)
         self._poller = zmq.Poller()
-        self._poller.register(link.fileno(), zmq.POLLIN)
-        self._is_taking = True
+        self._link_descriptor = link.fileno()
+        self._poller.register(self._link_descriptor, zmq.POLLIN)
+        self._is_taking, self._is_sending = True, False
         keys = CurveKeys(begin.public_key, begin.secret_key)
         self._sockets: list[zmq.Socket] = []
         self._doors = [
@@ -145,13 +146,14 @@ class Front:
         """Wait for something to arrive on either side, and pass it on."""
         is_waiting = any(door.has_waiting for door in self._doors)
         is_waiting = is_waiting or self._is_turning_away
-        self._poller.poll(WAITING_POLL_MS if is_waiting else POLL_MS)
-        for item in self._link.receive():
-            self.do(item)
+        ready = dict(self._poller.poll(WAITING_POLL_MS if is_waiting else POLL_MS))
+        if self._link_descriptor in ready:
+            for item in self._link.receive():
+                self.do(item)
         now_s = time.monotonic()
-        for number, door in enumerate(self._doors):
+        for number, (door, opened) in enumerate(zip(self._doors, self._sockets, strict=True)):
             door.turn(now_s)
-            if self._is_taking:
+            if opened in ready:
                 self._take(number, door)
         if now_s >= self._pulse_due_s:
             self._pulse_due_s = now_s + PULSE_S
@@ -168,9 +170,11 @@ class Front:
             self._is_taking = is_taking
             for opened in self._sockets:
                 self._poller.modify(opened, zmq.POLLIN if is_taking else 0)
-        self._poller.modify(
-            self._link.fileno(), zmq.POLLIN | (zmq.POLLOUT if self._link.waiting_bytes else 0)
-        )
+        is_sending = bool(self._link.waiting_bytes)
+        if is_sending != self._is_sending:
+            self._is_sending = is_sending
+            events = zmq.POLLIN | zmq.POLLOUT if is_sending else zmq.POLLIN
+            self._poller.modify(self._link_descriptor, events)
 
     def close(self) -> None:
         """Close the sockets; what was said last still goes out."""

@@ -167,6 +167,7 @@ class _Running:
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
         self.admitted: dict[str, float] = {}
+        self.is_waiting = False
         self.process, self.thread = started.process, started.thread
         self._notes = started.notes
         self._noted = b""
@@ -298,11 +299,16 @@ class Fronts:
         """Send the fronts what was put; one that takes nothing any more is ended."""
         for running in list(self._by_prefix.values()):
             try:
-                running.link.flush()
+                is_waiting = not running.link.flush()
                 if running.link.waiting_bytes > WAITING_BYTES_MAX:
                     raise LinkEnded("it takes nothing")
             except LinkEnded as error:
                 self._ended(running, str(error), time.monotonic())
+                continue
+            if is_waiting != running.is_waiting:
+                running.is_waiting = is_waiting
+                events = zmq.POLLIN | zmq.POLLOUT if is_waiting else zmq.POLLIN
+                self._poller.modify(running.link.fileno(), events)
 
     def turn(self, now_s: float) -> None:
         """Begin the fronts that are due, end those that hang, set free who is suspected no more."""

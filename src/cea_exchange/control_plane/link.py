@@ -14,7 +14,7 @@ from collections import deque
 
 import msgspec
 
-RECEIVE_BYTES = 1 << 20
+RECEIVE_BYTES = 1 << 18
 FULL_BYTES = 1 << 20
 """An end with so much to send had better take nothing more in."""
 _LENGTH_BYTES = 4
@@ -55,7 +55,7 @@ class DoorSetting(msgspec.Struct, frozen=True):
     ends_slow: bool
 
 
-class Begin(msgspec.Struct, array_like=True, tag=1):
+class Begin(msgspec.Struct, array_like=True, tag=1, gc=False):
     """The first item to a front.
 
     Attributes
@@ -74,7 +74,7 @@ class Begin(msgspec.Struct, array_like=True, tag=1):
     memory_mib_max: int
 
 
-class Keys(msgspec.Struct, array_like=True, tag=2):
+class Keys(msgspec.Struct, array_like=True, tag=2, gc=False):
     """Which keys a door admits from now on, and which no more."""
 
     door: int
@@ -82,13 +82,13 @@ class Keys(msgspec.Struct, array_like=True, tag=2):
     removed: list[str]
 
 
-class Apart(msgspec.Struct, array_like=True, tag=3):
+class Apart(msgspec.Struct, array_like=True, tag=3, gc=False):
     """Which keys belong to a part of their own; all of them."""
 
     parts: dict[str, int]
 
 
-class Send(msgspec.Struct, array_like=True, tag=4):
+class Send(msgspec.Struct, array_like=True, tag=4, gc=False):
     """A message to a connection."""
 
     door: int
@@ -96,7 +96,7 @@ class Send(msgspec.Struct, array_like=True, tag=4):
     frames: tuple[bytes, ...]
 
 
-class End(msgspec.Struct, array_like=True, tag=5):
+class End(msgspec.Struct, array_like=True, tag=5, gc=False):
     """End a connection."""
 
     door: int
@@ -104,13 +104,13 @@ class End(msgspec.Struct, array_like=True, tag=5):
     why: str
 
 
-class Reach(msgspec.Struct, array_like=True, tag=6):
+class Reach(msgspec.Struct, array_like=True, tag=6, gc=False):
     """Say when you have come so far."""
 
     number: int
 
 
-class Arrived(msgspec.Struct, array_like=True, tag=1):
+class Arrived(msgspec.Struct, array_like=True, tag=1, gc=False):
     """A message came."""
 
     door: int
@@ -119,7 +119,7 @@ class Arrived(msgspec.Struct, array_like=True, tag=1):
     frames: list[bytes]
 
 
-class Gone(msgspec.Struct, array_like=True, tag=2):
+class Gone(msgspec.Struct, array_like=True, tag=2, gc=False):
     """Nothing can be sent to a connection any more; it did not read, or it is gone."""
 
     door: int
@@ -127,20 +127,20 @@ class Gone(msgspec.Struct, array_like=True, tag=2):
     is_slow: bool
 
 
-class Reached(msgspec.Struct, array_like=True, tag=3):
+class Reached(msgspec.Struct, array_like=True, tag=3, gc=False):
     """All that was said before `Reach` has been done."""
 
     number: int
 
 
-class Told(msgspec.Struct, array_like=True, tag=4):
+class Told(msgspec.Struct, array_like=True, tag=4, gc=False):
     """A line for the daemon's log."""
 
     event: str
     fields: dict[str, str | int | float | None]
 
 
-class Pulse(msgspec.Struct, array_like=True, tag=5):
+class Pulse(msgspec.Struct, array_like=True, tag=5, gc=False):
     """The front goes on; so many keys it has refused since it began."""
 
     refused_count: int
@@ -168,6 +168,7 @@ class Link:
         self._encoder = msgspec.msgpack.Encoder()
         self._put: list[ToFront | ToDaemon] = []
         self._out: deque[memoryview] = deque()
+        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
         self._in = bytearray()
         self.waiting_bytes = 0
 
@@ -217,15 +218,22 @@ class Link:
         items: list = []
         while not items:
             try:
-                content = self._end.recv(RECEIVE_BYTES)
+                count = self._end.recv_into(self._buffer)
             except BlockingIOError:
                 break
             except OSError as error:
                 raise LinkEnded(str(error)) from None
-            if not content:
+            if not count:
                 raise LinkEnded("it has ended")
-            self._in += content
-            items = self._packets_take()
+            content = self._buffer[:count]
+            if self._in:
+                self._in += content
+                with memoryview(self._in) as whole:
+                    taken, items = self._packets_take(whole)
+                del self._in[:taken]
+            else:
+                taken, items = self._packets_take(content)
+                self._in += content[taken:]
         return items
 
     def finish(self, until_s: float) -> None:
@@ -249,19 +257,18 @@ class Link:
         """End the link."""
         self._end.close()
 
-    def _packets_take(self) -> list:
+    def _packets_take(self, content: memoryview) -> tuple[int, list]:
+        """Return the items of all whole packets, and how many bytes they are."""
         items: list = []
         begins = 0
-        while len(self._in) - begins >= _LENGTH_BYTES:
-            content = begins + _LENGTH_BYTES
-            ends = content + int.from_bytes(self._in[begins:content], "little")
-            if len(self._in) < ends:
+        while len(content) - begins >= _LENGTH_BYTES:
+            inner = begins + _LENGTH_BYTES
+            ends = inner + int.from_bytes(content[begins:inner], "little")
+            if len(content) < ends:
                 break
             try:
-                items += self._decoder.decode(memoryview(self._in)[content:ends])
+                items += self._decoder.decode(content[inner:ends])
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 raise LinkEnded(f"no packet: {error}") from None
             begins = ends
-        if begins:
-            del self._in[:begins]
-        return items
+        return begins, items

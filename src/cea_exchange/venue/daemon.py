@@ -363,6 +363,7 @@ class VenueDaemon:
         While orders come, the others are looked at as often as what falls due by the clock.
         """
         has_orders = self._watch.orders_turn()
+        self._fronts.flush()
         if has_orders and time.monotonic() < self._chores_due_s:
             return
         self._publish()
