@@ -6,6 +6,7 @@ Every socket of both daemons, as real processes; where a thread must be stopped,
 import contextlib
 import json
 import time
+from socket import create_connection
 
 import msgspec
 import numpy as np
@@ -75,6 +76,23 @@ def server_key_of(exchange, place):
 def test_a_strangers_key_is_refused(context, exchange, place):
     socket = curve_socket(context, place, CurveKeys.new(), server_key_of(exchange, place))
     assert gets_in(socket, exchange.endpoint(*place)) == (place in PUBLIC)
+
+
+def test_who_proves_no_key_is_gone_after_three_seconds(exchange):
+    """Whoever connects and says nothing, or begins as ZeroMQ does and says no more."""
+    open_since = {}
+    with contextlib.ExitStack() as sockets:
+        for place in SOCKETS:
+            host, _, port = exchange.endpoint(*place).removeprefix("tcp://").rpartition(":")
+            for said in (b"", b"\xff\0\0\0\0\0\0\0\1\x7f\3"):
+                one = sockets.enter_context(create_connection((host, int(port))))
+                one.sendall(said)
+                one.settimeout(10.0)
+                open_since[one] = time.monotonic()
+        for one, since_s in open_since.items():
+            while one.recv(1_000):
+                pass
+            assert time.monotonic() - since_s < 5.0
 
 
 def test_strangers_and_revoked_keys_see_no_market_data_that_is_not_public(context, tmp_path):
