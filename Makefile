@@ -15,6 +15,10 @@
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
 #   make nightly      all of the above but bench, and random tests for longer: some hours
+# and for who deploys it (SECURITY.md):
+#   make lock         lock files with hashes, made anew from the ranges in pyproject.toml
+#   make sbom         what a deployment consists of, as CycloneDX: build/sbom
+#   make audit        are advisories known against what is locked? ADVISORIES=osv asks another service
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,7 +26,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
 
 .PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days
-.PHONY: nightly random attacks build clean
+.PHONY: nightly random attacks lock sbom audit build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
@@ -134,6 +138,39 @@ replay-days: build $(VENV)/.plots-installed
 
 $(VENV)/.plots-installed: pyproject.toml | build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[plots]'
+	touch $@
+
+# For the oldest Python that is supported; hashes are those of all files of a release.
+LOCKS := contrib/lock
+SECURITY_TOOLS ?= build/security-tools
+LOCK = $(SECURITY_TOOLS)/bin/uv pip compile --quiet --upgrade --generate-hashes \
+	--python-version 3.11 --python-platform linux --custom-compile-command "make lock"
+lock: $(SECURITY_TOOLS)/.installed
+	$(LOCK) pyproject.toml --output-file $(LOCKS)/daemons.txt
+	$(LOCK) pyproject.toml --extra arrow --extra postgres --extra xlsx \
+		--output-file $(LOCKS)/extras.txt
+	$(LOCK) $(LOCKS)/tools.in --output-file $(LOCKS)/tools.txt
+
+# The tool warns that a lock file doesn't say who needs whom.
+SBOM := build/sbom
+sbom: $(SECURITY_TOOLS)/.installed
+	mkdir -p $(SBOM)
+	for lock in daemons extras; do \
+		$(SECURITY_TOOLS)/bin/python -W ignore -m cyclonedx_py requirements $(LOCKS)/$$lock.txt \
+			--pyproject pyproject.toml --output-reproducible --of JSON \
+			--output-file $(SBOM)/$$lock.cdx.json || exit 1; \
+	done
+
+# All of the daemons' is in extras.
+ADVISORIES ?= pypi
+audit: $(SECURITY_TOOLS)/.installed
+	ADVISORIES=$(ADVISORIES) $(SECURITY_TOOLS)/bin/python $(LOCKS)/audit.py \
+		$(LOCKS)/extras.txt $(LOCKS)/tools.txt
+
+$(SECURITY_TOOLS)/.installed: $(LOCKS)/tools.txt
+	test -x $(SECURITY_TOOLS)/bin/python || $(PYTHON) -m venv $(SECURITY_TOOLS)
+	$(SECURITY_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--require-hashes --requirement $(LOCKS)/tools.txt
 	touch $@
 
 build: $(VENV)/.installed

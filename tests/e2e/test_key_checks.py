@@ -6,12 +6,16 @@ Every socket of both daemons, as real processes; where a thread must be stopped,
 import contextlib
 import json
 import time
+from socket import create_connection
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 import zmq
 from fake_venue import Caller
+from handshakes import EVENTS, SOCKETS, curve_socket, gets_in
+from security_page import message_bytes_max
 from venue_world import enter, target, world_open
 from zmq.utils.monitor import recv_monitor_message
 
@@ -22,20 +26,10 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol import control
-from cea_exchange.protocol.security import CurveKeys, SecurityError, client_socket
+from cea_exchange.protocol.security import CurveKeys, SecurityError
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 
-SOCKETS = {
-    ("venue", "gateway"): zmq.DEALER,
-    ("venue", "market_data"): zmq.SUB,
-    ("venue", "snapshot"): zmq.DEALER,
-    ("venue", "settlement"): zmq.SUB,
-    ("venue", "replay"): zmq.DEALER,
-    ("venue", "admin"): zmq.DEALER,
-    ("registry", "feed"): zmq.DEALER,
-    ("registry", "admin"): zmq.DEALER,
-}
 # What everybody may see needs a key, any key, unless the venue says otherwise.
 PUBLIC = {("venue", "market_data"), ("venue", "snapshot")}
 RIGHTFUL = {
@@ -47,13 +41,6 @@ RIGHTFUL = {
     ("registry", "feed"): {"venue"},
     ("registry", "admin"): {"admin"},
 }
-EVENTS = (
-    zmq.EVENT_HANDSHAKE_SUCCEEDED
-    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_DISCONNECTED
-)
 every_socket = pytest.mark.parametrize("place", SOCKETS, ids=".".join)
 
 
@@ -76,27 +63,6 @@ def exchange(tmp_path_factory):
         yield exchange
 
 
-def gets_in(socket, endpoint):
-    """Connect, and say whether the other side let the connection in; and that it says nothing."""
-    monitor = socket.get_monitor_socket(EVENTS)
-    try:
-        socket.connect(endpoint)
-        assert monitor.poll(10_000), f"{endpoint} neither let it in nor refused it"
-        let_in = recv_monitor_message(monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
-    finally:
-        socket.disable_monitor()
-        monitor.close(linger=0)
-    assert let_in or not socket.poll(150)
-    return let_in
-
-
-def curve_socket(context, place, keys, server_key):
-    socket = client_socket(context, SOCKETS[place], keys=keys, server_key=server_key)
-    if SOCKETS[place] == zmq.SUB:
-        socket.subscribe(b"")
-    return socket
-
-
 def server_key_of(exchange, place):
     if place in PUBLIC:
         return exchange.endpoint("venue", "market_data_public_key")
@@ -110,6 +76,23 @@ def server_key_of(exchange, place):
 def test_a_strangers_key_is_refused(context, exchange, place):
     socket = curve_socket(context, place, CurveKeys.new(), server_key_of(exchange, place))
     assert gets_in(socket, exchange.endpoint(*place)) == (place in PUBLIC)
+
+
+def test_who_proves_no_key_is_gone_after_three_seconds(exchange):
+    """Whoever connects and says nothing, or begins as ZeroMQ does and says no more."""
+    open_since = {}
+    with contextlib.ExitStack() as sockets:
+        for place in SOCKETS:
+            host, _, port = exchange.endpoint(*place).removeprefix("tcp://").rpartition(":")
+            for said in (b"", b"\xff\0\0\0\0\0\0\0\1\x7f\3"):
+                one = sockets.enter_context(create_connection((host, int(port))))
+                one.sendall(said)
+                one.settimeout(10.0)
+                open_since[one] = time.monotonic()
+        for one, since_s in open_since.items():
+            while one.recv(1_000):
+                pass
+            assert time.monotonic() - since_s < 5.0
 
 
 def test_strangers_and_revoked_keys_see_no_market_data_that_is_not_public(context, tmp_path):
@@ -180,6 +163,49 @@ def test_a_revoked_key_is_refused_where_it_was_let_in_before(context, exchange):
     monitor.close(linger=0)
     again = curve_socket(context, ("venue", "gateway"), keys, server_key)
     assert not gets_in(again, exchange.endpoint("venue", "gateway"))
+
+
+# -- A key that has its rights, and too much to say ------------------------------------------------
+
+
+@every_socket
+def test_a_message_beyond_a_sockets_bound_ends_its_connection(context, exchange, place):
+    """The bounds are those that SECURITY.md tells; one of just so many bytes is taken."""
+    keys = exchange.keys("alice" if "alice" in RIGHTFUL[place] else min(RIGHTFUL[place]))
+    socket = curve_socket(context, place, keys, server_key_of(exchange, place))
+    monitor = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
+    socket.connect(exchange.endpoint(*place))
+    bound = message_bytes_max(place)
+    if SOCKETS[place] == zmq.SUB:
+        say, bound = socket.subscribe, bound - 1  # one byte says that it is a subscription
+    else:
+        say = socket.send
+    say(bytes(bound))
+    assert not monitor.poll(500), f"a message of {bound} bytes ended the connection"
+    say(bytes(bound + 128))
+    assert monitor.poll(10_000), f"a message of {bound + 128} bytes was taken"
+    socket.disable_monitor()
+    monitor.close(linger=0)
+
+
+def test_no_secret_key_is_where_others_may_read(exchange):
+    """In no log, journal, ledger or endpoints file, and in no process's arguments."""
+    directory = exchange.keys_directory
+    secrets = {path.read_bytes().strip() for path in directory.glob("*.secret")}
+    assert len(secrets) == 7
+    files = [path for path in exchange.data.rglob("*") if path.is_file()]
+    others = [path for path in files if path.suffix != ".secret"]
+    assert {"venue.log", "registry.log", "endpoints.json"} <= {path.name for path in others}
+    for path in others:
+        content = path.read_bytes()
+        assert not any(secret in content for secret in secrets), path
+    for daemon in ("venue", "registry"):
+        process = psutil.Process(exchange.process_id(daemon))
+        children = process.children(recursive=True)
+        assert len(children) >= 2
+        for one in (process, *children):
+            told = " ".join([*one.cmdline(), *one.environ().values()]).encode()
+            assert not any(secret in told for secret in secrets), one
 
 
 # -- A handler that has stopped --------------------------------------------------------------------

@@ -71,6 +71,9 @@ _LIMITS = {
         "high_water_mark": ANSWERS_QUEUED_MAX,
         "message_bytes_max": REQUEST_BYTES_MAX,
     },
+    # The registry asks in a few bytes, and subscribes to all.
+    "settlement": {"message_bytes_max": REQUEST_BYTES_MAX},
+    "replay": {"message_bytes_max": REQUEST_BYTES_MAX},
 }
 
 log = structlog.get_logger("venue")

@@ -1,0 +1,132 @@
+"""What `SECURITY.md` claims has its test, and names what there is."""
+
+import ast
+import json
+import re
+import shlex
+
+import pytest
+import typer
+from security_page import ROOT, message_bytes_max, page, socket_rows
+
+from cea_exchange.cli.main import app_build
+from cea_exchange.protocol.control import Role
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.bank import requests
+from cea_exchange.registry.bank.simulator.daemon import BankConfig, BankDaemon
+from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.daemon import RegistryDaemon
+from cea_exchange.registry.roles import ROLES
+from cea_exchange.venue import snapshot_desk
+from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.daemon import VenueDaemon
+from cea_exchange.venue.relay import Relay, RelayConfig, endpoints_write, upstream_read
+
+TEST = re.compile(r"\b(tests/[\w/]+\.py)(?:::(\w+))?")
+BULLET = re.compile(r"^- (?:.+\n)(?: {2}.+\n)*", re.MULTILINE)
+COMMAND = re.compile(r"^ {4}cea-exchange (.+)$", re.MULTILINE)
+SAYS_WHAT_IS_NOT = "## What does not hold"
+
+
+def functions_of(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def missing_of(text):
+    """Yield tests that a text names and that are not there."""
+    for path, name in TEST.findall(text):
+        if not (ROOT / path).is_file():
+            yield path
+        elif name not in functions_of(ROOT / path):
+            yield f"{path}::{name}"
+
+
+def test_every_named_test_exists():
+    assert len(TEST.findall(page())) > 50
+    assert list(missing_of(page())) == []
+
+
+def test_every_claim_names_a_test():
+    claims = BULLET.findall(page().partition(SAYS_WHAT_IS_NOT)[0])
+    assert len(claims) > 40
+    assert [claim for claim in claims if not TEST.search(claim)] == []
+
+
+def test_a_test_that_is_not_there_is_noticed():
+    here = "tests/docs/test_security_page.py"
+    text = f"`{here}::test_nothing` `tests/no.py::test_a` `{here}::test_every_named_test_exists`"
+    assert list(missing_of(text)) == [f"{here}::test_nothing", "tests/no.py"]
+
+
+# -- Sockets ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endpoints(tmp_path):
+    """Each program's endpoints file, of one that ran."""
+    for name in ("venue", "registry", "bank", "admin"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    metrics = "127.0.0.1:0"
+    with RegistryDaemon(RegistryConfig(fronts=0, metrics=metrics), tmp_path):
+        venue = VenueDaemon(VenueConfig(fronts=0, metrics=metrics), tmp_path)
+        upstream = tmp_path / "venue" / "endpoints.json"
+        relay_keys = CurveKeys.new()
+        relay = Relay(RelayConfig(), relay_keys, lambda: upstream_read(upstream))
+        endpoints_write(tmp_path, relay, relay_keys.public)
+        relay.close()
+        venue.close()
+    BankDaemon(BankConfig(), tmp_path, 1).close()
+    return {
+        path.parent.name: json.loads(path.read_text())
+        for path in tmp_path.glob("*/endpoints.json")
+    }
+
+
+def test_every_socket_of_the_endpoints_files_is_in_the_table(endpoints):
+    assert set(endpoints) == {"venue", "registry", "relay", "bank"}
+    sockets = {
+        (daemon, name)
+        for daemon, told in endpoints.items()
+        for name, value in told.items()
+        if isinstance(value, str) and ("://" in value or value.startswith("127."))
+    }
+    assert set(socket_rows()) == sockets
+
+
+def test_the_bounds_of_the_relay_and_the_bank_are_theirs():
+    """Those of venue and registry are tried: `tests/e2e/test_key_checks.py`."""
+    assert message_bytes_max(("bank", "bank")) == requests.BANK_MESSAGE_BYTES_MAX
+    for name in ("market_data", "snapshot"):
+        assert message_bytes_max(("relay", name)) == snapshot_desk.REQUEST_BYTES_MAX
+
+
+# -- Keys and commands -----------------------------------------------------------------------------
+
+
+def test_every_role_is_in_the_table_of_keys():
+    rows = re.findall(r"^\| (.+?) \|", page(), re.MULTILINE)
+    told = {word for row in rows for word in re.findall(r"`(\w+)`", row)}
+    granted = set(Role.__args__)
+    assert granted == {"trader", "canceller", "reader"}
+    assert granted | set(ROLES) | {"venue", "registry", "relay", "bank"} <= told
+
+
+@pytest.mark.parametrize("typed", COMMAND.findall(page()))
+def test_every_command_is_one_that_is_taken(typed):
+    arguments = shlex.split(typed)
+    command = typer.main.get_command(app_build(arguments))
+    context = None
+    while hasattr(command, "commands"):
+        # Reads what belongs to the group, and leaves the rest.
+        context = command.make_context(command.name, arguments, parent=context)
+        name, command, arguments = command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
+        assert command is not None, name
+    command.make_context(command.name, arguments, parent=context)
+
+
+@pytest.mark.parametrize("name", ["README.md", "contrib/README.md", "CHANGELOG.md"])
+def test_the_page_is_found_from_where_one_would_look(name):
+    assert "SECURITY.md" in (ROOT / name).read_text(encoding="utf-8")
