@@ -113,7 +113,6 @@ class VenueDaemon:
         self._relay: RelayChild | None = None
         self._fronts: Fronts | None = None
         self._released: list[bytes] = []
-        self._keys_told_count = -1
         self._lock = FolderLock(self.data, "venue.lock")
         self._context = zmq.Context()
         try:
@@ -227,11 +226,12 @@ class VenueDaemon:
 
     def _keys_admit(self) -> None:
         """Let the fronts know which keys are granted, if that has changed."""
-        if self.machine.keys_changed_count != self._keys_told_count:
-            self._keys_told_count = self.machine.keys_changed_count
-            self._fronts.doors["gateway"].admit(self.machine.keys)
+        granted = self.machine.keys.keys()
+        door = self._fronts.doors["gateway"]
+        if granted != door.keys:
+            door.admit(granted)
             if self._relay is not None and not self.config.market_data_public:
-                self._relay.admit(self._may_follow.union(self.machine.keys))
+                self._relay.admit(self._may_follow.union(granted))
 
     def _relay_begin(self, public_key: str) -> None:
         """Let a process of its own have the public's addresses."""
@@ -246,6 +246,7 @@ class VenueDaemon:
             *(self.data, upstream, settings, time.monotonic()),
             is_public=config.market_data_public,
         )
+        self._relay.admit(self._may_follow)
         self.endpoints |= self._relay.endpoints
         self.market_data_public_key = public_key
 

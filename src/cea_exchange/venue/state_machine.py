@@ -180,7 +180,6 @@ class VenueStateMachine:
         self.account_names: list[str] = []
         self.account_groups: list[str] = []
         self.keys: dict[str, KeyHolder] = {}
-        self.keys_changed_count = 0
         self.feed_seq = 0
         self.feed_last: control.FeedCommand | None = None
         self.confirmed_date = 0
@@ -533,7 +532,6 @@ class VenueStateMachine:
             self.suspended_by_registry[account] = is_suspended
 
     def _key_granted(self, act: control.KeyGranted) -> None:
-        self.keys_changed_count += 1
         self.keys[act.key] = KeyHolder(
             self._accounts[act.account], act.operator_index, act.role, act.cancel_on_disconnect
         )
@@ -543,7 +541,6 @@ class VenueStateMachine:
 
         Rules: CEA-ORD-11.
         """
-        self.keys_changed_count += 1
         holder = self.keys.pop(act.key, None)
         if holder is None or holder.role != "trader" or not holder.cancel_on_disconnect:
             return None
