@@ -1,13 +1,16 @@
 """The key that ends fronts is found by halving, and nobody else is cut off."""
 
+import random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.control_plane.suspects import (
     CALM_S,
     PARTS_MAX,
     RECENT_S,
+    REMEMBERED_S,
     REPEAT_S,
     Suspects,
 )
@@ -35,7 +38,7 @@ def test_the_culprit_is_found_in_as_many_ends_as_halving_takes(count, data):
         part = suspects.parts.get(culprit, 0)
         assert len(set(suspects.parts.values())) <= PARTS_MAX
     assert found == culprit and list(suspects.cut_off) == [culprit]
-    assert ends <= 2 + count.bit_length()
+    assert ends <= 3 + count.bit_length()
 
 
 def test_who_came_last_is_set_apart_first():
@@ -61,8 +64,10 @@ def test_one_end_alone_cuts_nobody_off():
     suspects = Suspects()
     assert suspects.ended(0, {"only": 0.0}, 1.0) is None
     assert suspects.parts == {"only": 1} and not suspects.cut_off
-    assert suspects.ended(1, {"only": 2.0}, 3.0) == "only"
-    assert suspects.parts == {} and suspects.cut_off == {"only": 3.0}
+    assert suspects.ended(1, {"only": 2.0}, 3.0) is None
+    assert suspects.parts == {"only": 2} and not suspects.cut_off
+    assert suspects.ended(2, {"only": 4.0}, 5.0) == "only"
+    assert suspects.parts == {} and suspects.cut_off == {"only": 5.0}
 
 
 def test_an_end_with_nobody_there_blames_nobody():
@@ -90,6 +95,34 @@ def test_several_culprits_are_all_found(others):
     assert suspects.cut_off.keys() == culprits
 
 
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(2, 400))
+def test_who_waits_until_all_are_free_is_found_by_having_been_there_each_time(seed, count):
+    """Of two fronts, at which the kernel puts everybody anew after each end."""
+    dice, suspects, now_s = random.Random(seed), Suspects(), 0.0
+    everybody = keys(count)
+    culprit, ends = everybody[count // 2], 0
+    while culprit not in suspects.cut_off:
+        ends += 1
+        there = {key: 0.0 for key in everybody if key == culprit or dice.random() < 0.5}
+        suspects.ended(0, there, now_s)
+        now_s += CALM_S + 1
+        suspects.turn(now_s)
+        assert ends < 60
+    assert list(suspects.cut_off) == [culprit]
+
+
+def test_what_was_long_ago_is_forgotten():
+    suspects = Suspects()
+    suspects.ended(0, {"only": 0.0}, 1.0)
+    suspects.ended(1, {"only": 0.0}, 2.0)
+    later_s = 3.0 + REMEMBERED_S
+    suspects.turn(later_s)
+    suspects.ended(0, {"only": 0.0}, later_s)
+    (part,) = suspects.parts.values()
+    assert suspects.ended(part, {"only": 0.0}, later_s + 1) is None
+
+
 def test_all_are_free_again_once_it_is_calm():
     suspects = Suspects()
     suspects.ended(0, {"a": 0.0, "b": 0.0}, 1.0)
@@ -100,8 +133,8 @@ def test_all_are_free_again_once_it_is_calm():
 
 def test_a_key_is_restored_by_who_may():
     suspects = Suspects()
-    suspects.ended(0, {"only": 0.0}, 1.0)
-    suspects.ended(1, {"only": 0.0}, 2.0)
+    for part in range(3):
+        suspects.ended(part, {"only": 0.0}, 1.0 + part)
     assert suspects.restore("only") and not suspects.cut_off
     assert not suspects.restore("only")
 

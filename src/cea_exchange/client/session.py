@@ -184,6 +184,7 @@ class OrderSession:
         self._heartbeat_seqs = (-1, -1)
         self._commands: list[bytes] = []
         self._requests: list[bytes] = []
+        self._logoff: dict[str, Any] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -536,7 +537,8 @@ class OrderSession:
 
     def logoff(self, *, keep_orders: bool = False) -> None:
         """Queue the end of the session; without `keep_orders` its open orders are cancelled."""
-        self._request({"op": "logoff", "keep_orders": keep_orders})
+        self._logoff = {"op": "logoff", "keep_orders": keep_orders}
+        self._request(self._logoff)
 
     def heartbeat(self) -> None:
         """Queue a heartbeat; its answer carries phase, trading date and the last report number."""
@@ -701,6 +703,9 @@ class OrderSession:
             self.report_seq = max(self.report_seq, message.get("report_base", 0))
         self.log_id = message["log_id"]
         self._client_order_id = max(self._client_order_id, message["last_client_order_id"])
+        if self._logoff is not None:
+            # It was on its way when the connection went, and perhaps never arrived.
+            self._request(self._logoff)
         if self.report_seq is None:
             self.report_seq = message["report_seq"]
         if message["report_seq"] < self.report_seq:
@@ -754,6 +759,7 @@ class OrderSession:
             self.connected()
             return
         self.disconnected()
+        self._logoff = None
         self.state, self.end_reason = SessionState.ENDED, reason
 
     def _resend_deferred(self) -> None:

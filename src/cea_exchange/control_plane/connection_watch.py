@@ -10,7 +10,6 @@ import os
 import socket
 import struct
 import termios
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,9 +20,13 @@ from zmq.utils.monitor import recv_monitor_message
 from cea_exchange.control_plane.refused_count import RefusedCount, Tell
 
 LOOK_S = 0.05
+UNFINISHED_MAX = 1_024
+"""Connections that have said nothing yet: each takes memory before anybody knows whose it is."""
 TURNED_AWAY_S = 0.015
-_HANDSHAKE_BYTES = 64 + 202 + 259  # greeting, HELLO and the shortest INITIATE of CURVE
+_ASKED_BYTES = 64 + 202 + 259  # greeting, HELLO and the shortest INITIATE of CURVE
+_WELCOMED_BYTES = 64 + 170 + 1  # greeting and WELCOME; READY is what follows
 _TCP_INFO_BYTES = 136
+_BYTES_ACKNOWLEDGED_AT = 120
 _BYTES_RECEIVED_AT = 128  # of `struct tcp_info` (linux/tcp.h)
 _EVENTS = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
 
@@ -33,16 +36,25 @@ class _Connection:
     """One connection: our own descriptor of it, and what of its bytes was taken."""
 
     socket: socket.socket
-    opened_s: float
     routing_id: bytes = b""
     key: str = ""
     taken_bytes: int = 0
+    was_unanswered: bool = False
 
     def received_bytes(self) -> int:
         """Return what has arrived since it was opened."""
         info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
         received: int = struct.unpack_from("Q", info, _BYTES_RECEIVED_AT)[0]
         return received
+
+    def is_unanswered(self) -> bool:
+        """Tell whether the peer has said whose it is, and nothing was written to it since."""
+        info = self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        (acknowledged,) = struct.unpack_from("Q", info, _BYTES_ACKNOWLEDGED_AT)
+        (received,) = struct.unpack_from("Q", info, _BYTES_RECEIVED_AT)
+        (unacknowledged,) = struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))
+        written: int = acknowledged + unacknowledged
+        return received >= _ASKED_BYTES and written <= _WELCOMED_BYTES
 
     def held_bytes(self) -> int:
         """Return what has arrived, is not in the kernel any more, and was not taken."""
@@ -107,6 +119,7 @@ class ConnectionWatch:
         if now_s >= self._due_s:
             self._due_s = now_s + LOOK_S
             self._follow()
+            self.end_unfinished(UNFINISHED_MAX)
             self._bound()
             self._closed.turn(now_s)
 
@@ -130,19 +143,29 @@ class ConnectionWatch:
             if is_theirs(connection.key):
                 self._end(descriptor, why)
 
-    def end_turned_away(self, now_s: float) -> None:
-        """End connections that have said whose they are some time ago, and nothing since.
+    def end_turned_away(self) -> None:
+        """End connections that have said whose they are, and were not answered since the last look.
 
         libzmq leaves one that is turned away for now as it is, until its time for the handshake is
-        over. One that is admitted and has nothing to say looks the same, and comes again.
+        over.
         """
         self._follow()
         for descriptor, connection in list(self._connections.items()):
-            if connection.key or now_s - connection.opened_s < TURNED_AWAY_S:
+            if connection.key:
                 continue
             with suppress(OSError):
-                if connection.received_bytes() >= _HANDSHAKE_BYTES:
+                if not connection.is_unanswered():
+                    connection.was_unanswered = False
+                elif connection.was_unanswered:
                     self._end(descriptor, "its key belongs to another front")
+                else:
+                    connection.was_unanswered = True
+
+    def end_unfinished(self, count_max: int) -> None:
+        """End the oldest of too many connections that have not said anything yet."""
+        nameless = [each for each, connection in self._connections.items() if not connection.key]
+        for descriptor in nameless[: max(0, len(nameless) - count_max)]:
+            self._end(descriptor, "too many have said nothing")
 
     def _end(self, descriptor: int, why: str) -> None:
         connection = self._connections.get(descriptor)
@@ -168,7 +191,7 @@ class ConnectionWatch:
             return
         # The number may be another file's by now: what is watched must be a connection of ours.
         if _local_port(opened) == self._port:
-            self._connections[descriptor] = _Connection(opened, time.monotonic())
+            self._connections[descriptor] = _Connection(opened)
         else:
             opened.close()
 

@@ -47,6 +47,7 @@ WAITING_POLL_MS = 5
 TAKEN_PER_TURN_MAX = 1_000
 TAKEN_BYTES_PER_TURN_MAX = 1 << 20
 PULSE_S = 1.0
+MEMORY_S = 0.1
 LAST_S = 1.0
 """So long a key that is admitted no more can be told why."""
 
@@ -78,6 +79,7 @@ class Front:
         self._keys: list[set[str]] = [set() for _ in begin.doors]
         self._memory, self.memory_mib_max = MemoryUse(), begin.memory_mib_max
         self._pulse_due_s, self._strays_due_s = 0.0, math.inf
+        self._memory_due_s = 0.0
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context, own_stranger=begin.stranger)
         self._poller = zmq.Poller()
@@ -155,13 +157,18 @@ class Front:
             door.turn(now_s)
             if opened in ready:
                 self._take(number, door)
+        if self.memory_mib_max and now_s >= self._memory_due_s:
+            self._memory_due_s = now_s + MEMORY_S
+            if self._memory.mib() > self.memory_mib_max:
+                # An end that nobody is blamed for: whose connections they are is not known.
+                raise SystemExit(f"front: more than {self.memory_mib_max} MiB in use")
         if now_s >= self._pulse_due_s:
             self._pulse_due_s = now_s + PULSE_S
             self._pulse()
         if self._is_turning_away and now_s >= self._turned_away_due_s:
             self._turned_away_due_s = now_s + TURNED_AWAY_S
             for door in self._doors:
-                door.watch.end_turned_away(now_s)
+                door.watch.end_turned_away()
         if now_s >= self._strays_due_s:
             self._strays_end()
         # Who comes waits in libzmq while the daemon does not read.
@@ -245,9 +252,6 @@ class Front:
         if refused is not None:
             self._tell("key_refused", **refused)
         self._link.put(Pulse(self._allow_list.refused_count))
-        used_mib = self._memory.mib()
-        if self.memory_mib_max and used_mib > self.memory_mib_max:
-            raise MemoryError(f"{used_mib} MiB of {self.memory_mib_max} in use")
         if not self._allow_list.is_running:
             raise RuntimeError("allow-list: its handler has stopped")
 
@@ -300,7 +304,7 @@ def main() -> None:
     link, notes = (int(each) for each in sys.argv[1:])
     front = front_run(socket.socket(fileno=link), notes)
     if front is not None:
-        limits_set(front.memory_mib_max, niceness=0)
+        limits_set(None, niceness=0)
         front.run()
         front.close()
 

@@ -42,21 +42,30 @@ from cea_exchange.control_plane.link import (
     Told,
     descriptors_give,
 )
-from cea_exchange.control_plane.listening import address_of, listen
+from cea_exchange.control_plane.listening import address_of, free_check, listen
 from cea_exchange.control_plane.suspects import Suspects
-from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.protocol.security import CurveKeys, SecurityError
 
 STEADY_S = 5.0
 """One that ends sooner, and had admitted nobody, is begun again ever later."""
 PAUSE_S_MIN = 0.1
 PAUSE_S_MAX = 8.0
-SILENCE_S_MAX = 30.0
+QUIET_S = 2.0
+"""A front says each second that it goes on; one not heard for so long is asked for apart."""
+SILENCE_S_MAX = 10.0
+BEGIN_S_MAX = 60.0
+KEY_BYTES = 40
+BY_PEERS = frozenset(
+    -number for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
+)
+"""How a front ends by what peers do to libzmq; for any other end nobody is suspected."""
 SPARES = 3
 """Of so many that wait one takes the place of the next that ends, two those who are set apart."""
 SPARE_S = 2.0
 """So long after the start they are begun, one after the other."""
 SPARE_PAUSE_S = 0.2
 CLOSE_S_MAX = 2.0
+STATUS_S_MAX = 0.05
 WAITING_BYTES_MAX = 256 << 20
 """A front that has so much to take from the daemon hangs."""
 NOTES_BYTES_MAX = 65_536
@@ -100,7 +109,7 @@ class FrontDoor:
     endpoint : str
         Where others come to.
     lost : deque of Lost
-        To be taken off by the owner.
+        To be taken off by the owner, where it follows its connections (`is_followed`).
     """
 
     def __init__(self, fronts: "Fronts", number: int, name: str, limits: DoorLimits) -> None:
@@ -110,6 +119,7 @@ class FrontDoor:
         self.keys: frozenset[str] = frozenset()
         self.arrived: deque[Message] = deque()
         self.lost: deque[Lost] = deque()
+        self.is_followed = False
         self._fronts = fronts
         self._number = number
 
@@ -128,6 +138,10 @@ class FrontDoor:
         """End a connection."""
         own = routing_id[FRONT_BYTES:]
         self._fronts.put(routing_id, End(self._number, own, why))
+
+    def is_served(self, routing_id: bytes) -> bool:
+        """Say whether the front of a connection is still there."""
+        return self._fronts.is_there(routing_id)
 
     def reach(self, routing_id: bytes, then: Callable[[], None]) -> None:
         """Call something once the front of a connection has done all it was told, or has ended."""
@@ -154,6 +168,11 @@ class _Started(NamedTuple):
         if self.process is not None:
             _process_end(self.process, CLOSE_S_MAX)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it still waits."""
+        return self.process is None or self.process.poll() is None
+
 
 class _Running:
     """One front that runs."""
@@ -167,7 +186,7 @@ class _Running:
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
         self.admitted: dict[str, float] = {}
-        self.is_waiting = False
+        self.is_waiting = self.is_serving = False
         self.process, self.thread = started.process, started.thread
         self._notes = started.notes
         self._noted = b""
@@ -178,7 +197,9 @@ class _Running:
         with contextlib.suppress(BlockingIOError):
             while content := os.read(self._notes, NOTES_BYTES_MAX):
                 *keys, self._noted = (self._noted + content).split(b"\n")
-                self.admitted |= dict.fromkeys((key.decode("ascii") for key in keys), now_s)
+                self._noted = self._noted[:KEY_BYTES]
+                told = (key.decode("ascii", "replace") for key in keys if len(key) == KEY_BYTES)
+                self.admitted |= dict.fromkeys(told, now_s)
 
     def close(self) -> None:
         self.link.close()
@@ -254,20 +275,33 @@ class Fronts:
         self._spares: list[_Started] = []
         self._spare_due_s = time.monotonic() + SPARE_S
         self._places: list[_Place] = []
+        self._leaving: list[tuple[subprocess.Popen, float]] = []
+        self._parts_due_s = 0.0
         self.doors = {
             name: FrontDoor(self, number, name, limits)
             for number, (name, (_, limits)) in enumerate(doors.items())
         }
         self._doors = list(self.doors.values())
-        for name, (address, _) in doors.items():
-            self.doors[name].endpoint = address
         try:
+            for name, (address, _) in doors.items():
+                self.doors[name].endpoint = address
+                free_check(name, address)
             for _ in range(max(count, 1)):
                 self._places.append(_Place(0, self._listen()))
             self.turn(time.monotonic())
+            self._await_all()
         except BaseException:
             self.close()
             raise
+
+    def _await_all(self) -> None:
+        """Wait until all serve."""
+        until_s = time.monotonic() + BEGIN_S_MAX
+        while not all(each.running and each.running.is_serving for each in self._places):
+            if time.monotonic() > until_s:
+                raise SecurityError(f"fronts: expected them to serve within {BEGIN_S_MAX:g} s")
+            self._poller.poll(10)
+            self.turn(time.monotonic())
 
     @property
     def refused_count(self) -> int:
@@ -286,14 +320,25 @@ class Fronts:
     def read(self) -> None:
         """Take in what the fronts have sent."""
         for running in list(self._by_prefix.values()):
-            try:
-                items = running.link.receive()
-                if items:
-                    running.heard_s = time.monotonic()
-                for item in items:
-                    self._do(running, item)
-            except LinkEnded as error:
-                self._ended(running, str(error), time.monotonic())
+            self._read(running)
+
+    def _read(self, running: _Running) -> None:
+        try:
+            items = running.link.receive()
+            if items:
+                running.heard_s, running.is_serving = time.monotonic(), True
+        except LinkEnded as error:
+            self._ended(running, str(error), time.monotonic())
+        else:
+            self._do_or_end(running, items)
+
+    def _do_or_end(self, running: _Running, items: list[ToDaemon]) -> None:
+        try:
+            for item in items:
+                self._do(running, item)
+        except (IndexError, KeyError, TypeError, ValueError) as error:
+            # Whatever strangers have made of it: it is ended, and nothing of it is believed.
+            self._ended(running, f"it says nonsense: {error!r}", time.monotonic())
 
     def flush(self) -> None:
         """Send the fronts what was put; one that takes nothing any more is ended."""
@@ -312,20 +357,24 @@ class Fronts:
 
     def turn(self, now_s: float) -> None:
         """Begin the fronts that are due, end those that hang, set free who is suspected no more."""
-        is_behind = any(door.arrived for door in self._doors)
-        if not is_behind:
-            self.read()
         for running in list(self._by_prefix.values()):
             running.notes_read(now_s)
-            if not is_behind and now_s - running.heard_s > SILENCE_S_MAX:
+            if now_s - running.heard_s > QUIET_S:
+                self._read(running)
+            if now_s - running.heard_s > SILENCE_S_MAX:
                 self._ended(running, "it hangs", now_s)
+        self._reap(now_s)
         if self.suspects.turn(now_s):
             log.info("keys_free_again")
             self._apart_tell()
-        self._apart_places()
+        if now_s >= self._parts_due_s:
+            self._apart_places(now_s)
         for place in self._places:
             if place.running is None and now_s >= place.due_s:
                 self._begin(place, now_s)
+        for spare in [each for each in self._spares if not each.is_there]:
+            self._spares.remove(spare)
+            self._drop(spare, now_s)
         is_due = self._is_process and now_s >= self._spare_due_s
         if is_due and len(self._spares) < SPARES:
             self._spare_due_s = now_s + SPARE_PAUSE_S
@@ -347,6 +396,8 @@ class Fronts:
             running.link.finish(until_s)
             self._poller.unregister(running.link.fileno())
             running.close()
+        for process, _until_s in self._leaving:
+            _process_end(process, CLOSE_S_MAX)
         for running in self._by_prefix.values():
             if running.process is not None:
                 _process_end(running.process, CLOSE_S_MAX)
@@ -358,6 +409,10 @@ class Fronts:
         for place in self._places:
             for one in place.sockets:
                 one.close()
+
+    def is_there(self, routing_id: bytes) -> bool:
+        """See `FrontDoor.is_served`."""
+        return routing_id[:FRONT_BYTES] in self._by_prefix
 
     # -- What the doors ask for ---------------------------------------------------------------
 
@@ -407,7 +462,7 @@ class Fronts:
         except OSError as error:
             # It ended before it began.
             log.error("front_not_begun", error=str(error))
-            spare.close()
+            self._drop(spare, now_s)
             place.due_s = now_s + PAUSE_S_MIN
             return
         self._number += 1
@@ -437,8 +492,18 @@ class Fronts:
 
     def _start(self) -> "_Started | None":
         """Start a process, or a thread, that waits to be a front; None if there is no room."""
-        own, other = socket.socketpair()
-        notes, noted = os.pipe()
+        descriptors: list[int] = []
+        try:
+            own, other = socket.socketpair()
+            descriptors += [own.detach(), other.detach()]
+            descriptors += os.pipe()
+        except OSError as error:
+            for each in descriptors:
+                os.close(each)
+            log.error("front_not_begun", error=str(error))
+            return None
+        own, other = (socket.socket(fileno=each) for each in descriptors[:2])
+        notes, noted = descriptors[2:]
         try:
             if not self._is_process:
                 thread = FrontThread(other, noted)
@@ -451,8 +516,8 @@ class Fronts:
                 stdout=subprocess.DEVNULL,
                 pass_fds=descriptors,
             )
-        except OSError as error:
-            # No process or descriptor left for it.
+        except (OSError, RuntimeError) as error:
+            # No process, thread or descriptor left for it.
             own.close()
             os.close(notes)
             log.error("front_not_begun", error=str(error))
@@ -475,11 +540,8 @@ class Fronts:
         running.close()
         self.ended_count += 1
         self._refused_before += running.refused_count
-        for door in self._doors:
-            door.lost.append(Lost(running.prefix, False))
-        for then in running.awaited.values():
-            then()
-        status = None if running.process is None else _process_end(running.process, 0.0)
+        self._forget(running, now_s)
+        status = None if running.process is None else _status_of(running.process)
         ran_s = now_s - running.began_s
         log.warning(
             "front_ended",
@@ -497,9 +559,31 @@ class Fronts:
                     min(max(2 * place.pause_s, PAUSE_S_MIN), PAUSE_S_MAX) if is_odd else 0.0
                 )
                 place.due_s = now_s + place.pause_s
-        if running.admitted:
+        if self._is_process and running.admitted and status in BY_PEERS:
             self._suspect(running, now_s)
-        self.turn(now_s)
+
+    def _forget(self, running: _Running, now_s: float) -> None:
+        """Tell the doors' owners, and let the process end by itself for a moment."""
+        for door in self._doors:
+            if door.is_followed:
+                door.lost.append(Lost(running.prefix, False))
+        for then in running.awaited.values():
+            then()
+        if running.process is not None:
+            self._leaving.append((running.process, now_s + CLOSE_S_MAX))
+
+    def _drop(self, started: _Started, now_s: float) -> None:
+        started.end.close()
+        os.close(started.notes)
+        if started.process is not None:
+            self._leaving.append((started.process, now_s))
+
+    def _reap(self, now_s: float) -> None:
+        """Take note of processes that have ended, and kill those that do not."""
+        for process, until_s in self._leaving:
+            if process.poll() is None and now_s >= until_s:
+                process.kill()
+        self._leaving = [each for each in self._leaving if each[0].poll() is None]
 
     def _suspect(self, running: _Running, now_s: float) -> None:
         culprit = self.suspects.ended(running.part, running.admitted, now_s)
@@ -515,7 +599,7 @@ class Fronts:
         for running in self._by_prefix.values():
             running.link.put(Apart(self.suspects.parts))
 
-    def _apart_places(self) -> None:
+    def _apart_places(self, now_s: float) -> None:
         """Let there be fronts for who is set apart, and none where nobody is."""
         needed = set(self.suspects.parts.values()) if self._is_process else set()
         for place in [each for each in self._places if each.part and each.part not in needed]:
@@ -526,7 +610,13 @@ class Fronts:
                 self._dismiss(place.running)
         there = {place.part for place in self._places}
         for part in sorted(needed - there):
-            self._places.append(_Place(part, self._listen()))
+            try:
+                self._places.append(_Place(part, self._listen()))
+            except SecurityError as error:
+                # No descriptor left for it: whose part it is waits.
+                self._parts_due_s = now_s + PAUSE_S_MAX
+                log.error("front_not_begun", error=str(error))
+                return
 
     def _dismiss(self, running: _Running) -> None:
         """End a front that is not needed any more; who is still there comes again elsewhere."""
@@ -536,12 +626,7 @@ class Fronts:
             running.link.flush()
         running.close()
         self._refused_before += running.refused_count
-        for door in self._doors:
-            door.lost.append(Lost(running.prefix, False))
-        for then in running.awaited.values():
-            then()
-        if running.process is not None:
-            _process_end(running.process, 0.0)
+        self._forget(running, time.monotonic())
 
     # -- What they say ------------------------------------------------------------------------
 
@@ -550,11 +635,12 @@ class Fronts:
             case Arrived(door=door, routing_id=routing_id, key=key, frames=frames):
                 self._doors[door].arrived.append(Message(running.prefix + routing_id, key, frames))
             case Gone(door=door, routing_id=routing_id, is_slow=is_slow):
-                self._doors[door].lost.append(Lost(running.prefix + routing_id, is_slow))
+                if self._doors[door].is_followed:
+                    self._doors[door].lost.append(Lost(running.prefix + routing_id, is_slow))
             case Reached(number=number):
                 running.awaited.pop(number)()
             case Told(event=event, fields=fields):
-                log.warning(event, **fields)
+                log.warning("front_says", what=event, **fields)
             case Pulse(refused_count=refused_count):
                 running.refused_count = refused_count
 
@@ -572,3 +658,11 @@ def _process_end(process: subprocess.Popen, wait_s: float) -> int:
     except subprocess.TimeoutExpired:
         process.send_signal(signal.SIGKILL)
         return process.wait()
+
+
+def _status_of(process: subprocess.Popen) -> int | None:
+    """Return how a process has ended; None for one that has closed its link and is still there."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        # One that was aborted is gone once its link is.
+        return process.wait(STATUS_S_MAX)
+    return None

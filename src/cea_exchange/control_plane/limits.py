@@ -28,13 +28,15 @@ class MemoryUse:
         return int(self._file.read().split()[1]) * self._page_bytes // _MIB
 
 
-def limits_set(memory_mib_max: int, *, niceness: int) -> None:
+def limits_set(memory_mib_max: int | None, *, niceness: int) -> None:
     """Hold this process to twice its memory, whatever comes between two looks; no core is dumped.
 
-    The limit is one of the data that it may have, so that address space costs nothing. What is left
-    of memory is the daemon's first.
+    The limit is one of the data that it may have, so that address space costs nothing; None sets
+    none: libzmq takes as much as a peer says that it will send, with which strangers could fill it.
+    What is left of memory is the daemon's first.
     """
-    _limit_lower(resource.RLIMIT_DATA, 2 * memory_mib_max * _MIB)
+    if memory_mib_max is not None:
+        _limit_lower(resource.RLIMIT_DATA, 2 * memory_mib_max * _MIB)
     _limit_lower(resource.RLIMIT_CORE, 0)
     os.nice(niceness)
     with contextlib.suppress(OSError):

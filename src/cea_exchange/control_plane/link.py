@@ -18,6 +18,7 @@ RECEIVE_BYTES = 1 << 18
 FULL_BYTES = 1 << 20
 """An end with so much to send had better take nothing more in."""
 _LENGTH_BYTES = 4
+PACKET_BYTES_MAX = 64 << 20
 DESCRIPTORS_MAX = 16
 
 
@@ -245,17 +246,25 @@ class Link:
             How long at most (the monotonic clock).
         """
         with contextlib.suppress(LinkEnded, OSError):
-            while not self.flush() and (left_s := until_s - time.monotonic()) > 0:
-                select.select([], [self._end], [], left_s)
+            while not self.flush() and self._await(select.POLLOUT, until_s):
+                pass
             self._end.shutdown(socket.SHUT_WR)
             # What is not read when an end closes makes the other one forget what it was sent.
-            while (left_s := until_s - time.monotonic()) > 0:
-                select.select([self._end], [], [], left_s)
+            while self._await(select.POLLIN, until_s):
                 self.receive()
 
     def close(self) -> None:
         """End the link."""
         self._end.close()
+
+    def _await(self, event: int, until_s: float) -> bool:
+        """Wait for an event of the socket, until a time; say whether that has not come."""
+        left_s = until_s - time.monotonic()
+        if left_s > 0:
+            poll = select.poll()
+            poll.register(self._end, event)
+            poll.poll(1_000 * left_s)
+        return left_s > 0
 
     def _packets_take(self, content: memoryview) -> tuple[int, list]:
         """Return the items of all whole packets, and how many bytes they are."""
@@ -263,7 +272,10 @@ class Link:
         begins = 0
         while len(content) - begins >= _LENGTH_BYTES:
             inner = begins + _LENGTH_BYTES
-            ends = inner + int.from_bytes(content[begins:inner], "little")
+            size = int.from_bytes(content[begins:inner], "little")
+            if size > PACKET_BYTES_MAX:
+                raise LinkEnded(f"no packet: of {size} bytes")
+            ends = inner + size
             if len(content) < ends:
                 break
             try:

@@ -29,12 +29,13 @@ def listen(name: str, address: str, *, is_shared: bool = False) -> socket.socket
         It can't be had.
     """
     host, _, port = address.removeprefix("tcp://").rpartition(":")
-    one = socket.socket()
+    host = "0.0.0.0" if host == "*" else host.strip("[]")
+    one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_shared:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _bind(one, ("" if host == "*" else host, int(port)))
+        _bind(one, (host, int(port)))
         one.listen(BACKLOG_COUNT)
         one.setblocking(False)
     except (OSError, OverflowError, ValueError) as error:
@@ -43,10 +44,15 @@ def listen(name: str, address: str, *, is_shared: bool = False) -> socket.socket
     return one
 
 
+def free_check(name: str, address: str) -> None:
+    """Refuse an address that another process listens at, though both would share it."""
+    listen(name, address).close()
+
+
 def address_of(one: socket.socket) -> str:
     """Return where a socket listens, with the port that the system chose."""
-    host, port = one.getsockname()
-    return f"tcp://{host}:{port}"
+    host, port = one.getsockname()[:2]
+    return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
 
 
 def _bind(one: socket.socket, address: tuple[str, int]) -> None:

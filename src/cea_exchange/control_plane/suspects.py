@@ -2,10 +2,14 @@
 
     a front ends -> who was there is set apart in two parts, each with a front of its own
     a part's front ends -> who of it was there is halved again; the others of it are free
-    one key alone was there -> it is cut off
+    a key ends the front where it is alone, twice -> it is cut off
 
-Those who are not set apart share no front with those who are, so that they see one end only.
+Those who are not set apart share no front with those who are, so that they see one end only. Who
+waits until all are free again before it ends the next front is found by counting: it was there each
+time, and others were at another front half the times.
 """
+
+from collections import Counter
 
 RECENT_S = 60.0
 """Who came to a front within so long before it ended is set apart first."""
@@ -13,9 +17,14 @@ REPEAT_S = 600.0
 """A front of those who are not set apart has ended again within so long: it was somebody else."""
 CALM_S = 120.0
 """So long after the last end all are free again."""
-
+REMEMBERED_S = 86_400.0
+"""So long without an end, and who was there before is forgotten."""
 PARTS_MAX = 8
 """Where there would be more, the oldest of them is free: those of several culprits are kept."""
+LONE_ENDS = 2
+"""One end alone may have been anything."""
+WITNESSED_ENDS = 12
+"""Who alone was at so many ends, one after the other, is their cause."""
 
 
 class Suspects:
@@ -35,9 +44,12 @@ class Suspects:
         self._part_last = 0
         self._ended_s: float | None = None
         self._common_ended_s: float | None = None
+        self._lone: Counter[str] = Counter()
+        self._witnessed: Counter[str] = Counter()
+        self._common_ends = 0
 
     def ended(self, part: int, admitted: dict[str, float], now_s: float) -> str | None:
-        """Take note of a front that has ended.
+        """Take note of a front that has ended by what somebody did to it.
 
         Parameters
         ----------
@@ -51,18 +63,22 @@ class Suspects:
         str or None
             The key that is cut off now.
         """
+        if self._ended_s is not None and now_s - self._ended_s > REMEMBERED_S:
+            self._lone.clear()
+            self._witnessed.clear()
+            self._common_ends = 0
         self._ended_s = now_s
         if part == 0:
-            self._common_ended(admitted, now_s)
-            return None
+            return self._common_ended(admitted, now_s)
         there = sorted(key for key in admitted if self.parts.get(key) == part)
         if not there:
             return None
         self._free(part)
         if len(there) == 1:
             (key,) = there
-            self.cut_off[key] = now_s
-            return key
+            self._lone[key] += 1
+            if self._lone[key] >= LONE_ENDS:
+                return self._cut_off(key, now_s)
         self._set_apart(there)
         return None
 
@@ -77,15 +93,28 @@ class Suspects:
         self.parts = {}
         return True
 
-    def _common_ended(self, admitted: dict[str, float], now_s: float) -> None:
-        last_s, self._common_ended_s = self._common_ended_s, now_s
+    def _common_ended(self, admitted: dict[str, float], now_s: float) -> str | None:
         free = {key: at_s for key, at_s in admitted.items() if key not in self.parts}
+        self._common_ends += 1
+        self._witnessed.update(free.keys())
+        always = [key for key in free if self._witnessed[key] == self._common_ends]
+        if self._common_ends >= WITNESSED_ENDS and len(always) == 1:
+            return self._cut_off(always[0], now_s)
+        last_s, self._common_ended_s = self._common_ended_s, now_s
         recent = [key for key, at_s in free.items() if now_s - at_s <= RECENT_S]
         is_again = last_s is not None and now_s - last_s <= REPEAT_S
         # One process may come to several fronts, which then end together.
         is_other = is_again and now_s - (last_s or 0.0) > RECENT_S
-        chosen = free if is_other or not recent else recent
-        self._set_apart(sorted(chosen))
+        self._set_apart(sorted(free if is_other or not recent else recent))
+        return None
+
+    def _cut_off(self, key: str, now_s: float) -> str:
+        self.parts.pop(key, None)
+        for counted in (self._lone, self._witnessed):
+            counted.clear()
+        self._common_ends = 0
+        self.cut_off[key] = now_s
+        return key
 
     def _set_apart(self, keys: list[str]) -> None:
         """Make two parts of keys, or one of a single key."""

@@ -9,6 +9,8 @@ import msgspec
 # ZeroMQ would take a greater port for what is left of it in 16 bits.
 _PORT = r"([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5]))))"
 Address = Annotated[str, msgspec.Meta(pattern=rf"^(tcp://.+:{_PORT}|ipc://.+)$")]
+TcpAddress = Annotated[str, msgspec.Meta(pattern=rf"^tcp://.+:{_PORT}$")]
+"""Of a socket that processes of the daemon's share."""
 MetricsAddress = Annotated[str, msgspec.Meta(pattern=rf"^127(\.[0-9]{{1,3}}){{3}}:{_PORT}$")]
 """On the loopback only: whoever can ask needs no key."""
 Settings = TypeVar("Settings")

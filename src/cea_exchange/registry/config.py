@@ -8,7 +8,7 @@ import msgspec
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
-from cea_exchange.protocol.settings import Address, MetricsAddress, settings_read
+from cea_exchange.protocol.settings import Address, MetricsAddress, TcpAddress, settings_read
 from cea_exchange.registry.accounts import Admission
 from cea_exchange.registry.admin import OPS
 from cea_exchange.registry.bank_office import BankSetting
@@ -70,7 +70,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
     """
 
     feed: Address = "tcp://127.0.0.1:0"
-    admin: Address = "tcp://127.0.0.1:0"
+    admin: TcpAddress = "tcp://127.0.0.1:0"
     fronts: Annotated[int, msgspec.Meta(ge=0, le=64)] = 2
     front_memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
     settlement: Address | None = None

@@ -26,6 +26,8 @@ from cea_exchange.venue.trading_day import TradingDay
 SECOND_TO_COME = "(who agrees)"
 """Stands for the second person while it is judged whether there is anything to agree to."""
 
+TURN_S = 0.005
+
 BUST_ROWS_READ = 8
 """The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
 
@@ -86,8 +88,9 @@ class AdminDesk:
         self._key_restore = key_restore
 
     def turn(self) -> None:
-        """Answer all that has arrived."""
-        while (message := self._door.receive()) is not None:
+        """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
+        until_s = time.monotonic() + TURN_S
+        while time.monotonic() < until_s and (message := self._door.receive()) is not None:
             operator = self._operators.get(message.key)
             try:
                 request = self._request(message)

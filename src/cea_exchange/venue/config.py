@@ -12,6 +12,7 @@ from cea_exchange.protocol.settings import (
     Address,
     ConfigError,
     MetricsAddress,
+    TcpAddress,
     settings_read,
 )
 
@@ -143,12 +144,12 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
     profile: str = "cea"
     clock: ClockSetting = msgspec.field(default_factory=ClockSetting)
-    gateway: Address = "tcp://127.0.0.1:0"
+    gateway: TcpAddress = "tcp://127.0.0.1:0"
     market_data: Address = "tcp://127.0.0.1:0"
     snapshot: Address = "tcp://127.0.0.1:0"
     settlement: Address = "tcp://127.0.0.1:0"
     replay: Address = "tcp://127.0.0.1:0"
-    admin: Address = "tcp://127.0.0.1:0"
+    admin: TcpAddress = "tcp://127.0.0.1:0"
     registry_feed: Address | None = None
     registry_endpoints: str | None = None
     registry_public_key: PublicKey | None = None

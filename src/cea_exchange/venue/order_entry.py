@@ -129,6 +129,7 @@ class OrderEntry:
         self._absent_due_s: float | None = None
         self._absent_are_known = False
         self._door = door
+        door.is_followed = True
         self._reached: set[bytes] = set()
         self._sequencer = sequencer
         self._machine = sequencer.machine
@@ -281,7 +282,7 @@ class OrderEntry:
             return
         match asked.request:
             case Logon(report_seq=report_seq):
-                if not self._is_put_off(asked):
+                if self._door.is_served(message.routing_id) and not self._is_put_off(asked):
                     self._logon(message, report_seq)
                 return
             case Logoff(keep_orders=keep_orders):
@@ -356,8 +357,8 @@ class OrderEntry:
 
         def again() -> None:
             self._lost_turn()
-            self._reached.add(message.routing_id)
-            self._waiting.ask(asked)
+            if self._door.is_served(message.routing_id) and self._waiting.ask(asked):
+                self._reached.add(message.routing_id)
 
         self._beat(earlier)
         self._door.reach(earlier.routing_id, again)
