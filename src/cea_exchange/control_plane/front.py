@@ -64,13 +64,9 @@ class Front:
         it knows who was there when the front ended.
     begin
         What it is to do.
-    descriptors
-        Sockets that listen, one for each door.
     """
 
-    def __init__(
-        self, link: Link, notes: int, begin: Begin, descriptors: list[int]
-    ) -> None:
+    def __init__(self, link: Link, notes: int, begin: Begin) -> None:
         self._link = link
         self._notes = notes
         self._part = begin.part
@@ -86,14 +82,15 @@ class Front:
         self._link_descriptor = link.fileno()
         self._poller.register(self._link_descriptor, zmq.POLLIN)
         self._is_taking, self._is_sending = True, False
-        keys = CurveKeys(begin.public_key, begin.secret_key)
+        self._begin = begin
         self._sockets: list[zmq.Socket] = []
-        self._doors = [
-            self._door(number, setting, keys, descriptor)
-            for number, (setting, descriptor) in enumerate(
-                zip(begin.doors, descriptors, strict=True)
-            )
-        ]
+        self._doors: list[Door] = []
+
+    def open(self, descriptors: list[int]) -> None:
+        """Open the doors, at sockets that listen; who is admitted must be known by now."""
+        keys = CurveKeys(self._begin.public_key, self._begin.secret_key)
+        for setting, descriptor in zip(self._begin.doors, descriptors, strict=True):
+            self._doors.append(self._door(len(self._doors), setting, keys, descriptor))
 
     def _door(
         self, number: int, setting: DoorSetting, keys: CurveKeys, descriptor: int
@@ -270,9 +267,10 @@ def front_run(end: socket.socket, notes: int) -> Front | None:
         while not items:
             poller.poll()
             items = link.receive()
-        front = Front(link, notes, items[0], descriptors)
+        front = Front(link, notes, items[0])
         for item in items[1:]:
             front.do(item)
+        front.open(descriptors)
         return front
     link.close()
     os.close(notes)
