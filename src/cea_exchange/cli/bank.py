@@ -36,7 +36,7 @@ def serve(
 ) -> None:
     """Run a simulated bank until it is told to stop (SIGTERM); 75 if it wants a restart.
 
-    Example: cea-exchange bank serve --data DIR --seed 7 --config bank.toml
+    Example: cea-exchange bank serve --seed 7 --config bank.toml
     """
     signals = StopSignals()
 

@@ -14,7 +14,6 @@ import msgspec
 import typer
 
 from cea_exchange import cli
-from cea_exchange.cli.asking import ADMIN, Data, Json, Key
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -23,6 +22,7 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
 
 OFFICE_PREFIX = "registry_"
@@ -113,7 +113,7 @@ def adopt(
     The registry must not run. From then on it refuses the venue of before; `venue adopt` begins
     the new one from the statement. See protocol/adoption.md.
 
-    Example: cea-exchange registry adopt --config registry.toml --data DIR
+    Example: cea-exchange registry adopt --config registry.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
     from cea_exchange.protocol.adoption import AdoptionError

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, ask, look_all, table
+from cea_exchange.cli.asking import Answer, act, ask, look, look_all, rows_table, table
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.readable import YuanArgument, yuan
 
 File = Annotated[str, typer.Argument(help="The file's name in DIR/registry/bank/in.")]
 
@@ -35,7 +37,7 @@ def report(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None
 def statement(file: File, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Read the bank's statement (camt.053), whole or not at all; a second person approves.
 
-    Example: cea-exchange registry bank statement 20260715-1.xml --data DIR
+    Example: cea-exchange registry bank statement 20260715-1.xml
     """
     act(data, key, _of_file("bank_statement", data, file), json)
 
@@ -96,7 +98,7 @@ def close(
 ) -> None:
     """End what never can be applied, once the bank was asked.
 
-    Example: cea-exchange registry bank close 3 "sent in error, letter of 2026-07-20" --data DIR
+    Example: cea-exchange registry bank close 3 "sent in error, letter of 2026-07-20"
     """
     request = {"op": "bank_unapplied_close", "unapplied_id": unapplied_id, "why": why}
     act(data, key, request, json)
@@ -104,7 +106,7 @@ def close(
 
 def pay_out(
     account: Annotated[str, typer.Argument(help="Account.")],
-    cash: Annotated[int, typer.Argument(help="Fen.", min=1)],
+    cash: YuanArgument,
     creditor: Annotated[str, typer.Argument(help="The participant's own account at its bank.")],
     data: Data,
     key: Key = ADMIN,
@@ -112,31 +114,32 @@ def pay_out(
 ) -> None:
     """Pay cash out of a sub-account; a representative of the account approves.
 
-    Example: cea-exchange registry bank pay-out P001 100000 6222000000000001 --data DIR
+    Example: cea-exchange registry bank pay-out P001 1000.00 6222000000000001
     """
     request = {"op": "pay_out", "account": account, "cash": cash, "creditor": creditor}
     act(data, key, request, json)
 
 
 def _accounts(answer: Answer) -> str:
-    rows = answer["accounts"]
-    return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+    return rows_table(answer["accounts"])
 
 
 def _unapplied(answer: Answer) -> str:
     names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
-    text = table(list(names), [[row[name] for name in names] for row in answer["unapplied"]])
+    text = rows_table(answer["unapplied"], names)
     further = answer["next"]
     return text if further is None else f"{text}\nthere is more: --first {further}"
 
 
 def _wrong(answer: Answer) -> str:
     rows = [
-        [item["instruction_id"], item["outcome"], leg["account"], leg["instructed"], leg["booked"]]
+        (item["instruction_id"], item["outcome"], leg["account"])
+        + (yuan(leg["instructed"]), yuan(leg["booked"]))
         for item in answer["findings"]
         for leg in item["legs"]
     ]
     rows += [
-        ["-", "unknown", item["account"], 0, item["entry"]["cash"]] for item in answer["unknown"]
+        ("-", "unknown", item["account"], yuan(0), yuan(item["entry"]["cash"]))
+        for item in answer["unknown"]
     ]
     return table(["instruction", "outcome", "account", "instructed", "booked"], rows)

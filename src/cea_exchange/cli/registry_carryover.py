@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, fields_line, look
+from cea_exchange.cli.asking import Answer, act, fields_line, look
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_obligation import Account
 from cea_exchange.cli.registry_surrender import Tonnes, tonnes_by_product
 
@@ -25,7 +26,7 @@ def register(group: typer.Typer) -> None:
 def give_notice(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Tell every entity how much it may carry over; a second person has to approve it.
 
-    Example: cea-exchange registry carryover give-notice --data DIR
+    Example: cea-exchange registry carryover give-notice
     """
     act(data, key, {"op": "carryover_give_notice"}, json)
 
@@ -33,7 +34,7 @@ def give_notice(data: Data, key: Key = ADMIN, json: Json = False) -> None:
 def notice(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what an entity may carry over, and from which figures that comes.
 
-    Example: cea-exchange registry carryover notice P0001 --data DIR
+    Example: cea-exchange registry carryover notice P0001
     """
     look(data, key, {"op": "carryover_notice", "account": account}, json, _notice)
 
@@ -43,7 +44,7 @@ def apply(
 ) -> None:
     """Apply to carry over allowances; they are set aside. A second person has to approve it.
 
-    Example: cea-exchange registry carryover apply P0001 CEA=5000 CEA23=1000 --data DIR
+    Example: cea-exchange registry carryover apply P0001 CEA=5000 CEA23=1000
     """
     request = {"op": "carryover_apply", "account": account}
     act(data, key, request | {"tonnes": tonnes_by_product(tonnes)}, json)
@@ -54,7 +55,7 @@ def withdraw(
 ) -> None:
     """Take an application back before its run; two persons do it.
 
-    Example: cea-exchange registry carryover withdraw 3 P0001 --data DIR
+    Example: cea-exchange registry carryover withdraw 3 P0001
     """
     request = {"op": "carryover_withdraw", "carryover_id": number, "account": account}
     act(data, key, request, json)
@@ -68,7 +69,7 @@ def run(
 ) -> None:
     """Exchange what was applied for in a run; a second person has to approve it.
 
-    Example: cea-exchange registry carryover run 1 --data DIR --key authority
+    Example: cea-exchange registry carryover run 1 --key authority
     """
     act(data, key, {"op": "carryover_run", "number": number}, json)
 

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look_all, table
+from cea_exchange.cli.asking import Answer, act, look_all, rows_table
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 
 
 def register(group: typer.Typer) -> None:
@@ -34,11 +35,10 @@ def pay(
 ) -> None:
     """Pay a claim out of the debtor's registration account; a second person approves.
 
-    Example: cea-exchange registry claim pay 3 --data DIR
+    Example: cea-exchange registry claim pay 3
     """
     act(data, key, {"op": "claim_pay", "claim_id": number}, json)
 
 
 def _claims(answer: Answer) -> str:
-    rows = answer["claims"]
-    return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+    return rows_table(answer["claims"])

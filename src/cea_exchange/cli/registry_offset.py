@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Data, Json, Key, Why, act
+from cea_exchange.cli.asking import act
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.registry_obligation import Encoding, EncodingOption, File, file_fields
 
 
@@ -25,7 +26,7 @@ def take(
 ) -> None:
     """Check and book a file of cancellation proofs, whole; a second person has to approve it.
 
-    Example: cea-exchange registry offset take proofs.csv --data DIR
+    Example: cea-exchange registry offset take proofs.csv
     """
     act(data, key, {"op": "offset_take", **file_fields(file, encoding)}, json)
 
@@ -39,6 +40,6 @@ def revoke(
 ) -> None:
     """Take back a proof that was found false; a second person has to approve it.
 
-    Example: cea-exchange registry offset revoke N000017 --why "not in the registry" --data DIR
+    Example: cea-exchange registry offset revoke N000017 --why "not in the registry"
     """
     act(data, key, {"op": "offset_revoke", "proof": proof, "why": why}, json)

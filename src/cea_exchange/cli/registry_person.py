@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look_all, table
+from cea_exchange.cli.asking import Answer, act, look_all, table
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 
 
 def register(group: typer.Typer) -> None:
@@ -34,7 +35,6 @@ def add(
     """Let a key stand for a person; who is of that body already has to approve it.
 
     Example: cea-exchange registry person add "Li Na" li.public --role initiator --account P001
-    --data DIR
     """
     request = {"op": "person_add", "name": name, "key": key_text(public_key), "role": role}
     act(data, key, request | {"account": account, "province": province}, json)
@@ -48,7 +48,7 @@ def remove(
 ) -> None:
     """Let a key stand for nobody any more, for good; a second person has to approve it.
 
-    Example: cea-exchange registry person remove li.public --data DIR
+    Example: cea-exchange registry person remove li.public
     """
     act(data, key, {"op": "person_remove", "key": key_text(public_key)}, json)
 
@@ -61,7 +61,7 @@ def list_(
 ) -> None:
     """Print who acts, for whom, in which role.
 
-    Example: cea-exchange registry person list --account P001 --data DIR
+    Example: cea-exchange registry person list --account P001
     """
     request = {"op": "person_list", "account": account}
     look_all(data, key, request, json, "persons", text=_persons, first=0)

@@ -7,8 +7,8 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import Json
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def register(group: typer.Typer) -> None:

@@ -39,7 +39,7 @@ def relay(
     A venue runs one of its own; this is for another machine. With `-` the settings are the first
     line of standard input, and the relay ends with it.
 
-    Example: cea-exchange venue relay --config relay.toml --data DIR
+    Example: cea-exchange venue relay --config relay.toml
     """
     from cea_exchange.journal import FolderInUse
     from cea_exchange.protocol.security import SecurityError
