@@ -7,7 +7,9 @@ none is kept.
 
 import fcntl
 import os
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseTaken
 from cea_exchange.registry.database.sqlite import Sqlite
@@ -34,9 +36,7 @@ def writer_open(folder: Path, address: str | None) -> Database:
     chosen = _chosen(folder, address)
     if chosen is None:
         return Sqlite.open_writer(folder / SQLITE_FILE)
-    from cea_exchange.registry.database.postgres import Postgres
-
-    database = Postgres.open_writer(chosen)
+    database = postgres().Postgres.open_writer(chosen)
     address_keep(folder, chosen)
     return database
 
@@ -46,9 +46,7 @@ def reader_open(folder: Path, address: str | None = None) -> Database:
     chosen = _chosen(folder, address)
     if chosen is None:
         return Sqlite.open_reader(folder / SQLITE_FILE)
-    from cea_exchange.registry.database.postgres import Postgres
-
-    return Postgres.open_reader(chosen)
+    return postgres().Postgres.open_reader(chosen)
 
 
 def has_database(folder: Path) -> bool:
@@ -96,6 +94,22 @@ def address_keep(folder: Path, address: str) -> None:
 
 
 def _without_password(address: str) -> str:
-    from cea_exchange.registry.database.postgres import address_without_password
+    return str(postgres().address_without_password(address))
 
-    return address_without_password(address)
+
+def postgres() -> ModuleType:
+    """Return the module for PostgreSQL.
+
+    Raises
+    ------
+    DatabaseError
+        Its driver is not installed, or finds no libpq.
+    """
+    try:
+        return import_module("cea_exchange.registry.database.postgres")
+    except ImportError as error:
+        why = str(error).splitlines()[0]
+        raise DatabaseError(
+            "database: PostgreSQL expected its driver, pip install 'cea-exchange[postgres]',"
+            f" came {why}"
+        ) from error
