@@ -11,14 +11,20 @@ import pytest
 
 from cea_exchange.protocol.settings import settings_read
 from cea_exchange.registry import metrics as registry_metrics
+from cea_exchange.registry.bank.simulator.daemon import BankConfig
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.venue import metrics as venue_metrics
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.relay import RelayConfig
 
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
-CONFIGS = {"venue.toml": VenueConfig, "registry.toml": RegistryConfig, "relay.toml": RelayConfig}
-UNITS = ("venue", "registry")
+CONFIGS = {
+    "venue.toml": VenueConfig,
+    "registry.toml": RegistryConfig,
+    "relay.toml": RelayConfig,
+    "bank.toml": BankConfig,
+}
+UNITS = ("venue", "registry", "bank")
 # Text, not a setting, begins with a blank behind the #.
 SETTING = re.compile(r"^#(?=[a-z_]+ = |\[)", re.MULTILINE)
 

@@ -44,6 +44,12 @@ def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
             f"proposal {answer['proposal']} waits for a second person of"
             f" {answer['approving_body']}: registry approve {answer['proposal']}"
         )
+    elif "approved" in answer:
+        done = fields_line(answer["answer"])
+        typer.echo(
+            f"proposal {answer['proposal']} approved, {answer['approved']} is done"
+            + (f": {done}" if done else "")
+        )
     else:
         typer.echo(fields_line(answer) or "done")
 

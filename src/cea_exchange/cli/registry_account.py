@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cea_exchange.cli.asking import Answer, act, look_all, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 
 Account = Annotated[str, typer.Argument(help="Account.")]
@@ -22,7 +23,7 @@ class State(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    accounts = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    accounts = CommandLine()
     for command in (suspend, restore, rename, merge, close, bank, show):
         accounts.command(command.__name__)(command)
     accounts.command("open")(open_)
@@ -158,7 +159,7 @@ def list_(
 ) -> None:
     """Print all accounts, in the order of their opening.
 
-    Example: cea-exchange registry account list --province 11
+    Example: cea-exchange registry account list --province 33
     """
     request = {"op": "account_list", "province": province, "state": state and state.value}
     look_all(data, key, request, json, "accounts", text=_accounts, first=0)

@@ -1,26 +1,77 @@
 """`cea-exchange registry bank`: files out and in, pay-outs, what differs."""
 
+import time
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import Answer, act, ask, look, look_all, rows_table, table
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.asking import (
+    Answer,
+    act,
+    ask,
+    fields_line,
+    json_print,
+    look,
+    look_all,
+    rows_table,
+    table,
+)
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
-from cea_exchange.cli.readable import YuanArgument, yuan
+from cea_exchange.cli.readable import YuanArgument, date_option, yuan
+
+FETCH_S_MAX = 30
+FETCH_LOOK_S = 0.3
 
 File = Annotated[str, typer.Argument(help="The file's name in DIR/registry/bank/in.")]
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    bank = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    for command in (out, report, statement, reconcile, differences, again, unapplied, retry, close):
+    bank = CommandLine()
+    for command in (fetch, statements, out, report, statement, reconcile, differences, again):
+        bank.command(command.__name__)(command)
+    for command in (unapplied, retry, close):
         bank.command(command.__name__)(command)
     bank.command("pay-out")(pay_out)
     group.add_typer(bank, name="bank", help="Instructions to the settlement bank, and its answers.")
+
+
+def fetch(
+    data: Data,
+    date: Annotated[int | None, date_option("--date", "Of which day; left out, today")] = None,
+    key: Key = ADMIN,
+    json: Json = False,
+) -> None:
+    """Fetch a day's next statement at the bank and read it; the daemon does so once a working day.
+
+    Example: cea-exchange registry bank fetch
+    """
+    wanted = ask(data, key, {"op": "bank_fetch", "business_date": date})
+    until_s = time.monotonic() + FETCH_S_MAX
+    while time.monotonic() < until_s:
+        time.sleep(FETCH_LOOK_S)
+        for row in ask(data, key, {"op": "bank_statements", "count": 1})["statements"]:
+            if wanted.items() <= row.items():
+                if json:
+                    json_print(row)
+                else:
+                    typer.echo(f"read {fields_line(row)}")
+                return
+        if why := ask(data, key, {"op": "status"})["troubles"].get("bank_statement"):
+            raise CommandError(f"{fields_line(wanted)}: {why}")
+    raise CheckFailed(f"{fields_line(wanted)}: not read within {FETCH_S_MAX} s")
+
+
+def statements(data: Data, key: Key = ADMIN, json: Json = False) -> None:
+    """Print which of the bank's statements were read, the latest first.
+
+    Example: cea-exchange registry bank statements
+    """
+    look_all(data, key, {"op": "bank_statements"}, json, "statements", text=_statements, first=0)
 
 
 def out(data: Data, key: Key = ADMIN) -> None:
@@ -118,6 +169,10 @@ def pay_out(
     """
     request = {"op": "pay_out", "account": account, "cash": cash, "creditor": creditor}
     act(data, key, request, json)
+
+
+def _statements(answer: Answer) -> str:
+    return rows_table(answer["statements"])
 
 
 def _accounts(answer: Answer) -> str:

@@ -5,12 +5,13 @@ from typing import Annotated
 import typer
 
 from cea_exchange.cli.asking import Answer, act, look_all, rows_table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    claim = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    claim = CommandLine()
     claim.command("list")(list_)
     claim.command("pay")(pay)
     group.add_typer(claim, name="claim", help="What a bust left owing.")

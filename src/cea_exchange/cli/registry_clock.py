@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from cea_exchange.cli.asking import act
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.readable import date_argument
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    clock = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    clock = CommandLine()
     clock.command("move")(move)
     clock.command("confirm")(confirm)
     group.add_typer(clock, name="clock", help="The registry's time and day.")

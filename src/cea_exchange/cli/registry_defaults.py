@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cea_exchange.cli.asking import Answer, act, fields_line, look_all, rows_table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.readable import YuanArgument, date_argument
 
@@ -14,12 +15,12 @@ Number = Annotated[int, typer.Argument(help="The default's number.")]
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
     group.command("failures")(failures)
-    default = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    default = CommandLine()
     default.command("list")(list_)
     for command in (show, notice, retry):
         default.command(command.__name__)(command)
     group.add_typer(default, name="default", help="Who did not deliver or pay.")
-    reserve = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    reserve = CommandLine()
     for command in (fund, use, recover):
         reserve.command(command.__name__)(command)
     group.add_typer(reserve, name="reserve", help="The settlement risk reserve.")

@@ -19,6 +19,7 @@ from cea_exchange.cli.asking import (
     table,
     whole,
 )
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.readable import date_argument
@@ -46,7 +47,7 @@ class Encoding(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the commands to `cea-exchange registry`."""
-    allocate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    allocate = CommandLine()
     commands = (issue, reverse, preview, show, distribute, deduct, recall, release, remaining)
     for command in commands:
         allocate.command(command.__name__)(command)
@@ -78,7 +79,7 @@ def reverse(
 ) -> None:
     """As the authority, take back an issue that was a mistake, as far as it was not distributed.
 
-    Example: cea-exchange registry allocate reverse 17 4500000 --why "a zero too many"
+    Example: cea-exchange registry allocate reverse 17 4500000 --why "typo" --key mee
     """
     request = {"op": "allocation_reverse", "entry_id": entry_id, "tonnes": tonnes, "why": why}
     act(data, key, request, json)
@@ -153,7 +154,7 @@ def deduct(
 ) -> None:
     """Register a decision that tonnes are taken off what an entity will be given.
 
-    Example: cea-exchange registry allocate deduct P001 "decision 7" other 500 2026-03-01
+    Example: cea-exchange registry allocate deduct P001 decision-7 other 500 2026-03-01
     """
     decision = {"document": document, "cause": cause, "tonnes": tonnes, "decided_on": decided_on}
     act(data, key, {"op": "allocation_deduct", "account": account, **decision}, json)

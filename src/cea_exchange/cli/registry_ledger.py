@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cea_exchange.cli.asking import Answer, act, look, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.readable import (
@@ -51,7 +52,7 @@ def register(group: typer.Typer) -> None:
 
 
 def _group(parent: typer.Typer, name: str, words: str) -> typer.Typer:
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = CommandLine()
     # A callback keeps a command a subcommand while it is the only one.
     group.callback()(lambda: None)
     parent.add_typer(group, name=name, help=words)
@@ -86,7 +87,7 @@ def key_grant(
 ) -> None:
     """Let a key act for an account at the venue; a representative of the account approves.
 
-    Example: cea-exchange registry key grant p1.public P001
+    Example: cea-exchange registry key grant keys/p001.public P001
     """
     request = {"op": "key_grant", "key": key_text(public_key), "account": account, "role": role}
     request |= {"operator_index": operator_index, "cancel_on_disconnect": cancel_on_disconnect}
@@ -101,7 +102,7 @@ def key_revoke(
 ) -> None:
     """Take back what a key may do at the venue.
 
-    Example: cea-exchange registry key revoke p1.public
+    Example: cea-exchange registry key revoke keys/p001.public
     """
     act(data, key, {"op": "key_revoke", "key": key_text(public_key)}, json)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cea_exchange.cli.asking import Answer, act, file_content, look, look_all, rows_table, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.readable import date_argument, tonnes
 
@@ -31,7 +32,7 @@ EncodingOption = Annotated[Encoding, typer.Option("--encoding", help="Of a CSV f
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    obligation = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    obligation = CommandLine()
     obligation.command("take")(take)
     obligation.command("correct")(correct)
     obligation.command("notice")(notice)
@@ -60,7 +61,7 @@ def take(
 ) -> None:
     """Take a file of new obligations, whole, or with --province that one's own; two persons do it.
 
-    Example: cea-exchange registry obligation take obligations-2025.csv --province 11
+    Example: cea-exchange registry obligation take obligations-2025.csv --province 33 --key pan
     """
     request = {"op": "obligation_take", "province": province, **file_fields(file, encoding)}
     act(data, key, request, json)
@@ -77,7 +78,7 @@ def correct(
 ) -> None:
     """Replace obligations there are by those of a file; a second person has to approve it.
 
-    Example: cea-exchange registry obligation correct new.csv --why "verified anew"
+    Example: cea-exchange registry obligation correct new.csv --why "verified anew" --key mee
     """
     request = {"op": "obligation_correct", "province": province, "why": why}
     act(data, key, request | file_fields(file, encoding), json)
@@ -86,7 +87,7 @@ def correct(
 def notice(account: Account, year: Year, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print the notice of an obligation.
 
-    Example: cea-exchange registry obligation notice P0001 2025
+    Example: cea-exchange registry obligation notice P001 2025
     """
     request = {"op": "obligation_notice", "account": account, "compliance_year": year}
     look(data, key, request, json, lambda answer: answer["text"])
@@ -129,8 +130,8 @@ def borrow(
 ) -> None:
     """Let an entity borrow for 2021 or 2022 from 2023; the authority has to approve it.
 
-    Example: cea-exchange registry obligation borrow P0001 2021 120000 HB-9 --why "no cash"
-    --province 11
+    Example: cea-exchange registry obligation borrow P001 2021 120000 HB-9 --why "no cash"
+    --province 33 --key pan
     """
     request = {"op": "borrow", "account": account, "compliance_year": year, "tonnes": tonnes}
     request |= {"province": province, "document": document, "why": why}
@@ -149,7 +150,8 @@ def order(
 ) -> None:
     """Record an order to surrender what is missing; a second person has to approve it.
 
-    Example: cea-exchange registry obligation order P0001 2024 "HB 7" 2026-02-28 --province 11
+    Example: cea-exchange registry obligation order P001 2024 HB-7 2026-02-28 --province 33
+    --key pan
     """
     request = {"op": "correction_order", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province, "document": document, "until": until}, json)
@@ -166,7 +168,7 @@ def refused(
 ) -> None:
     """Record that the entity refuses to follow the order; a second person has to approve it.
 
-    Example: cea-exchange registry obligation refused P0001 2024 "HB 8" --province 11
+    Example: cea-exchange registry obligation refused P001 2024 HB-8 --province 33 --key pan
     """
     request = {"op": "correction_refused", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province, "document": document}, json)
@@ -197,7 +199,7 @@ def deduct(
 ) -> None:
     """Take what is missing off the next allowances, after an order; a second person approves it.
 
-    Example: cea-exchange registry obligation deduct P0001 2024 --province 11
+    Example: cea-exchange registry obligation deduct P001 2024 --province 33 --key pan
     """
     request = {"op": "unpaid_deduct", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province}, json)

@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from cea_exchange.cli.asking import act
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.registry_obligation import Encoding, EncodingOption, File, file_fields
 
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    offset = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    offset = CommandLine()
     offset.command("take")(take)
     offset.command("revoke")(revoke)
     group.add_typer(offset, name="offset", help="CCERs against emissions.")

@@ -32,7 +32,7 @@ def verify(
     Each link is computed again from what it covers, and every row compared with the log of rows.
     With --venue, the heads that a venue's journal has are compared, too.
 
-    Example: cea-exchange registry verify --venue VENUE-DIR
+    Example: cea-exchange registry verify --venue .
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.registry.chain import link_last
@@ -116,7 +116,7 @@ def receipt(
 
     `examples/receipt_check.py` checks it without the registry.
 
-    Example: cea-exchange registry receipt --account P001 --date 2026-07-15 --out r.json
+    Example: cea-exchange registry receipt --account P001 --date 2025-07-16 --out r.json
     """
     import msgspec
 

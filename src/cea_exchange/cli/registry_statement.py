@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from cea_exchange.cli.asking import Answer, act, look, look_all, rows_table, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.readable import date_argument, date_shown, yuan
 
@@ -22,7 +23,7 @@ class State(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    statement = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    statement = CommandLine()
     for command in (show, resolve, objections):
         statement.command(command.__name__)(command)
     statement.command("object")(object_)
@@ -32,7 +33,7 @@ def register(group: typer.Typer) -> None:
 def show(account: Account, day: Day, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print an account's statement of a day.
 
-    Example: cea-exchange registry statement show P001 2026-07-15
+    Example: cea-exchange registry statement show P001 2025-07-16
     """
     request = {"op": "statement", "account": account, "business_date": day}
     look(data, key, request, json, _statement)

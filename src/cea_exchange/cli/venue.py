@@ -1,6 +1,7 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import gc
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from cea_exchange.cli import venue_backup, venue_bidding, venue_relay
 from cea_exchange.cli.asking import json_print
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -48,14 +50,28 @@ class StatementForm(Enum):
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    looks = (status, statistics, position, statement, blocks, sessions, proposals, log)
-    acts = (halt, resume, suspend, reinstate, kill, reference_price)
-    acts += (list_product, delist_product, disconnect, key_restore)
-    of_two = (bust, override, approve, reject, adopt)
-    days = (clock, phase, open_day, close_day)
-    for command in (serve, *looks, *acts, *of_two, *days, stop):
-        group.command(command.__name__.replace("_", "-"))(command)
+    commands: dict[str, tuple[Callable[..., None], ...]] = {
+        "The daemon": (serve, check, stop),
+        "Looking": (status, statistics, position, statement, blocks, sessions, proposals, log),
+        "Acts": (
+            *(halt, resume, suspend, reinstate, kill, reference_price),
+            *(list_product, delist_product, disconnect, key_restore),
+        ),
+        "Acts of two persons": (bust, override, approve, reject),
+        "The day": (clock, phase, open_day, close_day),
+        "After a lost journal": (adopt,),
+    }
+    named = {
+        panel: {command.__name__.replace("_", "-"): command for command in listed}
+        for panel, listed in commands.items()
+    }
+    group = CommandLine(
+        {panel: tuple(listed) for panel, listed in named.items()}
+        | {"Biddings, backups, relays": ("bidding", "backup", "restore", "relay")}
+    )
+    for listed in named.values():
+        for name, command in listed.items():
+            group.command(name)(command)
     venue_backup.register(group)
     venue_relay.register(group)
     venue_bidding.register(group)
@@ -106,6 +122,38 @@ def serve(
             daemon.close()
 
 
+def check(
+    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")], data: Data
+) -> None:
+    """Say whether the venue would start with a config on a folder: settings, keys, rules, persons.
+
+    Starts nothing and changes nothing; what is in the journal is for `verify` to say.
+
+    Example: cea-exchange venue check --config venue.toml
+    """
+    from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.domain.calendar import CalendarError
+    from cea_exchange.domain.profile import ProfileError, load_profile
+    from cea_exchange.protocol.security import CurveKeys, SecurityError
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.venue.config import config_load
+
+    try:
+        settings = config_load(config)
+    except ConfigError as error:
+        raise CommandError(str(error)) from error
+    looks = (
+        ("settings", lambda: config),
+        ("own key", lambda: CurveKeys.load(data / "keys", "venue").public),
+        ("registry", lambda: settings.registry_key(data)),
+        ("persons", lambda: persons_said(settings.operators_by_key(data))),
+        ("profile", lambda: load_profile(settings.profile).name),
+        ("archive", lambda: settings.archive_folder(data)),
+        ("clock", lambda: settings.clock.kind),
+    )
+    check_all(looks, CalendarError, ConfigError, ProfileError, SecurityError)
+
+
 # -- Looking --------------------------------------------------------------------------------------
 
 
@@ -135,7 +183,7 @@ def statistics(data: Data, key: Key = ADMIN, json: Json = False) -> None:
 def position(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what an account holds at the venue.
 
-    Example: cea-exchange venue position P001 --key regulator
+    Example: cea-exchange venue position P001 --key rex
     """
     look(data, key, {"op": "position", "account": account}, json, position_shown)
 
@@ -148,7 +196,7 @@ def blocks(
 ) -> None:
     """Print the open block offers and enquiries, and what they have locked.
 
-    Example: cea-exchange venue blocks --key regulator
+    Example: cea-exchange venue blocks --key rex
     """
     look(data, key, {"op": "blocks", "from": first}, json, blocks_shown)
 
@@ -167,7 +215,7 @@ def statement(
 ) -> None:
     """Print an account's day: what it had, every movement, what it has. Changes nothing.
 
-    Example: cea-exchange venue statement P001 --date 2025-07-16 --key regulator
+    Example: cea-exchange venue statement P001 --date 2025-07-16 --key rex
     """
     from cea_exchange.domain import statement_forms as forms
     from cea_exchange.protocol.statements import pages, statement_of_answers

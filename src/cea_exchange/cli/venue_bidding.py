@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.readable import price_typed
@@ -19,7 +20,7 @@ Price = Annotated[
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `venue`."""
-    biddings = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    biddings = CommandLine()
     _add_applications(biddings)
     _add_open(biddings)
     _add_ends(biddings)
@@ -84,7 +85,7 @@ def _add_applications(biddings: typer.Typer) -> None:
     def applications(data: Data, key: Key = ADMIN, json: Json = False) -> None:
         """Print all applications, and until when to review them.
 
-        Example: cea-exchange venue bidding applications --key regulator
+        Example: cea-exchange venue bidding applications --key rex
         """
         look(data, key, {"op": "bidding_applications"}, json, rows_shown("applications", "none"))
 
@@ -140,7 +141,7 @@ def _add_ends(biddings: typer.Typer) -> None:
     def list_(data: Data, key: Key = ADMIN, json: Json = False) -> None:
         """Print today's biddings and their results; bids are sealed.
 
-        Example: cea-exchange venue bidding list --key regulator
+        Example: cea-exchange venue bidding list --key rex
         """
         look(data, key, {"op": "biddings"}, json, rows_shown("biddings", "none"))
 
