@@ -4,6 +4,7 @@ What the machine would have is stood in for: root, the service's user, systemd, 
 Everything else is the pages' own text, block by block, and the real program.
 """
 
+import json
 import os
 import re
 import shlex
@@ -73,7 +74,8 @@ class Machine:
 
     def here(self, text):
         """Return a page's text, or a unit's, with its folders on this machine."""
-        for folder in ("/opt/cea-exchange", "/etc/cea-exchange", "/var/lib/cea-exchange"):
+        for folder in ("/opt", "/etc", "/var/lib", "/var/backups"):
+            folder += "/cea-exchange"
             text = text.replace(folder, f"{self.root}{folder}")
         return text.replace("/etc/systemd/system", str(self.root / "systemd"))
 
@@ -104,18 +106,37 @@ class Machine:
         if not self.started.exists() or not self.started.read_text():
             return
         for name in self.started.read_text().split():
-            unit = (self.root / "systemd" / f"{name}.service").read_text()
-            command = self.here(START.search(unit)[1]).split()
-            log = (self.root / f"{name}.log").open("w")
-            self.processes[name] = subprocess.Popen(command, stderr=log, env=self.environment)
-            daemon = name.removeprefix("cea-exchange-")
-            endpoints = self.data / daemon / "endpoints.json"
-            until_s = time.monotonic() + WAIT_S
-            while not endpoints.exists():
-                assert self.processes[name].poll() is None, self.logs()
-                assert time.monotonic() < until_s, self.logs()
-                time.sleep(0.05)
+            self._start(name)
         self.started.write_text("")
+
+    def _start(self, name):
+        endpoints = self.data / name.removeprefix("cea-exchange-") / "endpoints.json"
+        endpoints.unlink(missing_ok=True)
+        unit = (self.root / "systemd" / f"{name}.service").read_text()
+        command = self.here(START.search(unit)[1]).split()
+        log = (self.root / f"{name}.log").open("a")
+        self.processes[name] = subprocess.Popen(command, stderr=log, env=self.environment)
+        until_s = time.monotonic() + WAIT_S
+        while not endpoints.exists():
+            assert self.processes[name].poll() is None, self.logs()
+            assert time.monotonic() < until_s, self.logs()
+            time.sleep(0.05)
+
+    def restart(self, name):
+        """Do as `systemctl restart`."""
+        self.processes[name].send_signal(signal.SIGTERM)
+        assert self.processes[name].wait(WAIT_S) == 0
+        self._start(name)
+
+    def command(self, *arguments):
+        """Run `cea-exchange` to its end; it must succeed."""
+        program = str(self.root / "opt/cea-exchange/bin/cea-exchange")
+        command = [program, *arguments]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=self.environment, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     @property
     def data(self):
@@ -180,6 +201,60 @@ def test_nothing_that_the_pages_leave_is_anybodys_to_read(day):
     machine, _said = day
     for path in (machine.data / "keys").glob("*.secret"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+# -- The nightly copy -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def archived(day):
+    """The machine after a second day: the first one's journal is in the archive."""
+    machine, _said = day
+    asked = ("--data", str(machine.data), "--key", "an")
+    machine.restart("cea-exchange-venue")
+    until_s = time.monotonic() + WAIT_S
+    while json.loads(machine.command("venue", "status", "--json", *asked))["cancels_only"]:
+        assert time.monotonic() < until_s, machine.logs()
+    machine.command("venue", "clock", "2025-07-17T15:30:00+08:00", *asked)
+    while not (found := sorted((machine.data / "archive").glob("*.journal*"))):
+        assert time.monotonic() < until_s, machine.logs()
+        time.sleep(0.1)
+    return machine, found[0]
+
+
+def nightly(machine):
+    script = machine.root / "nightly.sh"
+    script.write_text(machine.here((CONTRIB / "nightly.sh").read_text()))
+    backups = machine.root / "backups"
+    backups.mkdir(exist_ok=True)
+    command = ["sh", str(script), str(machine.data), str(backups)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=machine.environment, check=False
+    )
+    return done.returncode, done.stdout + done.stderr, backups
+
+
+def test_a_nightly_copy_is_good(archived):
+    machine, _segment = archived
+    status, said, backups = nightly(machine)
+    assert status == 0 and said.endswith("is good\n"), said
+    (copy,) = backups.iterdir()
+    assert {each.name for each in copy.iterdir()} == {"venue", "registry", "registry.sha256"}
+
+
+def test_a_flipped_byte_in_an_archived_segment_is_found_by_the_next_copy(archived):
+    machine, segment = archived
+    content = segment.read_bytes()
+    place = len(content) // 2
+    segment.write_bytes(
+        content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+    )
+    try:
+        status, said, backups = nightly(machine)
+    finally:
+        segment.write_bytes(content)
+    assert status == 1 and segment.name in said.splitlines()[-1], said
+    assert len(list(backups.glob("*.bad"))) == 1 and not (backups / "drill").exists()
 
 
 # -- What `--help` shows, typed on that machine ---------------------------------------------------

@@ -15,6 +15,7 @@ from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.metrics_buckets import Buckets
 from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.protocol.pulse import Pulse
 from cea_exchange.protocol.settings import ConfigError, settings_read
 from cea_exchange.registry import metrics as registry_metrics
 from cea_exchange.venue import metrics as venue_metrics
@@ -170,7 +171,7 @@ def test_who_connects_and_says_nothing_does_not_hold_the_others(monkeypatch):
 
     registry = CollectorRegistry()
     registry.register(collectors)
-    server = MetricsServer("127.0.0.1:0", registry)
+    server = MetricsServer("127.0.0.1:0", registry, Pulse().health)
     try:
         host, port = server.address.split(":")
         silent = [socket.create_connection((host, int(port))) for _ in range(3)]

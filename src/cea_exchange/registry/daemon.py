@@ -30,6 +30,7 @@ from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.protocol.pulse import Pulse
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -179,6 +180,7 @@ class RegistryDaemon:
         self._fronts_due_s = 0.0
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
+        self._pulse = Pulse()
         self._stranger_test = StrangerTest(keys.public)
         self._context = zmq.Context()
         self._allow_list: AllowList | None = None
@@ -226,7 +228,7 @@ class RegistryDaemon:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
         log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)
         if self._config.metrics is not None:
-            self._metrics_server = self._metrics.serve(self._config.metrics)
+            self._metrics_server = self._metrics.serve(self._config.metrics, self._pulse.health)
             endpoints["metrics"] = self._metrics_server.address
         told = {**endpoints, "pid": os.getpid()}
         _endpoints_write(self._data / "registry" / "endpoints.json", told)
@@ -251,6 +253,7 @@ class RegistryDaemon:
 
     def close(self) -> None:
         """Close sockets and database."""
+        self._pulse.close()
         self._stranger_test.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
@@ -313,6 +316,7 @@ class RegistryDaemon:
         log.error("database_lost", error=str(lost), last_seq=self._last_seq)
         pause_s = RECONNECT_FIRST_S
         while not self._quit:
+            self._pulse.beat(time.monotonic(), f"database lost: {lost}")
             try:
                 self._store.reconnect()
                 odd = accounts_differing(self._store)
@@ -364,12 +368,14 @@ class RegistryDaemon:
             self._missing_ask(time.monotonic_ns())
         with told("feed_answer"):
             self._feed_answer(time.monotonic_ns())
+        state = self.state
+        self._pulse.beat(time.monotonic(), "" if state == "ok" else state)
         with told("metrics"):
             lag_records = max(0, self._venue_last_seq - self._last_seq)
             self._metrics.turn(
                 now_ns,
                 lag_records,
-                self.state,
+                state,
                 self._troubles.count,
                 is_clock_right=self._clock.warning is None,
             )
