@@ -18,6 +18,7 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import Data
 
 STANDARD_INPUT = Path("-")
 
@@ -31,7 +32,7 @@ def relay(
     config: Annotated[
         Path, typer.Option("--config", help="Settings (TOML); - for a venue's own relay.")
     ],
-    data: Annotated[Path, typer.Option("--data", help="Data folder, with keys/relay.")],
+    data: Data,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
     """Pass a venue's market data on to the public, until told to stop (SIGTERM).
