@@ -9,10 +9,10 @@ or a file; daemons, clients and commands live in `cea_exchange.venue`, `.registr
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from cea_exchange._award import award_arrays
     from cea_exchange._book import OrderBook
     from cea_exchange.domain.profile import Profile, load_profile
@@ -71,12 +71,6 @@ __all__ = [
     "load_profile",
 ]
 
-try:
-    __version__ = version("cea-exchange")
-except PackageNotFoundError:
-    # The source tree without an installation: it has no version to speak of.
-    __version__ = "0+unknown"
-
 # Loaded at first use: a command that needs no market starts without one, and the reference market
 # runs where nothing is compiled.
 _HOMES = {
@@ -97,9 +91,22 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> Any:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "__version__":
+            value = globals()[name] = _version()
+            return value
         value = getattr(import_module(_HOMES.get(name, "cea_exchange.domain.records")), name)
         globals()[name] = value
         return value
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cea-exchange")
+    except PackageNotFoundError:
+        # The source tree without an installation: it has no version to speak of.
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

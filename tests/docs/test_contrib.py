@@ -1,5 +1,6 @@
 """What `contrib/` tells an operator is so: every setting with its default, units, alert rules."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -11,14 +12,20 @@ import pytest
 
 from cea_exchange.protocol.settings import settings_read
 from cea_exchange.registry import metrics as registry_metrics
+from cea_exchange.registry.bank.simulator.daemon import BankConfig
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.venue import metrics as venue_metrics
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.relay import RelayConfig
 
 CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
-CONFIGS = {"venue.toml": VenueConfig, "registry.toml": RegistryConfig, "relay.toml": RelayConfig}
-UNITS = ("venue", "registry")
+CONFIGS = {
+    "venue.toml": VenueConfig,
+    "registry.toml": RegistryConfig,
+    "relay.toml": RelayConfig,
+    "bank.toml": BankConfig,
+}
+UNITS = ("venue", "registry", "bank")
 # Text, not a setting, begins with a blank behind the #.
 SETTING = re.compile(r"^#(?=[a-z_]+ = |\[)", re.MULTILINE)
 
@@ -83,6 +90,7 @@ def test_a_unit_starts_a_command_there_is_and_is_shut_in(daemon):
     assert f"/bin/cea-exchange {daemon} serve --config" in start and "--data" in start
     for needed in ("NoNewPrivileges=yes", "ProtectSystem=strict", "Restart=on-failure"):
         assert needed in lines
+    assert daemon == "bank" or {"Type=notify", "WatchdogSec=120"} <= set(lines)
     named = {line.partition("=")[0] for line in lines}
     assert {"ReadWritePaths", "LimitNOFILE", "TimeoutStopSec", "RestartPreventExitStatus"} <= named
 
@@ -100,12 +108,31 @@ def test_systemd_understands_the_unit(daemon, tmp_path):
     assert not complaints
 
 
-def test_alert_rules_ask_for_metrics_there_are():
+@pytest.mark.parametrize("file", ["alerts.yml", "grafana.json"])
+def test_alert_rules_and_board_ask_for_metrics_there_are(file):
     names = set()
     for module in (venue_metrics, registry_metrics):
-        names |= {f"{name}_total" for name in module.COUNTERS}
+        names |= {f"{name}_total" for name in (*module.COUNTERS, *module.OTHERS)}
         names |= {*module.GAUGES, *module.OTHERS}
         names |= {f"{name}_bucket" for name in module.HISTOGRAMS}
-    text = (CONTRIB / "prometheus" / "alerts.yml").read_text(encoding="utf-8")
+    text = (CONTRIB / "prometheus" / file).read_text(encoding="utf-8")
     asked = set(re.findall(r"\bcea_\w+", text))
     assert asked and asked <= names
+
+
+def test_the_board_shows_each_panel_somewhere_else():
+    board = json.loads((CONTRIB / "prometheus" / "grafana.json").read_text(encoding="utf-8"))
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in board["panels"]]
+    assert len(places) > 10 and len(set(places)) == len(places)
+    assert all(target["expr"] for panel in board["panels"] for target in panel["targets"])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
+def test_systemd_understands_the_timer(tmp_path):
+    for suffix in ("service", "timer"):
+        name = f"cea-exchange-nightly.{suffix}"
+        text = (CONTRIB / "systemd" / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(text.replace("/etc/cea-exchange/nightly.sh", "/bin/true"))
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / name)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert not [line for line in checked.stderr.splitlines() if "nightly" in line]

@@ -163,7 +163,7 @@ def test_a_bank_asked_again_by_those_it_knows_and_by_no_one_else(tmp_path):
 def test_check_says_what_a_file_holds_or_why_it_is_refused(tmp_path):
     checked = command("bank", "check", str(FOLDER / "statement.xml"))
     assert checked.returncode == 0, checked.stderr
-    expected = "statement STMT-20260701-1 of 20260701, sequence 1: 3 sub-accounts, 5 entries\n"
+    expected = "statement STMT-20260701-1 of 2026-07-01, sequence 1: 3 sub-accounts, 5 entries\n"
     assert checked.stdout == expected
     bad = tmp_path / "bad.xml"
     bad.write_text((FOLDER / "statement.xml").read_text().replace("<Sum>1949", "<Sum>1948", 1))

@@ -140,7 +140,7 @@ def test_orders_dispositions_and_notices_from_the_command_line(exchange, ask, ca
         (("freeze", "bob", "--tonnes", "5", *UNTIL), "expected one of --product"),
         (("freeze", "bob", "--cash", "5", *UNTIL), "--cash: cash must be"),
         (("freeze", "bob", "--all", "--tonnes", "5", *UNTIL), "expected --product beside"),
-        (("freeze", "bob", "--all", "--until", "2026-13-01"), "--until: date must be"),
+        (("freeze", "bob", "--all", "--until", "2026-13-01"), "'--until': date must be"),
         (("deduct", "1", "carol"), "expected --tonnes or --cash"),
         (("release", "1", "--tonnes", "1", "--cash", "1.00"), "not both"),
     ],

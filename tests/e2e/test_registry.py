@@ -333,10 +333,10 @@ def test_reconcile_says_where_both_agree_and_names_the_account_where_not(data, v
     ("text", "named"),
     [
         ("fede = 'tcp://127.0.0.1:0'", "fede"),
-        ("feed = 5", "$.feed"),
+        ("feed = 5", "feed: expected `str`, got `int`"),
         ("feed = ", "registry.toml"),
         ("settlement = 'tcp://127.0.0.1:1'", "replay"),
-        ("feed = 'nowhere'", "$.feed"),
+        ("feed = 'nowhere'", "feed: expected such as"),
         ("venue_public_key = 'short'", "venue_public_key"),
         ("admin_keys = ['%s']" % (40 * " "), "admin_keys"),
         ("second_person = ['mint']", "expected ops, came mint"),

@@ -1,12 +1,16 @@
 """The registry daemon on PostgreSQL: whatever happens to the server it goes on and settles once."""
 
+import subprocess
+import sys
 import time
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from fake_venue import FakeVenue, wait_until
 from registry_process import Daemon
 from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
+from venue_process import command
 
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconcile import check_ledger
@@ -98,3 +102,47 @@ def test_its_server_killed_and_started_it_goes_on_where_it_was(
     with psycopg.connect(postgres_address) as connection:
         rows = connection.execute("SELECT amount FROM entries WHERE kind = 2 AND amount < 9")
         assert [(5,), (7,)] == rows.fetchall()
+
+
+NO_DRIVER = """
+import sys
+sys.modules["psycopg"] = None  # as where the extra `postgres` was not installed
+from cea_exchange.cli.main import main
+main()
+"""
+
+
+def said_without_driver(*arguments):
+    command = [sys.executable, "-c", NO_DRIVER, "registry", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return done.returncode, done.stderr.splitlines()
+
+
+def test_without_its_driver_a_line_says_what_to_install(tmp_path):
+    for name in ("venue", "registry", "admin"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    config = tmp_path / "registry.toml"
+    config.write_text('database = "postgresql://nobody@127.0.0.1:1/registry"\n')
+    served = ("serve", "--config", config, "--data", tmp_path)
+    asked = ("reconcile", "--database", "postgresql://127.0.0.1:1/x", "--data", tmp_path)
+    for arguments in (served, asked):
+        status, lines = said_without_driver(*arguments)
+        assert status == 2 and len(lines) == 1, lines
+        assert "pip install 'cea-exchange[postgres]'" in lines[0]
+
+
+@pytest.mark.parametrize("change", [{"path": "/elsewhere"}, {"netloc": "nobody@{host}"}])
+def test_a_database_that_the_server_does_not_have_is_not_waited_for(
+    tmp_path, postgres_address, change
+):
+    parts = urlsplit(postgres_address)
+    host = parts.netloc.rpartition("@")[2]
+    change = {name: value.format(host=host) for name, value in change.items()}
+    for name in ("venue", "registry", "admin"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    config = tmp_path / "registry.toml"
+    config.write_text(f'database = "{urlunsplit(parts._replace(**change))}"\n')
+    began_s = time.monotonic()
+    served = command("registry", "serve", "--config", str(config), "--data", str(tmp_path))
+    assert served.returncode == 2 and "does not exist" in served.stderr.splitlines()[-1]
+    assert time.monotonic() - began_s < 20 and "database_waited_for" not in served.stderr

@@ -230,12 +230,12 @@ def test_what_was_held_then_is_printed(office, told, typed):
     status, out, _err = typed("balance", "P001", "--as-of", 1)
     assert (status, out) == (
         0,
-        "P001 after entry 1\nproduct  where         amount\n"
+        "P001 after entry 1\nproduct  where               amount\n"
         "CNY      registration  1000.00 yuan\n",
     )
     for wrong, why in (
         (("--as-of", 1, "--as-of-date", "2020-01-01"), "as_of must be one of"),
-        (("--as-of-date", "1 May"), "date must be such as 2025-07-16"),
+        (("--as-of-date", "1 May"), "date must be such as '2025-07-16'"),
         (("--product", "CEA99"), "product must be a declared one"),
     ):
         status, _out, err = typed("balance", "P001", *wrong)

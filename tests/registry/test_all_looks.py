@@ -33,6 +33,7 @@ LOOKS = {
     "bank_differences": [{}],
     "bank_reconcile": [{}],
     "carryover_notice": [{"account": account(5)}],
+    "bank_statements": [{}],
     "bank_unapplied": [{}],
     "claim_list": [{}, {"paid": True}],
     "compliance_list": [{"compliance_year": 2024}],

@@ -277,6 +277,7 @@ ALONE = {
     "default_notice": "moves nothing",
     # does what has its cause already
     "bank_batches": "has its cause",
+    "bank_fetch": "has its cause",
     "bank_retry": "has its cause",
     "default_retry": "has its cause",
 }

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from cea_exchange.protocol import metrics_http
 from cea_exchange.protocol.metrics_http import ASKERS_MAX, MetricsServer
+from cea_exchange.protocol.pulse import Pulse
 
 ASKED_S_MAX = 2.0
 
@@ -19,7 +20,7 @@ ASKED_S_MAX = 2.0
 def server():
     registry = CollectorRegistry()
     Gauge("cea_answer", "What is asked for.", registry=registry).set(42)
-    server = MetricsServer("127.0.0.1:0", registry)
+    server = MetricsServer("127.0.0.1:0", registry, Pulse().health)
     yield server
     server.close()
 

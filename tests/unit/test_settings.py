@@ -5,6 +5,7 @@ import pytest
 from cea_exchange.protocol.settings import ConfigError
 from cea_exchange.registry.config import config_load
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.config import config_load as venue_config_load
 
 
 @pytest.mark.parametrize("port", [0, 9999, 10_000, 59_999, 65_499, 65_529, 65_535])
@@ -20,8 +21,41 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
     config = tmp_path / "registry.toml"
     for line in (f'admin = "tcp://127.0.0.1:{port}"', f'metrics = "127.0.0.1:{port}"'):
         config.write_text(line)
-        with pytest.raises(ConfigError, match=r"registry\.toml: .*regex"):
+        with pytest.raises(ConfigError, match=r"registry\.toml: \w+: expected such as"):
             config_load(config)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('gatway = "tcp://127.0.0.1:1"', "gatway: no such setting; did you mean gateway?"),
+        ('kind = "manual"', "kind: no such setting; there are admin, admin_keys, archive, "),
+        ("[clock]\nkid = 1", "clock.kid: no such setting; did you mean kind?"),
+        (
+            'gateway = "127.0.0.1:1"',
+            'gateway: expected such as "tcp://127.0.0.1:5501" or "ipc:///run/cea-exchange/feed",'
+            " came '127.0.0.1:1'",
+        ),
+        ('metrics = "0.0.0.0:1"', "metrics: expected such as \"127.0.0.1:9464\", came '0.0.0.0:1'"),
+        (
+            'second_logon = "both"',
+            'second_logon: expected one of "refuse", "take_over", came \'both\'',
+        ),
+        (
+            '[[operators]]\nname = "an"\nkey = "k"\nrole = "boss"',
+            'operators[0].role: expected one of "operator", "regulator", came \'boss\'',
+        ),
+        ("fronts = 65", "fronts: expected `int` <= 64"),
+        ("fronts = 2.0", "fronts: expected `int`, got `float`"),
+        ("[lag]\nwarn = [1]", "lag.warn: expected `array` of length 2, got 1"),
+    ],
+)
+def test_a_mistake_is_told_with_what_would_be_right(tmp_path, line, said):
+    config = tmp_path / "venue.toml"
+    config.write_text(line)
+    with pytest.raises(ConfigError) as raised:
+        venue_config_load(config)
+    assert str(raised.value).startswith(f"{config}: {said}")
 
 
 @pytest.mark.parametrize("place", ["", ".", "journal", "journal/old", "x/../events", "snapshots"])

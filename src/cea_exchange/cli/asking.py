@@ -2,22 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from unicodedata import east_asian_width
 
 import msgspec
 import typer
 
 from cea_exchange.cli.errors import CommandError
-
-Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[
-    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
-]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
-
-ADMIN = Path("admin")
+from cea_exchange.cli.readable import Quantity, shown
 
 WORDS_MAX = 60
 
@@ -51,6 +43,12 @@ def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
         typer.echo(
             f"proposal {answer['proposal']} waits for a second person of"
             f" {answer['approving_body']}: registry approve {answer['proposal']}"
+        )
+    elif "approved" in answer:
+        done = fields_line(answer["answer"])
+        typer.echo(
+            f"proposal {answer['proposal']} approved, {answer['approved']} is done"
+            + (f": {done}" if done else "")
         )
     else:
         typer.echo(fields_line(answer) or "done")
@@ -145,8 +143,34 @@ def json_print(content: Any) -> None:
 def fields_line(fields: dict[str, Any]) -> str:
     """Return ``name value, name value``, without what is absent; long values are cut."""
     return ", ".join(
-        f"{name} {_cut(str(value))}" for name, value in fields.items() if value is not None
+        f"{name} {_cut(str(shown(name, value, fields)))}"
+        for name, value in fields.items()
+        if value is not None
     )
+
+
+def rows_table(
+    rows: Sequence[dict[str, Any]],
+    names: Sequence[str] | None = None,
+    heads: Sequence[str] | None = None,
+    *,
+    none: str = "none",
+) -> str:
+    """Return rows of an answer as a table, as a person reads them.
+
+    Parameters
+    ----------
+    names
+        The fields to show; those of the first row if left out.
+    heads
+        What stands above them; the names if left out.
+    none
+        What is said where there are no rows.
+    """
+    if not rows:
+        return none
+    names = list(rows[0]) if names is None else names
+    return table(heads or names, [[shown(name, row[name], row) for name in names] for row in rows])
 
 
 def _cut(text: str) -> str:
@@ -158,7 +182,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     texts = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(heads, *texts, strict=True)]
     columns = zip(*rows, strict=True) if rows else (() for _ in heads)
-    is_number = [all(isinstance(cell, int) for cell in column) for column in columns]
+    is_number = [all(isinstance(cell, int | Quantity) for cell in column) for column in columns]
     lines = (
         "  ".join(
             _filled(cell, width, right)

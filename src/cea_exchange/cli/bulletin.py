@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import DataArgument
 
 if TYPE_CHECKING:
     from cea_exchange.domain.bulletin import Bulletin
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bulletin(
-    data: Annotated[Path, typer.Argument(help="A venue's data folder; it may run.")],
+    data: DataArgument,
     date: Annotated[
         str | None, typer.Option(help="The day, as 2025-07-16, or all; by default the last.")
     ] = None,
@@ -48,7 +49,7 @@ def bulletin(
 ) -> None:
     """Print what the exchange publishes of a closed day. Changes nothing.
 
-    Example: cea-exchange bulletin DIR --date 2025-07-16 --format parquet --out day.parquet
+    Example: cea-exchange bulletin --date 2025-07-16 --format parquet --out day.parquet
     """
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.journal import JournalError

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.calendar import CalendarError, TradingCalendar, date_parse
 from cea_exchange.domain.timetable import SHANGHAI
@@ -13,7 +14,7 @@ from cea_exchange.domain.timetable import SHANGHAI
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = CommandLine()
     # A callback keeps `check` a subcommand while it is the only one.
     group.callback()(_group)
     group.command("check")(check)

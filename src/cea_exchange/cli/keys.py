@@ -6,12 +6,13 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = CommandLine()
     # A callback keeps `new` a subcommand while it is the only one.
     group.callback()(_group)
     group.command("new")(new)

@@ -3,7 +3,7 @@
 Exit status: 0 done, 1 a check failed, 2 bad usage or input. Errors are one line on standard error.
 
 Each module of this package has a function `register(app)` that adds its commands; only the module
-of the command that is run gets imported, so that `run` needs no ZeroMQ and `--help` needs it all.
+of the command that is run gets imported, so that `run` needs no ZeroMQ and `--help` nothing at all.
 """
 
 import os
@@ -13,25 +13,39 @@ from importlib import import_module
 
 import typer
 
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import STATUS_BAD_INPUT, CommandError
 
+SUMMARIES = {
+    "venue": "The venue's daemon and its operators.",
+    "registry": "Ledger, settlement, reconciliation.",
+    "bank": "A simulated settlement bank, and bank files.",
+    "keys": "CURVE key pairs.",
+    "bulletin": "Print what the exchange publishes of a closed day. Changes nothing.",
+    "verify": "Replay the journal; compare every recorded hash, event, snapshot and settled trade"
+    " with it.",
+    "profile": "The rules in force, as data.",
+    "calendar": "The trading calendar.",
+    "run": "Play a market script through an embedded market; write its events as JSON Lines.",
+    "demo": "Run a venue, a registry and a population of participants through a trading day.",
+    "replay": "Replay recorded flow; exit status 1 where what comes out and the record differ.",
+    "convert-flow": "Convert recorded flow for `replay`; prints the tick that it needs.",
+    "replay-days": "Trade and settle published days, and compare ours with them.",
+    "auction": "Award an auction and print what each bid wins and pays.",
+    "replay-auctions": "Clear each auction of bids with its published figures; compare the prices.",
+    "load": "Send commands in an open loop: when each is due does not depend on the answers.",
+}
+"""Every command, with the first sentence of its help: listing them loads none of them."""
 COMMAND_MODULES = {
-    "demo": "cea_exchange.cli.demo",
-    "run": "cea_exchange.cli.run",
-    "venue": "cea_exchange.cli.venue",
-    "registry": "cea_exchange.cli.registry",
-    "bank": "cea_exchange.cli.bank",
-    "bulletin": "cea_exchange.cli.bulletin",
-    "verify": "cea_exchange.cli.verify",
-    "replay": "cea_exchange.cli.replay",
-    "convert-flow": "cea_exchange.cli.convert_flow",
-    "replay-days": "cea_exchange.cli.replay_days",
-    "auction": "cea_exchange.cli.auction",
-    "replay-auctions": "cea_exchange.cli.replay_auctions",
-    "load": "cea_exchange.cli.load",
-    "profile": "cea_exchange.cli.profile",
-    "calendar": "cea_exchange.cli.calendar",
-    "keys": "cea_exchange.cli.keys",
+    name: f"cea_exchange.cli.{name.replace('-', '_')}" for name in SUMMARIES
+}
+PANELS = {
+    "Daemons and their operators": ("venue", "registry", "bank", "keys"),
+    "What was recorded, and the rules": ("bulletin", "verify", "profile", "calendar"),
+    "Without a daemon, and for trial": (
+        *("run", "demo", "replay", "convert-flow", "replay-days", "auction"),
+        *("replay-auctions", "load"),
+    ),
 }
 STATUS_INTERRUPTED = 130
 STATUS_BROKEN_PIPE = 141
@@ -77,21 +91,27 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def app_build(arguments: Sequence[str]) -> typer.Typer:
-    """Return the command line, with the subcommand asked for, or with all of them."""
-    app = typer.Typer(
+    """Return the command line, with the subcommand asked for, or with a list of all of them."""
+    app = CommandLine(
+        PANELS,
         name="cea-exchange",
         help="A trading venue and a registry for China's carbon allowances.",
-        no_args_is_help=True,
         add_completion=False,
-        rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
     first = next((word for word in arguments if not word.startswith("-")), "")
-    wanted = [first] if first in COMMAND_MODULES else list(COMMAND_MODULES)
-    for command in wanted:
-        import_module(COMMAND_MODULES[command]).register(app)
+    if first in COMMAND_MODULES:
+        import_module(COMMAND_MODULES[first]).register(app)
+        return app
+    # Only the list of all is wanted, or to be told that there is no such command.
+    for name, summary in SUMMARIES.items():
+        app.command(name, help=summary)(_listed)
     return app
+
+
+def _listed() -> None:
+    """Stand for a command that is not run."""
 
 
 def _version_show(is_asked: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.domain.calendar import date_parse
 from cea_exchange.domain.profile import (
@@ -24,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = CommandLine()
     group.command("show")(show)
     group.command("check")(check)
     group.command("diff")(diff)

@@ -5,6 +5,7 @@ Each office's commands are a module of their own, ``registry_NAME``, whose funct
 (`asking`).
 """
 
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -14,7 +15,7 @@ import msgspec
 import typer
 
 from cea_exchange import cli
-from cea_exchange.cli.asking import ADMIN, Data, Json, Key
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -23,15 +24,37 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
 
 OFFICE_PREFIX = "registry_"
+PANELS = {
+    "The daemon": ("serve", "check", "status", "clock"),
+    "Persons and what waits for a second one": (
+        *("person", "proposals", "approve", "reject", "acts", "duties"),
+    ),
+    "Accounts, products, holdings": (
+        *("account", "product", "key", "transfer", "pay", "balance", "entries", "statement"),
+    ),
+    "Allowances, from the authority and back": (
+        *("issue", "allocate", "obligation", "surrender", "offset", "carryover"),
+    ),
+    "Settlement and the bank": ("bank", "failures", "default", "reserve", "claim"),
+    "Courts, dispositions, notices": (
+        *("freeze", "release", "extend", "deduct", "freezes", "cancel", "enforce"),
+        *("approve-disposition", "refuse-disposition", "dispositions", "notices"),
+    ),
+    "Proofs and copies": (
+        *("reconcile", "verify", "audit", "receipt", "backup", "restore", "adopt"),
+    ),
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = CommandLine(PANELS)
     group.command("serve")(serve)
+    group.command("check")(check)
     group.command("status")(status)
     group.command("reconcile")(reconcile)
     group.command("adopt")(adopt)
@@ -75,6 +98,56 @@ def serve(
             daemon.run()
 
 
+def check(
+    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")], data: Data
+) -> None:
+    """Say whether the registry would start with a config on a folder: settings, keys, persons.
+
+    Starts nothing and changes nothing; what is in the ledger is for `reconcile` to say.
+
+    Example: cea-exchange registry check --config registry.toml
+    """
+    from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.protocol.security import CurveKeys, SecurityError
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.registry.config import config_load
+    from cea_exchange.registry.database.folder import has_database, reader_open
+    from cea_exchange.registry.database.interface import DatabaseError
+    from cea_exchange.registry.database.schema import schema_check
+
+    try:
+        settings = config_load(config)
+    except ConfigError as error:
+        raise CommandError(str(error)) from error
+
+    def database() -> str:
+        if settings.database is None and not has_database(data / "registry"):
+            return "none yet, the first start makes it"
+        with closing(reader_open(data / "registry", settings.database)) as opened:
+            if not opened.has_schema():
+                return f"{opened.name}, empty: the first start makes its tables"
+            schema_check(opened)
+            return opened.name
+
+    def bank() -> str:
+        if settings.bank is None:
+            return "none"
+        if settings.bank.data is None:
+            return f"{settings.bank.name}, files by hand"
+        return f"{settings.bank.name} at {settings.bank.data}"
+
+    looks = (
+        ("settings", lambda: config),
+        ("own key", lambda: CurveKeys.load(data / "keys", "registry").public),
+        ("venue", lambda: settings.venue_key(data)),
+        ("persons", lambda: persons_said(settings.operators_by_key(data))),
+        ("database", database),
+        ("bank", bank),
+        ("clock", lambda: settings.clock.kind),
+    )
+    check_all(looks, ConfigError, SecurityError, DatabaseError)
+
+
 def status(
     data: Data,
     key: Key = ADMIN,
@@ -83,7 +156,10 @@ def status(
         float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
     ] = None,
 ) -> None:
-    """Print where a running registry stands."""
+    """Print where a running registry stands.
+
+    Example: cea-exchange registry status
+    """
     from cea_exchange.cli.status_page import page_show, registry_page
     from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
 
@@ -113,7 +189,7 @@ def adopt(
     The registry must not run. From then on it refuses the venue of before; `venue adopt` begins
     the new one from the statement. See protocol/adoption.md.
 
-    Example: cea-exchange registry adopt --config registry.toml --data DIR
+    Example: cea-exchange registry adopt --config registry.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
     from cea_exchange.protocol.adoption import AdoptionError

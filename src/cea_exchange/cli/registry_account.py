@@ -5,17 +5,9 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    Why,
-    act,
-    look_all,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, look_all, table
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 
 Account = Annotated[str, typer.Argument(help="Account.")]
 
@@ -31,7 +23,7 @@ class State(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    accounts = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    accounts = CommandLine()
     for command in (suspend, restore, rename, merge, close, bank, show):
         accounts.command(command.__name__)(command)
     accounts.command("open")(open_)
@@ -54,7 +46,7 @@ def open_(
     """Open an entity's account; it has one only. A second operator has to approve it.
 
     Example: cea-exchange registry account open P001 --entity "Huadian Power Co., Ltd."
-    --credit-code 91330100799655058B --province 33 --data DIR
+    --credit-code 91330100799655058B --province 33
     """
     request = {"op": "account_open", "account": account, "entity": entity}
     request |= {"credit_code": credit_code, "province": province}
@@ -64,7 +56,7 @@ def open_(
 def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
     """Bar an account from trading and transfers; the venue cancels its orders.
 
-    Example: cea-exchange registry account suspend P001 --why "court order 12" --data DIR
+    Example: cea-exchange registry account suspend P001 --why "court order 12"
     """
     act(data, key, {"op": "account_suspend", "account": account, "why": why}, json)
 
@@ -72,7 +64,7 @@ def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json
 def restore(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
     """Lift a suspension; two persons do it.
 
-    Example: cea-exchange registry account restore P001 --why "order lifted" --data DIR
+    Example: cea-exchange registry account restore P001 --why "order lifted"
     """
     act(data, key, {"op": "account_restore", "account": account, "why": why}, json)
 
@@ -88,7 +80,7 @@ def rename(
     """As an entity, ask for its new legal name to be noted; its province approves it.
 
     Example: cea-exchange registry account rename P001 "Clean Power Ltd" --why "decision 3"
-    --data DIR --key li
+    --key li
     """
     request = {"op": "account_rename", "account": account, "entity": entity, "why": why}
     act(data, key, request, json)
@@ -104,7 +96,7 @@ def merge(
 ) -> None:
     """Move all that an account has to another one, and end it; the account approves it.
 
-    Example: cea-exchange registry account merge P002 P001 --why "merged in law" --data DIR
+    Example: cea-exchange registry account merge P002 P001 --why "merged in law"
     """
     act(data, key, {"op": "account_merge", "account": account, "into": into, "why": why}, json)
 
@@ -112,7 +104,7 @@ def merge(
 def close(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
     """End an account that holds nothing; the account approves it.
 
-    Example: cea-exchange registry account close P003 --why "plant shut down" --data DIR
+    Example: cea-exchange registry account close P003 --why "plant shut down"
     """
     act(data, key, {"op": "account_close", "account": account, "why": why}, json)
 
@@ -127,7 +119,7 @@ def at_risk(
 ) -> None:
     """Mark an entity as at risk of not surrendering, or with --no not; its province approves.
 
-    Example: cea-exchange registry account at-risk P001 --why "arrears of 2023" --data DIR
+    Example: cea-exchange registry account at-risk P001 --why "arrears of 2023"
     """
     request = {"op": "account_at_risk", "account": account, "at_risk": is_at_risk, "why": why}
     act(data, key, request, json)
@@ -144,7 +136,7 @@ def bank(
 ) -> None:
     """Note an account's settlement bank and its sub-account there; the account approves it.
 
-    Example: cea-exchange registry account bank P001 CCB 6227-001 --why "contract 5" --data DIR
+    Example: cea-exchange registry account bank P001 CCB 6227-001 --why "contract 5"
     """
     request = {"op": "account_bank", "account": account, "bank": bank_name}
     act(data, key, request | {"bank_account": bank_account, "why": why}, json)
@@ -153,7 +145,7 @@ def bank(
 def show(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what is noted of an account, its representatives, and all that became of it.
 
-    Example: cea-exchange registry account show P001 --data DIR
+    Example: cea-exchange registry account show P001
     """
     look_all(data, key, {"op": "account_show", "account": account}, json, "changes", text=_account)
 
@@ -167,7 +159,7 @@ def list_(
 ) -> None:
     """Print all accounts, in the order of their opening.
 
-    Example: cea-exchange registry account list --province 11 --data DIR
+    Example: cea-exchange registry account list --province 33
     """
     request = {"op": "account_list", "province": province, "state": state and state.value}
     look_all(data, key, request, json, "accounts", text=_accounts, first=0)

@@ -4,18 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    Why,
-    act,
-    fields_line,
-    look,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, fields_line, look, table
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 
 Number = Annotated[int, typer.Argument(help="The proposal's number.")]
 First = Annotated[int, typer.Option(help="The first number.")]
@@ -38,7 +28,7 @@ def proposals(
 ) -> None:
     """Print the proposals that wait for a second person.
 
-    Example: cea-exchange registry proposals --data DIR --key bo
+    Example: cea-exchange registry proposals --key bo
     """
     request = {"op": "proposals", "all": all_, "first": first, "count": count}
     look(data, key, request, json, _proposals)
@@ -56,7 +46,7 @@ def approve(
 ) -> None:
     """Agree to a proposal of another person; it is done at once.
 
-    Example: cea-exchange registry approve 12 --data DIR --key bo
+    Example: cea-exchange registry approve 12 --key bo
     """
     request = {"op": "approve", "proposal": number, "request_hash": request_hash}
     act(data, key, request, json)
@@ -65,7 +55,7 @@ def approve(
 def reject(number: Number, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
     """Refuse a proposal, or as its proposer take it back.
 
-    Example: cea-exchange registry reject 12 --why "wrong account" --data DIR --key bo
+    Example: cea-exchange registry reject 12 --why "wrong account" --key bo
     """
     act(data, key, {"op": "reject", "proposal": number, "why": why}, json)
 
@@ -79,7 +69,7 @@ def acts(
 ) -> None:
     """Print what was done over the control socket, and by whom.
 
-    Example: cea-exchange registry acts --since 1000 --data DIR --json
+    Example: cea-exchange registry acts --since 1000 --json
     """
     look(data, key, {"op": "acts", "since": since, "count": count}, json, _acts)
 

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, fields_line, look
+from cea_exchange.cli.asking import Answer, act, fields_line, look
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_obligation import Account
 from cea_exchange.cli.registry_surrender import Tonnes, tonnes_by_product
 
@@ -13,7 +15,7 @@ Number = Annotated[int, typer.Argument(help="The carryover's number.")]
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    carryover = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    carryover = CommandLine()
     carryover.command("give-notice")(give_notice)
     carryover.command("notice")(notice)
     carryover.command("apply")(apply)
@@ -25,7 +27,7 @@ def register(group: typer.Typer) -> None:
 def give_notice(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Tell every entity how much it may carry over; a second person has to approve it.
 
-    Example: cea-exchange registry carryover give-notice --data DIR
+    Example: cea-exchange registry carryover give-notice
     """
     act(data, key, {"op": "carryover_give_notice"}, json)
 
@@ -33,7 +35,7 @@ def give_notice(data: Data, key: Key = ADMIN, json: Json = False) -> None:
 def notice(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what an entity may carry over, and from which figures that comes.
 
-    Example: cea-exchange registry carryover notice P0001 --data DIR
+    Example: cea-exchange registry carryover notice P001
     """
     look(data, key, {"op": "carryover_notice", "account": account}, json, _notice)
 
@@ -43,7 +45,7 @@ def apply(
 ) -> None:
     """Apply to carry over allowances; they are set aside. A second person has to approve it.
 
-    Example: cea-exchange registry carryover apply P0001 CEA=5000 CEA23=1000 --data DIR
+    Example: cea-exchange registry carryover apply P001 CEA=5000 CEA23=1000
     """
     request = {"op": "carryover_apply", "account": account}
     act(data, key, request | {"tonnes": tonnes_by_product(tonnes)}, json)
@@ -54,7 +56,7 @@ def withdraw(
 ) -> None:
     """Take an application back before its run; two persons do it.
 
-    Example: cea-exchange registry carryover withdraw 3 P0001 --data DIR
+    Example: cea-exchange registry carryover withdraw 3 P001
     """
     request = {"op": "carryover_withdraw", "carryover_id": number, "account": account}
     act(data, key, request, json)
@@ -68,7 +70,7 @@ def run(
 ) -> None:
     """Exchange what was applied for in a run; a second person has to approve it.
 
-    Example: cea-exchange registry carryover run 1 --data DIR --key authority
+    Example: cea-exchange registry carryover run 1 --key mee
     """
     act(data, key, {"op": "carryover_run", "number": number}, json)
 

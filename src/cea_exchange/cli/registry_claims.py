@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look_all, table
+from cea_exchange.cli.asking import Answer, act, look_all, rows_table
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    claim = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    claim = CommandLine()
     claim.command("list")(list_)
     claim.command("pay")(pay)
     group.add_typer(claim, name="claim", help="What a bust left owing.")
@@ -34,11 +36,10 @@ def pay(
 ) -> None:
     """Pay a claim out of the debtor's registration account; a second person approves.
 
-    Example: cea-exchange registry claim pay 3 --data DIR
+    Example: cea-exchange registry claim pay 3
     """
     act(data, key, {"op": "claim_pay", "claim_id": number}, json)
 
 
 def _claims(answer: Answer) -> str:
-    rows = answer["claims"]
-    return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+    return rows_table(answer["claims"])

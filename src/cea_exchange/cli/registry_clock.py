@@ -4,12 +4,15 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Data, Json, Key, act
+from cea_exchange.cli.asking import act
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.readable import date_argument
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    clock = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    clock = CommandLine()
     clock.command("move")(move)
     clock.command("confirm")(confirm)
     group.add_typer(clock, name="clock", help="The registry's time and day.")
@@ -23,13 +26,13 @@ def move(
 ) -> None:
     """Move a manual clock; a second person has to approve it.
 
-    Example: cea-exchange registry clock move 2025-07-16T09:30:00+08:00 --data DIR
+    Example: cea-exchange registry clock move 2025-07-16T09:30:00+08:00
     """
     act(data, key, {"op": "clock_move", "at": at}, json)
 
 
 def confirm(
-    date: Annotated[int, typer.Argument(help="Today, yyyymmdd.")],
+    date: Annotated[int, date_argument("Today")],
     data: Data,
     key: Key = ADMIN,
     json: Json = False,
@@ -38,6 +41,6 @@ def confirm(
 
     A second person has to approve it.
 
-    Example: cea-exchange registry clock confirm 20260105 --data DIR
+    Example: cea-exchange registry clock confirm 2026-01-05
     """
     act(data, key, {"op": "clock_confirm", "date": date}, json)

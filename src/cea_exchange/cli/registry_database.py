@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from msgspec.structs import asdict
 
-from cea_exchange.cli.asking import Data, Json, json_print
+from cea_exchange.cli.asking import json_print
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import Data, Json
 
 Database = Annotated[
     str | None,
@@ -29,7 +30,7 @@ def backup(
 ) -> None:
     """Copy the registry's database to one file, while its daemon works.
 
-    Example: cea-exchange registry backup --out registry-2026-07-16 --data DIR
+    Example: cea-exchange registry backup --out registry-2026-07-16
     """
     from cea_exchange.registry.database.backup import backup as backup_database
     from cea_exchange.registry.store import StoreError
@@ -55,7 +56,7 @@ def restore(
 ) -> None:
     """Put a copy in the place of a registry that is not there; only if its ledger agrees.
 
-    Example: cea-exchange registry restore registry-2026-07-16 --data DIR
+    Example: cea-exchange registry restore registry-2026-07-16
     """
     from cea_exchange.registry.database.backup import restore as restore_database
     from cea_exchange.registry.store import StoreError

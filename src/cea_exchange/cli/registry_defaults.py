@@ -4,31 +4,23 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    act,
-    fields_line,
-    look_all,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, fields_line, look_all, rows_table
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.readable import YuanArgument, date_argument
 
 Number = Annotated[int, typer.Argument(help="The default's number.")]
-Cash = Annotated[int, typer.Argument(help="Fen.", min=1)]
 
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
     group.command("failures")(failures)
-    default = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    default = CommandLine()
     default.command("list")(list_)
     for command in (show, notice, retry):
         default.command(command.__name__)(command)
     group.add_typer(default, name="default", help="Who did not deliver or pay.")
-    reserve = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    reserve = CommandLine()
     for command in (fund, use, recover):
         reserve.command(command.__name__)(command)
     group.add_typer(reserve, name="reserve", help="The settlement risk reserve.")
@@ -59,14 +51,14 @@ def show(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> No
 
 def notice(
     number: Number,
-    deadline: Annotated[int, typer.Argument(help="The last day to top up, yyyymmdd.")],
+    deadline: Annotated[int, date_argument("The last day to top up")],
     data: Data,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
     """Tell the party to make it good by the end of a day.
 
-    Example: cea-exchange registry default notice 3 20260716 --data DIR
+    Example: cea-exchange registry default notice 3 2026-07-16
     """
     act(data, key, {"op": "default_notice", "default_id": number, "deadline": deadline}, json)
 
@@ -76,7 +68,7 @@ def retry(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     act(data, key, {"op": "default_retry"}, json)
 
 
-def fund(cash: Cash, data: Data, key: Key = ADMIN, json: Json = False) -> None:
+def fund(cash: YuanArgument, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Book cash into the reserve, where there is no settlement bank; two persons do it."""
     act(data, key, {"op": "reserve_fund", "cash": cash}, json)
 
@@ -87,7 +79,7 @@ def use(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> Non
 
 
 def recover(
-    number: Number, cash: Cash, data: Data, key: Key = ADMIN, json: Json = False
+    number: Number, cash: YuanArgument, data: Data, key: Key = ADMIN, json: Json = False
 ) -> None:
     """Take back what the reserve paid, or a part; a second person approves."""
     act(data, key, {"op": "reserve_recover", "default_id": number, "cash": cash}, json)
@@ -95,8 +87,7 @@ def recover(
 
 def _rows_of(name: str) -> Any:
     def text(answer: Answer) -> str:
-        rows = answer[name]
-        return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+        return rows_table(answer[name])
 
     return text
 

@@ -8,22 +8,21 @@ import msgspec
 import typer
 
 from cea_exchange.cli.asking import (
-    ADMIN,
     Answer,
-    Data,
-    Json,
-    Key,
-    Why,
     act,
     ask,
     fields_line,
     file_content,
     json_print,
     look_all,
+    rows_table,
     table,
     whole,
 )
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
+from cea_exchange.cli.readable import date_argument
 
 Out = Annotated[
     Path | None,
@@ -48,7 +47,7 @@ class Encoding(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the commands to `cea-exchange registry`."""
-    allocate = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    allocate = CommandLine()
     commands = (issue, reverse, preview, show, distribute, deduct, recall, release, remaining)
     for command in commands:
         allocate.command(command.__name__)(command)
@@ -65,7 +64,7 @@ def issue(
 ) -> None:
     """Issue allowances into the competent authority's account; a person of it approves.
 
-    Example: cea-exchange registry allocate issue CEA24 5000000 --data DIR
+    Example: cea-exchange registry allocate issue CEA24 5000000
     """
     act(data, key, {"op": "allocation_issue", "product": product, "tonnes": tonnes}, json)
 
@@ -80,7 +79,7 @@ def reverse(
 ) -> None:
     """As the authority, take back an issue that was a mistake, as far as it was not distributed.
 
-    Example: cea-exchange registry allocate reverse 17 4500000 --why "a zero too many" --data DIR
+    Example: cea-exchange registry allocate reverse 17 4500000 --why "typo" --key mee
     """
     request = {"op": "allocation_reverse", "entry_id": entry_id, "tonnes": tonnes, "why": why}
     act(data, key, request, json)
@@ -105,7 +104,7 @@ def preview(
     With the units' figures each entity's tonnes are computed again, and the file is refused where
     one differs.
 
-    Example: cea-exchange registry allocate preview allocation-2024-final.xlsx --data DIR
+    Example: cea-exchange registry allocate preview allocation-2024-final.xlsx
     --units units-2024.xlsx --out preview.csv
     """
     request = {"op": "allocation_preview", "file": file.name, "content": file_content(file)}
@@ -120,7 +119,7 @@ def show(
 ) -> None:
     """Print a preview as it was shown, as who is to approve it should read it.
 
-    Example: cea-exchange registry allocate show 12 --data DIR
+    Example: cea-exchange registry allocate show 12
     """
     request = {"op": "allocation_show", "preview_id": preview_id}
     if json or out is not None:
@@ -138,7 +137,7 @@ def show(
 def distribute(preview_id: PreviewId, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Do what a preview showed, once; refused where something has changed since.
 
-    Example: cea-exchange registry allocate distribute 12 --data DIR
+    Example: cea-exchange registry allocate distribute 12
     """
     act(data, key, {"op": "allocation_distribute", "preview_id": preview_id}, json)
 
@@ -148,14 +147,14 @@ def deduct(
     document: Annotated[str, typer.Argument(help="Number of the decision.")],
     cause: Annotated[str, typer.Argument(help="enforcement or other.")],
     tonnes: Tonnes,
-    decided_on: Annotated[int, typer.Argument(help="Day of the decision, as 20260301.")],
+    decided_on: Annotated[int, date_argument("Day of the decision")],
     data: Data,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
     """Register a decision that tonnes are taken off what an entity will be given.
 
-    Example: cea-exchange registry allocate deduct P001 "decision 7" other 500 20260301 --data DIR
+    Example: cea-exchange registry allocate deduct P001 decision-7 other 500 2026-03-01
     """
     decision = {"document": document, "cause": cause, "tonnes": tonnes, "decided_on": decided_on}
     act(data, key, {"op": "allocation_deduct", "account": account, **decision}, json)
@@ -170,7 +169,7 @@ def recall(
 ) -> None:
     """Recall what an earlier recall did not find; what is at the venue is called from there.
 
-    Example: cea-exchange registry allocate recall P001 2024 --data DIR
+    Example: cea-exchange registry allocate recall P001 2024
     """
     terms = {"account": account, "compliance_year": compliance_year}
     act(data, key, {"op": "allocation_recall", **terms}, json)
@@ -179,7 +178,7 @@ def recall(
 def release(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Give an entity what its province holds for it.
 
-    Example: cea-exchange registry allocate release P001 --data DIR
+    Example: cea-exchange registry allocate release P001
     """
     act(data, key, {"op": "allocation_release", "account": account}, json)
 
@@ -187,7 +186,7 @@ def release(account: Account, data: Data, key: Key = ADMIN, json: Json = False) 
 def remaining(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what is still to adjust, and what its province holds for an account.
 
-    Example: cea-exchange registry allocate remaining P001 --data DIR
+    Example: cea-exchange registry allocate remaining P001
     """
     request = {"op": "allocation_remaining", "account": account}
     look_all(data, key, request, json, "still_to_adjust", text=_remaining)
@@ -224,8 +223,8 @@ def _preview(answer: Answer) -> str:
 def _remaining(answer: Answer) -> str:
     heads = ("number", "document", "cause", "decided on", "year", "tonnes", "remaining")
     fields = ("deduction_id", "document", "cause", "decided_on", "compliance_year", "tonnes")
-    rows = [[row[name] for name in (*fields, "remaining")] for row in answer["still_to_adjust"]]
     kept = fields_line(answer["kept"]) or "nothing"
-    still = table(heads, rows) if rows else "nothing is still to adjust"
+    rows, none = answer["still_to_adjust"], "nothing is still to adjust"
+    still = rows_table(rows, (*fields, "remaining"), heads, none=none)
     called = fields_line(answer["called"]) or "nothing"
     return f"{still}\nits province holds for it: {kept}\ncalled from the venue: {called}"

@@ -2,7 +2,8 @@
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, look_all, table
+from cea_exchange.cli.asking import Answer, look_all, table
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_surrender import ProvinceOrNone
 
 
@@ -16,7 +17,7 @@ def duties(
 ) -> None:
     """Print what is still to be done by a day, and what of it is overdue.
 
-    Example: cea-exchange registry duties --data DIR
+    Example: cea-exchange registry duties
     """
     look_all(data, key, {"op": "duty_list", "province": province}, json, "duties", text=_list)
 

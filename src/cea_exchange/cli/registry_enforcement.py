@@ -5,19 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    Why,
-    act,
-    fields_line,
-    look_all,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, fields_line, look_all, rows_table, table
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
+from cea_exchange.cli.readable import date_option, date_shown
 
 Account = Annotated[str, typer.Argument(help="Whose.")]
 Product = Annotated[str, typer.Argument(help="Product.")]
@@ -26,7 +17,7 @@ FreezeId = Annotated[int, typer.Argument(help="The freeze's id.")]
 DispositionId = Annotated[int, typer.Argument(help="The application's id.")]
 Order = Annotated[str, typer.Option("--order", help="The court order's number.")]
 Court = Annotated[str, typer.Option("--court", help="Whose order it is.")]
-Until = Annotated[str, typer.Option("--until", help="The last day, such as 2027-06-30.")]
+Until = Annotated[int, date_option("--until", "The last day")]
 TonnesPart = Annotated[int | None, typer.Option("--tonnes", help="How many.")]
 CashPart = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 5000.00.")]
 
@@ -84,10 +75,10 @@ def freeze(
     """Freeze tonnes of a product (all of it without --tonnes), cash, or all of an account.
 
     Example: cea-exchange registry freeze P001 --product CEA24 --tonnes 500 --order "(2026)1"
-    --court "Wuhan Intermediate Court" --until 2027-06-30 --data DIR
+    --court "Wuhan Intermediate Court" --until 2027-06-30
     """
     request: dict[str, Any] = {"account": account, "order": order, "court": court}
-    request["until"] = _date(until)
+    request["until"] = until
     if (product is not None) + (cash is not None) + everything != 1:
         raise CommandError("expected one of --product, --cash and --all")
     if tonnes is not None and product is None:
@@ -112,7 +103,6 @@ def release(
     """End a freeze, or take tonnes or cash off what it wants.
 
     Example: cea-exchange registry release 7 --order "(2026)2" --court "Wuhan Intermediate Court"
-    --data DIR
     """
     request = {"op": "freeze_release", "freeze_id": freeze_id, "order": order, "court": court}
     act(data, key, request | _part(tonnes, cash), json)
@@ -130,10 +120,10 @@ def extend(
     """Let a freeze hold until a later day.
 
     Example: cea-exchange registry extend 7 --order "(2027)3" --court "Wuhan Intermediate Court"
-    --until 2028-06-30 --data DIR
+    --until 2028-06-30
     """
     request = {"op": "freeze_extend", "freeze_id": freeze_id, "order": order, "court": court}
-    act(data, key, {**request, "until": _date(until)}, json)
+    act(data, key, {**request, "until": until}, json)
 
 
 def deduct(
@@ -150,7 +140,7 @@ def deduct(
     """Give tonnes or cash that a freeze holds to another account, and publish it.
 
     Example: cea-exchange registry deduct 7 P002 --tonnes 500 --order "(2026)4"
-    --court "Wuhan Intermediate Court" --data DIR
+    --court "Wuhan Intermediate Court"
     """
     if tonnes is None and cash is None:
         raise CommandError("expected --tonnes or --cash")
@@ -167,7 +157,7 @@ def freezes(
 ) -> None:
     """List freezes, earlier ones first.
 
-    Example: cea-exchange registry freezes --account P001 --data DIR
+    Example: cea-exchange registry freezes --account P001
     """
     request = {"op": "freezes", "account": account}
     look_all(data, key, request, json, "freezes", text=_freezes)
@@ -188,7 +178,6 @@ def cancel(
     """Apply for tonnes to be cancelled for good, voluntarily.
 
     Example: cea-exchange registry cancel P001 CEA24 100 --purpose "a carbon-neutral fair"
-    --data DIR
     """
     request = {"op": "cancellation_apply", "account": account, "product": product}
     act(data, key, {**request, "tonnes": tonnes, "purpose": purpose}, json)
@@ -207,7 +196,7 @@ def enforce(
 ) -> None:
     """Apply for tonnes to go to an heir, a successor in law or a creditor; two persons do it.
 
-    Example: cea-exchange registry enforce P001 P002 CEA24 100 --document "(2026)5" --data DIR
+    Example: cea-exchange registry enforce P001 P002 CEA24 100 --document "(2026)5"
     """
     request = {"op": "legal_transfer_apply", "kind": kind.value, "account": account, "to": to}
     act(data, key, {**request, "product": product, "tonnes": tonnes, "document": document}, json)
@@ -218,7 +207,7 @@ def approve(
 ) -> None:
     """Carry out what was applied for, and publish it.
 
-    Example: cea-exchange registry approve-disposition 3 --data DIR
+    Example: cea-exchange registry approve-disposition 3
     """
     act(data, key, {"op": "disposition_approve", "disposition_id": disposition_id}, json)
 
@@ -232,7 +221,7 @@ def refuse(
 ) -> None:
     """Turn an application down; the tonnes are free again. Two persons do it.
 
-    Example: cea-exchange registry refuse-disposition 3 --why "no deed" --data DIR
+    Example: cea-exchange registry refuse-disposition 3 --why "no deed"
     """
     request = {"op": "disposition_refuse", "disposition_id": disposition_id}
     act(data, key, {**request, "why": why}, json)
@@ -246,7 +235,7 @@ def dispositions(
 ) -> None:
     """List applications for cancellation, inheritance, succession and enforcement.
 
-    Example: cea-exchange registry dispositions --state applied --data DIR
+    Example: cea-exchange registry dispositions --state applied
     """
     request = {"op": "dispositions", "state": state and state.value}
     look_all(data, key, request, json, "dispositions", text=_dispositions)
@@ -260,7 +249,7 @@ def notices(
 ) -> None:
     """Print the public notices.
 
-    Example: cea-exchange registry notices --json --data DIR
+    Example: cea-exchange registry notices --json
     """
     request = {"op": "public_notices"}
     look_all(data, key, request, json, "notices", text=_notices, first=first)
@@ -273,35 +262,22 @@ def _freezes(answer: Answer) -> str:
     heads = ("id", "account", "asset", "state", "ordered", "released", "in force", "deducted")
     names = ("freeze_id", "account", "asset", "state", "ordered", "released", "in_force")
     names += ("deducted", "until_date", "court", "order_number")
-    return table((*heads, "until", "court", "order"), _rows(answer["freezes"], names))
+    return rows_table(answer["freezes"], names, (*heads, "until", "court", "order"))
 
 
 def _dispositions(answer: Answer) -> str:
     heads = ("id", "kind", "account", "to", "product", "tonnes", "state", "certificate")
     names = ("disposition_id", *heads[1:])
-    return table(heads, _rows(answer["dispositions"], names))
+    return rows_table(answer["dispositions"], names, heads)
 
 
 def _notices(answer: Answer) -> str:
     rows = [
-        (*_rows([notice], ("number", "date", "kind"))[0], fields_line(notice["content"]))
+        (notice["number"], date_shown(notice["date"]), notice["kind"])
+        + (fields_line(notice["content"]),)
         for notice in answer["notices"]
     ]
     return table(("number", "date", "kind", "content"), rows)
-
-
-def _rows(found: list[dict[str, Any]], names: tuple[str, ...]) -> list[list[Any]]:
-    """Return some fields of each; what is absent is not said."""
-    return [["" if each[name] is None else each[name] for name in names] for each in found]
-
-
-def _date(text: str) -> int:
-    from cea_exchange.domain.calendar import date_number, date_parse
-
-    try:
-        return date_number(date_parse(text))
-    except ValueError as error:
-        raise CommandError(f"--until: {error}") from error
 
 
 def _fen(text: str | None) -> int | None:

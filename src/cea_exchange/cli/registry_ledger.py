@@ -5,14 +5,27 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look, table
+from cea_exchange.cli.asking import Answer, act, look, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.readable import (
+    PriceArgument,
+    YuanArgument,
+    amount,
+    date_option,
+    date_shown,
+    yuan_typed,
+)
 from cea_exchange.cli.registry_person import key_text
 
 Account = Annotated[str, typer.Argument(help="Account.")]
 ProductOption = Annotated[str | None, typer.Option("--product", help="Which allowances.")]
 TonnesOption = Annotated[int | None, typer.Option("--tonnes", help="How many of them.")]
-CashOption = Annotated[str | None, typer.Option("--cash", help="Yuan, such as 1000.00.")]
+CashOption = Annotated[
+    int | None,
+    typer.Option("--cash", parser=yuan_typed, metavar="YUAN", help="Yuan, such as 1000.00."),
+]
 
 
 class State(Enum):
@@ -39,7 +52,7 @@ def register(group: typer.Typer) -> None:
 
 
 def _group(parent: typer.Typer, name: str, words: str) -> typer.Typer:
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    group = CommandLine()
     # A callback keeps a command a subcommand while it is the only one.
     group.callback()(lambda: None)
     parent.add_typer(group, name=name, help=words)
@@ -48,19 +61,16 @@ def _group(parent: typer.Typer, name: str, words: str) -> typer.Typer:
 
 def product_declare(
     product: Annotated[str, typer.Argument(help="The product's name.")],
-    price: Annotated[str, typer.Argument(help="First reference price, yuan per tonne: 97.49.")],
+    price: PriceArgument,
     data: Data,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
     """Declare a product, here and at the venue; two persons do it.
 
-    Example: cea-exchange registry product declare CEA24 97.49 --data DIR
+    Example: cea-exchange registry product declare CEA24 97.49
     """
-    from cea_exchange.domain.units import price_parse
-
-    fen = _fen(price, price_parse)
-    act(data, key, {"op": "product_declare", "product": product, "reference_price": fen}, json)
+    act(data, key, {"op": "product_declare", "product": product, "reference_price": price}, json)
 
 
 def key_grant(
@@ -77,7 +87,7 @@ def key_grant(
 ) -> None:
     """Let a key act for an account at the venue; a representative of the account approves.
 
-    Example: cea-exchange registry key grant p1.public P001 --data DIR
+    Example: cea-exchange registry key grant keys/p001.public P001
     """
     request = {"op": "key_grant", "key": key_text(public_key), "account": account, "role": role}
     request |= {"operator_index": operator_index, "cancel_on_disconnect": cancel_on_disconnect}
@@ -92,26 +102,23 @@ def key_revoke(
 ) -> None:
     """Take back what a key may do at the venue.
 
-    Example: cea-exchange registry key revoke p1.public --data DIR
+    Example: cea-exchange registry key revoke keys/p001.public
     """
     act(data, key, {"op": "key_revoke", "key": key_text(public_key)}, json)
 
 
 def pay_in(
     account: Account,
-    cash: Annotated[str, typer.Argument(help="Yuan, such as 1000.00.")],
+    cash: YuanArgument,
     data: Data,
     key: Key = ADMIN,
     json: Json = False,
 ) -> None:
     """Book cash that was paid in, where there is no settlement bank; two persons do it.
 
-    Example: cea-exchange registry pay in P001 1000.00 --data DIR
+    Example: cea-exchange registry pay in P001 1000.00
     """
-    from cea_exchange.domain.units import cash_parse
-
-    fen = _fen(cash, cash_parse)
-    act(data, key, {"op": "pay_in", "account": account, "cash": fen}, json)
+    act(data, key, {"op": "pay_in", "account": account, "cash": cash}, json)
 
 
 def transfer_in(
@@ -125,7 +132,7 @@ def transfer_in(
 ) -> None:
     """Send tonnes of a product, or cash, to the account at the venue; two persons do it.
 
-    Example: cea-exchange registry transfer in P001 --product CEA24 --tonnes 5 --data DIR --key li
+    Example: cea-exchange registry transfer in P001 --product CEA24 --tonnes 5 --key li
     """
     act(data, key, _transfer("transfer_in", account, product, tonnes, cash), json)
 
@@ -141,7 +148,7 @@ def transfer_out(
 ) -> None:
     """Ask the venue to let tonnes of a product, or cash, go; two persons do it.
 
-    Example: cea-exchange registry transfer out P001 --cash 1000.00 --data DIR --key li
+    Example: cea-exchange registry transfer out P001 --cash 1000.00 --key li
     """
     act(data, key, _transfer("transfer_out", account, product, tonnes, cash), json)
 
@@ -157,7 +164,7 @@ def transfer_list(
 ) -> None:
     """Print transfers to the venue and back, and why the venue rejected one.
 
-    Example: cea-exchange registry transfer list --account P001 --data DIR --key li
+    Example: cea-exchange registry transfer list --account P001 --key li
     """
     request = {"op": "transfers", "account": account, "after": after, "count": count}
     request["state"] = state and state.value
@@ -169,9 +176,7 @@ def balance(
     data: Data,
     product: Annotated[str | None, typer.Option(help="Only this one; CNY is cash.")] = None,
     as_of: Annotated[int | None, typer.Option(help="After this entry of the ledger.")] = None,
-    as_of_date: Annotated[
-        str | None, typer.Option(help="At the end of this day, such as 2025-07-16.")
-    ] = None,
+    as_of_date: Annotated[int | None, date_option("--as-of-date", "At the end of this day")] = None,
     as_of_settlement: Annotated[
         int | None, typer.Option(help="When settlement had reached this sequence.")
     ] = None,
@@ -180,10 +185,10 @@ def balance(
 ) -> None:
     """Print what an account holds, or held.
 
-    Example: cea-exchange registry balance P001 --as-of-date 2025-07-16 --data DIR
+    Example: cea-exchange registry balance P001 --as-of-date 2025-07-16
     """
     request = {"op": "balance", "account": account, "product": product, "as_of": as_of}
-    request |= {"as_of_date": _date(as_of_date), "as_of_settlement": as_of_settlement}
+    request |= {"as_of_date": as_of_date, "as_of_settlement": as_of_settlement}
     look(data, key, request, json, _balances)
 
 
@@ -200,52 +205,24 @@ def entries(
 
     An answer about one account or product reads 20,000 entries at most and says where to go on.
 
-    Example: cea-exchange registry entries --account P001 --data DIR
+    Example: cea-exchange registry entries --account P001
     """
     request = {"op": "entries", "account": account, "product": product, "after": after}
     look(data, key, request | {"count": count}, json, _entries)
 
 
 def _transfer(
-    op: str, account: str, product: str | None, tonnes: int | None, cash: str | None
+    op: str, account: str, product: str | None, tonnes: int | None, cash: int | None
 ) -> dict[str, Any]:
-    from cea_exchange.domain.units import cash_parse
-
     if (product is None) != (tonnes is None) or (product is None) == (cash is None):
         raise CommandError("expected --product and --tonnes, or --cash")
-    amount = tonnes if cash is None else _fen(cash, cash_parse)
-    return {"op": op, "account": account, "product": product, "amount": amount}
-
-
-def _fen(text: str, parse: Any) -> int:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
-
-
-def _date(text: str | None) -> int | None:
-    from datetime import date
-
-    if text is None:
-        return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(f"date must be such as 2025-07-16, was {text!r}") from error
-    return day.year * 10_000 + day.month * 100 + day.day
-
-
-def _amount(product: str, amount: int) -> str:
-    from cea_exchange.domain.naming import CASH_NAME
-    from cea_exchange.domain.units import cash_format
-
-    return f"{cash_format(amount)} yuan" if product == CASH_NAME else f"{amount} t"
+    sent = tonnes if cash is None else cash
+    return {"op": op, "account": account, "product": product, "amount": sent}
 
 
 def _balances(answer: Answer) -> str:
     rows = [
-        (row["product"], row["compartment"], _amount(row["product"], row["amount"]))
+        (row["product"], row["compartment"], amount(row["product"], row["amount"]))
         for row in answer["balances"]
     ]
     head = f"{answer['account']} after entry {answer['entry_id']}"
@@ -256,7 +233,7 @@ def _transfers(answer: Answer) -> str:
     heads = ("number", "direction", "account", "product", "amount", "state", "reason")
     rows = [
         (row["transfer_seq"], row["direction"], row["account"], row["product"])
-        + (_amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
+        + (amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
         for row in answer["transfers"]
     ]
     return _told(table(heads, rows) if rows else "no transfers", answer)
@@ -265,9 +242,10 @@ def _transfers(answer: Answer) -> str:
 def _entries(answer: Answer) -> str:
     heads = ("entry", "date", "kind", "reference", "account", "product", "where", "amount")
     rows = [
-        (entry["entry_id"], entry["business_date"], entry["kind"], entry["reference"] or "-")
+        (entry["entry_id"], date_shown(entry["business_date"]), entry["kind"])
+        + (entry["reference"] or "-",)
         + (leg["account"], leg["product"], leg["compartment"])
-        + (_amount(leg["product"], leg["amount"]),)
+        + (amount(leg["product"], leg["amount"]),)
         for entry in answer["entries"]
         for leg in entry["legs"]
     ]

@@ -6,19 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    Why,
-    act,
-    file_content,
-    look,
-    look_all,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, file_content, look, look_all, rows_table, table
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
+from cea_exchange.cli.readable import date_argument, tonnes
 
 Account = Annotated[str, typer.Argument(help="The entity's account.")]
 Year = Annotated[int, typer.Argument(help="Compliance year: of the emissions.")]
@@ -41,7 +32,7 @@ EncodingOption = Annotated[Encoding, typer.Option("--encoding", help="Of a CSV f
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    obligation = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    obligation = CommandLine()
     obligation.command("take")(take)
     obligation.command("correct")(correct)
     obligation.command("notice")(notice)
@@ -70,7 +61,7 @@ def take(
 ) -> None:
     """Take a file of new obligations, whole, or with --province that one's own; two persons do it.
 
-    Example: cea-exchange registry obligation take obligations-2025.csv --province 11 --data DIR
+    Example: cea-exchange registry obligation take obligations-2025.csv --province 33 --key pan
     """
     request = {"op": "obligation_take", "province": province, **file_fields(file, encoding)}
     act(data, key, request, json)
@@ -87,7 +78,7 @@ def correct(
 ) -> None:
     """Replace obligations there are by those of a file; a second person has to approve it.
 
-    Example: cea-exchange registry obligation correct new.csv --why "verified anew" --data DIR
+    Example: cea-exchange registry obligation correct new.csv --why "verified anew" --key mee
     """
     request = {"op": "obligation_correct", "province": province, "why": why}
     act(data, key, request | file_fields(file, encoding), json)
@@ -96,7 +87,7 @@ def correct(
 def notice(account: Account, year: Year, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print the notice of an obligation.
 
-    Example: cea-exchange registry obligation notice P0001 2025 --data DIR
+    Example: cea-exchange registry obligation notice P001 2025
     """
     request = {"op": "obligation_notice", "account": account, "compliance_year": year}
     look(data, key, request, json, lambda answer: answer["text"])
@@ -105,7 +96,7 @@ def notice(account: Account, year: Year, data: Data, key: Key = ADMIN, json: Jso
 def list_(year: Year, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print who owed what for a year, and whether it was surrendered in time.
 
-    Example: cea-exchange registry obligation list 2025 --data DIR
+    Example: cea-exchange registry obligation list 2025
     """
     request = {"op": "compliance_list", "compliance_year": year}
     look_all(data, key, request, json, "entities", text=_list, first=0)
@@ -120,7 +111,7 @@ def shortfalls(
 ) -> None:
     """Print who was short when the deadline had passed, and what the fine may be.
 
-    Example: cea-exchange registry obligation shortfalls 2025 --data DIR
+    Example: cea-exchange registry obligation shortfalls 2025
     """
     request = {"op": "shortfall_list", "compliance_year": year, "province": province}
     look_all(data, key, request, json, "shortfalls", text=_shortfalls, first=0)
@@ -139,8 +130,8 @@ def borrow(
 ) -> None:
     """Let an entity borrow for 2021 or 2022 from 2023; the authority has to approve it.
 
-    Example: cea-exchange registry obligation borrow P0001 2021 120000 HB-9 --why "no cash"
-    --province 11 --data DIR
+    Example: cea-exchange registry obligation borrow P001 2021 120000 HB-9 --why "no cash"
+    --province 33 --key pan
     """
     request = {"op": "borrow", "account": account, "compliance_year": year, "tonnes": tonnes}
     request |= {"province": province, "document": document, "why": why}
@@ -151,7 +142,7 @@ def order(
     account: Account,
     year: Year,
     document: Annotated[str, typer.Argument(help="The order's number.")],
-    until: Annotated[int, typer.Argument(help="Last day of its term, as 20260228.")],
+    until: Annotated[int, date_argument("Last day of its term")],
     province: Province,
     data: Data,
     key: Key = ADMIN,
@@ -159,8 +150,8 @@ def order(
 ) -> None:
     """Record an order to surrender what is missing; a second person has to approve it.
 
-    Example: cea-exchange registry obligation order P0001 2024 "HB 7" 20260228 --province 11
-    --data DIR
+    Example: cea-exchange registry obligation order P001 2024 HB-7 2026-02-28 --province 33
+    --key pan
     """
     request = {"op": "correction_order", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province, "document": document, "until": until}, json)
@@ -177,7 +168,7 @@ def refused(
 ) -> None:
     """Record that the entity refuses to follow the order; a second person has to approve it.
 
-    Example: cea-exchange registry obligation refused P0001 2024 "HB 8" --province 11 --data DIR
+    Example: cea-exchange registry obligation refused P001 2024 HB-8 --province 33 --key pan
     """
     request = {"op": "correction_refused", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province, "document": document}, json)
@@ -192,7 +183,7 @@ def orders(
 ) -> None:
     """Print who was ordered to surrender what was missing, by when, and who refuses.
 
-    Example: cea-exchange registry obligation orders 2024 --data DIR
+    Example: cea-exchange registry obligation orders 2024
     """
     request = {"op": "correction_list", "compliance_year": year, "province": province}
     look_all(data, key, request, json, "orders", text=_orders)
@@ -208,7 +199,7 @@ def deduct(
 ) -> None:
     """Take what is missing off the next allowances, after an order; a second person approves it.
 
-    Example: cea-exchange registry obligation deduct P0001 2024 --province 11 --data DIR
+    Example: cea-exchange registry obligation deduct P001 2024 --province 33 --key pan
     """
     request = {"op": "unpaid_deduct", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province}, json)
@@ -217,17 +208,15 @@ def deduct(
 def _orders(answer: Answer) -> str:
     heads = ("account", "province", "order", "ordered on", "until", "tonnes", "due", "refused on")
     names = ("account", "province", "document", "ordered_on", "until", "tonnes", "due")
-    rows = [
-        (*(row[name] for name in names), row["refused_on"] or "") for row in answer["orders"]
-    ]
-    return table(heads, rows) if rows else "nobody was ordered to correct anything"
+    names += ("refused_on",)
+    none = "nobody was ordered to correct anything"
+    return rows_table(answer["orders"], names, heads, none=none)
 
 
 def _list(answer: Answer) -> str:
     heads = ("account", "entity", "province", "obligation", "surrendered", "offset", "state")
     names = (*heads[:3], "obligation_tonnes", *heads[4:])
-    rows = [tuple(row[name] for name in names) for row in answer["entities"]]
-    return table(heads, rows) if rows else "no obligations"
+    return rows_table(answer["entities"], names, heads, none="no obligations")
 
 
 def _shortfalls(answer: Answer) -> str:
@@ -241,6 +230,6 @@ def _shortfalls(answer: Answer) -> str:
             fine = f"{cash_format(row['fine']['least'])} to {cash_format(row['fine']['most'])}"
         if (second := row["fine_after_term"]) is not None:
             fine += f", then {cash_format(second['least'])} to {cash_format(second['most'])}"
-        figures = (row["shortfall"], row["applied"], row["due"])
+        figures = tuple(map(tonnes, (row["shortfall"], row["applied"], row["due"])))
         rows.append((row["account"], row["entity"], row["province"], *figures, fine))
     return table(heads, rows) if rows else "nobody was short"

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Answer, Data, Json, Key, act, look_all, table
+from cea_exchange.cli.asking import Answer, act, look_all, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
 
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    persons = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    persons = CommandLine()
     persons.command("add")(add)
     persons.command("remove")(remove)
     persons.command("list")(list_)
@@ -33,8 +35,7 @@ def add(
 ) -> None:
     """Let a key stand for a person; who is of that body already has to approve it.
 
-    Example: cea-exchange registry person add "Li Na" li.public --role initiator --account P001
-    --data DIR
+    Example: cea-exchange registry person add "Li Na" keys/li.public --role initiator --account P001
     """
     request = {"op": "person_add", "name": name, "key": key_text(public_key), "role": role}
     act(data, key, request | {"account": account, "province": province}, json)
@@ -48,7 +49,7 @@ def remove(
 ) -> None:
     """Let a key stand for nobody any more, for good; a second person has to approve it.
 
-    Example: cea-exchange registry person remove li.public --data DIR
+    Example: cea-exchange registry person remove keys/li.public
     """
     act(data, key, {"op": "person_remove", "key": key_text(public_key)}, json)
 
@@ -61,7 +62,7 @@ def list_(
 ) -> None:
     """Print who acts, for whom, in which role.
 
-    Example: cea-exchange registry person list --account P001 --data DIR
+    Example: cea-exchange registry person list --account P001
     """
     request = {"op": "person_list", "account": account}
     look_all(data, key, request, json, "persons", text=_persons, first=0)

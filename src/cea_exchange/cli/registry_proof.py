@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ADMIN, Data, Json, Key, ask, json_print
+from cea_exchange.cli.asking import ask, json_print
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.readable import date_option
 from cea_exchange.cli.registry_database import Database
 
 
@@ -30,7 +32,7 @@ def verify(
     Each link is computed again from what it covers, and every row compared with the log of rows.
     With --venue, the heads that a venue's journal has are compared, too.
 
-    Example: cea-exchange registry verify --data DIR --venue VENUE-DIR
+    Example: cea-exchange registry verify --venue .
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.registry.chain import link_last
@@ -68,8 +70,8 @@ def audit(
 ) -> None:
     """Run the auditor's queries, which must give no row; 1, and the rows, if one does.
 
-    Example: cea-exchange registry audit --data DIR
-    Example: cea-exchange registry audit --data DIR --show conservation
+    Example: cea-exchange registry audit
+    Example: cea-exchange registry audit --show conservation
     """
     from cea_exchange.registry.audit import audit_queries
     from cea_exchange.registry.store import Store, StoreError
@@ -103,7 +105,7 @@ def audit(
 def receipt(
     data: Data,
     account: Annotated[str | None, typer.Option("--account", help="Whose balance.")] = None,
-    date: Annotated[int | None, typer.Option("--date", help="A confirmed day, yyyymmdd.")] = None,
+    date: Annotated[int | None, date_option("--date", "A confirmed day")] = None,
     act: Annotated[int | None, typer.Option("--act", help="The number of an act.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="A new file; left out, it is printed.")
@@ -114,7 +116,7 @@ def receipt(
 
     `examples/receipt_check.py` checks it without the registry.
 
-    Example: cea-exchange registry receipt --account P001 --date 20260715 --out r.json --data DIR
+    Example: cea-exchange registry receipt --account P001 --date 2025-07-16 --out r.json
     """
     import msgspec
 

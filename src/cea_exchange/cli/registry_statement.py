@@ -5,21 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    act,
-    fields_line,
-    look,
-    look_all,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, look, look_all, rows_table, table
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.readable import date_argument, date_shown, yuan
 
 Account = Annotated[str, typer.Argument(help="Account.")]
-Day = Annotated[int, typer.Argument(help="A confirmed day, yyyymmdd.")]
+Day = Annotated[int, date_argument("A confirmed day")]
 
 
 class State(Enum):
@@ -31,7 +23,7 @@ class State(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the commands to the group `registry`."""
-    statement = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    statement = CommandLine()
     for command in (show, resolve, objections):
         statement.command(command.__name__)(command)
     statement.command("object")(object_)
@@ -41,7 +33,7 @@ def register(group: typer.Typer) -> None:
 def show(account: Account, day: Day, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print an account's statement of a day.
 
-    Example: cea-exchange registry statement show P001 20260715 --data DIR
+    Example: cea-exchange registry statement show P001 2025-07-16
     """
     request = {"op": "statement", "account": account, "business_date": day}
     look(data, key, request, json, _statement)
@@ -85,19 +77,23 @@ def objections(
 ) -> None:
     """Print all objections.
 
-    Example: cea-exchange registry statement objections --state open --data DIR
+    Example: cea-exchange registry statement objections --state open
     """
     request = {"op": "objections", "state": state and state.value}
     look_all(data, key, request, json, "objections", text=_objections)
 
 
 def _statement(answer: Answer) -> str:
-    head = f"{answer['account']} {answer['business_date']} {answer['state']}"
-    lines = [head, "cash: " + fields_line(answer["cash"])]
-    lines += [fields_line(product) for product in answer["products"]]
-    return "\n".join([*lines, *map(fields_line, answer["objections"])])
+    day = date_shown(answer["business_date"])
+    lines = [f"{answer['account']} {day} {answer['state']}"]
+    cash = [(name, yuan(value)) for name, value in answer["cash"].items()]
+    lines += ["", table(("cash", ""), cash)]
+    if answer["products"]:
+        lines += ["", rows_table(answer["products"])]
+    if answer["objections"]:
+        lines += ["", rows_table(answer["objections"])]
+    return "\n".join(lines)
 
 
 def _objections(answer: Answer) -> str:
-    rows = answer["objections"]
-    return table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "none"
+    return rows_table(answer["objections"])

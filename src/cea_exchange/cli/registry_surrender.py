@@ -5,20 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cea_exchange.cli.asking import (
-    ADMIN,
-    Answer,
-    Data,
-    Json,
-    Key,
-    Why,
-    act,
-    fields_line,
-    look,
-    look_all,
-    table,
-)
+from cea_exchange.cli.asking import Answer, act, fields_line, look, look_all, table
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.registry_obligation import Account, Province, ProvinceOrNone, Year
 
 Number = Annotated[int, typer.Argument(help="The surrender's number.")]
@@ -37,7 +27,7 @@ class State(Enum):
 
 def register(group: typer.Typer) -> None:
     """Add the group to the group `registry`."""
-    surrender = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+    surrender = CommandLine()
     for command in (apply, withdraw, accept, reject, retire, force, certificate):
         surrender.command(command.__name__)(command)
     surrender.command("list")(list_)
@@ -69,7 +59,7 @@ def apply(
 ) -> None:
     """Apply to surrender allowances; they are set aside. A second person has to approve it.
 
-    Example: cea-exchange registry surrender apply P0001 2024 CEA23=1000 CEA24=5000 --data DIR
+    Example: cea-exchange registry surrender apply P001 2024 CEA23=1000 CEA24=5000
     """
     request = {"op": "surrender_apply", "account": account, "compliance_year": year}
     parts = {"tonnes": tonnes_by_product(tonnes), "giver": giver, "why": why}
@@ -85,7 +75,7 @@ def withdraw(
 ) -> None:
     """Take an application back that the province has not decided; two persons do it.
 
-    Example: cea-exchange registry surrender withdraw 12 P0001 --data DIR
+    Example: cea-exchange registry surrender withdraw 12 P001
     """
     act(data, key, {"op": "surrender_withdraw", "surrender_id": number, "giver": giver}, json)
 
@@ -95,7 +85,7 @@ def accept(
 ) -> None:
     """As a province, accept an application and pass it on to the authority; two persons do it.
 
-    Example: cea-exchange registry surrender accept 12 --province 11 --data DIR --key beijing
+    Example: cea-exchange registry surrender accept 12 --province 33 --key pan
     """
     request = {"op": "surrender_accept", "surrender_id": number, "province": province}
     act(data, key, request, json)
@@ -111,7 +101,7 @@ def reject(
 ) -> None:
     """As a province, refuse an application; the allowances go back. Two persons do it.
 
-    Example: cea-exchange registry surrender reject 12 --province 11 --why "disputed" --data DIR
+    Example: cea-exchange registry surrender reject 12 --province 33 --why "disputed" --key pan
     """
     request = {"op": "surrender_reject", "surrender_id": number, "province": province, "why": why}
     act(data, key, request, json)
@@ -120,7 +110,7 @@ def reject(
 def retire(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """As the authority, retire what a province has accepted; two persons do it.
 
-    Example: cea-exchange registry surrender retire 12 --data DIR --key authority
+    Example: cea-exchange registry surrender retire 12 --key mee
     """
     act(data, key, {"op": "surrender_retire", "surrender_id": number}, json)
 
@@ -135,7 +125,7 @@ def force(
 ) -> None:
     """Surrender for an entity at risk what its province keeps for it; a second person approves.
 
-    Example: cea-exchange registry surrender force P0001 2024 --province 11 --data DIR
+    Example: cea-exchange registry surrender force P001 2024 --province 33
     """
     request = {"op": "surrender_force", "account": account, "compliance_year": year}
     act(data, key, request | {"province": province}, json)
@@ -150,7 +140,7 @@ def list_(
 ) -> None:
     """Print the surrenders that wait for a province, or are of another state.
 
-    Example: cea-exchange registry surrender list --state accepted --data DIR
+    Example: cea-exchange registry surrender list --state accepted
     """
     request = {"op": "surrender_list", "state": state.value, "province": province}
     look_all(data, key, request, json, "surrenders", text=_list)
@@ -161,7 +151,7 @@ def certificate(
 ) -> None:
     """Print the certificate of an obligation that is covered.
 
-    Example: cea-exchange registry surrender certificate P0001 2024 --data DIR
+    Example: cea-exchange registry surrender certificate P001 2024
     """
     request = {"op": "surrender_certificate", "account": account, "compliance_year": year}
     look(data, key, request, json, lambda answer: answer["text"])

@@ -1,14 +1,17 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import gc
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
 
 from cea_exchange.cli import venue_backup, venue_bidding, venue_relay
+from cea_exchange.cli.asking import json_print
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
     LogLevelOption,
@@ -17,21 +20,24 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
+from cea_exchange.cli.readable import PriceArgument
+from cea_exchange.cli.venue_asking import (
+    act,
+    answer,
+    blocks_shown,
+    look,
+    position_shown,
+    rows_shown,
+    statistics_shown,
+)
 
-Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WatchOption = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
 ]
-Key = Annotated[
-    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
-]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is journaled.")]
 Product = Annotated[str | None, typer.Argument(help="Product; left out, the whole market.")]
 Account = Annotated[str, typer.Argument(help="Account.")]
 Number = Annotated[int, typer.Argument(help="The proposal's number.")]
-
-ADMIN = Path("admin")
 
 
 class StatementForm(Enum):
@@ -44,17 +50,31 @@ class StatementForm(Enum):
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    looks = (status, statistics, position, statement, blocks, sessions, proposals, log)
-    acts = (halt, resume, suspend, reinstate, kill, reference_price)
-    acts += (list_product, delist_product, disconnect, key_restore)
-    of_two = (bust, override, approve, reject, adopt)
-    days = (clock, phase, open_day, close_day)
-    for command in (serve, *looks, *acts, *of_two, *days, stop):
-        group.command(command.__name__.replace("_", "-"))(command)
+    commands: dict[str, tuple[Callable[..., None], ...]] = {
+        "The daemon": (serve, check, stop),
+        "Looking": (status, statistics, position, statement, blocks, sessions, proposals, log),
+        "Acts": (
+            *(halt, resume, suspend, reinstate, kill, reference_price),
+            *(list_product, delist_product, disconnect, key_restore),
+        ),
+        "Acts of two persons": (bust, override, approve, reject),
+        "The day": (clock, phase, open_day, close_day),
+        "After a lost journal": (adopt,),
+    }
+    named = {
+        panel: {command.__name__.replace("_", "-"): command for command in listed}
+        for panel, listed in commands.items()
+    }
+    group = CommandLine(
+        {panel: tuple(listed) for panel, listed in named.items()}
+        | {"Biddings, backups, relays": ("bidding", "backup", "restore", "relay")}
+    )
+    for listed in named.values():
+        for name, command in listed.items():
+            group.command(name)(command)
     venue_backup.register(group)
     venue_relay.register(group)
-    venue_bidding.register(group, _ask)
+    venue_bidding.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
 
 
@@ -103,6 +123,38 @@ def serve(
             daemon.close()
 
 
+def check(
+    config: Annotated[Path, typer.Option("--config", help="Settings (TOML).")], data: Data
+) -> None:
+    """Say whether the venue would start with a config on a folder: settings, keys, rules, persons.
+
+    Starts nothing and changes nothing; what is in the journal is for `verify` to say.
+
+    Example: cea-exchange venue check --config venue.toml
+    """
+    from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.domain.calendar import CalendarError
+    from cea_exchange.domain.profile import ProfileError, load_profile
+    from cea_exchange.protocol.security import CurveKeys, SecurityError
+    from cea_exchange.protocol.settings import ConfigError
+    from cea_exchange.venue.config import config_load
+
+    try:
+        settings = config_load(config)
+    except ConfigError as error:
+        raise CommandError(str(error)) from error
+    looks = (
+        ("settings", lambda: config),
+        ("own key", lambda: CurveKeys.load(data / "keys", "venue").public),
+        ("registry", lambda: settings.registry_key(data)),
+        ("persons", lambda: persons_said(settings.operators_by_key(data))),
+        ("profile", lambda: load_profile(settings.profile).name),
+        ("archive", lambda: settings.archive_folder(data)),
+        ("clock", lambda: settings.clock.kind),
+    )
+    check_all(looks, CalendarError, ConfigError, ProfileError, SecurityError)
+
+
 # -- Looking --------------------------------------------------------------------------------------
 
 
@@ -111,30 +163,30 @@ def status(
 ) -> None:
     """Print where a running venue stands.
 
-    Example: cea-exchange venue status --data DIR --json
+    Example: cea-exchange venue status --json
     """
     from cea_exchange.cli.status_page import page_show, venue_page
 
     if json:
-        _ask(data, key, {"op": "status"}, json)
+        json_print(answer(data, key, {"op": "status"}))
     else:
-        page_show(lambda: _answer(data, key, {"op": "status"}), venue_page, watch)
+        page_show(lambda: answer(data, key, {"op": "status"}), venue_page, watch)
 
 
 def statistics(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print each product's prices and totals of the day, by method.
 
-    Example: cea-exchange venue statistics --data DIR
+    Example: cea-exchange venue statistics
     """
-    _ask(data, key, {"op": "statistics"}, json)
+    look(data, key, {"op": "statistics"}, json, statistics_shown)
 
 
 def position(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what an account holds at the venue.
 
-    Example: cea-exchange venue position P001 --data DIR --key regulator
+    Example: cea-exchange venue position P001 --key rex
     """
-    _ask(data, key, {"op": "position", "account": account}, json)
+    look(data, key, {"op": "position", "account": account}, json, position_shown)
 
 
 def blocks(
@@ -145,9 +197,9 @@ def blocks(
 ) -> None:
     """Print the open block offers and enquiries, and what they have locked.
 
-    Example: cea-exchange venue blocks --data DIR --key regulator
+    Example: cea-exchange venue blocks --key rex
     """
-    _ask(data, key, {"op": "blocks", "from": first}, json)
+    look(data, key, {"op": "blocks", "from": first}, json, blocks_shown)
 
 
 def statement(
@@ -164,14 +216,14 @@ def statement(
 ) -> None:
     """Print an account's day: what it had, every movement, what it has. Changes nothing.
 
-    Example: cea-exchange venue statement P001 --date 2025-07-16 --data DIR --key regulator
+    Example: cea-exchange venue statement P001 --date 2025-07-16 --key rex
     """
     from cea_exchange.domain import statement_forms as forms
     from cea_exchange.protocol.statements import pages, statement_of_answers
 
-    place = _answer(data, key, {"op": "statement", "account": account, "date": date})
+    place = answer(data, key, {"op": "statement", "account": account, "date": date})
     histories = [
-        _answer(data, key, {"op": "history", "account": account, "from": first, "count": count})
+        answer(data, key, {"op": "history", "account": account, "from": first, "count": count})
         for first, count in pages(place)
     ]
     try:
@@ -197,17 +249,17 @@ def statement(
 def sessions(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print who is logged on.
 
-    Example: cea-exchange venue sessions --data DIR
+    Example: cea-exchange venue sessions
     """
-    _ask(data, key, {"op": "sessions"}, json)
+    look(data, key, {"op": "sessions"}, json, rows_shown("sessions", "nobody is logged on"))
 
 
 def proposals(data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Print what waits for a second operator.
 
-    Example: cea-exchange venue proposals --data DIR --key bo
+    Example: cea-exchange venue proposals --key bo
     """
-    _ask(data, key, {"op": "proposals"}, json)
+    look(data, key, {"op": "proposals"}, json, rows_shown("proposals", "nothing waits"))
 
 
 def log(
@@ -221,7 +273,7 @@ def log(
 
     Works on the folder of a venue that runs or not.
 
-    Example: cea-exchange venue log --data DIR --json
+    Example: cea-exchange venue log --json
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.venue.act_log import acts_read
@@ -243,9 +295,9 @@ def halt(
 ) -> None:
     """Halt a product, or the market.
 
-    Example: cea-exchange venue halt CEA24 --why "news awaited" --data DIR
+    Example: cea-exchange venue halt CEA24 --why "news awaited"
     """
-    _ask(data, key, {"op": "halt", "product": product, "why": why}, json)
+    act(data, key, {"op": "halt", "product": product, "why": why}, json)
 
 
 def resume(
@@ -253,17 +305,17 @@ def resume(
 ) -> None:
     """Lift the halt of a product, or of the market.
 
-    Example: cea-exchange venue resume CEA24 --data DIR
+    Example: cea-exchange venue resume CEA24
     """
-    _ask(data, key, {"op": "resume", "product": product, "why": why}, json)
+    act(data, key, {"op": "resume", "product": product, "why": why}, json)
 
 
 def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
     """Suspend an account: its orders are cancelled, it may only receive.
 
-    Example: cea-exchange venue suspend P001 --why "court order 12" --data DIR
+    Example: cea-exchange venue suspend P001 --why "court order 12"
     """
-    _ask(data, key, {"op": "suspend", "account": account, "why": why}, json)
+    act(data, key, {"op": "suspend", "account": account, "why": why}, json)
 
 
 def reinstate(
@@ -271,9 +323,9 @@ def reinstate(
 ) -> None:
     """Let a suspended or killed account trade again.
 
-    Example: cea-exchange venue reinstate P001 --data DIR
+    Example: cea-exchange venue reinstate P001
     """
-    _ask(data, key, {"op": "restore", "account": account, "why": why}, json)
+    act(data, key, {"op": "restore", "account": account, "why": why}, json)
 
 
 def kill(
@@ -286,14 +338,14 @@ def kill(
 ) -> None:
     """Kill switch: cancel an account's orders and suspend it, or everybody's and halt the market.
 
-    Example: cea-exchange venue kill P001 --why "runaway program" --data DIR
+    Example: cea-exchange venue kill P001 --why "runaway program"
     """
-    _ask(data, key, {"op": "kill", "account": account, "market": market, "why": why}, json)
+    act(data, key, {"op": "kill", "account": account, "market": market, "why": why}, json)
 
 
 def reference_price(
     product: Annotated[str, typer.Argument(help="Product.")],
-    price: Annotated[str, typer.Argument(help="Yuan per tonne, such as 97.49.")],
+    price: PriceArgument,
     data: Data,
     why: Why,
     key: Key = ADMIN,
@@ -301,15 +353,15 @@ def reference_price(
 ) -> None:
     """Measure a product's band from another price, before the day's first listed phase.
 
-    Example: cea-exchange venue reference-price CEA24 97.49 --why "split" --data DIR
+    Example: cea-exchange venue reference-price CEA24 97.49 --why "split"
     """
-    request = {"op": "reference_price", "product": product, "price": _fen(price), "why": why}
-    _ask(data, key, request, json)
+    request = {"op": "reference_price", "product": product, "price": price, "why": why}
+    act(data, key, request, json)
 
 
 def list_product(
     product: Annotated[str, typer.Argument(help="Product.")],
-    price: Annotated[str, typer.Argument(help="First reference price, yuan per tonne.")],
+    price: PriceArgument,
     data: Data,
     why: Why,
     key: Key = ADMIN,
@@ -320,10 +372,10 @@ def list_product(
     The registry declares products; one that was delisted, or that a notice lists later only, is
     listed by this.
 
-    Example: cea-exchange venue list-product CEA26 81.50 --why "announcement of 12 May" --data DIR
+    Example: cea-exchange venue list-product CEA26 81.50 --why "announcement of 12 May"
     """
-    request = {"op": "list", "product": product, "price": _fen(price), "why": why}
-    _ask(data, key, request, json)
+    request = {"op": "list", "product": product, "price": price, "why": why}
+    act(data, key, request, json)
 
 
 def delist_product(
@@ -335,18 +387,9 @@ def delist_product(
 ) -> None:
     """Let a product be traded no more: what is open of it ends, holdings stay and may leave.
 
-    Example: cea-exchange venue delist-product CEA19-20 --why "carried over" --data DIR
+    Example: cea-exchange venue delist-product CEA19-20 --why "carried over"
     """
-    _ask(data, key, {"op": "delist", "product": product, "why": why}, json)
-
-
-def _fen(price: str) -> int:
-    from cea_exchange.domain.units import price_parse
-
-    try:
-        return price_parse(price)
-    except ValueError as error:
-        raise CommandError(str(error)) from error
+    act(data, key, {"op": "delist", "product": product, "why": why}, json)
 
 
 def disconnect(
@@ -358,9 +401,9 @@ def disconnect(
 ) -> None:
     """End the sessions of a key or an account and cancel their orders; they may log on again.
 
-    Example: cea-exchange venue disconnect P001 --data DIR
+    Example: cea-exchange venue disconnect P001
     """
-    _ask(data, key, {"op": "disconnect", "who": who, "why": why}, json)
+    act(data, key, {"op": "disconnect", "who": who, "why": why}, json)
 
 
 def key_restore(
@@ -374,9 +417,9 @@ def key_restore(
 
     `venue status` names those (`keys_cut_off`); ask the key's holder first.
 
-    Example: cea-exchange venue key-restore "$(cat keys/p001.public)" --data DIR
+    Example: cea-exchange venue key-restore "$(cat keys/p001.public)"
     """
-    _ask(data, key, {"op": "key_restore", "key": public_key, "why": why}, json)
+    act(data, key, {"op": "key_restore", "key": public_key, "why": why}, json)
 
 
 # -- What takes two persons -----------------------------------------------------------------------
@@ -391,25 +434,25 @@ def bust(
 ) -> None:
     """Propose to undo a trade; prints the number that another operator approves.
 
-    Example: cea-exchange venue bust 4711 --why "wrong price by agreement" --data DIR --key an
+    Example: cea-exchange venue bust 4711 --why "wrong price by agreement" --key an
     """
-    _ask(data, key, {"op": "bust", "trade_id": trade_id, "why": why}, json)
+    act(data, key, {"op": "bust", "trade_id": trade_id, "why": why}, json)
 
 
 def override(data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
     """Propose to open the next day without the registry's confirmation of the last.
 
-    Example: cea-exchange venue override --why "registry back at noon" --data DIR --key an
+    Example: cea-exchange venue override --why "registry back at noon" --key an
     """
-    _ask(data, key, {"op": "override", "why": why}, json)
+    act(data, key, {"op": "override", "why": why}, json)
 
 
 def approve(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
     """Agree to another operator's proposal, with a key of your own; it happens at once.
 
-    Example: cea-exchange venue approve 831442 --data DIR --key bo
+    Example: cea-exchange venue approve 831442 --key bo
     """
-    _ask(data, key, {"op": "approve", "number": number}, json)
+    act(data, key, {"op": "approve", "number": number}, json)
 
 
 def reject(
@@ -417,9 +460,9 @@ def reject(
 ) -> None:
     """Take a proposal away.
 
-    Example: cea-exchange venue reject 831442 --data DIR --key bo
+    Example: cea-exchange venue reject 831442 --key bo
     """
-    _ask(data, key, {"op": "reject", "number": number, "why": why}, json)
+    act(data, key, {"op": "reject", "number": number, "why": why}, json)
 
 
 def adopt(
@@ -436,7 +479,7 @@ def adopt(
     The venue must not run. Balances are the registry's, no orders rest, numbers go on; the old
     journal and event store are put aside, not deleted. See protocol/adoption.md.
 
-    Example: cea-exchange venue adopt statement --config venue.toml --data DIR
+    Example: cea-exchange venue adopt statement --config venue.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May"
     """
     from cea_exchange.domain.profile import ProfileError
@@ -481,9 +524,9 @@ def clock(
 ) -> None:
     """Move a manual clock, and what falls due on the way happens; confirm a doubted system's clock.
 
-    Example: cea-exchange venue clock 2025-07-16T09:30:00+08:00 --data DIR
+    Example: cea-exchange venue clock 2025-07-16T09:30:00+08:00
     """
-    _ask(data, key, {"op": "clock", "at": at}, json)
+    act(data, key, {"op": "clock", "at": at}, json)
 
 
 def phase(
@@ -495,9 +538,9 @@ def phase(
 ) -> None:
     """Set the phase of the open day.
 
-    Example: cea-exchange venue phase break --why "early lunch" --data DIR
+    Example: cea-exchange venue phase break --why "early lunch"
     """
-    _ask(data, key, {"op": "phase", "phase": name, "why": why}, json)
+    act(data, key, {"op": "phase", "phase": name, "why": why}, json)
 
 
 def open_day(
@@ -509,46 +552,22 @@ def open_day(
 ) -> None:
     """Open a trading day, whatever the calendar says; where the clock runs, none after today.
 
-    Example: cea-exchange venue open-day 2025-07-16 --data DIR
+    Example: cea-exchange venue open-day 2025-07-16
     """
-    _ask(data, key, {"op": "open_day", "date": date, "why": why}, json)
+    act(data, key, {"op": "open_day", "date": date, "why": why}, json)
 
 
 def close_day(data: Data, why: Why = "", key: Key = ADMIN, json: Json = False) -> None:
     """Close the trading day.
 
-    Example: cea-exchange venue close-day --data DIR
+    Example: cea-exchange venue close-day
     """
-    _ask(data, key, {"op": "close_day", "why": why}, json)
+    act(data, key, {"op": "close_day", "why": why}, json)
 
 
 def stop(data: Data, why: Why = "", key: Key = ADMIN, json: Json = False) -> None:
     """End the daemon.
 
-    Example: cea-exchange venue stop --data DIR
+    Example: cea-exchange venue stop
     """
-    _ask(data, key, {"op": "stop", "why": why}, json)
-
-
-def _answer(data: Path, key: Path, request: dict[str, Any]) -> dict[str, Any]:
-    from cea_exchange.venue.admin_client import AdminError, admin_ask
-
-    try:
-        return admin_ask(data, request, key=key)
-    except AdminError as error:
-        raise CommandError(str(error)) from error
-
-
-def _ask(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
-    answer = _answer(data, key, request)
-    if json:
-        typer.echo(msgspec.json.encode(answer).decode())
-        return
-    for field, value in answer.items():
-        if field == "op":
-            continue
-        for line in value or ["none"] if isinstance(value, list) else [value]:
-            text = line
-            if isinstance(line, dict):
-                text = "  ".join(f"{name} {part}" for name, part in line.items())
-            typer.echo(f"{field:16} {text}")
+    act(data, key, {"op": "stop", "why": why}, json)

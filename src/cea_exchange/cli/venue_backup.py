@@ -7,8 +7,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from cea_exchange.cli.options import Data, Json
 
 
 def register(group: typer.Typer) -> None:
@@ -19,7 +18,7 @@ def register(group: typer.Typer) -> None:
 
 def backup(
     destination: Annotated[Path, typer.Argument(help="Folder to make; it may be there, empty.")],
-    data: Annotated[Path, typer.Option("--data", help="Data folder of the venue.")],
+    data: Data,
     archive: Annotated[
         Path | None, typer.Option(help="The journal's archive, if it is not in the data folder.")
     ] = None,
@@ -32,6 +31,8 @@ def backup(
 
     The copy has the journal, the newest snapshot and the events it goes on from, with the SHA-256
     of every file in manifest.json. The registry has a backup of its own.
+
+    Example: cea-exchange venue backup venue-2026-07-16
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.venue import backup as module
@@ -67,6 +68,8 @@ def restore(
     """Make a data folder of a backup; it appears only after a full replay has confirmed it.
 
     Every file is held against the manifest, every recorded hash and event against the replay.
+
+    Example: cea-exchange venue restore venue-2026-07-16 --data NEWDIR
     """
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.journal import JournalError

@@ -1,39 +1,33 @@
 """`cea-exchange venue bidding`: announce a bidding, close or cancel one, look at today's."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
+from cea_exchange.cli.readable import price_typed
+from cea_exchange.cli.venue_asking import act, look, rows_shown
 
-Data = Annotated[Path, typer.Option("--data", help="Data folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[
-    Path, typer.Option("--key", help="Whose key: a name in DIR/keys, or a path without suffix.")
-]
-Why = Annotated[str, typer.Option("--why", help="The reason; it is journaled.")]
 Bidding = Annotated[str, typer.Argument(help="The bidding's name.")]
 Time = Annotated[str | None, typer.Option(help="ISO 8601 with offset.")]
-Price = Annotated[str | None, typer.Option(help="Yuan per tonne, such as 87.74.")]
-
-ADMIN = Path("admin")
-
-Ask = Callable[[Path, Path, dict[str, Any], bool], None]
-"""Asks a running venue as an operator, and prints the answer."""
+Price = Annotated[
+    int | None,
+    typer.Option(parser=price_typed, metavar="PRICE", help="Yuan per tonne, such as 87.74."),
+]
 
 
-def register(group: typer.Typer, ask: Ask) -> None:
+def register(group: typer.Typer) -> None:
     """Add the group to the group `venue`."""
-    biddings = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-    _add_applications(biddings, ask)
-    _add_open(biddings, ask)
-    _add_ends(biddings, ask)
+    biddings = CommandLine()
+    _add_applications(biddings)
+    _add_open(biddings)
+    _add_ends(biddings)
     group.add_typer(biddings, name="bidding", help="Single-direction biddings.")
 
 
-def _add_applications(biddings: typer.Typer, ask: Ask) -> None:
+def _add_applications(biddings: typer.Typer) -> None:
     @biddings.command("apply")
     def apply(
         bidding: Bidding,
@@ -54,12 +48,12 @@ def _add_applications(biddings: typer.Typer, ask: Ask) -> None:
         """File an application for a bidding on a later day, for who applies.
 
         Example: cea-exchange venue bidding apply B1 P001 CEA24 200000 2025-07-16
-        --opens-at 10:30 --closes-at 11:00 --data DIR
+        --opens-at 10:30 --closes-at 11:00
         """
         request = {"op": "bidding_apply", "bidding": bidding, "account": account}
         request |= {"product": product, "tonnes": tonnes, "date": date, "limit": limit}
         request |= {"side": side, "pricing": pricing, "opens_at": opens_at}
-        ask(data, key, request | {"closes_at": closes_at, "why": why}, json)
+        act(data, key, request | {"closes_at": closes_at, "why": why}, json)
 
     @biddings.command("review")
     def review(
@@ -72,10 +66,10 @@ def _add_applications(biddings: typer.Typer, ask: Ask) -> None:
     ) -> None:
         """Approve an application, or refuse it with a reason.
 
-        Example: cea-exchange venue bidding review B1 --refuse --why "holdings" --data DIR
+        Example: cea-exchange venue bidding review B1 --refuse --why "holdings"
         """
         request = {"op": "bidding_review", "bidding": bidding, "approve": approve, "why": why}
-        ask(data, key, request, json)
+        act(data, key, request, json)
 
     @biddings.command("withdraw")
     def withdraw(
@@ -83,20 +77,20 @@ def _add_applications(biddings: typer.Typer, ask: Ask) -> None:
     ) -> None:
         """Take an application back, for who applied.
 
-        Example: cea-exchange venue bidding withdraw B1 --why "on request" --data DIR
+        Example: cea-exchange venue bidding withdraw B1 --why "on request"
         """
-        ask(data, key, {"op": "bidding_withdraw", "bidding": bidding, "why": why}, json)
+        act(data, key, {"op": "bidding_withdraw", "bidding": bidding, "why": why}, json)
 
     @biddings.command("applications")
     def applications(data: Data, key: Key = ADMIN, json: Json = False) -> None:
         """Print all applications, and until when to review them.
 
-        Example: cea-exchange venue bidding applications --data DIR --key regulator
+        Example: cea-exchange venue bidding applications --key rex
         """
-        ask(data, key, {"op": "bidding_applications"}, json)
+        look(data, key, {"op": "bidding_applications"}, json, rows_shown("applications", "none"))
 
 
-def _add_open(biddings: typer.Typer, ask: Ask) -> None:
+def _add_open(biddings: typer.Typer) -> None:
     @biddings.command("open")
     def open_(
         bidding: Bidding,
@@ -119,17 +113,12 @@ def _add_open(biddings: typer.Typer, ask: Ask) -> None:
         With a floor who applied sells, with a ceiling it buys. The reserve price is told to nobody.
 
         Example: cea-exchange venue bidding open B1 P001 CEA24 200000 --floor 87.74
-        --opens-at 2025-07-16T10:30:00+08:00 --closes-at 2025-07-16T11:00:00+08:00 --data DIR
+        --opens-at 2025-07-16T10:30:00+08:00 --closes-at 2025-07-16T11:00:00+08:00
         """
-        from cea_exchange.domain.units import price_parse
-
         if (floor is None) == (ceiling is None):
             raise CommandError("a floor or a ceiling must be given, and not both")
-        try:
-            limit = price_parse(ceiling if floor is None else floor)
-            worst = 0 if reserve is None else price_parse(reserve)
-        except ValueError as error:
-            raise CommandError(str(error)) from error
+        limit = ceiling if floor is None else floor
+        worst = 0 if reserve is None else reserve
         request = {
             "op": "bidding_open",
             "bidding": bidding,
@@ -144,17 +133,17 @@ def _add_open(biddings: typer.Typer, ask: Ask) -> None:
             "reserve_price": worst,
             "why": why,
         }
-        ask(data, key, request, json)
+        act(data, key, request, json)
 
 
-def _add_ends(biddings: typer.Typer, ask: Ask) -> None:
+def _add_ends(biddings: typer.Typer) -> None:
     @biddings.command("list")
     def list_(data: Data, key: Key = ADMIN, json: Json = False) -> None:
         """Print today's biddings and their results; bids are sealed.
 
-        Example: cea-exchange venue bidding list --data DIR --key regulator
+        Example: cea-exchange venue bidding list --key rex
         """
-        ask(data, key, {"op": "biddings"}, json)
+        look(data, key, {"op": "biddings"}, json, rows_shown("biddings", "none"))
 
     @biddings.command("close")
     def close(
@@ -162,9 +151,9 @@ def _add_ends(biddings: typer.Typer, ask: Ask) -> None:
     ) -> None:
         """Award an open bidding now.
 
-        Example: cea-exchange venue bidding close B1 --data DIR
+        Example: cea-exchange venue bidding close B1
         """
-        ask(data, key, {"op": "bidding_close", "bidding": bidding, "why": why}, json)
+        act(data, key, {"op": "bidding_close", "bidding": bidding, "why": why}, json)
 
     @biddings.command("cancel")
     def cancel(
@@ -172,6 +161,6 @@ def _add_ends(biddings: typer.Typer, ask: Ask) -> None:
     ) -> None:
         """End a bidding without an award; its bids are cancelled.
 
-        Example: cea-exchange venue bidding cancel B1 --why "seller in default" --data DIR
+        Example: cea-exchange venue bidding cancel B1 --why "seller in default"
         """
-        ask(data, key, {"op": "bidding_cancel", "bidding": bidding, "why": why}, json)
+        act(data, key, {"op": "bidding_cancel", "bidding": bidding, "why": why}, json)

@@ -18,6 +18,7 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import Data
 
 STANDARD_INPUT = Path("-")
 
@@ -31,7 +32,7 @@ def relay(
     config: Annotated[
         Path, typer.Option("--config", help="Settings (TOML); - for a venue's own relay.")
     ],
-    data: Annotated[Path, typer.Option("--data", help="Data folder, with keys/relay.")],
+    data: Data,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
     """Pass a venue's market data on to the public, until told to stop (SIGTERM).
@@ -39,7 +40,7 @@ def relay(
     A venue runs one of its own; this is for another machine. With `-` the settings are the first
     line of standard input, and the relay ends with it.
 
-    Example: cea-exchange venue relay --config relay.toml --data DIR
+    Example: cea-exchange venue relay --config relay.toml
     """
     from cea_exchange.protocol.folder_lock import FolderInUse
     from cea_exchange.protocol.security import SecurityError

@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.options import DataArgument
 from cea_exchange.domain.profile import ProfileError, load_profile
 from cea_exchange.journal import JournalError
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(
-    data: Annotated[Path, typer.Argument(help="A venue's data folder; its registry's if shared.")],
+    data: DataArgument,
     registry: Annotated[
         Path | None, typer.Option(help="The registry's data folder, if it is another.")
     ] = None,

@@ -8,13 +8,18 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import msgspec
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from cea_exchange.protocol.pulse import Health
 from cea_exchange.protocol.security import SecurityError
 
+HEALTH_PATH = "/healthz"
 ASKING_S_MAX = 5.0
 """So long an asker may take, from the connection to the last byte of its answer."""
 ASKERS_MAX = 8
@@ -79,6 +84,8 @@ class MetricsServer:
         ``127.0.0.1:9464``; port 0 takes a free one.
     metrics
         What is told.
+    health
+        Asked for ``/healthz``: 200 where the daemon is well, 503 where it is not.
 
     Attributes
     ----------
@@ -91,15 +98,23 @@ class MetricsServer:
         The address can't be had.
     """
 
-    def __init__(self, address: str, metrics: CollectorRegistry) -> None:
+    def __init__(
+        self, address: str, metrics: CollectorRegistry, health: Callable[[], Health]
+    ) -> None:
+        metrics_app = make_wsgi_app(metrics)
+
+        def app(environment: dict[str, Any], respond: Any) -> Iterable[bytes]:
+            if environment["PATH_INFO"] != HEALTH_PATH:
+                return metrics_app(environment, respond)
+            found = health()
+            status = "200 OK" if found.is_well else "503 Service Unavailable"
+            respond(status, [("Content-Type", "application/json")])
+            return [msgspec.json.encode(found._asdict()) + b"\n"]
+
         host, _, port = address.rpartition(":")
         try:
             self._server = make_server(
-                host,
-                int(port),
-                make_wsgi_app(metrics),
-                server_class=_Server,
-                handler_class=_Handler,
+                host, int(port), app, server_class=_Server, handler_class=_Handler
             )
         except (OSError, OverflowError) as error:
             raise SecurityError(f"metrics: can not bind {address}: {error}") from None

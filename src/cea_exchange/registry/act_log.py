@@ -28,6 +28,8 @@ class OwnAct(StrEnum):
     """what ends with a day has ended"""
     BANK_ANSWERED = "bank_answered"
     """the bank's answer to a batch was taken"""
+    BANK_STATED = "bank_stated"
+    """a statement was fetched at the bank and read"""
 
 
 class LoggedAct(NamedTuple):
@@ -117,18 +119,22 @@ class ActLog:
         return self._keep(op, (*persons, proposal_id, *asked, request, answer))
 
     @contextmanager
-    def own(self, op: OwnAct, content: Any = None) -> Iterator[None]:
+    def own(self, op: OwnAct, content: Any = None, *, is_kept: bool = False) -> Iterator[None]:
         """Do something in one transaction; if no person asked for it, note what causes its entries.
 
         Parameters
         ----------
         content
             What it rests on, kept in MessagePack.
+        is_kept
+            Whether it is noted though it brings no entry.
         """
         store, before = self._store, self._store.act_missing
         store.act_missing = partial(self._own_keep, op, content)
         try:
             with store.transaction():
+                if is_kept:
+                    store.act_id = store.act_missing()
                 yield
         finally:
             store.act_missing = before

@@ -13,16 +13,21 @@ refuses has failed. What bank and ledger hold differently meanwhile is told by `
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import time
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.bank import pain_001
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose, account_check
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.statements import InstructionStatus
+from cea_exchange.registry.bank.xml_reading import BankFileError
 from cea_exchange.registry.bank_books import BankBooks
 from cea_exchange.registry.bank_reports import BankReports
+from cea_exchange.registry.bank_schedule import StatementOf, StatementSchedule
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.failures import Failure, default_act, default_end, default_open
 from cea_exchange.registry.holdings_hash import TRADE_COLUMNS
@@ -56,6 +61,11 @@ BATCH_COUNT_MAX = 64
 """Batches read at once: with a bank that is away, what waits is not read again and again."""
 
 
+TimeOfDay = Annotated[
+    str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["17:30"])
+]
+
+
 class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """The settlement bank.
 
@@ -69,6 +79,9 @@ class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         Instructions in one message.
     data
         The folder where the bank says where it listens; left out, files are carried by hand.
+    statement_at
+        When the bank's statement is fetched on each working day, as ``17:30`` in Shanghai; left
+        out, only when a person asks for it.
     """
 
     name: str = "BANK"
@@ -77,6 +90,15 @@ class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     reserve: str = "SUB-RESERVE"
     batch_count_max: int = 2_000
     data: str | None = None
+    statement_at: TimeOfDay | None = None
+
+    def __post_init__(self) -> None:
+        if self.statement_at is not None and self.data is None:
+            raise ValueError("statement_at: expected `data` beside it, where the bank is")
+
+    def statement_time(self) -> time | None:
+        """Return when the statement is fetched."""
+        return None if self.statement_at is None else time.fromisoformat(self.statement_at)
 
 
 class _Made(NamedTuple):
@@ -101,6 +123,7 @@ class BankOffice:
 
     def __init__(self, registry: "Registry") -> None:
         self.setting: BankSetting | None = None
+        self.schedule: StatementSchedule | None = None
         self._registry = registry
         self.reports = BankReports(registry)
         registry.accounts.pending_checks.append(self._pending)
@@ -536,6 +559,50 @@ class BankOffice:
         ends = (self.sub_account(account_index), self._known().reserve)
         made = _Made("recovery", default_id, *ends, cash, Purpose.RESERVE)
         self._make([made], attempt=tried + 1)
+
+    # -- statements ---------------------------------------------------------------------------
+
+    def statement_ask(self, business_date: int | None) -> StatementOf:
+        """Let a day's next statement be fetched soon, today's if no day is said."""
+        if self.schedule is None:
+            raise ActError("bank: expected the setting [bank] with data, files are carried by hand")
+        today = self._registry.business_date()
+        wanted = today if business_date is None else business_date
+        try:
+            date_of_number(wanted)
+        except ValueError as error:
+            raise ActError(f"business_date: {error}") from None
+        if wanted > today:
+            raise ActError(f"business_date must be {today} at most, was {wanted}")
+        return self.schedule.ask(wanted)
+
+    def statement_take(self, asked: StatementOf, content: bytes) -> str:
+        """Read a statement that was fetched, whole or not at all; return why not, empty if it was.
+
+        Notes
+        -----
+        Rules: CEA-BNK-03, CEA-BNK-16.
+        """
+        name = f"statement {asked.business_date}-{asked.sequence}"
+        try:
+            with self._registry.act_log.own(OwnAct.BANK_STATED, asked._asdict(), is_kept=True):
+                self.books.statement_read(content, name)
+        except (ActError, BankFileError) as error:
+            return str(error)
+        return ""
+
+    def statements(self, first: int, count: int) -> list[dict[str, Any]]:
+        """Return which statements were read, from a place on, the latest first."""
+        names = ("business_date", "sequence", "statement_id", "accounts_moved", "entries")
+        rows = self._registry.store.execute(
+            "SELECT business_date, sequence, s.statement_id,"
+            " count(DISTINCT account), count(account)"
+            " FROM bank_statements s LEFT JOIN bank_entries e ON e.statement_id = s.statement_id"
+            " GROUP BY business_date, sequence, s.statement_id"
+            " ORDER BY business_date DESC, sequence DESC LIMIT ? OFFSET ?",
+            (count, first),
+        ).fetchall()
+        return [dict(zip(names, row, strict=True)) for row in rows]
 
     # -- pay-outs -----------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.protocol.pulse import Pulse
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -43,7 +44,8 @@ from cea_exchange.registry.admin_door import AdminDoor, answer_encoded
 from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
-from cea_exchange.registry.bank_office import BATCH_COUNT_MAX
+from cea_exchange.registry.bank_office import BATCH_COUNT_MAX, BankOffice
+from cea_exchange.registry.bank_schedule import StatementSchedule
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
@@ -148,9 +150,7 @@ class RegistryDaemon:
             mode=config.settlement_mode,
             **({} if config.bank is None else {"is_ready": self._registry.bank.is_ready}),
         )
-        self._courier: BankCourier | None = None
-        if config.bank is not None and config.bank.data is not None:
-            self._courier = BankCourier(BankClient(config.bank.data, keys))
+        self._courier = self._courier_made(keys)
         self._bank_at_ns = self._retry_at_ns = 0
         self._waiting_at_ns, self._retried_date = 0, self._store.confirmed_date
         self._troubles = Troubles()
@@ -180,6 +180,7 @@ class RegistryDaemon:
         self._fronts_due_s = 0.0
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
+        self._pulse = Pulse()
         self._stranger_test = StrangerTest(keys.public)
         self._context = zmq.Context()
         self._allow_list: AllowList | None = None
@@ -191,6 +192,15 @@ class RegistryDaemon:
         except BaseException:
             self.close()
             raise
+
+    def _courier_made(self, keys: CurveKeys) -> BankCourier | None:
+        """Return who carries what goes to the bank; None where files are carried by hand."""
+        setting = self._config.bank
+        if setting is None or setting.data is None:
+            return None
+        schedule = StatementSchedule(self._store, setting.statement_time())
+        self._registry.bank.schedule = schedule
+        return BankCourier(BankClient(setting.data, keys))
 
     def _bind(self, keys: CurveKeys) -> None:
         self._allow_list = allow_list = AllowList(self._context)
@@ -218,7 +228,7 @@ class RegistryDaemon:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
         log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)
         if self._config.metrics is not None:
-            self._metrics_server = self._metrics.serve(self._config.metrics)
+            self._metrics_server = self._metrics.serve(self._config.metrics, self._pulse.health)
             endpoints["metrics"] = self._metrics_server.address
         told = {**endpoints, "pid": os.getpid()}
         _endpoints_write(self._data / "registry" / "endpoints.json", told)
@@ -243,6 +253,7 @@ class RegistryDaemon:
 
     def close(self) -> None:
         """Close sockets and database."""
+        self._pulse.close()
         self._stranger_test.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
@@ -305,6 +316,7 @@ class RegistryDaemon:
         log.error("database_lost", error=str(lost), last_seq=self._last_seq)
         pause_s = RECONNECT_FIRST_S
         while not self._quit:
+            self._pulse.beat(time.monotonic(), f"database lost: {lost}")
             try:
                 self._store.reconnect()
                 odd = accounts_differing(self._store)
@@ -356,12 +368,14 @@ class RegistryDaemon:
             self._missing_ask(time.monotonic_ns())
         with told("feed_answer"):
             self._feed_answer(time.monotonic_ns())
+        state = self.state
+        self._pulse.beat(time.monotonic(), "" if state == "ok" else state)
         with told("metrics"):
             lag_records = max(0, self._venue_last_seq - self._last_seq)
             self._metrics.turn(
                 now_ns,
                 lag_records,
-                self.state,
+                state,
                 self._troubles.count,
                 is_clock_right=self._clock.warning is None,
             )
@@ -503,6 +517,8 @@ class RegistryDaemon:
                 self._bank_at_ns = now_ns
         with self._troubles.told("bank_answers"):
             self._bank_answers_take(self._courier, now_ns)
+        with self._troubles.told("bank_statements"):
+            self._bank_statements_take(self._courier, self._registry.bank)
         self._is_delivering = True
 
     def _bank_instruct(self, courier: BankCourier) -> bool:
@@ -525,6 +541,19 @@ class RegistryDaemon:
         if now_ns >= self._retry_at_ns:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
             self._registry.bank.reports.retry_some()
+
+    def _bank_statements_take(self, courier: BankCourier, bank: BankOffice) -> None:
+        """Let the statement that is due be fetched, and read what came, whole or not at all."""
+        for asked, content in courier.statements():
+            why = content if isinstance(content, str) else bank.statement_take(asked, content)
+            bank.schedule.end(asked, why)
+            if why:
+                log.warning("bank_statement_refused", **asked._asdict(), error=why)
+            else:
+                log.info("bank_statement", **asked._asdict())
+        due = bank.schedule.due(self._registry.now_ns())
+        if due is not None:
+            courier.fetch(due)
 
     def _deliver(self) -> None:
         """Post some of what waits for the close, while everything else goes on."""
@@ -668,6 +697,11 @@ class RegistryDaemon:
             busy = {"ok": False, "error": f"busy, nothing was read: {refusal}"}
             self._door.answer(message, msgspec.msgpack.encode(busy))
 
+    def _troubles_shown(self) -> dict[str, str]:
+        schedule = self._registry.bank.schedule
+        told = "" if schedule is None else schedule.trouble
+        return self._troubles.shown() | ({"bank_statement": told} if told else {})
+
     def _place(self) -> dict[str, Any]:
         folder, server = self._data / "registry", self._metrics_server
         return {
@@ -680,7 +714,7 @@ class RegistryDaemon:
             "database_bytes": self._store.database.bytes_used(),
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
-            "troubles": self._troubles.shown(),
+            "troubles": self._troubles_shown(),
             "fronts": self._fronts.process_ids,
             "fronts_ended": self._fronts.ended_count,
             "keys_cut_off": sorted(self._fronts.suspects.cut_off),

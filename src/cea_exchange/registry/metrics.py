@@ -1,7 +1,7 @@
 """What a registry counts and times, for Prometheus; `protocol/metrics.md` lists it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 
@@ -16,6 +16,7 @@ from prometheus_client.core import (
 from cea_exchange.domain.records import SCHEMA_VERSION, EventKind
 from cea_exchange.protocol.metrics_buckets import COUNTS, Buckets
 from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.protocol.pulse import Health
 from cea_exchange.registry.feed import feed_last_seq
 from cea_exchange.registry.store import Store
 
@@ -79,11 +80,11 @@ class RegistryMetrics:
             "cea_registry_batch_seconds", HISTOGRAMS["cea_registry_batch_seconds"]
         )
 
-    def serve(self, address: str) -> MetricsServer:
-        """Let Prometheus ask at an address."""
+    def serve(self, address: str, health: Callable[[], Health]) -> MetricsServer:
+        """Let Prometheus ask at an address, and others how the daemon is."""
         collectors = CollectorRegistry()
         collectors.register(self)
-        return MetricsServer(address, collectors)
+        return MetricsServer(address, collectors, health)
 
     @contextmanager
     def batch(self, records: np.ndarray) -> Iterator[None]:

@@ -115,6 +115,8 @@ MAY: dict[str, tuple[str, ...]] = {
     "bank_batches": (OPERATOR,),
     "bank_report": (OPERATOR,),
     "bank_statement": (OPERATOR,),
+    "bank_fetch": (OPERATOR,),
+    "bank_statements": (OPERATOR, REGULATOR),
     "bank_reconcile": (OPERATOR, REGULATOR),
     "bank_differences": (OPERATOR, REGULATOR),
     "bank_again": (OPERATOR,),

@@ -20,6 +20,7 @@ from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.protocol.pulse import Pulse
 from cea_exchange.protocol.security import AllowList
 from cea_exchange.venue.clock_watch import ClockWatch
 from cea_exchange.venue.lag_policy import LagPolicy
@@ -73,6 +74,7 @@ class Watch:
         metrics_address: str | None,
     ) -> None:
         self.metrics = VenueMetrics()
+        self._pulse = Pulse()
         self._data = data
         self._sequencer = sequencer
         self._machine = sequencer.machine
@@ -93,12 +95,13 @@ class Watch:
         if metrics_address is not None:
             collectors = CollectorRegistry()
             collectors.register(self.metrics)
-            self._server = MetricsServer(metrics_address, collectors)
+            self._server = MetricsServer(metrics_address, collectors, self._pulse.health)
         self.address = None if self._server is None else self._server.address
         self._sample(time.monotonic())
 
     def close(self) -> None:
         """Answer no more."""
+        self._pulse.close()
         if self._server is not None:
             self._server.close()
 
@@ -136,6 +139,7 @@ class Watch:
 
     def turn(self, now_s: float, late_s: float) -> None:
         """Look around; called at every heartbeat, which came `late_s` after it was due."""
+        self._pulse.beat(now_s)
         self._count()
         self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
         if now_s >= self._sample_due_s:

@@ -18,7 +18,7 @@ WITH named (op, kind) AS (VALUES
     ('freeze_release', 18), ('freeze_deduct', 19), ('day_begun', 18),
     ('reserve_use', 25), ('reserve_recover', 26)
 ), bank_said (op) AS (VALUES
-    ('bank_report'), ('bank_statement'), ('bank_retry'), ('bank_answered')
+    ('bank_report'), ('bank_statement'), ('bank_retry'), ('bank_answered'), ('bank_stated')
 ), posts_late (op) AS (VALUES
     ('default_retry'), ('reserve_use')
 ), brings (kind) AS (VALUES -- pay-ins and pay-outs, and what the cash that is there lets happen

@@ -7,16 +7,28 @@ are on disk already go out, and only the daemon's thread takes what came back.
 import queue
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
 
 import structlog
 
 from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch
+from cea_exchange.registry.bank_schedule import StatementOf
 
 PAUSE_FIRST_NS = 400_000_000
 PAUSE_LAST_NS = 60_000_000_000
 
 log = structlog.get_logger()
+
+
+class _Errand(NamedTuple):
+    """What the bank is asked, and what it is about."""
+
+    name: str
+    subject: Batch | StatementOf
+    ask: Callable[[], bytes]
 
 
 class BankCourier:
@@ -30,8 +42,9 @@ class BankCourier:
 
     def __init__(self, client: BankClient) -> None:
         self._client = client
-        self._out: queue.Queue[tuple[Batch, bool] | None] = queue.Queue()
-        self._back: queue.Queue[tuple[Batch, bytes | None, bool]] = queue.Queue()
+        self._out: queue.Queue[_Errand | None] = queue.Queue()
+        self._back: queue.Queue[tuple[_Errand, bytes | str, bool]] = queue.Queue()
+        self._statements: list[tuple[StatementOf, bytes | str]] = []
         self._under_way: set[str] = set()
         self._pauses: dict[str, tuple[int, int]] = {}
         self._thread = threading.Thread(target=self._run, name="bank_courier", daemon=True)
@@ -59,24 +72,41 @@ class BankCourier:
         One that is due again waits longer each time: its answer was of no use, or the bank has made
         up its mind about nothing new.
         """
-        name, now_ns = batch.batch_id, time.monotonic_ns()
-        _, pause_ns = self._pauses.get(name, (0, PAUSE_FIRST_NS))
-        self._pauses[name] = (now_ns + pause_ns, min(2 * pause_ns, PAUSE_LAST_NS))
-        self._under_way.add(name)
-        self._out.put((batch, is_sent))
+        ask = self._client.status_content if is_sent else self._client.send_content
+        self._go(_Errand(batch.batch_id, batch, partial(ask, batch)))
+
+    def fetch(self, statement: StatementOf) -> None:
+        """Ask for a statement, unless it is under way or was asked for just now."""
+        name = f"statement {statement.business_date}-{statement.sequence}"
+        if name not in self.busy():
+            self._go(_Errand(name, statement, partial(self._client.statement_content, *statement)))
 
     def answers(self) -> list[tuple[Batch, bytes]]:
         """Return what the bank has answered meanwhile: batches, with the bytes that came."""
         found = []
         while not self._back.empty():
-            batch, content, is_heard = self._back.get()
-            self._under_way.discard(batch.batch_id)
-            if content is not None:
-                found.append((batch, content))
+            errand, content, is_heard = self._back.get()
+            self._under_way.discard(errand.name)
+            if isinstance(errand.subject, StatementOf):
+                self._statements.append((errand.subject, content))
+            elif isinstance(content, bytes):
+                found.append((errand.subject, content))
             if not is_heard:
                 # It is tried again as soon as the first time.
-                self._pauses.pop(batch.batch_id, None)
+                self._pauses.pop(errand.name, None)
         return found
+
+    def statements(self) -> list[tuple[StatementOf, bytes | str]]:
+        """Return what `answers` has found of statements, once: bytes, or why there are none."""
+        found, self._statements = self._statements, []
+        return found
+
+    def _go(self, errand: _Errand) -> None:
+        now_ns = time.monotonic_ns()
+        _, pause_ns = self._pauses.get(errand.name, (0, PAUSE_FIRST_NS))
+        self._pauses[errand.name] = (now_ns + pause_ns, min(2 * pause_ns, PAUSE_LAST_NS))
+        self._under_way.add(errand.name)
+        self._out.put(errand)
 
     def close(self) -> None:
         """End the thread, after what it is at."""
@@ -84,15 +114,14 @@ class BankCourier:
 
     def _run(self) -> None:
         while (errand := self._out.get()) is not None:
-            batch, is_sent = errand
-            content, is_heard = None, True
+            content: bytes | str = "the courier broke"
+            is_heard = True
             try:
-                ask = self._client.status_content if is_sent else self._client.send_content
-                content = ask(batch)
+                content = errand.ask()
             except (BankUnavailable, BankRefused) as error:
-                is_heard = isinstance(error, BankRefused)
-                log.warning("bank", batch_id=batch.batch_id, error=str(error))
+                is_heard, content = isinstance(error, BankRefused), str(error)
+                log.warning("bank", subject=errand.name, error=content)
             except Exception:
                 # A thread that ends would end all talk with the bank, and nobody would see it.
-                log.error("bank_courier_broke", batch_id=batch.batch_id, exc_info=True)
-            self._back.put((batch, content, is_heard))
+                log.error("bank_courier_broke", subject=errand.name, exc_info=True)
+            self._back.put((errand, content, is_heard))

@@ -20,6 +20,7 @@ from cea_exchange.registry.database.folder import (
     folder_lock,
     has_database,
     reader_open,
+    postgres,
 )
 from cea_exchange.registry.database.interface import DatabaseError
 from cea_exchange.registry.database.schema import schema_check, tables_copy
@@ -139,9 +140,7 @@ def _to_sqlite(source: Sqlite, folder: Path) -> Reconciliation:
 
 
 def _to_address(source: Sqlite, folder: Path, address: str) -> Reconciliation:
-    from cea_exchange.registry.database.postgres import Postgres
-
-    restored = Postgres.open_writer(address)
+    restored = postgres().Postgres.open_writer(address)
     try:
         if restored.has_schema():
             raise StoreError(f"{restored.name}: expected an empty database, has a registry")

@@ -5,7 +5,9 @@ was chosen when the registry began. Passwords are libpq's business (``.pgpass``,
 none is kept.
 """
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.registry.database.interface import Database, DatabaseError, DatabaseTaken
@@ -33,9 +35,7 @@ def writer_open(folder: Path, address: str | None) -> Database:
     chosen = _chosen(folder, address)
     if chosen is None:
         return Sqlite.open_writer(folder / SQLITE_FILE)
-    from cea_exchange.registry.database.postgres import Postgres
-
-    database = Postgres.open_writer(chosen)
+    database = postgres().Postgres.open_writer(chosen)
     address_keep(folder, chosen)
     return database
 
@@ -45,9 +45,7 @@ def reader_open(folder: Path, address: str | None = None) -> Database:
     chosen = _chosen(folder, address)
     if chosen is None:
         return Sqlite.open_reader(folder / SQLITE_FILE)
-    from cea_exchange.registry.database.postgres import Postgres
-
-    return Postgres.open_reader(chosen)
+    return postgres().Postgres.open_reader(chosen)
 
 
 def has_database(folder: Path) -> bool:
@@ -86,6 +84,22 @@ def address_keep(folder: Path, address: str) -> None:
 
 
 def _without_password(address: str) -> str:
-    from cea_exchange.registry.database.postgres import address_without_password
+    return str(postgres().address_without_password(address))
 
-    return address_without_password(address)
+
+def postgres() -> ModuleType:
+    """Return the module for PostgreSQL.
+
+    Raises
+    ------
+    DatabaseError
+        Its driver is not installed, or finds no libpq.
+    """
+    try:
+        return import_module("cea_exchange.registry.database.postgres")
+    except ImportError as error:
+        why = str(error).splitlines()[0]
+        raise DatabaseError(
+            "database: PostgreSQL expected its driver, pip install 'cea-exchange[postgres]',"
+            f" came {why}"
+        ) from error

@@ -41,6 +41,10 @@ _SHA256_HEX = """
 CREATE OR REPLACE FUNCTION sha256_hex(content BYTEA) RETURNS TEXT LANGUAGE sql IMMUTABLE AS
 $$ SELECT encode(sha256(content), 'hex') $$
 """
+_REFUSED = re.compile(
+    r'FATAL: +((database|role) ".*" does not exist|password authentication failed'
+    r"|no pg_hba\.conf entry|permission denied for database)"
+)
 _CONDITION = re.compile(r" WHEN \(.*?\)(?= EXECUTE)", re.DOTALL)
 """PostgreSQL writes it in its own words; a row that it leaves out differs from the log of rows."""
 
@@ -319,7 +323,9 @@ def _connect(address: str) -> psycopg.Connection:
             application_name="cea-exchange registry",
         )
     except psycopg.OperationalError as error:
-        raise DatabaseLost(f"{address_without_password(address)}: {_line(error)}") from None
+        # What the server refuses for good is not waited for; there is no code of it, only words.
+        kind = DatabaseError if _REFUSED.search(str(error)) else DatabaseLost
+        raise kind(f"{address_without_password(address)}: {_line(error)}") from None
     except psycopg.Error as error:
         raise DatabaseError(f"{address_without_password(address)}: {_line(error)}") from None
     return connection

@@ -50,6 +50,30 @@ class BankStatement(Request, tag="bank_statement"):
         }
 
 
+class BankFetch(Request, tag="bank_fetch"):
+    """Fetch a day's next statement at the bank, soon; today's if no day is said."""
+
+    business_date: int | None = None
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return registry.bank.statement_ask(self.business_date)._asdict()
+
+
+class BankStatements(Request, tag="bank_statements"):
+    """Which statements were read, the latest first."""
+
+    is_look = True
+    is_scoped = False
+
+    first: Place = 0
+    count: PageCount = 100
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        found = registry.bank.statements(self.first, self.count)
+        further = self.first + self.count if len(found) == self.count else None
+        return {"statements": found, "next": further}
+
+
 class BankReconcile(Request, tag="bank_reconcile"):
     """Each sub-account: the bank's balance, the ledger's, and what lies between."""
 

@@ -1,7 +1,7 @@
 """The simulated bank as a process: one ROUTER, one thread, one database.
 
-The registry, its customer, sends batches and asks for statements; who has the admin key may also
-pay in, withdraw and ask for the truth, as participants and tests do.
+The registry, its customer, sends batches and asks for statements; an operator may also pay in,
+withdraw and ask for the truth, as participants and tests do.
 """
 
 import json
@@ -15,6 +15,7 @@ import structlog
 import zmq
 
 from cea_exchange.protocol.control import DECODE_ERRORS
+from cea_exchange.protocol.operators import OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -43,11 +44,15 @@ class BankConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     ----------
     address
         Where it listens. Port 0 takes a free one, written to ``DIR/bank/endpoints.json``.
+    operators
+        Who may pay in, withdraw and see the truth, see `OperatorSetting`; left out, the key in
+        ``DIR/keys/admin.public``.
     faults
         How often what goes wrong.
     """
 
     address: Address = "tcp://127.0.0.1:0"
+    operators: tuple[OperatorSetting, ...] = ()
     faults: FaultRates = FaultRates()
 
 
@@ -59,7 +64,7 @@ class BankDaemon:
     config
         Its settings.
     data
-        The data folder, with ``keys/bank``, ``keys/registry.public`` and ``keys/admin.public``.
+        The data folder, with ``keys/bank``, ``keys/registry.public`` and the operators' keys.
     seed
         What goes wrong is drawn from it.
 
@@ -77,7 +82,8 @@ class BankDaemon:
         self.is_restarting = False
         keys = CurveKeys.load(data / "keys", "bank")
         customer = public_key_load(data / "keys", "registry")
-        self._admin = public_key_load(data / "keys", "admin")
+        operators = operators_by_key(config.operators, None, data)
+        self._admins = {key for key, operator in operators.items() if operator.may_act}
         self._customer_decoder = msgspec.msgpack.Decoder(requests.CustomerRequest)
         self._admin_decoder = msgspec.msgpack.Decoder(requests.Request)
         (data / "bank").mkdir(parents=True, exist_ok=True)
@@ -85,7 +91,7 @@ class BankDaemon:
         self._books = BankBooks(path, seed, config.faults, clock=lambda: int(time.time()))
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context)
-        self._allow_list.allow(DOMAIN, {customer, self._admin}.__contains__)
+        self._allow_list.allow(DOMAIN, {customer, *self._admins}.__contains__)
         self._stranger_test = StrangerTest(keys.public)
         self._socket: zmq.Socket | None = None
         self._door: Door | None = None
@@ -155,7 +161,7 @@ class BankDaemon:
                 self._take(message)
 
     def _take(self, message: Message) -> None:
-        is_admin = message.key == self._admin
+        is_admin = message.key in self._admins
         decoder = self._admin_decoder if is_admin else self._customer_decoder
         if len(message.frames) != 1:
             self._unreadable.note(message.key, "request must be one frame, had more")

@@ -1,0 +1,76 @@
+"""How the command line shows itself: panels, whole sentences, examples that can be copied."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+OTHERS = "Commands"
+EXAMPLE = "Example:"
+
+Panels = Mapping[str, tuple[str, ...]]
+"""Headings with the names of commands below them."""
+
+
+def _help_write(text: str, formatter: Any) -> None:
+    """Write a help text: its paragraphs wrapped, its examples each on one line."""
+    for paragraph in text.strip().split("\n\n"):
+        formatter.write_paragraph()
+        joined = " ".join(paragraph.split())
+        if joined.startswith(EXAMPLE):
+            for example in joined.split(EXAMPLE)[1:]:
+                formatter.write(f"  {EXAMPLE} {example.strip()}\n")
+        else:
+            with formatter.indentation():
+                formatter.write_text(joined)
+
+
+class HelpedCommand(TyperCommand):
+    """A command whose examples are not wrapped: a line that is broken is no command any more."""
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write the docstring."""
+        if self.help:
+            _help_write(self.help, formatter)
+
+
+class PanelledGroup(TyperGroup):
+    """A group that lists its commands under headings, with their whole first sentences."""
+
+    panels: Panels = {}
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, those of no panel last."""
+        names = self.list_commands(ctx)
+        placed = {name for panel in self.panels.values() for name in panel}
+        others = {OTHERS: tuple(name for name in names if name not in placed)}
+        for title, listed in {**self.panels, **others}.items():
+            rows = [(name, _sentence(self, ctx, name)) for name in listed if name in names]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
+def _sentence(group: PanelledGroup, ctx: Any, name: str) -> str:
+    command = group.get_command(ctx, name)
+    text = (command.help or "") if command is not None else ""
+    return " ".join(text.split("\n\n")[0].split())
+
+
+class CommandLine(typer.Typer):
+    """A group of commands.
+
+    Parameters
+    ----------
+    panels
+        Under which headings its commands are listed; the rest comes last.
+    """
+
+    def __init__(self, panels: Panels | None = None, **options: Any) -> None:
+        cls = type("Panelled", (PanelledGroup,), {"panels": panels or {}})
+        super().__init__(cls=cls, no_args_is_help=True, rich_markup_mode=None, **options)
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:
+        """Return what adds a function as a command."""
+        return super().command(name, cls=HelpedCommand, **options)

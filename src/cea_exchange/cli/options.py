@@ -1,0 +1,30 @@
+"""Options that many commands have, each defined once.
+
+Where the data is, and whose key it is, may be said once for a whole shell: CEA_EXCHANGE_DATA and
+CEA_EXCHANGE_KEY.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DATA_VARIABLE = "CEA_EXCHANGE_DATA"
+KEY_VARIABLE = "CEA_EXCHANGE_KEY"
+
+Data = Annotated[Path, typer.Option("--data", envvar=DATA_VARIABLE, help="Data folder, DIR.")]
+DataArgument = Annotated[Path, typer.Argument(envvar=DATA_VARIABLE, help="Data folder.")]
+Key = Annotated[
+    Path,
+    typer.Option(
+        "--key",
+        envvar=KEY_VARIABLE,
+        help="Whose key: a name in DIR/keys, or a path without suffix.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON: fen, and dates such as 20250716.")
+]
+Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
+
+ADMIN = Path("admin")

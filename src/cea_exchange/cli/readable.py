@@ -1,0 +1,151 @@
+"""How a person reads and types what daemons say in integers: ISO dates, yuan, tonnes.
+
+An answer's fields are told apart by their names, and amounts of one asset or another by the fields
+beside them, so that no command prints fen or yyyymmdd by itself. JSON stays as the daemons have it.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+DATES = frozenset({"date", "deadline", "until", "day"})
+DATE_SUFFIXES = ("_date", "_on")
+TIME_SUFFIX = "_at_ns"
+YUAN = frozenset(
+    {
+        *("cash", "price", "paid", "earned", "fee", "fees", "buy_fee", "sell_fee"),
+        *("bank", "ledger", "open", "wrong", "unexplained", "booked", "instructed"),
+        *("reserve_cash", "recovered_cash", "cash_locked", "difference_sum"),
+        *("reference_price", "clearing_price", "floor", "ceiling"),
+    }
+)
+TONNES = frozenset(
+    {
+        *("tonnes", "obligation_tonnes", "surrendered", "offset", "shortfall", "due", "remaining"),
+        *("bought", "sold", "received", "given", "tonnes_awarded", "tonnes_locked"),
+    }
+)
+OF_THE_ASSET = frozenset(
+    {"amount", "ordered", "released", "in_force", "deducted", "opening", "closing"}
+)
+"""Fen where the field `product` or `asset` beside them is cash, or there is none; else tonnes."""
+
+
+class Quantity(str):
+    """A number with its unit; in a table it stands to the right."""
+
+    __slots__ = ()
+
+
+def shown(name: str, value: Any, beside: Mapping[str, Any]) -> Any:
+    """Return a field's value as a person reads it.
+
+    Parameters
+    ----------
+    name, value
+        Of the field.
+    beside
+        All fields of its row.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int):
+        return value
+    if name in DATES or name.endswith(DATE_SUFFIXES):
+        return date_shown(value)
+    if name.endswith(TIME_SUFFIX):
+        return time_shown(value)
+    if name in YUAN:
+        return yuan(value)
+    if name in TONNES:
+        return tonnes(value)
+    if name in OF_THE_ASSET:
+        asset = beside.get("product", beside.get("asset"))
+        return amount(asset, value)
+    return value
+
+
+def amount(asset: str | None, value: int) -> Quantity:
+    """Return an amount of an asset: yuan of cash, tonnes of everything else."""
+    from cea_exchange.domain.naming import CASH_NAME
+
+    return yuan(value) if asset in (None, CASH_NAME) else tonnes(value)
+
+
+def yuan(fen: int) -> Quantity:
+    """Return cash, such as ``1000.00 yuan``."""
+    from cea_exchange.domain.units import cash_format
+
+    return Quantity(f"{cash_format(fen)} yuan")
+
+
+def tonnes(count: int) -> Quantity:
+    """Return an amount of allowances, such as ``5000 t``."""
+    return Quantity(f"{count} t")
+
+
+def date_shown(number: int) -> str:
+    """Return a day, such as ``2025-07-16``; 0 is none."""
+    return f"{number // 10_000:04}-{number // 100 % 100:02}-{number % 100:02}" if number else "-"
+
+
+def time_shown(time_ns: int) -> str:
+    """Return a time in Shanghai, to the second; 0 is none."""
+    from cea_exchange.domain.timetable import time_from_ns
+
+    return time_from_ns(time_ns).isoformat(timespec="seconds") if time_ns else "-"
+
+
+# -- typed ----------------------------------------------------------------------------------------
+
+
+def date_typed(text: str) -> int:
+    """Return yyyymmdd of a day that was typed as ``2025-07-16``."""
+    from cea_exchange.domain.calendar import date_number, date_parse
+
+    return _typed(lambda: date_number(date_parse(text)))
+
+
+def yuan_typed(text: str) -> int:
+    """Return fen of an amount that was typed as ``1000.00``."""
+    from cea_exchange.domain.units import cash_parse
+
+    return _typed(lambda: cash_parse(text))
+
+
+def price_typed(text: str) -> int:
+    """Return fen of a price that was typed as ``97.49``."""
+    from cea_exchange.domain.units import price_parse
+
+    return _typed(lambda: price_parse(text))
+
+
+def _typed(parse: Any) -> int:
+    try:
+        return int(parse())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def date_argument(words: str) -> Any:
+    """Return an argument that is a day."""
+    return typer.Argument(parser=date_typed, metavar="DATE", help=f"{words}, such as 2025-07-16.")
+
+
+def date_option(name: str, words: str) -> Any:
+    """Return an option that is a day."""
+    return typer.Option(
+        name, parser=date_typed, metavar="DATE", help=f"{words}, such as 2025-07-16."
+    )
+
+
+YuanArgument = Annotated[
+    int, typer.Argument(parser=yuan_typed, metavar="YUAN", help="Yuan, such as 1000.00.")
+]
+PriceArgument = Annotated[
+    int,
+    typer.Argument(parser=price_typed, metavar="PRICE", help="Yuan per tonne, such as 97.49."),
+]

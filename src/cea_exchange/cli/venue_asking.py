@@ -1,0 +1,161 @@
+"""How a command asks a running venue something, and what a person is told of the answer."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cea_exchange.cli.asking import json_print, rows_table, table
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
+
+Answer = dict[str, Any]
+
+PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
+METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
+
+
+def answer(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+    """Return a running venue's answer.
+
+    Raises
+    ------
+    CommandError
+        There is none, or it is a refusal.
+    """
+    from cea_exchange.venue.admin_client import AdminError, admin_ask
+
+    try:
+        return admin_ask(data, request, key=key)
+    except AdminError as error:
+        raise CommandError(str(error)) from error
+
+
+def look(
+    data: Path,
+    key: Path,
+    request: dict[str, Any],
+    json: bool,
+    text: Callable[[Answer], str],
+) -> None:
+    """Ask what changes nothing and print the answer, as JSON or as a text."""
+    told = answer(data, key, request)
+    if json:
+        json_print(told)
+    else:
+        typer.echo(text(told))
+
+
+def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
+    """Ask for an act and print in a line what came of it and where the venue stands."""
+    told = answer(data, key, request)
+    if json:
+        json_print(told)
+    elif "proposal" in told:
+        number = told["proposal"]
+        typer.echo(
+            f"proposal {number}, {told['what']}, waits for a second operator:"
+            f" venue approve {number}"
+        )
+    else:
+        typer.echo(f"{_done(told)}; {_standing(told)}")
+
+
+def _done(told: Answer) -> str:
+    parts = [f"{told['op'].replace('_', '-')} done"]
+    parts += [str(told[name]) for name in ("what", "outcome") if name in told]
+    if "ended" in told:
+        parts.append(f"{told['ended']} sessions ended")
+    return ", ".join(parts)
+
+
+def _standing(told: Answer) -> str:
+    day = date_shown(told["trading_date"])
+    state = "open" if told["day_is_open"] else "closed"
+    place = "no day yet" if day == "-" else f"{day} {state}, phase {told['phase']}"
+    halted = ["the market"] if told["halted"] else []
+    halted += told["halted_products"]
+    parts = [place, *([f"halted: {', '.join(halted)}"] if halted else [])]
+    if told["changes_pending"]:
+        parts.append(f"{told['changes_pending']} changes of the clock wait")
+    return ", ".join(parts)
+
+
+# -- what looks show ------------------------------------------------------------------------------
+
+
+def statistics_shown(told: Answer) -> str:
+    """Return the day's prices and totals as two tables: yuan a tonne, and by method."""
+    products = told["products"]
+    if not products:
+        return f"{date_shown(told['trading_date'])}: no products"
+    prices = [
+        (name, _state(one), *(_price(one[price]) for price in PRICES))
+        for name, one in products.items()
+    ]
+    totals = [
+        (name, method, tonnes(one[f"{prefix}volume"]), yuan(int(one[f"{prefix}amount"])))
+        for name, one in products.items()
+        for method, prefix in METHODS
+    ]
+    heads = ("product", "state", *(price.replace("_", " ") for price in PRICES))
+    return "\n".join(
+        (
+            f"{date_shown(told['trading_date'])}, prices in yuan per tonne",
+            table(heads, prices),
+            "",
+            table(("product", "method", "volume", "amount"), totals),
+        )
+    )
+
+
+def _state(product: Answer) -> str:
+    if not product["listed"]:
+        return "delisted"
+    return "halted" if product["halted"] else "listed"
+
+
+def _price(fen: int) -> str:
+    return yuan(fen).removesuffix(" yuan") if fen else "-"
+
+
+def position_shown(told: Answer) -> str:
+    """Return an account's cash and holdings at the venue."""
+    group = f", group {told['group']}" if told["group"] else ""
+    state = "suspended" if told["suspended"] else "may trade"
+    cash = [(name, yuan(told[name])) for name in ("cash", "cash_locked", "proceeds_today")]
+    holdings = [
+        (product, *(tonnes(held[name]) for name in ("tonnes", "locked", "bought_today")))
+        for product, held in told["holdings"].items()
+    ]
+    orders = ", ".join(map(str, told["orders"])) or "none"
+    return "\n".join(
+        (
+            f"{told['account']}{group}, {state}, {told['report_seq']} reports",
+            table(("cash", ""), [(name.replace("_", " "), value) for name, value in cash]),
+            "",
+            table(("product", "held", "locked", "bought today"), holdings),
+            "",
+            f"live orders: {orders}",
+        )
+    )
+
+
+def blocks_shown(told: Answer) -> str:
+    """Return the open block offers and enquiries."""
+    text = rows_table(told["blocks"])
+    left = told["open"] - len(told["blocks"])
+    return f"{text}\n{told['open']} are open" if left > 0 else text
+
+
+def rows_shown(name: str, none: str) -> Callable[[Answer], str]:
+    """Return how a list of an answer is shown: as a table."""
+    return lambda told: rows_table(told[name], none=none)
+
+
+def fields_shown(told: Answer) -> str:
+    """Return an answer's fields, one a line."""
+    return "\n".join(
+        f"{name:16} {shown(name, value, told)}" for name, value in told.items() if name != "op"
+    )

@@ -1,0 +1,41 @@
+"""What `contrib/upgrades.md` says of commands and of the venue's last words is so."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+from command_tree import below, command_tree
+
+import cea_exchange.venue.registry_link as registry_link
+from cea_exchange.cli.main import COMMAND_MODULES, app_build
+
+PAGE = (Path(__file__).resolve().parents[2] / "contrib" / "upgrades.md").read_text()
+TYPED = re.compile(r"^        (?:/opt/\S+/bin/)?cea-exchange (.*)$", re.MULTILINE)
+NAMED = re.compile(r"`((?:venue|registry) [a-z][a-z -]*?[a-z])(?: --| [A-Z`]|`)")
+
+
+@pytest.mark.parametrize("line", TYPED.findall(PAGE))
+def test_a_command_of_the_page_is_understood(line):
+    words = shlex.split(line)
+    command = typer.main.get_command(app_build(words))
+    with command.make_context("cea-exchange", list(words), resilient_parsing=False) as context:
+        name, below_it, rest = command.resolve_command(context, words)
+        while hasattr(below_it, "resolve_command"):
+            name, below_it, rest = below_it.resolve_command(context, rest)
+        parser = below_it.make_parser(context)
+        options, _rest, _order = parser.parse_args(args=list(rest))
+    assert options
+
+
+def test_a_command_that_is_named_is_there():
+    there = {path for name in COMMAND_MODULES for path, _ in below(command_tree(name), name)}
+    named = set(NAMED.findall(PAGE))
+    assert len(named) > 5 and named <= there, named - there
+
+
+def test_the_venues_last_words_are_those_of_the_program():
+    source = Path(registry_link.__file__).read_text()
+    for words in ("work is missing from the registry", "is not the one that was followed"):
+        assert words in " ".join(source.split()) and words in " ".join(PAGE.split())
