@@ -32,8 +32,8 @@ def test_a_port_that_there_is_not_is_refused(tmp_path, port):
         ('kind = "manual"', "kind: no such setting; there are admin, admin_keys, archive, "),
         ("[clock]\nkid = 1", "clock.kid: no such setting; did you mean kind?"),
         (
-            'gateway = "127.0.0.1:1"',
-            'gateway: expected such as "tcp://127.0.0.1:5501" or "ipc:///run/cea-exchange/feed",'
+            'settlement = "127.0.0.1:1"',
+            'settlement: expected such as "tcp://127.0.0.1:5501" or "ipc:///run/cea-exchange/feed",'
             " came '127.0.0.1:1'",
         ),
         ('metrics = "0.0.0.0:1"', "metrics: expected such as \"127.0.0.1:9464\", came '0.0.0.0:1'"),
