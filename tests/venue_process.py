@@ -7,11 +7,13 @@ import time
 
 # The fake registry settles nothing, and must not be blamed for it on a slow machine.
 LAG_OFF = "[lag]\nwarn = [0, 0]\nthrottle = [0, 0]\ncancel_only = [0, 0]\nhalt = [0, 0]\n"
-# The public's process is for the tests that ask for it, and tests send as fast as they can.
+# Processes of their own for the public and for participants are for the tests that ask for them, and
+# tests send as fast as they can.
 NO_RELAY = "relay = false\n"
+NO_FRONTS = "fronts = 0\n"
 UNTHROTTLED = "throttle_per_second = 0\nthrottle_cancels_per_second = 0\n"
 UNTHROTTLED += UNTHROTTLED.replace("throttle_", "throttle_account_")
-CLOCK = NO_RELAY + UNTHROTTLED
+CLOCK = NO_RELAY + NO_FRONTS + UNTHROTTLED
 CLOCK += '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n' + LAG_OFF
 SERVE = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "serve")
 WAIT_S = 60

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from attacks.rounds import ROUNDS
-from venue_process import CLOCK, VenueProcess
+from venue_process import CLOCK, NO_FRONTS, VenueProcess
 from venue_world import PRODUCT, World
 
 from cea_exchange.client import Client
@@ -17,7 +17,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.venue.admin_client import admin_ask
 from cea_exchange.venue.verify import verify_data
 
-SECONDS = 15 if ROUNDS == 1 else 30 * ROUNDS
+SECONDS = 18 if ROUNDS == 1 else 30 * ROUNDS
 """Ten minutes at the nightly's twenty rounds."""
 TRADERS = 4
 PER_SECOND = 1_250 if ROUNDS > 1 else 250
@@ -71,7 +71,7 @@ def world(tmp_path):
 def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
     """No gap of a second for the others, nothing lost, and the culprit is found."""
     program = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "serve")
-    world.venue = venue = VenueProcess(world, program=program, settings=CLOCK)
+    world.venue = venue = VenueProcess(world, program=program, settings=CLOCK.replace(NO_FRONTS, ""))
     try:
         world.ready()
         world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
@@ -88,10 +88,11 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
         ]
         for trader in traders:
             trader.start()
-        time.sleep(2)
+        # Fronts that wait are there by then.
+        time.sleep(5)
         storm = subprocess.Popen(
             [sys.executable, "-m", "attacks.ping_storm", endpoint, directory, "mallory"]
-            + [server_key, str(SECONDS - 4)],
+            + [server_key, str(SECONDS - 7)],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         found = [told.get(timeout=SECONDS + 120) for _ in traders]

@@ -63,7 +63,7 @@ def test_a_sequence_stored_outside_the_transaction_is_noticed(tmp_path):
 def running_market(data, **options):
     members = population(PARTICIPANTS, REFERENCES, seed=SEED, orders_each=5_000)
     with LocalExchange(data, **options) as exchange:
-        exchange.prepare(members, REFERENCES, start="2025-01-02T08:30:00+08:00")
+        exchange.prepare(members, REFERENCES, start="2025-01-02T08:30:00+08:00", fronts=0)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at="2025-01-02T09:30:00+08:00")

@@ -37,7 +37,8 @@ ENTITY = {"entity": "Dave Power", "credit_code": "91330100799655058B", "province
 @pytest.fixture
 def exchange(tmp_path):
     with LocalExchange(tmp_path / "exchange") as exchange:
-        exchange.prepare([BUYER, SELLER, IDLE], {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00")
+        start = "2025-01-02T08:30:00+08:00"
+        exchange.prepare([BUYER, SELLER, IDLE], {"CEA24": 9749}, start=start, fronts=0)
         admin = exchange.keys("admin").public
         entries = [f'admin_keys = ["{admin}"]']
         tables = []
@@ -451,7 +452,7 @@ def test_an_adoption_that_was_killed_is_run_again(lost):
 
 def test_registry_without_a_stream_has_nothing_to_adopt(tmp_path):
     with LocalExchange(tmp_path) as exchange, contextlib.ExitStack():
-        exchange.prepare([BUYER], {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00")
+        exchange.prepare([BUYER], {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00", fronts=0)
         for name in ("an", "bo"):
             CurveKeys.new().save(exchange.keys_directory, name)
         tables = [

@@ -53,7 +53,7 @@ def profile_write(path):
 def exchange(tmp_path):
     with LocalExchange(tmp_path / "data") as exchange:
         profile = profile_write(tmp_path / "auctions.toml")
-        exchange.prepare(PEOPLE, {"CEA24": 9749}, start=at("08:30"), profile=profile)
+        exchange.prepare(PEOPLE, {"CEA24": 9749}, start=at("08:30"), profile=profile, fronts=0)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=at("10:00"))

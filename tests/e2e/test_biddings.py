@@ -31,7 +31,7 @@ def at(time):
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory):
     with LocalExchange(tmp_path_factory.mktemp("exchange")) as exchange:
-        exchange.prepare(PEOPLE, REFERENCES, start=at("08:30"))
+        exchange.prepare(PEOPLE, REFERENCES, start=at("08:30"), fronts=0)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at=at("10:00"))

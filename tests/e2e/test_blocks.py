@@ -16,7 +16,7 @@ SELLER = Participant("bob", "surplus", {"CEA24": Side.SELL}, 1_000_000, {"CEA24"
 @pytest.fixture(scope="module")
 def exchange(tmp_path_factory):
     with LocalExchange(tmp_path_factory.mktemp("exchange")) as exchange:
-        exchange.prepare([BUYER, SELLER], REFERENCES, start="2025-01-02T08:30:00+08:00")
+        exchange.prepare([BUYER, SELLER], REFERENCES, start="2025-01-02T08:30:00+08:00", fronts=0)
         exchange.start()
         await_transfers(exchange)
         exchange.operate("clock", at="2025-01-02T13:00:00+08:00")

@@ -120,7 +120,7 @@ def test_a_registry_that_is_frozen_and_goes_on(tmp_path):
     """The real registry under SIGSTOP: seconds, then records; and it recovers by itself."""
     members = population(2, {"CEA24": 9749}, seed=1, orders_each=1_000)
     with LocalExchange(tmp_path) as exchange:
-        exchange.prepare(members, {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00")
+        exchange.prepare(members, {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00", fronts=0)
         with (tmp_path / "venue.toml").open("a") as config:
             config.write("[lag]\nwarn = [0, 1]\nthrottle = [0, 2]\ncancel_only = [0, 3]\n")
             config.write("halt = [0, 4]\n")

@@ -44,7 +44,7 @@ def day(trades: int = TRADES) -> Venue:
 def data(tmp_path):
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text("second_person = []\n")
+    (tmp_path / "registry.toml").write_text("second_person = []\nfronts = 0\n")
     registry_prepare(tmp_path)
     return tmp_path
 

@@ -22,7 +22,7 @@ TRADES = 300
 def data(tmp_path, postgres_address):
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    settings = f'database = "{postgres_address}"\nsecond_person = []\n'
+    settings = f'database = "{postgres_address}"\nsecond_person = []\nfronts = 0\n'
     (tmp_path / "registry.toml").write_text(settings)
     registry_prepare(tmp_path, postgres_address)
     return tmp_path

@@ -375,8 +375,9 @@ def test_a_turn_takes_few_of_the_thousands_that_one_peer_sends(tmp_path):
             return take(messages, now_s)
 
         gateway.take = counted
+        beat = msgspec.msgpack.encode({"op": "heartbeat"})
         for _ in range(5_000):
-            greedy.send(b"M", b"\xff")
+            greedy.send(b"M", beat)
         bob.command(enter(1, "buy", 9_600))
         flooded.set()
         bob.reports(2)

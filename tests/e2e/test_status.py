@@ -37,7 +37,7 @@ def status(tmp_path):
 def test_both_daemons_tell_a_person_where_they_stand(tmp_path):
     members = population(2, {"CEA24": 9749}, seed=1, orders_each=10)
     with LocalExchange(tmp_path) as exchange:
-        exchange.prepare(members, {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00")
+        exchange.prepare(members, {"CEA24": 9749}, start="2025-01-02T08:30:00+08:00", fronts=0)
         exchange.start()
         exchange.wait_until(
             lambda: not exchange.operate("status")["cancels_only"], "the registry", 30

@@ -20,7 +20,7 @@ WAIT_S = 60
 def data(tmp_path):
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text("")
+    (tmp_path / "registry.toml").write_text("fronts = 0\n")
     (tmp_path / "venue.toml").write_text(CLOCK)
     registry_prepare(tmp_path)
     return tmp_path

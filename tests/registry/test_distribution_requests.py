@@ -183,7 +183,7 @@ def daemon(tmp_path):
     """A registry's process on `tmp_path`."""
     for name in ("venue", "registry", "admin"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    (tmp_path / "registry.toml").write_text("[clock]\nkind = 'manual'\n")
+    (tmp_path / "registry.toml").write_text("fronts = 0\n[clock]\nkind = 'manual'\n")
     with registry_open(tmp_path, None) as registry:
         entities_open(registry, ENTITIES)
         registry.persons.add("gu", 40 * "g", "authority")

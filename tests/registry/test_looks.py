@@ -6,7 +6,6 @@ import time
 
 import msgspec
 import pytest
-import zmq
 from desk_callers import key_of
 
 from cea_exchange.registry import looks as looks_module
@@ -33,7 +32,7 @@ class Asking:
 
     def ask(self, op, person=AN, **fields):
         payload = msgspec.msgpack.encode({"op": op, **fields})
-        message = Message(person.name.encode(), person.key, zmq.Frame(payload), 0)
+        message = Message(person.name.encode(), person.key, [payload])
         asked = Asked(person, request_decode(payload))
         return self.looks.ask(message, asked, now_ns=time.time_ns(), now_s=time.monotonic())
 

@@ -61,7 +61,7 @@ BY_PEERS = frozenset(
 """How a front ends by what peers do to libzmq; for any other end nobody is suspected."""
 SPARES = 3
 """Of so many that wait one takes the place of the next that ends, two those who are set apart."""
-SPARE_S = 2.0
+SPARE_S = 5.0
 """So long after the start they are begun, one after the other."""
 SPARE_PAUSE_S = 0.2
 CLOSE_S_MAX = 2.0
@@ -640,7 +640,8 @@ class Fronts:
             case Reached(number=number):
                 running.awaited.pop(number)()
             case Told(event=event, fields=fields):
-                log.warning("front_says", what=event, **fields)
+                fields.pop("event", None)
+                log.warning(event, **fields)
             case Pulse(refused_count=refused_count):
                 running.refused_count = refused_count
 

@@ -106,8 +106,8 @@ class LocalExchange:
         profile : str
             Of the venue.
         **venue_settings
-            Further settings of the venue's config. Nobody is throttled, unless they say so: load is
-            what most of these venues are for.
+            Further settings of the venue's config; `fronts` is the registry's too. Nobody is
+            throttled, unless they say so: load is what most of these venues are for.
         """
         for name in ("venue", "registry", "admin"):
             CurveKeys.new().save(self.keys_directory, name)
@@ -153,6 +153,8 @@ class LocalExchange:
         lines = [f'{name} = "{address}"' for name, address in registry.items()]
         # One operator runs all of it, whom nobody could second.
         lines.append("second_person = []")
+        if "fronts" in settings:
+            lines.append(f"fronts = {settings['fronts']}")
         (self.data / "registry.toml").write_text("\n".join(lines) + "\n")
 
     # -- Processes ---------------------------------------------------------------------------------
