@@ -7,8 +7,8 @@ import time
 
 # The fake registry settles nothing, and must not be blamed for it on a slow machine.
 LAG_OFF = "[lag]\nwarn = [0, 0]\nthrottle = [0, 0]\ncancel_only = [0, 0]\nhalt = [0, 0]\n"
-# Processes of their own for the public and for participants are for the tests that ask for them, and
-# tests send as fast as they can.
+# Processes of their own for the public and for participants are for the tests that ask for them;
+# and tests send as fast as they can.
 NO_RELAY = "relay = false\n"
 NO_FRONTS = "fronts = 0\n"
 UNTHROTTLED = "throttle_per_second = 0\nthrottle_cancels_per_second = 0\n"

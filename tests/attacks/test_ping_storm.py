@@ -71,7 +71,8 @@ def world(tmp_path):
 def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
     """No gap of a second for the others, nothing lost, and the culprit is found."""
     program = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "serve")
-    world.venue = venue = VenueProcess(world, program=program, settings=CLOCK.replace(NO_FRONTS, ""))
+    settings = CLOCK.replace(NO_FRONTS, "")
+    world.venue = venue = VenueProcess(world, program=program, settings=settings)
     try:
         world.ready()
         world.admin(op="clock", at="2024-12-31T09:30:00+08:00")

@@ -24,7 +24,8 @@ def data(tmp_path):
     """A folder in which a registry runs that lets one person do all of his office's acts."""
     for name in ("venue", "registry", "admin", "beijing", "authority"):
         CurveKeys.new().save(tmp_path / "keys", name)
-    settings = ("second_person = []", "fronts = 0", "[clock]", "kind = 'manual'", f"start = '{START}'")
+    alone = ("second_person = []", "fronts = 0")
+    settings = (*alone, "[clock]", "kind = 'manual'", f"start = '{START}'")
     (tmp_path / "registry.toml").write_text("\n".join(settings))
     with World(tmp_path) as world:
         world.products("CEA23", "CEA24", "CEA25")

@@ -91,6 +91,9 @@ class Front:
         keys = CurveKeys(self._begin.public_key, self._begin.secret_key)
         for setting, descriptor in zip(self._begin.doors, descriptors, strict=True):
             self._doors.append(self._door(len(self._doors), setting, keys, descriptor))
+        # The daemon waits to hear that it serves.
+        self._pulse()
+        self._link.flush()
 
     def _door(
         self, number: int, setting: DoorSetting, keys: CurveKeys, descriptor: int

@@ -301,6 +301,7 @@ class Fronts:
             if time.monotonic() > until_s:
                 raise SecurityError(f"fronts: expected them to serve within {BEGIN_S_MAX:g} s")
             self._poller.poll(10)
+            self.read()
             self.turn(time.monotonic())
 
     @property
