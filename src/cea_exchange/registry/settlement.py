@@ -416,7 +416,13 @@ class _Run:
         state, failure, posted_seq = "received", "", 0
         if self._is_at_once:
             state, failure, posted_seq = self._post_at_once(trade)
-        self._store.insert("trades", [(*trade, state, failure, posted_seq)])
+        self._store.insert("trades", [(*trade, state, "", posted_seq)])
+        if failure:
+            # By a change: only that is logged (`LOGGED_FROM_CHANGES_ON`).
+            self._store.execute(
+                "UPDATE trades SET failure = ? WHERE settlement_seq = ?",
+                (failure, trade.settlement_seq),
+            )
 
     def _post_at_once(self, trade: Trade) -> tuple[str, str, int]:
         """Post a trade with its record, or open its default; return its state, why, and when."""

@@ -104,15 +104,19 @@ class Database(Protocol):
     def append_only(self, table: str) -> None:
         """Make every change of rows that are there an error."""
 
-    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+    def log_rows(
+        self, table: str, *, where: str, written: str, on_insert: bool, deleted: str
+    ) -> None:
         """Run a statement after each row that is inserted or changed, and after each deleted.
 
         Parameters
         ----------
         where
             Which rows: a condition on ``NEW``.
-        inserted, deleted
+        written, deleted
             The statements; they speak of the row as ``NEW`` and ``OLD``.
+        on_insert
+            False if `written` runs after changes only.
         """
 
     def backup(self, target: Path) -> None:

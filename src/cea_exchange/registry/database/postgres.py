@@ -61,9 +61,12 @@ class _Guards(ABC):
             " USING ERRCODE = 'integrity_constraint_violation'; END",
         )
 
-    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
-        name, body = f"{table}_logged", f"BEGIN {inserted}; RETURN NULL; END"
-        when = f"AFTER INSERT OR UPDATE ON {table} FOR EACH ROW WHEN ({where})"
+    def log_rows(
+        self, table: str, *, where: str, written: str, on_insert: bool, deleted: str
+    ) -> None:
+        name, body = f"{table}_logged", f"BEGIN {written}; RETURN NULL; END"
+        acts = "INSERT OR UPDATE" if on_insert else "UPDATE"
+        when = f"AFTER {acts} ON {table} FOR EACH ROW WHEN ({where})"
         self.trigger(name, when, name, body)
         name, body = f"{table}_deletion_logged", f"BEGIN {deleted}; RETURN NULL; END"
         self.trigger(name, f"AFTER DELETE ON {table} FOR EACH ROW", name, body)

@@ -33,6 +33,10 @@ LOGGED_WHERE = {
     # A trade that was posted with its record is what the record says.
     "trades": "{row}failure <> ''",
 }
+LOGGED_FROM_CHANGES_ON = frozenset({"trades"})
+"""Tables into which millions of rows go that are not logged: there a trigger a row, even one that
+does nothing, is a tenth of settling. A row to be logged is inserted as one that is not, then
+changed; one that was inserted otherwise is not in the log, and shows."""
 
 
 class LoggedTable(NamedTuple):
@@ -88,7 +92,8 @@ def triggers_create(database: Database) -> None:
         database.log_rows(
             table.name,
             where=table.condition("NEW."),
-            inserted=_append(table, "NEW.", table.image("NEW.")),
+            written=_append(table, "NEW.", table.image("NEW.")),
+            on_insert=table.name not in LOGGED_FROM_CHANGES_ON,
             deleted=_append(table, "OLD.", "''"),
         )
 

@@ -16,7 +16,7 @@ from cea_exchange.registry.institutions import (
     province_account_name,
 )
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 APPEND_ONLY = (
     *("entries", "entry_days", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("look_alikes", "account_changes", "proposals", "decisions", "desk_settings", "acts"),

@@ -205,12 +205,16 @@ class Sqlite:
                 f" BEGIN SELECT raise(ABORT, '{table} are append-only'); END"
             )
 
-    def log_rows(self, table: str, *, where: str, inserted: str, deleted: str) -> None:
+    def log_rows(
+        self, table: str, *, where: str, written: str, on_insert: bool, deleted: str
+    ) -> None:
         for act, statement, when in (
-            ("INSERT", inserted, f" WHEN {where}"),
-            ("UPDATE", inserted, f" WHEN {where}"),
+            ("INSERT", written, f" WHEN {where}"),
+            ("UPDATE", written, f" WHEN {where}"),
             ("DELETE", deleted, ""),
         ):
+            if act == "INSERT" and not on_insert:
+                continue
             self.execute(
                 f"CREATE TRIGGER {table}_{act.lower()}_logged AFTER {act} ON {table}{when}"
                 f" BEGIN {statement}; END"
