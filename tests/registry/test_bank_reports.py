@@ -7,10 +7,10 @@ import pytest
 from registry.test_bank_office import CASH, RESERVE, Institutions
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
+from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.domain.records import Phase
 from cea_exchange.registry.bank import reports as bank_reports
 from cea_exchange.registry.bank.iso_20022 import camt_053, pain_002
-from cea_exchange.registry.bank.instructions import date_check
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,

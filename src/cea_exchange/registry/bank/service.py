@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.bank.iso_20022 import pain_001
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose, account_check
+from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.statements import InstructionStatus
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError

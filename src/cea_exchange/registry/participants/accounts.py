@@ -10,6 +10,7 @@ name may change. What changes is kept, line by line, in `account_changes`.
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
@@ -18,7 +19,6 @@ from cea_exchange.protocol.control import (
     AccountRestored,
     AccountSuspended,
 )
-from cea_exchange.registry.bank.instructions import account_check
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,

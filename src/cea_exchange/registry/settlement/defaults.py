@@ -15,7 +15,7 @@ a seller who can't deliver tops up, or two persons bust the trade at the venue.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cea_exchange.registry.bank.instructions import date_check
+from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.settlement.batch_settlement import Delivery
 from cea_exchange.registry.settlement.failures import default_act

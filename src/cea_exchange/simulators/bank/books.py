@@ -13,16 +13,9 @@ from typing import Any
 
 import apsw
 
+from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check
 from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
-from cea_exchange.registry.bank.instructions import (
-    CASH_LIMIT,
-    Batch,
-    Instruction,
-    Purpose,
-    account_check,
-    date_check,
-    id_check,
-)
+from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
 from cea_exchange.registry.bank.requests import PayIn, Withdraw
 from cea_exchange.simulators.bank.faults import (
     Fault,

@@ -19,7 +19,7 @@ from cea_exchange.domain.timetable import bidding_window, day_start, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
-from cea_exchange.venue.operations import admin_views
+from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.market.state_machine import PENDING, VenueStateMachine
 
 
@@ -40,8 +40,8 @@ def applied(
     -----
     Rules: CEA-BID-01, CEA-BID-03, CEA-BID-10; CEA-NTC-01, for it is the session's day that counts.
     """
-    admin_views.account_known(machine, request.account)
-    admin_views.product_known(machine, request.product)
+    account_known(machine, request.account)
+    product_known(machine, request.product)
     day = _date(request.date)
     lead, least = _working_days(calendar, today, day), machine.profile.bidding_apply_days
     if not calendar.is_trading_day(day) or lead < least:

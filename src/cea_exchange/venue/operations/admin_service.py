@@ -15,6 +15,7 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue import requests
+from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
 from cea_exchange.venue.order_entry import activity_statements
 from cea_exchange.venue.market.bidding_views import biddings
@@ -129,10 +130,10 @@ class AdminDesk:
             case requests.BlockList(first=first):
                 return blocks_of_all(self._machine, first)
             case requests.StatementOf(account=account, date=date):
-                index = admin_views.account_known(self._machine, account)
+                index = account_known(self._machine, account)
                 return activity_statements.statement(self._sequencer, index, date)
             case requests.HistoryOf(account=account, first=first, count=count):
-                index = admin_views.account_known(self._machine, account)
+                index = account_known(self._machine, account)
                 return activity_statements.history(self._sequencer, index, first, count)
             case requests.BiddingList():
                 return {"biddings": biddings(self._machine)}
@@ -197,16 +198,16 @@ class AdminDesk:
                     raise FrameError(expected=names, came=phase, where="phase")
                 return control.PhaseSet(phase=Phase[phase.upper()])
             case requests.Halt(product=product):
-                admin_views.product_known(self._machine, product)
+                product_known(self._machine, product)
                 return control.Halt(product=product)
             case requests.Resume(product=product):
-                admin_views.product_known(self._machine, product)
+                product_known(self._machine, product)
                 return control.Resume(product=product)
             case requests.Suspend(account=account):
-                admin_views.account_known(self._machine, account)
+                account_known(self._machine, account)
                 return control.Suspend(account=account)
             case requests.Restore(account=account):
-                admin_views.account_known(self._machine, account)
+                account_known(self._machine, account)
                 return control.Restore(account=account)
             case requests.Kill(account=account, market=market):
                 return self._kill(account, market)
@@ -217,7 +218,7 @@ class AdminDesk:
                 self._before_listed(product, "list")
                 return control.ProductList(product=product, price=price)
             case requests.DelistProduct(product=product):
-                admin_views.product_known(self._machine, product)
+                product_known(self._machine, product)
                 return control.ProductDelist(product=product)
             case requests.BiddingApply():
                 return self._day.application(request)
@@ -243,11 +244,11 @@ class AdminDesk:
             came = "both" if market else "neither"
             raise FrameError(expected="an account, or the market", came=came, where="kill")
         if account is not None:
-            admin_views.account_known(self._machine, account)
+            account_known(self._machine, account)
         return control.Kill(account=account)
 
     def _before_listed(self, product: str, what: str) -> None:
-        admin_views.product_known(self._machine, product)
+        product_known(self._machine, product)
         core = self._machine.core
         if core.day_is_open and core.listed_started:
             raise FrameError(

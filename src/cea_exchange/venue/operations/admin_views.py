@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from cea_exchange.domain.units import tonnes_told
-from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.order_entry.sessions import Session
+from cea_exchange.venue.market.names import account_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 _AMOUNTS = ("amount", "block_amount", "bidding_amount")
@@ -67,17 +67,3 @@ def sessions(
             for session in logged_on
         ]
     }
-
-
-def account_known(machine: VenueStateMachine, name: str) -> int:
-    """Return an account's index; FrameError if there is none of that name."""
-    index = machine.account_index(name)
-    if index >= len(machine.account_names):
-        raise FrameError(expected="an account", came=name, where="account")
-    return index
-
-
-def product_known(machine: VenueStateMachine, name: str | None) -> None:
-    """Refuse a product that there is not; None is the whole market."""
-    if name is not None and machine.product_index(name) >= len(machine.product_names):
-        raise FrameError(expected="a product", came=name, where="product")

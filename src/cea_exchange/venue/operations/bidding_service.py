@@ -7,15 +7,15 @@ from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
-from cea_exchange.venue.operations import admin_views
+from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 
 def notice(machine: VenueStateMachine, request: requests.BiddingOpen) -> control.BiddingOpen:
     """Return the act that announces a bidding; FrameError for names and times that are none."""
-    admin_views.account_known(machine, request.account)
-    admin_views.product_known(machine, request.product)
+    account_known(machine, request.account)
+    product_known(machine, request.product)
     if request.bidding in machine.biddings:
         raise FrameError(expected="a name that is new today", came=request.bidding, where="bidding")
     return control.BiddingOpen(
