@@ -35,7 +35,7 @@ from cea_exchange.protocol.framing import (
     snapshot_header_decode,
 )
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.venue.market_data import MarketDataPublisher
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
 
 BATCH = 256
 COMMANDS_PER_SECOND = 300_000

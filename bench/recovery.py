@@ -31,8 +31,8 @@ from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind,
 from cea_exchange.journal import snapshot_paths
 from cea_exchange.journal.storage import OsFile, OsStorage
 from cea_exchange.protocol import control
-from cea_exchange.venue.recovery import COMMANDS_PER_BATCH
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.durability.recovery import COMMANDS_PER_BATCH
+from cea_exchange.venue.durability.sequencer import Sequencer
 
 PROFILE = load_profile("cea")
 TRADING_DATE = 20241231

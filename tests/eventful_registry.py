@@ -16,9 +16,9 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.bank import camt_053
-from cea_exchange.registry.bank_office import BankSetting
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.bank.iso_20022 import camt_053
+from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.settlement.settlement import Settlement
 
 BEIJING, SHANGHAI = 11, 31
 ENTITIES = {"P1": BEIJING, "P2": SHANGHAI, "P3": SHANGHAI}

@@ -5,8 +5,8 @@ Contents: lists, taking events in, reading, the state, comparing.
     an account's reports | the settlement stream | what an operator's commands were accepted by
 
 A list grows in blocks of `BLOCK_BYTES`. A full block gets a number and goes to a file, which
-venue/event_index.py keeps; here stays its number, and of acceptances the id it begins with. One
-pass over a batch of events feeds all lists.
+venue/durability/event_index.py keeps; here stays its number, and of acceptances the id it begins
+with. One pass over a batch of events feeds all lists.
 """
 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release

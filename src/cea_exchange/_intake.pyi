@@ -2,9 +2,9 @@ from typing import Final
 
 import numpy as np
 
-from cea_exchange.venue.gateway import Message
-from cea_exchange.venue.sessions import Session
-from cea_exchange.venue.state_machine import KeyHolder
+from cea_exchange.venue.order_entry.gateway import Message
+from cea_exchange.venue.order_entry.sessions import Session
+from cea_exchange.venue.market.state_machine import KeyHolder
 
 ID_ABOVE: Final[int]
 ID_PASSED: Final[int]

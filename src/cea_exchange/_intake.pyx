@@ -205,7 +205,7 @@ def plain_join(
 
 
 cdef inline bint is_cancel(const CommandRecord* command) noexcept nogil:
-    """Whether it only takes something back, as `cea_exchange.venue.gateway.is_cancel` says."""
+    """Whether it only takes something back, as `venue.order_entry.gateway.is_cancel` says."""
     return (
         command.kind == COMMAND_KIND_CANCEL or command.kind == COMMAND_KIND_BLOCK_WITHDRAW
         or command.kind == COMMAND_KIND_BLOCK_REJECT or command.kind == COMMAND_KIND_BID_CANCEL

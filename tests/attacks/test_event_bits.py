@@ -10,7 +10,7 @@ from venue_world import enter, world_open
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
 from cea_exchange.journal import EventDamaged, snapshot_paths, snapshot_read
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError
 
 FLIPS = 10 * ROUNDS
 HEADER_BYTES = 64

@@ -11,7 +11,7 @@ import time
 
 from cea_exchange.registry.config import config_load
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.settlement.settlement import Settlement
 
 BETWEEN_S = float(os.environ.get("MUTANT_BETWEEN_S", "0.004"))
 """The wider, the fewer kills are needed."""

@@ -8,7 +8,7 @@ import pytest
 import typer
 from command_tree import below, command_tree
 
-import cea_exchange.venue.registry_link as registry_link
+import cea_exchange.venue.registry_link.link as registry_link
 from cea_exchange.cli.main import COMMAND_MODULES, app_build
 
 PAGE = (Path(__file__).resolve().parents[2] / "contrib" / "upgrades.md").read_text()

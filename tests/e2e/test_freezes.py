@@ -10,9 +10,9 @@ from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.ledger.store import Store
 
 CASH, TONNES = 100_000_000, 5_000
 BUYER = Participant("alice", "short", {"CEA24": Side.BUY}, CASH, {})

@@ -11,8 +11,8 @@ from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.control import LagLevelSet, control_decode
 from cea_exchange.venue.config import LagSetting
-from cea_exchange.venue.recovery import frame_apply
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.durability.recovery import frame_apply
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 LAG = LagSetting(
     warn=(10, 0), throttle=(20, 0), cancel_only=(30, 0), halt=(40, 0), throttle_per_second=5

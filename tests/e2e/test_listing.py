@@ -7,8 +7,8 @@ from venue_process import command
 from venue_world import DATE, PRODUCT, enter, world_open
 
 from cea_exchange.domain.records import EventKind, Reason
-from cea_exchange.venue.act_log import acts_read
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.venue.operations.admin_client import AdminError
 
 WAIT_S = 20.0
 

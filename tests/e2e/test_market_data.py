@@ -22,7 +22,7 @@ from cea_exchange.protocol.security import (
     refuses_strangers,
 )
 from cea_exchange.venue import daemon
-from cea_exchange.venue.market_data import MarketDataPublisher
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
 
 
 @pytest.fixture(params=[False, True], ids=["direct", "relayed"], scope="module")

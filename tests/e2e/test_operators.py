@@ -10,8 +10,8 @@ from cea_exchange.domain.records import EventKind, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue.act_log import acts_read
-from cea_exchange.venue.admin_client import AdminError, admin_ask
+from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 
 NO_PROCESS = 2**22 + 1
 """Beyond the numbers that Linux gives."""

@@ -13,7 +13,7 @@ from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 from venue_process import command
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 TRADES = 300
 

@@ -21,9 +21,9 @@ from cea_exchange.protocol.security import (
     client_socket,
     refuses_strangers,
 )
-from cea_exchange.venue import relay_child
-from cea_exchange.venue.relay import upstream_read
-from cea_exchange.venue.relay_child import relay_keys_load
+from cea_exchange.venue.publication import relay_child
+from cea_exchange.venue.publication.relay import upstream_read
+from cea_exchange.venue.publication.relay_child import relay_keys_load
 
 MANUAL = '[clock]\nkind = "manual"\nstart = "2024-12-31T08:00:00+08:00"\n'
 LAG = "[lag]\nwarn = [0, 0]\nthrottle = [0, 0]\ncancel_only = [0, 0]\nhalt = [0, 0]\n"

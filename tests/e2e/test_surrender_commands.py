@@ -13,7 +13,7 @@ from compliance_world import BEIJING, World, obligation_file, proof, proof_file
 
 from cea_exchange.cli.main import run
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 WAIT_S = 60
 START = "2026-01-05T12:00:00+08:00"

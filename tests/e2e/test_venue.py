@@ -16,7 +16,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import client_socket
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError
 
 
 @pytest.fixture

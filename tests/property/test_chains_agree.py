@@ -16,8 +16,8 @@ import pytest
 from registry_venue import RegistryAndVenue
 
 from cea_exchange.domain.records import EventKind, Reason, Side
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 ACCOUNTS = ("alice", "bob", "carol", "dora")
 PRODUCTS = ("CEA23", "CEA24")

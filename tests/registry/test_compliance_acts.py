@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.institutions import Institution, province_account
-from cea_exchange.registry.ledger import Compartment
-from cea_exchange.registry.surrender_audit import surrender_differences
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 
 PROVINCE = {"P0": BEIJING, "P1": SHANGHAI, "P2": SHANGHAI}
 VINTAGE = {"CEA23": 2023, "CEA24": 2024, "CEA25": 2025}

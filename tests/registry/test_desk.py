@@ -9,12 +9,12 @@ import pytest
 from desk_callers import LIFE_S, Office, by_two, key_of
 from ledger_by_hand import changed
 
-from cea_exchange.registry.admin import OPS_OF_TWO, REQUEST_TYPES
+from cea_exchange.registry.control.admin import OPS_OF_TWO, REQUEST_TYPES
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.database.interface import ConstraintViolated
+from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.registry.paging import message_shown, page
-from cea_exchange.registry.reconcile_desk import desk_differences
-from cea_exchange.registry.roles import MAY, ROLES
+from cea_exchange.registry.reconciliation.proposals import desk_differences
+from cea_exchange.registry.participants.roles import MAY, ROLES
 
 S_NS = 1_000_000_000
 
@@ -268,7 +268,7 @@ def test_what_nobody_thought_of_ends_nothing_and_changes_nothing(office, monkeyp
         registry.pay_in("P001", 5)
         raise KeyError("a mistake")
 
-    monkeypatch.setattr("cea_exchange.registry.requests.basics.PayIn.act", moves_and_breaks)
+    monkeypatch.setattr("cea_exchange.registry.control.requests.basics.PayIn.act", moves_and_breaks)
     error = office.an.error("pay_in", account="P001", cash=5, request_id="r1")
     assert error == "nothing was done, the registry's log says why: KeyError"
     monkeypatch.undo()

@@ -5,7 +5,7 @@ from allocation_files import allocation_file
 from compliance_world import BEIJING, SHANGHAI, World
 from desk_callers import Office
 
-from cea_exchange.registry.duties import Duty
+from cea_exchange.registry.compliance.duties import Duty
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import msgspec
 from desk_callers import Office
 
-from cea_exchange.registry.public_notices import notice_publish
+from cea_exchange.registry.participants.public_notices import notice_publish
 
 MESSAGE_BYTES_MAX = 1 << 20
 

@@ -5,8 +5,8 @@ from allocation_files import ENTITIES, distributed, entities_open, registry_open
 from compliance_world import BEIJING, SHANGHAI, World, proof
 
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.mergers import successors, with_taken_over
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.participants.mergers import successors, with_taken_over
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 
 @pytest.fixture

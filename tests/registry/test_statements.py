@@ -9,8 +9,8 @@ from settlement_records import venue_with_deposits
 from cea_exchange.domain.records import EventKind
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import PAGE_BYTES_MAX
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.statements import OBJECTIONS_MAX
+from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.settlement.account_statements import OBJECTIONS_MAX
 
 NEXT = DATE + 1
 

@@ -5,7 +5,7 @@ from audit_queries import audit_findings
 from compliance_world import BEIJING, SHANGHAI, World, proof
 from ledger_by_hand import changed
 
-from cea_exchange.registry.surrender_audit import surrender_differences
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 
 SURRENDERED, CARRIED = "surrendered", "carried_over"
 OFFSET, CONSERVED = "offset_and_vintage", "conservation"

@@ -154,12 +154,12 @@ def test_the_market_loads_no_socket_database_or_command_line():
 
 
 def test_the_registrys_arithmetic_loads_no_socket_or_database():
-    loaded = modules_loaded_by("cea_exchange.registry.ledger")
+    loaded = modules_loaded_by("cea_exchange.ledger.double_entry")
     assert not loaded & {"zmq", "apsw", "typer"}
 
 
 def test_the_registry_in_a_script_of_ones_own_loads_no_socket():
     """`from cea_exchange.registry import Registry` is what its module is."""
-    loaded = modules_loaded_by("cea_exchange.registry.acts")
+    loaded = modules_loaded_by("cea_exchange.registry.registry")
     assert "apsw" in loaded
     assert not loaded & {"zmq", "typer", "psycopg"}

@@ -24,13 +24,13 @@ from cea_exchange.protocol.adoption import (
 )
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.adoption import adopt
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
-from cea_exchange.venue import adoption as venue_adoption
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.maintenance.adoption import adopt
+from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.ledger.store import Store
+from cea_exchange.venue.maintenance import adoption as venue_adoption
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 
 LOG_ID = "0123456789abcdef" * 2
 AN, BO = Operator("an", "key of an"), Operator("bo", "key of bo")

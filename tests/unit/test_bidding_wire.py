@@ -24,8 +24,8 @@ from cea_exchange.domain.timetable import bidding_window, day_start, time_parse,
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import market_data_records
-from cea_exchange.venue.bidding_views import biddings
-from cea_exchange.venue.state_machine import BIDDING_UNANNOUNCED, VenueStateMachine
+from cea_exchange.venue.market.bidding_views import biddings
+from cea_exchange.venue.market.state_machine import BIDDING_UNANNOUNCED, VenueStateMachine
 
 SELLER, ALICE, BOB = range(3)
 

@@ -26,9 +26,9 @@ from cea_exchange.protocol.framing import (
     command_fault,
     command_faults,
 )
-from cea_exchange.venue.block_views import blocks, blocks_of_all, party
-from cea_exchange.venue.gateway import is_cancel
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.block_views import blocks, blocks_of_all, party
+from cea_exchange.venue.order_entry.gateway import is_cancel
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 # Bids too: they have as little beside their target and terms as the answers to a block.
 BLOCK_KINDS = [kind for kind in CommandKind if kind > CommandKind.AMEND]

@@ -11,7 +11,7 @@ from cea_exchange._event_lists import BLOCK_BYTES, EventLists
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
 from cea_exchange.journal import JournalError, RowFile
 from cea_exchange.journal.event_store import HEADER_BYTES
-from cea_exchange.venue.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES, EventIndex
+from cea_exchange.venue.durability.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES, EventIndex
 
 LOG_ID = 32 * "a"
 PATH = Path("/events") / INDEX_FILE_NAME

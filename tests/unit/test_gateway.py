@@ -24,15 +24,15 @@ from cea_exchange.protocol.framing import (
     command_fault,
     command_faults,
 )
-from cea_exchange.venue.gateway import (
+from cea_exchange.venue.order_entry.gateway import (
     CARRIED_PER_KEY_MAX,
     RESENDS_PER_TURN,
     Gateway,
     Message,
 )
-from cea_exchange.venue.sessions import Session, Sessions
-from cea_exchange.venue.throttle import Throttle
-from cea_exchange.venue.waiting_resends import RESENDS_WAITING_MAX
+from cea_exchange.venue.order_entry.sessions import Session, Sessions
+from cea_exchange.venue.order_entry.throttle import Throttle
+from cea_exchange.venue.order_entry.waiting_resends import RESENDS_WAITING_MAX
 
 ALICE, BOB, READER = ("a" * 40, "b" * 40, "r" * 40)
 ROUTES = {ALICE: b"1", BOB: b"2", READER: b"3"}
@@ -361,7 +361,7 @@ def test_the_short_way_and_the_long_one_say_the_same(data):
         sent = data.draw(messages)
         taken = short.take(*sent, now_s=now_s)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("cea_exchange.venue.gateway.plain_join", lambda *_: None)
+            patch.setattr("cea_exchange.venue.order_entry.gateway.plain_join", lambda *_: None)
             expected = long.take(*sent, now_s=now_s)
         assert taken.records.tobytes() == expected.records.tobytes()
         assert taken.answers == expected.answers

@@ -27,8 +27,9 @@ from cea_exchange.matching.events import event_line
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import market_data_records
-from cea_exchange.venue import admin_views, public_maps
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.operations import admin_views
+from cea_exchange.venue.market import public_maps
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 
 @pytest.mark.parametrize("core", [CompiledMarket, ReferenceMarket])

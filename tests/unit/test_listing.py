@@ -21,7 +21,7 @@ from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 @pytest.fixture(params=[CompiledMarket, ReferenceMarket], ids=["compiled", "reference"])
 def core(request):

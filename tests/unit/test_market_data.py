@@ -32,10 +32,10 @@ from cea_exchange.protocol.framing import (
     market_data_records,
     snapshot_header_decode,
 )
-from cea_exchange.venue import market_data
-from cea_exchange.venue.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
-from cea_exchange.venue.router import Inbox
-from cea_exchange.venue.snapshot_desk import PAUSE_FACTOR, SnapshotDesk
+from cea_exchange.venue.publication import market_data
+from cea_exchange.venue.publication.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
+from cea_exchange.venue.publication.router import Inbox
+from cea_exchange.venue.publication.snapshot_service import PAUSE_FACTOR, SnapshotDesk
 
 NAMES = ["P0"]
 
@@ -381,7 +381,7 @@ class Desk:
         self.venue = venue
         self.router = context.socket(zmq.ROUTER)
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
-        monkeypatch.setattr("cea_exchange.venue.snapshot_desk.Inbox", KeyedInbox)
+        monkeypatch.setattr("cea_exchange.venue.publication.snapshot_service.Inbox", KeyedInbox)
         self.desk = SnapshotDesk(self.router, venue.stream, now_s=venue.clock, spent_s=venue.clock)
         self.context = context
         snapshot = venue.stream.snapshot

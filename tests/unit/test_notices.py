@@ -24,7 +24,7 @@ from cea_exchange.domain.profile import ProfileError, load_profile, profile_pars
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Side
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 
 

@@ -21,7 +21,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 
 ALICE, BOB = 0, 1
 

@@ -7,7 +7,7 @@ from simulation.small_market import PROFILE, TRADING_DATE, feed, orders
 
 from cea_exchange.domain.records import EventKind, Phase, Reason, Side
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 ALICE, BOB = 0, 1
 TONNES, CASH = 5_000, 10_000_000_00

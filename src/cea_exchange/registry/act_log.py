@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.roles import MAY
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.participants.roles import MAY
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.acts import Registry
+    from cea_exchange.registry.registry import Registry
 
 
 class OwnAct(StrEnum):

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.roles import SCOPED
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.participants.roles import SCOPED
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.acts import Registry
+    from cea_exchange.registry.registry import Registry
 
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""

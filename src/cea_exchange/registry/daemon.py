@@ -38,39 +38,39 @@ from cea_exchange.protocol.security import (
     StrangerTest,
     server_socket,
 )
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import Status
-from cea_exchange.registry.admin_door import AdminDoor, answer_encoded
-from cea_exchange.registry.balances_check import accounts_differing
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.admin import Status
+from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
+from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
-from cea_exchange.registry.bank_office import BATCH_COUNT_MAX, BankOffice
-from cea_exchange.registry.bank_schedule import StatementSchedule
+from cea_exchange.registry.bank.service import BATCH_COUNT_MAX, BankOffice
+from cea_exchange.registry.bank.schedule import StatementSchedule
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
-from cea_exchange.registry.desk import Asked, Desk, Reply
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull, DatabaseLost
+from cea_exchange.registry.control.service import Asked, Desk, Reply
 from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
 from cea_exchange.control_plane.fronts import DoorLimits, Fronts
-from cea_exchange.registry.feed import FeedRequest, feed_answer
-from cea_exchange.registry.look_worker import LookSettings
-from cea_exchange.registry.looks import Looks
-from cea_exchange.registry.metrics import RegistryMetrics
-from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
-from cea_exchange.registry.settlement import (
+from cea_exchange.registry.venue_link.feed import FeedRequest, feed_answer
+from cea_exchange.registry.control.query_worker import LookSettings
+from cea_exchange.registry.control.query_service import Looks
+from cea_exchange.registry.control.metrics import RegistryMetrics
+from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
+from cea_exchange.registry.settlement.settlement import (
     RUN_COUNT_MAX,
     Settlement,
     SettlementGap,
     SettlementStopped,
 )
-from cea_exchange.registry.store import DatabaseAway, Store
-from cea_exchange.registry.stream import (
+from cea_exchange.ledger.store import DatabaseAway, Store
+from cea_exchange.registry.venue_link.stream import (
     StreamError,
     heartbeat_decode,
     run_decode,
 )
-from cea_exchange.registry.troubles import Troubles
-from cea_exchange.registry.venue_line import VenueLine, venue_endpoints_read
+from cea_exchange.registry.control.troubles import Troubles
+from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
 
 POLL_MS = 20
 FEED_WAIT_NS = 100_000_000

@@ -1,0 +1,30 @@
+"""What busts left owing."""
+
+from typing import Any
+
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.registry.control.requests.request import Request
+
+
+class ClaimList(Request, tag="claim_list"):
+    """The claims, with ``paid`` those that are paid too."""
+
+    paid: bool = False
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+    is_look = True
+    is_scoped = False
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        rows = registry.claims.all(paid=self.paid, first=self.first, count=self.count + 1)
+        return paged("claims", rows, "claim_id", self.count)
+
+
+class ClaimPay(Request, tag="claim_pay"):
+    """Pay a claim out of the debtor's registration account."""
+
+    claim_id: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {"entry_id": registry.claims.pay(self.claim_id)}

@@ -1,0 +1,100 @@
+"""Trades that failed, and what is done about them."""
+
+from typing import Any
+
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.registry.control.requests.request import Request
+
+
+class Failures(Request, tag="failures"):
+    """Which trades failed and stand, from a settlement sequence on."""
+
+    is_look = True
+    is_scoped = False
+
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        rows = registry.defaults.failures(first=self.first, count=self.count + 1)
+        return paged("failures", rows, "settlement_seq", self.count)
+
+
+class DefaultList(Request, tag="default_list"):
+    """The defaults, with ``ended`` those that are over too."""
+
+    ended: bool = False
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+    is_look = True
+    is_scoped = False
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        rows = registry.defaults.all(ended=self.ended, first=self.first, count=self.count + 1)
+        return paged("defaults", rows, "default_id", self.count)
+
+
+class DefaultShow(Request, tag="default_show"):
+    """One default with what was done about it, from an act on."""
+
+    default_id: int
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+    is_look = True
+    is_scoped = False
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        shown = registry.defaults.show(
+            self.default_id, first=self.first, count=self.count + 1
+        )
+        return shown | paged("acts", shown["acts"], "act_id", self.count)
+
+
+class DefaultNotice(Request, tag="default_notice"):
+    """Tell the party to make it good by the end of a day, yyyymmdd."""
+
+    default_id: int
+    deadline: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.defaults.notice(self.default_id, self.deadline)
+        return {}
+
+
+class DefaultRetry(Request, tag="default_retry"):
+    """Post failed trades whose cause is gone."""
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        return {"settled": registry.defaults.retry()}
+
+
+class ReserveFund(Request, tag="reserve_fund"):
+    """Book cash from the bank into the risk reserve."""
+
+    cash: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.defaults.reserve_fund(self.cash)
+        return {}
+
+
+class ReserveUse(Request, tag="reserve_use"):
+    """Let the risk reserve pay for a default, and post its trade."""
+
+    default_id: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.defaults.reserve_use(self.default_id)
+        return {}
+
+
+class ReserveRecover(Request, tag="reserve_recover"):
+    """Take cash back that the reserve paid for a default."""
+
+    default_id: int
+    cash: int
+
+    def act(self, registry: Registry) -> dict[str, Any]:
+        registry.defaults.recover(self.default_id, self.cash)
+        return {}

@@ -1,0 +1,73 @@
+"""What every request has in common."""
+
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import msgspec
+
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.control.dual_control import approving_body
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+REQUEST_BYTES_MAX = 4 << 20
+"""Files of all entities come in one request."""
+
+
+FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
+"""Of a file that comes with a request, or is in the registry's own folder."""
+
+
+class Request(
+    msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, kw_only=True
+):
+    """Base of every request. Amounts are tonnes, or fen of cash.
+
+    Attributes
+    ----------
+    is_look
+        Whether it changes nothing.
+    is_scoped
+        Whether a province, and an account's representatives, may ask it about their own only.
+    """
+
+    request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+
+    is_look: ClassVar[bool] = False
+    is_scoped: ClassVar[bool] = True
+
+    @property
+    def op(self) -> str:
+        """What is asked for, as `roles.MAY` has it."""
+        return str(self.__struct_config__.tag)
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        """Carry it out; return the answer's fields.
+
+        Raises
+        ------
+        ActError
+            It is refused; nothing was changed.
+        """
+        raise NotImplementedError
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
+        """Return the bodies (``account P001``, ``province 11``) whose own business it is.
+
+        That of the account in the field `account` and of its province; a request that speaks of
+        something else says so itself.
+        """
+        account = getattr(self, "account", None)
+        return frozenset() if account is None else registry.accounts.bodies(account)
+
+    def holder(self, registry: "Registry") -> str:
+        """Return the account whose right it is: that in `account`, or its successor."""
+        return registry.accounts.holder(getattr(self, "account", ""))
+
+    def persons_body(self, registry: "Registry") -> str:
+        """Return the body whose persons it changes."""
+        raise NotImplementedError
+
+    def approving_body(self, registry: "Registry", proposer: Person) -> str:
+        """Return the body whose second person has to approve it; ActError if there is none."""
+        return approving_body(registry, self, proposer)
