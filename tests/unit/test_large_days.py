@@ -6,7 +6,7 @@ import pytest
 from differential.market_flow import rules_make
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.bulletin_forms import bulletin_json, bulletin_parse
 from cea_exchange.domain.day_totals import day_volume
 from cea_exchange.domain.profile import load_profile

@@ -15,7 +15,7 @@ from noticed_markets import (
 )
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import ProfileError, profile_parse
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.matching.bulletins import MarketBulletins

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import structlog
 
-from cea_exchange._reports import reports_by_account
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FRONT_BYTES, FrontDoor
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
@@ -34,6 +33,7 @@ from cea_exchange.protocol.framing import (
     SessionEnd,
     StatementRequest,
 )
+from cea_exchange.venue._reports import reports_by_account
 from cea_exchange.venue.bidding_applications import notices
 from cea_exchange.venue.bidding_views import biddings
 from cea_exchange.venue.block_views import blocks, party

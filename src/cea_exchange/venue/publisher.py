@@ -4,7 +4,6 @@ import msgspec
 import numpy as np
 import zmq
 
-from cea_exchange._reports import settlement_part
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
@@ -12,6 +11,7 @@ from cea_exchange.protocol.framing import (
     TOPIC_SETTLEMENT_HEARTBEAT,
     settlement_header,
 )
+from cea_exchange.venue._reports import settlement_part
 from cea_exchange.venue.market_data import MarketDataPublisher
 from cea_exchange.venue.state_machine import VenueStateMachine
 
