@@ -19,8 +19,8 @@ import zmq
 
 from bench.engines import batches, market_open
 from bench.workloads import PRODUCT_COUNT, Workload, market_steady
-from cea_exchange._market import CompiledMarket
 from cea_exchange.client.book import Level, MarketBooks, Message
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     BOOK_CHANGE_DTYPE,

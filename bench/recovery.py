@@ -25,7 +25,7 @@ import numpy as np
 from bench.calibration import calibrate
 from bench.engines import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE, market_open
 from bench.workloads import market_steady
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, Phase, Side
 from cea_exchange.journal import snapshot_paths

@@ -29,13 +29,13 @@ import zmq
 
 from bench.calibration import calibrate
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Side
-from cea_exchange.registry.registry import Registry
-from cea_exchange.ledger.history import balance_as_of
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.settlement.settlement import RUN_COUNT_MAX, Settlement
+from cea_exchange.ledger.history import balance_as_of
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash
+from cea_exchange.registry.settlement.settlement import RUN_COUNT_MAX, Settlement
 
 ENTITIES, PRODUCTS = 3_600, 8
 CASH_EACH, TONNES_EACH = 10**14, 10**10
@@ -239,11 +239,12 @@ def as_of(store: Store, made: Made, trades: int, entries_before: int, seed: int)
 
 def live(rate: int, seconds: float, database: str | None, seed: int) -> None:
     """Trade through a live venue's sockets at a rate, and see when each trade is committed."""
+    from soak.flow import FlowAccount, FlowConfig
+    from soak.run import FlowProcess
+
     from cea_exchange.loadtest.load_run import await_transfers
     from cea_exchange.loadtest.local_exchange import LocalExchange, prepare_process
     from cea_exchange.loadtest.population import population
-    from soak.flow import FlowAccount, FlowConfig
-    from soak.run import FlowProcess
 
     prepare_process()
     prices = {f"CEA{22 + number}": 9749 for number in range(4)}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import msgspec
 
-from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.instructions import Batch
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.statements import Statement, StatusReport
 
 FOLDER = Path(__file__).resolve().parents[1] / "protocol" / "vectors" / "bank"

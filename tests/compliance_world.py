@@ -7,7 +7,8 @@ from allocation_files import allocation_file
 from settlement_records import LOG_ID, Venue
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Side
-from cea_exchange.registry.registry import Registry
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.files import (
     CANCELLATION_PROOFS,
     OBLIGATIONS,
@@ -16,9 +17,8 @@ from cea_exchange.registry.files import (
     SourceFile,
 )
 from cea_exchange.registry.files.writing import table_bytes
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
-from cea_exchange.ledger.store import Store
 
 BEIJING, SHANGHAI = 11, 31
 

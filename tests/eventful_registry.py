@@ -8,6 +8,8 @@ from compliance_world import obligation_file, proof
 from desk_callers import Office, key_of
 from registry_venue import RegistryAndVenue
 
+from cea_exchange.registry.bank.iso_20022 import camt_053
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -16,8 +18,6 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.bank.iso_20022 import camt_053
-from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.settlement.settlement import Settlement
 
 BEIJING, SHANGHAI = 11, 31

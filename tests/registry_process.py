@@ -7,8 +7,8 @@ import sys
 
 from fake_venue import Caller, wait_until
 
-from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.security import CurveKeys
 
 
 class Daemon:

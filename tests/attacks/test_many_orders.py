@@ -9,8 +9,8 @@ from venue_world import DATE, enter, world_open
 
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, EventKind, Reason, Side
-from cea_exchange.venue.order_entry.lost_sessions import ORDERS_PER_SLICE
 from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.order_entry.lost_sessions import ORDERS_PER_SLICE
 
 ORDERS = min(20_000 * ROUNDS, 1_800_000)
 BATCH = 4_000

@@ -14,8 +14,8 @@ from venue_world import PRODUCT, World
 
 from cea_exchange.client import Client
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue.operations.admin_client import admin_ask
 from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.operations.admin_client import admin_ask
 
 SECONDS = 18 if ROUNDS == 1 else 30 * ROUNDS
 """Ten minutes at the nightly's twenty rounds."""

@@ -1,7 +1,10 @@
 """Calls that a type checker must find: each line that ends in `# error` is one."""
 
-from cea_exchange import Market, OrderBook, Side
-from cea_exchange import Markets  # error
+from cea_exchange import (
+    Market,
+    OrderBook,
+    Side,
+)
 from cea_exchange.client import AsyncClient, Client
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from cea_exchange.journal import Journal, JournalError, JournalFull, JournalPoisoned
 from simulation.small_market import day_begin, journal_unpadded, pairs, sequencer_open
 from simulation.volatile_storage import VolatileStorage
+
+from cea_exchange.journal import Journal, JournalError, JournalFull, JournalPoisoned
 
 DIRECTORY = Path("/data")
 

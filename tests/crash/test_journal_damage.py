@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange.journal import FrameKind, Identity, Journal, JournalError, read_frames
 from cea_exchange.journal.segment import FRAME_BYTES_MAX, FRAME_HEADER_BYTES
-from simulation.volatile_storage import VolatileStorage
 
 IDENTITY = Identity(code_version="0.1.0", schema_version=1, profile_hash="ab" * 32)
 DIRECTORY = Path("/data/journal")

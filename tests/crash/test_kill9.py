@@ -16,11 +16,11 @@ import pytest
 
 from cea_exchange.client import Client
 from cea_exchange.domain.records import EventKind
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader, population
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.ledger.store import Store
 
 KILLS_EACH = 20
 PARTICIPANTS = 8

@@ -13,9 +13,9 @@ import pytest
 from ledger_by_hand import guards_off, guards_on
 from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
-from cea_exchange.ledger.store import Store
 
 RUN_COUNT = 5
 CRASH_POINTS = ["postings_written", "last_seq_written", "committed"]

@@ -9,6 +9,17 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+from differential.plain_book import (
+    CANCEL,
+    ENTER,
+    POLICIES,
+    TRADE,
+    Event,
+    PlainBook,
+    Row,
+    result_of,
+    rows_of,
+)
 from hypothesis import strategies as st
 
 from cea_exchange._book import OrderBook
@@ -24,17 +35,6 @@ from cea_exchange.domain.records import (
     Tif,
 )
 from cea_exchange.matching.reference_state import U64, mix
-from differential.plain_book import (
-    CANCEL,
-    ENTER,
-    POLICIES,
-    TRADE,
-    Event,
-    PlainBook,
-    Row,
-    result_of,
-    rows_of,
-)
 
 KINDS_OF_A_BOOK = {
     EventKind.ORDER_ACCEPTED,

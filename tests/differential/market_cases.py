@@ -7,14 +7,14 @@ for all rows at once, and aimed at what lies on the books before it.
 from typing import Any, NamedTuple
 
 import numpy as np
+from differential.book_flow import MOOD_SHARES, MOODS, POLICIES, Segment
+from differential.market_flow import ACCOUNT_COUNT, REFERENCE_PRICES, Flow, Step, rules_make
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, EventKind, Reason, Side
 from cea_exchange.matching.reference import ReferenceMarket
-from differential.book_flow import MOOD_SHARES, MOODS, POLICIES, Segment
-from differential.market_flow import ACCOUNT_COUNT, REFERENCE_PRICES, Flow, Step, rules_make
 
 CORES = (ReferenceMarket, CompiledMarket)
 BLOCK_COMMANDS = [kind for kind in CommandKind if kind.name.startswith("BLOCK_")]

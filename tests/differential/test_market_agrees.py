@@ -9,10 +9,18 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from differential.market_cases import (
+    CORES,
+    REASONS_ELSEWHERE,
+    MarketCase,
+    MarketComparison,
+    market_cases,
+)
+from differential.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import (
     BID_DTYPE,
     BIDDING_DTYPE,
@@ -29,14 +37,6 @@ from cea_exchange.domain.records import (
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.matching.reference_book import price_crosses
 from cea_exchange.matching.reference_listed import Decision, ReferenceListed
-from differential.market_cases import (
-    CORES,
-    REASONS_ELSEWHERE,
-    MarketCase,
-    MarketComparison,
-    market_cases,
-)
-from differential.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
 
 numbers = st.integers(0, 255)
 steps_strategy = st.lists(

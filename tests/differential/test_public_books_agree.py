@@ -8,14 +8,14 @@ import pytest
 from differential.market_flow import REFERENCE_PRICES, RULES, Flow, steps_seeded
 from public_books import blocks_of, book_of, message_of, sides, snapshot_take
 
-from cea_exchange._market import CompiledMarket
-from cea_exchange._market_data import MarketFeed
 from cea_exchange.client.book import MarketBooks
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, EVENT_DTYPE
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol.framing import market_data_records
-from cea_exchange.venue.publication.market_data import PlainFeed, feed_of
+from cea_exchange.venue._market_data import MarketFeed
 from cea_exchange.venue.market.public_maps import open_blocks
+from cea_exchange.venue.publication.market_data import PlainFeed, feed_of
 
 STEPS = 500
 NAMES = [f"P{index}" for index in range(len(REFERENCE_PRICES))]

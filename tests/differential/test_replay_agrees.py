@@ -4,10 +4,10 @@ import random
 
 import numpy as np
 import pytest
-
-from cea_exchange.matching.replay import DifferenceKind, FlowReplay
 from differential.plain_replay import PlainReplay
 from differential.recorded_flow import flow, row_of_depth
+
+from cea_exchange.matching.replay import DifferenceKind, FlowReplay
 
 Message = list[int]
 Row = list[int]

@@ -13,13 +13,13 @@ from cea_exchange.cli.main import app_build
 from cea_exchange.protocol.control import Role
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank import requests
-from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.participants.roles import ROLES
-from cea_exchange.venue.publication import snapshot_service
+from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
+from cea_exchange.venue.publication import snapshot_service
 from cea_exchange.venue.publication.relay import Relay, RelayConfig, endpoints_write, upstream_read
 
 TEST = re.compile(r"\b(tests/[\w/]+\.py)(?:::(\w+))?")

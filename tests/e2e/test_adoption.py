@@ -14,16 +14,16 @@ from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.journal.event_store import EVENT_ROW_BYTES, HEADER_BYTES
 from cea_exchange.journal.segment import frame_encode
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.control import Adopt, Checkpoint, KeyGranted, control_decode
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.ledger.store import Store
-from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.registry.registry import Registry
 from cea_exchange.venue.maintenance.adoption import NUMBERS_SKIPPED
+from cea_exchange.venue.operations.act_log import acts_read
 
 CASH, TONNES = 100_000_000, 50_000
 BUYER = Participant("alice", "short", {"CEA24": Side.BUY}, CASH, {})

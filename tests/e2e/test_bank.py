@@ -11,9 +11,9 @@ from bank_process import RESTART_STATUS, BankProcess
 from venue_process import command
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.bank.iso_20022.camt_053 import Known
 from cea_exchange.registry.bank.client import BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.registry.bank.iso_20022.camt_053 import Known
 from cea_exchange.registry.bank.matching import match
 from cea_exchange.registry.bank.requests import AskStatement, AskTruth, PayIn, Withdraw
 from cea_exchange.registry.bank.statements import Status

@@ -15,8 +15,8 @@ from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.metrics_buckets import Buckets
 from cea_exchange.protocol.settings import ConfigError, settings_read
 from cea_exchange.registry.control import metrics as registry_metrics
-from cea_exchange.venue.operations import metrics as venue_metrics
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.operations import metrics as venue_metrics
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "protocol" / "metrics.md"
 

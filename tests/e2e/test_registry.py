@@ -22,10 +22,10 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Phase
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import control_decode
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.ledger.store import Store
 
 TRADES = 400
 

@@ -8,8 +8,7 @@ import pytest
 from allocation_files import allocation_file
 from fake_venue import Caller, wait_until
 
-from cea_exchange.cli import asking
-from cea_exchange.cli import main
+from cea_exchange.cli import asking, main
 from cea_exchange.cli.registry import OFFICE_PREFIX
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange

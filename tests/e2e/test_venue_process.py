@@ -23,7 +23,6 @@ from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet, control_d
 from cea_exchange.venue.operations.admin_client import AdminError
 
 
-
 def command(*arguments):
     return [sys.executable, "-m", "cea_exchange.cli.main", "venue", *arguments]
 

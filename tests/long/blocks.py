@@ -3,9 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
-from cea_exchange.domain.records import EventKind, Reason
 from differential.book_flow import (
     KINDS_OF_A_BOOK,
     REASONS_OF_A_BOOK,
@@ -18,6 +15,9 @@ from differential.market_cases import (
     MarketComparison,
     market_cases,
 )
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from cea_exchange.domain.records import EventKind, Reason
 
 EXPECTED = {
     "book": (KINDS_OF_A_BOOK, REASONS_OF_A_BOOK),

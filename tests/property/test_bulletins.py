@@ -4,14 +4,14 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from differential.market_flow import REFERENCE_PRICES, RULES, Flow, Step
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Method, Reason
-from differential.market_flow import REFERENCE_PRICES, RULES, Flow, Step
 
 PRODUCTS = ("CEA23", "CEA24", "CEA25")
 numbers = st.integers(0, 255)

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from differential.market_flow import rules_make
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
@@ -20,7 +21,6 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
-from differential.market_flow import rules_make
 
 CORES = (ReferenceMarket, CompiledMarket)
 both_cores = pytest.mark.parametrize("make_core", CORES)

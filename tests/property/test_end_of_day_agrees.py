@@ -14,9 +14,9 @@ from property.test_registry_agrees import ACCOUNTS, STEPS, Both, TakenDown
 from registry.test_settlement_modes import audits_are_clean
 
 from cea_exchange.domain.records import PRODUCT_NONE
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash
 from cea_exchange.registry.settlement.settlement import Settlement
 
 

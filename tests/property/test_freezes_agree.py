@@ -18,8 +18,8 @@ from registry_venue import RegistryAndVenue
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.records import EventKind
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 ACCOUNTS = ("alice", "bob", "carol")

@@ -5,21 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from cea_exchange._market import CompiledMarket
-from cea_exchange.domain.profile import MarketRules
-from cea_exchange.domain.records import (
-    BIDDING_OPENED_DTYPE,
-    PRODUCT_NONE,
-    EventKind,
-    Method,
-    Pricing,
-    Reason,
-    Side,
-)
-from cea_exchange.matching.reference import ReferenceMarket
 from differential.market_flow import (
     ACCOUNT_COUNT,
     REFERENCE_PRICES,
@@ -31,6 +16,21 @@ from differential.market_flow import (
     steps_seeded,
     view_of,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from cea_exchange.core.market import CompiledMarket
+from cea_exchange.domain.profile import MarketRules
+from cea_exchange.domain.records import (
+    BIDDING_OPENED_DTYPE,
+    PRODUCT_NONE,
+    EventKind,
+    Method,
+    Pricing,
+    Reason,
+    Side,
+)
+from cea_exchange.matching.reference import ReferenceMarket
 
 CORES = (ReferenceMarket, CompiledMarket)
 REFUSALS = (EventKind.ORDER_REJECTED, EventKind.TRANSFER_REJECTED)

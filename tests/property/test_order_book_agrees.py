@@ -4,9 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-
-from cea_exchange.domain.records import EventKind, Reason, Side
 from differential.book_flow import (
     ID_FAMILIES,
     KINDS_OF_A_BOOK,
@@ -19,6 +16,9 @@ from differential.book_flow import (
     book_cases,
 )
 from differential.plain_book import ENTER, TRADE, WHY, PlainBook, Row
+from hypothesis import HealthCheck, given, settings
+
+from cea_exchange.domain.records import EventKind, Reason, Side
 
 
 @settings(

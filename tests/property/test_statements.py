@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from differential.market_flow import ACCOUNT_COUNT, RULES, Flow, Step, steps_seeded
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
-from cea_exchange._reports import reports_by_account
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.statement import (
     Holding,
@@ -18,7 +18,7 @@ from cea_exchange.domain.statement import (
     opening_of,
     steps_of_reports,
 )
-from differential.market_flow import ACCOUNT_COUNT, RULES, Flow, Step, steps_seeded
+from cea_exchange.venue._reports import reports_by_account
 
 PRODUCTS = ("CEA23", "CEA24", "CEA25")
 numbers = st.integers(0, 255)

@@ -8,10 +8,18 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
+from differential.market_flow import (
+    ACCOUNT_COUNT,
+    REFERENCE_PRICES,
+    Flow,
+    Step,
+    rules_make,
+    steps_seeded,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import (
     DAY_CLOSED_DTYPE,
     PRODUCT_NONE,
@@ -21,14 +29,6 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
-from differential.market_flow import (
-    ACCOUNT_COUNT,
-    REFERENCE_PRICES,
-    Flow,
-    Step,
-    rules_make,
-    steps_seeded,
-)
 
 RULES = rules_make(
     name="mixed", block_tonnes_min=20, bidding_tonnes_min=20, fee_bp=37, fee_min_fen=50

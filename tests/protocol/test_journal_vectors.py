@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange.journal import (
     EventStore,
@@ -16,7 +17,6 @@ from cea_exchange.journal import (
     snapshot_read,
     snapshot_write,
 )
-from simulation.volatile_storage import VolatileStorage
 
 VECTORS = Path(__file__).resolve().parents[2] / "protocol" / "vectors" / "files" / "journal"
 DIRECTORY = Path("/data/journal")

@@ -7,9 +7,9 @@ import pytest
 from desk_callers import Office
 from grown_registry import TRADES_A_DAY, account, days, grow
 
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.control.admin import REQUEST_TYPES
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
+from cea_exchange.registry.registry import Registry
 
 PAGE_S = 0.5
 """Of the processor: a tenth of it is what is aimed at."""

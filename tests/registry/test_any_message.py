@@ -22,18 +22,18 @@ from registry.test_bank_reports import FUNDED, Office
 from settlement_records import ALICE, ALICE_CASH, BOB, BOB_TONNES, LOG_ID, registry_prepare
 
 from cea_exchange.domain.records import EventKind, Phase
+from cea_exchange.ledger.database.interface import DatabaseFull
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.control.admin import OPS
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.config import RegistryConfig
+from cea_exchange.registry.control.admin import OPS
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.ledger.database.interface import DatabaseFull
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.ledger.store import Store
+from cea_exchange.registry.registry import Registry
 
 ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "1"))
 """Of each mode on each database; a nightly run takes more."""

@@ -7,13 +7,13 @@ from ledger_by_hand import changed, snapshot_kept
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, registry_prepare, venue_with_deposits
 
 from cea_exchange.domain.records import Operation, Reason
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.reconciliation.audit import audit_queries
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 
 PROTOCOL = Path(__file__).parents[2] / "protocol"
 CHECKS = audit_queries()

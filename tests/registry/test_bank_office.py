@@ -13,21 +13,21 @@ from registry.test_settlement_modes import audits_are_clean
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.bank.client import BankUnavailable
-from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
-from cea_exchange.ledger.store import Store
 
 CASH, TONNES, RESERVE = 10_000_000, 1_000, 2_000_000
 FIRST_DAY = datetime(2025, 7, 15, 10, tzinfo=timezone(timedelta(hours=8)))

@@ -4,13 +4,17 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
-from registry.test_bank_office import CASH, RESERVE, Institutions
+from registry.test_bank_office import CASH, RESERVE
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.domain.records import Phase
+from cea_exchange.ledger.database.interface import DatabaseFull
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.bank import reports as bank_reports
 from cea_exchange.registry.bank.iso_20022 import camt_053, pain_002
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -19,12 +23,8 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.ledger.database.interface import DatabaseFull
-from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 

@@ -5,12 +5,12 @@ from datetime import datetime, time, timedelta, timezone
 import pytest
 from bank_process import BankProcess
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.bank.requests import PayIn
-from cea_exchange.registry.bank.service import BankSetting
-from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.bank.requests import PayIn
+from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.registry import Registry
 
 SHANGHAI = timezone(timedelta(hours=8))
 AT = time(17, 30)

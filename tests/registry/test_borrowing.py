@@ -6,10 +6,10 @@ from audit_queries import audit_findings
 from compliance_world import BEIJING, SHANGHAI, World
 from desk_callers import Office
 
+from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.registry.reconciliation.surrender import surrender_differences
 
 WHY = "no cash after the winter"

@@ -5,13 +5,13 @@ import pytest
 from allocation_files import allocation_file
 from compliance_world import BEIJING, World, proof
 
-from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.participants.holdings import Moment, balances_view
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.reconciliation.surrender import surrender_differences
-from cea_exchange.registry.participants.holdings import Moment, balances_view
 
 
 @pytest.fixture

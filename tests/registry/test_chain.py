@@ -17,24 +17,24 @@ from eventful_registry import eventful
 from ledger_by_hand import guards_off, guards_on
 
 from cea_exchange.cli.main import main
-from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
-from cea_exchange.registry.registry import Registry
 from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.row_log import UNLOGGED, logged_tables
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.double_entry import EntryKind, legs_of
 from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
-from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
-from cea_exchange.registry.venue_link.settlement_records import record_at
-from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
+from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.integrity import (
     heads_differing,
     heads_sent,
     integrity_differences,
 )
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
+from cea_exchange.registry.venue_link.settlement_records import record_at
 
 CHECK_PAGE = Path(__file__).parents[2] / "examples" / "receipt_check.py"
 BYTES = "(SELECT records FROM settlement_runs ORDER BY first_seq LIMIT 1)"

@@ -7,8 +7,8 @@ from registry.test_settlement_modes import accounts_open, day_closed, states
 from registry_venue import RegistryAndVenue
 from settlement_records import ALICE, ALICE_CASH, BOB, LOG_ID, venue_with_deposits
 
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.settlement.waiting import Lacking, Waiting, at_places

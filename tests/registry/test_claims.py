@@ -5,11 +5,11 @@ from ledger_by_hand import changed
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Reason
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.control.requests.claims import ClaimList, ClaimPay
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.dual_control import SECOND
+from cea_exchange.registry.control.requests.claims import ClaimList, ClaimPay
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 
 CASH = 7 * 9_749

@@ -14,9 +14,9 @@ from compliance_world import BEIJING, SHANGHAI, World, proof
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.registry.checks import ActError
-from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.surrender import surrender_differences
 
 PROVINCE = {"P0": BEIJING, "P1": SHANGHAI, "P2": SHANGHAI}

@@ -13,12 +13,12 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.control.dual_control import SECOND
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 
 MODES = ("realtime", "end_of_day")

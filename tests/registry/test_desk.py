@@ -9,12 +9,12 @@ import pytest
 from desk_callers import LIFE_S, Office, by_two, key_of
 from ledger_by_hand import changed
 
-from cea_exchange.registry.control.admin import OPS_OF_TWO, REQUEST_TYPES
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.ledger.database.interface import ConstraintViolated
+from cea_exchange.registry.clock import GivenClock
+from cea_exchange.registry.control.admin import OPS_OF_TWO, REQUEST_TYPES
 from cea_exchange.registry.paging import message_shown, page
-from cea_exchange.registry.reconciliation.proposals import desk_differences
 from cea_exchange.registry.participants.roles import MAY, ROLES
+from cea_exchange.registry.reconciliation.proposals import desk_differences
 
 S_NS = 1_000_000_000
 

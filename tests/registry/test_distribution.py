@@ -16,16 +16,15 @@ from allocation_files import (
     ways,
 )
 
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.registry.distribution.plan import totals_of
-from cea_exchange.registry.files import SourceFile, table_bytes
-from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.distribution.plan import totals_of
+from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
+from cea_exchange.registry.files import SourceFile, table_bytes
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-
 
 on_sqlite = pytest.mark.parametrize("database_address", ["sqlite"], indirect=True)
 """What asks the database nothing that another test does not ask both."""

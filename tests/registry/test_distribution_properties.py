@@ -17,9 +17,9 @@ from allocation_files import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.registry.checks import ActError
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import Compartment, Holding
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 ENTITIES = {"P0001": 11, "P0002": 11, "P0003": 31, "P0004": 66, "P0005": 66}

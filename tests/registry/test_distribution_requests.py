@@ -22,13 +22,13 @@ from fake_venue import wait_until
 from settlement_records import LOG_ID, Venue
 
 from cea_exchange.cli.main import run
-from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.control.admin import request_decode
-from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
-from cea_exchange.registry.control.dual_control import SECOND
-from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.admin import request_decode
+from cea_exchange.registry.control.dual_control import SECOND
+from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
+from cea_exchange.registry.settlement.settlement import Settlement
 
 PAGE = Path(__file__).resolve().parents[2] / "protocol" / "distribution.md"
 

@@ -17,9 +17,9 @@ from allocation_files import allocation_file
 from compliance_world import BEIJING, ORDER, World, obligation_file, proof, proof_file
 from desk_callers import Office, key_of
 
-from cea_exchange.registry.control.admin import REQUEST_TYPES, Stop
 from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.admin import REQUEST_TYPES, Stop
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.participants.roles import MAY
 

@@ -8,10 +8,10 @@ from desk_callers import Office
 from ledger_by_hand import changed
 from registry_venue import RegistryAndVenue
 
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.database.interface import DatabaseError
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
 
 REGISTRATION, TRADING = Compartment.REGISTRATION, Compartment.TRADING

@@ -8,8 +8,7 @@ from settlement_records import ALICE, BOB, LOG_ID, registry_prepare, venue_with_
 
 from cea_exchange.ledger import history as history_module
 from cea_exchange.ledger import store as store_module
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.clock import GivenClock
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
 from cea_exchange.ledger.history import (
     balance_as_of,
     balances_as_of,
@@ -19,10 +18,11 @@ from cea_exchange.ledger.history import (
     entry_at_settlement,
 )
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
-from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.clock import GivenClock
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 
 DAYS = (2025_07_14, 2025_07_15, 2025_07_16, 2025_07_17)
 

@@ -5,13 +5,13 @@ from audit_queries import audit_findings
 from desk_callers import Office, by_two
 from ledger_by_hand import changed
 
-from cea_exchange.registry.checks import ActError
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.distribution.issue_reversals import (
     issue_reversal_differences,
     issue_reverse,
 )
-from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_store
 
 AUTHORITY = int(Institution.AUTHORITY)

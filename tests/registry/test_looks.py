@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from desk_callers import key_of
 
-from cea_exchange.registry.control import query_service as looks_module
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.control.admin import request_decode
-from cea_exchange.registry.control.service import Asked
 from cea_exchange.control_plane.door import Message
-from cea_exchange.registry.control.query_worker import LookSettings
+from cea_exchange.registry.control import query_service as looks_module
+from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.query_service import Looks, _Worker
+from cea_exchange.registry.control.query_worker import LookSettings
+from cea_exchange.registry.control.service import Asked
 from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.registry import Registry
 
 AN = Person("an", key_of("an"), "operator", "registry")
 BO = Person("bo", key_of("bo"), "operator", "registry")

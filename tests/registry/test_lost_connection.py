@@ -8,12 +8,12 @@ import psycopg
 import pytest
 from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.daemon import store_awaited
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
-from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.ledger.store import DatabaseAway, Store, StoreError
+from cea_exchange.registry.daemon import store_awaited
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 
 POINTS = ("postings_written", "last_seq_written", "committed")
 

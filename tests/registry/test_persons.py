@@ -2,10 +2,10 @@
 
 import pytest
 
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.double_entry import EntryKind
-from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.participants.holdings import Moment, balances_view, entries_view
+from cea_exchange.registry.participants.persons import Person
 
 LI, MO = 40 * "l", 40 * "m"
 

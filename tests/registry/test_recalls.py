@@ -7,11 +7,11 @@ from allocation_files import allocation_file
 from ledger_by_hand import changed
 from registry_venue import RegistryAndVenue
 
-from cea_exchange.registry.registry import Registry
+from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 
 PRODUCT = "CEA24"
 COURT = {"order": "(2026) E 1", "court": "Wuhan Court"}

@@ -7,8 +7,8 @@ from ledger_by_hand import changed
 
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.participants.persons import Person
-from cea_exchange.registry.reconciliation.reconcile import check_store
 from cea_exchange.registry.reconciliation.persons import persons_differences
+from cea_exchange.registry.reconciliation.reconcile import check_store
 
 S_NS = 1_000_000_000
 

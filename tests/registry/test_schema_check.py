@@ -3,10 +3,10 @@
 import pytest
 from ledger_by_hand import guards_off
 
-from cea_exchange.registry.maintenance.backup import backup
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.registry.reconciliation.integrity import integrity_differences
 from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.maintenance.backup import backup
+from cea_exchange.registry.reconciliation.integrity import integrity_differences
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,10 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Phase, Reason
-from cea_exchange.registry.registry import Registry
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
-
 
 _spawn = multiprocessing.get_context("spawn")
 

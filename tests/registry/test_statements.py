@@ -3,14 +3,21 @@
 import msgspec
 import pytest
 from registry.test_settlement_modes import accounts_open, day_closed
-from settlement_records import ALICE, ALICE_CASH, BOB_TONNES, DATE, LOG_ID, PRODUCT
-from settlement_records import venue_with_deposits
+from settlement_records import (
+    ALICE,
+    ALICE_CASH,
+    BOB_TONNES,
+    DATE,
+    LOG_ID,
+    PRODUCT,
+    venue_with_deposits,
+)
 
 from cea_exchange.domain.records import EventKind
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import PAGE_BYTES_MAX
-from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.settlement.account_statements import OBJECTIONS_MAX
+from cea_exchange.registry.settlement.settlement import Settlement
 
 NEXT = DATE + 1
 

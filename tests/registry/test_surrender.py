@@ -4,9 +4,9 @@ import msgspec
 import pytest
 from compliance_world import BEIJING, SHANGHAI, World
 
-from cea_exchange.registry.checks import ActError
-from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 APPLIED = Compartment.APPLIED

@@ -5,16 +5,16 @@ from itertools import count
 import numpy as np
 import pytest
 from market_scripts import CORES, cea_with
+from simulation.small_market import TRADING_DATE, orders
 
 from cea_exchange.domain.records import EventKind, Phase, Reason, Side
 from cea_exchange.protocol import control
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.venue_link.feed import feed_items
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.venue_link.feed import feed_items
 from cea_exchange.venue.durability.sequencer import Sequencer
-from simulation.small_market import TRADING_DATE, orders
 
 FEES = cea_with(fee_bp=30, fee_min_fen=500)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from torture.client import positions_of, rows_read
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -24,10 +25,9 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.journal import event_rows_read
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.venue_link.settlement_records import records_from
-from cea_exchange.ledger.store import Store
-from torture.client import positions_of, rows_read
 
 ACCEPTANCES = (
     EventKind.ORDER_ACCEPTED,

@@ -26,10 +26,16 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+from soak.flow import FlowAccount, FlowConfig
+from soak.run import FlowProcess, SoakFailed
+from torture.checks import settlement_faults, venue_events, verify_faults
 
 from cea_exchange.cli.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.records import EventKind, Reason, Side
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import (
     ExchangeError,
@@ -37,14 +43,8 @@ from cea_exchange.loadtest.local_exchange import (
     prepare_process,
 )
 from cea_exchange.loadtest.population import Participant, population
-from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.venue_link.settlement_records import records_from
-from cea_exchange.ledger.store import Store
-from soak.flow import FlowAccount, FlowConfig
-from soak.run import FlowProcess, SoakFailed
-from torture.checks import settlement_faults, venue_events, verify_faults
 
 FIRST_DAY = date(2024, 1, 2)
 REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749, "CEA24": 9749, "CEA25": 9749}

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ledger_by_hand import changed_at_rest
-
-from cea_exchange._crc32c import row_sums
-from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from torture.checks import check_all
 from torture.run import Torture, TortureSettings, python_path
+
+from cea_exchange.domain.records import EVENT_DTYPE, EventKind
+from cea_exchange.journal._crc32c import row_sums
 
 MUTANT_REGISTRY = Path(__file__).parents[1] / "crash" / "mutant_registry.py"
 EVENTS_HEADER_BYTES = 64

@@ -5,9 +5,9 @@ from datetime import date
 import msgspec
 import numpy as np
 import pytest
+from ledger_by_hand import changed
 from market_scripts import CORES
 from noticed_markets import notice
-from ledger_by_hand import changed
 from settlement_records import ALICE_CASH, BOB_TONNES, registry_prepare, venue_with_deposits
 from simulation.small_market import PROFILE
 
@@ -15,6 +15,7 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind, Phase, Reason
 from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol import control
 from cea_exchange.protocol.adoption import (
     AdoptionError,
@@ -24,12 +25,11 @@ from cea_exchange.protocol.adoption import (
 )
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.maintenance.adoption import adopt
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
-from cea_exchange.ledger.store import Store
-from cea_exchange.venue.maintenance import adoption as venue_adoption
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.maintenance import adoption as venue_adoption
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 
 LOG_ID = "0123456789abcdef" * 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from award_cores import CORES
 
-from cea_exchange._award import award_arrays
+from cea_exchange.core.award import award_arrays
 from cea_exchange.matching.award import AwardRules, Bid, award, lot, pro_rata
 
 

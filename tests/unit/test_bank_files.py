@@ -8,11 +8,11 @@ from bank_files import FOLDER, READERS, WRITERS, kind_of, meaning_of, read, text
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
 from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001
 from cea_exchange.registry.bank.iso_20022.camt_053 import Known
-from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
-from cea_exchange.registry.bank.statements import AccountStatement, Entry, Statement
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.statements import AccountStatement, Entry, Statement
 
 CASES = sorted(path.stem for path in FOLDER.glob("*.xml"))
 

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 
 import pytest
+from noticed_markets import notice, profile_with
+
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.timetable import time_parse, time_to_ns
@@ -18,7 +20,6 @@ from cea_exchange.venue.market.bidding_applications import (
 )
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
-from noticed_markets import notice, profile_with
 
 CALENDAR = TradingCalendar.load("cn_carbon")
 DAYS = CALENDAR.days(date(2025, 7, 1), date(2025, 7, 16))

@@ -18,8 +18,8 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
-from cea_exchange.venue.publication.market_data import feed_of
 from cea_exchange.venue.market.public_maps import open_blocks
+from cea_exchange.venue.publication.market_data import feed_of
 
 NAMES = ["CEA23"]
 BOB, CAROL = 1, 2

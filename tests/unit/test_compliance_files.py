@@ -6,8 +6,8 @@ from importlib import resources
 import pytest
 
 from cea_exchange.domain.compliance.offsets import OffsetRules
-from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.ruled import ComplianceRulesError, parse_rules
+from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.vintages import VintageRules
 
 FILES = resources.files("cea_exchange.domain.compliance")

@@ -3,7 +3,7 @@
 import pytest
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.reference import ReferenceMarket

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from simulation.small_market import day_begin, orders, sequencer_open
 from simulation.volatile_storage import VolatileStorage
 
-from cea_exchange._intake import plain_join
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
@@ -24,6 +23,7 @@ from cea_exchange.protocol.framing import (
     command_fault,
     command_faults,
 )
+from cea_exchange.venue._intake import plain_join
 from cea_exchange.venue.order_entry.gateway import (
     CARRIED_PER_KEY_MAX,
     RESENDS_PER_TURN,

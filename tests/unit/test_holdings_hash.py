@@ -11,12 +11,12 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Reason
-from cea_exchange.registry.registry import Registry
 from cea_exchange.ledger.balances_check import accounts_differing
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
-from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
+from cea_exchange.registry.settlement.settlement import Settlement
 
 
 @pytest.fixture

@@ -1,8 +1,8 @@
 """The journal and the event store, one fact at a time."""
 
 import errno
-import os
 import itertools
+import os
 import random
 import subprocess
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange.journal import (
     EventStore,
@@ -31,10 +32,8 @@ from cea_exchange.journal.segment import (
     segment_first_seq,
     segment_paths,
 )
-from cea_exchange.journal.storage import OsStorage
-from cea_exchange.journal.storage import OsFile
+from cea_exchange.journal.storage import OsFile, OsStorage
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-from simulation.volatile_storage import VolatileStorage
 
 IDENTITY = Identity(code_version="0.1.0", schema_version=1, profile_hash="ab" * 32)
 LOG_ID = "0123456789abcdef0123456789abcdef"

@@ -10,6 +10,7 @@ from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.config import LagSetting
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.registry_link.lag_policy import (
     LEVELS,
     SAMPLE_COUNT_MAX,
@@ -18,7 +19,6 @@ from cea_exchange.venue.registry_link.lag_policy import (
     LagPolicy,
     level_next,
 )
-from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 SETTING = LagSetting(
     warn=(10, 2), throttle=(20, 4), cancel_only=(40, 8), halt=(80, 16), throttle_per_second=3

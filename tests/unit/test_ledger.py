@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, Side
-from cea_exchange.ledger.institutions import SINKS, Institution, province_account
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -30,6 +29,7 @@ from cea_exchange.ledger.double_entry import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.ledger.institutions import SINKS, Institution, province_account
 
 BUYER, SELLER, PRODUCT = 7, 3, 2
 TRADING = Compartment.TRADING

@@ -7,6 +7,7 @@ from simulation.small_market import PROFILE, TRADING_DATE, orders
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Reason, Side
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import SessionEnd
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.order_entry import lost_sessions
 from cea_exchange.venue.order_entry.lost_sessions import (
     OPERATORS_PER_TURN_MAX,
@@ -14,7 +15,6 @@ from cea_exchange.venue.order_entry.lost_sessions import (
     LostSessions,
 )
 from cea_exchange.venue.order_entry.sessions import Session, Sessions
-from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 ACCOUNTS = 4_000
 

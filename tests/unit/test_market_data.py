@@ -9,9 +9,8 @@ import zmq
 from differential.market_flow import RULES, Flow, steps_seeded
 from public_books import LOG_ID, book_of, market_told, message_of, sides, snapshot_take
 
-from cea_exchange._market import CompiledMarket
-from cea_exchange._market_data import MarketFeed
 from cea_exchange.client.book import MarketBooks
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -32,6 +31,7 @@ from cea_exchange.protocol.framing import (
     market_data_records,
     snapshot_header_decode,
 )
+from cea_exchange.venue._market_data import MarketFeed
 from cea_exchange.venue.publication import market_data
 from cea_exchange.venue.publication.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
 from cea_exchange.venue.publication.router import Inbox

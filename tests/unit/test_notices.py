@@ -18,15 +18,13 @@ from noticed_markets import (
 )
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
 from cea_exchange.cli.main import run
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import ProfileError, load_profile, profile_parse
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Side
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.market.state_machine import VenueStateMachine
-
-
 
 
 @pytest.fixture(params=[CompiledMarket, ReferenceMarket], ids=["compiled", "reference"])

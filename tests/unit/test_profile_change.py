@@ -27,13 +27,13 @@ from cea_exchange.journal import (
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.durability import profile_change, recovery
-from cea_exchange.venue.operations.act_log import acts_read
-from cea_exchange.venue.maintenance.backup import backup, restore
 from cea_exchange.venue.durability.profile_shelf import profile_path
 from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.market.state_machine import VenueStateMachine
-from cea_exchange.venue.operations.trade_search import trade_event
+from cea_exchange.venue.maintenance.backup import backup, restore
 from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.venue.operations.trade_search import trade_event
 
 NARROW = profile_parse(
     PROFILE.text.replace("listed_band_bp = {value = 1000", "listed_band_bp = {value = 100"),

@@ -7,8 +7,8 @@ import pytest
 import zmq
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue.registry_link import feed
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.registry_link import feed
 from cea_exchange.venue.registry_link.feed import RegistryFeed
 
 

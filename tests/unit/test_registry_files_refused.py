@@ -28,8 +28,8 @@ from cea_exchange.registry.files import (
     obligations_read,
     table_bytes,
 )
-from cea_exchange.registry.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
 from cea_exchange.registry.files.cells.source import FILE_BYTES_MAX
+from cea_exchange.registry.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
 
 TONNES_MOST = 2**62 - 1
 SHEET = "xl/worksheets/sheet1.xml"

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from differential.recorded_flow import TICK, flow
 
 from cea_exchange.cli import differences, flow_files
 from cea_exchange.cli.main import run
-from differential.recorded_flow import TICK, flow
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 SAMPLE = Path(__file__).resolve().parents[3] / "shared/data/flow/lobster_AAPL_L10_head"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from simulation.small_market import PROFILE, day_begin, orders, sequencer_open
 
 from cea_exchange.cli.main import run
 from cea_exchange.domain.records import SCHEMA_VERSION, Side
@@ -13,7 +14,6 @@ from cea_exchange.journal import FrameKind, Identity, Journal, read_frames
 from cea_exchange.protocol import control
 from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.venue.maintenance.verify import verify_data
-from simulation.small_market import PROFILE, day_begin, orders, sequencer_open
 
 
 @pytest.fixture

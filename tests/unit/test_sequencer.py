@@ -11,16 +11,15 @@ from simulation.small_market import (
     PROFILE,
     day_begin,
     feed,
+    journal_unpadded,
     orders,
     pairs,
     sequencer_open,
 )
-from simulation.small_market import journal_unpadded
 from simulation.volatile_storage import VolatileStorage
 
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Phase, Side
-from cea_exchange.journal import row_file
 from cea_exchange.journal import (
     EventDamaged,
     EventStore,
@@ -28,6 +27,7 @@ from cea_exchange.journal import (
     JournalFull,
     JournalPoisoned,
     read_frames,
+    row_file,
 )
 from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.journal.storage import OsFile

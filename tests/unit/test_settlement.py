@@ -18,16 +18,15 @@ from settlement_records import (
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
-from cea_exchange.protocol.control import KeyGranted, control_decode
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
 from cea_exchange.ledger.database.schema import APPEND_ONLY
-from cea_exchange.registry.venue_link.feed import feed_items
-from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.protocol.control import KeyGranted, control_decode
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
-from cea_exchange.registry.venue_link.settlement_records import records_from
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
 from cea_exchange.registry.settlement.settlement import (
     Diverged,
     PoisonRecord,
@@ -36,7 +35,8 @@ from cea_exchange.registry.settlement.settlement import (
     SettlementStopped,
     WrongLog,
 )
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.venue_link.feed import feed_items
+from cea_exchange.registry.venue_link.settlement_records import records_from
 
 
 @pytest.fixture

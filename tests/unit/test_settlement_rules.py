@@ -14,8 +14,8 @@ from settlement_records import (
 
 from cea_exchange.domain.records import Phase
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
 
 
 @pytest.fixture

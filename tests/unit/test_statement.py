@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from venue_process import command
 
 from cea_exchange import Market
-from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.statement import (
     Holding,
@@ -30,6 +29,7 @@ from cea_exchange.domain.statement_forms import (
 )
 from cea_exchange.matching.script import command_play, script_events
 from cea_exchange.matching.statements import MarketStatements, position_of
+from cea_exchange.venue._reports import reports_by_account
 
 GOLDEN = sorted(p.stem for p in SCRIPTS.glob("*.jsonl") if ".events" not in p.name)
 ALL_SCRIPTS = [*GOLDEN, *sorted(

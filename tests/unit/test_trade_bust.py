@@ -5,7 +5,6 @@ import pytest
 from market_scripts import CORES, cea_with
 from simulation.small_market import TRADING_DATE, feed, orders
 
-from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
@@ -18,6 +17,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol import control
+from cea_exchange.venue._reports import reports_by_account
 from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 
 ALICE, BOB = 0, 1

@@ -17,6 +17,7 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.protocol.framing import TOPIC_BULLETIN
+from cea_exchange.venue.durability.event_days import EventDay, closed_days, day_of
 from cea_exchange.venue.maintenance.backup import backup, restore
 from cea_exchange.venue.publication.bulletins import (
     bulletin_write,
@@ -24,7 +25,6 @@ from cea_exchange.venue.publication.bulletins import (
     opening_of,
     written_dates,
 )
-from cea_exchange.venue.durability.event_days import EventDay, closed_days, day_of
 
 
 class ArrayRows:

@@ -36,11 +36,11 @@ def verify(
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.ledger.chain import link_last
+    from cea_exchange.ledger.store import Store, StoreError
     from cea_exchange.registry.reconciliation.integrity import (
         heads_differing,
         integrity_differences,
     )
-    from cea_exchange.ledger.store import Store, StoreError
     from cea_exchange.venue.registry_link.registry_heads import registry_heads
 
     try:
@@ -76,8 +76,8 @@ def audit(
     Example: cea-exchange registry audit
     Example: cea-exchange registry audit --show conservation
     """
-    from cea_exchange.registry.reconciliation.audit import audit_queries
     from cea_exchange.ledger.store import Store, StoreError
+    from cea_exchange.registry.reconciliation.audit import audit_queries
 
     queries = audit_queries()
     if show is not None:

@@ -489,8 +489,8 @@ def adopt(
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.venue.maintenance.adoption import adopt as adopt_statement
     from cea_exchange.venue.config import config_load
+    from cea_exchange.venue.maintenance.adoption import adopt as adopt_statement
 
     try:
         settings = config_load(config)

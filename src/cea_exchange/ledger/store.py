@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.ledger.balances import Balances
 from cea_exchange.ledger.chain import (
     BEFORE_ALL,
@@ -23,14 +22,6 @@ from cea_exchange.ledger.chain import (
 from cea_exchange.ledger.database.folder import folder_lock, reader_open, writer_open
 from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseLost, Rows
 from cea_exchange.ledger.database.schema import schema_check, schema_create, triggers_check
-from cea_exchange.ledger.head_file import HeadFile, head_kept
-from cea_exchange.ledger.history import (
-    LEGS_MAX,
-    SNAPSHOT_ENTRY_COUNT,
-    balance_as_of,
-    balances_load,
-    snapshot_write,
-)
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     EntryKind,
@@ -39,6 +30,15 @@ from cea_exchange.ledger.double_entry import (
     Posting,
     post,
 )
+from cea_exchange.ledger.head_file import HeadFile, head_kept
+from cea_exchange.ledger.history import (
+    LEGS_MAX,
+    SNAPSHOT_ENTRY_COUNT,
+    balance_as_of,
+    balances_load,
+    snapshot_write,
+)
+from cea_exchange.protocol.folder_lock import FolderLock
 
 
 class StoreError(Exception):

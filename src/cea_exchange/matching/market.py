@@ -6,8 +6,8 @@
     market.phase("listed")
     market.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=100, order_id="a1")
 
-The core is `cea_exchange._market.CompiledMarket`; the plain-Python `ReferenceMarket` can take its
-place and gives the same events. What decides lies in the core alone: this module finds indexes,
+The core is `cea_exchange.core.market.CompiledMarket`; the plain-Python `ReferenceMarket` can take
+its place and gives the same events. What decides lies in the core alone: this module finds indexes,
 keeps text ids and the market's time, and turns event records into `matching.events`.
 """
 
@@ -1180,7 +1180,7 @@ def _core_class(core: Any) -> Any:
     """Return the class that decides, the compiled one for None."""
     if core is None:
         # Imported late, so that the reference market needs nothing compiled.
-        from cea_exchange._market import CompiledMarket
+        from cea_exchange.core.market import CompiledMarket
 
         return CompiledMarket
     if not isinstance(core, type) or not hasattr(core, "from_snapshot"):

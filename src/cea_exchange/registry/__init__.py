@@ -9,8 +9,8 @@ it refuses an act.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
     from cea_exchange.registry.checks import ActError
+    from cea_exchange.registry.registry import Registry
 
 __all__ = ["ActError", "Registry"]
 

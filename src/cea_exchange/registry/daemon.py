@@ -26,7 +26,12 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
+from cea_exchange.control_plane.fronts import DoorLimits, Fronts
 from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.ledger.balances_check import accounts_differing
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull, DatabaseLost
+from cea_exchange.ledger.store import DatabaseAway, Store
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
@@ -38,39 +43,34 @@ from cea_exchange.protocol.security import (
     StrangerTest,
     server_socket,
 )
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.control.admin import Status
-from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
-from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
-from cea_exchange.registry.bank.service import BATCH_COUNT_MAX, BankOffice
 from cea_exchange.registry.bank.schedule import StatementSchedule
+from cea_exchange.registry.bank.service import BATCH_COUNT_MAX, BankOffice
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull, DatabaseLost
-from cea_exchange.registry.control.service import Asked, Desk, Reply
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
-from cea_exchange.registry.venue_link.feed import FeedRequest, feed_answer
-from cea_exchange.registry.control.query_worker import LookSettings
-from cea_exchange.registry.control.query_service import Looks
+from cea_exchange.registry.control.admin import Status
+from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
 from cea_exchange.registry.control.metrics import RegistryMetrics
+from cea_exchange.registry.control.query_service import Looks
+from cea_exchange.registry.control.query_worker import LookSettings
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
+from cea_exchange.registry.control.service import Asked, Desk, Reply
+from cea_exchange.registry.control.troubles import Troubles
+from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (
     RUN_COUNT_MAX,
     Settlement,
     SettlementGap,
     SettlementStopped,
 )
-from cea_exchange.ledger.store import DatabaseAway, Store
+from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
+from cea_exchange.registry.venue_link.feed import FeedRequest, feed_answer
 from cea_exchange.registry.venue_link.stream import (
     StreamError,
     heartbeat_decode,
     run_decode,
 )
-from cea_exchange.registry.control.troubles import Troubles
-from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
 
 POLL_MS = 20
 FEED_WAIT_NS = 100_000_000

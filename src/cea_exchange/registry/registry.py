@@ -22,34 +22,6 @@ import msgspec
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.protocol.control import (
-    FeedCommand,
-    KeyGranted,
-    KeyRevoked,
-    ProductDeclared,
-    TransferIn,
-    TransferOut,
-)
-from cea_exchange.registry.participants.accounts import LIVE, Accounts, Admission
-from cea_exchange.registry.act_log import ActLog
-from cea_exchange.registry.approvals import Approvals
-from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.bank.files import BankFiles
-from cea_exchange.registry.bank.service import BankOffice
-from cea_exchange.registry.compliance.borrowing import Borrowing
-from cea_exchange.registry.compliance.carryover import Carryover
-from cea_exchange.registry.checks import ActError, amount_checked, name_checked
-from cea_exchange.registry.settlement.claims import Claims
-from cea_exchange.registry.clock import GivenClock, RegistryClock
-from cea_exchange.registry.compliance.lists import Compliance
-from cea_exchange.registry.compliance.corrections import Corrections
-from cea_exchange.registry.settlement.defaults import Defaults
-from cea_exchange.registry.enforcement.dispositions import Dispositions
-from cea_exchange.registry.distribution.distribution import Distribution
-from cea_exchange.registry.compliance.duties import Duties
-from cea_exchange.registry.enforcement.court_orders import Enforcement
-from cea_exchange.registry.venue_link.feed import feed_append
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -60,16 +32,44 @@ from cea_exchange.ledger.double_entry import (
     Posting,
     legs_of,
 )
-from cea_exchange.registry.participants.look_alikes import look_alikes_add
-from cea_exchange.registry.participants.mergers import successors
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.control import (
+    FeedCommand,
+    KeyGranted,
+    KeyRevoked,
+    ProductDeclared,
+    TransferIn,
+    TransferOut,
+)
+from cea_exchange.registry.act_log import ActLog
+from cea_exchange.registry.approvals import Approvals
+from cea_exchange.registry.bank.files import BankFiles
+from cea_exchange.registry.bank.service import BankOffice
+from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.registry.clock import GivenClock, RegistryClock
+from cea_exchange.registry.compliance.borrowing import Borrowing
+from cea_exchange.registry.compliance.carryover import Carryover
+from cea_exchange.registry.compliance.corrections import Corrections
+from cea_exchange.registry.compliance.duties import Duties
+from cea_exchange.registry.compliance.lists import Compliance
 from cea_exchange.registry.compliance.obligations import Obligations
 from cea_exchange.registry.compliance.offsets import Offsets
-from cea_exchange.registry.participants.persons import Persons
 from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
-from cea_exchange.registry.enforcement.recalls import RECALL_WAITS_FOR
-from cea_exchange.registry.settlement.account_statements import Statements
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.compliance.surrender import Surrender
+from cea_exchange.registry.distribution.distribution import Distribution
+from cea_exchange.registry.enforcement.arrivals import Arrivals
+from cea_exchange.registry.enforcement.court_orders import Enforcement
+from cea_exchange.registry.enforcement.dispositions import Dispositions
+from cea_exchange.registry.enforcement.recalls import RECALL_WAITS_FOR
+from cea_exchange.registry.participants.accounts import LIVE, Accounts, Admission
+from cea_exchange.registry.participants.look_alikes import look_alikes_add
+from cea_exchange.registry.participants.mergers import successors
+from cea_exchange.registry.participants.persons import Persons
+from cea_exchange.registry.settlement.account_statements import Statements
+from cea_exchange.registry.settlement.claims import Claims
+from cea_exchange.registry.settlement.defaults import Defaults
+from cea_exchange.registry.venue_link.feed import feed_append
 
 PRODUCT_COUNT_MAX = 65_535
 

@@ -35,27 +35,27 @@ from cea_exchange.protocol.security import (
     StrangerTest,
     server_socket,
 )
-from cea_exchange.venue.operations.admin_service import AdminDesk
-from cea_exchange.venue.publication.bulletins import BulletinDesk
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.registry_link.feed import RegistryFeed
-from cea_exchange.venue.registry_link.lag_policy import LagPolicy
-from cea_exchange.venue.publication.market_data import MarketDataPublisher
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.operations.admin_service import AdminDesk
+from cea_exchange.venue.operations.monitor import Watch
 from cea_exchange.venue.order_entry.service import OrderEntry
+from cea_exchange.venue.publication.bulletins import BulletinDesk
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from cea_exchange.venue.publication.publisher import Publisher
-from cea_exchange.venue.registry_link.link import RegistryLink
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
-from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.publication.settlement_replay import SettlementReplay
 from cea_exchange.venue.publication.snapshot_service import (
     ANSWERS_QUEUED_MAX,
     REQUEST_BYTES_MAX,
     SnapshotDesk,
 )
+from cea_exchange.venue.registry_link.feed import RegistryFeed
+from cea_exchange.venue.registry_link.lag_policy import LagPolicy
+from cea_exchange.venue.registry_link.link import RegistryLink
+from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
 from cea_exchange.venue.trading_day.trading_day import TradingDay
-from cea_exchange.venue.operations.monitor import Watch
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1

@@ -9,9 +9,9 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 from cea_exchange.ledger.database.interface import Database, DatabaseError, DatabaseTaken
 from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
 
 SQLITE_FILE = "registry.sqlite"
 ADDRESS_FILE = "database"

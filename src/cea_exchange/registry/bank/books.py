@@ -15,11 +15,16 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cea_exchange.ledger.database.interface import ConstraintViolated
+from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
+from cea_exchange.ledger.institutions import CONTRA, Institution
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.bank.instructions import Instruction, Purpose
 from cea_exchange.registry.bank.iso_20022 import camt_053
 from cea_exchange.registry.bank.iso_20022.camt_053 import Known
-from cea_exchange.registry.bank.instructions import Instruction, Purpose
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
 from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
+from cea_exchange.registry.bank.reports import Unapplied
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -27,17 +32,12 @@ from cea_exchange.registry.bank.statements import (
     Statement,
     Status,
 )
-from cea_exchange.registry.bank.reports import Unapplied
 from cea_exchange.registry.checks import ActError
-from cea_exchange.ledger.database.interface import ConstraintViolated
-from cea_exchange.ledger.institutions import CONTRA, Institution
-from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.registry.participants.mergers import successors
-from cea_exchange.ledger.store import Store
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
     from cea_exchange.registry.bank.service import BankSetting
+    from cea_exchange.registry.registry import Registry
 
 RESERVE_REFERENCE = "risk reserve"
 """What whoever funds the reserve writes."""

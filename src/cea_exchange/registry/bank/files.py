@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
-from cea_exchange.registry.bank.matching import Matching
-from cea_exchange.registry.bank.statements import StatusReport
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.reports import Unapplied
+from cea_exchange.registry.bank.statements import StatusReport
 from cea_exchange.registry.checks import ActError
 
 if TYPE_CHECKING:

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
-from cea_exchange.registry.act_log import OwnAct
-from cea_exchange.registry.bank.iso_20022 import pain_002
-from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
+from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.bank.instructions import Batch
+from cea_exchange.registry.bank.iso_20022 import pain_002
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.paging import page
 
 if TYPE_CHECKING:

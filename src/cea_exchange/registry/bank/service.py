@@ -20,15 +20,23 @@ import msgspec
 
 from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.ledger.double_entry import (
+    BETWEEN_ACCOUNTS,
+    CASH_ASSET,
+    EntryKind,
+    Movement,
+    Trade,
+)
+from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
 from cea_exchange.registry.act_log import OwnAct
-from cea_exchange.registry.bank.iso_20022 import pain_001
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
-from cea_exchange.registry.bank.statements import InstructionStatus
-from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.books import BankBooks
+from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.registry.bank.iso_20022 import pain_001
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
 from cea_exchange.registry.bank.reports import BankReports
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.bank.statements import InstructionStatus
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.settlement.failures import (
     Failure,
@@ -37,18 +45,10 @@ from cea_exchange.registry.settlement.failures import (
     default_open,
 )
 from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
-from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
-from cea_exchange.ledger.double_entry import (
-    BETWEEN_ACCOUNTS,
-    CASH_ASSET,
-    EntryKind,
-    Movement,
-    Trade,
-)
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
     from cea_exchange.registry.bank.client import BankClient
+    from cea_exchange.registry.registry import Registry
 
 _LETTERS = {
     "trade": "T",

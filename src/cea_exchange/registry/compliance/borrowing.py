@@ -9,6 +9,8 @@ They never come into the entity's account, so it can't trade or pledge them::
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,
@@ -19,8 +21,6 @@ from cea_exchange.registry.checks import (
 )
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.participants.entities import province_checked
-from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.ledger.double_entry import EntryKind
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from cea_exchange.registry.compliance.obligation_status import Standing
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.compliance.obligation_status import Standing
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):

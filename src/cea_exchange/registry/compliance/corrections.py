@@ -13,8 +13,8 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.registry.checks import ActError, refusals_told, words_checked
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
-from cea_exchange.registry.participants.entities import province_checked
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.entities import province_checked
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

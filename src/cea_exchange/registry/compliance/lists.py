@@ -10,12 +10,12 @@ from cea_exchange.domain.compliance.penalties import (
     Traded,
     month_before,
 )
+from cea_exchange.ledger.history import trade_at_date
 from cea_exchange.registry.checks import ActError, refusals_told
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
-from cea_exchange.registry.participants.entities import province_checked
-from cea_exchange.ledger.history import trade_at_date
-from cea_exchange.registry.participants.mergers import successors
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.entities import province_checked
+from cea_exchange.registry.participants.mergers import successors
 from cea_exchange.registry.vintages import product_vintages
 
 if TYPE_CHECKING:

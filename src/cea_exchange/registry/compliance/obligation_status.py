@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.surrender import Coverage
-from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.participants.mergers import with_taken_over
-from cea_exchange.registry.paging import ALL
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.mergers import with_taken_over
 
 
 @dataclass

@@ -8,21 +8,21 @@ from msgspec.structs import astuple
 from cea_exchange.domain.compliance.offsets import CancellationProof as RuledProof
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.surrender import offset
-from cea_exchange.registry.compliance.certificates import (
-    certificate_issue_if_covered,
-    certificate_revoke,
-)
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,
     refusals_told,
     words_checked,
 )
+from cea_exchange.registry.compliance.certificates import (
+    certificate_issue_if_covered,
+    certificate_revoke,
+)
 from cea_exchange.registry.compliance.obligation_status import standing_of
-from cea_exchange.registry.participants.entities import entity_provinces
 from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
-from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
 from cea_exchange.registry.files.findings import Findings
+from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
+from cea_exchange.registry.participants.entities import entity_provinces
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

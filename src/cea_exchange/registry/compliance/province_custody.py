@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cea_exchange.ledger.double_entry import EntryKind, Movement
+from cea_exchange.ledger.institutions import province_account
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.compliance.obligation_status import owed_standings
-from cea_exchange.ledger.institutions import province_account
-from cea_exchange.ledger.double_entry import EntryKind, Movement
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

@@ -15,11 +15,8 @@ import msgspec
 from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.surrender import ForcedSurrender, forced, surrendered
-from cea_exchange.registry.compliance.certificates import (
-    Certificate,
-    certificate_in_force,
-    certificate_issue_if_covered,
-)
+from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,
@@ -27,11 +24,14 @@ from cea_exchange.registry.checks import (
     refusals_told,
     words_checked,
 )
+from cea_exchange.registry.compliance.certificates import (
+    Certificate,
+    certificate_in_force,
+    certificate_issue_if_covered,
+)
 from cea_exchange.registry.compliance.obligation_status import Standing, owed_standings, standing_of
-from cea_exchange.registry.participants.entities import entity_province, province_checked
-from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.registry.paging import SCAN_COUNT
+from cea_exchange.registry.participants.entities import entity_province, province_checked
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:

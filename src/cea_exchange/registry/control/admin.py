@@ -7,6 +7,7 @@ import msgspec
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.checks import INT64_MAX, ActError
+from cea_exchange.registry.control.dual_control import SECOND
 from cea_exchange.registry.control.requests import (
     accounts,
     approvals,
@@ -27,7 +28,6 @@ from cea_exchange.registry.control.requests import (
     views,
 )
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.control.dual_control import SECOND
 
 
 class Status(Request, tag="status"):

@@ -19,8 +19,8 @@ from cea_exchange.registry.participants.persons import OWN_BODIES, Person, accou
 from cea_exchange.registry.participants.roles import APPROVER, AUTHORITY, MAY, OPERATOR
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
     from cea_exchange.registry.control.requests.request import Request
+    from cea_exchange.registry.registry import Registry
 
 
 class Second(Enum):

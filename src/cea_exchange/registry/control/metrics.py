@@ -14,11 +14,11 @@ from prometheus_client.core import (
 )
 
 from cea_exchange.domain.records import SCHEMA_VERSION, EventKind
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.metrics_buckets import COUNTS, Buckets
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.pulse import Health
 from cea_exchange.registry.venue_link.feed import feed_last_seq
-from cea_exchange.ledger.store import Store
 
 LOOK_NS = 1_000_000_000
 COUNTERS = {

@@ -19,7 +19,6 @@ import msgspec
 import structlog
 import zmq
 
-from cea_exchange.registry.control.service import Asked
 from cea_exchange.control_plane.door import Message
 from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.control.query_worker import (
@@ -29,6 +28,7 @@ from cea_exchange.registry.control.query_worker import (
     framed,
     unframed,
 )
+from cea_exchange.registry.control.service import Asked
 
 WORKERS_MAX = 2
 LOOK_S = 10.0

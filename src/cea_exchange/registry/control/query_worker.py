@@ -15,14 +15,14 @@ from typing import Any, NoReturn
 import msgspec
 import structlog
 
-from cea_exchange.registry.registry import Registry
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
+from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
-from cea_exchange.registry.bank.service import BankSetting
-from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.registry.control.service import Asked, Desk
 from cea_exchange.registry.participants.persons import Person
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.registry import Registry
 
 NICENESS = 10
 """Settlement comes first where there is too little processor for both."""

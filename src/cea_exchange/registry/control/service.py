@@ -15,17 +15,17 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.control.admin import OPS_OF_TWO, Status, Stop, request_decode
-from cea_exchange.registry.approvals import Proposal
 from cea_exchange.ledger.chain import LinkBroken
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
-from cea_exchange.registry.paging import message_shown, page_read
-from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.approvals import Proposal
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.admin import OPS_OF_TWO, Status, Stop, request_decode
 from cea_exchange.registry.control.requests.approvals import Approve, Proposals, Reject
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.paging import message_shown, page_read
+from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.participants.roles import MAY, SCOPED
+from cea_exchange.registry.registry import Registry
 
 NS_PER_S = 1_000_000_000
 ERROR_CHARACTERS_MAX = 16_000

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import structlog
 
-from cea_exchange.protocol.security import SecurityError
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
+from cea_exchange.protocol.security import SecurityError
 
 LOG_AGAIN_NS = 60_000_000_000
 TEXT_LENGTH_MAX = 300

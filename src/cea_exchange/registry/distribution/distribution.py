@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.adjustment import Cause, Deduction, recall
+from cea_exchange.domain.compliance.adjustment import Cause, Deduction
 from cea_exchange.domain.compliance.allocation import Industry, Sector
 from cea_exchange.domain.units import tonnes_check, whole_number
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution.plan import (
     Known,
@@ -30,6 +32,8 @@ from cea_exchange.registry.distribution.plan import (
     uncomputed,
     warnings_of,
 )
+from cea_exchange.registry.distribution.recall_execution import RecallActs, Recalled, back, moved
+from cea_exchange.registry.distribution.recomputation import recomputed
 from cea_exchange.registry.files import (
     Allocation,
     FileRefused,
@@ -39,12 +43,8 @@ from cea_exchange.registry.files import (
     units_read,
 )
 from cea_exchange.registry.files.findings import Finding, Findings
-from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
-from cea_exchange.registry.participants.mergers import mergers, successors, with_taken_over
 from cea_exchange.registry.paging import ALL
-from cea_exchange.registry.distribution.recall_execution import RecallActs, Recalled, back, moved
-from cea_exchange.registry.distribution.recomputation import recomputed
+from cea_exchange.registry.participants.mergers import mergers, successors, with_taken_over
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ recalled by an allocation file, as any that was too much.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

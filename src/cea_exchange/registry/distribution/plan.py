@@ -9,8 +9,8 @@ from cea_exchange.domain.compliance.adjustment import Stage, final_stage, recall
 from cea_exchange.domain.compliance.allocation import AllocationRules, Sector
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.files import Allocation
-from cea_exchange.registry.files.layouts.allocation import STAGES
 from cea_exchange.registry.files.findings import Finding
+from cea_exchange.registry.files.layouts.allocation import STAGES
 
 LARGE_TIMES = 2
 """From more than so many times of what was determined before on, a person is told to look."""

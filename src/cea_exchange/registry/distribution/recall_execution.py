@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from cea_exchange.domain.compliance.adjustment import recall
-from cea_exchange.registry.checks import ActError
-from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import EntryKind, Movement
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.enforcement.recalls import OwedRecall
 
 if TYPE_CHECKING:

@@ -12,11 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.registry.act_log import OwnAct
-from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.checks import ActError, amount_checked, words_checked
-from cea_exchange.registry.enforcement.freezes import Freeze
-from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -24,6 +19,11 @@ from cea_exchange.ledger.double_entry import (
     EntryKind,
     Holding,
 )
+from cea_exchange.ledger.history import balances_at_date
+from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.checks import ActError, amount_checked, words_checked
+from cea_exchange.registry.enforcement.arrivals import Arrivals
+from cea_exchange.registry.enforcement.freezes import Freeze
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.public_notices import (
     PublicNotice,

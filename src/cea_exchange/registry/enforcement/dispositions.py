@@ -11,9 +11,9 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from cea_exchange.registry.checks import ActError, amount_checked, words_checked
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.public_notices import notice_publish
 

@@ -28,9 +28,9 @@ from cea_exchange.ledger.double_entry import (
     Trade,
     legs_of,
 )
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.enforcement.reserve import lent_by_reserve
 from cea_exchange.registry.paging import ALL
-from cea_exchange.ledger.store import Store
 
 Place = tuple[int, int]
 """Account index and asset index: what freezes are about, and queue up for."""

@@ -16,10 +16,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import EntryKind, legs_of
-from cea_exchange.registry.participants.mergers import successors
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.participants.mergers import successors
 
 Place = tuple[int, int]
 """Account index and asset index."""

@@ -19,14 +19,14 @@ from cea_exchange.ledger.database.folder import (
     address_keep,
     folder_lock,
     has_database,
-    reader_open,
     postgres,
+    reader_open,
 )
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.schema import schema_check, tables_copy
 from cea_exchange.ledger.database.sqlite import Sqlite
-from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_store
 from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_store
 
 
 def backup(data: Path, out: Path, database: str | None = None) -> int:

@@ -14,6 +14,7 @@ from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.protocol.control import (
     AccountDeclared,
     AccountRestored,
@@ -26,10 +27,9 @@ from cea_exchange.registry.checks import (
     name_words_checked,
     words_checked,
 )
-from cea_exchange.ledger.double_entry import Compartment, EntryKind
+from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.look_alikes import look_alikes_add
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.persons import account_body, province_body
 from cea_exchange.registry.participants.public_notices import notice_publish
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.records import Reason
-from cea_exchange.registry.checks import ActError
+from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.ledger.history import (
     LEGS_MAX,
     account_as_of,
@@ -13,9 +13,9 @@ from cea_exchange.ledger.history import (
     entry_at_date,
     entry_at_settlement,
 )
-from cea_exchange.ledger.double_entry import Compartment, EntryKind
-from cea_exchange.registry.paging import SCAN_COUNT, page
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.paging import SCAN_COUNT, page
 
 
 class Moment(NamedTuple):

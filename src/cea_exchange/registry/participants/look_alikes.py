@@ -1,8 +1,8 @@
 """Names that were given, by what a reader sees, so that none is given that looks like another."""
 
 from cea_exchange.domain.look_alikes import look_alike_keys
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import ActError
 
 
 def look_alikes_add(store: Store, kind: str, name: str) -> None:

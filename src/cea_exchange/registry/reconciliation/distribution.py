@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
-from cea_exchange.registry.enforcement.recalls import Recalls, by_place
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.enforcement.recalls import Recalls, by_place
 
 _Way = tuple[int, int, int, int, str]
 """kind, from whom, to whom, asset, reference"""

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from cea_exchange.registry.enforcement.dispositions import Disposition
-from cea_exchange.registry.enforcement.freezes import Freezes
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.enforcement.dispositions import Disposition
+from cea_exchange.registry.enforcement.freezes import Freezes
 
 _Sums = dict[tuple[str, int], tuple[int, int, int]]
 """Reference and entry kind -> account, asset, amount."""

@@ -6,6 +6,10 @@ from itertools import islice
 
 import msgspec
 
+from cea_exchange.ledger.chain import chain_breaks, records_wrong
+from cea_exchange.ledger.database.row_log import logged_tables, unlogged_rows
+from cea_exchange.ledger.database.schema import triggers_wrong
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import (
     DECODE_ERRORS,
     ControlError,
@@ -15,10 +19,6 @@ from cea_exchange.protocol.control import (
 )
 from cea_exchange.registry.act_log import Asked, asked_of
 from cea_exchange.registry.reconciliation.audit import audit_queries
-from cea_exchange.ledger.chain import chain_breaks, records_wrong
-from cea_exchange.ledger.database.row_log import logged_tables, unlogged_rows
-from cea_exchange.ledger.database.schema import triggers_wrong
-from cea_exchange.ledger.store import Store
 
 
 def integrity_differences(store: Store) -> Iterator[str]:

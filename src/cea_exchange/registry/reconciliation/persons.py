@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.control.dual_control import SECOND, Second
 from cea_exchange.registry.participants.persons import (
     OWN_BODIES,
     Person,
@@ -20,8 +22,6 @@ from cea_exchange.registry.participants.persons import (
     province_body,
 )
 from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR
-from cea_exchange.registry.control.dual_control import SECOND, Second
-from cea_exchange.ledger.store import Store
 
 _CHANGE_OF_ACT = {
     "account_open": "opened",

@@ -21,28 +21,7 @@ from cea_exchange.domain.records import (
     Operation,
     Reason,
 )
-from cea_exchange.protocol.control import (
-    DECODE_ERRORS,
-    AccountDeclared,
-    AccountRestored,
-    AccountSuspended,
-    ControlError,
-    FeedItem,
-    KeyGranted,
-    KeyRevoked,
-    ProductDeclared,
-    Seizure,
-    TransferIn,
-    TransferOut,
-    control_decode,
-)
-from cea_exchange.registry.settlement.claims import claim_differences
 from cea_exchange.ledger.database.interface import DatabaseError
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.ledger.history import LEGS_MAX, days_differing
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, holdings_hashes
-from cea_exchange.ledger.institutions import CONTRA
-from cea_exchange.registry.distribution.issue_reversals import issue_reversal_differences
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -58,15 +37,36 @@ from cea_exchange.ledger.double_entry import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.ledger.history import LEGS_MAX, days_differing
+from cea_exchange.ledger.institutions import CONTRA
+from cea_exchange.ledger.store import Store, StoreError, hash_text
+from cea_exchange.protocol.control import (
+    DECODE_ERRORS,
+    AccountDeclared,
+    AccountRestored,
+    AccountSuspended,
+    ControlError,
+    FeedItem,
+    KeyGranted,
+    KeyRevoked,
+    ProductDeclared,
+    Seizure,
+    TransferIn,
+    TransferOut,
+    control_decode,
+)
+from cea_exchange.registry.distribution.issue_reversals import issue_reversal_differences
 from cea_exchange.registry.reconciliation.bank import bank_differences
-from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
-from cea_exchange.registry.reconciliation.proposals import desk_differences
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
 from cea_exchange.registry.reconciliation.enforcement import enforcement_differences
 from cea_exchange.registry.reconciliation.integrity import integrity_differences
 from cea_exchange.registry.reconciliation.persons import persons_differences
-from cea_exchange.registry.venue_link.settlement_records import records_from
-from cea_exchange.ledger.store import Store, StoreError, hash_text
+from cea_exchange.registry.reconciliation.proposals import desk_differences
 from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
+from cea_exchange.registry.settlement.claims import claim_differences
+from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, holdings_hashes
+from cea_exchange.registry.venue_link.settlement_records import records_from
 
 DIFFERENCE_COUNT_MAX = 100
 CHUNK_COUNT = 5_000

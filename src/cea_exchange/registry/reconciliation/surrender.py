@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cea_exchange.domain.compliance.rules import ComplianceRules
-from cea_exchange.registry.compliance.obligation_status import standings
-from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.compliance.obligation_status import standings
 
 _Way = tuple[int, int, int, int, str]
 """kind, from whom, to whom, asset, reference"""

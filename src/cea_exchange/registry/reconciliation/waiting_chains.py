@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.ledger.double_entry import Compartment, Holding, Trade, trade_legs
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.settlement.waiting import Place, Waiting, at_places
 
 

@@ -13,9 +13,9 @@ whenever it is asked for. A day covers all entries since the day before it.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cea_exchange.registry.checks import ActError
-from cea_exchange.ledger.history import LEGS_MAX, account_as_of
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.ledger.history import LEGS_MAX, account_as_of
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import ALL
 
 if TYPE_CHECKING:

@@ -14,6 +14,9 @@ from operator import itemgetter
 
 import numpy as np
 
+from cea_exchange.ledger.double_entry import LedgerError, Trade, trade_legs
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post_late
 from cea_exchange.registry.settlement.failures import (
     Failure,
     FailureOf,
@@ -22,11 +25,8 @@ from cea_exchange.registry.settlement.failures import (
     default_open,
 )
 from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
-from cea_exchange.ledger.double_entry import LedgerError, Trade, trade_legs
 from cea_exchange.registry.settlement.statement_days import statements_issue
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.settlement.trade_posting import postponed_post, trade_post
-from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post_late
 
 DELIVERY_COUNT_MAX = 4_096
 """Trades in one transaction."""

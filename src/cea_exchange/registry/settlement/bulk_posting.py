@@ -11,8 +11,6 @@ those rows: at once, or after the close for those that were only received.
 import numpy as np
 
 from cea_exchange.domain.records import Side
-from cea_exchange.ledger.history import LEGS_MAX
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -20,6 +18,8 @@ from cea_exchange.ledger.double_entry import (
     EntryKind,
     Holding,
 )
+from cea_exchange.ledger.history import LEGS_MAX
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 
 _FEES = Holding(int(Institution.FEES), CASH_ASSET, int(Compartment.REGISTRATION))

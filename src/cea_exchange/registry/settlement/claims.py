@@ -9,10 +9,10 @@ told as well.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
-from cea_exchange.registry.paging import ALL
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.paging import ALL
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

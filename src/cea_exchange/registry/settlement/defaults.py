@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.bank_identifiers import date_check
-from cea_exchange.registry.checks import ActError, amount_checked
-from cea_exchange.registry.settlement.batch_settlement import Delivery
-from cea_exchange.registry.settlement.failures import default_act
-from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.enforcement.reserve import lent_by_reserve
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.settlement.batch_settlement import Delivery
+from cea_exchange.registry.settlement.failures import default_act
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

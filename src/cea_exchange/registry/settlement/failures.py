@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cea_exchange.registry.enforcement.freezes import Freezes, Place, frozen_place, trades_touching
 from cea_exchange.ledger.double_entry import CASH_ASSET, Trade
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.enforcement.freezes import Freezes, Place, frozen_place, trades_touching
 from cea_exchange.registry.settlement.waiting import Lacking, Waiting
 
 FailureOf = Callable[[Trade], str | None]

@@ -24,8 +24,8 @@ from cea_exchange.domain.naming import (
     holdings_hash_sum,
     name_key,
 )
-from cea_exchange.ledger.history import LEGS_MAX
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Trade, trade_legs
+from cea_exchange.ledger.history import LEGS_MAX
 from cea_exchange.ledger.store import Store
 
 HASH_MASK = (1 << 64) - 1

@@ -30,24 +30,8 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.protocol.control import LedgerHead
-from cea_exchange.registry.enforcement.arrivals import SEIZED, Arrivals
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.database.interface import ConstraintViolated
-from cea_exchange.registry.settlement.batch_settlement import (
-    DELIVERY_COUNT_MAX,
-    Delivery,
-    DeliveryStopped,
-)
-from cea_exchange.registry.settlement.failures import (
-    FailureOf,
-    Obstacles,
-    default_end,
-    default_open,
-)
-from cea_exchange.registry.venue_link.feed import feed_append
-from cea_exchange.registry.enforcement.freezes import Place
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     EntryKind,
@@ -61,16 +45,32 @@ from cea_exchange.ledger.double_entry import (
     trade_from_figures,
     trade_legs,
 )
+from cea_exchange.ledger.store import Store, StoreError, hash_text
+from cea_exchange.protocol.control import LedgerHead
+from cea_exchange.registry.enforcement.arrivals import SEIZED, Arrivals
+from cea_exchange.registry.enforcement.freezes import Place
+from cea_exchange.registry.settlement.batch_settlement import (
+    DELIVERY_COUNT_MAX,
+    Delivery,
+    DeliveryStopped,
+)
+from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post, trades_receive
+from cea_exchange.registry.settlement.failures import (
+    FailureOf,
+    Obstacles,
+    default_end,
+    default_open,
+)
+from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, Unposted, holdings_hash
+from cea_exchange.registry.settlement.statement_days import statements_accept, statements_issue
+from cea_exchange.registry.settlement.trade_posting import possible_check, postpone, trade_post
+from cea_exchange.registry.settlement.waiting import Received
+from cea_exchange.registry.venue_link.feed import feed_append
 from cea_exchange.registry.venue_link.settlement_records import (
     record_at,
     records_from,
     records_keep,
 )
-from cea_exchange.registry.settlement.statement_days import statements_accept, statements_issue
-from cea_exchange.ledger.store import Store, StoreError, hash_text
-from cea_exchange.registry.settlement.trade_posting import possible_check, postpone, trade_post
-from cea_exchange.registry.settlement.bulk_posting import stretch_end, trades_post, trades_receive
-from cea_exchange.registry.settlement.waiting import Received
 
 RUN_COUNT_MAX = 4_096
 """Records in one transaction: many are cheaper each, but hold up the watermark."""

@@ -1,7 +1,7 @@
 """When a day's statements are issued and when they count as accepted: with the venue's records."""
 
-from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root
 
 
 def statements_issue(store: Store, business_date: int) -> None:

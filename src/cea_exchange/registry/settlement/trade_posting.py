@@ -12,8 +12,6 @@ brought::
 
 from collections.abc import Sequence
 
-from cea_exchange.registry.enforcement.arrivals import Arrivals
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.ledger.double_entry import (
     Compartment,
     EntryKind,
@@ -24,6 +22,8 @@ from cea_exchange.ledger.double_entry import (
     trade_legs,
 )
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.enforcement.arrivals import Arrivals
+from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.registry.settlement.waiting import Lacking, Waiting
 
 

@@ -17,7 +17,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -27,6 +26,7 @@ from cea_exchange.ledger.double_entry import (
     trade_legs,
 )
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
 
 Place = tuple[int, int]
 """Account index and asset index, in the trading compartment."""

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from cea_exchange.protocol.control import FeedCommand, FeedItem, control_encode
 from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.control import FeedCommand, FeedItem, control_encode
 
 ITEM_COUNT_MAX = 5_000
 ANSWER_BYTES_MAX = 512 * 1024  # half of what a message may have

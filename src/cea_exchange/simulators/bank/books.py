@@ -14,16 +14,9 @@ from typing import Any
 import apsw
 
 from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check
-from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.requests import PayIn, Withdraw
-from cea_exchange.simulators.bank.faults import (
-    Fault,
-    FaultRates,
-    draw,
-    fault_of,
-    misstated_cash,
-)
 from cea_exchange.registry.bank.statements import (
     REFERENCE_CHARACTERS_MAX,
     AccountStatement,
@@ -33,6 +26,13 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
     text_check,
+)
+from cea_exchange.simulators.bank.faults import (
+    Fault,
+    FaultRates,
+    draw,
+    fault_of,
+    misstated_cash,
 )
 
 BALANCE_LIMIT = CASH_LIMIT // 1_000

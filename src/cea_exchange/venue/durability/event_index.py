@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from cea_exchange._event_lists import (
+from cea_exchange.journal import JournalError, RowFile, Storage
+from cea_exchange.venue._event_lists import (
     BLOCK_BYTES,
     BLOCK_ROW_BYTES,
     SETTLEMENT,
     EventLists,
     row_is_sound,
 )
-from cea_exchange.journal import JournalError, RowFile, Storage
 
 INDEX_FILE_NAME = "index.blocks"
 DAMAGED_SUFFIX = ".damaged"

@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
-from cea_exchange._event_lists import rows_equal
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, SCHEMA_VERSION
 from cea_exchange.journal import (
@@ -42,6 +41,7 @@ from cea_exchange.journal.segment import (
     segment_paths,
 )
 from cea_exchange.protocol.control import Adopt, ControlError, ProfileChanged, control_decode
+from cea_exchange.venue._event_lists import rows_equal
 from cea_exchange.venue.durability.event_index import EventIndex
 from cea_exchange.venue.durability.profile_shelf import profile_find
 from cea_exchange.venue.durability.snapshots import body_decode

@@ -34,12 +34,12 @@ from cea_exchange.journal import (
 )
 from cea_exchange.journal.row_file import HEADER_BYTES
 from cea_exchange.journal.segment import segment_paths, synced_prefix
-from cea_exchange.venue.publication.bulletins import FOLDER as BULLETINS_FOLDER
-from cea_exchange.venue.publication.bulletins import SUFFIXES as BULLETIN_SUFFIXES
 from cea_exchange.venue.durability.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES
 from cea_exchange.venue.durability.profile_shelf import PROFILES_FOLDER
 from cea_exchange.venue.durability.snapshots import body_decode
 from cea_exchange.venue.maintenance.verify import VerifyResult, verify_data
+from cea_exchange.venue.publication.bulletins import FOLDER as BULLETINS_FOLDER
+from cea_exchange.venue.publication.bulletins import SUFFIXES as BULLETIN_SUFFIXES
 
 MANIFEST_NAME = "manifest.json"
 FORMAT_VERSION = 1

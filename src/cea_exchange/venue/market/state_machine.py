@@ -122,7 +122,7 @@ _STATE_DECODER = msgspec.msgpack.Decoder(MachineState)
 
 def compiled_market() -> type:
     """Return the compiled market core (imported when first needed)."""
-    from cea_exchange._market import CompiledMarket
+    from cea_exchange.core.market import CompiledMarket
 
     return CompiledMarket
 

@@ -15,15 +15,15 @@ from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue import requests
-from cea_exchange.venue.market.names import account_known, product_known
-from cea_exchange.venue.operations import admin_views, bidding_service
-from cea_exchange.venue.order_entry import activity_statements
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
+from cea_exchange.venue.market.names import account_known, product_known
+from cea_exchange.venue.operations import admin_views, bidding_service
 from cea_exchange.venue.operations.dual_control import Proposals
-from cea_exchange.venue.order_entry.service import OrderEntry
-from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
 from cea_exchange.venue.operations.trade_search import trade_event
+from cea_exchange.venue.order_entry import activity_statements
+from cea_exchange.venue.order_entry.service import OrderEntry
 from cea_exchange.venue.trading_day.trading_day import TradingDay
 
 SECOND_TO_COME = "(who agrees)"

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from cea_exchange.domain.units import tonnes_told
-from cea_exchange.venue.order_entry.sessions import Session
 from cea_exchange.venue.market.names import account_known
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.order_entry.sessions import Session
 
 _AMOUNTS = ("amount", "block_amount", "bidding_amount")
 _VOLUMES = ("volume", "block_volume", "intra_group_volume", "bidding_volume")

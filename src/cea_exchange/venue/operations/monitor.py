@@ -22,11 +22,11 @@ from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.pulse import Pulse
 from cea_exchange.protocol.security import AllowList
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
-from cea_exchange.venue.registry_link.lag_policy import LagPolicy
+from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.operations.metrics import VenueMetrics
 from cea_exchange.venue.order_entry.service import OrderEntry
-from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.registry_link.lag_policy import LagPolicy
+from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
 
 SAMPLE_S = 1.0
 SIZES_S = 10.0

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.protocol.framing import HISTORY_COUNT_MAX, FrameError
+from cea_exchange.venue._reports import reports_by_account
 from cea_exchange.venue.durability.sequencer import Sequencer
 
 

@@ -14,22 +14,6 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from cea_exchange._intake import (
-    ID_ABOVE,
-    ID_PASSED,
-    ID_UNDECIDED,
-    ID_UNDECIDED_TOO_MANY,
-    are_of_date,
-    are_same_commands,
-    cancels_apart,
-    commands_join,
-    faulty_commands,
-    faulty_payloads,
-    ids_placed,
-    operator_runs,
-    plain_join,
-)
-from cea_exchange._reports import reports_masked
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FRONT_BYTES
 from cea_exchange.domain.records import (
@@ -54,10 +38,26 @@ from cea_exchange.protocol.framing import (
     command_fault,
     request_decode,
 )
+from cea_exchange.venue._intake import (
+    ID_ABOVE,
+    ID_PASSED,
+    ID_UNDECIDED,
+    ID_UNDECIDED_TOO_MANY,
+    are_of_date,
+    are_same_commands,
+    cancels_apart,
+    commands_join,
+    faulty_commands,
+    faulty_payloads,
+    ids_placed,
+    operator_runs,
+    plain_join,
+)
+from cea_exchange.venue._reports import reports_masked
 from cea_exchange.venue.durability.event_index import EventIndex, groups_of, operator_keys
 from cea_exchange.venue.durability.sequencer import damage_told
-from cea_exchange.venue.order_entry.sessions import Session, Sessions
 from cea_exchange.venue.market.state_machine import KeyHolder, VenueStateMachine
+from cea_exchange.venue.order_entry.sessions import Session, Sessions
 from cea_exchange.venue.order_entry.throttle import Throttle
 from cea_exchange.venue.order_entry.waiting_resends import RESENDS_WAITING_MAX, WaitingResends
 

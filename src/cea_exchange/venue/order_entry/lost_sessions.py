@@ -15,8 +15,8 @@ import structlog
 
 from cea_exchange.domain.records import EventKind
 from cea_exchange.protocol import control
-from cea_exchange.venue.order_entry.sessions import Sessions
 from cea_exchange.venue.market.state_machine import KeyHolder, VenueStateMachine
+from cea_exchange.venue.order_entry.sessions import Sessions
 
 TURN_S = 0.02
 """From here on the next turn takes half as many operators, else twice as many."""

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import structlog
 
-from cea_exchange._reports import reports_by_account
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FRONT_BYTES, FrontDoor
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
@@ -34,11 +33,15 @@ from cea_exchange.protocol.framing import (
     SessionEnd,
     StatementRequest,
 )
+from cea_exchange.venue._reports import reports_by_account
+from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.durability.event_index import operator_keys
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
 from cea_exchange.venue.market.bidding_applications import notices
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks, party
-from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.durability.event_index import operator_keys
+from cea_exchange.venue.market.public_maps import book
+from cea_exchange.venue.order_entry.activity_statements import history, statement
 from cea_exchange.venue.order_entry.gateway import (
     REPORT_FRAME_BYTES_MAX,
     REPORTS_PER_FRAME_MAX,
@@ -48,10 +51,7 @@ from cea_exchange.venue.order_entry.gateway import (
 )
 from cea_exchange.venue.order_entry.log_summary import LogSummary
 from cea_exchange.venue.order_entry.lost_sessions import LostSessions
-from cea_exchange.venue.market.public_maps import book
-from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
 from cea_exchange.venue.order_entry.sessions import Session, Sessions
-from cea_exchange.venue.order_entry.activity_statements import history, statement
 from cea_exchange.venue.order_entry.throttle import Throttle
 from cea_exchange.venue.order_entry.waiting_requests import (
     REQUESTS_WAITING_MAX,

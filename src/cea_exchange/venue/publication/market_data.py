@@ -59,7 +59,7 @@ _ORDER_KINDS = (
 
 
 class Feed(Protocol):
-    """What a market shows, as it changes; see `cea_exchange._market_data.MarketFeed`."""
+    """What a market shows, as it changes; see `cea_exchange.venue._market_data.MarketFeed`."""
 
     @property
     def bands_moved(self) -> bool:
@@ -80,8 +80,8 @@ class Feed(Protocol):
 
 def feed_of(core: Any, levels_max: int, product_count: Callable[[], int]) -> Feed:
     """Return the feed of a market: the compiled one of a compiled market."""
-    from cea_exchange._market import CompiledMarket
-    from cea_exchange._market_data import MarketFeed
+    from cea_exchange.core.market import CompiledMarket
+    from cea_exchange.venue._market_data import MarketFeed
 
     if isinstance(core, CompiledMarket):
         return MarketFeed(core, levels_max)

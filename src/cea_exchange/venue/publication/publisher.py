@@ -4,7 +4,6 @@ import msgspec
 import numpy as np
 import zmq
 
-from cea_exchange._reports import settlement_part
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
@@ -12,8 +11,9 @@ from cea_exchange.protocol.framing import (
     TOPIC_SETTLEMENT_HEARTBEAT,
     settlement_header,
 )
-from cea_exchange.venue.publication.market_data import MarketDataPublisher
+from cea_exchange.venue._reports import settlement_part
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
 
 RECORDS_BYTES_MAX = REPLAY_COUNT_MAX * EVENT_DTYPE.itemsize
 

@@ -3,7 +3,7 @@
 import structlog
 import zmq
 
-from cea_exchange._router import Router
+from cea_exchange.control_plane._router import Router
 from cea_exchange.control_plane.door import Message
 
 FRAMES_MAX = 1_024

@@ -12,8 +12,8 @@ from cea_exchange.protocol.framing import (
     settlement_header,
     settlement_request_decode,
 )
-from cea_exchange.venue.publication.router import Inbox, send_or_drop
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.publication.router import Inbox, send_or_drop
 
 log = structlog.get_logger("venue")
 

@@ -15,9 +15,9 @@ import structlog
 
 from cea_exchange.protocol import control
 from cea_exchange.venue.config import LagSetting
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from cea_exchange.venue.order_entry.gateway import Gateway
 from cea_exchange.venue.registry_link.link import RegistryLink
-from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 LEVELS = ("normal", "warn", "throttle", "cancel_only", "halt")
 SAMPLE_COUNT_MAX = 4_096

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import structlog
 
 from cea_exchange.protocol import control
-from cea_exchange.venue.registry_link.feed import FeedAnswer, RegistryFeed
-from cea_exchange.venue.order_entry.gateway import Gateway
 from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.order_entry.gateway import Gateway
+from cea_exchange.venue.registry_link.feed import FeedAnswer, RegistryFeed
 
 FEED_PAUSE_S = 1.0
 AWAITING_REGISTRY = "the registry has not answered since the start"

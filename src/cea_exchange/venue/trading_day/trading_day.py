@@ -13,17 +13,17 @@ from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue import requests
+from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.market.bidding_applications import (
     acts_due,
     applied,
     listed,
     reviews_overdue,
 )
-from cea_exchange.venue.trading_day.day_timer import DayTimer
-from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
-from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.registry_link.link import AWAITING_REGISTRY, RegistryLink
 from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.registry_link.link import AWAITING_REGISTRY, RegistryLink
+from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.day_timer import DayTimer
 
 log = structlog.get_logger("venue")
 

@@ -11,7 +11,6 @@ import msgspec
 
 from cea_exchange.domain.units import cash_format
 from cea_exchange.registry.bank.instructions import NOT_PROVIDED
-from cea_exchange.registry.bank.statements import AccountStatement, Entry, Statement
 from cea_exchange.registry.bank.iso_20022.xml_reading import (
     ACCOUNT,
     CURRENCY,
@@ -32,6 +31,7 @@ from cea_exchange.registry.bank.iso_20022.xml_writing import (
     put_cash,
     time_text,
 )
+from cea_exchange.registry.bank.statements import AccountStatement, Entry, Statement
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:camt.053.001.08"
 MESSAGE = "BkToCstmrStmt"

@@ -2,9 +2,8 @@
 
 from collections.abc import Collection
 
-from cea_exchange.registry.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.instructions import NOT_PROVIDED, Batch
-from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
+from cea_exchange.registry.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.iso_20022.xml_reading import (
     Element,
     document_read,
@@ -18,6 +17,7 @@ from cea_exchange.registry.bank.iso_20022.xml_writing import (
     put,
     time_text,
 )
+from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.002.001.10"
 MESSAGE = "CstmrPmtStsRpt"

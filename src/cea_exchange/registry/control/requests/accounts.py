@@ -2,12 +2,12 @@
 
 from typing import Any, Literal
 
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
 from cea_exchange.registry.participants.persons import Person, province_body
-from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.roles import OPERATOR
+from cea_exchange.registry.registry import Registry
 
 
 class AccountOpen(Request, tag="account_open"):

@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.paging import message_shown, page_read
+from cea_exchange.registry.registry import Registry
 
 COUNT_MAX = 1_000
 """Rows in one answer; the rest is asked for from the next number on."""

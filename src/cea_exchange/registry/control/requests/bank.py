@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at
 from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at
+from cea_exchange.registry.registry import Registry
 
 
 class BankBatches(Request, tag="bank_batches"):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.registry import Registry
 
 
 class ProductDeclare(Request, tag="product_declare"):

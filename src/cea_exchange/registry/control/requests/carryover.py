@@ -4,8 +4,8 @@ from typing import Any
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.registry import Registry
 
 
 class CarryoverGiveNotice(Request, tag="carryover_give_notice"):

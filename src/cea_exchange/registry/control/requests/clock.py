@@ -4,9 +4,9 @@ from typing import Any
 
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.registry import Registry
 
 
 class ClockMove(Request, tag="clock_move"):

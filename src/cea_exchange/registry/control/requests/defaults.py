@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.registry.registry import Registry
 
 
 class Failures(Request, tag="failures"):

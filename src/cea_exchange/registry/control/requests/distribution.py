@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cea_exchange.domain.compliance.adjustment import Cause
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.distribution.issue_reversals import issue_reverse
 from cea_exchange.registry.distribution.plan import totals_of
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.distribution.issue_reversals import issue_reverse
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.registry import Registry
 
 LINES_MAX = 1_000
 """Of a preview, in one answer."""

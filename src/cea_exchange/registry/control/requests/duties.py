@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.registry import Registry
 
 
 class DutyList(Request, tag="duty_list"):

@@ -4,10 +4,10 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.enforcement.dispositions import TransferKind
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.registry import Registry
 
 Unit = Literal["tonnes", "fen"]
 """In which the asker means an amount: one of the other unit is refused."""

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.requests.request import FileName, Request
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import (
     PAGE_COUNT_MAX,
@@ -15,7 +15,7 @@ from cea_exchange.registry.paging import (
     paged,
 )
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.registry import Registry
 
 
 class ObligationTake(Request, tag="obligation_take"):

@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.files import CancellationProof, SourceFile
 from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.files import CancellationProof, SourceFile
+from cea_exchange.registry.registry import Registry
 
 
 class OffsetTake(Request, tag="offset_take"):

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.participants.persons import account_body
-from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.roles import AUTHORITY
+from cea_exchange.registry.registry import Registry
 
 
 class PersonAdd(Request, tag="person_add"):

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.control.dual_control import approving_body
+from cea_exchange.registry.participants.persons import Person
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry

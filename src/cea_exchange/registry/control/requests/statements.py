@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.registry.settlement.receipts import day_of_act, receipt
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.receipts import day_of_act, receipt
 
 
 class StatementShow(Request, tag="statement"):

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.registry import Registry
 
 
 class SurrenderApply(Request, tag="surrender_apply"):

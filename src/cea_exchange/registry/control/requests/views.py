@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.holdings import (
     Moment,
@@ -13,6 +12,7 @@ from cea_exchange.registry.participants.holdings import (
     entries_view,
     transfers_view,
 )
+from cea_exchange.registry.registry import Registry
 
 COUNT_MAX = 1_000
 """Entries, or transfers, in one answer."""

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from cea_exchange.domain.compliance.allocation import Industry, UnitClass
 from cea_exchange.registry.files.accounts import accounts_check
+from cea_exchange.registry.files.cells.source import SourceFile
 from cea_exchange.registry.files.findings import Finding
 from cea_exchange.registry.files.kinds import (
     ENERGY,
@@ -20,7 +21,6 @@ from cea_exchange.registry.files.kinds import (
 )
 from cea_exchange.registry.files.layout import Column, Layout, Totals
 from cea_exchange.registry.files.reading import FileTable, table_read
-from cea_exchange.registry.files.cells.source import SourceFile
 
 
 class UnitFigures(Struct, frozen=True, kw_only=True):
