@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command_tree import below, command_tree
 
 from cea_exchange.cli.main import run
+from support.command_tree import below, command_tree
+from support.places import ROOT
 
-CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+CONTRIB = ROOT / "contrib"
 PAGES = ("README.md", "first_day.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 START = re.compile(r"^ExecStart=(.*)$", re.MULTILINE)

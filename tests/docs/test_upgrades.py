@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from command_tree import below, command_tree
 
 import cea_exchange.venue.registry_link as registry_link
 from cea_exchange.cli.main import COMMAND_MODULES, app_build
+from support.command_tree import below, command_tree
+from support.places import ROOT
 
-PAGE = (Path(__file__).resolve().parents[2] / "contrib" / "upgrades.md").read_text()
+PAGE = (ROOT / "contrib" / "upgrades.md").read_text()
 TYPED = re.compile(r"^        (?:/opt/\S+/bin/)?cea-exchange (.*)$", re.MULTILINE)
 NAMED = re.compile(r"`((?:venue|registry) [a-z][a-z -]*?[a-z])(?: --| [A-Z`]|`)")
 
