@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from cea_exchange.domain.records import EventKind, Reason, Side
 from support.book.book_flow import (
@@ -28,7 +28,6 @@ pytestmark = pytest.mark.property
     derandomize=True,
     deadline=None,
     database=None,
-    suppress_health_check=list(HealthCheck),
 )
 @given(book_cases)
 def test_books_agree_on_any_flow(case: BookCase) -> None:

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import Phase, given, seed, settings
 
 from cea_exchange.domain.records import EventKind, Reason
 from support.book.book_flow import (
@@ -54,7 +54,6 @@ def block_run(block: Block) -> Found:
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
     @given(cases)

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.records import (
@@ -29,6 +28,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.matching.reference_book import price_crosses
 from cea_exchange.matching.reference_listed import Decision, ReferenceListed
+from support.market.drawn_steps import steps_drawn
 from support.market.market_cases import (
     CORES,
     REASONS_ELSEWHERE,
@@ -40,12 +40,7 @@ from support.market.market_flow import RULES, Flow, Step, act_do, rules_make, st
 
 pytestmark = pytest.mark.differential
 
-numbers = st.integers(0, 255)
-steps_strategy = st.lists(
-    st.builds(Step, numbers, numbers, numbers, numbers, numbers, numbers),
-    min_size=100,
-    max_size=130,
-)
+steps_strategy = steps_drawn(100, 130)
 
 
 @pytest.mark.parametrize("rules_name", RULES)
@@ -57,7 +52,6 @@ def test_markets_agree_on_any_sequence(rules_name: str) -> None:
         derandomize=True,
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
     )
     @given(steps_strategy)
     def agree(steps: list[Step]) -> None:
@@ -78,7 +72,6 @@ def test_markets_agree_over_long_days(rules_name: str) -> None:
     derandomize=True,
     deadline=None,
     database=None,
-    suppress_health_check=list(HealthCheck),
 )
 @given(market_cases)
 def test_markets_agree_on_batches_under_any_rules(case: MarketCase) -> None:

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.profile import MarketRules
@@ -20,6 +19,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
+from support.market.drawn_steps import steps_drawn
 from support.market.market_flow import (
     ACCOUNT_COUNT,
     REFERENCE_PRICES,
@@ -38,16 +38,12 @@ CORES = (ReferenceMarket, CompiledMarket)
 REFUSALS = (EventKind.ORDER_REJECTED, EventKind.TRANSFER_REJECTED)
 COUNTERS_MOVED = ("command_seq", "event_seq", "settlement_seq", "transfer_seq")
 
-numbers = st.integers(0, 255)
-steps_strategy = st.lists(
-    st.builds(Step, numbers, numbers, numbers, numbers, numbers, numbers), min_size=40, max_size=80
-)
+steps_strategy = steps_drawn(40, 80)
 modest = settings(
     max_examples=15,
     derandomize=True,
     deadline=None,
     database=None,
-    suppress_health_check=list(HealthCheck),
 )
 
 both_cores = pytest.mark.parametrize("make_core", CORES)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.records import (
@@ -22,6 +21,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
+from support.market.drawn_steps import steps_drawn
 from support.market.market_flow import (
     ACCOUNT_COUNT,
     REFERENCE_PRICES,
@@ -40,10 +40,7 @@ BUSTS = (249, 255)
 """Acts of a flow that undo trades: they have tests of their own."""
 BANDS = {Method.LISTED: "band", Method.BLOCK: "block_band"}
 
-numbers = st.integers(0, 255)
-steps_strategy = st.lists(
-    st.builds(Step, numbers, numbers, numbers, numbers, numbers, numbers), min_size=60, max_size=110
-)
+steps_strategy = steps_drawn(60, 110)
 
 
 class Auditor:
@@ -180,7 +177,6 @@ def test_the_books_of_an_auditor_are_the_markets() -> None:
         derandomize=True,
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
     )
     @given(steps_strategy)
     def audited(steps: list[Step]) -> None:

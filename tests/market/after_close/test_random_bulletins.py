@@ -4,22 +4,20 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange.domain.bulletin import Bulletin, BulletinBuilder
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind, Method, Reason
+from support.market.drawn_steps import steps_drawn
 from support.market.market_flow import REFERENCE_PRICES, RULES, Flow, Step
 
 pytestmark = pytest.mark.property
 
 PRODUCTS = ("CEA23", "CEA24", "CEA25")
-numbers = st.integers(0, 255)
-steps_strategy = st.lists(
-    st.builds(Step, numbers, numbers, numbers, numbers, numbers, numbers), min_size=60, max_size=140
-)
+steps_strategy = steps_drawn(60, 140)
 
 
 def traded_by_day(events: np.ndarray) -> dict[int, Counter]:
@@ -47,7 +45,6 @@ def test_a_bulletin_says_what_was_traded(rules_name: str) -> None:
         derandomize=True,
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
     )
     @given(steps_strategy, st.integers(1, 40))
     def holds(steps: list[Step], size: int) -> None:

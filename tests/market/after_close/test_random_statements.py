@@ -1,11 +1,11 @@
 """Statements of random days of every method hold to the fen, whatever comes."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from cea_exchange._market import CompiledMarket
 from cea_exchange._reports import reports_by_account
@@ -18,15 +18,13 @@ from cea_exchange.domain.statement import (
     opening_of,
     steps_of_reports,
 )
+from support.market.drawn_steps import steps_drawn
 from support.market.market_flow import ACCOUNT_COUNT, RULES, Flow, Step, steps_seeded
 
 pytestmark = pytest.mark.property
 
 PRODUCTS = ("CEA23", "CEA24", "CEA25")
-numbers = st.integers(0, 255)
-steps_strategy = st.lists(
-    st.builds(Step, numbers, numbers, numbers, numbers, numbers, numbers), min_size=60, max_size=140
-)
+steps_strategy = steps_drawn(60, 140)
 
 
 class StatedFlow(Flow):
@@ -71,7 +69,6 @@ def test_opening_and_movements_give_the_closing(rules_name: str) -> None:
         derandomize=True,
         deadline=None,
         database=None,
-        suppress_health_check=list(HealthCheck),
     )
     @given(steps_strategy)
     def holds(steps: list[Step]) -> None:
@@ -97,7 +94,7 @@ def test_opening_and_movements_give_the_closing(rules_name: str) -> None:
 def follow_each_other_check(statements: list[Statement]) -> None:
     """A day opens with what the last one closed with, nothing locked, all sellable."""
     assert statements[0].opening == Position()
-    for earlier, later in zip(statements, statements[1:], strict=False):
+    for earlier, later in itertools.pairwise(statements):
         assert later.opening.cash == earlier.closing.cash
         held = {name: Holding(each.tonnes) for name, each in earlier.closing.holdings.items()}
         assert later.opening.holdings == held

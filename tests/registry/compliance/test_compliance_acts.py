@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.registry.checks import ActError
@@ -467,7 +467,6 @@ def test_random_acts_agree_with_a_plain_model(database, tmp_path_factory, reques
         max_examples=EXAMPLES[database],
         derandomize=True,  # few as they are, they are to be of every kind
         deadline=None,
-        suppress_health_check=list(HealthCheck),
     )
     @given(seed=st.integers(0, 1 << 32))
     def run(seed):

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, PRODUCT_NONE, EventKind, Method, Side
@@ -167,7 +167,7 @@ def test_at_once_is_as_one_by_one(endowed_sqlite, rows):
 def test_at_once_is_as_one_by_one_in_postgresql(tmp_path, postgres_address):
     with endowed(tmp_path, postgres_address) as registry:
 
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=15, deadline=None)
         @given(rows=trades())
         def each(rows):
             agree(registry, rows)
