@@ -329,7 +329,7 @@ class LagWatch:
 
     def _look(self) -> None:
         while self._socket.poll(0):
-            header, payload = self._socket.recv_multipart()[1:]
+            _header, payload = self._socket.recv_multipart()[1:]
             now = time.monotonic()
             rows = np.frombuffer(payload, EVENT_DTYPE)
             if len(rows):

@@ -157,7 +157,7 @@ def test_by_its_seed_every_error_is_shown_as_what_it_is_and_put_right(tmp_path, 
     """CEA-BNK-05, CEA-BNK-06: what matching finds is what the bank knows to be wrong."""
     chance = random.Random(seed)
     books = books_open(tmp_path, seed)
-    paid = {name: 0 for name in NAMES}
+    paid = dict.fromkeys(NAMES, 0)
     for name in NAMES:
         books.account_open(name)
     told, statuses, statements, known = [], [], [], Known(closings={})

@@ -14,7 +14,7 @@ from support.places import ROOT
 
 sys.path.insert(0, str(ROOT))  # bench/ is no part of the package
 
-from bench import (  # noqa: E402
+from bench import (
     durable_echo,
     engines,
     expected,
@@ -24,7 +24,7 @@ from bench import (  # noqa: E402
     throughput,
     workloads,
 )
-from bench.tally import TradeTally, id_mixed  # noqa: E402
+from bench.tally import TradeTally, id_mixed
 
 SCALE = 0.005
 

@@ -27,7 +27,7 @@ def rss_bytes():
 class Doorway:
     """A bound door, and whom it admits."""
 
-    def __init__(self, limits=OutboxLimits()):  # noqa: B008
+    def __init__(self, limits=OutboxLimits()):
         self._context = zmq.Context()
         self._keys = CurveKeys.new()
         self.peers = [CurveKeys.new(), CurveKeys.new()]

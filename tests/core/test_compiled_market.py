@@ -552,7 +552,7 @@ def test_stubs_name_what_the_compiled_module_has(module):
                 names = {first or second for first, second in named} | set(
                     re.findall(r"(\w+):", stub_head)
                 )
-                assert {p for p in parameters} <= names | {"self", "cls"}, member
+                assert set(parameters) <= names | {"self", "cls"}, member
 
 
 def test_events_name_nobody_where_nobody_is_meant():

@@ -120,7 +120,7 @@ def test_both_daemons_of_an_exchange_are_watched(tmp_path):
         exchange.operate("clock", at="2025-01-02T09:30:00+08:00")
         wait_until(lambda: exchange.operate("status")["phase"] == "listed", 30)
         wait_until(applied, 30)
-        found, types = scrape(address)
+        found, _types = scrape(address)
         seq = exchange.operate("status")["settlement_seq"]
         assert found["cea_registry_records_total",] == seq
         assert found["cea_registry_batch_records_sum",] == seq

@@ -87,8 +87,8 @@ class Machine:
             script += f"echo '=== {number}'\n{self.here(block)}"
         shell = subprocess.Popen(
             ["bash"],
-            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
-            **{"cwd": CONTRIB, "env": self.environment, "text": True},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=CONTRIB, env=self.environment, text=True,
         )
         with (self.root / "script").open("w+") as file:
             file.write(script)

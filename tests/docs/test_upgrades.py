@@ -22,9 +22,9 @@ def test_a_command_of_the_page_is_understood(line):
     words = shlex.split(line)
     command = typer.main.get_command(app_build(words))
     with command.make_context("cea-exchange", list(words), resilient_parsing=False) as context:
-        name, below_it, rest = command.resolve_command(context, words)
+        _name, below_it, rest = command.resolve_command(context, words)
         while hasattr(below_it, "resolve_command"):
-            name, below_it, rest = below_it.resolve_command(context, rest)
+            _name, below_it, rest = below_it.resolve_command(context, rest)
         parser = below_it.make_parser(context)
         options, _rest, _order = parser.parse_args(args=list(rest))
     assert options

@@ -370,5 +370,5 @@ def test_names_of_the_package() -> None:
     for name in cea_exchange.__all__:
         assert getattr(cea_exchange, name) is not None
     with pytest.raises(AttributeError):
-        cea_exchange.no_such_name
+        _ = cea_exchange.no_such_name
     assert EventKind.TRADE == 7

@@ -50,7 +50,7 @@ def column(table: object, name: str) -> list:
         return values.to_pylist()
     if hasattr(values, "to_list") and not hasattr(values, "isna"):
         return values.to_list()
-    return [None if value is np.nan else value for value in values.tolist()]
+    return [None if value != value else value for value in values.tolist()]
 
 
 def column_type(table: object, name: str) -> str:

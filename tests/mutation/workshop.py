@@ -144,7 +144,7 @@ def files_of(root: Path, name: str) -> set[str]:
             continue
         found.add(name)
         text = (root / CORE / name).read_text(encoding="utf-8")
-        imported = re.findall(r"^(?:from|cimport) cea_exchange\.(\w+)(?: cimport)?", text, re.M)
+        imported = re.findall(r"(?m)^(?:from|cimport) cea_exchange\.(\w+)(?: cimport)?", text)
         waiting += [f"{module}.pxd" for module in imported]
         waiting.append(name.replace(".pyx", ".pxd"))
     return found
@@ -204,7 +204,7 @@ class Workshop:
             return done.stdout + done.stderr
         for module in modules:
             c_code = (self.root / module.source).with_suffix(".c").read_text(encoding="utf-8")
-            c_hash = hash_of(re.sub(r"/\*.*?\*/", "", c_code, flags=re.S).encode())
+            c_hash = hash_of(re.sub(r"/\*.*?\*/", "", c_code, flags=re.DOTALL).encode())
             if self.c_hashes.setdefault(module.name, c_hash) == c_hash and not optimized:
                 if self.library(module).exists():
                     continue
@@ -334,13 +334,13 @@ class Outcome:
     @property
     def failed(self) -> list[str]:
         """The tests that failed."""
-        return re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", self.output, re.M)
+        return re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", self.output, re.MULTILINE)
 
     @property
     def was_slow(self) -> bool:
         """Whether a busy machine alone may have made a test fail."""
         slow = r"^FAILED .*(FailedHealthCheck|DeadlineExceeded|TimeoutExpired|TimeoutError)"
-        return re.search(slow, self.output, re.M) is not None
+        return re.search(slow, self.output, re.MULTILINE) is not None
 
     @property
     def killer(self) -> str:
@@ -348,7 +348,7 @@ class Outcome:
         if self.failed and self.ended in (1, 2):
             return self.failed[0]
         line = r"^(tests/\S+?::.+?)(?: (?:PASSED|SKIPPED|XFAIL|Fatal Python error)\b.*)?$"
-        begun = re.findall(line, self.output, re.M)
+        begun = re.findall(line, self.output, re.MULTILINE)
         how = self.ended
         if isinstance(how, int):
             how = signal.Signals(-how).name if how < 0 else f"exit {how}"

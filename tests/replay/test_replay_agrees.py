@@ -1,5 +1,6 @@
 """The compiled replay against the one in plain Python: counts and every difference's text."""
 
+import itertools
 import random
 
 import numpy as np
@@ -61,7 +62,7 @@ def parts(draw: random.Random, count: int) -> list[slice]:
     cuts = [0]
     while cuts[-1] < count:
         cuts.append(min(count, cuts[-1] + draw.randrange(1, most + 1)))
-    return [slice(*pair) for pair in zip(cuts, cuts[1:], strict=False)]
+    return [slice(*pair) for pair in itertools.pairwise(cuts)]
 
 
 def compiled(

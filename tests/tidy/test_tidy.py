@@ -37,7 +37,7 @@ MACHINE_PATHS = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"
 
 def code_files(*suffixes: str) -> list[Path]:
     """Return the project's own code, without what is generated or built."""
-    files = [path for path in ROOT.glob("*.py")]
+    files = list(ROOT.glob("*.py"))
     for folder in CODE_FOLDERS:
         files += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(

@@ -37,7 +37,7 @@ def test_a_trade_is_told_to_both_sides_and_neither_learns_of_the_other(world):
     bob.command(enter(1, "sell", 9750, 100))
     assert kinds(bob.reports(2)) == ["ORDER_ACCEPTED", "ORDER_RESTED"]
     alice.command(enter(7, "buy", 9751, 60))
-    accepted, trade = alice.reports(2)
+    _accepted, trade = alice.reports(2)
     assert EventKind.TRADE == trade["kind"]
     assert (trade["price"], trade["tonnes"], trade["cash"]) == (9750, 60, 60 * 9750)
     assert (trade["account_index"], trade["counter_account_index"]) == (0, ACCOUNT_NONE)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Self
 
 import numpy as np
-import typer
 
 from cea_exchange import OrderBook
 from cea_exchange._book import LEVEL_COUNT_MAX

@@ -26,6 +26,8 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
+from cea_exchange.control_plane.fronts import DoorLimits, Fronts
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
@@ -50,8 +52,6 @@ from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
 from cea_exchange.registry.desk import Asked, Desk, Reply
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.look_worker import LookSettings
 from cea_exchange.registry.looks import Looks
@@ -583,7 +583,7 @@ class RegistryDaemon:
 
     def _broken_line_stop(self, error: Exception) -> None:
         """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
-        log.error("settlement_broke", exc_info=True)
+        log.error("settlement_broke", exc_info=True)  # noqa: LOG014 - its caller handles one
         self._stop_line(f"{type(error).__name__}: {error}")
 
     def _stop_line(self, why: str) -> None:

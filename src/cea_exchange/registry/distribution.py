@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.adjustment import Cause, Deduction, recall
+from cea_exchange.domain.compliance.adjustment import Cause, Deduction
 from cea_exchange.domain.compliance.allocation import Industry, Sector
 from cea_exchange.domain.units import tonnes_check, whole_number
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked

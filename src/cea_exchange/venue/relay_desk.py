@@ -14,6 +14,7 @@ import msgspec
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import Message
 from cea_exchange.protocol.framing import (
     TOPIC_HEARTBEAT,
     TOPIC_MARKET_DATA,
@@ -24,7 +25,6 @@ from cea_exchange.protocol.framing import (
     stream_place_decode,
 )
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.control_plane.door import Message
 from cea_exchange.venue.router import Inbox, send_or_drop
 from cea_exchange.venue.snapshot_desk import (
     REQUESTS_PER_TURN_MAX,

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import zmq
 
+from cea_exchange.control_plane.door import Message
 from cea_exchange.protocol.framing import (
     DepthRequest,
     FrameError,
@@ -20,7 +21,6 @@ from cea_exchange.protocol.framing import (
     Request,
     market_data_request_decode,
 )
-from cea_exchange.control_plane.door import Message
 from cea_exchange.venue.market_data import MarketDataPublisher
 from cea_exchange.venue.router import Inbox, send_or_drop
 

@@ -123,8 +123,8 @@ def test_cash_of_a_fetched_statement_has_its_act(days):
     days.registry.account_open("alice")
     days.admin.ask(
         PayIn(
-            **{"payment_id": "I-1", "account": "alice", "cash": 500},
-            **{"business_date": WEDNESDAY, "reference": "alice"},
+            payment_id="I-1", account="alice", cash=500,
+            business_date=WEDNESDAY, reference="alice",
         )
     )
     days.set(16, 18)

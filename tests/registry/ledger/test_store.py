@@ -109,12 +109,11 @@ def test_a_transaction_that_failed_underneath_commits_nothing(data, database_add
     with Registry.open(data, database_address, admission="open") as registry:
         before = registry.store.execute("SELECT * FROM balances ORDER BY 1, 2, 3").fetchall()
         why = "expected (COMMIT, was ROLLBACK|a transaction)|transaction is aborted"
-        with pytest.raises(DatabaseError, match=why):
-            with registry.transaction():
-                registry.pay_in("alice", 5)
-                _fail_underneath(registry.store.database)
-                with suppress(DatabaseError):
-                    registry.pay_in("bob", 7)
+        with pytest.raises(DatabaseError, match=why), registry.transaction():
+            registry.pay_in("alice", 5)
+            _fail_underneath(registry.store.database)
+            with suppress(DatabaseError):
+                registry.pay_in("bob", 7)
         remembers(registry.store)
         assert before == registry.store.balances.rows()
         registry.pay_in("bob", 1)

@@ -1,5 +1,7 @@
 """The hash at every sequence in one pass is the one that SQL gave when settlement was there."""
 
+from functools import partial
+
 import pytest
 
 from cea_exchange.domain.records import Reason
@@ -76,7 +78,7 @@ def eventful(store):
         store.execute(
             "INSERT INTO transfers VALUES (6, 'out', 0, 65535, 77, 'pending', 0, 0)"
         )
-    failing = {trade_id: "frozen" for trade_id in (2, 4, 6, 8)}
+    failing = dict.fromkeys((2, 4, 6, 8), "frozen")
     settlement = Settlement(store, failure_of=lambda trade: failing.get(trade.trade_id))
     hashes = [holdings_hash(store)]
     for record in venue.rows:
@@ -127,7 +129,7 @@ def test_more_checkpoints_are_no_more_passes(tmp_path):
         with Store.open(data) as store:
             settled(store, checkpoint_every=checkpoint_every)
             sequences = [seq for (seq,) in store.execute("SELECT settlement_seq FROM checkpoints")]
-            steps.append(steps_of(store, lambda: hashes_in_one_pass(store, sequences)))
+            steps.append(steps_of(store, partial(hashes_in_one_pass, store, sequences)))
     assert 600 // 10 == len(sequences)
     assert steps[0] > 100
     assert steps[1] < 1.2 * steps[0]

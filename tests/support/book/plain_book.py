@@ -404,7 +404,7 @@ def result_of(events: list[Event]) -> tuple[int, int, int, tuple, tuple]:
             orders_canceled.append(order_id)
         elif kind == CANCELED:
             reason, tonnes_open, tonnes_canceled = event[3], 0, event[11]
-        elif kind == RESTED or kind == AMENDED:
+        elif kind in (RESTED, AMENDED):
             tonnes_open = event[12]
     if trades and events[-1][0] == TRADE:
         tonnes_open = 0

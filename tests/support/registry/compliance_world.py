@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Self
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Side
 from cea_exchange.registry.acts import Registry
@@ -52,7 +53,7 @@ class World:
         self.registry = Registry(Store.open(folder, database), self.clock, admission="open")
         self._venue = Venue()
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -62,7 +62,7 @@ class PlainReplay:
         self._is_begun = False
         self._level_count = level_count
         self._queues: dict[Side, dict[int, list[Resting]]] = {side: {} for side in Side}
-        self._is_cut = {side: level_count > 0 for side in Side}
+        self._is_cut = dict.fromkeys(Side, level_count > 0)
 
     def run(self, messages: Iterable[Sequence[int]], rows: Sequence[Sequence[int]] | None) -> None:
         """Play all; the first row that can be true is the beginning."""

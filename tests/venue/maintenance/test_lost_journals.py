@@ -317,7 +317,7 @@ def test_a_participant_follows_into_the_adopted_life(exchange):
     # What is of the life before is refused in words, not left unanswered.
     with connect(exchange, "carol", report_seq=0) as carol:
         reports = list(carol.reports(timeout_s=1.0))
-        assert [report.report_seq for report in reports][0] > NUMBERS_SKIPPED
+        assert next(report.report_seq for report in reports) > NUMBERS_SKIPPED
         carol.session._request({"op": "replay", "from": 1, "count": 5})
         with pytest.raises(SessionError, match="with which this log_id begins"):
             carol.poll(WAIT_S)

@@ -168,7 +168,7 @@ def test_a_cut_of_a_frame_that_was_never_released_starts(data):
     identity = Identity("0", SCHEMA_VERSION, PROFILE.profile_hash())
     with Journal.open(data / "journal", identity=identity) as more:
         more.append(FrameKind.RECORDS, 1, more.last_time_ns, orders((0, 9, 1, 1, 1)).tobytes())
-    path = sorted((data / "journal").iterdir())[-1]
+    path = max((data / "journal").iterdir())
     path.write_bytes(path.read_bytes()[: 192 + 50])
     sequencer = sequencer_open(data)
     assert result.state_hash == sequencer.machine.core.state_hash()

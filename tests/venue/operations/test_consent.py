@@ -36,7 +36,7 @@ def proposals(clock):
 
 
 def put(proposals, done):
-    return proposals.add("undo trade 7", AN, "typo", lambda second: done.append(second)).number
+    return proposals.add("undo trade 7", AN, "typo", done.append).number
 
 
 def test_a_second_person_carries_it_out_once(proposals):

@@ -152,7 +152,7 @@ def test_a_venue_writes_and_publishes_its_bulletin_after_the_close(tmp_path):
     with world_open(tmp_path) as world:
         published = []
         world.listed()
-        world.venue._market_data.bulletin = lambda bulletin: published.append(bulletin)
+        world.venue._market_data.bulletin = published.append
         world.venue._bulletins._publish = published.append
         trade_and_close(world)
         folder = written(world)
@@ -301,7 +301,7 @@ def test_another_life_knows_what_was_traded_of_a_product_that_is_listed_again(tm
     made = builder.take(events)
     folder = tmp_path / "bulletins"
     rows = market_rows((20251229, 20260105))
-    first = list(closed_days(ArrayRows(rows)))[0].last
+    first = next(iter(closed_days(ArrayRows(rows)))).last
     later = ArrayRows(rows[first:], base=first)
     newest = replace(made[1], trading_date=20260102)
     for bulletin, of_year in ((made[0], 10), (made[1], 10), (newest, 0)):

@@ -197,6 +197,8 @@ def test_a_venue_without_balances_says_so(tmp_path):
     with world_open(tmp_path, profile="open") as world:
         world.start()
         world.ready()
-        with connected(world, "bob") as bob:
-            with pytest.raises(SessionError, match="a profile that keeps balances, came open"):
-                bob.statement()
+        with (
+            connected(world, "bob") as bob,
+            pytest.raises(SessionError, match="a profile that keeps balances, came open"),
+        ):
+            bob.statement()

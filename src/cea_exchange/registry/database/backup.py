@@ -19,8 +19,8 @@ from cea_exchange.registry.database.folder import (
     address_keep,
     folder_lock,
     has_database,
-    reader_open,
     postgres,
+    reader_open,
 )
 from cea_exchange.registry.database.interface import DatabaseError
 from cea_exchange.registry.database.schema import schema_check, tables_copy

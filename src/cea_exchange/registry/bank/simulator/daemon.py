@@ -14,6 +14,7 @@ import msgspec
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.operators import OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import (
@@ -28,7 +29,6 @@ from cea_exchange.protocol.settings import Address
 from cea_exchange.registry.bank import requests
 from cea_exchange.registry.bank.simulator.books import BankBooks
 from cea_exchange.registry.bank.simulator.faults import FaultRates, is_answer_lost, is_restart
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
 
 POLL_MS = 200
 DOMAIN = "bank"
