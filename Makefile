@@ -35,6 +35,9 @@ demo: build
 test: build
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
+# Those tests that are about the compiled core.
+CORE_TESTS := differential or property or core
+
 # The core's tests against a build with bounds checks and trapping undefined behaviour, from a copy
 # of the sources, so that the ordinary build stays what it is.
 CHECKED := build/checked
@@ -45,11 +48,9 @@ checked: build
 	find $(CHECKED)/source \( -name '*.so' -o -name '*.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	CEA_EXCHANGE_CHECKED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --target $(CHECKED)/site $(CHECKED)/source
-	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
-		tests/differential tests/property tests/unit/test_order_book.py \
-		tests/unit/test_script_random.py tests/unit/test_block_rules.py tests/unit/test_block_rejects.py
+	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests -m "$(CORE_TESTS)"
 
-# The same tests, and the self-trade ones, under AddressSanitizer and UndefinedBehaviorSanitizer,
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer,
 # which must be loaded before Python is. It keeps its own memory to the end: no leaks are told.
 SANITIZED := build/sanitized
 SANITIZERS = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libubsan.so)
@@ -61,10 +62,7 @@ sanitize: build
 	CEA_EXCHANGE_SANITIZED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --target $(SANITIZED)/site $(SANITIZED)/source
 	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
-		PYTHONPATH=$(SANITIZED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
-		tests/differential tests/property tests/unit/test_order_book.py \
-		tests/unit/test_script_random.py tests/unit/test_self_trade.py \
-		tests/unit/test_block_rules.py tests/unit/test_block_rejects.py
+		PYTHONPATH=$(SANITIZED)/site $(BIN)/python -m pytest -q -o pythonpath=tests -m "$(CORE_TESTS)"
 
 # A hundred thousand Hypothesis examples on both cores: ten minutes on two processors.
 long: build
@@ -121,11 +119,11 @@ soak: build
 ROUNDS ?= 20
 random: build
 	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/registry/test_any_message.py \
-		tests/property/test_chains_agree.py
+		tests/registry/settlement/test_chains_agree.py
 
 # What was tried from outside and must not work any more, many times as large: tests/attacks/README.md.
 attacks: build
-	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/attacks
+	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m attack
 
 nightly: random attacks conformance checked sanitize long torture soak mutants
 	$(MAKE) settle DATABASE=sqlite

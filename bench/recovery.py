@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 import numpy as np
 
@@ -200,7 +201,7 @@ def batch_s(sequencer: Sequencer, batch: np.ndarray) -> float:
 class RoomyMarket(CompiledMarket):
     """The market with room for two million orders."""
 
-    def __new__(cls, rules: object, order_count_max: int | None = None) -> "RoomyMarket":
+    def __new__(cls, rules: object, order_count_max: int | None = None) -> Self:
         return CompiledMarket.__new__(cls, rules, order_count_max or 1 << 21)
 
 

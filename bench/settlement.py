@@ -239,12 +239,11 @@ def as_of(store: Store, made: Made, trades: int, entries_before: int, seed: int)
 
 def live(rate: int, seconds: float, database: str | None, seed: int) -> None:
     """Trade through a live venue's sockets at a rate, and see when each trade is committed."""
-    from soak.flow import FlowAccount, FlowConfig
-    from soak.run import FlowProcess
-
     from cea_exchange.loadtest.load_run import await_transfers
     from cea_exchange.loadtest.local_exchange import LocalExchange, prepare_process
     from cea_exchange.loadtest.population import population
+    from soak.flow import FlowAccount, FlowConfig
+    from soak.run import FlowProcess
 
     prepare_process()
     prices = {f"CEA{22 + number}": 9749 for number in range(4)}
@@ -330,7 +329,7 @@ class LagWatch:
 
     def _look(self) -> None:
         while self._socket.poll(0):
-            header, payload = self._socket.recv_multipart()[1:]
+            _header, payload = self._socket.recv_multipart()[1:]
             now = time.monotonic()
             rows = np.frombuffer(payload, EVENT_DTYPE)
             if len(rows):

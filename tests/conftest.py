@@ -1,4 +1,4 @@
-"""What tests of the registry share: an empty registry, on each of the databases it can have.
+"""Kinds of tests; and an empty registry, on each of the databases it can have.
 
 The PostgreSQL server comes from a package of the test extra. There is no skipping: a registry that
 was not tested on both was not tested.
@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
+KINDS = {"unit", "property", "differential", "e2e", "crash", "attack"}
 DATABASES = ("sqlite", "postgresql")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as a unit test what bears no other kind's mark."""
+    for item in items:
+        if KINDS.isdisjoint(mark.name for mark in item.iter_markers()):
+            item.add_marker("unit")
 
 
 class PostgresServer:

@@ -97,7 +97,9 @@ def doc_tables(schema: dict) -> str:
         lines += ["", f"### {record['name']} ({record['bytes']} bytes)", "", record["doc"], "",
                   "| offset | bytes | field | type | unit or enum | notes |",
                   "|---|---|---|---|---|---|"]
-        for (name, kind, unit, notes), offset in zip(record["fields"], field_offsets(record)):
+        for (name, kind, unit, notes), offset in zip(
+            record["fields"], field_offsets(record), strict=True
+        ):
             element, count = field_type(kind)
             size = SIZES[element] * count
             lines.append(f"| {offset} | {size} | `{name}` | {kind} | {unit} | {notes} |")

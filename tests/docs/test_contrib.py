@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -17,8 +16,9 @@ from cea_exchange.simulators.bank.daemon import BankConfig
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.operations import metrics as venue_metrics
 from cea_exchange.venue.publication.relay import RelayConfig
+from support.places import ROOT
 
-CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+CONTRIB = ROOT / "contrib"
 CONFIGS = {
     "venue.toml": VenueConfig,
     "registry.toml": RegistryConfig,

@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command_tree import below, command_tree
 
 from cea_exchange.cli.main import run
+from support.command_tree import below, command_tree
+from support.places import ROOT
 
-CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+CONTRIB = ROOT / "contrib"
 PAGES = ("README.md", "first_day.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 START = re.compile(r"^ExecStart=(.*)$", re.MULTILINE)
@@ -86,8 +87,8 @@ class Machine:
             script += f"echo '=== {number}'\n{self.here(block)}"
         shell = subprocess.Popen(
             ["bash"],
-            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
-            **{"cwd": CONTRIB, "env": self.environment, "text": True},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=CONTRIB, env=self.environment, text=True,
         )
         with (self.root / "script").open("w+") as file:
             file.write(script)

@@ -3,21 +3,21 @@
 from typing import NamedTuple
 
 import numpy as np
-from differential.book_flow import (
+from hypothesis import Phase, given, seed, settings
+
+from cea_exchange.domain.records import EventKind, Reason
+from support.book.book_flow import (
     KINDS_OF_A_BOOK,
     REASONS_OF_A_BOOK,
     Comparison,
     book_cases,
 )
-from differential.market_cases import (
+from support.market.market_cases import (
     REASONS_ELSEWHERE,
     REASONS_OF_BLOCKS,
     MarketComparison,
     market_cases,
 )
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
-from cea_exchange.domain.records import EventKind, Reason
 
 EXPECTED = {
     "book": (KINDS_OF_A_BOOK, REASONS_OF_A_BOOK),
@@ -54,7 +54,6 @@ def block_run(block: Block) -> Found:
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
     @given(cases)

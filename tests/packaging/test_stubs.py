@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 SOURCE = ROOT / "src"
 ALLOWED = Path(__file__).with_name("stubtest_allowlist.txt")
 PACKAGE = SOURCE / "cea_exchange"

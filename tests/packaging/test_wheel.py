@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 PACKAGE = ROOT / "src" / "cea_exchange"
 EXAMPLES = ROOT / "examples"
 

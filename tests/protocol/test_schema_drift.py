@@ -3,9 +3,9 @@
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
 GENERATED = ("src/cea_exchange/domain/records.py", "src/cea_exchange/_records.pxd")
 

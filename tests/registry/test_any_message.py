@@ -16,10 +16,6 @@ import msgspec
 import numpy as np
 import pytest
 import zmq
-from fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
-from registry.test_bank_office import DatedVenue
-from registry.test_bank_reports import FUNDED, Office
-from settlement_records import ALICE, ALICE_CASH, BOB, BOB_TONNES, LOG_ID, registry_prepare
 
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.ledger.database.interface import DatabaseFull
@@ -34,6 +30,17 @@ from cea_exchange.registry.control.admin import OPS
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
+from registry.bank.test_bank_office import DatedVenue
+from registry.bank.test_bank_reports import FUNDED, Office
+from support.registry.fake_venue import Caller, FakeVenue, pack, run_frames, wait_until
+from support.registry.settlement_records import (
+    ALICE,
+    ALICE_CASH,
+    BOB,
+    BOB_TONNES,
+    LOG_ID,
+    registry_prepare,
+)
 
 ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "1"))
 """Of each mode on each database; a nightly run takes more."""

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-from fake_venue import Caller, FakeVenue, wait_until
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.timetable import time_parse, time_to_ns
@@ -20,6 +19,7 @@ from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
+from support.registry.fake_venue import Caller, FakeVenue, wait_until
 
 S_NS = 10**9
 DAY_NS = 86_400 * S_NS

@@ -13,15 +13,22 @@ from types import UnionType
 
 import msgspec
 import pytest
-from allocation_files import allocation_file
-from compliance_world import BEIJING, ORDER, World, obligation_file, proof, proof_file
-from desk_callers import Office, key_of
 
 from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.admin import REQUEST_TYPES, Stop
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.participants.roles import MAY
+from support.registry.allocation_files import allocation_file
+from support.registry.compliance_world import (
+    BEIJING,
+    ORDER,
+    World,
+    obligation_file,
+    proof,
+    proof_file,
+)
+from support.registry.desk_callers import Office, key_of
 
 DAY = 20251101
 INTS = (

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from soak.run import COMMANDS_PER_HOUR, ROUND_COMMANDS, SOAK_ERRORS, Soak, SoakReport, SoakSettings
 
 from cea_exchange.cli.flow_files import progress
 from cea_exchange.loadtest.local_exchange import prepare_process
+from soak.run import COMMANDS_PER_HOUR, ROUND_COMMANDS, SOAK_ERRORS, Soak, SoakReport, SoakSettings
 
 LIMIT_S = 120.0
 COMMANDS_PER_SECOND_MIN = 5_000

@@ -17,14 +17,14 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
-from soak.flow import FlowAccount, FlowConfig
-from soak.measure import BOUNDS, Sample, Trend, sample_process, trends
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import population
+from soak.flow import FlowAccount, FlowConfig
+from soak.measure import BOUNDS, Sample, Trend, sample_process, trends
 
 COMMANDS_PER_HOUR = 2_000_000
 COMMANDS_PER_DAY = 1_000_000

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from soak.measure import Sample, sample_process, trends
 from soak.run import Soak, SoakReport, SoakSettings
 

@@ -4,6 +4,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+
 from mutation.mutants import CORE, planted_read
 
 ROOT = Path(__file__).resolve().parents[2]

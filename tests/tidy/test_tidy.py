@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
@@ -35,7 +36,7 @@ MACHINE_PATHS = re.compile("|".join(("/wo" + "rk/", "/ro" + "ot/", "/ho" + "me/"
 
 def code_files(*suffixes: str) -> list[Path]:
     """Return the project's own code, without what is generated or built."""
-    files = [path for path in ROOT.glob("*.py")]
+    files = list(ROOT.glob("*.py"))
     for folder in CODE_FOLDERS:
         files += [path for path in (ROOT / folder).rglob("*") if path.is_file()]
     return sorted(

@@ -13,10 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from torture.run import Torture, TortureReport, TortureSettings
-
 from cea_exchange.cli.flow_files import progress
 from cea_exchange.loadtest.local_exchange import prepare_process
+from torture.run import Torture, TortureReport, TortureSettings
 
 LIMIT_S = 120.0
 LIMIT_S_PER_KILL = 8.0

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from torture.client import positions_of, rows_read
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -28,6 +27,7 @@ from cea_exchange.journal import event_rows_read
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.venue_link.settlement_records import records_from
+from torture.client import positions_of, rows_read
 
 ACCEPTANCES = (
     EventKind.ORDER_ACCEPTED,

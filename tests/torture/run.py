@@ -20,9 +20,6 @@ from datetime import date
 from pathlib import Path
 
 import msgspec
-from torture.chaos import Act, Chaos, acts_draw
-from torture.checks import check_all
-from torture.client import TRADE, Board, ClientConfig
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.timetable import time_parse
@@ -31,6 +28,9 @@ from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+from torture.chaos import Act, Chaos, acts_draw
+from torture.checks import check_all
+from torture.client import TRADE, Board, ClientConfig
 
 DAEMONS = ("venue", "registry")
 REFERENCE_PRICES = {"CEA23": 9749, "CEA24": 9749}

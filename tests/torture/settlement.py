@@ -26,9 +26,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from soak.flow import FlowAccount, FlowConfig
-from soak.run import FlowProcess, SoakFailed
-from torture.checks import settlement_faults, venue_events, verify_faults
 
 from cea_exchange.cli.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
@@ -45,6 +42,9 @@ from cea_exchange.loadtest.local_exchange import (
 from cea_exchange.loadtest.population import Participant, population
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.venue_link.settlement_records import records_from
+from soak.flow import FlowAccount, FlowConfig
+from soak.run import FlowProcess, SoakFailed
+from torture.checks import settlement_faults, venue_events, verify_faults
 
 FIRST_DAY = date(2024, 1, 2)
 REFERENCE_PRICES = {"CEA22": 9749, "CEA23": 9749, "CEA24": 9749, "CEA25": 9749}
@@ -170,7 +170,7 @@ class SettlementRun:
                 self._exchange.operate("clock", at=f"{day}T15:00:00+08:00")
                 confirmed = date_number(day)
                 self._exchange.wait_until(
-                    lambda: self._exchange.operate("status")["confirmed_date"] >= confirmed,
+                    lambda date=confirmed: self._exchange.operate("status")["confirmed_date"] >= date,
                     f"the registry to confirm {day}",
                     SETTLE_S_MAX,
                 )

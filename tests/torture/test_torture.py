@@ -4,18 +4,18 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger_by_hand import changed_at_rest
-from torture.checks import check_all
-from torture.run import Torture, TortureSettings, python_path
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.journal._crc32c import row_sums
+from support.places import TESTS
+from support.registry.ledger_by_hand import changed_at_rest
+from torture.checks import check_all
+from torture.run import Torture, TortureSettings, python_path
 
-MUTANT_REGISTRY = Path(__file__).parents[1] / "crash" / "mutant_registry.py"
+MUTANT_REGISTRY = TESTS / "support/registry/mutant_registry.py"
 EVENTS_HEADER_BYTES = 64
 
 

@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Any, Self, SupportsIndex
+from typing import Any, Self, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,7 @@ from typing_extensions import disjoint_base
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import Phase
 
-_Records = NDArray[np.void]
+_Records: TypeAlias = NDArray[np.void]
 
 @disjoint_base
 class CompiledMarket:

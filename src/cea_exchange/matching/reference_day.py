@@ -24,7 +24,7 @@ def begin(market: ReferenceMarket, date: int, composite_weights: Sequence[int]) 
     -----
     Rules: CEA-FND-04 (T+1), CEA-FND-05 (proceeds), CEA-PRC-04 (weights), CEA-NTC-01 (notices).
     """
-    for product, weight in zip(market._products, composite_weights):
+    for product, weight in zip(market._products, composite_weights, strict=False):
         product.composite_weight = weight
     threshold_before = market.rules.large_holder_tonnes
     market.rules_set(market.rules.on(date))

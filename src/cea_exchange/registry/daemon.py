@@ -583,7 +583,7 @@ class RegistryDaemon:
 
     def _broken_line_stop(self, error: Exception) -> None:
         """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
-        log.error("settlement_broke", exc_info=True)
+        log.error("settlement_broke", exc_info=True)  # noqa: LOG014 - its caller handles one
         self._stop_line(f"{type(error).__name__}: {error}")
 
     def _stop_line(self, why: str) -> None:

@@ -71,7 +71,7 @@ OPS = frozenset(str(found.__struct_config__.tag) for found in REQUEST_TYPES)
 OPS_OF_TWO = frozenset(SECOND)
 """What needs a second person; the settings may add to it, or take all of it off a test bench."""
 
-_decoder = msgspec.msgpack.Decoder(Union[REQUEST_TYPES])
+_decoder = msgspec.msgpack.Decoder(Union[REQUEST_TYPES])  # noqa: UP007 - of a tuple
 
 
 def request_decode(payload: bytes) -> Request:

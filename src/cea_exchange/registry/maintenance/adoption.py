@@ -136,7 +136,7 @@ def _state(store: Store) -> AdoptedState:
         "SELECT product, reference_price FROM products ORDER BY product_index"
     ).fetchall()
     # What the venue hears of from the feed it does not begin with.
-    declared = {name: 0 for name in ("account_declared", "product_declared")}
+    declared = dict.fromkeys(("account_declared", "product_declared"), 0)
     suspended: set[str] = set()
     command = None
     for command in _feed_commands(store, feed_seq):

@@ -129,7 +129,7 @@ class Delivery:
         with self._store.transaction(act_id=0 if self._store.act_id is None else None):
             self._obstacles.refresh()
             # What comes later may bring what an earlier one waits for.
-            while any([self._again(*each, settled) for each in self._waiting()]):
+            while any([self._again(*each, settled) for each in self._waiting()]):  # noqa: C419
                 pass
         return settled
 

@@ -10,7 +10,7 @@ Everything is compared before the journal is opened for writing: that cuts a tor
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import structlog
@@ -280,7 +280,7 @@ class _Keeper:
         if len(events) >= EVENTS_FEW:
             self._hand_over(events, seq)
 
-    def __enter__(self) -> "_Keeper":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: object, *exception: object) -> None:

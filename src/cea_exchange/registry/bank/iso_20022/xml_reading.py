@@ -5,7 +5,7 @@ No document type, so no entity either: nothing in a file can grow, or point else
 
 import re
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 from xml.parsers import expat
 
@@ -17,7 +17,7 @@ FILE_BYTES_MAX = 256 << 20
 
 _AMOUNT_FORM = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 _COUNT_FORM = re.compile(r"[0-9]{1,15}")
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = timedelta(seconds=1)
 
 Shape = dict[str, tuple[int, Any]]
