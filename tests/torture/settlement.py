@@ -170,7 +170,9 @@ class SettlementRun:
                 self._exchange.operate("clock", at=f"{day}T15:00:00+08:00")
                 confirmed = date_number(day)
                 self._exchange.wait_until(
-                    lambda date=confirmed: self._exchange.operate("status")["confirmed_date"] >= date,
+                    lambda date=confirmed: (
+                        self._exchange.operate("status")["confirmed_date"] >= date
+                    ),
                     f"the registry to confirm {day}",
                     SETTLE_S_MAX,
                 )
