@@ -27,8 +27,8 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
-from cea_exchange.matching.reference_book import price_crosses
-from cea_exchange.matching.reference_listed import Decision, ReferenceListed
+from cea_exchange.matching.reference.book import price_crosses
+from cea_exchange.matching.reference.listed_trading import Decision, ReferenceListed
 from differential.market_cases import (
     CORES,
     REASONS_ELSEWHERE,

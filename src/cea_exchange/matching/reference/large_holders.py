@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Side
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 
 def tell_all(market: ReferenceMarket, threshold_before: int) -> None:

@@ -12,7 +12,7 @@ from sortedcontainers import SortedSet
 
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import PRODUCT_NONE, Reason, Side
-from cea_exchange.matching.reference_book import Order
+from cea_exchange.matching.reference.book import Order
 
 TOTAL_LIMIT = 1 << 62
 """all cash, and the tonnes of a product, stay below it"""

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Operation, Reason
-from cea_exchange.matching.reference_product import PRICE_MAX
+from cea_exchange.matching.reference.products import PRICE_MAX
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 
 def refuse(market: ReferenceMarket, operation: Operation, reason: Reason, **named: int) -> None:

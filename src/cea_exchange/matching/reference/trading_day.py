@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase
-from cea_exchange.matching import reference_large_holders
-from cea_exchange.matching.reference_edge import U64_MAX
-from cea_exchange.matching.reference_product import Product
+from cea_exchange.matching.reference import large_holders
+from cea_exchange.matching.reference.inputs import U64_MAX
+from cea_exchange.matching.reference.products import Product
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 LISTED_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
 
@@ -38,7 +38,7 @@ def begin(market: ReferenceMarket, date: int, composite_weights: Sequence[int]) 
     market._biddings.forget()
     market._emit(EventKind.DAY_OPENED)
     phase_enter(market, Phase.PRE_OPEN)
-    reference_large_holders.tell_all(market, threshold_before)
+    large_holders.tell_all(market, threshold_before)
 
 
 def phase_enter(market: ReferenceMarket, phase: Phase) -> None:

@@ -1,30 +1,4 @@
-"""The reference market: the rules in the clearest Python, a specification that runs.
-
-It has the interface of the compiled market and shares no deciding code with it; the differential
-tests hold the two equal, event for event and hash for hash. Use it to read the rules or to check
-another implementation; it is a hundred times slower than the compiled one.
-
-A command is judged completely before anything changes:
-
-    command -> refusal? -> what it would take -> refusal? -> Decision -> events and changes
-
-The class says what there is, lets in one caller at a time and counts what is done; its rooms say
-what happens:
-
-    reference_edge      numbers and commands that come in
-    reference_listed    orders, their books (reference_book) and trades
-    reference_block     enquiries, offers and their negotiation
-    reference_bidding   biddings, bids and awards
-    reference_funds     what accounts hold, what is locked, what a trade moves
-    reference_product   a product's price bands and its trades of the day
-    reference_day       how a day begins and ends, and its phases
-    reference_acts      halts, suspensions, listings, reference prices, transfers
-    reference_bust      trades that are undone
-    reference_large_holders
-    reference_events    the streams an event belongs to, and its record
-    reference_views     what is shown: dicts
-    reference_state     hashes, invariants, snapshots
-"""
+"""The reference market as its callers see it: takes calls one at a time, checks them, counts."""
 
 from __future__ import annotations
 
@@ -55,17 +29,24 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.matching import (
-    reference_acts,
-    reference_bust,
-    reference_day,
-    reference_large_holders,
-    reference_state,
+from cea_exchange.matching.reference import (
+    busts,
+    large_holders,
+    operations,
+    snapshots,
+    trading_day,
 )
-from cea_exchange.matching.reference_bidding import Notice, ReferenceBiddings
-from cea_exchange.matching.reference_block import ReferenceBlocks
-from cea_exchange.matching.reference_book import Order, ReferenceBook
-from cea_exchange.matching.reference_edge import (
+from cea_exchange.matching.reference.bidding_trading import Notice, ReferenceBiddings
+from cea_exchange.matching.reference.block_trading import ReferenceBlocks
+from cea_exchange.matching.reference.book import Order, ReferenceBook
+from cea_exchange.matching.reference.events import (
+    REPORT_KINDS,
+    SETTLEMENT_KINDS,
+    is_public,
+    row_of,
+)
+from cea_exchange.matching.reference.funds import Account, ReferenceFunds
+from cea_exchange.matching.reference.inputs import (
     I64_MAX,
     OPERATOR_COUNT_MAX,
     U32_MAX,
@@ -76,16 +57,9 @@ from cea_exchange.matching.reference_edge import (
     records_check,
     trade_read,
 )
-from cea_exchange.matching.reference_events import (
-    REPORT_KINDS,
-    SETTLEMENT_KINDS,
-    is_public,
-    row_of,
-)
-from cea_exchange.matching.reference_funds import Account, ReferenceFunds
-from cea_exchange.matching.reference_listed import Decision, ReferenceListed
-from cea_exchange.matching.reference_product import PRICE_MAX, Product
-from cea_exchange.matching.reference_views import (
+from cea_exchange.matching.reference.listed_trading import Decision, ReferenceListed
+from cea_exchange.matching.reference.products import PRICE_MAX, Product
+from cea_exchange.matching.reference.views import (
     account_view,
     bid_view,
     bidding_view,
@@ -302,7 +276,7 @@ class ReferenceMarket:
         transfer_seq = int_taken("transfer_seq", transfer_seq, 0, U64_MAX)
         with self._act():
             given = account_index, product_index, amount, transfer_seq
-            reference_acts.transfer(self, operation, *given)
+            operations.transfer(self, operation, *given)
             return self._events()
 
     # -- The trading day ---------------------------------------------------------------------------
@@ -335,7 +309,7 @@ class ReferenceMarket:
                 f"composite_weights must be {len(self._products)}, were {len(composite_weights)}"
             )
         with self._act():
-            reference_day.begin(self, date, composite_weights)
+            trading_day.begin(self, date, composite_weights)
             return self._events()
 
     def day_close(self) -> np.ndarray:
@@ -349,7 +323,7 @@ class ReferenceMarket:
         if not self.day_is_open:
             raise ValueError("a day must be open to be closed, none was")
         with self._act():
-            reference_day.end(self)
+            trading_day.end(self)
             return self._events()
 
     def phase_set(self, phase: int) -> np.ndarray:
@@ -358,7 +332,7 @@ class ReferenceMarket:
         if not self.day_is_open:
             raise ValueError(f"a day must be open to enter {phase.name}, none was")
         with self._act():
-            reference_day.phase_enter(self, phase)
+            trading_day.phase_enter(self, phase)
             return self._events()
 
     def rules_set(self, rules: MarketRules) -> None:
@@ -383,7 +357,7 @@ class ReferenceMarket:
     def _halted_set(self, operation: Operation, product_index: int) -> np.ndarray:
         product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
         with self._act():
-            reference_acts.halted_set(self, operation, product_index)
+            operations.halted_set(self, operation, product_index)
             return self._events()
 
     def product_list(self, product_index: int, price: int) -> np.ndarray:
@@ -396,7 +370,7 @@ class ReferenceMarket:
         product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
         price = int_taken("price", price, 1, I64_MAX)
         with self._act():
-            reference_acts.product_list(self, product_index, price)
+            operations.product_list(self, product_index, price)
             return self._events()
 
     def product_delist(self, product_index: int) -> np.ndarray:
@@ -408,7 +382,7 @@ class ReferenceMarket:
         """
         product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
         with self._act():
-            reference_acts.product_delist(self, product_index)
+            operations.product_delist(self, product_index)
             return self._events()
 
     def suspend(self, account_index: int) -> np.ndarray:
@@ -420,14 +394,14 @@ class ReferenceMarket:
         """
         account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         with self._act():
-            reference_acts.suspend(self, account_index)
+            operations.suspend(self, account_index)
             return self._events()
 
     def restore(self, account_index: int) -> np.ndarray:
         """Let a suspended account trade again."""
         account_index = int_taken("account_index", account_index, 0, ACCOUNT_NONE)
         with self._act():
-            reference_acts.restore(self, account_index)
+            operations.restore(self, account_index)
             return self._events()
 
     def orders_cancel(self, account_index: int, operator_index: int, reason: int) -> np.ndarray:
@@ -492,7 +466,7 @@ class ReferenceMarket:
 
     def trade_bust_fault(self, trade: bytes) -> str | None:
         """Say why a record can't be one of this market's trades; None if it can."""
-        return reference_bust.fault_of(self, trade_read(trade))
+        return busts.fault_of(self, trade_read(trade))
 
     def trade_bust(self, trade: bytes) -> np.ndarray:
         """Undo a trade, both legs and the fees; where that can't be nothing moves.
@@ -512,11 +486,11 @@ class ReferenceMarket:
         Rules: CEA-STL-04.
         """
         row = trade_read(trade)
-        fault = reference_bust.fault_of(self, row)
+        fault = busts.fault_of(self, row)
         if fault is not None:
             raise ValueError(f"trade: {fault}")
         with self._act():
-            reference_bust.undo(self, row)
+            busts.undo(self, row)
             return self._events()
 
     def reference_price_set(self, product_index: int, price: int) -> np.ndarray:
@@ -529,7 +503,7 @@ class ReferenceMarket:
         product_index = int_taken("product_index", product_index, 0, PRODUCT_NONE)
         price = int_taken("price", price, 1, I64_MAX)
         with self._act():
-            reference_acts.reference_price_set(self, product_index, price)
+            operations.reference_price_set(self, product_index, price)
             return self._events()
 
     def bidding_open(
@@ -742,19 +716,19 @@ class ReferenceMarket:
 
     def state_hash(self) -> int:
         """Hash everything a later command could depend on."""
-        return reference_state.state_hash(self)
+        return snapshots.state_hash(self)
 
     def holdings_hash(self) -> int:
         """Hash what each account holds: what the registry can know too."""
-        return reference_state.holdings_hash(self)
+        return snapshots.holdings_hash(self)
 
     def check(self) -> None:
         """Raise AssertionError naming the first broken invariant."""
-        reference_state.check(self)
+        snapshots.check(self)
 
     def snapshot(self) -> bytes:
         """The whole state as msgpack."""
-        return reference_state.snapshot(self)
+        return snapshots.snapshot(self)
 
     @classmethod
     def from_snapshot(
@@ -772,7 +746,7 @@ class ReferenceMarket:
             As in the constructor.
         """
         market = cls(rules, order_count_max)
-        reference_state.restore_into(market, data)
+        snapshots.restore_into(market, data)
         return market
 
     def copy(self) -> ReferenceMarket:
@@ -819,7 +793,7 @@ class ReferenceMarket:
                     fields[numbered] = self._accounts[account_index].report_seq
         row = row_of(fields)
         self._rows.append(row)
-        reference_large_holders.tell_gain(self, kind, fields)
+        large_holders.tell_gain(self, kind, fields)
         return row
 
     def _events(self) -> np.ndarray:

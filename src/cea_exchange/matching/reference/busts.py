@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cea_exchange.domain.records import EventKind, Method, Side
-from cea_exchange.matching.reference_funds import Bust
-from cea_exchange.matching.reference_product import ORDER_AMOUNT_LIMIT, PRICE_MAX
+from cea_exchange.matching.reference.funds import Bust
+from cea_exchange.matching.reference.products import ORDER_AMOUNT_LIMIT, PRICE_MAX
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 BUSTED_TERMS = (
     "side method product_index account_index counter_account_index order_id counter_order_id "

@@ -29,16 +29,16 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.matching import reference_acts
 from cea_exchange.matching.award import AwardRules, award
 from cea_exchange.matching.award import Bid as RankedBid
-from cea_exchange.matching.reference_book import opposite
-from cea_exchange.matching.reference_edge import Command
-from cea_exchange.matching.reference_funds import Need
-from cea_exchange.matching.reference_product import amount_too_large, price_band
+from cea_exchange.matching.reference import operations
+from cea_exchange.matching.reference.book import opposite
+from cea_exchange.matching.reference.funds import Need
+from cea_exchange.matching.reference.inputs import Command
+from cea_exchange.matching.reference.products import amount_too_large, price_band
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 
 class Notice(NamedTuple):
@@ -376,7 +376,7 @@ class ReferenceBiddings:
         bidding = self._bidding_of(notice) if is_known else None
         refusal = self._notice_refusal(notice, bidding)
         if refusal or bidding is None:
-            reference_acts.refuse(
+            operations.refuse(
                 market,
                 Operation.BIDDING_OPEN,
                 refusal,
@@ -461,7 +461,7 @@ class ReferenceBiddings:
     def _end_refuse(self, operation: Operation, bidding_id: int, reason: Reason) -> None:
         bidding = self.all.get(bidding_id)
         found = {"product_index": bidding.product_index} if bidding else {}
-        reference_acts.refuse(self._market, operation, reason, order_id=bidding_id, **found)
+        operations.refuse(self._market, operation, reason, order_id=bidding_id, **found)
 
     def _finish(self, bidding: Bidding) -> None:
         """Award a bidding; one that is halted is cancelled, and one the award itself cancels.

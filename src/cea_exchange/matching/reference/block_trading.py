@@ -28,13 +28,13 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.matching.reference_book import opposite
-from cea_exchange.matching.reference_edge import Command
-from cea_exchange.matching.reference_funds import Need
-from cea_exchange.matching.reference_product import amount_too_large, price_band
+from cea_exchange.matching.reference.book import opposite
+from cea_exchange.matching.reference.funds import Need
+from cea_exchange.matching.reference.inputs import Command
+from cea_exchange.matching.reference.products import amount_too_large, price_band
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 ENTRIES = (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP

@@ -27,7 +27,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.matching.reference_book import (
+from cea_exchange.matching.reference.book import (
     Meeting,
     Order,
     ReferenceBook,
@@ -35,12 +35,12 @@ from cea_exchange.matching.reference_book import (
     opposite,
     price_crosses,
 )
-from cea_exchange.matching.reference_day import LISTED_PHASES
-from cea_exchange.matching.reference_edge import Command
-from cea_exchange.matching.reference_product import amount_too_large, price_band
+from cea_exchange.matching.reference.inputs import Command
+from cea_exchange.matching.reference.products import amount_too_large, price_band
+from cea_exchange.matching.reference.trading_day import LISTED_PHASES
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 
 @dataclass(slots=True)

@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 
 from cea_exchange.domain.records import ORDER_DTYPE, BiddingState, Phase, Side
-from cea_exchange.matching.reference_book import Order
-from cea_exchange.matching.reference_product import Product, price_band
+from cea_exchange.matching.reference.book import Order
+from cea_exchange.matching.reference.products import Product, price_band
 
 if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+    from cea_exchange.matching.reference.market import ReferenceMarket
 
 U64 = (1 << 64) - 1
 
