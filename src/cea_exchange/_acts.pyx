@@ -1,7 +1,8 @@
 """What an operator may do to a market, and what the registry brings in and takes out.
 
 Contents: transfers, halts, accounts, products, checkpoints. The day is in _day.pyx, busts are in
-_bust.pyx and biddings in _bidding.pyx; the plain Python of it is in matching/reference/operations.py.
+_bust.pyx and biddings in _bidding.pyx; the plain Python of it is in
+matching/reference/operations.py.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -8,13 +8,15 @@ A command is judged completely before anything changes:
 
     command -> refusal? -> what it would take -> refusal? -> Decision -> events and changes
 
-`ReferenceMarket` (market) lets in one caller at a time and counts what is done; the rest says what
-happens:
+`ReferenceMarket` (market) lets in one caller at a time and counts what is done; the others say what
+happens, over one value:
 
+    state             rules, phase, counters, products, funds, what is open: the value
     inputs            numbers and commands that come in
-    listed_trading    orders, their books (book) and trades
-    block_trading     enquiries, offers and their negotiation
-    bidding_trading   biddings, bids and awards
+    methods           the three trading methods side by side:
+    listed_trading      orders, their books (book) and trades
+    block_trading       enquiries, offers (blocks) and their negotiation
+    bidding_trading     biddings, bids (biddings) and awards
     funds             what accounts hold, what is locked, what a trade moves
     products          a product's price bands and its trades of the day
     trading_day       how a day begins and ends, and its phases
@@ -23,9 +25,10 @@ happens:
     large_holders     who comes to hold as much as large holders do
     events            the streams an event belongs to, and its record
     views             what is shown: dicts
-    snapshots         hashes, invariants, snapshots
+    hashes, invariants, snapshots
 
-It may know `domain`, and of `matching` the award of a bidding (award); nothing compiled.
+It may know `domain`, and of `matching` what a core is (market_core) and how bids are awarded
+(award); nothing compiled.
 """
 
 from cea_exchange.matching.reference.market import ReferenceMarket

@@ -1,157 +1,55 @@
-"""Hashes, snapshots and invariants of a `ReferenceMarket`.
-
-Written from protocol/state_hash.md alone; the compiled market and the naming room have their own.
-"""
+"""Snapshots of a reference market: the whole state as bytes, and back."""
 
 from __future__ import annotations
 
 from dataclasses import astuple
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.records import ORDER_DTYPE, BiddingState, Phase, Side
-from cea_exchange.matching.reference.book import Order
-from cea_exchange.matching.reference.products import Product, price_band
-
-if TYPE_CHECKING:
-    from cea_exchange.matching.reference.market import ReferenceMarket
-
-U64 = (1 << 64) - 1
-
-CASH_KEY = int.from_bytes(blake2b(b"CNY", digest_size=8).digest(), "little")
-"""The asset key of cash in `holdings_hash`."""
-
-TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, TAG_MARKET = range(
-    1, 8
+from cea_exchange.domain.records import (
+    BID_DTYPE,
+    BIDDING_DTYPE,
+    BLOCK_DTYPE,
+    ORDER_DTYPE,
+    BiddingState,
+    BlockFlag,
+    Phase,
+    Pricing,
+    Side,
 )
-# 8 and 9 are an order book's.
-TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
-TAG_HIGH_VOLUMES = 15
-
-MARKET_FIELDS = (
-    "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
-    "settlement_seq market_data_seq trade_id transfer_seq order_id_last priority_last"
-).split()
-"""The market's own words in `state_hash`, in their order there."""
-
-
-def mix(word: int) -> int:
-    """Scramble 64 bits (the finalizer of splitmix64)."""
-    word = (word + 0x9E3779B97F4A7C15) & U64
-    word = ((word ^ (word >> 30)) * 0xBF58476D1CE4E5B9) & U64
-    word = ((word ^ (word >> 27)) * 0x94D049BB133111EB) & U64
-    return word ^ (word >> 31)
-
-
-def fold(words: list[int]) -> int:
-    """Hash a short list of words; the same words in another order give another hash."""
-    state = 0
-    for word in words:
-        state = mix(state ^ (word & U64))
-    return state
+from cea_exchange.matching.reference.biddings import Bid, Bidding
+from cea_exchange.matching.reference.block_trading import ADDRESSED
+from cea_exchange.matching.reference.blocks import Block
+from cea_exchange.matching.reference.book import Order
+from cea_exchange.matching.reference.funds import Account
+from cea_exchange.matching.reference.hashes import (
+    MARKET_FIELDS,
+    U64,
+    bidding_trades,
+    block_trades,
+    flags_word,
+    high_volumes,
+    status,
+)
+from cea_exchange.matching.reference.methods import TradingMethods
+from cea_exchange.matching.reference.products import Product, amount_too_large
+from cea_exchange.matching.reference.state import MarketState
 
 
-def flags_word(order: Order) -> int:
-    """An order's flags, and above them who entered it."""
-    return order.operator_index * 16 + order.flags
-
-
-def holdings_hash(market: ReferenceMarket) -> int:
-    """Hash what each account holds, by names: what the registry can know too."""
-    total = 0
-    for account in market._accounts:
-        for product_index, holding in account.holdings.items():
-            if holding.tonnes:
-                product_key = market._products[product_index].product_key
-                total += fold([TAG_HOLDING, account.account_key, product_key, holding.tonnes])
-        if account.cash:
-            total += fold([TAG_HOLDING, account.account_key, CASH_KEY, account.cash])
-    return total & U64
-
-
-def state_hash(market: ReferenceMarket) -> int:
-    """Hash everything a later command could depend on."""
-    total = holdings_hash(market) + fold(
-        [TAG_MARKET, *(int(getattr(market, name)) for name in MARKET_FIELDS)]
-    )
-    for order in market._listed.orders.values():
-        total += fold(
-            [TAG_ORDER, order.order_id, order.account_index, order.product_index, order.side]
-            + [order.price, order.tonnes_open, flags_word(order), order.client_order_id]
-            + [order.amount_traded, order.priority]
-        )
-    for index, account in enumerate(market._accounts):
-        total += fold(
-            [TAG_ACCOUNT, index, account.account_key, account.group_index, account.cash_locked]
-            + [account.proceeds_today, int(account.suspended), account.report_seq]
-        )
-        for product_index, held in account.holdings.items():
-            if held.locked or held.bought_today:
-                total += fold(
-                    [TAG_ALLOWANCES, index, product_index, held.locked, held.bought_today]
-                )
-        for operator_index, client_order_id in account.client_order_ids.items():
-            total += fold([TAG_OPERATOR, index, operator_index, client_order_id])
-    for index, product in enumerate(market._products):
-        total += fold(
-            [TAG_PRODUCT, index, product.product_key, product.reference_price]
-            + [_status(product), product.open, product.high, product.low, product.last]
-            + [product.volume & U64, product.amount & U64, product.amount >> 64]
-        )
-        if any(_high_volumes(product)):
-            total += fold([TAG_HIGH_VOLUMES, index, *_high_volumes(product)])
-        if product.block_volume:
-            total += fold([TAG_BLOCK_TRADES, index, *_block_trades(product)])
-        if product.bidding_volume:
-            total += fold([TAG_BIDDING_TRADES, index, *_bidding_trades(product)])
-    for block in market._blocks.open.values():
-        total += fold([TAG_BLOCK, *(int(word) for word in astuple(block)[:-1])])
-    for bidding in market._biddings.all.values():
-        total += fold([TAG_BIDDING, *(int(word) for word in astuple(bidding))])
-    for bid in market._biddings.bids.values():
-        total += fold([TAG_BID, *astuple(bid)])
-    return total & U64
-
-
-def _status(product: Product) -> int:
-    """Whether a product is halted, and 2 more if it is delisted."""
-    return int(product.halted) + 2 * int(product.delisted)
-
-
-def _block_trades(product: Product) -> list[int]:
-    """Tonnes and fen of a product's block trades of the day, and the tonnes within groups."""
-    amount = product.block_amount
-    volumes = product.block_volume & U64, product.intra_group_volume & U64
-    return [volumes[0], amount & U64, amount >> 64, volumes[1]]
-
-
-def _bidding_trades(product: Product) -> list[int]:
-    """Tonnes and fen of a product's bidding trades of the day."""
-    amount = product.bidding_amount
-    return [product.bidding_volume & U64, amount & U64, amount >> 64]
-
-
-def _high_volumes(product: Product) -> list[int]:
-    """What a product's volumes of the day have above 64 bits."""
-    volumes = product.volume, product.block_volume, product.intra_group_volume
-    return [volume >> 64 for volume in (*volumes, product.bidding_volume)]
-
-
-def snapshot(market: ReferenceMarket) -> bytes:
+def snapshot(state: MarketState) -> bytes:
     """Write the whole state as msgpack."""
-    state: dict[str, Any] = {name: int(getattr(market, name)) for name in MARKET_FIELDS}
-    state["order_count_max"] = market.order_count_max
-    state["products"] = [
-        [p.product_key, p.reference_price, p.composite_weight, _status(p), p.open, p.high]
+    words: dict[str, Any] = {name: int(getattr(state, name)) for name in MARKET_FIELDS}
+    words["order_count_max"] = state.order_count_max
+    words["products"] = [
+        [p.product_key, p.reference_price, p.composite_weight, status(p), p.open, p.high]
         + [p.low, p.last, p.volume & U64, p.amount & U64, p.amount >> 64]
-        + [*_block_trades(p), *_bidding_trades(p)]
-        + (_high_volumes(p) if any(_high_volumes(p)) else [])
-        for p in market._products
+        + [*block_trades(p), *bidding_trades(p)]
+        + (high_volumes(p) if any(high_volumes(p)) else [])
+        for p in state.products
     ]
-    state["accounts"] = [
+    words["accounts"] = [
         {
             "account_key": a.account_key,
             "group_index": a.group_index,
@@ -166,9 +64,9 @@ def snapshot(market: ReferenceMarket) -> bytes:
             ],
             "client_order_ids": sorted(a.client_order_ids.items()),
         }
-        for a in market._accounts
+        for a in state.accounts
     ]
-    by_priority = sorted(market._listed.orders.values(), key=lambda order: order.priority)
+    by_priority = sorted(state.orders.values(), key=lambda order: order.priority)
     rows = [
         tuple(
             flags_word(o) if name == "flags" else int(getattr(o, name))
@@ -176,25 +74,38 @@ def snapshot(market: ReferenceMarket) -> bytes:
         )
         for o in by_priority
     ]
-    state["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
-    state["blocks"] = market._blocks.to_bytes()
-    state["biddings"], state["bids"] = market._biddings.to_bytes()
-    return msgspec.msgpack.encode(state)
+    words["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
+    words["blocks"] = blocks_to_bytes(state)
+    biddings = np.zeros(len(state.biddings), BIDDING_DTYPE)
+    for row, bidding in zip(biddings, state.biddings.values(), strict=True):
+        for name in bidding.__slots__:
+            row[name] = getattr(bidding, name)
+    words["biddings"] = biddings.tobytes()
+    bids = [(*astuple(bid), 0) for bid in state.bids.values()]
+    words["bids"] = np.array(bids, BID_DTYPE).tobytes()
+    return msgspec.msgpack.encode(words)
 
 
-def restore_into(market: ReferenceMarket, data: bytes) -> None:
+def blocks_to_bytes(state: MarketState) -> bytes:
+    """All open blocks as BLOCK_DTYPE records, by id."""
+    rows = [tuple(int(word) for word in astuple(block)) for block in state.blocks.values()]
+    return np.array(rows, BLOCK_DTYPE).tobytes()
+
+
+def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> None:
     """Fill a fresh market from a snapshot. Locks of orders are worked out anew.
 
     Raises
     ------
     ValueError
-        If `orders` is not whole records, or an order that can not be.
+        If orders, blocks, biddings or bids are not whole records, or some that can not be.
     """
-    state = msgspec.msgpack.decode(data)
-    market.rules_set(market.rules.on(state["trading_date"]))
-    for key, price, weight, status, *statistics in state["products"]:
-        product = market._products[market.product_declare(key, price, weight)]
-        product.halted, product.delisted = bool(status & 1), bool(status & 2)
+    words = msgspec.msgpack.decode(data)
+    state.rules_set(state.rules.on(words["trading_date"]))
+    for key, price, weight, status_word, *statistics in words["products"]:
+        product = Product.declared(key, price, weight)
+        state.product_add(product)
+        product.halted, product.delisted = bool(status_word & 1), bool(status_word & 2)
         product.open, product.high, product.low, product.last, product.volume = statistics[:5]
         product.amount = statistics[5] | statistics[6] << 64
         product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:11]
@@ -206,10 +117,9 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         product.block_volume |= block << 64
         product.intra_group_volume |= intra_group << 64
         product.bidding_volume |= bidding << 64
-    for fields in state["accounts"]:
-        account = market._accounts[
-            market.account_declare(fields["account_key"], fields["group_index"])
-        ]
+    for fields in words["accounts"]:
+        account = Account.declared(fields["account_key"], fields["group_index"])
+        state.account_add(account)
         account.cash = fields["cash"]
         account.proceeds_today = fields["proceeds_today"]
         account.suspended = fields["suspended"]
@@ -218,43 +128,48 @@ def restore_into(market: ReferenceMarket, data: bytes) -> None:
         for product_index, tonnes, bought_today in fields["holdings"]:
             holding = account.holding(product_index)
             holding.tonnes, holding.bought_today = tonnes, bought_today
-    priority_before = 0
-    for order in _orders_read(state["orders"]):
-        _order_check(market, order, priority_before)
-        priority_before = order.priority
-        market._funds.lock(order)
-        market._listed.put_on(order)
-    market._blocks.fill(state["blocks"], state["order_id_last"])
-    market._biddings.fill(state["biddings"], state["bids"], state["order_id_last"])
-    # Last, for declaring and resting have moved some of these.
+    _orders_restore(state, methods, words["orders"])
+    id_last = words["order_id_last"]
+    _blocks_restore(state, methods, words["blocks"], id_last)
+    _biddings_restore(state, methods, words["biddings"], id_last)
+    _bids_restore(state, methods, words["bids"], id_last)
     for name in MARKET_FIELDS:
-        setattr(market, name, state[name])
-    market.phase = Phase(market.phase)
+        setattr(state, name, words[name])
+    state.phase = Phase(state.phase)
     for name in ("day_is_open", "market_halted", "listed_started"):
-        setattr(market, name, bool(getattr(market, name)))
+        setattr(state, name, bool(getattr(state, name)))
 
 
-def _orders_read(data: bytes) -> list[Order]:
-    """The orders of a snapshot, by priority."""
-    if not isinstance(data, bytes) or len(data) % ORDER_DTYPE.itemsize:
+def _rows_read(what: str, data: bytes, dtype: np.dtype) -> list[tuple[Any, ...]]:
+    """The records of a snapshot's field."""
+    if not isinstance(data, bytes) or len(data) % dtype.itemsize:
         raise ValueError(
-            f"orders must be records of {ORDER_DTYPE.itemsize} bytes each, was "
+            f"{what} must be records of {dtype.itemsize} bytes each, was "
             + (f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__)
         )
-    rows = np.frombuffer(data, ORDER_DTYPE).tolist()
-    orders = [Order(**dict(zip(ORDER_DTYPE.names, row, strict=True))) for row in rows]
-    for order in orders:
+    rows: list[tuple[Any, ...]] = np.frombuffer(data, dtype).tolist()
+    return rows
+
+
+def _orders_restore(state: MarketState, methods: TradingMethods, data: bytes) -> None:
+    """Put the orders of a snapshot on their books, by priority, and lock what they need."""
+    priority_before = 0
+    for row in _rows_read("orders", data, ORDER_DTYPE):
+        order = Order(**dict(zip(ORDER_DTYPE.names, row, strict=True)))
         order.side = Side(order.side)
         order.operator_index, order.flags = divmod(order.flags, 16)
-    return orders
+        _order_check(state, order, priority_before)
+        priority_before = order.priority
+        state.funds.lock(order)
+        methods.listed.put_on(order)
 
 
-def _order_check(market: ReferenceMarket, order: Order, priority_before: int) -> None:
+def _order_check(state: MarketState, order: Order, priority_before: int) -> None:
     """Raise ValueError for an order the market can not have had."""
     for name, holds in (
-        ("order_id", order.order_id not in market._listed.orders),
-        ("account_index", order.account_index < len(market._accounts)),
-        ("product_index", order.product_index < len(market._products)),
+        ("order_id", order.order_id not in state.orders),
+        ("account_index", order.account_index < len(state.accounts)),
+        ("product_index", order.product_index < len(state.products)),
         ("tonnes_open", order.tonnes_open > 0),
         ("priority", order.priority > priority_before),
     ):
@@ -262,89 +177,93 @@ def _order_check(market: ReferenceMarket, order: Order, priority_before: int) ->
             raise ValueError(f"orders: {name} of an order was {getattr(order, name)}")
 
 
-def check(market: ReferenceMarket) -> None:
-    """Raise AssertionError naming the first broken invariant."""
-    for book in market._listed.books:
-        book.check()
-    in_books = {
-        order.order_id
-        for book in market._listed.books
-        for side in Side
-        for _, level in book.levels(side)
-        for order in level
-    }
-    assert in_books == set(market._listed.orders), "every live order must be in exactly one book"
-    assert len(in_books) <= market.order_count_max, "the live orders must fit their number"
-    assert all(order_id <= market.order_id_last for order_id in in_books), "order ids are dense"
-    assert market.day_is_open or not in_books, "no order may live between days"
-    for index, account in enumerate(market._accounts):
-        orders = [o for o in market._listed.orders.values() if o.account_index == index]
-        assert not (account.suspended and orders), f"account {index} is suspended but has orders"
-        blocks = list(market._blocks.open.values())
-        assert not account.suspended or not any(index in b.owners for b in blocks), (
-            f"account {index} is suspended but has blocks"
-        )
-        needs = [n for n in market._biddings.needs() if n.account_index == index]
-        assert not (account.suspended and needs), f"account {index} is suspended but bids"
-        cash_locked = sum(market._funds.lock_of(o) for o in orders if o.side == Side.BUY)
-        cash_locked += sum(need.lock for need in needs if need.side == Side.BUY)
-        cash_locked += sum(b.cash_locked for b in blocks if b.party(Side.BUY) == index)
-        assert account.cash_locked == cash_locked, (
-            f"locked cash of account {index} must be {cash_locked}, was {account.cash_locked}"
-        )
-        assert 0 <= account.cash_locked <= account.cash, f"cash of account {index} must cover locks"
-        for product_index, holding in account.holdings.items():
-            locked = sum(
-                market._funds.lock_of(o)
-                for o in orders
-                if o.side == Side.SELL and o.product_index == product_index
-            ) + sum(
-                b.tonnes_locked
-                for b in blocks
-                if b.party(Side.SELL) == index and b.product_index == product_index
-            )
-            locked += sum(
-                need.lock
-                for need in needs
-                if (need.side, need.product_index) == (Side.SELL, product_index)
-            )
-            place = f"account {index}, product {product_index}"
-            assert holding.locked == locked, f"{place}: locked must be {locked}"
-            assert holding.bought_today >= 0, f"{place}: bought_today must not be negative"
-            assert holding.locked + holding.bought_today <= holding.tonnes, (
-                f"{place}: held must cover what is locked and what was bought today"
-            )
-    for index, product in enumerate(market._products):
-        assert 0 <= product.intra_group_volume <= product.block_volume, (
-            f"more of product {index} traded within groups than by block"
-        )
-    for block in market._blocks.open.values():
-        assert market._blocks.locks_fit(block), f"block {block.block_id}: its locks do not fit"
-    assert market.day_is_open or not market._blocks.open, "no block may live between days"
-    assert len(market._blocks.open) <= market.order_count_max, "the blocks must fit their number"
-    _biddings_check(market)
-    for order in market._listed.orders.values():
-        product = market._products[order.product_index]
-        band_low, band_high = price_band(market.rules, product, market.rules.listed_band_bp)
-        assert band_low <= order.price <= band_high, f"order {order.order_id} must lie in the band"
+def _blocks_restore(
+    state: MarketState, methods: TradingMethods, data: bytes, id_last: int
+) -> None:
+    """Open the blocks of a snapshot, with their locks."""
+    before = 0
+    for row in _rows_read("blocks", data, BLOCK_DTYPE):
+        block = Block(*row)
+        is_next = before < block.block_id <= id_last
+        if not is_next or not _block_is_possible(state, methods, block):
+            raise ValueError(f"blocks: {block.block_id} is no block of this market")
+        before = block.block_id
+        locks = block.locks
+        block.cash_locked = block.tonnes_bid = block.tonnes_locked = 0
+        methods.blocks.put_on(block, locks)
 
 
-def _biddings_check(market: ReferenceMarket) -> None:
-    """What must hold of biddings and bids beside their locks."""
-    biddings = market._biddings.all
-    live = [bidding for bidding in biddings.values() if not bidding.has_ended]
-    assert market.day_is_open or not live, "no bidding may be open between days"
-    assert len(biddings) <= market.order_count_max, "the biddings must fit their number"
-    assert len(market._biddings.bids) <= market.order_count_max, "the bids must fit their number"
-    keys = {bidding.bidding_key for bidding in biddings.values()}
-    assert len(keys) == len(biddings), "two biddings of a day must have two names"
-    for bidding in biddings.values():
-        place = f"bidding {bidding.bidding_id}"
-        assert 0 <= bidding.tonnes_awarded <= bidding.tonnes, f"{place}: more awarded than offered"
-    for bid in market._biddings.bids.values():
-        bidding = biddings[bid.bidding_id]
-        place = f"bid {bid.bid_id}"
-        assert bidding.state == BiddingState.OPEN, f"{place} must be in an open bidding"
-        in_range = bidding.floor <= bid.price <= bidding.ceiling
-        assert in_range or bid.price == 0, f"{place} must lie in the range"
-        assert bid.account_index != bidding.account_index, f"{place} must not be the applicant's"
+def _block_is_possible(state: MarketState, methods: TradingMethods, block: Block) -> bool:
+    """Whether a market with these accounts and products could have a block."""
+    account_count = len(state.accounts)
+    if (
+        block.account_index >= account_count
+        or block.product_index >= len(state.products)
+        or block.side not in list(Side)
+        or block.reserved
+        or min(block.price, block.tonnes, *block.locks) < 0
+        or amount_too_large(block.price, block.price * block.tonnes)
+        or not methods.blocks.locks_fit(block)
+        or block.flags & ADDRESSED == ADDRESSED
+    ):
+        return False
+    if block.flags & BlockFlag.TO_ACCOUNT:
+        return block.counterparty_index < account_count
+    # Nobody but a counterparty counters or locks.
+    counters = block.flags & (BlockFlag.COUNTERED | BlockFlag.BY_COUNTERPARTY)
+    is_purchase = block.side == Side.BUY
+    others = block.tonnes_locked if is_purchase else block.cash_locked or block.tonnes_bid
+    return not counters and not others
+
+
+def _biddings_restore(
+    state: MarketState, methods: TradingMethods, data: bytes, id_last: int
+) -> None:
+    """Put the biddings of a snapshot in place, and lock what they need."""
+    before = 0
+    for *words, reserved, reserve_price in _rows_read("biddings", data, BIDDING_DTYPE):
+        bidding = Bidding(*words, reserve_price)
+        is_next = before < bidding.bidding_id <= id_last
+        if any(reserved) or not is_next or not _bidding_is_possible(state, methods, bidding):
+            raise ValueError(f"biddings: {bidding.bidding_id} is no bidding of this market")
+        before = bidding.bidding_id
+        methods.biddings.put_on(bidding)
+
+
+def _bidding_is_possible(state: MarketState, methods: TradingMethods, bidding: Bidding) -> bool:
+    """Whether a market with these accounts and products could have a bidding."""
+    return (
+        bidding.account_index < len(state.accounts)
+        and bidding.product_index < len(state.products)
+        and bidding.side in list(Side)
+        and bidding.pricing in list(Pricing)
+        and bidding.state in list(BiddingState)
+        and bidding.tonnes > 0
+        and 0 < bidding.floor <= bidding.ceiling
+        and methods.biddings.reserve_allowed(bidding)
+        and not amount_too_large(bidding.ceiling, bidding.ceiling * bidding.tonnes)
+    )
+
+
+def _bids_restore(state: MarketState, methods: TradingMethods, data: bytes, id_last: int) -> None:
+    """Put the bids of a snapshot in place, and lock what they need."""
+    before = 0
+    for *words, reserved in _rows_read("bids", data, BID_DTYPE):
+        bid = Bid(*words)
+        is_next = before < bid.bid_id <= id_last
+        if reserved or not is_next or not _bid_is_possible(state, methods, bid):
+            raise ValueError(f"bids: {bid.bid_id} is no bid of this market")
+        before = bid.bid_id
+        methods.biddings.bid_put_on(bid)
+
+
+def _bid_is_possible(state: MarketState, methods: TradingMethods, bid: Bid) -> bool:
+    bidding = state.biddings.get(bid.bidding_id)
+    return (
+        bidding is not None
+        and bidding.state == BiddingState.OPEN
+        and bid.account_index < len(state.accounts)
+        and bid.tonnes > 0
+        and methods.biddings.price_in_range(bid, bidding)
+        and bidding.price_most(bid) * bid.tonnes < 1 << 60
+    )

@@ -6,8 +6,8 @@ from typing import Any
 
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import BIDDING_DTYPE, BLOCK_DTYPE
-from cea_exchange.matching.reference.bidding_trading import Bid, Bidding
-from cea_exchange.matching.reference.block_trading import Block
+from cea_exchange.matching.reference.biddings import Bid, Bidding
+from cea_exchange.matching.reference.blocks import Block
 from cea_exchange.matching.reference.book import Order
 from cea_exchange.matching.reference.funds import Account, Holding
 from cea_exchange.matching.reference.products import Product, price_band
