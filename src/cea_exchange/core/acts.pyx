@@ -1,7 +1,8 @@
 """What an operator may do to a market, and what the registry brings in and takes out.
 
 Contents: transfers, halts, accounts, products, checkpoints. The day is in day.pyx, busts are in
-bust.pyx and biddings in bidding.pyx; the plain Python of it is in matching/reference_acts.py.
+bust.pyx and biddings in core/bidding.pyx; the plain Python of it is in
+matching/reference/operations.py.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -1,6 +1,6 @@
 """The trading day of a compiled market: how it begins, its phases, and what its end leaves.
 
-Contents: beginning, phases, end. The plain Python of it is in matching/reference_day.py.
+Contents: beginning, phases, end. The plain Python of it is in matching/reference/trading_day.py.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -1,7 +1,7 @@
 """A market in bytes, both ways: the whole state as `snapshot` gives it, and put in place again.
 
 Contents: records, packing, filling, orders. Written from protocol/state_hash.md; the plain Python
-of it is in matching/reference_state.py.
+of it is in matching/reference/snapshots.py.
 """
 
 import msgspec

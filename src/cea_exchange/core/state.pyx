@@ -1,7 +1,7 @@
 """State of the compiled market as a whole: hashes and invariants.
 
 Contents: hashes, invariants. Written from protocol/state_hash.md; the plain
-Python of it is in matching/reference_state.py.
+Python of it is in matching/reference/hashes.py.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """What Python sees of a market: its accounts, products, orders, blocks and biddings, as dicts.
 
 Contents: accounts and products, orders, blocks, biddings. Of a ladder see _views.pyx; the plain
-Python of it is in matching/reference_views.py.
+Python of it is in matching/reference/views.py.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t

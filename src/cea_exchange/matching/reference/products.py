@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import Method
+from cea_exchange.matching.reference.inputs import U64_MAX, int_taken
 
 PRICE_MAX = 10_000_000
 """fen: 100000.00 yuan"""
@@ -35,6 +37,22 @@ class Product:
     """of `block_volume`, between accounts of one group"""
     bidding_volume: int = 0
     bidding_amount: int = 0
+
+    @classmethod
+    def declared(
+        cls,
+        product_key: SupportsIndex,
+        reference_price: SupportsIndex,
+        composite_weight: SupportsIndex,
+        listed: bool = True,
+    ) -> Product:
+        """A new product, if it can be one."""
+        return cls(
+            int_taken("product_key", product_key, 0, U64_MAX),
+            int_taken("reference_price", reference_price, 1, PRICE_MAX),
+            int_taken("composite_weight", composite_weight, 0, 1_000_000),
+            delisted=not listed,
+        )
 
     def listed_count(self, price: int, tonnes: int) -> None:
         """Count a listed trade, which is also the last one and may be the first, or an extreme."""

@@ -10,31 +10,24 @@ on what was said before, so a block keeps its locks, and they are part of the ma
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from sortedcontainers import SortedDict
+from dataclasses import astuple
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
-    BLOCK_DTYPE,
     BlockFlag,
     CommandKind,
     EventKind,
     Method,
-    Operation,
     Phase,
     Reason,
     Side,
 )
-from cea_exchange.matching.reference_book import opposite
-from cea_exchange.matching.reference_edge import Command
-from cea_exchange.matching.reference_funds import Need
-from cea_exchange.matching.reference_product import amount_too_large, price_band
-
-if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+from cea_exchange.matching.reference.blocks import Block, Locks
+from cea_exchange.matching.reference.book import opposite
+from cea_exchange.matching.reference.funds import Need
+from cea_exchange.matching.reference.inputs import Command
+from cea_exchange.matching.reference.products import amount_too_large, price_band
+from cea_exchange.matching.reference.state import MarketState
 
 ENTRIES = (CommandKind.BLOCK_ENQUIRY, CommandKind.BLOCK_OFFER)
 ADDRESSED = BlockFlag.TO_ACCOUNT | BlockFlag.TO_GROUP
@@ -43,84 +36,11 @@ TOLD_FLAGS = COMMAND_FLAGS | BlockFlag.ENQUIRY | BlockFlag.COUNTERED
 """What events repeat of a block's flags."""
 
 
-@dataclass(slots=True)
-class Block:
-    """An open offer or enquiry; the fields are those of BLOCK_DTYPE, in its order."""
+class BlockTrading:
+    """What may be done with block offers and enquiries."""
 
-    block_id: int
-    enquiry_id: int
-    client_order_id: int
-    price: int
-    tonnes: int
-    cash_locked: int
-    tonnes_bid: int
-    tonnes_locked: int
-    account_index: int
-    counterparty_index: int
-    product_index: int
-    side: int
-    flags: int
-    reserved: int = 0
-
-    @property
-    def is_enquiry(self) -> bool:
-        """It asks for offers."""
-        return bool(self.flags & BlockFlag.ENQUIRY)
-
-    @property
-    def other_party(self) -> int:
-        """The account it is directed at, ACCOUNT_NONE if it is open or for a group."""
-        return self.counterparty_index if self.flags & BlockFlag.TO_ACCOUNT else ACCOUNT_NONE
-
-    @property
-    def owners(self) -> tuple[int, ...]:
-        """Who may withdraw it: who offered, and who has countered."""
-        has_countered = self.flags & BlockFlag.COUNTERED
-        return (self.account_index, *([self.other_party] if has_countered else []))
-
-    @property
-    def speaker(self) -> int:
-        """Whose terms are on the table."""
-        by_counterparty = self.flags & BlockFlag.BY_COUNTERPARTY
-        return self.counterparty_index if by_counterparty else self.account_index
-
-    def side_of(self, account_index: int) -> Side:
-        """What an account would do in it."""
-        side = Side(self.side)
-        return side if account_index == self.account_index else opposite(side)
-
-    def party(self, side: Side) -> int:
-        """Who buys or sells in a directed one."""
-        return self.account_index if side == self.side else self.other_party
-
-
-class Locks(NamedTuple):
-    """What the two sides of a block have locked."""
-
-    cash: int = 0
-    """fen, of who buys"""
-    tonnes_bid: int = 0
-    """what that counts for in the buyer's holding limit"""
-    tonnes: int = 0
-    """of who sells"""
-
-
-class ReferenceBlocks:
-    """The open blocks of a market, by id, and what may be done with them."""
-
-    def __init__(self, market: ReferenceMarket) -> None:
-        self._market = market
-        self.open: SortedDict[int, Block] = SortedDict()
-
-    def tonnes_bid(self, account_index: int, product_index: int) -> int:
-        """What an account's locked purchases come to, for its holding limit."""
-        return sum(
-            block.tonnes_bid
-            for block in self.open.values()
-            if block.product_index == product_index
-            and block.tonnes_bid
-            and block.party(Side.BUY) == account_index
-        )
+    def __init__(self, state: MarketState) -> None:
+        self._state = state
 
     # -- Refusals ----------------------------------------------------------------------------------
 
@@ -132,7 +52,7 @@ class ReferenceBlocks:
 
     def found(self, command: Command) -> Block | None:
         """The block that an answer names: offers only, but an enquiry may be withdrawn."""
-        block = self.open.get(command.order_id)
+        block: Block | None = self._state.blocks.get(command.order_id)
         if block and block.is_enquiry and command.kind != CommandKind.BLOCK_WITHDRAW:
             return None
         return block
@@ -145,18 +65,18 @@ class ReferenceBlocks:
         Rules: CEA-BLK-01 (size), CEA-BLK-02 (band), CEA-BLK-03 (session), CEA-BLK-05 (locks),
         CEA-BLK-07, CEA-BLK-12 (enquiries), CEA-ORD-10 (precedence).
         """
-        market = self._market
-        if not market._is_listed(command.product_index):
+        state = self._state
+        if not state.is_listed(command.product_index):
             return Reason.PRODUCT_UNKNOWN
-        if not market._operator_known(command) or not self._addressee_known(command):
+        if not state.operator_known(command) or not self._addressee_known(command):
             return Reason.ACCOUNT_UNKNOWN
         enquiry = None
         if command.order_id:
-            enquiry = self.open.get(command.order_id)
+            enquiry = self._state.blocks.get(command.order_id)
             if enquiry is None or not enquiry.is_enquiry:
                 return Reason.BLOCK_UNKNOWN
         block = self._block_of(command)
-        refusal = market._sender_refusal(command) or self._session_refusal(block)
+        refusal = state.sender_refusal(command) or self._session_refusal(block)
         if refusal:
             return refusal
         if block.other_party == block.account_index:
@@ -177,12 +97,12 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-12.
         """
-        if len(self.open) >= self._market.order_count_max:
+        if len(self._state.blocks) >= self._state.order_count_max:
             return False
-        most = self._market.rules.enquiries_open_max
+        most = self._state.rules.enquiries_open_max
         return not (block.is_enquiry and most) or most > sum(
             other.is_enquiry and other.account_index == block.account_index
-            for other in self.open.values()
+            for other in self._state.blocks.values()
         )
 
     def _answer_refusal(self, command: Command) -> Reason:
@@ -192,17 +112,17 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-03 (session), CEA-BLK-04 (who may), CEA-BLK-06 (counters), CEA-DAY-05.
         """
-        market = self._market
-        if not market._operator_known(command):
+        state = self._state
+        if not state.operator_known(command):
             return Reason.ACCOUNT_UNKNOWN
         block = self.found(command)
         if block is None:
             return Reason.BLOCK_UNKNOWN
-        refusal = market._sender_refusal(command)
+        refusal = state.sender_refusal(command)
         if refusal:
             return refusal
         if command.kind in (CommandKind.BLOCK_REJECT, CommandKind.BLOCK_WITHDRAW):
-            if market.phase == Phase.CLOSED:
+            if state.phase == Phase.CLOSED:
                 return Reason.PHASE_CLOSED
         elif refusal := self._session_refusal(block):
             return refusal
@@ -218,7 +138,7 @@ class ReferenceBlocks:
         return Reason.NONE
 
     def _addressee_known(self, command: Command) -> bool:
-        accounts = self._market._accounts
+        accounts = self._state.accounts
         if command.flags & BlockFlag.TO_ACCOUNT:
             return command.pick_order_id < len(accounts)
         if command.flags & BlockFlag.TO_GROUP:
@@ -228,12 +148,9 @@ class ReferenceBlocks:
         return True
 
     def _session_refusal(self, block: Block) -> Reason:
-        market = self._market
-        is_open = market.phase == Phase.LISTED_AND_BLOCK and market.rules.block_allowed
-        if market.market_halted or not is_open:
-            return Reason.PHASE_CLOSED
-        halted = market._products[block.product_index].halted
-        return Reason.PRODUCT_HALTED if halted else Reason.NONE
+        state = self._state
+        is_open = state.phase == Phase.LISTED_AND_BLOCK and state.rules.block_allowed
+        return state.session_refusal(is_open, block.product_index)
 
     def _may_act(self, command: Command, block: Block) -> bool:
         account_index = command.account_index
@@ -253,7 +170,7 @@ class ReferenceBlocks:
         if block.flags & BlockFlag.TO_ACCOUNT:
             return account_index == block.counterparty_index
         if block.flags & BlockFlag.TO_GROUP:
-            group_index = self._market._accounts[account_index].group_index
+            group_index = self._state.accounts[account_index].group_index
             return group_index == block.counterparty_index
         return True
 
@@ -264,8 +181,8 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-04, CEA-BLK-07.
         """
-        for block_id in self.open.irange(first):
-            block = self.open[block_id]
+        for block_id in self._state.blocks.irange(first):
+            block = self._state.blocks[block_id]
             if block.account_index == account_index or self._is_for(block, account_index):
                 yield block_id
 
@@ -285,16 +202,16 @@ class ReferenceBlocks:
 
     def _terms_refusal(self, block: Block) -> Reason:
         """The first reason against tonnes and price, as far as they are named."""
-        market = self._market
+        state = self._state
         tonnes_named = not block.flags & BlockFlag.TONNES_OPEN
         if tonnes_named and block.tonnes <= 0:
             return Reason.TONNES_NOT_POSITIVE
         if amount_too_large(block.price, block.price * block.tonnes):
             return Reason.AMOUNT_TOO_LARGE
-        if tonnes_named and block.tonnes < market.rules.block_tonnes_min:
+        if tonnes_named and block.tonnes < state.rules.block_tonnes_min:
             return Reason.BLOCK_TONNES_TOO_SMALL
         low, high = price_band(
-            market.rules, market._products[block.product_index], market.rules.block_band_bp
+            state.rules, state.products[block.product_index], state.rules.block_band_bp
         )
         if not block.flags & BlockFlag.PRICE_OPEN and not low <= block.price <= high:
             return Reason.PRICE_OUT_OF_BAND
@@ -307,7 +224,7 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-05.
         """
-        market, side = self._market, block.side_of(account_index)
+        state, side = self._state, block.side_of(account_index)
         freed = tonnes_freed = 0
         if account_index in (block.account_index, block.other_party):
             freed = block.cash_locked if side == Side.BUY else block.tonnes_locked
@@ -315,8 +232,8 @@ class ReferenceBlocks:
         locks = self._locks_of(block, side)
         lock = locks.cash if side == Side.BUY else locks.tonnes
         need = Need(account_index, block.product_index, side, block.tonnes, lock)
-        bid = market._tonnes_bid(account_index, block.product_index) - tonnes_freed
-        return market._funds.cover_refusal(need, freed, bid)
+        bid = state.tonnes_bid(account_index, block.product_index) - tonnes_freed
+        return state.funds.cover_refusal(need, freed, bid)
 
     def _locks_of(self, block: Block, side: Side) -> Locks:
         """What a side must lock to deliver at the terms of a block.
@@ -325,12 +242,12 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-05.
         """
-        if not self._market.rules.holdings_checked:
+        if not self._state.rules.holdings_checked:
             return Locks()
         if side == Side.SELL:
             return Locks(tonnes=block.tonnes)
         amount = block.price * block.tonnes
-        return Locks(amount + self._market._funds.buy_fee(amount), block.tonnes)
+        return Locks(amount + self._state.funds.buy_fee(amount), block.tonnes)
 
     def locks_fit(self, block: Block) -> bool:
         """Say if who spoke last has locked all that the terms ask, and the other no more.
@@ -339,7 +256,7 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-05, CEA-BLK-06, CEA-BLK-07.
         """
-        present = Locks(block.cash_locked, block.tonnes_bid, block.tonnes_locked)
+        present = block.locks
         if block.is_enquiry:
             return present == Locks()
         spoken = block.side_of(block.speaker)
@@ -355,7 +272,7 @@ class ReferenceBlocks:
         if command.kind in ENTRIES:
             self._enter(command)
             return
-        block = self.open[command.order_id]
+        block = self._state.blocks[command.order_id]
         if command.kind == CommandKind.BLOCK_COUNTER:
             self._counter(command, block)
         elif command.kind == CommandKind.BLOCK_ACCEPT:
@@ -379,25 +296,13 @@ class ReferenceBlocks:
             terms |= {"side": command.side, "flags": command.flags}
         elif block := self.found(command):
             terms["product_index"] = block.product_index
-        self._market._emit(
-            EventKind.ORDER_REJECTED,
-            reason=reason,
-            command=Operation(command.kind),
-            account_index=command.account_index,
-            operator_index=command.operator_index,
-            client_order_id=command.client_order_id,
-            price=command.price,
-            tonnes=command.tonnes,
-            **terms,
-        )
+        self._state.command_refuse(command, reason, **terms)
 
     def _enter(self, command: Command) -> None:
         block = self._block_of(command)
-        self._market.order_id_last += 1
-        block.block_id = self._market.order_id_last
-        self.open[block.block_id] = block
-        if not block.is_enquiry:
-            self._locks_set(block, self._locks_of(block, Side(block.side)))
+        block.block_id = self._state.order_id_give()
+        locks = Locks() if block.is_enquiry else self._locks_of(block, Side(block.side))
+        self.put_on(block, locks)
         self._emit(
             EventKind.BLOCK_ENQUIRED if block.is_enquiry else EventKind.BLOCK_OFFERED,
             block,
@@ -417,7 +322,7 @@ class ReferenceBlocks:
         block.client_order_id = command.client_order_id
         side = block.side_of(command.account_index)
         own, others = self._locks_of(block, side), self._locks_of(block, opposite(side))
-        present = Locks(block.cash_locked, block.tonnes_bid, block.tonnes_locked)
+        present = block.locks
         lowered = map(min, others, present)
         self._locks_set(block, Locks(*map(sum, zip(own, lowered, strict=True))))
         if command.account_index == block.account_index:
@@ -439,21 +344,21 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-04, CEA-BLK-08 (statistics), CEA-BLK-09 (one group).
         """
-        market = self._market
+        state = self._state
         self._take_off(block)
         taker, maker = command.account_index, block.speaker
         side = block.side_of(taker)
         buyer, seller = (taker, maker) if side == Side.BUY else (maker, taker)
-        buy_fee, sell_fee = market._funds.deliver(
+        buy_fee, sell_fee = state.funds.deliver(
             buyer, seller, block.product_index, block.price, block.tonnes
         )
-        is_intra_group = market._is_intra_group(taker, maker)
-        market._products[block.product_index].block_count(
+        is_intra_group = state.is_intra_group(taker, maker)
+        state.products[block.product_index].block_count(
             block.price * block.tonnes, block.tonnes, is_intra_group
         )
-        market.trade_id += 1
+        state.trade_id += 1
         flags = block.flags & TOLD_FLAGS
-        market._emit(
+        state.emit(
             EventKind.TRADE,
             side=side,
             method=Method.BLOCK,
@@ -467,7 +372,7 @@ class ReferenceBlocks:
             tonnes=block.tonnes,
             client_order_id=command.client_order_id,
             counter_client_order_id=block.client_order_id,
-            trade_id=market.trade_id,
+            trade_id=state.trade_id,
             cash=block.price * block.tonnes,
             buy_fee=buy_fee,
             sell_fee=sell_fee,
@@ -481,7 +386,7 @@ class ReferenceBlocks:
         -----
         Rules: CEA-DAY-06, CEA-DAY-07.
         """
-        for block in list(self.open.values()):
+        for block in list(self._state.blocks.values()):
             actor = block.account_index if account_index == ACCOUNT_NONE else account_index
             if actor in block.owners:
                 self._take_off(block)
@@ -494,7 +399,7 @@ class ReferenceBlocks:
         -----
         Rules: CEA-PRD-03.
         """
-        for block in list(self.open.values()):
+        for block in list(self._state.blocks.values()):
             if block.product_index == product_index:
                 self._take_off(block)
                 reason = Reason.PRODUCT_DELISTED
@@ -507,20 +412,25 @@ class ReferenceBlocks:
         -----
         Rules: CEA-BLK-10.
         """
-        for block in list(self.open.values()):
+        for block in list(self._state.blocks.values()):
             self._take_off(block)
             self._emit(EventKind.BLOCK_LAPSED, block, block.account_index)
 
     # -- Locks and events --------------------------------------------------------------------------
 
+    def put_on(self, block: Block, locks: Locks) -> None:
+        """Let a block be open, with what it locks."""
+        self._state.blocks[block.block_id] = block
+        self._locks_set(block, locks)
+
     def _take_off(self, block: Block) -> None:
         """Return the locks; the terms stay on the record of who ends it."""
         self._locks_set(block, Locks())
-        del self.open[block.block_id]
+        del self._state.blocks[block.block_id]
 
     def _locks_set(self, block: Block, locks: Locks) -> None:
         """Lock this much for its two sides, instead of what is locked now."""
-        accounts = self._market._accounts
+        accounts = self._state.accounts
         if locks.cash != block.cash_locked:
             buyer = accounts[block.party(Side.BUY)]
             buyer.cash_locked += locks.cash - block.cash_locked
@@ -548,7 +458,7 @@ class ReferenceBlocks:
             "counter_client_order_id": block.counterparty_index if is_to_group else 0,
             "flags": block.flags & TOLD_FLAGS | by_counterparty,
         }
-        self._market._emit(kind, **(of_block | fields))
+        self._state.emit(kind, **(of_block | fields))
 
     def _block_of(self, command: Command) -> Block:
         """What an enquiry or an offer asks for; it has no id and no lock yet.
@@ -560,9 +470,9 @@ class ReferenceBlocks:
         flags, counterparty_index = command.flags, command.pick_order_id
         if command.kind == CommandKind.BLOCK_ENQUIRY:
             flags |= BlockFlag.ENQUIRY
-        elif command.order_id in self.open and not flags & ADDRESSED:
+        elif command.order_id in self._state.blocks and not flags & ADDRESSED:
             flags |= BlockFlag.TO_ACCOUNT
-            counterparty_index = self.open[command.order_id].account_index
+            counterparty_index = self._state.blocks[command.order_id].account_index
         return Block(
             block_id=0,
             enquiry_id=command.order_id,
@@ -578,66 +488,6 @@ class ReferenceBlocks:
             side=command.side,
             flags=flags,
         )
-
-    # -- Snapshots ---------------------------------------------------------------------------------
-
-    def to_bytes(self) -> bytes:
-        """All open blocks as BLOCK_DTYPE records, by id."""
-        rows = [tuple(int(word) for word in astuple(block)) for block in self.open.values()]
-        return np.array(rows, BLOCK_DTYPE).tobytes()
-
-    def fill(self, data: bytes, id_last: int) -> None:
-        """Put the blocks of a snapshot in place, with their locks.
-
-        Parameters
-        ----------
-        data : bytes
-            What `to_bytes` gave.
-        id_last : int
-            The last id that was given out.
-
-        Raises
-        ------
-        ValueError
-            If these are no records, or a block no market could have.
-        """
-        accounts = self._market._accounts
-        if not isinstance(data, bytes) or len(data) % BLOCK_DTYPE.itemsize:
-            raise ValueError(f"blocks must be records of {BLOCK_DTYPE.itemsize} bytes")
-        before = 0
-        for row in np.frombuffer(data, BLOCK_DTYPE).tolist():
-            block = Block(*row)
-            if not before < block.block_id <= id_last or not self._is_possible(block):
-                raise ValueError(f"blocks: {block.block_id} is no block of this market")
-            before = block.block_id
-            self.open[block.block_id] = block
-            if block.cash_locked:
-                accounts[block.party(Side.BUY)].cash_locked += block.cash_locked
-            if block.tonnes_locked:
-                holding = accounts[block.party(Side.SELL)].holding(block.product_index)
-                holding.locked += block.tonnes_locked
-
-    def _is_possible(self, block: Block) -> bool:
-        """Whether a market with these accounts and products could have a block."""
-        account_count = len(self._market._accounts)
-        locks = Locks(block.cash_locked, block.tonnes_bid, block.tonnes_locked)
-        if (
-            block.account_index >= account_count
-            or block.product_index >= len(self._market._products)
-            or block.side not in list(Side)
-            or block.reserved
-            or min(block.price, block.tonnes, *locks) < 0
-            or amount_too_large(block.price, block.price * block.tonnes)
-            or not self.locks_fit(block)
-            or block.flags & ADDRESSED == ADDRESSED
-        ):
-            return False
-        if block.flags & BlockFlag.TO_ACCOUNT:
-            return block.counterparty_index < account_count
-        # Nobody but a counterparty counters or locks.
-        counters = block.flags & (BlockFlag.COUNTERED | BlockFlag.BY_COUNTERPARTY)
-        others = locks.tonnes if block.side == Side.BUY else locks.cash or locks.tonnes_bid
-        return not counters and not others
 
 
 def _with_terms(block: Block, command: Command) -> Block:

@@ -6,13 +6,14 @@ it, lock again.
 """
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, SupportsIndex
 
 from sortedcontainers import SortedSet
 
 from cea_exchange.domain.profile import MarketRules
-from cea_exchange.domain.records import PRODUCT_NONE, Reason, Side
-from cea_exchange.matching.reference_book import Order
+from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, Reason, Side
+from cea_exchange.matching.reference.book import Order
+from cea_exchange.matching.reference.inputs import U64_MAX, int_taken
 
 TOTAL_LIMIT = 1 << 62
 """all cash, and the tonnes of a product, stay below it"""
@@ -46,6 +47,14 @@ class Account:
     client_order_ids: dict[int, int] = field(default_factory=dict)
     """last accepted id today, by operator"""
     order_ids: SortedSet = field(default_factory=SortedSet)
+
+    @classmethod
+    def declared(cls, account_key: SupportsIndex, group_index: SupportsIndex) -> "Account":
+        """A new account, if it can be one."""
+        return cls(
+            int_taken("account_key", account_key, 0, U64_MAX),
+            int_taken("group_index", group_index, 0, ACCOUNT_NONE),
+        )
 
     def holding(self, product_index: int) -> Holding:
         """The account's tonnes of a product."""
@@ -132,18 +141,23 @@ class ReferenceFunds:
 
     def lock(self, order: Order) -> None:
         """Lock what the order, as it is now, may need."""
-        self._lock_add(order, self.lock_of(order))
+        self.hold(self.need_of(order))
 
     def unlock(self, order: Order) -> None:
         """Free what the order, as it is now, has locked."""
-        self._lock_add(order, -self.lock_of(order))
+        self.release(self.need_of(order))
 
-    def _lock_add(self, order: Order, change: int) -> None:
-        account = self.accounts[order.account_index]
-        if order.side == Side.BUY:
-            account.cash_locked += change
-        elif change:
-            account.holding(order.product_index).locked += change
+    def hold(self, need: Need, sign: int = 1) -> None:
+        """Lock what a need comes to."""
+        account = self.accounts[need.account_index]
+        if need.side == Side.BUY:
+            account.cash_locked += sign * need.lock
+        elif need.lock:
+            account.holding(need.product_index).locked += sign * need.lock
+
+    def release(self, need: Need) -> None:
+        """Free what a need has locked."""
+        self.hold(need, -1)
 
     def need_of(self, order: Order) -> Need:
         """What an order, as it is, must have behind it."""

@@ -10,9 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-from sortedcontainers import SortedDict
 
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -20,27 +17,22 @@ from cea_exchange.domain.records import (
     CommandKind,
     EventKind,
     Method,
-    Operation,
     OrderFlag,
     Phase,
     Reason,
     Side,
     Tif,
 )
-from cea_exchange.matching.reference_book import (
+from cea_exchange.matching.reference.book import (
     Meeting,
     Order,
-    ReferenceBook,
     Walk,
     opposite,
     price_crosses,
 )
-from cea_exchange.matching.reference_day import LISTED_PHASES
-from cea_exchange.matching.reference_edge import Command
-from cea_exchange.matching.reference_product import amount_too_large, price_band
-
-if TYPE_CHECKING:
-    from cea_exchange.matching.reference import ReferenceMarket
+from cea_exchange.matching.reference.inputs import Command
+from cea_exchange.matching.reference.products import amount_too_large, price_band
+from cea_exchange.matching.reference.state import LISTED_PHASES, MarketState
 
 
 @dataclass(slots=True)
@@ -69,29 +61,11 @@ class Decision:
         return 1 + len(self.walk.meetings) + (self.walk.tonnes_left > 0) + told
 
 
-class ReferenceListed:
-    """The live orders of a market, by id and in the books, and what may be done with them."""
+class ListedTrading:
+    """What may be done with listed orders."""
 
-    def __init__(self, market: ReferenceMarket) -> None:
-        self._market = market
-        self.orders: SortedDict[int, Order] = SortedDict()
-        self.books: list[ReferenceBook] = []
-        """one a product"""
-
-    def tonnes_bid(
-        self, account_index: int, product_index: int, without: Order | None = None
-    ) -> int:
-        """What an account's open buys come to, for its holding limit."""
-        return sum(
-            order.tonnes_open
-            for order in self.of_account(account_index)
-            if order is not without
-            and (order.side, order.product_index) == (Side.BUY, product_index)
-        )
-
-    def of_account(self, account_index: int) -> list[Order]:
-        """An account's live orders, by id."""
-        return [self.orders[id] for id in self._market._accounts[account_index].order_ids]
+    def __init__(self, state: MarketState) -> None:
+        self._state = state
 
     # -- Deciding ----------------------------------------------------------------------------------
 
@@ -113,20 +87,16 @@ class ReferenceListed:
         -----
         Rules: CEA-ORD-06 (phases), CEA-ORD-08 (ids), CEA-ORD-10 (precedence), CEA-DAY-05 (halts).
         """
-        market = self._market
-        if not market._is_listed(command.product_index):
+        state = self._state
+        if not state.is_listed(command.product_index):
             return Reason.PRODUCT_UNKNOWN
-        if not market._operator_known(command):
+        if not state.operator_known(command):
             return Reason.ACCOUNT_UNKNOWN
-        refusal = market._sender_refusal(command)
-        if refusal:
-            return refusal
-        if market.market_halted or market.phase not in LISTED_PHASES:
-            return Reason.PHASE_CLOSED
-        if market._products[command.product_index].halted:
-            return Reason.PRODUCT_HALTED
-        wanted = self._order_of(command)
-        return self._terms_refusal(wanted, replaced=None)
+        return (
+            state.sender_refusal(command)
+            or self._session_refusal(command.product_index)
+            or self._terms_refusal(self._order_of(command), replaced=None)
+        )
 
     def _cancel_refusal(self, command: Command) -> Reason:
         """The first reason against a CANCEL; an AMEND shares them all.
@@ -135,26 +105,26 @@ class ReferenceListed:
         -----
         Rules: CEA-ORD-06, CEA-ORD-08.
         """
-        market = self._market
-        if not market._operator_known(command):
+        state = self._state
+        if not state.operator_known(command):
             return Reason.ACCOUNT_UNKNOWN
-        order = self.orders.get(command.order_id)
+        order = self._state.orders.get(command.order_id)
         if order is None or order.account_index != command.account_index:
             return Reason.ORDER_UNKNOWN
-        refusal = market._sender_refusal(command)
-        if not refusal and market.phase == Phase.CLOSED:
+        refusal = state.sender_refusal(command)
+        if not refusal and state.phase == Phase.CLOSED:
             return Reason.PHASE_CLOSED
         return refusal
 
     def _amend_refusal(self, command: Command) -> Reason:
         """What stands against an AMEND beyond what would stand against a CANCEL."""
-        market = self._market
-        order = self.orders[command.order_id]
-        if market.market_halted or market.phase not in LISTED_PHASES:
-            return Reason.PHASE_CLOSED
-        if market._products[order.product_index].halted:
-            return Reason.PRODUCT_HALTED
-        return self._terms_refusal(_amended(order, command), replaced=order)
+        order = self._state.orders[command.order_id]
+        return self._session_refusal(order.product_index) or self._terms_refusal(
+            _amended(order, command), replaced=order
+        )
+
+    def _session_refusal(self, product_index: int) -> Reason:
+        return self._state.session_refusal(self._state.phase in LISTED_PHASES, product_index)
 
     def _terms_refusal(self, wanted: Order, replaced: Order | None) -> Reason:
         """The first reason against an order's size, price and cover.
@@ -170,7 +140,7 @@ class ReferenceListed:
         -----
         Rules: CEA-ORD-02 (tonnes), CEA-ORD-04 (amounts), CEA-LST-01 (size), CEA-LST-02 (band).
         """
-        market, rules = self._market, self._market.rules
+        state, rules = self._state, self._state.rules
         if wanted.tonnes_open <= 0:
             return Reason.TONNES_NOT_POSITIVE
         amount = wanted.price * wanted.tonnes_open + wanted.amount_traded
@@ -178,13 +148,13 @@ class ReferenceListed:
             return Reason.AMOUNT_TOO_LARGE
         if 0 < rules.listed_tonnes_most < wanted.tonnes_open:
             return Reason.LISTED_TONNES_TOO_LARGE
-        product = market._products[wanted.product_index]
+        product = state.products[wanted.product_index]
         band_low, band_high = price_band(rules, product, rules.listed_band_bp)
         if not band_low <= wanted.price <= band_high:
             return Reason.PRICE_OUT_OF_BAND
-        freed = market._funds.lock_of(replaced) if replaced else 0
-        bid = market._tonnes_bid(wanted.account_index, wanted.product_index, without=replaced)
-        return market._funds.cover_refusal(market._funds.need_of(wanted), freed, bid)
+        freed = state.funds.lock_of(replaced) if replaced else 0
+        bid = state.tonnes_bid(wanted.account_index, wanted.product_index, without=replaced)
+        return state.funds.cover_refusal(state.funds.need_of(wanted), freed, bid)
 
     def _enter_decision(self, command: Command) -> Decision:
         """What an ENTER with good terms meets, and what becomes of the rest.
@@ -199,7 +169,7 @@ class ReferenceListed:
         if command.pick_order_id:
             if not self._pick_available(taker, command.pick_order_id):
                 return Decision(Reason.PICK_NOT_AVAILABLE)
-            maker = self.orders[command.pick_order_id]
+            maker = self._state.orders[command.pick_order_id]
             tonnes = min(taker.tonnes_open, maker.tonnes_open)
             walk = Walk([Meeting(maker, tonnes)], taker.tonnes_open - tonnes)
             cancel_reason = Reason.PICK_REMAINDER
@@ -225,7 +195,7 @@ class ReferenceListed:
         -----
         Rules: CEA-ORD-07.
         """
-        order = self.orders[command.order_id]
+        order = self._state.orders[command.order_id]
         if command.price == order.price and command.tonnes < order.tonnes_open:
             return Decision(keeps_place=True)
         walk = self._walk(_amended(order, command))
@@ -238,23 +208,24 @@ class ReferenceListed:
         return Decision(walk=walk, cancel_reason=walk.end)
 
     def _walk(self, taker: Order) -> Walk:
-        rules = self._market.rules
-        return self.books[taker.product_index].walk(taker, rules.levels_max, rules.self_trade)
+        rules, book = self._state.rules, self._state.books[taker.product_index]
+        return book.walk(taker, rules.levels_max, rules.self_trade)
 
     def _pick_available(self, taker: Order, pick_order_id: int) -> bool:
-        maker = self.orders.get(pick_order_id)
+        maker = self._state.orders.get(pick_order_id)
         return (
-            self._market.rules.pick_allowed
+            self._state.rules.pick_allowed
             and maker is not None
             and maker.product_index == taker.product_index
             and maker.side == opposite(taker.side)
-            and maker.price == self.books[taker.product_index].best(maker.side)
+            and maker.price == self._state.books[taker.product_index].best(maker.side)
             and price_crosses(taker.side, taker.price, maker.price)
             and maker.account_index != taker.account_index
         )
 
     def _room_after(self, walk: Walk, leaving: int) -> bool:
-        return len(self.orders) - leaving - walk.leaving_count + 1 <= self._market.order_count_max
+        orders_after = len(self._state.orders) - leaving - walk.leaving_count + 1
+        return orders_after <= self._state.order_count_max
 
     def _account_has_room(self, account_index: int) -> bool:
         """Whether an account may have one more order on the books.
@@ -263,14 +234,14 @@ class ReferenceListed:
         -----
         Rules: CEA-ORD-12, CEA-ORD-13.
         """
-        market, rules = self._market, self._market.rules
-        open_count = len(market._accounts[account_index].order_ids)
+        state, rules = self._state, self._state.rules
+        open_count = len(state.accounts[account_index].order_ids)
         if rules.orders_open_max and open_count >= rules.orders_open_max:
             return False
         if not rules.orders_kept_bp or open_count < rules.orders_kept_each:
             return True
-        kept = market.order_count_max * rules.orders_kept_bp // 10_000
-        return market.order_count_max - len(self.orders) > kept
+        kept = state.order_count_max * rules.orders_kept_bp // 10_000
+        return state.order_count_max - len(self._state.orders) > kept
 
     # -- Carrying out ------------------------------------------------------------------------------
 
@@ -282,7 +253,7 @@ class ReferenceListed:
             self._amend(command, decision)
         else:
             self._cancel(
-                self.orders[command.order_id],
+                self._state.orders[command.order_id],
                 Reason.REQUESTED,
                 client_order_id=command.client_order_id,
                 operator_index=command.operator_index,
@@ -294,27 +265,16 @@ class ReferenceListed:
         if command.kind == CommandKind.ENTER:
             terms |= {"side": command.side, "tif": command.tif, "flags": command.flags}
         else:
-            order = self.orders.get(command.order_id)
+            order = self._state.orders.get(command.order_id)
             if order is not None and order.account_index == command.account_index:
                 terms["product_index"] = order.product_index
             terms["order_id"] = command.order_id
-        self._market._emit(
-            EventKind.ORDER_REJECTED,
-            reason=reason,
-            command=Operation(command.kind),
-            account_index=command.account_index,
-            operator_index=command.operator_index,
-            client_order_id=command.client_order_id,
-            price=command.price,
-            tonnes=command.tonnes,
-            **terms,
-        )
+        self._state.command_refuse(command, reason, **terms)
 
     def _enter(self, command: Command, decision: Decision) -> None:
-        market = self._market
+        state = self._state
         order = self._order_of(command)
-        market.order_id_last += 1
-        order.order_id = market.order_id_last
+        order.order_id = state.order_id_give()
         self._emit(
             EventKind.ORDER_ACCEPTED,
             order,
@@ -325,19 +285,19 @@ class ReferenceListed:
             flags=command.flags,
             operator_index=command.operator_index,
         )
-        market._funds.lock(order)
+        state.funds.lock(order)
         self._trade_and_rest(order, decision, command.operator_index)
 
     def _amend(self, command: Command, decision: Decision) -> None:
-        market = self._market
-        order = self.orders[command.order_id]
-        market._funds.unlock(order)
+        state = self._state
+        order = self._state.orders[command.order_id]
+        state.funds.unlock(order)
         if decision.keeps_place:
             order.tonnes_open = command.tonnes
         else:
             self._take_off(order)
             order.price, order.tonnes_open = command.price, command.tonnes
-        market._funds.lock(order)
+        state.funds.lock(order)
         self._emit(
             EventKind.ORDER_AMENDED,
             order,
@@ -351,7 +311,7 @@ class ReferenceListed:
 
     def _trade_and_rest(self, taker: Order, decision: Decision, operator_index: int) -> None:
         """Trade with, or cancel, whom it meets; then rest, or cancel, what is left."""
-        market = self._market
+        state = self._state
         for maker, tonnes, prevented in decision.walk.meetings:
             if prevented:
                 self._cancel(maker, Reason.SELF_TRADE_PREVENTED, operator_index=operator_index)
@@ -360,7 +320,7 @@ class ReferenceListed:
         if not taker.tonnes_open:
             return
         if decision.cancel_reason:
-            market._funds.unlock(taker)
+            state.funds.unlock(taker)
             self._emit(
                 EventKind.ORDER_CANCELED,
                 taker,
@@ -369,8 +329,8 @@ class ReferenceListed:
                 operator_index=operator_index,
             )
             return
-        market.priority_last += 1
-        taker.priority = market.priority_last
+        state.priority_last += 1
+        taker.priority = state.priority_last
         self.put_on(taker)
         self._emit(
             EventKind.ORDER_RESTED,
@@ -387,14 +347,14 @@ class ReferenceListed:
         -----
         Rules: CEA-LST-04.
         """
-        market = self._market
+        state = self._state
         price, amount = maker.price, maker.price * tonnes
         buy, sell = (taker, maker) if taker.side == Side.BUY else (maker, taker)
-        buy_fee, sell_fee = market._funds.exchange(buy, sell, price, tonnes)
-        market._products[maker.product_index].listed_count(price, tonnes)
+        buy_fee, sell_fee = state.funds.exchange(buy, sell, price, tonnes)
+        state.products[maker.product_index].listed_count(price, tonnes)
         if not maker.tonnes_open:
             self._take_off(maker)
-        market.trade_id += 1
+        state.trade_id += 1
         self._emit(
             EventKind.TRADE,
             taker,
@@ -407,7 +367,7 @@ class ReferenceListed:
             counter_order_id=maker.order_id,
             counter_client_order_id=maker.client_order_id,
             counter_tonnes_open=maker.tonnes_open,
-            trade_id=market.trade_id,
+            trade_id=state.trade_id,
             cash=amount,
             buy_fee=buy_fee,
             sell_fee=sell_fee,
@@ -415,7 +375,7 @@ class ReferenceListed:
 
     def _cancel(self, order: Order, reason: Reason, **answered: int) -> None:
         """Take a resting order off the book; `answered` names the command that did it."""
-        self._market._funds.unlock(order)
+        self._state.funds.unlock(order)
         self._take_off(order)
         self._emit(
             EventKind.ORDER_CANCELED, order, tonnes=order.tonnes_open, reason=reason, **answered
@@ -436,7 +396,7 @@ class ReferenceListed:
         -----
         Rules: CEA-DAY-06, CEA-DAY-07, CEA-ORD-11.
         """
-        for order in list(self.orders.values()):
+        for order in list(self._state.orders.values()):
             if account_index in (ACCOUNT_NONE, order.account_index):
                 if operator_index in (OPERATOR_ANY, order.operator_index):
                     self._cancel_by_act(order, reason)
@@ -452,7 +412,7 @@ class ReferenceListed:
         """
         lost = [
             order
-            for order in self.orders.values()
+            for order in self._state.orders.values()
             if (order.account_index, order.operator_index) in operators and order.order_id in ids
         ]
         for order in lost[: orders_max or None]:
@@ -465,7 +425,7 @@ class ReferenceListed:
         -----
         Rules: CEA-PRD-03.
         """
-        for order in list(self.orders.values()):
+        for order in list(self._state.orders.values()):
             if order.product_index == product_index:
                 self._cancel_by_act(order, Reason.PRODUCT_DELISTED)
 
@@ -476,8 +436,8 @@ class ReferenceListed:
         -----
         Rules: CEA-ORD-03.
         """
-        for order in list(self.orders.values()):
-            self._market._funds.unlock(order)
+        for order in list(self._state.orders.values()):
+            self._state.funds.unlock(order)
             self._take_off(order)
             self._emit(
                 EventKind.ORDER_EXPIRED,
@@ -490,14 +450,14 @@ class ReferenceListed:
 
     def put_on(self, order: Order) -> None:
         """Rest an order at the back of its level."""
-        self.books[order.product_index].add(order)
-        self.orders[order.order_id] = order
-        self._market._accounts[order.account_index].order_ids.add(order.order_id)
+        self._state.books[order.product_index].add(order)
+        self._state.orders[order.order_id] = order
+        self._state.accounts[order.account_index].order_ids.add(order.order_id)
 
     def _take_off(self, order: Order) -> None:
-        self.books[order.product_index].remove(order)
-        del self.orders[order.order_id]
-        self._market._accounts[order.account_index].order_ids.remove(order.order_id)
+        self._state.books[order.product_index].remove(order)
+        del self._state.orders[order.order_id]
+        self._state.accounts[order.account_index].order_ids.remove(order.order_id)
 
     def _emit(self, kind: EventKind, order: Order, **fields: int) -> None:
         """Emit an event about an order; `fields` add to, or replace, what the order says."""
@@ -509,7 +469,7 @@ class ReferenceListed:
             "price": order.price,
             "client_order_id": order.client_order_id,
         }
-        self._market._emit(kind, **(of_order | fields))
+        self._state.emit(kind, **(of_order | fields))
 
     @staticmethod
     def _order_of(command: Command) -> Order:
