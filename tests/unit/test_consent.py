@@ -10,7 +10,7 @@ from cea_exchange.protocol.operators import (
     two_operators,
 )
 from cea_exchange.protocol.security import CurveKeys, SecurityError
-from cea_exchange.venue.consent import PROPOSALS_MAX, Proposals
+from cea_exchange.control_plane.maker_checker import PROPOSALS_MAX, Proposals
 
 AN = Operator("an", "key of an")
 AN_AGAIN = Operator("an", "another key of an")
