@@ -8,7 +8,7 @@ from desk_callers import Office
 from grown_registry import TRADES_A_DAY, account, days, grow
 
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import REQUEST_TYPES
+from cea_exchange.registry.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.admin_door import ANSWER_BYTES_MAX
 
 PAGE_S = 0.5
@@ -85,7 +85,7 @@ def pages(office, op, fields):
 
 
 def test_every_look_is_asked():
-    assert {str(each.__struct_config__.tag) for each in REQUEST_TYPES if each.is_look} == {*LOOKS}
+    assert {str(each.__struct_config__.tag) for each in REGISTRY_REQUESTS.types if each.is_look} == {*LOOKS}
 
 
 @pytest.mark.parametrize("op", sorted(LOOKS))

@@ -25,7 +25,7 @@ from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import OPS
+from cea_exchange.registry.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.bank import pain_001, pain_002
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.bank_office import BankSetting
@@ -298,7 +298,7 @@ class World:
         if name == "venue":
             request = {"from": self.rng.choice(NUMBERS), "count": self.rng.choice(NUMBERS)}
         else:
-            op = self.rng.choice(sorted(OPS - {"stop"}))
+            op = self.rng.choice(sorted(REGISTRY_REQUESTS.by_op.keys() - {"stop"}))
             request = {"op": op, "request_id": None, "first": self.rng.choice(NUMBERS)}
         payload = pack(request)
         payload = self.rng.choice(

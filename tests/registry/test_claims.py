@@ -5,11 +5,11 @@ from ledger_by_hand import changed
 from settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
 from cea_exchange.domain.records import Reason
+from cea_exchange.registry.admin import SECOND
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
 from cea_exchange.registry.requests.claims import ClaimList, ClaimPay
-from cea_exchange.registry.second_persons import SECOND
 from cea_exchange.registry.settlement import Settlement
 
 CASH = 7 * 9_749

@@ -13,12 +13,12 @@ from settlement_records import (
 )
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.registry.admin import SECOND
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.second_persons import SECOND
 from cea_exchange.registry.settlement import Settlement
 
 MODES = ("realtime", "end_of_day")

@@ -23,10 +23,9 @@ from settlement_records import LOG_ID, Venue
 
 from cea_exchange.cli.main import run
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.admin import request_decode
+from cea_exchange.registry.admin import SECOND, request_decode
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.requests.distribution import WARNINGS_MAX
-from cea_exchange.registry.second_persons import SECOND
 from cea_exchange.registry.settlement import Settlement
 from cea_exchange.registry.store import Store
 

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from desk_callers import key_of
 
+from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.service import Asked
 from cea_exchange.registry import looks as looks_module
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import request_decode
-from cea_exchange.registry.desk import Asked
-from cea_exchange.control_plane.door import Message
 from cea_exchange.registry.look_worker import LookSettings
 from cea_exchange.registry.looks import Looks, _Worker
 from cea_exchange.registry.persons import Person
@@ -33,7 +33,7 @@ class Asking:
     def ask(self, op, person=AN, **fields):
         payload = msgspec.msgpack.encode({"op": op, **fields})
         message = Message(person.name.encode(), person.key, [payload])
-        asked = Asked(person, request_decode(payload))
+        asked = Asked(person, request_decode(payload), person.name)
         return self.looks.ask(message, asked, now_ns=time.time_ns(), now_s=time.monotonic())
 
     def turns(self, count, seconds=30):

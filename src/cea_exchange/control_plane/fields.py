@@ -2,8 +2,8 @@
 
     price: Annotated[control.Fen, field("Yuan per tonne, such as 97.49.", typed="price")]
 
-On the wire all is as the type says: fen, tonnes, yyyymmdd. A field that must be given is an argument
-on the command line, one with a default, and every `why`, an option.
+On the wire all is as the type says: fen, tonnes, yyyymmdd. A field that must be given is an
+argument on the command line, one with a default, and every `why`, an option.
 """
 
 from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints

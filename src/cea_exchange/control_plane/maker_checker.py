@@ -8,14 +8,16 @@ import secrets
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from cea_exchange.control_plane.service import Person
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.protocol.framing import FrameError
-from cea_exchange.protocol.operators import Operator
+
+if TYPE_CHECKING:
+    from cea_exchange.protocol.operators import Operator
 
 PROPOSALS_MAX = 100
 NUMBER_FIRST = 100_000
@@ -39,7 +41,7 @@ class Prepared(NamedTuple):
     """
 
     what: str
-    carry_out: Callable[[Operator], dict[str, Any]]
+    carry_out: "Callable[[Operator], dict[str, Any]]"
 
 
 def is_another(first: str, first_key: str, second: Person) -> bool:
@@ -60,10 +62,10 @@ class Proposal(msgspec.Struct, frozen=True):
 
     number: int
     what: str
-    by: Operator
+    by: "Operator"
     why: str
     expires_s: float
-    act: Callable[[Operator], dict[str, Any]]
+    act: "Callable[[Operator], dict[str, Any]]"
     """Carries it out; called with who agreed."""
 
 
@@ -90,7 +92,7 @@ class Proposals:
         self._next_number = NUMBER_FIRST + secrets.randbelow(1_000 * NUMBER_FIRST)
 
     def add(
-        self, what: str, by: Operator, why: str, act: Callable[[Operator], dict[str, Any]]
+        self, what: str, by: "Operator", why: str, act: "Callable[[Operator], dict[str, Any]]"
     ) -> Proposal:
         """Put an act before the others; FrameError if too many wait already."""
         self._expire()
@@ -102,7 +104,7 @@ class Proposals:
         self._open[number] = proposal
         return proposal
 
-    def approve(self, number: int, second: Operator) -> dict[str, Any]:
+    def approve(self, number: int, second: "Operator") -> dict[str, Any]:
         """Carry a proposal out in the name of both; it is gone then, unless that was refused.
 
         Raises

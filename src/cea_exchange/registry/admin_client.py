@@ -31,5 +31,5 @@ def registry_ask(
     timeout_s: float = TIMEOUT_S,
     key: Path | str = "admin",
 ) -> dict[str, Any]:
-    """Return a running registry's answer, see `Daemon.ask`; RegistryUnavailable if there is none."""
+    """Return a running registry's answer, see `Daemon.ask`; else RegistryUnavailable."""
     return REGISTRY.ask(data, request, key=key, timeout_s=timeout_s, error=RegistryUnavailable)

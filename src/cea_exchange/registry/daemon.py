@@ -26,6 +26,9 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
+from cea_exchange.control_plane.fronts import DoorLimits, Fronts
+from cea_exchange.control_plane.service import Asked, Reply
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
@@ -39,7 +42,7 @@ from cea_exchange.protocol.security import (
     server_socket,
 )
 from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import Status
+from cea_exchange.registry.admin import Status, Stop
 from cea_exchange.registry.admin_door import AdminDoor, answer_encoded
 from cea_exchange.registry.balances_check import accounts_differing
 from cea_exchange.registry.bank.client import BankClient
@@ -49,9 +52,7 @@ from cea_exchange.registry.bank_schedule import StatementSchedule
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
-from cea_exchange.registry.desk import Asked, Desk, Reply
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
+from cea_exchange.registry.desk import Desk
 from cea_exchange.registry.feed import FeedRequest, feed_answer
 from cea_exchange.registry.look_worker import LookSettings
 from cea_exchange.registry.looks import Looks
@@ -678,17 +679,19 @@ class RegistryDaemon:
         except DatabaseLost as error:
             self._door.answer(message, msgspec.msgpack.encode(_unknown(error)))
             raise
+        answer = reply.answer.by_ok()
         if reply.request is None:
-            self._door.unreadable.note(message.key, reply.answer["error"])
+            self._door.unreadable.note(message.key, answer["error"])
         else:
             write = log.debug if reply.is_look else log.info
-            write("act", op=reply.request.op, by=reply.by, answer=reply.answer)
+            write("act", op=reply.request.op, by=reply.by, answer=answer)
         if self._registry.persons.is_changed:
             # Before who came is told so.
             self._fronts.doors["admin"].admit(self._registry.persons.keys())
             self._registry.persons.is_changed = False
-        self._door.answer(message, answer_encoded(reply.answer))
-        self._quit = self._quit or reply.is_end
+        self._door.answer(message, answer_encoded(answer))
+        is_end = isinstance(reply.request, Stop) and reply.answer.is_done
+        self._quit = self._quit or is_end
 
     def _look_take(self, message: Message, asked: Asked) -> None:
         now_ns = self._registry.now_ns()

@@ -19,8 +19,8 @@ import msgspec
 import structlog
 import zmq
 
-from cea_exchange.registry.desk import Asked
 from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.service import Asked
 from cea_exchange.registry.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.look_worker import Answer, LookSettings, Question, framed, unframed
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.admin import SECOND
 from cea_exchange.registry.persons import OWN_BODIES, Person, account_body, province_body
 from cea_exchange.registry.roles import AUTHORITY, OPERATOR
-from cea_exchange.registry.second_persons import SECOND, Second
+from cea_exchange.registry.second_persons import Second
 from cea_exchange.registry.store import Store
 
 _CHANGE_OF_ACT = {
