@@ -22,10 +22,10 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
+from cea_exchange.control_plane.signals import StopSignals
 
 OFFICE_PREFIX = "registry_"
 PANELS = {

@@ -18,7 +18,6 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.readable import PriceArgument
@@ -31,6 +30,7 @@ from cea_exchange.cli.venue_asking import (
     rows_shown,
     statistics_shown,
 )
+from cea_exchange.control_plane.signals import StopSignals
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")

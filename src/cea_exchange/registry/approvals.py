@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.participants.roles import SCOPED
@@ -129,7 +129,7 @@ class Approvals:
         Rules: CEA-REG-02, CEA-PER-04.
         """
         proposal = self._open_one(number, person)
-        if look_alike(person.name, proposal.proposer) or person.key == proposal.proposer_key:
+        if not is_another(proposal.proposer, proposal.proposer_key, person):
             raise ActError(
                 f"approve: proposal {number} needs another person than {proposal.proposer},"
                 f" with a key of their own, came {person.name}"

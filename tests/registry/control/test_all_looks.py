@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from cea_exchange.registry.control.admin import REQUEST_TYPES
+from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
 from cea_exchange.registry.registry import Registry
 from support.registry.desk_callers import Office
@@ -85,7 +85,7 @@ def pages(office, op, fields):
 
 
 def test_every_look_is_asked():
-    assert {str(each.__struct_config__.tag) for each in REQUEST_TYPES if each.is_look} == {*LOOKS}
+    assert {str(each.__struct_config__.tag) for each in REGISTRY_REQUESTS.types if each.is_look} == {*LOOKS}
 
 
 @pytest.mark.parametrize("op", sorted(LOOKS))

@@ -4,27 +4,18 @@ The registry, its customer, sends batches and asks for statements; an operator m
 withdraw and ask for the truth, as participants and tests do.
 """
 
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 import structlog
-import zmq
 
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
+from cea_exchange.control_plane.door import Message, UnreadableCount
+from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.operators import OperatorSetting, operators_by_key
-from cea_exchange.protocol.security import (
-    AllowList,
-    CurveKeys,
-    SecurityError,
-    StrangerTest,
-    public_key_load,
-    server_socket,
-)
+from cea_exchange.protocol.security import CurveKeys, SecurityError, public_key_load
 from cea_exchange.protocol.settings import Address
 from cea_exchange.registry.bank import requests
 from cea_exchange.simulators.bank.books import BankBooks
@@ -78,7 +69,6 @@ class BankDaemon:
         data = Path(data)
         self._config = config
         self._seed = seed
-        self._quit = False
         self.is_restarting = False
         keys = CurveKeys.load(data / "keys", "bank")
         customer = public_key_load(data / "keys", "registry")
@@ -89,43 +79,24 @@ class BankDaemon:
         (data / "bank").mkdir(parents=True, exist_ok=True)
         path = data / "bank" / "bank.sqlite"
         self._books = BankBooks(path, seed, config.faults, clock=lambda: int(time.time()))
-        self._context = zmq.Context()
-        self._allow_list = AllowList(self._context)
-        self._allow_list.allow(DOMAIN, {customer, *self._admins}.__contains__)
-        self._stranger_test = StrangerTest(keys.public)
-        self._socket: zmq.Socket | None = None
-        self._door: Door | None = None
+        self._host = DaemonHost(keys, log)
         self._unreadable = UnreadableCount(DOMAIN, log.warning)
         try:
-            self._socket, endpoint = server_socket(
-                self._allow_list,
-                self._context,
-                zmq.ROUTER,
-                domain=DOMAIN,
-                keys=keys,
-                address=config.address,
-                high_water_mark=HIGH_WATER_MARK,
-                message_bytes_max=requests.BANK_MESSAGE_BYTES_MAX,
+            self._door = self._host.door(
+                DOMAIN,
+                config.address,
+                {customer, *self._admins}.__contains__,
+                requests.BANK_MESSAGE_BYTES_MAX,
             )
-            self._door = Door(
-                self._socket, DOMAIN, requests.BANK_MESSAGE_BYTES_MAX, tell=log.warning
-            )
-            self._stranger_test.add(endpoint, zmq.ROUTER)
         except SecurityError:
             self.close()
             raise
-        _endpoints_write(data / "bank" / "endpoints.json", {"bank": endpoint})
-        log.info("bank_started", endpoint=endpoint, seed=seed)
+        self._host.endpoints_write(data / "bank" / "endpoints.json")
+        log.info("bank_started", endpoint=self._host.endpoints[DOMAIN], seed=seed)
 
     def close(self) -> None:
         """Close sockets and books."""
-        self._stranger_test.close()
-        if self._door is not None:
-            self._door.close()
-        if self._socket is not None:
-            self._socket.close()
-        self._allow_list.close()
-        self._context.term()
+        self._host.close()
         self._books.close()
         log.info("bank_stopped")
 
@@ -137,7 +108,7 @@ class BankDaemon:
 
     def stop(self) -> None:
         """Make `run` return after its current turn; safe in a signal handler."""
-        self._quit = True
+        self._host.stop()
 
     def run(self) -> None:
         """Serve until `stop`, or until a batch is drawn that ends the bank.
@@ -147,18 +118,17 @@ class BankDaemon:
         SecurityError
             The handler of the allow-list died, or a stranger was admitted; better to end.
         """
-        while not self._quit:
-            if not self._allow_list.is_running:
-                raise SecurityError("allow-list: its handler has stopped")
-            trouble = self._stranger_test.turn(time.monotonic())
-            if trouble is not None:
-                log.warning("stranger_test", error=str(trouble))
-            self._socket.poll(POLL_MS)
-            self._door.turn(time.monotonic())
-            self._unreadable.turn(time.monotonic())
-            message = self._door.receive()
-            if message is not None:
-                self._take(message)
+        self._host.run(self._turn)
+
+    def _turn(self) -> None:
+        self._host.watch(time.monotonic())
+        self._host.pulse.beat(time.monotonic())
+        self._host.poller.poll(POLL_MS)
+        self._door.turn(time.monotonic())
+        self._unreadable.turn(time.monotonic())
+        message = self._door.receive()
+        if message is not None:
+            self._take(message)
 
     def _take(self, message: Message) -> None:
         is_admin = message.key in self._admins
@@ -212,7 +182,8 @@ class BankDaemon:
         if new_batch_id is not None:
             if is_restart(self._seed, new_batch_id, self._config.faults):
                 log.info("restart_drawn", batch_id=new_batch_id)
-                self.is_restarting = self._quit = True
+                self.is_restarting = True
+                self.stop()
                 return None
             if is_answer_lost(self._seed, new_batch_id, self._config.faults):
                 log.info("answer_lost", batch_id=new_batch_id)
@@ -222,10 +193,3 @@ class BankDaemon:
 
 def _refusal(error: Exception) -> bytes:
     return msgspec.msgpack.encode({"ok": False, "error": str(error)[:ERROR_CHARACTERS_MAX]})
-
-
-def _endpoints_write(path: Path, endpoints: dict[str, str]) -> None:
-    """Say where we listen, whole or not at all, once everything is ready."""
-    draft = path.with_suffix(".json.new")
-    draft.write_text(json.dumps(endpoints) + "\n", encoding="utf-8")
-    os.replace(draft, path)

@@ -15,13 +15,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from cea_exchange.control_plane.fronts import Fronts
+from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal.storage import DRAFT_SUFFIX
 from cea_exchange.protocol.metrics_http import MetricsServer
-from cea_exchange.protocol.pulse import Pulse
-from cea_exchange.protocol.security import AllowList
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.operations.metrics import VenueMetrics
 from cea_exchange.venue.order_entry.service import OrderEntry
@@ -49,7 +48,7 @@ class Watch:
     ----------
     data
         The data folder.
-    sequencer, orders, lag, clock, allow_list, fronts
+    sequencer, orders, lag, clock, host, fronts
         What is watched.
     metrics_address
         Where Prometheus may ask; None is nowhere.
@@ -69,19 +68,19 @@ class Watch:
         orders: OrderEntry,
         lag: LagPolicy,
         clock: ClockWatch,
-        allow_list: AllowList,
+        host: DaemonHost,
         fronts: Fronts,
         metrics_address: str | None,
     ) -> None:
         self.metrics = VenueMetrics()
-        self._pulse = Pulse()
+        self._pulse = host.pulse
         self._data = data
         self._sequencer = sequencer
         self._machine = sequencer.machine
         self._orders = orders
         self._lag = lag
         self._clock = clock
-        self._allow_list = allow_list
+        self._allow_list = host.allow_list
         self._fronts = fronts
         self._calendar = TradingCalendar.load(self._machine.profile.calendar)
         self._began_s = time.monotonic()
@@ -101,7 +100,6 @@ class Watch:
 
     def close(self) -> None:
         """Answer no more."""
-        self._pulse.close()
         if self._server is not None:
             self._server.close()
 
@@ -144,9 +142,6 @@ class Watch:
         self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
         if now_s >= self._sample_due_s:
             self._sample(now_s)
-        refused = self._allow_list.refused_news(now_s)
-        if refused is not None:
-            log.warning("key_refused", **refused)
 
     def status(self) -> dict[str, Any]:
         """Return what is known, for `venue status`."""

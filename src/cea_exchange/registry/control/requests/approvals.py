@@ -1,12 +1,24 @@
 """Proposals, decisions on them, and the record of acts."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import message_shown, page_read
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import (
+    APPROVER,
+    APPROVING,
+    AUTHORITY,
+    INITIATOR,
+    OPERATOR,
+    PROVINCE,
+    REGULATOR,
+    ROLES,
+)
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 COUNT_MAX = 1_000
 """Rows in one answer; the rest is asked for from the next number on."""
@@ -18,6 +30,7 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
 class Proposals(Request, tag="proposals"):
     """Proposals that wait, or with `all` every one that there was, from a number on."""
 
+    roles = ROLES
     is_look = True
     is_scoped = False
 
@@ -29,6 +42,7 @@ class Proposals(Request, tag="proposals"):
 class Approve(Request, tag="approve"):
     """Agree to a proposal, which is done at once."""
 
+    roles = APPROVING
     is_scoped = False
 
     proposal: Number
@@ -38,6 +52,7 @@ class Approve(Request, tag="approve"):
 class Reject(Request, tag="reject"):
     """Refuse a proposal, or as its proposer take it back."""
 
+    roles = (OPERATOR, AUTHORITY, PROVINCE, INITIATOR, APPROVER)
     is_scoped = False
 
     proposal: Number
@@ -47,12 +62,13 @@ class Reject(Request, tag="reject"):
 class Acts(Request, tag="acts"):
     """What was done over this socket, from a number on."""
 
+    roles = (OPERATOR, REGULATOR)
     is_look = True
 
     since: Number = 1
     count: Count = 100
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         acts = registry.act_log.since(self.since, self.count + 1)
         shown = (
             (

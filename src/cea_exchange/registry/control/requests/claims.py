@@ -1,22 +1,28 @@
 """What busts left owing."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class ClaimList(Request, tag="claim_list"):
     """The claims, with ``paid`` those that are paid too."""
 
-    paid: bool = False
-    first: Number = 1
-    count: PageCount = PAGE_COUNT_MAX
+    roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    paid: bool = False
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.claims.all(paid=self.paid, first=self.first, count=self.count + 1)
         return paged("claims", rows, "claim_id", self.count)
 
@@ -24,7 +30,10 @@ class ClaimList(Request, tag="claim_list"):
 class ClaimPay(Request, tag="claim_pay"):
     """Pay a claim out of the debtor's registration account."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     claim_id: int
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"entry_id": registry.claims.pay(self.claim_id)}

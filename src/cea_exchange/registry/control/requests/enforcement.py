@@ -1,13 +1,23 @@
 """Courts' orders, dispositions, public notices."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.enforcement.dispositions import TransferKind
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import (
+    AUTHORITY,
+    INITIATOR,
+    OPERATOR,
+    REGULATOR,
+    ROLES,
+)
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 Unit = Literal["tonnes", "fen"]
 """In which the asker means an amount: one of the other unit is refused."""
@@ -19,6 +29,8 @@ class Freeze(Request, tag="freeze"):
     One person will do: a court's order does not wait.
     """
 
+    roles = (OPERATOR,)
+
     account: str
     order: str
     court: str
@@ -26,7 +38,7 @@ class Freeze(Request, tag="freeze"):
     product: str | None = None
     amount: int | None = None
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         freeze_id = registry.enforcement.freeze(
             *(self.account, self.product, self.amount),
             order=self.order,
@@ -39,12 +51,14 @@ class Freeze(Request, tag="freeze"):
 class FreezeAll(Request, tag="freeze_all"):
     """Freeze all that an account has and gets."""
 
+    roles = (OPERATOR,)
+
     account: str
     order: str
     court: str
     until: int
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         ids = registry.enforcement.freeze_all(
             self.account, order=self.order, court=self.court, until=self.until
         )
@@ -54,13 +68,16 @@ class FreezeAll(Request, tag="freeze_all"):
 class FreezeRelease(Request, tag="freeze_release"):
     """End a freeze, or take an amount off it."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     freeze_id: int
     order: str
     court: str
     amount: int | None = None
     unit: Unit | None = None
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.unit_check(self.freeze_id, self.unit)
         back = registry.enforcement.release(
             self.freeze_id, self.amount, order=self.order, court=self.court
@@ -71,12 +88,14 @@ class FreezeRelease(Request, tag="freeze_release"):
 class FreezeExtend(Request, tag="freeze_extend"):
     """Let a freeze hold until a later day."""
 
+    roles = (OPERATOR,)
+
     freeze_id: int
     order: str
     court: str
     until: int
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.extend(
             self.freeze_id, self.until, order=self.order, court=self.court
         )
@@ -86,6 +105,9 @@ class FreezeExtend(Request, tag="freeze_extend"):
 class FreezeDeduct(Request, tag="freeze_deduct"):
     """Give what a freeze holds to another account."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     freeze_id: int
     amount: int
     to: str
@@ -93,7 +115,7 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
     court: str
     unit: Unit | None = None
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.unit_check(self.freeze_id, self.unit)
         notice = registry.enforcement.deduct(
             self.freeze_id, self.amount, self.to, order=self.order, court=self.court
@@ -104,13 +126,14 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
 class Freezes(Request, tag="freezes"):
     """All freezes, or an account's."""
 
-    is_look: ClassVar[bool] = True
+    roles = ROLES
+    is_look = True
 
     account: str | None = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.enforcement.freezes(
             self.account, first=self.first, count=self.count + 1
         )
@@ -120,12 +143,15 @@ class Freezes(Request, tag="freezes"):
 class CancellationApply(Request, tag="cancellation_apply"):
     """Apply for tonnes to be cancelled."""
 
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+
     account: str
     product: str
     tonnes: int
     purpose: str
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "disposition_id": registry.dispositions.cancellation_apply(
                 self.account, self.product, self.tonnes, purpose=self.purpose
@@ -136,6 +162,9 @@ class CancellationApply(Request, tag="cancellation_apply"):
 class TransferApply(Request, tag="legal_transfer_apply"):
     """Apply for tonnes to go to an heir, a successor in law, or a creditor."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     kind: TransferKind
     account: str
     to: str
@@ -143,7 +172,7 @@ class TransferApply(Request, tag="legal_transfer_apply"):
     tonnes: int
     document: str
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "disposition_id": registry.dispositions.transfer_apply(
                 *(self.kind, self.account, self.to, self.product, self.tonnes),
@@ -155,19 +184,25 @@ class TransferApply(Request, tag="legal_transfer_apply"):
 class DispositionApprove(Request, tag="disposition_approve"):
     """Carry out what was applied for."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     disposition_id: int
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return registry.dispositions.approve(self.disposition_id)
 
 
 class DispositionRefuse(Request, tag="disposition_refuse"):
     """Turn an application down."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     disposition_id: int
     why: str
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.dispositions.refuse(self.disposition_id, why=self.why)
         return {}
 
@@ -175,13 +210,14 @@ class DispositionRefuse(Request, tag="disposition_refuse"):
 class Dispositions(Request, tag="dispositions"):
     """All dispositions, or those in one state."""
 
-    is_look: ClassVar[bool] = True
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
+    is_look = True
 
     state: Literal["applied", "done", "refused"] | None = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.dispositions.told(self.state, first=self.first, count=self.count + 1)
         return paged("dispositions", rows, "disposition_id", self.count)
 
@@ -189,12 +225,13 @@ class Dispositions(Request, tag="dispositions"):
 class PublicNotices(Request, tag="public_notices"):
     """The public notices from a number on."""
 
-    is_look: ClassVar[bool] = True
-    is_scoped: ClassVar[bool] = False
+    roles = ROLES
+    is_look = True
+    is_scoped = False
 
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         notices = registry.enforcement.notices(self.first, self.count + 1)
         return paged("notices", map(msgspec.structs.asdict, notices), "number", self.count)

@@ -1,9 +1,10 @@
 """Obligations, notices, the lists of a compliance year, and deductions for what was not paid."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.request import FileName, Request
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import (
@@ -15,22 +16,28 @@ from cea_exchange.registry.paging import (
     paged,
 )
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import AUTHORITY, OFFICES, PROVINCE, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class ObligationTake(Request, tag="obligation_take"):
     """Take a file of new obligations; with a province, that one's own."""
+
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
 
     file: FileName
     content: bytes
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
     province: int | None = None
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.take(source, self.province)}
 
@@ -38,17 +45,20 @@ class ObligationTake(Request, tag="obligation_take"):
 class ObligationCorrect(Request, tag="obligation_correct"):
     """Take a file that replaces obligations there are."""
 
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+
     file: FileName
     content: bytes
     why: str
     encoding: Literal["utf-8", "gb18030"] = "utf-8"
     province: int | None = None
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.correct(source, self.why, self.province)}
 
@@ -56,12 +66,13 @@ class ObligationCorrect(Request, tag="obligation_correct"):
 class ObligationNotice(Request, tag="obligation_notice"):
     """The notice of an obligation, as fields and as text."""
 
+    roles = ROLES
     is_look = True
 
     account: str
     compliance_year: int
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         notice = registry.obligations.notice(self.account, self.compliance_year)
         return {"notice": msgspec.to_builtins(notice), "text": notice.text()}
 
@@ -69,6 +80,7 @@ class ObligationNotice(Request, tag="obligation_notice"):
 class ComplianceList(Request, tag="compliance_list"):
     """The public list of a compliance year, from an account's index on."""
 
+    roles = ROLES
     is_look = True
     is_scoped = False
 
@@ -76,7 +88,7 @@ class ComplianceList(Request, tag="compliance_list"):
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         office = registry.compliance
         rows = office.public_list(self.compliance_year, self.first, self.count)
         found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
@@ -91,6 +103,7 @@ class ShortfallList(Request, tag="shortfall_list"):
     From an account's index on, of so many obligations: a page may have none that was short.
     """
 
+    roles = OFFICES
     is_look = True
 
     compliance_year: int
@@ -98,11 +111,11 @@ class ShortfallList(Request, tag="shortfall_list"):
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         office = registry.compliance
         rows = office.shortfalls(self.compliance_year, self.province, self.first, self.count)
         found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
@@ -114,17 +127,20 @@ class ShortfallList(Request, tag="shortfall_list"):
 class CorrectionOrder(Request, tag="correction_order"):
     """Record that an entity was ordered to surrender what is missing, by a day."""
 
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+
     account: str
     compliance_year: int
     province: int
     document: str
     until: int
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "order_id": registry.corrections.order(
                 self.account, self.compliance_year, self.province, self.document, self.until
@@ -135,16 +151,19 @@ class CorrectionOrder(Request, tag="correction_order"):
 class CorrectionRefused(Request, tag="correction_refused"):
     """Record that an entity refuses to follow the order it had."""
 
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+
     account: str
     compliance_year: int
     province: int
     document: str
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "order_id": registry.corrections.refuse(
                 self.account, self.compliance_year, self.province, self.document
@@ -155,6 +174,7 @@ class CorrectionRefused(Request, tag="correction_refused"):
 class CorrectionList(Request, tag="correction_list"):
     """The orders to correct a year's shortfalls, of a province or of all."""
 
+    roles = OFFICES
     is_look = True
 
     compliance_year: int
@@ -162,11 +182,11 @@ class CorrectionList(Request, tag="correction_list"):
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         orders = registry.corrections.listed(
             self.compliance_year, self.province, first=self.first, count=self.count + 1
         )
@@ -176,6 +196,9 @@ class CorrectionList(Request, tag="correction_list"):
 class Borrow(Request, tag="borrow"):
     """Let an entity borrow of a later allocation; the authority, whose it is, approves."""
 
+    roles = (PROVINCE,)
+    second = Second.AUTHORITY
+
     account: str
     compliance_year: int
     tonnes: int
@@ -183,11 +206,11 @@ class Borrow(Request, tag="borrow"):
     document: str
     why: str
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         done = registry.borrowing.borrow(
             self.account,
             self.compliance_year,
@@ -202,14 +225,17 @@ class Borrow(Request, tag="borrow"):
 class UnpaidDeduct(Request, tag="unpaid_deduct"):
     """Decide that what is missing, after an order to correct, is taken off the next allowances."""
 
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+
     account: str
     compliance_year: int
     province: int
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         decision = registry.compliance.deduct(self.account, self.compliance_year, self.province)
         return {"decision": msgspec.to_builtins(decision)}

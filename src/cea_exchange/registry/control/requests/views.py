@@ -1,6 +1,6 @@
 """What somebody holds, now or then, and the ledger's entries."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -12,7 +12,10 @@ from cea_exchange.registry.participants.holdings import (
     entries_view,
     transfers_view,
 )
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 COUNT_MAX = 1_000
 """Entries, or transfers, in one answer."""
@@ -28,6 +31,7 @@ class Balance(Request, tag="balance"):
     sequence; of none of them, now.
     """
 
+    roles = ROLES
     is_look = True
 
     account: str
@@ -36,7 +40,7 @@ class Balance(Request, tag="balance"):
     as_of_date: Day | None = None
     as_of_settlement: Seq | None = None
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         moment = Moment(self.as_of, self.as_of_date, self.as_of_settlement)
         asset = _asset(registry, self.product)
         return balances_view(registry.store, self.account, asset, moment)
@@ -45,6 +49,7 @@ class Balance(Request, tag="balance"):
 class Entries(Request, tag="entries"):
     """The ledger's entries with their legs, behind one; or only an account's, or a product's."""
 
+    roles = ROLES
     is_look = True
 
     account: str | None = None
@@ -52,7 +57,7 @@ class Entries(Request, tag="entries"):
     after: Seq = 0
     count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = 100
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         asset = _asset(registry, self.product)
         return entries_view(registry.store, self.account, asset, self.after, self.count)
 
@@ -60,6 +65,7 @@ class Entries(Request, tag="entries"):
 class Transfers(Request, tag="transfers"):
     """Transfers to the venue and back behind one, an account's, or those of a state."""
 
+    roles = ROLES
     is_look = True
 
     account: str | None = None
@@ -67,10 +73,10 @@ class Transfers(Request, tag="transfers"):
     after: Seq = 0
     count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = 100
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return transfers_view(registry.store, self.account, self.state, self.after, self.count)
 
 
-def _asset(registry: Registry, product: str | None) -> int | None:
+def _asset(registry: "Registry", product: str | None) -> int | None:
     """Return the index of a product or of cash; None where all are meant."""
     return None if product is None else registry.asset(None if product == CASH_NAME else product)

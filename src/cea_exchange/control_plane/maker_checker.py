@@ -1,21 +1,60 @@
-"""What takes two operators: one proposes, another approves.
+"""What takes two persons: one proposes, another approves, then it is done.
 
-Proposals are kept in memory only: a venue that starts again has none, and none of its numbers means
-what an earlier one meant.
+A daemon with a database keeps proposals there; `Proposals` has them in memory only: a daemon that
+starts again has none, and none of its numbers means what an earlier one meant.
 """
 
 import secrets
 import time
 from collections.abc import Callable
-from typing import Any
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.control_plane.service import Person
+from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.protocol.framing import FrameError
-from cea_exchange.protocol.operators import Operator
+
+if TYPE_CHECKING:
+    from cea_exchange.protocol.operators import Operator
 
 PROPOSALS_MAX = 100
 NUMBER_FIRST = 100_000
+
+
+class Second(Enum):
+    """Whose person approves, where all who may act are of one body."""
+
+    OPERATOR = "another operator"
+
+
+class Prepared(NamedTuple):
+    """What a second person is to agree to.
+
+    Attributes
+    ----------
+    what
+        In words, for who is to agree.
+    carry_out
+        Does it; called with who agreed.
+    """
+
+    what: str
+    carry_out: "Callable[[Operator], dict[str, Any]]"
+
+
+def is_another(first: str, first_key: str, second: Person) -> bool:
+    """Tell whether somebody is another person than the one who proposed.
+
+    Neither another key of the same person, nor another name of the same key, nor a name that
+    readers take for the first one's.
+
+    Notes
+    -----
+    Rules: CEA-OPR-02, CEA-REG-02, CEA-PER-04.
+    """
+    return second.key != first_key and not look_alike(second.name, first)
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -23,10 +62,10 @@ class Proposal(msgspec.Struct, frozen=True):
 
     number: int
     what: str
-    by: Operator
+    by: "Operator"
     why: str
     expires_s: float
-    act: Callable[[Operator], dict[str, Any]]
+    act: "Callable[[Operator], dict[str, Any]]"
     """Carries it out; called with who agreed."""
 
 
@@ -53,7 +92,7 @@ class Proposals:
         self._next_number = NUMBER_FIRST + secrets.randbelow(1_000 * NUMBER_FIRST)
 
     def add(
-        self, what: str, by: Operator, why: str, act: Callable[[Operator], dict[str, Any]]
+        self, what: str, by: "Operator", why: str, act: "Callable[[Operator], dict[str, Any]]"
     ) -> Proposal:
         """Put an act before the others; FrameError if too many wait already."""
         self._expire()
@@ -65,7 +104,7 @@ class Proposals:
         self._open[number] = proposal
         return proposal
 
-    def approve(self, number: int, second: Operator) -> dict[str, Any]:
+    def approve(self, number: int, second: "Operator") -> dict[str, Any]:
         """Carry a proposal out in the name of both; it is gone then, unless that was refused.
 
         Raises
@@ -74,7 +113,7 @@ class Proposals:
             There is no such proposal any more, or the second person is the first.
         """
         proposal = self._find(number)
-        if second.name == proposal.by.name or second.key == proposal.by.key:
+        if not is_another(proposal.by.name, proposal.by.key, second):
             expected = f"another person than {proposal.by.name}, with a key of their own"
             raise FrameError(expected=expected, came=second.name, where="approve")
         done = proposal.act(second)
