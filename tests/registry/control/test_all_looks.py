@@ -85,7 +85,8 @@ def pages(office, op, fields):
 
 
 def test_every_look_is_asked():
-    assert {str(each.__struct_config__.tag) for each in REGISTRY_REQUESTS.types if each.is_look} == {*LOOKS}
+    looks = [each for each in REGISTRY_REQUESTS.types if each.is_look]
+    assert {str(each.__struct_config__.tag) for each in looks} == {*LOOKS}
 
 
 @pytest.mark.parametrize("op", sorted(LOOKS))

@@ -352,7 +352,8 @@ def test_nothing_takes_two_and_is_done_by_fewer(office, clock):
         ])
         done += person(**asked)["ok"] and asked["op"] == "approve"
         clock[0] += generator.choice([0, 0, 1, 30])
-    acts = [act for act in office.an("acts", count=1_000)["acts"] if act["op"] in REGISTRY_REQUESTS.of_two]
+    found = office.an("acts", count=1_000)["acts"]
+    acts = [act for act in found if act["op"] in REGISTRY_REQUESTS.of_two]
     assert len(acts) == done > 5
     for act in acts:
         first, second = (
@@ -381,7 +382,11 @@ def test_the_page_has_the_table_of_roles_and_of_acts_of_two():
     heads, _line, *told = cells
     assert heads == ["op", *ROLES, "two"]
     expected = [
-        [op, *("x" if role in roles else "" for role in ROLES), "x" if op in REGISTRY_REQUESTS.of_two else ""]
+        [
+            op,
+            *("x" if role in roles else "" for role in ROLES),
+            "x" if op in REGISTRY_REQUESTS.of_two else "",
+        ]
         for op, roles in MAY.items()
     ]
     assert sorted(told) == sorted(expected)
