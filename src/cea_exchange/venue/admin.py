@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from cea_exchange.domain.naming import is_one_line
-from cea_exchange.domain.profile import TIME_FORM
+from cea_exchange.domain.profile_fields import TIME_FORM
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 
