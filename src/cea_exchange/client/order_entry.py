@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from functools import wraps
+from types import MethodType
 from typing import (
     Any,
     Concatenate,
@@ -79,12 +80,19 @@ to send what is queued, and returns its answer."""
 class _Spoken(Generic[P, R]):
     """A method of both clients, written once: `Client` returns its answer, `AsyncClient` awaits."""
 
-    def __init__(self, steps: Callable[Concatenate[Any, P], Steps[R]]) -> None:
-        self._steps = steps
-        self.__doc__ = steps.__doc__
+    def __init__(
+        self,
+        steps: Callable[Concatenate[Any, P], Steps[R]],
+        shown_as: Callable[..., object] | None = None,
+    ) -> None:
+        @wraps(shown_as or steps)
+        def method(client: Any, /, *arguments: P.args, **named: P.kwargs) -> Any:
+            return client._run(steps(client, *arguments, **named))
+
+        self._method = method
 
     @overload
-    def __get__(self, client: None, owner: type) -> Self: ...
+    def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
     @overload
     def __get__(self, client: "Client", owner: type) -> Callable[P, R]: ...
     @overload
@@ -92,14 +100,7 @@ class _Spoken(Generic[P, R]):
         self, client: "AsyncClient", owner: type
     ) -> Callable[P, Coroutine[Any, Any, R]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
-        if client is None:
-            return self
-
-        @wraps(self._steps)
-        def method(*arguments: P.args, **named: P.kwargs) -> Any:
-            return client._run(self._steps(client, *arguments, **named))
-
-        return method
+        return self._method if client is None else MethodType(self._method, client)
 
 
 def _sent(queue: Callable[Concatenate[OrderSession, P], R]) -> _Spoken[P, R]:
@@ -110,8 +111,7 @@ def _sent(queue: Callable[Concatenate[OrderSession, P], R]) -> _Spoken[P, R]:
         yield None
         return client_order_id
 
-    steps.__doc__ = queue.__doc__
-    return _Spoken(steps)
+    return _Spoken(steps, shown_as=queue)
 
 
 class _OrderEntry:
@@ -232,16 +232,16 @@ class _OrderEntry:
         self, first: SupportsIndex = 0, *, timeout_s: float = 10.0
     ) -> Steps[list[BlockAnswer]]:
         """Ask for the open blocks that the account made or is asked in, from an id on."""
-        told: list[BlockAnswer] = []
+        blocks: list[BlockAnswer] = []
         deadline = time.monotonic() + timeout_s
         while True:
             self.session.blocks(first)
             what = "the open blocks"
             answer = yield from self._message("blocks", {"from": first}, what, deadline)
-            told += answer["blocks"]
+            blocks += answer["blocks"]
             first = answer["next"]
             if not first:
-                return told
+                return blocks
 
     @_Spoken
     def statement(
