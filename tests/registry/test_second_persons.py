@@ -404,6 +404,8 @@ def test_a_proposal_whose_body_was_changed_is_not_done(office):
 def texts_of(kind):
     """Yield ways to put a text into a field of a type; none where it takes no free text."""
     match kind:
+        case msgspec.inspect.Metadata(type=bare):
+            yield from texts_of(bare)
         case msgspec.inspect.StrType():
             yield lambda text: text
         case msgspec.inspect.UnionType(types=types):
@@ -443,6 +445,8 @@ def test_no_text_of_a_request_has_characters_that_are_not_seen(character):
 def _any_of(kind):
     """Return a value of a type."""
     match kind:
+        case msgspec.inspect.Metadata(type=bare):
+            return _any_of(bare)
         case msgspec.inspect.StrType():
             return 64 * "0"
         case msgspec.inspect.IntType():
