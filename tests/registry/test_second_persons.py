@@ -283,7 +283,7 @@ ALONE = {
 
 def test_every_act_takes_two_or_says_why_not():
     """CEA-REG-02: what is not in the table looks only, or is one of these."""
-    acts = {str(each.__struct_config__.tag) for each in REGISTRY_REQUESTS.types if not each.is_look}
+    acts = {op for op, each in REGISTRY_REQUESTS.by_op.items() if not each.is_look}
     assert acts - REGISTRY_REQUESTS.of_two == set(ALONE)
     assert REGISTRY_REQUESTS.of_two <= acts
 

@@ -45,13 +45,16 @@ PANELS = {
     ),
     "Acts": (
         *("halt", "resume", "suspend", "reinstate", "kill", "reference-price"),
-        *("list-product", "delist-product", "disconnect", "key-restore"),
+        *("list-product", "delist-product", "disconnect", "key"),
     ),
     "Acts of two persons": ("bust", "override", "approve", "reject"),
     "The day": ("clock", "phase", "open-day", "close-day"),
     "After a lost journal": ("adopt",),
     "Biddings, backups, relays": ("bidding", "backup", "restore", "relay"),
 }
+
+
+GROUPS = {"bidding": "Single-direction biddings.", "key": "Keys that were cut off."}
 
 
 def register(app: typer.Typer) -> None:
@@ -61,9 +64,7 @@ def register(app: typer.Typer) -> None:
     group = CommandLine(PANELS)
     for command in (serve, check, status, statement, log, adopt):
         group.command(command.__name__)(command)
-    groups = commands_add(
-        group, VENUE, VENUE_REQUESTS.types, {"bidding": "Single-direction biddings."}
-    )
+    groups = commands_add(group, VENUE, VENUE_REQUESTS.types, GROUPS)
     groups["bidding"].command("open")(venue_bidding.open_)
     venue_backup.register(group)
     venue_relay.register(group)

@@ -253,8 +253,8 @@ class KeyRestore(ActRequest, tag="key_restore"):
     `venue status` names those (`keys_cut_off`); ask the key's holder first.
     """
 
-    command = "key-restore"
-    example = 'key-restore "$(cat keys/p001.public)"'
+    command = "key readmit"
+    example = 'key readmit "$(cat keys/p001.public)"'
 
     key: Annotated[control.Name, field("The public key that was cut off.", name="public_key")]
 

@@ -65,8 +65,8 @@ class AccountRestore(Request, tag="account_restore"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "account restore"
-    example = 'account restore P001 --why "order lifted"'
+    command = "account reinstate"
+    example = 'account reinstate P001 --why "order lifted"'
 
     account: Account
     why: Why
