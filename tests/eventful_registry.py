@@ -17,7 +17,7 @@ from cea_exchange.registry.bank.statements import (
     StatusReport,
 )
 from cea_exchange.registry.bank.iso_20022 import camt_053
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.settlement.settlement import Settlement
 
 BEIJING, SHANGHAI = 11, 31

@@ -28,7 +28,7 @@ from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.control.admin import OPS
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.ledger.database.interface import DatabaseFull

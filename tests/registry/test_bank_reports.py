@@ -19,7 +19,7 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.ledger.database.interface import DatabaseFull
@@ -68,7 +68,7 @@ class Office:
     def __init__(self, registry, mode="end_of_day"):
         self.registry, self.bank, self.venue = registry, Bank(), Venue()
         self.now_ns = 1_784_000_000 * 1_000_000_000
-        registry.clock = GivenClock(lambda: self.now_ns)
+        registry.ledger.clock = GivenClock(lambda: self.now_ns)
         registry.bank.setting = None
         with registry.transaction():
             registry.product_declare(PRODUCT, 9749)

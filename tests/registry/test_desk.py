@@ -23,7 +23,7 @@ S_NS = 1_000_000_000
 def clock(registry):
     """The registry's time in seconds, which the test sets."""
     now = [1_000]
-    registry.clock = GivenClock(lambda: now[0] * S_NS)
+    registry.ledger.clock = GivenClock(lambda: now[0] * S_NS)
     return now
 
 

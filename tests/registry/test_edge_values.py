@@ -18,7 +18,7 @@ from compliance_world import BEIJING, ORDER, World, obligation_file, proof, proo
 from desk_callers import Office, key_of
 
 from cea_exchange.registry.control.admin import REQUEST_TYPES, Stop
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.participants.roles import MAY

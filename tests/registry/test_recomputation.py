@@ -192,7 +192,7 @@ def test_both_times_it_is_computed(registry, monkeypatch):
         units = unit_file({("P0001", "1"): COAL}, form=form)
         preview = registry.distribution.preview(source, units)
     before = tables(registry)
-    rules = registry.rules.allocation
+    rules = registry.ledger.rules.allocation
     (year,) = (each for each in rules.year if each.year == 2025)
     rules = msgspec.structs.replace(rules, year=(msgspec.structs.replace(year, year=2024),))
     monkeypatch.setattr(

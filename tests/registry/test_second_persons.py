@@ -8,7 +8,7 @@ from desk_callers import Office, acts_differences, by_two, key_of
 from ledger_by_hand import changed
 
 from cea_exchange.registry.control.admin import OPS, OPS_OF_TWO, REQUEST_TYPES, request_decode
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.registry.participants.roles import MAY

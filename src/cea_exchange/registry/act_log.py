@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.participants.persons import Person, Persons
 from cea_exchange.registry.participants.roles import MAY
+from cea_exchange.registry.general_ledger import Ledger
 
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 
 class OwnAct(StrEnum):
@@ -89,9 +88,10 @@ def asked_of(request: dict[str, Any]) -> Asked:
 class ActLog:
     """What was done over the control socket, in order; it is only added to."""
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger, persons: Persons) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._persons = persons
 
     def next_id(self) -> int:
         """Return the id of the next act."""
@@ -150,9 +150,9 @@ class ActLog:
 
     def _keep(self, op: str, rest: tuple[Any, ...]) -> int:
         act_id = self.next_id()
-        registry = self._registry
+        ledger = self._ledger
         # While it is doubted nothing is posted; what ends the doubt is an act, too.
-        when = (registry.now_ns(), registry.business_date() if registry.clock.is_known else 0)
+        when = (ledger.now_ns(), ledger.business_date() if ledger.clock.is_known else 0)
         self._store.insert("acts", [(act_id, *when, op, *rest)])
         return act_id
 
@@ -168,7 +168,7 @@ class ActLog:
         """
         content = msgspec.msgpack.encode(
             {
-                "persons": sorted(self._registry.persons.operators.values()),
+                "persons": sorted(self._persons.operators.values()),
                 "of_two": sorted(of_two),
                 "may": MAY,
             }
@@ -184,7 +184,7 @@ class ActLog:
                 self._store.one(f"SELECT coalesce(max({column}), 0) FROM {table}")
                 for column, table in (("act_id", "acts"), ("proposal_id", "proposals"))
             ]
-            row = (number + 1, *reached, self._registry.now_ns(), content)
+            row = (number + 1, *reached, self._ledger.now_ns(), content)
             self._store.insert("desk_settings", [row])
 
     def since(self, first: int, count: int) -> Iterator[LoggedAct]:

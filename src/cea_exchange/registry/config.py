@@ -11,7 +11,7 @@ from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, TcpAddress, settings_read
 from cea_exchange.registry.participants.accounts import Admission
 from cea_exchange.registry.control.admin import OPS
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.settlement.settlement import SettlementMode
 

@@ -13,7 +13,7 @@ Wrong is what the bank booked otherwise than it was told, until it corrects it.
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cea_exchange.registry.bank.iso_20022 import camt_053
 from cea_exchange.registry.bank.iso_20022.camt_053 import Known
@@ -27,17 +27,16 @@ from cea_exchange.registry.bank.statements import (
     Statement,
     Status,
 )
-from cea_exchange.registry.bank.reports import Unapplied
+from cea_exchange.registry.bank.payments import BankPayments
+from cea_exchange.registry.bank.reports import BankReports, Unapplied
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.institutions import CONTRA, Institution
 from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.registry.participants.mergers import successors
 from cea_exchange.ledger.store import Store
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
-    from cea_exchange.registry.bank.service import BankSetting
 
 RESERVE_REFERENCE = "risk reserve"
 """What whoever funds the reserve writes."""
@@ -55,9 +54,17 @@ _PAID_IN_TO = "account_index >= 0 AND state <> 'closed'"
 class BankBooks:
     """The bank's side of the cash, as its statements show it."""
 
-    def __init__(self, registry: "Registry", setting: "BankSetting") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(
+        self,
+        ledger: Ledger,
+        payments: BankPayments,
+        reports: BankReports,
+        setting: BankSetting,
+    ) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._payments = payments
+        self._reports = reports
         self._setting = setting
 
     # -- statements ---------------------------------------------------------------------------
@@ -84,7 +91,7 @@ class BankBooks:
         Rules: CEA-BNK-03, CEA-BNK-06, CEA-BNK-07, CEA-BNK-12 (a pay-in is booked once).
         """
         store = self._store
-        with self._registry.transaction():
+        with self._ledger.transaction():
             statement = camt_053.statement_read(content, name, self._statement_known())
             where = (statement.statement_id, statement.business_date, statement.sequence)
             store.insert("bank_statements", [(*where, content)])
@@ -100,7 +107,7 @@ class BankBooks:
             # answer that could not be applied for want of it.
             self._pay_ins_take(found)
             self._unexplained_keep(found)
-            self._registry.bank.reports.retry()
+            self._reports.retry()
             self._findings_take(statement.statement_id, found)
         return found
 
@@ -231,7 +238,7 @@ class BankBooks:
         -----
         Rules: CEA-BNK-15.
         """
-        reports = self._registry.bank.reports
+        reports = self._reports
         unapplied = []
         for finding in found.findings:
             why = reports.tried(partial(self._finding_take, finding))
@@ -252,7 +259,7 @@ class BankBooks:
             state = after_outcome(State(before), finding.outcome)
         except LifecycleError as error:
             raise ActError(f"instruction {name}: {error}") from None
-        self._registry.bank.state_set(name, kind, subject, state, before, reason)
+        self._payments.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:
         owners = dict(
@@ -264,7 +271,7 @@ class BankBooks:
         into = successors(self._store)
         for stated in found.pay_ins:
             ref, owner = stated.entry.entry_ref, owners[stated.account]
-            entry_id = self._registry.move(
+            entry_id = self._ledger.move(
                 EntryKind.PAY_IN,
                 int(Institution.BANK),
                 owner,
@@ -275,7 +282,7 @@ class BankBooks:
             self._store.insert("bank_pay_ins", [(ref, entry_id)])
             if owner in into:
                 ends = (owner, into[owner], CASH_ASSET, stated.entry.cash)
-                self._registry.move(EntryKind.MERGED, *ends, f"bank {ref}")
+                self._ledger.move(EntryKind.MERGED, *ends, f"bank {ref}")
 
     def wrong(self) -> Matching:
         """Return what the bank has booked otherwise than it was told, and what nobody knows."""
@@ -338,8 +345,8 @@ class BankBooks:
             " GROUP BY account_index",
             (CASH_ASSET,),
         ).fetchall()
-        office = self._registry.bank
-        return {office.sub_account(index): cash for index, cash in rows if index not in CONTRA}
+        number = self._payments.sub_account
+        return {number(index): cash for index, cash in rows if index not in CONTRA}
 
     def _between(self) -> dict[str, int]:
         """Return by sub-account what the bank has booked less what the ledger has posted."""
@@ -356,7 +363,6 @@ class BankBooks:
 
     def _posted_legs(self) -> list[tuple[str, int]]:
         """Return what the ledger has posted of what goes by the bank, summed by account and leg."""
-        office = self._registry.bank
         kinds = {
             "trade": (EntryKind.TRADE, EntryKind.BUST),
             "reserve": (EntryKind.RESERVE_USED, EntryKind.RESERVE_RECOVERED),
@@ -370,7 +376,8 @@ class BankBooks:
             f" WHERE e.kind IN ({wanted}) AND p.asset_index = ? GROUP BY p.account_index",
             (CASH_ASSET,),
         ).fetchall()
-        return [(office.sub_account(index), cash) for index, cash in rows if index not in CONTRA]
+        number = self._payments.sub_account
+        return [(number(index), cash) for index, cash in rows if index not in CONTRA]
 
 
 class _Stored(Collection[str]):
