@@ -9,38 +9,31 @@ figures came with the file, each entity's tonnes are computed from them, both ti
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, get_args
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.domain.compliance.allocation import Industry, Sector
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.distribution.plan import (
+    Entity,
+    Facts,
     Known,
     Line,
     Owed,
     Plan,
-    ahead_check,
-    planned_of,
-    stages_check,
-    uncomputed,
-    warnings_of,
+    plan,
 )
 from cea_exchange.registry.files import (
     Allocation,
     FileRefused,
-    FileTable,
     SourceFile,
     allocation_read,
-    units_read,
 )
-from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
 from cea_exchange.registry.participants.mergers import mergers, successors
 from cea_exchange.registry.distribution.recall_execution import RecallActs, Recalled, back, moved
-from cea_exchange.registry.distribution.recomputation import recomputed
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts
@@ -135,13 +128,20 @@ class Distribution:
         """
         with self._store.transaction():
             self._new_checked(source)
-            plan = self._plan(source, units)
-            preview_id = self._next("allocation_previews", "preview_id")
-            shown, today = msgspec.msgpack.encode(plan), self._ledger.business_date()
+            planned = self._plan(source, units)
+            preview_id = self._store.next_id("allocation_previews", "preview_id")
+            shown, today = msgspec.msgpack.encode(planned), self._ledger.business_date()
             row = (preview_id, *_file_row(source), shown, today)
-            self._store.insert("allocation_previews", [row])
+            self._store.insert(
+                "allocation_previews (preview_id, file, sha256, encoding, content, plan,"
+                " business_date)",
+                [row],
+            )
             if units is not None:
-                self._store.insert("allocation_units", [(preview_id, *_file_row(units))])
+                self._store.insert(
+                    "allocation_units (preview_id, file, sha256, encoding, content)",
+                    [(preview_id, *_file_row(units))],
+                )
         return self.previewed(preview_id)
 
     def previewed(self, preview_id: int) -> Preview:
@@ -180,7 +180,11 @@ class Distribution:
             _same_checked(preview, plan)
             asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
             terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
-            self._store.insert("distributions", [(number, *terms)])
+            self._store.insert(
+                "distributions (distribution_id, sha256, compliance_year, product_index, stage,"
+                " business_date)",
+                [(number, *terms)],
+            )
             # Before anything arrives: what it is given is not taken again for what that settles.
             self._write(number, plan, asset, today)
             self._ledger.moves(_movements(plan, asset), f"distribution {number}")
@@ -214,89 +218,33 @@ class Distribution:
         -----
         Rules: CEA-DIS-02, CEA-DIS-09.
         """
-        accounts = {
-            account: (index, province, at_risk)
-            for account, index, province, at_risk in self._store.execute(
-                "SELECT account, account_index, province, at_risk FROM accounts"
-                " WHERE kind = 'entity' AND state IN ('open', 'suspended')"
-            )
-        }
-        provinces = {account: province for account, (_, province, _) in accounts.items()}
+        entities = self._entities()
+        provinces = {account: entity.province for account, entity in entities.items()}
         try:
             table = allocation_read(source, vintages=self._vintages(), provinces=provinces)
-            entries = list(zip(table.lines, table.rows, strict=True))
-            known, left_out = self._known(table.rows, accounts)
-            findings = Findings(source.name)
-            for finding in stages_check(entries, known):
-                findings.add(*finding)
-            findings.raise_any()
-            computed = self._recomputed(table, units, provinces)
-            for finding in self._ahead_findings(entries, computed):
-                findings.add(*finding)
-            findings.raise_any()
+            return plan(table, units, self._facts(table.rows, entities))
         except (FileRefused, ModuleNotFoundError) as refused:
             raise ActError(str(refused)) from refused
-        planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
-        lines = [each.line for each in planned]
-        first = table.rows[0]
-        asset = self._ledger.asset(first.product)
-        authority_holds = self._store.balance(_registration(_AUTHORITY, asset))
-        warnings = warnings_of(entries, known, lines, left_out, authority_holds)
-        if units is not None:
-            warnings += tuple(uncomputed(entries, computed))
-        return Plan(
-            compliance_year=first.compliance_year,
-            product=first.product,
-            stage=first.stage,
-            planned=planned,
-            warnings=warnings,
-            recomputed=len(computed),
-        )
 
-    def _recomputed(
-        self,
-        table: FileTable[Allocation],
-        units: SourceFile | None,
-        provinces: dict[str, int],
-    ) -> list[str]:
-        """Return whose tonnes come out the same from their units' figures; all others have none."""
-        if units is None:
-            return []
-        first = table.rows[0]
-        figures = units_read(
-            units,
-            compliance_year=first.compliance_year,
-            stage=first.stage,
-            accounts={entry.account for entry in table.rows},
-            provinces=provinces,
-        )
-        return recomputed(table, figures, self._ledger.rules.allocation, self._sectors())
+    # -- the facts ----------------------------------------------------------------------------
 
-    def _ahead_findings(
-        self, entries: Sequence[tuple[int, Allocation]], computed: Sequence[str]
-    ) -> Iterable[Finding]:
-        known = set(computed)
-        unknown = [each for each in entries if each[1].account not in known]
-        return ahead_check(unknown, self._sectors(), self._ledger.rules.allocation)
-
-    def _sectors(self) -> dict[str, Sector]:
-        """Return account -> sector, of all that are not of power."""
+    def _entities(self) -> dict[str, Entity]:
+        """Return account -> entity, of all that may be given something."""
         rows = self._store.execute(
-            "SELECT account, sector FROM accounts WHERE sector IN (?, ?, ?)", get_args(Industry)
+            "SELECT account, account_index, province, at_risk, sector FROM accounts"
+            " WHERE kind = 'entity' AND state IN ('open', 'suspended')"
         )
-        return dict(rows.fetchall())
+        return {account: Entity(*terms) for account, *terms in rows}
 
-    def _known(
-        self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]
-    ) -> tuple[dict[str, Known], list[str]]:
-        """Return what is known of each account, and who was given something ahead only."""
+    def _facts(self, entries: Sequence[Allocation], entities: dict[str, Entity]) -> Facts:
+        """Gather what decides what entries of a year and product do."""
         year, asset = entries[0].compliance_year, self._ledger.asset(entries[0].product)
         before = self._given_before(year)
         owed = self._owed(year)
         kept = self._holdings.of_product(asset)
         known = {}
         for entry in entries:
-            index, province, at_risk = accounts[entry.account]
+            index, province, at_risk, _sector = entities[entry.account]
             stage, tonnes, given = before.get(index, (None, 0, 0))
             known[entry.account] = Known(
                 account_index=index,
@@ -308,7 +256,13 @@ class Distribution:
                 held=self._store.balance(_registration(index, asset)),
                 held_by_province=kept.get((province, index), 0),
             )
-        return known, _left_out(entries, accounts, before)
+        return Facts(
+            entities=entities,
+            known=known,
+            stages={index: stage for index, (stage, _tonnes, _given) in before.items()},
+            authority_holds=self._store.balance(_registration(_AUTHORITY, asset)),
+            rules=self._ledger.rules.allocation,
+        )
 
     def _given_before(self, year: int) -> dict[int, tuple[str, int, int]]:
         """Return per account the last stage, the tonnes it determined, what was given in all.
@@ -411,11 +365,22 @@ class Distribution:
                 unrecalled.append((account, reference, *terms))
             if line.kept != line.recalled_kept:
                 kept.append((line.province, account, asset, line.kept - line.recalled_kept))
-        self._store.insert("distribution_lines", lines)
-        self._store.insert("deductions_taken", taken)
-        first = self._next("deductions", "deduction_id")
+        self._store.insert(
+            "distribution_lines (distribution_id, account_index, province, tonnes, given, kept,"
+            " recalled, recalled_kept, unrecalled)",
+            lines,
+        )
+        self._store.insert(
+            "deductions_taken (deduction_id, reference, distribution_id, tonnes)",
+            taken,
+        )
+        first = self._store.next_id("deductions", "deduction_id")
         numbered = [(n, *row) for n, row in enumerate(unrecalled, first)]
-        self._store.insert("deductions", numbered)
+        self._store.insert(
+            "deductions (deduction_id, account_index, document, cause, compliance_year, tonnes,"
+            " decided_on, business_date)",
+            numbered,
+        )
         self._owed_recalls.note(row[0] for row in (*taken, *numbered))
         self._holdings.change(kept, reference)
 
@@ -459,28 +424,6 @@ class Distribution:
         return self._store.one(
             "SELECT province FROM accounts WHERE account_index = ?", (account_index,)
         )
-
-    def _next(self, table: str, column: str) -> int:
-        return self._store.one(f"SELECT 1 + coalesce(max({column}), 0) FROM {table}")
-
-
-def _left_out(
-    entries: Sequence[Allocation],
-    accounts: dict[str, tuple[int, int, int]],
-    before: dict[int, tuple[str, int, int]],
-) -> list[str]:
-    """Return whom a final file leaves out of its provinces' entities that were given ahead."""
-    if entries[0].stage != "final":
-        return []
-    named = {entry.account for entry in entries}
-    provinces = {entry.province for entry in entries}
-    return sorted(
-        account
-        for account, (index, province, _at_risk) in accounts.items()
-        if account not in named
-        and province in provinces
-        and before.get(index, ("", 0, 0))[0] == "pre"
-    )
 
 
 def _file_row(source: SourceFile) -> tuple[str, str, str, bytes]:

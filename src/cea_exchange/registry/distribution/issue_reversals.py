@@ -57,7 +57,7 @@ def issue_reverse(ledger: Ledger, issue_entry: int, tonnes: int, why: str) -> in
             raise ActError(f"tonnes must be at most the {issued} of the issue, was {tonnes}")
         ends = (_AUTHORITY, int(Institution.ISSUANCE), asset, tonnes)
         entry_id = ledger.move(EntryKind.ISSUE_REVERSED, *ends, f"issue {issue_entry}")
-        store.insert("issue_reversals", [(issue_entry, entry_id, why)])
+        store.insert("issue_reversals (issue_entry, entry_id, why)", [(issue_entry, entry_id, why)])
     return entry_id
 
 

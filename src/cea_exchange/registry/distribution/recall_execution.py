@@ -112,10 +112,14 @@ class RecallActs:
         recalled = recall(sum(each.tonnes for each in due), kept).recalled
         if not recalled:
             return
-        number: int = self._store.one("SELECT 1 + coalesce(max(recall_id), 0) FROM recalls")
+        number = self._store.next_id("recalls", "recall_id")
         terms = (index, province, due[0].compliance_year, asset)
         today, reference = self._ledger.business_date(), f"recall {number}"
-        self._store.insert("recalls", [(number, *terms, 0, recalled, today)])
+        self._store.insert(
+            "recalls (recall_id, account_index, province, compliance_year, product_index,"
+            " recalled, recalled_kept, business_date)",
+            [(number, *terms, 0, recalled, today)],
+        )
         self._ledger.moves(back(province, [], recalled, asset), reference)
         self._custody.change([(province, index, asset, -recalled)], reference)
         taken, most = [], recalled
@@ -124,7 +128,10 @@ class RecallActs:
             most -= part
             if part:
                 taken.append((each.deduction_id, reference, 0, part))
-        self._store.insert("deductions_taken", taken)
+        self._store.insert(
+            "deductions_taken (deduction_id, reference, distribution_id, tonnes)",
+            taken,
+        )
         self._arrivals.recalls.note(number for number, *_rest in taken)
 
 
