@@ -62,6 +62,9 @@ class LoggedAct(NamedTuple):
     answer: bytes
 
 
+ACT_COLUMNS = ", ".join(LoggedAct._fields)
+
+
 class Asked(NamedTuple):
     """What a request asks for: whose, of what, how much; '', '' and 0 where it does not say."""
 
@@ -95,7 +98,7 @@ class ActLog:
 
     def next_id(self) -> int:
         """Return the id of the next act."""
-        return self._store.one("SELECT 1 + coalesce(max(act_id), 0) FROM acts")
+        return self._store.next_id("acts", "act_id")
 
     def add(
         self,
@@ -153,7 +156,11 @@ class ActLog:
         ledger = self._ledger
         # While it is doubted nothing is posted; what ends the doubt is an act, too.
         when = (ledger.now_ns(), ledger.business_date() if ledger.clock.is_known else 0)
-        self._store.insert("acts", [(act_id, *when, op, *rest)])
+        self._store.insert(
+            "acts (act_id, at_ns, business_date, op, person, person_key, second, second_key,"
+            " proposal_id, account, product, amount, request, answer)",
+            [(act_id, *when, op, *rest)],
+        )
         return act_id
 
     def settings_keep(self, of_two: frozenset[str]) -> None:
@@ -185,10 +192,14 @@ class ActLog:
                 for column, table in (("act_id", "acts"), ("proposal_id", "proposals"))
             ]
             row = (number + 1, *reached, self._ledger.now_ns(), content)
-            self._store.insert("desk_settings", [row])
+            self._store.insert(
+                "desk_settings (setting_id, after_act, after_proposal, at_ns, content)",
+                [row],
+            )
 
     def since(self, first: int, count: int) -> Iterator[LoggedAct]:
         """Yield acts from a number on, each read when it is wanted: they may be long."""
         last = self._store.one("SELECT coalesce(max(act_id), 0) FROM acts")
         for act_id in range(first, min(first + count, last + 1)):
-            yield LoggedAct(*self._store.one("SELECT * FROM acts WHERE act_id = ?", (act_id,)))
+            sql = f"SELECT {ACT_COLUMNS} FROM acts WHERE act_id = ?"
+            yield LoggedAct(*self._store.one(sql, (act_id,)))

@@ -103,10 +103,14 @@ class Approvals:
                 raise ActError(
                     f"proposals of {proposer.name} that wait must be at most {WAITING_OF_ONE_MAX}"
                 )
-            number = self._store.one("SELECT 1 + coalesce(max(proposal_id), 0) FROM proposals")
+            number = self._store.next_id("proposals", "proposal_id")
             row = (number, op, request, sha256(request).hexdigest())
             row += (proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
-            self._store.insert("proposals", [row])
+            self._store.insert(
+                "proposals (proposal_id, op, request, request_hash, proposer, proposer_key, body,"
+                " made_at_ns, expires_at_ns)",
+                [row],
+            )
         return self.of_number(number)
 
     def approve(self, number: int, person: Person, request_hash: str | None = None) -> Proposal:
@@ -211,4 +215,7 @@ class Approvals:
 
     def _decide(self, proposal: Proposal, person: Person, *, approved: int, why: str) -> None:
         row = (proposal.proposal_id, approved, person.name, person.key, why)
-        self._store.insert("decisions", [(*row, self._ledger.now_ns())])
+        self._store.insert(
+            "decisions (proposal_id, approved, person, person_key, why, at_ns)",
+            [(*row, self._ledger.now_ns())],
+        )

@@ -333,8 +333,8 @@ class ClockActs:
 
     def _keep(self, act: str, at_ns: int) -> None:
         with self._store.transaction():
-            number = 1 + self._last()
-            self._store.insert("clock_acts", [(number, act, at_ns)])
+            number = self._store.next_id("clock_acts", "clock_act_id")
+            self._store.insert("clock_acts (clock_act_id, act, at_ns)", [(number, act, at_ns)])
         self._is_asked = True
 
     def _last(self) -> int:

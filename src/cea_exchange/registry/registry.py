@@ -204,7 +204,10 @@ class Registry:
         with self.transaction():
             date = self.business_date()
             if not self.store.one("SELECT 1 FROM business_days WHERE business_date = ?", (date,)):
-                self.store.insert("business_days", [(date, self.now_ns())])
+                self.store.insert(
+                    "business_days (business_date, began_ns)",
+                    [(date, self.now_ns())],
+                )
             return self.enforcement.expire()
 
     def status(self) -> dict[str, Any]:

@@ -94,10 +94,13 @@ class BankBooks:
         with self._ledger.transaction():
             statement = camt_053.statement_read(content, name, self._statement_known())
             where = (statement.statement_id, statement.business_date, statement.sequence)
-            store.insert("bank_statements", [(*where, content)])
+            store.insert(
+                "bank_statements (statement_id, business_date, sequence, content)",
+                [(*where, content)],
+            )
             for account in statement.accounts:
                 store.execute(
-                    "INSERT INTO bank_accounts VALUES (?, ?)"
+                    "INSERT INTO bank_accounts (account, closing) VALUES (?, ?)"
                     " ON CONFLICT (account) DO UPDATE SET closing = excluded.closing",
                     (account.account, account.closing),
                 )
@@ -114,7 +117,11 @@ class BankBooks:
     def _entries_keep(self, statement_id: str, stated: AccountStatement) -> None:
         rows = [_entry_row(statement_id, stated.account, entry) for entry in stated.entries]
         try:
-            self._store.insert("bank_entries", rows)
+            self._store.insert(
+                "bank_entries (entry_ref, statement_id, account, cash, instruction_id,"
+                " counter_account, reference, reverses)",
+                rows,
+            )
         except ConstraintViolated:
             raise ActError(
                 f"statement {statement_id}: each AcctSvcrRef must be new, one of account"
@@ -176,7 +183,7 @@ class BankBooks:
         """Keep which entries without an instruction are still nobody's."""
         before = set(self._unexplained())
         now = {each.entry.entry_ref for each in found.unknown if not each.entry.instruction_id}
-        self._store.insert("bank_unexplained", [(ref,) for ref in sorted(now - before)])
+        self._store.insert("bank_unexplained (entry_ref)", [(ref,) for ref in sorted(now - before)])
         for ref in sorted(before - now):
             self._store.execute("DELETE FROM bank_unexplained WHERE entry_ref = ?", (ref,))
 
@@ -279,7 +286,7 @@ class BankBooks:
                 stated.entry.cash,
                 f"bank {ref}",
             )
-            self._store.insert("bank_pay_ins", [(ref, entry_id)])
+            self._store.insert("bank_pay_ins (entry_ref, entry_id)", [(ref, entry_id)])
             if owner in into:
                 ends = (owner, into[owner], CASH_ASSET, stated.entry.cash)
                 self._ledger.move(EntryKind.MERGED, *ends, f"bank {ref}")

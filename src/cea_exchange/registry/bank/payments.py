@@ -144,7 +144,7 @@ class BankPayments:
         with self._ledger.transaction():
             done = store.one("SELECT trade_seq FROM bank_progress")
             if done is None:
-                store.insert("bank_progress", [(1, 0)])
+                store.insert("bank_progress (id, trade_seq)", [(1, 0)])
                 done = 0
             # What waits for the close is told to the bank once the day has ended.
             until = store.one(
@@ -267,7 +267,11 @@ class BankPayments:
             name = f"{_LETTERS[each.kind]}{each.subject}{f'.{attempt}' if attempt > 1 else ''}"
             state = (date, each.purpose.value, State.MADE.value, "", "")
             rows.append((name, each.kind, each.subject, attempt, *each[2:5], *state))
-        self._ledger.store.insert("bank_instructions", rows)
+        self._ledger.store.insert(
+            "bank_instructions (instruction_id, kind, subject, attempt, debtor, creditor, cash,"
+            " business_date, purpose, state, reason, batch_id)",
+            rows,
+        )
         return [row[0] for row in rows]
 
     # -- to the bank and back -----------------------------------------------------------------
@@ -329,7 +333,10 @@ class BankPayments:
                 for name, debtor, creditor, cash, date, purpose in rows
             ),
         )
-        store.insert("bank_batches", [(batch.batch_id, pain_001.batch_write(batch), 0)])
+        store.insert(
+            "bank_batches (batch_id, content, is_answered)",
+            [(batch.batch_id, pain_001.batch_write(batch), 0)],
+        )
         for name, *_ in rows:
             store.execute(
                 "UPDATE bank_instructions SET state = 'sent', batch_id = ?"
@@ -524,10 +531,13 @@ class BankPayments:
             if creditor == debtor:
                 raise ActError(f"creditor must be another account than {debtor}")
             self._defaults.free_cash_check(index, cash)
-            pay_out_id = 1 + store.one("SELECT coalesce(max(pay_out_id), 0) FROM pay_outs")
+            pay_out_id = store.next_id("pay_outs", "pay_out_id")
             reference = f"pay_out {pay_out_id}"
             ledger.move(EntryKind.PAY_OUT_BEGUN, index, index, CASH_ASSET, cash, reference)
-            store.insert("pay_outs", [(pay_out_id, index, cash, creditor, "begun")])
+            store.insert(
+                "pay_outs (pay_out_id, account_index, cash, creditor, state)",
+                [(pay_out_id, index, cash, creditor, "begun")],
+            )
             self._make([_Made("pay_out", pay_out_id, debtor, creditor, cash, Purpose.PAY_OUT)])
         return pay_out_id
 

@@ -181,10 +181,14 @@ class BankReports:
         )
         if known is not None:
             return int(known)
-        report_no = 1 + store.one("SELECT coalesce(max(report_no), 0) FROM bank_reports")
+        report_no = store.next_id("bank_reports", "report_no")
         kept = (content[:CONTENT_BYTES_MAX], len(content))
         date = self._ledger.business_date()
-        store.insert("bank_reports", [(report_no, batch_id, date, digest, *kept, state, why)])
+        store.insert(
+            "bank_reports (report_no, batch_id, business_date, digest, content, content_bytes,"
+            " state, why)",
+            [(report_no, batch_id, date, digest, *kept, state, why)],
+        )
         return report_no
 
     def _unreadable_keep(self, batch_id: str, content: bytes, why: str) -> None:
@@ -216,8 +220,12 @@ class BankReports:
             ):
                 continue
             log.warning("bank_not_applied", source=source, **each._asdict())
-            number = 1 + store.one("SELECT coalesce(max(unapplied_id), 0) FROM bank_unapplied")
-            store.insert("bank_unapplied", [(number, date, source, *each, "open")])
+            number = store.next_id("bank_unapplied", "unapplied_id")
+            store.insert(
+                "bank_unapplied (unapplied_id, business_date, source, instruction_id, told,"
+                " reason, why, state)",
+                [(number, date, source, *each, "open")],
+            )
 
     def open_count(self) -> int:
         """Return how much of what the bank said waits to be applied."""

@@ -91,7 +91,7 @@ class Borrowing:
             self._may_check(account, standing, tonnes, today)
             vintage = ledger.rules.borrowing.from_year.value
             asset = ledger.asset(ledger.rules.vintages.product_of(vintage))
-            number: int = store.one("SELECT 1 + coalesce(max(borrowing_id), 0) FROM borrowings")
+            number = store.next_id("borrowings", "borrowing_id")
             ledger.move(
                 EntryKind.DISTRIBUTED,
                 Institution.AUTHORITY,
@@ -107,7 +107,11 @@ class Borrowing:
                 store.account_name(debtor), document, "borrowed", tonnes, today
             )
             terms = (compliance_year, index, province, asset, tonnes, document, why)
-            store.insert("borrowings", [(number, *terms, surrender, deduction, today)])
+            store.insert(
+                "borrowings (borrowing_id, compliance_year, account_index, province,"
+                " product_index, tonnes, document, why, surrender_id, deduction_id, business_date)",
+                [(number, *terms, surrender, deduction, today)],
+            )
         return Borrowed(number, surrender, deduction)
 
     def _may_check(self, account: str, standing: Standing, tonnes: int, today: int) -> None:

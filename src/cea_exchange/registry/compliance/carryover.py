@@ -140,7 +140,11 @@ class Carryover:
                 limit = 0 if refusal else rules.limit(sales, position)
                 parts = (position.trading, position.registration, position.frozen)
                 rows.append((index, sales, *parts, limit, refusal, today))
-            store.insert("carryover_notices", rows)
+            store.insert(
+                "carryover_notices (account_index, net_sales, trading_tonnes, registration_tonnes,"
+                " frozen_tonnes, limit_tonnes, refusal, noticed_on)",
+                rows,
+            )
         return len(rows)
 
     def notice(self, account: str) -> Notice:
@@ -207,9 +211,16 @@ class Carryover:
                     limit=notice.limit_tonnes,
                     released=self._released(index, frozen) if is_late else None,
                 )
-            number: int = store.one("SELECT 1 + coalesce(max(carryover_id), 0) FROM carryovers")
-            store.insert("carryovers", [(number, index, run.number, today, "applied", 0)])
-            store.insert("carryover_lines", [(number, *line) for line in lines])
+            number = store.next_id("carryovers", "carryover_id")
+            store.insert(
+                "carryovers (carryover_id, account_index, run_number, applied_on, state,"
+                " decided_on)",
+                [(number, index, run.number, today, "applied", 0)],
+            )
+            store.insert(
+                "carryover_lines (carryover_id, asset_index, vintage, tonnes)",
+                [(number, *line) for line in lines],
+            )
             for line in lines:
                 self._move(EntryKind.SET_ASIDE, index, index, line, number)
         return number

@@ -99,12 +99,14 @@ class Corrections:
                 raise ActError(
                     f"{account} must be ordered once to correct {compliance_year}, was by {known}"
                 )
-            number: int = self._store.one(
-                "SELECT 1 + coalesce(max(order_id), 0) FROM correction_orders"
-            )
+            number = self._store.next_id("correction_orders", "order_id")
             terms = (document, province, standing.due, today, until)
             row = (number, compliance_year, index, *terms)
-            self._store.insert("correction_orders", [row])
+            self._store.insert(
+                "correction_orders (order_id, compliance_year, account_index, document, province,"
+                " tonnes, ordered_on, until_date)",
+                [row],
+            )
         return number
 
     def refuse(self, account: str, compliance_year: int, province: int, document: str) -> int:
@@ -140,7 +142,10 @@ class Corrections:
             if known is not None:
                 raise ActError(f"a refusal must be recorded once, {known} shows it")
             row = (number, document, standing.due, today)
-            self._store.insert("correction_refusals", [row])
+            self._store.insert(
+                "correction_refusals (order_id, document, tonnes, recorded_on)",
+                [row],
+            )
         return int(number)
 
     def of(self, account_index: int, compliance_year: int) -> Correction | None:

@@ -90,12 +90,14 @@ class Deductions:
                 raise ActError(
                     f"document must be new, {document} is deduction {known} of {account}"
                 )
-            number = self._store.one(
-                "SELECT 1 + coalesce(max(deduction_id), 0) FROM deductions"
-            )
+            number = self._store.next_id("deductions", "deduction_id")
             decided = cause, 0, decision.tonnes, decision.decided_on
             row = (number, index, document, *decided, today)
-            self._store.insert("deductions", [row])
+            self._store.insert(
+                "deductions (deduction_id, account_index, document, cause, compliance_year,"
+                " tonnes, decided_on, business_date)",
+                [row],
+            )
         return number
 
     def _decision_checked(

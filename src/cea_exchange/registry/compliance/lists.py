@@ -253,11 +253,13 @@ class Compliance:
                     correction=self._corrections.of(index, compliance_year),
                     adjustment=ledger.rules.adjustment,
                 )
-            decision_id = store.one(
-                "SELECT 1 + coalesce(max(decision_id), 0) FROM unpaid_deductions"
-            )
+            decision_id = store.next_id("unpaid_deductions", "decision_id")
             row = (decision_id, compliance_year, index, deduction.tonnes, today)
-            store.insert("unpaid_deductions", [row])
+            store.insert(
+                "unpaid_deductions (decision_id, compliance_year, account_index, tonnes,"
+                " decided_on)",
+                [row],
+            )
             # The distribution takes them off, and keeps what of them is still to adjust.
             document = f"unpaid-{compliance_year}"
             if debtor != index:

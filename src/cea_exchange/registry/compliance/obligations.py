@@ -226,13 +226,15 @@ class Obligations:
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year
-        file_id: int = store.one("SELECT 1 + coalesce(max(file_id), 0) FROM obligation_files")
+        file_id = store.next_id("obligation_files", "file_id")
         taken_on = self._ledger.business_date()
         store.insert(
-            "obligation_files", [(file_id, table.file, table.sha256, year, why, taken_on)]
+            "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
+            [(file_id, table.file, table.sha256, year, why, taken_on)],
         )
         store.insert(
-            "obligation_entries",
+            "obligation_entries (compliance_year, account_index, file_id, verified_tonnes,"
+            " due_tonnes)",
             [
                 (
                     year,

@@ -161,7 +161,12 @@ class Offsets:
         index, _successor = with_successor(self._ledger, account)
         today = self._ledger.business_date()
         row = (number, year, index, project, *figures, today, 0, "")
-        self._store.insert("offset_proofs", [row])
+        self._store.insert(
+            "offset_proofs (proof, compliance_year, account_index, project, serial_first,"
+            " serial_last, tonnes, registered_on, cancelled_on, quota_managed, project_started_on,"
+            " applied_on, produced_from, produced_to, booked_on, revoked_on, revoked_why)",
+            [row],
+        )
 
     def _certify(self, account: str, compliance_year: int) -> str | None:
         ledger = self._ledger

@@ -114,7 +114,8 @@ class ProvinceHoldings:
             if not released:
                 return {}
             self._nothing_owed(index, account)
-            reference = f"release {self._next()}"
+            number = self._store.next_id("kept_changes", "change_id")
+            reference = f"release {number}"
             changes, movements = [], []
             for asset in map(self._ledger.asset, released):
                 for province, tonnes in self._provinces_of(index, asset):
@@ -151,11 +152,16 @@ class ProvinceHoldings:
         Belongs in the transaction that moves as much to or from the provinces' accounts.
         """
         today = self._ledger.business_date()
+        first = self._store.next_id("kept_changes", "change_id")
         rows = [
             (number, *change, reference, today)
-            for number, change in enumerate(changes, self._next())
+            for number, change in enumerate(changes, first)
         ]
-        self._store.insert("kept_changes", rows)
+        self._store.insert(
+            "kept_changes (change_id, province, account_index, product_index, tonnes, reference,"
+            " business_date)",
+            rows,
+        )
 
     def _provinces_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:
         """Return which province keeps how much of a product for an account."""
@@ -165,6 +171,3 @@ class ProvinceHoldings:
             (account_index, asset),
         )
         return rows.fetchall()
-
-    def _next(self) -> int:
-        return self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM kept_changes")

@@ -82,7 +82,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OF_STATE = (
-    "SELECT * FROM surrenders WHERE state = :state AND surrender_id >= :first"
+    "SELECT surrender_id, account_index, compliance_year, giver_index, why, applied_on, state"
+    " FROM surrenders WHERE state = :state AND surrender_id >= :first"
     " ORDER BY surrender_id LIMIT :scan"
 )
 
@@ -144,7 +145,7 @@ class Surrender:
             standing = standing_of(store, ledger.rules, index, compliance_year)
             today = ledger.business_date()
             self._payable_check(standing, lines, today, is_own=giver_index == debtor)
-            number = self._number_next()
+            number = self._store.next_id("surrenders", "surrender_id")
             self._row_add(number, compliance_year, index, giver_index, lines, why=why)
             for line in lines:
                 self._move(EntryKind.SET_ASIDE, giver_index, giver_index, line, number)
@@ -298,7 +299,7 @@ class Surrender:
         province_checked(store, index, province)
         standing_of(store, rules, index, compliance_year)
         vintage = vintage_checked(store, rules.vintages, asset_index)
-        number = self._number_next()
+        number = self._store.next_id("surrenders", "surrender_id")
         line = _Line(asset_index, vintage, tonnes)
         self._from_province(number, index, compliance_year, province, [line])
         return number
@@ -458,7 +459,7 @@ class Surrender:
         counts_of: int,
     ) -> None:
         """Surrender for an account's obligation what is kept for a holder, who owes for it."""
-        number = self._number_next()
+        number = self._store.next_id("surrenders", "surrender_id")
         for line in lines:
             product = self._store.asset_name(line.asset_index)
             used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
@@ -486,10 +487,6 @@ class Surrender:
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
             self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
 
-    def _number_next(self) -> int:
-        number: int = self._store.one("SELECT 1 + coalesce(max(surrender_id), 0) FROM surrenders")
-        return number
-
     def _row_add(
         self,
         number: int,
@@ -507,9 +504,14 @@ class Surrender:
         state, decided_on = ("accepted", today) if province else ("applied", 0)
         who = (number, compliance_year, index, giver_index, why)
         self._store.insert(
-            "surrenders", [(*who, counts_of or today, state, province, decided_on, "", 0)]
+            "surrenders (surrender_id, compliance_year, account_index, giver_index, why,"
+            " applied_on, state, province, decided_on, rejection, retired_on)",
+            [(*who, counts_of or today, state, province, decided_on, "", 0)],
         )
-        self._store.insert("surrender_lines", [(number, *line) for line in lines])
+        self._store.insert(
+            "surrender_lines (surrender_id, asset_index, vintage, tonnes)",
+            [(number, *line) for line in lines],
+        )
 
     def _move(
         self, kind: EntryKind, account: int, counter: int, line: _Line, surrender_id: int

@@ -146,12 +146,16 @@ class Enforcement:
         today = self._ledger.business_date()
         self._order_check(order, court)
         _until_check(until, today)
-        last = self._store.one("SELECT coalesce(max(freeze_id), 0) FROM freezes")
+        number = self._store.next_id("freezes", "freeze_id")
         freeze = Freeze(
-            *(last + 1, *place, int(is_whole), amount, 0, 0, 0),
+            *(number, *place, int(is_whole), amount, 0, 0, 0),
             *("asked", order, court, today, until),
         )
-        self._store.insert("freezes", [freeze])
+        self._store.insert(
+            "freezes (freeze_id, account_index, asset_index, is_whole, ordered, released,"
+            " in_force, deducted, state, order_number, court, from_date, until_date)",
+            [freeze],
+        )
         self._act(freeze, "freeze", order, court, amount or 0, until)
         self._arrivals.take(place, self._store.last_seq, today)
         self._arrivals.ask(place, self._ledger.now_ns())
@@ -401,10 +405,14 @@ class Enforcement:
         until: int,
         counter_index: int | None = None,
     ) -> None:
-        act_id = 1 + self._store.one("SELECT coalesce(max(act_id), 0) FROM freeze_acts")
+        act_id = self._store.next_id("freeze_acts", "act_id")
         date = self._ledger.business_date()
         row = (act_id, freeze.freeze_id, date, act, order, court, amount, until, counter_index)
-        self._store.insert("freeze_acts", [row])
+        self._store.insert(
+            "freeze_acts (act_id, freeze_id, business_date, act, order_number, court, amount,"
+            " until_date, counter_index)",
+            [row],
+        )
 
     def _order_check(self, order: str, court: str) -> None:
         words_checked(order, "order", TEXT_LENGTH_MAX)

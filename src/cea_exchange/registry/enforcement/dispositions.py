@@ -47,6 +47,10 @@ class Disposition(NamedTuple):
         return f"disposition {self.disposition_id}"
 
 
+DISPOSITION_COLUMNS = ", ".join(Disposition._fields)
+"""Of the table `dispositions`."""
+
+
 class Dispositions:
     """Voluntary cancellations, inheritance, succession, enforcement."""
 
@@ -118,13 +122,17 @@ class Dispositions:
                 raise ActError("product must be given: cash leaves by a deduction or the bank")
             if counter == index:
                 raise ActError(f"to must be another account, was {to}")
-            last = self._store.one("SELECT coalesce(max(disposition_id), 0) FROM dispositions")
+            number = self._store.next_id("dispositions", "disposition_id")
             today = self._ledger.business_date()
             disposition = Disposition(
-                *(last + 1, kind, index, counter, asset, tonnes, document),
+                *(number, kind, index, counter, asset, tonnes, document),
                 *("applied", "", "", today, 0),
             )
-            self._store.insert("dispositions", [disposition])
+            self._store.insert(
+                "dispositions (disposition_id, kind, account_index, counter_index, asset_index,"
+                " tonnes, document, state, why, certificate, applied_date, decided_date)",
+                [disposition],
+            )
             self._ledger.move(
                 EntryKind.SET_ASIDE, index, index, asset, tonnes, disposition.reference
             )
@@ -184,7 +192,7 @@ class Dispositions:
     ) -> list[dict[str, Any]]:
         """Return dispositions from a number on in words, all or those in one state."""
         rows = self._store.execute(
-            "SELECT * FROM dispositions WHERE disposition_id >= :first"
+            f"SELECT {DISPOSITION_COLUMNS} FROM dispositions WHERE disposition_id >= :first"
             + ("" if state is None else " AND state = :state")
             + " ORDER BY disposition_id LIMIT :count",
             {"first": first, "state": state, "count": count},
@@ -213,7 +221,8 @@ class Dispositions:
 
     def _pending(self, disposition_id: int) -> Disposition:
         row = self._store.one(
-            "SELECT * FROM dispositions WHERE disposition_id = ?", (disposition_id,)
+            f"SELECT {DISPOSITION_COLUMNS} FROM dispositions WHERE disposition_id = ?",
+            (disposition_id,),
         )
         found = None if row is None else Disposition(*row)
         if found is None or found.state != "applied":

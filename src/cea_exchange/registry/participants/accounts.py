@@ -159,7 +159,11 @@ class Accounts:
                 "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
             )
             row = (index, account, group, "entity", entity, credit_code, province, "open", 0)
-            self._store.insert("accounts", [(*row, "", "", sector)])
+            self._store.insert(
+                "accounts (account_index, account, account_group, kind, entity, credit_code,"
+                " province, state, at_risk, bank, bank_account, sector)",
+                [(*row, "", "", sector)],
+            )
             self._ledger.feed(AccountDeclared(account=account, group=group))
             self._changed(index, "opened", "", entity)
         return index
@@ -474,10 +478,14 @@ class Accounts:
         return str(was)
 
     def _changed(self, index: int, change: str, was: str, became: str, why: str = "") -> None:
-        change_id = self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM account_changes")
+        change_id = self._store.next_id("account_changes", "change_id")
         ledger = self._ledger
         row = (change_id, index, ledger.now_ns(), ledger.business_date(), change, was, became)
-        self._store.insert("account_changes", [(*row, ledger.by, why)])
+        self._store.insert(
+            "account_changes (change_id, account_index, at_ns, business_date, change, was, became,"
+            " by_persons, why)",
+            [(*row, ledger.by, why)],
+        )
 
     def _is_new(self, column: str, value: str) -> None:
         if self._store.one(f"SELECT 1 FROM accounts WHERE {column} = ?", (value,)):

@@ -43,7 +43,11 @@ class Keys:
             )
             self._ledger.feed(command)
             row = (key, account_index, operator_index, role, int(cancel_on_disconnect), 0)
-            self._store.insert("keys", [row])
+            self._store.insert(
+                "keys (public_key, account_index, operator_index, role, cancel_on_disconnect,"
+                " revoked)",
+                [row],
+            )
 
     def revoke(self, key: str) -> None:
         """Take back what a key may do; it can't be granted again."""

@@ -131,7 +131,10 @@ class Persons:
                 raise ActError(f"key must be new, {key!r} stands or stood for a person")
             self._one_person_check(name, role, body)
             row = (key, name, role, body, self._ledger.now_ns(), 0)
-            self._store.insert("persons", [row])
+            self._store.insert(
+                "persons (public_key, person, role, body, added_at_ns, removed_at_ns)",
+                [row],
+            )
             self.is_changed = True
         return Person(name, key, role, body)
 

@@ -52,7 +52,10 @@ class Products:
                 raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
             look_alikes_add(self._store, "product", product)
             self._ledger.feed(ProductDeclared(product=product, reference_price=reference_price))
-            self._store.insert("products", [(index, product, reference_price, None)])
+            self._store.insert(
+                "products (product_index, product, reference_price, vintage)",
+                [(index, product, reference_price, None)],
+            )
             for follow in self.after_declaring:
                 follow(index)
         return index

@@ -175,10 +175,14 @@ class Statements:
                     f"objections of {account} to the statement of {business_date} must be at most"
                     f" {OBJECTIONS_MAX}, were so many already"
                 )
-            objection_id = 1 + store.one("SELECT coalesce(max(objection_id), 0) FROM objections")
+            objection_id = store.next_id("objections", "objection_id")
             today = ledger.business_date()
             row = (objection_id, index, business_date, content, "open", "", today, 0)
-            store.insert("objections", [row])
+            store.insert(
+                "objections (objection_id, account_index, business_date, content, state, answer,"
+                " made_date, resolved_date)",
+                [row],
+            )
         return objection_id
 
     def resolve(self, objection_id: int, answer: str) -> None:

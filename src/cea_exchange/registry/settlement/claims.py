@@ -86,7 +86,7 @@ class Claims:
                 self._defaults.free_cash_check(debtor, amount)
             ends = (debtor, creditor, asset, amount)
             entry_id = ledger.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
-            ledger.store.insert("claims_paid", [(claim_id, entry_id)])
+            ledger.store.insert("claims_paid (claim_id, entry_id)", [(claim_id, entry_id)])
         return entry_id
 
 

@@ -51,11 +51,12 @@ class Transfers:
             return self._transfer("out", command)
 
     def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:
-        account_index = self._ledger.account_moving(command.account)
+        account_index, amount = self._ledger.account_moving(command.account), command.amount
         asset_index = self._ledger.asset(command.product)
         transfer_seq = self._ledger.feed(command)
-        self._store.execute(
-            "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, 'pending', 0, 0)",
-            (transfer_seq, direction, account_index, asset_index, command.amount),
+        self._store.insert(
+            "transfers (transfer_seq, direction, account_index, asset_index, amount, state,"
+            " reason, settlement_seq)",
+            [(transfer_seq, direction, account_index, asset_index, amount, "pending", 0, 0)],
         )
         return transfer_seq
