@@ -23,7 +23,7 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS

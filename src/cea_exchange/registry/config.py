@@ -9,7 +9,7 @@ from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, TcpAddress, settings_read
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.participants.accounts import Admission
 from cea_exchange.registry.participants.persons import Person

@@ -39,8 +39,9 @@ from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
+from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
 from cea_exchange.registry.bank.schedule import StatementSchedule
-from cea_exchange.registry.bank.service import BATCH_COUNT_MAX, BankOffice
+from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import Status, Stop
@@ -499,7 +500,7 @@ class RegistryDaemon:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
             self._registry.bank.reports.retry_some()
 
-    def _bank_statements_take(self, courier: BankCourier, bank: BankOffice) -> None:
+    def _bank_statements_take(self, courier: BankCourier, bank: BankService) -> None:
         """Let the statement that is due be fetched, and read what came, whole or not at all."""
         for asked, content in courier.statements():
             why = content if isinstance(content, str) else bank.statement_take(asked, content)

@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from cea_exchange.ledger.double_entry import Compartment, Holding
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.admin import (
     MAY,

@@ -90,7 +90,7 @@ def test_a_default_that_is_cured(tmp_path, registry, store, settlement):
 
 def day_after(registry):
     now_ns = registry.now_ns() + 86_400 * 1_000_000_000
-    registry.clock = GivenClock(lambda: now_ns)
+    registry.ledger.clock = GivenClock(lambda: now_ns)
 
 
 def defaulted(registry, settlement):

@@ -18,7 +18,7 @@ import structlog
 from cea_exchange.control_plane.service import Asked
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import Store, StoreError
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
 from cea_exchange.registry.control.service import Desk

@@ -181,7 +181,10 @@ class Desk(Service[Person, Request]):
                 raise ActError(f"request_id must be new, {request.request_id!r} was another act")
             return msgspec.msgpack.decode(known[1])
         answer = act()
-        store.insert("requests", [(request_id, bare, msgspec.msgpack.encode(answer))])
+        store.insert(
+            "requests (request_id, request, answer)",
+            [(request_id, bare, msgspec.msgpack.encode(answer))],
+        )
         return answer
 
     def _act(self, person: Person, request: Request) -> dict[str, Any]:

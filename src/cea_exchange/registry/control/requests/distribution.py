@@ -54,7 +54,7 @@ class AllocationReverse(Request, tag="allocation_reverse"):
     why: Why
 
     def act(self, registry: "Registry") -> dict[str, Any]:
-        return {"entry_id": issue_reverse(registry, self.entry_id, self.tonnes, self.why)}
+        return {"entry_id": issue_reverse(registry.ledger, self.entry_id, self.tonnes, self.why)}
 
 
 class AllocationPreview(Request, tag="allocation_preview"):
