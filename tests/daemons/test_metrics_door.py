@@ -23,7 +23,7 @@ def test_whatever_is_said_to_the_metrics_others_get_theirs(tmp_path, capfd):
         address = world.admin(op="status")["metrics"]
         host, port = address.split(":")
         capfd.readouterr()
-        for _ in range(10 * ROUNDS):
+        for _ in range(3 * ROUNDS):
             for _ in range(12):
                 asker = stack.enter_context(socket.create_connection((host, int(port)), 5))
                 said = chance.choice(

@@ -285,6 +285,7 @@ class Workshop:
         self.temporary.mkdir(parents=True, exist_ok=True)
         log = self.temporary.parent / "pytest.log"
         command = [sys.executable, "-m", "pytest", "-v", "--tb=no", "-p", "no:cacheprovider"]
+        command += ["-m", "not nightly"]
         command += ["-p", "unshrunk"]
         command += [word for name in self.deselected for word in ("--deselect", name)]
         environment = os.environ | {

@@ -17,6 +17,7 @@ from cea_exchange.registry.history import LEGS_MAX, SNAPSHOT_ENTRY_COUNT
 from cea_exchange.registry.ledger import Compartment, EntryKind
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess
+from support.rounds import ROUNDS
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +25,7 @@ DAY = 20250716
 EARLIER = 20250102
 ENTRIES = 786_432
 """Of an earlier day, entered after others: what a balance at that day has to count."""
-LOOK_S = 12.0
+LOOK_S = 4.0 * ROUNDS
 BEHIND_S_MAX = 2.5
 """Half of what the venue warns at."""
 WAITING = 400
@@ -101,6 +102,7 @@ def exchange(tmp_path):
         yield exchange
 
 
+@pytest.mark.random
 def test_a_flood_of_looks_does_not_hold_up_settlement(exchange, tmp_path):
     prices = {"CEA24": 9749}
     members = population(8, prices, seed=1, orders_each=100_000)
