@@ -17,6 +17,7 @@ from cea_exchange.registry.history import LEGS_MAX, SNAPSHOT_ENTRY_COUNT
 from cea_exchange.registry.ledger import Compartment, EntryKind
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess
+from support.patience import patience
 from support.rounds import ROUNDS
 
 pytestmark = pytest.mark.e2e
@@ -161,8 +162,9 @@ def test_a_flood_of_looks_does_not_hold_up_settlement(exchange, tmp_path):
     finally:
         looker.close()
         flow.close()
-    assert done["trades"] > before and behind_s < BEHIND_S_MAX
-    assert others_s["act"] < 1.0 and others_s["look"] < 10.0
+    assert done["trades"] > before and behind_s < BEHIND_S_MAX * patience()
+    assert others_s["act"] < 1.0 * patience()
+    assert others_s["look"] < 10.0 * patience()
     assert {"normal"} == {status["lag_level"] for status in statuses}
     assert looker.answers[True] > 10
     assert all("busy" in error for error in looker.errors if error)
