@@ -25,7 +25,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
+SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
 .PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle soak replay-days
 .PHONY: nightly random attacks lock sbom audit build clean

@@ -167,7 +167,7 @@ def database_address(request) -> str | None:
 @pytest.fixture
 def registry(tmp_path: Path, database_address: str | None):
     """An empty registry, on both databases one after the other."""
-    from cea_exchange.registry.acts import Registry
+    from cea_exchange.registry.registry import Registry
 
     with Registry.open(tmp_path, database_address, admission="open") as opened:
         yield opened

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from cea_exchange._award import award_arrays
     from cea_exchange._book import OrderBook
+    from cea_exchange.core.award import award_arrays
     from cea_exchange.domain.profile import Profile, load_profile
     from cea_exchange.domain.records import (
         ACCOUNT_NONE,
@@ -80,7 +80,7 @@ _HOMES = {
     "Market": "cea_exchange.matching.market",
     "OrderBook": "cea_exchange._book",
     "Profile": "cea_exchange.domain.profile",
-    "award_arrays": "cea_exchange._award",
+    "award_arrays": "cea_exchange.core.award",
     "clear_auction": "cea_exchange.matching.auction",
     "load_profile": "cea_exchange.domain.profile",
 }

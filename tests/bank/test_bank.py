@@ -8,9 +8,9 @@ import time
 import pytest
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.client import BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.registry.bank.iso_20022.camt_053 import Known
 from cea_exchange.registry.bank.matching import match
 from cea_exchange.registry.bank.requests import AskStatement, AskTruth, PayIn, Withdraw
 from cea_exchange.registry.bank.statements import Status

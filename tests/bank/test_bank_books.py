@@ -4,14 +4,14 @@ import random
 
 import pytest
 
-from cea_exchange.registry.bank import camt_053, pain_001, pain_002
-from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
+from cea_exchange.registry.bank.iso_20022.camt_053 import Known
 from cea_exchange.registry.bank.matching import Outcome, match
 from cea_exchange.registry.bank.requests import PayIn, Withdraw
-from cea_exchange.registry.bank.simulator.books import BankActError, BankBooks
-from cea_exchange.registry.bank.simulator.faults import Fault, FaultRates
 from cea_exchange.registry.bank.statements import Status
+from cea_exchange.simulators.bank.books import BankActError, BankBooks
+from cea_exchange.simulators.bank.faults import Fault, FaultRates
 
 DAY = 20260702
 NAMES = ("SUB-A", "SUB-B", "SUB-C", "SUB-FEES")

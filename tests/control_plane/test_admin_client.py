@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
-from cea_exchange.venue.admin_client import AdminError, admin_ask
+from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 
 
 def test_a_venue_that_has_ended_is_said_to_have(tmp_path):

@@ -10,8 +10,8 @@ import pytest
 
 from cea_exchange.client import Client
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue.admin_client import admin_ask
-from cea_exchange.venue.verify import verify_data
+from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.operations.admin_client import admin_ask
 from support.patience import patience
 from support.places import TESTS
 from support.rounds import ROUNDS

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import cea_exchange._book
-import cea_exchange._market
-from cea_exchange._market import CompiledMarket
+import cea_exchange.core.market
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -534,7 +534,7 @@ def test_a_second_thread_inside_raises():
     market.check()
 
 
-@pytest.mark.parametrize("module", [cea_exchange._book, cea_exchange._market])
+@pytest.mark.parametrize("module", [cea_exchange._book, cea_exchange.core.market])
 def test_stubs_name_what_the_compiled_module_has(module):
     stub = Path(module.__file__).parent / f"{module.__name__.rsplit('.', 1)[1]}.pyi"
     text = stub.read_text(encoding="utf-8")

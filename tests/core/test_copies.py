@@ -16,7 +16,7 @@ from cea_exchange import (
     OrderBook,
     Side,
 )
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.matching.reference import ReferenceMarket
 
 CORES = (CompiledMarket, ReferenceMarket)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cea_exchange._book import OrderBook
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,

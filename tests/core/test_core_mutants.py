@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from cea_exchange._book import OrderBook
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
@@ -217,7 +217,8 @@ def test_what_is_dropped_leaves_nothing_behind(make):
 
 OUT_OF_MEMORY = """
 import resource
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from support.market.market_flow import rules_make
 
 market = CompiledMarket(rules_make(order_count_max=1))

@@ -19,7 +19,7 @@ from cea_exchange import (
     clear_auction,
     load_profile,
 )
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.units import cash_format, tonnes_check, whole_number
 from cea_exchange.matching.award import Bid, award
 from cea_exchange.matching.reference import ReferenceMarket

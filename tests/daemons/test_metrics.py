@@ -11,9 +11,9 @@ from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.metrics_buckets import Buckets
 from cea_exchange.protocol.settings import ConfigError, settings_read
-from cea_exchange.registry import metrics as registry_metrics
-from cea_exchange.venue import metrics as venue_metrics
+from cea_exchange.registry.control import metrics as registry_metrics
 from cea_exchange.venue.config import VenueConfig
+from cea_exchange.venue.operations import metrics as venue_metrics
 from support.places import ROOT
 from support.registry.fake_venue import wait_until
 from support.venue.venue_world import enter, world_open

@@ -19,7 +19,7 @@ from cea_exchange.daily_replay.replay import ReplayReport, ReplaySettings, repla
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import BIDDING_OPENED_DTYPE, EventKind, Phase, Pricing
 from cea_exchange.domain.reference_prices import DailyFigures
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.ledger_by_hand import changed
 
 FIRST = date(2025, 7, 16)

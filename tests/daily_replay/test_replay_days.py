@@ -10,7 +10,7 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.daily_replay import replay
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.places import ROOT
 
 DAILY_PATH = Path(

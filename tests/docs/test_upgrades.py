@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-import cea_exchange.venue.registry_link as registry_link
+import cea_exchange.venue.registry_link.link as registry_link
 from cea_exchange.cli.main import COMMAND_MODULES, app_build
 from support.command_tree import below, command_tree
 from support.places import ROOT

@@ -10,11 +10,11 @@ import pytest
 
 from cea_exchange.client import Client
 from cea_exchange.domain.records import EventKind, Reason, Side
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.store import Store
 
 pytestmark = pytest.mark.e2e
 

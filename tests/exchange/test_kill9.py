@@ -15,11 +15,11 @@ import pytest
 
 from cea_exchange.client import Client
 from cea_exchange.domain.records import EventKind
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import WORKLOADS, PricePath, Trader, population
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
 # In small: tests/torture/test_torture.py, which kills participants too.
 pytestmark = [pytest.mark.crash, pytest.mark.nightly]

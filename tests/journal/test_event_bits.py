@@ -8,7 +8,7 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
 from cea_exchange.journal import EventDamaged, snapshot_paths, snapshot_read
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError
 from support.rounds import ROUNDS
 from support.venue.venue_world import enter, world_open
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cea_exchange._event_lists import BLOCK_BYTES, EventLists
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
 from cea_exchange.journal import JournalError, RowFile
 from cea_exchange.journal.event_store import HEADER_BYTES
-from cea_exchange.venue.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES, EventIndex
+from cea_exchange.venue._event_lists import BLOCK_BYTES, EventLists
+from cea_exchange.venue.durability.event_index import INDEX_FILE_NAME, INDEX_ROW_BYTES, EventIndex
 from support.journal.volatile_storage import VolatileStorage
 
 LOG_ID = 32 * "a"

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange._crc32c import row_damaged, row_sums
 from cea_exchange.journal import (
     EventDamaged,
     EventStore,
@@ -12,6 +11,7 @@ from cea_exchange.journal import (
     event_rows_each,
     event_rows_read,
 )
+from cea_exchange.journal._crc32c import row_damaged, row_sums
 from cea_exchange.journal.row_file import HEADER_BYTES, WAITING_BYTES_MAX
 from support.journal.volatile_storage import VolatileStorage
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.bulletin_forms import bulletin_json, bulletin_parse
 from cea_exchange.domain.day_totals import day_volume
 from cea_exchange.domain.profile import load_profile
@@ -26,8 +26,9 @@ from cea_exchange.matching.events import event_line
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import market_data_records
-from cea_exchange.venue import admin_views, public_maps
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market import public_maps
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.operations import admin_views
 from support.market.market_flow import rules_make
 
 

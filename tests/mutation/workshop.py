@@ -128,7 +128,7 @@ def modules_read(root: Path) -> list[Module]:
                 source,
                 tuple(options),
                 tuple(compile_options),
-                frozenset(files_of(root, Path(source).name)),
+                frozenset(files_of(root, source.removeprefix(f"{CORE}/"))),
             )
         )
     return modules
@@ -144,8 +144,8 @@ def files_of(root: Path, name: str) -> set[str]:
             continue
         found.add(name)
         text = (root / CORE / name).read_text(encoding="utf-8")
-        imported = re.findall(r"(?m)^(?:from|cimport) cea_exchange\.(\w+)(?: cimport)?", text)
-        waiting += [f"{module}.pxd" for module in imported]
+        imported = re.findall(r"^(?:from|cimport) cea_exchange\.([\w.]+)", text, re.MULTILINE)
+        waiting += [f"{module.replace('.', '/')}.pxd" for module in imported]
         waiting.append(name.replace(".pyx", ".pxd"))
     return found
 
@@ -252,7 +252,8 @@ class Workshop:
 
     def modules_of(self, mutant: Mutant) -> list[Module]:
         """Return the modules its file is part of."""
-        return [module for module in self.modules if Path(mutant.path).name in module.files]
+        place = mutant.path.removeprefix(f"{CORE}/")
+        return [module for module in self.modules if place in module.files]
 
     def restore(self, origin: Workshop) -> None:
         """Make everything as it was, from a workshop that is never mutated."""

@@ -87,6 +87,11 @@ def attempt(*command: object, **options: object) -> subprocess.CompletedProcess:
     )
 
 
+def files(*patterns: str) -> list[Path]:
+    """The package's files of these names."""
+    return [path for pattern in patterns for path in PACKAGE.rglob(pattern)]
+
+
 @pytest.fixture(scope="module")
 def source_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("source_archive")
@@ -148,26 +153,20 @@ def plain_install(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) ->
 def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) -> None:
     with tarfile.open(source_archive) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    sources = {
-        path.relative_to(ROOT).as_posix()
-        for pattern in ("*.py", "*.pyx", "*.pxd", "*.pyi", "py.typed", "*.toml")
-        for path in PACKAGE.rglob(pattern)
-    }
+    patterns = ("*.py", "*.pyx", "*.pxd", "*.pyi", "py.typed", "*.toml")
+    sources = {path.relative_to(ROOT).as_posix() for path in files(*patterns)}
     assert sources | {"setup.py", "pyproject.toml", "LICENSE", "README.md"} <= names
     assert not [name for name in names if name.endswith((".so", ".c", ".pyc"))]
 
 
-def test_wheel_has_declarations_and_stubs_beside_every_compiled_module(shipped: Shipped) -> None:
+def test_wheel_has_declarations_and_stubs_beside_the_compiled_modules(shipped: Shipped) -> None:
     packed = set(zipfile.ZipFile(shipped.wheel).namelist())
-    modules = {path.stem for path in PACKAGE.glob("*.pyx")}
-    compiled = {name for name in packed if name.endswith(".so")}
-    assert {name.partition("/")[2].partition(".")[0] for name in compiled} == modules
-    wanted = {f"{path.stem}.pxd" for path in PACKAGE.glob("*.pxd")}
-    # Nothing is there for others to take from a replay, what reads text or frames, or sockets.
-    modules_shared = modules - {"_replay", "_flow_text", "_frames", "_router"}
-    wanted |= {f"{module}.pxd" for module in modules_shared} | {"py.typed"}
-    wanted |= {f"{module}.pyi" for module in modules}
-    assert {f"cea_exchange/{name}" for name in wanted} <= packed
+    source = PACKAGE.parent
+    modules = {path.relative_to(source).with_suffix("").as_posix() for path in files("*.pyx")}
+    compiled = {name.partition(".")[0] for name in packed if name.endswith(".so")}
+    assert compiled == modules
+    wanted = {path.relative_to(source).as_posix() for path in files("*.pxd", "*.pyi", "py.typed")}
+    assert {"cea_exchange/_book.pxd", "cea_exchange/core/market.pyi"} <= wanted <= packed
     assert not [name for name in packed if name.endswith((".pyx", ".c", ".pyc"))]
 
 

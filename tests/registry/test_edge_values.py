@@ -14,11 +14,10 @@ from types import UnionType
 import msgspec
 import pytest
 
-from cea_exchange.registry.admin import REQUEST_TYPES, Stop
-from cea_exchange.registry.bank_office import BankSetting
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS, Stop
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.roles import MAY
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import (
     BEIJING,
@@ -145,7 +144,7 @@ def values(kind, name, rng):
 
 def requests(rng):
     """Yield requests of every kind: each field at all its edges, then all of them at random."""
-    for found in REQUEST_TYPES:
+    for found in REGISTRY_REQUESTS.types:
         if found is Stop:
             continue
         info = msgspec.inspect.type_info(found)
@@ -195,7 +194,7 @@ def test_every_request_is_done_or_refused(world, day, second_person):
             except OverflowError:
                 continue
             with suppress(_TakenBack), world.registry.transaction():
-                answer = office._desk.reply(key_of(names[role]), payload).answer
+                answer = office._desk.reply(key_of(names[role]), payload).answer.by_ok()
                 msgspec.msgpack.encode(answer)
                 raise _TakenBack
             if "log says why" in answer.get("error", ""):

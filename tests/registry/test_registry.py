@@ -11,10 +11,10 @@ import time
 import pytest
 
 from cea_exchange.domain.records import Phase
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import control_decode
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.fake_venue import FakeVenue, run_frames, wait_until
 from support.registry.ledger_by_hand import changed_at_rest
 from support.registry.registry_process import Daemon

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.fake_venue import FakeVenue, wait_until
 from support.registry.registry_process import Daemon
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits

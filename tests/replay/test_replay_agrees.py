@@ -12,6 +12,7 @@ from support.replay.recorded_flow import flow, row_of_depth
 
 pytestmark = pytest.mark.differential
 
+
 Message = list[int]
 Row = list[int]
 

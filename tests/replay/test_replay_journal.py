@@ -12,7 +12,7 @@ from cea_exchange.domain.records import SCHEMA_VERSION, Side
 from cea_exchange.journal import FrameKind, Identity, Journal, read_frames
 from cea_exchange.protocol import control
 from cea_exchange.protocol.folder_lock import FolderLock
-from cea_exchange.venue.verify import verify_data
+from cea_exchange.venue.maintenance.verify import verify_data
 from support.journal.small_market import PROFILE, day_begin, orders, sequencer_open
 
 

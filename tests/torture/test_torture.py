@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from cea_exchange._crc32c import row_sums
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
+from cea_exchange.journal._crc32c import row_sums
 from support.registry.ledger_by_hand import changed_at_rest
 from torture.checks import check_all
 from torture.run import Torture, TortureSettings, python_path

@@ -15,7 +15,7 @@ from cea_exchange.domain.records import (
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import client_socket
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError
 from support.venue.venue_world import DATE, PRODUCT, enter, target, world_open
 
 pytestmark = pytest.mark.e2e

@@ -18,7 +18,7 @@ from cea_exchange.domain.records import EVENT_DTYPE, Phase
 from cea_exchange.journal import FrameKind, SegmentReader
 from cea_exchange.journal.storage import OsStorage
 from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet, control_decode
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError
 from support.patience import patience
 from support.venue.venue_process import CLOCK
 from support.venue.venue_world import enter, world_open

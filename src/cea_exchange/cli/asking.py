@@ -24,7 +24,7 @@ def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
 
     try:
         answer = registry_ask(data, request, key=key)
@@ -121,7 +121,7 @@ def file_content(file: Path) -> bytes:
     CommandError
         It can't be read, or is too large: the registry would drop such a message unread.
     """
-    from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
+    from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
     try:
         content = file.read_bytes()

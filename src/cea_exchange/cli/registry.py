@@ -22,10 +22,10 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
+from cea_exchange.control_plane.signals import StopSignals
 
 OFFICE_PREFIX = "registry_"
 PANELS = {
@@ -72,12 +72,12 @@ def serve(
     """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
     signals = StopSignals()
 
+    from cea_exchange.ledger.database.interface import DatabaseError
+    from cea_exchange.ledger.store import DatabaseAway, StoreError
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.daemon import RegistryDaemon
-    from cea_exchange.registry.database.interface import DatabaseError
-    from cea_exchange.registry.store import DatabaseAway, StoreError
 
     log_to_standard_error(log_level)
     with crash_logged():
@@ -108,12 +108,12 @@ def check(
     Example: cea-exchange registry check --config registry.toml
     """
     from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.ledger.database.folder import has_database, reader_open
+    from cea_exchange.ledger.database.interface import DatabaseError
+    from cea_exchange.ledger.database.schema import schema_check
     from cea_exchange.protocol.security import CurveKeys, SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
-    from cea_exchange.registry.database.folder import has_database, reader_open
-    from cea_exchange.registry.database.interface import DatabaseError
-    from cea_exchange.registry.database.schema import schema_check
 
     try:
         settings = config_load(config)
@@ -161,7 +161,7 @@ def status(
     Example: cea-exchange registry status
     """
     from cea_exchange.cli.status_page import page_show, registry_page
-    from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
 
     def ask() -> dict[str, Any]:
         return registry_ask(data, {"op": "status"}, key=key)
@@ -192,15 +192,15 @@ def adopt(
     Example: cea-exchange registry adopt --config registry.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
+    from cea_exchange.ledger.store import Store, StoreError
     from cea_exchange.protocol.adoption import AdoptionError
     from cea_exchange.protocol.clock import Clock
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.registry.adoption import adopt as adopt_stream
     from cea_exchange.registry.clock import GuardedClock, noted_ns
     from cea_exchange.registry.config import config_load
-    from cea_exchange.registry.store import Store, StoreError
+    from cea_exchange.registry.maintenance.adoption import adopt as adopt_stream
 
     try:
         settings = config_load(config)
@@ -230,8 +230,8 @@ def adopt(
 
 def reconcile(data: Data, json: Json = False, database: Database = None) -> None:
     """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
-    from cea_exchange.registry.reconcile import check_ledger
-    from cea_exchange.registry.store import StoreError
+    from cea_exchange.ledger.store import StoreError
+    from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
     try:
         found = check_ledger(data, database)

@@ -193,9 +193,9 @@ def remaining(account: Account, data: Data, key: Key = ADMIN, json: Json = False
 
 
 def _write(out: Path, lines: list[dict[str, Any]]) -> None:
-    from cea_exchange.registry.distribution_plan import Line
+    from cea_exchange.registry.distribution.plan import Line
+    from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
     from cea_exchange.registry.files import table_bytes
-    from cea_exchange.registry.files.distribution_lines import DISTRIBUTION_LINES
 
     try:
         rows = msgspec.convert(lines, list[Line])

@@ -299,7 +299,7 @@ def _journal_replay(data: Path, profile: str | None, json: bool) -> None:
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.journal import JournalError
     from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-    from cea_exchange.venue.verify import verify_data
+    from cea_exchange.venue.maintenance.verify import verify_data
 
     try:
         loaded = load_profile(profile) if profile else None
@@ -353,7 +353,7 @@ class _MarketClock:
 
     def market(self, rules: Any) -> Any:
         """Make a market whose batches are timed."""
-        from cea_exchange.venue.state_machine import compiled_market
+        from cea_exchange.venue.market.state_machine import compiled_market
 
         clock = self
 

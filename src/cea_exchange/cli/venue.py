@@ -18,7 +18,6 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
 from cea_exchange.cli.readable import PriceArgument
@@ -31,6 +30,7 @@ from cea_exchange.cli.venue_asking import (
     rows_shown,
     statistics_shown,
 )
+from cea_exchange.control_plane.signals import StopSignals
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
@@ -93,7 +93,7 @@ def serve(
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.venue.config import config_load
     from cea_exchange.venue.daemon import VenueDaemon
-    from cea_exchange.venue.state_machine import StateDiverged
+    from cea_exchange.venue.market.state_machine import StateDiverged
 
     log_to_standard_error(log_level)
     with crash_logged():
@@ -276,7 +276,7 @@ def log(
     Example: cea-exchange venue log --json
     """
     from cea_exchange.journal import JournalError
-    from cea_exchange.venue.act_log import acts_read
+    from cea_exchange.venue.operations.act_log import acts_read
 
     try:
         for act in acts_read(data, archive):
@@ -489,8 +489,8 @@ def adopt(
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.venue.adoption import adopt as adopt_statement
     from cea_exchange.venue.config import config_load
+    from cea_exchange.venue.maintenance.adoption import adopt as adopt_statement
 
     try:
         settings = config_load(config)

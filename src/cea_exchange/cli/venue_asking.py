@@ -24,7 +24,7 @@ def answer(data: Path, key: Path, request: dict[str, Any]) -> Answer:
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.venue.admin_client import AdminError, admin_ask
+    from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 
     try:
         return admin_ask(data, request, key=key)

@@ -6,9 +6,9 @@
     market.phase("listed")
     market.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=100, order_id="a1")
 
-The core is `cea_exchange._market.CompiledMarket`; the plain-Python `ReferenceMarket` can take its
-place and gives the same events. What decides lies in the core alone: this module finds indexes,
-keeps text ids and the market's time, and turns event records into `matching.events`.
+What decides lies in the core alone, see `MarketCore`: this module finds indexes, keeps text ids and
+the market's time, and turns event records into `matching.events`. Its core is compiled, unless the
+plain-Python `ReferenceMarket` is to take its place.
 """
 
 import threading
@@ -58,6 +58,7 @@ from cea_exchange.domain.units import (
 from cea_exchange.matching import events as named
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.matching.event_naming import date_text, events_named, time_text
+from cea_exchange.matching.market_core import MarketCore
 from cea_exchange.matching.names import Asked, Names, text_check
 from cea_exchange.matching.opening import day_open
 
@@ -142,7 +143,7 @@ class Market:
         profile: Profile | str | Path = "cea",
         reference_prices: Mapping[str, str] | None = None,
         *,
-        core: type | None = None,
+        core: type[MarketCore] | None = None,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
         if not isinstance(reference_prices, Mapping | None):
@@ -909,7 +910,7 @@ class Market:
         return Phase(self._core.phase)
 
     @property
-    def core(self) -> Any:
+    def core(self) -> MarketCore:
         """Return the core, for queries by index."""
         return self._core
 
@@ -1120,7 +1121,7 @@ class Market:
         return msgspec.msgpack.encode(state)
 
     @classmethod
-    def restore(cls, data: bytes, *, core: type | None = None) -> Self:
+    def restore(cls, data: bytes, *, core: type[MarketCore] | None = None) -> Self:
         """Return the market that `snapshot` wrote down.
 
         Raises
@@ -1176,11 +1177,11 @@ class Market:
         )
 
 
-def _core_class(core: Any) -> Any:
+def _core_class(core: type[MarketCore] | None) -> type[MarketCore]:
     """Return the class that decides, the compiled one for None."""
     if core is None:
         # Imported late, so that the reference market needs nothing compiled.
-        from cea_exchange._market import CompiledMarket
+        from cea_exchange.core.market import CompiledMarket
 
         return CompiledMarket
     if not isinstance(core, type) or not hasattr(core, "from_snapshot"):

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.roles import MAY
+from cea_exchange.registry.participants.persons import Person
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.acts import Registry
+    from cea_exchange.registry.registry import Registry
 
 
 class OwnAct(StrEnum):
@@ -156,7 +155,7 @@ class ActLog:
         self._store.insert("acts", [(act_id, *when, op, *rest)])
         return act_id
 
-    def settings_keep(self, of_two: frozenset[str]) -> None:
+    def settings_keep(self, of_two: frozenset[str], may: dict[str, tuple[str, ...]]) -> None:
         """Keep who the settings name, which ops take two persons, and which role may what.
 
         By these `registry reconcile` knows who might act, and alone; what has not changed is not
@@ -170,7 +169,7 @@ class ActLog:
             {
                 "persons": sorted(self._registry.persons.operators.values()),
                 "of_two": sorted(of_two),
-                "may": MAY,
+                "may": may,
             }
         )
         with self._store.transaction():

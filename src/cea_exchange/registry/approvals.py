@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
-from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.roles import SCOPED
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.participants.roles import SCOPED
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.acts import Registry
+    from cea_exchange.registry.registry import Registry
 
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""
@@ -129,7 +129,7 @@ class Approvals:
         Rules: CEA-REG-02, CEA-PER-04.
         """
         proposal = self._open_one(number, person)
-        if look_alike(person.name, proposal.proposer) or person.key == proposal.proposer_key:
+        if not is_another(proposal.proposer, proposal.proposer_key, person):
             raise ActError(
                 f"approve: proposal {number} needs another person than {proposal.proposer},"
                 f" with a key of their own, came {person.name}"

@@ -5,13 +5,13 @@ from datetime import date
 import pytest
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import ProfileError, profile_parse
 from cea_exchange.domain.records import EventKind, Phase
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.market.noticed_markets import (
     CEA_TEXT,
     FIRST,

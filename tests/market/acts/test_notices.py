@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
 from cea_exchange.cli.main import run
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import ProfileError, load_profile, profile_parse
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Side
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.market.market_scripts import cea_with
 from support.market.noticed_markets import (
     CEA_TEXT,

@@ -19,7 +19,7 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 from support.journal.small_market import PROFILE, TRADING_DATE, feed, orders
 from support.market.market_scripts import CORES, cea_with
 

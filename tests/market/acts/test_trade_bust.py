@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,
@@ -16,7 +15,8 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.protocol import control
-from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue._reports import reports_by_account
+from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 from support.journal.small_market import TRADING_DATE, feed, orders
 from support.market.market_scripts import CORES, cea_with
 

@@ -10,7 +10,6 @@ import pytest
 from msgspec.structs import replace
 
 from cea_exchange import Market
-from cea_exchange._reports import reports_by_account
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.statement import (
     Holding,
@@ -28,6 +27,7 @@ from cea_exchange.domain.statement_forms import (
 )
 from cea_exchange.matching.script import command_play, script_events
 from cea_exchange.matching.statements import MarketStatements, position_of
+from cea_exchange.venue._reports import reports_by_account
 from support.market.market_scripts import (
     OPENING,
     SCRIPTS,

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from cea_exchange._award import award_arrays
+from cea_exchange.core.award import award_arrays
 from cea_exchange.matching.award import AwardRules, Bid, award, lot, pro_rata
 from support.market.award_cores import CORES
 

@@ -9,16 +9,16 @@ from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
-from cea_exchange.venue import admin
-from cea_exchange.venue.bidding_applications import (
+from cea_exchange.venue import requests
+from cea_exchange.venue.market.bidding_applications import (
     acts_due,
     applied,
     listed,
     notices,
     reviews_overdue,
 )
-from cea_exchange.venue.bidding_views import biddings
-from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.market.bidding_views import biddings
+from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 from support.market.noticed_markets import notice, profile_with
 
 CALENDAR = TradingCalendar.load("cn_carbon")
@@ -27,7 +27,7 @@ DAYS = CALENDAR.days(date(2025, 7, 1), date(2025, 7, 16))
 SESSION = DAYS[-1]
 
 
-def request(**changes: object) -> admin.BiddingApply:
+def request(**changes: object) -> requests.BiddingApply:
     """An application for the session of 16 July."""
     terms = {
         "bidding": "B1",
@@ -40,7 +40,7 @@ def request(**changes: object) -> admin.BiddingApply:
         "opens_at": "10:30",
         "closes_at": "11:00",
     }
-    return admin.BiddingApply(**(terms | changes))
+    return requests.BiddingApply(**(terms | changes))
 
 
 def machine_make(tonnes: int = 100_000, profile: Profile | None = None) -> VenueStateMachine:

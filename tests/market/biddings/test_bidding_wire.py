@@ -5,9 +5,6 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from cea_exchange._event_lists import EventLists
-from cea_exchange._intake import are_same_commands
-from cea_exchange._reports import reports_by_account, reports_masked
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
@@ -23,8 +20,11 @@ from cea_exchange.domain.timetable import bidding_window, day_start, time_parse,
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import market_data_records
-from cea_exchange.venue.bidding_views import biddings
-from cea_exchange.venue.state_machine import BIDDING_UNANNOUNCED, VenueStateMachine
+from cea_exchange.venue._event_lists import EventLists
+from cea_exchange.venue._intake import are_same_commands
+from cea_exchange.venue._reports import reports_by_account, reports_masked
+from cea_exchange.venue.market.bidding_views import biddings
+from cea_exchange.venue.market.state_machine import BIDDING_UNANNOUNCED, VenueStateMachine
 from support.market.market_scripts import CORES
 
 SELLER, ALICE, BOB = range(3)

@@ -16,8 +16,8 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
-from cea_exchange.venue.market_data import feed_of
-from cea_exchange.venue.public_maps import open_blocks
+from cea_exchange.venue.market.public_maps import open_blocks
+from cea_exchange.venue.publication.market_data import feed_of
 from support.market.market_scripts import CORES, cea_with
 from support.market.public_books import market_told, message_of, snapshot_take
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from cea_exchange._intake import are_same_commands
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
@@ -25,9 +24,10 @@ from cea_exchange.protocol.framing import (
     command_fault,
     command_faults,
 )
-from cea_exchange.venue.block_views import blocks, blocks_of_all, party
-from cea_exchange.venue.gateway import is_cancel
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue._intake import are_same_commands
+from cea_exchange.venue.market.block_views import blocks, blocks_of_all, party
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.order_entry.gateway import is_cancel
 from support.market.market_scripts import CORES
 
 # Bids too: they have as little beside their target and terms as the answers to a block.

@@ -3,8 +3,8 @@
 import pytest
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
 from cea_exchange.cli.main import run
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.matching.reference import ReferenceMarket

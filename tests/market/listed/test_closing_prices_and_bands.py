@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     DAY_CLOSED_DTYPE,

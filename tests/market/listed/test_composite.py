@@ -3,13 +3,13 @@
 import pytest
 
 from cea_exchange import Market
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue import public_maps
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market import public_maps
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 PRICES = {"CEA24": "80.00", "CEA25": "70.01"}
 

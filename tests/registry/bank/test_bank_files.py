@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.registry.bank import camt_053, pain_001
-from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001
+from cea_exchange.registry.bank.iso_20022.camt_053 import Known
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.statements import AccountStatement, Entry, Statement
-from cea_exchange.registry.bank.xml_reading import BankFileError
 from support.bank.bank_files import FOLDER, READERS, WRITERS, kind_of, meaning_of, read, text_of
 
 CASES = sorted(path.stem for path in FOLDER.glob("*.xml"))

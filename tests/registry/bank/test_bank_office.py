@@ -9,21 +9,21 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.bank.client import BankUnavailable
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import PayIn, SendBatch
-from cea_exchange.registry.bank.xml_reading import BankFileError
-from cea_exchange.registry.bank_office import BankSetting
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import audits_are_clean
 from support.bank.bank_process import BankProcess
 from support.registry.ledger_by_hand import changed

@@ -5,10 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
+from cea_exchange.domain.bank_identifiers import date_check
 from cea_exchange.domain.records import Phase
-from cea_exchange.registry import bank_reports
-from cea_exchange.registry.bank import camt_053, pain_002
-from cea_exchange.registry.bank.instructions import date_check
+from cea_exchange.ledger.database.interface import DatabaseFull
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.bank import reports as bank_reports
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_002
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -17,14 +21,10 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.bank_office import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.database.interface import DatabaseFull
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.settlement.settlement import Settlement
 from registry.bank.test_bank_office import CASH, RESERVE
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 

@@ -4,12 +4,12 @@ from datetime import datetime, time, timedelta, timezone
 
 import pytest
 
-from cea_exchange.registry.acts import Registry
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.bank.requests import PayIn
-from cea_exchange.registry.bank_office import BankSetting
-from cea_exchange.registry.bank_schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.registry import Registry
 from support.bank.bank_process import BankProcess
 
 SHANGHAI = timezone(timedelta(hours=8))

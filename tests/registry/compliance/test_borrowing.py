@@ -2,11 +2,11 @@
 
 import pytest
 
+from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.distribution_audit import distribution_differences
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import Compartment
-from cea_exchange.registry.surrender_audit import surrender_differences
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.registry.allocation_files import allocation_file
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World

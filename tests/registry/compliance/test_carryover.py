@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.distribution_audit import distribution_differences
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.surrender_audit import surrender_differences
-from cea_exchange.registry.views import Moment, balances_view
+from cea_exchange.registry.participants.holdings import Moment, balances_view
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, World, proof
 

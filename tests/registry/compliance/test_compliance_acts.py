@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.institutions import Institution, province_account
-from cea_exchange.registry.ledger import Compartment
-from cea_exchange.registry.surrender_audit import surrender_differences
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 

@@ -4,8 +4,8 @@ import pytest
 
 from cea_exchange.domain.compliance.penalties import FineRange, Traded
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.compliance import UnpaidDeduction
-from cea_exchange.registry.surrender_audit import surrender_differences
+from cea_exchange.registry.compliance.lists import UnpaidDeduction
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 
 

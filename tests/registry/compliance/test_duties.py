@@ -2,7 +2,7 @@
 
 import pytest
 
-from cea_exchange.registry.duties import Duty
+from cea_exchange.registry.compliance.duties import Duty
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
 from support.registry.desk_callers import Office

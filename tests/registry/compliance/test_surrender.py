@@ -3,10 +3,10 @@
 import msgspec
 import pytest
 
+from cea_exchange.ledger.double_entry import Compartment
+from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.institutions import Institution, province_account
-from cea_exchange.registry.ledger import Compartment
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
 
 APPLIED = Compartment.APPLIED

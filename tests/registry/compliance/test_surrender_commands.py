@@ -12,7 +12,7 @@ import pytest
 
 from cea_exchange.cli.main import run
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.compliance_world import BEIJING, World, obligation_file, proof, proof_file
 
 pytestmark = pytest.mark.e2e

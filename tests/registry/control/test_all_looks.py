@@ -5,9 +5,9 @@ import time
 import msgspec
 import pytest
 
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import REQUEST_TYPES
-from cea_exchange.registry.admin_door import ANSWER_BYTES_MAX
+from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
+from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
+from cea_exchange.registry.registry import Registry
 from support.patience import patience
 from support.registry.desk_callers import Office
 from support.registry.grown_registry import TRADES_A_DAY, account, days, grow
@@ -86,7 +86,8 @@ def pages(office, op, fields):
 
 
 def test_every_look_is_asked():
-    assert {str(each.__struct_config__.tag) for each in REQUEST_TYPES if each.is_look} == {*LOOKS}
+    looks = [each for each in REGISTRY_REQUESTS.types if each.is_look]
+    assert {str(each.__struct_config__.tag) for each in looks} == {*LOOKS}
 
 
 @pytest.mark.parametrize("op", sorted(LOOKS))

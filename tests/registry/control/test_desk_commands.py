@@ -12,8 +12,8 @@ from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import allocation_file
 from support.registry.fake_venue import Caller, wait_until
 

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from cea_exchange.registry.public_notices import notice_publish
+from cea_exchange.registry.participants.public_notices import notice_publish
 from support.registry.desk_callers import Office
 
 MESSAGE_BYTES_MAX = 1 << 20

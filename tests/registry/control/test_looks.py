@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from cea_exchange.control_plane.door import Message
-from cea_exchange.registry import looks as looks_module
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import request_decode
-from cea_exchange.registry.desk import Asked
-from cea_exchange.registry.look_worker import LookSettings
-from cea_exchange.registry.looks import Looks, _Worker
-from cea_exchange.registry.persons import Person
+from cea_exchange.control_plane.service import Asked
+from cea_exchange.registry.control import query_service as looks_module
+from cea_exchange.registry.control.admin import request_decode
+from cea_exchange.registry.control.query_service import Looks, _Worker
+from cea_exchange.registry.control.query_worker import LookSettings
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.registry import Registry
 from support.registry.desk_callers import key_of
 
 AN = Person("an", key_of("an"), "operator", "registry")
@@ -33,7 +33,7 @@ class Asking:
     def ask(self, op, person=AN, **fields):
         payload = msgspec.msgpack.encode({"op": op, **fields})
         message = Message(person.name.encode(), person.key, [payload])
-        asked = Asked(person, request_decode(payload))
+        asked = Asked(person, request_decode(payload), person.name)
         return self.looks.ask(message, asked, now_ns=time.time_ns(), now_s=time.monotonic())
 
     def turns(self, count, seconds=30):
@@ -150,7 +150,7 @@ def test_a_worker_says_what_broke_in_the_daemons_log(registry, asking, capsys):
 def test_its_process_can_not_write(registry, asking, tmp_path, database_address):
     """The connection is a reader's."""
     code = (
-        "from cea_exchange.registry.store import Store\n"
+        "from cea_exchange.ledger.store import Store\n"
         f"store = Store.open_reader({str(tmp_path)!r}, {database_address!r})\n"
         "with store.view():\n    store.execute('DELETE FROM objections')\n"
     )

@@ -7,8 +7,8 @@ import pytest
 from cea_exchange.cli.asking import file_content, table
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
-from cea_exchange.registry.admin_client import RegistryUnavailable
-from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
+from cea_exchange.registry.control.admin_client import RegistryUnavailable
+from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_findings_of_a_file_are_told_apart_on_one_line(capsys, monkeypatch):
     def refused(*_: object, **__: object) -> None:
         raise RegistryUnavailable("a.csv:2: came -1\na.csv:3: came 'x'")
 
-    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", refused)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refused)
     assert 2 == run(("registry", "freezes", "--data", "nowhere"))
     assert "cea-exchange: a.csv:2: came -1; a.csv:3: came 'x'\n" == capsys.readouterr().err
 
@@ -73,7 +73,7 @@ def test_lists_are_asked_for_page_by_page(capsys, monkeypatch):
         first = request["first"]
         return {"ok": True, "freezes": [{"id": first}], "next": first + 1 if first < 3 else None}
 
-    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", answered)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", answered)
     assert 0 == run(("registry", "freezes", "--json", "--data", "nowhere"))
     assert '{"freezes":[{"id":1},{"id":2},{"id":3}]}\n' == capsys.readouterr().out
 
@@ -87,7 +87,7 @@ def test_a_bank_file_is_asked_for_by_its_bytes(tmp_path, capsys, monkeypatch, op
         asked.append(request)
         raise RegistryUnavailable("away")
 
-    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", refuse)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refuse)
     folder = tmp_path / "registry" / "bank" / "in"
     folder.mkdir(parents=True)
     command = ("registry", "bank", op, "s.xml", "--data", str(tmp_path))

@@ -4,15 +4,15 @@ import itertools
 
 import pytest
 
+from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
+from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import ConstraintViolated, DatabaseFull
-from cea_exchange.registry.distribution_audit import distribution_differences
-from cea_exchange.registry.distribution_plan import totals_of
+from cea_exchange.registry.distribution.plan import totals_of
+from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
 from cea_exchange.registry.files import SourceFile, table_bytes
-from cea_exchange.registry.files.distribution_lines import DISTRIBUTION_LINES
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import EntryKind
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.distribution import distribution_differences
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import (
     ENTITIES,
     allocation_file,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cea_exchange.ledger.double_entry import Compartment, Holding
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import (
     allocation_file,
     bought,

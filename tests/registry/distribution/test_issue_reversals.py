@@ -2,11 +2,14 @@
 
 import pytest
 
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.issue_reversals import issue_reversal_differences, issue_reverse
-from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
-from cea_exchange.registry.reconcile import check_store
+from cea_exchange.registry.distribution.issue_reversals import (
+    issue_reversal_differences,
+    issue_reverse,
+)
+from cea_exchange.registry.reconciliation.reconcile import check_store
 from support.registry.audit_queries import audit_findings
 from support.registry.desk_callers import Office, by_two
 from support.registry.ledger_by_hand import changed

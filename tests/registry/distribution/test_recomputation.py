@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.distribution.recomputation import recomputed
 from cea_exchange.registry.files import UNITS, SourceFile, UnitFigures, table_bytes
-from cea_exchange.registry.recomputation import recomputed
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import (
     ENTITIES,
     allocation_file,
@@ -196,7 +196,7 @@ def test_both_times_it_is_computed(registry, monkeypatch):
     (year,) = (each for each in rules.year if each.year == 2025)
     rules = msgspec.structs.replace(rules, year=(msgspec.structs.replace(year, year=2024),))
     monkeypatch.setattr(
-        "cea_exchange.registry.distribution.recomputed",
+        "cea_exchange.registry.distribution.distribution.recomputed",
         lambda table, figures, _rules, sectors: recomputed(table, figures, rules, sectors),
     )
     with pytest.raises(ActError, match=r"2024-final.csv:2: tonnes: expected 2576000 by units"):

@@ -5,11 +5,11 @@ from contextlib import suppress
 
 import pytest
 
+from cea_exchange.ledger.database.interface import DatabaseError
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import DatabaseError
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
-from cea_exchange.registry.reconcile import check_ledger, check_store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
 from support.registry.desk_callers import Office
 from support.registry.ledger_by_hand import changed
 from support.registry.registry_venue import RegistryAndVenue

@@ -7,12 +7,12 @@ import pytest
 from cea_exchange.cli.main import run
 from cea_exchange.client import Client
 from cea_exchange.domain.records import Side
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 
 pytestmark = pytest.mark.e2e
 

@@ -4,11 +4,11 @@ import datetime
 
 import pytest
 
-from cea_exchange.registry.acts import Registry
+from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.ledger import Compartment
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 from support.registry.allocation_files import allocation_file
 from support.registry.ledger_by_hand import changed
 from support.registry.registry_venue import RegistryAndVenue

@@ -19,8 +19,8 @@ from cea_exchange.registry.files import (
     obligations_read,
     table_bytes,
 )
-from cea_exchange.registry.files.cells import COLUMN_COUNT_MAX, ROW_COUNT_MAX
-from cea_exchange.registry.files.source import FILE_BYTES_MAX
+from cea_exchange.registry.files.cells.source import FILE_BYTES_MAX
+from cea_exchange.registry.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
 from support.registry.registry_tables import (
     ALLOCATION_CSV,
     ALLOCATIONS,

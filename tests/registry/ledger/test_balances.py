@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from cea_exchange.registry.balances import Balances
-from cea_exchange.registry.ledger import AMOUNT_LIMIT, CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.balances import Balances
+from cea_exchange.ledger.double_entry import AMOUNT_LIMIT, CASH_ASSET, Compartment, Holding
 
 TRADING = int(Compartment.TRADING)
 accounts = st.integers(-4, 9)

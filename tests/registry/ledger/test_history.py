@@ -5,11 +5,10 @@ import time
 
 import pytest
 
-from cea_exchange.registry import history as history_module
-from cea_exchange.registry import store as store_module
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.history import (
+from cea_exchange.ledger import history as history_module
+from cea_exchange.ledger import store as store_module
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
+from cea_exchange.ledger.history import (
     balance_as_of,
     balances_as_of,
     balances_at_date,
@@ -17,11 +16,12 @@ from cea_exchange.registry.history import (
     entry_at_date,
     entry_at_settlement,
 )
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.clock import GivenClock
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.settlement_records import (
     ALICE,
     BOB,

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import EVENT_DTYPE, Side
-from cea_exchange.registry.institutions import SINKS, Institution, province_account
-from cea_exchange.registry.ledger import (
+from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
     Claim,
@@ -30,6 +29,7 @@ from cea_exchange.registry.ledger import (
     trade_legs,
     unbalanced_assets,
 )
+from cea_exchange.ledger.institutions import SINKS, Institution, province_account
 
 BUYER, SELLER, PRODUCT = 7, 3, 2
 TRADING = Compartment.TRADING
@@ -282,7 +282,7 @@ def test_a_contra_account_gives_nothing_but_what_is_issued_or_paid_in():
 
 def test_the_ledger_needs_neither_zeromq_nor_a_database():
     code = (
-        "import sys, cea_exchange.registry.ledger as l;"
+        "import sys, cea_exchange.ledger.double_entry as l;"
         "assert not {'zmq', 'apsw', 'typer'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

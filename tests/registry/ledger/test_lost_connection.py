@@ -7,12 +7,12 @@ import time
 import psycopg
 import pytest
 
-from cea_exchange.registry.acts import Registry
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
+from cea_exchange.ledger.store import DatabaseAway, Store, StoreError
 from cea_exchange.registry.daemon import store_awaited
-from cea_exchange.registry.database.interface import DatabaseError, DatabaseLost
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import DatabaseAway, Store, StoreError
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 POINTS = ("postings_written", "last_seq_written", "committed")

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 import pytest
 
+from cea_exchange.ledger.database.interface import ConstraintViolated
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import ConstraintViolated
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import Compartment, EntryKind, Holding, Movement
 
 BEIJING = -111
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cea_exchange.registry.database.backup import backup
-from cea_exchange.registry.database.sqlite import Sqlite
-from cea_exchange.registry.reconcile_integrity import integrity_differences
-from cea_exchange.registry.store import Store, StoreError
+from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.maintenance.backup import backup
+from cea_exchange.registry.reconciliation.integrity import integrity_differences
 from support.registry.ledger_by_hand import guards_off
 
 

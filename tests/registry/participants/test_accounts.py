@@ -3,13 +3,13 @@
 import pytest
 
 from cea_exchange.domain.credit_code import check_character, credit_code_check
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.protocol.control import AccountRestored, AccountSuspended, control_decode
-from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
-from cea_exchange.registry.public_notices import notices_read
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.participants.public_notices import notices_read
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
 from support.registry.ledger_by_hand import guards_off
 
 PRODUCT = "CEA24"

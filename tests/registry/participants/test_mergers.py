@@ -3,8 +3,8 @@
 import pytest
 
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.mergers import successors, with_taken_over
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.registry.participants.mergers import successors, with_taken_over
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.allocation_files import ENTITIES, distributed, entities_open, registry_open
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 

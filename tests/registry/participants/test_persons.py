@@ -2,10 +2,10 @@
 
 import pytest
 
+from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.ledger import EntryKind
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.views import Moment, balances_view, entries_view
+from cea_exchange.registry.participants.holdings import Moment, balances_view, entries_view
+from cea_exchange.registry.participants.persons import Person
 
 LI, MO = 40 * "l", 40 * "m"
 
@@ -105,7 +105,7 @@ def test_what_was_held_and_what_moved_it_are_read_page_by_page(registry):
 
 
 def test_an_answer_about_one_account_reads_so_many_entries_only(registry, monkeypatch):
-    monkeypatch.setattr("cea_exchange.registry.views.SCAN_COUNT", 2)
+    monkeypatch.setattr("cea_exchange.registry.participants.holdings.SCAN_COUNT", 2)
     registry.account_open("P001")
     registry.account_open("P002")
     for account in ("P001", "P001", "P001", "P002"):

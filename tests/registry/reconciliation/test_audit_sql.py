@@ -4,13 +4,13 @@
 import pytest
 
 from cea_exchange.domain.records import Operation, Reason
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.audit import audit_queries
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, EntryKind
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.places import ROOT
 from support.registry.ledger_by_hand import changed, snapshot_kept
 from support.registry.settlement_records import (

@@ -15,24 +15,24 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.cli.main import main
+from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
+from cea_exchange.ledger.database.interface import DatabaseError
+from cea_exchange.ledger.database.row_log import UNLOGGED, logged_tables
+from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.double_entry import EntryKind, legs_of
+from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
+from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import DatabaseError
-from cea_exchange.registry.database.row_log import UNLOGGED, logged_tables
-from cea_exchange.registry.database.sqlite import Sqlite
-from cea_exchange.registry.ledger import EntryKind, legs_of
-from cea_exchange.registry.merkle import leaf_hash, path_to, root_of
-from cea_exchange.registry.receipts import ReceiptDay, day_root, receipt
-from cea_exchange.registry.reconcile import check_ledger, check_store
-from cea_exchange.registry.reconcile_integrity import (
+from cea_exchange.registry.reconciliation.integrity import (
     heads_differing,
     heads_sent,
     integrity_differences,
 )
-from cea_exchange.registry.records_kept import record_at
-from cea_exchange.registry.store import Store, StoreError
+from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
+from cea_exchange.registry.venue_link.settlement_records import record_at
 from support.places import ROOT
 from support.registry.eventful_registry import eventful
 from support.registry.ledger_by_hand import guards_off, guards_on
@@ -332,7 +332,7 @@ def test_a_registry_killed_before_its_head_is_kept_goes_on(data):
     """CEA-REG-05: behind the commit, in a process that ends there."""
     program = """
 import os, signal, sys
-from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.registry import Registry
 registry = Registry.open(sys.argv[1], admission="open")
 os.pwrite = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 registry.account_open("P9")

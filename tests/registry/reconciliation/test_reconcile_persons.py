@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.reconcile import check_store
-from cea_exchange.registry.reconcile_persons import persons_differences
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.reconciliation.persons import persons_differences
+from cea_exchange.registry.reconciliation.reconcile import check_store
 from support.registry.desk_callers import LIFE_S, Office, by_two, key_of
 from support.registry.ledger_by_hand import changed
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cea_exchange.registry.surrender_audit import surrender_differences
+from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World, proof
 from support.registry.ledger_by_hand import changed

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.records import EventKind, Reason, Side
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.registry_venue import RegistryAndVenue
 
 pytestmark = [pytest.mark.property, pytest.mark.random]

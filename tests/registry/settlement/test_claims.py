@@ -3,12 +3,12 @@
 import pytest
 
 from cea_exchange.domain.records import Reason
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.requests.claims import ClaimList, ClaimPay
-from cea_exchange.registry.second_persons import SECOND
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.control.admin import SECOND
+from cea_exchange.registry.control.requests.claims import ClaimList, ClaimPay
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 

@@ -3,13 +3,13 @@
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.second_persons import SECOND
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.control.admin import SECOND
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import accounts_open, day_closed, held, states
 from support.registry.settlement_records import (
     ALICE,

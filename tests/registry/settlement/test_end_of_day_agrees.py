@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cea_exchange.domain.records import PRODUCT_NONE
-from cea_exchange.registry.holdings_hash import holdings_hash
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash
+from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_registry_agrees import ACCOUNTS, STEPS, Both, TakenDown
 from registry.settlement.test_settlement_modes import audits_are_clean
 

@@ -4,11 +4,11 @@ import datetime
 
 import pytest
 
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.waiting import Lacking, Waiting, at_places
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.settlement.waiting import Lacking, Waiting, at_places
 from registry.settlement.test_settlement_modes import accounts_open, day_closed, states
 from support.registry.registry_venue import RegistryAndVenue
 from support.registry.settlement_records import ALICE, ALICE_CASH, BOB, LOG_ID, venue_with_deposits

@@ -5,12 +5,12 @@ from functools import partial
 import pytest
 
 from cea_exchange.domain.records import Reason
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.balances_check import accounts_differing
-from cea_exchange.registry.holdings_hash import holdings_hash, holdings_hashes
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.balances_check import accounts_differing
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.ledger_by_hand import changed, snapshot_kept
 from support.registry.settlement_records import (
     ALICE,

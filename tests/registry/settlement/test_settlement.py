@@ -5,17 +5,16 @@ import pytest
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
+from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
+from cea_exchange.ledger.database.schema import APPEND_ONLY
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.control import KeyGranted, control_decode
-from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.database.interface import ConstraintViolated, DatabaseFull
-from cea_exchange.registry.database.schema import APPEND_ONLY
-from cea_exchange.registry.feed import feed_items
-from cea_exchange.registry.holdings_hash import holdings_hash, holdings_hashes
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.records_kept import records_from
-from cea_exchange.registry.settlement import (
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes
+from cea_exchange.registry.settlement.settlement import (
     Diverged,
     PoisonRecord,
     Settlement,
@@ -23,7 +22,8 @@ from cea_exchange.registry.settlement import (
     SettlementStopped,
     WrongLog,
 )
-from cea_exchange.registry.store import Store, StoreError
+from cea_exchange.registry.venue_link.feed import feed_items
+from cea_exchange.registry.venue_link.settlement_records import records_from
 from support.registry.ledger_by_hand import changed, record_changed, snapshot_kept
 from support.registry.settlement_records import (
     ALICE,

@@ -7,10 +7,10 @@ import signal
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement, SettlementStopped
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement, SettlementStopped
 from support.registry.audit_queries import audit_findings
 from support.registry.settlement_records import (
     ALICE,

@@ -3,9 +3,9 @@
 import pytest
 
 from cea_exchange.domain.records import Phase
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.settlement import Diverged, PoisonRecord, Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.settlement.settlement import Diverged, PoisonRecord, Settlement
 from support.registry.settlement_records import (
     ALICE,
     ALICE_CASH,

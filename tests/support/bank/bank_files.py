@@ -3,8 +3,8 @@
 
 import msgspec
 
-from cea_exchange.registry.bank import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.instructions import Batch
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.statements import Statement, StatusReport
 from support.places import ROOT
 

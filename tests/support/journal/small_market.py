@@ -10,7 +10,7 @@ from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, Phase, Side
 from cea_exchange.journal import Journal
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.durability.sequencer import Sequencer
 
 PROFILE = load_profile("cea")
 TRADING_DATE = 20241231

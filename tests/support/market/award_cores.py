@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cea_exchange._award import award_arrays
+from cea_exchange.core.award import award_arrays
 from cea_exchange.matching.award import Award, AwardRules, Bid, award
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, EventKind, Reason, Side
 from cea_exchange.matching.reference import ReferenceMarket

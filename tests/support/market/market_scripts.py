@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain import profile as profiles
 from cea_exchange.domain.profile import Profile, profile_parse
 from cea_exchange.matching.events import Event, event_line

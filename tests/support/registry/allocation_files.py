@@ -2,11 +2,11 @@
 
 from datetime import UTC, datetime
 
-from cea_exchange.registry.acts import Registry
+from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
+from cea_exchange.ledger.institutions import province_account
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.files import ALLOCATION, Allocation, SourceFile, table_bytes
-from cea_exchange.registry.institutions import province_account
-from cea_exchange.registry.ledger import Compartment, EntryKind, Holding
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.registry import Registry
 
 ENTITIES = {"P0001": 11, "P0002": 11, "P0003": 31}
 TABLES = (

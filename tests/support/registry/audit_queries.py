@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from cea_exchange.registry.audit import audit_queries
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.reconciliation.audit import audit_queries
 
 
 def audit_findings(store: Store) -> dict[str, list[Any]]:

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Self
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Side
-from cea_exchange.registry.acts import Registry
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.ledger.store import Store
 from cea_exchange.registry.files import (
     CANCELLATION_PROOFS,
     OBLIGATIONS,
@@ -14,9 +15,8 @@ from cea_exchange.registry.files import (
     SourceFile,
 )
 from cea_exchange.registry.files.writing import table_bytes
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind, Holding
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.allocation_files import allocation_file
 from support.registry.settlement_records import LOG_ID, Venue
 

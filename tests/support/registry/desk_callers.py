@@ -2,9 +2,9 @@
 
 import msgspec
 
-from cea_exchange.registry.desk import Desk
-from cea_exchange.registry.persons import Person
-from cea_exchange.registry.reconcile_persons import persons_differences
+from cea_exchange.registry.control.service import Desk
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.reconciliation.persons import persons_differences
 
 LIFE_S = 100
 
@@ -23,7 +23,7 @@ class Caller:
 
     def __call__(self, op, **fields):
         reply = self._desk.reply(self.key, msgspec.msgpack.encode({"op": op, **fields}))
-        return reply.answer
+        return reply.answer.by_ok()
 
     def error(self, op, **fields):
         answer = self(op, **fields)

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from cea_exchange.registry.bank import camt_053
+from cea_exchange.registry.bank.iso_20022 import camt_053
+from cea_exchange.registry.bank.service import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -12,8 +13,7 @@ from cea_exchange.registry.bank.statements import (
     Status,
     StatusReport,
 )
-from cea_exchange.registry.bank_office import BankSetting
-from cea_exchange.registry.settlement import Settlement
+from cea_exchange.registry.settlement.settlement import Settlement
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import obligation_file, proof
 from support.registry.desk_callers import Office, key_of

@@ -5,11 +5,11 @@ Its rows need not agree with each other as `reconcile` wants it; each is one tha
 
 import msgspec
 
-from cea_exchange.registry.bank_office import BankSetting
-from cea_exchange.registry.certificates import Certificate
-from cea_exchange.registry.distribution_plan import Line, Plan, Planned
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, EntryKind
-from cea_exchange.registry.public_notices import notice_publish
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
+from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.compliance.certificates import Certificate
+from cea_exchange.registry.distribution.plan import Line, Plan, Planned
+from cea_exchange.registry.participants.public_notices import notice_publish
 
 ENTITIES = 10_000
 PRODUCTS = ("CEA", "CEA21-22", "CEA23", "CEA24", "CEA25")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from cea_exchange.domain.records import EVENT_DTYPE
-from cea_exchange.registry.database.row_log import logged_tables
-from cea_exchange.registry.database.schema import APPEND_ONLY, guards_create
-from cea_exchange.registry.database.sqlite import Sqlite
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.database.row_log import logged_tables
+from cea_exchange.ledger.database.schema import APPEND_ONLY, guards_create
+from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.store import Store
 
 
 def guards_off(store: Store) -> None:

@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.store import Store
 from support.registry.fake_venue import Caller, wait_until
 
 

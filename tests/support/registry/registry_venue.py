@@ -17,14 +17,14 @@ from cea_exchange.domain.records import (
     Phase,
     Side,
 )
+from cea_exchange.ledger.double_entry import Compartment, Holding
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol import control
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.failures import FailureOf
-from cea_exchange.registry.feed import feed_items
-from cea_exchange.registry.ledger import Compartment, Holding
-from cea_exchange.registry.settlement import Settlement, SettlementMode
-from cea_exchange.registry.store import Store
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.failures import FailureOf
+from cea_exchange.registry.settlement.settlement import Settlement, SettlementMode
+from cea_exchange.registry.venue_link.feed import feed_items
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 
 LOG_ID = "log-1"
 NOON = datetime.datetime(2026, 7, 15, 12, tzinfo=datetime.timezone(datetime.timedelta(hours=8)))

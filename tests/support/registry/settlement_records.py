@@ -18,7 +18,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
-from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.registry import Registry
 
 LOG_ID = "log-1"
 DATE = 2025_07_16

@@ -12,9 +12,9 @@ from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind,
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.venue.admin_client import admin_ask
 from cea_exchange.venue.config import LagSetting, VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
+from cea_exchange.venue.operations.admin_client import admin_ask
 from support.patience import patience
 from support.venue.fake_registry import FakeRegistry
 

@@ -12,6 +12,7 @@ from support.journal.volatile_storage import VolatileStorage
 
 pytestmark = pytest.mark.crash
 
+
 DIRECTORY = Path("/data")
 
 

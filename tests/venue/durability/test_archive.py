@@ -24,9 +24,9 @@ from cea_exchange.journal import (
 from cea_exchange.journal.segment import crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue.recovery import SCHEMA_OLDEST
-from cea_exchange.venue.snapshots import SnapshotBody, body_decode
-from cea_exchange.venue.verify import Divergence, verify_data
+from cea_exchange.venue.durability.recovery import SCHEMA_OLDEST
+from cea_exchange.venue.durability.snapshots import SnapshotBody, body_decode
+from cea_exchange.venue.maintenance.verify import Divergence, verify_data
 from support.journal.small_market import PROFILE, day_begin, orders, pairs, sequencer_open
 from support.journal.volatile_storage import VolatileStorage
 

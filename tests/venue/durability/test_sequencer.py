@@ -24,10 +24,10 @@ from cea_exchange.journal.storage import OsFile
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.protocol.control import TIME_NS_MAX
-from cea_exchange.venue import recovery
-from cea_exchange.venue import sequencer as module
-from cea_exchange.venue.sequencer import Sequencer
-from cea_exchange.venue.state_machine import ControlRefused, StateDiverged
+from cea_exchange.venue.durability import recovery
+from cea_exchange.venue.durability import sequencer as module
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.market.state_machine import ControlRefused, StateDiverged
 from support.journal.small_market import (
     PROFILE,
     day_begin,

@@ -12,8 +12,8 @@ import pytest
 from cea_exchange.journal import snapshot_paths
 from cea_exchange.protocol import control
 from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
-from cea_exchange.venue import snapshots
-from cea_exchange.venue.snapshots import Written, _Child
+from cea_exchange.venue.durability import snapshots
+from cea_exchange.venue.durability.snapshots import Written, _Child
 from support.journal.small_market import day_begin, sequencer_open
 from support.places import TESTS
 
@@ -117,7 +117,7 @@ import os, sys, time
 from pathlib import Path
 from support.journal.small_market import day_begin, sequencer_open
 from cea_exchange.protocol import control
-from cea_exchange.venue import snapshots
+from cea_exchange.venue.durability import snapshots
 
 folder = Path(sys.argv[1])
 sequencer = sequencer_open(folder, snapshot_commands=1_000, archive=folder / "archive")

@@ -12,8 +12,8 @@ from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.records import EventKind, Phase, Side
 from cea_exchange.journal import JournalError, SegmentReader, snapshot_paths
 from cea_exchange.protocol import control
-from cea_exchange.venue.sequencer import Sequencer
-from cea_exchange.venue.state_machine import (
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.market.state_machine import (
     DERIVED_NAMES,
     FIXED_NAMES,
     STATE_NAMES,
@@ -238,7 +238,7 @@ def test_snapshots_without_a_journal_stop_the_start():
 
 
 def test_a_snapshot_without_room_is_tried_again_and_stops_nothing(capsys, monkeypatch):
-    monkeypatch.setattr("cea_exchange.venue.snapshots.RETRY_S", 0.0)
+    monkeypatch.setattr("cea_exchange.venue.durability.snapshots.RETRY_S", 0.0)
     storage = VolatileStorage()
     sequencer = traded(storage, 1)
     taken = snapshot_paths(SNAPSHOTS, storage=storage)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
-from cea_exchange.venue.trade_search import ROWS_READ, trade_event
+from cea_exchange.venue.operations.trade_search import ROWS_READ, trade_event
 
 
 def sequencer_of(kinds, base=0):

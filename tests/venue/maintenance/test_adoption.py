@@ -10,6 +10,7 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind, Phase, Reason
 from cea_exchange.journal import FrameKind, Identity, Journal, OsStorage, SegmentReader
 from cea_exchange.journal.segment import FRAME_PAYLOAD_BYTES_MAX
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol import control
 from cea_exchange.protocol.adoption import (
     AdoptionError,
@@ -19,13 +20,12 @@ from cea_exchange.protocol.adoption import (
 )
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.adoption import adopt
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store
-from cea_exchange.venue import adoption as venue_adoption
+from cea_exchange.registry.maintenance.adoption import adopt
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.state_machine import ControlRefused, VenueStateMachine
+from cea_exchange.venue.maintenance import adoption as venue_adoption
+from cea_exchange.venue.market.state_machine import ControlRefused, VenueStateMachine
 from support.journal.small_market import PROFILE
 from support.market.market_scripts import CORES
 from support.market.noticed_markets import notice

@@ -12,7 +12,13 @@ from cea_exchange.domain.records import Side
 from cea_exchange.journal import JournalError, OsStorage, SegmentReader
 from cea_exchange.journal.segment import segment_paths, synced_prefix
 from cea_exchange.protocol import control
-from cea_exchange.venue.backup import BackupDamaged, BackupError, backup, manifest_read, restore
+from cea_exchange.venue.maintenance.backup import (
+    BackupDamaged,
+    BackupError,
+    backup,
+    manifest_read,
+    restore,
+)
 from support.journal.small_market import day_begin, orders, pairs, sequencer_open
 
 

@@ -13,16 +13,16 @@ from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.journal.event_store import EVENT_ROW_BYTES, HEADER_BYTES
 from cea_exchange.journal.segment import frame_encode
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.control import Adopt, Checkpoint, KeyGranted, control_decode
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.store import Store
-from cea_exchange.venue.act_log import acts_read
-from cea_exchange.venue.adoption import NUMBERS_SKIPPED
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.venue.maintenance.adoption import NUMBERS_SKIPPED
+from cea_exchange.venue.operations.act_log import acts_read
 from support.registry.desk_callers import Office
 
 pytestmark = pytest.mark.e2e
@@ -417,7 +417,7 @@ def test_an_adoption_that_was_killed_is_run_again(lost):
     statement = lost.data / "statement"
     assert adopt_command(lost, "registry", "--out", statement).returncode == 0
     code = (
-        "import os, sys; import cea_exchange.venue.adoption as a;"
+        "import os, sys; import cea_exchange.venue.maintenance.adoption as a;"
         "from cea_exchange.cli import main;"
         "real = a.adopt; point = sys.argv.pop(1);"
         "a.adopt = lambda *x, **k: real(*x, **k, at_point=lambda n: n == point and os._exit(9));"

@@ -21,17 +21,17 @@ from cea_exchange.journal.segment import FRAME_HEADER_BYTES, crc32c
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.protocol.folder_lock import FolderLock
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.database.backup import backup, restore
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.venue import state_machine
-from cea_exchange.venue.profile_shelf import profile_path
-from cea_exchange.venue.verify import (
+from cea_exchange.registry.maintenance.backup import backup, restore
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.venue.durability.profile_shelf import profile_path
+from cea_exchange.venue.maintenance.verify import (
     Divergence,
     SettlementCheck,
     check_event_store_against,
     verify_data,
 )
+from cea_exchange.venue.market import state_machine
 from support.journal.small_market import PROFILE, day_begin, orders, sequencer_open
 from support.registry.ledger_by_hand import changed_at_rest, record_changed
 

@@ -3,8 +3,8 @@
 import pytest
 
 from cea_exchange.domain.records import EventKind, Reason
-from cea_exchange.venue.act_log import acts_read
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.venue.operations.admin_client import AdminError
 from support.market.noticed_markets import CEA_TEXT, notice
 from support.venue.market_followers import follower
 from support.venue.venue_process import command

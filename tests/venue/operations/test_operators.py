@@ -9,8 +9,8 @@ from cea_exchange.domain.records import EventKind, Reason
 from cea_exchange.protocol import control
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue.act_log import acts_read
-from cea_exchange.venue.admin_client import AdminError, admin_ask
+from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from support.venue.venue_world import DATE, PRODUCT, enter, world_open
 
 pytestmark = pytest.mark.e2e
@@ -135,7 +135,8 @@ def test_what_hurts_needs_a_reason(world, request_):
 def test_nobody_forges_a_line_of_the_log(world, ending):
     """What others read must be one line of one person's."""
     world.listed()
-    refused(world, "an", "why: expected one line of text", op="halt", why="news" + ending)
+    expected = "why: expected one line of visible characters"
+    refused(world, "an", expected, op="halt", why="news" + ending)
     assert world.as_operator("an", op="halt", why="有\u3000消息")["halted"]
     (act,) = acts_read(world.data)
     assert act.sentence().endswith('"有\u3000消息"')

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange._intake import plain_join
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
     EVENT_DTYPE,
@@ -22,15 +21,16 @@ from cea_exchange.protocol.framing import (
     command_fault,
     command_faults,
 )
-from cea_exchange.venue.gateway import (
+from cea_exchange.venue._intake import plain_join
+from cea_exchange.venue.order_entry.gateway import (
     CARRIED_PER_KEY_MAX,
     RESENDS_PER_TURN,
     Gateway,
     Message,
 )
-from cea_exchange.venue.sessions import Session, Sessions
-from cea_exchange.venue.throttle import Throttle
-from cea_exchange.venue.waiting_resends import RESENDS_WAITING_MAX
+from cea_exchange.venue.order_entry.sessions import Session, Sessions
+from cea_exchange.venue.order_entry.throttle import Throttle
+from cea_exchange.venue.order_entry.waiting_resends import RESENDS_WAITING_MAX
 from support.journal.small_market import day_begin, orders, sequencer_open
 from support.journal.volatile_storage import VolatileStorage
 
@@ -361,7 +361,7 @@ def test_the_short_way_and_the_long_one_say_the_same(data):
         sent = data.draw(messages)
         taken = short.take(*sent, now_s=now_s)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("cea_exchange.venue.gateway.plain_join", lambda *_: None)
+            patch.setattr("cea_exchange.venue.order_entry.gateway.plain_join", lambda *_: None)
             expected = long.take(*sent, now_s=now_s)
         assert taken.records.tobytes() == expected.records.tobytes()
         assert taken.answers == expected.answers

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from cea_exchange._intake import (
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, EventKind
+from cea_exchange.protocol.framing import command_faults
+from cea_exchange.venue._intake import (
     ID_ABOVE,
     ID_PASSED,
     ID_UNDECIDED,
@@ -17,9 +19,7 @@ from cea_exchange._intake import (
     ids_placed,
     operator_runs,
 )
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, EventKind
-from cea_exchange.protocol.framing import command_faults
-from cea_exchange.venue.gateway import is_cancel
+from cea_exchange.venue.order_entry.gateway import is_cancel
 
 BYTES = np.arange(256)
 

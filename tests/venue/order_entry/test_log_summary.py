@@ -1,6 +1,6 @@
 """Thousands of logons in a second are a line in the log, not thousands."""
 
-from cea_exchange.venue.log_summary import LogSummary
+from cea_exchange.venue.order_entry.log_summary import LogSummary
 
 
 class Lines(list):

@@ -6,14 +6,14 @@ import pytest
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Phase, Reason, Side
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import SessionEnd
-from cea_exchange.venue import lost_sessions
-from cea_exchange.venue.lost_sessions import (
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.order_entry import lost_sessions
+from cea_exchange.venue.order_entry.lost_sessions import (
     OPERATORS_PER_TURN_MAX,
     OPERATORS_PER_TURN_MIN,
     LostSessions,
 )
-from cea_exchange.venue.sessions import Session, Sessions
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.order_entry.sessions import Session, Sessions
 from support.journal.small_market import PROFILE, TRADING_DATE, orders
 
 ACCOUNTS = 4_000

@@ -7,8 +7,8 @@ import pytest
 
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, EventKind, Reason, Side
-from cea_exchange.venue.lost_sessions import ORDERS_PER_SLICE
-from cea_exchange.venue.verify import verify_data
+from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.order_entry.lost_sessions import ORDERS_PER_SLICE
 from support.patience import patience
 from support.rounds import ROUNDS
 from support.venue.venue_world import DATE, enter, world_open

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cea_exchange._reports import reports_by_account, reports_masked, settlement_part
 from cea_exchange.domain.records import ACCOUNT_NONE, EVENT_DTYPE, EventKind, Side
+from cea_exchange.venue._reports import reports_by_account, reports_masked, settlement_part
 
 HIDDEN_FROM_TAKER = (
     "counter_client_order_id",

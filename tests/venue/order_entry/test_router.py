@@ -3,8 +3,8 @@
 import pytest
 import zmq
 
-from cea_exchange._router import Router
-from cea_exchange.venue.router import FRAMES_MAX, Inbox
+from cea_exchange.control_plane._router import Router
+from cea_exchange.venue.publication.router import FRAMES_MAX, Inbox
 
 WAIT_MS = 5_000
 

@@ -2,8 +2,12 @@
 
 from types import SimpleNamespace
 
-from cea_exchange.venue.gateway import Asked, Message
-from cea_exchange.venue.waiting_requests import REQUESTS_WAITING_MAX, Replay, WaitingRequests
+from cea_exchange.venue.order_entry.gateway import Asked, Message
+from cea_exchange.venue.order_entry.waiting_requests import (
+    REQUESTS_WAITING_MAX,
+    Replay,
+    WaitingRequests,
+)
 
 
 def asked(routing_id):

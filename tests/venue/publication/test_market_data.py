@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import zmq
 
-from cea_exchange._market import CompiledMarket
-from cea_exchange._market_data import MarketFeed
 from cea_exchange.client.book import MarketBooks
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
@@ -30,10 +29,11 @@ from cea_exchange.protocol.framing import (
     market_data_records,
     snapshot_header_decode,
 )
-from cea_exchange.venue import market_data
-from cea_exchange.venue.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
-from cea_exchange.venue.router import Inbox
-from cea_exchange.venue.snapshot_desk import PAUSE_FACTOR, SnapshotDesk
+from cea_exchange.venue._market_data import MarketFeed
+from cea_exchange.venue.publication import market_data
+from cea_exchange.venue.publication.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
+from cea_exchange.venue.publication.router import Inbox
+from cea_exchange.venue.publication.snapshot_service import PAUSE_FACTOR, SnapshotDesk
 from support.market.market_flow import RULES, Flow, steps_seeded
 from support.market.public_books import (
     LOG_ID,
@@ -388,7 +388,7 @@ class Desk:
         self.venue = venue
         self.router = context.socket(zmq.ROUTER)
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
-        monkeypatch.setattr("cea_exchange.venue.snapshot_desk.Inbox", KeyedInbox)
+        monkeypatch.setattr("cea_exchange.venue.publication.snapshot_service.Inbox", KeyedInbox)
         self.desk = SnapshotDesk(self.router, venue.stream, now_s=venue.clock, spent_s=venue.clock)
         self.context = context
         snapshot = venue.stream.snapshot

@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from cea_exchange._market import CompiledMarket
-from cea_exchange._market_data import MarketFeed
 from cea_exchange.client.book import MarketBooks
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.records import BOOK_CHANGE_DTYPE, EVENT_DTYPE
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol.framing import market_data_records
-from cea_exchange.venue.market_data import PlainFeed, feed_of
-from cea_exchange.venue.public_maps import open_blocks
+from cea_exchange.venue._market_data import MarketFeed
+from cea_exchange.venue.market.public_maps import open_blocks
+from cea_exchange.venue.publication.market_data import PlainFeed, feed_of
 from support.market.market_flow import REFERENCE_PRICES, RULES, Flow, steps_seeded
 from support.market.public_books import blocks_of, book_of, message_of, sides, snapshot_take
 

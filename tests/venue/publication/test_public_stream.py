@@ -19,7 +19,7 @@ from cea_exchange.protocol.security import (
     refuses_strangers,
 )
 from cea_exchange.venue import daemon
-from cea_exchange.venue.market_data import MarketDataPublisher
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from support.market.public_books import book_of
 from support.venue.market_followers import LEVELS, WAIT_S, Trader, follow_to_the_end, follower
 from support.venue.venue_world import PRODUCT, enter, world_open

@@ -18,9 +18,9 @@ from cea_exchange.protocol.security import (
     client_socket,
     refuses_strangers,
 )
-from cea_exchange.venue import relay_child
-from cea_exchange.venue.relay import upstream_read
-from cea_exchange.venue.relay_child import relay_keys_load
+from cea_exchange.venue.publication import relay_child
+from cea_exchange.venue.publication.relay import upstream_read
+from cea_exchange.venue.publication.relay_child import relay_keys_load
 from support.venue.market_followers import WAIT_S, Trader, follow_to_the_end, follower
 from support.venue.venue_process import VenueProcess, command
 from support.venue.venue_world import enter, world_open

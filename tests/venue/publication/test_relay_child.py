@@ -6,8 +6,8 @@ import threading
 import time
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue.relay import RelayConfig, Upstream
-from cea_exchange.venue.relay_child import (
+from cea_exchange.venue.publication.relay import RelayConfig, Upstream
+from cea_exchange.venue.publication.relay_child import (
     PULSE_S_MAX,
     RESTART_S_MAX,
     RESTART_S_MIN,
@@ -50,7 +50,7 @@ def test_the_pause_doubles_until_one_has_lasted(tmp_path):
 
 
 def test_a_child_that_does_not_end_by_itself_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr("cea_exchange.venue.relay_child.CLOSE_S_MAX", 0.2)
+    monkeypatch.setattr("cea_exchange.venue.publication.relay_child.CLOSE_S_MAX", 0.2)
 
     class Stubborn(RelayChild):
         program = (sys.executable, "-c", "import time; time.sleep(600)")

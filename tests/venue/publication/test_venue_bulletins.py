@@ -14,14 +14,14 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.bulletins import MarketBulletins
 from cea_exchange.protocol.framing import TOPIC_BULLETIN
-from cea_exchange.venue.backup import backup, restore
-from cea_exchange.venue.bulletins import (
+from cea_exchange.venue.durability.event_days import EventDay, closed_days, day_of
+from cea_exchange.venue.maintenance.backup import backup, restore
+from cea_exchange.venue.publication.bulletins import (
     bulletin_write,
     bulletins_of,
     opening_of,
     written_dates,
 )
-from cea_exchange.venue.event_days import EventDay, closed_days, day_of
 from support.market.market_records import entered
 from support.venue.venue_process import command
 from support.venue.venue_world import PRODUCT, enter, world_open
@@ -220,7 +220,7 @@ def test_a_restart_writes_what_is_missing_and_nothing_twice(tmp_path):
 
 
 def test_a_folder_that_can_not_be_written_does_not_end_the_venue(tmp_path, monkeypatch):
-    monkeypatch.setattr("cea_exchange.venue.bulletins.RETRY_S", 0.2)
+    monkeypatch.setattr("cea_exchange.venue.publication.bulletins.RETRY_S", 0.2)
     with world_open(tmp_path) as world:
         (tmp_path / "bulletins").write_text("in the way")
         world.listed()

@@ -15,7 +15,7 @@ from cea_exchange.protocol.framing import FrameError, request_decode
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.protocol.statements import pages, statement_of_answers
-from cea_exchange.venue.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import AdminError
 from support.venue.venue_process import command
 from support.venue.venue_world import PRODUCT, enter, world_open
 
@@ -89,7 +89,7 @@ def test_a_statement_survives_a_restart(tmp_path):
 
 def test_of_many_reports_a_page_at_a_time(tmp_path, monkeypatch):
     monkeypatch.setattr("cea_exchange.protocol.statements.HISTORY_COUNT_MAX", 2)
-    monkeypatch.setattr("cea_exchange.venue.statement_views.HISTORY_COUNT_MAX", 2)
+    monkeypatch.setattr("cea_exchange.venue.order_entry.activity_statements.HISTORY_COUNT_MAX", 2)
     with world_open(tmp_path) as world:
         world.listed()
         trade(world, "2024-12-31", 1)

@@ -10,8 +10,8 @@ from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.control import LagLevelSet, control_decode
 from cea_exchange.venue.config import LagSetting
-from cea_exchange.venue.recovery import frame_apply
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.durability.recovery import frame_apply
+from cea_exchange.venue.market.state_machine import VenueStateMachine
 from support.venue.venue_world import enter, target, world_open
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,8 @@ from cea_exchange.domain.records import EventKind
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
 from cea_exchange.venue.config import LagSetting
-from cea_exchange.venue.lag_policy import (
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.registry_link.lag_policy import (
     LEVELS,
     SAMPLE_COUNT_MAX,
     Lag,
@@ -17,7 +18,6 @@ from cea_exchange.venue.lag_policy import (
     LagPolicy,
     level_next,
 )
-from cea_exchange.venue.state_machine import VenueStateMachine
 from support.journal.small_market import PROFILE, day_begin, feed, pairs, sequencer_open
 
 SETTING = LagSetting(

@@ -7,14 +7,14 @@ import pytest
 import zmq
 
 from cea_exchange.domain.records import Side
+from cea_exchange.ledger.double_entry import Compartment, EntryKind
+from cea_exchange.ledger.history import LEGS_MAX, SNAPSHOT_ENTRY_COUNT
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin_client import registry_ask
-from cea_exchange.registry.history import LEGS_MAX, SNAPSHOT_ENTRY_COUNT
-from cea_exchange.registry.ledger import Compartment, EntryKind
+from cea_exchange.registry.control.admin_client import registry_ask
+from cea_exchange.registry.registry import Registry
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess
 from support.patience import patience

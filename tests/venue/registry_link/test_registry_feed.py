@@ -7,9 +7,9 @@ import pytest
 import zmq
 
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.venue import feed
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.feed import RegistryFeed
+from cea_exchange.venue.registry_link import feed
+from cea_exchange.venue.registry_link.feed import RegistryFeed
 from support.registry.fake_venue import wait_until
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cea_exchange.protocol.clock import running_ns
-from cea_exchange.venue.clock_watch import ClockWatch
+from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
 
 SECOND = 10**9
 START_NS = 1_735_610_400 * SECOND

@@ -23,14 +23,14 @@ from cea_exchange.journal import (
 )
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol import control
-from cea_exchange.venue import profile_change, recovery
-from cea_exchange.venue.act_log import acts_read
-from cea_exchange.venue.backup import backup, restore
-from cea_exchange.venue.profile_shelf import profile_path
-from cea_exchange.venue.sequencer import Sequencer
-from cea_exchange.venue.state_machine import VenueStateMachine
-from cea_exchange.venue.trade_search import trade_event
-from cea_exchange.venue.verify import verify_data
+from cea_exchange.venue.durability import profile_change, recovery
+from cea_exchange.venue.durability.profile_shelf import profile_path
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.maintenance.backup import backup, restore
+from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.operations.act_log import acts_read
+from cea_exchange.venue.operations.trade_search import trade_event
 from support.journal.small_market import PROFILE, day_begin, orders, sequencer_open
 from support.journal.volatile_storage import VolatileFile, VolatileStorage
 from support.market.noticed_markets import notice

@@ -8,8 +8,8 @@ from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.matching.reference import ReferenceMarket
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet
-from cea_exchange.venue.clock import DayTimer
-from cea_exchange.venue.state_machine import VenueStateMachine
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+from cea_exchange.venue.trading_day.day_timer import DayTimer
 from support.journal.small_market import PROFILE, feed
 
 

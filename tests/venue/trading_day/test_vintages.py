@@ -11,8 +11,8 @@ from cea_exchange.matching.script import script_events
 from cea_exchange.matching.statements import MarketStatements
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
-from cea_exchange.venue.admin_client import AdminError
-from cea_exchange.venue.bulletins import bulletin_read
+from cea_exchange.venue.operations.admin_client import AdminError
+from cea_exchange.venue.publication.bulletins import bulletin_read
 from support.market.market_scripts import SCRIPTS
 from support.venue.venue_world import ACCOUNTS, World
 

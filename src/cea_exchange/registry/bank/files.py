@@ -1,0 +1,99 @@
+"""The bank's files in the registry's folder: batches out, reports and statements in."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cea_exchange.domain.naming import is_one_line
+from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.matching import Matching
+from cea_exchange.registry.bank.reports import Unapplied
+from cea_exchange.registry.bank.statements import StatusReport
+from cea_exchange.registry.checks import ActError
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+EVERY_BATCH = 1 << 40
+
+
+class BankFiles:
+    """Carries what the bank office says and hears as files.
+
+    Parameters
+    ----------
+    registry
+        Acted upon. Without `folder` there are no files.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self.folder: Path | None = None
+        self._registry = registry
+
+    def batches_write(self) -> list[str]:
+        """Write the batches the bank has not answered into ``out``; return the files' paths."""
+        bank = self._registry.bank
+        while bank.instruct():
+            pass
+        folder = self._place("out")
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for batch in bank.batches(EVERY_BATCH):
+            path = folder / f"{batch.batch_id}.xml"
+            draft = path.with_suffix(".new")
+            draft.write_bytes(pain_001.batch_write(batch))
+            os.replace(draft, path)
+            paths.append(str(path))
+        return paths
+
+    def report_read(self, file: str, sha256: str) -> tuple[StatusReport, list[Unapplied]]:
+        """Take a status report (pain.002) from ``in``.
+
+        Parameters
+        ----------
+        sha256
+            Of the file's bytes, in hexadecimal digits: another file of that name is refused.
+
+        Returns
+        -------
+        tuple of StatusReport and list of Unapplied
+            The report, and what of it could not be applied.
+
+        Raises
+        ------
+        ActError
+            File, line and reason; nothing was changed.
+        """
+        content, bank = self._content(file, sha256), self._registry.bank
+        try:
+            batch = bank.batch_sent(pain_002.report_read(content, file).batch_id)
+            report = pain_002.report_read(content, file, batch=batch)
+        except BankFileError as error:
+            raise ActError(str(error)) from None
+        return report, bank.reports.report_take(report, content)
+
+    def statement_read(self, file: str, sha256: str) -> Matching:
+        """Read a statement (camt.053) from ``in``, whole or not at all; see `report_read`."""
+        try:
+            return self._registry.bank.books.statement_read(self._content(file, sha256), file)
+        except BankFileError as error:
+            raise ActError(str(error)) from None
+
+    def _place(self, name: str) -> Path:
+        if self.folder is None:
+            raise ActError("bank: expected a folder for its files, there is none")
+        return self.folder / name
+
+    def _content(self, file: str, sha256: str) -> bytes:
+        if Path(file).name != file or not is_one_line(file):
+            raise ActError(f"file must be a name in {self._place('in')}, was {file!r}")
+        try:
+            content = (self._place("in") / file).read_bytes()
+        except OSError as error:
+            raise ActError(f"{self._place('in') / file}: {error.strerror}") from None
+        came = hashlib.sha256(content).hexdigest()
+        if came != sha256:
+            raise ActError(f"{file}: sha256 must be {sha256}, was {came}")
+        return content

@@ -1,0 +1,139 @@
+"""Borrowing: allowances of a later allocation are surrendered ahead for a year that is short.
+
+They never come into the entity's account, so it can't trade or pledge them::
+
+    authority --DISTRIBUTED--> province --SET_ASIDE--> applied --SURRENDERED--> authority
+                                                                    later: off the allocation
+                                                                    they are borrowed from
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.registry.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    amount_checked,
+    name_checked,
+    refusals_told,
+    words_checked,
+)
+from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
+from cea_exchange.registry.participants.entities import province_checked
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+
+class Borrowed(NamedTuple):
+    """What a borrowing has made: its own number, its surrender's, and its deduction's."""
+
+    borrowing_id: int
+    surrender_id: int
+    deduction_id: int
+
+
+class Borrowing:
+    """Lets entities borrow of a later allocation.
+
+    Notes
+    -----
+    Rules: CEA-BOR-01, CEA-BOR-02.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def borrow(
+        self,
+        account: str,
+        compliance_year: int,
+        tonnes: int,
+        province: int,
+        *,
+        document: str,
+        why: str,
+    ) -> Borrowed:
+        """Let an entity borrow for a year's obligation, which it covers at once.
+
+        Parameters
+        ----------
+        account
+            Who owes; of a merged account another owes, and pays it back.
+        tonnes
+            With what was borrowed before at most half of what the allocation is short.
+        document
+            Number of the province's decision; an account has each once.
+        why
+            The hardship.
+
+        Raises
+        ------
+        ActError
+            The year, the gap or the amount is none that may be borrowed, the deadline has passed,
+            or the authority has too little of the allowances.
+        """
+        name_checked(document, "document")
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        tonnes = amount_checked(tonnes, "tonnes")
+        registry, store = self._registry, self._store
+        with store.transaction():
+            index, debtor = registry.with_successor(account)
+            province_checked(store, index, province)
+            standing = standing_of(store, registry.rules, index, compliance_year)
+            today = registry.business_date()
+            self._may_check(account, standing, tonnes, today)
+            vintage = registry.rules.borrowing.from_year.value
+            asset = registry.asset(registry.rules.vintages.product_of(vintage))
+            number: int = store.one("SELECT 1 + coalesce(max(borrowing_id), 0) FROM borrowings")
+            registry.move(
+                EntryKind.DISTRIBUTED,
+                Institution.AUTHORITY,
+                province_account(province),
+                asset,
+                tonnes,
+                f"borrowing {number}",
+            )
+            surrender = registry.surrender.by_province(
+                index, compliance_year, province, asset, tonnes
+            )
+            deduction = registry.distribution.deduction_add(
+                store.account_name(debtor), document, "borrowed", tonnes, today
+            )
+            terms = (compliance_year, index, province, asset, tonnes, document, why)
+            store.insert("borrowings", [(number, *terms, surrender, deduction, today)])
+        return Borrowed(number, surrender, deduction)
+
+    def _may_check(self, account: str, standing: Standing, tonnes: int, today: int) -> None:
+        obligation, store = standing.coverage.obligation, self._store
+        year = obligation.compliance_year
+        place = (year, standing.account_index)
+        allocated = store.one(
+            "SELECT tonnes FROM distribution_lines JOIN distributions USING (distribution_id)"
+            " WHERE compliance_year = ? AND account_index = ? AND stage <> 'pre'"
+            " ORDER BY distribution_id DESC LIMIT 1",
+            place,
+        )
+        with refusals_told():
+            most = self._registry.rules.borrowing.most(year, standing.verified, allocated or 0)
+        if allocated is None:
+            raise ActError(f"{account} must have its final allocation of {year}, has none")
+        if obligation.in_arrears(today):
+            raise ActError(f"must be borrowed by {obligation.deadline}, was on {today}")
+        before = store.one(
+            "SELECT coalesce(sum(tonnes), 0) FROM borrowings"
+            " WHERE compliance_year = ? AND account_index = ?",
+            place,
+        )
+        if before + tonnes > most:
+            raise ActError(
+                f"tonnes borrowed for {year} must be at most {most}, were {before} + {tonnes}"
+                " (CEA-BOR-01)"
+            )
+        if tonnes > standing.payable:
+            raise ActError(
+                f"tonnes must be at most the {standing.payable} that {account} owes and has not"
+                f" applied for, were {tonnes}"
+            )

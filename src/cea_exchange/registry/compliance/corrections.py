@@ -1,0 +1,223 @@
+"""Orders to correct: what comes between a shortfall and its deduction.
+
+    deadline --> ordered, with a term --> the term passes --> refused --> deducted
+                     |                        |
+                     +---- surrendered -------+--> nothing is left to deduct
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.compliance.penalties import Correction
+from cea_exchange.registry.checks import ActError, refusals_told, words_checked
+from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
+from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.entities import province_checked
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+DOCUMENT_LENGTH_MAX = 128
+
+
+class OrderRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An order to correct, as the lists have it. Days are yyyymmdd, 0 is none.
+
+    Attributes
+    ----------
+    tonnes
+        Missing when it was made.
+    due
+        Missing today.
+    refusal
+        The document that shows the entity's refusal; empty: none is recorded.
+    """
+
+    order_id: int
+    account: str
+    province: int
+    document: str
+    tonnes: int
+    ordered_on: int
+    until: int
+    refusal: str
+    refused_on: int
+    due: int
+
+
+class Corrections:
+    """Records orders to correct a shortfall, and who refuses to follow them.
+
+    Notes
+    -----
+    Rules: CEA-PEN-05.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def order(
+        self, account: str, compliance_year: int, province: int, document: str, until: int
+    ) -> int:
+        """Record that an entity was ordered to surrender what is missing, by a day.
+
+        Parameters
+        ----------
+        account
+            Who owes; of a merged account another owes.
+        document
+            The order's number.
+        until
+            The last day of its term, yyyymmdd.
+
+        Returns
+        -------
+        int
+            The order's id.
+
+        Raises
+        ------
+        ActError
+            The deadline has not passed, nothing is missing, or it was ordered before.
+        """
+        words_checked(document, "document", DOCUMENT_LENGTH_MAX)
+        today = self._registry.business_date()
+        _day_check(until, today)
+        with self._store.transaction():
+            standing = self._short(account, compliance_year, province)
+            index, deadline = standing.account_index, standing.coverage.obligation.deadline
+            if today <= deadline:
+                raise ActError(f"an order must be made after the deadline {deadline}, was {today}")
+            known = self._store.one(
+                "SELECT document FROM correction_orders"
+                " WHERE compliance_year = ? AND account_index = ?",
+                (compliance_year, index),
+            )
+            if known is not None:
+                raise ActError(
+                    f"{account} must be ordered once to correct {compliance_year}, was by {known}"
+                )
+            number: int = self._store.one(
+                "SELECT 1 + coalesce(max(order_id), 0) FROM correction_orders"
+            )
+            terms = (document, province, standing.due, today, until)
+            row = (number, compliance_year, index, *terms)
+            self._store.insert("correction_orders", [row])
+        return number
+
+    def refuse(self, account: str, compliance_year: int, province: int, document: str) -> int:
+        """Record that an entity refuses: the term has passed, and something is missing still.
+
+        Parameters
+        ----------
+        document
+            What shows it, as the record of an inspection.
+
+        Returns
+        -------
+        int
+            The order's id.
+        """
+        words_checked(document, "document", DOCUMENT_LENGTH_MAX)
+        today = self._registry.business_date()
+        with self._store.transaction():
+            standing = self._short(account, compliance_year, province)
+            row = self._store.one(
+                "SELECT order_id, until_date FROM correction_orders"
+                " WHERE compliance_year = ? AND account_index = ?",
+                (compliance_year, standing.account_index),
+            )
+            if row is None:
+                raise ActError(f"{account} must be ordered to correct {compliance_year}, was not")
+            number, until = row
+            if today <= until:
+                raise ActError(f"the order's term must have passed, it is {until}, was {today}")
+            known = self._store.one(
+                "SELECT document FROM correction_refusals WHERE order_id = ?", (number,)
+            )
+            if known is not None:
+                raise ActError(f"a refusal must be recorded once, {known} shows it")
+            row = (number, document, standing.due, today)
+            self._store.insert("correction_refusals", [row])
+        return int(number)
+
+    def of(self, account_index: int, compliance_year: int) -> Correction | None:
+        """Return the order that an account had for a year; None if it had none."""
+        row = self._store.one(
+            "SELECT o.document, ordered_on, until_date, coalesce(recorded_on, 0)"
+            " FROM correction_orders o LEFT JOIN correction_refusals r ON r.order_id = o.order_id"
+            " WHERE compliance_year = ? AND account_index = ?",
+            (compliance_year, account_index),
+        )
+        if row is None:
+            return None
+        document, ordered_on, until, refused_on = row
+        return Correction(
+            document=document, ordered_on=ordered_on, until=until, refused_on=refused_on
+        )
+
+    def listed(
+        self,
+        compliance_year: int,
+        province: int | None = None,
+        *,
+        first: int = 1,
+        count: int = ALL,
+    ) -> list[OrderRow]:
+        """Return the orders of a year, of a province or of all, earlier ones first.
+
+        Parameters
+        ----------
+        first, count
+            So many at most, from an order's id on.
+        """
+        of_whom = "" if province is None else " AND o.province = :province"
+        rows = self._store.execute(
+            "SELECT o.order_id, account_index, o.province, o.document, o.tonnes, ordered_on,"
+            " until_date, coalesce(r.document, ''), coalesce(recorded_on, 0)"
+            " FROM correction_orders o LEFT JOIN correction_refusals r ON r.order_id = o.order_id"
+            f" WHERE compliance_year = :year AND o.order_id >= :first{of_whom}"
+            " ORDER BY o.order_id LIMIT :count",
+            {"year": compliance_year, "first": first, "count": count, "province": province},
+        ).fetchall()
+        store, rules = self._store, self._registry.rules
+        return [
+            OrderRow(
+                order_id=number,
+                account=store.account_name(index),
+                province=whose,
+                document=document,
+                tonnes=tonnes,
+                ordered_on=ordered_on,
+                until=until,
+                refusal=refusal,
+                refused_on=refused_on,
+                due=standing_of(store, rules, index, compliance_year).owed,
+            )
+            for number, index, whose, document, tonnes, ordered_on, until, *refused in rows
+            for refusal, refused_on in (refused,)
+        ]
+
+    def _short(self, account: str, compliance_year: int, province: int) -> Standing:
+        """Return how an obligation stands of which something is missing, by its own province."""
+        registry, store = self._registry, self._store
+        with refusals_told():
+            registry.rules.obligations.cycle_of(compliance_year)
+        index, _successor = registry.with_successor(account)
+        province_checked(store, index, province)
+        standing = standing_of(store, registry.rules, index, compliance_year)
+        if not standing.owed:
+            raise ActError(f"{account} must be short of {compliance_year}, nothing is missing")
+        return standing
+
+
+def _day_check(until: int, today: int) -> None:
+    try:
+        date_of_number(until)
+    except (TypeError, ValueError) as error:
+        raise ActError(f"until must be a date, yyyymmdd: {error}") from None
+    if until <= today:
+        raise ActError(f"until must be after {today}, was {until}")

@@ -1,0 +1,186 @@
+"""Offsets: CCERs, cancelled in their own registry, count against an obligation."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import astuple
+
+from cea_exchange.domain.compliance.offsets import CancellationProof as RuledProof
+from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.domain.compliance.surrender import offset
+from cea_exchange.registry.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    refusals_told,
+    words_checked,
+)
+from cea_exchange.registry.compliance.certificates import (
+    certificate_issue_if_covered,
+    certificate_revoke,
+)
+from cea_exchange.registry.compliance.obligation_status import standing_of
+from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
+from cea_exchange.registry.files.findings import Findings
+from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
+from cea_exchange.registry.participants.entities import entity_provinces
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+_Lines = Sequence[tuple[int | None, CancellationProof]]
+
+
+class Offsets:
+    """The office that checks proofs of cancelled CCERs and books them.
+
+    Notes
+    -----
+    Rules: CEA-OFS-01 to CEA-OFS-08.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        self._store = registry.store
+
+    def take(self, source: SourceFile) -> list[str]:
+        """Check and book a file of proofs, whole.
+
+        Returns
+        -------
+        list of str
+            Numbers of the certificates of obligations that are covered now.
+
+        Raises
+        ------
+        ActError
+            With file, line and reason; nothing was booked.
+        """
+        with self._store.transaction(), refusals_told():
+            table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
+            return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
+
+    def book(self, proof: CancellationProof) -> str | None:
+        """Check and book one proof.
+
+        Returns
+        -------
+        str or None
+            The number of the certificate, if its obligation is covered now.
+        """
+        with self._store.transaction(), refusals_told():
+            name = f"proof {proof.proof}"
+            findings = Findings(name)
+            provinces = entity_provinces(self._store)
+            for _line, column, text in cancellation_proofs_check([(0, proof)], provinces):
+                findings.add(None, column, text)
+            findings.raise_any()
+            return next(iter(self._book(name, [(None, proof)])), None)
+
+    def revoke(self, proof: str, why: str) -> None:
+        """Take back a proof that was found false: what it covered is due again.
+
+        It is never used again, and neither are its CCERs.
+
+        Notes
+        -----
+        Rules: CEA-OFS-07.
+        """
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        store, today = self._store, self._registry.business_date()
+        with store.transaction():
+            row = store.one(
+                "SELECT account_index, compliance_year FROM offset_proofs"
+                " WHERE proof = ? AND revoked_on = 0",
+                (proof,),
+            )
+            if row is None:
+                raise ActError(f"proof must be one that counts, was {proof!r}")
+            store.execute(
+                "UPDATE offset_proofs SET revoked_on = ?, revoked_why = ? WHERE proof = ?",
+                (today, why, proof),
+            )
+            index, year = row
+            certificate_revoke(store, index, year, today, f"proof {proof} revoked: {why}")
+
+    # -- booking ------------------------------------------------------------------------------
+
+    def _book(self, file: str, entries: _Lines) -> list[str]:
+        """Book proofs one after the other; refuse all of them with everything that is wrong."""
+        findings = Findings(file)
+        for line, proof in entries:
+            for column, text in self._refusals(proof):
+                findings.add(line, column, text)
+            if not findings.count:
+                self._row_add(proof)
+        findings.raise_any()
+        obligations = {(proof.account, proof.compliance_year): None for _line, proof in entries}
+        certified = [self._certify(*obligation) for obligation in obligations]
+        return [number for number in certified if number is not None]
+
+    def _refusals(self, proof: CancellationProof) -> Iterator[tuple[str, str]]:
+        yield from self._used_before(proof)
+        registry, today = self._registry, self._registry.business_date()
+        try:
+            index, _successor = registry.with_successor(proof.account)
+            standing = standing_of(self._store, registry.rules, index, proof.compliance_year)
+        except ActError as error:
+            yield "account", str(error)
+            return
+        coverage, rules = standing.coverage, registry.rules.offsets
+        try:
+            tonnes = rules.counted(
+                coverage.obligation,
+                [_ruled(proof)],
+                used_on=today,
+                counted_before=coverage.offset,
+            )
+            offset(coverage, tonnes, rules)
+        except ComplianceError as error:
+            yield "proof", str(error)
+            return
+        if tonnes > standing.payable:
+            text = f"expected at most the {standing.payable} t {proof.account} has not applied for"
+            yield "tonnes", f"{text}, came {tonnes}"
+
+    def _used_before(self, proof: CancellationProof) -> Iterator[tuple[str, str]]:
+        """Find the proof, or any CCER of it, among those that were ever booked."""
+        if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
+            yield "proof", f"expected a proof that was never used, came {proof.proof} again"
+            return
+        other = self._store.one(
+            "SELECT proof FROM offset_proofs"
+            " WHERE project = ? AND serial_first <= ? AND serial_last >= ?"
+            " ORDER BY serial_first LIMIT 1",
+            (proof.project, proof.serial_last, proof.serial_first),
+        )
+        if other is not None:
+            text = f"expected CCERs of {proof.project} that were never used"
+            yield "serial_first", f"{text}, came some of proof {other} again"
+
+    def _row_add(self, proof: CancellationProof) -> None:
+        number, year, account, project, *figures = astuple(proof)
+        index, _successor = self._registry.with_successor(account)
+        today = self._registry.business_date()
+        row = (number, year, index, project, *figures, today, 0, "")
+        self._store.insert("offset_proofs", [row])
+
+    def _certify(self, account: str, compliance_year: int) -> str | None:
+        registry = self._registry
+        index, _successor = registry.with_successor(account)
+        standing = standing_of(self._store, registry.rules, index, compliance_year)
+        return certificate_issue_if_covered(self._store, standing, registry.business_date())
+
+
+def _ruled(proof: CancellationProof) -> RuledProof:
+    """Return what the rules ask of a proof."""
+    return RuledProof(
+        number=proof.proof,
+        tonnes=proof.tonnes,
+        registered_on=proof.registered_on,
+        cancelled_on=proof.cancelled_on,
+        quota_managed=proof.quota_managed,
+        project_started_on=proof.project_started_on,
+        applied_on=proof.applied_on,
+        produced_from=proof.produced_from,
+        produced_to=proof.produced_to,
+    )

@@ -1,0 +1,311 @@
+"""The default procedure: top up by a date, else the risk reserve pays, and gets it back.
+
+::
+
+    trade fails --> open --notice--> noticed --deadline passed--> covered --> recovered
+                      |                 |          (the reserve pays)
+                      +---- cured ------+--> the trade is posted late
+                      +---- busted -----+--> the venue undid the trade
+
+The reserve lends cash to who did not pay, and the trade is posted: both legs, as any other. Until
+he has paid it back, what he was lent can't leave his sub-account. The reserve holds no allowances:
+a seller who can't deliver tops up, or two persons bust the trade at the venue.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from cea_exchange.domain.bank_identifiers import date_check
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.registry.checks import ActError, amount_checked
+from cea_exchange.registry.enforcement.reserve import lent_by_reserve
+from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.settlement.batch_settlement import Delivery
+from cea_exchange.registry.settlement.failures import default_act
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+_COLUMNS = (
+    *("default_id", "trade_seq", "account_index", "asset_index", "amount", "why", "state"),
+    *("opened_date", "deadline", "reserve_cash", "recovered_cash"),
+)
+
+
+class Defaults:
+    """The office for trades that failed.
+
+    Parameters
+    ----------
+    registry
+        Acted upon.
+    """
+
+    def __init__(self, registry: "Registry") -> None:
+        self._registry = registry
+        registry.accounts.pending_checks.append(self._pending)
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def failures(self, *, first: int = 1, count: int = ALL) -> list[dict[str, Any]]:
+        """Return trades that failed and stand, with their default's number, 0 for those without.
+
+        Parameters
+        ----------
+        first
+            Their settlement sequences from this one on.
+        """
+        rows = self._registry.store.execute(
+            "SELECT trade_id, settlement_seq, trading_date, buyer_index, seller_index,"
+            " product_index, tonnes, cash, failure, coalesce(default_id, 0)"
+            " FROM trades LEFT JOIN defaults ON trade_seq = settlement_seq"
+            # The first condition is the index's own: without it there is none.
+            " WHERE trades.state <> 'settled' AND trades.state = 'failed' AND failure <> ''"
+            " AND settlement_seq >= ? ORDER BY settlement_seq LIMIT ?",
+            (first, count),
+        ).fetchall()
+        store = self._registry.store
+        return [
+            {
+                "trade_id": trade_id,
+                "settlement_seq": seq,
+                "trading_date": date,
+                "buyer": store.account_name(buyer),
+                "seller": store.account_name(seller),
+                "product": store.asset_name(product),
+                "tonnes": tonnes,
+                "cash": cash,
+                "why": why,
+                "default_id": default_id,
+            }
+            for trade_id, seq, date, buyer, seller, product, tonnes, cash, why, default_id in rows
+        ]
+
+    def all(
+        self, *, ended: bool = False, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return defaults from a number on, those that are over only where asked for."""
+        over = "" if ended else " AND state NOT IN ('cured', 'busted', 'recovered')"
+        rows = self._registry.store.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id >= ?{over}"
+            " ORDER BY default_id LIMIT ?",
+            (first, count),
+        ).fetchall()
+        return [self._as_shown(dict(zip(_COLUMNS, row, strict=True))) for row in rows]
+
+    def show(
+        self, default_id: int, *, first: int = 1, count: int = ALL
+    ) -> dict[str, Any]:
+        """Return a default with what was done about it, from an act on."""
+        names = ("act_id", "business_date", "act", "amount", "entry_id", "note")
+        rows = self._registry.store.execute(
+            f"SELECT {', '.join(names)} FROM default_acts WHERE default_id = ? AND act_id >= ?"
+            " ORDER BY act_id LIMIT ?",
+            (default_id, first, count),
+        ).fetchall()
+        acts = [dict(zip(names, row, strict=True)) for row in rows]
+        return {**self._as_shown(self._default(default_id)), "acts": acts}
+
+    def owed(self, account_index: int) -> int:
+        """Return the fen an account owes the risk reserve."""
+        return lent_by_reserve(self._registry.store, account_index)
+
+    def free_cash_check(self, account_index: int, cash: int) -> None:
+        """Raise `ActError` if cash is to leave a sub-account that is owed to the reserve.
+
+        Notes
+        -----
+        Rules: CEA-DEF-03.
+        """
+        owed = self.owed(account_index)
+        if not owed:
+            return
+        place = Holding(account_index, CASH_ASSET, int(Compartment.REGISTRATION))
+        free = self._registry.store.balance(place) - owed
+        if cash > free:
+            name = self._registry.store.account_name(account_index)
+            raise ActError(
+                f"cash must be at most {max(free, 0)}: {name} owes the risk reserve {owed},"
+                f" was {cash}"
+            )
+
+    # -- acts ---------------------------------------------------------------------------------
+
+    def notice(self, default_id: int, deadline: int) -> None:
+        """Tell a party to make good what it owes, by the end of a day.
+
+        Parameters
+        ----------
+        deadline
+            As yyyymmdd; today at the earliest.
+
+        Notes
+        -----
+        Rules: CEA-DEF-01.
+        """
+        registry = self._registry
+        with registry.transaction():
+            self._default(default_id, "open", "noticed")
+            today = registry.business_date()
+            try:
+                date_check(deadline, "deadline")
+            except ValueError as error:
+                raise ActError(str(error)) from None
+            if deadline < today:
+                raise ActError(f"deadline must be {today} or later, was {deadline}")
+            registry.store.execute(
+                "UPDATE defaults SET state = 'noticed', deadline = ? WHERE default_id = ?",
+                (deadline, default_id),
+            )
+            self._act(default_id, "noticed", note=f"until {deadline}")
+
+    def retry(self) -> list[int]:
+        """Post the failed trades whose cause is gone; return their ids."""
+        return self._delivery().retry()
+
+    def reserve_fund(self, cash_fen: int) -> None:
+        """Book cash that was paid in into the risk reserve.
+
+        Raises
+        ------
+        ActError
+            There is a settlement bank: what it did not book never was paid in.
+
+        Notes
+        -----
+        Rules: CEA-PER-06.
+        """
+        reserve = int(Institution.RISK_RESERVE)
+        with self._registry.transaction():
+            self._registry.bank.paid_in_by_hand_check("reserve_fund")
+            self._registry.move(
+                EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash_fen, "reserve"
+            )
+
+    def reserve_use(self, default_id: int) -> None:
+        """Let the risk reserve pay for who did not, and post the trade.
+
+        Raises
+        ------
+        ActError
+            There was no notice, its deadline has not passed, tonnes are lacking, or the reserve
+            has too little. Nothing was changed.
+
+        Notes
+        -----
+        Rules: CEA-DEF-02.
+        """
+        registry = self._registry
+        with registry.transaction():
+            default = self._default(default_id, "noticed")
+            deadline, today = default["deadline"], registry.business_date()
+            if today <= deadline:
+                raise ActError(f"reserve pays after the deadline {deadline}, today is {today}")
+            if default["asset_index"] != CASH_ASSET:
+                raise ActError(
+                    f"default {default_id} must be one of cash: the reserve has no allowances;"
+                    " bust the trade"
+                )
+            if registry.bank.setting is None:
+                self.covered(default_id)
+                return
+            # The reserve's cash is at the bank, too: it pays when the bank has agreed.
+            registry.bank.reserve_instruct(default_id, default["trade_seq"])
+            registry.store.execute(
+                "UPDATE defaults SET state = 'covering' WHERE default_id = ?", (default_id,)
+            )
+            self._act(default_id, "covering", amount=default["amount"])
+
+    def covered(self, default_id: int) -> None:
+        """Book what the reserve pays, and post the trade if it is not; within a transaction."""
+        registry = self._registry
+        default = self._default(default_id, "noticed", "covering")
+        entry_id = registry.move(
+            EntryKind.RESERVE_USED,
+            int(Institution.RISK_RESERVE),
+            default["account_index"],
+            CASH_ASSET,
+            default["amount"],
+            f"default {default_id}",
+        )
+        registry.store.execute(
+            "UPDATE defaults SET state = 'covered', reserve_cash = amount WHERE default_id = ?",
+            (default_id,),
+        )
+        self._act(default_id, "covered", amount=default["amount"], entry_id=entry_id)
+        delivery = self._delivery()
+        lacking = delivery.post_covered(default["trade_seq"])
+        if lacking:
+            raise ActError(f"default {default_id}: {lacking}")
+        delivery.retry()
+
+    def recover(self, default_id: int, cash_fen: int) -> None:
+        """Take back what the reserve paid, or a part, from the party's sub-account.
+
+        Notes
+        -----
+        Rules: CEA-DEF-03.
+        """
+        cash = amount_checked(cash_fen, "cash")
+        registry = self._registry
+        with registry.transaction():
+            default = self._default(default_id, "covered")
+            owed = default["reserve_cash"] - default["recovered_cash"]
+            if cash > owed:
+                raise ActError(f"cash must be at most the {owed} that are owed, was {cash}")
+            entry_id = registry.move(
+                EntryKind.RESERVE_RECOVERED,
+                default["account_index"],
+                int(Institution.RISK_RESERVE),
+                CASH_ASSET,
+                cash,
+                f"default {default_id}",
+            )
+            registry.store.execute(
+                "UPDATE defaults SET recovered_cash = recovered_cash + ?, state = ?"
+                " WHERE default_id = ?",
+                (cash, "recovered" if cash == owed else "covered", default_id),
+            )
+            self._act(default_id, "recovered", amount=cash, entry_id=entry_id)
+            if registry.bank.setting is not None:
+                registry.bank.recovery_instruct(default_id, default["account_index"], cash)
+
+    # -- in common ----------------------------------------------------------------------------
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        rows = self._registry.store.execute(
+            "SELECT default_id, state FROM defaults WHERE account_index = ?"
+            " AND state IN ('open', 'noticed', 'covering', 'covered') ORDER BY default_id",
+            (account_index,),
+        )
+        for default_id, state in rows.fetchall():
+            yield f"default {default_id} is {state}"
+
+    def _delivery(self) -> Delivery:
+        bank = self._registry.bank
+        return Delivery(
+            self._registry.store, failure_of=bank.refusal_of if bank.setting is not None else None
+        )
+
+    def _default(self, default_id: int, *states: str) -> dict[str, Any]:
+        row = self._registry.store.execute(
+            f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id = ?", (default_id,)
+        ).fetchone()
+        if row is None:
+            raise ActError(f"default_id must be of a default, was {default_id}")
+        default = dict(zip(_COLUMNS, row, strict=True))
+        if states and default["state"] not in states:
+            expected = " or ".join(states)
+            raise ActError(f"default {default_id} must be {expected}, is {default['state']}")
+        return default
+
+    def _as_shown(self, default: dict[str, Any]) -> dict[str, Any]:
+        store = self._registry.store
+        account, asset = default.pop("account_index"), default.pop("asset_index")
+        names = {"account": store.account_name(account), "asset": store.asset_name(asset)}
+        return {**names, **default}
+
+    def _act(self, default_id: int, act: str, **what: Any) -> None:
+        date = self._registry.business_date()
+        default_act(self._registry.store, default_id, act, date, **what)
