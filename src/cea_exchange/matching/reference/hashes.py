@@ -1,6 +1,6 @@
 """Hashes of a reference market.
 
-Written from protocol/state_hash.md alone; the compiled market and the naming room have their own.
+Written from protocol/state_hash.md alone; the compiled market has its own.
 """
 
 from __future__ import annotations

@@ -57,8 +57,8 @@ class Decision:
             return self.walk.trade_count
         if self.refusal or kind == CommandKind.CANCEL or self.keeps_place:
             return 1
-        told = self.walk.trade_count if tells_large else 0
-        return 1 + len(self.walk.meetings) + (self.walk.tonnes_left > 0) + told
+        notices = self.walk.trade_count if tells_large else 0
+        return 1 + len(self.walk.meetings) + (self.walk.tonnes_left > 0) + notices
 
 
 class ListedTrading:
@@ -385,7 +385,7 @@ class ListedTrading:
         """Take it off where no command is answered: it is told to whoever entered the order."""
         self._cancel(order, reason, operator_index=order.operator_index)
 
-    # -- The operator's acts, the day's and a suspension's -----------------------------------------
+    # -- By the operator, the day and a suspension -------------------------------------------------
 
     def cancel_all_of(
         self, account_index: int, reason: Reason, operator_index: int = OPERATOR_ANY

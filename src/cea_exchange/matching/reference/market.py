@@ -213,7 +213,7 @@ class ReferenceMarket:
             trading_day.phase_enter(state, phase)
             return state.events_take()
 
-    # -- The operator's acts -----------------------------------------------------------------------
+    # -- The operator ------------------------------------------------------------------------------
 
     def halt(self, product_index: SupportsIndex) -> Records:
         """Halt a product, or with PRODUCT_NONE the market."""
@@ -476,8 +476,8 @@ class ReferenceMarket:
     ) -> tuple[list[int], int]:
         """Ids of the open blocks that an account made or is asked in, and where to go on."""
         seen = self._methods.blocks.seen_by(index(account_index), index(first))
-        told = list(islice(seen, index(count_max)))
-        return told, next(seen, 0)
+        block_ids = list(islice(seen, index(count_max)))
+        return block_ids, next(seen, 0)
 
     def block(self, block_id: SupportsIndex) -> dict[str, int] | None:
         """An open block offer or enquiry, or None."""

@@ -1,4 +1,4 @@
-"""The operator's acts in a `ReferenceMarket`, and what the registry brings in and takes out.
+"""What the operator does to a `ReferenceMarket`, and what the registry brings in and takes out.
 
 None of them may fail for what it is asked: what can't be done is refused by an event.
 """

@@ -1,4 +1,4 @@
-"""What a reference market is at a moment: the one value that trading, the day and acts work on."""
+"""What a reference market is at a moment: the one value that all its parts share."""
 
 from __future__ import annotations
 
