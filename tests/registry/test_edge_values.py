@@ -113,6 +113,8 @@ def values(kind, name, rng):
     """Return values to try for a field of a type, as a message has them."""
     inspected = msgspec.inspect
     match kind:
+        case inspected.Metadata(type=bare):
+            return values(bare, name, rng)
         case inspected.UnionType(types=types):
             return [each for one in types for each in values(one, name, rng)]
         case inspected.NoneType():

@@ -17,12 +17,12 @@ REASON = "Long, because "
 FIRST_LINES = 12
 
 FOLDERS_STILL_LARGE = {
-    "src/cea_exchange/cli": 50,
+    "src/cea_exchange/cli": 39,
     "src/cea_exchange/control_plane": 19,
     "src/cea_exchange/domain": 19,
     "src/cea_exchange/matching": 21,
     "src/cea_exchange/matching/reference": 21,
-    "src/cea_exchange/registry/control/requests": 18,
+    "src/cea_exchange/registry/control/requests": 19,
 }
 MODULES_STILL_LONG = {
     "_book.pyx": 1027,

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 
 import msgspec
 
-Typed = Literal["date", "yuan", "price", "key", "file", "by_product"]
+Typed = Literal["date", "yuan", "price", "amount", "key", "file", "by_product"]
 """How a person types it, where that is not as it is on the wire: an ISO date, yuan, yuan per tonne,
-a key or its file, a file whose content goes along, several PRODUCT=TONNES."""
+tonnes or yuan, a key or its file, a file whose content goes along, several PRODUCT=TONNES."""
 
 
 class FieldTerms(msgspec.Struct, frozen=True):

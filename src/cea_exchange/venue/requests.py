@@ -187,6 +187,7 @@ class ActRequest(AdminRequest, kw_only=True):
 
 class ClockMove(ActRequest, tag="clock"):
     """Move a manual clock, with what falls due on the way; confirm a doubted system's clock."""
+    """Move a manual clock, and what falls due on the way happens; confirm a doubted one."""
 
     command = "clock"
     example = "clock 2025-07-16T09:30:00+08:00"
@@ -253,8 +254,8 @@ class KeyRestore(ActRequest, tag="key_restore"):
     `venue status` names those (`keys_cut_off`); ask the key's holder first.
     """
 
-    command = "key-restore"
-    example = 'key-restore "$(cat keys/p001.public)"'
+    command = "key readmit"
+    example = 'key readmit "$(cat keys/p001.public)"'
 
     key: Annotated[control.Name, field("The public key that was cut off.", name="public_key")]
 
@@ -333,6 +334,7 @@ class Restore(ActRequest, tag="restore"):
 
 class Kill(ActRequest, tag="kill"):
     """Kill switch: cancel an account's orders and suspend it; or everybody's, and halt all."""
+    """Kill switch: end an account's orders and suspend it, or everybody's and halt the market."""
 
     command = "kill"
     example = 'kill P001 --why "runaway program"'

@@ -88,6 +88,7 @@ def pages(office, op, fields):
 def test_every_look_is_asked():
     looks = [each for each in REGISTRY_REQUESTS.types if each.is_look]
     assert {str(each.__struct_config__.tag) for each in looks} == {*LOOKS}
+    assert {op for op, each in REGISTRY_REQUESTS.by_op.items() if each.is_look} == {*LOOKS}
 
 
 @pytest.mark.parametrize("op", sorted(LOOKS))

@@ -37,6 +37,8 @@ class Stop(Request, tag="stop"):
     """End the daemon."""
 
     roles = (OPERATOR,)
+    command = "stop"
+    example = "stop"
 
 
 REGISTRY_REQUESTS: Requests[Request] = Requests(

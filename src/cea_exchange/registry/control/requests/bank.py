@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.control.dual_control import Second
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.control.requests.fields import Account, Cash, FileName
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at
 from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR
 
@@ -74,11 +76,14 @@ class BankFetch(Request, tag="bank_fetch"):
 
 
 class BankStatements(Request, tag="bank_statements"):
-    """Which statements were read, the latest first."""
+    """Print which of the bank's statements were read, the latest first."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "bank statements"
+    example = "bank statements"
+    rows = ("statements",)
 
     first: Place = 0
     count: PageCount = 100
@@ -90,11 +95,13 @@ class BankStatements(Request, tag="bank_statements"):
 
 
 class BankReconcile(Request, tag="bank_reconcile"):
-    """Each sub-account: the bank's balance, the ledger's, and what lies between."""
+    """Print each sub-account: the bank's balance, the ledger's, and what lies between."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "bank reconcile"
+    rows = ("accounts",)
 
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
@@ -106,11 +113,13 @@ class BankReconcile(Request, tag="bank_reconcile"):
 
 
 class BankDifferences(Request, tag="bank_differences"):
-    """What the bank has not booked as it was told, and what nobody can account for."""
+    """Print what the bank has booked otherwise than it was told."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "bank differences"
+    rows = ("findings", "unknown", "differences")
 
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
@@ -126,26 +135,29 @@ class BankDifferences(Request, tag="bank_differences"):
 
 
 class BankAgain(Request, tag="bank_again"):
-    """Instruct again what the bank has refused, under a new id."""
+    """Instruct again what the bank has refused, under a new id; a second person approves."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "bank again"
+    example = "bank again I000012"
 
-    instruction_id: str
+    instruction_id: Annotated[str, field("A refused instruction.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"instruction_id": registry.bank.again(self.instruction_id)}
 
 
 class BankUnapplied(Request, tag="bank_unapplied"):
-    """What the bank said that could not be applied, and why, from a number on."""
+    """Print what the bank said that could not be applied, and what keeps it."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "bank unapplied"
 
-    first: Number = 1
-    count: PageCount = 100
+    first: Annotated[Number, field("From this number on.")] = 1
+    count: Annotated[PageCount, field("How many at most.")] = 100
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         found, further = registry.bank.reports.listed(first=self.first, count=self.count)
@@ -153,9 +165,10 @@ class BankUnapplied(Request, tag="bank_unapplied"):
 
 
 class BankRetry(Request, tag="bank_retry"):
-    """Try again what could not be applied."""
+    """Try again what the bank said and could not be applied, once its cause is mended."""
 
     roles = (OPERATOR,)
+    command = "bank retry"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         reports = registry.bank.reports
@@ -167,9 +180,11 @@ class BankUnappliedClose(Request, tag="bank_unapplied_close"):
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "bank close"
+    example = 'bank close 3 "sent in error, letter of 2026-07-20"'
 
-    unapplied_id: Number
-    why: str
+    unapplied_id: Annotated[Number, field("Its number.")]
+    why: Annotated[str, field("What the bank says to it.", is_option=False)]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.bank.reports.close(self.unapplied_id, self.why)
@@ -177,14 +192,16 @@ class BankUnappliedClose(Request, tag="bank_unapplied_close"):
 
 
 class PayOut(Request, tag="pay_out"):
-    """Pay cash from a sub-account to the participant's own account."""
+    """Pay cash out of a sub-account; a representative of the account approves."""
 
     roles = (OPERATOR, INITIATOR)
     second = Second.HOLDER
+    command = "bank pay-out"
+    example = "bank pay-out P001 1000.00 6222000000000001"
 
-    account: str
-    cash: int
-    creditor: str
+    account: Account
+    cash: Cash
+    creditor: Annotated[str, field("The participant's own account at its bank.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"pay_out_id": registry.bank.pay_out(self.account, self.cash, self.creditor)}

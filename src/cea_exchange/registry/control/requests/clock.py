@@ -1,7 +1,8 @@
 """The registry's clock."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.registry.checks import ActError
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
 
 
 class ClockMove(Request, tag="clock_move"):
-    """Move a manual clock to a time, ISO 8601 with offset."""
+    """Move a manual clock; a second person has to approve it."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "clock move"
+    example = "clock move 2025-07-16T09:30:00+08:00"
 
-    at: str
+    at: Annotated[str, field("ISO 8601 with offset.")]
     def act(self, registry: "Registry") -> dict[str, Any]:
         try:
             at_ns = time_to_ns(time_parse(self.at))
@@ -32,12 +35,17 @@ class ClockMove(Request, tag="clock_move"):
 
 
 class ClockConfirm(Request, tag="clock_confirm"):
-    """Say that a clock that is doubted is right, and what day it is."""
+    """Say that the system's clock is right, which `registry status` says is doubted.
+
+    A second person has to approve it.
+    """
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "clock confirm"
+    example = "clock confirm 2026-01-05"
 
-    date: int
+    date: Annotated[int, field("Today", typed="date")]
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.clock_confirm(self.date)
         return {}

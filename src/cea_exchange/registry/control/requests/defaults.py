@@ -1,8 +1,10 @@
 """Trades that failed, and what is done about them."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Cash
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR
@@ -12,11 +14,13 @@ if TYPE_CHECKING:
 
 
 class Failures(Request, tag="failures"):
-    """Which trades failed and stand, from a settlement sequence on."""
+    """Print the trades that failed and stand."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "failures"
+    rows = ("failures",)
 
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
@@ -27,13 +31,15 @@ class Failures(Request, tag="failures"):
 
 
 class DefaultList(Request, tag="default_list"):
-    """The defaults, with ``ended`` those that are over too."""
+    """Print the defaults."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "default list"
+    rows = ("defaults",)
 
-    ended: bool = False
+    ended: Annotated[bool, field("Those that are over too.", name="--all")] = False
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
@@ -43,13 +49,16 @@ class DefaultList(Request, tag="default_list"):
 
 
 class DefaultShow(Request, tag="default_show"):
-    """One default with what was done about it, from an act on."""
+    """Print a default and everything that was done about it."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "default show"
+    example = "default show 3"
+    rows = ("acts",)
 
-    default_id: int
+    default_id: Annotated[int, field("The default's number.", name="number")]
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
@@ -61,12 +70,14 @@ class DefaultShow(Request, tag="default_show"):
 
 
 class DefaultNotice(Request, tag="default_notice"):
-    """Tell the party to make it good by the end of a day, yyyymmdd."""
+    """Tell the party to make it good by the end of a day."""
 
     roles = (OPERATOR,)
+    command = "default notice"
+    example = "default notice 3 2026-07-16"
 
-    default_id: int
-    deadline: int
+    default_id: Annotated[int, field("The default's number.", name="number")]
+    deadline: Annotated[int, field("The last day to top up", typed="date")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.defaults.notice(self.default_id, self.deadline)
@@ -74,21 +85,24 @@ class DefaultNotice(Request, tag="default_notice"):
 
 
 class DefaultRetry(Request, tag="default_retry"):
-    """Post failed trades whose cause is gone."""
+    """Post the failed trades whose cause is gone."""
 
     roles = (OPERATOR,)
+    command = "default retry"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"settled": registry.defaults.retry()}
 
 
 class ReserveFund(Request, tag="reserve_fund"):
-    """Book cash from the bank into the risk reserve."""
+    """Book cash into the reserve, where there is no settlement bank; two persons do it."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "reserve fund"
+    example = "reserve fund 1000.00"
 
-    cash: int
+    cash: Cash
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.defaults.reserve_fund(self.cash)
@@ -96,12 +110,14 @@ class ReserveFund(Request, tag="reserve_fund"):
 
 
 class ReserveUse(Request, tag="reserve_use"):
-    """Let the risk reserve pay for a default, and post its trade."""
+    """Let the reserve pay for a default, and post its trade; a second person approves."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "reserve use"
+    example = "reserve use 3"
 
-    default_id: int
+    default_id: Annotated[int, field("The default's number.", name="number")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.defaults.reserve_use(self.default_id)
@@ -109,13 +125,15 @@ class ReserveUse(Request, tag="reserve_use"):
 
 
 class ReserveRecover(Request, tag="reserve_recover"):
-    """Take cash back that the reserve paid for a default."""
+    """Take back what the reserve paid, or a part; a second person approves."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "reserve recover"
+    example = "reserve recover 3 1000.00"
 
-    default_id: int
-    cash: int
+    default_id: Annotated[int, field("The default's number.", name="number")]
+    cash: Cash
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.defaults.recover(self.default_id, self.cash)

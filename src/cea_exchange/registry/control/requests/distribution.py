@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.control.dual_control import Second
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.control.requests.fields import Account, FileName, Product, Tonnes, Why
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.distribution.issue_reversals import issue_reverse
 from cea_exchange.registry.distribution.plan import totals_of
 from cea_exchange.registry.files import SourceFile
@@ -25,27 +27,31 @@ EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class AllocationIssue(Request, tag="allocation_issue"):
-    """Issue allowances into the competent authority's account."""
+    """Issue allowances into the competent authority's account; a person of it approves."""
 
     roles = (OPERATOR, AUTHORITY)
     second = Second.AUTHORITY
+    command = "allocate issue"
+    example = "allocate issue CEA24 5000000"
 
-    product: str
-    tonnes: int
+    product: Product
+    tonnes: Tonnes
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"entry_id": registry.distribution.issue(self.product, self.tonnes)}
 
 
 class AllocationReverse(Request, tag="allocation_reverse"):
-    """Take an issue that was a mistake out of circulation, as far as the authority still has it."""
+    """As the authority, take back an issue that was a mistake, as far as it was not distributed."""
 
     roles = (AUTHORITY,)
     second = Second.OWN
+    command = "allocate reverse"
+    example = 'allocate reverse 17 4500000 --why "typo" --key mee'
 
-    entry_id: EntryId
-    tonnes: int
-    why: str
+    entry_id: Annotated[EntryId, field("The entry of the issue.")]
+    tonnes: Tonnes
+    why: Why
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"entry_id": issue_reverse(registry, self.entry_id, self.tonnes, self.why)}
@@ -107,12 +113,14 @@ class AllocationShow(Request, tag="allocation_show"):
 
 
 class AllocationDistribute(Request, tag="allocation_distribute"):
-    """Do what a preview showed."""
+    """Do what a preview showed, once; refused where something has changed since."""
 
     roles = (OPERATOR, AUTHORITY)
     second = Second.AUTHORITY
+    command = "allocate distribute"
+    example = "allocate distribute 12"
 
-    preview_id: int
+    preview_id: Annotated[int, field("The preview's number.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         done = registry.distribution.distribute(self.preview_id)
@@ -133,12 +141,14 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
     second = Second.DECIDER
+    command = "allocate deduct"
+    example = "allocate deduct P001 decision-7 other 500 2026-03-01"
 
-    account: str
-    document: str
-    cause: Cause
-    tonnes: int
-    decided_on: int
+    account: Account
+    document: Annotated[str, field("Number of the decision.")]
+    cause: Annotated[Cause, field("enforcement or other.")]
+    tonnes: Tonnes
+    decided_on: Annotated[int, field("Day of the decision", typed="date")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {
@@ -153,9 +163,11 @@ class AllocationRecall(Request, tag="allocation_recall"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
     second = Second.DECIDER
+    command = "allocate recall"
+    example = "allocate recall P001 2024"
 
-    account: str
-    compliance_year: int
+    account: Account
+    compliance_year: Annotated[int, field("Of the allowances.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         found = registry.distribution.recall_remaining(self.account, self.compliance_year)
@@ -167,20 +179,25 @@ class AllocationRelease(Request, tag="allocation_release"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
     second = Second.PROVINCE
+    command = "allocate release"
+    example = "allocate release P001"
 
-    account: str
+    account: Account
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"released": registry.province_holdings.release(self.account)}
 
 
 class AllocationRemaining(Request, tag="allocation_remaining"):
-    """What is still to adjust, from a deduction on, and what provinces hold for an account."""
+    """Print what is still to adjust, and what its province holds for an account."""
 
     roles = ROLES
     is_look = True
+    command = "allocate remaining"
+    example = "allocate remaining P001"
+    rows = ("still_to_adjust",)
 
-    account: str
+    account: Account
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 

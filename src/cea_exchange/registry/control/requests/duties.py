@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cea_exchange.registry.control.requests.fields import ProvinceOnly
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.persons import province_bodies
@@ -12,12 +13,15 @@ if TYPE_CHECKING:
 
 
 class DutyList(Request, tag="duty_list"):
-    """What is still to be done by a day, by a province or by anybody."""
+    """Print what is still to be done by a day, and what of it is overdue."""
 
     roles = OFFICES
     is_look = True
+    command = "duties"
+    example = "duties"
+    rows = ("duties",)
 
-    province: int | None = None
+    province: ProvinceOnly = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 

@@ -1,10 +1,21 @@
 """Courts' orders, dispositions, public notices."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import (
+    Account,
+    Court,
+    Order,
+    Product,
+    Tonnes,
+    Unit,
+    Until,
+    Why,
+)
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.enforcement.dispositions import TransferKind
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
@@ -18,10 +29,6 @@ from cea_exchange.registry.participants.roles import (
 
 if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
-
-Unit = Literal["tonnes", "fen"]
-"""In which the asker means an amount: one of the other unit is refused."""
-
 
 class Freeze(Request, tag="freeze"):
     """Freeze tonnes, or without a product cash; without an amount all there is and comes.
@@ -66,16 +73,18 @@ class FreezeAll(Request, tag="freeze_all"):
 
 
 class FreezeRelease(Request, tag="freeze_release"):
-    """End a freeze, or take an amount off it."""
+    """End a freeze, or take tonnes or cash off what it wants."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "release"
+    example = 'release 7 --order "(2026)2" --court "Wuhan Intermediate Court"'
 
-    freeze_id: int
-    order: str
-    court: str
-    amount: int | None = None
-    unit: Unit | None = None
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    order: Order
+    court: Court
+    amount: Annotated[int | None, field(typed="amount")] = None
+    unit: Unit = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.unit_check(self.freeze_id, self.unit)
@@ -89,11 +98,13 @@ class FreezeExtend(Request, tag="freeze_extend"):
     """Let a freeze hold until a later day."""
 
     roles = (OPERATOR,)
+    command = "extend"
+    example = 'extend 7 --order "(2027)3" --court "Wuhan Intermediate Court" --until 2028-06-30'
 
-    freeze_id: int
-    order: str
-    court: str
-    until: int
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    order: Order
+    court: Court
+    until: Until
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.extend(
@@ -103,17 +114,19 @@ class FreezeExtend(Request, tag="freeze_extend"):
 
 
 class FreezeDeduct(Request, tag="freeze_deduct"):
-    """Give what a freeze holds to another account."""
+    """Give tonnes or cash that a freeze holds to another account, and publish it."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "deduct"
+    example = 'deduct 7 P002 --tonnes 500 --order "(2026)4" --court "Wuhan Intermediate Court"'
 
-    freeze_id: int
-    amount: int
-    to: str
-    order: str
-    court: str
-    unit: Unit | None = None
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    amount: Annotated[int, field(typed="amount")]
+    to: Annotated[str, field("The account that gets it.")]
+    order: Order
+    court: Court
+    unit: Unit = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.unit_check(self.freeze_id, self.unit)
@@ -124,12 +137,15 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
 
 
 class Freezes(Request, tag="freezes"):
-    """All freezes, or an account's."""
+    """List freezes, earlier ones first."""
 
     roles = ROLES
     is_look = True
+    command = "freezes"
+    example = "freezes --account P001"
+    rows = ("freezes",)
 
-    account: str | None = None
+    account: Annotated[str | None, field("Of this account only.")] = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
@@ -141,15 +157,17 @@ class Freezes(Request, tag="freezes"):
 
 
 class CancellationApply(Request, tag="cancellation_apply"):
-    """Apply for tonnes to be cancelled."""
+    """Apply for tonnes to be cancelled for good, voluntarily."""
 
     roles = (OPERATOR, INITIATOR)
     second = Second.HOLDER
+    command = "cancel"
+    example = 'cancel P001 CEA24 100 --purpose "a carbon-neutral fair"'
 
-    account: str
-    product: str
-    tonnes: int
-    purpose: str
+    account: Account
+    product: Product
+    tonnes: Tonnes
+    purpose: Annotated[str, field("For whom or what; it is published.", is_option=True)]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {
@@ -159,18 +177,20 @@ class CancellationApply(Request, tag="cancellation_apply"):
         }
 
 
-class TransferApply(Request, tag="legal_transfer_apply"):
-    """Apply for tonnes to go to an heir, a successor in law, or a creditor."""
+class TransferApply(Request, tag="legal_transfer_apply", kw_only=True):
+    """Apply for tonnes to go to an heir, a successor in law or a creditor; two persons do it."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "enforce"
+    example = 'enforce P001 P002 CEA24 100 --document "(2026)5"'
 
-    kind: TransferKind
-    account: str
-    to: str
-    product: str
-    tonnes: int
-    document: str
+    kind: Annotated[TransferKind, field("Why they go.")] = "enforcement"
+    account: Account
+    to: Annotated[str, field("Who gets them.")]
+    product: Product
+    tonnes: Tonnes
+    document: Annotated[str, field("What it rests on; it is not published.", is_option=True)]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {
@@ -182,25 +202,29 @@ class TransferApply(Request, tag="legal_transfer_apply"):
 
 
 class DispositionApprove(Request, tag="disposition_approve"):
-    """Carry out what was applied for."""
+    """Carry out what was applied for, and publish it."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "approve-disposition"
+    example = "approve-disposition 3"
 
-    disposition_id: int
+    disposition_id: Annotated[int, field("The application's id.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return registry.dispositions.approve(self.disposition_id)
 
 
 class DispositionRefuse(Request, tag="disposition_refuse"):
-    """Turn an application down."""
+    """Turn an application down; the tonnes are free again. Two persons do it."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "refuse-disposition"
+    example = 'refuse-disposition 3 --why "no deed"'
 
-    disposition_id: int
-    why: str
+    disposition_id: Annotated[int, field("The application's id.")]
+    why: Why
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.dispositions.refuse(self.disposition_id, why=self.why)
@@ -208,12 +232,17 @@ class DispositionRefuse(Request, tag="disposition_refuse"):
 
 
 class Dispositions(Request, tag="dispositions"):
-    """All dispositions, or those in one state."""
+    """List applications for cancellation, inheritance, succession and enforcement."""
 
     roles = (OPERATOR, AUTHORITY, REGULATOR)
     is_look = True
+    command = "dispositions"
+    example = "dispositions --state applied"
+    rows = ("dispositions",)
 
-    state: Literal["applied", "done", "refused"] | None = None
+    state: Annotated[
+        Literal["applied", "done", "refused"] | None, field("Only those that are so.")
+    ] = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
@@ -223,13 +252,16 @@ class Dispositions(Request, tag="dispositions"):
 
 
 class PublicNotices(Request, tag="public_notices"):
-    """The public notices from a number on."""
+    """Print the public notices."""
 
     roles = ROLES
     is_look = True
     is_scoped = False
+    command = "notices"
+    example = "notices --json"
+    rows = ("notices",)
 
-    first: Number = 1
+    first: Annotated[Number, field("From this number on.")] = 1
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, registry: "Registry") -> dict[str, Any]:

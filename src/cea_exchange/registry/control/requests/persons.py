@@ -1,9 +1,11 @@
 """Who acts at the registry."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import ProvinceOnly, PublicKey
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.participants.persons import account_body
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PersonAdd(Request, tag="person_add"):
-    """Let a key stand for a person; of an account, of a province (its code), or of an office.
+    """Let a key stand for a person; who is of that body already has to approve it.
 
     Two persons do it: one alone could else make himself the second of everything. An account's
     representatives may ask for its own.
@@ -22,12 +24,17 @@ class PersonAdd(Request, tag="person_add"):
 
     roles = (OPERATOR, INITIATOR)
     second = Second.PERSONS
+    command = "person add"
+    example = 'person add "Li Na" keys/li.public --role initiator --account P001'
 
-    name: str
-    key: str
-    role: str
-    account: str | None = None
-    province: int | None = None
+    name: Annotated[str, field("The person's name.")]
+    key: PublicKey
+    role: Annotated[
+        str,
+        field("operator, authority, province, initiator, approver or regulator.", is_option=True),
+    ]
+    account: Annotated[str | None, field("Whose representative.")] = None
+    province: ProvinceOnly = None
 
     def persons_body(self, registry: "Registry") -> str:
         return registry.persons.body(self.role, self.account, self.province)
@@ -40,15 +47,17 @@ class PersonAdd(Request, tag="person_add"):
 
 
 class PersonRemove(Request, tag="person_remove"):
-    """Let a key stand for nobody any more.
+    """Let a key stand for nobody any more, for good; a second person has to approve it.
 
     The authority keeps a person: nobody could decide then on who comes next.
     """
 
     roles = (OPERATOR, INITIATOR)
     second = Second.PERSONS
+    command = "person remove"
+    example = "person remove keys/li.public"
 
-    key: str
+    key: PublicKey
 
     def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: that of the person."""
@@ -66,12 +75,15 @@ class PersonRemove(Request, tag="person_remove"):
 
 
 class PersonList(Request, tag="person_list"):
-    """Who acts, by body; from a place in that order on."""
+    """Print who acts, for whom, in which role."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
+    command = "person list"
+    example = "person list --account P001"
+    rows = ("persons",)
 
-    account: str | None = None
+    account: Annotated[str | None, field("Only its representatives.")] = None
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 

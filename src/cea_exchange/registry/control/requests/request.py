@@ -16,9 +16,6 @@ REQUEST_BYTES_MAX = 4 << 20
 """Files of all entities come in one request."""
 
 
-FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
-"""Of a file that comes with a request, or is in the registry's own folder."""
-
 RequestId = Annotated[
     str, msgspec.Meta(min_length=1, max_length=128), field("", is_hidden=True)
 ]

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.requests.fields import Account, Day
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR, ROLES
@@ -15,13 +17,15 @@ if TYPE_CHECKING:
 
 
 class StatementShow(Request, tag="statement"):
-    """An account's statement of a confirmed day."""
+    """Print an account's statement of a day."""
 
     roles = ROLES
     is_look = True
+    command = "statement show"
+    example = "statement show P001 2025-07-16"
 
-    account: str
-    business_date: int
+    account: Account
+    business_date: Day
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return registry.statements.statement(self.account, self.business_date)
@@ -65,10 +69,12 @@ class StatementObject(Request, tag="statement_object"):
     """Object to a statement, before the next day opens."""
 
     roles = (INITIATOR,)
+    command = "statement object"
+    example = 'statement object P001 2025-07-16 "a pay-in is missing" --key li'
 
-    account: str
-    business_date: int
-    content: str
+    account: Account
+    business_date: Day
+    content: Annotated[str, field("What is wrong with it.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         number = registry.statements.object(self.account, self.business_date, self.content)
@@ -79,9 +85,11 @@ class StatementResolve(Request, tag="statement_resolve"):
     """Answer an objection."""
 
     roles = (OPERATOR,)
+    command = "statement resolve"
+    example = 'statement resolve 2 "booked on the next day"'
 
-    objection_id: int
-    answer: str
+    objection_id: Annotated[int, field("The objection's number.", name="number")]
+    answer: Annotated[str, field("The answer.")]
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         registry.statements.resolve(self.objection_id, self.answer)
@@ -89,13 +97,16 @@ class StatementResolve(Request, tag="statement_resolve"):
 
 
 class Objections(Request, tag="objections"):
-    """Objections from a number on, all of them or those in one state."""
+    """Print all objections."""
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "statement objections"
+    example = "statement objections --state open"
+    rows = ("objections",)
 
-    state: Literal["open", "resolved"] | None = None
+    state: Annotated[Literal["open", "resolved"] | None, field("Only those that are so.")] = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.naming import CASH_NAME
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.holdings import (
@@ -25,7 +26,7 @@ Day = Annotated[int, msgspec.Meta(ge=1_01_01, le=9999_12_31)]
 
 
 class Balance(Request, tag="balance"):
-    """What an account, an institution's too, holds or held; of everything, or of one product.
+    """Print what an account holds, or held.
 
     The product ``CNY`` is cash. As of an entry, of the end of a day (yyyymmdd), or of a settlement
     sequence; of none of them, now.
@@ -33,12 +34,16 @@ class Balance(Request, tag="balance"):
 
     roles = ROLES
     is_look = True
+    command = "balance"
+    example = "balance P001 --as-of-date 2025-07-16"
 
-    account: str
-    product: str | None = None
-    as_of: Seq | None = None
-    as_of_date: Day | None = None
-    as_of_settlement: Seq | None = None
+    account: Annotated[str, field("Account, or an institution's name.")]
+    product: Annotated[str | None, field("Only this one; CNY is cash.")] = None
+    as_of: Annotated[Seq | None, field("After this entry of the ledger.")] = None
+    as_of_date: Annotated[Day | None, field("At the end of this day", typed="date")] = None
+    as_of_settlement: Annotated[
+        Seq | None, field("When settlement had reached this sequence.")
+    ] = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         moment = Moment(self.as_of, self.as_of_date, self.as_of_settlement)
@@ -47,15 +52,20 @@ class Balance(Request, tag="balance"):
 
 
 class Entries(Request, tag="entries"):
-    """The ledger's entries with their legs, behind one; or only an account's, or a product's."""
+    """Print the ledger's entries with their legs.
+
+    An answer about one account or product reads 20,000 entries at most and says where to go on.
+    """
 
     roles = ROLES
     is_look = True
+    command = "entries"
+    example = "entries --account P001"
 
-    account: str | None = None
-    product: str | None = None
-    after: Seq = 0
-    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = 100
+    account: Annotated[str | None, field("Only what touches it.")] = None
+    product: Annotated[str | None, field("Only of this one; CNY is cash.")] = None
+    after: Annotated[Seq, field("Behind this entry.")] = 0
+    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX), field("How many at most.")] = 100
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         asset = _asset(registry, self.product)
@@ -63,15 +73,19 @@ class Entries(Request, tag="entries"):
 
 
 class Transfers(Request, tag="transfers"):
-    """Transfers to the venue and back behind one, an account's, or those of a state."""
+    """Print transfers to the venue and back, and why the venue rejected one."""
 
     roles = ROLES
     is_look = True
+    command = "transfer list"
+    example = "transfer list --account P001 --key li"
 
-    account: str | None = None
-    state: Literal["pending", "completed", "rejected"] | None = None
-    after: Seq = 0
-    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)] = 100
+    account: Annotated[str | None, field("Only of this one.")] = None
+    state: Annotated[
+        Literal["pending", "completed", "rejected"] | None, field("Only those that are so.")
+    ] = None
+    after: Annotated[Seq, field("Behind this transfer.")] = 0
+    count: Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX), field("How many at most.")] = 100
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return transfers_view(registry.store, self.account, self.state, self.after, self.count)
