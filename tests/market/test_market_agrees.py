@@ -37,6 +37,7 @@ from support.market.market_cases import (
     market_cases,
 )
 from support.market.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
+from support.rounds import ROUNDS
 
 pytestmark = pytest.mark.differential
 
@@ -60,10 +61,11 @@ def test_markets_agree_on_any_sequence(rules_name: str) -> None:
     agree()
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("rules_name", RULES)
 def test_markets_agree_over_long_days(rules_name: str) -> None:
     """Long seeded sequences fill the books deeper than random lists do."""
-    for seed in range(8):
+    for seed in range(3 * ROUNDS):
         Flow(CORES, RULES[rules_name]).run(steps_seeded(1000 + seed, 600))
 
 

@@ -47,7 +47,7 @@ class Put(Request, tag="put"):
     roles = ("operator",)
 
     number: int
-    parts: dict[str, int] = {}
+    parts: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Look(Request, tag="look"):

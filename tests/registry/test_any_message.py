@@ -42,6 +42,8 @@ from support.registry.settlement_records import (
     registry_prepare,
 )
 
+pytestmark = [pytest.mark.attack, pytest.mark.random]
+
 ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "1"))
 """Of each mode on each database; a nightly run takes more."""
 ACTS = 50

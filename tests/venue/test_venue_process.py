@@ -19,6 +19,7 @@ from cea_exchange.journal import FrameKind, SegmentReader
 from cea_exchange.journal.storage import OsStorage
 from cea_exchange.protocol.control import DayClose, DayOpen, PhaseSet, control_decode
 from cea_exchange.venue.operations.admin_client import AdminError
+from support.patience import patience
 from support.venue.venue_process import CLOCK
 from support.venue.venue_world import enter, world_open
 
@@ -46,7 +47,7 @@ class Process:
         arguments = ("--config", str(self.data / "venue.toml"), "--data", str(self.data))
         with (self.data / "venue.log").open("a") as log:
             self.process = subprocess.Popen(command("serve", *arguments), stderr=log)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 20 * patience()
         while not path.exists():
             assert self.process.poll() is None and time.monotonic() < end, self.log()
             time.sleep(0.02)

@@ -106,7 +106,7 @@ class Requests(Generic[R]):
     def __init__(self, types: Iterable[type[R]]) -> None:
         self.types = tuple(types)
         self.by_op = {op_of(each): each for each in self.types}
-        self._decoder = msgspec.msgpack.Decoder(Union[self.types])
+        self._decoder = msgspec.msgpack.Decoder(Union[self.types])  # noqa: UP007 - of a tuple
 
     @property
     def of_two(self) -> frozenset[str]:

@@ -252,8 +252,8 @@ class Notice(_NoticeRules, frozen=True, kw_only=True, rename=NOTICE_NAMES):
         that no longer are.
     """
 
-    reference_prices: dict[str, PriceText] = {}
-    listings: dict[str, PriceText] = {}
+    reference_prices: dict[str, PriceText] = msgspec.field(default_factory=dict)
+    listings: dict[str, PriceText] = msgspec.field(default_factory=dict)
     delistings: tuple[str, ...] = ()
 
     def prices(self) -> dict[str, str]:

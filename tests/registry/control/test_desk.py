@@ -17,7 +17,6 @@ from support.places import ROOT
 from support.registry.desk_callers import LIFE_S, Office, by_two, key_of
 from support.registry.ledger_by_hand import changed
 
-OF_TWO = REGISTRY_REQUESTS.of_two
 S_NS = 1_000_000_000
 
 
