@@ -27,6 +27,9 @@ BY_HAND = {
     },
 }
 """What has a command of its own that is more than one request, or none."""
+OF_THE_DAEMON = {"stop", "kill"}
+LISTED_PARTS = {"statistics", "statements", "differences", "applications"}
+"""Of a noun that a look shows."""
 EVERY = [
     pytest.param(daemon, each, id=f"{daemon}-{op_of(each)}")
     for daemon, (requests, _asker) in DAEMONS.items()
@@ -40,6 +43,32 @@ def test_every_request_has_a_command_or_is_known_to_have_none(daemon):
     requests, _asker = DAEMONS[daemon]
     without = {op_of(each) for each in requests.types if not each.command}
     assert without == BY_HAND[daemon]
+
+
+@pytest.mark.parametrize(("daemon", "request_type"), EVERY)
+def test_a_command_is_a_noun_and_then_a_verb(daemon, request_type):
+    """The verb alone where the noun is the daemon; lists are those of one noun."""
+    words = request_type.command.split()
+    assert len(words) == 2 or request_type.command in OF_THE_DAEMON, words
+    noun = words[0]
+    assert noun.rstrip("s") == noun or noun == "bank", words
+    assert words[-1] in LISTED_PARTS or not (request_type.is_look and words[-1].endswith("s"))
+
+
+@pytest.mark.parametrize(
+    "alias", ["venue halt", "venue resume", "registry issue", "registry cancel"]
+)
+def test_words_that_users_learned_first_are_taken_and_not_listed(alias):
+    daemon, word = alias.split()
+    group = command_tree(daemon)
+    assert group.commands[word].hidden
+    assert f"Also: cea-exchange {alias}" in group.commands[word].help
+
+
+def test_allocate_is_another_word_for_its_noun():
+    commands = command_tree("registry").commands
+    assert commands["allocate"].hidden
+    assert list(commands["allocate"].commands) == list(commands["allocation"].commands)
 
 
 @pytest.fixture
@@ -92,8 +121,8 @@ def test_what_is_looked_at_has_a_text(daemon, request_type):
 @pytest.mark.parametrize(
     ("typed", "sent"),
     [
-        ("deduct 7 P002 --cash 5.00 --order 1 --court C", {"amount": 500, "unit": "fen"}),
-        ("deduct 7 P002 --tonnes 5 --order 1 --court C", {"amount": 5, "unit": "tonnes"}),
+        ("freeze deduct 7 P002 --cash 5.00 --order 1 --court C", {"amount": 500, "unit": "fen"}),
+        ("freeze deduct 7 P002 --tonnes 5 --order 1 --court C", {"amount": 5, "unit": "tonnes"}),
         ("transfer in P001 --cash 1000.00", {"amount": 100_000, "product": None}),
         ("transfer in P001 --product CEA24 --tonnes 5", {"amount": 5, "product": "CEA24"}),
         ("account at-risk P001 --no --why x", {"at_risk": False}),
@@ -101,7 +130,7 @@ def test_what_is_looked_at_has_a_text(daemon, request_type):
         ("surrender apply P001 2024 CEA23=1 CEA24=2", {"tonnes": {"CEA23": 1, "CEA24": 2}}),
         ("product declare CEA24 97.49", {"reference_price": 9749}),
         ("obligation take new.csv", {"file": "new.csv", "content": b"a,b\n", "province": None}),
-        ("notices --first 7", {"first": 7}),
+        ("notice list --first 7", {"first": 7}),
     ],
 )
 def test_what_is_typed_becomes_what_is_on_the_wire(typed, sent, asked):
@@ -119,13 +148,13 @@ def test_what_is_typed_becomes_what_is_on_the_wire(typed, sent, asked):
         ("transfer in P001 --tonnes 5", "expected --product and --tonnes, or --cash"),
         ("transfer in P001", "expected --product and --tonnes, or --cash"),
         ("transfer in P001 --product CEA24 --cash 5.00", "expected --product and --tonnes"),
-        ("deduct 7 P002 --order 1 --court C", "expected --tonnes or --cash"),
-        ("release 7 --tonnes 5 --cash 5.00 --order 1 --court C", "not both"),
+        ("freeze deduct 7 P002 --order 1 --court C", "expected --tonnes or --cash"),
+        ("freeze release 7 --tonnes 5 --cash 5.00 --order 1 --court C", "not both"),
         ("statement show P001 20250716", "2025-07-16"),
-        ("pay in P001 5", "5"),
+        ("cash pay-in P001 5", "5"),
         ("surrender apply P001 2024 CEA23", "expected PRODUCT=TONNES"),
         ("key revoke nobody.public", "expected a public key or its file"),
-        ("entries --count 0", "greater than or equal to 1"),
+        ("entry list --count 0", "greater than or equal to 1"),
         ("obligation take lost.csv", "lost.csv: No such file"),
     ],
 )

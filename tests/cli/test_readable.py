@@ -62,11 +62,11 @@ def test_a_position_is_shown_as_tables():
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("bank", "pay-out", "P1", "100000", "6222"), "yuan with two decimals such as '97.49'"),
+        (("cash", "pay-out", "P1", "100000", "6222"), "yuan with two decimals such as '97.49'"),
         (("statement", "show", "P1", "20260715"), "date must be such as '2025-07-16'"),
         (("reserve", "fund", "5"), "yuan with two decimals such as '97.49'"),
         (("clock", "confirm", "20260105"), "date must be such as '2025-07-16'"),
-        (("default", "notice", "3", "20260105"), "date must be such as '2025-07-16'"),
+        (("default", "notify", "3", "20260105"), "date must be such as '2025-07-16'"),
     ],
 )
 def test_fen_and_numbers_of_days_are_not_taken_for_yuan_and_dates(capsys, words, expected):
@@ -91,5 +91,5 @@ def test_json_keeps_what_the_daemons_say(monkeypatch, capsys):
     from cea_exchange.cli import venue_asking
 
     monkeypatch.setattr(venue_asking, "answer", lambda *_asked: dict(POSITION))
-    assert 0 == run(("venue", "position", "P001", "--data", "nowhere", "--json"))
+    assert 0 == run(("venue", "account", "position", "P001", "--data", "nowhere", "--json"))
     assert POSITION == json.loads(capsys.readouterr().out)

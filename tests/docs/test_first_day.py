@@ -216,7 +216,7 @@ def archived(day):
     until_s = time.monotonic() + WAIT_S
     while json.loads(machine.command("venue", "status", "--json", *asked))["cancels_only"]:
         assert time.monotonic() < until_s, machine.logs()
-    machine.command("venue", "clock", "2025-07-17T15:30:00+08:00", *asked)
+    machine.command("venue", "clock", "move", "2025-07-17T15:30:00+08:00", *asked)
     while not (found := sorted((machine.data / "archive").glob("*.seg"))):
         assert time.monotonic() < until_s, machine.logs()
         time.sleep(0.1)

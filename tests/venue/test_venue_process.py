@@ -134,9 +134,9 @@ def test_status_halt_and_errors_on_the_command_line(world):
     assert (status["phase"], status["accounts"]) == ("closed", 2)
     assert "halted" in run("status", *data).stdout
     assert json.loads(run("halt", *data, "--json").stdout)["halted"]
-    assert run("open-day", "2024-12-31", *data).returncode == 0
-    assert json.loads(run("phase", "listed", *data, "--json").stdout)["phase"] == "listed"
-    bad = run("clock", "tomorrow", *data)
+    assert run("day", "open", "2024-12-31", *data).returncode == 0
+    assert json.loads(run("day", "phase", "listed", *data, "--json").stdout)["phase"] == "listed"
+    bad = run("clock", "move", "tomorrow", *data)
     assert (bad.returncode, bad.stderr.count("\n")) == (2, 1)
     assert run("stop", *data).returncode == 0
     assert 0 == world.venue.process.wait(20)
@@ -159,28 +159,29 @@ def test_operators_of_two_names_act_on_the_command_line(world):
     without = run_as("an", "kill", "alice")
     assert (without.returncode, without.stderr.count("\n")) == (2, 1)
     assert "--why" in without.stderr
-    refused = run_as("reg", "reinstate", "alice")
+    refused = run_as("reg", "account", "reinstate", "alice")
     assert refused.returncode == 2
     assert "expected an operator's key, came the regulator's reg" in refused.stderr
     path = str(world.data / "keys" / "bo")
-    assert json.loads(run_as(path, "position", "alice").stdout)["suspended"]
+    assert json.loads(run_as(path, "account", "position", "alice").stdout)["suspended"]
     assert run_as("stranger", "status").returncode == 2
-    price = run_as("an", "reference-price", "CEA24", "97.5", "--why", "x")
+    price = run_as("an", "product", "reference-price", "CEA24", "97.5", "--why", "x")
     assert (price.returncode, "two decimals" in price.stderr) == (2, True)
-    assert run_as("an", "reference-price", "CEA24", "97.50", "--why", "x").returncode == 0
-    assert run_as("an", "clock", "2025-01-02T09:45:00+08:00").returncode == 0
-    proposed = json.loads(run_as("an", "override", "--why", "registry ill").stdout)
+    price = run_as("an", "product", "reference-price", "CEA24", "97.50", "--why", "x")
+    assert price.returncode == 0
+    assert run_as("an", "clock", "move", "2025-01-02T09:45:00+08:00").returncode == 0
+    proposed = json.loads(run_as("an", "day", "override", "--why", "registry ill").stdout)
     number = str(proposed["proposal"])
-    assert number in run("proposals", "--data", str(world.data), "--key", "reg").stdout
-    assert "another person than an" in run_as("an", "approve", number).stderr
-    assert run_as("bo", "approve", number).returncode == 0
+    assert number in run("proposal", "list", "--data", str(world.data), "--key", "reg").stdout
+    assert "another person than an" in run_as("an", "proposal", "approve", number).stderr
+    assert run_as("bo", "proposal", "approve", number).returncode == 0
     world.until(lambda: json.loads(run_as("an", "status").stdout)["phase"] == "listed")
-    log = run("log", "--data", str(world.data)).stdout.splitlines()
+    log = run("act", "list", "--data", str(world.data)).stdout.splitlines()
     assert log[0].endswith('an  kill account=alice: "runaway"')
     assert log[-1].endswith('an and bo  day_open date=20250102: "registry ill"')
-    lines = run("log", "--data", str(world.data), "--json").stdout.splitlines()
+    lines = run("act", "list", "--data", str(world.data), "--json").stdout.splitlines()
     assert [json.loads(line)["by"] for line in lines] == len(lines) * ["an"]
-    assert run("log", "--data", str(world.data / "nothing")).returncode == 2
+    assert run("act", "list", "--data", str(world.data / "nothing")).returncode == 2
 
 
 def accelerated(start, speed=60):
@@ -254,10 +255,11 @@ def test_beyond_the_calendar_no_day_opens_and_before_its_end_it_warns(world):
 
 def test_every_act_explains_itself_with_an_example():
     names = _listed(run("--help").stdout)
-    assert {"kill", "bust", "approve", "log", "status", "bidding"} <= names
-    of_biddings = {f"bidding {name}" for name in _listed(_help("bidding"))}
-    assert {"bidding open", "bidding review"} <= of_biddings
-    for name in names - {"serve", "backup", "restore", "bidding"} | of_biddings:
+    groups = {name for name in names if "COMMAND" in _help(name)}
+    below = {f"{group} {name}" for group in groups for name in _listed(_help(group))}
+    assert {"kill", "status"} <= names - groups
+    assert {"trade bust", "proposal approve", "act list", "bidding open"} <= below
+    for name in names - groups - {"serve"} | below:
         shown = " ".join(_help(name).split())
         assert f"Example: cea-exchange venue {name}" in shown, name
 

@@ -98,7 +98,10 @@ def commands_add(
     for request in requests:
         if request.command:
             noun, _, verb = request.command.rpartition(" ")
-            (groups[noun] if noun else group).command(verb)(command_made(asker, request))
+            made = command_made(asker, request)
+            (groups[noun] if noun else group).command(verb)(made)
+            for alias in request.aliases:
+                group.command(alias, hidden=True)(made)
     return groups
 
 
@@ -140,7 +143,8 @@ def help_of(daemon: str, request: type[Request]) -> str:
     """Return a request's docstring without what is for programmers only, and its example."""
     text = inspect.cleandoc(request.__doc__ or "").split("\n\nAttributes\n")[0]
     example = f"\n\nExample: cea-exchange {daemon} {request.example}" if request.example else ""
-    return text + example
+    aliases = "".join(f"\n\nAlso: cea-exchange {daemon} {each}" for each in request.aliases)
+    return text + example + aliases
 
 
 def _first(request: type[Request]) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def act_line(answer: Answer) -> str:
     if "approving_body" in answer:
         return (
             f"proposal {answer['proposal']} waits for a second person of"
-            f" {answer['approving_body']}: registry approve {answer['proposal']}"
+            f" {answer['approving_body']}: registry proposal approve {answer['proposal']}"
         )
     if "approved" in answer:
         done = fields_line(answer["answer"])

@@ -42,7 +42,7 @@ class PanelledGroup(TyperGroup):
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, those of no panel last."""
-        names = self.list_commands(ctx)
+        names = [name for name in self.list_commands(ctx) if not self.commands[name].hidden]
         placed = {name for panel in self.panels.values() for name in panel}
         others = {OTHERS: tuple(name for name in names if name not in placed)}
         for title, listed in {**self.panels, **others}.items():

@@ -18,7 +18,7 @@ from cea_exchange.cli import (
     registry_freeze,
     registry_proof,
 )
-from cea_exchange.cli.acts import command_made, commands_add
+from cea_exchange.cli.acts import commands_add
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -33,62 +33,71 @@ from cea_exchange.cli.registry_texts import REGISTRY
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
-    "The daemon": ("serve", "check", "stop", "status", "clock"),
-    "Persons and what waits for a second one": (
-        *("person", "proposals", "approve", "reject", "acts", "duties"),
-    ),
+    "The daemon": ("serve", "check", "status", "stop", "clock"),
+    "Persons and what waits for a second one": ("person", "proposal", "act", "duty"),
     "Accounts, products, holdings": (
-        *("account", "product", "key", "transfer", "pay", "balance", "entries", "statement"),
+        *("account", "product", "key", "transfer", "cash", "entry", "statement", "objection"),
     ),
     "Allowances, from the authority and back": (
-        *("issue", "allocate", "obligation", "surrender", "offset", "carryover"),
+        *("allocation", "obligation", "shortfall", "correction", "surrender", "offset"),
+        "carryover",
     ),
-    "Settlement and the bank": ("bank", "failures", "default", "reserve", "claim"),
-    "Courts, dispositions, notices": (
-        *("freeze", "release", "extend", "deduct", "freezes", "cancel", "enforce"),
-        *("approve-disposition", "refuse-disposition", "dispositions", "notices"),
-    ),
+    "Settlement and the bank": ("bank", "failure", "default", "reserve", "claim"),
+    "Courts, dispositions, notices": ("freeze", "disposition", "notice"),
     "Proofs and copies": (
         *("reconcile", "verify", "audit", "receipt", "backup", "restore", "adopt"),
     ),
 }
-
-
 GROUPS = {
-    "clock": "The registry's time and day.",
-    "person": "Who acts at the registry, by key.",
-    "account": "Entities' accounts.",
-    "product": "Products.",
-    "key": "Participants' keys at the venue.",
-    "transfer": "Transfers to the venue and back.",
-    "pay": "Cash from the bank.",
-    "statement": "Daily statements and objections.",
-    "allocate": "Issue and distribute allowances.",
-    "obligation": "Who owes what, who complied, who not.",
-    "surrender": "Allowances against emissions.",
-    "offset": "CCERs against emissions.",
-    "carryover": "Closed vintages into the next one.",
+    "account": "Entities' accounts, and what they hold.",
+    "act": "What was done, and by whom.",
+    "allocation": "Issue and distribute allowances.",
     "bank": "Instructions to the settlement bank, and its answers.",
-    "default": "Who did not deliver or pay.",
-    "reserve": "The settlement risk reserve.",
+    "carryover": "Closed vintages into the next one.",
+    "cash": "Cash in and out.",
     "claim": "What a bust left owing.",
+    "clock": "The registry's time and day.",
+    "correction": "Orders to surrender what was missing.",
+    "default": "Who did not deliver or pay.",
+    "disposition": "Voluntary cancellation, inheritance, succession, enforcement.",
+    "duty": "What is to be done by a day.",
+    "entry": "The ledger's entries.",
+    "failure": "Trades that could not be posted.",
+    "freeze": "What courts have frozen.",
+    "key": "Participants' keys at the venue.",
+    "notice": "Public notices.",
+    "objection": "Objections to statements.",
+    "obligation": "Who owes what, and who complied.",
+    "offset": "CCERs against emissions.",
+    "person": "Who acts at the registry, by key.",
+    "product": "Products.",
+    "proposal": "What waits for a second person.",
+    "receipt": "Proofs of balances and acts, for every holder.",
+    "reserve": "The settlement risk reserve.",
+    "shortfall": "Who was short at the deadline.",
+    "statement": "Daily statements.",
+    "surrender": "Allowances against emissions.",
+    "transfer": "Transfers to the venue and back.",
 }
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
     from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
-    from cea_exchange.registry.control.requests.distribution import AllocationIssue
 
     group = CommandLine(PANELS)
-    for command in (serve, check, status, reconcile, adopt, registry_freeze.freeze):
+    for command in (serve, check, status, reconcile, adopt):
         group.command(command.__name__)(command)
     groups = commands_add(group, REGISTRY, REGISTRY_REQUESTS.types, GROUPS)
-    group.command("issue")(command_made(REGISTRY, AllocationIssue))
+    groups["freeze"].command("place")(registry_freeze.freeze)
+    groups["receipt"].command("show")(registry_proof.receipt)
     registry_bank.register(groups["bank"])
-    registry_distribution.register(groups["allocate"])
+    registry_distribution.register(groups["allocation"])
     registry_proof.register(group)
     registry_database.register(group)
+    # The noun that users learned first.
+    words = "As `registry allocation`."
+    group.add_typer(groups["allocation"], name="allocate", help=words, hidden=True)
     app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
 
 

@@ -1,4 +1,4 @@
-"""`cea-exchange registry allocate preview, show`: what an allocation file would do."""
+"""`cea-exchange registry allocation preview, show`: what an allocation file would do."""
 
 from enum import Enum
 from pathlib import Path
@@ -31,10 +31,10 @@ class Encoding(Enum):
     gb18030 = "gb18030"
 
 
-def register(allocate: typer.Typer) -> None:
-    """Add what is done with allocation files to the group `registry allocate`."""
-    allocate.command("preview")(preview)
-    allocate.command("show")(show)
+def register(allocation: typer.Typer) -> None:
+    """Add what is done with allocation files to the group `registry allocation`."""
+    allocation.command("preview")(preview)
+    allocation.command("show")(show)
 
 
 def preview(
@@ -56,7 +56,7 @@ def preview(
     With the units' figures each entity's tonnes are computed again, and the file is refused where
     one differs.
 
-    Example: cea-exchange registry allocate preview allocation-2024-final.xlsx
+    Example: cea-exchange registry allocation preview allocation-2024-final.xlsx
     --units units-2024.xlsx --out preview.csv
     """
     request = {"op": "allocation_preview", "file": file.name, "content": file_content(file)}
@@ -71,7 +71,7 @@ def show(
 ) -> None:
     """Print a preview as it was shown, as who is to approve it should read it.
 
-    Example: cea-exchange registry allocate show 12
+    Example: cea-exchange registry allocation show 12
     """
     request = {"op": "allocation_show", "preview_id": preview_id}
     if json or out is not None:

@@ -1,4 +1,4 @@
-"""`cea-exchange registry freeze`: a part of what an account has, or all of it."""
+"""`cea-exchange registry freeze place`: a part of what an account has, or all of it."""
 
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ def freeze(
 ) -> None:
     """Freeze tonnes of a product (all of it without --tonnes), cash, or all of an account.
 
-    Example: cea-exchange registry freeze P001 --product CEA24 --tonnes 500 --order "(2026)1"
+    Example: cea-exchange registry freeze place P001 --product CEA24 --tonnes 500 --order "(2026)1"
     --court "Wuhan Intermediate Court" --until 2027-06-30
     """
     request: dict[str, Any] = {"account": account, "order": order, "court": court}

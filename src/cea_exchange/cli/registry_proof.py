@@ -16,7 +16,6 @@ def register(group: typer.Typer) -> None:
     """Add the commands to `cea-exchange registry`."""
     group.command("verify")(verify)
     group.command("audit")(audit)
-    group.command("receipt")(receipt)
 
 
 def verify(
@@ -119,7 +118,7 @@ def receipt(
 
     `examples/receipt_check.py` checks it without the registry.
 
-    Example: cea-exchange registry receipt --account P001 --date 2025-07-16 --out r.json
+    Example: cea-exchange registry receipt show --account P001 --date 2025-07-16 --out r.json
     """
     import msgspec
 

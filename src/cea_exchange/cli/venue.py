@@ -38,23 +38,26 @@ class StatementForm(Enum):
 
 
 PANELS = {
-    "The daemon": ("serve", "check", "stop"),
-    "Looking": (
-        *("status", "statistics", "position", "statement", "blocks", "sessions", "proposals"),
-        "log",
-    ),
-    "Acts": (
-        *("halt", "resume", "suspend", "reinstate", "kill", "reference-price"),
-        *("list-product", "delist-product", "disconnect", "key"),
-    ),
-    "Acts of two persons": ("bust", "override", "approve", "reject"),
-    "The day": ("clock", "phase", "open-day", "close-day"),
-    "After a lost journal": ("adopt",),
-    "Biddings, backups, relays": ("bidding", "backup", "restore", "relay"),
+    "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
+    "The market": ("day", "market", "product", "trade", "bidding", "block"),
+    "Who trades": ("account", "session", "key"),
+    "Who acts": ("act", "proposal"),
+    "Copies, relays, another life": ("backup", "restore", "relay", "adopt"),
 }
-
-
-GROUPS = {"bidding": "Single-direction biddings.", "key": "Keys that were cut off."}
+GROUPS = {
+    "account": "What an account has here, and whether it may trade.",
+    "act": "What operators did.",
+    "bidding": "Single-direction biddings.",
+    "block": "Block offers and enquiries.",
+    "clock": "The venue's time.",
+    "day": "The trading day and its phases.",
+    "key": "Keys that were cut off.",
+    "market": "Halts, prices and totals.",
+    "product": "What may be traded, and from which price its band is measured.",
+    "proposal": "What waits for a second operator.",
+    "session": "Who is logged on.",
+    "trade": "Trades that were made.",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -62,9 +65,11 @@ def register(app: typer.Typer) -> None:
     from cea_exchange.venue.requests import VENUE_REQUESTS
 
     group = CommandLine(PANELS)
-    for command in (serve, check, status, statement, log, adopt):
+    for command in (serve, check, status, adopt):
         group.command(command.__name__)(command)
     groups = commands_add(group, VENUE, VENUE_REQUESTS.types, GROUPS)
+    groups["account"].command("statement")(statement)
+    groups["act"].command("list")(log)
     groups["bidding"].command("open")(venue_bidding.open_)
     venue_backup.register(group)
     venue_relay.register(group)
@@ -180,7 +185,7 @@ def statement(
 ) -> None:
     """Print an account's day: what it had, every movement, what it has. Changes nothing.
 
-    Example: cea-exchange venue statement P001 --date 2025-07-16 --key rex
+    Example: cea-exchange venue account statement P001 --date 2025-07-16 --key rex
     """
     from cea_exchange.domain import statement_forms as forms
     from cea_exchange.protocol.statements import pages, statement_of_answers
@@ -221,7 +226,7 @@ def log(
 
     Works on the folder of a venue that runs or not.
 
-    Example: cea-exchange venue log --json
+    Example: cea-exchange venue act list --json
     """
     from cea_exchange.journal import JournalError
     from cea_exchange.venue.operations.act_log import acts_read

@@ -37,7 +37,7 @@ def done(told: Answer) -> str:
         number = told["proposal"]
         return (
             f"proposal {number}, {told['what']}, waits for a second operator:"
-            f" venue approve {number}"
+            f" venue proposal approve {number}"
         )
     return f"{_done(told)}; {_standing(told)}"
 

@@ -127,7 +127,7 @@ class Proposals:
         return proposal
 
     def listed(self) -> list[dict[str, Any]]:
-        """Return what waits, oldest first, as ``venue proposals`` shows it."""
+        """Return what waits, oldest first, as ``venue proposal list`` shows it."""
         self._expire()
         return [
             {

@@ -3,8 +3,8 @@
     class Halt(Act, tag="halt"):
         \"\"\"Halt a product, or the market.\"\"\"
 
-        command = "halt"
-        example = 'halt CEA24 --why "news awaited"'
+        command = "market halt"
+        example = 'market halt CEA24 --why "news awaited"'
 
         product: Annotated[str | None, field("Product; left out, the whole market.")] = None
 
@@ -47,10 +47,13 @@ class Request(
     is_look
         Whether it changes nothing.
     command
-        Its words on the command line, a noun and then a verb; empty: it has none, or one that is
+        Its words on the command line, a noun and then a verb; the verb alone where the noun is the
+        daemon itself; empty: it has none, or one that is
         written by hand because it is more than one request.
     example
         What may be typed, behind the daemon's name.
+    aliases
+        Other words for the command, from before it had a noun, that users have learned.
     rows
         The fields of the answer that come in pages; the command line asks for all of them.
     """
@@ -60,6 +63,7 @@ class Request(
     is_look: ClassVar[bool] = False
     command: ClassVar[str] = ""
     example: ClassVar[str] = ""
+    aliases: ClassVar[tuple[str, ...]] = ()
     rows: ClassVar[tuple[str, ...]] = ()
 
     @property

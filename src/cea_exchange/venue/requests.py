@@ -60,8 +60,8 @@ class Status(AdminRequest, tag="status"):
 class Statistics(AdminRequest, tag="statistics"):
     """Print each product's prices and totals of the day, by method."""
 
-    command = "statistics"
-    example = "statistics"
+    command = "market statistics"
+    example = "market statistics"
 
     def look(self, venue: "AdminDesk") -> dict[str, Any]:
         return venue.statistics()
@@ -70,8 +70,8 @@ class Statistics(AdminRequest, tag="statistics"):
 class Position(AdminRequest, tag="position"):
     """Print what an account holds at the venue."""
 
-    command = "position"
-    example = "position P001 --key rex"
+    command = "account position"
+    example = "account position P001 --key rex"
 
     account: Account
 
@@ -82,8 +82,8 @@ class Position(AdminRequest, tag="position"):
 class BlockList(AdminRequest, tag="blocks"):
     """Print the open block offers and enquiries, and what they have locked."""
 
-    command = "blocks"
-    example = "blocks --key rex"
+    command = "block list"
+    example = "block list --key rex"
 
     first: Annotated[
         int, msgspec.Meta(ge=0, le=2**62), field("The lowest block id to print.", name="--from")
@@ -137,8 +137,8 @@ class ApplicationList(AdminRequest, tag="bidding_applications"):
 class SessionList(AdminRequest, tag="sessions"):
     """Print who is logged on."""
 
-    command = "sessions"
-    example = "sessions"
+    command = "session list"
+    example = "session list"
 
     def look(self, venue: "AdminDesk") -> dict[str, Any]:
         return venue.sessions()
@@ -147,8 +147,8 @@ class SessionList(AdminRequest, tag="sessions"):
 class ProposalList(AdminRequest, tag="proposals"):
     """Print what waits for a second operator."""
 
-    command = "proposals"
-    example = "proposals --key bo"
+    command = "proposal list"
+    example = "proposal list --key bo"
 
     def look(self, venue: "AdminDesk") -> dict[str, Any]:
         return {"proposals": venue.proposals.listed()}
@@ -189,8 +189,8 @@ class ClockMove(ActRequest, tag="clock"):
     """Move a manual clock, with what falls due on the way; confirm a doubted system's clock."""
     """Move a manual clock, and what falls due on the way happens; confirm a doubted one."""
 
-    command = "clock"
-    example = "clock 2025-07-16T09:30:00+08:00"
+    command = "clock move"
+    example = "clock move 2025-07-16T09:30:00+08:00"
 
     at: Annotated[str, field("ISO 8601 time with offset.")]
 
@@ -202,8 +202,8 @@ class ClockMove(ActRequest, tag="clock"):
 class PhaseChange(ActRequest, tag="phase"):
     """Set the phase of the open day."""
 
-    command = "phase"
-    example = 'phase break --why "early lunch"'
+    command = "day phase"
+    example = 'day phase break --why "early lunch"'
 
     phase: Annotated[str, field("pre_open, listed, break, listed_and_block, closed.")]
 
@@ -217,8 +217,8 @@ class PhaseChange(ActRequest, tag="phase"):
 class OpenDay(ActRequest, tag="open_day"):
     """Open a trading day, whatever the calendar says; where the clock runs, none after today."""
 
-    command = "open-day"
-    example = "open-day 2025-07-16"
+    command = "day open"
+    example = "day open 2025-07-16"
 
     date: Annotated[str, field("Date, as 2025-07-16.")]
 
@@ -229,8 +229,8 @@ class OpenDay(ActRequest, tag="open_day"):
 class CloseDay(ActRequest, tag="close_day"):
     """Close the trading day."""
 
-    command = "close-day"
-    example = "close-day"
+    command = "day close"
+    example = "day close"
 
     def command_of(self, venue: "AdminDesk") -> control.Act | None:
         return venue.day.close_day()
@@ -239,8 +239,8 @@ class CloseDay(ActRequest, tag="close_day"):
 class Disconnect(ActRequest, tag="disconnect"):
     """End the sessions of a key or an account and cancel their orders; they may log on again."""
 
-    command = "disconnect"
-    example = "disconnect P001"
+    command = "session end"
+    example = "session end P001"
 
     who: Annotated[control.Name, field("A public key, or an account.")]
 
@@ -282,8 +282,9 @@ class Stop(ActRequest, tag="stop"):
 class Halt(ActRequest, tag="halt"):
     """Halt a product, or the market."""
 
-    command = "halt"
-    example = 'halt CEA24 --why "news awaited"'
+    command = "market halt"
+    example = 'market halt CEA24 --why "news awaited"'
+    aliases = ("halt",)
 
     product: WholeMarket = None
 
@@ -295,8 +296,9 @@ class Halt(ActRequest, tag="halt"):
 class Resume(ActRequest, tag="resume"):
     """Lift the halt of a product, or of the market."""
 
-    command = "resume"
-    example = "resume CEA24"
+    command = "market resume"
+    example = "market resume CEA24"
+    aliases = ("resume",)
 
     product: WholeMarket = None
 
@@ -308,8 +310,8 @@ class Resume(ActRequest, tag="resume"):
 class Suspend(ActRequest, tag="suspend"):
     """Suspend an account: its orders are cancelled, it may only receive."""
 
-    command = "suspend"
-    example = 'suspend P001 --why "court order 12"'
+    command = "account suspend"
+    example = 'account suspend P001 --why "court order 12"'
 
     account: Account
     why: WhyOf
@@ -322,8 +324,8 @@ class Suspend(ActRequest, tag="suspend"):
 class Restore(ActRequest, tag="restore"):
     """Let a suspended or killed account trade again."""
 
-    command = "reinstate"
-    example = "reinstate P001"
+    command = "account reinstate"
+    example = "account reinstate P001"
 
     account: Account
 
@@ -356,8 +358,8 @@ class Kill(ActRequest, tag="kill"):
 class ReferencePrice(ActRequest, tag="reference_price"):
     """Measure a product's band from another price, before the day's first listed phase."""
 
-    command = "reference-price"
-    example = 'reference-price CEA24 97.49 --why "split"'
+    command = "product reference-price"
+    example = 'product reference-price CEA24 97.49 --why "split"'
 
     product: Product
     price: Price
@@ -375,8 +377,8 @@ class ListProduct(ActRequest, tag="list"):
     listed by this.
     """
 
-    command = "list-product"
-    example = 'list-product CEA26 81.50 --why "announcement of 12 May"'
+    command = "product admit"
+    example = 'product admit CEA26 81.50 --why "announcement of 12 May"'
 
     product: Product
     price: Price
@@ -390,8 +392,8 @@ class ListProduct(ActRequest, tag="list"):
 class DelistProduct(ActRequest, tag="delist"):
     """Let a product be traded no more: what is open of it ends, holdings stay and may leave."""
 
-    command = "delist-product"
-    example = 'delist-product CEA19-20 --why "carried over"'
+    command = "product delist"
+    example = 'product delist CEA19-20 --why "carried over"'
 
     product: Product
     why: WhyOf
@@ -514,8 +516,8 @@ class Bust(ActRequest, tag="bust"):
     """Propose to undo a trade; prints the number that another operator approves."""
 
     second = Second.OPERATOR
-    command = "bust"
-    example = 'bust 4711 --why "wrong price by agreement" --key an'
+    command = "trade bust"
+    example = 'trade bust 4711 --why "wrong price by agreement" --key an'
 
     trade_id: Annotated[Seq, field("The trade's number.")]
     why: WhyOf
@@ -528,8 +530,8 @@ class Override(ActRequest, tag="override"):
     """Propose to open the next day without the registry's confirmation of the last."""
 
     second = Second.OPERATOR
-    command = "override"
-    example = 'override --why "registry back at noon" --key an'
+    command = "day override"
+    example = 'day override --why "registry back at noon" --key an'
 
     why: WhyOf
 
@@ -547,8 +549,8 @@ class Override(ActRequest, tag="override"):
 class Approve(ActRequest, tag="approve"):
     """Agree to another operator's proposal, with a key of your own; it happens at once."""
 
-    command = "approve"
-    example = "approve 831442 --key bo"
+    command = "proposal approve"
+    example = "proposal approve 831442 --key bo"
 
     number: Number
 
@@ -559,8 +561,8 @@ class Approve(ActRequest, tag="approve"):
 class Reject(ActRequest, tag="reject"):
     """Take a proposal away."""
 
-    command = "reject"
-    example = "reject 831442 --key bo"
+    command = "proposal reject"
+    example = "proposal reject 831442 --key bo"
 
     number: Number
 

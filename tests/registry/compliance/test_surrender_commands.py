@@ -95,11 +95,11 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     assert "P1 P1 11 1000 t 960 t 40 t late" == " ".join(public[1].split())
     revoked = command("offset", "revoke", "N1", "--why", "no such cancellation")
     assert (0, "done\n") == revoked
-    short = command("obligation", "shortfalls", "2024")[1].splitlines()[1]
+    short = command("shortfall", "list", "2024")[1].splitlines()[1]
     assert short.startswith("P1") and short.endswith("no trades before the deadline")
-    as_json = json.loads(command("obligation", "shortfalls", "2024", "--json")[1])
+    as_json = json.loads(command("shortfall", "list", "2024", "--json")[1])
     assert (1_000, 40) == (as_json["shortfalls"][0]["shortfall"], as_json["shortfalls"][0]["due"])
-    assert (0, "notices 1\n") == command("carryover", "give-notice")
+    assert (0, "notices 1\n") == command("carryover", "notify")
     notice = command("carryover", "notice", "P1")[1]
     assert "refusal year 2024 must be surrendered in full" in notice
     assert "P1 may carry nothing over" in command("carryover", "apply", "P1", "CEA24=5")[1]
@@ -112,13 +112,13 @@ def test_an_order_to_correct_and_a_borrowing_by_command(data, command):
     assert 0 == command("person", "add", "Bei", file, "--role", "province", "--province", "11")[0]
     obligations, own = str(data / "obligations.csv"), ("--province", "11")
     assert 0 == command("obligation", "take", obligations, *own, key="beijing")[0]
-    assert "nobody was ordered" in command("obligation", "orders", "2024")[1]
-    order = ("obligation", "order", "P1", "2024", "HB-1", "2099-12-31", *own)
+    assert "nobody was ordered" in command("correction", "list", "2024")[1]
+    order = ("correction", "order", "P1", "2024", "HB-1", "2099-12-31", *own)
     assert (0, "order_id 1\n") == command(*order, key="beijing")
-    row = command("obligation", "orders", "2024")[1].splitlines()[1].split()
+    row = command("correction", "list", "2024")[1].splitlines()[1].split()
     until = ["2099-12-31", "1000", "t", "1000", "t", "-"]
     assert ["P1", "11", "HB-1", *until] == [*row[:3], *row[4:]]
-    refused = command("obligation", "refused", "P1", "2024", "HB-2", *own, key="beijing")
+    refused = command("correction", "refuse", "P1", "2024", "HB-2", *own, key="beijing")
     assert refused[0] and "the order's term must have passed, it is 20991231" in refused[1]
     deduct = command("obligation", "deduct", "P1", "2024", *own, key="beijing")
     assert deduct[0] and "must be decided after 20991231, the term of correction" in deduct[1]

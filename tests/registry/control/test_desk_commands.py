@@ -89,7 +89,7 @@ def of_two(told):
 
     def run(*arguments, key="an", second="bo"):
         number = told(*arguments, key=key)["proposal"]
-        return told("approve", number, key=second)["answer"]
+        return told("proposal", "approve", number, key=second)["answer"]
 
     return run
 
@@ -103,7 +103,7 @@ def office(data, told, of_two):
         of_two("account", "open", "P001", *entity, "--province", 33, "--sector", "power")
         entity = ("--entity", "Huaneng Ltd", "--credit-code", "9144030071526726XG")
         of_two("account", "open", "P002", *entity, "--province", 44)
-        of_two("pay", "in", "P001", "1000.00")
+        of_two("cash", "pay-in", "P001", "1000.00")
         for second, name, *role in (
             ("bo", "li", "initiator", "--account", "P001"),
             ("bo", "mo", "approver", "--account", "P001"),
@@ -115,11 +115,11 @@ def office(data, told, of_two):
         ):
             public = data / "keys" / f"{name}.public"
             of_two("person", "add", name, public, "--role", *role, second=second)
-        of_two("allocate", "issue", "CEA24", 1_000, second="mee")
+        of_two("allocation", "issue", "CEA24", 1_000, second="mee")
         file = allocation_file("final", {"P001": 1_000}, entities={"P001": 33})
         (data / file.name).write_bytes(file.data)
-        shown = told("allocate", "preview", data / file.name, key="mee")
-        of_two("allocate", "distribute", shown["preview_id"], key="mee", second="mia")
+        shown = told("allocation", "preview", data / file.name, key="mee")
+        of_two("allocation", "distribute", shown["preview_id"], key="mee", second="mia")
     return data
 
 
@@ -130,8 +130,8 @@ def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_tw
     back = ("transfer", "out", "P001", "--product", "CEA24", "--tonnes", 5)
     status, out, _err = typed(*back, key="li")
     assert status == 0
-    assert "waits for a second person of account P001: registry approve" in out
-    (waiting,) = told("proposals", key="mo")["proposals"]
+    assert "waits for a second person of account P001: registry proposal approve" in out
+    (waiting,) = told("proposal", "list", key="mo")["proposals"]
     number = waiting["proposal_id"]
     for key, why in (
         ("li", "role must be one of"),
@@ -139,26 +139,26 @@ def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_tw
         ("bo", "must be decided by a person of account P001"),
         ("rex", "rex is regulator"),
     ):
-        status, _out, err = typed("approve", number, key=key)
+        status, _out, err = typed("proposal", "approve", number, key=key)
         assert status == 2
         assert why in err
         assert len(err.splitlines()) == 1
-    assert "transfer_seq" in told("approve", number, key="mo")["answer"]
-    status, _out, err = typed("approve", number, key="mo")
+    assert "transfer_seq" in told("proposal", "approve", number, key="mo")["answer"]
+    status, _out, err = typed("proposal", "approve", number, key="mo")
     assert (status, "must be waiting, was approved" in err) == (2, True)
 
 
 def test_a_representative_and_a_province_see_their_own_only(office, typed, told):
     for key in ("li", "mo", "pan"):
-        held = told("balance", "P001", "--product", "CEA24", key=key)["balances"]
+        held = told("account", "balance", "P001", "--product", "CEA24", key=key)["balances"]
         assert sum(row["amount"] for row in held) == 1_000
-        status, _out, err = typed("balance", "P002", key=key)
+        status, _out, err = typed("account", "balance", "P002", key=key)
         assert (status, "must be the business of" in err) == (2, True)
     assert len(told("account", "list", "--province", 33, key="pan")["accounts"]) == 1
     assert typed("account", "list", key="pan")[0] == 2
-    assert typed("entries", key="li")[0] == 2
-    assert told("entries", "--account", "P001", key="li")["entries"]
-    assert told("balance", "province Zhejiang", key="pan")["balances"] == []
+    assert typed("entry", "list", key="li")[0] == 2
+    assert told("entry", "list", "--account", "P001", key="li")["entries"]
+    assert told("account", "balance", "province Zhejiang", key="pan")["balances"] == []
 
 
 def test_a_stranger_gets_no_answer(office, data):
@@ -189,8 +189,8 @@ def test_an_entity_is_renamed_when_its_province_approves(office, typed, told):
     asked = told(*rename, key="li")
     assert asked["approving_body"] == "province 33"
     for key in ("mo", "bo"):
-        assert typed("approve", asked["proposal"], key=key)[0] == 2
-    told("approve", asked["proposal"], "--hash", asked["request_hash"], key="pan")
+        assert typed("proposal", "approve", asked["proposal"], key=key)[0] == 2
+    told("proposal", "approve", asked["proposal"], "--hash", asked["request_hash"], key="pan")
     shown = told("account", "show", "P001", key="rex")
     assert shown["entity"] == "Clean Power Ltd"
     assert shown["changes"][-1]["by"] == "li and pan"
@@ -203,8 +203,8 @@ def test_accounts_are_suspended_merged_and_closed_by_commands(office, data, told
     told("account", "suspend", "P003", "--why", "court order 12")
     of_two("account", "at-risk", "P003", "--why", "arrears of 2023", key="pin", second="pan")
     of_two("account", "at-risk", "P003", "--no", "--why", "paid", second="pan")
-    of_two("account", "restore", "P003", "--why", "lifted")
-    of_two("pay", "in", "P003", "7.00")
+    of_two("account", "reinstate", "P003", "--why", "lifted")
+    of_two("cash", "pay-in", "P003", "7.00")
     xu = data / "keys" / "xu.public"
     of_two("person", "add", "xu", xu, "--role", "approver", "--account", "P003")
     bank = ("account", "bank", "P003", "Bank A", "62-3", "--why", "contract")
@@ -212,7 +212,7 @@ def test_accounts_are_suspended_merged_and_closed_by_commands(office, data, told
     status, _out, err = typed("account", "close", "P003", "--why", "shut down")
     assert (status, "must be empty, has 700 of CNY" in err) == (2, True)
     of_two("account", "merge", "P003", "P002", "--why", "merged in law", second="xu")
-    assert told("balance", "P002")["balances"] == [
+    assert told("account", "balance", "P002")["balances"] == [
         {"product": "CNY", "compartment": "registration", "amount": 700}
     ]
     status, out, _err = typed("account", "show", "P003")
@@ -220,14 +220,14 @@ def test_accounts_are_suspended_merged_and_closed_by_commands(office, data, told
 
 
 def test_what_was_held_then_is_printed(office, told, typed):
-    first = told("entries", "--count", 1)
+    first = told("entry", "list", "--count", 1)
     assert [entry["kind"] for entry in first["entries"]] == ["pay_in"]
     assert first["next"] == 1
-    (held,) = told("balance", "P001", "--as-of", 1, "--product", "CNY")["balances"]
+    (held,) = told("account", "balance", "P001", "--as-of", 1, "--product", "CNY")["balances"]
     assert (held["amount"], held["compartment"]) == (1_000_00, "registration")
-    assert told("balance", "P001", "--as-of-date", "2020-01-01")["balances"] == []
-    assert told("balance", "P001", "--as-of-settlement", 0)["entry_id"] > 1
-    status, out, _err = typed("balance", "P001", "--as-of", 1)
+    assert told("account", "balance", "P001", "--as-of-date", "2020-01-01")["balances"] == []
+    assert told("account", "balance", "P001", "--as-of-settlement", 0)["entry_id"] > 1
+    status, out, _err = typed("account", "balance", "P001", "--as-of", 1)
     assert (status, out) == (
         0,
         "P001 after entry 1\nproduct  where               amount\n"
@@ -238,19 +238,19 @@ def test_what_was_held_then_is_printed(office, told, typed):
         (("--as-of-date", "1 May"), "date must be such as '2025-07-16'"),
         (("--product", "CEA99"), "product must be a declared one"),
     ):
-        status, _out, err = typed("balance", "P001", *wrong)
+        status, _out, err = typed("account", "balance", "P001", *wrong)
         assert (status, why in err) == (2, True)
 
 
 def test_the_record_of_acts_tells_who_did_what(office, told, typed):
     """CEA-REG-03."""
-    acts = told("acts", "--count", 1_000, key="rex")["acts"]
+    acts = told("act", "list", "--count", 1_000, key="rex")["acts"]
     issued = next(act for act in acts if act["op"] == "allocation_issue")
     assert (issued["person"], issued["second"]) == ("an", "mee")
     assert issued["request"]["tonnes"] == 1_000
     last = acts[-1]["act_id"]
-    assert [act["act_id"] for act in told("acts", "--since", last)["acts"]] == [last]
-    status, out, _err = typed("acts", "--since", last + 1)
+    assert [act["act_id"] for act in told("act", "list", "--since", last)["acts"]] == [last]
+    status, out, _err = typed("act", "list", "--since", last + 1)
     assert (status, out) == (0, "no acts\n")
 
 
@@ -276,7 +276,7 @@ def test_keys_of_participants_are_granted_and_revoked(office, data, told, typed,
         (("transfer", "in", "P001", "--cash", "5"), "cash must be yuan with two decimals"),
         (("transfer", "in", "P001", "--cash", "5.00", "--tonnes", 5), "expected --product and"),
         (("product", "declare", "CEA25", "97"), "price must be yuan with two decimals"),
-        (("reject", 1), "--why"),
+        (("proposal", "reject", 1), "--why"),
     ):
         status, out, err = typed(*wrong)
         assert (status, out, why in err, len(err.splitlines())) == (2, "", True, 1)
@@ -284,8 +284,8 @@ def test_keys_of_participants_are_granted_and_revoked(office, data, told, typed,
 
 def test_every_command_of_the_offices_has_help_with_an_example(capsys):
     """Whoever types --help sees what it does, and what to type."""
-    commands = ["account open", "person add", "approve", "acts", "balance", "entries", "pay in"]
-    for command in commands:
+    names = ("account open", "person add", "proposal approve", "act list", "account balance")
+    for command in (*names, "entry list", "cash pay-in"):
         assert main.run(["registry", *command.split(), "--help"]) == 0
         out = capsys.readouterr().out
         assert f"Example: cea-exchange registry {command} " in " ".join(out.split())

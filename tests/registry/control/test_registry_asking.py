@@ -14,7 +14,7 @@ from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 @pytest.mark.parametrize(
     "command",
     [
-        ("allocate", "preview"),
+        ("allocation", "preview"),
         ("obligation", "take"),
         ("obligation", "correct", "--why", "anew"),
         ("offset", "take"),
@@ -45,11 +45,11 @@ def test_columns_stand_below_each_other_in_chinese_too():
     ("command", "expected"),
     [
         (("account", "list", "--state", "lost"), "'open', 'suspended', 'merged', 'closed'"),
-        (("dispositions", "--state", "lost"), "'applied', 'done', 'refused'"),
+        (("disposition", "list", "--state", "lost"), "'applied', 'done', 'refused'"),
         (("surrender", "list", "--state", "lost"), "'accepted', 'retired', 'rejected'"),
         (("transfer", "list", "--state", "lost"), "'pending', 'completed', 'rejected'"),
         (
-            ("enforce", "P1", "P2", "CEA", "5", "--document", "d", "--kind", "gift"),
+            ("disposition", "transfer", "P1", "P2", "CEA", "5", "--document=d", "--kind=gift"),
             "'inheritance', 'succession', 'enforcement'",
         ),
     ],
@@ -64,7 +64,7 @@ def test_findings_of_a_file_are_told_apart_on_one_line(capsys, monkeypatch):
         raise RegistryUnavailable("a.csv:2: came -1\na.csv:3: came 'x'")
 
     monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refused)
-    assert 2 == run(("registry", "freezes", "--data", "nowhere"))
+    assert 2 == run(("registry", "freeze", "list", "--data", "nowhere"))
     assert "cea-exchange: a.csv:2: came -1; a.csv:3: came 'x'\n" == capsys.readouterr().err
 
 
@@ -74,7 +74,7 @@ def test_lists_are_asked_for_page_by_page(capsys, monkeypatch):
         return {"ok": True, "freezes": [{"id": first}], "next": first + 1 if first < 3 else None}
 
     monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", answered)
-    assert 0 == run(("registry", "freezes", "--json", "--data", "nowhere"))
+    assert 0 == run(("registry", "freeze", "list", "--json", "--data", "nowhere"))
     assert '{"freezes":[{"id":1},{"id":2},{"id":3}]}\n' == capsys.readouterr().out
 
 

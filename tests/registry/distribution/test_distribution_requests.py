@@ -198,7 +198,7 @@ def daemon(tmp_path):
 
 def test_operators_preview_and_propose_by_commands(daemon, tmp_path, capsys):
     def allocate(*arguments):
-        status = run(["registry", "allocate", *map(str, arguments), "--data", str(tmp_path)])
+        status = run(["registry", "allocation", *map(str, arguments), "--data", str(tmp_path)])
         told = capsys.readouterr()
         return status, told.out, told.err
 

@@ -51,7 +51,7 @@ def ask(exchange, capsys):
 
 
 def in_force(ask):
-    return [freeze["in_force"] for freeze in ask("freezes")["freezes"]]
+    return [freeze["in_force"] for freeze in ask("freeze", "list")["freezes"]]
 
 
 def enter(exchange, account, side, tonnes, count=1):
@@ -111,26 +111,27 @@ def test_a_freeze_catches_what_is_locked_and_trades_under_way_fail(exchange, ask
 
 
 def test_orders_dispositions_and_notices_from_the_command_line(exchange, ask, capsys):
-    assert {"freeze_ids": [1, 2]}.items() <= ask("freeze", "bob", "--all", *ORDER, *UNTIL).items()
+    frozen = ask("freeze", "place", "bob", "--all", *ORDER, *UNTIL)
+    assert {"freeze_ids": [1, 2]}.items() <= frozen.items()
     exchange.wait_until(lambda: [CASH, TONNES] == in_force(ask), "the freezes", WAIT_S)
-    assert 1 == ask("deduct", 1, "carol", "--cash", "50000.00", *ORDER)["notice"]
-    assert 1_000 == ask("deduct", 2, "carol", "--tonnes", 1_000, *ORDER)["deducted"]
-    extended = ask("extend", 2, *ORDER, "--until", "2100-01-01")
+    assert 1 == ask("freeze", "deduct", 1, "carol", "--cash", "50000.00", *ORDER)["notice"]
+    assert 1_000 == ask("freeze", "deduct", 2, "carol", "--tonnes", 1_000, *ORDER)["deducted"]
+    extended = ask("freeze", "extend", 2, *ORDER, "--until", "2100-01-01")
     assert 2100_01_01 == extended["until_date"]
-    assert 4_000 == ask("release", 2, *ORDER)["back"]
+    assert 4_000 == ask("freeze", "release", 2, *ORDER)["back"]
     assert [CASH - 5_000_000, 0] == in_force(ask)
-    ask("cancel", "bob", "CEA24", 300, "--purpose", "a fair")
-    ask("enforce", "carol", "alice", "CEA24", 400, "--document", "deed 7")
-    ask("cancel", "bob", "CEA24", 200, "--purpose", "a fair")
-    assert ask("approve-disposition", 1)["certificate"].endswith("-000001")
-    ask("approve-disposition", 2)
-    ask("refuse-disposition", 3, "--why", "withdrawn")
-    found = ask("dispositions")["dispositions"]
+    ask("disposition", "cancel", "bob", "CEA24", 300, "--purpose", "a fair")
+    ask("disposition", "transfer", "carol", "alice", "CEA24", 400, "--document", "deed 7")
+    ask("disposition", "cancel", "bob", "CEA24", 200, "--purpose", "a fair")
+    assert ask("disposition", "approve", 1)["certificate"].endswith("-000001")
+    ask("disposition", "approve", 2)
+    ask("disposition", "refuse", 3, "--why", "withdrawn")
+    found = ask("disposition", "list")["dispositions"]
     assert ["done", "done", "refused"] == [each["state"] for each in found]
-    kinds = [each["kind"] for each in ask("notices", "--first", 2)["notices"]]
+    kinds = [each["kind"] for each in ask("notice", "list", "--first", 2)["notices"]]
     assert ["deduction", "cancellation", "enforcement"] == kinds
-    for listed in ("freezes", "dispositions", "notices"):
-        assert 0 == run(("registry", listed, "--data", str(exchange.data)))
+    for listed in ("freeze", "disposition", "notice"):
+        assert 0 == run(("registry", listed, "list", "--data", str(exchange.data)))
     said = capsys.readouterr().out
     assert "VC-" in said and "Wuhan Court" in said and "entity bob" in said
     assert [] == check_ledger(exchange.data).differences
@@ -139,12 +140,12 @@ def test_orders_dispositions_and_notices_from_the_command_line(exchange, ask, ca
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("freeze", "bob", "--tonnes", "5", *UNTIL), "expected one of --product"),
-        (("freeze", "bob", "--cash", "5", *UNTIL), "--cash: cash must be"),
-        (("freeze", "bob", "--all", "--tonnes", "5", *UNTIL), "expected --product beside"),
-        (("freeze", "bob", "--all", "--until", "2026-13-01"), "'--until': date must be"),
-        (("deduct", "1", "carol"), "expected --tonnes or --cash"),
-        (("release", "1", "--tonnes", "1", "--cash", "1.00"), "not both"),
+        (("freeze", "place", "bob", "--tonnes", "5", *UNTIL), "expected one of --product"),
+        (("freeze", "place", "bob", "--cash", "5", *UNTIL), "--cash: cash must be"),
+        (("freeze", "place", "bob", "--all", "--tonnes", "5", *UNTIL), "expected --product beside"),
+        (("freeze", "place", "bob", "--all", "--until", "2026-13-01"), "'--until': date must be"),
+        (("freeze", "deduct", "1", "carol"), "expected --tonnes or --cash"),
+        (("freeze", "release", "1", "--tonnes", "1", "--cash", "1.00"), "not both"),
     ],
 )
 def test_an_order_that_makes_no_sense_is_one_clear_line(arguments, why, tmp_path, capsys):

@@ -42,7 +42,7 @@ def test_an_operator_delists_and_lists_a_product(world):
     with follower(world) as client:
         client.await_books(WAIT_S)
         assert client.books.products[PRODUCT].listed
-        operate(world, "delist-product", PRODUCT, "--why", "carried over")
+        operate(world, "product", "delist", PRODUCT, "--why", "carried over")
         (gone,) = alice.reports(1)
         assert (gone["kind"], gone["reason"]) == (
             EventKind.ORDER_CANCELED, Reason.PRODUCT_DELISTED,
@@ -55,7 +55,7 @@ def test_an_operator_delists_and_lists_a_product(world):
     with pytest.raises(AdminError, match="expected a product"):
         world.admin(op="delist", product="CEA99", why="x")
     day_over(world)
-    operate(world, "list-product", PRODUCT, "90.00", "--why", "by mistake")
+    operate(world, "product", "admit", PRODUCT, "90.00", "--why", "by mistake")
     statistics = world.admin(op="statistics")["products"][PRODUCT]
     assert (statistics["listed"], statistics["reference_price"]) == (True, 9000)
     before = world.admin(op="status")["state_hash"]

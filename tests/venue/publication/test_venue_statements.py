@@ -157,7 +157,7 @@ def test_operators_and_regulators_see_any_accounts(tmp_path):
         world.admin(op="clock", at="2024-12-31T15:00:00+08:00")
         with connected(world, "bob") as bob:
             own = bob.statement()
-        told = ("venue", "statement", "bob", "--data", str(tmp_path), "--key", "regulator")
+        told = ("venue", "account", "statement", "bob", "--data", str(tmp_path), "--key=regulator")
         ran = command(*told, "--format", "json")
         assert (ran.returncode, ran.stderr) == (0, "")
         assert ran.stdout.encode() == statement_json(own)

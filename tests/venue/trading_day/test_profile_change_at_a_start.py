@@ -88,7 +88,7 @@ def test_a_new_band_applies_from_the_next_day_on(world, tmp_path):
         shutil.copytree(world.data / folder, again / folder)
     world.data = again
     start(world, narrow_settings)
-    acts = command("venue", "log", "--data", str(again))
+    acts = command("venue", "act", "list", "--data", str(again))
     assert f"profile_changed profile_hash={NARROW.profile_hash()}" in acts.stdout
     world.venue.end(signal.SIGTERM)
     assert verified(again)["profile"] == "cea"

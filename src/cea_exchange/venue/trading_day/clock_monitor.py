@@ -136,13 +136,13 @@ class ClockWatch:
             return (
                 f"the system's clock is {ahead_ns / 1e9:,.0f} s ahead of what was journaled last:"
                 " time goes on from there, and no day or phase changes by it, until it is set"
-                " right, or `venue clock` confirms it"
+                " right, or `venue clock move` confirms it"
             )
         if self.has_jumped:
             return (
                 f"the system's clock has jumped {ahead_ns / 1e9:,.0f} s ahead: time goes on from"
                 " before, and no day or phase changes by the clock, until it is set right; a"
-                " restart takes it as right, `venue clock` does if it confirms it"
+                " restart takes it as right, `venue clock move` does if it confirms it"
             )
         if self._guard.is_far:
             return (

@@ -35,8 +35,8 @@ class Proposals(Request, tag="proposals"):
     roles = ROLES
     is_look = True
     is_scoped = False
-    command = "proposals"
-    example = "proposals --key bo"
+    command = "proposal list"
+    example = "proposal list --key bo"
 
     all: Annotated[bool, field("Decided and expired ones too.", name="--all")] = False
     first: Annotated[Number, field("The first number.")] = 1
@@ -48,8 +48,8 @@ class Approve(Request, tag="approve"):
 
     roles = APPROVING
     is_scoped = False
-    command = "approve"
-    example = "approve 12 --key bo"
+    command = "proposal approve"
+    example = "proposal approve 12 --key bo"
 
     proposal: Annotated[Number, field("The proposal's number.", name="number")]
     request_hash: Annotated[
@@ -62,8 +62,8 @@ class Reject(Request, tag="reject"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE, INITIATOR, APPROVER)
     is_scoped = False
-    command = "reject"
-    example = 'reject 12 --why "wrong account" --key bo'
+    command = "proposal reject"
+    example = 'proposal reject 12 --why "wrong account" --key bo'
 
     proposal: Annotated[Number, field("The proposal's number.", name="number")]
     why: Why
@@ -74,8 +74,8 @@ class Acts(Request, tag="acts"):
 
     roles = (OPERATOR, REGULATOR)
     is_look = True
-    command = "acts"
-    example = "acts --since 1000 --json"
+    command = "act list"
+    example = "act list --since 1000 --json"
 
     since: Annotated[Number, field("The first act's number.")] = 1
     count: Annotated[Count, field("How many at most.")] = 100

@@ -196,8 +196,8 @@ class PayOut(Request, tag="pay_out"):
 
     roles = (OPERATOR, INITIATOR)
     second = Second.HOLDER
-    command = "bank pay-out"
-    example = "bank pay-out P001 1000.00 6222000000000001"
+    command = "cash pay-out"
+    example = "cash pay-out P001 1000.00 6222000000000001"
 
     account: Account
     cash: Cash

@@ -80,8 +80,8 @@ class PayIn(Request, tag="pay_in"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "pay in"
-    example = "pay in P001 1000.00"
+    command = "cash pay-in"
+    example = "cash pay-in P001 1000.00"
 
     account: Account
     cash: Cash

@@ -19,8 +19,8 @@ class CarryoverGiveNotice(Request, tag="carryover_give_notice"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "carryover give-notice"
-    example = "carryover give-notice"
+    command = "carryover notify"
+    example = "carryover notify"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"notices": registry.carryover.give_notice()}

@@ -19,7 +19,7 @@ class Failures(Request, tag="failures"):
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
-    command = "failures"
+    command = "failure list"
     rows = ("failures",)
 
     first: Number = 1
@@ -73,8 +73,8 @@ class DefaultNotice(Request, tag="default_notice"):
     """Tell the party to make it good by the end of a day."""
 
     roles = (OPERATOR,)
-    command = "default notice"
-    example = "default notice 3 2026-07-16"
+    command = "default notify"
+    example = "default notify 3 2026-07-16"
 
     default_id: Annotated[int, field("The default's number.", name="number")]
     deadline: Annotated[int, field("The last day to top up", typed="date")]

@@ -31,8 +31,9 @@ class AllocationIssue(Request, tag="allocation_issue"):
 
     roles = (OPERATOR, AUTHORITY)
     second = Second.AUTHORITY
-    command = "allocate issue"
-    example = "allocate issue CEA24 5000000"
+    command = "allocation issue"
+    example = "allocation issue CEA24 5000000"
+    aliases = ("issue",)
 
     product: Product
     tonnes: Tonnes
@@ -46,8 +47,8 @@ class AllocationReverse(Request, tag="allocation_reverse"):
 
     roles = (AUTHORITY,)
     second = Second.OWN
-    command = "allocate reverse"
-    example = 'allocate reverse 17 4500000 --why "typo" --key mee'
+    command = "allocation reverse"
+    example = 'allocation reverse 17 4500000 --why "typo" --key mee'
 
     entry_id: Annotated[EntryId, field("The entry of the issue.")]
     tonnes: Tonnes
@@ -117,8 +118,8 @@ class AllocationDistribute(Request, tag="allocation_distribute"):
 
     roles = (OPERATOR, AUTHORITY)
     second = Second.AUTHORITY
-    command = "allocate distribute"
-    example = "allocate distribute 12"
+    command = "allocation distribute"
+    example = "allocation distribute 12"
 
     preview_id: Annotated[int, field("The preview's number.")]
 
@@ -141,8 +142,8 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
     second = Second.DECIDER
-    command = "allocate deduct"
-    example = "allocate deduct P001 decision-7 other 500 2026-03-01"
+    command = "allocation deduct"
+    example = "allocation deduct P001 decision-7 other 500 2026-03-01"
 
     account: Account
     document: Annotated[str, field("Number of the decision.")]
@@ -163,8 +164,8 @@ class AllocationRecall(Request, tag="allocation_recall"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
     second = Second.DECIDER
-    command = "allocate recall"
-    example = "allocate recall P001 2024"
+    command = "allocation recall"
+    example = "allocation recall P001 2024"
 
     account: Account
     compliance_year: Annotated[int, field("Of the allowances.")]
@@ -179,8 +180,8 @@ class AllocationRelease(Request, tag="allocation_release"):
 
     roles = (OPERATOR, AUTHORITY, PROVINCE)
     second = Second.PROVINCE
-    command = "allocate release"
-    example = "allocate release P001"
+    command = "allocation release"
+    example = "allocation release P001"
 
     account: Account
 
@@ -193,8 +194,8 @@ class AllocationRemaining(Request, tag="allocation_remaining"):
 
     roles = ROLES
     is_look = True
-    command = "allocate remaining"
-    example = "allocate remaining P001"
+    command = "allocation remaining"
+    example = "allocation remaining P001"
     rows = ("still_to_adjust",)
 
     account: Account

@@ -17,8 +17,8 @@ class DutyList(Request, tag="duty_list"):
 
     roles = OFFICES
     is_look = True
-    command = "duties"
-    example = "duties"
+    command = "duty list"
+    example = "duty list"
     rows = ("duties",)
 
     province: ProvinceOnly = None

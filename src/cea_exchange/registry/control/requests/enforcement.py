@@ -77,8 +77,8 @@ class FreezeRelease(Request, tag="freeze_release"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "release"
-    example = 'release 7 --order "(2026)2" --court "Wuhan Intermediate Court"'
+    command = "freeze release"
+    example = 'freeze release 7 --order "(2026)2" --court "Wuhan Intermediate Court"'
 
     freeze_id: Annotated[int, field("The freeze's id.")]
     order: Order
@@ -98,8 +98,10 @@ class FreezeExtend(Request, tag="freeze_extend"):
     """Let a freeze hold until a later day."""
 
     roles = (OPERATOR,)
-    command = "extend"
-    example = 'extend 7 --order "(2027)3" --court "Wuhan Intermediate Court" --until 2028-06-30'
+    command = "freeze extend"
+    example = (
+        'freeze extend 7 --order "(2027)3" --court "Wuhan Intermediate Court" --until 2028-06-30'
+    )
 
     freeze_id: Annotated[int, field("The freeze's id.")]
     order: Order
@@ -118,8 +120,10 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "deduct"
-    example = 'deduct 7 P002 --tonnes 500 --order "(2026)4" --court "Wuhan Intermediate Court"'
+    command = "freeze deduct"
+    example = (
+        'freeze deduct 7 P002 --tonnes 500 --order "(2026)4" --court "Wuhan Intermediate Court"'
+    )
 
     freeze_id: Annotated[int, field("The freeze's id.")]
     amount: Annotated[int, field(typed="amount")]
@@ -141,8 +145,8 @@ class Freezes(Request, tag="freezes"):
 
     roles = ROLES
     is_look = True
-    command = "freezes"
-    example = "freezes --account P001"
+    command = "freeze list"
+    example = "freeze list --account P001"
     rows = ("freezes",)
 
     account: Annotated[str | None, field("Of this account only.")] = None
@@ -161,8 +165,9 @@ class CancellationApply(Request, tag="cancellation_apply"):
 
     roles = (OPERATOR, INITIATOR)
     second = Second.HOLDER
-    command = "cancel"
-    example = 'cancel P001 CEA24 100 --purpose "a carbon-neutral fair"'
+    command = "disposition cancel"
+    example = 'disposition cancel P001 CEA24 100 --purpose "a carbon-neutral fair"'
+    aliases = ("cancel",)
 
     account: Account
     product: Product
@@ -182,8 +187,8 @@ class TransferApply(Request, tag="legal_transfer_apply", kw_only=True):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "enforce"
-    example = 'enforce P001 P002 CEA24 100 --document "(2026)5"'
+    command = "disposition transfer"
+    example = 'disposition transfer P001 P002 CEA24 100 --document "(2026)5"'
 
     kind: Annotated[TransferKind, field("Why they go.")] = "enforcement"
     account: Account
@@ -206,8 +211,8 @@ class DispositionApprove(Request, tag="disposition_approve"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "approve-disposition"
-    example = "approve-disposition 3"
+    command = "disposition approve"
+    example = "disposition approve 3"
 
     disposition_id: Annotated[int, field("The application's id.")]
 
@@ -220,8 +225,8 @@ class DispositionRefuse(Request, tag="disposition_refuse"):
 
     roles = (OPERATOR,)
     second = Second.OWN
-    command = "refuse-disposition"
-    example = 'refuse-disposition 3 --why "no deed"'
+    command = "disposition refuse"
+    example = 'disposition refuse 3 --why "no deed"'
 
     disposition_id: Annotated[int, field("The application's id.")]
     why: Why
@@ -236,8 +241,8 @@ class Dispositions(Request, tag="dispositions"):
 
     roles = (OPERATOR, AUTHORITY, REGULATOR)
     is_look = True
-    command = "dispositions"
-    example = "dispositions --state applied"
+    command = "disposition list"
+    example = "disposition list --state applied"
     rows = ("dispositions",)
 
     state: Annotated[
@@ -257,8 +262,8 @@ class PublicNotices(Request, tag="public_notices"):
     roles = ROLES
     is_look = True
     is_scoped = False
-    command = "notices"
-    example = "notices --json"
+    command = "notice list"
+    example = "notice list --json"
     rows = ("notices",)
 
     first: Annotated[Number, field("From this number on.")] = 1

@@ -125,8 +125,8 @@ class ShortfallList(Request, tag="shortfall_list"):
 
     roles = OFFICES
     is_look = True
-    command = "obligation shortfalls"
-    example = "obligation shortfalls 2025"
+    command = "shortfall list"
+    example = "shortfall list 2025"
     rows = ("shortfalls",)
 
     compliance_year: Year
@@ -152,8 +152,8 @@ class CorrectionOrder(Request, tag="correction_order"):
 
     roles = (AUTHORITY, PROVINCE)
     second = Second.OWN
-    command = "obligation order"
-    example = "obligation order P001 2024 HB-7 2026-02-28 --province 33 --key pan"
+    command = "correction order"
+    example = "correction order P001 2024 HB-7 2026-02-28 --province 33 --key pan"
 
     account: Account
     compliance_year: Year
@@ -178,8 +178,8 @@ class CorrectionRefused(Request, tag="correction_refused"):
 
     roles = (AUTHORITY, PROVINCE)
     second = Second.OWN
-    command = "obligation refused"
-    example = "obligation refused P001 2024 HB-8 --province 33 --key pan"
+    command = "correction refuse"
+    example = "correction refuse P001 2024 HB-8 --province 33 --key pan"
 
     account: Account
     compliance_year: Year
@@ -203,8 +203,8 @@ class CorrectionList(Request, tag="correction_list"):
 
     roles = OFFICES
     is_look = True
-    command = "obligation orders"
-    example = "obligation orders 2024"
+    command = "correction list"
+    example = "correction list 2024"
     rows = ("orders",)
 
     compliance_year: Year

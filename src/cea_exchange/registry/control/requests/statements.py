@@ -69,8 +69,8 @@ class StatementObject(Request, tag="statement_object"):
     """Object to a statement, before the next day opens."""
 
     roles = (INITIATOR,)
-    command = "statement object"
-    example = 'statement object P001 2025-07-16 "a pay-in is missing" --key li'
+    command = "objection raise"
+    example = 'objection raise P001 2025-07-16 "a pay-in is missing" --key li'
 
     account: Account
     business_date: Day
@@ -85,8 +85,8 @@ class StatementResolve(Request, tag="statement_resolve"):
     """Answer an objection."""
 
     roles = (OPERATOR,)
-    command = "statement resolve"
-    example = 'statement resolve 2 "booked on the next day"'
+    command = "objection resolve"
+    example = 'objection resolve 2 "booked on the next day"'
 
     objection_id: Annotated[int, field("The objection's number.", name="number")]
     answer: Annotated[str, field("The answer.")]
@@ -102,8 +102,8 @@ class Objections(Request, tag="objections"):
     roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
-    command = "statement objections"
-    example = "statement objections --state open"
+    command = "objection list"
+    example = "objection list --state open"
     rows = ("objections",)
 
     state: Annotated[Literal["open", "resolved"] | None, field("Only those that are so.")] = None

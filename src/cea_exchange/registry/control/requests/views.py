@@ -34,8 +34,8 @@ class Balance(Request, tag="balance"):
 
     roles = ROLES
     is_look = True
-    command = "balance"
-    example = "balance P001 --as-of-date 2025-07-16"
+    command = "account balance"
+    example = "account balance P001 --as-of-date 2025-07-16"
 
     account: Annotated[str, field("Account, or an institution's name.")]
     product: Annotated[str | None, field("Only this one; CNY is cash.")] = None
@@ -59,8 +59,8 @@ class Entries(Request, tag="entries"):
 
     roles = ROLES
     is_look = True
-    command = "entries"
-    example = "entries --account P001"
+    command = "entry list"
+    example = "entry list --account P001"
 
     account: Annotated[str | None, field("Only what touches it.")] = None
     product: Annotated[str | None, field("Only of this one; CNY is cash.")] = None
