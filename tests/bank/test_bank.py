@@ -139,7 +139,7 @@ def test_a_bank_asked_again_by_those_it_knows_and_by_no_one_else(tmp_path):
         assert {each.reason for each in report.statuses} == {"MS03"}
         assert bank.log().count("answer_lost") == 1
         for request in (paid_in("SUB-A"), AskTruth()):
-            with pytest.raises(BankRefused, match="Invalid value"):
+            with pytest.raises(BankRefused, match="role must be operator, registry is customer"):
                 customer.ask(request)
         admin.ask(
             Withdraw(payment_id="W-1", account="SUB-A", cash=1, business_date=DAY, reference="co")
@@ -163,13 +163,13 @@ def test_a_bank_asked_again_by_those_it_knows_and_by_no_one_else(tmp_path):
 
 
 def test_check_says_what_a_file_holds_or_why_it_is_refused(tmp_path):
-    checked = command("bank", "check", str(FOLDER / "statement.xml"))
+    checked = command("bank", "file", "check", str(FOLDER / "statement.xml"))
     assert checked.returncode == 0, checked.stderr
     expected = "statement STMT-20260701-1 of 2026-07-01, sequence 1: 3 sub-accounts, 5 entries\n"
     assert checked.stdout == expected
     bad = tmp_path / "bad.xml"
     bad.write_text((FOLDER / "statement.xml").read_text().replace("<Sum>1949", "<Sum>1948", 1))
-    checked = command("bank", "check", str(bad))
+    checked = command("bank", "file", "check", str(bad))
     assert checked.returncode == 2
     assert f"{bad}:51: Sum: expected 194980.00, came 194880.00" in checked.stderr
 

@@ -5,11 +5,12 @@ import shlex
 import msgspec
 import pytest
 
-from cea_exchange.cli import registry_texts, venue_asking
+from cea_exchange.cli import bank, registry_texts, venue_asking
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
 from cea_exchange.control_plane.requests import op_of
 from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.bank.requests import BANK_REQUESTS
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.venue.requests import VENUE_REQUESTS
 from support.command_tree import below, command_tree
@@ -17,6 +18,7 @@ from support.command_tree import below, command_tree
 DAEMONS = {
     "venue": (VENUE_REQUESTS, venue_asking.VENUE),
     "registry": (REGISTRY_REQUESTS, registry_texts.REGISTRY),
+    "bank": (BANK_REQUESTS, bank.BANK),
 }
 BY_HAND = {
     "venue": {"status", "statement", "history", "bidding_open"},
@@ -25,6 +27,7 @@ BY_HAND = {
         *("allocation_preview", "allocation_show"),
         *("bank_batches", "bank_report", "bank_statement", "bank_fetch"),
     },
+    "bank": {"batch", "status", "statement"},
 }
 """What has a command of its own that is more than one request, or none."""
 OF_THE_DAEMON = {"stop", "kill"}
@@ -73,7 +76,7 @@ def test_allocate_is_another_word_for_its_noun():
 
 @pytest.fixture
 def asked(tmp_path, monkeypatch):
-    """Requests that were asked of either daemon, which are all refused."""
+    """Requests that were asked of a daemon, which are all refused."""
     found = []
 
     def refuse(_data, request, **_other):
@@ -82,6 +85,7 @@ def asked(tmp_path, monkeypatch):
 
     monkeypatch.setattr("cea_exchange.cli.venue_asking.answer", lambda *a: refuse(a[0], a[2]))
     monkeypatch.setattr("cea_exchange.cli.registry_texts.ask", lambda *a: refuse(a[0], a[2]))
+    monkeypatch.setattr("cea_exchange.cli.bank.ask", lambda *a: refuse(a[0], a[2]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CEA_EXCHANGE_DATA", str(tmp_path))
     for name in ("p001", "li"):
@@ -140,6 +144,22 @@ def test_what_is_typed_becomes_what_is_on_the_wire(typed, sent, asked):
     assert set(request) - {"op"} <= {
         each.encode_name for each in msgspec.structs.fields(REGISTRY_REQUESTS.by_op[request["op"]])
     }
+
+
+def test_a_payment_has_a_new_id_and_several_accounts_are_asked_one_by_one(
+    asked, capsys, monkeypatch
+):
+    monkeypatch.setattr("cea_exchange.cli.bank.ask", lambda *a: asked.append(a[2]) or {})
+    assert run(["bank", "account", "open", "P001", "P002"]) == 0
+    assert [each["account"] for each in asked] == ["P001", "P002"]
+    for _ in range(2):
+        assert run(["bank", "account", "pay-in", "P001", "1000.00", "2025-07-16"]) == 0
+    first, second = asked[2:]
+    assert first["cash"] == 100_000 and first["reference"] is None
+    assert first["payment_id"] != second["payment_id"]
+    assert run(shlex.split("bank account pay-in P001 1.00 2025-07-16 --payment-id A")) == 0
+    assert asked[-1]["payment_id"] == "A"
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize(

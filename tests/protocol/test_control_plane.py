@@ -7,10 +7,12 @@ from cea_exchange.control_plane.answers import Answer, Refusal, answer_read
 from cea_exchange.control_plane.requests import Request, Requests, RequestUnread
 from cea_exchange.control_plane.service import Service
 from cea_exchange.protocol.operators import Operator
+from cea_exchange.registry.bank.requests import BANK_REQUESTS
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.venue.requests import VENUE_REQUESTS
 
-DAEMONS = pytest.mark.parametrize("requests", [VENUE_REQUESTS, REGISTRY_REQUESTS])
+WITH_REGULATORS = pytest.mark.parametrize("requests", [VENUE_REQUESTS, REGISTRY_REQUESTS])
+DAEMONS = pytest.mark.parametrize("requests", [VENUE_REQUESTS, REGISTRY_REQUESTS, BANK_REQUESTS])
 
 
 @DAEMONS
@@ -21,7 +23,7 @@ def test_every_request_says_who_may_ask_it_and_what_it_is(requests):
         assert not (each.is_look and each.second), op
 
 
-@DAEMONS
+@WITH_REGULATORS
 def test_what_only_looks_a_regulator_may_and_nothing_else(requests):
     for op, each in requests.by_op.items():
         assert ("regulator" in each.roles) == each.is_look, op

@@ -118,13 +118,15 @@ def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
         def ask(wanted: dict[str, Any]) -> Answer:
             return asker.ask(data, key, wanted)
 
-        first = {name: each for name, each in _first(request).items() if name not in asked}
-        answer = whole(ask, first | asked, *request.rows) if request.rows else ask(asked)
+        if request.rows:
+            asked = _first(request) | asked
         text = asker.texts[op_of(request)] if request.is_look else asker.done
-        if json:
-            json_print(answer)
-        else:
-            typer.echo(text(answer))
+        for one in _each(request, asked):
+            answer = whole(ask, one, *request.rows) if request.rows else ask(one)
+            if json:
+                json_print(answer)
+            else:
+                typer.echo(text(answer))
 
     shared = [
         inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, annotation=Data),
@@ -137,6 +139,12 @@ def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
     command.__name__ = op_of(request)
     command.__doc__ = help_of(asker.name, request)
     return command
+
+
+def _each(request: type[Request], asked: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """Return what is asked, once for each of what was typed of a field of which several may be."""
+    name = next((each.name for each in fields_of(request) if each.terms.typed == "each"), None)
+    return [asked] if name is None else [{**asked, name: value} for value in asked[name]]
 
 
 def help_of(daemon: str, request: type[Request]) -> str:
@@ -201,19 +209,20 @@ def _parameters(field: RequestField) -> list[Parameter]:
     if field.terms.typed == "amount":
         return _amount_parameters(field)
     is_flag = field.kind is bool
+    is_needed = field.is_needed and field.terms.typed != "new_id"
     is_option = field.terms.is_option
     if is_option is None:
-        is_option = is_flag or field.name == "why" or not field.is_needed
+        is_option = is_flag or field.name == "why" or not is_needed
     name = field.name if field.terms.name.startswith("--") else field.terms.name or field.name
     kind, put, more = _typed(field)
     if field.kind is int and field.terms.typed is None:
         bounds = (("min", field.least), ("max", field.most))
         more |= {side: int(b) for side, b in bounds if b is not None and abs(b) < RANGE_MAX}
-    if not field.is_needed and field.default is None:
+    if not is_needed and field.default is None:
         kind = kind | None
     flags = [_flags(field, name)] if is_option else []
     info = (typer.Option if is_option else typer.Argument)(*flags, help=_words(field), **more)
-    default = inspect.Parameter.empty if field.is_needed else _shown_default(field, kind)
+    default = inspect.Parameter.empty if is_needed else _shown_default(field, kind)
     return [Parameter(name, kind, info, default, put)]
 
 
@@ -259,6 +268,10 @@ def _typed(
             return int, put, {"parser": price_typed, "metavar": "PRICE"}
         case "key":
             return str, lambda value, asked: asked.update({wire: key_text(value)}), {}
+        case "new_id":
+            return str, lambda value, asked: asked.update({wire: value or id_new()}), {}
+        case "each":
+            return list[str], put, {"metavar": f"{field.name.upper()}..."}
         case "by_product":
             return (
                 list[str],
@@ -296,6 +309,13 @@ def key_text(given: str) -> str:
     except (OSError, SecurityError, ValueError) as error:
         raise CommandError(f"expected a public key or its file, {error}") from error
     return given
+
+
+def id_new() -> str:
+    """Return an id that nothing has had."""
+    from secrets import token_hex
+
+    return f"CLI-{token_hex(8)}"
 
 
 def tonnes_by_product(parts: list[str]) -> dict[str, int]:

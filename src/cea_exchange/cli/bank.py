@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import json_print, table
+from cea_exchange.cli.acts import Asker, commands_add
+from cea_exchange.cli.asking import Answer, act_line, table
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -14,19 +15,23 @@ from cea_exchange.cli.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import ADMIN, Data, Json, Key
-from cea_exchange.cli.readable import YuanArgument, date_argument, date_shown, yuan
+from cea_exchange.cli.options import Data
+from cea_exchange.cli.readable import date_shown, yuan
 from cea_exchange.control_plane.signals import StopSignals
 
+GROUPS = {"account": "Sub-accounts.", "file": "A bank's files."}
 STATUS_RESTART = 75
 """The bank has ended by its own draw and wants to be started again."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
+    from cea_exchange.registry.bank.requests import BANK_REQUESTS
+
     group = CommandLine()
-    for command in (serve, open_account, pay_in, accounts, check):
-        group.command(command.__name__.replace("_", "-"))(command)
+    group.command("serve")(serve)
+    groups = commands_add(group, BANK, BANK_REQUESTS.types, GROUPS)
+    groups["file"].command("check")(check)
     app.add_typer(group, name="bank", help="A simulated settlement bank, and bank files.")
 
 
@@ -66,81 +71,34 @@ def serve(
         raise typer.Exit(STATUS_RESTART)
 
 
-def open_account(
-    account: Annotated[list[str], typer.Argument(help="Sub-accounts.")],
-    data: Data,
-    key: Key = ADMIN,
-) -> None:
-    """Open sub-accounts at the simulated bank: each participant's, the fees' and the reserve's.
-
-    Example: cea-exchange bank open-account P001 P002 SUB-FEES SUB-RESERVE
-    """
-    from cea_exchange.registry.bank.requests import OpenAccount
-
-    for name in account:
-        _ask(data, key, OpenAccount(account=name))
-    typer.echo(f"open: {', '.join(account)}")
-
-
-def pay_in(
-    account: Annotated[str, typer.Argument(help="Sub-account.")],
-    cash: YuanArgument,
-    date: Annotated[int, date_argument("The bank's day")],
-    data: Data,
-    reference: Annotated[
-        str | None, typer.Option(help="As whose pay-in it counts; left out, the sub-account's.")
-    ] = None,
-    payment_id: Annotated[
-        str | None, typer.Option(help="The same counts once; left out, a new one.")
-    ] = None,
-    key: Key = ADMIN,
-) -> None:
-    """Pay into a sub-account, as a participant does at the bank; its next statement shows it.
-
-    Example: cea-exchange bank pay-in P001 1000.00 2025-07-16
-    """
-    from secrets import token_hex
-
-    from cea_exchange.registry.bank.requests import PayIn
-
-    payment = PayIn(
-        payment_id=payment_id or f"CLI-{token_hex(8)}",
-        account=account,
-        cash=cash,
-        business_date=date,
-        reference=account if reference is None else reference,
-    )
-    _ask(data, key, payment)
-    typer.echo(f"{payment.payment_id}: {yuan(cash)} on {account}, {date_shown(date)}")
-
-
-def accounts(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print the simulated bank's sub-accounts: as its statements have them, and as is right.
-
-    Example: cea-exchange bank accounts
-    """
-    from cea_exchange.registry.bank.requests import AskTruth
-
-    told = _ask(data, key, AskTruth())
-    if json:
-        json_print(told["accounts"])
-        return
-    rows = [
-        (name, yuan(one["balance"]), yuan(one["true_balance"]))
-        for name, one in sorted(told["accounts"].items())
-    ]
-    typer.echo(table(("account", "booked", "right"), rows))
-
-
-def _ask(data: Path, key: Path, request: Any) -> dict[str, Any]:
+def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
     from cea_exchange.protocol.operators import operator_pair
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
 
     try:
-        return BankClient(data, operator_pair(data, key)).ask(request)
+        answer = BankClient(data, operator_pair(data, key)).ask(request)
     except (BankRefused, BankUnavailable, SecurityError) as error:
         raise CommandError(str(error)) from error
+    del answer["ok"]
+    return answer
+
+
+def accounts_shown(answer: Answer) -> str:
+    """Return what each sub-account has, as booked and as is right."""
+    rows = [
+        (name, yuan(one["balance"]), yuan(one["true_balance"]))
+        for name, one in sorted(answer["accounts"].items())
+    ]
+    return table(("account", "booked", "right"), rows)
+
+
+BANK = Asker(
+    "bank",
+    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
+    act_line,
+    {"truth": accounts_shown},
+)
 
 
 def check(
@@ -148,7 +106,7 @@ def check(
 ) -> None:
     """Read a bank's file and say what is in it, or the line and reason why it is refused.
 
-    Example: cea-exchange bank check statement.xml
+    Example: cea-exchange bank file check statement.xml
     """
     from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
     from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError

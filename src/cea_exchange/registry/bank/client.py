@@ -26,8 +26,8 @@ from cea_exchange.registry.bank.requests import (
     BANK_MESSAGE_BYTES_MAX,
     AskStatement,
     AskStatus,
+    BankRequest,
     OpenAccount,
-    Request,
     SendBatch,
 )
 from cea_exchange.registry.bank.statements import Statement, StatusReport
@@ -119,7 +119,7 @@ class BankClient:
         """Open a sub-account, if it is not open."""
         self.ask(OpenAccount(account=account))
 
-    def ask(self, request: Request) -> dict[str, Any]:
+    def ask(self, request: BankRequest | dict[str, Any]) -> dict[str, Any]:
         """Ask until there is an answer.
 
         Raises
@@ -147,7 +147,7 @@ class BankClient:
                 return answer
         raise BankUnavailable(f"bank of {self._data}: {trouble}, asked {self._tries_max} times")
 
-    def _content(self, request: Request) -> bytes:
+    def _content(self, request: BankRequest) -> bytes:
         content = self.ask(request).get("content")
         if not isinstance(content, bytes):
             raise BankUnavailable(f"bank of {self._data}: the answer must have bytes as content")

@@ -147,11 +147,12 @@ class BankBooks:
         """Book what a participant pays in or withdraws; the same payment counts once."""
         id_check(payment.payment_id, "payment_id")
         date_check(payment.business_date, "business_date")
-        text_check(payment.reference, "reference", REFERENCE_CHARACTERS_MAX)
+        reference = payment.account if payment.reference is None else payment.reference
+        text_check(reference, "reference", REFERENCE_CHARACTERS_MAX)
         if not 0 < payment.cash < CASH_LIMIT:
             raise BankActError(f"cash must be positive fen, was {payment.cash}")
         cash = payment.cash if isinstance(payment, PayIn) else -payment.cash
-        content = (payment.account, cash, payment.business_date, payment.reference)
+        content = (payment.account, cash, payment.business_date, reference)
         with self._transaction():
             before = self._one(
                 "SELECT account, cash, business_date, reference FROM payments WHERE payment_id = ?",
@@ -174,7 +175,7 @@ class BankBooks:
                 (payment.payment_id, *content),
             )
             self._true_move(payment.account, cash)
-            self._book(payment.account, cash, payment.business_date, reference=payment.reference)
+            self._book(payment.account, cash, payment.business_date, reference=reference)
 
     # -- batches -------------------------------------------------------------------------------
 
