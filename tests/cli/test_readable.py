@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from cea_exchange.cli.asking import fields_line, rows_table
+from cea_exchange.cli.acts.venue import position_shown, statistics_shown
 from cea_exchange.cli.main import run
-from cea_exchange.cli.venue_asking import position_shown, statistics_shown
+from cea_exchange.cli.output import fields_line, rows_table
 
 PRODUCT = {
     **{"reference_price": 9749, "band_low": 8774, "band_high": 10724, "halted": False},
@@ -88,8 +88,8 @@ def test_folder_and_key_may_be_said_once_for_all_commands(
 
 
 def test_json_keeps_what_the_daemons_say(monkeypatch, capsys):
-    from cea_exchange.cli import venue_asking
+    from cea_exchange.cli.acts import venue
 
-    monkeypatch.setattr(venue_asking, "answer", lambda *_asked: dict(POSITION))
+    monkeypatch.setattr(venue, "answer", lambda *_asked: dict(POSITION))
     assert 0 == run(("venue", "account", "position", "P001", "--data", "nowhere", "--json"))
     assert POSITION == json.loads(capsys.readouterr().out)

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.acts import Asker, commands_add
-from cea_exchange.cli.asking import Answer, act_line, table
+from cea_exchange.cli.acts.bank import BANK
+from cea_exchange.cli.acts.commands import commands_add
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -16,7 +16,7 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import Data
-from cea_exchange.cli.readable import date_shown, yuan
+from cea_exchange.cli.readable import date_shown
 from cea_exchange.control_plane.signals import StopSignals
 
 GROUPS = {"account": "Sub-accounts.", "file": "A bank's files."}
@@ -69,36 +69,6 @@ def serve(
             raise CheckFailed(f"the bank's database: {error}") from error
     if daemon.is_restarting:
         raise typer.Exit(STATUS_RESTART)
-
-
-def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
-    from cea_exchange.protocol.operators import operator_pair
-    from cea_exchange.protocol.security import SecurityError
-    from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
-
-    try:
-        answer = BankClient(data, operator_pair(data, key)).ask(request)
-    except (BankRefused, BankUnavailable, SecurityError) as error:
-        raise CommandError(str(error)) from error
-    del answer["ok"]
-    return answer
-
-
-def accounts_shown(answer: Answer) -> str:
-    """Return what each sub-account has, as booked and as is right."""
-    rows = [
-        (name, yuan(one["balance"]), yuan(one["true_balance"]))
-        for name, one in sorted(answer["accounts"].items())
-    ]
-    return table(("account", "booked", "right"), rows)
-
-
-BANK = Asker(
-    "bank",
-    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
-    act_line,
-    {"truth": accounts_shown},
-)
 
 
 def check(

@@ -5,7 +5,7 @@ beside them, so that no command prints fen or yyyymmdd by itself. JSON stays as 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
@@ -30,6 +30,10 @@ OF_THE_ASSET = frozenset(
     {"amount", "ordered", "released", "in_force", "deducted", "opening", "closing"}
 )
 """Fen where the field `product` or `asset` beside them is cash, or there is none; else tonnes."""
+
+
+ALL_CASH = -1
+"""All the cash there is, as it was typed."""
 
 
 class Quantity(str):
@@ -106,46 +110,30 @@ def date_typed(text: str) -> int:
     """Return yyyymmdd of a day that was typed as ``2025-07-16``."""
     from cea_exchange.domain.calendar import date_number, date_parse
 
-    return _typed(lambda: date_number(date_parse(text)))
+    return _parsed(lambda: date_number(date_parse(text)))
 
 
 def yuan_typed(text: str) -> int:
     """Return fen of an amount that was typed as ``1000.00``."""
     from cea_exchange.domain.units import cash_parse
 
-    return _typed(lambda: cash_parse(text))
+    return _parsed(lambda: cash_parse(text))
+
+
+def cash_or_all_typed(text: str) -> int:
+    """Return fen of an amount, or `ALL_CASH` of the word ``all``."""
+    return ALL_CASH if text == "all" else yuan_typed(text)
 
 
 def price_typed(text: str) -> int:
     """Return fen of a price that was typed as ``97.49``."""
     from cea_exchange.domain.units import price_parse
 
-    return _typed(lambda: price_parse(text))
+    return _parsed(lambda: price_parse(text))
 
 
-def _typed(parse: Any) -> int:
+def _parsed(parse: Any) -> int:
     try:
         return int(parse())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-
-
-def date_argument(words: str) -> Any:
-    """Return an argument that is a day."""
-    return typer.Argument(parser=date_typed, metavar="DATE", help=f"{words}, such as 2025-07-16.")
-
-
-def date_option(name: str, words: str) -> Any:
-    """Return an option that is a day."""
-    return typer.Option(
-        name, parser=date_typed, metavar="DATE", help=f"{words}, such as 2025-07-16."
-    )
-
-
-YuanArgument = Annotated[
-    int, typer.Argument(parser=yuan_typed, metavar="YUAN", help="Yuan, such as 1000.00.")
-]
-PriceArgument = Annotated[
-    int,
-    typer.Argument(parser=price_typed, metavar="PRICE", help="Yuan per tonne, such as 97.49."),
-]

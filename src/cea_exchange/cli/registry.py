@@ -1,7 +1,6 @@
 """`cea-exchange registry`: the registry's daemon, the check of its ledger, and what it is asked.
 
-Commands that ask a running registry are made of its request structs (`acts`); those that are more
-than one request are written by hand, in ``registry_NAME``.
+Commands that ask a running registry are made of its request structs (`acts`).
 """
 
 from contextlib import closing
@@ -11,14 +10,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cea_exchange.cli import (
-    registry_bank,
-    registry_database,
-    registry_distribution,
-    registry_freeze,
-    registry_proof,
-)
-from cea_exchange.cli.acts import commands_add
+from cea_exchange.cli import registry_database, registry_proof
+from cea_exchange.cli.acts.commands import commands_add
+from cea_exchange.cli.acts.registry import REGISTRY
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -29,7 +23,6 @@ from cea_exchange.cli.daemon_log import (
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
-from cea_exchange.cli.registry_texts import REGISTRY
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
@@ -89,10 +82,6 @@ def register(app: typer.Typer) -> None:
     for command in (serve, check, status, reconcile, adopt):
         group.command(command.__name__)(command)
     groups = commands_add(group, REGISTRY, REGISTRY_REQUESTS.types, GROUPS)
-    groups["freeze"].command("place")(registry_freeze.freeze)
-    groups["receipt"].command("show")(registry_proof.receipt)
-    registry_bank.register(groups["bank"])
-    registry_distribution.register(groups["allocation"])
     registry_proof.register(group)
     registry_database.register(group)
     # The noun that users learned first.

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from msgspec.structs import asdict
 
-from cea_exchange.cli.asking import json_print
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import json_print
 
 Database = Annotated[
     str | None,

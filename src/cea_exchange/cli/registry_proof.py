@@ -5,10 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cea_exchange.cli.asking import ask, json_print
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import ADMIN, Data, Json, Key
-from cea_exchange.cli.readable import date_option
+from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import json_print
 from cea_exchange.cli.registry_database import Database
 
 
@@ -102,35 +101,3 @@ def audit(
     odd = [name for name, rows in found.items() if rows]
     if odd:
         raise CheckFailed(f"queries that must give no row gave some: {', '.join(odd)}")
-
-
-def receipt(
-    data: Data,
-    account: Annotated[str | None, typer.Option("--account", help="Whose balance.")] = None,
-    date: Annotated[int | None, date_option("--date", "A confirmed day")] = None,
-    act: Annotated[int | None, typer.Option("--act", help="The number of an act.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="A new file; left out, it is printed.")
-    ] = None,
-    key: Key = ADMIN,
-) -> None:
-    """Get the proof of an account's balance at a day's end, or of an act, as JSON.
-
-    `examples/receipt_check.py` checks it without the registry.
-
-    Example: cea-exchange registry receipt show --account P001 --date 2025-07-16 --out r.json
-    """
-    import msgspec
-
-    request = {"op": "receipt", "account": account, "business_date": date, "act_id": act}
-    found = ask(data, key, request)
-    content = msgspec.json.format(msgspec.json.encode(found)) + b"\n"
-    if out is None:
-        typer.echo(content.decode(), nl=False)
-        return
-    try:
-        with out.open("xb") as file:
-            file.write(content)
-    except OSError as error:
-        raise CommandError(f"{out}: {error.strerror}") from error
-    typer.echo(f"{out}: {found['leaf'].splitlines()[0]}, head {found['link']['head']}")

@@ -1,16 +1,15 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import gc
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from cea_exchange.cli import venue_backup, venue_bidding, venue_relay
-from cea_exchange.cli.acts import commands_add
-from cea_exchange.cli.asking import json_print
+from cea_exchange.cli import venue_backup, venue_relay
+from cea_exchange.cli.acts.commands import commands_add
+from cea_exchange.cli.acts.venue import VENUE
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -20,22 +19,12 @@ from cea_exchange.cli.daemon_log import (
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
-from cea_exchange.cli.venue_asking import VENUE
+from cea_exchange.cli.output import json_print
 from cea_exchange.control_plane.signals import StopSignals
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
 ]
-Account = Annotated[str, typer.Argument(help="Account.")]
-
-
-class StatementForm(Enum):
-    """How a statement is written down."""
-
-    text = "text"
-    json = "json"
-    csv = "csv"
-
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
@@ -68,9 +57,7 @@ def register(app: typer.Typer) -> None:
     for command in (serve, check, status, adopt):
         group.command(command.__name__)(command)
     groups = commands_add(group, VENUE, VENUE_REQUESTS.types, GROUPS)
-    groups["account"].command("statement")(statement)
     groups["act"].command("list")(log)
-    groups["bidding"].command("open")(venue_bidding.open_)
     venue_backup.register(group)
     venue_relay.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
@@ -169,50 +156,6 @@ def status(
         json_print(VENUE.ask(data, key, {"op": "status"}))
     else:
         page_show(lambda: VENUE.ask(data, key, {"op": "status"}), venue_page, watch)
-
-
-def statement(
-    account: Account,
-    data: Data,
-    date: Annotated[
-        str | None, typer.Option(help="The day, as 2025-07-16; by default the open or last one.")
-    ] = None,
-    form: Annotated[StatementForm, typer.Option("--format", help="text, json or csv.")] = (
-        StatementForm.text
-    ),
-    out: Annotated[Path | None, typer.Option("--out", help="Write it there.")] = None,
-    key: Key = ADMIN,
-) -> None:
-    """Print an account's day: what it had, every movement, what it has. Changes nothing.
-
-    Example: cea-exchange venue account statement P001 --date 2025-07-16 --key rex
-    """
-    from cea_exchange.domain import statement_forms as forms
-    from cea_exchange.protocol.statements import pages, statement_of_answers
-
-    place = VENUE.ask(data, key, {"op": "statement", "account": account, "date": date})
-    histories = [
-        VENUE.ask(data, key, {"op": "history", "account": account, "from": first, "count": count})
-        for first, count in pages(place)
-    ]
-    try:
-        stated = statement_of_answers(place, histories)
-    except ValueError as error:
-        raise CheckFailed(str(error)) from error
-    match form:
-        case StatementForm.text:
-            text = forms.statement_text(stated)
-        case StatementForm.json:
-            text = forms.statement_json(stated).decode()
-        case StatementForm.csv:
-            text = forms.statements_csv([stated])
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{out}: can't be written, {error.strerror}") from error
 
 
 def log(

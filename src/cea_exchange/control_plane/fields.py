@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, ge
 import msgspec
 
 Typed = Literal[
-    *("date", "yuan", "price", "amount", "key", "file", "by_product", "each", "new_id")
+    "date", "yuan", "price", "amount", "key", "file", "by_product", "each", "new_id"
 ]
 """How a person types it, where that is not as it is on the wire: an ISO date, yuan, yuan per tonne,
 tonnes or yuan, a key or its file, a file whose content goes along, several PRODUCT=TONNES, several
@@ -31,12 +31,19 @@ class FieldTerms(msgspec.Struct, frozen=True):
         Its name there, where it is another one; of a switch both names, ``--yes/--no``.
     is_hidden
         Whether it is no business of the command line.
+    folder
+        Of a file that the daemon has already: where in its data folder. Its name goes along, and
+        the SHA-256 of what is meant.
+    is_all_if_left_out
+        Of an amount: whether none means all there is.
     """
 
     typed: Typed | None = None
     is_option: bool | None = None
     name: str = ""
     is_hidden: bool = False
+    folder: str = ""
+    is_all_if_left_out: bool = False
 
 
 def field(
@@ -46,9 +53,11 @@ def field(
     is_option: bool | None = None,
     name: str = "",
     is_hidden: bool = False,
+    folder: str = "",
+    is_all_if_left_out: bool = False,
 ) -> msgspec.Meta:
     """Return what is noted of a field, for `Annotated`; see `FieldTerms`."""
-    terms = FieldTerms(typed, is_option, name, is_hidden)
+    terms = FieldTerms(typed, is_option, name, is_hidden, folder, is_all_if_left_out)
     return msgspec.Meta(description=words or None, extra={"terms": terms})
 
 

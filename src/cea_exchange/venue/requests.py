@@ -94,10 +94,23 @@ class BlockList(AdminRequest, tag="blocks"):
 
 
 class StatementOf(AdminRequest, tag="statement"):
-    """What the statement of an account's day begins with; see `framing.StatementRequest`."""
+    """Print an account's day: what it had, every movement, what it has. Changes nothing.
+
+    The answer is what the statement begins with, see `framing.StatementRequest`.
+    """
+
+    command = "account statement"
+    example = "account statement P001 --date 2025-07-16 --key rex"
 
     account: Account
-    date: Annotated[str, msgspec.Meta(max_length=10)] | None = None
+    date: (
+        Annotated[
+            str,
+            msgspec.Meta(max_length=10),
+            field("The day, as 2025-07-16; left out, the open or last one."),
+        ]
+        | None
+    ) = None
 
     def look(self, venue: "AdminDesk") -> dict[str, Any]:
         return venue.statement(self.account, self.date)
@@ -460,18 +473,31 @@ class BiddingWithdraw(ActRequest, tag="bidding_withdraw"):
 
 
 class BiddingOpen(ActRequest, tag="bidding_open"):
-    """Announce a bidding that was approved; see `control.BiddingOpen`. Times are ISO 8601."""
+    """Announce a bidding of today; its applicant's allowances, or cash, are locked.
+
+    The limit is the least who applied sells at, or with ``--side buy`` the most it pays. The
+    reserve price is told to nobody.
+    """
+
+    command = "bidding open"
+    example = (
+        "bidding open B1 P001 CEA24 200000 87.74"
+        " --opens-at 2025-07-16T10:30:00+08:00 --closes-at 2025-07-16T11:00:00+08:00"
+    )
 
     bidding: Bidding
     account: Annotated[control.Name, field("Who applied.")]
     product: Product
-    tonnes: control.Amount
-    limit: control.Fen
-    pricing: Pricing
+    tonnes: Annotated[control.Amount, field("Offered, or wanted.")]
+    limit: Price
+    pricing: Pricing = "uniform"
     side: Side = "sell"
-    opens_at: str | None = None
-    closes_at: str | None = None
-    reserve_price: control.Reserve = 0
+    opens_at: Annotated[str | None, field("ISO 8601 time with offset.")] = None
+    closes_at: Annotated[str | None, field("ISO 8601 time with offset.")] = None
+    reserve_price: Annotated[
+        control.Reserve,
+        field("Yuan per tonne, such as 97.49.", typed="price", name="reserve"),
+    ] = 0
 
     def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
         super().act(venue, by)

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from cea_exchange.cli import asking, main
+from cea_exchange.cli import main
+from cea_exchange.cli.acts import registry as asked
 from cea_exchange.domain.records import Side
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import Participant
@@ -257,9 +258,9 @@ def test_the_record_of_acts_tells_who_did_what(office, told, typed):
 def test_long_lists_come_page_by_page(office, told, monkeypatch):
     lists = (("account", "list"), ("person", "list"))
     whole = [told(*words) for words in lists]
-    ask = asking.ask
+    ask = asked.ask
     monkeypatch.setattr(
-        asking, "ask", lambda data, key, request: ask(data, key, {**request, "count": 2})
+        asked, "ask", lambda data, key, request: ask(data, key, {**request, "count": 2})
     )
     assert [told(*words) for words in lists] == whole
     assert len(whole[1]["persons"]) > 3
@@ -274,7 +275,7 @@ def test_keys_of_participants_are_granted_and_revoked(office, data, told, typed,
     for wrong, why in (
         (("key", "grant", data / "nothing", "P002"), "expected a public key or its file"),
         (("transfer", "in", "P001", "--cash", "5"), "cash must be yuan with two decimals"),
-        (("transfer", "in", "P001", "--cash", "5.00", "--tonnes", 5), "expected --product and"),
+        (("transfer", "in", "P001", "--cash", "5.00", "--tonnes", 5), "not both"),
         (("product", "declare", "CEA25", "97"), "price must be yuan with two decimals"),
         (("proposal", "reject", 1), "--why"),
     ):

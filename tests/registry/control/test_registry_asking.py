@@ -4,9 +4,10 @@ from hashlib import sha256
 
 import pytest
 
-from cea_exchange.cli.asking import file_content, table
+from cea_exchange.cli.acts.parameters import file_content
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
+from cea_exchange.cli.output import table
 from cea_exchange.registry.control.admin_client import RegistryUnavailable
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
@@ -90,7 +91,7 @@ def test_a_bank_file_is_asked_for_by_its_bytes(tmp_path, capsys, monkeypatch, op
     monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refuse)
     folder = tmp_path / "registry" / "bank" / "in"
     folder.mkdir(parents=True)
-    command = ("registry", "bank", op, "s.xml", "--data", str(tmp_path))
+    command = ("registry", "bank", f"read-{op}", "s.xml", "--data", str(tmp_path))
     assert 2 == run(command)
     assert "s.xml: No such file or directory" in capsys.readouterr().err
     (folder / "s.xml").write_bytes(b"<x/>")

@@ -111,7 +111,7 @@ def test_a_freeze_catches_what_is_locked_and_trades_under_way_fail(exchange, ask
 
 
 def test_orders_dispositions_and_notices_from_the_command_line(exchange, ask, capsys):
-    frozen = ask("freeze", "place", "bob", "--all", *ORDER, *UNTIL)
+    frozen = ask("freeze", "place-all", "bob", *ORDER, *UNTIL)
     assert {"freeze_ids": [1, 2]}.items() <= frozen.items()
     exchange.wait_until(lambda: [CASH, TONNES] == in_force(ask), "the freezes", WAIT_S)
     assert 1 == ask("freeze", "deduct", 1, "carol", "--cash", "50000.00", *ORDER)["notice"]
@@ -140,10 +140,10 @@ def test_orders_dispositions_and_notices_from_the_command_line(exchange, ask, ca
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (("freeze", "place", "bob", "--tonnes", "5", *UNTIL), "expected one of --product"),
-        (("freeze", "place", "bob", "--cash", "5", *UNTIL), "--cash: cash must be"),
-        (("freeze", "place", "bob", "--all", "--tonnes", "5", *UNTIL), "expected --product beside"),
-        (("freeze", "place", "bob", "--all", "--until", "2026-13-01"), "'--until': date must be"),
+        (("freeze", "place", "bob", "--tonnes", "5", *UNTIL), "expected --product and --tonnes"),
+        (("freeze", "place", "bob", *UNTIL), "expected --product and --tonnes, or --cash"),
+        (("freeze", "place", "bob", "--cash", "5", *UNTIL), "'--cash': cash must be"),
+        (("freeze", "place-all", "bob", "--until", "2026-13-01"), "'--until': date must be"),
         (("freeze", "deduct", "1", "carol"), "expected --tonnes or --cash"),
         (("freeze", "release", "1", "--tonnes", "1", "--cash", "1.00"), "not both"),
     ],

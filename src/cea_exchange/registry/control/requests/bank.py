@@ -19,25 +19,36 @@ if TYPE_CHECKING:
 
 
 class BankBatches(Request, tag="bank_batches"):
-    """Make the batches that are due; write those the bank has not answered to files."""
+    """Make the batches that are due; write those the bank has not answered to files (pain.001).
+
+    They are in DIR/registry/bank/out.
+    """
 
     roles = (OPERATOR,)
+    command = "bank write"
+    example = "bank write"
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return {"files": registry.bank_files.batches_write()}
 
 
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$"), field(is_hidden=True)]
 """Of the file that is meant: what a second person approves is what is read."""
+FileIn = Annotated[
+    FileName,
+    field("The file's name in DIR/registry/bank/in.", typed="file", folder="registry/bank/in"),
+]
 
 
 class BankReport(Request, tag="bank_report"):
-    """Take the bank's status report, a pain.002."""
+    """Take the bank's status report, a pain.002; a second person approves."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "bank read-report"
+    example = "bank read-report 20260715-1.xml"
 
-    file: FileName
+    file: FileIn
     sha256: Sha256
 
     def act(self, registry: "Registry") -> dict[str, Any]:
@@ -46,12 +57,14 @@ class BankReport(Request, tag="bank_report"):
 
 
 class BankStatement(Request, tag="bank_statement"):
-    """Read the bank's statement, a camt.053, whole or not at all."""
+    """Read the bank's statement, a camt.053, whole or not at all; a second person approves."""
 
     roles = (OPERATOR,)
     second = Second.OWN
+    command = "bank read-statement"
+    example = "bank read-statement 20260715-1.xml"
 
-    file: FileName
+    file: FileIn
     sha256: Sha256
 
     def act(self, registry: "Registry") -> dict[str, Any]:
@@ -65,11 +78,18 @@ class BankStatement(Request, tag="bank_statement"):
 
 
 class BankFetch(Request, tag="bank_fetch"):
-    """Fetch a day's next statement at the bank, soon; today's if no day is said."""
+    """Fetch a day's next statement at the bank and read it; the daemon does so once a working day.
+
+    It is read soon after the answer, which says which; the command waits for it.
+    """
 
     roles = (OPERATOR,)
+    command = "bank fetch"
+    example = "bank fetch"
 
-    business_date: int | None = None
+    business_date: Annotated[
+        int | None, field("Of which day; left out, today's", typed="date", name="date")
+    ] = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         return registry.bank.statement_ask(self.business_date)._asdict()

@@ -1,13 +1,21 @@
 """Issue, allocation files, deductions and recalls."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.compliance.adjustment import Cause
 from cea_exchange.registry.control.dual_control import Second
-from cea_exchange.registry.control.requests.fields import Account, FileName, Product, Tonnes, Why
+from cea_exchange.registry.control.requests.fields import (
+    Account,
+    Content,
+    Encoding,
+    FileName,
+    Product,
+    Tonnes,
+    Why,
+)
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.distribution.issue_reversals import issue_reverse
 from cea_exchange.registry.distribution.plan import totals_of
@@ -59,15 +67,26 @@ class AllocationReverse(Request, tag="allocation_reverse"):
 
 
 class AllocationPreview(Request, tag="allocation_preview"):
-    """Compute what an allocation file would do, and keep it to be shown."""
+    """Show what an allocation file would do; nothing is done.
+
+    With the units' figures each entity's tonnes are computed again, and the file is refused where
+    one differs.
+    """
 
     roles = (OPERATOR, AUTHORITY)
+    command = "allocation preview"
+    example = (
+        "allocation preview allocation-2024-final.xlsx --units units-2024.xlsx --out preview.csv"
+    )
 
-    file: FileName
-    content: bytes
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    units_file: FileName | None = None
-    units_content: bytes = b""
+    file: Annotated[FileName, field("Allocation file.", typed="file")]
+    content: Content
+    encoding: Encoding = "utf-8"
+    units_file: Annotated[
+        FileName | None,
+        field("Unit file, to compute each entity's tonnes from.", typed="file", name="units"),
+    ] = None
+    units_content: Content = b""
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         source, units = SourceFile(self.file, self.content, self.encoding), None
@@ -77,12 +96,15 @@ class AllocationPreview(Request, tag="allocation_preview"):
 
 
 class AllocationShow(Request, tag="allocation_show"):
-    """A preview as it was shown, with some of its lines."""
+    """Print a preview as it was shown, as who is to approve it should read it."""
 
     roles = (OPERATOR, AUTHORITY, REGULATOR)
     is_look = True
+    command = "allocation show"
+    example = "allocation show 12"
+    rows = ("lines",)
 
-    preview_id: int
+    preview_id: Annotated[int, field("The preview's number.")]
     first: Annotated[int, msgspec.Meta(ge=0)] = 0
     count: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = LINES_MAX
 

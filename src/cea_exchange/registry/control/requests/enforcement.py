@@ -31,19 +31,24 @@ if TYPE_CHECKING:
     from cea_exchange.registry.registry import Registry
 
 class Freeze(Request, tag="freeze"):
-    """Freeze tonnes, or without a product cash; without an amount all there is and comes.
+    """Freeze tonnes of a product, or without tonnes all of it; or cash, a part of it or all.
 
-    One person will do: a court's order does not wait.
+    All is what there is and what comes. One person will do: a court's order does not wait.
     """
 
     roles = (OPERATOR,)
+    command = "freeze place"
+    example = (
+        'freeze place P001 --product CEA24 --tonnes 500 --order "(2026)1"'
+        ' --court "Wuhan Intermediate Court" --until 2027-06-30'
+    )
 
-    account: str
-    order: str
-    court: str
-    until: int
-    product: str | None = None
-    amount: int | None = None
+    account: Account
+    order: Order
+    court: Court
+    until: Until
+    product: Annotated[str | None, field("Of what; left out, cash.")] = None
+    amount: Annotated[int | None, field(typed="amount", is_all_if_left_out=True)] = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         freeze_id = registry.enforcement.freeze(
@@ -59,11 +64,13 @@ class FreezeAll(Request, tag="freeze_all"):
     """Freeze all that an account has and gets."""
 
     roles = (OPERATOR,)
+    command = "freeze place-all"
+    example = 'freeze place-all P001 --order "(2026)1" --court "Wuhan Court" --until 2027-06-30'
 
-    account: str
-    order: str
-    court: str
-    until: int
+    account: Account
+    order: Order
+    court: Court
+    until: Until
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         ids = registry.enforcement.freeze_all(

@@ -32,14 +32,22 @@ class StatementShow(Request, tag="statement"):
 
 
 class Receipt(Request, tag="receipt"):
-    """The proof of what an account held as a day was confirmed, or of an act; see `receipts`."""
+    """Get the proof of an account's balance at a day's end, or of an act.
+
+    `examples/receipt_check.py` checks it, as JSON, without the registry.
+    """
 
     roles = ROLES
     is_look = True
+    command = "receipt show"
+    example = "receipt show --account P001 --date 2025-07-16 --out r.json"
 
-    account: str | None = None
-    business_date: int | None = None
-    act_id: Annotated[int, msgspec.Meta(ge=1, le=2**62)] | None = None
+    account: Annotated[str | None, field("Whose balance.")] = None
+    business_date: Annotated[int | None, field("A confirmed day", typed="date", name="date")] = None
+    act_id: (
+        Annotated[int, msgspec.Meta(ge=1, le=2**62), field("The number of an act.", name="act")]
+        | None
+    ) = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         store = registry.store

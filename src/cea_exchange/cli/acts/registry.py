@@ -1,10 +1,117 @@
-"""What the registry's looks say to a person."""
+"""How a running registry is asked, and what its answers say to a person."""
 
+import time
+from pathlib import Path
 from typing import Any
 
-from cea_exchange.cli.acts import Asker, Text
-from cea_exchange.cli.asking import Answer, act_line, ask, fields_line, rows_table, table
+import msgspec
+
+from cea_exchange.cli.acts.commands import Ask, Asker, Form, Text, whole
+from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.output import Answer, act_line, fields_line, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
+
+FETCH_S_MAX = 30
+FETCH_LOOK_S = 0.3
+
+
+def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+    """Return a running registry's answer.
+
+    Raises
+    ------
+    CommandError
+        There is none, or it is a refusal.
+    """
+    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+
+    try:
+        answer = registry_ask(data, request, key=key)
+    except RegistryUnavailable as error:
+        raise CommandError(str(error)) from error
+    del answer["ok"]
+    return answer
+
+
+# -- what is asked further ------------------------------------------------------------------------
+
+
+def fetch_awaited(ask: Ask, wanted: Answer) -> Answer:
+    """Return the statement that was to be fetched, once it is read.
+
+    Raises
+    ------
+    CommandError
+        It can't be fetched, or is not read in time.
+    """
+    until_s = time.monotonic() + FETCH_S_MAX
+    while time.monotonic() < until_s:
+        time.sleep(FETCH_LOOK_S)
+        for row in ask({"op": "bank_statements", "count": 1})["statements"]:
+            if wanted.items() <= row.items():
+                return dict(row)
+        if why := ask({"op": "status"})["troubles"].get("bank_statement"):
+            raise CommandError(f"{fields_line(wanted)}: {why}")
+    raise CheckFailed(f"{fields_line(wanted)}: not read within {FETCH_S_MAX} s")
+
+
+def preview_shown(ask: Ask, answer: Answer) -> Answer:
+    """Return a preview that was just made, as `allocation_show` tells it."""
+    request = {"op": "allocation_show", "preview_id": answer["preview_id"], "first": 0}
+    return whole(ask, request, "lines")
+
+
+# -- other forms ----------------------------------------------------------------------------------
+
+
+def _lines_form(suffix: str) -> Form:
+    def form(answer: Answer) -> bytes:
+        from cea_exchange.registry.distribution.plan import Line
+        from cea_exchange.registry.distribution.plan_table import DISTRIBUTION_LINES
+        from cea_exchange.registry.files import table_bytes
+
+        try:
+            rows = msgspec.convert(answer["lines"], list[Line])
+            return table_bytes(DISTRIBUTION_LINES, rows, suffix)
+        except (ValueError, ModuleNotFoundError) as error:
+            raise CommandError(f"{suffix}: {error}") from error
+
+    return form
+
+
+LINES = {name: _lines_form(f".{name}") for name in ("csv", "xlsx", "parquet", "jsonl")}
+
+
+def _receipt_json(answer: Answer) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(answer)) + b"\n"
+
+
+# -- what is said ---------------------------------------------------------------------------------
+
+_TOTALS = (
+    *("name", "entities", "at_risk", "tonnes", "before", "given", "kept"),
+    *("recalled", "recalled_kept", "unrecalled", "deducted", "returned"),
+)
+
+
+def _receipt(answer: Answer) -> str:
+    return f"{answer['leaf'].splitlines()[0]}, head {answer['link']['head']}"
+
+
+def _preview(answer: Answer) -> str:
+    names = ("file", "sha256", "units_file", "units_sha256", "distributed_on")
+    shown = {name: answer[name] for name in names if answer[name] != ""}
+    computed = f"{answer['recomputed']} of {answer['entities']} entities computed from their units"
+    rows = [[totals[name] for name in _TOTALS] for totals in answer["totals"]]
+    return "\n".join(
+        [
+            f"preview {answer['preview_id']}: {answer['compliance_year']} {answer['product']}"
+            f" {answer['stage']}, {fields_line(shown)}",
+            computed,
+            table(("province", *_TOTALS[1:]), rows),
+            *(f"warning: {warning}" for warning in answer["warnings"]),
+        ]
+    )
 
 
 def _rows(name: str, *names: str, heads: tuple[str, ...] = (), none: str = "none") -> Text:
@@ -196,9 +303,13 @@ REGISTRY = Asker(
         ),
         "account_show": _account,
         "acts": _acts,
+        "allocation_preview": _preview,
         "allocation_remaining": _remaining,
+        "allocation_show": _preview,
         "balance": _balances,
+        "bank_batches": lambda answer: "\n".join(answer["files"]) or "none",
         "bank_differences": _wrong,
+        "bank_fetch": lambda answer: f"read {fields_line(answer)}",
         "bank_reconcile": _rows("accounts"),
         "bank_statements": _rows("statements"),
         "bank_unapplied": _unapplied,
@@ -242,10 +353,13 @@ REGISTRY = Asker(
         "person_list": _rows("persons", "body", "role", "name", "key"),
         "proposals": _proposals,
         "public_notices": _notices,
+        "receipt": _receipt,
         "shortfall_list": _shortfalls,
         "statement": _statement,
         "surrender_certificate": lambda answer: str(answer["text"]),
         "surrender_list": _surrenders,
         "transfers": _transfers,
     },
+    {"allocation_preview": preview_shown, "bank_fetch": fetch_awaited},
+    {"allocation_preview": LINES, "allocation_show": LINES, "receipt": {"json": _receipt_json}},
 )

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cea_exchange.cli.acts import Asker
-from cea_exchange.cli.asking import rows_table, table
-from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.acts.commands import Ask, Asker
+from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.output import Answer, rows_table, table
 from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
-
-Answer = dict[str, Any]
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
@@ -141,6 +139,41 @@ def fields_shown(told: Answer) -> str:
     )
 
 
+# -- an account's statement -----------------------------------------------------------------------
+
+
+def statement_asked(ask: Ask, place: Answer) -> Answer:
+    """Return the statement that begins with `place`, with the reports that it is made of."""
+    from cea_exchange.protocol.statements import pages, statement_of_answers
+
+    histories = [
+        ask({"op": "history", "account": place["account"], "from": first, "count": count})
+        for first, count in pages(place)
+    ]
+    try:
+        return {"statement": statement_of_answers(place, histories)}
+    except ValueError as error:
+        raise CheckFailed(str(error)) from error
+
+
+def _statement_text(told: Answer) -> str:
+    from cea_exchange.domain.statement_forms import statement_text
+
+    return statement_text(told["statement"]).rstrip("\n")
+
+
+def _statement_json(told: Answer) -> bytes:
+    from cea_exchange.domain.statement_forms import statement_json
+
+    return statement_json(told["statement"])
+
+
+def _statement_csv(told: Answer) -> bytes:
+    from cea_exchange.domain.statement_forms import statements_csv
+
+    return statements_csv([told["statement"]]).encode()
+
+
 VENUE = Asker(
     "venue",
     lambda data, key, request: answer(data, key, request),  # noqa: PLW0108 - looked up when asked
@@ -153,5 +186,14 @@ VENUE = Asker(
         "proposals": _rows("proposals", "nothing waits"),
         "biddings": _rows("biddings"),
         "bidding_applications": _rows("applications"),
+        "statement": _statement_text,
+    },
+    {"statement": statement_asked},
+    {
+        "statement": {
+            "text": lambda told: f"{_statement_text(told)}\n".encode(),
+            "json": _statement_json,
+            "csv": _statement_csv,
+        }
     },
 )

@@ -1,46 +1,17 @@
-"""How a command asks a running registry something, and prints what it answers."""
+"""What commands print: JSON for programs, lines and tables for people."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
 
 import msgspec
 import typer
 
-from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.readable import Quantity, shown
 
 WORDS_MAX = 60
 
 Answer = dict[str, Any]
-
-
-def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
-    """Return a running registry's answer.
-
-    Raises
-    ------
-    CommandError
-        There is none, or it is a refusal.
-    """
-    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
-
-    try:
-        answer = registry_ask(data, request, key=key)
-    except RegistryUnavailable as error:
-        raise CommandError(str(error)) from error
-    del answer["ok"]
-    return answer
-
-
-def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
-    """Ask for an act and print what came of it: its fields, or the proposal it has become."""
-    answer = ask(data, key, request)
-    if json:
-        json_print(answer)
-    else:
-        typer.echo(act_line(answer))
 
 
 def act_line(answer: Answer) -> str:
@@ -55,28 +26,6 @@ def act_line(answer: Answer) -> str:
         said = f"proposal {answer['proposal']} approved, {answer['approved']} is done"
         return f"{said}: {done}" if done else said
     return fields_line(answer) or "done"
-
-
-def file_content(file: Path) -> bytes:
-    """Return what is in a file that goes to the registry with a request.
-
-    Raises
-    ------
-    CommandError
-        It can't be read, or is too large: the registry would drop such a message unread.
-    """
-    from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
-
-    try:
-        content = file.read_bytes()
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror}") from error
-    # The rest of the request takes less than 1 KiB.
-    if len(content) > REQUEST_BYTES_MAX - 1_024:
-        raise CommandError(
-            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, came {len(content)}"
-        )
-    return content
 
 
 def json_print(content: Any) -> None:

@@ -1,0 +1,1 @@
+"""Commands made of the daemons' request structs: what is typed, asked and shown."""

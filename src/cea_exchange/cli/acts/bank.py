@@ -1,0 +1,39 @@
+"""How the simulated bank is asked, and what its answers say to a person."""
+
+from pathlib import Path
+from typing import Any
+
+from cea_exchange.cli.acts.commands import Asker
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.output import Answer, act_line, table
+from cea_exchange.cli.readable import yuan
+
+
+def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+    from cea_exchange.protocol.operators import operator_pair
+    from cea_exchange.protocol.security import SecurityError
+    from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
+
+    try:
+        answer = BankClient(data, operator_pair(data, key)).ask(request)
+    except (BankRefused, BankUnavailable, SecurityError) as error:
+        raise CommandError(str(error)) from error
+    del answer["ok"]
+    return answer
+
+
+def accounts_shown(answer: Answer) -> str:
+    """Return what each sub-account has, as booked and as is right."""
+    rows = [
+        (name, yuan(one["balance"]), yuan(one["true_balance"]))
+        for name, one in sorted(answer["accounts"].items())
+    ]
+    return table(("account", "booked", "right"), rows)
+
+
+BANK = Asker(
+    "bank",
+    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
+    act_line,
+    {"truth": accounts_shown},
+)

@@ -1,0 +1,212 @@
+"""Commands made of request structs: arguments, options, help, and what is printed of the answer.
+
+    class AccountSuspend(Request, tag="account_suspend")     registry account suspend P001 --why ...
+        account, why: its fields                              ACCOUNT, --why
+        its docstring, `example`                              --help
+
+What a person types is turned into what is on the wire, as each field says (`control_plane.fields`).
+Every command has ``--data``, ``--key`` and ``--json``.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from cea_exchange.cli.acts.parameters import amount_check, parameters_of
+from cea_exchange.cli.command_line import CommandLine
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.output import Answer, json_print
+from cea_exchange.control_plane.fields import fields_of
+from cea_exchange.control_plane.requests import Request, op_of
+
+Text = Callable[[Answer], str]
+Ask = Callable[[dict[str, Any]], Answer]
+After = Callable[[Ask, Answer], Answer]
+"""What is asked further, of the daemon and by its answer, before anything is shown."""
+Form = Callable[[Answer], bytes]
+"""What is written to a file."""
+
+
+class Asker(NamedTuple):
+    """How the commands of one daemon ask it, and what they print.
+
+    Attributes
+    ----------
+    name
+        The daemon's command: ``registry``.
+    ask
+        Returns its answer to a request.
+    done
+        What is said of an act.
+    texts
+        What is said of a look, or of an act that has more to say, by op.
+    after
+        See `After`, by op.
+    forms
+        Other forms of an answer, by op and by the suffix of a file: ``--format`` and ``--out``.
+    """
+
+    name: str
+    ask: Callable[[Path, Path, dict[str, Any]], Answer]
+    done: Text
+    texts: Mapping[str, Text]
+    after: Mapping[str, After] = {}
+    forms: Mapping[str, Mapping[str, Form]] = {}
+
+
+def whole(
+    ask: Callable[[dict[str, Any]], Answer], request: dict[str, Any], *names: str
+) -> Answer:
+    """Return an answer that comes in pages, as each one's `next` says, put together.
+
+    Parameters
+    ----------
+    names
+        The fields with rows, of which each page has some; the others are the first page's.
+    """
+    answer = ask(request)
+    following = answer.pop("next")
+    while following is not None:
+        page = ask({**request, "first": following})
+        following = page["next"]
+        for name in names:
+            answer[name] = (
+                answer[name] | page[name]
+                if isinstance(answer[name], dict)
+                else answer[name] + page[name]
+            )
+    return answer
+
+
+def commands_add(
+    group: CommandLine,
+    asker: Asker,
+    requests: Iterable[type[Request]],
+    helps: Mapping[str, str],
+) -> dict[str, CommandLine]:
+    """Add the commands of requests; those of two words to the group of their noun.
+
+    Returns
+    -------
+    dict
+        The groups by their noun, to which commands written by hand are added.
+    """
+    groups: dict[str, CommandLine] = {}
+    for noun, words in helps.items():
+        groups[noun] = CommandLine()
+        # A callback keeps a command a subcommand while it is the only one.
+        groups[noun].callback()(lambda: None)
+        group.add_typer(groups[noun], name=noun, help=words)
+    for request in requests:
+        if request.command:
+            noun, _, verb = request.command.rpartition(" ")
+            made = command_made(asker, request)
+            (groups[noun] if noun else group).command(verb)(made)
+            for alias in request.aliases:
+                group.command(alias, hidden=True)(made)
+    return groups
+
+
+def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
+    """Return the function of a request's command, with a signature that typer reads."""
+    op = op_of(request)
+    parameters = parameters_of(request)
+    forms = asker.forms.get(op, {})
+
+    def command(
+        *,
+        data: Path,
+        key: Path,
+        json: bool,
+        format: Enum | None = None,
+        out: Path | None = None,
+        **given: Any,
+    ) -> None:
+        asked: dict[str, Any] = {"op": op}
+        for parameter in parameters:
+            parameter.put(given[parameter.name], asked, data)
+        amount_check(request, asked)
+
+        def ask(wanted: dict[str, Any]) -> Answer:
+            return asker.ask(data, key, wanted)
+
+        for one in _each(request, asked):
+            answer = whole(ask, _first(request) | one, *request.rows) if request.rows else ask(one)
+            if op in asker.after:
+                answer = asker.after[op](ask, answer)
+            form = format and str(format.value)
+            if out is not None:
+                _write(out, forms[form or _suffix_form(out, forms)](answer))
+            if json and "json" not in forms:
+                json_print(answer)
+            elif out is None and (json or form):
+                typer.echo(forms["json" if json else str(form)](answer), nl=False)
+            else:
+                typer.echo(asker.texts.get(op, asker.done)(answer))
+
+    shared: list[tuple[str, Any, Any]] = [
+        ("data", Data, inspect.Parameter.empty),
+        ("key", Key, ADMIN),
+        ("json", Json, False),
+    ]
+    if forms:
+        suffixes = ", ".join(_suffixes(forms).values())
+        out = typer.Option("--out", help=f"Write it there, too: {suffixes}.")
+        form = typer.Option("--format", help="Print, or write, it so.")
+        choices: Any = Enum("format", [(name, name) for name in forms])  # type: ignore[misc]
+        shared[:0] = [
+            ("format", Annotated[choices | None, form], None),
+            ("out", Annotated[Path | None, out], None),
+        ]
+    signature = [each.declared() for each in parameters] + [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+        for name, kind, default in shared
+    ]
+    command.__signature__ = inspect.Signature(signature)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in signature}
+    command.__name__ = op
+    command.__doc__ = help_of(asker.name, request)
+    return command
+
+
+def _suffix_form(out: Path, forms: Mapping[str, Form]) -> str:
+    form = {suffix: name for name, suffix in _suffixes(forms).items()}.get(out.suffix.lower())
+    if form is None:
+        wanted = ", ".join(_suffixes(forms).values())
+        raise CommandError(f"{out}: expected a file of one of {wanted}, or --format")
+    return form
+
+
+def _suffixes(forms: Mapping[str, Form]) -> dict[str, str]:
+    return {name: ".txt" if name == "text" else f".{name}" for name in forms}
+
+
+def _write(out: Path, content: bytes) -> None:
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise CommandError(f"{out}: can't be written, {error.strerror}") from error
+
+
+def _each(request: type[Request], asked: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """Return what is asked, once for each of what was typed of a field of which several may be."""
+    name = next((each.name for each in fields_of(request) if each.terms.typed == "each"), None)
+    return [asked] if name is None else [{**asked, name: value} for value in asked[name]]
+
+
+def help_of(daemon: str, request: type[Request]) -> str:
+    """Return a request's docstring without what is for programmers only, and its example."""
+    text = inspect.cleandoc(request.__doc__ or "").split("\n\nAttributes\n")[0]
+    example = f"\n\nExample: cea-exchange {daemon} {request.example}" if request.example else ""
+    aliases = "".join(f"\n\nAlso: cea-exchange {daemon} {each}" for each in request.aliases)
+    return text + example + aliases
+
+
+def _first(request: type[Request]) -> dict[str, Any]:
+    """Return where the first page begins."""
+    return {each.name: each.default for each in fields_of(request) if each.name == "first"}
