@@ -10,8 +10,8 @@ import pytest
 import structlog
 import typer
 
-from cea_exchange.cli import daemon_log
-from cea_exchange.cli.daemon_log import LogLevel, crash_logged, log_to_standard_error
+from cea_exchange.cli.daemons import daemon_log
+from cea_exchange.cli.daemons.daemon_log import LogLevel, crash_logged, log_to_standard_error
 
 
 class FullDisk:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cea_exchange.cli.status_page import registry_page, venue_page
+from cea_exchange.cli.daemons.status_page import registry_page, venue_page
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import population

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cea_exchange.cli import flow_files, replay_orders
+from cea_exchange.cli.flows import flow_files, replay_orders
 from cea_exchange.cli.main import run
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind
 from cea_exchange.matching._flow_text import COMMAND_COLUMNS, CommandReader

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.cli import differences, flow_files
+from cea_exchange.cli.flows import differences, flow_files
 from cea_exchange.cli.main import run
 from support.places import ROOT
 from support.replay.recorded_flow import TICK, flow

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cea_exchange.cli.flow_files import progress
+from cea_exchange.cli.flows.flow_files import progress
 from cea_exchange.loadtest.local_exchange import prepare_process
 from soak.run import COMMANDS_PER_HOUR, ROUND_COMMANDS, SOAK_ERRORS, Soak, SoakReport, SoakSettings
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cea_exchange.cli.flow_files import progress
+from cea_exchange.cli.flows.flow_files import progress
 from cea_exchange.loadtest.local_exchange import prepare_process
 from torture.run import Torture, TortureReport, TortureSettings
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from cea_exchange.cli.flow_files import progress
+from cea_exchange.cli.flows.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.records import EventKind, Reason, Side
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment

@@ -2,8 +2,8 @@
 
 Exit status: 0 done, 1 a check failed, 2 bad usage or input. Errors are one line on standard error.
 
-Each module of this package has a function `register(app)` that adds its commands; only the module
-of the command that is run gets imported, so that `run` needs no ZeroMQ and `--help` nothing at all.
+Each command's module has a function `register(app)` that adds its commands; only the module of the
+command that is run gets imported, so that `run` needs no ZeroMQ and `--help` nothing at all.
 """
 
 import os
@@ -36,9 +36,6 @@ SUMMARIES = {
     "load": "Send commands in an open loop: when each is due does not depend on the answers.",
 }
 """Every command, with the first sentence of its help: listing them loads none of them."""
-COMMAND_MODULES = {
-    name: f"cea_exchange.cli.{name.replace('-', '_')}" for name in SUMMARIES
-}
 PANELS = {
     "Daemons and their operators": ("venue", "registry", "bank", "keys"),
     "What was recorded, and the rules": ("bulletin", "verify", "profile", "calendar"),
@@ -46,6 +43,13 @@ PANELS = {
         *("run", "demo", "replay", "convert-flow", "replay-days", "auction"),
         *("replay-auctions", "load"),
     ),
+}
+ROOMS = ("daemons", "reports", "flows")
+"""The folders of the panels' commands."""
+COMMAND_MODULES = {
+    name: f"cea_exchange.cli.{room}.{name.replace('-', '_')}"
+    for room, names in zip(ROOMS, PANELS.values(), strict=True)
+    for name in names
 }
 STATUS_INTERRUPTED = 130
 STATUS_BROKEN_PIPE = 141

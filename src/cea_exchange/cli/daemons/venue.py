@@ -7,11 +7,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cea_exchange.cli import venue_backup, venue_relay
 from cea_exchange.cli.acts.commands import commands_add
 from cea_exchange.cli.acts.venue import VENUE
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.daemon_log import (
+from cea_exchange.cli.daemons import venue_backup, venue_relay
+from cea_exchange.cli.daemons.daemon_log import (
     LogLevel,
     LogLevelOption,
     crash_logged,
@@ -117,7 +117,7 @@ def check(
 
     Example: cea-exchange venue check --config venue.toml
     """
-    from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.cli.daemons.config_check import check_all, persons_said
     from cea_exchange.domain.calendar import CalendarError
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.protocol.security import CurveKeys, SecurityError
@@ -150,7 +150,7 @@ def status(
 
     Example: cea-exchange venue status --json
     """
-    from cea_exchange.cli.status_page import page_show, venue_page
+    from cea_exchange.cli.daemons.status_page import page_show, venue_page
 
     if json:
         json_print(VENUE.ask(data, key, {"op": "status"}))

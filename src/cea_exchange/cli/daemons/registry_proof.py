@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cea_exchange.cli.daemons.registry_database import Database
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import Data, Json
 from cea_exchange.cli.output import json_print
-from cea_exchange.cli.registry_database import Database
 
 
 def register(group: typer.Typer) -> None:

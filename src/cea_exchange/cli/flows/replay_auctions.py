@@ -40,7 +40,7 @@ def replay_auctions(
 
     Exit status 1 where an award isn't the one found by trying every price.
     """
-    from cea_exchange.cli.flow_files import progress
+    from cea_exchange.cli.flows.flow_files import progress
 
     auctions: list[Cleared] = []
     notes = ReadingNotes()

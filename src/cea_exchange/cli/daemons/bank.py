@@ -8,7 +8,7 @@ import typer
 from cea_exchange.cli.acts.bank import BANK
 from cea_exchange.cli.acts.commands import commands_add
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.daemon_log import (
+from cea_exchange.cli.daemons.daemon_log import (
     LogLevel,
     LogLevelOption,
     crash_logged,

@@ -12,14 +12,14 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.replay_summary import rate_of, show
+from cea_exchange.cli.flows.replay_summary import rate_of, show
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from cea_exchange.cli.differences import DifferenceLog
-    from cea_exchange.cli.flow_files import FlowFile
-    from cea_exchange.cli.replay_orders import Settings
+    from cea_exchange.cli.flows.differences import DifferenceLog
+    from cea_exchange.cli.flows.flow_files import FlowFile
+    from cea_exchange.cli.flows.replay_orders import Settings
     from cea_exchange.matching.replay import ReplayReport
 
 MESSAGE_FILES, ROW_FILES = "message", "orderbook"
@@ -76,7 +76,7 @@ def replay(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Replay recorded flow; exit status 1 where what comes out and the record differ."""
-    from cea_exchange.cli.replay_orders import Settings
+    from cea_exchange.cli.flows.replay_orders import Settings
 
     settings = Settings(tick, price_min, price_max, self_trade, levels, depth, events, expect)
     _replay(flow, book, profile, settings, json)
@@ -85,7 +85,7 @@ def replay(
 def _replay(
     flow: Path, book: Path | None, profile: str | None, settings: "Settings", json: bool
 ) -> None:
-    from cea_exchange.cli import replay_orders
+    from cea_exchange.cli.flows import replay_orders
 
     of_orders = {
         "--" + name.replace("_", "-"): value for name, value in settings._asdict().items()
@@ -114,8 +114,8 @@ def _options_refuse(flow: Path, form: str, options: dict[str, Any]) -> None:
 
 
 def _lobster_replay(message_file: Path, book_file: Path | None, json: bool) -> None:
-    from cea_exchange.cli.differences import DifferenceLog
-    from cea_exchange.cli.flow_files import FlowFile
+    from cea_exchange.cli.flows.differences import DifferenceLog
+    from cea_exchange.cli.flows.flow_files import FlowFile
     from cea_exchange.matching.replay import DifferenceKind, replay_report
 
     with ExitStack() as files:
@@ -140,7 +140,7 @@ class _LobsterRun:
     ) -> None:
         import numpy as np
 
-        from cea_exchange.cli import flow_files
+        from cea_exchange.cli.flows import flow_files
         from cea_exchange.matching.replay import MESSAGE_NUMBERS, FlowReplay, level_count_of
 
         if not messages.first_line().strip():
@@ -162,7 +162,7 @@ class _LobsterRun:
 
     def play_all(self) -> None:
         """Read and play to the end of the files."""
-        from cea_exchange.cli.flow_files import progress
+        from cea_exchange.cli.flows.flow_files import progress
 
         with progress("replaying", self._messages.path.stat().st_size) as show_position:
             count = self._part_rows
@@ -284,7 +284,7 @@ def _named(folder: Path, kind: str) -> list[Path]:
 
 
 def _journal_replay(data: Path, profile: str | None, json: bool) -> None:
-    from cea_exchange.cli.flow_files import progress
+    from cea_exchange.cli.flows.flow_files import progress
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.journal import JournalError
     from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock

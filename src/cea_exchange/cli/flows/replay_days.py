@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.flow_files import progress
+from cea_exchange.cli.flows.flow_files import progress
 from cea_exchange.daily_replay.chart import PlotsMissing, chart
 from cea_exchange.daily_replay.comparison import FIGURES, METHODS, PRICES, Cause
 from cea_exchange.daily_replay.local_market import ReplayFailed

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cea_exchange.cli.daemon_log import (
+from cea_exchange.cli.daemons.daemon_log import (
     LogLevel,
     LogLevelOption,
     crash_logged,

@@ -10,19 +10,19 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from cea_exchange.cli import registry_database, registry_proof
 from cea_exchange.cli.acts.commands import commands_add
 from cea_exchange.cli.acts.registry import REGISTRY
 from cea_exchange.cli.command_line import CommandLine
-from cea_exchange.cli.daemon_log import (
+from cea_exchange.cli.daemons import registry_database, registry_proof
+from cea_exchange.cli.daemons.daemon_log import (
     LogLevel,
     LogLevelOption,
     crash_logged,
     log_to_standard_error,
 )
+from cea_exchange.cli.daemons.registry_database import Database
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
-from cea_exchange.cli.registry_database import Database
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
@@ -133,7 +133,7 @@ def check(
 
     Example: cea-exchange registry check --config registry.toml
     """
-    from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.cli.daemons.config_check import check_all, persons_said
     from cea_exchange.ledger.database.folder import has_database, reader_open
     from cea_exchange.ledger.database.interface import DatabaseError
     from cea_exchange.ledger.database.schema import schema_check
@@ -186,7 +186,7 @@ def status(
 
     Example: cea-exchange registry status
     """
-    from cea_exchange.cli.status_page import page_show, registry_page
+    from cea_exchange.cli.daemons.status_page import page_show, registry_page
     from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
 
     def ask() -> dict[str, Any]:

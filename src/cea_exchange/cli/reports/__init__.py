@@ -1,0 +1,1 @@
+"""What was recorded, and the rules, read without a daemon."""
