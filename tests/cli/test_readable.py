@@ -1,12 +1,13 @@
 """What people read and type: days in ISO form, money in yuan, units said."""
 
 import json
+import re
 
 import pytest
 
 from cea_exchange.cli.acts.venue import position_shown, statistics_shown
 from cea_exchange.cli.main import run
-from cea_exchange.cli.output import fields_line, rows_table
+from cea_exchange.cli.output import fields_line, rows_table, table
 
 PRODUCT = {
     **{"reference_price": 9749, "band_low": 8774, "band_high": 10724, "halted": False},
@@ -40,6 +41,17 @@ def test_a_table_of_rows_is_aligned_by_its_numbers():
     ]
     assert expected == rows_table(rows).splitlines()
     assert "none" == rows_table([])
+
+
+def test_on_a_terminal_a_table_fits_it_and_elsewhere_a_row_is_a_line(monkeypatch):
+    rows = [("P001", "[bold] " + "long " * 40, 5)]
+    heads = ("account", "why", "t")
+    assert len(table(heads, rows).splitlines()) == 2
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+    seen = re.sub(r"\x1b\[[0-9;]*m", "", table(heads, rows))
+    assert len(seen.splitlines()) > 3 and "[bold] long" in seen
+    assert max(map(len, seen.splitlines())) <= 60
 
 
 def test_a_day_is_shown_as_tables_in_yuan_and_tonnes():

@@ -25,6 +25,9 @@ Key = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON: fen, and dates such as 20250716.")
 ]
+Watch = Annotated[
+    float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
+]
 Why = Annotated[str, typer.Option("--why", help="The reason; it is kept.")]
 
 ADMIN = Path("admin")

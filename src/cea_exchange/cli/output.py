@@ -1,8 +1,8 @@
 """What commands print: JSON for programs, lines and tables for people."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
-from unicodedata import east_asian_width
 
 import msgspec
 import typer
@@ -31,6 +31,17 @@ def act_line(answer: Answer) -> str:
 def json_print(content: Any) -> None:
     """Print one line of JSON."""
     typer.echo(msgspec.json.encode(content).decode())
+
+
+def told_print(fields: Mapping[str, Any], json: bool) -> None:
+    """Print fields as JSON, or each on a line of its own."""
+    if json:
+        json_print(fields)
+        return
+    for name, value in fields.items():
+        if isinstance(value, list):
+            value = ", ".join(map(str, value)) or "none"
+        typer.echo(f"{name:16} {value}")
 
 
 def fields_line(fields: dict[str, Any]) -> str:
@@ -71,26 +82,44 @@ def _cut(text: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows in columns as wide as they must be; numbers stand to the right."""
+    """Return rows in columns; numbers stand to the right.
+
+    Where a person looks it fits the terminal, with its heads set off. Elsewhere a row is a line and
+    a column as wide as it must be, written here: rich takes seconds for a ledger's entries.
+    """
     texts = [[str(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(heads, *texts, strict=True)]
     columns = zip(*rows, strict=True) if rows else (() for _ in heads)
     is_number = [all(isinstance(cell, int | Quantity) for cell in column) for column in columns]
+    if sys.stdout.isatty():
+        return _table_seen(heads, texts, is_number)
+    from rich.cells import cell_len
+
+    def filled(cell: str, width: int, right: bool) -> str:
+        blanks = " " * (width - cell_len(cell))
+        return blanks + cell if right else cell + blanks
+
+    widths = [max(map(cell_len, column)) for column in zip(heads, *texts, strict=True)]
     lines = (
-        "  ".join(
-            _filled(cell, width, right)
-            for cell, width, right in zip(row, widths, is_number, strict=True)
-        ).rstrip()
-        for row in (list(heads), *texts)
+        "  ".join(map(filled, row, widths, is_number)).rstrip() for row in (list(heads), *texts)
     )
     return "\n".join(lines)
 
 
-def _filled(cell: str, width: int, right: bool) -> str:
-    blanks = " " * (width - _width(cell))
-    return blanks + cell if right else cell + blanks
+def _table_seen(
+    heads: Sequence[str], texts: Sequence[Sequence[str]], is_number: Sequence[bool]
+) -> str:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
-
-def _width(text: str) -> int:
-    """Return how many columns a text takes: Chinese characters take two."""
-    return sum(1 + (east_asian_width(character) in "WF") for character in text)
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for head, right in zip(heads, is_number, strict=True):
+        shown.add_column(head, justify="right" if right else "left", overflow="fold")
+    for row in texts:
+        # Not markup: brackets are what somebody wrote.
+        shown.add_row(*map(Text, row))
+    console = Console()
+    with console.capture() as captured:
+        console.print(shown)
+    return captured.get().rstrip("\n")

@@ -5,7 +5,7 @@ Commands that ask a running registry are made of its request structs (`acts`).
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -22,7 +22,8 @@ from cea_exchange.cli.daemons.daemon_log import (
 )
 from cea_exchange.cli.daemons.registry_database import Database
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import ADMIN, Data, Json, Key
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
+from cea_exchange.cli.output import json_print, told_print
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
@@ -178,27 +179,15 @@ def status(
     data: Data,
     key: Key = ADMIN,
     json: Json = False,
-    watch: Annotated[
-        float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
-    ] = None,
+    watch: Watch = None,
 ) -> None:
     """Print where a running registry stands.
 
     Example: cea-exchange registry status
     """
-    from cea_exchange.cli.daemons.status_page import page_show, registry_page
-    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.cli.daemons.status_page import registry_page, status_show
 
-    def ask() -> dict[str, Any]:
-        return registry_ask(data, {"op": "status"}, key=key)
-
-    try:
-        if json:
-            typer.echo(msgspec.json.encode(ask()).decode())
-        else:
-            page_show(ask, registry_page, watch)
-    except RegistryUnavailable as error:
-        raise CommandError(str(error)) from error
+    status_show(lambda: REGISTRY.ask(data, key, {"op": "status"}), registry_page, watch, json)
 
 
 def adopt(
@@ -206,9 +195,9 @@ def adopt(
     data: Data,
     first: Annotated[Path, typer.Option("--first", help="A first operator's secret key file.")],
     second: Annotated[Path, typer.Option("--second", help="Another operator's.")],
-    why: Annotated[str, typer.Option("--why", help="The reason; it is kept.")],
+    why: Why,
     out: Annotated[Path, typer.Option("--out", help="The statement's file, a new one.")],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Let a new stream follow the last settled record, where the venue lost its journal.
 
@@ -247,11 +236,7 @@ def adopt(
         "holdings_hash": f"{statement.holdings_hash:016x}",
         "statement": str(out),
     }
-    if json:
-        typer.echo(msgspec.json.encode(told).decode())
-        return
-    for field, value in told.items():
-        typer.echo(f"{field:16} {value}")
+    told_print(told, json)
 
 
 def reconcile(data: Data, json: Json = False, database: Database = None) -> None:
@@ -264,8 +249,7 @@ def reconcile(data: Data, json: Json = False, database: Database = None) -> None
     except StoreError as error:
         raise CommandError(str(error)) from error
     if json:
-        content = {"agrees": found.agrees, **msgspec.structs.asdict(found)}
-        typer.echo(msgspec.json.encode(content).decode())
+        json_print({"agrees": found.agrees, **msgspec.structs.asdict(found)})
     elif found.agrees:
         typer.echo(found.sentence())
     else:

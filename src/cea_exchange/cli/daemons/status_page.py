@@ -8,24 +8,29 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 
+from cea_exchange.cli.output import json_print
+
 Sections = list[tuple[str, list[tuple[str, str]]]]
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 DAYS_LEFT_WARNING = 30
 
 
-def page_show(
+def status_show(
     ask: Callable[[], Mapping[str, Any]],
     page: Callable[[Mapping[str, Any]], Sections],
     every_s: float | None,
+    json: bool,
 ) -> None:
     """Print a page, once, or again and again in its place until the reader has seen enough."""
-    if every_s is None:
+    if json:
+        json_print(ask())
+    elif every_s is None:
         Console(highlight=False).print(_table(page(ask())))
-        return
-    with Live(_table(page(ask())), auto_refresh=False) as live:
-        while True:
-            time.sleep(every_s)
-            live.update(_table(page(ask())), refresh=True)
+    else:
+        with Live(_table(page(ask())), auto_refresh=False) as live:
+            while True:
+                time.sleep(every_s)
+                live.update(_table(page(ask())), refresh=True)
 
 
 def venue_page(told: Mapping[str, Any]) -> Sections:

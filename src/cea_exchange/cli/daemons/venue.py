@@ -18,13 +18,9 @@ from cea_exchange.cli.daemons.daemon_log import (
     log_to_standard_error,
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
-from cea_exchange.cli.output import json_print
+from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
+from cea_exchange.cli.output import told_print
 from cea_exchange.control_plane.signals import StopSignals
-
-WatchOption = Annotated[
-    float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
-]
 
 PANELS = {
     "The daemon": ("serve", "check", "status", "stop", "kill", "clock"),
@@ -144,18 +140,15 @@ def check(
 
 
 def status(
-    data: Data, key: Key = ADMIN, json: Json = False, watch: WatchOption = None
+    data: Data, key: Key = ADMIN, json: Json = False, watch: Watch = None
 ) -> None:
     """Print where a running venue stands.
 
     Example: cea-exchange venue status --json
     """
-    from cea_exchange.cli.daemons.status_page import page_show, venue_page
+    from cea_exchange.cli.daemons.status_page import status_show, venue_page
 
-    if json:
-        json_print(VENUE.ask(data, key, {"op": "status"}))
-    else:
-        page_show(lambda: VENUE.ask(data, key, {"op": "status"}), venue_page, watch)
+    status_show(lambda: VENUE.ask(data, key, {"op": "status"}), venue_page, watch, json)
 
 
 def log(
@@ -222,10 +215,4 @@ def adopt(
         raise CommandError(str(error)) from error
     except (JournalError, JournalFull) as error:
         raise CheckFailed(f"nothing was adopted: {error}") from error
-    if json:
-        typer.echo(msgspec.json.encode(adopted).decode())
-        return
-    for field, value in msgspec.structs.asdict(adopted).items():
-        if isinstance(value, list):
-            value = ", ".join(map(str, value)) or "none"
-        typer.echo(f"{field:16} {value}")
+    told_print(msgspec.structs.asdict(adopted), json)

@@ -1,13 +1,13 @@
 """`cea-exchange venue backup` and `restore`: a copy of a venue's data, and a venue made of it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import Data, Json
+from cea_exchange.cli.output import told_print
 
 
 def register(group: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def backup(
         "bytes": sum(file.bytes for file in manifest.files),
         "with_keys": manifest.with_keys,
     }
-    _print(told, json)
+    told_print(told, json)
 
 
 def restore(
@@ -96,12 +96,4 @@ def restore(
         "made_at": manifest.made_at,
         "with_keys": manifest.with_keys,
     }
-    _print(told, json)
-
-
-def _print(told: dict[str, Any], json: bool) -> None:
-    if json:
-        typer.echo(msgspec.json.encode(told).decode())
-        return
-    for field, value in told.items():
-        typer.echo(f"{field:16} {value}")
+    told_print(told, json)
