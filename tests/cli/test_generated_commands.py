@@ -5,10 +5,14 @@ from hashlib import sha256
 
 import msgspec
 import pytest
+import typer
 
 from cea_exchange.cli.acts import bank, registry, venue
+from cea_exchange.cli.acts.parameters import parameters_of
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.main import run
+from cea_exchange.cli.readable import DATE_SUFFIXES, DATES, YUAN
+from cea_exchange.control_plane.fields import fields_of
 from cea_exchange.control_plane.requests import op_of
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.requests import BANK_REQUESTS
@@ -53,6 +57,43 @@ def test_a_command_is_a_noun_and_then_a_verb(daemon, request_type):
     noun = words[0]
     assert noun.rstrip("s") == noun or noun == "bank", words
     assert words[-1] in LISTED_PARTS or not (request_type.is_look and words[-1].endswith("s"))
+
+
+PLAIN_NUMBERS = {
+    *("tonnes", "count", "first", "after", "since", "as_of", "as_of_settlement"),
+    *("act", "disposition_id", "entry_id", "freeze_id", "number", "preview_id", "trade_id"),
+    *("unapplied_id", "operator_index", "province", "compliance_year", "year"),
+}
+"""Whole numbers that a person types as the daemons have them: tonnes, counts, numbers of things."""
+ON_THE_WIRE = {"yuan_typed": "100000", "price_typed": "9749", "date_typed": "20250716"}
+
+
+@pytest.mark.parametrize(("daemon", "request_type"), EVERY)
+def test_nobody_types_fen_or_yyyymmdd(daemon, request_type):
+    """A whole number is one of those that are no money and no day; money and days are read so."""
+    for parameter in parameters_of(request_type):
+        if parameter.kind not in (int, int | None):
+            continue
+        parser = parameter.info.parser
+        if parser is None:
+            assert parameter.name in PLAIN_NUMBERS
+            continue
+        wire = ON_THE_WIRE[parser.__name__.replace("cash_or_all", "yuan")]
+        with pytest.raises(typer.BadParameter):
+            parser(wire)
+
+
+def test_fields_that_are_money_or_days_are_typed_so():
+    """By their names, as answers are printed by theirs."""
+    untyped = [
+        (op_of(each), field.name)
+        for requests, _asker in DAEMONS.values()
+        for each in requests.types
+        for field in fields_of(each)
+        if each.command and field.kind is int and field.terms.typed is None
+        if field.name in YUAN | DATES or field.name.endswith(DATE_SUFFIXES)
+    ]
+    assert untyped == []
 
 
 @pytest.mark.parametrize(
