@@ -21,6 +21,7 @@ from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
 from cea_exchange.venue.market.bidding_views import biddings
 from cea_exchange.venue.market.block_views import blocks_of_all
+from cea_exchange.venue.market.names import account_known, product_known
 from cea_exchange.venue.operations import admin_views, bidding_service
 from cea_exchange.venue.operations.trade_search import trade_event
 from cea_exchange.venue.order_entry import activity_statements
@@ -202,11 +203,11 @@ class AdminDesk(Service[Operator, AdminRequest]):
 
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
-        return admin_views.account_known(self.machine, name)
+        return account_known(self.machine, name)
 
     def product_check(self, name: str | None) -> None:
         """Refuse a product that there is not; None is the whole market."""
-        admin_views.product_known(self.machine, name)
+        product_known(self.machine, name)
 
     def before_listed_check(self, product: str, what: str) -> None:
         """Refuse what is too late once the day's first listed phase has begun."""
