@@ -14,6 +14,7 @@ from venue_process import VenueProcess
 from venue_world import enter, world_open
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 
 FAULTY = (sys.executable, str(Path(__file__).with_name("faulty_venue.py")))
 BATCH = 400
@@ -75,6 +76,7 @@ def refused(peer, number):
     peer.command(enter(number, "buy", 9700, 1))
     answer = peer.message()
     assert (answer["op"], answer["client_order_ids"]) == ("refused", [number])
+    assert answer["code"] == VenueRefusal.NO_SPACE.name
     return answer
 
 

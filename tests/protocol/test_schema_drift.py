@@ -1,4 +1,4 @@
-"""What is generated from records.toml is what records.toml says."""
+"""What is generated from the schema is what the schema says."""
 
 import subprocess
 import sys
@@ -7,7 +7,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
-GENERATED = ("src/cea_exchange/domain/records.py", "src/cea_exchange/_records.pxd")
+PAGES = ("records", "venue_refusals", "registry_refusals", "bank_refusals")
+GENERATED = (
+    "src/cea_exchange/domain/records.py",
+    "src/cea_exchange/_records.pxd",
+    "src/cea_exchange/domain/refusals.py",
+    *(f"protocol/{page}.md" for page in PAGES),
+)
+SCHEMA = ("protocol/schema/records.toml", "protocol/schema/refusals.toml")
 
 
 def check(script):
@@ -22,7 +29,7 @@ def test_generated_files_are_up_to_date():
 
 def test_the_check_notices_a_changed_file(tmp_path):
     """A copy of the tree with one number changed in a generated file is refused by name."""
-    for name in (*GENERATED, "protocol/records.md", "protocol/schema/records.toml"):
+    for name in (*GENERATED, *SCHEMA):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     script = tmp_path / "protocol/schema/generate.py"

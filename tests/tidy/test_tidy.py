@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
-GENERATED = {"src/cea_exchange/domain/records.py", "src/cea_exchange/_records.pxd"}
+GENERATED = {
+    "src/cea_exchange/domain/records.py",
+    "src/cea_exchange/domain/refusals.py",
+    "src/cea_exchange/_records.pxd",
+}
 EXACT_ROOMS = tuple(f"src/cea_exchange/{room}/" for room in ("domain", "matching", "registry"))
 EXACT_MODULES = ("src/cea_exchange/_",)
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.

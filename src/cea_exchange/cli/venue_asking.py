@@ -16,18 +16,27 @@ PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "la
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
 
 
-def answer(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running venue's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
 
     Raises
     ------
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.venue.admin_client import AdminError, admin_ask
+    from cea_exchange.venue.admin_client import ActRefused, AdminError, admin_ask
 
     try:
         return admin_ask(data, request, key=key)
+    except ActRefused as error:
+        if json:
+            json_print(error.answer)
+        raise CommandError(str(error)) from error
     except AdminError as error:
         raise CommandError(str(error)) from error
 
@@ -40,7 +49,7 @@ def look(
     text: Callable[[Answer], str],
 ) -> None:
     """Ask what changes nothing and print the answer, as JSON or as a text."""
-    told = answer(data, key, request)
+    told = answer(data, key, request, json)
     if json:
         json_print(told)
     else:
@@ -49,7 +58,7 @@ def look(
 
 def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
     """Ask for an act and print in a line what came of it and where the venue stands."""
-    told = answer(data, key, request)
+    told = answer(data, key, request, json)
     if json:
         json_print(told)
     elif "proposal" in told:

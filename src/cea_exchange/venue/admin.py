@@ -6,6 +6,7 @@ import msgspec
 
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.domain.profile import TIME_FORM
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 
@@ -299,7 +300,14 @@ def admin_request_decode(payload: bytes) -> AnyAdminRequest:
     try:
         request = _requests.decode(payload)
     except control.DECODE_ERRORS as error:
-        raise FrameError(expected="an admin request", came=str(error), where="payload") from None
+        raise FrameError(
+            VenueRefusal.BAD_REQUEST, expected="an admin request", came=str(error), where="payload"
+        ) from None
     if isinstance(request, ActRequest) and not is_one_line(request.why):
-        raise FrameError(expected="one line of text", came=ascii(request.why), where="why")
+        raise FrameError(
+            VenueRefusal.BAD_REQUEST,
+            expected="one line of text",
+            came=ascii(request.why),
+            where="why",
+        )
     return request

@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.operators import operator_pair
 from cea_exchange.protocol.processes import process_check
 from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
+from cea_exchange.protocol.refusal import code_of
 from cea_exchange.protocol.security import SecurityError
 
 LOCK_NAME = "venue.lock"
@@ -16,6 +18,25 @@ LOCK_NAME = "venue.lock"
 
 class AdminError(RuntimeError):
     """The venue refused, or did not answer."""
+
+
+class ActRefused(AdminError):
+    """The venue has answered, and refuses the request.
+
+    Attributes
+    ----------
+    code : VenueRefusal or None
+        Why; None where the venue is of another version and says none that is known here.
+    answer : dict
+        As it came: ``op``, ``code``, ``expected``, ``came``, ``where``.
+    """
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        why = f"refused {answer.get('code', '')}".strip()
+        came = f", got {answer['came']}" if answer["came"] else ""
+        super().__init__(f"{why}: {answer['where']}: expected {answer['expected']}{came}")
+        self.code = code_of(answer, VenueRefusal)
+        self.answer = answer
 
 
 def admin_ask(
@@ -42,7 +63,9 @@ def admin_ask(
     Raises
     ------
     AdminError
-        No venue runs on the folder, it does not answer, or it refuses the request.
+        No venue runs on the folder, or it does not answer.
+    ActRefused
+        It refuses the request.
     """
     try:
         payload = msgspec.msgpack.encode(request)
@@ -72,6 +95,5 @@ def admin_ask(
     except NoAnswer as error:
         raise AdminError(f"venue at {address}: {error}") from None
     if answer["op"] == "refused":
-        came = f", came {answer['came']}" if answer["came"] else ""
-        raise AdminError(f"{answer['where']}: expected {answer['expected']}{came}")
+        raise ActRefused(answer)
     return answer

@@ -10,9 +10,10 @@ import structlog
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FrontDoor
 from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
-from cea_exchange.protocol.framing import FrameError
+from cea_exchange.protocol.framing import FrameError, refusal_told
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.venue import admin, admin_views, bidding_desk, statement_views
 from cea_exchange.venue.bidding_views import biddings
@@ -30,6 +31,15 @@ TURN_S = 0.005
 
 BUST_ROWS_READ = 8
 """The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
+
+_UNFIT = {
+    control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
+    control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
+    control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
+    control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
+}
+"""Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
 log = structlog.get_logger("venue")
 
@@ -99,20 +109,29 @@ class AdminDesk:
                     told = self._act(operator, request)
                 answer = {"op": request.__struct_config__.tag, **told}
             except EventDamaged as error:
-                answer = _refused(damage_told(error))
+                answer = refusal_told(damage_told(error))
             except FrameError as error:
-                answer = _refused(error)
-                log.warning("refused", by=operator and operator.name, error=str(error))
+                answer = refusal_told(error)
+                by = operator and operator.name
+                log.warning("refused", by=by, code=error.code.name, error=str(error))
             except ValueError as error:
-                answer = {"op": "refused", "expected": str(error), "came": "", "where": "payload"}
+                unsound = {"expected": str(error), "came": "", "where": "payload"}
+                answer = refusal_told(FrameError(VenueRefusal.VALUE_UNSOUND, **unsound))
             self._door.answer(message.routing_id, msgspec.msgpack.encode(answer))
 
     def _request(self, message: Message) -> admin.AnyAdminRequest:
         if message.key not in self._operators:
-            raise FrameError(expected="an operator's key", came="another", where="key")
+            raise FrameError(
+                VenueRefusal.NOT_AUTHENTICATED,
+                expected="an operator's key",
+                came="another",
+                where="key",
+            )
         if len(message.frames) != 1:
             came = str(len(message.frames))
-            raise FrameError(expected="1 frame", came=came, where="message")
+            raise FrameError(
+                VenueRefusal.BAD_REQUEST, expected="1 frame", came=came, where="message"
+            )
         return admin.admin_request_decode(message.frames[0])
 
     def _look(self, request: admin.AnyAdminRequest) -> dict[str, Any] | None:
@@ -148,7 +167,9 @@ class AdminDesk:
     def _act(self, operator: Operator, request: admin.ActRequest) -> dict[str, Any]:
         if not operator.may_act:
             came = f"the {operator.role}'s {operator.name}"
-            raise FrameError(expected="an operator's key", came=came, where="key")
+            raise FrameError(
+                VenueRefusal.NOT_PERMITTED, expected="an operator's key", came=came, where="key"
+            )
         more: dict[str, Any] = {}
         match request:
             case admin.ClockMove(at=at):
@@ -159,7 +180,12 @@ class AdminDesk:
                 more["ended"] = self._orders.disconnect(who)
             case admin.KeyRestore(key=key):
                 if not self._key_restore(key):
-                    raise FrameError(expected="a key that is cut off", came=key, where="key")
+                    raise FrameError(
+                        VenueRefusal.KEY_NOT_CUT_OFF,
+                        expected="a key that is cut off",
+                        came=key,
+                        where="key",
+                    )
             case admin.Bust(trade_id=trade_id, why=why):
                 more = self._propose_bust(operator, trade_id, why)
             case admin.Override(why=why):
@@ -192,7 +218,9 @@ class AdminDesk:
             case admin.PhaseChange(phase=phase):
                 if phase.upper() not in Phase.__members__:
                     names = ", ".join(member.name.lower() for member in Phase)
-                    raise FrameError(expected=names, came=phase, where="phase")
+                    raise FrameError(
+                        VenueRefusal.CHOICE_UNKNOWN, expected=names, came=phase, where="phase"
+                    )
                 return control.PhaseSet(phase=Phase[phase.upper()])
             case admin.Halt(product=product):
                 admin_views.product_known(self._machine, product)
@@ -221,7 +249,12 @@ class AdminDesk:
                 return self._day.application(request)
             case admin.BiddingReview(bidding=name, approve=approve, why=why):
                 if not approve and not why.strip():
-                    raise FrameError(expected="a reason to refuse it", came="none", where="why")
+                    raise FrameError(
+                        VenueRefusal.WHY_MISSING,
+                        expected="a reason to refuse it",
+                        came="none",
+                        where="why",
+                    )
                 return control.BiddingReviewed(bidding=name, approved=approve)
             case admin.BiddingWithdraw(bidding=name):
                 return control.BiddingLapsed(bidding=name)
@@ -239,7 +272,12 @@ class AdminDesk:
         # A name that was forgotten must not end everybody's orders.
         if (account is None) != market:
             came = "both" if market else "neither"
-            raise FrameError(expected="an account, or the market", came=came, where="kill")
+            raise FrameError(
+                VenueRefusal.BAD_REQUEST,
+                expected="an account, or the market",
+                came=came,
+                where="kill",
+            )
         if account is not None:
             admin_views.account_known(self._machine, account)
         return control.Kill(account=account)
@@ -249,6 +287,7 @@ class AdminDesk:
         core = self._machine.core
         if core.day_is_open and core.listed_started:
             raise FrameError(
+                VenueRefusal.LISTED_PHASE_BEGUN,
                 expected="a time before the day's first listed phase",
                 came=Phase(core.phase).name.lower(),
                 where=what,
@@ -257,7 +296,8 @@ class AdminDesk:
     def _run(self, act: control.Act | None) -> None:
         for refusal in self._run_controls([] if act is None else [act]):
             if refusal is not None:
-                raise FrameError(expected="an act that fits", came=refusal, where="market")
+                code = _UNFIT.get(type(act), VenueRefusal.DAY_STATE)
+                raise FrameError(code, expected="an act that fits", came=refusal, where="market")
 
     # -- What takes two persons ---------------------------------------------------------------
 
@@ -281,7 +321,12 @@ class AdminDesk:
         event = trade_event(self._sequencer, trade_id)
         if event is None:
             last = self._machine.core.trade_id
-            raise FrameError(expected=f"a trade up to {last}", came=str(trade_id), where="trade_id")
+            raise FrameError(
+                VenueRefusal.TRADE_UNKNOWN,
+                expected=f"a trade up to {last}",
+                came=str(trade_id),
+                where="trade_id",
+            )
         act = control.TradeBust(
             by=operator.name,
             why=why,
@@ -290,7 +335,12 @@ class AdminDesk:
         )
         refusal = self._machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
         if refusal is not None:
-            raise FrameError(expected="a trade that can be undone", came=refusal, where="trade_id")
+            raise FrameError(
+                VenueRefusal.TRADE_BUSTED,
+                expected="a trade that can be undone",
+                came=refusal,
+                where="trade_id",
+            )
 
         def approved(second: Operator) -> dict[str, Any]:
             self._day.registry_answered_check()
@@ -314,12 +364,3 @@ class AdminDesk:
         rows = rows[(rows["kind"] == EventKind.TRADE_BUSTED) & (rows["trade_id"] == trade_id)]
         reason = Reason(int(rows["reason"][-1]))
         return "undone" if reason == Reason.NONE else f"nothing moved: {reason.name}"
-
-
-def _refused(error: FrameError) -> dict[str, Any]:
-    return {
-        "op": "refused",
-        "expected": error.expected,
-        "came": error.came,
-        "where": error.where,
-    }

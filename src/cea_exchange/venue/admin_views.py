@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.units import tonnes_told
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.sessions import Session
@@ -73,11 +74,15 @@ def account_known(machine: VenueStateMachine, name: str) -> int:
     """Return an account's index; FrameError if there is none of that name."""
     index = machine.account_index(name)
     if index >= len(machine.account_names):
-        raise FrameError(expected="an account", came=name, where="account")
+        raise FrameError(
+            VenueRefusal.ACCOUNT_UNKNOWN, expected="an account", came=name, where="account"
+        )
     return index
 
 
 def product_known(machine: VenueStateMachine, name: str | None) -> None:
     """Refuse a product that there is not; None is the whole market."""
     if name is not None and machine.product_index(name) >= len(machine.product_names):
-        raise FrameError(expected="a product", came=name, where="product")
+        raise FrameError(
+            VenueRefusal.PRODUCT_UNKNOWN, expected="a product", came=name, where="product"
+        )
