@@ -4,10 +4,13 @@ import re
 
 import pytest
 
+from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.registry.checks import ActError
 
+Kinds = type[Exception] | tuple[type[Exception], ...]
 
-def refuses(pattern: str, kind: type[Exception] = ActError):
+
+def refuses(pattern: str, kind: Kinds = (ActError, ComplianceError)):
     """Expect a refusal whose ``CODE: words`` has the pattern.
 
     Parameters
@@ -15,11 +18,11 @@ def refuses(pattern: str, kind: type[Exception] = ActError):
     pattern
         A regular expression, such as ``ACCOUNT_UNKNOWN``, or ``ACCOUNT_UNKNOWN: .*'P9'``.
     kind
-        What is raised; it has a `code`.
+        What is raised; of one without a `code` only the words.
     """
 
     def is_so(error: Exception) -> bool:
-        told = f"{error.code.name}: {error}"
+        told = f"{error.code.name}: {error}" if hasattr(error, "code") else str(error)
         assert re.search(pattern, told), f"expected {pattern!r}, got {told!r}"
         return True
 

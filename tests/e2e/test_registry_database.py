@@ -12,6 +12,7 @@ from registry_process import Daemon
 from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 from venue_process import command
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.reconcile import check_ledger
 
@@ -74,7 +75,7 @@ def test_its_server_killed_and_started_it_goes_on_where_it_was(
         hasty = daemon.caller("admin")
         answer = hasty.ask(second, 500)
         # Said at once, or the daemon waits already.
-        assert answer is None or "whether it was done is not known" in answer["error"]
+        assert answer is None or answer["code"] == RegistryRefusal.OUTCOME_UNKNOWN.name
         hasty.close()
         venue.publish(151, 50)
         log = data / "registry.log"

@@ -16,18 +16,31 @@ WORDS_MAX = 60
 Answer = dict[str, Any]
 
 
-def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running registry's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
 
     Raises
     ------
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.admin_client import (
+        RegistryRefused,
+        RegistryUnavailable,
+        registry_ask,
+    )
 
     try:
         answer = registry_ask(data, request, key=key)
+    except RegistryRefused as error:
+        if json:
+            json_print(error.answer)
+        raise CommandError(str(error)) from error
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
     del answer["ok"]
@@ -36,7 +49,7 @@ def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
 
 def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
     """Ask for an act and print what came of it: its fields, or the proposal it has become."""
-    answer = ask(data, key, request)
+    answer = ask(data, key, request, json)
     if json:
         json_print(answer)
     elif "approving_body" in answer:
@@ -62,7 +75,7 @@ def look(
     text: Callable[[Answer], str],
 ) -> None:
     """Ask what changes nothing and print the answer, as JSON or as a text."""
-    answer = ask(data, key, request)
+    answer = ask(data, key, request, json)
     if json:
         json_print(answer)
     else:
@@ -70,7 +83,12 @@ def look(
 
 
 def whole(
-    data: Path, key: Path, request: dict[str, Any], *names: str, first: int = 1
+    data: Path,
+    key: Path,
+    request: dict[str, Any],
+    *names: str,
+    first: int = 1,
+    json: bool = False,
 ) -> Answer:
     """Return an answer that comes in pages, as each one's `next` says, put together.
 
@@ -82,10 +100,10 @@ def whole(
         What the first row of all is numbered at least, where the request does not say where to
         begin.
     """
-    answer = ask(data, key, {"first": first, **request})
+    answer = ask(data, key, {"first": first, **request}, json)
     following = answer.pop("next")
     while following is not None:
-        page = ask(data, key, {**request, "first": following})
+        page = ask(data, key, {**request, "first": following}, json)
         following = page["next"]
         for name in names:
             answer[name] = (
@@ -106,7 +124,7 @@ def look_all(
     first: int = 1,
 ) -> None:
     """Ask for an answer that comes in pages, see `whole`, and print all of it."""
-    answer = whole(data, key, request, *names, first=first)
+    answer = whole(data, key, request, *names, first=first, json=json)
     if json:
         json_print(answer)
     else:
@@ -130,7 +148,7 @@ def file_content(file: Path) -> bytes:
     # The rest of the request takes less than 1 KiB.
     if len(content) > REQUEST_BYTES_MAX - 1_024:
         raise CommandError(
-            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, came {len(content)}"
+            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, got {len(content)}"
         )
     return content
 

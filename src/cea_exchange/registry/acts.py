@@ -22,6 +22,7 @@ import msgspec
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.control import (
     FeedCommand,
     KeyGranted,
@@ -72,6 +73,12 @@ from cea_exchange.registry.store import Store
 from cea_exchange.registry.surrender import Surrender
 
 PRODUCT_COUNT_MAX = 65_535
+
+_INSUFFICIENT = {
+    False: RegistryRefusal.INSUFFICIENT_ALLOWANCES,
+    True: RegistryRefusal.INSUFFICIENT_CASH,
+}
+"""By whether it is cash."""
 
 FOR_A_PURPOSE = frozenset({EntryKind.RESERVE_USED})
 """What comes into a registration account to settle a trade, and is not the account's to lose."""
@@ -220,13 +227,22 @@ class Registry:
         name_checked(product, "product")
         reference_price = amount_checked(reference_price_fen, "reference_price")
         if product == CASH_NAME:
-            raise ActError(f"product must not be {CASH_NAME}, which is cash")
+            raise ActError(
+                RegistryRefusal.NAME_RESERVED,
+                f"product: expected another name than {CASH_NAME}, which is cash, got it",
+            )
         with self.store.transaction():
             if self.store.product_index(product) is not None:
-                raise ActError(f"product must be new, {product} is declared already")
+                raise ActError(
+                    RegistryRefusal.PRODUCT_TAKEN,
+                    f"product: expected a new one, got {product}, which is declared already",
+                )
             index = self.store.one("SELECT count(*) FROM products")
             if index >= PRODUCT_COUNT_MAX:
-                raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
+                raise ActError(
+                    RegistryRefusal.PRODUCT_LIMIT,
+                    f"products: expected at most {PRODUCT_COUNT_MAX}, got one more",
+                )
             look_alikes_add(self.store, "product", product)
             self.feed(ProductDeclared(product=product, reference_price=reference_price))
             self.store.insert("products", [(index, product, reference_price, None)])
@@ -254,7 +270,10 @@ class Registry:
         with self.store.transaction():
             account_index = self.account(account)
             if self.store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
-                raise ActError(f"key must be new, {key!r} was granted before")
+                raise ActError(
+                    RegistryRefusal.KEY_TAKEN,
+                    f"key: expected a new one, got {key!r}, which was granted before",
+                )
             command = KeyGranted(
                 key=key,
                 account=account,
@@ -272,7 +291,9 @@ class Registry:
             if not self.store.one(
                 "SELECT 1 FROM keys WHERE public_key = ? AND revoked = 0", (key,)
             ):
-                raise ActError(f"key must be one in force, was {key!r}")
+                raise ActError(
+                    RegistryRefusal.KEY_NOT_IN_FORCE, f"key: expected one in force, got {key!r}"
+                )
             self.store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
             self.feed(KeyRevoked(key=key))
 
@@ -382,10 +403,15 @@ class Registry:
                 (account,),
             )
         if row is None:
-            raise ActError(f"account must be an open one, was {account!r}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_UNKNOWN, f"account: expected an open one, got {account!r}"
+            )
         index, state = row
         if state not in LIVE:
-            raise ActError(f"account must be an open one, {account} is {state}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_ENDED,
+                f"account: expected an open one, got {account}, which is {state}",
+            )
         return index
 
     def with_successor(self, account: str) -> tuple[int, int]:
@@ -407,7 +433,10 @@ class Registry:
         index = self.account(account)
         state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
         if state != "open":
-            raise ActError(f"account must not be suspended, {account} is")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_SUSPENDED,
+                f"account: expected one that is not suspended, got {account}",
+            )
         return index
 
     def asset(self, product: str | None) -> int:
@@ -416,7 +445,10 @@ class Registry:
             return CASH_ASSET
         index = self.store.product_index(product) if isinstance(product, str) else None
         if index is None:
-            raise ActError(f"product must be a declared one, was {product!r}")
+            raise ActError(
+                RegistryRefusal.PRODUCT_UNKNOWN,
+                f"product: expected a declared one, got {product!r}",
+            )
         return index
 
     def move(
@@ -492,11 +524,14 @@ class Registry:
             where = Compartment(error.holding.compartment).name.lower()
             asset = self.store.asset_name(asset_index)
             raise ActError(
-                f"{kind.name.lower()}: {holder} must hold {amount} of {asset} in {where},"
-                f" holds {error.held}"
+                _INSUFFICIENT[asset_index == CASH_ASSET],
+                f"{kind.name.lower()}: expected {holder} to hold {amount} of {asset} in {where},"
+                f" got {error.held}",
             ) from None
         except LedgerError as error:
-            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
+            raise ActError(
+                RegistryRefusal.MOVEMENT_NOT_ALLOWED, f"{tried[-1].kind.name.lower()}: {error}"
+            ) from None
         self._share_out(movements, last_seq, date)
         self.bank.moved(movements, ids)
         return ids
@@ -523,9 +558,11 @@ class Registry:
             tonnes = owed.get((moved.account_index, moved.asset_index), 0)
             if tonnes:
                 raise ActError(
-                    f"{moved.kind.name.lower()}: {self.store.account_name(moved.account_index)}"
-                    f" must owe no recall of {self.store.asset_name(moved.asset_index)}, owes"
-                    f" {tonnes} (CEA-DIS-11)"
+                    RegistryRefusal.RECALL_OWED,
+                    f"{moved.kind.name.lower()}: expected"
+                    f" {self.store.account_name(moved.account_index)} to owe no recall of"
+                    f" {self.store.asset_name(moved.asset_index)}, got {tonnes} owed"
+                    " (CEA-DIS-11)",
                 )
 
     def now_ns(self) -> int:
@@ -613,5 +650,7 @@ class Registry:
             # the feed for good, so it must never get a number.
             msgspec.convert(msgspec.to_builtins(command), type(command))
         except msgspec.ValidationError as error:
-            raise ActError(f"{type(command).__name__}: {error}") from None
+            raise ActError(
+                RegistryRefusal.VALUE_NOT_TAKEN, f"{type(command).__name__}: {error}"
+            ) from None
         return feed_append(self.store, command, self.now_ns())

@@ -5,6 +5,7 @@ from typing import Any, Union
 import msgspec
 
 from cea_exchange.domain.naming import is_one_line
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.checks import INT64_MAX, ActError
 from cea_exchange.registry.requests import (
@@ -86,7 +87,7 @@ def request_decode(payload: bytes) -> Request:
     try:
         request = _decoder.decode(payload)
     except DECODE_ERRORS as error:
-        raise ActError(f"request: {error}") from None
+        raise ActError(RegistryRefusal.BAD_REQUEST, f"request: {error}") from None
     _values_check(request)
     return request
 
@@ -99,10 +100,14 @@ def _values_check(value: Any, name: str = "request") -> None:
     """
     match value:
         case int() if value > INT64_MAX:
-            raise ActError(f"request: {name} must be below 2^63, was {value}")
+            raise ActError(
+                RegistryRefusal.BAD_REQUEST,
+                f"request: {name}: expected a number below 2^63, got {value}",
+            )
         case str() if not is_one_line(value):
             raise ActError(
-                f"request: {name} must be one line of visible characters, was {value[:80]!a}"
+                RegistryRefusal.BAD_REQUEST,
+                f"request: {name}: expected one line of visible characters, got {value[:80]!a}",
             )
         case dict():
             for field, each in value.items():

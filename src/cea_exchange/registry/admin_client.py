@@ -6,9 +6,11 @@ from typing import Any
 
 import msgspec
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.operators import operator_pair
 from cea_exchange.protocol.processes import process_check
 from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
+from cea_exchange.protocol.refusal import code_of
 from cea_exchange.protocol.security import SecurityError, public_key_load
 
 LOCK_NAME = "lock"
@@ -18,6 +20,24 @@ TIMEOUT_S = 40
 
 class RegistryUnavailable(RuntimeError):
     """No registry runs on the folder, it does not answer, or it refuses the request."""
+
+
+class RegistryRefused(RegistryUnavailable):
+    """The registry has answered, and refuses the request.
+
+    Attributes
+    ----------
+    code : RegistryRefusal or None
+        Why; None where the registry is of another version and says none that is known here.
+    answer : dict
+        As it came: ``ok``, ``code``, ``error``.
+    """
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        why = f"refused {answer.get('code', '')}".strip()
+        super().__init__(f"{why}: {answer['error']}")
+        self.code = code_of(answer, RegistryRefusal)
+        self.answer = answer
 
 
 def registry_ask(
@@ -43,7 +63,9 @@ def registry_ask(
     Raises
     ------
     RegistryUnavailable
-        There is no answer, or it is a refusal.
+        There is no answer.
+    RegistryRefused
+        It is a refusal.
     """
     try:
         payload = msgspec.msgpack.encode(request)
@@ -77,5 +99,5 @@ def registry_ask(
     except NoAnswer as error:
         raise RegistryUnavailable(f"registry at {address}: {error}") from None
     if not answer["ok"]:
-        raise RegistryUnavailable(f"registry at {address}: {answer['error']}")
+        raise RegistryRefused(answer)
     return answer

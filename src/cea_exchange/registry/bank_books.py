@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.bank import camt_053
 from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.instructions import Instruction, Purpose
@@ -110,8 +111,9 @@ class BankBooks:
             self._store.insert("bank_entries", rows)
         except ConstraintViolated:
             raise ActError(
-                f"statement {statement_id}: each AcctSvcrRef must be new, one of account"
-                f" {stated.account} was stated before"
+                RegistryRefusal.BANK_STATED_TWICE,
+                f"statement {statement_id}: expected a new AcctSvcrRef each, got one of account"
+                f" {stated.account} that was stated before",
             ) from None
 
     def _statement_known(self) -> Known:
@@ -251,7 +253,9 @@ class BankBooks:
         try:
             state = after_outcome(State(before), finding.outcome)
         except LifecycleError as error:
-            raise ActError(f"instruction {name}: {error}") from None
+            raise ActError(
+                RegistryRefusal.BANK_CONTRADICTION, f"instruction {name}: {error}"
+            ) from None
         self._registry.bank.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:

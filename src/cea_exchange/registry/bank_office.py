@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.act_log import OwnAct
 from cea_exchange.registry.bank import pain_001
 from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose, account_check
@@ -180,8 +181,9 @@ class BankOffice:
         """
         if self.setting is not None:
             raise ActError(
-                f"{what}: cash must be paid in at {self.setting.name} and be in its statement, was"
-                " said by a person (CEA-PER-06)"
+                RegistryRefusal.BANK_PAYS_IN,
+                f"{what}: expected cash paid in at {self.setting.name} and in its statement, got"
+                " a person's word (CEA-PER-06)",
             )
 
     # -- instructions -------------------------------------------------------------------------
@@ -301,14 +303,21 @@ class BankOffice:
                 (instruction_id,),
             ).fetchone()
             if row is None or row[-1] != State.REFUSED:
-                raise ActError(f"instruction must be a refused one, was {instruction_id}")
+                raise ActError(
+                    RegistryRefusal.INSTRUCTION_STATE,
+                    f"instruction: expected a refused one, got {instruction_id}",
+                )
             kind, subject, *content, purpose, attempt, _state = row
             last = self._registry.store.one(
                 "SELECT max(attempt) FROM bank_instructions WHERE kind = ? AND subject = ?",
                 (kind, subject),
             )
             if last != attempt:
-                raise ActError(f"instruction {instruction_id} was tried again already")
+                raise ActError(
+                    RegistryRefusal.INSTRUCTION_STATE,
+                    f"instruction {instruction_id}: expected one not tried again yet, got one"
+                    " that was",
+                )
             made = _Made(kind, subject, *content, Purpose(purpose))
             (new_id,) = self._make([made], attempt=attempt + 1)
         return new_id
@@ -405,7 +414,10 @@ class BankOffice:
             "SELECT content FROM bank_batches WHERE batch_id = ?", (batch_id,)
         )
         if content is None:
-            raise ActError(f"report must answer a batch that was sent, was {batch_id}")
+            raise ActError(
+                RegistryRefusal.BANK_BATCH_UNKNOWN,
+                f"report: expected an answer to a batch that was sent, got one to {batch_id}",
+            )
         return pain_001.batch_read(content, batch_id)
 
     def batches_pending(
@@ -430,12 +442,17 @@ class BankOffice:
             (status.instruction_id,),
         ).fetchone()
         if row is None:
-            raise ActError(f"status must be of an instruction, was of {status.instruction_id}")
+            raise ActError(
+                RegistryRefusal.INSTRUCTION_UNKNOWN,
+                f"status: expected that of an instruction, got one of {status.instruction_id}",
+            )
         kind, subject, before = row
         try:
             state = after_status(State(before), status.status)
         except LifecycleError as error:
-            raise ActError(f"instruction {status.instruction_id}: {error}") from None
+            raise ActError(
+                RegistryRefusal.BANK_CONTRADICTION, f"instruction {status.instruction_id}: {error}"
+            ) from None
         self.state_set(status.instruction_id, kind, subject, state, before, status.reason)
 
     def state_set(
@@ -565,15 +582,22 @@ class BankOffice:
     def statement_ask(self, business_date: int | None) -> StatementOf:
         """Let a day's next statement be fetched soon, today's if no day is said."""
         if self.schedule is None:
-            raise ActError("bank: expected the setting [bank] with data, files are carried by hand")
+            raise ActError(
+                RegistryRefusal.BANK_NOT_SET,
+                "bank: expected the setting [bank] with data, got files that are carried by"
+                " hand",
+            )
         today = self._registry.business_date()
         wanted = today if business_date is None else business_date
         try:
             date_of_number(wanted)
         except ValueError as error:
-            raise ActError(f"business_date: {error}") from None
+            raise ActError(RegistryRefusal.DATE_UNSOUND, f"business_date: {error}") from None
         if wanted > today:
-            raise ActError(f"business_date must be {today} at most, was {wanted}")
+            raise ActError(
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"business_date: expected {today} at most, got {wanted}",
+            )
         return self.schedule.ask(wanted)
 
     def statement_take(self, asked: StatementOf, content: bytes) -> str:
@@ -622,13 +646,16 @@ class BankOffice:
         try:
             account_check(creditor, "creditor")
         except ValueError as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         registry, store = self._registry, self._registry.store
         with registry.transaction():
             index = registry.account(account)
             debtor = self.sub_account(index)
             if creditor == debtor:
-                raise ActError(f"creditor must be another account than {debtor}")
+                raise ActError(
+                    RegistryRefusal.SAME_ACCOUNT,
+                    f"creditor: expected another account than {debtor}, got it",
+                )
             registry.defaults.free_cash_check(index, cash)
             pay_out_id = 1 + store.one("SELECT coalesce(max(pay_out_id), 0) FROM pay_outs")
             reference = f"pay_out {pay_out_id}"
@@ -670,5 +697,7 @@ class BankOffice:
 
     def _known(self) -> BankSetting:
         if self.setting is None:
-            raise ActError("bank: expected the setting [bank], there is none")
+            raise ActError(
+                RegistryRefusal.BANK_NOT_SET, "bank: expected the setting [bank], got none"
+            )
         return self.setting

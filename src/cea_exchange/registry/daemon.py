@@ -26,11 +26,13 @@ import numpy as np
 import structlog
 import zmq
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.pulse import Pulse
+from cea_exchange.protocol.refusal import refused
 from cea_exchange.protocol.security import (
     AllowList,
     CurveKeys,
@@ -445,7 +447,7 @@ class RegistryDaemon:
                     self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
                     continue
                 if parts[0] != b"S" or len(parts) != 3:
-                    raise StreamError(f"settlement message: expected S or H, came {parts[0][:8]!r}")
+                    raise StreamError(f"settlement message: expected S or H, got {parts[0][:8]!r}")
                 log_id, records = run_decode(parts[1], parts[2])
             except StreamError as error:
                 self._stop_line(str(error))
@@ -470,7 +472,7 @@ class RegistryDaemon:
         self._line.asked_at_ns = None
         try:
             if len(parts) != 2:
-                raise StreamError(f"replay answer: expected 2 frames, came {len(parts)}")
+                raise StreamError(f"replay answer: expected 2 frames, got {len(parts)}")
             log_id, records = run_decode(parts[0], parts[1])
         except StreamError as error:
             self._stop_line(str(error))
@@ -693,9 +695,8 @@ class RegistryDaemon:
     def _look_take(self, message: Message, asked: Asked) -> None:
         now_ns = self._registry.now_ns()
         refusal = self._looks.ask(message, asked, now_ns=now_ns, now_s=time.monotonic())
-        if refusal:
-            busy = {"ok": False, "error": f"busy, nothing was read: {refusal}"}
-            self._door.answer(message, msgspec.msgpack.encode(busy))
+        if refusal is not None:
+            self._door.answer(message, msgspec.msgpack.encode(refusal))
 
     def _troubles_shown(self) -> dict[str, str]:
         schedule = self._registry.bank.schedule
@@ -748,7 +749,7 @@ def store_awaited(
 def _unknown(error: DatabaseLost) -> dict[str, Any]:
     """Return the answer to an act of which only the database knows whether it was done."""
     why = "database lost, whether it was done is not known; the same request_id does it once"
-    return {"ok": False, "error": f"{why}: {error}"}
+    return refused(RegistryRefusal.OUTCOME_UNKNOWN, f"{why}: {error}")
 
 
 def _endpoints_write(path: Path, endpoints: dict[str, str | int]) -> None:

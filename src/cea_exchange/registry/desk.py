@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 import structlog
 
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.protocol.refusal import refused
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import OPS_OF_TWO, Status, Stop, request_decode
 from cea_exchange.registry.approvals import Proposal
@@ -42,7 +44,7 @@ class Reply(NamedTuple):
     Attributes
     ----------
     answer
-        ``{"ok": True, ...}`` or ``{"ok": False, "error": ...}``.
+        ``{"ok": True, ...}`` or ``{"ok": False, "code": ..., "error": ...}``.
     by
         Who asked, for the log.
     request
@@ -132,7 +134,10 @@ class Desk:
         request = None
         try:
             if person is None:
-                raise ActError("key must stand for a person, this one does not, or no more")
+                raise ActError(
+                    RegistryRefusal.NOT_AUTHENTICATED,
+                    "key: expected a person's, got one that stands for nobody, or no more",
+                )
             request = request_decode(payload)
             self._check(person, request)
         except Exception as error:
@@ -155,13 +160,17 @@ class Desk:
         if person.role not in may:
             allowed = f"one of {', '.join(may)}" if may else "somebody it is allowed to"
             raise ActError(
-                f"{request.op}: role must be {allowed}, {person.name} is {person.role}"
+                RegistryRefusal.NOT_PERMITTED,
+                f"{request.op}: expected {allowed}, got {person.role} {person.name}",
             )
         if person.role in SCOPED and request.is_scoped:
             bodies = request.bodies(self._registry)
             if person.body not in bodies:
                 # Whose else it is, or whether it is there at all, is not theirs to know.
-                raise ActError(f"{request.op}: must be the business of {person.body}, was not")
+                raise ActError(
+                    RegistryRefusal.NOT_YOURS,
+                    f"{request.op}: expected the business of {person.body}, got another's",
+                )
 
     def _told(self, person: Person, request: Request) -> dict[str, Any]:
         match request:
@@ -192,7 +201,11 @@ class Desk:
         )
         if known is not None:
             if known[0] != bare:
-                raise ActError(f"request_id must be new, {request.request_id!r} was another act")
+                raise ActError(
+                    RegistryRefusal.REUSED_ID,
+                    f"request_id: expected a new one, got {request.request_id!r}, which was"
+                    " another act",
+                )
             return msgspec.msgpack.decode(known[1])
         answer = act()
         store.insert("requests", [(request_id, bare, msgspec.msgpack.encode(answer))])
@@ -238,15 +251,20 @@ class Desk:
         )
         proposer = self._registry.persons.of_key(proposal.proposer_key)
         if proposer is None:
-            raise ActError(f"proposal {decision.proposal}: {proposal.proposer} acts no more")
+            raise ActError(
+                RegistryRefusal.PROPOSER_GONE,
+                f"proposal {decision.proposal}: expected a proposer who may act, got"
+                f" {proposal.proposer}, who acts no more",
+            )
         request = request_decode(proposal.request)
         # What the proposer might ask then, he may not be allowed to any more.
         self._check(proposer, request)
         body = request.approving_body(self._registry, proposer)
         if body != proposal.body:
             raise ActError(
-                f"proposal {decision.proposal} must be made anew: {body} has to approve it now, it"
-                f" was made for {proposal.body}"
+                RegistryRefusal.PROPOSAL_OUTDATED,
+                f"proposal {decision.proposal}: expected one made for {body}, which has to"
+                f" approve it now, got one made for {proposal.body}: make it anew",
             )
         answer = self._done(proposer, request, second=person, proposal_id=proposal.proposal_id)
         return {"proposal": proposal.proposal_id, "approved": proposal.op, "answer": answer}
@@ -305,16 +323,17 @@ def _refusal(error: Exception, by: str, request: Request | None) -> dict[str, An
     if isinstance(error, DatabaseLost | MemoryError):
         raise error
     if isinstance(error, ActError):
-        why = str(error)
+        code, why = error.code, str(error)
     elif isinstance(error, LinkBroken):
-        why = f"nothing was done: {error}"
+        code, why = RegistryRefusal.LEDGER_BROKEN, f"nothing was done: {error}"
     elif isinstance(error, DatabaseFull):
-        why = f"no space, nothing was done: {error}"
+        code, why = RegistryRefusal.NO_SPACE, f"no space, nothing was done: {error}"
     else:
+        code = RegistryRefusal.INTERNAL
         # Whatever one person asks must not end the registry for all.
         log.error("act_broke", op=request and request.op, by=by, exc_info=error)
         why = f"nothing was done, the registry's log says why: {type(error).__name__}"
     if len(why) > ERROR_CHARACTERS_MAX:
         # It may repeat what was sent, of any length.
         why = f"{why[:ERROR_CHARACTERS_MAX]}... ({len(why)} characters)"
-    return {"ok": False, "error": why}
+    return refused(code, why)

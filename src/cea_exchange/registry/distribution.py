@@ -17,6 +17,7 @@ import msgspec
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction, recall
 from cea_exchange.domain.compliance.allocation import Industry, Sector
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check, whole_number
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.distribution_plan import (
@@ -164,7 +165,10 @@ class Distribution:
             (preview_id,),
         )
         if row is None:
-            raise ActError(f"preview_id must be one of a preview, was {preview_id!r}")
+            raise ActError(
+                RegistryRefusal.PREVIEW_UNKNOWN,
+                f"preview_id: expected that of a preview, got {preview_id!r}",
+            )
         *told, plan = row
         return Preview(*told, msgspec.msgpack.decode(plan, type=Plan))
 
@@ -212,8 +216,9 @@ class Distribution:
         )
         if done is not None:
             raise ActError(
-                f"{source.name}: expected a file that was not distributed, came that of"
-                f" distribution {done}"
+                RegistryRefusal.DISTRIBUTED_BEFORE,
+                f"{source.name}: expected a file that was not distributed, got that of"
+                f" distribution {done}",
             )
 
     def _plan(self, source: SourceFile, units: SourceFile | None) -> Plan:
@@ -243,8 +248,10 @@ class Distribution:
             for finding in self._ahead_findings(entries, computed):
                 findings.add(*finding)
             findings.raise_any()
-        except (FileRefused, ModuleNotFoundError) as refused:
-            raise ActError(str(refused)) from refused
+        except FileRefused as refused:
+            raise ActError(refused.code, str(refused)) from refused
+        except ModuleNotFoundError as refused:
+            raise ActError(RegistryRefusal.FILE_REFUSED, str(refused)) from refused
         planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
         lines = [each.line for each in planned]
         first = table.rows[0]
@@ -455,7 +462,10 @@ class Distribution:
         Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
         """
         if cause not in BY_HAND:
-            raise ActError(f"cause must be one of {', '.join(BY_HAND)}, was {cause!r}")
+            raise ActError(
+                RegistryRefusal.CHOICE_UNKNOWN,
+                f"cause: expected one of {', '.join(BY_HAND)}, got {cause!r}",
+            )
         return self.deduction_add(account, document, cause, tonnes, decided_on)
 
     def deduction_add(
@@ -473,7 +483,9 @@ class Distribution:
             )
             if known is not None:
                 raise ActError(
-                    f"document must be new, {document} is deduction {known} of {account}"
+                    RegistryRefusal.DOCUMENT_USED,
+                    f"document: expected a new one, got {document}, which is deduction {known}"
+                    f" of {account}",
                 )
             number = self._next("deductions", "deduction_id")
             decided = cause, 0, decision.tonnes, decision.decided_on
@@ -489,15 +501,15 @@ class Distribution:
             expected = f"a day until {today}"
             day = whole_number(decided_on, "decided_on", expected)
             if not 2000_01_01 <= day <= today:
-                raise ValueError(f"decided_on must be {expected}, was {day}")
+                raise ValueError(f"decided_on: expected {expected}, got {day}")
             date_of_number(day)
             tonnes_check(amount, "tonnes")
         except (TypeError, ValueError) as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.DATE_UNSOUND, str(error)) from None
         decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
         refusal = self._registry.rules.adjustment.refusal(decision)
         if refusal is not None:
-            raise ActError(refusal)
+            raise ActError(RegistryRefusal.DATE_OUT_OF_RANGE, refusal)
         return decision
 
     def still_to_adjust(
@@ -619,8 +631,9 @@ def _same_checked(preview: Preview, plan: Plan) -> None:
             "its deductions are others",
         )
         raise ActError(
-            f"preview {preview.preview_id}: {now.line.account} must be as it was shown, {differs};"
-            " preview the file again"
+            RegistryRefusal.PREVIEW_OUTDATED,
+            f"preview {preview.preview_id}: expected {now.line.account} as it was shown, got"
+            f" another, {differs}: preview the file again",
         )
 
 

@@ -7,6 +7,7 @@ recalled by an allocation file, as any that was too much.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
 from cea_exchange.registry.institutions import Institution
 from cea_exchange.registry.ledger import EntryKind
@@ -49,15 +50,25 @@ def issue_reverse(registry: "Registry", issue_entry: int, tonnes: int, why: str)
             (issue_entry, int(EntryKind.ISSUE), _AUTHORITY),
         )
         if row is None:
-            raise ActError(f"entry must be an issue to the authority, was {issue_entry}")
+            raise ActError(
+                RegistryRefusal.ISSUE_UNKNOWN,
+                f"entry: expected an issue to the authority, got {issue_entry}",
+            )
         asset, issued = row
         before = store.one(
             "SELECT entry_id FROM issue_reversals WHERE issue_entry = ?", (issue_entry,)
         )
         if before is not None:
-            raise ActError(f"issue {issue_entry} must be reversed once, was by entry {before}")
+            raise ActError(
+                RegistryRefusal.ISSUE_REVERSED,
+                f"issue {issue_entry}: expected to be reversed once, got entry {before}, which"
+                " did",
+            )
         if tonnes > issued:
-            raise ActError(f"tonnes must be at most the {issued} of the issue, was {tonnes}")
+            raise ActError(
+                RegistryRefusal.ISSUE_AMOUNT,
+                f"tonnes: expected at most the {issued} of the issue, got {tonnes}",
+            )
         ends = (_AUTHORITY, int(Institution.ISSUANCE), asset, tonnes)
         entry_id = registry.move(EntryKind.ISSUE_REVERSED, *ends, f"issue {issue_entry}")
         store.insert("issue_reversals", [(issue_entry, entry_id, why)])

@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 import msgspec
 import structlog
 
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.protocol.refusal import refused
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.admin import request_decode
 from cea_exchange.registry.admin_door import ANSWER_BYTES_MAX
@@ -97,11 +99,12 @@ class LookWorker:
         except (DatabaseError, StoreError) as error:
             self.close()
             lost = "database lost" if isinstance(error, DatabaseLost) else "database"
-            return {"ok": False, "error": f"{lost}, nothing was read: {error}"}
+            why = f"{lost}, nothing was read: {error}"
+            return refused(RegistryRefusal.DATABASE_AWAY, why)
         size = len(msgspec.msgpack.encode(answer))
         if size > ANSWER_BYTES_MAX:
-            why = f"answer must be at most {ANSWER_BYTES_MAX} bytes, was {size}: ask for fewer"
-            return {"ok": False, "error": why}
+            why = f"answer: expected at most {ANSWER_BYTES_MAX} bytes, got {size}: ask for fewer"
+            return refused(RegistryRefusal.TOO_LARGE, why)
         return answer
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.coverage import owed_standings
 from cea_exchange.registry.institutions import province_account
@@ -88,8 +89,9 @@ class ProvinceHoldings:
             kept, used, left = sum(part for _, part in found), {}, tonnes
             if kept < tonnes:
                 raise ActError(
-                    f"{reference}: province must keep {tonnes} of {product} for {account},"
-                    f" keeps {kept}"
+                    RegistryRefusal.NOT_KEPT,
+                    f"{reference}: expected {tonnes} of {product} kept by the province for"
+                    f" {account}, got {kept}",
                 )
             for province, part in found:
                 if left:
@@ -134,8 +136,9 @@ class ProvinceHoldings:
             if standing.owed:
                 whose = "" if owing == account else f" for {owing}"
                 raise ActError(
-                    f"release: {account} is at risk and must owe nothing, owes {standing.owed}"
-                    f" of {year}{whose}"
+                    RegistryRefusal.STILL_OWED,
+                    f"release: expected {account}, which is at risk, to owe nothing, got"
+                    f" {standing.owed} of {year}{whose}",
                 )
 
     def of_product(self, asset: int) -> dict[tuple[int, int], int]:

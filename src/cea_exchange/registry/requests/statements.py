@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
@@ -37,7 +38,10 @@ class Receipt(Request, tag="receipt"):
             return receipt(store, date, f"act {self.act_id}")
         if self.act_id is None and self.account is not None and self.business_date is not None:
             return receipt(store, self.business_date, f"balance {self.account}")
-        raise ActError("receipt: must be given account and business_date, or act_id")
+        raise ActError(
+            RegistryRefusal.BAD_REQUEST,
+            "receipt: expected account and business_date, or act_id, got others",
+        )
 
     def bodies(self, registry: Registry) -> frozenset[str]:
         """Those of the account; of an act, those of the account it is about and of its persons."""
