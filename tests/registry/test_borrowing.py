@@ -81,7 +81,7 @@ def test_what_may_not_be_borrowed(world):
         ({"account": "P2", "tonnes": 1}, "BORROWING_NOT_SHORT: allocation: expected 10% short of"),
         ({"year": 2022}, "OBLIGATION_MISSING: .*one with an obligation of 2022, got P1"),
         ({"province": SHANGHAI}, "PROVINCE_OTHER: P1: expected an entity of province 31"),
-        ({"tonnes": 0}, "AMOUNT_UNSOUND: tonnes: expected positive and below 2[^]63"),
+        ({"tonnes": 0}, "AMOUNT_UNSOUND: tonnes: expected positive"),
         ({"document": "HB 1"}, "NAME_UNSOUND: document"),
     ):
         with refuses(said):
@@ -179,7 +179,7 @@ def test_reconcile_finds_what_is_not_so(tmp_path, database_address, odd):
         ("province", None, "PROVINCE_OTHER: P1: expected an entity of province None"),
         ("asset_index", 99, "VINTAGE_MISSING: .*got product 99, which is not declared"),
         ("tonnes", "5", "AMOUNT_UNSOUND: tonnes: expected a whole number, got str"),
-        ("tonnes", 0, "AMOUNT_UNSOUND: tonnes: expected positive and below 2[^]63"),
+        ("tonnes", 0, "AMOUNT_UNSOUND: tonnes: expected positive"),
         ("tonnes", 5, "INSUFFICIENT_ALLOWANCES: .*province"),
     ],
 )

@@ -323,7 +323,7 @@ REFUSED_DECISIONS = [
     ({"cause": "recall"}, "CHOICE_UNKNOWN: cause: expected one of enforcement, other"),
     ({"cause": "unpaid"}, "CHOICE_UNKNOWN: cause: expected one of enforcement, other"),
     ({"cause": "borrowed"}, "CHOICE_UNKNOWN: cause: expected one of enforcement, other"),
-    ({"tonnes": 0}, "AMOUNT_UNSOUND: tonnes: expected positive and below 2[^]63"),
+    ({"tonnes": 0}, "AMOUNT_UNSOUND: tonnes: expected positive"),
     ({"tonnes": 1 << 62}, r"DATE_UNSOUND: .*within 0..2\^62"),
     ({"tonnes": "5"}, "AMOUNT_UNSOUND: tonnes: expected a whole number"),
     ({"decided_on": 2026_03_03}, "DATE_UNSOUND: .*a day until 20260302, got 20260303"),

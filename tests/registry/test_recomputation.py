@@ -156,7 +156,7 @@ def test_a_sector_that_is_given_nothing_ahead_needs_no_figures_to_be_refused(reg
     registry.accounts.open("P0004", province=11, sector=sector)
     entities = {**ENTITIES, "P0004": 11}
     source = allocation_file("pre", {"P0001": 700, "P0004": 700}, entities=entities)
-    said = f"2024-pre.csv:3: stage: expected nothing ahead for {sector} of 2024 (CEA-ALC-14), came"
+    said = f"2024-pre.csv:3: stage: expected nothing ahead for {sector} of 2024 (CEA-ALC-14), got"
     assert [f"{said} pre"] == refusal(registry, source)
     figures = {("P0004", "1"): {"emissions_before": 1_000}}
     said = "2024-pre.csv:3: tonnes: expected 0 by units.csv:2 (unit 1 0), got 700"
