@@ -137,7 +137,7 @@ def test_an_entitys_representatives_move_its_holdings(office, typed, told, of_tw
         ("li", "NOT_PERMITTED: approve: expected one of"),
         ("wu", "PROPOSAL_UNKNOWN: proposal: expected one that account P002 decides"),
         ("bo", "PROPOSAL_OF_OTHERS: "),
-        ("rex", "rex is regulator"),
+        ("rex", "got regulator rex"),
     ):
         status, _out, err = typed("approve", number, key=key)
         assert status == 2
@@ -259,7 +259,7 @@ def test_long_lists_come_page_by_page(office, told, monkeypatch):
     whole = [told(*words) for words in lists]
     ask = asking.ask
     monkeypatch.setattr(
-        asking, "ask", lambda data, key, request: ask(data, key, {**request, "count": 2})
+        asking, "ask", lambda data, key, request, json: ask(data, key, {**request, "count": 2}, json)
     )
     assert [told(*words) for words in lists] == whole
     assert len(whole[1]["persons"]) > 3

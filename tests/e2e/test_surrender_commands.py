@@ -78,7 +78,7 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     assert "40 t" not in command("obligation", "notice", "P1", "2024")[1]
     assert (0, "certificates []\n") == command("offset", "take", str(data / "proofs.csv"))
     status, said = command("surrender", "apply", "P1", "2024", "CEA24")
-    assert (2, True) == (status, "expected PRODUCT=TONNES, each product once, got 'CEA24'" in said)
+    assert (2, True) == (status, "expected PRODUCT=TONNES, each product once, came 'CEA24'" in said)
     applied = command("surrender", "apply", "P1", "2024", "CEA24=900", "CEA23=60")
     assert (0, "surrender_id 1\n") == applied
     listed = command("surrender", "list")[1]
@@ -100,7 +100,7 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     assert (0, "notices 1\n") == command("carryover", "give-notice")
     notice = command("carryover", "notice", "P1")[1]
     assert "refusal year 2024: expected surrendered in full" in notice
-    assert "P1 may carry nothing over" in command("carryover", "apply", "P1", "CEA24=5")[1]
+    assert "refused CARRYOVER_BARRED: P1: " in command("carryover", "apply", "P1", "CEA24=5")[1]
     assert [] == check_ledger(data).differences
 
 
