@@ -258,9 +258,11 @@ def test_long_lists_come_page_by_page(office, told, monkeypatch):
     lists = (("account", "list"), ("person", "list"))
     whole = [told(*words) for words in lists]
     ask = asking.ask
-    monkeypatch.setattr(
-        asking, "ask", lambda data, key, request, json: ask(data, key, {**request, "count": 2}, json)
-    )
+
+    def ask_two(data, key, request, json):
+        return ask(data, key, {**request, "count": 2}, json)
+
+    monkeypatch.setattr(asking, "ask", ask_two)
     assert [told(*words) for words in lists] == whole
     assert len(whole[1]["persons"]) > 3
 
