@@ -1,6 +1,7 @@
 # Two commands on a fresh machine with Python 3.11+ (venv, headers), a C compiler and make:
 #   make demo   one trading day as real processes, settled and reconciled
-#   make test   the whole test suite
+#   make test   lint, types, import rules, then all that must hold
+#   make check  the inner loop: lint, types, and the tests that start nothing, in three minutes
 # and for those who work on the core:
 #   make bench        speed and memory beside the peers'; results verified first
 #   make conformance  an order book written by somebody else as the judge
@@ -14,6 +15,7 @@
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
+#   make wheel        built of a source archive and tried, with every Python that is there
 #   make nightly      all of the above but bench, and random tests for longer: some hours
 # and for who deploys it (SECURITY.md):
 #   make lock         lock files with hashes, made anew from the ranges in pyproject.toml
@@ -23,17 +25,38 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml setup.py $(wildcard src/cea_exchange/*.pyx src/cea_exchange/*.pxd)
+SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days
+.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle soak replay-days
 .PHONY: nightly random attacks lock sbom audit build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
 
-# Two at a time, as most of them wait; those of one file in their order, as some share an exchange.
-test: build
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+# Three at a time on two processors, as a third of it is waiting; those of one file in their order,
+# as some share an exchange; those with processes first (tests/conftest.py).
+TEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+test: lint types imports
+	$(TEST) -m "not nightly"
+
+check: lint types imports
+	$(TEST) -m "unit and not database and not nightly"
+
+lint: build
+	$(BIN)/ruff check
+
+types: build
+	$(BIN)/mypy
+
+imports: build
+	$(BIN)/lint-imports --no-cache
+
+# What is too long for `make test`: the wheel, kills, workloads.
+wheel: build
+	$(BIN)/python -m pytest -q -m nightly tests/packaging
+
+# Those tests that are about the compiled core.
+CORE_TESTS := differential or property or core
 
 # The core's tests against a build with bounds checks and trapping undefined behaviour, from a copy
 # of the sources, so that the ordinary build stays what it is.
@@ -45,11 +68,9 @@ checked: build
 	find $(CHECKED)/source \( -name '*.so' -o -name '*.c' -o -name '*.egg-info' \) -prune -exec rm -rf {} +
 	CEA_EXCHANGE_CHECKED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --target $(CHECKED)/site $(CHECKED)/source
-	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
-		tests/differential tests/property tests/unit/test_order_book.py \
-		tests/unit/test_script_random.py tests/unit/test_block_rules.py tests/unit/test_block_rejects.py
+	PYTHONPATH=$(CHECKED)/site $(BIN)/python -m pytest -q -o pythonpath=tests -m "$(CORE_TESTS)"
 
-# The same tests, and the self-trade ones, under AddressSanitizer and UndefinedBehaviorSanitizer,
+# The same tests under AddressSanitizer and UndefinedBehaviorSanitizer,
 # which must be loaded before Python is. It keeps its own memory to the end: no leaks are told.
 SANITIZED := build/sanitized
 SANITIZERS = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libubsan.so)
@@ -61,10 +82,7 @@ sanitize: build
 	CEA_EXCHANGE_SANITIZED=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--no-deps --target $(SANITIZED)/site $(SANITIZED)/source
 	LD_PRELOAD="$(SANITIZERS)" ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
-		PYTHONPATH=$(SANITIZED)/site $(BIN)/python -m pytest -q -o pythonpath=tests \
-		tests/differential tests/property tests/unit/test_order_book.py \
-		tests/unit/test_script_random.py tests/unit/test_self_trade.py \
-		tests/unit/test_block_rules.py tests/unit/test_block_rejects.py
+		PYTHONPATH=$(SANITIZED)/site $(BIN)/python -m pytest -q -o pythonpath=tests -m "$(CORE_TESTS)"
 
 # A hundred thousand Hypothesis examples on both cores: ten minutes on two processors.
 long: build
@@ -117,15 +135,15 @@ soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
 
-# Messages, banks' answers and chains of failed trades at random, many times as long as in `make test`.
+# What is drawn at random, many times as long as in `make test`; and what is too long for it.
 ROUNDS ?= 20
 random: build
-	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/registry/test_any_message.py \
-		tests/property/test_chains_agree.py
+	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m "random and not attack"
+	$(BIN)/python -m pytest -q -m nightly
 
-# What was tried from outside and must not work any more, many times as large: tests/attacks/README.md.
+# What was tried from outside and must not work any more, many times as large: tests/README.md.
 attacks: build
-	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/attacks
+	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m attack
 
 nightly: random attacks conformance checked sanitize long torture soak mutants
 	$(MAKE) settle DATABASE=sqlite

@@ -8,18 +8,14 @@ Going back to a plain build takes `build_ext --inplace --force`, for the sources
 
 import os
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 CHECKED = os.environ.get("CEA_EXCHANGE_CHECKED", "0") == "1"
 SANITIZED = os.environ.get("CEA_EXCHANGE_SANITIZED", "0") == "1"
-MODULES = (
-    "_edge", "_crc32c", "_views", "_book", "_book_state", "_accounts", "_award", "_trading",
-    "_block", "_bidding", "_market_rules", "_day", "_acts", "_bust", "_market_views",
-    "_market_state", "_market_snapshot", "_market", "_flow_text", "_replay", "_reports",
-    "_intake", "_event_lists", "_frames", "_market_data", "_router",
-)
+SOURCES = sorted(Path("src").rglob("*.pyx"))
 
 DIRECTIVES = {
     "language_level": 3,
@@ -61,15 +57,15 @@ ALL_INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
 extensions = [
     Extension(
-        f"cea_exchange.{module}",
-        [f"src/cea_exchange/{module}.pyx"],
+        ".".join(source.relative_to("src").with_suffix("").parts),
+        [source.as_posix()],
         # cythonize() puts the C file in its place; named here too, it is in a source archive.
-        depends=[f"src/cea_exchange/{module}.pyx"],
+        depends=[source.as_posix()],
         extra_compile_args=COMPILE_ARGS,
         extra_link_args=LINK_ARGS,
-        define_macros=ALL_INLINE if module == "_book" else [],
+        define_macros=ALL_INLINE if source.stem == "_book" else [],
     )
-    for module in MODULES
+    for source in SOURCES
 ]
 
 setup(

@@ -69,7 +69,7 @@ def play_book(
 
 def play_market(workload: Workload, tally: TradeTally | None = None) -> tuple[float, int]:
     """`CompiledMarket.process`, all rules of the national market, all events."""
-    from cea_exchange._market import CompiledMarket
+    from cea_exchange.core.market import CompiledMarket
 
     market = market_open(CompiledMarket, "cea", workload.order_limit)
     return play_events(market, workload, tally, False)

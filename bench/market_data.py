@@ -19,8 +19,8 @@ import zmq
 
 from bench.engines import batches, market_open
 from bench.workloads import PRODUCT_COUNT, Workload, market_steady
-from cea_exchange._market import CompiledMarket
 from cea_exchange.client.book import Level, MarketBooks, Message
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import (
     BOOK_CHANGE_DTYPE,
@@ -35,7 +35,7 @@ from cea_exchange.protocol.framing import (
     snapshot_header_decode,
 )
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.venue.market_data import MarketDataPublisher
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
 
 BATCH = 256
 COMMANDS_PER_SECOND = 300_000

@@ -47,7 +47,7 @@ class Peer(ABC):
         """The trades so far in our ids."""
         return ()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing besides
         """End what runs besides."""
 
     @classmethod

@@ -13,7 +13,7 @@ def say(text: str) -> None:
 
 def say_sometimes(text: str) -> None:
     """The same, at most every five seconds."""
-    global _last
+    global _last  # noqa: PLW0603 - one line of progress a process
     if monotonic() - _last >= 5:
         _last = monotonic()
         say(text)

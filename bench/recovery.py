@@ -19,20 +19,21 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import Self
 
 import numpy as np
 
 from bench.calibration import calibrate
 from bench.engines import ACCOUNT_COUNT, PRODUCT_COUNT, REFERENCE_PRICE, market_open
 from bench.workloads import market_steady
-from cea_exchange._market import CompiledMarket
+from cea_exchange.core.market import CompiledMarket
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, CommandKind, Phase, Side
 from cea_exchange.journal import snapshot_paths
 from cea_exchange.journal.storage import OsFile, OsStorage
 from cea_exchange.protocol import control
-from cea_exchange.venue.recovery import COMMANDS_PER_BATCH
-from cea_exchange.venue.sequencer import Sequencer
+from cea_exchange.venue.durability.recovery import COMMANDS_PER_BATCH
+from cea_exchange.venue.durability.sequencer import Sequencer
 
 PROFILE = load_profile("cea")
 TRADING_DATE = 20241231
@@ -200,7 +201,7 @@ def batch_s(sequencer: Sequencer, batch: np.ndarray) -> float:
 class RoomyMarket(CompiledMarket):
     """The market with room for two million orders."""
 
-    def __new__(cls, rules: object, order_count_max: int | None = None) -> "RoomyMarket":
+    def __new__(cls, rules: object, order_count_max: int | None = None) -> Self:
         return CompiledMarket.__new__(cls, rules, order_count_max or 1 << 21)
 
 

@@ -29,13 +29,13 @@ import zmq
 
 from bench.calibration import calibrate
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Method, Side
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.history import balance_as_of
-from cea_exchange.registry.holdings_hash import holdings_hash
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.settlement import RUN_COUNT_MAX, Settlement
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
+from cea_exchange.ledger.history import balance_as_of
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.holdings_hash import holdings_hash
+from cea_exchange.registry.settlement.settlement import RUN_COUNT_MAX, Settlement
 
 ENTITIES, PRODUCTS = 3_600, 8
 CASH_EACH, TONNES_EACH = 10**14, 10**10
@@ -329,7 +329,7 @@ class LagWatch:
 
     def _look(self) -> None:
         while self._socket.poll(0):
-            header, payload = self._socket.recv_multipart()[1:]
+            _header, payload = self._socket.recv_multipart()[1:]
             now = time.monotonic()
             rows = np.frombuffer(payload, EVENT_DTYPE)
             if len(rows):

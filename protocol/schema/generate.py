@@ -101,7 +101,9 @@ def doc_tables(schema: dict) -> str:
         lines += ["", f"### {record['name']} ({record['bytes']} bytes)", "", record["doc"], "",
                   "| offset | bytes | field | type | unit or enum | notes |",
                   "|---|---|---|---|---|---|"]
-        for (name, kind, unit, notes), offset in zip(record["fields"], field_offsets(record)):
+        for (name, kind, unit, notes), offset in zip(
+            record["fields"], field_offsets(record), strict=True
+        ):
             element, count = field_type(kind)
             size = SIZES[element] * count
             lines.append(f"| {offset} | {size} | `{name}` | {kind} | {unit} | {notes} |")
@@ -128,14 +130,13 @@ def refusal_codes(daemon: dict) -> list[tuple[str, int, str, str]]:
     return codes
 
 
-def refusals_module(daemons: dict) -> str:
-    lines = [f'"""Why a daemon refuses a request. {REFUSALS_HEADER}"""', "",
-             "from enum import IntEnum"]
-    for daemon in daemons.values():
-        lines += ["", "", f"class {daemon['name']}(IntEnum):", f'    """{daemon["doc"]}"""', ""]
-        for name, number, meaning, _remedy in refusal_codes(daemon):
-            lines.append(f"    {name} = {number}")
-            lines += wrapped_doc(meaning)
+def refusals_module(key: str, daemon: dict) -> str:
+    lines = [f'"""The codes of the {key}. {REFUSALS_HEADER}"""', "",
+             "from enum import IntEnum", "", "",
+             f"class {daemon['name']}(IntEnum):", f'    """{daemon["doc"]}"""', ""]
+    for name, number, meaning, _remedy in refusal_codes(daemon):
+        lines.append(f"    {name} = {number}")
+        lines += wrapped_doc(meaning)
     return "\n".join(lines) + "\n"
 
 
@@ -163,13 +164,13 @@ def outputs() -> dict[Path, str]:
     """Return what each generated file should contain."""
     schema = tomllib.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
     daemons = tomllib.loads(REFUSALS_PATH.read_text(encoding="utf-8"))
-    pages = {
-        ROOT / "protocol" / f"{key}_refusals.md": refusals_page(key, daemon)
-        for key, daemon in daemons.items()
-    }
+    refusals = {}
+    for key, daemon in daemons.items():
+        refusals[ROOT / "protocol" / f"{key}_refusals.md"] = refusals_page(key, daemon)
+        module = ROOT / "src" / "cea_exchange" / "domain" / "refusals" / f"{key}.py"
+        refusals[module] = refusals_module(key, daemon)
     return {
-        ROOT / "src" / "cea_exchange" / "domain" / "refusals.py": refusals_module(daemons),
-        **pages,
+        **refusals,
         ROOT / "src" / "cea_exchange" / "domain" / "records.py": python_module(schema),
         ROOT / "src" / "cea_exchange" / "_records.pxd": c_declarations(schema),
         ROOT / "protocol" / "records.md": doc_tables(schema),

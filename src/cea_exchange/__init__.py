@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     __version__: str
-    from cea_exchange._award import award_arrays
     from cea_exchange._book import OrderBook
+    from cea_exchange.core.award import award_arrays
     from cea_exchange.domain.profile import Profile, load_profile
     from cea_exchange.domain.records import (
         ACCOUNT_NONE,
@@ -42,24 +42,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACCOUNT_NONE",
+    "CHECKPOINT_DTYPE",
+    "COMMAND_DTYPE",
+    "DAY_CLOSED_DTYPE",
+    "EVENT_DTYPE",
+    "LEVEL_DTYPE",
+    "MARKET_DATA_DTYPE",
+    "ORDER_DTYPE",
+    "PRODUCT_NONE",
     "AuctionBid",
     "AuctionResult",
     "AwardRules",
-    "CHECKPOINT_DTYPE",
-    "COMMAND_DTYPE",
     "CommandKind",
-    "DAY_CLOSED_DTYPE",
-    "EVENT_DTYPE",
     "EventKind",
-    "LEVEL_DTYPE",
-    "MARKET_DATA_DTYPE",
     "Market",
     "Method",
-    "ORDER_DTYPE",
     "Operation",
     "OrderBook",
     "OrderFlag",
-    "PRODUCT_NONE",
     "Phase",
     "Profile",
     "Reason",
@@ -80,7 +80,7 @@ _HOMES = {
     "Market": "cea_exchange.matching.market",
     "OrderBook": "cea_exchange._book",
     "Profile": "cea_exchange.domain.profile",
-    "award_arrays": "cea_exchange._award",
+    "award_arrays": "cea_exchange.core.award",
     "clear_auction": "cea_exchange.matching.auction",
     "load_profile": "cea_exchange.domain.profile",
 }

@@ -1,12 +1,12 @@
-from typing import Self, SupportsIndex, final
+from typing import Self, SupportsIndex, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
-_Trade = tuple[int, int, int, int]  # order_id, owner, price, tonnes
-_Level = tuple[int, int, int]  # price, tonnes, order count
-_Records = NDArray[np.void]
+_Trade: TypeAlias = tuple[int, int, int, int]  # order_id, owner, price, tonnes
+_Level: TypeAlias = tuple[int, int, int]  # price, tonnes, order count
+_Records: TypeAlias = NDArray[np.void]
 
 LEVEL_COUNT_MAX: int
 

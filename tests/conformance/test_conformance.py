@@ -11,13 +11,13 @@ pytest.importorskip(
     reason="no outside judge: pip install 'cea-exchange[conformance]' (Python 3.13 or older)",
 )
 
-from conformance import judge
-from conformance.adapter import NAMED_OWNER_COUNT, OrderBookAdapter, owner_name, owner_number
 from tracebook.conformance import BUNDLED_SUITE_VERSIONS, ConformanceConfig, run_conformance
 from tracebook.core.order import NO_OWNER, SelfTradePolicy
 from tracebook.events import MarketEvent
 
 from cea_exchange import OrderBook
+from conformance import judge
+from conformance.adapter import NAMED_OWNER_COUNT, OrderBookAdapter, owner_name, owner_number
 
 POLICIES = tuple(SelfTradePolicy)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 FOLDERS = ("protocol", "bench", "examples", "tests", "src")
 # In backticks, or on an indented line of its own: in prose one may make a market.
 MAKE_TARGET = re.compile(r"(?:`|^ {4})make ([a-z][a-z-]*)", re.MULTILINE)

@@ -1,9 +1,10 @@
 """The page on the compliance cycle gives what it says."""
 
 import doctest
-from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "protocol" / "compliance.md"
+from support.places import ROOT
+
+PAGE = ROOT / "protocol" / "compliance.md"
 
 
 def test_examples_of_the_compliance_page_run() -> None:

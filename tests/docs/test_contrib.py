@@ -5,20 +5,20 @@ import re
 import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 
 import msgspec
 import pytest
 
 from cea_exchange.protocol.settings import settings_read
-from cea_exchange.registry import metrics as registry_metrics
-from cea_exchange.registry.bank.simulator.daemon import BankConfig
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.venue import metrics as venue_metrics
+from cea_exchange.registry.control import metrics as registry_metrics
+from cea_exchange.simulators.bank.daemon import BankConfig
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.relay import RelayConfig
+from cea_exchange.venue.operations import metrics as venue_metrics
+from cea_exchange.venue.publication.relay import RelayConfig
+from support.places import ROOT
 
-CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+CONTRIB = ROOT / "contrib"
 CONFIGS = {
     "venue.toml": VenueConfig,
     "registry.toml": RegistryConfig,

@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command_tree import below, command_tree
 
 from cea_exchange.cli.main import run
+from support.command_tree import below, command_tree
+from support.places import ROOT
 
-CONTRIB = Path(__file__).resolve().parents[2] / "contrib"
+CONTRIB = ROOT / "contrib"
 PAGES = ("README.md", "first_day.md")
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 START = re.compile(r"^ExecStart=(.*)$", re.MULTILINE)
@@ -86,8 +87,8 @@ class Machine:
             script += f"echo '=== {number}'\n{self.here(block)}"
         shell = subprocess.Popen(
             ["bash"],
-            **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT},
-            **{"cwd": CONTRIB, "env": self.environment, "text": True},
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            cwd=CONTRIB, env=self.environment, text=True,
         )
         with (self.root / "script").open("w+") as file:
             file.write(script)
@@ -283,7 +284,7 @@ FILES = {
 
 
 def examples():
-    """Return all examples, `venue stop` last."""
+    """Return all examples, those that end the daemons last."""
     found = []
     for group in GROUPS:
         for _path, command in below(command_tree(group), group):
@@ -291,7 +292,7 @@ def examples():
                 joined = " ".join(paragraph.split())
                 if joined.startswith("Example:"):
                     found += [each.strip() for each in joined.split("Example:")[1:]]
-    return sorted(found, key=lambda example: example.endswith("venue stop"))
+    return sorted(found, key=lambda example: example.endswith(" stop"))
 
 
 def test_every_example_of_the_help_works_on_it(day, monkeypatch, capsys):

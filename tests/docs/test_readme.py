@@ -1,9 +1,8 @@
 """The README's example gives what the README says."""
 
 import doctest
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
 
 
 def test_readme_examples_run() -> None:

@@ -7,20 +7,20 @@ import shlex
 
 import pytest
 import typer
-from security_page import ROOT, message_bytes_max, page, socket_rows
 
 from cea_exchange.cli.main import app_build
 from cea_exchange.protocol.control import Role
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank import requests
-from cea_exchange.registry.bank.simulator.daemon import BankConfig, BankDaemon
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.registry.roles import ROLES
-from cea_exchange.venue import snapshot_desk
+from cea_exchange.registry.participants.roles import ROLES
+from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
-from cea_exchange.venue.relay import Relay, RelayConfig, endpoints_write, upstream_read
+from cea_exchange.venue.publication import snapshot_service
+from cea_exchange.venue.publication.relay import Relay, RelayConfig, endpoints_write, upstream_read
+from support.security_page import ROOT, message_bytes_max, page, socket_rows
 
 TEST = re.compile(r"\b(tests/[\w/]+\.py)(?:::(\w+))?")
 BULLET = re.compile(r"^- (?:.+\n)(?: {2}.+\n)*", re.MULTILINE)
@@ -95,10 +95,10 @@ def test_every_socket_of_the_endpoints_files_is_in_the_table(endpoints):
 
 
 def test_the_bounds_of_the_relay_and_the_bank_are_theirs():
-    """Those of venue and registry are tried: `tests/e2e/test_key_checks.py`."""
+    """Those of venue and registry are tried: `tests/security/test_key_checks.py`."""
     assert message_bytes_max(("bank", "bank")) == requests.BANK_MESSAGE_BYTES_MAX
     for name in ("market_data", "snapshot"):
-        assert message_bytes_max(("relay", name)) == snapshot_desk.REQUEST_BYTES_MAX
+        assert message_bytes_max(("relay", name)) == snapshot_service.REQUEST_BYTES_MAX
 
 
 # -- Keys and commands -----------------------------------------------------------------------------

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import typer
-from command_tree import below, command_tree
 
-import cea_exchange.venue.registry_link as registry_link
+import cea_exchange.venue.registry_link.link as registry_link
 from cea_exchange.cli.main import COMMAND_MODULES, app_build
+from support.command_tree import below, command_tree
+from support.places import ROOT
 
-PAGE = (Path(__file__).resolve().parents[2] / "contrib" / "upgrades.md").read_text()
+PAGE = (ROOT / "contrib" / "upgrades.md").read_text()
 TYPED = re.compile(r"^        (?:/opt/\S+/bin/)?cea-exchange (.*)$", re.MULTILINE)
 NAMED = re.compile(r"`((?:venue|registry) [a-z][a-z -]*?[a-z])(?: --| [A-Z`]|`)")
 
@@ -21,9 +22,9 @@ def test_a_command_of_the_page_is_understood(line):
     words = shlex.split(line)
     command = typer.main.get_command(app_build(words))
     with command.make_context("cea-exchange", list(words), resilient_parsing=False) as context:
-        name, below_it, rest = command.resolve_command(context, words)
+        _name, below_it, rest = command.resolve_command(context, words)
         while hasattr(below_it, "resolve_command"):
-            name, below_it, rest = below_it.resolve_command(context, rest)
+            _name, below_it, rest = below_it.resolve_command(context, rest)
         parser = below_it.make_parser(context)
         options, _rest, _order = parser.parse_args(args=list(rest))
     assert options

@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from long.blocks import EXPECTED, Block, Found, block_run  # noqa: E402
+from long.blocks import EXPECTED, Block, Found, block_run
 
 BLOCK_EXAMPLES = 1_000
 """So many come from one seed; Hypothesis remembers all examples of a run, which takes memory."""

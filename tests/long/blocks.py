@@ -3,16 +3,16 @@
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import Phase, given, seed, settings
 
 from cea_exchange.domain.records import EventKind, Reason
-from differential.book_flow import (
+from support.book.book_flow import (
     KINDS_OF_A_BOOK,
     REASONS_OF_A_BOOK,
     Comparison,
     book_cases,
 )
-from differential.market_cases import (
+from support.market.market_cases import (
     REASONS_ELSEWHERE,
     REASONS_OF_BLOCKS,
     MarketComparison,
@@ -54,7 +54,6 @@ def block_run(block: Block) -> Found:
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
-        suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
     @given(cases)

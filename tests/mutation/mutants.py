@@ -20,7 +20,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 CORE = "src/cea_exchange"
-APART = {"_records.pxd", "_flow_text.pyx", "_replay.pyx"}
+APART = {"_records.pxd", "matching/_flow_text.pyx", "matching/_replay.pyx"}
 """Generated layouts and numbers; readers of files. They decide nothing."""
 
 FLIPS = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
@@ -287,9 +287,10 @@ def is_subscript(tokens, place: int, inside: list[tokenize.TokenInfo]) -> bool:
 
 
 def files_of_core(root: Path) -> list[str]:
-    """Return the names of the Cython sources, those that are inlined elsewhere too."""
-    paths = sorted((root / CORE).glob("*.pxd")) + sorted((root / CORE).glob("*.pyx"))
-    return [path.name for path in paths if path.name not in APART]
+    """Return the places of the Cython sources, those that are inlined elsewhere too."""
+    paths = sorted((root / CORE).rglob("*.pxd")) + sorted((root / CORE).rglob("*.pyx"))
+    names = [path.relative_to(root / CORE).as_posix() for path in paths]
+    return [name for name in names if name not in APART]
 
 
 def sources_read(root: Path) -> list[Source]:

@@ -37,38 +37,41 @@ MARK = "CEA_EXCHANGE_MUTANT"
 
 # Those that know the core best, quickest first; what is not there is left out.
 TESTS_CORE = (
-    "tests/unit/test_order_book.py",
-    "tests/unit/test_award.py",
-    "tests/unit/test_block_rules.py",
-    "tests/unit/test_block_rejects.py",
-    "tests/unit/test_block_wire.py",
-    "tests/unit/test_block_public.py",
-    "tests/unit/test_bidding_rules.py",
-    "tests/unit/test_bidding_rejects.py",
-    "tests/unit/test_bidding_wire.py",
-    "tests/unit/test_notices.py",
-    "tests/unit/test_listing.py",
-    "tests/unit/test_ccer.py",
-    "tests/property/test_order_book_agrees.py",
-    "tests/unit/test_compiled_market.py",
-    "tests/unit/test_self_trade.py",
-    "tests/unit/test_market_rules.py",
-    "tests/unit/test_market.py",
-    "tests/unit/test_operator_acts.py",
-    "tests/unit/test_trade_bust.py",
-    "tests/unit/test_reports.py",
-    "tests/unit/test_market_data.py",
-    "tests/unit/test_event_index.py",
-    "tests/unit/test_golden_scripts.py",
-    "tests/unit/test_script_random.py",
-    "tests/unit/test_script_rejects.py",
-    "tests/property/test_closing_prices_and_bands.py",
-    "tests/property/test_spoiled_snapshots.py",
-    "tests/unit/test_core_mutants.py",
-    "tests/unit/test_order_book_memory.py",
-    "tests/differential",
-    "tests/property/test_award_properties.py",
-    "tests/property/test_market_properties.py",
+    "tests/book/test_order_book.py",
+    "tests/market/awards/test_award.py",
+    "tests/market/blocks/test_block_rules.py",
+    "tests/market/blocks/test_block_rejects.py",
+    "tests/market/blocks/test_block_wire.py",
+    "tests/market/blocks/test_block_public.py",
+    "tests/market/biddings/test_bidding_rules.py",
+    "tests/market/biddings/test_bidding_rejects.py",
+    "tests/market/biddings/test_bidding_wire.py",
+    "tests/market/acts/test_notices.py",
+    "tests/market/acts/test_listing.py",
+    "tests/market/listed/test_ccer.py",
+    "tests/book/test_order_book_agrees.py",
+    "tests/core/test_compiled_market.py",
+    "tests/market/listed/test_self_trade.py",
+    "tests/market/listed/test_market_rules.py",
+    "tests/market/test_market.py",
+    "tests/market/acts/test_operator_acts.py",
+    "tests/market/acts/test_trade_bust.py",
+    "tests/venue/order_entry/test_reports.py",
+    "tests/venue/publication/test_market_data.py",
+    "tests/journal/test_event_index.py",
+    "tests/scripts/test_golden_scripts.py",
+    "tests/scripts/test_script_random.py",
+    "tests/scripts/test_script_rejects.py",
+    "tests/market/listed/test_closing_prices_and_bands.py",
+    "tests/core/test_spoiled_snapshots.py",
+    "tests/core/test_core_mutants.py",
+    "tests/book/test_order_book_memory.py",
+    "tests/market/awards/test_award_agrees.py",
+    "tests/market/test_market_agrees.py",
+    "tests/replay/test_replay_agrees.py",
+    "tests/venue/publication/test_public_books_agree.py",
+    "tests/market/awards/test_award_properties.py",
+    "tests/market/test_market_properties.py",
 )
 # They read the sources as text, or build them anew: nothing there is about what the core does.
 TESTS_APART = (
@@ -76,7 +79,12 @@ TESTS_APART = (
     "tests/docs",
     "tests/packaging/test_wheel.py",
     "tests/packaging/test_stubs.py",
-    "tests/crash",
+    "tests/journal/test_journal_damage.py",
+    "tests/journal/test_journal_killed_writer.py",
+    "tests/exchange/test_kill9.py",
+    "tests/registry/settlement/test_killed_in_a_commit.py",
+    "tests/venue/durability/test_acknowledged_survives.py",
+    "tests/venue/durability/test_disk_faults.py",
     "tests/mutation",
 )
 
@@ -120,7 +128,7 @@ def modules_read(root: Path) -> list[Module]:
                 source,
                 tuple(options),
                 tuple(compile_options),
-                frozenset(files_of(root, Path(source).name)),
+                frozenset(files_of(root, source.removeprefix(f"{CORE}/"))),
             )
         )
     return modules
@@ -136,8 +144,8 @@ def files_of(root: Path, name: str) -> set[str]:
             continue
         found.add(name)
         text = (root / CORE / name).read_text(encoding="utf-8")
-        imported = re.findall(r"^(?:from|cimport) cea_exchange\.(\w+)(?: cimport)?", text, re.M)
-        waiting += [f"{module}.pxd" for module in imported]
+        imported = re.findall(r"^(?:from|cimport) cea_exchange\.([\w.]+)", text, re.MULTILINE)
+        waiting += [f"{module.replace('.', '/')}.pxd" for module in imported]
         waiting.append(name.replace(".pyx", ".pxd"))
     return found
 
@@ -196,7 +204,7 @@ class Workshop:
             return done.stdout + done.stderr
         for module in modules:
             c_code = (self.root / module.source).with_suffix(".c").read_text(encoding="utf-8")
-            c_hash = hash_of(re.sub(r"/\*.*?\*/", "", c_code, flags=re.S).encode())
+            c_hash = hash_of(re.sub(r"/\*.*?\*/", "", c_code, flags=re.DOTALL).encode())
             if self.c_hashes.setdefault(module.name, c_hash) == c_hash and not optimized:
                 if self.library(module).exists():
                     continue
@@ -244,7 +252,8 @@ class Workshop:
 
     def modules_of(self, mutant: Mutant) -> list[Module]:
         """Return the modules its file is part of."""
-        return [module for module in self.modules if Path(mutant.path).name in module.files]
+        place = mutant.path.removeprefix(f"{CORE}/")
+        return [module for module in self.modules if place in module.files]
 
     def restore(self, origin: Workshop) -> None:
         """Make everything as it was, from a workshop that is never mutated."""
@@ -267,13 +276,17 @@ class Workshop:
             path.relative_to(self.root).as_posix() for path in self.root.glob("tests/**/test_*.py")
         )
         rest = [path for path in paths if not path.startswith(TESTS_CORE + TESTS_APART)]
-        return sorted(rest, key=lambda path: path.startswith("tests/e2e"))
+        return sorted(rest, key=self._has_processes)
+
+    def _has_processes(self, path: str) -> bool:
+        return "pytest.mark.e2e" in (self.root / path).read_text(encoding="utf-8")
 
     def tests_run(self, paths: list[str], silence_s: float, *more: str) -> Outcome:
         """Run tests in a process of their own, and end it when it hangs or eats all memory."""
         self.temporary.mkdir(parents=True, exist_ok=True)
         log = self.temporary.parent / "pytest.log"
         command = [sys.executable, "-m", "pytest", "-v", "--tb=no", "-p", "no:cacheprovider"]
+        command += ["-m", "not nightly"]
         command += ["-p", "unshrunk"]
         command += [word for name in self.deselected for word in ("--deselect", name)]
         environment = os.environ | {
@@ -323,13 +336,13 @@ class Outcome:
     @property
     def failed(self) -> list[str]:
         """The tests that failed."""
-        return re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", self.output, re.M)
+        return re.findall(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", self.output, re.MULTILINE)
 
     @property
     def was_slow(self) -> bool:
         """Whether a busy machine alone may have made a test fail."""
         slow = r"^FAILED .*(FailedHealthCheck|DeadlineExceeded|TimeoutExpired|TimeoutError)"
-        return re.search(slow, self.output, re.M) is not None
+        return re.search(slow, self.output, re.MULTILINE) is not None
 
     @property
     def killer(self) -> str:
@@ -337,7 +350,7 @@ class Outcome:
         if self.failed and self.ended in (1, 2):
             return self.failed[0]
         line = r"^(tests/\S+?::.+?)(?: (?:PASSED|SKIPPED|XFAIL|Fatal Python error)\b.*)?$"
-        begun = re.findall(line, self.output, re.M)
+        begun = re.findall(line, self.output, re.MULTILINE)
         how = self.ended
         if isinstance(how, int):
             how = signal.Signals(-how).name if how < 0 else f"exit {how}"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 EXAMPLES = ROOT / "examples"
 SECONDS_MAX = 60
 
@@ -28,7 +29,7 @@ PRINTED = {
 }
 
 
-# It needs a receipt, and is run by tests/registry/test_chain.py.
+# It needs a receipt, and is run by tests/registry/reconciliation/test_chain.py.
 RUN_ELSEWHERE = {"receipt_check.py"}
 
 

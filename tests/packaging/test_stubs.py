@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 SOURCE = ROOT / "src"
 ALLOWED = Path(__file__).with_name("stubtest_allowlist.txt")
-MODULES = sorted(path.stem for path in (SOURCE / "cea_exchange").glob("*.pyx"))
+PACKAGE = SOURCE / "cea_exchange"
+FOR_PYTHON = re.compile(r"^(?:def|class|cpdef|cdef class) ", re.MULTILINE)
 # Those that need no library beside the package.
 PLAIN_EXAMPLES = ("batch_process.py", "embed_market.py", "embed_order_book.py")
 
@@ -41,24 +43,41 @@ def parameters(definition: ast.FunctionDef) -> list[tuple[str, str | None]]:
     return found
 
 
+def compiled_modules() -> list[str]:
+    """Return the names of the compiled modules from which Python takes something."""
+    return [
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in sorted(PACKAGE.rglob("*.pyx"))
+        if FOR_PYTHON.search(path.read_text(encoding="utf-8"))
+    ]
+
+
+def test_what_python_takes_from_has_a_stub_and_the_rest_none() -> None:
+    modules = compiled_modules()
+    assert "cea_exchange.core.market" in modules
+    stubs = {path.relative_to(SOURCE).with_suffix("") for path in PACKAGE.rglob("*.pyi")}
+    assert {".".join(stub.parts) for stub in stubs} == set(modules)
+
+
 def test_stubs_are_what_the_compiled_modules_are(tmp_path: Path) -> None:
-    assert "_book" in MODULES
-    modules = [f"cea_exchange.{name}" for name in MODULES]
+    modules = compiled_modules()
     finished = run(tmp_path, "mypy.stubtest", *modules, "--allowlist", ALLOWED)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert f"no issues found in {len(modules)} modules" in finished.stdout
 
 
-@pytest.mark.parametrize(("module", "required"), [("_book", {"order_count_max"}), ("_market", {})])
+@pytest.mark.parametrize(
+    ("module", "required"), [("_book", {"order_count_max"}), ("core/market", {})]
+)
 def test_stubs_make_objects_as_the_modules_do(module: str, required: set[str]) -> None:
     """What stubtest can not see: a compiled class hides the signature it is made by.
 
     What is `required` the class asks for itself, to say how it is to be given.
     """
-    source = (SOURCE / "cea_exchange" / f"{module}.pyx").read_text(encoding="utf-8")
+    source = (PACKAGE / f"{module}.pyx").read_text(encoding="utf-8")
     (head,) = re.findall(r"def __cinit__\([^)]*\):", source)
     (made,) = ast.parse(f"{head} ...").body
-    stub = ast.parse((SOURCE / "cea_exchange" / f"{module}.pyi").read_text(encoding="utf-8"))
+    stub = ast.parse((PACKAGE / f"{module}.pyi").read_text(encoding="utf-8"))
     (told,) = [node for node in ast.walk(stub) if getattr(node, "name", "") == "__new__"]
     taken = [(name, None if name in required else value) for name, value in parameters(made)]
     assert parameters(told) == taken

@@ -1,7 +1,6 @@
 """The golden vectors of the control messages, in both directions."""
 
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,8 +11,9 @@ from cea_exchange.protocol.control import (
     control_decode,
     control_encode,
 )
+from support.places import ROOT
 
-VECTORS = Path(__file__).resolve().parents[2] / "protocol" / "vectors" / "control"
+VECTORS = ROOT / "protocol" / "vectors" / "control"
 CASES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in VECTORS.glob("*.json")}
 GOOD = sorted(name for name, case in CASES.items() if "error" not in case)
 BAD = sorted(name for name, case in CASES.items() if "error" in case)

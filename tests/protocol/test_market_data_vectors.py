@@ -1,7 +1,6 @@
 """The golden vectors of the public stream's messages, in both directions."""
 
 import json
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,8 +18,9 @@ from cea_exchange.protocol.framing import (
     snapshot_header_decode,
     stream_place_decode,
 )
+from support.places import ROOT
 
-VECTORS = Path(__file__).resolve().parents[2] / "protocol" / "vectors" / "market_data_stream"
+VECTORS = ROOT / "protocol" / "vectors" / "market_data_stream"
 CASES = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in VECTORS.glob("*.json")}
 GOOD = sorted(name for name, case in CASES.items() if "error" not in case)
 BAD = sorted(name for name, case in CASES.items() if "error" in case)

@@ -3,16 +3,17 @@
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from support.places import ROOT
+
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
-PAGES = ("records", "venue_refusals", "registry_refusals", "bank_refusals")
+DAEMONS = ("venue", "registry", "bank")
 GENERATED = (
     "src/cea_exchange/domain/records.py",
     "src/cea_exchange/_records.pxd",
-    "src/cea_exchange/domain/refusals.py",
-    *(f"protocol/{page}.md" for page in PAGES),
+    "protocol/records.md",
+    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in DAEMONS),
+    *(f"protocol/{key}_refusals.md" for key in DAEMONS),
 )
 SCHEMA = ("protocol/schema/records.toml", "protocol/schema/refusals.toml")
 

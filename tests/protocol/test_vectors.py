@@ -3,14 +3,14 @@
 import json
 import tomllib
 from enum import IntFlag
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cea_exchange.domain import records
+from support.places import ROOT
 
-PROTOCOL = Path(__file__).resolve().parents[2] / "protocol"
+PROTOCOL = ROOT / "protocol"
 VECTORS = PROTOCOL / "vectors"
 SCHEMA = tomllib.loads((PROTOCOL / "schema" / "records.toml").read_text(encoding="utf-8"))
 UNITS = {r["name"]: {field[0]: field[2] for field in r["fields"]} for r in SCHEMA["record"]}

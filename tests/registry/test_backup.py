@@ -5,15 +5,15 @@ import subprocess
 import threading
 
 import pytest
-from ledger_by_hand import changed_at_rest
-from settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 from cea_exchange.cli.main import run
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.database.backup import backup, restore
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.settlement import Settlement
-from cea_exchange.registry.store import Store, StoreError
+from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.maintenance.backup import backup, restore
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import Settlement
+from support.registry.ledger_by_hand import changed_at_rest
+from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 
 @pytest.fixture

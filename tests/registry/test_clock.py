@@ -6,20 +6,20 @@ import time
 
 import numpy as np
 import pytest
-from fake_venue import Caller, FakeVenue, wait_until
-from refusing import refuses
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.timetable import time_parse, time_to_ns
+from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import Clock, ClockSetting, running_ns
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.acts import Registry
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.registry import Registry
+from support.refusing import refuses
+from support.registry.fake_venue import Caller, FakeVenue, wait_until
 
 S_NS = 10**9
 DAY_NS = 86_400 * S_NS

@@ -2,17 +2,17 @@
 
 import msgspec
 import pytest
-from desk_callers import Office
-from refusing import refuses
 
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.protocol.refusal import code_of, refused
-from cea_exchange.registry import acts
-from cea_exchange.registry.admin_client import RegistryRefused, RegistryUnavailable
+from cea_exchange.domain.refusals.answers import code_of, refused
+from cea_exchange.ledger.database.interface import DatabaseFull
 from cea_exchange.registry.bank.statements import InstructionStatus, Status
-from cea_exchange.registry.database.interface import DatabaseFull
-from cea_exchange.registry.entities import entity_province
+from cea_exchange.registry.control.admin_client import RegistryRefused, RegistryUnavailable
+from cea_exchange.registry.participants import products
+from cea_exchange.registry.participants.entities import entity_province
 from cea_exchange.registry.vintages import product_vintages
+from support.refusing import refuses
+from support.registry.desk_callers import Office
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_freeze_there_is_not_is_not_told(registry):
 
 
 def test_products_have_an_end(office, registry, monkeypatch):
-    monkeypatch.setattr(acts, "PRODUCT_COUNT_MAX", 1)
+    monkeypatch.setattr(products, "PRODUCT_COUNT_MAX", 1)
     with refuses("PRODUCT_LIMIT"):
         registry.product_declare("CEA25", 9_749)
 
@@ -59,14 +59,14 @@ def test_two_products_have_no_vintage_in_common(office, registry):
     registry.product_declare("X", 9_749)
     registry.store.database.execute("UPDATE products SET vintage = 2024 WHERE product = 'X'")
     with refuses("VINTAGE_TAKEN"):
-        product_vintages(registry.store, registry.rules.vintages)
+        product_vintages(registry.store, registry.ledger.rules.vintages)
 
 
 def test_without_room_nothing_is_done_and_it_is_told(office, monkeypatch):
     def full(*_):
         raise DatabaseFull("disk full")
 
-    monkeypatch.setattr("cea_exchange.registry.requests.basics.PayIn.act", full)
+    monkeypatch.setattr("cea_exchange.registry.control.requests.basics.PayIn.act", full)
     assert office.an("pay_in", account="P1", cash=5)["code"] == RegistryRefusal.NO_SPACE.name
 
 
@@ -101,7 +101,7 @@ def test_a_refusal_comes_with_json_too(monkeypatch, capsys):
     def ask(*_args, **_more):
         raise RegistryRefused(answer)
 
-    monkeypatch.setattr("cea_exchange.registry.admin_client.registry_ask", ask)
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", ask)
     assert run(("registry", "freezes", "--json", "--data", "nowhere")) == 2
     printed = capsys.readouterr()
     assert msgspec.json.decode(printed.out) == answer

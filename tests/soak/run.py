@@ -19,10 +19,10 @@ from pathlib import Path
 import msgspec
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import ExchangeError, LocalExchange
 from cea_exchange.loadtest.population import population
-from cea_exchange.registry.store import Store
 from soak.flow import FlowAccount, FlowConfig
 from soak.measure import BOUNDS, Sample, Trend, sample_process, trends
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.domain.refusals import BankRefusal, RegistryRefusal, VenueRefusal
+from support.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src" / "cea_exchange").rglob("*.py"))
 WORDED = {
     "ActError": RegistryRefusal,
@@ -47,13 +47,15 @@ def uncoded(text: str) -> Iterator[tuple[int, str]]:
         if isinstance(first, ast.Attribute) and ast.unparse(first.value).endswith("Refusal"):
             if ast.unparse(first.value) != CODED[name].__name__ or first.attr not in members:
                 yield call.lineno, f"{ast.unparse(first)} is no code of {CODED[name].__name__}"
+        elif name in WORDED and len(call.args) != 2:
+            yield call.lineno, f"{name} must be called with a code and words"
         elif first is None or isinstance(first, ast.Constant | ast.JoinedStr):
             yield call.lineno, f"{name} must be called with a code first"
 
 
 def ungrammatical(text: str) -> Iterator[tuple[int, str]]:
     """Find words of refusals that do not say what was expected and what was got."""
-    for call, name in calls(text, WORDED):
+    for call, _name in calls(text, WORDED):
         words = said(call.args[1]) if len(call.args) > 1 else None
         if words is None or re.fullmatch(r"({}|[a-z_]+)( {})?: {}", words):
             continue  # the words are another layer's
@@ -80,7 +82,7 @@ def test_every_refusal_says_what_was_expected_and_what_was_got():
 
 @pytest.mark.parametrize("codes", DAEMONS, ids=lambda codes: codes.__name__)
 def test_every_code_is_raised_and_provoked_by_a_test(codes):
-    sources = "\n".join(path.read_text() for path in SOURCES if path.name != "refusals.py")
+    sources = "\n".join(path.read_text() for path in SOURCES if path.parent.name != "refusals")
     tests = "\n".join(
         path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)
     )
@@ -97,6 +99,7 @@ def test_every_code_is_raised_and_provoked_by_a_test(codes):
     [
         (uncoded, 'ActError("no such account")'),
         (uncoded, "ActError()"),
+        (uncoded, "ActError(str(error))"),
         (uncoded, 'FrameError(expected="a", came="b", where="c")'),
         (uncoded, 'ActError(VenueRefusal.BUSY, "x")'),
         (uncoded, 'ActError(RegistryRefusal.NO_SUCH_CODE, "x")'),

@@ -24,9 +24,9 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.journal import event_rows_read
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.records_kept import records_from
-from cea_exchange.registry.store import Store
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.venue_link.settlement_records import records_from
 from torture.client import positions_of, rows_read
 
 ACCEPTANCES = (

@@ -23,11 +23,11 @@ import msgspec
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.timetable import time_parse
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import Participant, population
-from cea_exchange.registry.store import Store
-from cea_exchange.venue.admin_client import AdminError, admin_ask
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
 from torture.chaos import Act, Chaos, acts_draw
 from torture.checks import check_all
 from torture.client import TRADE, Board, ClientConfig

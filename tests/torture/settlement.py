@@ -30,6 +30,9 @@ import psutil
 from cea_exchange.cli.flow_files import progress
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.records import EventKind, Reason, Side
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment
+from cea_exchange.ledger.institutions import Institution
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import (
     ExchangeError,
@@ -37,11 +40,8 @@ from cea_exchange.loadtest.local_exchange import (
     prepare_process,
 )
 from cea_exchange.loadtest.population import Participant, population
-from cea_exchange.registry.institutions import Institution
-from cea_exchange.registry.ledger import CASH_ASSET, Compartment
-from cea_exchange.registry.reconcile import check_ledger
-from cea_exchange.registry.records_kept import records_from
-from cea_exchange.registry.store import Store
+from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from cea_exchange.registry.venue_link.settlement_records import records_from
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess, SoakFailed
 from torture.checks import settlement_faults, venue_events, verify_faults
@@ -170,7 +170,7 @@ class SettlementRun:
                 self._exchange.operate("clock", at=f"{day}T15:00:00+08:00")
                 confirmed = date_number(day)
                 self._exchange.wait_until(
-                    lambda: self._exchange.operate("status")["confirmed_date"] >= confirmed,
+                    lambda due=confirmed: self._confirmed_date() >= due,
                     f"the registry to confirm {day}",
                     SETTLE_S_MAX,
                 )
@@ -261,6 +261,9 @@ class SettlementRun:
             "the registry to come nearer",
             SETTLE_S_MAX,
         )
+
+    def _confirmed_date(self) -> int:
+        return self._exchange.operate("status")["confirmed_date"]
 
     def _settled(self) -> tuple[int, int]:
         """Return the registry's last sequence, and its trades."""

@@ -13,10 +13,10 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.readable import YuanArgument, date_argument, date_shown, yuan
+from cea_exchange.control_plane.signals import StopSignals
 
 STATUS_RESTART = 75
 """The bank has ended by its own draw and wants to be started again."""
@@ -49,7 +49,7 @@ def serve(
     from cea_exchange.protocol.folder_lock import FolderInUse, FolderLock
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError, settings_read
-    from cea_exchange.registry.bank.simulator.daemon import BankConfig, BankDaemon
+    from cea_exchange.simulators.bank.daemon import BankConfig, BankDaemon
 
     log_to_standard_error(log_level)
     with crash_logged():
@@ -150,8 +150,8 @@ def check(
 
     Example: cea-exchange bank check statement.xml
     """
-    from cea_exchange.registry.bank import camt_053, pain_001, pain_002
-    from cea_exchange.registry.bank.xml_reading import BankFileError
+    from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
+    from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 
     content = file.read_bytes()
     readers = {

@@ -53,7 +53,7 @@ def bulletin(
     """
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.journal import JournalError
-    from cea_exchange.venue.bulletins import bulletins_of_folder
+    from cea_exchange.venue.publication.bulletins import bulletins_of_folder
 
     wanted = _wanted(date)
     try:

@@ -1,7 +1,7 @@
 """How the command line shows itself: panels, whole sentences, examples that can be copied."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -38,7 +38,7 @@ class HelpedCommand(TyperCommand):
 class PanelledGroup(TyperGroup):
     """A group that lists its commands under headings, with their whole first sentences."""
 
-    panels: Panels = {}
+    panels: ClassVar[Panels] = {}
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands, those of no panel last."""

@@ -36,7 +36,7 @@ class DifferenceLog:
         self._place = place
         self._reasons = reasons
         self._counts = dict.fromkeys(reasons, 0)
-        self._file = SpooledTemporaryFile(MEMORY_BYTES_MAX)
+        self._file = SpooledTemporaryFile(MEMORY_BYTES_MAX)  # noqa: SIM115 - closed in `__exit__`
 
     def __enter__(self) -> Self:
         return self

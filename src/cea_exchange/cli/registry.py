@@ -1,20 +1,24 @@
-"""`cea-exchange registry`: the registry's daemon, the check of its ledger, and its offices.
+"""`cea-exchange registry`: the registry's daemon, the check of its ledger, and what it is asked.
 
-Each office's commands are a module of their own, ``registry_NAME``, whose function
-`register(group)` adds them to the group; they ask a running registry over its control socket
-(`asking`).
+Commands that ask a running registry are made of its request structs (`acts`); those that are more
+than one request are written by hand, in ``registry_NAME``.
 """
 
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from cea_exchange import cli
+from cea_exchange.cli import (
+    registry_bank,
+    registry_database,
+    registry_distribution,
+    registry_freeze,
+    registry_proof,
+)
+from cea_exchange.cli.acts import command_made, commands_add
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -22,14 +26,14 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
+from cea_exchange.cli.registry_texts import REGISTRY
+from cea_exchange.control_plane.signals import StopSignals
 
-OFFICE_PREFIX = "registry_"
 PANELS = {
-    "The daemon": ("serve", "check", "status", "clock"),
+    "The daemon": ("serve", "check", "stop", "status", "clock"),
     "Persons and what waits for a second one": (
         *("person", "proposals", "approve", "reject", "acts", "duties"),
     ),
@@ -50,17 +54,41 @@ PANELS = {
 }
 
 
+GROUPS = {
+    "clock": "The registry's time and day.",
+    "person": "Who acts at the registry, by key.",
+    "account": "Entities' accounts.",
+    "product": "Products.",
+    "key": "Participants' keys at the venue.",
+    "transfer": "Transfers to the venue and back.",
+    "pay": "Cash from the bank.",
+    "statement": "Daily statements and objections.",
+    "allocate": "Issue and distribute allowances.",
+    "obligation": "Who owes what, who complied, who not.",
+    "surrender": "Allowances against emissions.",
+    "offset": "CCERs against emissions.",
+    "carryover": "Closed vintages into the next one.",
+    "bank": "Instructions to the settlement bank, and its answers.",
+    "default": "Who did not deliver or pay.",
+    "reserve": "The settlement risk reserve.",
+    "claim": "What a bust left owing.",
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
+    from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
+    from cea_exchange.registry.control.requests.distribution import AllocationIssue
+
     group = CommandLine(PANELS)
-    group.command("serve")(serve)
-    group.command("check")(check)
-    group.command("status")(status)
-    group.command("reconcile")(reconcile)
-    group.command("adopt")(adopt)
-    for office in sorted(module.name for module in iter_modules(cli.__path__)):
-        if office.startswith(OFFICE_PREFIX):
-            import_module(f"{cli.__name__}.{office}").register(group)
+    for command in (serve, check, status, reconcile, adopt, registry_freeze.freeze):
+        group.command(command.__name__)(command)
+    groups = commands_add(group, REGISTRY, REGISTRY_REQUESTS.types, GROUPS)
+    group.command("issue")(command_made(REGISTRY, AllocationIssue))
+    registry_bank.register(groups["bank"])
+    registry_distribution.register(groups["allocate"])
+    registry_proof.register(group)
+    registry_database.register(group)
     app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
 
 
@@ -69,15 +97,15 @@ def serve(
     data: Data,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
-    """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
+    """Run the registry until it is told to stop (SIGTERM, or `registry stop`)."""
     signals = StopSignals()
 
+    from cea_exchange.ledger.database.interface import DatabaseError
+    from cea_exchange.ledger.store import DatabaseAway, StoreError
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.daemon import RegistryDaemon
-    from cea_exchange.registry.database.interface import DatabaseError
-    from cea_exchange.registry.store import DatabaseAway, StoreError
 
     log_to_standard_error(log_level)
     with crash_logged():
@@ -108,12 +136,12 @@ def check(
     Example: cea-exchange registry check --config registry.toml
     """
     from cea_exchange.cli.config_check import check_all, persons_said
+    from cea_exchange.ledger.database.folder import has_database, reader_open
+    from cea_exchange.ledger.database.interface import DatabaseError
+    from cea_exchange.ledger.database.schema import schema_check
     from cea_exchange.protocol.security import CurveKeys, SecurityError
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
-    from cea_exchange.registry.database.folder import has_database, reader_open
-    from cea_exchange.registry.database.interface import DatabaseError
-    from cea_exchange.registry.database.schema import schema_check
 
     try:
         settings = config_load(config)
@@ -161,7 +189,11 @@ def status(
     Example: cea-exchange registry status
     """
     from cea_exchange.cli.status_page import page_show, registry_page
-    from cea_exchange.registry.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.control.admin_client import (
+        RegistryRefused,
+        RegistryUnavailable,
+        registry_ask,
+    )
 
     def ask() -> dict[str, Any]:
         return registry_ask(data, {"op": "status"}, key=key)
@@ -171,6 +203,10 @@ def status(
             typer.echo(msgspec.json.encode(ask()).decode())
         else:
             page_show(ask, registry_page, watch)
+    except RegistryRefused as error:
+        if json:
+            typer.echo(msgspec.json.encode(error.answer).decode())
+        raise CommandError(str(error)) from error
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
 
@@ -192,15 +228,15 @@ def adopt(
     Example: cea-exchange registry adopt --config registry.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
+    from cea_exchange.ledger.store import Store, StoreError
     from cea_exchange.protocol.adoption import AdoptionError
     from cea_exchange.protocol.clock import Clock
     from cea_exchange.protocol.operators import two_operators
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.registry.adoption import adopt as adopt_stream
     from cea_exchange.registry.clock import GuardedClock, noted_ns
     from cea_exchange.registry.config import config_load
-    from cea_exchange.registry.store import Store, StoreError
+    from cea_exchange.registry.maintenance.adoption import adopt as adopt_stream
 
     try:
         settings = config_load(config)
@@ -230,8 +266,8 @@ def adopt(
 
 def reconcile(data: Data, json: Json = False, database: Database = None) -> None:
     """Check the ledger against itself, its records and the venue's hashes; 1 if it differs."""
-    from cea_exchange.registry.reconcile import check_ledger
-    from cea_exchange.registry.store import StoreError
+    from cea_exchange.ledger.store import StoreError
+    from cea_exchange.registry.reconciliation.reconcile import check_ledger
 
     try:
         found = check_ledger(data, database)

@@ -32,8 +32,8 @@ def backup(
 
     Example: cea-exchange registry backup --out registry-2026-07-16
     """
-    from cea_exchange.registry.database.backup import backup as backup_database
-    from cea_exchange.registry.store import StoreError
+    from cea_exchange.ledger.store import StoreError
+    from cea_exchange.registry.maintenance.backup import backup as backup_database
 
     try:
         last_seq = backup_database(data, out, database)
@@ -58,8 +58,8 @@ def restore(
 
     Example: cea-exchange registry restore registry-2026-07-16
     """
-    from cea_exchange.registry.database.backup import restore as restore_database
-    from cea_exchange.registry.store import StoreError
+    from cea_exchange.ledger.store import StoreError
+    from cea_exchange.registry.maintenance.backup import restore as restore_database
 
     try:
         found = restore_database(file, data, database)

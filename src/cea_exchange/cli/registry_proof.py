@@ -35,10 +35,13 @@ def verify(
     Example: cea-exchange registry verify --venue .
     """
     from cea_exchange.journal import JournalError
-    from cea_exchange.registry.chain import link_last
-    from cea_exchange.registry.reconcile_integrity import heads_differing, integrity_differences
-    from cea_exchange.registry.store import Store, StoreError
-    from cea_exchange.venue.registry_heads import registry_heads
+    from cea_exchange.ledger.chain import link_last
+    from cea_exchange.ledger.store import Store, StoreError
+    from cea_exchange.registry.reconciliation.integrity import (
+        heads_differing,
+        integrity_differences,
+    )
+    from cea_exchange.venue.registry_link.registry_heads import registry_heads
 
     try:
         with Store.open_reader(data, database) as store:
@@ -73,8 +76,8 @@ def audit(
     Example: cea-exchange registry audit
     Example: cea-exchange registry audit --show conservation
     """
-    from cea_exchange.registry.audit import audit_queries
-    from cea_exchange.registry.store import Store, StoreError
+    from cea_exchange.ledger.store import Store, StoreError
+    from cea_exchange.registry.reconciliation.audit import audit_queries
 
     queries = audit_queries()
     if show is not None:

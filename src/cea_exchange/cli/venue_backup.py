@@ -35,7 +35,7 @@ def backup(
     Example: cea-exchange venue backup venue-2026-07-16
     """
     from cea_exchange.journal import JournalError
-    from cea_exchange.venue import backup as module
+    from cea_exchange.venue.maintenance import backup as module
 
     try:
         manifest = module.backup(data, destination, archive=archive, with_keys=with_keys)
@@ -73,7 +73,7 @@ def restore(
     """
     from cea_exchange.domain.profile import ProfileError, load_profile
     from cea_exchange.journal import JournalError
-    from cea_exchange.venue import backup as module
+    from cea_exchange.venue.maintenance import backup as module
 
     try:
         loaded = load_profile(profile) if profile else None

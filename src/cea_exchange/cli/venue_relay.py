@@ -16,9 +16,9 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import Data
+from cea_exchange.control_plane.signals import StopSignals
 
 STANDARD_INPUT = Path("-")
 
@@ -45,7 +45,7 @@ def relay(
     from cea_exchange.protocol.folder_lock import FolderInUse
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.protocol.settings import ConfigError
-    from cea_exchange.venue.relay import RelayOverMemory
+    from cea_exchange.venue.publication.relay import RelayOverMemory
 
     log_to_standard_error(log_level)
     with crash_logged():
@@ -66,7 +66,7 @@ def _of_venue(data: Path) -> None:
         signal.signal(number, signal.SIG_IGN)
     from cea_exchange.control_plane.limits import limits_set
     from cea_exchange.protocol.security import CurveKeys
-    from cea_exchange.venue.relay import KEYS_NAME, NICENESS, ChildSettings, Relay
+    from cea_exchange.venue.publication.relay import KEYS_NAME, NICENESS, ChildSettings, Relay
 
     # Unbuffered: what comes behind its line is the relay's.
     lifeline = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115
@@ -96,14 +96,14 @@ def _alone(config: Path, data: Path) -> None:
     from cea_exchange.control_plane.limits import limits_set
     from cea_exchange.protocol.folder_lock import FolderLock
     from cea_exchange.protocol.settings import settings_read
-    from cea_exchange.venue.relay import (
+    from cea_exchange.venue.publication.relay import (
         NICENESS,
         Relay,
         RelayConfig,
         endpoints_write,
         upstream_read,
     )
-    from cea_exchange.venue.relay_child import relay_keys_load
+    from cea_exchange.venue.publication.relay_child import relay_keys_load
 
     settings = settings_read(config, RelayConfig)
     endpoints = Path(settings.venue_endpoints or data / "venue" / "endpoints.json")

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import zmq
 
-from cea_exchange._router import Router
+from cea_exchange.control_plane._router import Router
 from cea_exchange.control_plane.connection_watch import ConnectionWatch
 from cea_exchange.control_plane.outbox import Outbox, OutboxLimits
 from cea_exchange.control_plane.refused_count import RefusedCount, Tell

@@ -255,7 +255,7 @@ class Front:
         if not self._allow_list.is_running:
             raise RuntimeError("allow-list: its handler has stopped")
 
-    def _tell(self, event: str, **fields: str | int | float | None) -> None:
+    def _tell(self, event: str, **fields: str | float | None) -> None:
         self._link.put(Told(event, fields))
 
 

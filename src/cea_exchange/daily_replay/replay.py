@@ -29,7 +29,7 @@ from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.profile import Profile, load_profile
 from cea_exchange.domain.records import Phase
 from cea_exchange.domain.reference_prices import DailyFigures
-from cea_exchange.registry.reconcile import Reconciliation, check_ledger
+from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
 
 PRODUCT = "CEA"
 """The published prices are composite, so one product stands for all vintages."""

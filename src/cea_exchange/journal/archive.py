@@ -7,6 +7,7 @@ Trading records are kept for at least 20 years (CEA-REC-01), so nothing here rem
 
 import datetime
 import hashlib
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def archive_sealed(
     names = {line.segment for line in manifest_read(archive, storage=storage)}
     paths = segment_paths(journal, storage)
     done = []
-    for path, successor in zip(paths, paths[1:], strict=False):
+    for path, successor in itertools.pairwise(paths):
         last_seq = segment_first_seq(successor) - 1
         if path.name in names or last_seq > covered_seq:
             continue

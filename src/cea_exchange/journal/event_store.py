@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from cea_exchange._crc32c import row_damaged, row_sums
+from cea_exchange.journal._crc32c import row_damaged, row_sums
 from cea_exchange.journal.errors import EventDamaged, JournalError
 from cea_exchange.journal.row_file import HEADER_BYTES, RowFile, header_check
 from cea_exchange.journal.storage import OsStorage, Storage

@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import uuid
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from cea_exchange.journal.errors import JournalError, JournalFull, JournalPoisoned
 from cea_exchange.journal.segment import (
@@ -267,7 +267,7 @@ class Journal:
         self._file_close()
         self._fault = "the journal is closed"
 
-    def __enter__(self) -> "Journal":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -7,6 +7,7 @@ memory, a few of them: then nothing more is taken.
 
 import struct
 from pathlib import Path
+from typing import Self
 
 from cea_exchange.journal.errors import JournalError, JournalFull
 from cea_exchange.journal.segment import crc32c, log_id_check
@@ -180,7 +181,7 @@ class RowFile:
             return
         self._written, self._waiting = self.count, b""
 
-    def __enter__(self) -> "RowFile":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

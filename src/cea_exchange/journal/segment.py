@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import google_crc32c
 
-from cea_exchange._frames import FRAME_PAYLOAD_BYTES_MAX, frames_whole
+from cea_exchange.journal._frames import FRAME_PAYLOAD_BYTES_MAX, frames_whole
 from cea_exchange.journal.errors import JournalError
 from cea_exchange.journal.storage import DRAFT_SUFFIX, OsStorage, Storage
 

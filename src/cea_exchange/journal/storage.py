@@ -1,7 +1,7 @@
 """The file operations the journal and the event store need, and nothing more.
 
 Tests put a layer in their place that forgets what was not synced
-(`tests/simulation/volatile_storage.py`), so every durability step has to pass through here.
+(`tests/support/journal/volatile_storage.py`), so every durability step has to pass through here.
 """
 
 import errno

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cea_exchange._award import award_arrays
+from cea_exchange.core.award import award_arrays
 from cea_exchange.domain.spreadsheet import CellsMended
 from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX
 from cea_exchange.matching.award import Award, AwardRules, Bid, award

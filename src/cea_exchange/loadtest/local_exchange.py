@@ -22,7 +22,7 @@ import zmq
 
 from cea_exchange.loadtest.population import Participant
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.registry.acts import Registry
+from cea_exchange.registry.registry import Registry
 
 START_S_MAX = 30.0
 STOP_S_MAX = 15.0

@@ -15,15 +15,15 @@ from pathlib import Path
 from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.calendar import TradingCalendar, date_number
 from cea_exchange.domain.records import Method
+from cea_exchange.ledger.store import Store
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.load_run import await_transfers
 from cea_exchange.loadtest.local_exchange import LocalExchange
 from cea_exchange.loadtest.population import WORKLOADS, population
 from cea_exchange.loadtest.report import LoadReport
-from cea_exchange.registry.reconcile import Reconciliation, check_ledger
-from cea_exchange.registry.store import Store
-from cea_exchange.venue.bulletins import FOLDER as BULLETINS_FOLDER
-from cea_exchange.venue.bulletins import bulletin_read
+from cea_exchange.registry.reconciliation.reconcile import Reconciliation, check_ledger
+from cea_exchange.venue.publication.bulletins import FOLDER as BULLETINS_FOLDER
+from cea_exchange.venue.publication.bulletins import bulletin_read
 
 RUNNER_PROCESSES = 2
 SETTLE_S_MAX = 60.0

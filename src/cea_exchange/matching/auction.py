@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, SupportsIndex
 
 import numpy as np
 
-from cea_exchange._award import award_arrays
+from cea_exchange.core.award import award_arrays
 from cea_exchange.domain.units import cash_format, price_format, price_parse, whole_number
 from cea_exchange.matching.award import AwardRules, Bid
 

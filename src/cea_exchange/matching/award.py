@@ -1,8 +1,8 @@
 """Who wins a single-direction bidding or an auction, and at what price; plain Python.
 
-The reference: the compiled `_award` decides the same and shares no code with this. Integers only:
-fen per tonne, tonnes, basis points. Nothing is random: lots are drawn from a seed that the rules
-name.
+The reference: the compiled `core/award` decides the same and shares no code with this. Integers
+only: fen per tonne, tonnes, basis points. Nothing is random: lots are drawn from a seed that the
+rules name.
 """
 
 from collections import defaultdict

@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from cea_exchange._book import OrderBook
-from cea_exchange._flow_text import COMMAND_COLUMNS, CommandReader
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,
@@ -21,6 +20,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.matching._flow_text import COMMAND_COLUMNS, CommandReader
 
 NEEDED_COLUMNS = ("action", "order_id", "side", "price", "tonnes")
 EVENT_COLUMNS = (

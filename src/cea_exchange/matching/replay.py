@@ -23,8 +23,8 @@ from enum import IntEnum
 
 import msgspec
 
-from cea_exchange._flow_text import numbers_read
-from cea_exchange._replay import DIFFERENCE_KINDS, FlowReplay
+from cea_exchange.matching._flow_text import numbers_read
+from cea_exchange.matching._replay import DIFFERENCE_KINDS, FlowReplay
 from cea_exchange.matching.difference_kind import DifferenceKindBase
 
 __all__ = [

@@ -3,6 +3,7 @@
 import fcntl
 import os
 from pathlib import Path
+from typing import Self
 
 
 class FolderInUse(Exception):
@@ -54,7 +55,7 @@ class FolderLock:
     def _open(self, path: Path, flags: int) -> None:
         self._descriptors.append(os.open(path, flags | os.O_CLOEXEC, 0o640))
 
-    def __enter__(self) -> "FolderLock":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -9,8 +9,8 @@ it refuses an act.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.acts import Registry
     from cea_exchange.registry.checks import ActError
+    from cea_exchange.registry.registry import Registry
 
 __all__ = ["ActError", "Registry"]
 
@@ -18,7 +18,7 @@ __all__ = ["ActError", "Registry"]
 def __getattr__(name: str) -> Any:
     # Who needs the ledger's arithmetic only gets no database with it.
     if name == "Registry":
-        from cea_exchange.registry.acts import Registry
+        from cea_exchange.registry.registry import Registry
 
         return Registry
     if name == "ActError":

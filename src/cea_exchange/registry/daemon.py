@@ -13,7 +13,6 @@ heartbeat says, is asked for again. While an answer is awaited the SUB socket is
 what was published meanwhile is still there to follow the answer.
 """
 
-import json
 import os
 import shutil
 import time
@@ -26,53 +25,47 @@ import numpy as np
 import structlog
 import zmq
 
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message, UnreadableCount
+from cea_exchange.control_plane.fronts import DoorLimits
+from cea_exchange.control_plane.host import DaemonHost
+from cea_exchange.control_plane.service import Asked, Reply
 from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.ledger.balances_check import accounts_differing
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull, DatabaseLost
+from cea_exchange.ledger.store import DatabaseAway, Store
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
-from cea_exchange.protocol.pulse import Pulse
-from cea_exchange.protocol.refusal import refused
-from cea_exchange.protocol.security import (
-    AllowList,
-    CurveKeys,
-    SecurityError,
-    StrangerTest,
-    server_socket,
-)
-from cea_exchange.registry.acts import Registry
-from cea_exchange.registry.admin import Status
-from cea_exchange.registry.admin_door import AdminDoor, answer_encoded
-from cea_exchange.registry.balances_check import accounts_differing
+from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
-from cea_exchange.registry.bank_office import BATCH_COUNT_MAX, BankOffice
-from cea_exchange.registry.bank_schedule import StatementSchedule
+from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
+from cea_exchange.registry.bank.schedule import StatementSchedule
+from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.database.interface import DatabaseError, DatabaseFull, DatabaseLost
-from cea_exchange.registry.desk import Asked, Desk, Reply
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
-from cea_exchange.registry.feed import FeedRequest, feed_answer
-from cea_exchange.registry.look_worker import LookSettings
-from cea_exchange.registry.looks import Looks
-from cea_exchange.registry.metrics import RegistryMetrics
-from cea_exchange.registry.requests.request import REQUEST_BYTES_MAX
-from cea_exchange.registry.settlement import (
+from cea_exchange.registry.control.admin import Status, Stop
+from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
+from cea_exchange.registry.control.metrics import RegistryMetrics
+from cea_exchange.registry.control.query_service import Looks
+from cea_exchange.registry.control.query_worker import LookSettings
+from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
+from cea_exchange.registry.control.service import Desk, outcome_unknown
+from cea_exchange.registry.control.troubles import Troubles
+from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.settlement.settlement import (
     RUN_COUNT_MAX,
     Settlement,
     SettlementGap,
     SettlementStopped,
 )
-from cea_exchange.registry.store import DatabaseAway, Store
-from cea_exchange.registry.stream import (
+from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
+from cea_exchange.registry.venue_link.feed import FeedRequest, feed_answer
+from cea_exchange.registry.venue_link.stream import (
     StreamError,
     heartbeat_decode,
     run_decode,
 )
-from cea_exchange.registry.troubles import Troubles
-from cea_exchange.registry.venue_line import VenueLine, venue_endpoints_read
 
 POLL_MS = 20
 FEED_WAIT_NS = 100_000_000
@@ -166,7 +159,6 @@ class RegistryDaemon:
         self._look_at_ns = 0
         self._nowhere: tuple[str, str] | None = None
         self._date = 0
-        self._quit = False
         self._began_s = time.monotonic()
         self._desk = Desk(
             self._registry,
@@ -176,21 +168,14 @@ class RegistryDaemon:
         )
         self._desk.settings_keep()
         self._looks = Looks(LookSettings(str(self._data), config.database, operators, config.bank))
-        self._door: AdminDoor | None = None
-        self._feed_door: Door | None = None
         self._feed_unreadable = UnreadableCount("feed", log.warning)
         self._fronts_due_s = 0.0
         self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
-        self._pulse = Pulse()
-        self._stranger_test = StrangerTest(keys.public)
-        self._context = zmq.Context()
-        self._allow_list: AllowList | None = None
-        self._fronts: Fronts | None = None
-        self._poller = zmq.Poller()
+        self._host = DaemonHost(keys, log)
         try:
-            self._line = VenueLine(self._context, keys, self._venue_key)
-            self._bind(keys)
+            self._line = VenueLine(self._host.context, keys, self._venue_key)
+            self._bind(self._host)
         except BaseException:
             self.close()
             raise
@@ -204,59 +189,42 @@ class RegistryDaemon:
         self._registry.bank.schedule = schedule
         return BankCourier(BankClient(setting.data, keys))
 
-    def _bind(self, keys: CurveKeys) -> None:
-        self._allow_list = allow_list = AllowList(self._context)
-        allow_list.allow("registry_feed", frozenset({self._venue_key}).__contains__)
-        endpoints = {}
-        self._feed, endpoints["feed"] = server_socket(
-            allow_list,
-            self._context,
-            zmq.ROUTER,
+    def _bind(self, host: DaemonHost) -> None:
+        self._feed_door = host.door(
+            "feed",
+            self._config.feed,
+            frozenset({self._venue_key}).__contains__,
+            FEED_REQUEST_BYTES_MAX,
             domain="registry_feed",
-            keys=keys,
-            address=self._config.feed,
-            high_water_mark=HIGH_WATER_MARK,
-            message_bytes_max=FEED_REQUEST_BYTES_MAX,
         )
-        self._feed_door = Door(self._feed, "feed", FEED_REQUEST_BYTES_MAX, tell=log.warning)
-        self._poller.register(self._feed, zmq.POLLIN)
-        endpoints["admin"] = self._admin_open(keys)
-        for name in ("feed", "admin"):
-            self._stranger_test.add(endpoints[name], zmq.ROUTER)
+        self._admin_open(host)
         state = self._settlement.reconsider()
         # A ledger that contradicts itself must not be settled upon.
         odd = accounts_differing(self._store)
         if odd:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
-        log.info("registry_ready", last_seq=self._last_seq, state=state, **endpoints)
+        log.info("registry_ready", last_seq=self._last_seq, state=state, **host.endpoints)
         if self._config.metrics is not None:
-            self._metrics_server = self._metrics.serve(self._config.metrics, self._pulse.health)
-            endpoints["metrics"] = self._metrics_server.address
-        told = {**endpoints, "pid": os.getpid()}
-        _endpoints_write(self._data / "registry" / "endpoints.json", told)
+            self._metrics_server = self._metrics.serve(self._config.metrics, host.pulse.health)
+            host.endpoints["metrics"] = self._metrics_server.address
+        host.endpoints_write(self._data / "registry" / "endpoints.json", pid=os.getpid())
 
-    def _admin_open(self, keys: CurveKeys) -> str:
-        """Let persons come to processes of their own; return where."""
+    def _admin_open(self, host: DaemonHost) -> None:
+        """Let persons come to processes of their own."""
         config = self._config
         limits = DoorLimits(HIGH_WATER_MARK, REQUEST_BYTES_MAX)
-        self._fronts = Fronts(
-            keys,
+        self._fronts = host.fronts_open(
             {"admin": (config.admin, limits)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
-            stranger=self._stranger_test.key,
-            poller=self._poller,
         )
         door = self._fronts.doors["admin"]
         door.admit(self._registry.persons.keys())
-        self._fronts.flush()
+        host.fronts_prove()
         self._door = AdminDoor(door)
-        return door.endpoint
 
     def close(self) -> None:
         """Close sockets and database."""
-        self._pulse.close()
-        self._stranger_test.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
         if self._courier is not None:
@@ -264,14 +232,7 @@ class RegistryDaemon:
         if hasattr(self, "_line"):
             self._line.close()
         self._looks.close()
-        if self._fronts is not None:
-            self._fronts.close()
-        if self._feed_door is not None:
-            self._feed_door.close()
-            self._feed.close()
-        if self._allow_list is not None:
-            self._allow_list.close()
-        self._context.term()
+        self._host.close()
         self._store.close()
         log.info("registry_stopped", last_seq=self._last_seq)
 
@@ -283,7 +244,7 @@ class RegistryDaemon:
 
     def stop(self) -> None:
         """Make `run` return after its current turn; safe in a signal handler."""
-        self._quit = True
+        self._host.stop()
 
     @property
     def state(self) -> str:
@@ -299,26 +260,21 @@ class RegistryDaemon:
         SecurityError
             The handler of the allow-list died, or a stranger was admitted; better to end.
         """
-        while not self._quit:
-            if not self._allow_list.is_running:
-                raise SecurityError("allow-list: its handler has stopped")
-            trouble = self._stranger_test.turn(time.monotonic())
-            if trouble is not None:
-                log.warning("stranger_test", error=str(trouble))
-            refused = self._allow_list.refused_news(time.monotonic())
-            if refused is not None:
-                log.warning("key_refused", **refused)
-            try:
-                self._turn()
-            except DatabaseLost as error:
-                self._database_wait(error)
+        self._host.run(self._watched_turn)
+
+    def _watched_turn(self) -> None:
+        self._host.watch(time.monotonic())
+        try:
+            self._turn()
+        except DatabaseLost as error:
+            self._database_wait(error)
 
     def _database_wait(self, lost: DatabaseLost) -> None:
         """Wait until the database is back, and go on with what it says was committed."""
         log.error("database_lost", error=str(lost), last_seq=self._last_seq)
         pause_s = RECONNECT_FIRST_S
-        while not self._quit:
-            self._pulse.beat(time.monotonic(), f"database lost: {lost}")
+        while not self._host.is_stopping:
+            self._host.pulse.beat(time.monotonic(), f"database lost: {lost}")
             try:
                 self._store.reconnect()
                 odd = accounts_differing(self._store)
@@ -342,7 +298,7 @@ class RegistryDaemon:
         with told("venue"):
             self._venue_look(now_ns)
         poller = zmq.Poller()
-        for socket, events in self._poller.sockets:
+        for socket, events in self._host.poller.sockets:
             poller.register(socket, events)
         if self._line.dealer is not None:
             poller.register(self._line.dealer, zmq.POLLIN)
@@ -371,7 +327,7 @@ class RegistryDaemon:
         with told("feed_answer"):
             self._feed_answer(time.monotonic_ns())
         state = self.state
-        self._pulse.beat(time.monotonic(), "" if state == "ok" else state)
+        self._host.pulse.beat(time.monotonic(), "" if state == "ok" else state)
         with told("metrics"):
             lag_records = max(0, self._venue_last_seq - self._last_seq)
             self._metrics.turn(
@@ -544,7 +500,7 @@ class RegistryDaemon:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
             self._registry.bank.reports.retry_some()
 
-    def _bank_statements_take(self, courier: BankCourier, bank: BankOffice) -> None:
+    def _bank_statements_take(self, courier: BankCourier, bank: BankService) -> None:
         """Let the statement that is due be fetched, and read what came, whole or not at all."""
         for asked, content in courier.statements():
             why = content if isinstance(content, str) else bank.statement_take(asked, content)
@@ -585,7 +541,7 @@ class RegistryDaemon:
 
     def _broken_line_stop(self, error: Exception) -> None:
         """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
-        log.error("settlement_broke", exc_info=True)
+        log.error("settlement_broke", exc_info=True)  # noqa: LOG014 - its caller handles one
         self._stop_line(f"{type(error).__name__}: {error}")
 
     def _stop_line(self, why: str) -> None:
@@ -663,7 +619,7 @@ class RegistryDaemon:
             log.debug("act", op=asked.request.op, by=asked.by, answer=answer)
             self._door.answer(message, msgspec.msgpack.encode(answer))
         until_s = now_s + ACTS_S
-        while not self._quit and time.monotonic() < until_s:
+        while not self._host.is_stopping and time.monotonic() < until_s:
             message = self._door.next()
             if message is None:
                 break
@@ -678,19 +634,21 @@ class RegistryDaemon:
                 return
             reply = asked if isinstance(asked, Reply) else self._desk.carry_out(asked)
         except DatabaseLost as error:
-            self._door.answer(message, msgspec.msgpack.encode(_unknown(error)))
+            self._door.answer(message, msgspec.msgpack.encode(outcome_unknown(error)))
             raise
+        answer = reply.answer.by_ok()
         if reply.request is None:
-            self._door.unreadable.note(message.key, reply.answer["error"])
+            self._door.unreadable.note(message.key, answer["error"])
         else:
             write = log.debug if reply.is_look else log.info
-            write("act", op=reply.request.op, by=reply.by, answer=reply.answer)
+            write("act", op=reply.request.op, by=reply.by, answer=answer)
         if self._registry.persons.is_changed:
             # Before who came is told so.
             self._fronts.doors["admin"].admit(self._registry.persons.keys())
             self._registry.persons.is_changed = False
-        self._door.answer(message, answer_encoded(reply.answer))
-        self._quit = self._quit or reply.is_end
+        self._door.answer(message, answer_encoded(answer))
+        if isinstance(reply.request, Stop) and reply.answer.is_done:
+            self.stop()
 
     def _look_take(self, message: Message, asked: Asked) -> None:
         now_ns = self._registry.now_ns()
@@ -744,16 +702,3 @@ def store_awaited(
             log.warning("database_waited_for", error=str(error), seconds_left=int(left_s))
         time.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, RECONNECT_LAST_S)
-
-
-def _unknown(error: DatabaseLost) -> dict[str, Any]:
-    """Return the answer to an act of which only the database knows whether it was done."""
-    why = "database lost, whether it was done is not known; the same request_id does it once"
-    return refused(RegistryRefusal.OUTCOME_UNKNOWN, f"{why}: {error}")
-
-
-def _endpoints_write(path: Path, endpoints: dict[str, str | int]) -> None:
-    """Say where we listen, whole or not at all, once everything is ready."""
-    draft = path.with_suffix(".json.new")
-    draft.write_text(json.dumps(endpoints) + "\n", encoding="utf-8")
-    os.replace(draft, path)

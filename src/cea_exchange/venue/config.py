@@ -107,7 +107,7 @@ class VenueConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
         registry and operators only.
     relay
         A process of its own serves whoever may follow the market data, and the venue serves that
-        (`cea_exchange.venue.relay`); else the venue does it itself.
+        (`cea_exchange.venue.publication.relay`); else the venue does it itself.
     relay_memory_mib_max
         It is started again when it has grown beyond.
     relay_keys

@@ -7,10 +7,10 @@
 Every way in ends in the sequencer; every way out carries only what is on disk.
 """
 
-import json
 import math
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import structlog
 import zmq
 
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
+from cea_exchange.control_plane.fronts import DoorLimits
+from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.domain.timetable import time_from_ns
@@ -27,31 +28,28 @@ from cea_exchange.journal import Storage
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.folder_lock import FolderLock
-from cea_exchange.protocol.security import (
-    MESSAGE_BYTES_MAX,
-    AllowList,
-    CurveKeys,
-    SecurityError,
-    StrangerTest,
-    server_socket,
-)
-from cea_exchange.venue.admin_desk import AdminDesk
-from cea_exchange.venue.bulletins import BulletinDesk
-from cea_exchange.venue.clock_watch import ClockWatch
+from cea_exchange.protocol.security import MESSAGE_BYTES_MAX, CurveKeys
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.feed import RegistryFeed
-from cea_exchange.venue.lag_policy import LagPolicy
-from cea_exchange.venue.market_data import MarketDataPublisher
-from cea_exchange.venue.order_entry import OrderEntry
-from cea_exchange.venue.publisher import Publisher
-from cea_exchange.venue.registry_link import RegistryLink
-from cea_exchange.venue.relay import RelayConfig, Upstream
-from cea_exchange.venue.relay_child import PUBLIC, RelayChild, relay_keys_load
-from cea_exchange.venue.sequencer import Sequencer
-from cea_exchange.venue.settlement_replay import SettlementReplay
-from cea_exchange.venue.snapshot_desk import ANSWERS_QUEUED_MAX, REQUEST_BYTES_MAX, SnapshotDesk
-from cea_exchange.venue.trading_day import TradingDay
-from cea_exchange.venue.watch import Watch
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.operations.admin_service import AdminDesk
+from cea_exchange.venue.operations.monitor import Watch
+from cea_exchange.venue.order_entry.service import OrderEntry
+from cea_exchange.venue.publication.bulletins import BulletinDesk
+from cea_exchange.venue.publication.market_data import MarketDataPublisher
+from cea_exchange.venue.publication.publisher import Publisher
+from cea_exchange.venue.publication.relay import RelayConfig, Upstream
+from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
+from cea_exchange.venue.publication.settlement_replay import SettlementReplay
+from cea_exchange.venue.publication.snapshot_service import (
+    ANSWERS_QUEUED_MAX,
+    REQUEST_BYTES_MAX,
+    SnapshotDesk,
+)
+from cea_exchange.venue.registry_link.feed import RegistryFeed
+from cea_exchange.venue.registry_link.lag_policy import LagPolicy
+from cea_exchange.venue.registry_link.link import RegistryLink
+from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+from cea_exchange.venue.trading_day.trading_day import TradingDay
 
 POLL_MS = 10
 HEARTBEAT_S = 0.1
@@ -109,26 +107,20 @@ class VenueDaemon:
     ) -> None:
         self.config = config
         self.data = Path(data)
-        self._stopping = False
         self._relay: RelayChild | None = None
-        self._fronts: Fronts | None = None
         self._released: list[bytes] = []
         self._lock = FolderLock(self.data, "venue.lock")
-        self._context = zmq.Context()
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._lock.release)
+            self._host = DaemonHost(CurveKeys.load(self.data / "keys", "venue"), log)
+            opened.callback(self._relay_close)
+            opened.callback(self._host.close)
             self._open(core_class, storage)
-        except BaseException:
-            self._context.destroy(linger=0)
-            if self._fronts is not None:
-                self._fronts.close()
-            if self._relay is not None:
-                self._relay.close()
-            self._lock.release()
-            raise
+            opened.pop_all()
 
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
-        config = self.config
-        self._keys = CurveKeys.load(self.data / "keys", "venue")
+        config, host = self.config, self._host
+        self.endpoints = host.endpoints
         self._clock = ClockWatch(Clock(config.clock))
         self.sequencer = Sequencer.open(
             self.data,
@@ -143,14 +135,20 @@ class VenueDaemon:
         self._clock.start_behind(self.machine.time_ns)
         self._log_id = self.sequencer.journal.log_id
         self._operators = config.operators_by_key(self.data)
-        self._sockets_open()
-        self._rooms_open()
+        self._sockets_open(host)
+        self._rooms_open(host)
         self._heartbeat_due_s = self._chores_due_s = time.monotonic()
-        self._endpoints_write()
+        host.endpoints_write(
+            self.data / "venue" / "endpoints.json",
+            public_key=host.keys.public,
+            market_data_public_key=self.market_data_public_key,
+            log_id=self._log_id,
+            metrics=self._watch.address,
+            pid=os.getpid(),
+        )
+        log.info("ready", data=str(self.data), **self.machine.summary())
 
-    def _sockets_open(self) -> None:
-        self._allow_list = AllowList(self._context)
-        self._stranger_test = StrangerTest(self._keys.public)
+    def _sockets_open(self, host: DaemonHost) -> None:
         operators = self._operators
         registry = {self.config.registry_key(self.data), *self.config.settlement_keys}
         keys = self.machine.keys
@@ -170,33 +168,23 @@ class VenueDaemon:
             "settlement": (zmq.PUB, registry.__contains__),
             "replay": (zmq.ROUTER, registry.__contains__),
         }
-        self._sockets: dict[str, zmq.Socket] = {}
-        self.endpoints: dict[str, str] = {}
-        self._poller = zmq.Poller()
-        for name, (kind, allowed) in kinds.items():
-            self._allow_list.allow(name, allowed)
-            socket, self.endpoints[name] = server_socket(
-                self._allow_list,
-                self._context,
+        self._sockets = {
+            name: host.socket(
+                name,
                 kind,
-                domain=name,
-                keys=self._keys,
-                address=self._address(name),
+                self._address(name),
+                allowed,
+                is_for_all=relay_keys is None and public and allowed is may_see_market_data,
                 **self._limits(name),
             )
-            self._sockets[name] = socket
-            if kind == zmq.ROUTER:
-                # Without it a report to a slow peer would be lost in silence.
-                socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-                self._poller.register(socket, zmq.POLLIN)
-            if relay_keys is not None or not (public and allowed is may_see_market_data):
-                self._stranger_test.add(self.endpoints[name], kind)
-        self.market_data_public_key = self._keys.public
+            for name, (kind, allowed) in kinds.items()
+        }
+        self.market_data_public_key = host.keys.public
         if relay_keys is not None:
-            self._relay_begin(relay_keys.public)
-        self._fronts_open()
+            self._relay_begin(host, relay_keys.public)
+        self._fronts_open(host)
 
-    def _fronts_open(self) -> None:
+    def _fronts_open(self, host: DaemonHost) -> None:
         """Let participants and operators come to processes of their own."""
         config = self.config
         gateway = DoorLimits(
@@ -209,20 +197,14 @@ class VenueDaemon:
             ends_slow=False,
         )
         admin = DoorLimits(HIGH_WATER_MARK, MESSAGE_BYTES_MAX)
-        self._fronts = Fronts(
-            self._keys,
+        self._fronts = host.fronts_open(
             {"gateway": (config.gateway, gateway), "admin": (config.admin, admin)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
-            stranger=self._stranger_test.key,
-            poller=self._poller,
         )
         self._fronts.doors["admin"].admit(self._operators)
         self._keys_admit()
-        self._fronts.flush()
-        for name, door in self._fronts.doors.items():
-            self.endpoints[name] = door.endpoint
-            self._stranger_test.add(door.endpoint, zmq.ROUTER)
+        host.fronts_prove()
 
     def _keys_admit(self) -> None:
         """Let the fronts know which keys are granted, if that has changed."""
@@ -233,11 +215,11 @@ class VenueDaemon:
             if self._relay is not None and not self.config.market_data_public:
                 self._relay.admit(self._may_follow.union(granted))
 
-    def _relay_begin(self, public_key: str) -> None:
+    def _relay_begin(self, host: DaemonHost, public_key: str) -> None:
         """Let a process of its own have the public's addresses."""
         config = self.config
         link = {name: self.endpoints[name] for name in PUBLIC}
-        upstream = Upstream(**link, market_data_public_key=self._keys.public)
+        upstream = Upstream(**link, market_data_public_key=host.keys.public)
         settings = RelayConfig(
             **{name: getattr(config, name) for name in PUBLIC},
             memory_mib_max=config.relay_memory_mib_max,
@@ -262,7 +244,7 @@ class VenueDaemon:
             return {"message_bytes_max": REQUEST_BYTES_MAX}
         return _LIMITS.get(name, {})
 
-    def _rooms_open(self) -> None:
+    def _rooms_open(self, host: DaemonHost) -> None:
         sockets, sequencer, config = self._sockets, self.sequencer, self.config
         self._orders = OrderEntry(
             self._fronts.doors["gateway"],
@@ -283,7 +265,7 @@ class VenueDaemon:
         )
         self._settlement_replay = SettlementReplay(sockets["replay"], sequencer)
         self._registry = RegistryLink(
-            RegistryFeed(self._context, config, self.data, self._keys),
+            RegistryFeed(host.context, config, self.data, host.keys),
             sequencer,
             self._orders.gateway,
             run_controls=self._run_controls,
@@ -306,7 +288,7 @@ class VenueDaemon:
             self._orders,
             self._lag,
             self._clock,
-            self._allow_list,
+            host,
             self._fronts,
             config.metrics,
         )
@@ -331,35 +313,18 @@ class VenueDaemon:
             key_restore=self._fronts.restore,
         )
 
-    def _endpoints_write(self) -> None:
-        path = self.data / "venue" / "endpoints.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        told = {
-            **self.endpoints,
-            "public_key": self._keys.public,
-            "market_data_public_key": self.market_data_public_key,
-            "log_id": self._log_id,
-            "metrics": self._watch.address,
-            "pid": os.getpid(),
-        }
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-        log.info("ready", data=str(self.data), **self.machine.summary())
-
     # -- The loop -----------------------------------------------------------------------------
 
     def run(self) -> None:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
-        while not self._stopping:
-            self.turn(POLL_MS)
+        self._host.run(lambda: self.turn(POLL_MS))
         self._publish()
         log.info("stopping", sessions=len(self._orders.sessions))
         self._orders.tell_stopping()
 
     def stop(self) -> None:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
-        self._stopping = True
+        self._host.stop()
 
     def turn(self, timeout_ms: int) -> None:
         """Take the orders that have arrived; if none had, wait for something and do what is due.
@@ -372,7 +337,8 @@ class VenueDaemon:
             return
         self._publish()
         self._fronts.flush()
-        ready = dict(self._poller.poll(0 if has_orders or self._orders.has_work else timeout_ms))
+        is_busy = has_orders or self._orders.has_work
+        ready = dict(self._host.poller.poll(0 if is_busy else timeout_ms))
         if self._sockets["replay"] in ready:
             self._settlement_replay.turn()
         self._admin.turn()
@@ -397,18 +363,18 @@ class VenueDaemon:
         self._bulletins.close()
         self._watch.close()
         self._market_data.close()
-        self._stranger_test.close()
-        self._allow_list.close()
         try:
             self.sequencer.close()
         finally:
-            self._context.destroy(linger=200)
-            self._fronts.close()
-            if self._relay is not None:
-                # Last, so that it can pass on what was said last.
-                self._relay.close()
+            self._host.close()
+            self._relay_close()
             self._lock.release()
         log.info("stopped", **self.machine.summary())
+
+    def _relay_close(self) -> None:
+        if self._relay is not None:
+            # Last, so that it can pass on what was said last.
+            self._relay.close()
 
     def status(self) -> dict[str, Any]:
         """Return where the venue stands, as ``venue status`` shows it."""
@@ -478,8 +444,4 @@ class VenueDaemon:
         self._orders.watch(now_s, registry_answers=not self._registry.is_awaited)
         self._lag.turn(now_s)
         self._fronts.turn(now_s)
-        if not self._allow_list.is_running:
-            raise SecurityError("allow-list: its handler has stopped")
-        trouble = self._stranger_test.turn(now_s)
-        if trouble is not None:
-            log.warning("stranger_test", error=str(trouble))
+        self._host.watch(now_s)

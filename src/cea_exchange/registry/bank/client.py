@@ -13,7 +13,7 @@ import msgspec
 import zmq
 
 from cea_exchange.domain.refusals import BankRefusal
-from cea_exchange.protocol.refusal import code_of
+from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.protocol.security import (
     CURVE_BYTES_MAX,
     CurveKeys,
@@ -21,9 +21,9 @@ from cea_exchange.protocol.security import (
     client_socket,
     public_key_load,
 )
-from cea_exchange.registry.bank import camt_053, pain_001, pain_002
-from cea_exchange.registry.bank.camt_053 import Known
 from cea_exchange.registry.bank.instructions import Batch
+from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
+from cea_exchange.registry.bank.iso_20022.camt_053 import Known
 from cea_exchange.registry.bank.requests import (
     BANK_MESSAGE_BYTES_MAX,
     AskStatement,

@@ -15,7 +15,7 @@ import structlog
 
 from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
 from cea_exchange.registry.bank.instructions import Batch
-from cea_exchange.registry.bank_schedule import StatementOf
+from cea_exchange.registry.bank.schedule import StatementOf
 
 PAUSE_FIRST_NS = 400_000_000
 PAUSE_LAST_NS = 60_000_000_000

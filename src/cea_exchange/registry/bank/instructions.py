@@ -1,12 +1,12 @@
 """What the registry tells the settlement bank: payment instructions, in batches."""
 
-import re
 from collections.abc import Iterable
-from datetime import date
 from enum import StrEnum
 from itertools import groupby
 
 import msgspec
+
+from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check, name_check
 
 CASH_LIMIT = 10**18
 """An amount, and the sum of a message, stay below this many fen: 18 digits are the format's."""
@@ -14,11 +14,6 @@ NOT_PROVIDED = "NOTPROVIDED"
 """What the format's users write where there is no end-to-end reference."""
 BATCH_ID_CHARACTERS_MAX = 28
 """Less than the format's 35, so that ids made from it still fit."""
-
-_ID_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]*")
-_ID_CHARACTERS_MAX = 35
-_ACCOUNT_CHARACTERS_MAX = 34
-_NAME_CHARACTERS_MAX = 35
 
 
 class Purpose(StrEnum):
@@ -127,32 +122,3 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             self.instructions, key=lambda each: (each.debtor, each.business_date)
         ):
             yield debtor, day, list(group)
-
-
-def id_check(text: str, name: str, characters_max: int = _ID_CHARACTERS_MAX) -> None:
-    """Raise ValueError unless the text is an id: letters, digits and ``._:-``."""
-    if not _ID_FORM.fullmatch(text) or len(text) > characters_max:
-        raise ValueError(
-            f"{name}: expected 1 to {characters_max} letters, digits or ._:-, got {text[:80]!r}"
-        )
-
-
-def account_check(text: str, name: str) -> None:
-    """Raise ValueError unless the text can be an account's number at a bank."""
-    id_check(text, name, _ACCOUNT_CHARACTERS_MAX)
-
-
-def name_check(text: str, name: str) -> None:
-    """Raise ValueError unless the text can be the name of a party."""
-    if not 0 < len(text) <= _NAME_CHARACTERS_MAX or not text.isprintable() or text != text.strip():
-        raise ValueError(
-            f"{name}: expected 1 to {_NAME_CHARACTERS_MAX} printable characters, got {text[:80]!r}"
-        )
-
-
-def date_check(day: int, name: str) -> None:
-    """Raise ValueError unless the number is a date, yyyymmdd."""
-    try:
-        date(day // 10_000, day // 100 % 100, day % 100)
-    except (ValueError, OverflowError):
-        raise ValueError(f"{name}: expected a date as yyyymmdd, got {day}") from None

@@ -5,12 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from cea_exchange.registry.bank.instructions import (
-    CASH_LIMIT,
-    account_check,
-    date_check,
-    id_check,
-)
+from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check
+from cea_exchange.registry.bank.instructions import CASH_LIMIT
 
 REFERENCE_CHARACTERS_MAX = 140
 REFUSAL_TEXT_CHARACTERS_MAX = 105

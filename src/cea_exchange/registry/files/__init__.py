@@ -9,17 +9,21 @@ or refused whole. Nothing here knows the database: what is to be looked up is pa
 `protocol/registry_files.md` says what the files look like.
 """
 
-from cea_exchange.registry.files.allocation import ALLOCATION, Allocation, allocation_read
-from cea_exchange.registry.files.cancellation_proofs import (
+from cea_exchange.registry.files.cells.source import SourceFile
+from cea_exchange.registry.files.findings import FileRefused, Finding
+from cea_exchange.registry.files.layouts.allocation import ALLOCATION, Allocation, allocation_read
+from cea_exchange.registry.files.layouts.cancellation_proofs import (
     CANCELLATION_PROOFS,
     CancellationProof,
     cancellation_proofs_read,
 )
-from cea_exchange.registry.files.findings import FileRefused, Finding
-from cea_exchange.registry.files.obligations import OBLIGATIONS, Obligation, obligations_read
+from cea_exchange.registry.files.layouts.obligations import (
+    OBLIGATIONS,
+    Obligation,
+    obligations_read,
+)
+from cea_exchange.registry.files.layouts.units import UNITS, UnitFigures, units_read
 from cea_exchange.registry.files.reading import FileTable
-from cea_exchange.registry.files.source import SourceFile
-from cea_exchange.registry.files.units import UNITS, UnitFigures, units_read
 from cea_exchange.registry.files.writing import table_bytes
 
 __all__ = [

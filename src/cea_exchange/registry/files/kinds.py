@@ -7,7 +7,7 @@ to the same value, and refuses what only looks like it.
 import re
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.naming import csv_name, name_check, normal_name_check
@@ -151,7 +151,7 @@ class Flag:
     """Yes or no; `true` and `false`, as spreadsheets write their truth values, are taken too."""
 
     arrow = "bool"
-    _words = {"yes": True, "no": False, "true": True, "false": False}
+    _words: ClassVar = {"yes": True, "no": False, "true": True, "false": False}
 
     def read(self, cell: Cell) -> bool:
         """Return which of the two."""

@@ -1,6 +1,0 @@
-# For Cython only: what the other compiled rooms take from it stands in _crc32c.pxd. Python sees
-# no name here.
-from typing_extensions import Buffer
-
-def row_sums(rows: Buffer, row_bytes: int, first: int) -> bytes: ...
-def row_damaged(rows: Buffer, row_bytes: int, first: int, sums: Buffer) -> int | None: ...

@@ -1,1 +1,0 @@
-# Nothing here for other compiled modules: Python calls _reports with the events of whole batches.

@@ -1,0 +1,10 @@
+"""Trades that are undone: what a record must be, and both legs back. Behaviour is in bust.pyx."""
+
+from cea_exchange._records cimport EventRecord
+from cea_exchange.core.trading cimport Market
+
+
+cdef int trade_read(object trade, EventRecord* row) except -1
+cdef object trade_fault(const Market* market, const EventRecord* trade)
+# The sink has room for what is told of it, and of a large holder.
+cdef void trade_bust(Market* market, const EventRecord* trade) noexcept

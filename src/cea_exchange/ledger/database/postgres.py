@@ -1,0 +1,350 @@
+"""PostgreSQL: a database of a server that others may replicate, back up and read.
+
+One writer: it holds an advisory lock of its database as long as its connection lives. Values are
+put into statements on this side (psycopg's client cursors), so that a parameter has a type wherever
+it stands. Commits wait for the server's disk (`synchronous_commit = on`, whatever the server says).
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import conninfo
+from psycopg.types.numeric import IntLoader
+
+from cea_exchange.ledger.database.interface import (
+    ConstraintViolated,
+    DatabaseError,
+    DatabaseFull,
+    DatabaseLost,
+    DatabaseTaken,
+    Row,
+)
+from cea_exchange.ledger.database.schema import tables_copy
+from cea_exchange.ledger.database.sqlite import Sqlite
+
+WRITER_LOCK = 0x6365_6172  # 'cear', the key of the writer's advisory lock
+WRITER_WAIT_MS = 5_000
+CONNECT_TIMEOUT_S = 10
+COPY_COUNT_MIN = 32
+"""From so many rows on a COPY is faster than an INSERT of them all."""
+
+STREAM_COUNT = 10_000
+_SHA256_HEX = """
+CREATE OR REPLACE FUNCTION sha256_hex(content BYTEA) RETURNS TEXT LANGUAGE sql IMMUTABLE AS
+$$ SELECT encode(sha256(content), 'hex') $$
+"""
+_REFUSED = re.compile(
+    r'FATAL: +((database|role) ".*" does not exist|password authentication failed'
+    r"|no pg_hba\.conf entry|permission denied for database)"
+)
+_CONDITION = re.compile(r" WHEN \(.*?\)(?= EXECUTE)", re.DOTALL)
+"""PostgreSQL writes it in its own words; a row that it leaves out differs from the log of rows."""
+
+
+class _Guards(ABC):
+    """What is done by triggers, in whatever has `trigger`."""
+
+    def append_only(self, table: str) -> None:
+        self.trigger(
+            f"{table}_append_only",
+            f"BEFORE DELETE OR UPDATE OR TRUNCATE ON {table} FOR EACH STATEMENT",
+            "append_only",
+            "BEGIN RAISE EXCEPTION '% are append-only', TG_TABLE_NAME"
+            " USING ERRCODE = 'integrity_constraint_violation'; END",
+        )
+
+    def log_rows(
+        self, table: str, *, where: str, written: str, on_insert: bool, deleted: str
+    ) -> None:
+        name, body = f"{table}_logged", f"BEGIN {written}; RETURN NULL; END"
+        acts = "INSERT OR UPDATE" if on_insert else "UPDATE"
+        when = f"AFTER {acts} ON {table} FOR EACH ROW WHEN ({where})"
+        self.trigger(name, when, name, body)
+        name, body = f"{table}_deletion_logged", f"BEGIN {deleted}; RETURN NULL; END"
+        self.trigger(name, f"AFTER DELETE ON {table} FOR EACH ROW", name, body)
+
+    @abstractmethod
+    def trigger(self, name: str, when: str, function: str, body: str) -> None:
+        """Run a function's body as rows change; `when` as PostgreSQL itself writes it."""
+
+
+class _TriggerTexts(_Guards):
+    """Triggers as `Postgres.triggers` tells them, of no database."""
+
+    def __init__(self) -> None:
+        self.texts: dict[tuple[str, str], str] = {}
+
+    def script(self, sql: str) -> None:
+        """Tables have none of their own."""
+
+    def trigger(self, name: str, when: str, function: str, body: str) -> None:
+        table = when.split(" ON ")[1].split()[0]
+        text = _trigger_text(name, when, function)
+        self.texts[table, name] = _CONDITION.sub("", f"O {text} {body}")
+
+
+def _trigger_text(name: str, when: str, function: str) -> str:
+    return f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION {function}()"
+
+
+class Postgres(_Guards):
+    """An open connection to a PostgreSQL database; see `Database`.
+
+    Parameters
+    ----------
+    connection
+        In autocommit: transactions are begun and ended by their own statements.
+    """
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+        self._stream_count = 0
+        # Kept: a connection that was lost does not know it any more.
+        self._name = f"postgresql://{connection.info.host}/{connection.info.dbname}"
+        # Sums of BIGINT are numeric, and every one of ours is whole.
+        connection.adapters.register_loader("numeric", IntLoader)
+
+    @classmethod
+    def open_writer(cls, address: str) -> Self:
+        """Connect and take the writer's lock.
+
+        Raises
+        ------
+        DatabaseTaken
+            Another connection has it.
+        DatabaseLost
+            The server can't be reached, or refuses.
+        """
+        opened = cls(_connect(address))
+        try:
+            # The server may need a moment to notice that the writer of before is gone.
+            opened.execute(f"SET lock_timeout = {WRITER_WAIT_MS}")
+            opened.execute("SELECT pg_advisory_lock(?)", (WRITER_LOCK,))
+            opened.execute("RESET lock_timeout")
+            opened.execute("SET synchronous_commit = on")
+        except DatabaseLost as error:
+            name = opened.name
+            opened.close()
+            if isinstance(error.__cause__, psycopg.errors.LockNotAvailable):
+                raise DatabaseTaken(f"{name}: another process writes to this registry") from None
+            raise
+        return opened
+
+    @classmethod
+    def open_reader(cls, address: str) -> Self:
+        """Connect for reading only."""
+        opened = cls(_connect(address))
+        opened.execute("SET default_transaction_read_only = on")
+        return opened
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def execute(self, sql: str, values: Any = ()) -> psycopg.Cursor:
+        with _told():
+            cursor = self.connection.cursor()
+            if values:
+                cursor.execute(_in_dialect(sql), values)
+            else:
+                cursor.execute(sql)
+            return cursor
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with _told():
+            self.connection.cursor().executemany(_in_dialect(sql), rows)
+
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
+        iterator = iter(rows)
+        few = list(islice(iterator, COPY_COUNT_MIN))
+        if len(few) == COPY_COUNT_MIN:
+            with _told(), self.connection.cursor().copy(f"COPY {into} FROM STDIN") as copy:
+                for row in chain(few, iterator):
+                    copy.write_row(row)
+        elif few:
+            places = ", ".join(["%s"] * len(few[0]))
+            listed = ", ".join([f"({places})"] * len(few))
+            # Bound on the server, where the columns say the types: bytes travel as they are.
+            with _told():
+                cursor = psycopg.Cursor(self.connection)
+                cursor.execute(f"INSERT INTO {into} VALUES {listed}", list(chain(*few)))
+
+    def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
+        self._stream_count += 1
+        cursor = f"stream_{self._stream_count}"
+        self.execute(f"DECLARE {cursor} NO SCROLL CURSOR FOR {sql}", values)
+        while rows := self.execute(f"FETCH {STREAM_COUNT} FROM {cursor}").fetchall():
+            yield from rows
+        self.execute(f"CLOSE {cursor}")
+
+    def script(self, sql: str) -> None:
+        self.execute(re.sub(r"^\) WITHOUT ROWID;", ");", sql, flags=re.MULTILINE))
+        self.execute(_SHA256_HEX)
+        # Records hardly shrink, and trying costs more than all else of a run.
+        if "CREATE TABLE settlement_runs" in sql:
+            self.execute("ALTER TABLE settlement_runs ALTER COLUMN records SET STORAGE EXTERNAL")
+
+    def begin(self, *, snapshot: bool = False) -> None:
+        self.execute("BEGIN ISOLATION LEVEL REPEATABLE READ" if snapshot else "BEGIN")
+
+    def commit(self) -> None:
+        # After a statement that failed the server answers with ROLLBACK, and calls it no error.
+        done = self.execute("COMMIT").statusmessage
+        if done != "COMMIT":
+            raise DatabaseError(f"{self.name}: expected COMMIT, was {done}: a statement had failed")
+
+    def rollback(self) -> None:
+        if not self.connection.closed:
+            self.execute("ROLLBACK")
+
+    def savepoint(self, name: str) -> None:
+        self.execute(f"SAVEPOINT {name}")
+
+    def release(self, name: str) -> None:
+        self.execute(f"RELEASE SAVEPOINT {name}")
+
+    def rollback_to(self, name: str) -> None:
+        if not self.connection.closed:
+            self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            self.execute(f"RELEASE SAVEPOINT {name}")
+
+    def has_schema(self) -> bool:
+        found = self.execute("SELECT to_regclass('meta') IS NOT NULL").fetchone()
+        return found == (True,)
+
+    def columns(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for table, kind, column, type_ in self.execute(
+            "SELECT relname, relkind::text, attname, upper(format_type(atttypid, NULL))"
+            " FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+            " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'v')"
+            " AND attnum > 0 AND NOT attisdropped ORDER BY relname, attnum"
+        ):
+            told = f"{column} {type_}" if kind == "r" else column
+            found.setdefault(table, []).append(told)
+        return found
+
+    def check(self) -> list[str]:
+        found = self.execute("SHOW data_checksums").fetchone()
+        return [] if found == ("on",) else ["data_checksums: expected on, was off"]
+
+    def triggers(self) -> dict[tuple[str, str], str]:
+        # How it is switched on and off is part of it: O is as it was created.
+        rows = self.execute(
+            "SELECT relname, tgname, tgenabled::text || ' ' || pg_get_triggerdef(t.oid, true)"
+            " || ' ' || prosrc"
+            " FROM pg_trigger t JOIN pg_class ON pg_class.oid = tgrelid"
+            " JOIN pg_proc ON pg_proc.oid = tgfoid"
+            " WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
+            " UNION ALL SELECT tablename, rulename, definition FROM pg_rules"
+            " WHERE schemaname = current_schema()"
+        )
+        return {(table, name): _CONDITION.sub("", text) for table, name, text in rows}
+
+    @staticmethod
+    def triggers_made(create: Callable[[Any], None]) -> dict[tuple[str, str], str]:
+        model = _TriggerTexts()
+        create(model)
+        return model.texts
+
+    def trigger(self, name: str, when: str, function: str, body: str) -> None:
+        self.execute(
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS"
+            f" $${body}$$"
+        )
+        self.execute(_trigger_text(name, when, function))
+
+    def backup(self, target: Path) -> None:
+        copy = Sqlite.open_writer(target)
+        self.begin(snapshot=True)
+        try:
+            copy.begin()
+            tables_copy(self, copy)
+            copy.commit()
+            copy.execute("PRAGMA journal_mode = delete")
+        finally:
+            self.rollback()
+            copy.close()
+
+    def bytes_used(self) -> int:
+        return self.execute("SELECT pg_database_size(current_database())").fetchone()[0]
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.errors.IntegrityError as error:
+        raise ConstraintViolated(_line(error)) from error
+    except (psycopg.errors.DiskFull, psycopg.errors.ReadOnlySqlTransaction) as error:
+        raise DatabaseFull(_line(error)) from error
+    except psycopg.OperationalError as error:
+        raise DatabaseLost(_line(error)) from error
+    except psycopg.Error as error:
+        raise DatabaseError(_line(error)) from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+@lru_cache(maxsize=1_000)
+def _in_dialect(sql: str) -> str:
+    """Return a statement with psycopg's places for values: ``%s`` for ``?``, ``%(name)s``."""
+    sql = sql.replace("%", "%%")
+    sql = re.sub(r"(?<![:\w]):([a-z_]\w*)", r"%(\1)s", sql)
+    return sql.replace("?", "%s")
+
+
+def _connect(address: str) -> psycopg.Connection:
+    try:
+        connection = psycopg.connect(
+            address,
+            autocommit=True,
+            cursor_factory=psycopg.ClientCursor,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            # A server that is gone without a word is one that is lost, not one that thinks.
+            keepalives_idle=CONNECT_TIMEOUT_S,
+            keepalives_interval=CONNECT_TIMEOUT_S,
+            keepalives_count=2,
+            tcp_user_timeout=3_000 * CONNECT_TIMEOUT_S,
+            application_name="cea-exchange registry",
+        )
+    except psycopg.OperationalError as error:
+        # What the server refuses for good is not waited for; there is no code of it, only words.
+        kind = DatabaseError if _REFUSED.search(str(error)) else DatabaseLost
+        raise kind(f"{address_without_password(address)}: {_line(error)}") from None
+    except psycopg.Error as error:
+        raise DatabaseError(f"{address_without_password(address)}: {_line(error)}") from None
+    return connection
+
+
+def address_without_password(address: str) -> str:
+    """Return an address that may be kept and shown.
+
+    Raises
+    ------
+    DatabaseError
+        It is none.
+    """
+    try:
+        conninfo.conninfo_to_dict(address)
+    except psycopg.Error as error:
+        raise DatabaseError(f"database: expected postgresql://..., {_line(error)}") from None
+    parts = urlsplit(address)
+    user, _colon, _password = parts.netloc.rpartition("@")[0].partition(":")
+    host = parts.netloc.rpartition("@")[2]
+    pairs = [(name, value) for name, value in parse_qsl(parts.query) if name != "password"]
+    netloc = f"{user}@{host}" if user else host
+    return urlunsplit(parts._replace(netloc=netloc, query=urlencode(pairs)))

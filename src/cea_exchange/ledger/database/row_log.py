@@ -1,0 +1,153 @@
+"""The log of rows: what each row of a table was and is, written by the database itself.
+
+Triggers append to `row_changes` what a row is from then on, whoever changes it: the registry, or
+somebody with a connection of his own. The chain of hashes (`ledger/chain.py`) covers the log, so
+that a row agrees with the log, and the log with the chain, or the difference shows::
+
+    table row --trigger--> row_changes --hash--> chain
+        ^                      |
+        +--- must be the last -+
+
+An image is all columns of a row, in their order, with a blank between: an integer as it is, a text
+as ``length:text``, bytes as their SHA-256, NULL as ``-``. The key is the same of the primary key.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from cea_exchange.ledger.database.interface import Database
+from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.database.tables import table_texts
+
+UNLOGGED = frozenset(
+    {
+        # Their rows are covered by the chain themselves.
+        *("entries", "settlement_runs", "row_changes", "chain"),
+        # What they must be follows from those, row by row; reconciling compares it.
+        *("postings", "snapshots", "snapshot_balances"),
+    }
+)
+LOGGED_WHERE = {
+    # A trade that was posted with its record is what the record says.
+    "trades": "{row}failure <> ''",
+}
+LOGGED_FROM_CHANGES_ON = frozenset({"trades"})
+"""Tables into which millions of rows go that are not logged: there a trigger a row, even one that
+does nothing, is a tenth of settling. A row to be logged is inserted as one that is not, then
+changed; one that was inserted otherwise is not in the log, and shows."""
+
+
+class LoggedTable(NamedTuple):
+    """A table whose rows are logged.
+
+    Attributes
+    ----------
+    columns
+        ``name TYPE`` of each, in their order.
+    key
+        Names of the columns of its primary key.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+
+    def image(self, row: str = "") -> str:
+        """Return the SQL expression of a row's image; `row` is ``NEW.`` or ``OLD.`` or empty."""
+        return _expression(self.columns, row)
+
+    def row_key(self, row: str = "") -> str:
+        """Return the SQL expression of a row's key."""
+        return _expression([each for each in self.columns if each.split()[0] in self.key], row)
+
+    def condition(self, row: str = "") -> str:
+        """Return the SQL condition under which a row is logged."""
+        return LOGGED_WHERE.get(self.name, "1 = 1").format(row=row)
+
+
+@cache
+def logged_tables() -> tuple[LoggedTable, ...]:
+    """Return the tables whose rows are logged, by name."""
+    model = Sqlite.in_memory()
+    try:
+        for text in table_texts():
+            model.script(text)
+        found = model.columns()
+        keys = model.primary_keys()
+    finally:
+        model.close()
+    tables = sorted(
+        name
+        for name in re.findall(r"^CREATE TABLE (\w+)", "".join(table_texts()), re.MULTILINE)
+        if name not in UNLOGGED
+    )
+    return tuple(LoggedTable(name, tuple(found[name]), tuple(keys[name])) for name in tables)
+
+
+def triggers_create(database: Database) -> None:
+    """Let the database log every change of a row from now on."""
+    for table in logged_tables():
+        database.log_rows(
+            table.name,
+            where=table.condition("NEW."),
+            written=_append(table, "NEW.", table.image("NEW.")),
+            on_insert=table.name not in LOGGED_FROM_CHANGES_ON,
+            deleted=_append(table, "OLD.", "''"),
+        )
+
+
+def unlogged_rows(table: LoggedTable) -> str:
+    """Return the query of rows that are not what the log says they are; it must give none."""
+    return f"""SELECT '{table.name}' AS table_name,
+    coalesce(kept.row_key, logged.row_key) AS row_key,
+    kept.image AS is_now, logged.image AS was_logged
+FROM (
+    SELECT {table.row_key()} AS row_key,
+        {table.image()} AS image
+    FROM {table.name} WHERE {table.condition()}
+) AS kept
+FULL JOIN (
+    SELECT row_key, image FROM (
+        SELECT row_key, image,
+            row_number() OVER (PARTITION BY row_key ORDER BY change_id DESC) AS age
+        FROM row_changes WHERE table_name = '{table.name}'
+    ) AS changes
+    WHERE age = 1 AND image <> ''
+) AS logged ON logged.row_key = kept.row_key
+WHERE kept.image IS NULL OR logged.image IS NULL OR kept.image <> logged.image"""
+
+
+def logged_rows_query() -> str:
+    """Return one query of all rows that are not what the log says they are, for an auditor."""
+    head = (
+        "-- Every row of every table is what the log says it is, none is missing or slipped in.\n"
+        "-- Bytes are compared by their SHA-256: PostgreSQL has the function `sha256_hex` from\n"
+        "-- the registry's schema, SQLite gets it from who connects (protocol/ledger.md).\n"
+        "-- Must come out: nothing. A row names the table, the key, what is there, and what was\n"
+        "-- logged.\n"
+    )
+    return head + "\nUNION ALL\n".join(map(unlogged_rows, logged_tables()))
+
+
+def _append(table: LoggedTable, row: str, image: str) -> str:
+    return (
+        "INSERT INTO row_changes (change_id, table_name, row_key, image)"
+        " SELECT 1 + coalesce(max(change_id), 0),"
+        f" '{table.name}', {table.row_key(row)}, {image} FROM row_changes"
+    )
+
+
+def _expression(columns: Iterable[str], row: str) -> str:
+    return " || ' ' || ".join(_encoded(*column.split(), row) for column in columns)
+
+
+def _encoded(name: str, type_: str, row: str) -> str:
+    value = f"{row}{name}"
+    text = {
+        "BIGINT": f"CAST({value} AS TEXT)",
+        "TEXT": f"length({value}) || ':' || {value}",
+        "BYTEA": f"sha256_hex({value})",
+    }[type_]
+    return f"coalesce({text}, '-')"

@@ -1,0 +1,172 @@
+"""Which of the bank's statements is to be fetched now: as persons ask, and once a working day."""
+
+from datetime import date, time, timedelta
+from functools import cache
+from typing import NamedTuple
+
+from cea_exchange.domain.calendar import (
+    CalendarError,
+    TradingCalendar,
+    date_number,
+    date_of_number,
+)
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.checks import ActError
+
+ASKED_COUNT_MAX = 16
+TROUBLE_LENGTH_MAX = 300
+LOOK_BACK_DAYS = 14
+"""A due time further back than the longest holiday with its weekends is not looked for."""
+
+
+class StatementOf(NamedTuple):
+    """A statement by its day (yyyymmdd) and its number among that day's."""
+
+    business_date: int
+    sequence: int
+
+
+class StatementSchedule:
+    """What is to be fetched, and in which order: statements follow each other without a gap.
+
+    Parameters
+    ----------
+    store
+        Where those that were read are.
+    at
+        When, on each working day, the bank's statement of the day is there; None: only what
+        persons ask for is fetched.
+
+    Attributes
+    ----------
+    trouble : str
+        Why the last one that was asked for was not read; empty if it was.
+
+    Notes
+    -----
+    Rules: CEA-BNK-16.
+    """
+
+    def __init__(self, store: Store, at: time | None) -> None:
+        self._store = store
+        self._at = at
+        self._asked: list[int] = []
+        self._read_ns: int | None = None
+        self.trouble = ""
+
+    def ask(self, business_date: int) -> StatementOf:
+        """Note that somebody wants a day's next statement; return which one that is.
+
+        Raises
+        ------
+        ActError
+            There can be none any more: one of a later day was read.
+        """
+        last = self._last()
+        if last is not None and business_date < last.business_date:
+            raise ActError(
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"business_date: expected one from {last.business_date} on, of which a statement"
+                f" was read, got {business_date} (CEA-BNK-16)",
+            )
+        self.trouble = ""
+        if business_date not in self._asked:
+            self._asked = [*self._asked, business_date][-ASKED_COUNT_MAX:]
+        return self._next_of(business_date)
+
+    def due(self, now_ns: int) -> StatementOf | None:
+        """Return what is to be fetched now, None if nothing is."""
+        if self._asked:
+            return self._next_of(self._asked[0])
+        day, last = self._due_day(now_ns), self._last()
+        if day is None:
+            return None
+        if last is None:
+            is_ours = date_number(day) >= self._first_day()
+            return self._next_of(date_number(day)) if is_ours else None
+        read = date_of_number(last.business_date)
+        if read > day:
+            return None
+        if self._read_last_ns() < self._since_ns(read):
+            return self._next_of(last.business_date)
+        if read < day:
+            return StatementOf(date_number(_working_day_after(read, day)), 1)
+        return None
+
+    def end(self, statement: StatementOf, why: str = "") -> None:
+        """Hear that one was read, or why not; by the clock it is asked for again."""
+        self.trouble = why[:TROUBLE_LENGTH_MAX]
+        self._asked = [day for day in self._asked if day != statement.business_date]
+        self._read_ns = None
+
+    def _due_day(self, now_ns: int) -> date | None:
+        """Return the last working day whose time has come."""
+        if self._at is None:
+            return None
+        today = time_from_ns(now_ns).date()
+        for days_ago in range(LOOK_BACK_DAYS):
+            day = today - timedelta(days=days_ago)
+            if self._since_ns(day) <= now_ns and _is_working_day(day):
+                return day
+        return None
+
+    def _since_ns(self, day: date) -> int:
+        """Return the time from which on a day's statement is there."""
+        assert self._at is not None
+        at = timedelta(hours=self._at.hour, minutes=self._at.minute)
+        return time_to_ns(day_start(day) + at)
+
+    def _next_of(self, business_date: int) -> StatementOf:
+        count = self._store.one(
+            "SELECT coalesce(max(sequence), 0) FROM bank_statements WHERE business_date = ?",
+            (business_date,),
+        )
+        return StatementOf(business_date, 1 + int(count))
+
+    def _last(self) -> StatementOf | None:
+        row = self._store.execute(
+            "SELECT business_date, sequence FROM bank_statements"
+            " ORDER BY business_date DESC, sequence DESC LIMIT 1"
+        ).fetchone()
+        return None if row is None else StatementOf(*row)
+
+    def _first_day(self) -> int:
+        """Return the registry's first day: of those before, the bank has nothing to say to it."""
+        return int(
+            self._store.one("SELECT coalesce(min(business_date), 99991231) FROM business_days")
+        )
+
+    def _read_last_ns(self) -> int:
+        """Return when a statement was fetched last, by the registry's clock; 0 if none was."""
+        if self._read_ns is None:
+            self._read_ns = int(
+                self._store.one(
+                    "SELECT coalesce(max(at_ns), 0) FROM acts WHERE op = ?",
+                    (OwnAct.BANK_STATED.value,),
+                )
+            )
+        return self._read_ns
+
+
+@cache
+def _calendar() -> TradingCalendar:
+    return TradingCalendar.load("cn_carbon")
+
+
+def _is_working_day(day: date) -> bool:
+    try:
+        return _calendar().is_working_day(day)
+    except CalendarError:
+        # Beyond its end the weekdays are the better guess: a bank that has none refuses.
+        return day.weekday() < 5
+
+
+def _working_day_after(day: date, last: date) -> date:
+    """Return the next working day, the last one at most."""
+    while (day := day + timedelta(days=1)) < last:
+        if _is_working_day(day):
+            break
+    return day

@@ -1,0 +1,115 @@
+"""The settlement bank: its answers and statements, fetched or read from files.
+
+What it is told is `payments`; what it says of that, `reports`; what it has booked, `books`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.registry.act_log import ActLog, OwnAct
+from cea_exchange.registry.bank.books import BankBooks
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.payments import BankPayments
+from cea_exchange.registry.bank.reports import BankReports
+from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.accounts import Accounts
+from cea_exchange.registry.participants.sub_accounts import SubAccounts
+from cea_exchange.registry.settlement.defaults import Defaults
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.bank.client import BankClient
+
+
+class BankService(BankPayments):
+    """Payments, and what the bank says.
+
+    Attributes
+    ----------
+    reports : BankReports
+        Takes its answers.
+    schedule : StatementSchedule or None
+        Which statements are fetched when; None where files are carried by hand.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        accounts: Accounts,
+        sub_accounts: SubAccounts,
+        defaults: Defaults,
+        act_log: ActLog,
+    ) -> None:
+        super().__init__(ledger, accounts, sub_accounts, defaults)
+        self._act_log = act_log
+        self.schedule: StatementSchedule | None = None
+        self.reports = BankReports(
+            ledger,
+            act_log,
+            self,
+            lambda name: self.books.finding_again(name),  # noqa: PLW0108 - no books without a bank
+        )
+
+    @property
+    def books(self) -> BankBooks:
+        """What the bank's statements show, held against what it was told."""
+        return BankBooks(self._ledger, self, self.reports, self._known())
+
+    def exchange(self, client: "BankClient") -> None:
+        """Send what is unanswered over the bank's socket, take its answers, and ask what pends."""
+        while self.instruct():
+            pass
+        for batch in self.batches():
+            self.reports.answer_take(batch, client.send_content(batch))
+        for batch in self.batches_pending():
+            self.reports.answer_take(batch, client.status_content(batch))
+
+    def statement_ask(self, business_date: int | None) -> StatementOf:
+        """Let a day's next statement be fetched soon, today's if no day is said."""
+        if self.schedule is None:
+            raise ActError(
+                RegistryRefusal.BANK_NOT_SET,
+                "bank: expected the setting [bank] with data, got files that are carried by hand",
+            )
+        today = self._ledger.business_date()
+        wanted = today if business_date is None else business_date
+        try:
+            date_of_number(wanted)
+        except ValueError as error:
+            raise ActError(RegistryRefusal.DATE_UNSOUND, f"business_date: {error}") from None
+        if wanted > today:
+            raise ActError(
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"business_date: expected {today} at most, got {wanted}",
+            )
+        return self.schedule.ask(wanted)
+
+    def statement_take(self, asked: StatementOf, content: bytes) -> str:
+        """Read a statement that was fetched, whole or not at all; return why not, empty if it was.
+
+        Notes
+        -----
+        Rules: CEA-BNK-03, CEA-BNK-16.
+        """
+        name = f"statement {asked.business_date}-{asked.sequence}"
+        try:
+            with self._act_log.own(OwnAct.BANK_STATED, asked._asdict(), is_kept=True):
+                self.books.statement_read(content, name)
+        except (ActError, BankFileError) as error:
+            return str(error)
+        return ""
+
+    def statements(self, first: int, count: int) -> list[dict[str, Any]]:
+        """Return which statements were read, from a place on, the latest first."""
+        names = ("business_date", "sequence", "statement_id", "accounts_moved", "entries")
+        rows = self._ledger.store.execute(
+            "SELECT business_date, sequence, s.statement_id,"
+            " count(DISTINCT account), count(account)"
+            " FROM bank_statements s LEFT JOIN bank_entries e ON e.statement_id = s.statement_id"
+            " GROUP BY business_date, sequence, s.statement_id"
+            " ORDER BY business_date DESC, sequence DESC LIMIT ? OFFSET ?",
+            (count, first),
+        ).fetchall()
+        return [dict(zip(names, row, strict=True)) for row in rows]

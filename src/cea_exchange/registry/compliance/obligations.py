@@ -1,0 +1,248 @@
+"""Obligations: who owes how many allowances for a year, by the files of the provinces."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.registry.checks import WHY_LENGTH_MAX, refusals_told, words_checked
+from cea_exchange.registry.compliance.certificates import (
+    certificate_issue_if_covered,
+    certificate_revoke,
+)
+from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
+from cea_exchange.registry.files import FileTable, Obligation, SourceFile, obligations_read
+from cea_exchange.registry.files.findings import Finding, Findings
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.entities import entity_provinces
+from cea_exchange.registry.participants.mergers import with_successor
+
+_Check = Callable[[FileTable[Obligation]], Iterator[Finding]]
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """The notice of an obligation (履约通知书): what is owed, until when, and what may offset it.
+
+    Attributes
+    ----------
+    number
+        Of the file and the entity: a correction makes a new one.
+    due
+        Tonnes not covered as the notice is written.
+    offset_max
+        Tonnes of CCERs that may count at most.
+    """
+
+    number: str
+    account: str
+    entity: str
+    credit_code: str | None
+    province: int
+    compliance_year: int
+    verified_tonnes: int
+    obligation_tonnes: int
+    due: int
+    deadline: int
+    offset_max: int
+
+    def text(self) -> str:
+        """Return it for a person."""
+        return "\n".join(
+            (
+                f"Notice of obligation {self.number}",
+                "",
+                f"entity             {self.entity} ({self.account})",
+                f"credit code        {self.credit_code or '-'}",
+                f"province           {PROVINCES[self.province].name}",
+                f"compliance year    {self.compliance_year}",
+                f"verified emissions {self.verified_tonnes} t",
+                f"to surrender       {self.obligation_tonnes} t",
+                f"not yet covered    {self.due} t",
+                f"deadline           {self.deadline}",
+                f"CCERs, at most     {self.offset_max} t",
+            )
+        )
+
+
+class Obligations:
+    """The office that takes obligations and gives notice of them.
+
+    Notes
+    -----
+    Rules: CEA-SUR-01 (how much is owed), CEA-SUR-10 (corrections).
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+
+    def take(self, source: SourceFile, province: int | None = None) -> int:
+        """Take a file of new obligations, whole.
+
+        Parameters
+        ----------
+        source
+            The file as it came.
+        province
+            Whose file it is; None: the authority's, which may name entities of several.
+
+        Returns
+        -------
+        int
+            The number the file gets.
+
+        Raises
+        ------
+        ActError
+            With file, line and reason of everything that is wrong; nothing was taken.
+        """
+        with self._store.transaction():
+            table = self._read(source, province, self._new_findings)
+            return self._keep(table, why="")
+
+    def correct(self, source: SourceFile, why: str, province: int | None = None) -> int:
+        """Take a file that replaces obligations there are, whole.
+
+        What is covered already stays covered: nothing of it can be given back, so an obligation
+        is never corrected to less, and CCERs keep to their share of the new one.
+
+        Parameters
+        ----------
+        source, province
+            As of `take`.
+        why
+            The reason; it is kept.
+        """
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        with self._store.transaction():
+            table = self._read(source, province, self._correction_findings)
+            before = self._known(table)
+            file_id = self._keep(table, why)
+            for entry in table.rows:
+                if entry.due_tonnes != before[entry.account].tonnes:
+                    self._certify_anew(before[entry.account], why)
+            return file_id
+
+    def _certify_anew(self, before: Standing, why: str) -> None:
+        store, on = self._store, self._ledger.business_date()
+        index, year = before.account_index, before.coverage.obligation.compliance_year
+        certificate_revoke(store, index, year, on, f"obligation corrected: {why}")
+        standing = standing_of(store, self._ledger.rules, index, year)
+        certificate_issue_if_covered(store, standing, on)
+
+    def standing(self, account: str, compliance_year: int) -> Standing:
+        """Return how an obligation stands; ActError if there is none."""
+        index, _successor = with_successor(self._ledger, account)
+        return standing_of(self._store, self._ledger.rules, index, compliance_year)
+
+    def notice(self, account: str, compliance_year: int) -> Notice:
+        """Return the notice of an obligation; ActError if there is none.
+
+        Notes
+        -----
+        Rules: CEA-SUR-02, CEA-OFS-01.
+        """
+        standing = self.standing(account, compliance_year)
+        obligation = standing.coverage.obligation
+        entity, credit_code, province, file_id = self._store.one(
+            "SELECT entity, credit_code, province, file_id FROM obligations"
+            " JOIN accounts USING (account_index) WHERE compliance_year = ? AND account_index = ?",
+            (compliance_year, standing.account_index),
+        )
+        return Notice(
+            number=f"{compliance_year}-{file_id}-{standing.account_index}",
+            account=account,
+            entity=entity,
+            credit_code=credit_code,
+            province=province,
+            compliance_year=compliance_year,
+            verified_tonnes=standing.verified,
+            obligation_tonnes=obligation.tonnes,
+            due=standing.due,
+            deadline=obligation.deadline,
+            offset_max=self._ledger.rules.offsets.cap(obligation.tonnes),
+        )
+
+    # -- files --------------------------------------------------------------------------------
+
+    def _read(
+        self, source: SourceFile, province: int | None, check: "_Check"
+    ) -> FileTable[Obligation]:
+        """Read a file and compare it with what is known; refuse it with all its findings."""
+        with refusals_told():
+            table = obligations_read(source, provinces=entity_provinces(self._store))
+            findings = Findings(table.file)
+            for finding in check(table):
+                findings.add(*finding)
+            rules = self._ledger.rules.obligations
+            for line, entry in zip(table.lines, table.rows, strict=True):
+                refusal = rules.refusal(
+                    entry.compliance_year, entry.verified_tonnes, entry.due_tonnes
+                )
+                if refusal is not None:
+                    findings.add(line, "due_tonnes", refusal)
+                if province not in (None, entry.province):
+                    text = f"expected {province}, whose file it is, got {entry.province}"
+                    findings.add(line, "province", text)
+            findings.raise_any()
+        return table
+
+    def _known(self, table: FileTable[Obligation]) -> dict[str, Standing]:
+        year = table.rows[0].compliance_year
+        found = standings(self._store, self._ledger.rules, year)
+        return {self._store.account_name(index): each for index, each in found.items()}
+
+    def _new_findings(self, table: FileTable[Obligation]) -> Iterator[Finding]:
+        known = self._known(table)
+        for line, entry in zip(table.lines, table.rows, strict=True):
+            if entry.account in known:
+                text = f"expected no obligation of {entry.compliance_year} yet, got another for"
+                yield Finding(
+                    line, "account", f"{text} {entry.account}: hand it in as a correction"
+                )
+
+    def _correction_findings(self, table: FileTable[Obligation]) -> Iterator[Finding]:
+        known = self._known(table)
+        has_changed = False
+        for line, entry in zip(table.lines, table.rows, strict=True):
+            standing = known.get(entry.account)
+            if standing is None:
+                text = f"expected an obligation of {entry.compliance_year} to correct"
+                yield Finding(line, "account", f"{text}, got {entry.account}, which has none")
+                continue
+            figures = (entry.verified_tonnes, entry.due_tonnes)
+            has_changed |= figures != (standing.verified, standing.tonnes)
+            spent = standing.tonnes - standing.payable
+            if entry.due_tonnes < spent:
+                text = f"expected at least {spent}, covered, applied for or deducted"
+                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
+            cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
+            if cap < standing.coverage.offset:
+                text = f"expected so many that {standing.coverage.offset} t of CCERs may count"
+                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
+        if not has_changed:
+            yield Finding(None, None, "expected a correction, got what is known")
+
+    def _keep(self, table: FileTable[Obligation], why: str) -> int:
+        store, year = self._store, table.rows[0].compliance_year
+        file_id = store.next_id("obligation_files", "file_id")
+        taken_on = self._ledger.business_date()
+        store.insert(
+            "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
+            [(file_id, table.file, table.sha256, year, why, taken_on)],
+        )
+        store.insert(
+            "obligation_entries (compliance_year, account_index, file_id, verified_tonnes,"
+            " due_tonnes)",
+            [
+                (
+                    year,
+                    with_successor(self._ledger, entry.account)[0],
+                    file_id,
+                    entry.verified_tonnes,
+                    entry.due_tonnes,
+                )
+                for entry in table.rows
+            ],
+        )
+        return file_id

@@ -1,0 +1,198 @@
+"""Offsets: CCERs, cancelled in their own registry, count against an obligation."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec.structs import astuple
+
+from cea_exchange.domain.compliance.offsets import CancellationProof as RuledProof
+from cea_exchange.domain.compliance.ruled import ComplianceError
+from cea_exchange.domain.compliance.surrender import offset
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.registry.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    refusals_told,
+    words_checked,
+)
+from cea_exchange.registry.compliance.certificates import (
+    certificate_issue_if_covered,
+    certificate_revoke,
+)
+from cea_exchange.registry.compliance.obligation_status import standing_of
+from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
+from cea_exchange.registry.files.findings import Findings
+from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.entities import entity_provinces
+from cea_exchange.registry.participants.mergers import with_successor
+
+_Lines = Sequence[tuple[int | None, CancellationProof]]
+
+
+class Offsets:
+    """The office that checks proofs of cancelled CCERs and books them.
+
+    Notes
+    -----
+    Rules: CEA-OFS-01 to CEA-OFS-08.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+
+    def take(self, source: SourceFile) -> list[str]:
+        """Check and book a file of proofs, whole.
+
+        Returns
+        -------
+        list of str
+            Numbers of the certificates of obligations that are covered now.
+
+        Raises
+        ------
+        ActError
+            With file, line and reason; nothing was booked.
+        """
+        with self._store.transaction(), refusals_told():
+            table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
+            return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
+
+    def book(self, proof: CancellationProof) -> str | None:
+        """Check and book one proof.
+
+        Returns
+        -------
+        str or None
+            The number of the certificate, if its obligation is covered now.
+        """
+        with self._store.transaction(), refusals_told():
+            name = f"proof {proof.proof}"
+            findings = Findings(name)
+            provinces = entity_provinces(self._store)
+            for found in cancellation_proofs_check([(0, proof)], provinces):
+                findings.add(None, *found[1:])
+            findings.raise_any()
+            return next(iter(self._book(name, [(None, proof)])), None)
+
+    def revoke(self, proof: str, why: str) -> None:
+        """Take back a proof that was found false: what it covered is due again.
+
+        It is never used again, and neither are its CCERs.
+
+        Notes
+        -----
+        Rules: CEA-OFS-07.
+        """
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        store, today = self._store, self._ledger.business_date()
+        with store.transaction():
+            row = store.one(
+                "SELECT account_index, compliance_year FROM offset_proofs"
+                " WHERE proof = ? AND revoked_on = 0",
+                (proof,),
+            )
+            if row is None:
+                raise ActError(
+                    RegistryRefusal.PROOF_UNKNOWN, f"proof: expected one that counts, got {proof!r}"
+                )
+            store.execute(
+                "UPDATE offset_proofs SET revoked_on = ?, revoked_why = ? WHERE proof = ?",
+                (today, why, proof),
+            )
+            index, year = row
+            certificate_revoke(store, index, year, today, f"proof {proof} revoked: {why}")
+
+    # -- booking ------------------------------------------------------------------------------
+
+    def _book(self, file: str, entries: _Lines) -> list[str]:
+        """Book proofs one after the other; refuse all of them with everything that is wrong."""
+        findings = Findings(file)
+        for line, proof in entries:
+            for refusal in self._refusals(proof):
+                findings.add(line, *refusal)
+            if not findings.count:
+                self._row_add(proof)
+        findings.raise_any()
+        obligations = {(proof.account, proof.compliance_year): None for _line, proof in entries}
+        certified = [self._certify(*obligation) for obligation in obligations]
+        return [number for number in certified if number is not None]
+
+    def _refusals(
+        self, proof: CancellationProof
+    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+        yield from self._used_before(proof)
+        ledger, today = self._ledger, self._ledger.business_date()
+        try:
+            index, _successor = with_successor(ledger, proof.account)
+            standing = standing_of(self._store, ledger.rules, index, proof.compliance_year)
+        except ActError as error:
+            yield "account", str(error), error.code
+            return
+        coverage, rules = standing.coverage, ledger.rules.offsets
+        try:
+            tonnes = rules.counted(
+                coverage.obligation,
+                [_ruled(proof)],
+                used_on=today,
+                counted_before=coverage.offset,
+            )
+            offset(coverage, tonnes, rules)
+        except ComplianceError as error:
+            yield "proof", str(error), error.code
+            return
+        if tonnes > standing.payable:
+            text = f"expected at most the {standing.payable} t {proof.account} has not applied for"
+            yield "tonnes", f"{text}, got {tonnes}", RegistryRefusal.NOT_DUE
+
+    def _used_before(
+        self, proof: CancellationProof
+    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+        """Find the proof, or any CCER of it, among those that were ever booked."""
+        if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
+            text = f"expected a proof that was never used, got {proof.proof} again"
+            yield "proof", text, RegistryRefusal.PROOF_USED
+            return
+        other = self._store.one(
+            "SELECT proof FROM offset_proofs"
+            " WHERE project = ? AND serial_first <= ? AND serial_last >= ?"
+            " ORDER BY serial_first LIMIT 1",
+            (proof.project, proof.serial_last, proof.serial_first),
+        )
+        if other is not None:
+            text = f"expected CCERs of {proof.project} that were never used"
+            text += f", got some of proof {other} again"
+            yield "serial_first", text, RegistryRefusal.PROOF_USED
+
+    def _row_add(self, proof: CancellationProof) -> None:
+        number, year, account, project, *figures = astuple(proof)
+        index, _successor = with_successor(self._ledger, account)
+        today = self._ledger.business_date()
+        row = (number, year, index, project, *figures, today, 0, "")
+        self._store.insert(
+            "offset_proofs (proof, compliance_year, account_index, project, serial_first,"
+            " serial_last, tonnes, registered_on, cancelled_on, quota_managed, project_started_on,"
+            " applied_on, produced_from, produced_to, booked_on, revoked_on, revoked_why)",
+            [row],
+        )
+
+    def _certify(self, account: str, compliance_year: int) -> str | None:
+        ledger = self._ledger
+        index, _successor = with_successor(ledger, account)
+        standing = standing_of(self._store, ledger.rules, index, compliance_year)
+        return certificate_issue_if_covered(self._store, standing, ledger.business_date())
+
+
+def _ruled(proof: CancellationProof) -> RuledProof:
+    """Return what the rules ask of a proof."""
+    return RuledProof(
+        number=proof.proof,
+        tonnes=proof.tonnes,
+        registered_on=proof.registered_on,
+        cancelled_on=proof.cancelled_on,
+        quota_managed=proof.quota_managed,
+        project_started_on=proof.project_started_on,
+        applied_on=proof.applied_on,
+        produced_from=proof.produced_from,
+        produced_to=proof.produced_to,
+    )

@@ -1,0 +1,619 @@
+"""Surrender: entities apply, provinces review, the authority retires.
+
+    entity ---apply--> its own applied        SET_ASIDE
+    province -accept-> province -> authority  SURRENDERED, twice
+    authority -retire-> retirement account    RETIRED, and the certificate
+
+Allowances are out of an entity's hands from its application on. The province's acceptance passes
+them on to the authority in one transaction; retiring is the authority's own act (RB 5.4.3).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from cea_exchange.domain.compliance.surrender import ForcedSurrender, forced, surrendered
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.ledger.double_entry import EntryKind
+from cea_exchange.ledger.institutions import Institution, province_account
+from cea_exchange.registry.checks import (
+    WHY_LENGTH_MAX,
+    ActError,
+    amount_checked,
+    refusals_told,
+    words_checked,
+)
+from cea_exchange.registry.compliance.certificates import (
+    Certificate,
+    certificate_in_force,
+    certificate_issue_if_covered,
+)
+from cea_exchange.registry.compliance.obligation_status import Standing, owed_standings, standing_of
+from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.paging import SCAN_COUNT
+from cea_exchange.registry.participants.accounts import Accounts
+from cea_exchange.registry.participants.entities import entity_province, province_checked
+from cea_exchange.registry.participants.mergers import with_successor
+from cea_exchange.registry.vintages import product_vintages, vintage_checked
+
+
+class _Line(NamedTuple):
+    """Some of what is surrendered."""
+
+    asset_index: int
+    vintage: int
+    tonnes: int
+
+
+class _Surrender(NamedTuple):
+    """A row of `surrenders`."""
+
+    surrender_id: int
+    compliance_year: int
+    account_index: int
+    giver_index: int
+    why: str
+    applied_on: int
+    state: str
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """A surrender as the lists of those who decide have it.
+
+    Attributes
+    ----------
+    giver
+        Whose allowances: the account's, another's, or its province's where it was forced.
+    tonnes
+        Product -> tonnes.
+    """
+
+    surrender_id: int
+    account: str
+    compliance_year: int
+    giver: str
+    why: str
+    applied_on: int
+    state: str
+    tonnes: dict[str, int]
+
+
+_OF_STATE = (
+    "SELECT surrender_id, account_index, compliance_year, giver_index, why, applied_on, state"
+    " FROM surrenders WHERE state = :state AND surrender_id >= :first"
+    " ORDER BY surrender_id LIMIT :scan"
+)
+
+
+class Surrender:
+    """The office of surrenders.
+
+    Notes
+    -----
+    Rules: CEA-SUR-03 to CEA-SUR-09, CEA-SUR-11.
+    """
+
+    def __init__(self, ledger: Ledger, accounts: Accounts, custody: ProvinceHoldings) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._holdings = custody
+        accounts.pending_checks.append(self._pending)
+        accounts.passing_checks.append(self._owed)
+
+    def apply(
+        self,
+        account: str,
+        compliance_year: int,
+        tonnes: Mapping[str, int],
+        *,
+        giver: str | None = None,
+        why: str = "",
+    ) -> int:
+        """Apply to surrender allowances for an obligation; they are set aside.
+
+        Parameters
+        ----------
+        account
+            Who owes; of a merged account another owes.
+        tonnes
+            Product -> tonnes, on the registration account of whoever gives them.
+        giver
+            Another firm that gives for one whose bank account is blocked; None: who owes gives.
+            The allowances go straight to the province, so nobody can seize them on the way.
+        why
+            Of giving for another: what keeps the entity from buying. The province decides on it.
+
+        Returns
+        -------
+        int
+            The surrender's number.
+
+        Raises
+        ------
+        ActError
+            A vintage may not pay for that year, more is given than is due or than is there.
+        """
+        ledger, store = self._ledger, self._store
+        with store.transaction():
+            index, debtor = with_successor(ledger, account)
+            entity_province(store, index)
+            giver_index = self._giver(debtor, giver, why)
+            lines = self._lines(tonnes)
+            standing = standing_of(store, ledger.rules, index, compliance_year)
+            today = ledger.business_date()
+            self._payable_check(standing, lines, today, is_own=giver_index == debtor)
+            number = self._store.next_id("surrenders", "surrender_id")
+            self._row_add(number, compliance_year, index, giver_index, lines, why=why)
+            for line in lines:
+                self._move(EntryKind.SET_ASIDE, giver_index, giver_index, line, number)
+        return number
+
+    def withdraw(self, surrender_id: int, giver: str) -> None:
+        """Take an application back that the province has not decided, by whose allowances it is."""
+        with self._store.transaction():
+            own = self._ledger.account(giver)
+            surrender = self._found(surrender_id)
+            if surrender is None or surrender.giver_index != own:
+                # Of others' surrenders nobody learns anything, not even whether there are any.
+                raise ActError(
+                    RegistryRefusal.SURRENDER_UNKNOWN,
+                    f"surrender: expected one that {giver} gives, got {surrender_id}",
+                )
+            self._free(_in_state(surrender, "applied"))
+            self._decide(surrender_id, "withdrawn")
+
+    def reject(self, surrender_id: int, province: int, why: str) -> None:
+        """Refuse an application of an entity of the province's own; the allowances go back."""
+        words_checked(why, "why", WHY_LENGTH_MAX)
+        with self._store.transaction():
+            surrender = _in_state(self._of_province(surrender_id, province), "applied")
+            self._free(surrender)
+            self._decide(surrender_id, "rejected", province, why)
+
+    def accept(self, surrender_id: int, province: int) -> None:
+        """Accept an application of an entity of the province's own, and pass it on.
+
+        Notes
+        -----
+        It counts of the day it was made: a late review harms nobody. What it may pay for was asked
+        then, and nothing since can have taken its place.
+
+        Rules: CEA-SUR-09.
+        """
+        with self._store.transaction():
+            surrender = _in_state(self._of_province(surrender_id, province), "applied")
+            through = province_account(province)
+            number = surrender.surrender_id
+            for line in self._lines_of(number):
+                self._move(EntryKind.SURRENDERED, surrender.giver_index, through, line, number)
+                self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
+            self._decide(surrender_id, "accepted", province)
+
+    def retire(self, surrender_id: int) -> str | None:
+        """Retire what was surrendered, and certify the obligation if that was the last of it.
+
+        Returns
+        -------
+        str or None
+            The certificate's number, if there is one now.
+        """
+        ledger, store = self._ledger, self._store
+        with store.transaction():
+            surrender = self._found(surrender_id)
+            if surrender is None:
+                raise ActError(
+                    RegistryRefusal.SURRENDER_UNKNOWN,
+                    f"surrender: expected one there is, got {surrender_id}",
+                )
+            _in_state(surrender, "accepted")
+            for line in self._lines_of(surrender_id):
+                self._move(
+                    EntryKind.RETIRED,
+                    Institution.AUTHORITY,
+                    Institution.RETIREMENT,
+                    line,
+                    surrender.surrender_id,
+                )
+            today = ledger.business_date()
+            store.execute(
+                "UPDATE surrenders SET state = 'retired', retired_on = ? WHERE surrender_id = ?",
+                (today, surrender_id),
+            )
+            standing = standing_of(
+                store, ledger.rules, surrender.account_index, surrender.compliance_year
+            )
+            return certificate_issue_if_covered(store, standing, today)
+
+    def force(self, account: str, compliance_year: int, province: int) -> ForcedSurrender:
+        """Surrender for an entity at risk what its province keeps for it, the oldest first.
+
+        What is left goes to the entity once it owes nothing, of this year and of others; where
+        nothing is due any more, all of it. What the province held as the deadline passed counts of
+        that day: that it surrenders it later is not the entity's doing.
+
+        Returns
+        -------
+        ForcedSurrender
+            By vintage, what was taken and what was released; what is still due.
+
+        Notes
+        -----
+        Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
+        """
+        ledger, store = self._ledger, self._store
+        with store.transaction():
+            index, debtor = with_successor(ledger, account)
+            holder, today = store.account_name(debtor), ledger.business_date()
+            province_checked(store, index, province)
+            standing = standing_of(store, ledger.rules, index, compliance_year)
+            if standing.applied:
+                raise ActError(
+                    RegistryRefusal.APPLICATIONS_OPEN,
+                    f"applications of {account} for {compliance_year}: expected all decided"
+                    f" first, got {standing.applied} t that are not",
+                )
+            kept = self._by_vintage(self._holdings.kept(holder))
+            if not kept:
+                raise ActError(
+                    RegistryRefusal.NOT_KEPT,
+                    f"province {province}: expected allowances kept for {holder}, got none",
+                )
+            obligation = standing.coverage.obligation
+            in_time = self._by_vintage(self._holdings.kept_since(holder, obligation.deadline))
+            owed = replace(obligation, tonnes=standing.tonnes - standing.deducted)
+            with refusals_told():
+                plan = forced(
+                    replace(standing.coverage, obligation=owed),
+                    {vintage: tonnes for vintage, (_asset, tonnes) in kept.items()},
+                    today,
+                    ledger.rules.vintages,
+                    {vintage: tonnes for vintage, (_asset, tonnes) in in_time.items()},
+                )
+            late = {v: tonnes - plan.in_time.get(v, 0) for v, tonnes in plan.taken.items()}
+            for day, taken in ((obligation.deadline, plan.in_time), (today, late)):
+                lines = [_Line(kept[v][0], v, tonnes) for v, tonnes in taken.items() if tonnes]
+                if lines:
+                    self._forced_pass_on(holder, index, compliance_year, province, lines, day)
+            if plan.due or self._owes_another(debtor, index, compliance_year):
+                return ForcedSurrender(taken=plan.taken, released={}, due=plan.due)
+            self._holdings.release(holder)
+        return plan
+
+    def by_province(
+        self,
+        index: int,
+        compliance_year: int,
+        province: int,
+        asset_index: int,
+        tonnes: int,
+    ) -> int:
+        """Surrender for an obligation what a province was given for that; return its number.
+
+        Within the transaction that gave it to the province, which has asked what may pay.
+
+        Raises
+        ------
+        ActError
+            The province is not the account's, the account has no obligation of the year, the
+            product has no vintage, or the province has fewer tonnes of it.
+
+        Notes
+        -----
+        Rules: CEA-BOR-02.
+        """
+        tonnes = amount_checked(tonnes, "tonnes")
+        store, rules = self._store, self._ledger.rules
+        province_checked(store, index, province)
+        standing_of(store, rules, index, compliance_year)
+        vintage = vintage_checked(store, rules.vintages, asset_index)
+        number = self._store.next_id("surrenders", "surrender_id")
+        line = _Line(asset_index, vintage, tonnes)
+        self._from_province(number, index, compliance_year, province, [line])
+        return number
+
+    def listed(self, state: str, province: int | None = None) -> list[Listed]:
+        """Return the surrenders of a state, of a province's entities or of all, oldest first."""
+        found: list[Listed] = []
+        following: int | None = 1
+        while following is not None:
+            page, following = self.listed_page(state, province, following, SCAN_COUNT)
+            found += page
+        return found
+
+    def listed_page(
+        self, state: str, province: int | None, first: int, count: int
+    ) -> tuple[list[Listed], int | None]:
+        """Return so many of `listed` from a number on, and the number to go on from.
+
+        Some of the state are read, whosever they are: a page may have none of the province's, and
+        there is more.
+        """
+        store = self._store
+        values = {
+            "state": state,
+            "province": province,
+            "first": first,
+            "scan": count if province is None else SCAN_COUNT,
+            "count": count,
+        }
+        last = store.one(f"SELECT max(surrender_id) FROM ({_OF_STATE}) AS read", values)
+        rows = store.execute(
+            "SELECT surrender_id, account.account, compliance_year, giver.account, why, applied_on,"
+            f" read.state FROM ({_OF_STATE}) AS read"
+            " JOIN accounts AS account ON account.account_index = read.account_index"
+            " JOIN accounts AS giver ON giver.account_index = read.giver_index"
+            + ("" if province is None else " WHERE account.province = :province")
+            + " ORDER BY surrender_id LIMIT :count",
+            values,
+        ).fetchall()
+        if len(rows) == count:
+            last = rows[-1][0]
+        tonnes = self._tonnes_of(rows[0][0], rows[-1][0]) if rows else {}
+        is_more = last is not None and store.one(
+            "SELECT 1 FROM surrenders WHERE state = ? AND surrender_id > ? LIMIT 1", (state, last)
+        )
+        found = [_listed(row, tonnes[row[0]]) for row in rows]
+        return found, last + 1 if is_more else None
+
+    def _tonnes_of(self, first: int, last: int) -> dict[int, dict[str, int]]:
+        """Return surrender -> product -> tonnes, of all between two numbers."""
+        found: dict[int, dict[str, int]] = {}
+        for number, product, tonnes in self._store.execute(
+            "SELECT surrender_id, product, tonnes FROM surrender_lines"
+            " JOIN products ON product_index = asset_index"
+            " WHERE surrender_id BETWEEN ? AND ? ORDER BY surrender_id, asset_index",
+            (first, last),
+        ).fetchall():
+            found.setdefault(number, {})[product] = tonnes
+        return found
+
+    def certificate(self, account: str, compliance_year: int) -> Certificate:
+        """Return the certificate in force of an obligation; ActError if there is none."""
+        index, _successor = with_successor(self._ledger, account)
+        found = certificate_in_force(self._store, index, compliance_year)
+        if found is None:
+            raise ActError(
+                RegistryRefusal.CERTIFICATE_MISSING,
+                f"{account}: expected a certificate of {compliance_year}, got none",
+            )
+        return found
+
+    # -- what is checked ----------------------------------------------------------------------
+
+    def _giver(self, debtor: int, giver: str | None, why: str) -> int:
+        """Return who gives; another one than who owes says why.
+
+        Notes
+        -----
+        Rules: CEA-SUR-11.
+        """
+        giver_index = debtor if giver is None else self._ledger.account(giver)
+        if giver_index != debtor:
+            entity_province(self._store, giver_index)
+            words_checked(why, "why", WHY_LENGTH_MAX)
+        elif why:
+            raise ActError(
+                RegistryRefusal.BAD_REQUEST,
+                f"why: expected only where one gives for another, got {why!r:.80}",
+            )
+        return giver_index
+
+    def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
+        if not tonnes:
+            raise ActError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                "tonnes: expected those of at least one product, got none",
+            )
+        rules = self._ledger.rules.vintages
+        lines = []
+        for product, amount in sorted(tonnes.items()):
+            amount = amount_checked(amount, f"tonnes of {product}")
+            asset = self._ledger.asset(product)
+            lines.append(_Line(asset, vintage_checked(self._store, rules, asset), amount))
+        return lines
+
+    def _payable_check(
+        self, standing: Standing, lines: list[_Line], on: int, *, is_own: bool
+    ) -> None:
+        """Refuse vintages that may not pay, and more than nobody has applied for yet."""
+        with refusals_told():
+            surrendered(
+                standing.coverage,
+                {line.vintage: line.tonnes for line in lines},
+                on,
+                self._ledger.rules.vintages,
+            )
+        total = sum(line.tonnes for line in lines)
+        if total > standing.payable and not is_own:
+            # How much of it is under way, another one has no business to know.
+            raise ActError(
+                RegistryRefusal.NOT_DUE,
+                f"surrender: expected at most what is due and not under way, got {total}",
+            )
+        if total > standing.payable:
+            raise ActError(
+                RegistryRefusal.NOT_DUE,
+                f"surrender: expected at most {standing.payable} t, of {standing.due} t due"
+                f" {standing.applied} are applied for and {standing.deducted} deducted, got"
+                f" {total}",
+            )
+
+    def _pending(self, account_index: int) -> Iterator[str]:
+        """Yield surrenders under way, which keep an account from its end."""
+        for (number,) in self._store.execute(
+            "SELECT surrender_id FROM surrenders WHERE state IN ('applied', 'accepted')"
+            " AND (account_index = :account OR giver_index = :account) ORDER BY surrender_id",
+            {"account": account_index},
+        ).fetchall():
+            yield f"surrender {number}"
+
+    def _owed(self, account_index: int) -> Iterator[str]:
+        """Yield what an account owes, which keeps it from being closed."""
+        for owing, year, standing in owed_standings(
+            self._store, self._ledger.rules, account_index
+        ):
+            if standing.owed:
+                own = owing == self._store.account_name(account_index)
+                yield f"obligation of {year}" + ("" if own else f" for {owing}")
+
+    def _owes_another(self, debtor: int, index: int, compliance_year: int) -> bool:
+        """Tell whether a debtor owes anything but that account's obligation of that year."""
+        this = (self._store.account_name(index), compliance_year)
+        owed = owed_standings(self._store, self._ledger.rules, debtor)
+        return any(standing.owed for *which, standing in owed if tuple(which) != this)
+
+    # -- rows and entries ---------------------------------------------------------------------
+
+    def _by_vintage(self, kept: Mapping[str, int]) -> dict[int, tuple[int, int]]:
+        """Return vintage -> product index and tonnes of what a province keeps, by product."""
+        vintages = product_vintages(self._store, self._ledger.rules.vintages)
+        found = {self._ledger.asset(product): tonnes for product, tonnes in kept.items()}
+        return {vintages[asset]: (asset, tonnes) for asset, tonnes in found.items()}
+
+    def _forced_pass_on(
+        self,
+        holder: str,
+        index: int,
+        compliance_year: int,
+        province: int,
+        lines: list[_Line],
+        counts_of: int,
+    ) -> None:
+        """Surrender for an account's obligation what is kept for a holder, who owes for it."""
+        number = self._store.next_id("surrenders", "surrender_id")
+        for line in lines:
+            product = self._store.asset_name(line.asset_index)
+            used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
+            if [*used] != [province]:
+                raise ActError(
+                    RegistryRefusal.NOT_KEPT,
+                    f"what is kept for {holder}: expected all with province {province}, got some"
+                    f" with {', '.join(map(str, used))}",
+                )
+        self._from_province(number, index, compliance_year, province, lines, counts_of)
+
+    def _from_province(
+        self,
+        number: int,
+        index: int,
+        compliance_year: int,
+        province: int,
+        lines: list[_Line],
+        counts_of: int = 0,
+    ) -> None:
+        """Surrender for an account's obligation what is on its province's own account."""
+        through = province_account(province)
+        obligation = (number, compliance_year, index, through)
+        self._row_add(*obligation, lines, province=province, counts_of=counts_of)
+        for line in lines:
+            self._move(EntryKind.SET_ASIDE, through, through, line, number)
+            self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
+
+    def _row_add(
+        self,
+        number: int,
+        compliance_year: int,
+        index: int,
+        giver_index: int,
+        lines: list[_Line],
+        *,
+        why: str = "",
+        province: int = 0,
+        counts_of: int = 0,
+    ) -> None:
+        """Note an application, or with a province what that surrenders by force, of which day."""
+        today = self._ledger.business_date()
+        state, decided_on = ("accepted", today) if province else ("applied", 0)
+        who = (number, compliance_year, index, giver_index, why)
+        self._store.insert(
+            "surrenders (surrender_id, compliance_year, account_index, giver_index, why,"
+            " applied_on, state, province, decided_on, rejection, retired_on)",
+            [(*who, counts_of or today, state, province, decided_on, "", 0)],
+        )
+        self._store.insert(
+            "surrender_lines (surrender_id, asset_index, vintage, tonnes)",
+            [(number, *line) for line in lines],
+        )
+
+    def _move(
+        self, kind: EntryKind, account: int, counter: int, line: _Line, surrender_id: int
+    ) -> None:
+        self._ledger.move(
+            kind,
+            account,
+            counter,
+            line.asset_index,
+            line.tonnes,
+            reference=f"surrender {surrender_id}",
+        )
+
+    def _of_province(self, surrender_id: int, province: int) -> _Surrender:
+        """Return a surrender for an entity of a province; of others' it learns nothing."""
+        surrender = self._found(surrender_id)
+        if (
+            surrender is None
+            or entity_province(self._store, surrender.account_index) != province
+        ):
+            raise ActError(
+                RegistryRefusal.PROVINCE_OTHER,
+                f"surrender: expected one for an entity of province {province}, got"
+                f" {surrender_id}",
+            )
+        return surrender
+
+    def _found(self, surrender_id: int) -> _Surrender | None:
+        row = self._store.one(
+            "SELECT surrender_id, compliance_year, account_index, giver_index, why, applied_on,"
+            " state FROM surrenders WHERE surrender_id = ?",
+            (surrender_id,),
+        )
+        return None if row is None else _Surrender(*row)
+
+    def _lines_of(self, surrender_id: int) -> list[_Line]:
+        rows = self._store.execute(
+            "SELECT asset_index, vintage, tonnes FROM surrender_lines WHERE surrender_id = ?"
+            " ORDER BY asset_index",
+            (surrender_id,),
+        )
+        return [_Line(*row) for row in rows.fetchall()]
+
+    def _free(self, surrender: _Surrender) -> None:
+        giver = surrender.giver_index
+        for line in self._lines_of(surrender.surrender_id):
+            self._move(EntryKind.SET_FREE, giver, giver, line, surrender.surrender_id)
+
+    def _decide(
+        self, surrender_id: int, state: str, province: int = 0, rejection: str = ""
+    ) -> None:
+        self._store.execute(
+            "UPDATE surrenders SET state = ?, province = ?, decided_on = ?, rejection = ?"
+            " WHERE surrender_id = ?",
+            (state, province, self._ledger.business_date(), rejection, surrender_id),
+        )
+
+
+def _listed(row: tuple[Any, ...], tonnes: dict[str, int]) -> Listed:
+    number, account, year, giver, why, applied_on, state = row
+    return Listed(
+        surrender_id=number,
+        account=account,
+        compliance_year=year,
+        giver=giver,
+        why=why,
+        applied_on=applied_on,
+        state=state,
+        tonnes=tonnes,
+    )
+
+
+def _in_state(surrender: _Surrender, state: str) -> _Surrender:
+    """Return a surrender; ActError unless it is in a state."""
+    if surrender.state != state:
+        raise ActError(
+            RegistryRefusal.SURRENDER_STATE,
+            f"surrender {surrender.surrender_id}: expected {state}, got {surrender.state}",
+        )
+    return surrender

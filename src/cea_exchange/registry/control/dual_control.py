@@ -1,0 +1,117 @@
+"""Whose second person approves what one asks: the kinds there are, and how each is read.
+
+    who asks                   whose the right is           whose person approves
+    registry's operator        the account's holder         that account's approver
+    account's initiator        the account's holder         that account's approver
+    registry's operator        the authority, a province    a person of theirs
+    anybody                    his own body's               another person of that body
+
+So nobody acts alone, and nobody acts for another without that other's consent. Each request names
+its kind (`Request.second`). What names none one person does: it looks, it bars or freezes, which
+must not wait, or moves nothing.
+"""
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.participants.persons import OWN_BODIES, Person, account_body
+from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.control.requests.request import Request
+    from cea_exchange.registry.registry import Registry
+
+
+class Second(Enum):
+    """Whose person approves."""
+
+    OWN = "the proposer's own body"
+    HOLDER = "the account"
+    HOLDER_OR_AUTHORITY = "the account; the authority where it has no approver"
+    SUCCESSOR = "as for its end; where its initiator proposes, the successor"
+    AUTHORITY = "the authority"
+    DECIDER = "the proposer's own body; the authority where an operator proposes"
+    PROVINCE = "the entity's province"
+    PERSONS = "the body whose person it is"
+
+
+_REGISTRY = OWN_BODIES[OPERATOR]
+_AUTHORITY = OWN_BODIES[AUTHORITY]
+
+
+def approving_body(registry: "Registry", request: "Request", proposer: Person) -> str:
+    """Return the body whose second person has to approve a request.
+
+    Raises
+    ------
+    ActError
+        Nobody there is could approve it: there is no such body, or no other person of it.
+
+    Notes
+    -----
+    Rules: CEA-REG-02, CEA-PER-01, CEA-PER-02, CEA-PER-03.
+    """
+    body = _body(registry, request, proposer)
+    if not can_approve(registry, body, proposer):
+        raise ActError(
+            RegistryRefusal.NO_SECOND_PERSON,
+            f"{request.op}: expected {body} to have another person who approves, got none beside"
+            f" {proposer.name} of {proposer.body}",
+        )
+    return body
+
+
+def can_approve(registry: "Registry", body: str, proposer: Person) -> bool:
+    """Tell whether a body has a person who may approve what another one proposed."""
+    return any(
+        person["role"] in APPROVING and not look_alike(person["name"], proposer.name)
+        for person in registry.persons.listed(body)
+    )
+
+
+def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
+    # What the settings add to it takes another person of the same body.
+    match request.second or Second.OWN:
+        case Second.OWN:
+            return proposer.body
+        case Second.AUTHORITY:
+            return _AUTHORITY
+        case Second.DECIDER:
+            return _AUTHORITY if proposer.role == OPERATOR else proposer.body
+        case Second.PROVINCE:
+            return registry.accounts.province_body(getattr(request, "account", ""))
+        case Second.PERSONS:
+            return _persons_body(registry, request)
+        case Second.SUCCESSOR if proposer.role != OPERATOR:
+            return account_body(getattr(request, "into", ""))
+        case second:
+            body = account_body(request.holder(registry))
+            if second is Second.HOLDER or registry.persons.listed(body, APPROVER):
+                return body
+            return _AUTHORITY
+
+
+def _persons_body(registry: "Registry", request: "Request") -> str:
+    """Return who decides on the persons of a body.
+
+    Notes
+    -----
+    The registry's operators bring the first of each body; whoever is there decides on the next.
+    A province's superior is the authority. So it is of an account that has no approver left, and
+    of one that is suspended, as when its representatives can't be reached any more.
+
+    Rules: CEA-PER-02.
+    """
+    body, leaving = request.persons_body(registry), getattr(request, "key", "")
+    persons = registry.persons
+    if not body.startswith("account "):
+        is_founded = body not in (_REGISTRY, OWN_BODIES["regulator"]) and persons.listed(_AUTHORITY)
+        return _AUTHORITY if is_founded else _REGISTRY
+    if not persons.had(body, APPROVER):
+        return _REGISTRY
+    staying = [each for each in persons.listed(body, APPROVER) if each["key"] != leaving]
+    is_suspended = registry.accounts.is_suspended(body.removeprefix("account "))
+    return body if staying and not is_suspended else _AUTHORITY

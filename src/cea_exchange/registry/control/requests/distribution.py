@@ -1,0 +1,213 @@
+"""Issue, allocation files, deductions and recalls."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.compliance.adjustment import Cause
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Account, FileName, Product, Tonnes, Why
+from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.distribution.issue_reversals import issue_reverse
+from cea_exchange.registry.distribution.plan import totals_of
+from cea_exchange.registry.files import SourceFile
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
+from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, PROVINCE, REGULATOR, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+LINES_MAX = 1_000
+"""Of a preview, in one answer."""
+WARNINGS_MAX = 100
+
+
+EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+
+
+class AllocationIssue(Request, tag="allocation_issue"):
+    """Issue allowances into the competent authority's account; a person of it approves."""
+
+    roles = (OPERATOR, AUTHORITY)
+    second = Second.AUTHORITY
+    command = "allocate issue"
+    example = "allocate issue CEA24 5000000"
+
+    product: Product
+    tonnes: Tonnes
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {"entry_id": registry.distribution.issue(self.product, self.tonnes)}
+
+
+class AllocationReverse(Request, tag="allocation_reverse"):
+    """As the authority, take back an issue that was a mistake, as far as it was not distributed."""
+
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "allocate reverse"
+    example = 'allocate reverse 17 4500000 --why "typo" --key mee'
+
+    entry_id: Annotated[EntryId, field("The entry of the issue.")]
+    tonnes: Tonnes
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {"entry_id": issue_reverse(registry.ledger, self.entry_id, self.tonnes, self.why)}
+
+
+class AllocationPreview(Request, tag="allocation_preview"):
+    """Compute what an allocation file would do, and keep it to be shown."""
+
+    roles = (OPERATOR, AUTHORITY)
+
+    file: FileName
+    content: bytes
+    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    units_file: FileName | None = None
+    units_content: bytes = b""
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        source, units = SourceFile(self.file, self.content, self.encoding), None
+        if self.units_file is not None:
+            units = SourceFile(self.units_file, self.units_content, self.encoding)
+        return {"preview_id": registry.distribution.preview(source, units).preview_id}
+
+
+class AllocationShow(Request, tag="allocation_show"):
+    """A preview as it was shown, with some of its lines."""
+
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
+    is_look = True
+
+    preview_id: int
+    first: Annotated[int, msgspec.Meta(ge=0)] = 0
+    count: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = LINES_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        preview = registry.distribution.previewed(self.preview_id)
+        plan, lines = preview.plan, preview.plan.lines
+        warnings = list(plan.warnings[:WARNINGS_MAX])
+        # None may be asked for: what they sum to is told all the same.
+        shown, further = page_at(lines, self.first, self.count)
+        if len(plan.warnings) > WARNINGS_MAX:
+            warnings.append(f"and {len(plan.warnings) - WARNINGS_MAX} more")
+        return {
+            "preview_id": preview.preview_id,
+            "file": preview.file,
+            "sha256": preview.sha256,
+            "units_file": preview.units_file,
+            "units_sha256": preview.units_sha256,
+            "distributed_on": preview.distributed_on,
+            "compliance_year": plan.compliance_year,
+            "product": plan.product,
+            "stage": plan.stage,
+            "entities": len(lines),
+            "recomputed": plan.recomputed,
+            "totals": msgspec.to_builtins(totals_of(lines)),
+            "warnings": warnings,
+            "lines": msgspec.to_builtins(shown),
+            "next": further,
+        }
+
+
+class AllocationDistribute(Request, tag="allocation_distribute"):
+    """Do what a preview showed, once; refused where something has changed since."""
+
+    roles = (OPERATOR, AUTHORITY)
+    second = Second.AUTHORITY
+    command = "allocate distribute"
+    example = "allocate distribute 12"
+
+    preview_id: Annotated[int, field("The preview's number.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        done = registry.distribution.distribute(self.preview_id)
+        *_, totals = totals_of(done.plan.lines)
+        return {
+            "distribution": done.preview_id,
+            "given": totals.given,
+            "kept": totals.kept,
+            "recalled": totals.recalled + totals.recalled_kept,
+        }
+
+
+class AllocationDeduct(Request, tag="allocation_deduct"):
+    """Register a decision that tonnes are taken off what an entity will be given.
+
+    What was not surrendered, or borrowed, is deducted by `unpaid_deduct` and `borrow`.
+    """
+
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.DECIDER
+    command = "allocate deduct"
+    example = "allocate deduct P001 decision-7 other 500 2026-03-01"
+
+    account: Account
+    document: Annotated[str, field("Number of the decision.")]
+    cause: Annotated[Cause, field("enforcement or other.")]
+    tonnes: Tonnes
+    decided_on: Annotated[int, field("Day of the decision", typed="date")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {
+            "deduction_id": registry.distribution.deduct(
+                self.account, self.document, self.cause, self.tonnes, self.decided_on
+            )
+        }
+
+
+class AllocationRecall(Request, tag="allocation_recall"):
+    """Recall what an earlier recall did not find; what is at the venue is called from there."""
+
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.DECIDER
+    command = "allocate recall"
+    example = "allocate recall P001 2024"
+
+    account: Account
+    compliance_year: Annotated[int, field("Of the allowances.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        found = registry.distribution.recall_remaining(self.account, self.compliance_year)
+        return found._asdict()
+
+
+class AllocationRelease(Request, tag="allocation_release"):
+    """Give an entity what its province holds for it."""
+
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.PROVINCE
+    command = "allocate release"
+    example = "allocate release P001"
+
+    account: Account
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {"released": registry.province_holdings.release(self.account)}
+
+
+class AllocationRemaining(Request, tag="allocation_remaining"):
+    """Print what is still to adjust, and what its province holds for an account."""
+
+    roles = ROLES
+    is_look = True
+    command = "allocate remaining"
+    example = "allocate remaining P001"
+    rows = ("still_to_adjust",)
+
+    account: Account
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        adjustable = registry.distribution.still_to_adjust(
+            self.account, first=self.first, count=self.count + 1
+        )
+        rows = (each._asdict() for each in adjustable)
+        others = {
+            "kept": registry.province_holdings.kept(self.account),
+            "called": registry.distribution.called(self.account),
+        }
+        return paged("still_to_adjust", rows, "deduction_id", self.count) | others

@@ -1,0 +1,269 @@
+"""Courts' orders, dispositions, public notices."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import (
+    Account,
+    Court,
+    Order,
+    Product,
+    Tonnes,
+    Unit,
+    Until,
+    Why,
+)
+from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.enforcement.dispositions import TransferKind
+from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
+from cea_exchange.registry.participants.roles import (
+    AUTHORITY,
+    INITIATOR,
+    OPERATOR,
+    REGULATOR,
+    ROLES,
+)
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
+
+class Freeze(Request, tag="freeze"):
+    """Freeze tonnes, or without a product cash; without an amount all there is and comes.
+
+    One person will do: a court's order does not wait.
+    """
+
+    roles = (OPERATOR,)
+
+    account: str
+    order: str
+    court: str
+    until: int
+    product: str | None = None
+    amount: int | None = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        freeze_id = registry.enforcement.freeze(
+            *(self.account, self.product, self.amount),
+            order=self.order,
+            court=self.court,
+            until=self.until,
+        )
+        return registry.enforcement.freeze_told(freeze_id)
+
+
+class FreezeAll(Request, tag="freeze_all"):
+    """Freeze all that an account has and gets."""
+
+    roles = (OPERATOR,)
+
+    account: str
+    order: str
+    court: str
+    until: int
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        ids = registry.enforcement.freeze_all(
+            self.account, order=self.order, court=self.court, until=self.until
+        )
+        return {"freeze_ids": ids}
+
+
+class FreezeRelease(Request, tag="freeze_release"):
+    """End a freeze, or take tonnes or cash off what it wants."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "release"
+    example = 'release 7 --order "(2026)2" --court "Wuhan Intermediate Court"'
+
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    order: Order
+    court: Court
+    amount: Annotated[int | None, field(typed="amount")] = None
+    unit: Unit = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.enforcement.unit_check(self.freeze_id, self.unit)
+        back = registry.enforcement.release(
+            self.freeze_id, self.amount, order=self.order, court=self.court
+        )
+        return {"back": back, **registry.enforcement.freeze_told(self.freeze_id)}
+
+
+class FreezeExtend(Request, tag="freeze_extend"):
+    """Let a freeze hold until a later day."""
+
+    roles = (OPERATOR,)
+    command = "extend"
+    example = 'extend 7 --order "(2027)3" --court "Wuhan Intermediate Court" --until 2028-06-30'
+
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    order: Order
+    court: Court
+    until: Until
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.enforcement.extend(
+            self.freeze_id, self.until, order=self.order, court=self.court
+        )
+        return registry.enforcement.freeze_told(self.freeze_id)
+
+
+class FreezeDeduct(Request, tag="freeze_deduct"):
+    """Give tonnes or cash that a freeze holds to another account, and publish it."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "deduct"
+    example = 'deduct 7 P002 --tonnes 500 --order "(2026)4" --court "Wuhan Intermediate Court"'
+
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    amount: Annotated[int, field(typed="amount")]
+    to: Annotated[str, field("The account that gets it.")]
+    order: Order
+    court: Court
+    unit: Unit = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.enforcement.unit_check(self.freeze_id, self.unit)
+        notice = registry.enforcement.deduct(
+            self.freeze_id, self.amount, self.to, order=self.order, court=self.court
+        )
+        return {"notice": notice, **registry.enforcement.freeze_told(self.freeze_id)}
+
+
+class Freezes(Request, tag="freezes"):
+    """List freezes, earlier ones first."""
+
+    roles = ROLES
+    is_look = True
+    command = "freezes"
+    example = "freezes --account P001"
+    rows = ("freezes",)
+
+    account: Annotated[str | None, field("Of this account only.")] = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        rows = registry.enforcement.freezes(
+            self.account, first=self.first, count=self.count + 1
+        )
+        return paged("freezes", rows, "freeze_id", self.count)
+
+
+class CancellationApply(Request, tag="cancellation_apply"):
+    """Apply for tonnes to be cancelled for good, voluntarily."""
+
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "cancel"
+    example = 'cancel P001 CEA24 100 --purpose "a carbon-neutral fair"'
+
+    account: Account
+    product: Product
+    tonnes: Tonnes
+    purpose: Annotated[str, field("For whom or what; it is published.", is_option=True)]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {
+            "disposition_id": registry.dispositions.cancellation_apply(
+                self.account, self.product, self.tonnes, purpose=self.purpose
+            )
+        }
+
+
+class TransferApply(Request, tag="legal_transfer_apply", kw_only=True):
+    """Apply for tonnes to go to an heir, a successor in law or a creditor; two persons do it."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "enforce"
+    example = 'enforce P001 P002 CEA24 100 --document "(2026)5"'
+
+    kind: Annotated[TransferKind, field("Why they go.")] = "enforcement"
+    account: Account
+    to: Annotated[str, field("Who gets them.")]
+    product: Product
+    tonnes: Tonnes
+    document: Annotated[str, field("What it rests on; it is not published.", is_option=True)]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {
+            "disposition_id": registry.dispositions.transfer_apply(
+                *(self.kind, self.account, self.to, self.product, self.tonnes),
+                document=self.document,
+            )
+        }
+
+
+class DispositionApprove(Request, tag="disposition_approve"):
+    """Carry out what was applied for, and publish it."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "approve-disposition"
+    example = "approve-disposition 3"
+
+    disposition_id: Annotated[int, field("The application's id.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return registry.dispositions.approve(self.disposition_id)
+
+
+class DispositionRefuse(Request, tag="disposition_refuse"):
+    """Turn an application down; the tonnes are free again. Two persons do it."""
+
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "refuse-disposition"
+    example = 'refuse-disposition 3 --why "no deed"'
+
+    disposition_id: Annotated[int, field("The application's id.")]
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        registry.dispositions.refuse(self.disposition_id, why=self.why)
+        return {}
+
+
+class Dispositions(Request, tag="dispositions"):
+    """List applications for cancellation, inheritance, succession and enforcement."""
+
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
+    is_look = True
+    command = "dispositions"
+    example = "dispositions --state applied"
+    rows = ("dispositions",)
+
+    state: Annotated[
+        Literal["applied", "done", "refused"] | None, field("Only those that are so.")
+    ] = None
+    first: Number = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        rows = registry.dispositions.told(self.state, first=self.first, count=self.count + 1)
+        return paged("dispositions", rows, "disposition_id", self.count)
+
+
+class PublicNotices(Request, tag="public_notices"):
+    """Print the public notices."""
+
+    roles = ROLES
+    is_look = True
+    is_scoped = False
+    command = "notices"
+    example = "notices --json"
+    rows = ("notices",)
+
+    first: Annotated[Number, field("From this number on.")] = 1
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        notices = registry.enforcement.notices(self.first, self.count + 1)
+        return paged("notices", map(msgspec.structs.asdict, notices), "number", self.count)

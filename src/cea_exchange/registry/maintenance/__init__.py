@@ -1,0 +1,4 @@
+"""Copies, restores and another venue's life, with the registry stopped.
+
+Knows the ledger.
+"""

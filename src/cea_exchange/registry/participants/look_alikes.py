@@ -1,0 +1,39 @@
+"""Names that were given, by what a reader sees, so that none is given that looks like another."""
+
+from cea_exchange.domain.look_alikes import look_alike_keys
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import ActError
+
+
+def look_alikes_add(store: Store, kind: str, name: str) -> None:
+    """Keep a name; belongs in the transaction of what bears it.
+
+    Parameters
+    ----------
+    kind
+        ``account``, ``entity``, ``group`` or ``product``.
+    name
+        The same again is no other one.
+
+    Raises
+    ------
+    ActError
+        It looks like another one of its kind, that is or was in use.
+
+    Notes
+    -----
+    Rules: CEA-PER-04.
+    """
+    for folded in sorted(look_alike_keys(name)) if name else ():
+        known = store.one(
+            "SELECT name FROM look_alikes WHERE kind = ? AND folded = ?", (kind, folded)
+        )
+        if known is None:
+            store.insert("look_alikes (kind, folded, name)", [(kind, folded, name)])
+        elif known != name:
+            # Which one, whoever asks may have no business to know.
+            raise ActError(
+                RegistryRefusal.NAME_LOOKS_ALIKE,
+                f"{kind}: expected one that looks like no other, got {name!r} (CEA-PER-04)",
+            )

@@ -1,0 +1,56 @@
+"""Public notices (公告): what the registry tells everybody of what it has booked.
+
+Numbered without a gap and never changed. A notice says whose allowances moved, how many and why;
+not whom a court gave them to, not what somebody has in cash, not the papers it rests on.
+"""
+
+import msgspec
+
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.paging import ALL
+
+
+class PublicNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice.
+
+    Attributes
+    ----------
+    number
+        1, 2, ...
+    date
+        yyyymmdd.
+    kind
+        ``deduction``, ``cancellation``, ``inheritance``, ``succession``, ``enforcement``,
+        ``rename`` or ``merger``.
+    content
+        What is said, by field.
+    """
+
+    number: int
+    date: int
+    kind: str
+    content: dict[str, str | int]
+
+
+def notice_publish(store: Store, date: int, kind: str, content: dict[str, str | int]) -> int:
+    """Publish a notice, in the transaction of what it is about; return its number."""
+    number = store.next_id("public_notices", "notice_number")
+    text = msgspec.json.encode(content, order="sorted").decode()
+    store.insert(
+        "public_notices (notice_number, notice_date, kind, content)",
+        [(number, date, kind, text)],
+    )
+    return number
+
+
+def notices_read(store: Store, first: int = 1, count: int = ALL) -> list[PublicNotice]:
+    """Return the notices from a number on, so many at most."""
+    rows = store.execute(
+        "SELECT notice_number, notice_date, kind, content FROM public_notices"
+        " WHERE notice_number >= ? ORDER BY notice_number LIMIT ?",
+        (first, count),
+    )
+    return [
+        PublicNotice(number=number, date=date, kind=kind, content=msgspec.json.decode(content))
+        for number, date, kind, content in rows.fetchall()
+    ]

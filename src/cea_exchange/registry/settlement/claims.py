@@ -1,0 +1,119 @@
+"""Claims: what a bust left owing that the venue could not undo, until it is paid.
+
+    bust --> claim: debtor, creditor, asset, amount --paid--> entry of the debtor to the creditor
+
+It is paid from registration account to registration account, whole and once; of cash the bank is
+told as well.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
+from cea_exchange.ledger.store import Store
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.settlement.defaults import Defaults
+
+
+class Claims:
+    """The office for what a bust left owing.
+
+    Parameters
+    ----------
+    ledger
+        Acted upon.
+    """
+
+    def __init__(self, ledger: Ledger, defaults: Defaults) -> None:
+        self._ledger = ledger
+        self._defaults = defaults
+
+    def all(
+        self, *, paid: bool = False, first: int = 1, count: int = ALL
+    ) -> list[dict[str, Any]]:
+        """Return claims from a number on, those that are paid only where asked for."""
+        store = self._ledger.store
+        rows = store.execute(
+            "SELECT claims.claim_id, trade_id, debtor_index, creditor_index, asset_index, amount,"
+            " coalesce(entry_id, 0)"
+            " FROM claims LEFT JOIN claims_paid ON claims_paid.claim_id = claims.claim_id"
+            " WHERE claims.claim_id >= ?"
+            + ("" if paid else " AND entry_id IS NULL")
+            + " ORDER BY claims.claim_id LIMIT ?",
+            (first, count),
+        ).fetchall()
+        return [
+            {
+                "claim_id": claim_id,
+                "trade_id": trade_id,
+                "debtor": store.account_name(debtor),
+                "creditor": store.account_name(creditor),
+                "asset": store.asset_name(asset),
+                "amount": amount,
+                "paid_by_entry": entry_id,
+            }
+            for claim_id, trade_id, debtor, creditor, asset, amount, entry_id in rows
+        ]
+
+    def pay(self, claim_id: int) -> int:
+        """Pay a claim from the debtor's registration account; return the entry's id.
+
+        Raises
+        ------
+        ActError
+            There is no such claim, it is paid, or the debtor has too little that is free.
+
+        Notes
+        -----
+        Rules: CEA-STL-08.
+        """
+        ledger = self._ledger
+        with ledger.transaction():
+            row = ledger.store.one(
+                "SELECT debtor_index, creditor_index, asset_index, amount, coalesce(entry_id, 0)"
+                " FROM claims LEFT JOIN claims_paid ON claims_paid.claim_id = claims.claim_id"
+                " WHERE claims.claim_id = ?",
+                (claim_id,),
+            )
+            if row is None:
+                raise ActError(
+                    RegistryRefusal.CLAIM_UNKNOWN,
+                    f"claim_id: expected that of a claim, got {claim_id}",
+                )
+            debtor, creditor, asset, amount, entry_id = row
+            if entry_id:
+                raise ActError(
+                    RegistryRefusal.CLAIM_PAID,
+                    f"claim {claim_id}: expected an unpaid one, got one paid by entry {entry_id}",
+                )
+            if asset == CASH_ASSET:
+                self._defaults.free_cash_check(debtor, amount)
+            ends = (debtor, creditor, asset, amount)
+            entry_id = ledger.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
+            ledger.store.insert("claims_paid (claim_id, entry_id)", [(claim_id, entry_id)])
+        return entry_id
+
+
+def claim_differences(store: Store) -> Iterator[str]:
+    """Yield payments that are of no claim, not as it says, or of one that was paid before."""
+    claims = {
+        f"claim {claim_id}": terms
+        for claim_id, *terms in store.execute(
+            "SELECT claim_id, debtor_index, creditor_index, asset_index, amount FROM claims"
+        ).fetchall()
+    }
+    paid = dict(store.execute("SELECT entry_id, claim_id FROM claims_paid").fetchall())
+    payments = store.execute(
+        "SELECT entry_id, reference, account_index, counter_index, asset_index, amount"
+        f" FROM entries WHERE kind = {int(EntryKind.CLAIM_PAID)} ORDER BY entry_id"
+    )
+    for entry_id, reference, *terms in payments.fetchall():
+        if (owed := claims.pop(reference, None)) != terms:
+            yield f"entry {entry_id} pays {reference}: owed are {owed}, paid {terms}"
+        if (kept := f"claim {paid.pop(entry_id, 0)}") != reference:
+            yield f"entry {entry_id} pays {reference}: kept as paid is {kept}"
+    for entry_id, claim_id in paid.items():
+        yield f"claim {claim_id} is kept as paid by entry {entry_id}, which does not pay it"

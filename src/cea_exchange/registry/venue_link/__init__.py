@@ -1,0 +1,4 @@
+"""What venue and registry say to each other, as bytes and rows.
+
+Knows the ledger only.
+"""

@@ -1,0 +1,4 @@
+"""Counterparts that err on purpose, for tests and demonstrations.
+
+May know what they talk to.
+"""

@@ -1,0 +1,4 @@
+"""What is on disk before it is said, and back from there.
+
+Knows the market, and no socket.
+"""

@@ -1,0 +1,92 @@
+"""The open blocks: what participants see of their own and those for them; operators see all."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from cea_exchange.domain.records import ACCOUNT_NONE
+from cea_exchange.protocol.framing import BLOCKS_COUNT_MAX, PartyRequest
+from cea_exchange.venue.market.state_machine import VenueStateMachine
+
+_FIELDS = (
+    "block_id",
+    "enquiry_id",
+    "account_index",
+    "counterparty_index",
+    "product_index",
+    "side",
+    "price",
+    "tonnes",
+    "flags",
+)
+
+
+def party(machine: VenueStateMachine, request: PartyRequest) -> dict[str, Any]:
+    """Return what a request about an account or a group asks; None where there is none."""
+    index, name = request.account_index, request.account
+    if index is not None:
+        name = machine.account_names[index] if index < len(machine.account_names) else None
+    elif name is not None:
+        index = _known(machine.account_index(name))
+    group = None if request.group is None else _known(machine.group_index(request.group))
+    return {
+        "op": "party",
+        "account": name,
+        "account_index": index,
+        "group": request.group,
+        "group_index": group,
+    }
+
+
+def blocks(machine: VenueStateMachine, account_index: int, first: int) -> dict[str, Any]:
+    """Return the open offers and enquiries that an account made or is asked in, by id.
+
+    Parameters
+    ----------
+    machine : VenueStateMachine
+        The market and its names.
+    account_index : int
+        Who asks.
+    first : int
+        The lowest block id that is told.
+
+    Notes
+    -----
+    Rules: CEA-BLK-04, CEA-BLK-07. At most BLOCKS_COUNT_MAX are told; the locks of a block are its
+    parties' own affair and are not. Of very many open ones the core looks at a part: who asks goes
+    on from `next`.
+    """
+    core = machine.core
+    block_ids, following = core.blocks_seen(account_index, first, BLOCKS_COUNT_MAX)
+    told = _told(machine, [core.block(block_id) for block_id in block_ids], _FIELDS)
+    return {"op": "blocks", "from": first, "blocks": told, "next": int(following)}
+
+
+def blocks_of_all(machine: VenueStateMachine, first: int) -> dict[str, Any]:
+    """Return all open offers and enquiries with what their sides have locked: an operator's view.
+
+    At most BLOCKS_COUNT_MAX are told, from an id on; `open` says how many there are.
+    """
+    rows = machine.core.blocks()
+    told = rows[rows["block_id"] >= first][:BLOCKS_COUNT_MAX]
+    locks = ("cash_locked", "tonnes_locked")
+    return {"from": first, "open": len(rows), "blocks": _told(machine, told, _FIELDS + locks)}
+
+
+def _told(
+    machine: VenueStateMachine,
+    rows: np.ndarray | Iterable[dict[str, int]],
+    fields: tuple[str, ...],
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "account": machine.account_names[int(row["account_index"])],
+            **{name: int(row[name]) for name in fields},
+        }
+        for row in rows
+    ]
+
+
+def _known(index: int) -> int | None:
+    return None if index == ACCOUNT_NONE else index

@@ -1,0 +1,844 @@
+"""The market and its tables as one deterministic function of the journal.
+
+The daemon, `verify` and the tests all run the journal through `VenueStateMachine`. It reads no
+clock and touches no file or socket: the same frames give the same events and the same hashes.
+"""
+
+from typing import Any, Self
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.naming import name_check, name_key
+from cea_exchange.domain.profile import Profile, ProfileError, profile_parse
+from cea_exchange.domain.records import (
+    ACCOUNT_NONE,
+    EVENT_DTYPE,
+    OPERATOR_ANY,
+    PRODUCT_NONE,
+    BiddingState,
+    EventKind,
+    Phase,
+    Pricing,
+    Reason,
+    Side,
+)
+from cea_exchange.domain.timetable import bidding_window, time_from_ns
+from cea_exchange.matching.opening import day_open, notices_late
+from cea_exchange.protocol import control
+from cea_exchange.venue.market.adopted_market import adopted_core, groups_of
+
+PRODUCT_UNDECLARED = PRODUCT_NONE - 1
+"""An index no product has. PRODUCT_NONE would mean cash, or the whole market."""
+
+BIDDING_UNANNOUNCED = (1 << 64) - 1
+"""An id no bidding has: ids are dense from 1."""
+
+_EVENTS_EMPTY = np.zeros(0, EVENT_DTYPE)
+_EVENTS_EMPTY.setflags(write=False)
+
+
+class ControlRefused(ValueError):
+    """A control message does not fit the state; it changed nothing and must not be journaled."""
+
+
+class StateDiverged(RuntimeError):
+    """A journaled checkpoint differs from the state that replay came to."""
+
+
+class KeyHolder(Struct, frozen=True):
+    """For whom a key acts, and what it may do; see `control.KeyGranted`."""
+
+    account_index: int
+    operator_index: int
+    role: str
+    cancel_on_disconnect: bool = True
+
+    @property
+    def operator(self) -> tuple[int, int]:
+        """The account's and the operator's index: whose orders these are (CEA-ORD-11)."""
+        return self.account_index, self.operator_index
+
+
+PENDING = ("applied", "approved")
+"""States of an application that a bidding may still come of."""
+
+
+class Application(Struct, frozen=True):
+    """An application for a bidding, and what became of it.
+
+    Attributes
+    ----------
+    status
+        ``applied``, ``approved``, ``announced``, ``refused`` or ``lapsed``.
+    why
+        Why it was refused, or lapsed.
+    """
+
+    terms: control.BiddingApplied
+    status: str = "applied"
+    why: str = ""
+
+
+class MachineState(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a snapshot keeps of a `VenueStateMachine`, by the names of its attributes."""
+
+    core: bytes
+    product_names: list[str]
+    account_names: list[str]
+    account_groups: list[str]
+    keys: dict[str, KeyHolder]
+    feed_seq: int
+    feed_last: control.FeedCommand | None
+    confirmed_date: int
+    confirmed_seq: int
+    lag_level: control.LagLevel
+    halted_for_lag: bool
+    busted: set[int]
+    time_ns: int
+    settlement_base: int = 0
+    report_bases: list[int] = []
+    declared_prices: list[int] = []
+    biddings: dict[str, int] = {}
+    applications: dict[str, Application] = {}
+    suspended_by_registry: dict[str, bool] = {}
+
+
+STATE_NAMES = tuple(name for name in MachineState.__struct_fields__ if name != "core")
+"""The attributes that decide what comes next, apart from the market itself."""
+DERIVED_NAMES = ("_products", "_accounts", "_groups")
+"""Those that follow from the others."""
+FIXED_NAMES = ("profile", "core", "_rows", "_rows_lent", "_acts")
+"""Those that are the same in every machine, or have a snapshot of their own."""
+
+_TRANSFERS = (control.TransferIn, control.TransferOut)
+"""Most of what a feed says; the market answers each with an event."""
+
+_STATE_ENCODER = msgspec.msgpack.Encoder(order="deterministic")
+_STATE_DECODER = msgspec.msgpack.Decoder(MachineState)
+
+
+def compiled_market() -> type:
+    """Return the compiled market core (imported when first needed)."""
+    from cea_exchange.core.market import CompiledMarket
+
+    return CompiledMarket
+
+
+class VenueStateMachine:
+    """All that the journal decides: the market core, names, keys, and the place in the feed.
+
+    Parameters
+    ----------
+    profile
+        The rules in force.
+    core_class
+        `CompiledMarket` (the default) or `ReferenceMarket`.
+
+    Attributes
+    ----------
+    core
+        The market. Only this class calls its changing methods.
+    product_names, account_names : list of str
+        Names by index.
+    keys : dict
+        Public key (z85 text) to `KeyHolder`; a revoked key is not in it.
+    feed_seq : int
+        The last item of the registry's feed that was applied; 0 is none.
+    feed_last : control message or None
+        What that item said.
+    confirmed_date, confirmed_seq : int
+        The last trading day the registry has confirmed, and the settlement sequence it gave.
+    lag_level : str
+        What the registry's lag calls for, see `LagLevelSet`.
+    halted_for_lag : bool
+        Whether the market is halted for that alone, and by no operator.
+    busted : set of int
+        Ids of the trades that were busted, whether anything moved or not.
+    time_ns : int
+        The journaled time of what was applied last.
+    declared_prices : list of int
+        The reference prices (fen) that products were declared with, by index: from the venue's
+        first bulletins on every later one follows from the events.
+    biddings : dict
+        Ids of the biddings that were announced today, by their names.
+    applications : dict
+        Applications for biddings, by their names, until their day is over.
+    suspended_by_registry : dict
+        Names of the accounts that the registry has suspended: whether an operator has, too.
+    settlement_base, report_bases : int, list of int
+        Which settlement records, and which reports by account index, another life gave out; 0 and
+        empty but after an adoption.
+    """
+
+    def __init__(self, profile: Profile, core_class: type | None = None) -> None:
+        self.profile = profile
+        self.core = (core_class or compiled_market())(profile.rules)
+        self.product_names: list[str] = []
+        self.account_names: list[str] = []
+        self.account_groups: list[str] = []
+        self.keys: dict[str, KeyHolder] = {}
+        self.feed_seq = 0
+        self.feed_last: control.FeedCommand | None = None
+        self.confirmed_date = 0
+        self.confirmed_seq = 0
+        self.lag_level = "normal"
+        self.halted_for_lag = False
+        self.busted: set[int] = set()
+        self.time_ns = 0
+        self.settlement_base = 0
+        self.report_bases: list[int] = []
+        self.declared_prices: list[int] = []
+        self.biddings: dict[str, int] = {}
+        self.applications: dict[str, Application] = {}
+        self.suspended_by_registry: dict[str, bool] = {}
+        self._products: dict[str, int] = {}
+        self._accounts: dict[str, int] = {}
+        self._groups: dict[str, int] = {}
+        self._rows = np.zeros(4096, EVENT_DTYPE)
+        self._rows_lent = np.zeros(4096, EVENT_DTYPE)
+        self._acts = {
+            control.ProductDeclared: self._product_declared,
+            control.AccountDeclared: self._account_declared,
+            control.AccountSuspended: self._account_suspended,
+            control.AccountRestored: self._account_restored,
+            control.KeyGranted: self._key_granted,
+            control.KeyRevoked: self._key_revoked,
+            # Nothing comes of it: that it is in the journal is all.
+            control.LedgerHead: lambda act: None,
+            control.DayOpen: self._day_open,
+            control.DayClose: lambda act: self.core.day_close(),
+            control.PhaseSet: lambda act: self.core.phase_set(int(act.phase)),
+            control.Halt: self._halt,
+            control.Resume: self._resume,
+            control.Suspend: self._suspend,
+            control.Restore: self._restore,
+            control.Kill: self._kill,
+            control.TradeBust: self._trade_bust,
+            control.SessionLost: self._session_lost,
+            control.ReferencePriceSet: self._reference_price_set,
+            control.ProductList: self._product_list,
+            control.ProductDelist: self._product_delist,
+            control.BiddingApplied: self._bidding_applied,
+            control.BiddingReviewed: self._bidding_reviewed,
+            control.BiddingLapsed: lambda act: self._application_ends(act, "lapsed"),
+            control.BiddingOpen: self._bidding_open,
+            control.BiddingWindowOpen: lambda act: self.core.bidding_window_open(
+                self.bidding_id(act.bidding)
+            ),
+            control.BiddingClose: lambda act: self.core.bidding_close(self.bidding_id(act.bidding)),
+            control.BiddingCancel: lambda act: self.core.bidding_cancel(
+                self.bidding_id(act.bidding)
+            ),
+            control.Adopt: self._adopt,
+            control.ProfileChanged: self._profile_changed,
+            control.Checkpoint: self._checkpoint,
+            control.SettlementConfirmed: self._settlement_confirmed,
+            control.LagLevelSet: self._lag_level_set,
+        }
+
+    # -- Snapshots ----------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Return the whole state; `restore` makes the same machine of it."""
+        kept = {name: getattr(self, name) for name in STATE_NAMES}
+        return _STATE_ENCODER.encode(MachineState(core=self.core.snapshot(), **kept))
+
+    @classmethod
+    def restore(cls, profile: Profile, data: bytes, core_class: type | None = None) -> Self:
+        """Return the machine that a snapshot was taken of.
+
+        Raises
+        ------
+        ValueError
+            The bytes are no snapshot, or of no state that a machine could have.
+        """
+        try:
+            state = _STATE_DECODER.decode(data)
+        except control.DECODE_ERRORS as error:
+            raise ValueError(f"data must be the snapshot of a machine: {error}") from error
+        if len(state.declared_prices) != len(state.product_names):
+            raise ValueError(
+                f"data must have declared_prices of {len(state.product_names)} products, "
+                f"had {len(state.declared_prices)}"
+            )
+        core = (core_class or compiled_market()).from_snapshot(profile.rules, state.core)
+        machine = cls(profile, core_class)
+        machine.core = core
+        for name in STATE_NAMES:
+            setattr(machine, name, getattr(state, name))
+        machine._products = {name: index for index, name in enumerate(machine.product_names)}
+        machine._accounts = {name: index for index, name in enumerate(machine.account_names)}
+        for group in filter(None, machine.account_groups):
+            machine._groups.setdefault(group, len(machine._groups) + 1)
+        return machine
+
+    # -- Names --------------------------------------------------------------------------------
+
+    def product_index(self, name: str) -> int:
+        """Return a product's index; `PRODUCT_UNDECLARED` if there is none of that name."""
+        return self._products.get(name, PRODUCT_UNDECLARED)
+
+    def account_index(self, name: str) -> int:
+        """Return an account's index; `ACCOUNT_NONE` if there is none of that name."""
+        return self._accounts.get(name, ACCOUNT_NONE)
+
+    def group_index(self, name: str) -> int:
+        """Return a group's index; `ACCOUNT_NONE` if no account is of one of that name."""
+        return self._groups.get(name, ACCOUNT_NONE)
+
+    def bidding_id(self, name: str) -> int:
+        """Return a bidding's id; `BIDDING_UNANNOUNCED` if there was none of that name today."""
+        return self.biddings.get(name, BIDDING_UNANNOUNCED)
+
+    def products_declared(self) -> list[tuple[str, int]]:
+        """Return all products by index, with the reference prices (fen) they were declared with."""
+        return list(zip(self.product_names, self.declared_prices, strict=True))
+
+    def report_base(self, account_index: int) -> int:
+        """Return up to which number an account's reports are another life's."""
+        bases = self.report_bases
+        return bases[account_index] if account_index < len(bases) else 0
+
+    # -- What the journal holds ---------------------------------------------------------------
+
+    def apply_records(
+        self, records: np.ndarray, time_ns: int = 0, *, lend: bool = False
+    ) -> np.ndarray:
+        """Run a batch of trading commands through the market and return its events.
+
+        Parameters
+        ----------
+        records
+            Array of `COMMAND_DTYPE`, checked for shape and filled from the key by the gateway.
+        time_ns
+            The journaled time of the batch.
+        lend
+            Return the machine's own rows where they hold all events: the call after the next
+            writes over them.
+        """
+        self.time_ns = max(self.time_ns, time_ns)
+        parts = []
+        if lend and len(self._rows) < 4 * len(records):
+            self._rows = np.zeros(4 * len(records), EVENT_DTYPE)
+        while len(records):
+            consumed, produced = self.core.process(records, self._rows)
+            if lend and not parts and consumed == len(records):
+                lent, self._rows, self._rows_lent = self._rows, self._rows_lent, self._rows
+                return lent[:produced]
+            parts.append(self._rows[:produced].copy())
+            records = records[consumed:]
+            if self.core.rows_needed > len(self._rows):
+                self._rows = np.zeros(2 * self.core.rows_needed, EVENT_DTYPE)
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else _EVENTS_EMPTY
+
+    def apply_control(self, message: control.Control) -> np.ndarray:
+        """Apply one control message and return its events (none for names and keys).
+
+        Raises
+        ------
+        ControlRefused
+            It does not fit the state; nothing changed. `refusal` says so beforehand.
+        StateDiverged
+            A checkpoint names other hashes than the state has.
+        """
+        reason = self.refusal(message)
+        if reason is not None:
+            raise ControlRefused(reason)
+        self.time_ns = max(self.time_ns, message.at_ns)
+        if isinstance(message, control.FeedItem):
+            self.feed_seq, self.feed_last = message.transfer_seq, message.command
+            return self._apply(message.command, message.transfer_seq)
+        return self._apply(message, 0)
+
+    def refusal(self, message: control.Control) -> str | None:
+        """Say why a control message can't be applied now; None if it can.
+
+        What the market itself answers with an event (an unknown account in a transfer, a halt of
+        an unknown product) is no refusal here.
+        """
+        core = self.core
+        match message:
+            case control.FeedItem(transfer_seq=seq, command=command):
+                if seq != self.feed_seq + 1:
+                    return f"feed: expected item {self.feed_seq + 1}, came {seq}"
+                if isinstance(command, _TRANSFERS):
+                    return None
+                reason = self.refusal(command)
+                return None if reason is None else f"feed item {seq}: {reason}"
+            case control.ProductDeclared(product=name) if name in self._products:
+                return f"product {name!r} is declared already"
+            case control.AccountDeclared(account=name) if name in self._accounts:
+                return f"account {name!r} is declared already"
+            case control.ProductDeclared(product=name) | control.AccountDeclared(account=name):
+                return _name_fault(name)
+            case control.KeyGranted(account=name) if name not in self._accounts:
+                return f"key for account {name!r}, which is not declared"
+            case control.AccountSuspended(account=name) | control.AccountRestored(account=name) if (
+                name not in self._accounts
+            ):
+                return f"account {name!r} is not declared"
+            case control.Restore(account=name) if (
+                self.suspended_by_registry.get(name) is False
+            ):
+                return f"account {name!r} is suspended by the registry, not by an operator"
+            case control.SessionLost():
+                for name in (message.account, *(other.account for other in message.others)):
+                    if name not in self._accounts:
+                        return f"session of account {name!r}, which is not declared"
+            case control.Kill(account=str() as name) if name not in self._accounts:
+                return f"kill of account {name!r}, which is not declared"
+            case control.TradeBust():
+                return self._bust_refusal(message)
+            case control.BiddingApplied() | control.BiddingReviewed() | control.BiddingLapsed():
+                return self._application_refusal(message)
+            case control.Adopt():
+                return self._adopt_refusal(message)
+            case control.ProfileChanged():
+                return self._profile_change_refusal(message)
+            case control.DayOpen(date=date) | control.SettlementConfirmed(
+                trading_date=date
+            ) if not _is_date(date):
+                # Journaled, it would stop every start from then on.
+                return f"day {date}: expected a date, yyyymmdd"
+            case control.SettlementConfirmed(trading_date=date) if date > core.trading_date:
+                return f"confirmation of day {date}: {core.trading_date} is the last"
+            case control.DayOpen(date=date) if core.day_is_open or date <= core.trading_date:
+                state = "is open" if core.day_is_open else "was the last"
+                return f"day {date}: {core.trading_date} {state}"
+            case control.DayClose() | control.PhaseSet() if not core.day_is_open:
+                return "no trading day is open"
+        return None
+
+    def checkpoint_now(self, at_ns: int = 0) -> control.Checkpoint:
+        """Return the checkpoint message of the state as it is."""
+        return control.Checkpoint(
+            at_ns=at_ns,
+            state_hash=self.core.state_hash(),
+            holdings_hash=self.core.holdings_hash(),
+            settlement_seq=self.core.settlement_seq,
+        )
+
+    # -- Acts ---------------------------------------------------------------------------------
+
+    def _apply(self, message: control.Control, transfer_seq: int) -> np.ndarray:
+        if isinstance(message, _TRANSFERS):
+            act = self.core.deposit
+            if isinstance(message, control.TransferOut):
+                act = self.core.withdraw
+            product = PRODUCT_NONE
+            if message.product is not None:
+                product = self.product_index(message.product)
+            account = self.account_index(message.account)
+            return act(account, product, message.amount, transfer_seq)
+        if isinstance(message, control.Seizure):
+            return self._seizure(message, transfer_seq)
+        events = self._acts[type(message)](message)
+        return _EVENTS_EMPTY if events is None else events
+
+    def _seizure(self, seizure: control.Seizure, transfer_seq: int) -> np.ndarray:
+        """Take what a court asks for out of a trading account, as far as it is there.
+
+        What is locked is set free as a suspension does it: all orders of the account end. What was
+        bought or earned today stays until the next opening (CEA-FND-04, CEA-FND-05).
+
+        Notes
+        -----
+        Rules: CEA-ENF-02 (a freeze reaches the venue).
+        """
+        core, account = self.core, self.account_index(seizure.account)
+        asset = self._product_or_market(seizure.product)
+        if account == ACCOUNT_NONE or asset == PRODUCT_UNDECLARED:
+            return core.withdraw(account, asset, seizure.amount, transfer_seq)
+        was_suspended = core.account(account)["suspended"]
+        free, locked = _free_and_locked(core.account(account), asset)
+        parts = []
+        if not was_suspended and locked and free < seizure.amount:
+            parts.append(core.suspend(account))
+        if was_suspended or parts:
+            parts.append(core.restore(account))
+        free, _locked = _free_and_locked(core.account(account), asset)
+        # Of nothing the market's own refusal says why.
+        amount = min(seizure.amount, free) if free > 0 else seizure.amount
+        parts.append(core.withdraw(account, asset, amount, transfer_seq))
+        if was_suspended:
+            parts.append(core.suspend(account))
+        return np.concatenate(parts)
+
+    def _product_or_market(self, name: str | None) -> int:
+        return PRODUCT_NONE if name is None else self.product_index(name)
+
+    def _day_open(self, act: control.DayOpen) -> np.ndarray:
+        self.biddings = {}
+        self.applications = {
+            name: application
+            for name, application in self.applications.items()
+            if application.terms.date >= act.date or application.status in PENDING
+        }
+        return day_open(self.core, self.profile, self.product_names, date_of_number(act.date))
+
+    def _product_declared(self, act: control.ProductDeclared) -> None:
+        number = self.core.trading_date
+        day = date_of_number(number) if number else None
+        index = self.core.product_declare(
+            name_key(act.product),
+            act.reference_price,
+            self.profile.composite_weight(act.product, day),
+            self.profile.is_listed(act.product, day),
+        )
+        self._products[act.product] = index
+        self.product_names.append(act.product)
+        self.declared_prices.append(act.reference_price)
+
+    def _account_declared(self, act: control.AccountDeclared) -> None:
+        group_index = 0
+        if act.group:
+            group_index = self._groups.setdefault(act.group, len(self._groups) + 1)
+        index = self.core.account_declare(name_key(act.account), group_index)
+        self._accounts[act.account] = index
+        self.account_names.append(act.account)
+        self.account_groups.append(act.group)
+
+    def _account_suspended(self, act: control.AccountSuspended) -> np.ndarray:
+        """Suspend, and remember whether an operator's suspension is to outlast the registry's.
+
+        Rules: CEA-DAY-06, CEA-ACC-03.
+        """
+        index = self._accounts[act.account]
+        self.suspended_by_registry[act.account] = bool(self.core.account(index)["suspended"])
+        return self.core.suspend(index)
+
+    def _account_restored(self, act: control.AccountRestored) -> np.ndarray | None:
+        stays_suspended = self.suspended_by_registry.pop(act.account, True)
+        return None if stays_suspended else self.core.restore(self._accounts[act.account])
+
+    def _suspend(self, act: control.Suspend) -> np.ndarray:
+        self._operator_suspends(act.account, True)
+        return self.core.suspend(self.account_index(act.account))
+
+    def _restore(self, act: control.Restore) -> np.ndarray | None:
+        if act.account in self.suspended_by_registry:
+            # The operator's suspension is lifted, the registry's is not.
+            self._operator_suspends(act.account, False)
+            return None
+        return self.core.restore(self.account_index(act.account))
+
+    def _operator_suspends(self, account: str, is_suspended: bool) -> None:
+        if account in self.suspended_by_registry:
+            self.suspended_by_registry[account] = is_suspended
+
+    def _key_granted(self, act: control.KeyGranted) -> None:
+        self.keys[act.key] = KeyHolder(
+            self._accounts[act.account], act.operator_index, act.role, act.cancel_on_disconnect
+        )
+
+    def _key_revoked(self, act: control.KeyRevoked) -> np.ndarray | None:
+        """Cancel here, not by the daemon: a crash in between would leave orders nobody follows.
+
+        Rules: CEA-ORD-11.
+        """
+        holder = self.keys.pop(act.key, None)
+        if holder is None or holder.role != "trader" or not holder.cancel_on_disconnect:
+            return None
+        for other in self.keys.values():
+            if other.operator == holder.operator and other.role == "trader":
+                return None
+        return self.core.orders_cancel(*holder.operator, Reason.DISCONNECTED)
+
+    def _kill(self, act: control.Kill) -> np.ndarray:
+        """Cancel first, so that the orders say why they went: killed, not suspended.
+
+        Rules: CEA-DAY-07.
+        """
+        if act.account is None:
+            canceled = self.core.orders_cancel(ACCOUNT_NONE, OPERATOR_ANY, Reason.KILLED)
+            self.halted_for_lag = False
+            return np.concatenate((canceled, self.core.halt(PRODUCT_NONE)))
+        account = self._accounts[act.account]
+        self._operator_suspends(act.account, True)
+        canceled = self.core.orders_cancel(account, OPERATOR_ANY, Reason.KILLED)
+        return np.concatenate((canceled, self.core.suspend(account)))
+
+    def _bust_refusal(self, act: control.TradeBust) -> str | None:
+        """Say why a bust may not be journaled: persons, record, or a bust before it.
+
+        Rules: CEA-STL-04.
+        """
+        if not act.by or not act.second or act.by == act.second:
+            return f"bust: two persons must agree to it, were {act.by!r} and {act.second!r}"
+        (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
+        if int(trade["settlement_seq"]) != act.settlement_seq:
+            return (
+                f"bust: settlement_seq of the record must be {act.settlement_seq}, "
+                f"was {trade['settlement_seq']}"
+            )
+        if int(trade["trade_id"]) in self.busted:
+            return f"bust: trade {trade['trade_id']} was busted already"
+        fault = self.core.trade_bust_fault(act.trade)
+        return fault and f"bust: the record is no trade of this market: {fault}"
+
+    def _trade_bust(self, act: control.TradeBust) -> np.ndarray:
+        (trade,) = np.frombuffer(act.trade, EVENT_DTYPE)
+        self.busted.add(int(trade["trade_id"]))
+        return self.core.trade_bust(act.trade)
+
+    def _session_lost(self, act: control.SessionLost) -> np.ndarray:
+        lost = (act, *act.others)
+        return self.core.operators_cancel(
+            [(self._accounts[one.account], one.operator_index) for one in lost],
+            act.after_order_id,
+            act.last_order_id,
+            act.orders_max,
+        )
+
+    def _reference_price_set(self, act: control.ReferencePriceSet) -> np.ndarray:
+        return self.core.reference_price_set(self.product_index(act.product), act.price)
+
+    def _product_list(self, act: control.ProductList) -> np.ndarray:
+        return self.core.product_list(self.product_index(act.product), act.price)
+
+    def _product_delist(self, act: control.ProductDelist) -> np.ndarray:
+        return self.core.product_delist(self.product_index(act.product))
+
+    def _bidding_open(self, act: control.BiddingOpen) -> np.ndarray:
+        """Announce a bidding; how its window stands follows from the journaled time.
+
+        Rules: CEA-BID-03.
+        """
+        window = BiddingState.ENDED
+        if self.core.day_is_open:
+            times = (time_from_ns(ns) if ns else None for ns in (act.opens_at, act.closes_at))
+            day, now = date_of_number(self.core.trading_date), time_from_ns(self.time_ns)
+            window = bidding_window(self.profile, day, now, *times)
+        events = self.core.bidding_open(
+            name_key(act.bidding),
+            self.account_index(act.account),
+            self.product_index(act.product),
+            side=Side[act.side.upper()],
+            tonnes=act.tonnes,
+            limit=act.limit,
+            pricing=Pricing[act.pricing.upper()],
+            opens_at=act.opens_at,
+            closes_at=act.closes_at,
+            window=window,
+            reserve_price=act.reserve_price,
+        )
+        is_announced = events["kind"][0] == EventKind.BIDDING_OPENED
+        if is_announced:
+            self.biddings[act.bidding] = int(events["order_id"][0])
+        waiting = self.applications.get(act.bidding)
+        if waiting is not None and waiting.status == "approved":
+            why = "" if is_announced else Reason(int(events["reason"][0])).name
+            self._application_ends(act, "announced" if is_announced else "lapsed", why)
+        return events
+
+    def _bidding_applied(self, act: control.BiddingApplied) -> None:
+        self.applications[act.bidding] = Application(act)
+
+    def _bidding_reviewed(self, act: control.BiddingReviewed) -> None:
+        """Note what an operator decided.
+
+        Rules: CEA-BID-10.
+        """
+        self._application_ends(act, "approved" if act.approved else "refused")
+
+    def _application_ends(
+        self,
+        act: control.BiddingReviewed | control.BiddingLapsed | control.BiddingOpen,
+        status: str,
+        why: str | None = None,
+    ) -> None:
+        before = self.applications[act.bidding]
+        self.applications[act.bidding] = msgspec.structs.replace(
+            before, status=status, why=act.why if why is None else why
+        )
+
+    def _application_refusal(self, act: control.Act) -> str | None:
+        """Say why an application, or what becomes of one, may not be journaled."""
+        match act:
+            case control.BiddingApplied(bidding=name):
+                if name in self.applications:
+                    return f"bidding {name!r} is applied for already"
+                if act.account not in self._accounts or act.product not in self._products:
+                    return f"bidding {name!r}: account and product must be declared"
+                if act.date <= self.core.trading_date:
+                    return f"bidding {name!r}: its day must be after {self.core.trading_date}"
+            case control.BiddingReviewed(bidding=name) | control.BiddingLapsed(bidding=name):
+                status = getattr(self.applications.get(name), "status", "none")
+                wanted = ("applied",) if isinstance(act, control.BiddingReviewed) else PENDING
+                if status not in wanted:
+                    return f"bidding {name!r}: expected an application that waits, was {status}"
+        return None
+
+    def _adopt_refusal(self, act: control.Adopt) -> str | None:
+        """An adoption begins a life, and two persons answer for it.
+
+        Rules: CEA-OPR-02.
+        """
+        if self.core.event_seq or self.core.command_seq or self.product_names or self.account_names:
+            return "adopt: expected as the first message of a journal"
+        if not act.by or not act.second or act.by == act.second:
+            return f"adopt: two persons must agree to it, were {act.by!r} and {act.second!r}"
+        if not act.why.strip():
+            return "adopt: a reason must be given"
+        return None
+
+    def _adopt(self, act: control.Adopt) -> None:
+        state = act.state
+        names = [product.product for product in state.products]
+        day = date_of_number(state.trading_date) if state.trading_date else None
+        weights = [self.profile.composite_weight(name, day) for name in names]
+        self.core = adopted_core(type(self.core), self.profile.rules, state, weights)
+        self._products = {name: index for index, name in enumerate(names)}
+        self.product_names = names
+        self.declared_prices = [product.reference_price for product in state.products]
+        self.account_names = [account.account for account in state.accounts]
+        self.account_groups = [account.group for account in state.accounts]
+        self._accounts = {name: index for index, name in enumerate(self.account_names)}
+        self._groups = groups_of(self.account_groups)
+        self.feed_seq, self.feed_last = state.feed_seq, state.feed_last
+        # The two persons answer for the day that was lost; no registry will confirm it.
+        self.confirmed_date, self.confirmed_seq = state.trading_date, state.settlement_seq
+        self.settlement_base = state.settlement_seq
+        self.report_bases = [account.report_seq for account in state.accounts]
+        self.busted = {*state.busted}
+        self.suspended_by_registry = {
+            account.account: account.suspended
+            for account in state.accounts
+            if account.suspended_by_registry
+        }
+
+    def _profile_change_refusal(self, act: control.ProfileChanged) -> str | None:
+        """Rules change between two days, when nothing is locked under the old ones.
+
+        Rules: CEA-OPR-03.
+        """
+        if self.core.day_is_open:
+            return f"profile: day {self.core.trading_date} is open"
+        if len(act.text) > control.PROFILE_TEXT_MAX:
+            most = control.PROFILE_TEXT_MAX
+            return f"profile: expected at most {most} characters, came {len(act.text)}"
+        try:
+            profile = profile_parse(act.text, "profile")
+        except ProfileError as error:
+            return str(error)
+        for what, expected, came in (
+            ("profile_hash", profile.profile_hash(), act.profile_hash),
+            ("previous_hash", self.profile.profile_hash(), act.previous_hash),
+        ):
+            if expected != came:
+                return f"profile: {what} must be {expected}, was {came}"
+        if profile.rules.holdings_checked != self.profile.rules.holdings_checked:
+            return "profile: holdings_checked must stay as it is, or balances would mean nothing"
+        return None
+
+    def _profile_changed(self, act: control.ProfileChanged) -> np.ndarray:
+        before, self.profile = self.profile, profile_parse(act.text, "profile")
+        rules = self.profile.rules
+        self.core = type(self.core).from_snapshot(
+            rules, self.core.snapshot(), order_count_max=rules.order_count_max
+        )
+        late = notices_late(self.core, before, self.profile, self.product_names)
+        return np.concatenate([_EVENTS_EMPTY, *late])
+
+    def _checkpoint(self, act: control.Checkpoint) -> np.ndarray:
+        now = self.checkpoint_now()
+        for field in ("settlement_seq", "state_hash", "holdings_hash"):
+            expected, came = getattr(act, field), getattr(now, field)
+            if expected != came:
+                raise StateDiverged(
+                    f"checkpoint after event {self.core.event_seq}: {field} in the journal is "
+                    f"{expected}, replay came to {came}"
+                )
+        return self.core.checkpoint()
+
+    def _settlement_confirmed(self, act: control.SettlementConfirmed) -> None:
+        self.confirmed_date = max(self.confirmed_date, act.trading_date)
+        self.confirmed_seq = max(self.confirmed_seq, act.settlement_seq)
+
+    def _halt(self, act: control.Halt) -> np.ndarray:
+        if act.product is None:
+            self.halted_for_lag = False
+        return self.core.halt(self._product_or_market(act.product))
+
+    def _resume(self, act: control.Resume) -> np.ndarray | None:
+        if act.product is None and self.lag_level == "halt":
+            # The operator's halt is lifted, that for lag is not.
+            self.halted_for_lag = True
+            return None
+        return self.core.resume(self._product_or_market(act.product))
+
+    def _lag_level_set(self, act: control.LagLevelSet) -> np.ndarray | None:
+        """Keep the level; halt the market at the last one, and lift that halt only.
+
+        Notes
+        -----
+        Rules: CEA-LAG-01.
+        """
+        self.lag_level = act.level
+        if act.level == "halt":
+            if self.core.market_halted:
+                return None
+            self.halted_for_lag = True
+            return self.core.halt(PRODUCT_NONE)
+        if not self.halted_for_lag:
+            return None
+        self.halted_for_lag = False
+        return self.core.resume(PRODUCT_NONE)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the state's outline and its hashes, as `venue status` shows them."""
+        return {
+            **self.outline(),
+            "state_hash": f"{self.core.state_hash():016x}",
+            "holdings_hash": f"{self.core.holdings_hash():016x}",
+        }
+
+    def outline(self) -> dict[str, Any]:
+        """Return the same without the hashes."""
+        core = self.core
+        return {
+            "trading_date": core.trading_date,
+            "day_is_open": bool(core.day_is_open),
+            "phase": Phase(core.phase).name.lower(),
+            "halted": bool(core.market_halted),
+            "halted_for_lag": self.halted_for_lag,
+            "lag_level": self.lag_level,
+            "products": len(self.product_names),
+            "accounts": len(self.account_names),
+            "orders_live": core.live_order_count,
+            "command_seq": core.command_seq,
+            "event_seq": core.event_seq,
+            "settlement_seq": core.settlement_seq,
+            "feed_seq": self.feed_seq,
+            "confirmed_date": self.confirmed_date,
+        }
+
+
+def _is_date(number: int) -> bool:
+    try:
+        date_of_number(number)
+    except ValueError:
+        return False
+    return True
+
+
+def _name_fault(name: str) -> str | None:
+    try:
+        name_check(name)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _free_and_locked(account: dict[str, Any], asset: int) -> tuple[int, int]:
+    """Return what of an account may leave today, and what its orders have locked."""
+    if asset == PRODUCT_NONE:
+        locked = account["cash_locked"]
+        return account["cash"] - locked - account["proceeds_today"], locked
+    tonnes, locked, bought_today = account["holdings"].get(asset, (0, 0, 0))
+    return tonnes - locked - bought_today, locked

@@ -1,0 +1,4 @@
+"""What operators see and do.
+
+Knows every room that runs.
+"""

@@ -1,0 +1,313 @@
+"""Answers operators: each act of theirs becomes a journaled command with who and why."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import structlog
+
+from cea_exchange.control_plane.answers import Answer, Refusal
+from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.fronts import FrontDoor
+from cea_exchange.control_plane.maker_checker import Prepared, Proposals
+from cea_exchange.control_plane.requests import RequestUnread
+from cea_exchange.control_plane.service import Reply, Service
+from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.journal import EventDamaged
+from cea_exchange.protocol import control
+from cea_exchange.protocol.framing import FrameError
+from cea_exchange.protocol.operators import Operator
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.market.bidding_views import biddings
+from cea_exchange.venue.market.block_views import blocks_of_all
+from cea_exchange.venue.market.names import account_known, product_known
+from cea_exchange.venue.operations import admin_views, bidding_service
+from cea_exchange.venue.operations.trade_search import trade_event
+from cea_exchange.venue.order_entry import activity_statements
+from cea_exchange.venue.order_entry.service import OrderEntry
+from cea_exchange.venue.requests import VENUE_REQUESTS, ActRequest, AdminRequest, BiddingOpen
+from cea_exchange.venue.trading_day.trading_day import TradingDay
+
+SECOND_TO_COME = "(who agrees)"
+"""Stands for the second person while it is judged whether there is anything to agree to."""
+
+TURN_S = 0.005
+
+BUST_ROWS_READ = 8
+"""The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
+
+_UNFIT = {
+    control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
+    control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
+    control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
+    control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
+}
+"""Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
+
+log = structlog.get_logger("venue")
+
+
+class AdminDesk(Service[Operator, AdminRequest]):
+    """The operators' service: what `admin`'s requests look at and act upon.
+
+    Parameters
+    ----------
+    door
+        Where they come in.
+    operators
+        Who may act or look, by public key.
+    day
+        Opens and closes trading days.
+    sequencer, orders
+        The state to look at, and the sessions.
+    proposal_s
+        How long an act that takes two persons waits for the second one.
+    run_controls
+        Journals acts, releases their events, and returns the refusals.
+    status, stop
+        Says where the venue stands; ends the daemon.
+    key_restore
+        Admits a key that was cut off; False if it was not.
+
+    Notes
+    -----
+    Rules: CEA-OPR-01 (who may act), CEA-OPR-02 (what takes two).
+    """
+
+    def __init__(
+        self,
+        door: FrontDoor,
+        operators: dict[str, Operator],
+        day: TradingDay,
+        sequencer: Sequencer,
+        orders: OrderEntry,
+        *,
+        proposal_s: float,
+        run_controls: Callable[[list[control.Control]], list[str | None]],
+        status: Callable[[], dict[str, Any]],
+        stop: Callable[[], None],
+        key_restore: Callable[[str], bool],
+    ) -> None:
+        super().__init__(VENUE_REQUESTS)
+        self._door = door
+        self._operators = operators
+        self._sequencer = sequencer
+        self._run_controls = run_controls
+        self.day = day
+        self.machine = sequencer.machine
+        self.orders = orders
+        self.proposals = Proposals(proposal_s)
+        self.status = status
+        self.stop = stop
+        self.key_restore = key_restore
+
+    def turn(self) -> None:
+        """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
+        until_s = time.monotonic() + TURN_S
+        while time.monotonic() < until_s and (message := self._door.receive()) is not None:
+            reply = self._replied(message)
+            told = reply.answer.by_op("" if reply.request is None else reply.request.op)
+            self._door.answer(message.routing_id, msgspec.msgpack.encode(told))
+
+    def _replied(self, message: Message) -> Reply:
+        if len(message.frames) != 1:
+            came = str(len(message.frames))
+            error = FrameError(
+                VenueRefusal.BAD_REQUEST, expected="1 frame", came=came, where="message"
+            )
+            return Reply(self.refusal(error, "", None), "", None)
+        return self.reply(message.key, message.payload)
+
+    # -- the service ------------------------------------------------------------------------------
+
+    def person_of(self, key: str) -> Operator:
+        """Return the operator of a key; FrameError for a stranger's."""
+        if key not in self._operators:
+            raise FrameError(
+                VenueRefusal.NOT_AUTHENTICATED,
+                expected="an operator's key",
+                came="another",
+                where="key",
+            )
+        return self._operators[key]
+
+    def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
+        """Return what a role that may only look is told of an act."""
+        came = f"the {person.role}'s {person.name}"
+        return FrameError(
+            VenueRefusal.NOT_PERMITTED, expected="an operator's key", came=came, where="key"
+        )
+
+    def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
+        """Answer what only looks."""
+        return request.look(self)
+
+    def act(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
+        """Do it, or keep it for a second operator; say where the venue stands then."""
+        assert isinstance(request, ActRequest), request
+        if request.second is None:
+            told = request.act(self, person)
+        else:
+            told = self._propose(person, request)
+        log.info("act", by=person.name, **msgspec.to_builtins(request))
+        return {**told, **self.status()}
+
+    def _propose(self, operator: Operator, request: ActRequest) -> dict[str, Any]:
+        what, carry_out = request.prepared(self, operator)
+        proposal = self.proposals.add(what, operator, request.why, carry_out)
+        return {"proposal": proposal.number, "what": what}
+
+    def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
+        """Return the answer to what was refused; what is no refusal ends the venue."""
+        if isinstance(error, EventDamaged):
+            told = damage_told(error)
+        elif isinstance(error, RequestUnread):
+            parts = {"expected": error.expected, "came": error.came, "where": error.where}
+            told = FrameError(VenueRefusal.BAD_REQUEST, **parts)
+        elif isinstance(error, FrameError):
+            told = error
+        elif isinstance(error, ValueError):
+            unsound = {"expected": str(error), "came": "", "where": "payload"}
+            told = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
+        else:
+            raise error
+        if isinstance(error, FrameError | RequestUnread):
+            log.warning("refused", by=by or None, code=told.code.name, error=str(told))
+        return Answer(
+            {},
+            Refusal(
+                expected=told.expected, came=told.came, where=told.where, code=told.code.name
+            ),
+        )
+
+    # -- what requests look at --------------------------------------------------------------------
+
+    def statistics(self) -> dict[str, Any]:
+        """Return each product's prices and totals of the day."""
+        return admin_views.statistics(self.machine)
+
+    def position(self, account: str) -> dict[str, Any]:
+        """Return what an account has at the venue."""
+        return admin_views.position(self.machine, account)
+
+    def blocks(self, first: int) -> dict[str, Any]:
+        """Return the open block offers and enquiries, from an id on."""
+        return blocks_of_all(self.machine, first)
+
+    def statement(self, account: str, date: str | None) -> dict[str, Any]:
+        """Return what the statement of an account's day begins with."""
+        return activity_statements.statement(self._sequencer, self.account_index(account), date)
+
+    def history(self, account: str, first: int, count: int) -> dict[str, Any]:
+        """Return an account's reports from a number on."""
+        index = self.account_index(account)
+        return activity_statements.history(self._sequencer, index, first, count)
+
+    def biddings(self) -> list[dict[str, Any]]:
+        """Return what everybody may see of the day's biddings."""
+        return biddings(self.machine)
+
+    def sessions(self) -> dict[str, Any]:
+        """Return who is logged on."""
+        return admin_views.sessions(self.machine, self.orders.sessions, time.monotonic())
+
+    # -- what acts are made of --------------------------------------------------------------------
+
+    def run(self, act: control.Act | None, by: Operator, why: str) -> None:
+        """Journal an act of one person; FrameError if it does not fit. None is done already."""
+        if act is None:
+            return
+        # A day that two others have agreed to is theirs.
+        if not (isinstance(act, control.DayOpen) and act.second):
+            act = msgspec.structs.replace(act, by=by.name, why=why)
+        self._run(act)
+
+    def _run(self, act: control.Act) -> None:
+        for refusal in self._run_controls([act]):
+            if refusal is not None:
+                code = _UNFIT.get(type(act), VenueRefusal.DAY_STATE)
+                raise FrameError(code, expected="an act that fits", came=refusal, where="market")
+
+    def account_index(self, name: str) -> int:
+        """Return an account's index; FrameError if there is none of that name."""
+        return account_known(self.machine, name)
+
+    def product_check(self, name: str | None) -> None:
+        """Refuse a product that there is not; None is the whole market."""
+        product_known(self.machine, name)
+
+    def before_listed_check(self, product: str, what: str) -> None:
+        """Refuse what is too late once the day's first listed phase has begun."""
+        self.product_check(product)
+        core = self.machine.core
+        if core.day_is_open and core.listed_started:
+            raise FrameError(
+                VenueRefusal.LISTED_PHASE_BEGUN,
+                expected="a time before the day's first listed phase",
+                came=Phase(core.phase).name.lower(),
+                where=what,
+            )
+
+    def bidding_notice(self, request: BiddingOpen) -> control.BiddingOpen:
+        """Return the act that announces a bidding."""
+        return bidding_service.notice(self.machine, request)
+
+    def announced_check(self, bidding: str) -> None:
+        """Say why the market refused a bidding just now, if it did."""
+        bidding_service.announced_check(self._sequencer, bidding)
+
+    def bidding_end_check(self, bidding: str, *, must_be_open: bool) -> None:
+        """Refuse the end of a bidding that can't be awarded, or cancelled, now."""
+        bidding_service.end_check(self.machine, bidding, must_be_open=must_be_open)
+
+    def bust_prepared(self, trade_id: int, by: Operator, why: str) -> Prepared:
+        """Return a trade's bust for a second person; FrameError if it can't be undone."""
+        event = trade_event(self._sequencer, trade_id)
+        if event is None:
+            last = self.machine.core.trade_id
+            raise FrameError(
+                VenueRefusal.TRADE_UNKNOWN,
+                expected=f"a trade up to {last}",
+                came=str(trade_id),
+                where="trade_id",
+            )
+        act = control.TradeBust(
+            by=by.name,
+            why=why,
+            settlement_seq=int(event["settlement_seq"]),
+            trade=event.tobytes(),
+        )
+        refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
+        if refusal is not None:
+            raise FrameError(
+                VenueRefusal.TRADE_BUSTED,
+                expected="a trade that can be undone",
+                came=refusal,
+                where="trade_id",
+            )
+        names = self.machine.account_names
+        what = (
+            f"undo trade {trade_id}: {event['tonnes']} t of "
+            f"{self.machine.product_names[event['product_index']]} at {event['price']} fen, "
+            f"{names[event['account_index']]} and {names[event['counter_account_index']]}"
+        )
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            self.day.registry_answered_check()
+            self._run(msgspec.structs.replace(act, second=second.name))
+            return {"what": what, "outcome": self._bust_outcome(trade_id)}
+
+        return Prepared(what, carry_out)
+
+    def _bust_outcome(self, trade_id: int) -> str:
+        """Say what the market made of a bust: where the asset has moved on, nothing moves back."""
+        last = self.machine.core.settlement_seq
+        first = max(self.machine.settlement_base + 1, last - BUST_ROWS_READ + 1)
+        seqs = self._sequencer.index.settlement_events(first, BUST_ROWS_READ)
+        rows = self._sequencer.event_rows(seqs)
+        rows = rows[(rows["kind"] == EventKind.TRADE_BUSTED) & (rows["trade_id"] == trade_id)]
+        reason = Reason(int(rows["reason"][-1]))
+        return "undone" if reason == Reason.NONE else f"nothing moved: {reason.name}"

@@ -1,0 +1,284 @@
+"""Looks after the venue for those who run it: metrics, rates, sizes, and events in the log.
+
+Everything here only looks. What it can't find out it leaves out.
+"""
+
+import contextlib
+import shutil
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import structlog
+from prometheus_client import CollectorRegistry
+
+from cea_exchange.control_plane.fronts import Fronts
+from cea_exchange.control_plane.host import DaemonHost
+from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
+from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.journal.storage import DRAFT_SUFFIX
+from cea_exchange.protocol.metrics_http import MetricsServer
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.operations.metrics import VenueMetrics
+from cea_exchange.venue.order_entry.service import OrderEntry
+from cea_exchange.venue.registry_link.lag_policy import LagPolicy
+from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
+
+SAMPLE_S = 1.0
+SIZES_S = 10.0
+RATE_SAMPLES = 11  # the rates are those of the last ten seconds
+_LARGE_HOLDER = bytes([EventKind.LARGE_HOLDER])
+_TOLD = (
+    *(EventKind.DAY_OPENED, EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED),
+    *(EventKind.HALTED, EventKind.RESUMED),
+    *(EventKind.ACCOUNT_SUSPENDED, EventKind.ACCOUNT_RESTORED),
+    *(EventKind.REFERENCE_PRICE_CHANGED, EventKind.PRODUCT_LISTED, EventKind.PRODUCT_DELISTED),
+)
+
+log = structlog.get_logger("venue")
+
+
+class Watch:
+    """What is known of a running venue from the outside.
+
+    Parameters
+    ----------
+    data
+        The data folder.
+    sequencer, orders, lag, clock, host, fronts
+        What is watched.
+    metrics_address
+        Where Prometheus may ask; None is nowhere.
+
+    Attributes
+    ----------
+    metrics : VenueMetrics
+        The numbers.
+    address : str or None
+        Where Prometheus may ask.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        sequencer: Sequencer,
+        orders: OrderEntry,
+        lag: LagPolicy,
+        clock: ClockWatch,
+        host: DaemonHost,
+        fronts: Fronts,
+        metrics_address: str | None,
+    ) -> None:
+        self.metrics = VenueMetrics()
+        self._pulse = host.pulse
+        self._data = data
+        self._sequencer = sequencer
+        self._machine = sequencer.machine
+        self._orders = orders
+        self._lag = lag
+        self._clock = clock
+        self._allow_list = host.allow_list
+        self._fronts = fronts
+        self._calendar = TradingCalendar.load(self._machine.profile.calendar)
+        self._began_s = time.monotonic()
+        self._sample_due_s = self._sizes_due_s = 0.0
+        self._rates: deque[tuple[float, int, int, int]] = deque(maxlen=RATE_SAMPLES)
+        self._sizes: dict[str, int | float] = {}
+        self._batches: list[tuple[int, float, float]] = []
+        self._turns: list[tuple[int, float | None]] = []
+        sequencer.on_batch = self._batches.append
+        self._server: MetricsServer | None = None
+        if metrics_address is not None:
+            collectors = CollectorRegistry()
+            collectors.register(self.metrics)
+            self._server = MetricsServer(metrics_address, collectors, self._pulse.health)
+        self.address = None if self._server is None else self._server.address
+        self._sample(time.monotonic())
+
+    def close(self) -> None:
+        """Answer no more."""
+        if self._server is not None:
+            self._server.close()
+
+    # -- What the loop tells ------------------------------------------------------------------
+
+    def orders_turn(self) -> bool:
+        """Let order entry take its turn, and time it; say whether anything had arrived."""
+        began_s, batches = time.perf_counter(), len(self._batches)
+        waiting = self._orders.turn()
+        if waiting:
+            took_s = time.perf_counter() - began_s if len(self._batches) > batches else None
+            self._turns.append((waiting, took_s))
+        return waiting > 0
+
+    def acts(self, events: np.ndarray) -> None:
+        """Log what an operator wants to know of the events of acts."""
+        for event in events[np.isin(events["kind"], _TOLD)]:
+            self._event_log(event)
+
+    def released(self, events: np.ndarray) -> None:
+        """Count what has left the venue, and log who has become a large holder (CEA-FND-08)."""
+        kinds = events["kind"].tobytes()
+        self.metrics.events(events, kinds)
+        self._count()
+        if _LARGE_HOLDER not in kinds:
+            return
+        machine = self._machine
+        for event in events[events["kind"] == EventKind.LARGE_HOLDER]:
+            log.warning(
+                "large_holder",
+                account=machine.account_names[int(event["account_index"])],
+                product=machine.product_names[int(event["product_index"])],
+                tonnes=int(event["tonnes"]),
+            )
+
+    def turn(self, now_s: float, late_s: float) -> None:
+        """Look around; called at every heartbeat, which came `late_s` after it was due."""
+        self._pulse.beat(now_s)
+        self._count()
+        self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
+        if now_s >= self._sample_due_s:
+            self._sample(now_s)
+
+    def status(self) -> dict[str, Any]:
+        """Return what is known, for `venue status`."""
+        self._sizes_due_s = 0.0
+        self._sample(time.monotonic())
+        core, products = self._machine.core, enumerate(self._machine.product_names)
+        return {
+            "uptime_s": int(time.monotonic() - self._began_s),
+            "halted_products": [name for index, name in products if core.product(index)["halted"]],
+            "delisted_products": self._delisted(),
+            "profile": self._machine.profile.name,
+            "profile_hash": self._machine.profile.profile_hash(),
+            "lag_records": self._lag.lag.records,
+            "lag_s": round(self._lag.lag.seconds, 1),
+            "throttled": self._orders.gateway.throttled_count,
+            "keys_refused": self._keys_refused(),
+            "keys_cut_off": sorted(self._fronts.suspects.cut_off),
+            "keys_set_apart": len(self._fronts.suspects.parts),
+            "fronts": self._fronts.process_ids,
+            "fronts_ended": self._fronts.ended_count,
+            "slow_consumers": self._orders.slow_count,
+            "calendar_last": self._calendar.last.isoformat(),
+            "calendar_days_left": self._calendar_days_left(),
+            "metrics": self.address,
+            **self._rates_told(),
+            **self._sizes,
+        }
+
+    def _count(self) -> None:
+        """Count the turns since the last time: while orders wait they are only noted."""
+        for batch in self._batches:
+            self.metrics.batch(*batch)
+        for waiting, took_s in self._turns:
+            self.metrics.buckets["cea_venue_waiting_messages"].observe(waiting)
+            if took_s is not None:
+                self.metrics.buckets["cea_venue_release_seconds"].observe(took_s)
+        self._batches.clear()
+        self._turns.clear()
+
+    def _keys_refused(self) -> int:
+        return self._allow_list.refused_count + self._fronts.refused_count
+
+    # -- Looking ------------------------------------------------------------------------------
+
+    def _delisted(self) -> list[str]:
+        names, core = self._machine.product_names, self._machine.core
+        return [name for index, name in enumerate(names) if not core.product(index)["listed"]]
+
+    def _sample(self, now_s: float) -> None:
+        self._sample_due_s = now_s + SAMPLE_S
+        if now_s >= self._sizes_due_s:
+            self._sizes_due_s = now_s + SIZES_S
+            self._sizes = sizes(self._data)
+        metrics, machine, gateway = self.metrics, self._machine, self._orders.gateway
+        totals, core = metrics.totals, machine.core
+        totals["cea_venue_messages"] = gateway.message_count
+        totals["cea_venue_refused"] = gateway.refused_count
+        totals["cea_venue_throttled"] = gateway.throttled_count
+        totals["cea_venue_slow_consumers"] = self._orders.slow_count
+        totals["cea_venue_keys_refused"] = self._keys_refused()
+        totals["cea_venue_fronts_begun"] = self._fronts.begun_count
+        totals["cea_venue_fronts_ended"] = self._fronts.ended_count
+        rejects = int(metrics.rejects.sum())
+        counted = (totals["cea_venue_commands"], totals["cea_venue_trades"], rejects)
+        if not self._rates or now_s >= self._rates[-1][0] + SAMPLE_S / 2:
+            self._rates.append((now_s, *counted))
+        summary = machine.outline()
+        metrics.phase, metrics.lag_level = summary["phase"], machine.lag_level
+        products = range(len(machine.product_names))
+        figures = {
+            **{f"settlement_lag_{name}": getattr(self._lag.lag, name) for name in _LAG_FIGURES},
+            **{name: summary[name] for name in _SUMMARY_FIGURES},
+            **{name: size for name, size in self._sizes.items() if name != "snapshot_age_s"},
+            "sessions": len(self._orders.sessions),
+            "calendar_days_left": self._calendar_days_left(),
+            "halted": int(summary["halted"]),
+            "halted_products": sum(bool(core.product(index)["halted"]) for index in products),
+            "keys_cut_off": len(self._fronts.suspects.cut_off),
+            "cancels_only": int(bool(gateway.cancels_only or gateway.cancels_only_for_lag)),
+        }
+        if "snapshot_age_s" in self._sizes:
+            figures["snapshot_age_seconds"] = self._sizes["snapshot_age_s"]
+        metrics.gauges = {f"cea_venue_{name}": float(value) for name, value in figures.items()}
+
+    def _rates_told(self) -> dict[str, float]:
+        """Return what was done per second, over the last ten of them."""
+        then, now = self._rates[0], self._rates[-1]
+        seconds = max(now[0] - then[0], SAMPLE_S)
+        names = ("commands_per_s", "trades_per_s", "rejects_per_s")
+        pairs = zip(names, then[1:], now[1:], strict=True)
+        return {name: round((after - before) / seconds, 1) for name, before, after in pairs}
+
+    def _calendar_days_left(self) -> int:
+        today = time_from_ns(self._clock.now_ns()).date()
+        return (self._calendar.last - today).days
+
+    def _event_log(self, event: np.void) -> None:
+        machine, names, kind = self._machine, {}, EventKind(event["kind"])
+        product, account = int(event["product_index"]), int(event["account_index"])
+        if kind in (EventKind.DAY_OPENED, EventKind.PHASE_CHANGED):
+            log.info(kind.name.lower(), **machine.summary())
+            return
+        if product != PRODUCT_NONE and product < len(machine.product_names):
+            names["product"] = machine.product_names[product]
+        if account != ACCOUNT_NONE and account < len(machine.account_names):
+            names["account"] = machine.account_names[account]
+        if kind is EventKind.DAY_CLOSED:
+            names["trading_date"] = int(event["trading_date"])
+        if kind is EventKind.HALTED:
+            names["for_lag"] = machine.halted_for_lag
+        log.info(kind.name.lower(), **names)
+
+
+_LAG_FIGURES = ("records", "seconds")
+_SUMMARY_FIGURES = ("orders_live", "command_seq", "event_seq", "settlement_seq", "feed_seq")
+
+
+def sizes(data: Path) -> dict[str, int | float]:
+    """Return the sizes of what a data folder holds, and how old its newest snapshot is."""
+    found: dict[str, int | float] = {
+        "journal_bytes": _bytes_of(data / "journal"),
+        "event_store_bytes": _bytes_of(data / "events"),
+    }
+    with contextlib.suppress(OSError):
+        found["disk_free_bytes"] = shutil.disk_usage(data).free
+    with contextlib.suppress(OSError, ValueError):
+        files = [path for path in (data / "snapshots").iterdir() if path.suffix != DRAFT_SUFFIX]
+        made = [path.stat().st_mtime for path in files]
+        found["snapshot_age_s"] = round(max(0.0, time.time() - max(made)), 1)
+    return found
+
+
+def _bytes_of(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            # A segment that is being archived may be gone by now.
+            with contextlib.suppress(OSError):
+                total += path.stat().st_size
+    return total

@@ -1,0 +1,4 @@
+"""What participants send, and what they are answered.
+
+Knows the sequencer.
+"""

@@ -1,0 +1,316 @@
+"""The public's door, in a process of its own: whoever comes through it can't stop the venue.
+
+    venue PUB ----------> SUB  relay  PUB    ----------> anybody
+    venue ROUTER <------> DEALER      ROUTER <---------> anybody
+
+Every message of the stream passes as it is. What is asked for is asked of the venue one thing at a
+time, once for all who wait for it. The relay keeps nothing that matters: killed at any moment, the
+next one goes on, and subscribers see a gap as they would see any other.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import structlog
+import zmq
+
+from cea_exchange.control_plane.limits import MemoryUse
+from cea_exchange.protocol.framing import FrameError
+from cea_exchange.protocol.security import (
+    AllowList,
+    CurveKeys,
+    SecurityError,
+    client_socket,
+    server_socket,
+)
+from cea_exchange.protocol.settings import Address, ConfigError
+from cea_exchange.venue.publication.relay_service import RelayDesk
+from cea_exchange.venue.publication.snapshot_service import ANSWERS_QUEUED_MAX, REQUEST_BYTES_MAX
+
+KEYS_NAME = "relay"
+"""Of its key files: the venue's secret key has no business in a process that strangers reach."""
+SUBSCRIBER_QUEUE_COUNT_MAX = 1_000
+MESSAGES_PER_TURN_MAX = 1_000
+POLL_MS = 100
+POLL_BUSY_MS = 5
+LAST_MS = 50
+WATCH_S = 1.0
+SILENCE_S_MAX = 5.0
+"""The venue sends ten heartbeats a second; one that is silent for so long is connected to anew."""
+NICENESS = 5
+LIFELINE_BYTES = 65_536
+
+log = structlog.get_logger("relay")
+
+
+class RelayOverMemory(RuntimeError):
+    """Subscriptions and answers of strangers have grown too large; another process begins anew."""
+
+
+class RelayConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Settings of ``venue relay``; every one may be left out.
+
+    Attributes
+    ----------
+    market_data, snapshot
+        Where the relay listens. Port 0 takes a free one, written to ``DIR/relay/endpoints.json``.
+    venue_endpoints
+        The file in which the venue, or another relay, says where it listens;
+        ``DIR/venue/endpoints.json`` if left out.
+    memory_mib_max
+        A relay that has grown beyond it ends, to be started again.
+    """
+
+    market_data: Address = "tcp://127.0.0.1:0"
+    snapshot: Address = "tcp://127.0.0.1:0"
+    venue_endpoints: str | None = None
+    memory_mib_max: Annotated[int, msgspec.Meta(ge=128, le=1 << 20)] = 512
+
+
+class Upstream(msgspec.Struct, frozen=True):
+    """Where the stream comes from: what a relay reads of an ``endpoints.json``."""
+
+    market_data: str
+    snapshot: str
+    market_data_public_key: str
+
+
+class ChildSettings(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """What a venue tells a relay of its own, in one line of standard input.
+
+    Attributes
+    ----------
+    upstream
+        The venue's sockets for it.
+    config
+        As of a relay that is run by hand.
+    descriptors
+        Sockets that listen already, by name. They outlive the relay: meanwhile the kernel lets who
+        comes wait, and the address stays.
+    """
+
+    upstream: Upstream
+    config: RelayConfig
+    descriptors: dict[str, int]
+    is_public: bool
+
+
+class KeysChange(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A later line to a relay that is not for everybody: who may come from now on, and who not."""
+
+    added: list[str]
+    removed: list[str]
+
+
+def upstream_read(path: Path) -> Upstream:
+    """Read where the venue is; ConfigError if the file does not say so."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Upstream)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: expected the venue's endpoints.json, {error.strerror}"
+        ) from None
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{path}: expected the venue's endpoints.json, {error}") from None
+
+
+class Relay:
+    """One running relay.
+
+    Parameters
+    ----------
+    config
+        The settings.
+    keys
+        Its own: it shows them to the venue, and the public sees them.
+    upstream
+        Says where the venue is, again whenever the connection is made anew.
+    descriptors
+        See `ChildSettings`.
+    lifeline
+        A descriptor; the relay ends with it. Its lines say whose keys may come (`KeysChange`).
+    pulse
+        Another, to which it writes a byte a second: whoever reads it knows that it goes on.
+    is_public
+        Whether anybody may come.
+
+    Attributes
+    ----------
+    endpoints : dict
+        Where it listens, by name.
+
+    Raises
+    ------
+    SecurityError
+        A socket can't be bound.
+    """
+
+    def __init__(
+        self,
+        config: RelayConfig,
+        keys: CurveKeys,
+        upstream: Callable[[], Upstream],
+        *,
+        descriptors: dict[str, int] | None = None,
+        lifeline: int | None = None,
+        pulse: int | None = None,
+        is_public: bool = True,
+    ) -> None:
+        self.endpoints: dict[str, str] = {}
+        self._config = config
+        self._keys = keys
+        self._upstream = upstream
+        self._descriptors = descriptors or {}
+        self._lifeline = lifeline
+        self._pulse = pulse
+        self._is_public = is_public
+        self._keys_admitted: frozenset[str] = frozenset()
+        self._said = b""
+        self._stopping = False
+        self._memory = MemoryUse()
+        self._watch_due_s = time.monotonic()
+        self._context = zmq.Context()
+        self._allow_list = AllowList(self._context)
+        try:
+            self._public = self._listen("market_data", zmq.PUB, SUBSCRIBER_QUEUE_COUNT_MAX)
+            desk = self._listen("snapshot", zmq.ROUTER, ANSWERS_QUEUED_MAX)
+            desk.setsockopt(zmq.ROUTER_MANDATORY, 1)
+            self._desk = RelayDesk(desk)
+            self._poller = zmq.Poller()
+            self._poller.register(desk, zmq.POLLIN)
+            if lifeline is not None:
+                os.set_blocking(lifeline, False)
+                self._poller.register(lifeline, zmq.POLLIN)
+            self._stream: zmq.Socket | None = None
+            self._connect(upstream())
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self) -> None:
+        """Relay until `stop`, or until the lifeline ends.
+
+        Raises
+        ------
+        RelayOverMemory, SecurityError
+            It had better begin anew.
+        """
+        while not self._stopping:
+            self.turn()
+        # What the venue said last is passed on before the end.
+        self._stream.poll(LAST_MS)
+        self._pass_on()
+
+    def stop(self) -> None:
+        """Let `run` return after the turn it is in. Safe in a signal handler."""
+        self._stopping = True
+
+    def turn(self) -> None:
+        """Wait for something to arrive, and pass it on."""
+        ready = dict(self._poller.poll(POLL_BUSY_MS if self._desk.has_waiting else POLL_MS))
+        if self._lifeline in ready:
+            self._lifeline_read()
+        self._pass_on()
+        self._desk.turn()
+        now_s = time.monotonic()
+        if now_s >= self._watch_due_s:
+            self._watch_due_s = now_s + WATCH_S
+            self._watch(now_s)
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._allow_list.close()
+        self._context.destroy(linger=200)
+
+    def _listen(self, name: str, kind: int, high_water_mark: int) -> zmq.Socket:
+        self._allow_list.allow(name, lambda key: self._is_public or key in self._keys_admitted)
+        socket, self.endpoints[name] = server_socket(
+            self._allow_list,
+            self._context,
+            kind,
+            domain=name,
+            keys=self._keys,
+            address=getattr(self._config, name),
+            descriptor=self._descriptors.get(name),
+            high_water_mark=high_water_mark,
+            # What they subscribe to libzmq keeps, at fifty times its size.
+            message_bytes_max=REQUEST_BYTES_MAX,
+        )
+        return socket
+
+    def _lifeline_read(self) -> None:
+        """Take in who may come; the end of it is the relay's."""
+        with contextlib.suppress(BlockingIOError):
+            while content := os.read(self._lifeline, LIFELINE_BYTES):
+                *lines, self._said = (self._said + content).split(b"\n")
+                for line in lines:
+                    change = msgspec.json.decode(line, type=KeysChange)
+                    # Replaced whole: the handler's thread reads it.
+                    self._keys_admitted = (self._keys_admitted | set(change.added)).difference(
+                        change.removed
+                    )
+            self._stopping = True
+
+    def _connect(self, upstream: Upstream) -> None:
+        if self._stream is not None:
+            self._poller.unregister(self._stream)
+            self._stream.close(linger=0)
+        key = upstream.market_data_public_key
+        self._stream = client_socket(self._context, zmq.SUB, keys=self._keys, server_key=key)
+        self._stream.subscribe(b"")
+        self._stream.connect(upstream.market_data)
+        self._poller.register(self._stream, zmq.POLLIN)
+        asked = self._desk.venue
+        if asked.socket is not None:
+            self._poller.unregister(asked.socket)
+        asked.connect(self._context, upstream.snapshot, keys=self._keys, server_key=key)
+        self._poller.register(asked.socket, zmq.POLLIN)
+        self._heard_s = time.monotonic()
+
+    def _pass_on(self) -> None:
+        for _ in range(MESSAGES_PER_TURN_MAX):
+            try:
+                frames = self._stream.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._public.send_multipart(frames)
+            self._heard_s = time.monotonic()
+            try:
+                self._desk.note(frames)
+            except FrameError as error:
+                # A stream of another version; it is passed on to whoever understands it.
+                log.warning("stream_not_understood", error=str(error))
+
+    def _watch(self, now_s: float) -> None:
+        if self._pulse is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._pulse, b".")
+        if not self._allow_list.is_running:
+            raise SecurityError("allow-list: its handler has stopped")
+        used_mib = self._memory.mib()
+        if used_mib > self._config.memory_mib_max:
+            raise RelayOverMemory(f"{used_mib} MiB of {self._config.memory_mib_max} in use")
+        if now_s - self._heard_s > SILENCE_S_MAX or self._desk.venue.is_stuck(now_s):
+            # Whom libzmq has seen refused once it does not try again.
+            try:
+                self._connect(self._upstream())
+            except ConfigError as error:
+                log.warning("venue_unknown", error=str(error))
+                return
+            log.warning("venue_connected_anew")
+
+
+def endpoints_write(data: Path, relay: Relay, public_key: str) -> None:
+    """Say in ``DIR/relay/endpoints.json`` where a relay listens, as a venue does."""
+    path = data / KEYS_NAME / "endpoints.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    told = {**relay.endpoints, "market_data_public_key": public_key, "pid": os.getpid()}
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)

@@ -1,0 +1,60 @@
+"""Serves any range of the settlement stream from the event store."""
+
+import numpy as np
+import structlog
+import zmq
+
+from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.journal import EventDamaged
+from cea_exchange.protocol.framing import (
+    REPLAY_COUNT_MAX,
+    FrameError,
+    settlement_header,
+    settlement_request_decode,
+)
+from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
+from cea_exchange.venue.publication.router import Inbox, send_or_drop
+
+log = structlog.get_logger("venue")
+
+
+class SettlementReplay:
+    """Answers the registry's questions for what it has missed.
+
+    Parameters
+    ----------
+    socket
+        A bound ROUTER.
+    sequencer
+        Whose events.
+    """
+
+    def __init__(self, socket: zmq.Socket, sequencer: Sequencer) -> None:
+        self._socket = socket
+        self._inbox = Inbox(socket)
+        self._sequencer = sequencer
+        self._log_id = sequencer.journal.log_id
+
+    def turn(self) -> None:
+        """Answer all that has arrived."""
+        while (message := self._inbox.receive()) is not None:
+            if message.key is None or len(message.frames) != 1:
+                continue
+            try:
+                request = settlement_request_decode(message.frames[0])
+            except FrameError as error:
+                log.warning("replay_refused", error=str(error))
+                continue
+            rows = np.zeros(0, EVENT_DTYPE)
+            if request.first >= 1 and request.log_id in (None, self._log_id):
+                count = min(request.count, REPLAY_COUNT_MAX)
+                seqs = self._sequencer.index.settlement_events(request.first, count)
+                try:
+                    rows = self._sequencer.event_rows(seqs)
+                except EventDamaged as error:
+                    # The registry asks again, and its lag says that it waits.
+                    damage_told(error)
+                    continue
+            payload = rows.tobytes()
+            header = settlement_header(self._log_id, request.first, len(rows), payload)
+            send_or_drop(self._socket, [message.routing_id, header, payload])

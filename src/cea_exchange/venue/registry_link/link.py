@@ -1,0 +1,141 @@
+"""What the registry says, applied: its numbered feed, its confirmation, and whether it is there."""
+
+import time
+from collections.abc import Callable
+
+import structlog
+
+from cea_exchange.protocol import control
+from cea_exchange.venue.durability.sequencer import Sequencer
+from cea_exchange.venue.order_entry.gateway import Gateway
+from cea_exchange.venue.registry_link.feed import FeedAnswer, RegistryFeed
+
+FEED_PAUSE_S = 1.0
+AWAITING_REGISTRY = "the registry has not answered since the start"
+
+log = structlog.get_logger("venue")
+
+
+class VenueError(RuntimeError):
+    """The venue must not run on: acknowledged work would be contradicted."""
+
+
+class RegistryLink:
+    """Follows the registry, and takes only cancels while it can't.
+
+    Parameters
+    ----------
+    feed
+        The connection.
+    sequencer, gateway
+        Where its items are journaled, and what is told to take only cancels.
+    run_controls
+        Journals acts, releases their events, and returns the refusals.
+    sessions_check
+        Called after items were applied: they may have revoked keys.
+
+    Attributes
+    ----------
+    settled_seq : int
+        How far the registry has said to have applied the settlement stream.
+    answered_s : float or None
+        When it answered last (monotonic clock); None if it never did.
+    """
+
+    def __init__(
+        self,
+        feed: RegistryFeed,
+        sequencer: Sequencer,
+        gateway: Gateway,
+        *,
+        run_controls: Callable[[list[control.Control]], list[str | None]],
+        sessions_check: Callable[[], None],
+    ) -> None:
+        self._feed = feed
+        self._sequencer = sequencer
+        self._machine = sequencer.machine
+        self._gateway = gateway
+        self._run_controls = run_controls
+        self._sessions_check = sessions_check
+        # What the registry may know already; more than this, and the journal has lost something.
+        self._settlement_seq_at_start = self._machine.core.settlement_seq
+        self.settled_seq = 0
+        self.answered_s: float | None = None
+        self._wait(AWAITING_REGISTRY)
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the registry has not answered since the start."""
+        return self._gateway.cancels_only == AWAITING_REGISTRY
+
+    def turn(self) -> None:
+        """Apply an answer that has arrived, and ask for more.
+
+        Raises
+        ------
+        VenueError
+            One of the two has lost work that the other knows.
+        """
+        try:
+            answer = self._feed.answer()
+            if answer is not None:
+                self._take(answer)
+        except control.ControlError as error:
+            self._wait(f"the registry's feed: {error}")
+            self._feed.pause(FEED_PAUSE_S)
+        self._feed.ask(last=self._machine.feed_seq, log_id=self._sequencer.journal.log_id)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self._feed.close()
+
+    def _wait(self, reason: str) -> None:
+        """Take only cancels from now on; without a reason, take everything again."""
+        if reason != self._gateway.cancels_only:
+            log.info("registry", cancels_only=reason)
+        self._gateway.cancels_only = reason
+        self._sequencer.checkpoints_on = reason != AWAITING_REGISTRY
+
+    def _take(self, answer: FeedAnswer) -> None:
+        if answer.settled_seq > self._machine.core.settlement_seq:
+            raise VenueError(
+                f"the registry has settled sequence {answer.settled_seq}, the journal ends at "
+                f"settlement sequence {self._machine.core.settlement_seq} "
+                f"({self._settlement_seq_at_start} at the start): acknowledged work is missing "
+                "from the journal"
+            )
+        if answer.last_seq < self._machine.feed_seq:
+            raise VenueError(
+                f"the registry's feed ends at item {answer.last_seq}, the journal has item "
+                f"{self._machine.feed_seq}: work is missing from the registry"
+            )
+        self.settled_seq, self.answered_s = answer.settled_seq, time.monotonic()
+        items = answer.feed_items()
+        for item in items:
+            if item.transfer_seq == self._machine.feed_seq:
+                self._same_item(item)
+        acts: list[control.Control] = [
+            item for item in items if item.transfer_seq > self._machine.feed_seq
+        ]
+        if answer.confirmed_date > self._machine.confirmed_date:
+            confirmed = control.SettlementConfirmed(
+                settlement_seq=answer.settled_seq, trading_date=answer.confirmed_date
+            )
+            acts.append(confirmed)
+        refusals = self._run_controls(acts)
+        self._sessions_check()
+        for refusal in refusals:
+            if refusal is not None:
+                raise control.ControlError(refusal)
+        if answer.state != "ok":
+            self._wait(f"the registry says {answer.state}")
+        elif self._machine.feed_seq >= answer.last_seq:
+            self._wait("")
+
+    def _same_item(self, item: control.FeedItem) -> None:
+        """A registry that was restored from an older copy may have given a number once more."""
+        if item.command != self._machine.feed_last:
+            raise VenueError(
+                f"the registry's feed item {item.transfer_seq} is {item.command}, the journal has "
+                f"{self._machine.feed_last}: the registry is not the one that was followed"
+            )

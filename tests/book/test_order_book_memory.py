@@ -1,0 +1,90 @@
+"""What a book takes of the machine's memory, and when; and whom it lets in meanwhile."""
+
+import contextlib
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cea_exchange import OrderBook
+from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, ORDER_DTYPE, CommandKind, Side
+
+PAGE_BYTES = 4_096
+on_linux = pytest.mark.skipif(
+    sys.platform != "linux", reason="the resident set is read from /proc, which is Linux's"
+)
+
+
+def resident_bytes():
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES
+
+
+def buys(count, prices, ids):
+    commands = np.zeros(count, COMMAND_DTYPE)
+    commands["kind"], commands["side"], commands["tonnes"] = CommandKind.ENTER, Side.BUY, 1
+    commands["price"], commands["order_id"] = prices, ids
+    return commands
+
+
+@on_linux
+def test_a_wide_book_takes_memory_only_where_orders_are():
+    before = resident_bytes()
+    book = OrderBook(0, 100_000_000, order_count_max=10_000)
+    count = 2_000
+    book.process(
+        buys(count, np.arange(count) * 50_000, np.arange(count)), np.zeros(2 * count, EVENT_DTYPE)
+    )
+    assert count == len(book)
+    # A page of levels and one of the bitmap for each lone price, out of 3.2 GB.
+    assert 20_000 * count > resident_bytes() - before
+
+
+@on_linux
+@pytest.mark.parametrize("first_id", [1, 1 << 40])
+def test_touched_memory_is_there_before_the_first_order(first_id):
+    count = 50_000
+    commands = buys(count, np.arange(count) % 5_000 + 1, first_id + 7 * np.arange(count))
+    events = np.zeros(1, EVENT_DTYPE)
+    before = resident_bytes()
+    book = OrderBook(1, 5_000, order_count_max=count, touch_memory=True)
+    touched = resident_bytes()
+    table_of_small_ids, orders, levels = 256 << 20, (64 + 12) * count, 32 * 5_000
+    expected = table_of_small_ids + orders + levels
+    assert abs(touched - before - expected) < 2 * count
+    assert (count, 0) == book.process(commands, events, True)
+    assert 1 << 19 > resident_bytes() - touched
+    book.check()
+    # The same again: each id is known.
+    assert (count, 0) == book.process(commands, events, True)
+    assert count == len(book)
+    assert first_id in book and first_id + 7 * (count - 1) in book
+
+
+@pytest.mark.parametrize("act", ["state_hash", "snapshot", "orders_into"])
+def test_nobody_comes_in_while_a_book_is_read_whole(act):
+    count = 300_000
+    book = OrderBook(1, 5_000, order_count_max=count + 1)
+    book.process(
+        buys(count, np.arange(count) % 5_000 + 1, np.arange(count)), np.zeros(1, EVENT_DTYPE), True
+    )
+    orders = np.zeros(count, ORDER_DTYPE)
+    refused, done = [], threading.Event()
+
+    def read():
+        while not done.is_set():
+            with contextlib.suppress(RuntimeError):
+                book.orders_into(orders) if act == "orders_into" else getattr(book, act)()
+
+    worker = threading.Thread(target=read)
+    worker.start()
+    for _ in range(2_000_000):
+        try:
+            book.cancel(1 << 50)
+        except RuntimeError as error:
+            refused.append(str(error))
+            break
+    done.set()
+    worker.join()
+    assert ["another thread is inside this book"] == refused

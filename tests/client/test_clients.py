@@ -1,0 +1,217 @@
+"""`Client` and `AsyncClient` against a small venue that accepts everything."""
+
+import asyncio
+import contextlib
+import inspect
+import threading
+
+import msgspec
+import numpy as np
+import pytest
+import zmq
+
+from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState
+from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE, EventKind
+from cea_exchange.protocol.security import CurveKeys
+
+
+class AcceptingVenue:
+    """A ROUTER that accepts each new id once; it can lose reports and be deaf for a while."""
+
+    def __init__(self, keys):
+        self.lose_reports = 0
+        self.deaf = False
+        self.reports = []
+        self.ids_came = []
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.curve_server = True
+        self._socket.curve_secretkey = keys.secret.encode()
+        port = self._socket.bind_to_random_port("tcp://127.0.0.1")
+        self.endpoint = f"tcp://127.0.0.1:{port}"
+        self._ended = False
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def close(self):
+        self._ended = True
+        self._thread.join()
+        self._context.destroy(linger=0)
+
+    def _serve(self):
+        while not self._ended:
+            if self._socket.poll(5):
+                peer, tag, payload = self._socket.recv_multipart()
+                if self.deaf:
+                    continue
+                if tag == b"C":
+                    self._commands(peer, np.frombuffer(payload, COMMAND_DTYPE))
+                else:
+                    self._message(peer, msgspec.msgpack.decode(payload))
+
+    def _commands(self, peer, commands):
+        for command in commands:
+            client_order_id = int(command["client_order_id"])
+            self.ids_came.append(client_order_id)
+            if client_order_id <= len(self.reports):
+                self._socket.send_multipart([peer, b"R", self.reports[client_order_id - 1]])
+                continue
+            row = np.zeros(1, EVENT_DTYPE)
+            row["kind"] = EventKind.ORDER_ACCEPTED
+            row["counter_account_index"] = ACCOUNT_NONE
+            row["client_order_id"] = row["order_id"] = client_order_id
+            row["report_seq"] = len(self.reports) + 1
+            self.reports.append(row.tobytes())
+            if self.lose_reports:
+                self.lose_reports -= 1
+            else:
+                self._socket.send_multipart([peer, b"R", row.tobytes()])
+
+    def _message(self, peer, message):
+        answer = {"op": message["op"], "trading_date": 20250102, "phase": 2}
+        if message["op"] == "replay":
+            first = message["from"] - 1
+            rows = b"".join(self.reports[first : first + message["count"]])
+            self._socket.send_multipart([peer, b"R", rows])
+            return
+        answer["report_seq"] = len(self.reports)
+        if message["op"] == "logon":
+            product = {"product": "CEA24", "product_index": 0, "reference_price": 9749}
+            answer |= {
+                "account": "alice",
+                "account_index": 0,
+                "operator_index": 0,
+                "role": "trader",
+                "products": [product],
+                "last_client_order_id": len(self.reports),
+                "log_id": "log",
+            }
+        self._socket.send_multipart([peer, b"M", msgspec.msgpack.encode(answer)])
+
+
+@pytest.fixture
+def keys():
+    return {"venue": CurveKeys.new(), "alice": CurveKeys.new()}
+
+
+@pytest.fixture
+def venue(keys):
+    with contextlib.closing(AcceptingVenue(keys["venue"])) as venue:
+        yield venue
+
+
+def connect(venue, keys, **options):
+    return Client.connect(venue.endpoint, keys["alice"], keys["venue"].public, **options)
+
+
+def test_commands_are_answered_and_reported_in_order(venue, keys):
+    with connect(venue, keys) as client:
+        assert client.account == "alice"
+        ids = [client.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(5)]
+        assert client.answer(ids[-1]).order_id == 5
+        assert [report.client_order_id for report in client.reports(timeout_s=0.05)] == ids
+        assert client.unacknowledged == []
+
+
+def test_a_batch_of_records_goes_in_one_frame(venue, keys):
+    with connect(venue, keys) as client:
+        commands = np.zeros(3000, COMMAND_DTYPE)
+        commands["kind"] = 2
+        ids = client.submit(commands)
+        client.answer(ids[-1])
+        assert venue.ids_came == ids == list(range(1, 3001))
+
+
+def test_lost_reports_are_filled_in(venue, keys):
+    with connect(venue, keys) as client:
+        venue.lose_reports = 3
+        ids = [client.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(5)]
+        reports = list(client.reports(timeout_s=0.3))
+        assert [report.report_seq for report in reports] == [1, 2, 3, 4, 5]
+        assert [report.client_order_id for report in reports] == ids
+
+
+def test_unanswered_commands_are_sent_again_with_the_same_ids(venue, keys):
+    with connect(venue, keys) as client:
+        first = client.enter("CEA24", "buy", price="97.50", tonnes=10)
+        client.answer(first)
+        venue.deaf = True
+        ids = [client.enter("CEA24", "buy", price="97.50", tonnes=10) for _ in range(3)]
+        assert len(list(client.reports(timeout_s=0.3))) == 1
+        assert client.unacknowledged == ids
+        venue.deaf = False
+        client.reconnect()
+        client.logon()
+        client.answer(ids[-1])
+        assert venue.ids_came == [first, *ids]
+        assert client.unacknowledged == []
+
+
+def test_silence_brings_a_new_connection(venue, keys):
+    with connect(venue, keys, heartbeat_interval_s=0.1, silence_s_max=0.4) as client:
+        venue.deaf = True
+        client_order_id = client.enter("CEA24", "buy", price="97.50", tonnes=10)
+        assert client.poll(0.8) == []
+        venue.deaf = False
+        client.answer(client_order_id, timeout_s=5.0)
+        assert client.reconnections >= 1
+        assert client.session.state is SessionState.READY
+
+
+def test_no_venue_is_a_timeout(keys):
+    with pytest.raises(TimeoutError, match="logon"):
+        Client.connect("tcp://127.0.0.1:9", keys["alice"], keys["venue"].public, timeout_s=0.3)
+
+
+def test_the_async_client_does_the_same(venue, keys):
+    async def trade():
+        async with await AsyncClient.connect(
+            venue.endpoint, keys["alice"], keys["venue"].public
+        ) as client:
+            venue.lose_reports = 2
+            ids = [await client.enter("CEA24", "sell", price="97.50", tonnes=1) for _ in range(4)]
+            ids.append(await client.cancel(1))
+            ids.append(await client.amend(1, price="97.40", tonnes=2))
+            await client.answer(ids[-1])
+            reports = [report async for report in client.reports(timeout_s=0.1)]
+            assert [report.client_order_id for report in reports] == ids
+            client.reconnect()
+            await client.logon()
+            assert client.unacknowledged == []
+
+    asyncio.run(trade())
+
+
+def test_tasks_of_one_async_client_do_not_wait_for_each_others_reading(venue, keys):
+    async def trade():
+        async with await AsyncClient.connect(
+            venue.endpoint, keys["alice"], keys["venue"].public
+        ) as client:
+            seen = []
+
+            async def read():
+                async for report in client.reports(timeout_s=3.0):
+                    seen.append(report)
+
+            async def send(count):
+                for _ in range(count):
+                    await client.answer(await client.cancel(1))
+
+            reader = asyncio.create_task(read())
+            async with asyncio.timeout(2.0):
+                await asyncio.gather(send(20), send(20))
+            while len(seen) < 40:
+                await asyncio.sleep(0.01)
+            reader.cancel()
+
+    asyncio.run(trade())
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_commands_are_shown_as_the_session_has_them(client):
+    """What an interactive user sees of a command: its arguments and what they are."""
+    for name in ("enter", "cancel", "amend", "block_offer", "block_counter", "bid", "submit"):
+        shown, command = getattr(client, name), getattr(OrderSession, name)
+        assert inspect.signature(shown) == inspect.signature(command)
+        assert shown.__doc__ == command.__doc__
+    assert "timeout_s" in inspect.signature(client.book).parameters

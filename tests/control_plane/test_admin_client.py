@@ -1,0 +1,49 @@
+"""What an operator is told where nobody can be asked."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+
+
+def test_a_venue_that_has_ended_is_said_to_have(tmp_path):
+    keys = CurveKeys.new()
+    keys.save(tmp_path / "keys", "admin")
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait(60)
+    told = {"admin": "tcp://127.0.0.1:1", "public_key": keys.public, "pid": process.pid}
+    (tmp_path / "venue").mkdir()
+    (tmp_path / "venue.lock").touch()
+    (tmp_path / "venue" / "endpoints.json").write_text(json.dumps(told))
+    with pytest.raises(AdminError, match=f"not running, process {process.pid} is gone"):
+        admin_ask(tmp_path, {"op": "status"})
+
+
+@pytest.mark.parametrize("field", [{"trade_id": 10**30}, {"why": "\udcff"}])
+def test_what_no_message_can_hold_is_refused_in_one_line(tmp_path, field):
+    with pytest.raises(AdminError, match="text and numbers that fit"):
+        admin_ask(tmp_path, {"op": "bust", **field})
+
+
+@pytest.mark.parametrize("field", [{"cash": 10**30}, {"why": "\udcff"}])
+def test_what_no_message_can_hold_is_not_sent_to_the_registry(tmp_path, field):
+    with pytest.raises(RegistryUnavailable, match="text and numbers that fit"):
+        registry_ask(tmp_path, {"op": "pay_in", **field})
+
+
+def test_a_registry_that_has_ended_is_said_to_have(tmp_path):
+    for name in ("admin", "registry"):
+        CurveKeys.new().save(tmp_path / "keys", name)
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait(60)
+    (tmp_path / "registry").mkdir()
+    (tmp_path / "registry" / "lock").touch()
+    told = {"admin": "tcp://127.0.0.1:1", "pid": process.pid}
+    (tmp_path / "registry" / "endpoints.json").write_text(json.dumps(told))
+    with pytest.raises(RegistryUnavailable, match=f"not running, process {process.pid} is gone"):
+        registry_ask(tmp_path, {"op": "status"})

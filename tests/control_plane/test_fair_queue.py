@@ -1,0 +1,30 @@
+"""Keys take turns, and what one key brings waits for itself alone."""
+
+import doctest
+
+from cea_exchange.registry.control import fair_queue
+from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
+
+
+def test_the_example_holds():
+    assert doctest.testmod(fair_queue).attempted == 3
+    assert doctest.testmod(fair_queue).failed == 0
+
+
+def test_bytes_are_bounded_for_a_key_and_for_all():
+    queue = FairQueue(QueueLimits(key_count_max=9, key_bytes_max=100, bytes_max=150))
+    assert "" == queue.put("a", 1, 100)
+    assert "100 bytes of a key" in queue.put("a", 2, 1)
+    assert "150 bytes of all" in queue.put("b", 3, 51)
+    assert "" == queue.put("b", 4, 50) and queue.bytes_held == 150
+    assert ("a", 1) == queue.take() and ("b", 4) == queue.take()
+    assert queue.take() is None and queue.bytes_held == 0 and len(queue) == 0
+    assert "" == queue.put("a", 5, 100)
+
+
+def test_a_key_whose_turn_it_is_not_is_passed_over():
+    queue = FairQueue(QueueLimits(key_count_max=9, key_bytes_max=9, bytes_max=99))
+    for key, item in (("a", 1), ("a", 2), ("b", 3)):
+        queue.put(key, item, 1)
+    assert ("b", 3) == queue.take(frozenset({"a"}))
+    assert queue.take(frozenset({"a"})) is None and len(queue) == 2

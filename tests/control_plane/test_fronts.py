@@ -1,0 +1,175 @@
+"""Participants and operators come to processes of their own, which may end at any moment."""
+
+import os
+import signal
+import time
+
+import psutil
+import pytest
+
+from cea_exchange.client import Client
+from cea_exchange.client.session import SessionState
+from cea_exchange.control_plane import fronts, listening
+from cea_exchange.control_plane.link import Arrived, Gone, Reached, Told
+from cea_exchange.protocol.security import SecurityError
+from support.patience import patience
+from support.registry.fake_venue import wait_until
+from support.venue.venue_world import PRODUCT, enter, world_open
+
+pytestmark = pytest.mark.e2e
+
+WAIT_S = 30.0
+
+
+def client_of(world, name):
+    return Client.connect(
+        lambda: world.venue.endpoints["gateway"], world.keys[name], world.keys["venue"].public
+    )
+
+
+def front_of(world, name):
+    """Return the process id of the front that a key's session came through."""
+    session = world.venue._orders.sessions.of_key(world.keys[name].public)
+    return world.venue._fronts._by_prefix[session.routing_id[: fronts.FRONT_BYTES]].process.pid
+
+
+def split_clients(world):
+    """Clients of Alice and Bob at different fronts: the kernel decides, so one tries again."""
+    alice, bob = client_of(world, "alice"), client_of(world, "bob")
+    until_s = time.monotonic() + WAIT_S * patience()
+    while front_of(world, "alice") == front_of(world, "bob"):
+        assert time.monotonic() < until_s
+        before = bob.reconnections
+        bob.reconnect()
+        while bob.session.state is not SessionState.READY or bob.reconnections == before:
+            bob.poll(0.1)
+    return alice, bob
+
+
+def test_a_front_that_ends_takes_nothing_but_its_sessions_with_it(tmp_path):
+    """Those of others trade on; who comes back finds what was done, and nothing is done twice."""
+    with world_open(tmp_path, fronts=2) as world:
+        world.listed()
+        alice, bob = split_clients(world)
+        first = alice.enter(PRODUCT, "buy", price="97.00", tonnes=10)
+        assert alice.answer(first).order_id == 1
+        os.kill(front_of(world, "alice"), signal.SIGKILL)
+        # Asked at once, perhaps over the connection that is just going.
+        second = alice.enter(PRODUCT, "buy", price="97.01", tonnes=10)
+        for number in range(50):
+            answer = bob.answer(bob.enter(PRODUCT, "sell", price="99.00", tonnes=1))
+            assert answer.order_id, number
+        assert bob.reconnections == 0 or front_of(world, "bob")
+        began_s = time.monotonic()
+        alice.answer(second, timeout_s=WAIT_S)
+        print(f"back after {time.monotonic() - began_s:.2f} s")
+        assert len(world.admin(op="position", account="alice")["orders"]) == 2
+        status = world.admin(op="status")
+        # An end that no peer brings about makes nobody a suspect.
+        assert (status["fronts_ended"], len(status["fronts"])) == (1, 2)
+        assert (status["sessions"], status["keys_set_apart"], status["keys_cut_off"]) == (2, 0, [])
+        alice.close()
+        bob.close()
+
+
+def test_a_front_that_hangs_is_ended_and_begun_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(fronts, "SILENCE_S_MAX", 2.0)
+    with world_open(tmp_path, fronts=1) as world:
+        world.listed()
+        (hanging,) = world.venue._fronts.process_ids
+        os.kill(hanging, signal.SIGSTOP)
+        wait_until(lambda: world.venue._fronts.process_ids not in ([hanging], []))
+        wait_until(lambda: not psutil.pid_exists(hanging))
+        world.logged_on("alice").command(enter(1, "buy", 9700))
+
+
+def test_several_that_hang_together_end_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.setattr(fronts, "SILENCE_S_MAX", 3.0)
+    with world_open(tmp_path, fronts=4) as world:
+        world.listed()
+        hanging = world.venue._fronts.process_ids
+        for one in hanging:
+            os.kill(one, signal.SIGSTOP)
+        wait_until(
+            lambda: len(world.venue._fronts.process_ids) == 4
+            and not {*hanging} & {*world.venue._fronts.process_ids}
+        )
+        world.logged_on("alice").command(enter(1, "buy", 9700))
+        assert world.failure is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Arrived(99, b"\0abcd", "key", [b"M", b""]),
+        Reached(5),
+        Told("event", {"event": "another"}),
+        Gone(7, b"\0abcd", True),
+    ],
+)
+def test_what_a_front_says_ends_no_daemon(tmp_path, said):
+    """Strangers may have made anything of it."""
+    with world_open(tmp_path, fronts=1) as world:
+        world.listed()
+        running, *_ = world.venue._fronts._by_prefix.values()
+        world.venue._fronts._do_or_end(running, [said])
+        assert world.admin(op="status")["fronts_ended"] == (0 if isinstance(said, Told) else 1)
+        world.logged_on("alice").command(enter(1, "buy", 9700))
+        assert world.failure is None
+
+
+def test_no_descriptor_left_ends_no_daemon(tmp_path, monkeypatch):
+    """Neither for a front that is due nor for one that waits."""
+
+    tried = []
+
+    def none_left(*arguments):
+        tried.append(arguments)
+        raise OSError(24, "too many open files")
+
+    with world_open(tmp_path, fronts=1) as world:
+        world.listed()
+        with monkeypatch.context() as patched:
+            patched.setattr(fronts.socket, "socketpair", none_left)
+            for one in world.venue._fronts.process_ids:
+                os.kill(one, signal.SIGKILL)
+            wait_until(lambda: not world.venue._fronts.process_ids or world.failure)
+            wait_until(lambda: len(tried) > 1 or world.failure)
+        assert world.failure is None
+        world.until(lambda: len(world.venue._fronts.process_ids) == 1, 20)
+        world.logged_on("alice").command(enter(1, "buy", 9700))
+
+
+def test_an_address_that_another_has_is_not_shared(tmp_path, monkeypatch):
+    monkeypatch.setattr(listening, "TAKEN_S_MAX", 0.2)
+    with world_open(tmp_path / "one", fronts=2) as one:
+        one.start()
+        address = one.venue.endpoints["gateway"]
+        with world_open(tmp_path / "two", fronts=2, gateway=address) as two:
+            with pytest.raises(SecurityError, match="gateway: can not bind"):
+                two.start()
+            two.venue = None
+
+
+def test_a_logoff_that_was_on_its_way_is_said_again(tmp_path):
+    """And the orders go with it."""
+    with world_open(tmp_path, fronts=1) as world:
+        world.listed()
+        alice = client_of(world, "alice")
+        alice.answer(alice.enter(PRODUCT, "buy", price="97.00", tonnes=10))
+        os.kill(front_of(world, "alice"), signal.SIGKILL)
+        alice.logoff(timeout_s=WAIT_S)
+        alice.close()
+        world.until(lambda: world.admin(op="status")["orders_live"] == 0)
+
+
+def test_no_front_outlives_its_daemon(tmp_path):
+    with world_open(tmp_path, fronts=2) as world:
+        world.listed()
+        ids = world.venue._fronts.process_ids
+        assert len(ids) == 2
+        # As at the end of a daemon that is killed.
+        for running in list(world.venue._fronts._by_prefix.values()):
+            running.link._end.shutdown(2)
+        gone, alive = psutil.wait_procs([psutil.Process(one) for one in ids], timeout=WAIT_S)
+        assert (len(gone), alive) == (2, [])

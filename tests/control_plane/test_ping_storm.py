@@ -1,0 +1,118 @@
+"""A granted key does its worst to libzmq: it ends fronts, and others see a moment's pause."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from cea_exchange.client import Client
+from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.venue.maintenance.verify import verify_data
+from cea_exchange.venue.operations.admin_client import admin_ask
+from support.patience import patience
+from support.places import TESTS
+from support.rounds import ROUNDS
+from support.venue.venue_process import CLOCK, NO_FRONTS, VenueProcess
+from support.venue.venue_world import PRODUCT, World
+
+pytestmark = pytest.mark.attack
+
+SECONDS = 18 if ROUNDS == 1 else 30 * ROUNDS
+"""Ten minutes at the nightly's twenty rounds."""
+TRADERS = 4
+PER_SECOND = 1_250 if ROUNDS > 1 else 250
+"""Orders of each trader."""
+GAP_S_MAX = 1.0
+TURN_S = 0.01
+
+
+def trade(endpoint, directory, name, server_key, seconds, told):
+    """Enter orders at a rate for so long, then wait for every answer; say what came of it."""
+    client = Client.connect(endpoint, CurveKeys.load(directory, name), server_key, timeout_s=30)
+    side, answered, gap_s = ("buy", "sell")[name[-1] in "13"], 0, 0.0
+    operator_index = int(name[-1]) + 1
+    sent: dict[int, float] = {}
+    began_s = heard_s = time.monotonic()
+    due = 0
+    while (now_s := time.monotonic()) < began_s + seconds or (
+        sent and now_s < began_s + seconds + 60
+    ):
+        if now_s < began_s + seconds:
+            while due < (now_s - began_s) * PER_SECOND:
+                due += 1
+                sent[client.enter(PRODUCT, side, price="97.49", tonnes=1)] = now_s
+        for report in client.poll(TURN_S):
+            if report.answers() in sent and report.operator_index == operator_index:
+                gap_s = max(gap_s, time.monotonic() - max(sent.pop(report.answers()), heard_s))
+                heard_s = time.monotonic()
+                answered += 1
+    told.put((name, due, answered, gap_s, client.reconnections))
+    client.logoff(keep_orders=True)
+    client.close()
+
+
+@pytest.fixture
+def world(tmp_path):
+    grants = {
+        "mallory": {"account": "alice", "operator_index": 9, "role": "reader"},
+        **{
+            f"trader{number}": {
+                "account": ("alice", "bob")[number % 2],
+                "operator_index": number + 1,
+            }
+            for number in range(TRADERS)
+        },
+    }
+    world = World(tmp_path, grants)
+    yield world
+    world.close()
+
+
+def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
+    """No gap of a second for the others, nothing lost, and the culprit is found."""
+    program = (sys.executable, "-m", "cea_exchange.cli.main", "venue", "serve")
+    settings = CLOCK.replace(NO_FRONTS, "")
+    world.venue = venue = VenueProcess(world, program=program, settings=settings)
+    try:
+        world.ready()
+        world.admin(op="clock", at="2024-12-31T09:30:00+08:00")
+        spawning = multiprocessing.get_context("spawn")
+        told = spawning.Queue()
+        directory, server_key = str(world.data / "keys"), world.keys["venue"].public
+        endpoint = venue.endpoints["gateway"]
+        traders = [
+            spawning.Process(
+                target=trade,
+                args=(endpoint, directory, f"trader{each}", server_key, SECONDS, told),
+            )
+            for each in range(TRADERS)
+        ]
+        for trader in traders:
+            trader.start()
+        # Fronts that wait are there by then.
+        time.sleep(5)
+        storm = subprocess.Popen(
+            [sys.executable, "-m", "support.venue.ping_storm", endpoint, directory, "mallory"]
+            + [server_key, str(SECONDS - 7)],
+            env={**os.environ, "PYTHONPATH": str(TESTS)},
+        )
+        found = [told.get(timeout=SECONDS + 120) for _ in traders]
+        assert storm.wait(60) == 0
+        for trader in traders:
+            trader.join(30)
+        status = admin_ask(world.data, {"op": "status"})
+        print(found, {key: status[key] for key in ("fronts_ended", "keys_cut_off")})
+        assert venue.process.poll() is None
+        assert status["fronts_ended"] >= 2
+        assert status["keys_cut_off"] == [world.keys["mallory"].public]
+        for name, due, answered, gap_s, _reconnections in found:
+            assert (name, answered) == (name, due)
+            assert gap_s < GAP_S_MAX * patience(), name
+    finally:
+        venue.end(15)
+        world.venue = None
+    # Each order once, whoever sent it again.
+    assert verify_data(world.data).commands == sum(due for _, due, *_ in found)

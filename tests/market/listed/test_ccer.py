@@ -1,0 +1,90 @@
+"""Profile `ccer`: listed trading only, by price then time; what no text confirms is marked."""
+
+import pytest
+
+from cea_exchange import Market
+from cea_exchange.cli.main import run
+from cea_exchange.core.market import CompiledMarket
+from cea_exchange.domain.profile import load_profile
+from cea_exchange.domain.records import Phase
+from cea_exchange.matching.reference import ReferenceMarket
+from support.market.noticed_markets import enter, notice, profile_with, reason
+
+CCER = load_profile("ccer")
+
+
+@pytest.fixture(params=[CompiledMarket, ReferenceMarket], ids=["compiled", "reference"])
+def core(request):
+    return request.param
+
+
+def test_ccer_holds_what_was_seen_of_that_market():
+    """CCER-LST-01, CCER-LST-02, CCER-LST-04, CCER-MKT-01, CCER-FND-01, CCER-ACC-01"""
+    rules = CCER.rules
+    assert (rules.listed_band_bp, rules.pick_allowed) == (1000, False)
+    assert (rules.block_allowed, rules.bidding_allowed) == (False, False)
+    assert (rules.holdings_checked, rules.operators_max, CCER.public_levels) == (True, 5, 5)
+
+
+def test_ccer_has_hours_of_its_own():
+    """CCER-DAY-01: there is no block session."""
+    assert [(time, phase) for time, phase in CCER.sessions] == [
+        ("09:30", Phase.LISTED), ("11:30", Phase.BREAK), ("13:00", Phase.LISTED),
+        ("15:00", Phase.CLOSED),
+    ]
+
+
+def test_ccer_marks_what_no_text_confirms(capsys):
+    """CCER-MKT-02, CCER-LST-03, CCER-FND-02, CCER-FEE-01"""
+    marked = {setting.name for setting in CCER.settings if setting.unconfirmed}
+    assert marked == {
+        *("band_rounding", "block_tonnes_min", "block_band_bp", "levels_max", "self_trade"),
+        *("bidding_tonnes_min", "bidding_band_bp", "bid_tonnes_min", "bidding_tie"),
+        *("bidding_undersubscription", "bidding_reserve", "bidder_cap_bp", "bidder_group_cap_bp"),
+        *("noncompetitive_max_bp", "fee_bp", "fee_min_fen"),
+        *("holding_limit_tonnes", "large_holder_tonnes"),
+    }
+    assert run(["profile", "show", "ccer"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert sum(line.endswith("unconfirmed") for line in shown) == len(marked)
+    assert not [setting for setting in load_profile("cea").settings if setting.unconfirmed]
+
+
+def test_an_account_has_five_operators_at_most(core):
+    """CCER-ACC-01"""
+    market = Market("ccer", {"CEA24": "100.00"}, core=core)
+    market.deposit("alice", cash="100000.00")
+    market.open_day("2025-07-16")
+    market.phase("listed")
+    enter(market, "alice", "buy", "100.00", 1, "a")
+    reasons = {}
+    for operator_index in (4, 5, 15, 16):
+        command = market._command.copy()
+        command["client_order_id"] += 1
+        command["operator_index"] = operator_index
+        _, count = market.process(command, market._events)
+        reasons[operator_index] = reason(market.events_named(market._events[:count]))
+    assert reasons == {4: None, **dict.fromkeys((5, 15, 16), "ACCOUNT_UNKNOWN")}
+
+
+def test_blocks_and_biddings_open_by_notice(core):
+    """CCER-MKT-01: in due course; nothing else has to change."""
+    allowed = {"block_allowed": "true", "bidding_allowed": "true"}
+    profile = profile_with(notice(**allowed), text=CCER.text)
+    market = Market(profile, {"CEA24": "100.00"}, core=core)
+    market.deposit("bob", product="CEA24", tonnes=300_000)
+    told = []
+    for number, day in enumerate(("2025-02-27", "2025-03-03")):
+        market.open_day(day)
+        market.phase("listed_and_block")
+        events = market.block_offer(
+            "bob", "CEA24", "sell", price="100.00", tonnes=100_000, block_id=f"x{number}"
+        )
+        told.append(reason(events))
+        events = market.bidding_open(
+            "bob", "CEA24", tonnes=100_000, floor="100.00", pricing="uniform",
+            bidding_id=f"n{number}",
+        )
+        told.append(reason(events))
+        market.close_day()
+    assert told == ["PHASE_CLOSED", "PHASE_CLOSED", None, None]

@@ -1,0 +1,99 @@
+"""What the registry's commands see to before they ask, and how they print what came."""
+
+from hashlib import sha256
+
+import pytest
+
+from cea_exchange.cli.asking import file_content, table
+from cea_exchange.cli.errors import CommandError
+from cea_exchange.cli.main import run
+from cea_exchange.registry.control.admin_client import RegistryUnavailable
+from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("allocate", "preview"),
+        ("obligation", "take"),
+        ("obligation", "correct", "--why", "anew"),
+        ("offset", "take"),
+    ],
+)
+def test_a_file_that_the_registry_would_drop_unread_is_not_sent(tmp_path, capsys, command):
+    file = tmp_path / "all.csv"
+    file.write_bytes(bytes(REQUEST_BYTES_MAX))
+    asked = ("registry", *command, str(file), "--data", str(tmp_path))
+    assert 2 == run(asked)
+    assert f"all.csv: expected at most 4193280 bytes, got {REQUEST_BYTES_MAX}" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(CommandError, match=r"none\.csv: No such file or directory"):
+        file_content(tmp_path / "none.csv")
+
+
+def test_columns_stand_below_each_other_in_chinese_too():
+    """A Chinese character takes two columns of a terminal."""
+    text = table(("entity", "t"), [("北京热力", 5), ("Hubei", 10)])
+    assert ["entity     t", "北京热力   5", "Hubei     10"] == text.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (("account", "list", "--state", "lost"), "'open', 'suspended', 'merged', 'closed'"),
+        (("dispositions", "--state", "lost"), "'applied', 'done', 'refused'"),
+        (("surrender", "list", "--state", "lost"), "'accepted', 'retired', 'rejected'"),
+        (("transfer", "list", "--state", "lost"), "'pending', 'completed', 'rejected'"),
+        (
+            ("enforce", "P1", "P2", "CEA", "5", "--document", "d", "--kind", "gift"),
+            "'inheritance', 'succession', 'enforcement'",
+        ),
+    ],
+)
+def test_a_word_that_is_none_of_a_list_is_told_which_there_are(capsys, command, expected):
+    assert 2 == run(("registry", *command, "--data", "nowhere"))
+    assert expected in capsys.readouterr().err
+
+
+def test_findings_of_a_file_are_told_apart_on_one_line(capsys, monkeypatch):
+    def refused(*_: object, **__: object) -> None:
+        raise RegistryUnavailable("a.csv:2: came -1\na.csv:3: came 'x'")
+
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refused)
+    assert 2 == run(("registry", "freezes", "--data", "nowhere"))
+    assert "cea-exchange: a.csv:2: came -1; a.csv:3: came 'x'\n" == capsys.readouterr().err
+
+
+def test_lists_are_asked_for_page_by_page(capsys, monkeypatch):
+    def answered(_data: object, request: dict, **_: object) -> dict:
+        first = request["first"]
+        return {"ok": True, "freezes": [{"id": first}], "next": first + 1 if first < 3 else None}
+
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", answered)
+    assert 0 == run(("registry", "freezes", "--json", "--data", "nowhere"))
+    assert '{"freezes":[{"id":1},{"id":2},{"id":3}]}\n' == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("op", ["statement", "report"])
+def test_a_bank_file_is_asked_for_by_its_bytes(tmp_path, capsys, monkeypatch, op):
+    """What a second person approves is what was seen, not whatever has that name by then."""
+    asked = []
+
+    def refuse(_data, request, **_other):
+        asked.append(request)
+        raise RegistryUnavailable("away")
+
+    monkeypatch.setattr("cea_exchange.registry.control.admin_client.registry_ask", refuse)
+    folder = tmp_path / "registry" / "bank" / "in"
+    folder.mkdir(parents=True)
+    command = ("registry", "bank", op, "s.xml", "--data", str(tmp_path))
+    assert 2 == run(command)
+    assert "s.xml: No such file or directory" in capsys.readouterr().err
+    (folder / "s.xml").write_bytes(b"<x/>")
+    assert 2 == run(command)
+    hashed = sha256(b"<x/>").hexdigest()
+    assert asked == [{"op": f"bank_{op}", "file": "s.xml", "sha256": hashed}]

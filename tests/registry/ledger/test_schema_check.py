@@ -1,0 +1,77 @@
+"""A database whose tables are not those of this program is not opened, and the first is named."""
+
+import pytest
+
+from cea_exchange.ledger.database.sqlite import Sqlite
+from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.registry.maintenance.backup import backup
+from cea_exchange.registry.reconciliation.integrity import integrity_differences
+from support.registry.ledger_by_hand import guards_off
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ("DROP TABLE claims", "expected a table claims, there is none"),
+        ("DROP VIEW balances", "expected a table balances, there is none"),
+        (
+            "ALTER TABLE trades RENAME COLUMN tonnes TO tons",
+            "table trades, column 9: expected tonnes BIGINT, came tons BIGINT",
+        ),
+        (
+            "ALTER TABLE accounts ADD COLUMN note TEXT",
+            "table accounts, column 13: expected none, came note TEXT",
+        ),
+        ("ALTER TABLE pay_outs DROP COLUMN creditor", "expected creditor TEXT, came state TEXT"),
+    ],
+)
+def test_the_first_difference_is_named(tmp_path, database_address, change, why):
+    with Store.open(tmp_path, database_address) as store:
+        guards_off(store)
+        store.execute(change)
+    for opened in (
+        lambda: Store.open(tmp_path),
+        lambda: Store.open_reader(tmp_path),
+        lambda: backup(tmp_path, tmp_path / "copy"),
+    ):
+        with pytest.raises(StoreError, match=why):
+            opened()
+
+
+def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_address):
+    with Store.open(tmp_path, database_address) as store:
+        store.execute("CREATE TABLE mine (what TEXT)")
+        store.execute("CREATE INDEX trades_by_day ON trades (trading_date)")
+    with Store.open(tmp_path) as store:
+        assert 0 == store.one("SELECT count(*) FROM mine")
+
+
+TRIGGERS = {
+    "missing": ("DROP TRIGGER accounts_update_logged", "ALTER TABLE accounts DISABLE TRIGGER USER"),
+    "planted": (
+        "CREATE TRIGGER tidy AFTER INSERT ON account_changes BEGIN"
+        " UPDATE accounts SET bank_account = 'OTHER-1' WHERE account = 'P2'; END",
+        "CREATE RULE tidy AS ON INSERT TO account_changes DO ALSO"
+        " UPDATE accounts SET bank_account = 'OTHER-1' WHERE account = 'P2'",
+    ),
+    "hollow": (
+        None,
+        "CREATE OR REPLACE FUNCTION accounts_logged() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$BEGIN RETURN NULL; END$$",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TRIGGERS)
+def test_with_other_triggers_than_its_own_nothing_is_written(tmp_path, database_address, case):
+    """CEA-REG-05: one that is missing logs nothing, one that was planted rides in each act."""
+    with Store.open(tmp_path, database_address) as store:
+        statement = TRIGGERS[case][not isinstance(store.database, Sqlite)]
+        if statement is None:
+            pytest.skip("SQLite's triggers have no functions")
+        store.execute(statement)
+    with pytest.raises(StoreError, match="rows may change unlogged"):
+        Store.open(tmp_path)
+    with Store.open_reader(tmp_path) as store:
+        first = next(integrity_differences(store))
+    assert first.startswith("trigger ") and first.endswith("rows may change unlogged")

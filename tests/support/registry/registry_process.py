@@ -1,0 +1,50 @@
+"""A registry daemon as a process of its own, on a data folder; for tests."""
+
+import json
+import signal
+import subprocess
+import sys
+
+from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.security import CurveKeys
+from support.registry.fake_venue import Caller, wait_until
+
+
+class Daemon:
+    """A registry process on a data folder."""
+
+    def __init__(self, data):
+        self.data = data
+        self.process = None
+
+    def start(self):
+        path = self.data / "registry" / "endpoints.json"
+        path.unlink(missing_ok=True)
+        self.process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "cea_exchange.cli.main", "registry", "serve"),
+                *("--config", str(self.data / "registry.toml"), "--data", str(self.data)),
+            ],
+            stderr=(self.data / "registry.log").open("a"),
+        )
+        wait_until(lambda: path.exists() or self.process.poll() is not None, 20)
+        assert path.exists(), (self.data / "registry.log").read_text()
+        self.endpoints = json.loads(path.read_text())
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        self.process.terminate()
+        assert 0 == self.process.wait(10)
+
+    def caller(self, name, keys=None):
+        directory = self.data / "keys"
+        server_key = CurveKeys.load(directory, "registry").public
+        endpoint = self.endpoints["feed" if name == "venue" else "admin"]
+        return Caller(keys or CurveKeys.load(directory, name), server_key, endpoint)
+
+    def last_seq(self):
+        with Store.open_reader(self.data) as store:
+            return store.last_seq
