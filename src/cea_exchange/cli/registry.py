@@ -62,7 +62,7 @@ GROUPS = {
     "key": "Participants' keys at the venue.",
     "transfer": "Transfers to the venue and back.",
     "pay": "Cash from the bank.",
-    "statement": "Daily statements and objections.",
+    "statement": "Account statements and objections.",
     "allocate": "Issue and distribute allowances.",
     "obligation": "Who owes what, who complied, who not.",
     "surrender": "Allowances against emissions.",

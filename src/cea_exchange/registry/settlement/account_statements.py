@@ -1,4 +1,4 @@
-"""Daily statements (日终报表) of every account, and objections to them.
+"""Account statements (日终报表) of every account, and objections to them.
 
 ::
 
@@ -64,7 +64,7 @@ _PLACES = {
 
 
 class Statements:
-    """The office for daily statements.
+    """The office for account statements.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Daily statements, and objections to them."""
+"""Account statements, and objections to them."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
