@@ -205,7 +205,7 @@ def test_a_venue_started_at_noon_joins_the_day_in_its_break(world):
     status = world.admin(op="status")
     assert (status["trading_date"], status["calendar_warning"]) == (20241231, None)
     # After such a day none would open for twenty-seven years.
-    with pytest.raises(AdminError, match="date: expected a day up to today, 2024-12-31, came 2052"):
+    with pytest.raises(AdminError, match="date: expected a day up to today, 2024-12-31, got 2052"):
         world.admin(op="open_day", date="2052-01-02")
     world.venue.end(signal.SIGTERM)
     opened, paused = days_of(world)

@@ -39,7 +39,7 @@ class Asker(NamedTuple):
     name
         The daemon's command: ``registry``.
     ask
-        Returns its answer to a request.
+        Returns its answer to a request; the last says whether a refusal is printed as JSON too.
     done
         What is said of an act.
     texts
@@ -47,7 +47,7 @@ class Asker(NamedTuple):
     """
 
     name: str
-    ask: Callable[[Path, Path, dict[str, Any]], Answer]
+    ask: Callable[[Path, Path, dict[str, Any], bool], Answer]
     done: Text
     texts: Mapping[str, Text]
 
@@ -113,7 +113,7 @@ def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
         _amount_check(request, asked)
 
         def ask(wanted: dict[str, Any]) -> Answer:
-            return asker.ask(data, key, wanted)
+            return asker.ask(data, key, wanted, json)
 
         first = {name: each for name, each in _first(request).items() if name not in asked}
         answer = whole(ask, first | asked, *request.rows) if request.rows else ask(asked)

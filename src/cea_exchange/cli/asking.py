@@ -16,18 +16,31 @@ WORDS_MAX = 60
 Answer = dict[str, Any]
 
 
-def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running registry's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
 
     Raises
     ------
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.control.admin_client import (
+        RegistryRefused,
+        RegistryUnavailable,
+        registry_ask,
+    )
 
     try:
         answer = registry_ask(data, request, key=key)
+    except RegistryRefused as error:
+        if json:
+            json_print(error.answer)
+        raise CommandError(str(error)) from error
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
     del answer["ok"]
@@ -36,7 +49,7 @@ def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
 
 def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
     """Ask for an act and print what came of it: its fields, or the proposal it has become."""
-    answer = ask(data, key, request)
+    answer = ask(data, key, request, json)
     if json:
         json_print(answer)
     else:
@@ -74,7 +87,7 @@ def file_content(file: Path) -> bytes:
     # The rest of the request takes less than 1 KiB.
     if len(content) > REQUEST_BYTES_MAX - 1_024:
         raise CommandError(
-            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, came {len(content)}"
+            f"{file}: expected at most {REQUEST_BYTES_MAX - 1_024} bytes, got {len(content)}"
         )
     return content
 

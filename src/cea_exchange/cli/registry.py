@@ -189,7 +189,11 @@ def status(
     Example: cea-exchange registry status
     """
     from cea_exchange.cli.status_page import page_show, registry_page
-    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.control.admin_client import (
+        RegistryRefused,
+        RegistryUnavailable,
+        registry_ask,
+    )
 
     def ask() -> dict[str, Any]:
         return registry_ask(data, {"op": "status"}, key=key)
@@ -199,6 +203,10 @@ def status(
             typer.echo(msgspec.json.encode(ask()).decode())
         else:
             page_show(ask, registry_page, watch)
+    except RegistryRefused as error:
+        if json:
+            typer.echo(msgspec.json.encode(error.answer).decode())
+        raise CommandError(str(error)) from error
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
 

@@ -34,18 +34,19 @@ def fetch(
 
     Example: cea-exchange registry bank fetch
     """
-    wanted = ask(data, key, {"op": "bank_fetch", "business_date": date})
+    wanted = ask(data, key, {"op": "bank_fetch", "business_date": date}, json)
     until_s = time.monotonic() + FETCH_S_MAX
     while time.monotonic() < until_s:
         time.sleep(FETCH_LOOK_S)
-        for row in ask(data, key, {"op": "bank_statements", "count": 1})["statements"]:
+        listed = ask(data, key, {"op": "bank_statements", "count": 1}, json)
+        for row in listed["statements"]:
             if wanted.items() <= row.items():
                 if json:
                     json_print(row)
                 else:
                     typer.echo(f"read {fields_line(row)}")
                 return
-        if why := ask(data, key, {"op": "status"})["troubles"].get("bank_statement"):
+        if why := ask(data, key, {"op": "status"}, json)["troubles"].get("bank_statement"):
             raise CommandError(f"{fields_line(wanted)}: {why}")
     raise CheckFailed(f"{fields_line(wanted)}: not read within {FETCH_S_MAX} s")
 

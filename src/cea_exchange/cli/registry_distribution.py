@@ -62,7 +62,7 @@ def preview(
     request = {"op": "allocation_preview", "file": file.name, "content": file_content(file)}
     if units is not None:
         request |= {"units_file": units.name, "units_content": file_content(units)}
-    answer = ask(data, key, {**request, "encoding": encoding.value})
+    answer = ask(data, key, {**request, "encoding": encoding.value}, json)
     show(answer["preview_id"], data, out, key, json)
 
 
@@ -76,10 +76,10 @@ def show(
     request = {"op": "allocation_show", "preview_id": preview_id}
     if json or out is not None:
         answer = whole(
-            lambda asked: ask(data, key, asked), {**request, "first": 0}, "lines"
+            lambda asked: ask(data, key, asked, json), {**request, "first": 0}, "lines"
         )
     else:
-        answer = ask(data, key, {**request, "count": 0})
+        answer = ask(data, key, {**request, "count": 0}, json)
     if out is not None:
         _write(out, answer["lines"])
     if json:

@@ -188,7 +188,7 @@ def _notices(answer: Answer) -> str:
 
 REGISTRY = Asker(
     "registry",
-    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
+    lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
     act_line,
     {
         "account_list": _rows(

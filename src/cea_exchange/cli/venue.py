@@ -161,9 +161,9 @@ def status(
     from cea_exchange.cli.status_page import page_show, venue_page
 
     if json:
-        json_print(VENUE.ask(data, key, {"op": "status"}))
+        json_print(VENUE.ask(data, key, {"op": "status"}, json))
     else:
-        page_show(lambda: VENUE.ask(data, key, {"op": "status"}), venue_page, watch)
+        page_show(lambda: VENUE.ask(data, key, {"op": "status"}, json), venue_page, watch)
 
 
 def statement(
@@ -185,9 +185,11 @@ def statement(
     from cea_exchange.domain import statement_forms as forms
     from cea_exchange.protocol.statements import pages, statement_of_answers
 
-    place = VENUE.ask(data, key, {"op": "statement", "account": account, "date": date})
+    is_json = form is StatementForm.json
+    wanted = {"op": "history", "account": account}
+    place = VENUE.ask(data, key, {"op": "statement", "account": account, "date": date}, is_json)
     histories = [
-        VENUE.ask(data, key, {"op": "history", "account": account, "from": first, "count": count})
+        VENUE.ask(data, key, wanted | {"from": first, "count": count}, is_json)
         for first, count in pages(place)
     ]
     try:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from cea_exchange.cli.acts import Asker
-from cea_exchange.cli.asking import rows_table, table
+from cea_exchange.cli.asking import json_print, rows_table, table
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
 
@@ -15,18 +15,27 @@ PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "la
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
 
 
-def answer(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running venue's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
 
     Raises
     ------
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+    from cea_exchange.venue.operations.admin_client import ActRefused, AdminError, admin_ask
 
     try:
         return admin_ask(data, request, key=key)
+    except ActRefused as error:
+        if json:
+            json_print(error.answer)
+        raise CommandError(str(error)) from error
     except AdminError as error:
         raise CommandError(str(error)) from error
 
@@ -143,7 +152,7 @@ def fields_shown(told: Answer) -> str:
 
 VENUE = Asker(
     "venue",
-    lambda data, key, request: answer(data, key, request),  # noqa: PLW0108 - looked up when asked
+    lambda *asked: answer(*asked),  # noqa: PLW0108 - looked up when asked
     done,
     {
         "statistics": statistics_shown,

@@ -58,7 +58,7 @@ def open_(
         "reserve_price": worst,
         "why": why,
     }
-    told = VENUE.ask(data, key, request)
+    told = VENUE.ask(data, key, request, json)
     if json:
         json_print(told)
     else:

@@ -50,7 +50,7 @@ from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.query_service import Looks
 from cea_exchange.registry.control.query_worker import LookSettings
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
-from cea_exchange.registry.control.service import Desk
+from cea_exchange.registry.control.service import Desk, outcome_unknown
 from cea_exchange.registry.control.troubles import Troubles
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (
@@ -403,7 +403,7 @@ class RegistryDaemon:
                     self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
                     continue
                 if parts[0] != b"S" or len(parts) != 3:
-                    raise StreamError(f"settlement message: expected S or H, came {parts[0][:8]!r}")
+                    raise StreamError(f"settlement message: expected S or H, got {parts[0][:8]!r}")
                 log_id, records = run_decode(parts[1], parts[2])
             except StreamError as error:
                 self._stop_line(str(error))
@@ -428,7 +428,7 @@ class RegistryDaemon:
         self._line.asked_at_ns = None
         try:
             if len(parts) != 2:
-                raise StreamError(f"replay answer: expected 2 frames, came {len(parts)}")
+                raise StreamError(f"replay answer: expected 2 frames, got {len(parts)}")
             log_id, records = run_decode(parts[0], parts[1])
         except StreamError as error:
             self._stop_line(str(error))
@@ -634,7 +634,7 @@ class RegistryDaemon:
                 return
             reply = asked if isinstance(asked, Reply) else self._desk.carry_out(asked)
         except DatabaseLost as error:
-            self._door.answer(message, msgspec.msgpack.encode(_unknown(error)))
+            self._door.answer(message, msgspec.msgpack.encode(outcome_unknown(error)))
             raise
         answer = reply.answer.by_ok()
         if reply.request is None:
@@ -653,9 +653,8 @@ class RegistryDaemon:
     def _look_take(self, message: Message, asked: Asked) -> None:
         now_ns = self._registry.now_ns()
         refusal = self._looks.ask(message, asked, now_ns=now_ns, now_s=time.monotonic())
-        if refusal:
-            busy = {"ok": False, "error": f"busy, nothing was read: {refusal}"}
-            self._door.answer(message, msgspec.msgpack.encode(busy))
+        if refusal is not None:
+            self._door.answer(message, msgspec.msgpack.encode(refusal))
 
     def _troubles_shown(self) -> dict[str, str]:
         schedule = self._registry.bank.schedule
@@ -703,9 +702,3 @@ def store_awaited(
             log.warning("database_waited_for", error=str(error), seconds_left=int(left_s))
         time.sleep(min(pause_s, left_s))
         pause_s = min(2 * pause_s, RECONNECT_LAST_S)
-
-
-def _unknown(error: DatabaseLost) -> dict[str, Any]:
-    """Return the answer to an act of which only the database knows whether it was done."""
-    why = "database lost, whether it was done is not known; the same request_id does it once"
-    return {"ok": False, "error": f"{why}: {error}"}

@@ -10,6 +10,7 @@ import pytest
 
 from cea_exchange.client import Client, SessionEnded, SessionError, SessionState
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from support.venue.venue_process import CLOCK, VenueProcess
 from support.venue.venue_world import enter, target, world_open
@@ -185,7 +186,7 @@ def test_a_second_logon_may_be_refused_until_the_first_connection_is_gone(tmp_pa
         world.listed()
         first, second = world.logged_on("alice"), world.peer("alice")
         refused = second.ask(op="logon")
-        assert (refused["op"], refused["where"]) == ("refused", "logon")
+        assert (refused["op"], refused["code"]) == ("refused", VenueRefusal.SECOND_LOGON.name)
         rested(first, 1)
         assert second.receive(100) is None
         first.socket.close(0)

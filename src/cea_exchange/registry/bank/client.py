@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import zmq
 
+from cea_exchange.domain.refusals import BankRefusal
+from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.protocol.security import (
     CURVE_BYTES_MAX,
     CurveKeys,
@@ -46,7 +48,17 @@ class BankUnavailable(RuntimeError):
 
 
 class BankRefused(RuntimeError):
-    """The bank has answered, and will not do it."""
+    """The bank has answered, and will not do it.
+
+    Attributes
+    ----------
+    code : BankRefusal or None
+        Why; None of a bank that says no code, or one that is not known here.
+    """
+
+    def __init__(self, words: str, code: BankRefusal | None = None) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class BankClient:
@@ -142,7 +154,10 @@ class BankClient:
             elif not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
                 trouble = "the answer must be a map with ok"
             elif not answer["ok"]:
-                raise BankRefused(f"bank of {self._data}: {str(answer.get('error'))[:200]}")
+                code = code_of(answer, BankRefusal)
+                why = f"refused {answer.get('code', '')}".strip()
+                words = f"bank of {self._data}: {why}: {str(answer.get('error'))[:200]}"
+                raise BankRefused(words, code)
             else:
                 return answer
         raise BankUnavailable(f"bank of {self._data}: {trouble}, asked {self._tries_max} times")

@@ -15,7 +15,7 @@ Sequence = Annotated[int, msgspec.Meta(ge=1, le=2**31)]
 class _Request(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="op"
 ):
-    """One request; every answer has ``ok``, and ``error`` where that is false."""
+    """One request; every answer has ``ok``, and ``code`` and ``error`` where that is false."""
 
 
 class SendBatch(_Request, tag="batch"):

@@ -13,12 +13,15 @@ import structlog
 
 from cea_exchange.control_plane.door import Message, UnreadableCount
 from cea_exchange.control_plane.host import DaemonHost
+from cea_exchange.domain.refusals import BankRefusal
+from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.operators import OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import CurveKeys, SecurityError, public_key_load
 from cea_exchange.protocol.settings import Address
 from cea_exchange.registry.bank import requests
-from cea_exchange.simulators.bank.books import BankBooks
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.simulators.bank.books import BankActError, BankBooks
 from cea_exchange.simulators.bank.faults import FaultRates, is_answer_lost, is_restart
 
 POLL_MS = 200
@@ -140,13 +143,14 @@ class BankDaemon:
             request = decoder.decode(message.payload)
         except (*DECODE_ERRORS, ValueError) as error:
             self._unreadable.note(message.key, str(error))
-            self._door.answer(message.routing_id, _refusal(error))
+            self._door.answer(message.routing_id, _refusal(BankRefusal.BAD_REQUEST, error))
             return
         try:
             answer = self._answer(request)
         except ValueError as error:
-            log.warning("request_refused", error=str(error))
-            self._door.answer(message.routing_id, _refusal(error))
+            code = _code_of(error)
+            log.warning("request_refused", code=code.name, error=str(error))
+            self._door.answer(message.routing_id, _refusal(code, error))
             return
         except MemoryError:
             raise
@@ -154,7 +158,7 @@ class BankDaemon:
             # Whatever one peer says, others are served; the transaction was taken back.
             log.error("request_broke", exc_info=True)
             why = f"nothing was done: {type(error).__name__}"
-            self._door.answer(message.routing_id, _refusal(RuntimeError(why)))
+            self._door.answer(message.routing_id, _refusal(BankRefusal.INTERNAL, RuntimeError(why)))
             return
         if answer is not None:
             self._door.answer(message.routing_id, msgspec.msgpack.encode(answer))
@@ -191,5 +195,13 @@ class BankDaemon:
         return {"ok": True, "content": report}
 
 
-def _refusal(error: Exception) -> bytes:
-    return msgspec.msgpack.encode({"ok": False, "error": str(error)[:ERROR_CHARACTERS_MAX]})
+def _code_of(error: ValueError) -> BankRefusal:
+    if isinstance(error, BankActError):
+        return error.code
+    if isinstance(error, BankFileError):
+        return BankRefusal.BATCH_UNSOUND
+    return BankRefusal.VALUE_UNSOUND
+
+
+def _refusal(code: BankRefusal, error: Exception) -> bytes:
+    return msgspec.msgpack.encode(refused(code, str(error)[:ERROR_CHARACTERS_MAX]))

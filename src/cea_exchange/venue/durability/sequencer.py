@@ -19,6 +19,7 @@ import structlog
 from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import (
     EventDamaged,
     EventStore,
@@ -349,7 +350,12 @@ class Sequencer:
 def damage_told(error: EventDamaged) -> FrameError:
     """Log that an event is not as it was written, and return what its asker is refused with."""
     log.error("event_damaged", error=str(error))
-    return FrameError(expected="events as they were written", came=error.what, where="events")
+    return FrameError(
+        VenueRefusal.EVENTS_DAMAGED,
+        expected="events as they were written",
+        came=error.what,
+        where="events",
+    )
 
 
 _PHASE_KINDS = frozenset({EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED})

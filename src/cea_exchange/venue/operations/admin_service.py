@@ -14,6 +14,7 @@ from cea_exchange.control_plane.maker_checker import Prepared, Proposals
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
@@ -36,6 +37,15 @@ TURN_S = 0.005
 
 BUST_ROWS_READ = 8
 """The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
+
+_UNFIT = {
+    control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
+    control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
+    control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
+    control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
+}
+"""Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
 log = structlog.get_logger("venue")
 
@@ -104,8 +114,9 @@ class AdminDesk(Service[Operator, AdminRequest]):
 
     def _replied(self, message: Message) -> Reply:
         if len(message.frames) != 1:
+            came = str(len(message.frames))
             error = FrameError(
-                expected="1 frame", came=str(len(message.frames)), where="message"
+                VenueRefusal.BAD_REQUEST, expected="1 frame", came=came, where="message"
             )
             return Reply(self.refusal(error, "", None), "", None)
         return self.reply(message.key, message.payload)
@@ -115,13 +126,20 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def person_of(self, key: str) -> Operator:
         """Return the operator of a key; FrameError for a stranger's."""
         if key not in self._operators:
-            raise FrameError(expected="an operator's key", came="another", where="key")
+            raise FrameError(
+                VenueRefusal.NOT_AUTHENTICATED,
+                expected="an operator's key",
+                came="another",
+                where="key",
+            )
         return self._operators[key]
 
     def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
         """Return what a role that may only look is told of an act."""
         came = f"the {person.role}'s {person.name}"
-        return FrameError(expected="an operator's key", came=came, where="key")
+        return FrameError(
+            VenueRefusal.NOT_PERMITTED, expected="an operator's key", came=came, where="key"
+        )
 
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
         """Answer what only looks."""
@@ -145,14 +163,25 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
         """Return the answer to what was refused; what is no refusal ends the venue."""
         if isinstance(error, EventDamaged):
-            error = damage_told(error)
-        elif isinstance(error, FrameError | RequestUnread):
-            log.warning("refused", by=by or None, error=str(error))
+            told = damage_told(error)
+        elif isinstance(error, RequestUnread):
+            parts = {"expected": error.expected, "came": error.came, "where": error.where}
+            told = FrameError(VenueRefusal.BAD_REQUEST, **parts)
+        elif isinstance(error, FrameError):
+            told = error
         elif isinstance(error, ValueError):
-            return Answer({}, Refusal(expected=str(error), where="payload"))
+            unsound = {"expected": str(error), "came": "", "where": "payload"}
+            told = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
         else:
             raise error
-        return Answer({}, Refusal(expected=error.expected, came=error.came, where=error.where))
+        if isinstance(error, FrameError | RequestUnread):
+            log.warning("refused", by=by or None, code=told.code.name, error=str(told))
+        return Answer(
+            {},
+            Refusal(
+                expected=told.expected, came=told.came, where=told.where, code=told.code.name
+            ),
+        )
 
     # -- what requests look at --------------------------------------------------------------------
 
@@ -199,7 +228,8 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def _run(self, act: control.Act) -> None:
         for refusal in self._run_controls([act]):
             if refusal is not None:
-                raise FrameError(expected="an act that fits", came=refusal, where="market")
+                code = _UNFIT.get(type(act), VenueRefusal.DAY_STATE)
+                raise FrameError(code, expected="an act that fits", came=refusal, where="market")
 
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
@@ -215,6 +245,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
         core = self.machine.core
         if core.day_is_open and core.listed_started:
             raise FrameError(
+                VenueRefusal.LISTED_PHASE_BEGUN,
                 expected="a time before the day's first listed phase",
                 came=Phase(core.phase).name.lower(),
                 where=what,
@@ -237,7 +268,12 @@ class AdminDesk(Service[Operator, AdminRequest]):
         event = trade_event(self._sequencer, trade_id)
         if event is None:
             last = self.machine.core.trade_id
-            raise FrameError(expected=f"a trade up to {last}", came=str(trade_id), where="trade_id")
+            raise FrameError(
+                VenueRefusal.TRADE_UNKNOWN,
+                expected=f"a trade up to {last}",
+                came=str(trade_id),
+                where="trade_id",
+            )
         act = control.TradeBust(
             by=by.name,
             why=why,
@@ -246,7 +282,12 @@ class AdminDesk(Service[Operator, AdminRequest]):
         )
         refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
         if refusal is not None:
-            raise FrameError(expected="a trade that can be undone", came=refusal, where="trade_id")
+            raise FrameError(
+                VenueRefusal.TRADE_BUSTED,
+                expected="a trade that can be undone",
+                came=refusal,
+                where="trade_id",
+            )
         names = self.machine.account_names
         what = (
             f"undo trade {trade_id}: {event['tonnes']} t of "

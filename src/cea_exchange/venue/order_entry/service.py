@@ -13,6 +13,7 @@ import structlog
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts import FRONT_BYTES, FrontDoor
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged, JournalFull
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
@@ -262,7 +263,9 @@ class OrderEntry:
         for asked in came:
             if not self._waiting.ask(asked):
                 expected = f"at most {REQUESTS_WAITING_MAX} requests that wait"
-                error = FrameError(expected=expected, came="another", where="message")
+                error = FrameError(
+                    VenueRefusal.BUSY, expected=expected, came="another", where="message"
+                )
                 self._send(self.gateway.refuse(asked.message, error))
         end_s = time.monotonic() + REQUESTS_TURN_S
         for item in self._waiting.taken():
@@ -277,7 +280,12 @@ class OrderEntry:
         message, session = asked.message, asked.session
         if session is not None and self.sessions.of_key(session.key) is not session:
             # It ended since the message was taken.
-            error = FrameError(expected="a logon first", came="a request", where="session")
+            error = FrameError(
+                VenueRefusal.NOT_LOGGED_ON,
+                expected="a logon first",
+                came="a request",
+                where="session",
+            )
             self._send(self.gateway.refuse(message, error))
             return
         match asked.request:
@@ -296,6 +304,7 @@ class OrderEntry:
                 if first <= base:
                     # They are in the folder that was put aside, and of another log_id.
                     error = FrameError(
+                        VenueRefusal.REPORTS_NOT_HELD,
                         expected=f"reports from {base + 1} on, with which this log_id begins",
                         came=str(first),
                         where="replay",
@@ -321,7 +330,12 @@ class OrderEntry:
             case BookRequest(product=product):
                 index = self._machine.product_index(product)
                 if index >= len(self._machine.product_names):
-                    raise FrameError(expected="a product", came=product, where="product")
+                    raise FrameError(
+                        VenueRefusal.PRODUCT_UNKNOWN,
+                        expected="a product",
+                        came=product,
+                        where="product",
+                    )
                 return book(self._machine, index)
             case PartyRequest():
                 return party(self._machine, request)
@@ -392,7 +406,12 @@ class OrderEntry:
         """End the key's earlier session, or say why there can't be another one."""
         holder = self._machine.keys[message.key]
         if not self._lost.cancel_before_logon(holder.operator):
-            return FrameError(expected="room on the venue's disk", came="none", where="journal")
+            return FrameError(
+                VenueRefusal.NO_SPACE,
+                expected="room on the venue's disk",
+                came="none",
+                where="journal",
+            )
         earlier = self.sessions.of_key(message.key)
         if earlier is None:
             return None
@@ -400,7 +419,12 @@ class OrderEntry:
             self.sessions.end(earlier, SessionEnd.TAKEN_OVER)
             return None
         if self._config.second_logon == "refuse" and earlier.is_connected:
-            return FrameError(expected="one session a key", came="a second", where="logon")
+            return FrameError(
+                VenueRefusal.SECOND_LOGON,
+                expected="one session a key",
+                came="a second",
+                where="logon",
+            )
         self._end(earlier, SessionEnd.TAKEN_OVER)
         return None
 
@@ -460,7 +484,9 @@ class OrderEntry:
 
     def _refuse_for_space(self, records: np.ndarray, error: JournalFull) -> None:
         log.error("journal_full", error=str(error))
-        refusal = FrameError(expected="room on the venue's disk", came="none", where="journal")
+        refusal = FrameError(
+            VenueRefusal.NO_SPACE, expected="room on the venue's disk", came="none", where="journal"
+        )
         keys = operator_keys(records)
         for key in np.unique(keys):
             mine = records[keys == key]

@@ -14,12 +14,14 @@ import msgspec
 import zmq
 
 from cea_exchange.control_plane.door import Message
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import (
     DepthRequest,
     FrameError,
     MarketRequest,
     Request,
     market_data_request_decode,
+    refusal_told,
 )
 from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from cea_exchange.venue.publication.router import Inbox, send_or_drop
@@ -108,7 +110,10 @@ class SnapshotDesk:
             product_index = self._market_data.product_index(request.product)
             if product_index is None:
                 raise FrameError(
-                    expected="a product's name", came=repr(request.product), where="product"
+                    VenueRefusal.PRODUCT_UNKNOWN,
+                    expected="a product's name",
+                    came=repr(request.product),
+                    where="product",
                 )
             self._tell(routing_id, {"op": "depth", **self._market_data.depth(product_index)})
         elif isinstance(request, MarketRequest):
@@ -125,12 +130,14 @@ def request_of(message: Message) -> Request:
     """Return what a message asks for; FrameError if it is no request."""
     if len(message.frames) != 1:
         raise FrameError(
-            expected="one frame", came=f"{len(message.frames)} frames", where="message"
+            VenueRefusal.BAD_REQUEST,
+            expected="one frame",
+            came=f"{len(message.frames)} frames",
+            where="message",
         )
     return market_data_request_decode(message.frames[0])
 
 
 def refusal(error: FrameError) -> bytes:
     """Return the answer to what is no request."""
-    told = {"expected": error.expected, "came": error.came, "where": error.where}
-    return msgspec.msgpack.encode({"op": "refused", **told})
+    return msgspec.msgpack.encode(refusal_told(error))
