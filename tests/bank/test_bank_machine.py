@@ -1,4 +1,4 @@
-"""The bank without a socket: requests and the time in, answers out, and what it draws against them."""
+"""The bank without a socket: requests and the time in, answers out, or nothing as it draws."""
 
 import msgspec
 import pytest

@@ -188,7 +188,7 @@ class RegistryMachine:
             self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
 
     def resume(self) -> None:
-        """Go on with what a database that was lost says was committed; DatabaseError if it can't."""
+        """Go on with what a database that was lost has; DatabaseError if it is away again."""
         self._balances_check()
         self.last_seq = self._store.last_seq
 

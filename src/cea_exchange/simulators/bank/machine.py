@@ -1,8 +1,8 @@
 """The simulated bank as a machine: a request and the time come in, what is said to it goes out.
 
-    request, operator or customer, seconds since 1970 --> Answer
-                                                          content: to be sent, None where it is lost
-                                                          is_restart: the bank ends before it answers
+    request, operator or customer, seconds since 1970
+        --> Answer    content: to be sent, None where it is lost
+                      is_restart: the bank ends before it answers
 
 It knows no socket and no clock; its books are one SQLite database.
 """

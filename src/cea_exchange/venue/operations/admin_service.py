@@ -1,14 +1,12 @@
 """Answers operators: each act of theirs becomes a journaled command with who and why."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import structlog
 
-from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import FrontDoor
+from cea_exchange.control_plane.door import Mailbox, Message
 from cea_exchange.domain.records import EventKind, Phase, Reason
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
@@ -58,6 +56,8 @@ class AdminDesk:
         Says where the venue stands; ends the daemon.
     key_restore
         Admits a key that was cut off; False if it was not.
+    now_s
+        A clock that never goes back.
 
     Notes
     -----
@@ -66,7 +66,7 @@ class AdminDesk:
 
     def __init__(
         self,
-        door: FrontDoor,
+        door: Mailbox,
         operators: dict[str, Operator],
         day: TradingDay,
         sequencer: Sequencer,
@@ -77,6 +77,7 @@ class AdminDesk:
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
         key_restore: Callable[[str], bool],
+        now_s: Callable[[], float],
     ) -> None:
         self._door = door
         self._operators = operators
@@ -84,16 +85,17 @@ class AdminDesk:
         self._sequencer = sequencer
         self._machine = sequencer.machine
         self._orders = orders
-        self._proposals = Proposals(proposal_s)
+        self._proposals = Proposals(proposal_s, now_s)
         self._run_controls = run_controls
         self._status = status
         self._stop = stop
         self._key_restore = key_restore
+        self._now_s = now_s
 
     def turn(self) -> None:
         """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
-        until_s = time.monotonic() + TURN_S
-        while time.monotonic() < until_s and (message := self._door.receive()) is not None:
+        until_s = self._now_s() + TURN_S
+        while self._now_s() < until_s and (message := self._door.receive()) is not None:
             operator = self._operators.get(message.key)
             try:
                 request = self._request(message)
@@ -141,7 +143,7 @@ class AdminDesk:
                 return {"applications": self._day.applications()}
             case requests.SessionList():
                 sessions = self._orders.sessions
-                return admin_views.sessions(self._machine, sessions, time.monotonic())
+                return admin_views.sessions(self._machine, sessions, self._now_s())
             case requests.ProposalList():
                 return {"proposals": self._proposals.listed()}
         return None
