@@ -115,11 +115,12 @@ soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
 
-# Messages, banks' answers and chains of failed trades at random, many times as long as in `make test`.
+# Messages, banks' answers, chains of failed trades and whole days in one process at random, many
+# times as long as in `make test`.
 ROUNDS ?= 20
 random: build
 	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/registry/test_any_message.py \
-		tests/registry/settlement/test_chains_agree.py
+		tests/registry/settlement/test_chains_agree.py tests/exchange/test_one_process.py
 
 # What was tried from outside and must not work any more, many times as large: tests/attacks/README.md.
 attacks: build
