@@ -1,6 +1,7 @@
 # Two commands on a fresh machine with Python 3.11+ (venv, headers), a C compiler and make:
 #   make demo   one trading day as real processes, settled and reconciled
-#   make test   the whole test suite
+#   make test   lint, types, import rules, then all that must hold
+#   make check  the inner loop: lint, types, and the tests that start nothing, in three minutes
 # and for those who work on the core:
 #   make bench        speed and memory beside the peers'; results verified first
 #   make conformance  an order book written by somebody else as the judge
@@ -14,6 +15,7 @@
 #   make replay-days FILE=daily.csv  published days traded, settled, compared, and a plot of them
 #   make attacks ROUNDS=20  what was tried from outside, and must not work any more
 #   make soak HOURS=10  20 million commands over 20 days: do memory and open files stay flat?
+#   make wheel        built of a source archive and tried, with every Python that is there
 #   make nightly      all of the above but bench, and random tests for longer: some hours
 # and for who deploys it (SECURITY.md):
 #   make lock         lock files with hashes, made anew from the ranges in pyproject.toml
@@ -25,15 +27,33 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml setup.py $(shell find src -name '*.pyx' -o -name '*.pxd')
 
-.PHONY: demo test long bench conformance checked sanitize mutants torture settle soak replay-days
+.PHONY: demo test check lint types imports wheel long bench conformance checked sanitize mutants torture settle soak replay-days
 .PHONY: nightly random attacks lock sbom audit build clean
 
 demo: build
 	$(BIN)/cea-exchange demo
 
-# Two at a time, as most of them wait; those of one file in their order, as some share an exchange.
-test: build
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+# Three at a time on two processors, as a third of it is waiting; those of one file in their order,
+# as some share an exchange; those with processes first (tests/conftest.py).
+TEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
+test: lint types imports
+	$(TEST) -m "not nightly"
+
+check: lint types imports
+	$(TEST) -m "unit and not database and not nightly"
+
+lint: build
+	$(BIN)/ruff check
+
+types: build
+	$(BIN)/mypy
+
+imports: build
+	$(BIN)/lint-imports --no-cache
+
+# What is too long for `make test`: the wheel, kills, workloads.
+wheel: build
+	$(BIN)/python -m pytest -q -m nightly tests/packaging
 
 # Those tests that are about the compiled core.
 CORE_TESTS := differential or property or core
@@ -115,14 +135,13 @@ soak: build
 	PYTHONPATH=tests $(BIN)/python -m soak $(if $(SEED),--seed $(SEED)) \
 		$(if $(COMMANDS),--commands $(COMMANDS),--hours $(HOURS))
 
-# Messages, banks' answers, chains of failed trades and whole days in one process at random, many
-# times as long as in `make test`.
+# What is drawn at random, many times as long as in `make test`; and what is too long for it.
 ROUNDS ?= 20
 random: build
-	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q tests/registry/test_any_message.py \
-		tests/registry/settlement/test_chains_agree.py tests/exchange/test_one_process.py
+	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m "random and not attack"
+	$(BIN)/python -m pytest -q -m nightly
 
-# What was tried from outside and must not work any more, many times as large: tests/attacks/README.md.
+# What was tried from outside and must not work any more, many times as large: tests/README.md.
 attacks: build
 	CEA_TEST_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m attack
 

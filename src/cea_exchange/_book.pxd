@@ -79,5 +79,3 @@ cdef class OrderBook:
     cdef EventRecord* rows    # For one command from Python.
     cdef int64_t rows_capacity
     cdef readonly int64_t rows_needed
-
-    cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only)

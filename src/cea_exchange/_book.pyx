@@ -11,13 +11,11 @@ _id_index.pxd, hash and snapshot in _book_state.pyx; the market is built on the 
 
 cimport cython
 
-from cpython.buffer cimport (
-    PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release,
-)
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memset
 
+from cea_exchange._batch cimport Batch, batch_close, batch_end, batch_open
 from cea_exchange._book_state cimport *
 from cea_exchange._edge cimport *
 from cea_exchange._id_index cimport *
@@ -27,7 +25,7 @@ from cea_exchange._records cimport *
 from cea_exchange._stream cimport *
 from cea_exchange._views cimport *
 
-from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, Reason
+from cea_exchange.domain.records import Reason
 
 cdef enum:
     # How many commands ahead a batch fetches the cell of an id, then the order it leads to, then
@@ -816,45 +814,22 @@ cdef class OrderBook:
         TypeError, ValueError, RuntimeError
             Wrong arrays; a row that is no command at all (nothing is applied); a second thread.
         """
-        cdef Py_buffer command_view
-        cdef Py_buffer event_view
-        cdef bint trades = exact_bool(trades_only, "trades_only")
-        records_check(commands, COMMAND_DTYPE, "commands")
-        records_check(events, EVENT_DTYPE, "events")
-        check_alone(self)
-        buffer_take(commands, &command_view, PyBUF_C_CONTIGUOUS, "commands")
+        cdef Batch batch
+        batch_open(&batch, commands, events, trades_only)
         try:
-            buffer_take(events, &event_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "events")
-            try:
-                return self.process_buffers(&command_view, &event_view, trades)
-            finally:
-                PyBuffer_Release(&event_view)
+            check_alone(self)
+            self.busy = True
+            with nogil:
+                batch.malformed = row_malformed(batch.commands, batch.count)
+                if batch.malformed < 0:
+                    batch.consumed = book_apply_all(
+                        &self.state, batch.commands, batch.count, &batch.sink, &batch.needed,
+                    )
+            self.busy = False
+            self.rows_needed = batch_end(&batch)
+            return batch.consumed, batch.sink.count
         finally:
-            PyBuffer_Release(&command_view)
-
-    cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only):
-        cdef const CommandRecord* rows = <const CommandRecord*>commands.buf
-        cdef int64_t count = commands.len // <Py_ssize_t>sizeof(CommandRecord)
-        cdef int64_t consumed = 0
-        cdef int64_t needed = 0
-        cdef int64_t malformed
-        cdef EventSink sink = sink_of(
-            <EventRecord*>events.buf, events.len // <Py_ssize_t>sizeof(EventRecord),
-            EVENTS_TRADES if trades_only else EVENTS_ALL,
-        )
-        self.busy = True
-        with nogil:
-            malformed = row_malformed(rows, count)
-            if malformed < 0:
-                consumed = book_apply_all(&self.state, rows, count, &sink, &needed)
-        self.busy = False
-        if needed == COMMAND_MALFORMED:
-            # Whole a moment ago: another thread writes to the array.
-            malformed = consumed
-        if malformed >= 0:
-            raise malformed_error(malformed)
-        self.rows_needed = needed
-        return consumed, sink.count
+            batch_close(&batch)
 
     @property
     def best_bid(self):

@@ -78,4 +78,3 @@ cdef str self_trade_word(int self_trade)
 cdef int records_check(object array, object dtype, str name) except -1
 cdef int64_t numbers_check(object array, str name) except -1
 cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except -1
-cdef object malformed_error(int64_t row)

@@ -53,10 +53,3 @@ cdef int buffer_take(object array, Py_buffer* view, int flags, str name) except 
         PyObject_GetBuffer(array, view, flags)
     except (ValueError, BufferError) as error:
         raise TypeError(f"{name} must be contiguous, and writable if filled: {error}") from None
-
-
-cdef object malformed_error(int64_t row):
-    return ValueError(
-        f"commands[{row}] must be a command of the schema: kind, and of an enter, enquiry or "
-        "offer side, tif and flags, within their enums, what does not apply zero"
-    )

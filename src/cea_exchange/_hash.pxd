@@ -1,4 +1,8 @@
-"""How states are hashed, protocol/state_hash.md: a sum of one fold for each entity, inline."""
+"""Hashing, inline.
+
+    mix, fold       states, protocol/state_hash.md: a sum of one fold for each entity
+    table_place     where a key goes in a table in memory
+"""
 
 from libc.stdint cimport uint64_t
 
@@ -17,3 +21,8 @@ cdef inline uint64_t fold(const uint64_t* words, int count) noexcept nogil:
     for index in range(count):
         state = mix(state ^ words[index])
     return state
+
+
+cdef inline uint64_t table_place(uint64_t key, int bits) noexcept nogil:
+    """The first place for a key in a table of 2^bits: 2^64 / golden ratio spreads close keys."""
+    return (key * <uint64_t>0x9E3779B97F4A7C15) >> (64 - bits)

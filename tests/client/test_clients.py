@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import threading
 
 import msgspec
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import zmq
 
-from cea_exchange.client import AsyncClient, Client, SessionState
+from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState
 from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE, EventKind
 from cea_exchange.protocol.security import CurveKeys
 
@@ -204,3 +205,13 @@ def test_tasks_of_one_async_client_do_not_wait_for_each_others_reading(venue, ke
             reader.cancel()
 
     asyncio.run(trade())
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+def test_commands_are_shown_as_the_session_has_them(client):
+    """What an interactive user sees of a command: its arguments and what they are."""
+    for name in ("enter", "cancel", "amend", "block_offer", "block_counter", "bid", "submit"):
+        shown, command = getattr(client, name), getattr(OrderSession, name)
+        assert inspect.signature(shown) == inspect.signature(command)
+        assert shown.__doc__ == command.__doc__
+    assert "timeout_s" in inspect.signature(client.book).parameters

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
+from support.patience import patience
 from support.rounds import ROUNDS
 from support.venue.venue_world import world_open
 
@@ -23,7 +24,7 @@ def test_whatever_is_said_to_the_metrics_others_get_theirs(tmp_path, capfd):
         address = world.admin(op="status")["metrics"]
         host, port = address.split(":")
         capfd.readouterr()
-        for _ in range(10 * ROUNDS):
+        for _ in range(3 * ROUNDS):
             for _ in range(12):
                 asker = stack.enter_context(socket.create_connection((host, int(port)), 5))
                 said = chance.choice(
@@ -36,5 +37,5 @@ def test_whatever_is_said_to_the_metrics_others_get_theirs(tmp_path, capfd):
             began_s = time.monotonic()
             with urllib.request.urlopen(f"http://{address}/metrics", timeout=20) as answer:
                 assert b"cea_venue_commands_total" in answer.read()
-            assert time.monotonic() - began_s < ASKED_S_MAX
+            assert time.monotonic() - began_s < ASKED_S_MAX * patience()
         assert "Traceback" not in capfd.readouterr().err

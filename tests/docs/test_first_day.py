@@ -284,7 +284,7 @@ FILES = {
 
 
 def examples():
-    """Return all examples, `venue stop` last."""
+    """Return all examples, those that end the daemons last."""
     found = []
     for group in GROUPS:
         for _path, command in below(command_tree(group), group):
@@ -292,7 +292,7 @@ def examples():
                 joined = " ".join(paragraph.split())
                 if joined.startswith("Example:"):
                     found += [each.strip() for each in joined.split("Example:")[1:]]
-    return sorted(found, key=lambda example: example.endswith("venue stop"))
+    return sorted(found, key=lambda example: example.endswith(" stop"))
 
 
 def test_every_example_of_the_help_works_on_it(day, monkeypatch, capsys):

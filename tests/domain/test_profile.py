@@ -3,10 +3,21 @@
 from datetime import date
 from importlib import resources
 
+import msgspec
 import pytest
 
-from cea_exchange.domain.profile import ProfileError, load_profile, profile_names, profile_parse
+from cea_exchange.domain.profile import (
+    MarketRules,
+    Notice,
+    Profile,
+    ProfileError,
+    load_profile,
+    profile_names,
+    profile_parse,
+)
+from cea_exchange.domain.profile_fields import Field, fields_of
 from cea_exchange.domain.records import Phase
+from support.places import ROOT
 
 CEA_TEXT = (
     resources.files("cea_exchange.domain").joinpath("profiles/cea.toml").read_text(encoding="utf-8")
@@ -128,3 +139,72 @@ def test_the_hash_follows_the_values_not_the_text():
     assert len(cea.profile_hash()) == 32
     assert commented.profile_hash() == cea.profile_hash()
     assert len({p.profile_hash() for p in (cea, changed, later, load_profile("open"))}) == 4
+
+
+PAGE = ROOT / "protocol" / "profiles.md"
+
+
+def declared() -> list[tuple[Field, object]]:
+    """Return the declared fields of a profile, each with what it is if left out."""
+    found = []
+    for shape in (MarketRules, Profile):
+        defaults = {field.name: field.default for field in msgspec.structs.fields(shape)}
+        found += [(field, defaults[field.name]) for field in fields_of(shape)]
+    return found
+
+
+def test_the_page_tells_each_field_as_it_is_declared():
+    rows = []
+    for (name, _, says), default in declared():
+        left_out = f" {str(default).lower()} " if says.added else " "
+        unit = f" {unit} " if (unit := Field(name, _, says).unit) else " "
+        rows.append(f"| `{name}` |{unit}| {says.text} | {says.rule} |{left_out}|")
+    assert len(rows) > 35
+    page = PAGE.read_text(encoding="utf-8").splitlines()
+    first = page.index(rows[0])
+    assert page[first : first + len(rows)] == rows
+
+
+def test_the_page_names_what_a_notice_may_change():
+    page = PAGE.read_text(encoding="utf-8")
+    named = page[page.index("changes what it names:") : page.index("`reference_prices` (yuan)")]
+    for field, _ in declared():
+        assert (f"`{field.name}`" in named) == (field.says.noticed > 0)
+        assert (field.name in Notice.__struct_fields__) == (field.says.noticed > 0)
+
+
+def test_the_national_profile_names_the_rules_that_its_fields_are_declared_with():
+    rules = {setting.name: setting.rule for setting in load_profile("cea").settings}
+    told = [field for field, _ in declared() if field.name in rules]
+    assert len(told) > 30
+    assert {field.name: field.says.rule for field in told} == {
+        field.name: rules[field.name] for field in told
+    }
+
+
+def test_places_of_fields_are_each_given_once():
+    """The hashes of profiles depend on the order that these places give."""
+    for place in ("added", "noticed"):
+        given = [getattr(field.says, place) for field, _ in declared()]
+        assert sorted(filter(None, given)) == list(range(1, max(given) + 1))
+
+
+def test_hashes_of_profiles_stay():
+    """Journals name their profiles by these."""
+    noticed = CEA_TEXT + """
+[[notice]]
+from = 2026-03-02
+why = "narrower"
+rule = "CEA-NTC-01"
+listed_band_bp = 500
+block_allowed = false
+list = {CEA26 = "81.50"}
+"""
+    hashes = [load_profile(name).profile_hash() for name in ("cea", "ccer", "open")]
+    hashes.append(profile_parse(noticed, "noticed").profile_hash())
+    assert hashes == [
+        "313efc6875ee08b75a9914d85db254db",
+        "bf4d5c3c3c47eeb208f0baf1f6bfec28",
+        "cdcf917923d4be16b33fdc12bade3dd0",
+        "cdb52e48678584d223b42a16109a5e8d",
+    ]

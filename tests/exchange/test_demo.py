@@ -21,10 +21,17 @@ def run(*arguments):
     )
 
 
-def test_a_day_is_traded_settled_and_reconciled(tmp_path):
-    result = run(*SMALL, "--json", "--data", str(tmp_path / "data"))
+@pytest.fixture(scope="module")
+def demonstrated(tmp_path_factory):
+    """The folder of two days, and what was said of them."""
+    folder = tmp_path_factory.mktemp("demo")
+    result = run(*SMALL, "--days", "2", "--json", "--data", str(folder / "data"))
     assert result.returncode == 0, result.stdout + result.stderr
-    report = json.loads(result.stdout)
+    return folder, json.loads(result.stdout)
+
+
+def test_days_are_traded_settled_and_reconciled(demonstrated):
+    folder, report = demonstrated
     assert report["passed"] and all(check["holds"] for check in report["checks"])
     load = report["load"]
     assert load["orders"] >= 4000 and load["answered"] == load["commands"]
@@ -33,18 +40,15 @@ def test_a_day_is_traded_settled_and_reconciled(tmp_path):
     assert report["settlement"]["trades_settled"] == load["trades"] > 0
     reconciliation = report["reconciliation"]
     assert reconciliation["venue_hash"] == reconciliation["registry_hash"] != ""
-    (bulletin,) = report["bulletins"]
-    assert [each["subjCode"] for each in bulletin["products"]] == ["CEA23", "CEA24"]
-    assert bulletin == json.loads((tmp_path / "data/bulletins/2025-01-02.json").read_bytes())
-    _verified(tmp_path / "data")
-    assert not _left_over(tmp_path)
+    for bulletin, date in zip(report["bulletins"], ("2025-01-02", "2025-01-03"), strict=True):
+        assert [each["subjCode"] for each in bulletin["products"]] == ["CEA23", "CEA24"]
+        assert bulletin == json.loads((folder / f"data/bulletins/{date}.json").read_bytes())
+    _verified(folder / "data")
+    assert not _left_over(folder)
 
 
-def test_days_follow_each_other_with_the_closes_as_references():
-    result = run(*SMALL, "--days", "2", "--json")
-    assert result.returncode == 0, result.stdout + result.stderr
-    report = json.loads(result.stdout)
-    first, second = report["bulletins"]
+def test_days_follow_each_other_with_the_closes_as_references(demonstrated):
+    first, second = demonstrated[1]["bulletins"]
     assert [first["quotPoin"], second["quotPoin"]] == ["2025-01-02", "2025-01-03"]
     closes = [each["closPric"] for each in first["products"]]
     assert [each["lastClosPric"] for each in second["products"]] == closes

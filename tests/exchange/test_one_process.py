@@ -21,6 +21,8 @@ from support.exchange.one_process import OneProcess
 from support.exchange.simulated_bank import SimulatedBank
 from support.rounds import ROUNDS
 
+pytestmark = pytest.mark.property
+
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch):
@@ -44,6 +46,7 @@ def day(folder, seed, **options):
     return world, world.outcome()
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("seed", range(1, 1 + ROUNDS))
 def test_a_day_is_traded_settled_confirmed_paid_and_the_same_again(tmp_path, seed):
     """CEA-STL-01, CEA-BNK-13: whatever is lost, late or doubled on the way, all agree."""

@@ -14,6 +14,7 @@ from cea_exchange.loadtest.runner import best_order
 pytestmark = pytest.mark.e2e
 
 LOAD = [sys.executable, "-m", "cea_exchange.cli.main", "load"]
+WORKLOADS_BESIDE = ("takers", "cancel_heavy")
 
 
 def run(*arguments):
@@ -36,12 +37,15 @@ def test_a_rate_is_kept_and_every_command_answered_once(tmp_path):
     assert 0 < latency["p50"] <= latency["p99"] <= latency["p99.9"] <= latency["max"]
 
 
-def test_every_workload_runs():
-    for workload in ("quotes", "takers", "cancel_heavy"):
-        result = run("--rate", "300", "--duration", "1", "--participants", "6",
-                     "--workload", workload)  # fmt: skip
-        assert result.returncode == 0, result.stdout + result.stderr
-        assert workload in result.stdout
+@pytest.mark.parametrize(
+    "workload",
+    ["quotes", *(pytest.param(each, marks=pytest.mark.nightly) for each in WORKLOADS_BESIDE)],
+)
+def test_every_workload_runs(workload):
+    result = run("--rate", "300", "--duration", "1", "--participants", "6",
+                 "--workload", workload)  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert workload in result.stdout
 
 
 def test_bad_usage_is_one_clear_line():

@@ -26,8 +26,8 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import ReferenceMarket
-from cea_exchange.matching.reference_book import price_crosses
-from cea_exchange.matching.reference_listed import Decision, ReferenceListed
+from cea_exchange.matching.reference.book import price_crosses
+from cea_exchange.matching.reference.listed_trading import Decision, ListedTrading
 from support.market.drawn_steps import steps_drawn
 from support.market.market_cases import (
     CORES,
@@ -37,6 +37,7 @@ from support.market.market_cases import (
     market_cases,
 )
 from support.market.market_flow import RULES, Flow, Step, act_do, rules_make, steps_seeded
+from support.rounds import ROUNDS
 
 pytestmark = pytest.mark.differential
 
@@ -60,10 +61,11 @@ def test_markets_agree_on_any_sequence(rules_name: str) -> None:
     agree()
 
 
+@pytest.mark.random
 @pytest.mark.parametrize("rules_name", RULES)
 def test_markets_agree_over_long_days(rules_name: str) -> None:
     """Long seeded sequences fill the books deeper than random lists do."""
-    for seed in range(8):
+    for seed in range(3 * ROUNDS):
         Flow(CORES, RULES[rules_name]).run(steps_seeded(1000 + seed, 600))
 
 
@@ -98,21 +100,21 @@ def test_every_event_and_every_reason_occurs() -> None:
     assert set(Operation) - operations == set()
 
 
-class KeepsPlaceOfMore(ReferenceListed):
+class KeepsPlaceOfMore(ListedTrading):
     """Wrong on purpose: an amend to just as many tonnes keeps its place."""
 
     def _amend_decision(self, command):
-        order = self.orders[command.order_id]
+        order = self._state.orders[command.order_id]
         if (command.price, command.tonnes) == (order.price, order.tonnes_open):
             return Decision(keeps_place=True)
         return super()._amend_decision(command)
 
 
-class PicksBehindTheBest(ReferenceListed):
+class PicksBehindTheBest(ListedTrading):
     """Wrong on purpose: a pick reaches behind the best price."""
 
     def _pick_available(self, taker, pick_order_id):
-        maker = self.orders.get(pick_order_id)
+        maker = self._state.orders.get(pick_order_id)
         return super()._pick_available(taker, pick_order_id) or (
             maker is not None
             and maker.product_index == taker.product_index
@@ -122,14 +124,14 @@ class PicksBehindTheBest(ReferenceListed):
         )
 
 
-@pytest.mark.parametrize("wrong_desk", [KeepsPlaceOfMore, PicksBehindTheBest])
-def test_a_wrong_market_is_found(wrong_desk: type[ReferenceListed]) -> None:
+@pytest.mark.parametrize("wrong_trading", [KeepsPlaceOfMore, PicksBehindTheBest])
+def test_a_wrong_market_is_found(wrong_trading: type[ListedTrading]) -> None:
     """The canaries: were these two thought to agree, the tests above would prove nothing."""
 
     class WrongMarket(ReferenceMarket):
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments)
-            self._listed = wrong_desk(self)
+            self._methods.listed = wrong_trading(self._state)
 
     with pytest.raises(AssertionError):
         for seed in range(8):

@@ -145,8 +145,9 @@ def test_refusal_leaves_the_state_hash_but_for_counters(rules_name: str) -> None
         if events is None or not len(events) or not np.isin(events["kind"], REFUSALS).all():
             continue
         for counter in COUNTERS_MOVED:
-            setattr(after, counter, getattr(before, counter))
-        for account_before, account_after in zip(before._accounts, after._accounts, strict=True):
+            setattr(after._state, counter, getattr(before, counter))
+        accounts = zip(before._state.accounts, after._state.accounts, strict=True)
+        for account_before, account_after in accounts:
             account_after.report_seq = account_before.report_seq
         assert before.state_hash() == after.state_hash()
 

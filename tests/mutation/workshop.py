@@ -144,7 +144,7 @@ def files_of(root: Path, name: str) -> set[str]:
             continue
         found.add(name)
         text = (root / CORE / name).read_text(encoding="utf-8")
-        imported = re.findall(r"^(?:from|cimport) cea_exchange\.([\w.]+)", text, re.M)
+        imported = re.findall(r"^(?:from|cimport) cea_exchange\.([\w.]+)", text, re.MULTILINE)
         waiting += [f"{module.replace('.', '/')}.pxd" for module in imported]
         waiting.append(name.replace(".pyx", ".pxd"))
     return found
@@ -286,6 +286,7 @@ class Workshop:
         self.temporary.mkdir(parents=True, exist_ok=True)
         log = self.temporary.parent / "pytest.log"
         command = [sys.executable, "-m", "pytest", "-v", "--tb=no", "-p", "no:cacheprovider"]
+        command += ["-m", "not nightly"]
         command += ["-p", "unshrunk"]
         command += [word for name in self.deselected for word in ("--deselect", name)]
         environment = os.environ | {

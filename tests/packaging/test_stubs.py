@@ -14,7 +14,7 @@ from support.places import ROOT
 SOURCE = ROOT / "src"
 ALLOWED = Path(__file__).with_name("stubtest_allowlist.txt")
 PACKAGE = SOURCE / "cea_exchange"
-FOR_PYTHON = re.compile(r"^(?:def|class|cpdef|cdef class) ", re.M)
+FOR_PYTHON = re.compile(r"^(?:def|class|cpdef|cdef class) ", re.MULTILINE)
 # Those that need no library beside the package.
 PLAIN_EXAMPLES = ("batch_process.py", "embed_market.py", "embed_order_book.py")
 

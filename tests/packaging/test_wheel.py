@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -36,8 +37,29 @@ SCRIPT = """\
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
+USABLE = """
+import ensurepip, pathlib, sys, sysconfig, venv
+sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())
+"""
+
+
+def pythons() -> list[str]:
+    """Return the interpreters of this machine that the package is for, this one first."""
+    found = {sys.version_info[:2]: sys.executable}
+    for minor in range(11, 15):
+        program = shutil.which(f"python3.{minor}")
+        # What is found may be a shim that knows of no such version, or lack headers or venv.
+        if program and subprocess.run([program, "-c", USABLE], capture_output=True).returncode == 0:
+            found.setdefault((3, minor), program)
+    return list(found.values())
+
+
+BUILT = "what is built here"
+AT_NIGHT = [pytest.param(each, marks=pytest.mark.nightly) for each in pythons()]
+
+
 class Shipped(NamedTuple):
-    source_archive: Path
+    interpreter: str
     wheel: Path
 
 
@@ -71,18 +93,56 @@ def files(*patterns: str) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
-    """The wheel by way of a source archive: nothing an earlier build has left gets in."""
+def source_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("source_archive")
+    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", folder, ROOT)
+    (archive,) = folder.glob("*.tar.gz")
+    return archive
+
+
+@pytest.fixture(scope="module", params=[BUILT, *AT_NIGHT])
+def shipped(
+    request: pytest.FixtureRequest, source_archive: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Shipped:
+    """A wheel of the source archive: nothing an earlier build has left gets in.
+
+    To compile takes minutes, so only at night is it done here, with every Python there is; else the
+    compiled modules are those of this environment.
+    """
     folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--outdir", folder, ROOT)
-    (source_archive,), (wheel,) = folder.glob("*.tar.gz"), folder.glob("*.whl")
-    return Shipped(source_archive, wheel)
+    wheels = folder / "wheels"
+    pip_wheel = ("-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps")
+    if request.param == BUILT:
+        interpreter = sys.executable
+        tree = unpacked_with_built(source_archive, folder)
+        run(interpreter, *pip_wheel, "--no-build-isolation", "--wheel-dir", wheels, tree)
+    else:
+        interpreter = request.param
+        run(interpreter, "-m", "venv", folder / "venv")
+        run(folder / "venv/bin/python", *pip_wheel, "--wheel-dir", wheels, source_archive)
+    (wheel,) = wheels.glob("*.whl")
+    return Shipped(interpreter, wheel)
+
+
+def unpacked_with_built(source_archive: Path, folder: Path) -> Path:
+    """Unpack a source archive, with what is compiled of it where setuptools looks first."""
+    with tarfile.open(source_archive) as archive:
+        archive.extractall(folder, filter="data")
+    (tree,) = folder.iterdir()
+    platform = f"{sysconfig.get_platform()}-{sys.implementation.cache_tag}"
+    library = tree / "build" / f"lib.{platform}" / "cea_exchange"
+    library.mkdir(parents=True)
+    for c_file in PACKAGE.glob("*.c"):
+        shutil.copyfile(c_file, tree / "src" / "cea_exchange" / c_file.name)
+    for module in PACKAGE.glob(f"*{sysconfig.get_config_var('EXT_SUFFIX')}"):
+        shutil.copyfile(module, library / module.name)
+    return tree
 
 
 @pytest.fixture(scope="module")
 def plain_install(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) -> PlainInstall:
     folder = tmp_path_factory.mktemp("plain_install")
-    run(sys.executable, "-m", "venv", folder)
+    run(shipped.interpreter, "-m", "venv", folder)
     install = PlainInstall(folder / "bin" / "python", folder / "bin" / "cea-exchange")
     run(install.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", shipped.wheel)
     place = run(install.python, "-c", "import cea_exchange; print(cea_exchange.__file__)", cwd="/")
@@ -90,8 +150,8 @@ def plain_install(shipped: Shipped, tmp_path_factory: pytest.TempPathFactory) ->
     return install
 
 
-def test_source_archive_has_all_sources_and_nothing_built(shipped: Shipped) -> None:
-    with tarfile.open(shipped.source_archive) as archive:
+def test_source_archive_has_all_sources_and_nothing_built(source_archive: Path) -> None:
+    with tarfile.open(source_archive) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     patterns = ("*.py", "*.pyx", "*.pxd", "*.pyi", "py.typed", "*.toml")
     sources = {path.relative_to(ROOT).as_posix() for path in files(*patterns)}

@@ -23,10 +23,10 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import Clock, ClockSetting
 from cea_exchange.protocol.security import AllowList, CurveKeys, server_socket
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.control.admin import OPS
+from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
@@ -41,6 +41,8 @@ from support.registry.settlement_records import (
     LOG_ID,
     registry_prepare,
 )
+
+pytestmark = [pytest.mark.attack, pytest.mark.random]
 
 ROUNDS = int(os.environ.get("CEA_TEST_ROUNDS", "1"))
 """Of each mode on each database; a nightly run takes more."""
@@ -305,7 +307,7 @@ class World:
         if name == "venue":
             request = {"from": self.rng.choice(NUMBERS), "count": self.rng.choice(NUMBERS)}
         else:
-            op = self.rng.choice(sorted(OPS - {"stop"}))
+            op = self.rng.choice(sorted(REGISTRY_REQUESTS.by_op.keys() - {"stop"}))
             request = {"op": op, "request_id": None, "first": self.rng.choice(NUMBERS)}
         payload = pack(request)
         payload = self.rng.choice(

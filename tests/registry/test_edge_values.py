@@ -14,11 +14,10 @@ from types import UnionType
 import msgspec
 import pytest
 
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.control.admin import REQUEST_TYPES, Stop
+from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS, Stop
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.participants.roles import MAY
 from support.registry.allocation_files import allocation_file
 from support.registry.compliance_world import (
     BEIJING,
@@ -114,6 +113,8 @@ def values(kind, name, rng):
     """Return values to try for a field of a type, as a message has them."""
     inspected = msgspec.inspect
     match kind:
+        case inspected.Metadata(type=bare):
+            return values(bare, name, rng)
         case inspected.UnionType(types=types):
             return [each for one in types for each in values(one, name, rng)]
         case inspected.NoneType():
@@ -145,7 +146,7 @@ def values(kind, name, rng):
 
 def requests(rng):
     """Yield requests of every kind: each field at all its edges, then all of them at random."""
-    for found in REQUEST_TYPES:
+    for found in REGISTRY_REQUESTS.types:
         if found is Stop:
             continue
         info = msgspec.inspect.type_info(found)
@@ -195,7 +196,7 @@ def test_every_request_is_done_or_refused(world, day, second_person):
             except OverflowError:
                 continue
             with suppress(_TakenBack), world.registry.transaction():
-                answer = office._desk.reply(key_of(names[role]), payload).answer
+                answer = office._desk.reply(key_of(names[role]), payload).answer.by_ok()
                 msgspec.msgpack.encode(answer)
                 raise _TakenBack
             if "log says why" in answer.get("error", ""):

@@ -20,6 +20,12 @@ pytestmark = pytest.mark.e2e
 TRADES = 300
 
 
+@pytest.fixture(scope="module")
+def postgres_server(postgres_process):
+    """Not the shared one: it is killed here."""
+    return postgres_process.address
+
+
 @pytest.fixture
 def data(tmp_path, postgres_address):
     for name in ("venue", "registry", "admin"):

@@ -125,4 +125,4 @@ def test_records_that_are_not_what_they_say_stop_the_line_and_nothing_else(machi
     assert machine.state.startswith("stopped: settlement records from 1 on: checksum")
     machine.published([published(machine, 1, 3)], 2)
     assert machine.last_seq == 0
-    assert machine.desk.reply("x" * 40, b"").answer["ok"] is False
+    assert not machine.desk.reply("x" * 40, b"").answer.is_done

@@ -1,13 +1,12 @@
 """What the mutation campaign is told of the sources is true of them as they are today."""
 
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from mutation.mutants import CORE, planted_read
+from support.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 MUTATION = ROOT / "tests" / "mutation"
 
 

@@ -170,9 +170,7 @@ class SettlementRun:
                 self._exchange.operate("clock", at=f"{day}T15:00:00+08:00")
                 confirmed = date_number(day)
                 self._exchange.wait_until(
-                    lambda date=confirmed: (
-                        self._exchange.operate("status")["confirmed_date"] >= date
-                    ),
+                    lambda due=confirmed: self._confirmed_date() >= due,
                     f"the registry to confirm {day}",
                     SETTLE_S_MAX,
                 )
@@ -263,6 +261,9 @@ class SettlementRun:
             "the registry to come nearer",
             SETTLE_S_MAX,
         )
+
+    def _confirmed_date(self) -> int:
+        return self._exchange.operate("status")["confirmed_date"]
 
     def _settled(self) -> tuple[int, int]:
         """Return the registry's last sequence, and its trades."""

@@ -10,12 +10,12 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.journal._crc32c import row_sums
-from support.places import TESTS
 from support.registry.ledger_by_hand import changed_at_rest
 from torture.checks import check_all
 from torture.run import Torture, TortureSettings, python_path
 
-MUTANT_REGISTRY = TESTS / "support/registry/mutant_registry.py"
+pytestmark = pytest.mark.crash
+
 EVENTS_HEADER_BYTES = 64
 
 
@@ -46,14 +46,6 @@ def test_killed_and_paused_at_random_nothing_is_lost_doubled_or_different(tortur
 def test_a_client_that_loses_a_report_is_noticed(tmp_path):
     report = torture(tmp_path, kills=2, seed=1, victims=("venue",), fault="drop_report")
     assert any("is missing" in each for each in report.discrepancies), report.discrepancies
-
-
-def test_a_sequence_stored_outside_the_transaction_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setenv("MUTANT_BETWEEN_S", "0.04")
-    programs = {"registry": [sys.executable, str(MUTANT_REGISTRY)]}
-    report = torture(tmp_path, kills=6, seed=1, victims=("registry",), programs=programs)
-    # A record was settled that the sequence did not know of; that stops the line.
-    assert "the registry says stopped: settlement records from" in report.discrepancies[0]
 
 
 def rows_edit(path, dtype, edit, header_bytes=0):

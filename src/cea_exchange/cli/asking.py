@@ -1,6 +1,6 @@
 """How a command asks a running registry something, and prints what it answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unicodedata import east_asian_width
@@ -39,78 +39,22 @@ def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
     answer = ask(data, key, request)
     if json:
         json_print(answer)
-    elif "approving_body" in answer:
-        typer.echo(
+    else:
+        typer.echo(act_line(answer))
+
+
+def act_line(answer: Answer) -> str:
+    """Return in a line what came of an act."""
+    if "approving_body" in answer:
+        return (
             f"proposal {answer['proposal']} waits for a second person of"
             f" {answer['approving_body']}: registry approve {answer['proposal']}"
         )
-    elif "approved" in answer:
+    if "approved" in answer:
         done = fields_line(answer["answer"])
-        typer.echo(
-            f"proposal {answer['proposal']} approved, {answer['approved']} is done"
-            + (f": {done}" if done else "")
-        )
-    else:
-        typer.echo(fields_line(answer) or "done")
-
-
-def look(
-    data: Path,
-    key: Path,
-    request: dict[str, Any],
-    json: bool,
-    text: Callable[[Answer], str],
-) -> None:
-    """Ask what changes nothing and print the answer, as JSON or as a text."""
-    answer = ask(data, key, request)
-    if json:
-        json_print(answer)
-    else:
-        typer.echo(text(answer))
-
-
-def whole(
-    data: Path, key: Path, request: dict[str, Any], *names: str, first: int = 1
-) -> Answer:
-    """Return an answer that comes in pages, as each one's `next` says, put together.
-
-    Parameters
-    ----------
-    names
-        The fields with rows, of which each page has some; the others are the first page's.
-    first
-        What the first row of all is numbered at least, where the request does not say where to
-        begin.
-    """
-    answer = ask(data, key, {"first": first, **request})
-    following = answer.pop("next")
-    while following is not None:
-        page = ask(data, key, {**request, "first": following})
-        following = page["next"]
-        for name in names:
-            answer[name] = (
-                answer[name] | page[name]
-                if isinstance(answer[name], dict)
-                else answer[name] + page[name]
-            )
-    return answer
-
-
-def look_all(
-    data: Path,
-    key: Path,
-    request: dict[str, Any],
-    json: bool,
-    *names: str,
-    text: Callable[[Answer], str],
-    first: int = 1,
-) -> None:
-    """Ask for an answer that comes in pages, see `whole`, and print all of it."""
-    answer = whole(data, key, request, *names, first=first)
-    if json:
-        json_print(answer)
-    else:
-        typer.echo(text(answer))
+        said = f"proposal {answer['proposal']} approved, {answer['approved']} is done"
+        return f"{said}: {done}" if done else said
+    return fields_line(answer) or "done"
 
 
 def file_content(file: Path) -> bytes:

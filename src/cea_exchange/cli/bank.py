@@ -13,10 +13,10 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.readable import YuanArgument, date_argument, date_shown, yuan
+from cea_exchange.control_plane.signals import StopSignals
 
 STATUS_RESTART = 75
 """The bank has ended by its own draw and wants to be started again."""

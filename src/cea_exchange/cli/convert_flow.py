@@ -39,7 +39,7 @@ def convert_flow(
 ) -> None:
     """Convert recorded flow for `replay`; prints the tick that it needs."""
     from cea_exchange.cli.flow_files import FlowFile
-    from cea_exchange.cli.replay import show
+    from cea_exchange.cli.replay_summary import show
     from cea_exchange.matching.flow_forms import FORMS, ConversionError, FlowSource, FlowWriter
 
     if form not in FORMS:

@@ -1,20 +1,24 @@
-"""`cea-exchange registry`: the registry's daemon, the check of its ledger, and its offices.
+"""`cea-exchange registry`: the registry's daemon, the check of its ledger, and what it is asked.
 
-Each office's commands are a module of their own, ``registry_NAME``, whose function
-`register(group)` adds them to the group; they ask a running registry over its control socket
-(`asking`).
+Commands that ask a running registry are made of its request structs (`acts`); those that are more
+than one request are written by hand, in ``registry_NAME``.
 """
 
 from contextlib import closing
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from cea_exchange import cli
+from cea_exchange.cli import (
+    registry_bank,
+    registry_database,
+    registry_distribution,
+    registry_freeze,
+    registry_proof,
+)
+from cea_exchange.cli.acts import command_made, commands_add
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
     LogLevel,
@@ -22,14 +26,14 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key
 from cea_exchange.cli.registry_database import Database
+from cea_exchange.cli.registry_texts import REGISTRY
+from cea_exchange.control_plane.signals import StopSignals
 
-OFFICE_PREFIX = "registry_"
 PANELS = {
-    "The daemon": ("serve", "check", "status", "clock"),
+    "The daemon": ("serve", "check", "stop", "status", "clock"),
     "Persons and what waits for a second one": (
         *("person", "proposals", "approve", "reject", "acts", "duties"),
     ),
@@ -50,17 +54,41 @@ PANELS = {
 }
 
 
+GROUPS = {
+    "clock": "The registry's time and day.",
+    "person": "Who acts at the registry, by key.",
+    "account": "Entities' accounts.",
+    "product": "Products.",
+    "key": "Participants' keys at the venue.",
+    "transfer": "Transfers to the venue and back.",
+    "pay": "Cash from the bank.",
+    "statement": "Account statements and objections.",
+    "allocate": "Issue and distribute allowances.",
+    "obligation": "Who owes what, who complied, who not.",
+    "surrender": "Allowances against emissions.",
+    "offset": "CCERs against emissions.",
+    "carryover": "Closed vintages into the next one.",
+    "bank": "Instructions to the settlement bank, and its answers.",
+    "default": "Who did not deliver or pay.",
+    "reserve": "The settlement risk reserve.",
+    "claim": "What a bust left owing.",
+}
+
+
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
+    from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
+    from cea_exchange.registry.control.requests.distribution import AllocationIssue
+
     group = CommandLine(PANELS)
-    group.command("serve")(serve)
-    group.command("check")(check)
-    group.command("status")(status)
-    group.command("reconcile")(reconcile)
-    group.command("adopt")(adopt)
-    for office in sorted(module.name for module in iter_modules(cli.__path__)):
-        if office.startswith(OFFICE_PREFIX):
-            import_module(f"{cli.__name__}.{office}").register(group)
+    for command in (serve, check, status, reconcile, adopt, registry_freeze.freeze):
+        group.command(command.__name__)(command)
+    groups = commands_add(group, REGISTRY, REGISTRY_REQUESTS.types, GROUPS)
+    group.command("issue")(command_made(REGISTRY, AllocationIssue))
+    registry_bank.register(groups["bank"])
+    registry_distribution.register(groups["allocate"])
+    registry_proof.register(group)
+    registry_database.register(group)
     app.add_typer(group, name="registry", help="Ledger, settlement, reconciliation.")
 
 
@@ -69,7 +97,7 @@ def serve(
     data: Data,
     log_level: LogLevelOption = LogLevel.info,
 ) -> None:
-    """Run the registry until it is told to stop (SIGTERM, or `stop` over the admin socket)."""
+    """Run the registry until it is told to stop (SIGTERM, or `registry stop`)."""
     signals = StopSignals()
 
     from cea_exchange.ledger.database.interface import DatabaseError

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli.errors import CheckFailed, CommandError
+from cea_exchange.cli.replay_summary import rate_of, show
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,18 +108,6 @@ def _options_refuse(flow: Path, form: str, options: dict[str, Any]) -> None:
     for name, value in options.items():
         if value is not None:
             raise CommandError(f"{name}: expected none, {flow} is {form}, came {str(value)!r}")
-
-
-def rate_of(count: int, elapsed_ns: int) -> int:
-    """Return how many that is in a second."""
-    return count * 1_000_000_000 // max(1, elapsed_ns)
-
-
-def show(summary: dict[str, Any]) -> None:
-    """Print lines of name and value; what is None is left out."""
-    for name, value in summary.items():
-        if value is not None:
-            typer.echo(f"{name:<26} {value}")
 
 
 # -- LOBSTER --------------------------------------------------------------------------------------

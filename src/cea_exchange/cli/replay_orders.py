@@ -13,7 +13,7 @@ from cea_exchange._book import LEVEL_COUNT_MAX
 from cea_exchange.cli.differences import DifferenceLog
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.flow_files import PART_ROWS, FlowFile, progress
-from cea_exchange.cli.replay import rate_of, show
+from cea_exchange.cli.replay_summary import rate_of, show
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE
 from cea_exchange.matching.expected_trades import (
     ExpectedColumns,

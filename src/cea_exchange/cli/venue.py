@@ -1,7 +1,6 @@
 """`cea-exchange venue`: the venue's daemon, and what its operators do."""
 
 import gc
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +9,7 @@ import msgspec
 import typer
 
 from cea_exchange.cli import venue_backup, venue_bidding, venue_relay
+from cea_exchange.cli.acts import commands_add
 from cea_exchange.cli.asking import json_print
 from cea_exchange.cli.command_line import CommandLine
 from cea_exchange.cli.daemon_log import (
@@ -18,26 +18,15 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Why
-from cea_exchange.cli.readable import PriceArgument
-from cea_exchange.cli.venue_asking import (
-    act,
-    answer,
-    blocks_shown,
-    look,
-    position_shown,
-    rows_shown,
-    statistics_shown,
-)
+from cea_exchange.cli.venue_asking import VENUE
+from cea_exchange.control_plane.signals import StopSignals
 
 WatchOption = Annotated[
     float | None, typer.Option("--watch", min=0.1, help="Again every so many seconds.")
 ]
-Product = Annotated[str | None, typer.Argument(help="Product; left out, the whole market.")]
 Account = Annotated[str, typer.Argument(help="Account.")]
-Number = Annotated[int, typer.Argument(help="The proposal's number.")]
 
 
 class StatementForm(Enum):
@@ -48,33 +37,37 @@ class StatementForm(Enum):
     csv = "csv"
 
 
+PANELS = {
+    "The daemon": ("serve", "check", "stop"),
+    "Looking": (
+        *("status", "statistics", "position", "statement", "blocks", "sessions", "proposals"),
+        "log",
+    ),
+    "Acts": (
+        *("halt", "resume", "suspend", "reinstate", "kill", "reference-price"),
+        *("list-product", "delist-product", "disconnect", "key"),
+    ),
+    "Acts of two persons": ("bust", "override", "approve", "reject"),
+    "The day": ("clock", "phase", "open-day", "close-day"),
+    "After a lost journal": ("adopt",),
+    "Biddings, backups, relays": ("bidding", "backup", "restore", "relay"),
+}
+
+
+GROUPS = {"bidding": "Single-direction biddings.", "key": "Keys that were cut off."}
+
+
 def register(app: typer.Typer) -> None:
     """Add the group to the command line."""
-    commands: dict[str, tuple[Callable[..., None], ...]] = {
-        "The daemon": (serve, check, stop),
-        "Looking": (status, statistics, position, statement, blocks, sessions, proposals, log),
-        "Acts": (
-            *(halt, resume, suspend, reinstate, kill, reference_price),
-            *(list_product, delist_product, disconnect, key_restore),
-        ),
-        "Acts of two persons": (bust, override, approve, reject),
-        "The day": (clock, phase, open_day, close_day),
-        "After a lost journal": (adopt,),
-    }
-    named = {
-        panel: {command.__name__.replace("_", "-"): command for command in listed}
-        for panel, listed in commands.items()
-    }
-    group = CommandLine(
-        {panel: tuple(listed) for panel, listed in named.items()}
-        | {"Biddings, backups, relays": ("bidding", "backup", "restore", "relay")}
-    )
-    for listed in named.values():
-        for name, command in listed.items():
-            group.command(name)(command)
+    from cea_exchange.venue.requests import VENUE_REQUESTS
+
+    group = CommandLine(PANELS)
+    for command in (serve, check, status, statement, log, adopt):
+        group.command(command.__name__)(command)
+    groups = commands_add(group, VENUE, VENUE_REQUESTS.types, GROUPS)
+    groups["bidding"].command("open")(venue_bidding.open_)
     venue_backup.register(group)
     venue_relay.register(group)
-    venue_bidding.register(group)
     app.add_typer(group, name="venue", help="The venue's daemon and its operators.")
 
 
@@ -168,38 +161,9 @@ def status(
     from cea_exchange.cli.status_page import page_show, venue_page
 
     if json:
-        json_print(answer(data, key, {"op": "status"}))
+        json_print(VENUE.ask(data, key, {"op": "status"}))
     else:
-        page_show(lambda: answer(data, key, {"op": "status"}), venue_page, watch)
-
-
-def statistics(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print each product's prices and totals of the day, by method.
-
-    Example: cea-exchange venue statistics
-    """
-    look(data, key, {"op": "statistics"}, json, statistics_shown)
-
-
-def position(account: Account, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print what an account holds at the venue.
-
-    Example: cea-exchange venue position P001 --key rex
-    """
-    look(data, key, {"op": "position", "account": account}, json, position_shown)
-
-
-def blocks(
-    data: Data,
-    first: Annotated[int, typer.Option("--from", help="The lowest block id to print.")] = 0,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Print the open block offers and enquiries, and what they have locked.
-
-    Example: cea-exchange venue blocks --key rex
-    """
-    look(data, key, {"op": "blocks", "from": first}, json, blocks_shown)
+        page_show(lambda: VENUE.ask(data, key, {"op": "status"}), venue_page, watch)
 
 
 def statement(
@@ -221,9 +185,9 @@ def statement(
     from cea_exchange.domain import statement_forms as forms
     from cea_exchange.protocol.statements import pages, statement_of_answers
 
-    place = answer(data, key, {"op": "statement", "account": account, "date": date})
+    place = VENUE.ask(data, key, {"op": "statement", "account": account, "date": date})
     histories = [
-        answer(data, key, {"op": "history", "account": account, "from": first, "count": count})
+        VENUE.ask(data, key, {"op": "history", "account": account, "from": first, "count": count})
         for first, count in pages(place)
     ]
     try:
@@ -244,22 +208,6 @@ def statement(
         out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{out}: can't be written, {error.strerror}") from error
-
-
-def sessions(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print who is logged on.
-
-    Example: cea-exchange venue sessions
-    """
-    look(data, key, {"op": "sessions"}, json, rows_shown("sessions", "nobody is logged on"))
-
-
-def proposals(data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Print what waits for a second operator.
-
-    Example: cea-exchange venue proposals --key bo
-    """
-    look(data, key, {"op": "proposals"}, json, rows_shown("proposals", "nothing waits"))
 
 
 def log(
@@ -285,184 +233,6 @@ def log(
         raise CheckFailed(str(error)) from error
     except OSError as error:
         raise CommandError(f"{data}: expected a journal, {error.strerror}") from error
-
-
-# -- Acts -----------------------------------------------------------------------------------------
-
-
-def halt(
-    data: Data, product: Product = None, why: Why = "", key: Key = ADMIN, json: Json = False
-) -> None:
-    """Halt a product, or the market.
-
-    Example: cea-exchange venue halt CEA24 --why "news awaited"
-    """
-    act(data, key, {"op": "halt", "product": product, "why": why}, json)
-
-
-def resume(
-    data: Data, product: Product = None, why: Why = "", key: Key = ADMIN, json: Json = False
-) -> None:
-    """Lift the halt of a product, or of the market.
-
-    Example: cea-exchange venue resume CEA24
-    """
-    act(data, key, {"op": "resume", "product": product, "why": why}, json)
-
-
-def suspend(account: Account, data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
-    """Suspend an account: its orders are cancelled, it may only receive.
-
-    Example: cea-exchange venue suspend P001 --why "court order 12"
-    """
-    act(data, key, {"op": "suspend", "account": account, "why": why}, json)
-
-
-def reinstate(
-    account: Account, data: Data, why: Why = "", key: Key = ADMIN, json: Json = False
-) -> None:
-    """Let a suspended or killed account trade again.
-
-    Example: cea-exchange venue reinstate P001
-    """
-    act(data, key, {"op": "restore", "account": account, "why": why}, json)
-
-
-def kill(
-    data: Data,
-    why: Why,
-    account: Annotated[str | None, typer.Argument(help="Account.")] = None,
-    market: Annotated[bool, typer.Option("--market", help="Everybody, and halt.")] = False,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Kill switch: cancel an account's orders and suspend it, or everybody's and halt the market.
-
-    Example: cea-exchange venue kill P001 --why "runaway program"
-    """
-    act(data, key, {"op": "kill", "account": account, "market": market, "why": why}, json)
-
-
-def reference_price(
-    product: Annotated[str, typer.Argument(help="Product.")],
-    price: PriceArgument,
-    data: Data,
-    why: Why,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Measure a product's band from another price, before the day's first listed phase.
-
-    Example: cea-exchange venue reference-price CEA24 97.49 --why "split"
-    """
-    request = {"op": "reference_price", "product": product, "price": price, "why": why}
-    act(data, key, request, json)
-
-
-def list_product(
-    product: Annotated[str, typer.Argument(help="Product.")],
-    price: PriceArgument,
-    data: Data,
-    why: Why,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Let a product be traded, before the day's first listed phase or while no day is open.
-
-    The registry declares products; one that was delisted, or that a notice lists later only, is
-    listed by this.
-
-    Example: cea-exchange venue list-product CEA26 81.50 --why "announcement of 12 May"
-    """
-    request = {"op": "list", "product": product, "price": price, "why": why}
-    act(data, key, request, json)
-
-
-def delist_product(
-    product: Annotated[str, typer.Argument(help="Product.")],
-    data: Data,
-    why: Why,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Let a product be traded no more: what is open of it ends, holdings stay and may leave.
-
-    Example: cea-exchange venue delist-product CEA19-20 --why "carried over"
-    """
-    act(data, key, {"op": "delist", "product": product, "why": why}, json)
-
-
-def disconnect(
-    who: Annotated[str, typer.Argument(help="A public key, or an account.")],
-    data: Data,
-    why: Why = "",
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """End the sessions of a key or an account and cancel their orders; they may log on again.
-
-    Example: cea-exchange venue disconnect P001
-    """
-    act(data, key, {"op": "disconnect", "who": who, "why": why}, json)
-
-
-def key_restore(
-    public_key: Annotated[str, typer.Argument(help="The public key that was cut off.")],
-    data: Data,
-    why: Why = "",
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Admit a key again that was cut off because fronts ended where it was.
-
-    `venue status` names those (`keys_cut_off`); ask the key's holder first.
-
-    Example: cea-exchange venue key-restore "$(cat keys/p001.public)"
-    """
-    act(data, key, {"op": "key_restore", "key": public_key, "why": why}, json)
-
-
-# -- What takes two persons -----------------------------------------------------------------------
-
-
-def bust(
-    trade_id: Annotated[int, typer.Argument(help="The trade's number.")],
-    data: Data,
-    why: Why,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Propose to undo a trade; prints the number that another operator approves.
-
-    Example: cea-exchange venue bust 4711 --why "wrong price by agreement" --key an
-    """
-    act(data, key, {"op": "bust", "trade_id": trade_id, "why": why}, json)
-
-
-def override(data: Data, why: Why, key: Key = ADMIN, json: Json = False) -> None:
-    """Propose to open the next day without the registry's confirmation of the last.
-
-    Example: cea-exchange venue override --why "registry back at noon" --key an
-    """
-    act(data, key, {"op": "override", "why": why}, json)
-
-
-def approve(number: Number, data: Data, key: Key = ADMIN, json: Json = False) -> None:
-    """Agree to another operator's proposal, with a key of your own; it happens at once.
-
-    Example: cea-exchange venue approve 831442 --key bo
-    """
-    act(data, key, {"op": "approve", "number": number}, json)
-
-
-def reject(
-    number: Number, data: Data, why: Why = "", key: Key = ADMIN, json: Json = False
-) -> None:
-    """Take a proposal away.
-
-    Example: cea-exchange venue reject 831442 --key bo
-    """
-    act(data, key, {"op": "reject", "number": number, "why": why}, json)
 
 
 def adopt(
@@ -511,63 +281,3 @@ def adopt(
         if isinstance(value, list):
             value = ", ".join(map(str, value)) or "none"
         typer.echo(f"{field:16} {value}")
-
-
-# -- The day and the daemon -----------------------------------------------------------------------
-
-
-def clock(
-    at: Annotated[str, typer.Argument(help="ISO 8601 time with offset.")],
-    data: Data,
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Move a manual clock, and what falls due on the way happens; confirm a doubted system's clock.
-
-    Example: cea-exchange venue clock 2025-07-16T09:30:00+08:00
-    """
-    act(data, key, {"op": "clock", "at": at}, json)
-
-
-def phase(
-    name: Annotated[str, typer.Argument(help="pre_open, listed, break, listed_and_block, closed.")],
-    data: Data,
-    why: Why = "",
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Set the phase of the open day.
-
-    Example: cea-exchange venue phase break --why "early lunch"
-    """
-    act(data, key, {"op": "phase", "phase": name, "why": why}, json)
-
-
-def open_day(
-    date: Annotated[str, typer.Argument(help="Date, as 2025-07-16.")],
-    data: Data,
-    why: Why = "",
-    key: Key = ADMIN,
-    json: Json = False,
-) -> None:
-    """Open a trading day, whatever the calendar says; where the clock runs, none after today.
-
-    Example: cea-exchange venue open-day 2025-07-16
-    """
-    act(data, key, {"op": "open_day", "date": date, "why": why}, json)
-
-
-def close_day(data: Data, why: Why = "", key: Key = ADMIN, json: Json = False) -> None:
-    """Close the trading day.
-
-    Example: cea-exchange venue close-day
-    """
-    act(data, key, {"op": "close_day", "why": why}, json)
-
-
-def stop(data: Data, why: Why = "", key: Key = ADMIN, json: Json = False) -> None:
-    """End the daemon.
-
-    Example: cea-exchange venue stop
-    """
-    act(data, key, {"op": "stop", "why": why}, json)

@@ -4,9 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from cea_exchange.cli.asking import json_print, rows_table, table
+from cea_exchange.cli.acts import Asker
+from cea_exchange.cli.asking import rows_table, table
 from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
 
@@ -32,34 +31,15 @@ def answer(data: Path, key: Path, request: dict[str, Any]) -> Answer:
         raise CommandError(str(error)) from error
 
 
-def look(
-    data: Path,
-    key: Path,
-    request: dict[str, Any],
-    json: bool,
-    text: Callable[[Answer], str],
-) -> None:
-    """Ask what changes nothing and print the answer, as JSON or as a text."""
-    told = answer(data, key, request)
-    if json:
-        json_print(told)
-    else:
-        typer.echo(text(told))
-
-
-def act(data: Path, key: Path, request: dict[str, Any], json: bool) -> None:
-    """Ask for an act and print in a line what came of it and where the venue stands."""
-    told = answer(data, key, request)
-    if json:
-        json_print(told)
-    elif "proposal" in told:
+def done(told: Answer) -> str:
+    """Return in a line what came of an act, and where the venue stands."""
+    if "proposal" in told:
         number = told["proposal"]
-        typer.echo(
+        return (
             f"proposal {number}, {told['what']}, waits for a second operator:"
             f" venue approve {number}"
         )
-    else:
-        typer.echo(f"{_done(told)}; {_standing(told)}")
+    return f"{_done(told)}; {_standing(told)}"
 
 
 def _done(told: Answer) -> str:
@@ -149,7 +129,7 @@ def blocks_shown(told: Answer) -> str:
     return f"{text}\n{told['open']} are open" if left > 0 else text
 
 
-def rows_shown(name: str, none: str) -> Callable[[Answer], str]:
+def _rows(name: str, none: str = "none") -> Callable[[Answer], str]:
     """Return how a list of an answer is shown: as a table."""
     return lambda told: rows_table(told[name], none=none)
 
@@ -159,3 +139,19 @@ def fields_shown(told: Answer) -> str:
     return "\n".join(
         f"{name:16} {shown(name, value, told)}" for name, value in told.items() if name != "op"
     )
+
+
+VENUE = Asker(
+    "venue",
+    lambda data, key, request: answer(data, key, request),  # noqa: PLW0108 - looked up when asked
+    done,
+    {
+        "statistics": statistics_shown,
+        "position": position_shown,
+        "blocks": blocks_shown,
+        "sessions": _rows("sessions", "nobody is logged on"),
+        "proposals": _rows("proposals", "nothing waits"),
+        "biddings": _rows("biddings"),
+        "bidding_applications": _rows("applications"),
+    },
+)

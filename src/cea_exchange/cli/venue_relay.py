@@ -16,9 +16,9 @@ from cea_exchange.cli.daemon_log import (
     crash_logged,
     log_to_standard_error,
 )
-from cea_exchange.cli.daemon_signals import StopSignals
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import Data
+from cea_exchange.control_plane.signals import StopSignals
 
 STANDARD_INPUT = Path("-")
 

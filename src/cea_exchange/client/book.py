@@ -92,7 +92,7 @@ class _Level:
         self.orders: dict[int, tuple[int, int]] = {}
         """By id: (priority, tonnes)."""
 
-    def told(self, price: int) -> Level:
+    def seen(self, price: int) -> Level:
         in_queue = sorted(self.orders.items(), key=lambda order: order[1][0])
         orders = tuple((order_id, tonnes) for order_id, (_, tonnes) in in_queue)
         return Level(price, self.tonnes, self.order_count, orders)
@@ -125,9 +125,9 @@ class _BookState:
             level.orders[order_id] = (priority, tonnes)
             self.places[order_id] = level
 
-    def told(self, side: int) -> tuple[Level, ...]:
+    def seen(self, side: int) -> tuple[Level, ...]:
         levels = sorted(self.sides[side].items(), reverse=side == Side.BUY)
-        return tuple(level.told(price) for price, level in levels)
+        return tuple(level.seen(price) for price, level in levels)
 
 
 class MarketBooks:
@@ -182,7 +182,7 @@ class MarketBooks:
         for product_index, name in self._names.items():
             if name == product:
                 state = self._books.get(product_index) or _BookState()
-                return Book(product, self.seq, state.told(Side.BUY), state.told(Side.SELL))
+                return Book(product, self.seq, state.seen(Side.BUY), state.seen(Side.SELL))
         raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
 
     def blocks(self) -> list[PublicBlock]:
@@ -233,9 +233,9 @@ class MarketBooks:
 
     def take_statistics(self, market: dict[str, Any]) -> None:
         """Take the day so far: a product that was declared since the snapshot is met here first."""
-        for told in market["products"]:
-            if self.is_exact and told["product_index"] not in self._names:
-                self._product_add(told)
+        for entry in market["products"]:
+            if self.is_exact and entry["product_index"] not in self._names:
+                self._product_add(entry)
 
     def take_snapshot(self, header: SnapshotHeader, changes: np.ndarray) -> bool:
         """Take one message of a snapshot; return whether the books are exact now.
@@ -275,13 +275,13 @@ class MarketBooks:
         self.phase = Phase[market["phase"].upper()]
         self.trading_date, self.halted = market["trading_date"], market["halted"]
         self.products, self._names, self._books, self._blocks = {}, {}, {}, {}
-        for told in market["products"]:
-            self._product_add(told)
+        for entry in market["products"]:
+            self._product_add(entry)
 
-    def _product_add(self, told: dict[str, Any]) -> None:
-        self._band_set(Band(**{field: told[field] for field in Band.__struct_fields__}))
-        state = self.products[told["product"]]
-        state.halted, state.listed = told["halted"], told.get("listed", True)
+    def _product_add(self, entry: dict[str, Any]) -> None:
+        self._band_set(Band(**{field: entry[field] for field in Band.__struct_fields__}))
+        state = self.products[entry["product"]]
+        state.halted, state.listed = entry["halted"], entry.get("listed", True)
 
     def _band_set(self, band: Band) -> None:
         self._names[band.product_index] = band.product

@@ -75,12 +75,13 @@ class MarketDataClient:
             self._socket.subscribe(topic.encode())
         client_connect(self._socket, endpoint)
         self._poller.register(self._socket, zmq.POLLIN)
-        self._desk: zmq.Socket[Any] | None = None
+        self._snapshot_socket: zmq.Socket[Any] | None = None
         self._ask_s = 0.0
         if snapshot_endpoint is not None:
-            self._desk = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
-            client_connect(self._desk, snapshot_endpoint)
-            self._poller.register(self._desk, zmq.POLLIN)
+            socket = client_socket(context, zmq.DEALER, keys=keys, server_key=server_key)
+            client_connect(socket, snapshot_endpoint)
+            self._poller.register(socket, zmq.POLLIN)
+            self._snapshot_socket = socket
 
     def __repr__(self) -> str:
         exact = "exact" if self.books.is_exact else "not exact"
@@ -96,31 +97,31 @@ class MarketDataClient:
         self.close()
 
     def poll(self, timeout_s: float = 0.0) -> list[tuple[str, Any]]:
-        """Return what came: pairs of topic and value, waiting at most `timeout_s` for the first.
+        """Return pairs of topic and value, waiting at most `timeout_s` for the first.
 
         `md` has an ndarray of MARKET_DATA_DTYPE (empty where a message changed books only), the
         other topics a dict. A snapshot is asked for and taken along the way.
         """
-        came: list[tuple[str, Any]] = []
+        received: list[tuple[str, Any]] = []
         until_s = time.monotonic() + timeout_s
-        while not came:
+        while not received:
             left_ms = max(0, int((until_s - time.monotonic()) * 1000))
             self._snapshot_ask()
             ready = dict(self._poller.poll(min(left_ms, int(ASK_AGAIN_S * 1000))))
             if self._socket in ready:
-                self._take_stream(came)
-            if self._desk is not None and self._desk in ready:
-                self._take_snapshot(self._desk)
+                self._take_stream(received)
+            if self._snapshot_socket is not None and self._snapshot_socket in ready:
+                self._take_snapshot(self._snapshot_socket)
             if left_ms == 0:
                 break
         self._snapshot_ask()
         self._watch.reached()
-        return came
+        return received
 
     def messages(self, *, timeout_s: float) -> Iterator[tuple[str, Any]]:
         """Iterate over what comes; end after `timeout_s` without anything."""
-        while came := self.poll(timeout_s):
-            yield from came
+        while received := self.poll(timeout_s):
+            yield from received
 
     def book(self, product: str) -> Book:
         """Return a product's book as of `books.seq`.
@@ -163,22 +164,22 @@ class MarketDataClient:
         """Close the sockets."""
         self._watch.close()
         self._socket.close(0)
-        if self._desk is not None:
-            self._desk.close(0)
+        if self._snapshot_socket is not None:
+            self._snapshot_socket.close(0)
 
     # -- The stream ---------------------------------------------------------------------------
 
-    def _take_stream(self, came: list[tuple[str, Any]]) -> None:
+    def _take_stream(self, received: list[tuple[str, Any]]) -> None:
         while True:
             try:
                 topic, *frames = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._take(topic, frames, came)
+            self._take(topic, frames, received)
 
-    def _take(self, topic: bytes, frames: list[bytes], came: list[tuple[str, Any]]) -> None:
+    def _take(self, topic: bytes, frames: list[bytes], received: list[tuple[str, Any]]) -> None:
         if topic == b"md":
-            self._take_part(frames, came)
+            self._take_part(frames, received)
             return
         if topic == b"hb":
             place = stream_place_decode(frames[0])
@@ -187,9 +188,9 @@ class MarketDataClient:
         value = msgspec.msgpack.decode(frames[0])
         if topic == b"stats":
             self.books.take_statistics(value)
-        came.append((topic.decode(), value))
+        received.append((topic.decode(), value))
 
-    def _take_part(self, frames: list[bytes], came: list[tuple[str, Any]]) -> None:
+    def _take_part(self, frames: list[bytes], received: list[tuple[str, Any]]) -> None:
         header = cut_header_decode(frames[0])
         if header.part == 0:
             self._parts = []
@@ -204,10 +205,10 @@ class MarketDataClient:
         for seq in records["market_data_seq"].tolist():
             self._count(seq - 1)
             self.market_data_seq = max(self.market_data_seq, seq)
-        if self._desk is not None:
+        if self._snapshot_socket is not None:
             self.books.take(Message(self._parts[0][0], records, changes.tolist()))
         self._parts = []
-        came.append(("md", records))
+        received.append(("md", records))
 
     def _count(self, seq: int) -> None:
         """Everything up to `seq` was sent: what of it has not come does not come any more."""
@@ -219,19 +220,19 @@ class MarketDataClient:
 
     def _snapshot_ask(self) -> None:
         now_s = time.monotonic()
-        if self._desk is None or not self.books.wants_snapshot or now_s < self._ask_s:
+        if self._snapshot_socket is None or not self.books.wants_snapshot or now_s < self._ask_s:
             return
         self._ask_s = now_s + ASK_AGAIN_S
         try:
-            self._desk.send(msgspec.msgpack.encode({"op": "snapshot"}), zmq.NOBLOCK)
+            self._snapshot_socket.send(msgspec.msgpack.encode({"op": "snapshot"}), zmq.NOBLOCK)
         except zmq.Again:
             # Not connected yet, or refused: asked again later.
             return
 
-    def _take_snapshot(self, desk: zmq.Socket[Any]) -> None:
+    def _take_snapshot(self, socket: zmq.Socket[Any]) -> None:
         while True:
             try:
-                frames = desk.recv_multipart(zmq.NOBLOCK)
+                frames = socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
             if len(frames) != 2:

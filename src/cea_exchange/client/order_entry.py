@@ -4,10 +4,22 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from typing import Any, Self, SupportsIndex, TypedDict, Unpack
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from functools import wraps
+from types import MethodType
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    Self,
+    SupportsIndex,
+    TypedDict,
+    TypeVar,
+    Unpack,
+    overload,
+)
 
-import numpy as np
 import zmq
 import zmq.asyncio
 
@@ -21,18 +33,11 @@ from cea_exchange.client.answers import (
 from cea_exchange.client.connecting import not_connected
 from cea_exchange.client.reports import Report
 from cea_exchange.client.session import (
-    Dated,
-    EnquiryTerms,
-    OfferTerms,
     OrderSession,
-    OrderTerms,
-    PartyAsked,
     SessionEnded,
     SessionError,
     SessionState,
-    Terms,
 )
-from cea_exchange.domain.records import Side
 from cea_exchange.domain.statement import Statement
 from cea_exchange.protocol.connection import ConnectionWatch, Reached
 from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
@@ -40,13 +45,13 @@ from cea_exchange.protocol.statements import pages, statement_of_answers
 
 HEARTBEAT_INTERVAL_S = 1.0
 SILENCE_S_MAX = 4.0
+"""Nothing heard for so long: the connection is taken for dead and made anew."""
 LOOK_S = 0.05
 """So often a client that waits looks whether its connection is still there."""
 RECONNECT_S_MIN = 0.02
 RECONNECT_S_MAX = 1.0
 RECONNECTIONS_QUICK = 16
 """A venue's front may be another's door; after so many it is something else, and takes patience."""
-"""Nothing heard for so long: the connection is taken for dead and made anew."""
 
 HIGH_WATER_MARK = 100_000
 """Messages that wait in the socket in either direction."""
@@ -63,6 +68,50 @@ class Options(TypedDict, total=False):
     report_seq: SupportsIndex | None
     heartbeat_interval_s: float
     silence_s_max: float
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Steps = Generator[float | None, None, R]
+"""What a method of both clients does: it yields how many seconds to wait at most for messages, None
+to send what is queued, and returns its answer."""
+
+
+class _Spoken(Generic[P, R]):
+    """A method of both clients, written once: `Client` returns its answer, `AsyncClient` awaits."""
+
+    def __init__(
+        self,
+        steps: Callable[Concatenate[Any, P], Steps[R]],
+        shown_as: Callable[..., object] | None = None,
+    ) -> None:
+        @wraps(shown_as or steps)
+        def method(client: Any, /, *arguments: P.args, **named: P.kwargs) -> Any:
+            return client._run(steps(client, *arguments, **named))
+
+        self._method = method
+
+    @overload
+    def __get__(self, client: None, owner: type) -> Callable[..., Any]: ...
+    @overload
+    def __get__(self, client: "Client", owner: type) -> Callable[P, R]: ...
+    @overload
+    def __get__(
+        self, client: "AsyncClient", owner: type
+    ) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, client: Any, owner: type) -> Any:
+        return self._method if client is None else MethodType(self._method, client)
+
+
+def _sent(queue: Callable[Concatenate[OrderSession, P], R]) -> _Spoken[P, R]:
+    """Make a method that queues a command in the session and sends it at once."""
+
+    def steps(client: "_OrderEntry", /, *arguments: P.args, **named: P.kwargs) -> Steps[R]:
+        client_order_id = queue(client.session, *arguments, **named)
+        yield None
+        return client_order_id
+
+    return _Spoken(steps, shown_as=queue)
 
 
 class _OrderEntry:
@@ -108,6 +157,163 @@ class _OrderEntry:
     def account(self) -> str | None:
         """Name of the account that the venue knows this key by."""
         return self.session.account
+
+    # -- What both clients do ----------------------------------------------------------------------
+
+    @_Spoken
+    def logon(self, *, timeout_s: float = 10.0) -> Steps[None]:
+        """Wait until the session is ready: logged on, and all missed reports in."""
+        deadline = time.monotonic() + timeout_s
+        while self.session.state is not SessionState.READY:
+            yield self._left(deadline, "the logon")
+            self._raise_if_refused()
+
+    enter = _sent(OrderSession.enter)
+    cancel = _sent(OrderSession.cancel)
+    amend = _sent(OrderSession.amend)
+    block_enquiry = _sent(OrderSession.block_enquiry)
+    block_offer = _sent(OrderSession.block_offer)
+    block_accept = _sent(OrderSession.block_accept)
+    block_reject = _sent(OrderSession.block_reject)
+    block_withdraw = _sent(OrderSession.block_withdraw)
+    block_counter = _sent(OrderSession.block_counter)
+    bid = _sent(OrderSession.bid)
+    bid_cancel = _sent(OrderSession.bid_cancel)
+    submit = _sent(OrderSession.submit)
+
+    @_Spoken
+    def poll(self, timeout_s: float = 0.0) -> Steps[list[Report]]:
+        """Wait until reports come or the time is over, and return those not yet taken."""
+        deadline = time.monotonic() + timeout_s
+        while not self._reports:
+            left = deadline - time.monotonic()
+            yield max(left, 0.0)
+            if left <= 0:
+                break
+        return self._taken()
+
+    @_Spoken
+    def answer(self, client_order_id: int, *, timeout_s: float = 10.0) -> Steps[Report]:
+        """Wait for the report that answers a command; all reports stay to be polled."""
+        deadline = time.monotonic() + timeout_s
+        what = f"an answer to command {client_order_id}"
+        answers = self._answers
+        return (yield from self._awaited(lambda: answers.get(client_order_id), what, deadline))
+
+    @_Spoken
+    def book(self, product: str, *, timeout_s: float = 10.0) -> Steps[BookAnswer]:
+        """Ask for the five best levels of a product with their order ids and tonnes."""
+        deadline = time.monotonic() + timeout_s
+        self.session.book(product)
+        what = f"the book of {product}"
+        return (yield from self._awaited(lambda: self._book_answer(product), what, deadline))
+
+    @_Spoken
+    def party(
+        self,
+        *,
+        timeout_s: float = 10.0,
+        account: str | None = None,
+        group: str | None = None,
+        account_index: SupportsIndex | None = None,
+    ) -> Steps[PartyAnswer]:
+        """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
+
+        What is not known is None in the answer.
+        """
+        deadline = time.monotonic() + timeout_s
+        named = self.session.party(account=account, group=group, account_index=account_index)
+        answer = yield from self._message("party", named, f"the party {named}", deadline)
+        party: PartyAnswer = answer
+        return party
+
+    @_Spoken
+    def blocks(
+        self, first: SupportsIndex = 0, *, timeout_s: float = 10.0
+    ) -> Steps[list[BlockAnswer]]:
+        """Ask for the open blocks that the account made or is asked in, from an id on."""
+        blocks: list[BlockAnswer] = []
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self.session.blocks(first)
+            what = "the open blocks"
+            answer = yield from self._message("blocks", {"from": first}, what, deadline)
+            blocks += answer["blocks"]
+            first = answer["next"]
+            if not first:
+                return blocks
+
+    @_Spoken
+    def statement(
+        self, date: str | None = None, *, timeout_s: float = 30.0
+    ) -> Steps[Statement]:
+        """Ask for the account's statement of a day.
+
+        Parameters
+        ----------
+        date : str, optional
+            ISO 8601; without it the open day so far, between days the last one.
+
+        Raises
+        ------
+        SessionError
+            If the venue has no such day.
+        """
+        deadline = time.monotonic() + timeout_s
+        self.session.statement(date)
+        what = "the place of the statement"
+        place = yield from self._awaited(lambda: self._statement_place(date), what, deadline)
+        histories = []
+        for first, count in pages(place):
+            self.session.history(first, count)
+            what = "the reports of the statement"
+            histories.append((yield from self._message("history", {"from": first}, what, deadline)))
+        return statement_of_answers(place, histories)
+
+    @_Spoken
+    def biddings(self, *, timeout_s: float = 10.0) -> Steps[list[BiddingAnswer]]:
+        """Ask for the day's biddings: terms, windows and results, in order of announcement."""
+        answer = yield from self._biddings_asked(timeout_s)
+        biddings: list[BiddingAnswer] = answer["biddings"]
+        return biddings
+
+    @_Spoken
+    def bidding_notices(self, *, timeout_s: float = 10.0) -> Steps[list[BiddingNotice]]:
+        """Ask for the approved biddings of later days."""
+        answer = yield from self._biddings_asked(timeout_s)
+        notices: list[BiddingNotice] = answer["notices"]
+        return notices
+
+    def _biddings_asked(self, timeout_s: float) -> Steps[Any]:
+        deadline = time.monotonic() + timeout_s
+        self.session.biddings()
+        return (yield from self._message("biddings", {}, "the biddings", deadline))
+
+    @_Spoken
+    def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> Steps[None]:
+        """End the session and wait until the venue says so; reports before that can be polled.
+
+        Without `keep_orders` the open orders of the key's operator are cancelled at once, unless
+        the key is granted otherwise or another one of the operator is logged on.
+        """
+        self.session.logoff(keep_orders=keep_orders)
+        deadline = time.monotonic() + timeout_s
+        while self.session.state is not SessionState.ENDED:
+            yield self._left(deadline, "the end of the session")
+
+    def _awaited(self, take: Callable[[], R | None], what: str, deadline: float) -> Steps[R]:
+        """Wait until there is something to take; errors name it."""
+        while (answer := take()) is None:
+            yield self._left(deadline, what)
+        return answer
+
+    def _message(
+        self, op: str, named: Mapping[str, object], what: str, deadline: float
+    ) -> Steps[Any]:
+        """Wait for the answer to a question, known by what it repeats of the question."""
+        return self._awaited(lambda: self._message_answer(op, named), what, deadline)
+
+    # -- The connection ----------------------------------------------------------------------------
 
     def _open_socket(self) -> None:
         endpoint = self.endpoint() if callable(self.endpoint) else self.endpoint
@@ -316,95 +522,6 @@ class Client(_OrderEntry):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def logon(self, *, timeout_s: float = 10.0) -> None:
-        """Wait until the session is ready: logged on, and all missed reports in."""
-        deadline = time.monotonic() + timeout_s
-        while self.session.state is not SessionState.READY:
-            self._pump(self._left(deadline, "the logon"))
-            self._raise_if_refused()
-
-    def enter(self, product: str, side: Side | str, **terms: Unpack[OrderTerms]) -> int:
-        """Send a listed order and return its client_order_id; see `OrderSession.enter`."""
-        client_order_id = self.session.enter(product, side, **terms)
-        self.flush()
-        return client_order_id
-
-    def cancel(self, order_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Send a cancel and return its client_order_id."""
-        client_order_id = self.session.cancel(order_id, **options)
-        self.flush()
-        return client_order_id
-
-    def amend(self, order_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
-        """Send new terms of an order (`price`, `tonnes`) and return the client_order_id."""
-        client_order_id = self.session.amend(order_id, **terms)
-        self.flush()
-        return client_order_id
-
-    def block_enquiry(self, product: str, side: Side | str, **terms: Unpack[EnquiryTerms]) -> int:
-        """Send an enquiry for block offers; see `OrderSession.block_enquiry`."""
-        client_order_id = self.session.block_enquiry(product, side, **terms)
-        self.flush()
-        return client_order_id
-
-    def block_offer(self, product: str, side: Side | str, **terms: Unpack[OfferTerms]) -> int:
-        """Send a block offer; see `OrderSession.block_offer`."""
-        client_order_id = self.session.block_offer(product, side, **terms)
-        self.flush()
-        return client_order_id
-
-    def block_accept(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Accept the terms on the table; return the client_order_id."""
-        client_order_id = self.session.block_accept(block_id, **options)
-        self.flush()
-        return client_order_id
-
-    def block_reject(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Reject a directed offer; return the client_order_id."""
-        client_order_id = self.session.block_reject(block_id, **options)
-        self.flush()
-        return client_order_id
-
-    def block_withdraw(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Take back an own offer or enquiry; return the client_order_id."""
-        client_order_id = self.session.block_withdraw(block_id, **options)
-        self.flush()
-        return client_order_id
-
-    def block_counter(self, block_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
-        """Send other terms (`price`, `tonnes`); return the client_order_id."""
-        client_order_id = self.session.block_counter(block_id, **terms)
-        self.flush()
-        return client_order_id
-
-    def bid(self, bidding_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
-        """Send a bid (`price`, `tonnes`) and return its client_order_id."""
-        client_order_id = self.session.bid(bidding_id, **terms)
-        self.flush()
-        return client_order_id
-
-    def bid_cancel(self, bid_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Take back a bid; return the client_order_id."""
-        client_order_id = self.session.bid_cancel(bid_id, **options)
-        self.flush()
-        return client_order_id
-
-    def submit(self, commands: np.ndarray) -> list[int]:
-        """Send a batch of Command records in as few frames as possible; return their ids."""
-        ids = self.session.submit(commands)
-        self.flush()
-        return ids
-
-    def poll(self, timeout_s: float = 0.0) -> list[Report]:
-        """Wait until reports come or the time is over, and return those not yet taken."""
-        deadline = time.monotonic() + timeout_s
-        while not self._reports:
-            left = deadline - time.monotonic()
-            self._pump(max(left, 0.0))
-            if left <= 0:
-                break
-        return self._taken()
-
     def reports(self, *, timeout_s: float | None = None) -> Iterator[Report]:
         """Iterate over the account's reports, in order and without a gap.
 
@@ -419,106 +536,24 @@ class Client(_OrderEntry):
                 return
             yield from reports
 
-    def answer(self, client_order_id: int, *, timeout_s: float = 10.0) -> Report:
-        """Wait for the report that answers a command; all reports stay to be polled."""
-        deadline = time.monotonic() + timeout_s
-        while client_order_id not in self._answers:
-            self._pump(self._left(deadline, f"an answer to command {client_order_id}"))
-        return self._answers[client_order_id]
-
-    def book(self, product: str, *, timeout_s: float = 10.0) -> BookAnswer:
-        """Ask for the five best levels of a product with their order ids and tonnes."""
-        self.session.book(product)
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._book_answer(product)) is None:
-            self._pump(self._left(deadline, f"the book of {product}"))
-        return answer
-
-    def party(self, *, timeout_s: float = 10.0, **named: Unpack[PartyAsked]) -> PartyAnswer:
-        """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
-
-        What is not known is None in the answer.
-        """
-        self.session.party(**named)
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("party", named)) is None:
-            self._pump(self._left(deadline, f"the party {named}"))
-        party: PartyAnswer = answer
-        return party
-
-    def blocks(self, first: SupportsIndex = 0, *, timeout_s: float = 10.0) -> list[BlockAnswer]:
-        """Ask for the open blocks that the account made or is asked in, from an id on."""
-        told: list[BlockAnswer] = []
-        deadline = time.monotonic() + timeout_s
-        while True:
-            self.session.blocks(first)
-            while (answer := self._message_answer("blocks", {"from": first})) is None:
-                self._pump(self._left(deadline, "the open blocks"))
-            told += answer["blocks"]
-            first = answer["next"]
-            if not first:
-                return told
-
-    def statement(self, date: str | None = None, *, timeout_s: float = 30.0) -> Statement:
-        """Ask for the account's statement of a day.
-
-        Parameters
-        ----------
-        date : str, optional
-            ISO 8601; without it the open day so far, between days the last one.
-
-        Raises
-        ------
-        SessionError
-            If the venue has no such day.
-        """
-        deadline = time.monotonic() + timeout_s
-        self.session.statement(date)
-        while (place := self._statement_place(date)) is None:
-            self._pump(self._left(deadline, "the place of the statement"))
-        histories = []
-        for first, count in pages(place):
-            self.session.history(first, count)
-            while (answer := self._message_answer("history", {"from": first})) is None:
-                self._pump(self._left(deadline, "the reports of the statement"))
-            histories.append(answer)
-        return statement_of_answers(place, histories)
-
-    def biddings(self, *, timeout_s: float = 10.0) -> list[BiddingAnswer]:
-        """Ask for the day's biddings: terms, windows and results, in order of announcement."""
-        self.session.biddings()
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("biddings", {})) is None:
-            self._pump(self._left(deadline, "the biddings"))
-        biddings: list[BiddingAnswer] = answer["biddings"]
-        return biddings
-
-    def bidding_notices(self, *, timeout_s: float = 10.0) -> list[BiddingNotice]:
-        """Ask for the approved biddings of later days."""
-        self.session.biddings()
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("biddings", {})) is None:
-            self._pump(self._left(deadline, "the biddings"))
-        notices: list[BiddingNotice] = answer["notices"]
-        return notices
-
-    def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
-        """End the session and wait until the venue says so; reports before that can be polled.
-
-        Without `keep_orders` the open orders of the key's operator are cancelled at once, unless
-        the key is granted otherwise or another one of the operator is logged on.
-        """
-        self.session.logoff(keep_orders=keep_orders)
-        deadline = time.monotonic() + timeout_s
-        while self.session.state is not SessionState.ENDED:
-            self._pump(self._left(deadline, "the end of the session"))
-
     def close(self) -> None:
         """Close the connection; unanswered commands stay in `unacknowledged`.
 
         The venue takes the session for lost when it has been silent for too long, see `logoff`.
         """
         self._close_socket()
+
+    def _run(self, steps: Steps[R]) -> R:
+        while True:
+            try:
+                wait_s = next(steps)
+            except StopIteration as end:
+                answer: R = end.value
+                return answer
+            if wait_s is None:
+                self.flush()
+            else:
+                self._pump(wait_s)
 
     def flush(self) -> None:
         """Send what the session has queued; the other methods do so themselves."""
@@ -582,97 +617,6 @@ class AsyncClient(_OrderEntry):
     async def __aexit__(self, *_: object) -> None:
         self.close()
 
-    async def logon(self, *, timeout_s: float = 10.0) -> None:
-        """Wait until the session is ready: logged on, and all missed reports in."""
-        deadline = time.monotonic() + timeout_s
-        while self.session.state is not SessionState.READY:
-            await self._pump(self._left(deadline, "the logon"))
-            self._raise_if_refused()
-
-    async def enter(self, product: str, side: Side | str, **terms: Unpack[OrderTerms]) -> int:
-        """Send a listed order and return its client_order_id; see `OrderSession.enter`."""
-        client_order_id = self.session.enter(product, side, **terms)
-        await self.flush()
-        return client_order_id
-
-    async def cancel(self, order_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Send a cancel and return its client_order_id."""
-        client_order_id = self.session.cancel(order_id, **options)
-        await self.flush()
-        return client_order_id
-
-    async def amend(self, order_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
-        """Send new terms of an order (`price`, `tonnes`) and return the client_order_id."""
-        client_order_id = self.session.amend(order_id, **terms)
-        await self.flush()
-        return client_order_id
-
-    async def block_enquiry(
-        self, product: str, side: Side | str, **terms: Unpack[EnquiryTerms]
-    ) -> int:
-        """Send an enquiry for block offers; see `OrderSession.block_enquiry`."""
-        client_order_id = self.session.block_enquiry(product, side, **terms)
-        await self.flush()
-        return client_order_id
-
-    async def block_offer(self, product: str, side: Side | str, **terms: Unpack[OfferTerms]) -> int:
-        """Send a block offer; see `OrderSession.block_offer`."""
-        client_order_id = self.session.block_offer(product, side, **terms)
-        await self.flush()
-        return client_order_id
-
-    async def block_accept(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Accept the terms on the table; return the client_order_id."""
-        client_order_id = self.session.block_accept(block_id, **options)
-        await self.flush()
-        return client_order_id
-
-    async def block_reject(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Reject a directed offer; return the client_order_id."""
-        client_order_id = self.session.block_reject(block_id, **options)
-        await self.flush()
-        return client_order_id
-
-    async def block_withdraw(self, block_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Take back an own offer or enquiry; return the client_order_id."""
-        client_order_id = self.session.block_withdraw(block_id, **options)
-        await self.flush()
-        return client_order_id
-
-    async def block_counter(self, block_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
-        """Send other terms (`price`, `tonnes`); return the client_order_id."""
-        client_order_id = self.session.block_counter(block_id, **terms)
-        await self.flush()
-        return client_order_id
-
-    async def bid(self, bidding_id: SupportsIndex, **terms: Unpack[Terms]) -> int:
-        """Send a bid (`price`, `tonnes`) and return its client_order_id."""
-        client_order_id = self.session.bid(bidding_id, **terms)
-        await self.flush()
-        return client_order_id
-
-    async def bid_cancel(self, bid_id: SupportsIndex, **options: Unpack[Dated]) -> int:
-        """Take back a bid; return the client_order_id."""
-        client_order_id = self.session.bid_cancel(bid_id, **options)
-        await self.flush()
-        return client_order_id
-
-    async def submit(self, commands: np.ndarray) -> list[int]:
-        """Send a batch of Command records in as few frames as possible; return their ids."""
-        ids = self.session.submit(commands)
-        await self.flush()
-        return ids
-
-    async def poll(self, timeout_s: float = 0.0) -> list[Report]:
-        """Wait until reports come or the time is over, and return those not yet taken."""
-        deadline = time.monotonic() + timeout_s
-        while not self._reports:
-            left = deadline - time.monotonic()
-            await self._pump(max(left, 0.0))
-            if left <= 0:
-                break
-        return self._taken()
-
     async def reports(self, *, timeout_s: float | None = None) -> AsyncIterator[Report]:
         """Iterate over the account's reports, in order and without a gap."""
         while True:
@@ -682,90 +626,21 @@ class AsyncClient(_OrderEntry):
             for report in reports:
                 yield report
 
-    async def answer(self, client_order_id: int, *, timeout_s: float = 10.0) -> Report:
-        """Wait for the report that answers a command; all reports stay to be polled."""
-        deadline = time.monotonic() + timeout_s
-        while client_order_id not in self._answers:
-            await self._pump(self._left(deadline, f"an answer to command {client_order_id}"))
-        return self._answers[client_order_id]
-
-    async def book(self, product: str, *, timeout_s: float = 10.0) -> BookAnswer:
-        """Ask for the five best levels of a product with their order ids and tonnes."""
-        self.session.book(product)
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._book_answer(product)) is None:
-            await self._pump(self._left(deadline, f"the book of {product}"))
-        return answer
-
-    async def party(self, *, timeout_s: float = 10.0, **named: Unpack[PartyAsked]) -> PartyAnswer:
-        """Ask for an account's or a group's index, or an account's name; see `OrderSession.party`.
-
-        What is not known is None in the answer.
-        """
-        self.session.party(**named)
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("party", named)) is None:
-            await self._pump(self._left(deadline, f"the party {named}"))
-        party: PartyAnswer = answer
-        return party
-
-    async def blocks(
-        self, first: SupportsIndex = 0, *, timeout_s: float = 10.0
-    ) -> list[BlockAnswer]:
-        """Ask for the open blocks that the account made or is asked in, from an id on."""
-        told: list[BlockAnswer] = []
-        deadline = time.monotonic() + timeout_s
-        while True:
-            self.session.blocks(first)
-            while (answer := self._message_answer("blocks", {"from": first})) is None:
-                await self._pump(self._left(deadline, "the open blocks"))
-            told += answer["blocks"]
-            first = answer["next"]
-            if not first:
-                return told
-
-    async def statement(self, date: str | None = None, *, timeout_s: float = 30.0) -> Statement:
-        """Ask for the account's statement of a day; see `Client.statement`."""
-        deadline = time.monotonic() + timeout_s
-        self.session.statement(date)
-        while (place := self._statement_place(date)) is None:
-            await self._pump(self._left(deadline, "the place of the statement"))
-        histories = []
-        for first, count in pages(place):
-            self.session.history(first, count)
-            while (answer := self._message_answer("history", {"from": first})) is None:
-                await self._pump(self._left(deadline, "the reports of the statement"))
-            histories.append(answer)
-        return statement_of_answers(place, histories)
-
-    async def biddings(self, *, timeout_s: float = 10.0) -> list[BiddingAnswer]:
-        """Ask for the day's biddings: terms, windows and results, in order of announcement."""
-        self.session.biddings()
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("biddings", {})) is None:
-            await self._pump(self._left(deadline, "the biddings"))
-        biddings: list[BiddingAnswer] = answer["biddings"]
-        return biddings
-
-    async def bidding_notices(self, *, timeout_s: float = 10.0) -> list[BiddingNotice]:
-        """Ask for the approved biddings of later days."""
-        self.session.biddings()
-        deadline = time.monotonic() + timeout_s
-        while (answer := self._message_answer("biddings", {})) is None:
-            await self._pump(self._left(deadline, "the biddings"))
-        notices: list[BiddingNotice] = answer["notices"]
-        return notices
-
-    async def logoff(self, *, keep_orders: bool = False, timeout_s: float = 10.0) -> None:
-        """End the session and wait until the venue says so; see `Client.logoff`."""
-        self.session.logoff(keep_orders=keep_orders)
-        deadline = time.monotonic() + timeout_s
-        while self.session.state is not SessionState.ENDED:
-            await self._pump(self._left(deadline, "the end of the session"))
-
     def close(self) -> None:
         """Close the connection; see `Client.close`."""
         self._close_socket()
+
+    async def _run(self, steps: Steps[R]) -> R:
+        while True:
+            try:
+                wait_s = next(steps)
+            except StopIteration as end:
+                answer: R = end.value
+                return answer
+            if wait_s is None:
+                await self.flush()
+            else:
+                await self._pump(wait_s)
 
     async def flush(self) -> None:
         """Send what the session has queued; the other methods do so themselves."""

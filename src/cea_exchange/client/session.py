@@ -15,23 +15,19 @@ operator) stays so until `connected` is called again.
 
 from collections import deque
 from enum import Enum
-from typing import Any, Required, SupportsIndex, TypedDict, TypeVar
+from typing import Any, SupportsIndex
 
 import msgspec
 import numpy as np
 
 from cea_exchange.client.answers import ListedProduct
+from cea_exchange.client.commands import SessionCommands, id_read
 from cea_exchange.client.reports import Report, reports_of
 from cea_exchange.domain.records import (
     COMMAND_DTYPE,
-    BlockFlag,
     CommandKind,
-    OrderFlag,
     Phase,
-    Side,
-    Tif,
 )
-from cea_exchange.domain.units import price_parse, whole_number
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     SessionEnd,
@@ -45,11 +41,7 @@ COMMANDS_PER_FRAME_MAX = 4096
 MESSAGES_KEPT = 256
 """Answers to control messages that wait to be looked at; the oldest go first."""
 
-E = TypeVar("E", Side, Tif)
-
 _FINAL_ENDS = frozenset(SessionEnd) - {SessionEnd.SILENT, SessionEnd.SLOW}
-_SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-_TIFS = {"day": Tif.DAY, "ioc": Tif.IOC, "fok": Tif.FOK}
 _CANCELS = (
     CommandKind.CANCEL,
     CommandKind.BLOCK_WITHDRAW,
@@ -76,54 +68,6 @@ class SessionEnded(SessionError):
         self.reason = reason
 
 
-class Dated(TypedDict, total=False):
-    """The day that a command is meant for, yyyymmdd; the venue's current one if left out."""
-
-    trading_date: SupportsIndex | None
-
-
-class Terms(Dated, total=False):
-    """A price, in yuan as text or in fen as an int, and tonnes."""
-
-    price: str | None
-    price_fen: SupportsIndex | None
-    tonnes: Required[SupportsIndex]
-
-
-class OrderTerms(Terms, total=False):
-    """What `OrderSession.enter` takes beside product and side."""
-
-    tif: Tif | str
-    post_only: bool
-    pick: SupportsIndex
-
-
-class EnquiryTerms(Dated, total=False):
-    """What `OrderSession.block_enquiry` takes beside product and side."""
-
-    price: str | None
-    price_fen: SupportsIndex | None
-    tonnes: SupportsIndex | None
-    counterparty: SupportsIndex | None
-    to_group: SupportsIndex | None
-
-
-class OfferTerms(Terms, total=False):
-    """What `OrderSession.block_offer` takes beside product and side."""
-
-    counterparty: SupportsIndex | None
-    to_group: SupportsIndex | None
-    enquiry: SupportsIndex
-
-
-class PartyAsked(TypedDict, total=False):
-    """What `OrderSession.party` takes: one of them."""
-
-    account: str | None
-    group: str | None
-    account_index: SupportsIndex | None
-
-
 class SessionState(Enum):
     """Where a session stands."""
 
@@ -134,7 +78,7 @@ class SessionState(Enum):
     ENDED = "ended"
 
 
-class OrderSession:
+class OrderSession(SessionCommands):
     """The state of one order-entry session.
 
     Parameters
@@ -169,7 +113,9 @@ class OrderSession:
         self.end_reason = ""
         self.trading_date = 0
         self.phase = 0
-        self.report_seq: int | None = None if report_seq is None else _id(report_seq, "report_seq")
+        self.report_seq: int | None = None
+        if report_seq is not None:
+            self.report_seq = id_read(report_seq, "report_seq")
         self.products: dict[str, ListedProduct] = {}
         self.unacknowledged: dict[int, bytes] = {}
         self.messages: deque[dict[str, Any]] = deque(maxlen=MESSAGES_KEPT)
@@ -220,249 +166,6 @@ class OrderSession:
             messages.append([b"C", b"".join(batch)])
         self._commands.clear()
         return messages
-
-    def enter(
-        self,
-        product: str,
-        side: Side | str,
-        *,
-        price: str | None = None,
-        price_fen: SupportsIndex | None = None,
-        tonnes: SupportsIndex,
-        tif: Tif | str = Tif.DAY,
-        post_only: bool = False,
-        pick: SupportsIndex = 0,
-        trading_date: SupportsIndex | None = None,
-    ) -> int:
-        """Queue a listed order and return its client_order_id.
-
-        Parameters
-        ----------
-        product : str
-            Name of the product.
-        side : Side or str
-            `Side.BUY`, `Side.SELL`, or their names in small letters.
-        price : str
-            Limit in yuan per tonne with two decimals, "97.50".
-        price_fen : int
-            Instead of `price`: the limit in fen per tonne, 9750.
-        tonnes : int
-            How much to trade.
-        tif : Tif or str
-            `day`, `ioc` or `fok`.
-        post_only : bool
-            Refuse it if it would trade on entry.
-        pick : int
-            Order id of the resting order to take; 0 is none.
-        trading_date : int, optional
-            The day it is meant for (yyyymmdd); by default the venue's current one.
-
-        Raises
-        ------
-        SessionError
-            If there was no logon yet.
-        LookupError
-            If the venue named no such product at the logon.
-        TypeError, ValueError
-            If a value has the wrong type or no such name.
-        """
-        self._logon_check()
-        record = np.zeros(1, COMMAND_DTYPE)
-        record["kind"] = CommandKind.ENTER
-        record["side"] = _member(side, Side, _SIDES, "side")
-        record["tif"] = _member(tif, Tif, _TIFS, "tif")
-        if type(post_only) is not bool:
-            raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
-        record["flags"] = OrderFlag.POST_ONLY if post_only else 0
-        record["product_index"] = self.product_index(product)
-        record["pick_order_id"] = _id(pick, "pick")
-        record["price"] = _price(price, price_fen)
-        record["tonnes"] = _exact(tonnes, "tonnes")
-        record["trading_date"] = self._date(trading_date)
-        return self.submit(record)[0]
-
-    def cancel(self, order_id: SupportsIndex, *, trading_date: SupportsIndex | None = None) -> int:
-        """Queue the cancel of an order (by the venue's order id); return its client_order_id."""
-        record = np.zeros(1, COMMAND_DTYPE)
-        record["kind"] = CommandKind.CANCEL
-        record["order_id"] = _id(order_id, "order_id")
-        record["trading_date"] = self._date(trading_date)
-        return self.submit(record)[0]
-
-    def amend(
-        self,
-        order_id: SupportsIndex,
-        *,
-        tonnes: SupportsIndex,
-        price: str | None = None,
-        price_fen: SupportsIndex | None = None,
-        trading_date: SupportsIndex | None = None,
-    ) -> int:
-        """Queue new terms of an order: price and its new open tonnes; return client_order_id."""
-        record = np.zeros(1, COMMAND_DTYPE)
-        record["kind"] = CommandKind.AMEND
-        record["order_id"] = _id(order_id, "order_id")
-        record["price"] = _price(price, price_fen)
-        record["tonnes"] = _exact(tonnes, "tonnes")
-        record["trading_date"] = self._date(trading_date)
-        return self.submit(record)[0]
-
-    def block_enquiry(
-        self,
-        product: str,
-        side: Side | str,
-        *,
-        price: str | None = None,
-        price_fen: SupportsIndex | None = None,
-        tonnes: SupportsIndex | None = None,
-        counterparty: SupportsIndex | None = None,
-        to_group: SupportsIndex | None = None,
-        trading_date: SupportsIndex | None = None,
-    ) -> int:
-        """Queue an enquiry for block offers and return its client_order_id.
-
-        Parameters
-        ----------
-        product, side : str, Side or str
-            What the asker would trade, and how.
-        price, price_fen, tonnes : optional
-            As in `enter`, where it says so.
-        counterparty, to_group : int, optional
-            Index of the account or of the group that may answer, not of both; `party` asks for it.
-        trading_date : int, optional
-            As in `enter`.
-        """
-        record = self._block(CommandKind.BLOCK_ENQUIRY, product, side, counterparty, to_group)
-        if price is None and price_fen is None:
-            record["flags"] |= np.uint8(BlockFlag.PRICE_OPEN)
-        else:
-            record["price"] = _price(price, price_fen)
-        if tonnes is None:
-            record["flags"] |= np.uint8(BlockFlag.TONNES_OPEN)
-        else:
-            record["tonnes"] = _exact(tonnes, "tonnes")
-        record["trading_date"] = self._date(trading_date)
-        return self.submit(record)[0]
-
-    def block_offer(
-        self,
-        product: str,
-        side: Side | str,
-        *,
-        price: str | None = None,
-        price_fen: SupportsIndex | None = None,
-        tonnes: SupportsIndex,
-        counterparty: SupportsIndex | None = None,
-        to_group: SupportsIndex | None = None,
-        enquiry: SupportsIndex = 0,
-        trading_date: SupportsIndex | None = None,
-    ) -> int:
-        """Queue a block offer and return its client_order_id; see `block_enquiry`.
-
-        `enquiry` is the id of the enquiry it answers; it is for who asked then, and needs no
-        `counterparty`.
-        """
-        record = self._block(CommandKind.BLOCK_OFFER, product, side, counterparty, to_group)
-        record["price"] = _price(price, price_fen)
-        record["tonnes"] = _exact(tonnes, "tonnes")
-        record["order_id"] = _id(enquiry, "enquiry")
-        record["trading_date"] = self._date(trading_date)
-        return self.submit(record)[0]
-
-    def block_accept(
-        self, block_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
-    ) -> int:
-        """Queue the acceptance of the terms on the table; return its client_order_id."""
-        return self._aimed(CommandKind.BLOCK_ACCEPT, block_id, "block_id", trading_date)
-
-    def block_reject(
-        self, block_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
-    ) -> int:
-        """Queue the rejection of a directed offer; return its client_order_id."""
-        return self._aimed(CommandKind.BLOCK_REJECT, block_id, "block_id", trading_date)
-
-    def block_withdraw(
-        self, block_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
-    ) -> int:
-        """Queue the end of an own offer, enquiry or negotiation; return its client_order_id."""
-        return self._aimed(CommandKind.BLOCK_WITHDRAW, block_id, "block_id", trading_date)
-
-    def block_counter(
-        self,
-        block_id: SupportsIndex,
-        *,
-        tonnes: SupportsIndex,
-        price: str | None = None,
-        price_fen: SupportsIndex | None = None,
-        trading_date: SupportsIndex | None = None,
-    ) -> int:
-        """Queue other terms for a directed offer; return the client_order_id."""
-        terms = (_price(price, price_fen), _exact(tonnes, "tonnes"))
-        return self._aimed(CommandKind.BLOCK_COUNTER, block_id, "block_id", trading_date, terms)
-
-    def bid(
-        self,
-        bidding_id: SupportsIndex,
-        *,
-        tonnes: SupportsIndex,
-        price: str | None = None,
-        price_fen: SupportsIndex | None = None,
-        trading_date: SupportsIndex | None = None,
-    ) -> int:
-        """Queue a bid in an open bidding and return its client_order_id; see `enter`.
-
-        Without a price it is a non-competitive one, where the venue's profile takes such.
-        """
-        is_competitive = price is not None or price_fen is not None
-        price_limit = _price(price, price_fen) if is_competitive else 0
-        terms = (price_limit, _exact(tonnes, "tonnes"))
-        return self._aimed(CommandKind.BID, bidding_id, "bidding_id", trading_date, terms)
-
-    def bid_cancel(
-        self, bid_id: SupportsIndex, *, trading_date: SupportsIndex | None = None
-    ) -> int:
-        """Queue the withdrawal of a bid; return its client_order_id."""
-        return self._aimed(CommandKind.BID_CANCEL, bid_id, "bid_id", trading_date)
-
-    def _block(
-        self,
-        kind: CommandKind,
-        product: str,
-        side: Side | str,
-        counterparty: SupportsIndex | None,
-        to_group: SupportsIndex | None,
-    ) -> np.ndarray:
-        if counterparty is not None and to_group is not None:
-            raise ValueError("a block must be for a counterparty or a group, was for both")
-        self._logon_check()
-        record = np.zeros(1, COMMAND_DTYPE)
-        record["kind"] = kind
-        record["side"] = _member(side, Side, _SIDES, "side")
-        record["product_index"] = self.product_index(product)
-        for index, flag, name in (
-            (counterparty, BlockFlag.TO_ACCOUNT, "counterparty"),
-            (to_group, BlockFlag.TO_GROUP, "to_group"),
-        ):
-            if index is not None:
-                record["flags"] = flag
-                record["pick_order_id"] = _id(index, name)
-        return record
-
-    def _aimed(
-        self,
-        kind: CommandKind,
-        target_id: SupportsIndex,
-        name: str,
-        trading_date: SupportsIndex | None,
-        terms: tuple[int, int] = (0, 0),
-    ) -> int:
-        """Queue a command about a block, a bidding or a bid; `name` is what errors call its id."""
-        record = np.zeros(1, COMMAND_DTYPE)
-        record["kind"] = kind
-        record["order_id"] = _id(target_id, name)
-        record["price"], record["tonnes"] = terms
-        record["trading_date"] = self._date(trading_date)
-        return self.submit(record)[0]
 
     def submit(self, commands: np.ndarray) -> list[int]:
         """Queue a batch of Command records and return their client_order_ids.
@@ -524,9 +227,6 @@ class OrderSession:
         if self.account_index < 0:
             raise SessionError("a command needs a logon first: the session has none")
 
-    def _date(self, trading_date: SupportsIndex | None) -> int:
-        return self.trading_date if trading_date is None else _exact(trading_date, "trading_date")
-
     def _role_check(self, commands: np.ndarray) -> None:
         if self.state is SessionState.ENDED:
             raise SessionEnded(self.end_reason)
@@ -554,19 +254,26 @@ class OrderSession:
         account: str | None = None,
         group: str | None = None,
         account_index: SupportsIndex | None = None,
-    ) -> None:
-        """Queue a question for an account's or a group's index, or an account's name."""
+    ) -> dict[str, Any]:
+        """Queue a question for an account's or a group's index, or an account's name.
+
+        Returns
+        -------
+        dict
+            What was asked, which the answer repeats.
+        """
         asked = {"account": account, "group": group, "account_index": account_index}
         if account_index is not None:
-            asked["account_index"] = _id(account_index, "account_index")
+            asked["account_index"] = id_read(account_index, "account_index")
         given = {name: value for name, value in asked.items() if value is not None}
         if len(given) != 1:
             raise ValueError(f"one of account, group, account_index must be given, were {given}")
         self._request({"op": "party", **given})
+        return given
 
     def blocks(self, first: SupportsIndex = 0) -> None:
         """Queue a question for the open blocks that the account made or is asked in."""
-        self._request({"op": "blocks", "from": _id(first, "first")})
+        self._request({"op": "blocks", "from": id_read(first, "first")})
 
     def statement(self, date: str | None = None) -> None:
         """Queue a question for the place of a day's statement, and what the account has now."""
@@ -574,7 +281,8 @@ class OrderSession:
 
     def history(self, first: SupportsIndex, count: SupportsIndex) -> None:
         """Queue a question for own reports that comes back as one answer in `messages`."""
-        self._request({"op": "history", "from": _id(first, "first"), "count": _id(count, "count")})
+        asked = {"from": id_read(first, "first"), "count": id_read(count, "count")}
+        self._request({"op": "history", **asked})
 
     def biddings(self) -> None:
         """Queue a question for the day's biddings: terms, windows, results."""
@@ -812,41 +520,5 @@ class OrderSession:
         return ids
 
 
-def _member(value: E | str, enum: type[E], names: dict[str, E], field: str) -> E:
-    if isinstance(value, enum):
-        return value
-    if not isinstance(value, str):
-        raise TypeError(f"{field} must be str or {enum.__name__}, was {type(value).__name__}")
-    if value in names:
-        return names[value]
-    raise ValueError(f"{field} must be one of {', '.join(names)}, was {value!r}")
-
-
 def _phase(value: int | str) -> Phase:
     return Phase[value.upper()] if isinstance(value, str) else Phase(value)
-
-
-def _price(price: str | None, price_fen: SupportsIndex | None) -> int:
-    """Read a limit, which is given in yuan as text or in fen as an int, in fen."""
-    if price is not None and price_fen is not None:
-        raise ValueError(f"price must be in yuan or in fen, was in both: {price!r}, {price_fen!r}")
-    if price_fen is not None:
-        return _exact(price_fen, "price_fen")
-    if not isinstance(price, str):
-        kind = type(price).__name__
-        raise TypeError(f"price must be str such as '97.50' (yuan), or price_fen int, was {kind}")
-    return price_parse(price)
-
-
-def _exact(value: SupportsIndex, field: str) -> int:
-    number = whole_number(value, field)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError(f"{field} must fit 64 bits, was {number}")
-    return number
-
-
-def _id(value: SupportsIndex, field: str) -> int:
-    number = _exact(value, field)
-    if number < 0:
-        raise ValueError(f"{field} must not be negative, was {number}")
-    return number

@@ -66,6 +66,12 @@ cdef struct Accounts:
     FeeRule fee
 
 
+cdef struct Locks:            # A buyer's are cash and tonnes_bid, a seller's tonnes.
+    int64_t cash
+    int64_t tonnes_bid
+    int64_t tonnes
+
+
 # -- Storage, transfers, busts, day: accounts.pyx -------------------------------------------------
 
 cdef bint accounts_open(Accounts* accounts) noexcept nogil
@@ -133,7 +139,7 @@ cdef inline int64_t fee_due_seller(const FeeRule* rule, uint64_t amount) noexcep
     return fee if <uint64_t>fee < amount else <int64_t>amount
 
 
-# -- Locks ----------------------------------------------------------------------------------------
+# -- Locks of orders ------------------------------------------------------------------------------
 
 cdef inline int64_t buy_lock(const Accounts* accounts, const Order* order) noexcept nogil:
     """Cash an open buy needs at its limit: price x tonnes open and the fee still to come.
@@ -223,6 +229,89 @@ cdef inline uint8_t order_unfunded(
     if wanted.tonnes_open > free_tonnes:
         return REASON_ALLOWANCES_INSUFFICIENT
     if wanted.tonnes_open > free_tonnes - holding.bought_today:
+        return REASON_ALLOWANCES_BOUGHT_TODAY
+    return REASON_NONE
+
+
+# -- Locks of blocks and bids ---------------------------------------------------------------------
+
+cdef inline Locks locks_for(
+    const Accounts* accounts, uint8_t side, int64_t price, int64_t tonnes,
+) noexcept nogil:
+    """What a side locks to deliver so many tonnes at a price; a buyer the fee too."""
+    cdef Locks locks
+    cdef int64_t amount
+    locks.cash = locks.tonnes_bid = locks.tonnes = 0
+    if not accounts.checked:
+        return locks
+    if side == SIDE_SELL:
+        locks.tonnes = tonnes
+        return locks
+    amount = price * tonnes
+    locks.cash = amount + fee_due(&accounts.fee, <uint64_t>amount)
+    locks.tonnes_bid = tonnes
+    return locks
+
+
+cdef inline void cash_lock(
+    Accounts* accounts, uint32_t account_index, uint16_t product_index, const Locks* more,
+) noexcept nogil:
+    """Lock that much more of a buyer's; less where it is negative."""
+    accounts.accounts[account_index].cash_locked += more.cash
+    holding_of(accounts, account_index, product_index).buys_open += more.tonnes_bid
+
+
+cdef inline void tonnes_lock(
+    Accounts* accounts, uint32_t account_index, uint16_t product_index, const Locks* more,
+) noexcept nogil:
+    """Lock that much more of a seller's; less where it is negative."""
+    holding_of(accounts, account_index, product_index).locked += more.tonnes
+
+
+cdef inline void locks_add(
+    Accounts* accounts, uint32_t account_index, uint16_t product_index, const Locks* more,
+) noexcept nogil:
+    """Lock that much more of whoever it is; less where it is negative."""
+    if more.tonnes != 0:
+        tonnes_lock(accounts, account_index, product_index, more)
+    else:
+        cash_lock(accounts, account_index, product_index, more)
+
+
+cdef inline void locks_return(
+    Accounts* accounts, uint32_t account_index, uint16_t product_index, const Locks* locks,
+) noexcept nogil:
+    cdef Locks less
+    less.cash = -locks.cash
+    less.tonnes_bid = -locks.tonnes_bid
+    less.tonnes = -locks.tonnes
+    locks_add(accounts, account_index, product_index, &less)
+
+
+cdef inline uint8_t locks_refused(
+    const Accounts* accounts, uint32_t account_index, uint16_t product_index, const Locks* wanted,
+    const Locks* own,
+) noexcept nogil:
+    """Why an account hasn't what it would have to lock; its `own` locks are free for that.
+
+    Rules: CEA-FND-02, CEA-FND-03, CEA-FND-04, CEA-FND-06.
+    """
+    cdef const Account* account = &accounts.accounts[account_index]
+    cdef const Holding* holding = holding_of(accounts, account_index, product_index)
+    cdef int64_t free_amount
+    if not accounts.checked:
+        return REASON_NONE
+    if wanted.tonnes_bid > 0:
+        if accounts.holding_tonnes_max != 0:
+            free_amount = accounts.holding_tonnes_max - holding.tonnes - holding.buys_open
+            if wanted.tonnes_bid > free_amount + own.tonnes_bid:
+                return REASON_HOLDING_LIMIT
+        free_amount = account.cash - account.cash_locked + own.cash
+        return REASON_CASH_INSUFFICIENT if wanted.cash > free_amount else REASON_NONE
+    free_amount = holding.tonnes - holding.locked + own.tonnes
+    if wanted.tonnes > free_amount:
+        return REASON_ALLOWANCES_INSUFFICIENT
+    if wanted.tonnes > free_amount - holding.bought_today:
         return REASON_ALLOWANCES_BOUGHT_TODAY
     return REASON_NONE
 

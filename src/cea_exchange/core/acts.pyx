@@ -1,7 +1,8 @@
 """What an operator may do to a market, and what the registry brings in and takes out.
 
 Contents: transfers, halts, accounts, products, checkpoints. The day is in day.pyx, busts are in
-bust.pyx and biddings in bidding.pyx; the plain Python of it is in matching/reference_acts.py.
+bust.pyx and biddings in core/bidding.pyx; the plain Python of it is in
+matching/reference/operations.py.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -16,18 +17,10 @@ from cea_exchange.core.state cimport holdings_sum, state_sum
 from cea_exchange.core.trading cimport *
 
 
-cdef EventRecord* act_refuse(Market* market, uint8_t operation, uint8_t reason) noexcept nogil:
-    """Say why an act changes nothing."""
-    cdef EventRecord* row = event_open(market, EVENT_KIND_ORDER_REJECTED)
-    row.command = operation
-    row.reason = reason
-    return row
-
-
 cdef int64_t ends_rows(const Market* market) noexcept nogil:
     return (
-        1 + market.pool.order_count + market.blocks.open_count
-        + market.biddings.open_count + market.biddings.bid_count
+        1 + market.pool.order_count + market.blocks.count.live
+        + market.biddings.count.live + market.biddings.bid_count.live
     )
 
 
@@ -87,7 +80,7 @@ cdef void halted_set(Market* market, uint16_t product_index, uint8_t halted) noe
     cdef uint8_t* flag = &market.halted
     if product_index != PRODUCT_NONE:
         if product_index >= market.product_count:
-            row = act_refuse(
+            row = act_reject(
                 market, OPERATION_HALT if halted else OPERATION_RESUME, REASON_PRODUCT_UNKNOWN,
             )
             row.product_index = product_index
@@ -109,10 +102,10 @@ cdef void suspended_set(Market* market, uint32_t account_index, uint8_t suspende
     """
     cdef EventRecord* row
     if account_index >= market.accounts.account_count:
-        row = act_refuse(
+        act_reject(
             market, OPERATION_SUSPEND if suspended else OPERATION_RESTORE, REASON_ACCOUNT_UNKNOWN,
+            account_index,
         )
-        row.account_index = account_index
         return
     if market.accounts.accounts[account_index].suspended == suspended:
         return
@@ -155,7 +148,7 @@ cdef bint price_changes(
 cdef void price_refuse(
     Market* market, uint16_t product_index, int64_t price, bint lists, uint8_t reason,
 ) noexcept nogil:
-    cdef EventRecord* row = act_refuse(
+    cdef EventRecord* row = act_reject(
         market, OPERATION_LIST if lists else OPERATION_REFERENCE_PRICE, reason,
     )
     row.product_index = product_index
@@ -186,7 +179,7 @@ cdef void product_delist(Market* market, uint16_t product_index) noexcept nogil:
     """
     cdef EventRecord* row
     if product_index >= market.product_count:
-        row = act_refuse(market, OPERATION_DELIST, REASON_PRODUCT_UNKNOWN)
+        row = act_reject(market, OPERATION_DELIST, REASON_PRODUCT_UNKNOWN)
         row.product_index = product_index
     elif not market.products[product_index].delisted:
         market.products[product_index].delisted = True

@@ -7,17 +7,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from cea_exchange._ladder cimport memory_reserve, memory_return
 from cea_exchange._records cimport *
-from cea_exchange.core.accounts cimport Accounts, tells_large
+from cea_exchange.core.accounts cimport Locks, tells_large
 from cea_exchange.core.award cimport AwardBid, award_room_bytes
+from cea_exchange.core.rows cimport rows_bytes
 from cea_exchange.core.trading cimport Biddings, Market
 
 
 # -- Storage --------------------------------------------------------------------------------------
-
-cdef enum:
-    ROWS_PER_BID = 2          # Rows there are for each bid that may be live: so ended ones are
-                              # cleared away seldom.
-
 
 cdef struct Winner:           # A bid that won, to be sorted.
     int64_t worse             # Its price, so that the better one is the lower.
@@ -26,10 +22,6 @@ cdef struct Winner:           # A bid that won, to be sorted.
 
 cdef inline size_t bidding_bytes(uint32_t count_max) noexcept nogil:
     return <size_t>count_max * sizeof(BiddingRecord)
-
-
-cdef inline size_t bid_bytes(uint32_t count_max) noexcept nogil:
-    return <size_t>ROWS_PER_BID * count_max * sizeof(BidRecord)
 
 
 cdef inline size_t room_bytes(uint32_t count_max) noexcept nogil:
@@ -41,32 +33,20 @@ cdef inline size_t room_bytes(uint32_t count_max) noexcept nogil:
 
 cdef inline bint biddings_open(Biddings* biddings, uint32_t count_max) noexcept nogil:
     """Reserve room; False when the address space is not to be had."""
-    biddings.count_max = count_max
+    biddings.count.live_max = biddings.bid_count.live_max = count_max
     biddings.rows = <BiddingRecord*>memory_reserve(bidding_bytes(count_max))
-    biddings.bids = <BidRecord*>memory_reserve(bid_bytes(count_max))
+    biddings.bids = <BidRecord*>memory_reserve(rows_bytes(sizeof(BidRecord), count_max))
     biddings.room = <char*>memory_reserve(room_bytes(count_max))
     return biddings.rows != NULL and biddings.bids != NULL and biddings.room != NULL
 
 
 cdef inline void biddings_close(Biddings* biddings) noexcept nogil:
-    memory_return(biddings.rows, bidding_bytes(biddings.count_max))
-    memory_return(biddings.bids, bid_bytes(biddings.count_max))
-    memory_return(biddings.room, room_bytes(biddings.count_max))
+    memory_return(biddings.rows, bidding_bytes(biddings.count.live_max))
+    memory_return(biddings.bids, rows_bytes(sizeof(BidRecord), biddings.count.live_max))
+    memory_return(biddings.room, room_bytes(biddings.count.live_max))
 
 
 # -- Looking --------------------------------------------------------------------------------------
-
-cdef struct Need:             # What a bid, or an applicant, must have and locks.
-    uint32_t account_index
-    uint8_t side
-    int64_t tonnes
-    int64_t cash              # Of a purchase, with the fee.
-
-
-cdef inline bint bid_is_live(const BidRecord* bid) noexcept nogil:
-    """Whether a row holds a bid; one that has ended has no tonnes."""
-    return bid.tonnes != 0
-
 
 cdef inline bint bid_malformed(const CommandRecord* command) noexcept nogil:
     """Whether a record is no bid command of the schema."""
@@ -77,17 +57,13 @@ cdef inline bint bid_malformed(const CommandRecord* command) noexcept nogil:
 
 cdef inline int64_t awards_rows(const Market* market) noexcept nogil:
     """Rows that bids take at most as their biddings end: a trade may make a large holder."""
-    return (1 + tells_large(&market.accounts)) * <int64_t>market.biddings.bid_count
+    return (1 + tells_large(&market.accounts)) * <int64_t>market.biddings.bid_count.live
 
 
 cdef BiddingRecord* bidding_find(const Market* market, uint64_t bidding_id) noexcept nogil
-cdef Need need_of_bidding(const Market* market, const BiddingRecord* bidding) noexcept nogil
-cdef Need need_of_bid(
+cdef Locks locks_of_bidding(const Market* market, const BiddingRecord* bidding) noexcept nogil
+cdef Locks locks_of_bid(
     const Market* market, const BiddingRecord* bidding, const BidRecord* bid,
-) noexcept nogil
-
-cdef void need_lock(
-    Accounts* accounts, uint16_t product_index, const Need* need, int sign,
 ) noexcept nogil
 
 

@@ -1,14 +1,14 @@
 """Single-direction bidding in the compiled market: announcements, sealed bids, awards.
 
 Contents: storage, locks, events, checks, bids, awards, biddings, control. The plain Python of it,
-with a drawing, is in matching/reference_bidding.py; who wins is decided in award.pyx.
+with a drawing, is in matching/reference/bidding_trading.py; who wins is decided in award.pyx.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport qsort
 from libc.string cimport memset
 
-from cea_exchange._ladder cimport Order, SLOT_NONE, int128, uint128
+from cea_exchange._ladder cimport Order, int128, uint128
 from cea_exchange._records cimport *
 from cea_exchange._stream cimport COMMAND_MALFORMED, sink_full
 from cea_exchange.core.accounts cimport *
@@ -16,6 +16,7 @@ from cea_exchange.core.award cimport (
     AWARD_BIDS_SHORT, AWARD_NOT_CANCELLED, AWARD_PAY_AS_BID, AWARD_UNIFORM, AwardBid, AwardResult,
     AwardRules, award_bids, award_paid, award_room_bytes,
 )
+from cea_exchange.core.rows cimport *
 from cea_exchange.core.trading cimport *
 
 if sizeof(BiddingRecord) != 88 or sizeof(BidRecord) != 48:
@@ -29,63 +30,22 @@ if sizeof(BiddingRecord) != 88 or sizeof(BidRecord) != 48:
 
 cdef BiddingRecord* bidding_find(const Market* market, uint64_t bidding_id) noexcept nogil:
     """The bidding of an id, ended or not, or NULL."""
-    cdef const Biddings* biddings = &market.biddings
-    cdef uint32_t low = 0
-    cdef uint32_t high = biddings.count
-    cdef uint32_t middle
-    while low < high:
-        middle = low + (high - low) // 2
-        if biddings.rows[middle].bidding_id < bidding_id:
-            low = middle + 1
-        else:
-            high = middle
-    if low == biddings.count or biddings.rows[low].bidding_id != bidding_id:
-        return NULL
-    return &biddings.rows[low]
+    return row_find(market.biddings.rows, &market.biddings.count, bidding_id)
 
 
 cdef BidRecord* bid_find(
     const Market* market, uint64_t bid_id, uint32_t account_index,
 ) noexcept nogil:
     """The live bid of an id, if it is an account's, or NULL."""
-    cdef const Biddings* biddings = &market.biddings
-    cdef BidRecord* bid
-    cdef uint32_t low = 0
-    cdef uint32_t high = biddings.bid_row_count
-    cdef uint32_t middle
-    while low < high:
-        middle = low + (high - low) // 2
-        if biddings.bids[middle].bid_id < bid_id:
-            low = middle + 1
-        else:
-            high = middle
-    if low == biddings.bid_row_count:
-        return NULL
-    bid = &biddings.bids[low]
-    if bid.bid_id != bid_id or bid.account_index != account_index or not bid_is_live(bid):
+    cdef BidRecord* bid = row_find(market.biddings.bids, &market.biddings.bid_count, bid_id)
+    if bid == NULL or bid.account_index != account_index or not row_is_live(bid):
         return NULL
     return bid
 
 
-cdef void bid_rows_clear(Biddings* biddings) noexcept nogil:
-    """Give the rows of ended bids to new ones; the others keep their order, which is by id."""
-    cdef uint32_t row
-    cdef uint32_t kept = 0
-    for row in range(biddings.bid_row_count):
-        if bid_is_live(&biddings.bids[row]):
-            biddings.bids[kept] = biddings.bids[row]
-            kept += 1
-    biddings.bid_row_count = kept
-
-
 cdef void bid_add(Market* market, const BidRecord* bid) noexcept nogil:
     """Keep a bid with the highest id so far; there is room for it."""
-    cdef Biddings* biddings = &market.biddings
-    if biddings.bid_row_count == ROWS_PER_BID * biddings.count_max:
-        bid_rows_clear(biddings)
-    biddings.bids[biddings.bid_row_count] = bid[0]
-    biddings.bid_row_count += 1
-    biddings.bid_count += 1
+    row_add(market.biddings.bids, &market.biddings.bid_count, bid)
     market.accounts.accounts[bid.account_index].bids_open += 1
 
 
@@ -94,22 +54,20 @@ cdef BidRecord bid_take(
 ) noexcept nogil:
     """End a bid: its lock returns, and what it was is given back."""
     cdef BidRecord bid = row[0]
-    cdef Need need = need_of_bid(market, bidding, row)
-    need_lock(&market.accounts, bidding.product_index, &need, -1)
+    cdef Locks locks = locks_of_bid(market, bidding, row)
+    locks_return(&market.accounts, bid.account_index, bidding.product_index, &locks)
     row.tonnes = 0
     market.accounts.accounts[bid.account_index].bids_open -= 1
-    market.biddings.bid_count -= 1
-    if market.biddings.bid_count == 0:
-        market.biddings.bid_row_count = 0
+    row_ended(&market.biddings.bid_count)
     return bid
 
 
 cdef void bidding_release(Market* market, BiddingRecord* bidding) noexcept nogil:
     """A bidding is over: its applicant's lock returns."""
-    cdef Need need = need_of_bidding(market, bidding)
-    need_lock(&market.accounts, bidding.product_index, &need, -1)
+    cdef Locks locks = locks_of_bidding(market, bidding)
+    locks_return(&market.accounts, bidding.account_index, bidding.product_index, &locks)
     bidding.state = BIDDING_STATE_ENDED
-    market.biddings.open_count -= 1
+    market.biddings.count.live -= 1
 
 
 cdef inline uint8_t bid_side(const BiddingRecord* bidding) noexcept nogil:
@@ -119,39 +77,23 @@ cdef inline uint8_t bid_side(const BiddingRecord* bidding) noexcept nogil:
 
 # -- Locks ----------------------------------------------------------------------------------------
 
-cdef Need need_make(
-    const Market* market, uint32_t account_index, uint8_t side, int64_t price, int64_t tonnes,
-) noexcept nogil:
-    cdef Need need
-    cdef int64_t amount = price * tonnes
-    need.account_index = account_index
-    need.side = side
-    need.tonnes = tonnes
-    need.cash = 0
-    if side == SIDE_BUY:
-        need.cash = amount + fee_due(&market.accounts.fee, <uint64_t>amount)
-    return need
-
-
-cdef Need need_of_bidding(const Market* market, const BiddingRecord* bidding) noexcept nogil:
+cdef Locks locks_of_bidding(const Market* market, const BiddingRecord* bidding) noexcept nogil:
     """What an applicant must have, and locks: as a buyer, all of it at the ceiling.
 
     Rules: CEA-BID-04.
     """
-    return need_make(
-        market, bidding.account_index, bidding.side, bidding.ceiling, bidding.tonnes,
-    )
+    return locks_for(&market.accounts, bidding.side, bidding.ceiling, bidding.tonnes)
 
 
-cdef Need need_of_bid(
+cdef Locks locks_of_bid(
     const Market* market, const BiddingRecord* bidding, const BidRecord* bid,
 ) noexcept nogil:
     """What a bid must have behind it, and locks.
 
     Rules: CEA-BID-05.
     """
-    return need_make(
-        market, bid.account_index, bid_side(bidding), price_most(bidding, bid), bid.tonnes,
+    return locks_for(
+        &market.accounts, bid_side(bidding), price_most(bidding, bid), bid.tonnes,
     )
 
 
@@ -175,49 +117,13 @@ cdef bint price_in_range(
     return bidding.floor <= bid.price <= bidding.ceiling
 
 
-cdef void need_lock(
-    Accounts* accounts, uint16_t product_index, const Need* need, int sign,
-) noexcept nogil:
-    """Lock what is needed, or with a minus give it back."""
-    cdef Holding* holding
-    if not accounts.checked:
-        return
-    holding = holding_of(accounts, need.account_index, product_index)
-    if need.side == SIDE_BUY:
-        accounts.accounts[need.account_index].cash_locked += sign * need.cash
-        holding.buys_open += sign * need.tonnes
-    else:
-        holding.locked += sign * need.tonnes
-
-
 cdef uint8_t cover_refused(
-    const Market* market, uint16_t product_index, const Need* need,
+    const Market* market, uint32_t account_index, uint16_t product_index, const Locks* wanted,
 ) noexcept nogil:
-    """Why an account hasn't what a bid or a bidding needs.
-
-    Rules: CEA-FND-02, CEA-FND-03, CEA-FND-04, CEA-FND-06.
-    """
-    cdef const Accounts* accounts = &market.accounts
-    cdef const Account* account = &accounts.accounts[need.account_index]
-    cdef const Holding* holding
-    cdef int64_t free_tonnes
-    if not accounts.checked:
-        return REASON_NONE
-    holding = holding_of(accounts, need.account_index, product_index)
-    if need.side == SIDE_BUY:
-        if accounts.holding_tonnes_max != 0:
-            free_tonnes = accounts.holding_tonnes_max - holding.tonnes - holding.buys_open
-            if need.tonnes > free_tonnes:
-                return REASON_HOLDING_LIMIT
-        if need.cash > account.cash - account.cash_locked:
-            return REASON_CASH_INSUFFICIENT
-        return REASON_NONE
-    free_tonnes = holding.tonnes - holding.locked
-    if need.tonnes > free_tonnes:
-        return REASON_ALLOWANCES_INSUFFICIENT
-    if need.tonnes > free_tonnes - holding.bought_today:
-        return REASON_ALLOWANCES_BOUGHT_TODAY
-    return REASON_NONE
+    """Why an account hasn't what a bid or a bidding locks."""
+    cdef Locks none
+    memset(&none, 0, sizeof(Locks))
+    return locks_refused(&market.accounts, account_index, product_index, wanted, &none)
 
 
 # -- Events ---------------------------------------------------------------------------------------
@@ -262,26 +168,11 @@ cdef void opened_event(Market* market, const BiddingRecord* bidding) noexcept no
     row.closes_at = bidding.closes_at
 
 
-cdef int64_t bid_reject(
-    Market* market, const CommandRecord* command, uint8_t reason, const BiddingRecord* bidding,
+cdef inline uint16_t product_of(
+    const CommandRecord* command, const BiddingRecord* bidding,
 ) noexcept nogil:
-    """Refuse a bid command; `bidding` is the one it is about, or NULL.
-
-    Returns the rows it needs if there is no room, else 0.
-    """
-    cdef EventRecord* row
-    if sink_full(&market.sink, EVENT_KIND_ORDER_REJECTED):
-        return 1
-    row = event_account(market, EVENT_KIND_ORDER_REJECTED, command.account_index)
-    row.reason = reason
-    row.command = command.kind
-    row.product_index = command.product_index if bidding == NULL else bidding.product_index
-    row.operator_index = command.operator_index
-    row.price = command.price
-    row.tonnes = command.tonnes
-    row.client_order_id = command.client_order_id
-    row.order_id = command.order_id
-    return 0
+    """The product a refusal names: of the bidding that a command is about, else as given."""
+    return command.product_index if bidding == NULL else bidding.product_index
 
 
 # -- Checks ---------------------------------------------------------------------------------------
@@ -305,7 +196,7 @@ cdef uint8_t bid_refused(
     Rules: CEA-BID-03, CEA-BID-05, CEA-BID-12, CEA-ORD-10.
     """
     cdef int128 amount
-    cdef Need need
+    cdef Locks locks
     cdef uint8_t reason
     if account_unknown(market, command.account_index, command.operator_index):
         return REASON_ACCOUNT_UNKNOWN
@@ -328,8 +219,8 @@ cdef uint8_t bid_refused(
         return REASON_BIDDING_TONNES_TOO_SMALL
     if not price_in_range(market, bidding, bid):
         return REASON_BID_OUT_OF_RANGE
-    need = need_of_bid(market, bidding, bid)
-    reason = cover_refused(market, bidding.product_index, &need)
+    locks = locks_of_bid(market, bidding, bid)
+    reason = cover_refused(market, bid.account_index, bidding.product_index, &locks)
     if reason != REASON_NONE:
         return reason
     if bid.account_index == bidding.account_index:
@@ -345,7 +236,7 @@ cdef bint bids_full(const Market* market, uint32_t account_index) noexcept nogil
     Rules: CEA-BID-12.
     """
     cdef uint32_t most = market.rules.bids_open_max
-    if market.biddings.bid_count == market.biddings.count_max:
+    if market.biddings.bid_count.live == market.biddings.count.live_max:
         return True
     return most != 0 and market.accounts.accounts[account_index].bids_open >= most
 
@@ -382,7 +273,7 @@ cdef bint limit_allowed(
 
 cdef bint key_is_used(const Market* market, uint64_t bidding_key) noexcept nogil:
     cdef uint32_t index
-    for index in range(market.biddings.count):
+    for index in range(market.biddings.count.rows):
         if market.biddings.rows[index].bidding_key == bidding_key:
             return True
     return False
@@ -398,7 +289,7 @@ cdef uint8_t notice_refused(
     cdef int128 amount
     cdef int64_t low
     cdef int64_t high
-    cdef Need need
+    cdef Locks locks
     cdef uint8_t reason
     if not is_listed(market, bidding.product_index):
         return REASON_PRODUCT_UNKNOWN
@@ -433,9 +324,9 @@ cdef uint8_t notice_refused(
         bidding.floor <= bidding.reserve_price <= bidding.ceiling
     ):
         return REASON_BIDDING_FLOOR_NOT_ALLOWED
-    need = need_of_bidding(market, bidding)
-    reason = cover_refused(market, bidding.product_index, &need)
-    if reason == REASON_NONE and market.biddings.count == market.biddings.count_max:
+    locks = locks_of_bidding(market, bidding)
+    reason = cover_refused(market, bidding.account_index, bidding.product_index, &locks)
+    if reason == REASON_NONE and market.biddings.count.rows == market.biddings.count.live_max:
         return REASON_CAPACITY
     return reason
 
@@ -445,7 +336,7 @@ cdef uint8_t notice_refused(
 cdef int64_t bid_enter(Market* market, const CommandRecord* command) noexcept nogil:
     cdef const BiddingRecord* bidding = bidding_find(market, command.order_id)
     cdef BidRecord bid
-    cdef Need need
+    cdef Locks locks
     cdef uint8_t reason
     memset(&bid, 0, sizeof(BidRecord))
     bid.bidding_id = command.order_id
@@ -456,16 +347,14 @@ cdef int64_t bid_enter(Market* market, const CommandRecord* command) noexcept no
     bid.operator_index = command.operator_index
     reason = bid_refused(market, command, bidding, &bid)
     if reason != REASON_NONE:
-        return bid_reject(market, command, reason, bidding)
+        return command_reject(market, command, reason, product_of(command, bidding))
     if sink_full(&market.sink, EVENT_KIND_BID_ACCEPTED):
         return 1
     client_order_id_note(market, bid.account_index, command)
-    market.order_id_last += 1
-    slot_note(market, market.order_id_last, SLOT_NONE)
-    bid.bid_id = market.order_id_last
+    bid.bid_id = id_take(market)
     bid_add(market, &bid)
-    need = need_of_bid(market, bidding, &bid)
-    need_lock(&market.accounts, bidding.product_index, &need, 1)
+    locks = locks_of_bid(market, bidding, &bid)
+    locks_add(&market.accounts, bid.account_index, bidding.product_index, &locks)
     bid_event(market, EVENT_KIND_BID_ACCEPTED, bidding, &bid).tonnes_open = bid.tonnes
     return 0
 
@@ -480,7 +369,7 @@ cdef int64_t bid_withdraw(Market* market, const CommandRecord* command) noexcept
         bidding = bidding_find(market, row.bidding_id)
     reason = cancel_refused(market, command, bidding)
     if reason != REASON_NONE:
-        return bid_reject(market, command, reason, bidding)
+        return command_reject(market, command, reason, product_of(command, bidding))
     if sink_full(&market.sink, EVENT_KIND_BID_CANCELED):
         return 1
     client_order_id_note(market, command.account_index, command)
@@ -536,15 +425,15 @@ cdef Hall hall_make(Market* market, const BiddingRecord* bidding) noexcept nogil
     cdef AwardBid* asked
     cdef Hall hall
     cdef uint32_t row
-    cdef size_t count_max = biddings.count_max
+    cdef size_t count_max = biddings.count.live_max
     memset(&hall, 0, sizeof(Hall))
-    hall.asked = <AwardBid*>(biddings.room + award_room_bytes(biddings.count_max))
+    hall.asked = <AwardBid*>(biddings.room + award_room_bytes(biddings.count.live_max))
     hall.winners = <Winner*>(hall.asked + count_max)
     hall.fills = <int64_t*>(hall.winners + count_max)
     hall.rows = <uint32_t*>(hall.fills + count_max)
-    for row in range(biddings.bid_row_count):
+    for row in range(biddings.bid_count.rows):
         bid = &biddings.bids[row]
-        if not bid_is_live(bid) or bid.bidding_id != bidding.bidding_id:
+        if not row_is_live(bid) or bid.bidding_id != bidding.bidding_id:
             continue
         asked = &hall.asked[hall.count]
         memset(asked, 0, sizeof(AwardBid))
@@ -707,9 +596,9 @@ cdef void bids_end(
     cdef BidRecord bid
     cdef EventRecord* event
     cdef uint32_t index
-    for index in range(market.biddings.bid_row_count):
+    for index in range(market.biddings.bid_count.rows):
         row = &market.biddings.bids[index]
-        if not bid_is_live(row):
+        if not row_is_live(row):
             continue
         if row.bidding_id == bidding_id or row.account_index == account_index:
             bidding = bidding_find(market, row.bidding_id)
@@ -770,25 +659,21 @@ cdef void bidding_announce(
     """
     cdef BiddingRecord bidding = notice[0]
     cdef EventRecord* row
-    cdef Need need
+    cdef Locks locks
     cdef uint8_t reason = notice_refused(market, &bidding, limit)
     if reason != REASON_NONE:
-        row = event_account(market, EVENT_KIND_ORDER_REJECTED, bidding.account_index)
-        row.command = OPERATION_BIDDING_OPEN
-        row.reason = reason
+        row = act_reject(market, OPERATION_BIDDING_OPEN, reason, bidding.account_index)
         row.product_index = bidding.product_index
         row.side = bidding.side
         row.price = limit
         row.tonnes = bidding.tonnes
         return
-    market.order_id_last += 1
-    slot_note(market, market.order_id_last, SLOT_NONE)
-    bidding.bidding_id = market.order_id_last
-    market.biddings.rows[market.biddings.count] = bidding
-    market.biddings.count += 1
-    market.biddings.open_count += 1
-    need = need_of_bidding(market, &bidding)
-    need_lock(&market.accounts, bidding.product_index, &need, 1)
+    bidding.bidding_id = id_take(market)
+    market.biddings.rows[market.biddings.count.rows] = bidding
+    market.biddings.count.rows += 1
+    market.biddings.count.live += 1
+    locks = locks_of_bidding(market, &bidding)
+    locks_add(&market.accounts, bidding.account_index, bidding.product_index, &locks)
     opened_event(market, &bidding)
 
 
@@ -811,9 +696,9 @@ cdef void bidding_end(Market* market, uint64_t bidding_id, bint awards) noexcept
     elif bidding.state == BIDDING_STATE_ENDED or (awards and bidding.state != BIDDING_STATE_OPEN):
         reason = REASON_BIDDING_NOT_OPEN
     if reason != REASON_NONE:
-        row = event_open(market, EVENT_KIND_ORDER_REJECTED)
-        row.command = OPERATION_BIDDING_CLOSE if awards else OPERATION_BIDDING_CANCEL
-        row.reason = reason
+        row = act_reject(
+            market, OPERATION_BIDDING_CLOSE if awards else OPERATION_BIDDING_CANCEL, reason,
+        )
         row.order_id = bidding_id
         if bidding != NULL:
             row.product_index = bidding.product_index
@@ -829,8 +714,8 @@ cdef void biddings_finish(Market* market) noexcept nogil:
     Rules: CEA-BID-03.
     """
     cdef uint32_t index
-    for index in range(market.biddings.count):
-        if market.biddings.rows[index].state != BIDDING_STATE_ENDED:
+    for index in range(market.biddings.count.rows):
+        if row_is_live(&market.biddings.rows[index]):
             bidding_award(market, &market.biddings.rows[index])
 
 
@@ -842,7 +727,7 @@ cdef void biddings_end_of(Market* market, uint32_t account_index) noexcept nogil
     cdef BiddingRecord* bidding
     cdef uint32_t index
     bids_end(market, 0, account_index, REASON_SUSPENDED)
-    for index in range(market.biddings.count):
+    for index in range(market.biddings.count.rows):
         bidding = &market.biddings.rows[index]
         if bidding.account_index == account_index and bidding.state != BIDDING_STATE_ENDED:
             bidding_cancel(market, bidding, REASON_SUSPENDED)
@@ -855,7 +740,7 @@ cdef void biddings_of_product_end(Market* market, uint16_t product_index) noexce
     """
     cdef BiddingRecord* bidding
     cdef uint32_t index
-    for index in range(market.biddings.count):
+    for index in range(market.biddings.count.rows):
         bidding = &market.biddings.rows[index]
         if bidding.product_index == product_index and bidding.state != BIDDING_STATE_ENDED:
             bidding_cancel(market, bidding, REASON_PRODUCT_DELISTED)
@@ -863,20 +748,18 @@ cdef void biddings_of_product_end(Market* market, uint16_t product_index) noexce
 
 cdef void biddings_forget(Market* market) noexcept nogil:
     """Let a new day use the names again."""
-    market.biddings.count = 0
+    market.biddings.count.rows = 0
 
 
 cdef bint bidding_restore(Market* market, const BiddingRecord* record) noexcept nogil:
     cdef Biddings* biddings = &market.biddings
     cdef int128 amount = record.ceiling
-    cdef uint64_t last = 0
+    cdef uint64_t last = id_last(biddings.rows, &biddings.count)
     cdef uint32_t byte
-    cdef Need need
-    if biddings.count > 0:
-        last = biddings.rows[biddings.count - 1].bidding_id
+    cdef Locks locks
     amount *= record.tonnes
     if (
-        biddings.count == biddings.count_max
+        biddings.count.rows == biddings.count.live_max
         or record.bidding_id <= last or record.bidding_id > market.order_id_last
         or record.account_index >= market.accounts.account_count
         or record.product_index >= market.product_count
@@ -892,12 +775,12 @@ cdef bint bidding_restore(Market* market, const BiddingRecord* record) noexcept 
     for byte in range(sizeof(record.reserved)):
         if record.reserved[byte] != 0:
             return False
-    biddings.rows[biddings.count] = record[0]
-    biddings.count += 1
+    biddings.rows[biddings.count.rows] = record[0]
+    biddings.count.rows += 1
     if record.state != BIDDING_STATE_ENDED:
-        biddings.open_count += 1
-        need = need_of_bidding(market, record)
-        need_lock(&market.accounts, record.product_index, &need, 1)
+        biddings.count.live += 1
+        locks = locks_of_bidding(market, record)
+        locks_add(&market.accounts, record.account_index, record.product_index, &locks)
     return True
 
 
@@ -905,17 +788,15 @@ cdef bint bid_restore(Market* market, const BidRecord* record) noexcept nogil:
     cdef Biddings* biddings = &market.biddings
     cdef const BiddingRecord* bidding = bidding_find(market, record.bidding_id)
     cdef int128 amount
-    cdef uint64_t last = 0
-    cdef Need need
-    if biddings.bid_row_count > 0:
-        last = biddings.bids[biddings.bid_row_count - 1].bid_id
+    cdef uint64_t last = id_last(biddings.bids, &biddings.bid_count)
+    cdef Locks locks
     if bidding == NULL:
         return False
     amount = price_most(bidding, record)
     amount *= record.tonnes
     if (
         bidding.state != BIDDING_STATE_OPEN
-        or biddings.bid_count == biddings.count_max
+        or biddings.bid_count.live == biddings.count.live_max
         or record.bid_id <= last or record.bid_id > market.order_id_last
         or record.account_index >= market.accounts.account_count
         or record.tonnes <= 0 or amount >= AMOUNT_LIMIT or record.reserved != 0
@@ -923,6 +804,6 @@ cdef bint bid_restore(Market* market, const BidRecord* record) noexcept nogil:
     ):
         return False
     bid_add(market, record)
-    need = need_of_bid(market, bidding, record)
-    need_lock(&market.accounts, bidding.product_index, &need, 1)
+    locks = locks_of_bid(market, bidding, record)
+    locks_add(&market.accounts, record.account_index, bidding.product_index, &locks)
     return True

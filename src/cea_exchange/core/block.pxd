@@ -5,40 +5,27 @@ Behaviour is in block.pyx; a block is a BlockRecord, in memory as in snapshots.
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
-from cea_exchange._ladder cimport SLOT_NONE, memory_reserve, memory_return
+from cea_exchange._ladder cimport memory_reserve, memory_return
 from cea_exchange._records cimport *
+from cea_exchange.core.accounts cimport Accounts, Locks
+from cea_exchange.core.rows cimport rows_bytes
 from cea_exchange.core.trading cimport Blocks, Market, Rules
 
 
 # -- Storage --------------------------------------------------------------------------------------
 
-cdef enum:
-    ROWS_SEEN_MAX = 20_000    # Looked at for one question, which waits in the venue's turn.
-    ROWS_PER_BLOCK = 2        # Rows there are for each block that may be open: so ended ones are
-                              # cleared away seldom.
-
-
-cdef inline size_t block_bytes(uint32_t count_max) noexcept nogil:
-    return <size_t>ROWS_PER_BLOCK * count_max * sizeof(BlockRecord)
-
-
 cdef inline bint blocks_open(Blocks* blocks, uint32_t count_max) noexcept nogil:
     """Reserve room; False when the address space is not to be had."""
-    blocks.count_max = count_max
-    blocks.rows = <BlockRecord*>memory_reserve(block_bytes(count_max))
+    blocks.count.live_max = count_max
+    blocks.rows = <BlockRecord*>memory_reserve(rows_bytes(sizeof(BlockRecord), count_max))
     return blocks.rows != NULL
 
 
 cdef inline void blocks_close(Blocks* blocks) noexcept nogil:
-    memory_return(blocks.rows, block_bytes(blocks.count_max))
+    memory_return(blocks.rows, rows_bytes(sizeof(BlockRecord), blocks.count.live_max))
 
 
 # -- Looking --------------------------------------------------------------------------------------
-
-cdef inline bint block_is_open(const BlockRecord* block) noexcept nogil:
-    """Whether a row holds a block; the side of one that has ended is none."""
-    return block.side != 0
-
 
 cdef inline uint32_t other_party(const BlockRecord* block) noexcept nogil:
     """The account it is directed at, ACCOUNT_NONE if it is open to all or for a group."""
@@ -58,7 +45,11 @@ cdef void block_band(
     const Rules* rules, int64_t reference_price, int64_t* low, int64_t* high,
 ) noexcept nogil
 cdef bint is_intra_group(const Market* market, uint32_t first, uint32_t second) noexcept nogil
+cdef Locks locks_held(const BlockRecord* block) noexcept nogil
 cdef bint locks_fit(const Market* market, const BlockRecord* block) noexcept nogil
+cdef void block_lock(
+    Accounts* accounts, const BlockRecord* block, const Locks* more,
+) noexcept nogil
 
 
 # -- Changing -------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Block trading in the compiled market: enquiries, offers, counter-offers and their trades.
 
 Contents: blocks, events, locks, checks, entries, answers, commands, control. The plain Python of
-it, with a drawing, is in matching/reference_block.py.
+it, with a drawing, is in matching/reference/block_trading.py.
 
 Each command gives one event. As on the listed path everything is checked before anything changes.
 """
@@ -14,9 +14,11 @@ from cea_exchange._records cimport *
 from cea_exchange._stream cimport COMMAND_MALFORMED, row_malformed, sink_full, sink_takes
 from cea_exchange.core.accounts cimport *
 from cea_exchange.core.bidding cimport bid_apply, bid_malformed
+from cea_exchange.core.rows cimport *
 from cea_exchange.core.trading cimport *
 
 cdef enum:
+    ROWS_SEEN_MAX = 20_000    # Looked at for one question, which waits in the venue's turn.
     FLAGS_ADDRESSED = 3       # TO_ACCOUNT, TO_GROUP.
     FLAGS_COMMAND = 15        # Those, PRICE_OPEN, TONNES_OPEN.
     FLAGS_TOLD = 63           # Those, ENQUIRY, COUNTERED: what events repeat.
@@ -25,35 +27,12 @@ if sizeof(BlockRecord) != 80:
     raise ImportError(f"BlockRecord is {sizeof(BlockRecord)} bytes, the schema says 80")
 
 
-cdef struct BlockLocks:       # What the two sides of a block have locked.
-    int64_t cash
-    int64_t tonnes_bid
-    int64_t tonnes
-
-
 # -- Blocks ---------------------------------------------------------------------------------------
-
-cdef uint32_t row_from(const Blocks* blocks, uint64_t block_id) noexcept nogil:
-    """The first row of a block with this id or a higher one."""
-    cdef uint32_t low = 0
-    cdef uint32_t high = blocks.row_count
-    cdef uint32_t middle
-    while low < high:
-        middle = low + (high - low) // 2
-        if blocks.rows[middle].block_id < block_id:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
 
 cdef BlockRecord* block_find(const Market* market, uint64_t block_id) noexcept nogil:
     """The open block of an id, or NULL."""
-    cdef const Blocks* blocks = &market.blocks
-    cdef uint32_t row = row_from(blocks, block_id)
-    if row == blocks.row_count or blocks.rows[row].block_id != block_id:
-        return NULL
-    return &blocks.rows[row] if block_is_open(&blocks.rows[row]) else NULL
+    cdef BlockRecord* block = row_find(market.blocks.rows, &market.blocks.count, block_id)
+    return block if block != NULL and row_is_live(block) else NULL
 
 
 cdef uint32_t blocks_seen(
@@ -66,14 +45,14 @@ cdef uint32_t blocks_seen(
     cdef const Blocks* blocks = &market.blocks
     cdef const BlockRecord* block
     cdef uint32_t count = 0
-    cdef uint32_t begin = row_from(blocks, first[0])
+    cdef uint32_t begin = row_from(blocks.rows, &blocks.count, first[0])
     cdef uint32_t row
-    for row in range(begin, blocks.row_count):
+    for row in range(begin, blocks.count.rows):
         block = &blocks.rows[row]
         first[0] = block.block_id
         if count == ids_most or row - begin == ROWS_SEEN_MAX:
             return count
-        if block_is_open(block) and (
+        if row_is_live(block) and (
             block.account_index == account_index or is_addressed(market, block, account_index)
         ):
             ids[count] = block.block_id
@@ -82,43 +61,24 @@ cdef uint32_t blocks_seen(
     return count
 
 
-cdef void rows_clear(Blocks* blocks) noexcept nogil:
-    """Give the rows of ended blocks to new ones; the others keep their order, which is by id."""
-    cdef uint32_t row
-    cdef uint32_t kept = 0
-    for row in range(blocks.row_count):
-        if block_is_open(&blocks.rows[row]):
-            blocks.rows[kept] = blocks.rows[row]
-            kept += 1
-    blocks.row_count = kept
-
-
 cdef BlockRecord* block_add(Market* market, const BlockRecord* block) noexcept nogil:
-    """A row for a block with the highest id so far; there is room for it."""
-    cdef Blocks* blocks = &market.blocks
-    if blocks.row_count == ROWS_PER_BLOCK * blocks.count_max:
-        rows_clear(blocks)
-    blocks.rows[blocks.row_count] = block[0]
-    blocks.row_count += 1
-    blocks.open_count += 1
+    """Keep a block with the highest id so far; there is room for it."""
     if block.flags & BLOCK_FLAG_ENQUIRY:
         market.accounts.accounts[block.account_index].enquiries_open += 1
-    return &blocks.rows[blocks.row_count - 1]
+    return row_add(market.blocks.rows, &market.blocks.count, block)
 
 
 cdef BlockRecord block_take(Market* market, BlockRecord* row) noexcept nogil:
     """End a block: its locks return, and what it was is given back."""
     cdef BlockRecord block
-    cdef BlockLocks none
-    memset(&none, 0, sizeof(BlockLocks))
+    cdef Locks none
+    memset(&none, 0, sizeof(Locks))
     locks_set(market, row, &none)
     block = row[0]
     row.side = 0
-    market.blocks.open_count -= 1
+    row_ended(&market.blocks.count)
     if block.flags & BLOCK_FLAG_ENQUIRY:
         market.accounts.accounts[block.account_index].enquiries_open -= 1
-    if market.blocks.open_count == 0:
-        market.blocks.row_count = 0
     return block
 
 
@@ -202,28 +162,6 @@ cdef EventRecord* block_event(
     return row
 
 
-cdef int64_t block_reject(
-    Market* market, const CommandRecord* command, uint8_t reason, uint16_t product_index,
-) noexcept nogil:
-    """Refuse a block command. Returns the rows it needs if there is no room, else 0."""
-    cdef EventRecord* row
-    if sink_full(&market.sink, EVENT_KIND_ORDER_REJECTED):
-        return 1
-    row = event_account(market, EVENT_KIND_ORDER_REJECTED, command.account_index)
-    row.reason = reason
-    row.command = command.kind
-    row.product_index = product_index
-    row.operator_index = command.operator_index
-    row.price = command.price
-    row.tonnes = command.tonnes
-    row.client_order_id = command.client_order_id
-    row.order_id = command.order_id
-    if command.kind <= COMMAND_KIND_BLOCK_OFFER:
-        row.side = command.side
-        row.flags = command.flags
-    return 0
-
-
 cdef void trade_event(
     Market* market, const CommandRecord* command, const BlockRecord* block, uint32_t taker,
     int64_t buy_fee, int64_t sell_fee,
@@ -257,49 +195,43 @@ cdef void trade_event(
 
 # -- Locks ----------------------------------------------------------------------------------------
 
-cdef BlockLocks locks_of(
-    const Market* market, const BlockRecord* block, uint8_t side,
-) noexcept nogil:
+cdef Locks locks_of(const Market* market, const BlockRecord* block, uint8_t side) noexcept nogil:
     """What a side must lock to deliver at the terms of a block.
 
     Rules: CEA-BLK-05.
     """
-    cdef BlockLocks locks
-    cdef int64_t amount
-    memset(&locks, 0, sizeof(BlockLocks))
-    if not market.accounts.checked:
-        return locks
-    if side == SIDE_SELL:
-        locks.tonnes = block.tonnes
-        return locks
-    amount = block.price * block.tonnes
-    locks.cash = amount + fee_due(&market.accounts.fee, <uint64_t>amount)
-    locks.tonnes_bid = block.tonnes
+    return locks_for(&market.accounts, side, block.price, block.tonnes)
+
+
+cdef Locks locks_held(const BlockRecord* block) noexcept nogil:
+    """What the two sides of a block have locked."""
+    cdef Locks locks
+    locks.cash = block.cash_locked
+    locks.tonnes_bid = block.tonnes_bid
+    locks.tonnes = block.tonnes_locked
     return locks
 
 
-cdef void locks_add(
-    Market* market, const BlockRecord* block, const BlockLocks* more,
+cdef void block_lock(
+    Accounts* accounts, const BlockRecord* block, const Locks* more,
 ) noexcept nogil:
     """Lock that much more for the two sides; less where it is negative."""
-    cdef Accounts* accounts = &market.accounts
     cdef uint32_t buyer = party_of(block, SIDE_BUY)
     cdef uint32_t seller = party_of(block, SIDE_SELL)
     # Where nobody is named yet nothing is locked.
     if buyer != ACCOUNT_NONE:
-        accounts.accounts[buyer].cash_locked += more.cash
-        holding_of(accounts, buyer, block.product_index).buys_open += more.tonnes_bid
+        cash_lock(accounts, buyer, block.product_index, more)
     if seller != ACCOUNT_NONE:
-        holding_of(accounts, seller, block.product_index).locked += more.tonnes
+        tonnes_lock(accounts, seller, block.product_index, more)
 
 
-cdef void locks_set(Market* market, BlockRecord* block, const BlockLocks* locks) noexcept nogil:
+cdef void locks_set(Market* market, BlockRecord* block, const Locks* locks) noexcept nogil:
     """Lock this much for the two sides, instead of what is locked now."""
-    cdef BlockLocks more
+    cdef Locks more
     more.cash = locks.cash - block.cash_locked
     more.tonnes_bid = locks.tonnes_bid - block.tonnes_bid
     more.tonnes = locks.tonnes - block.tonnes_locked
-    locks_add(market, block, &more)
+    block_lock(&market.accounts, block, &more)
     block.cash_locked = locks.cash
     block.tonnes_bid = locks.tonnes_bid
     block.tonnes_locked = locks.tonnes
@@ -311,8 +243,8 @@ cdef bint locks_fit(const Market* market, const BlockRecord* block) noexcept nog
     Rules: CEA-BLK-05, CEA-BLK-06, CEA-BLK-07.
     """
     cdef bint buyer_spoke = side_in(block, speaker_of(block)) == SIDE_BUY
-    cdef BlockLocks buys = locks_of(market, block, SIDE_BUY)
-    cdef BlockLocks sells = locks_of(market, block, SIDE_SELL)
+    cdef Locks buys = locks_of(market, block, SIDE_BUY)
+    cdef Locks sells = locks_of(market, block, SIDE_SELL)
     if block.flags & BLOCK_FLAG_ENQUIRY:
         return block.cash_locked == 0 and block.tonnes_bid == 0 and block.tonnes_locked == 0
     if block.cash_locked > buys.cash or block.tonnes_bid > buys.tonnes_bid:
@@ -329,33 +261,14 @@ cdef uint8_t cover_refused(
 ) noexcept nogil:
     """Why an account can't deliver a block; what it has locked in it is free for that.
 
-    Rules: CEA-BLK-05, CEA-FND-02, CEA-FND-03, CEA-FND-04, CEA-FND-06.
+    Rules: CEA-BLK-05.
     """
-    cdef const Accounts* accounts = &market.accounts
-    cdef const Account* account = &accounts.accounts[account_index]
-    cdef const Holding* holding = holding_of(accounts, account_index, block.product_index)
-    cdef bint owns_lock = account_index in (block.account_index, other_party(block))
-    cdef uint8_t side = side_in(block, account_index)
-    cdef BlockLocks locks = locks_of(market, block, side)
-    cdef int64_t free_amount
-    if not accounts.checked:
-        return REASON_NONE
-    if side == SIDE_BUY:
-        if accounts.holding_tonnes_max != 0:
-            free_amount = accounts.holding_tonnes_max - holding.tonnes - holding.buys_open
-            free_amount += block.tonnes_bid if owns_lock else 0
-            if block.tonnes > free_amount:
-                return REASON_HOLDING_LIMIT
-        free_amount = account.cash - account.cash_locked
-        free_amount += block.cash_locked if owns_lock else 0
-        return REASON_CASH_INSUFFICIENT if locks.cash > free_amount else REASON_NONE
-    free_amount = holding.tonnes - holding.locked
-    free_amount += block.tonnes_locked if owns_lock else 0
-    if locks.tonnes > free_amount:
-        return REASON_ALLOWANCES_INSUFFICIENT
-    if locks.tonnes > free_amount - holding.bought_today:
-        return REASON_ALLOWANCES_BOUGHT_TODAY
-    return REASON_NONE
+    cdef Locks wanted = locks_of(market, block, side_in(block, account_index))
+    cdef Locks own
+    memset(&own, 0, sizeof(Locks))
+    if account_index in (block.account_index, other_party(block)):
+        own = locks_held(block)
+    return locks_refused(&market.accounts, account_index, block.product_index, &wanted, &own)
 
 
 # -- Checks ---------------------------------------------------------------------------------------
@@ -535,7 +448,7 @@ cdef uint8_t entry_refused(
     if reason == REASON_NONE and not is_enquiry:
         reason = cover_refused(market, block, block.account_index)
     if reason == REASON_NONE and (
-        market.blocks.open_count == market.blocks.count_max
+        market.blocks.count.live == market.blocks.count.live_max
         or is_enquiry and enquiries_full(market, block.account_index)
     ):
         return REASON_CAPACITY
@@ -545,18 +458,16 @@ cdef uint8_t entry_refused(
 cdef int64_t entry_apply(Market* market, const CommandRecord* command) noexcept nogil:
     cdef BlockRecord block = block_wanted(market, command)
     cdef BlockRecord* row
-    cdef BlockLocks locks
+    cdef Locks locks
     cdef bint is_enquiry = block.flags & BLOCK_FLAG_ENQUIRY
     cdef uint8_t kind = EVENT_KIND_BLOCK_ENQUIRED if is_enquiry else EVENT_KIND_BLOCK_OFFERED
     cdef uint8_t reason = entry_refused(market, command, &block)
     if reason != REASON_NONE:
-        return block_reject(market, command, reason, command.product_index)
+        return command_reject(market, command, reason, command.product_index)
     if sink_full(&market.sink, kind):
         return 1
     client_order_id_note(market, block.account_index, command)
-    market.order_id_last += 1
-    slot_note(market, market.order_id_last, SLOT_NONE)
-    block.block_id = market.order_id_last
+    block.block_id = id_take(market)
     row = block_add(market, &block)
     if not is_enquiry:
         locks = locks_of(market, row, row.side)
@@ -636,8 +547,8 @@ cdef void counter_apply(
     """
     cdef uint32_t account_index = command.account_index
     cdef uint8_t side = side_in(block, account_index)
-    cdef BlockLocks own
-    cdef BlockLocks others
+    cdef Locks own
+    cdef Locks others
     block.price = command.price
     block.tonnes = command.tonnes
     block.client_order_id = command.client_order_id
@@ -733,7 +644,7 @@ cdef int64_t answer_apply(Market* market, const CommandRecord* command) noexcept
         product_index = block.product_index
     reason = answer_refused(market, command, block)
     if reason != REASON_NONE:
-        return block_reject(market, command, reason, product_index)
+        return command_reject(market, command, reason, product_index)
     needed = answer_rows(market, command)
     if needed > market.sink.capacity - market.sink.count:
         return needed
@@ -791,9 +702,9 @@ cdef void blocks_withdraw(
     cdef BlockRecord block
     cdef uint32_t actor
     cdef uint32_t index
-    for index in range(market.blocks.row_count):
+    for index in range(market.blocks.count.rows):
         row = &market.blocks.rows[index]
-        if not block_is_open(row):
+        if not row_is_live(row):
             continue
         actor = row.account_index if account_index == ACCOUNT_NONE else account_index
         if actor == row.account_index or (
@@ -811,9 +722,9 @@ cdef void blocks_of_product_withdraw(Market* market, uint16_t product_index) noe
     cdef BlockRecord* row
     cdef BlockRecord block
     cdef uint32_t index
-    for index in range(market.blocks.row_count):
+    for index in range(market.blocks.count.rows):
         row = &market.blocks.rows[index]
-        if block_is_open(row) and row.product_index == product_index:
+        if row_is_live(row) and row.product_index == product_index:
             block = block_take(market, row)
             block_event(
                 market, EVENT_KIND_BLOCK_WITHDRAWN, &block, block.account_index,
@@ -827,8 +738,8 @@ cdef void blocks_lapse(Market* market) noexcept nogil:
     """
     cdef BlockRecord block
     cdef uint32_t index
-    for index in range(market.blocks.row_count):
-        if block_is_open(&market.blocks.rows[index]):
+    for index in range(market.blocks.count.rows):
+        if row_is_live(&market.blocks.rows[index]):
             block = block_take(market, &market.blocks.rows[index])
             block_event(market, EVENT_KIND_BLOCK_LAPSED, &block, block.account_index)
 
@@ -836,14 +747,12 @@ cdef void blocks_lapse(Market* market) noexcept nogil:
 cdef bint block_restore(Market* market, const BlockRecord* record) noexcept nogil:
     """Put a block of a snapshot in place, with its locks; False if no market could have it."""
     cdef Blocks* blocks = &market.blocks
-    cdef uint64_t last = 0
-    cdef BlockLocks locks
+    cdef uint64_t last = id_last(blocks.rows, &blocks.count)
+    cdef Locks locks
     cdef int128 amount = record.price
     amount *= record.tonnes
-    if blocks.row_count > 0:
-        last = blocks.rows[blocks.row_count - 1].block_id
     if (
-        blocks.open_count == blocks.count_max
+        blocks.count.live == blocks.count.live_max
         or record.block_id <= last or record.block_id > market.order_id_last
         or record.account_index >= market.accounts.account_count
         or record.product_index >= market.product_count
@@ -864,8 +773,6 @@ cdef bint block_restore(Market* market, const BlockRecord* record) noexcept nogi
     ):
         # Nobody but a counterparty counters or locks.
         return False
-    locks.cash = record.cash_locked
-    locks.tonnes_bid = record.tonnes_bid
-    locks.tonnes = record.tonnes_locked
-    locks_add(market, block_add(market, record), &locks)
+    locks = locks_held(record)
+    block_lock(&market.accounts, block_add(market, record), &locks)
     return True

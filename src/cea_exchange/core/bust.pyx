@@ -1,7 +1,7 @@
 """Trades that are undone: which records can be a market's, and both legs with their fees back.
 
 Contents: records, busts. What the accounts do is in accounts.pyx; the plain Python of it is in
-matching/reference_bust.py.
+matching/reference/busts.py.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING

@@ -1,6 +1,6 @@
 """The trading day of a compiled market: how it begins, its phases, and what its end leaves.
 
-Contents: beginning, phases, end. The plain Python of it is in matching/reference_day.py.
+Contents: beginning, phases, end. The plain Python of it is in matching/reference/trading_day.py.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -157,8 +157,8 @@ cdef void day_closed_emit(Market* market, uint16_t product_index, int64_t close)
 cdef int64_t day_end_rows(const Market* market) noexcept nogil:
     """Rows that the end of the day takes at most."""
     return (
-        2 + market.pool.order_count + market.blocks.open_count + market.product_count
-        + market.biddings.open_count + awards_rows(market)
+        2 + market.pool.order_count + market.blocks.count.live + market.product_count
+        + market.biddings.count.live + awards_rows(market)
     )
 
 

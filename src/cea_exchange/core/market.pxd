@@ -19,7 +19,6 @@ cdef class CompiledMarket:
     cdef int notices_apply(self, uint32_t date) except -1
     cdef uint32_t account_found(self, object account_index) except? 0xFFFFFFFF
     cdef Product* product_at(self, object product_index) except NULL
-    cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only)
     cdef object transfer(
         self, object account_index, object product_index, object amount, object transfer_seq,
         bint withdraws,

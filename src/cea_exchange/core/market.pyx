@@ -19,12 +19,12 @@ import datetime
 import msgspec
 import numpy as np
 
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release
 from cpython.bytearray cimport PyByteArray_AS_STRING
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
+from cea_exchange._batch cimport Batch, batch_close, batch_end, batch_open
 from cea_exchange._edge cimport *
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
@@ -42,7 +42,7 @@ from cea_exchange.core.state cimport *
 from cea_exchange.core.trading cimport *
 from cea_exchange.core.views cimport *
 
-from cea_exchange.domain.records import BLOCK_DTYPE, COMMAND_DTYPE, EVENT_DTYPE, Phase
+from cea_exchange.domain.records import BLOCK_DTYPE, EVENT_DTYPE, Phase
 
 
 cdef uint16_t exact_product(object product_index) except? 0xFFFF:
@@ -261,50 +261,27 @@ cdef class CompiledMarket:
         RuntimeError
             Another thread is inside.
         """
-        cdef Py_buffer command_view
-        cdef Py_buffer event_view
-        cdef bint trades = exact_bool(trades_only, "trades_only")
-        records_check(commands, COMMAND_DTYPE, "commands")
-        records_check(events, EVENT_DTYPE, "events")
-        self.check_alone()
-        buffer_take(commands, &command_view, PyBUF_C_CONTIGUOUS, "commands")
-        try:
-            buffer_take(events, &event_view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "events")
-            try:
-                return self.process_buffers(&command_view, &event_view, trades)
-            finally:
-                PyBuffer_Release(&event_view)
-        finally:
-            PyBuffer_Release(&command_view)
-
-    cdef object process_buffers(self, Py_buffer* commands, Py_buffer* events, bint trades_only):
         cdef Market* market = &self.market
-        cdef const CommandRecord* rows = <const CommandRecord*>commands.buf
-        cdef int64_t count = commands.len // sizeof(CommandRecord)
-        cdef int64_t consumed = 0
-        cdef int64_t produced
-        cdef int64_t needed = 0
-        cdef int64_t malformed
-        slots_reserve(market, count)
-        market.sink = sink_of(
-            <EventRecord*>events.buf, events.len // <Py_ssize_t>sizeof(EventRecord),
-            EVENTS_TRADES if trades_only else EVENTS_ALL,
-        )
-        self.busy = True
-        with nogil:
-            malformed = commands_malformed(rows, count)
-            if malformed < 0:
-                consumed = all_commands_apply(market, rows, count, &needed)
-        self.busy = False
-        produced = market.sink.count
-        market.sink = sink_of(NULL, 0, 0)
-        if needed == COMMAND_MALFORMED:
-            # Whole a moment ago: another thread writes to the array.
-            malformed = consumed
-        if malformed >= 0:
-            raise malformed_error(malformed)
-        self.rows_needed = needed
-        return consumed, produced
+        cdef Batch batch
+        batch_open(&batch, commands, events, trades_only)
+        try:
+            self.check_alone()
+            slots_reserve(market, batch.count)
+            market.sink = batch.sink
+            self.busy = True
+            with nogil:
+                batch.malformed = commands_malformed(batch.commands, batch.count)
+                if batch.malformed < 0:
+                    batch.consumed = all_commands_apply(
+                        market, batch.commands, batch.count, &batch.needed,
+                    )
+            self.busy = False
+            batch.sink = market.sink
+            market.sink = sink_of(NULL, 0, 0)
+            self.rows_needed = batch_end(&batch)
+            return batch.consumed, batch.sink.count
+        finally:
+            batch_close(&batch)
 
     # Transfers.
 
@@ -498,7 +475,7 @@ cdef class CompiledMarket:
             raise ValueError(
                 f"operator_index must be within 0..15, of one account, or 65535, was {enterer}"
             )
-        rows = self.rows_begin(market.pool.order_count + market.blocks.open_count)
+        rows = self.rows_begin(market.pool.order_count + market.blocks.count.live)
         if account == ACCOUNT_NONE or not account_locks_none(
             &market.accounts, account, market.product_count,
         ):

@@ -1,7 +1,7 @@
 """A market in bytes, both ways: the whole state as `snapshot` gives it, and put in place again.
 
 Contents: records, packing, filling, orders. Written from protocol/state_hash.md; the plain Python
-of it is in matching/reference_state.py.
+of it is in matching/reference/snapshots.py.
 """
 
 import msgspec
@@ -16,8 +16,9 @@ from cea_exchange._edge cimport buffer_take, exact_member, exact_uint32
 from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 from cea_exchange.core.accounts cimport *
-from cea_exchange.core.bidding cimport bid_is_live, bid_restore, bidding_restore
-from cea_exchange.core.block cimport block_is_open, block_restore
+from cea_exchange.core.bidding cimport bid_restore, bidding_restore
+from cea_exchange.core.block cimport block_restore
+from cea_exchange.core.rows cimport row_is_live
 from cea_exchange.core.trading cimport *
 
 from cea_exchange.domain.records import BID_DTYPE, BIDDING_DTYPE, BLOCK_DTYPE, ORDER_DTYPE
@@ -63,10 +64,10 @@ cdef bytes blocks_snapshot(const Market* market):
     cdef Py_buffer view
     cdef uint32_t index
     cdef int64_t row = 0
-    rows = np.empty(market.blocks.open_count, BLOCK_DTYPE)
+    rows = np.empty(market.blocks.count.live, BLOCK_DTYPE)
     buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    for index in range(market.blocks.row_count):
-        if block_is_open(&market.blocks.rows[index]):
+    for index in range(market.blocks.count.rows):
+        if row_is_live(&market.blocks.rows[index]):
             (<BlockRecord*>view.buf)[row] = market.blocks.rows[index]
             row += 1
     PyBuffer_Release(&view)
@@ -76,9 +77,9 @@ cdef bytes blocks_snapshot(const Market* market):
 cdef bytes biddings_snapshot(const Market* market):
     """BIDDING_DTYPE records of the day's biddings, by id."""
     cdef Py_buffer view
-    rows = np.empty(market.biddings.count, BIDDING_DTYPE)
+    rows = np.empty(market.biddings.count.rows, BIDDING_DTYPE)
     buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    memcpy(view.buf, market.biddings.rows, market.biddings.count * sizeof(BiddingRecord))
+    memcpy(view.buf, market.biddings.rows, market.biddings.count.rows * sizeof(BiddingRecord))
     PyBuffer_Release(&view)
     return rows.tobytes()
 
@@ -88,10 +89,10 @@ cdef bytes bids_snapshot(const Market* market):
     cdef Py_buffer view
     cdef uint32_t index
     cdef int64_t row = 0
-    rows = np.empty(market.biddings.bid_count, BID_DTYPE)
+    rows = np.empty(market.biddings.bid_count.live, BID_DTYPE)
     buffer_take(rows, &view, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE, "rows")
-    for index in range(market.biddings.bid_row_count):
-        if bid_is_live(&market.biddings.bids[index]):
+    for index in range(market.biddings.bid_count.rows):
+        if row_is_live(&market.biddings.bids[index]):
             (<BidRecord*>view.buf)[row] = market.biddings.bids[index]
             row += 1
     PyBuffer_Release(&view)

@@ -1,7 +1,7 @@
 """State of the compiled market as a whole: hashes and invariants.
 
 Contents: hashes, invariants. Written from protocol/state_hash.md; the plain
-Python of it is in matching/reference_state.py.
+Python of it is in matching/reference/hashes.py.
 """
 
 import hashlib
@@ -13,10 +13,9 @@ from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 from cea_exchange._views cimport ladder_broken, ladder_depth
 from cea_exchange.core.accounts cimport *
-from cea_exchange.core.bidding cimport (
-    Need, bid_is_live, bidding_find, need_lock, need_of_bid, need_of_bidding,
-)
-from cea_exchange.core.block cimport block_is_open, locks_fit, other_party, party_of
+from cea_exchange.core.bidding cimport bidding_find, locks_of_bid, locks_of_bidding
+from cea_exchange.core.block cimport block_lock, locks_fit, locks_held, other_party
+from cea_exchange.core.rows cimport row_is_live
 from cea_exchange.core.trading cimport Market, Product, slot_of, volumes_are_high
 
 cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).digest(), "little")
@@ -92,9 +91,9 @@ cdef uint64_t blocks_sum(const Market* market) noexcept nogil:
     cdef const Product* product
     cdef const BlockRecord* block
     cdef uint32_t index
-    for index in range(market.blocks.row_count):
+    for index in range(market.blocks.count.rows):
         block = &market.blocks.rows[index]
-        if block_is_open(block):
+        if row_is_live(block):
             total += fold([
                 10, block.block_id, block.enquiry_id, block.client_order_id,
                 <uint64_t>block.price, <uint64_t>block.tonnes, <uint64_t>block.cash_locked,
@@ -117,7 +116,7 @@ cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
     cdef const BidRecord* bid
     cdef const Product* product
     cdef uint32_t index
-    for index in range(market.biddings.count):
+    for index in range(market.biddings.count.rows):
         bidding = &market.biddings.rows[index]
         total += fold([
             12, bidding.bidding_id, bidding.bidding_key, bidding.opens_at, bidding.closes_at,
@@ -126,9 +125,9 @@ cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
             bidding.account_index, bidding.product_index, bidding.side, bidding.pricing,
             bidding.state, bidding.reserve_price,
         ], 16)
-    for index in range(market.biddings.bid_row_count):
+    for index in range(market.biddings.bid_count.rows):
         bid = &market.biddings.bids[index]
-        if bid_is_live(bid):
+        if row_is_live(bid):
             total += fold([
                 13, bid.bid_id, bid.bidding_id, bid.client_order_id, <uint64_t>bid.price,
                 <uint64_t>bid.tonnes, bid.account_index, bid.operator_index,
@@ -221,21 +220,13 @@ cdef int orders_check(const Market* market) except -1:
 cdef void blocks_lock(const Market* market, Accounts* accounts) noexcept:
     """Add up what the two sides of each block have locked."""
     cdef const BlockRecord* block
+    cdef Locks locks
     cdef uint32_t index
-    for index in range(market.blocks.row_count):
+    for index in range(market.blocks.count.rows):
         block = &market.blocks.rows[index]
-        if not block_is_open(block):
-            continue
-        if block.cash_locked != 0:
-            accounts.accounts[party_of(block, SIDE_BUY)].cash_locked += block.cash_locked
-        if block.tonnes_bid != 0:
-            holding_of(
-                accounts, party_of(block, SIDE_BUY), block.product_index,
-            ).buys_open += block.tonnes_bid
-        if block.tonnes_locked != 0:
-            holding_of(
-                accounts, party_of(block, SIDE_SELL), block.product_index,
-            ).locked += block.tonnes_locked
+        if row_is_live(block):
+            locks = locks_held(block)
+            block_lock(accounts, block, &locks)
 
 
 cdef int blocks_check(const Market* market) except -1:
@@ -243,11 +234,11 @@ cdef int blocks_check(const Market* market) except -1:
     cdef uint32_t index
     cdef uint32_t open_count = 0
     cdef int64_t uncounted = 0  # Enquiries that are open, less those that accounts have counted.
-    for index in range(market.blocks.row_count):
+    for index in range(market.blocks.count.rows):
         block = &market.blocks.rows[index]
         if index > 0 and block.block_id <= market.blocks.rows[index - 1].block_id:
             raise AssertionError(f"block {block.block_id} must come after those with lower ids")
-        if not block_is_open(block):
+        if not row_is_live(block):
             continue
         open_count += 1
         uncounted += (block.flags & BLOCK_FLAG_ENQUIRY) != 0
@@ -268,8 +259,8 @@ cdef int blocks_check(const Market* market) except -1:
         uncounted -= market.accounts.accounts[index].enquiries_open
     if uncounted != 0:
         raise AssertionError(f"accounts have counted {-uncounted} enquiries too many")
-    if open_count != market.blocks.open_count or open_count > market.blocks.count_max:
-        raise AssertionError(f"{open_count} blocks are open, {market.blocks.open_count} counted")
+    if open_count != market.blocks.count.live or open_count > market.blocks.count.live_max:
+        raise AssertionError(f"{open_count} blocks are open, {market.blocks.count.live} counted")
     if not market.day_is_open and open_count != 0:
         raise AssertionError("no block may be open between days")
 
@@ -278,19 +269,19 @@ cdef void biddings_lock(const Market* market, Accounts* accounts) noexcept:
     """Add up what each open bidding and each bid has locked."""
     cdef const BiddingRecord* bidding
     cdef const BidRecord* bid
-    cdef Need need
+    cdef Locks locks
     cdef uint32_t index
-    for index in range(market.biddings.count):
+    for index in range(market.biddings.count.rows):
         bidding = &market.biddings.rows[index]
-        if bidding.state != BIDDING_STATE_ENDED:
-            need = need_of_bidding(market, bidding)
-            need_lock(accounts, bidding.product_index, &need, 1)
-    for index in range(market.biddings.bid_row_count):
+        if row_is_live(bidding):
+            locks = locks_of_bidding(market, bidding)
+            locks_add(accounts, bidding.account_index, bidding.product_index, &locks)
+    for index in range(market.biddings.bid_count.rows):
         bid = &market.biddings.bids[index]
-        if bid_is_live(bid):
+        if row_is_live(bid):
             bidding = bidding_find(market, bid.bidding_id)
-            need = need_of_bid(market, bidding, bid)
-            need_lock(accounts, bidding.product_index, &need, 1)
+            locks = locks_of_bid(market, bidding, bid)
+            locks_add(accounts, bid.account_index, bidding.product_index, &locks)
 
 
 cdef int biddings_check(const Market* market) except -1:
@@ -298,7 +289,7 @@ cdef int biddings_check(const Market* market) except -1:
     cdef uint32_t index
     cdef uint32_t open_count = 0
     cdef set keys = set()
-    for index in range(market.biddings.count):
+    for index in range(market.biddings.count.rows):
         bidding = &market.biddings.rows[index]
         keys.add(bidding.bidding_key)
         if index > 0 and bidding.bidding_id <= market.biddings.rows[index - 1].bidding_id:
@@ -310,10 +301,10 @@ cdef int biddings_check(const Market* market) except -1:
         open_count += 1
         if market.accounts.accounts[bidding.account_index].suspended:
             raise AssertionError(f"bidding {bidding.bidding_id} is a suspended account's")
-    if len(keys) != market.biddings.count:
+    if len(keys) != market.biddings.count.rows:
         raise AssertionError("two biddings of a day must have two names")
-    if open_count != market.biddings.open_count:
-        raise AssertionError(f"{open_count} biddings are open, not {market.biddings.open_count}")
+    if open_count != market.biddings.count.live:
+        raise AssertionError(f"{open_count} biddings are open, not {market.biddings.count.live}")
     if not market.day_is_open and open_count != 0:
         raise AssertionError("no bidding may be open between days")
     return bids_check(market)
@@ -325,11 +316,11 @@ cdef int bids_check(const Market* market) except -1:
     cdef uint32_t index
     cdef uint32_t live = 0
     cdef int64_t counted = 0    # By the accounts that have them.
-    for index in range(market.biddings.bid_row_count):
+    for index in range(market.biddings.bid_count.rows):
         bid = &market.biddings.bids[index]
         if index > 0 and bid.bid_id <= market.biddings.bids[index - 1].bid_id:
             raise AssertionError(f"bid {bid.bid_id} must come after lower ids")
-        if not bid_is_live(bid):
+        if not row_is_live(bid):
             continue
         live += 1
         bidding = bidding_find(market, bid.bidding_id)
@@ -345,8 +336,8 @@ cdef int bids_check(const Market* market) except -1:
         counted += market.accounts.accounts[index].bids_open
     if counted != live:
         raise AssertionError(f"{live} bids are live, accounts have counted {counted}")
-    if live != market.biddings.bid_count or live > market.biddings.count_max:
-        raise AssertionError(f"{live} bids are live, {market.biddings.bid_count} counted")
+    if live != market.biddings.bid_count.live or live > market.biddings.count.live_max:
+        raise AssertionError(f"{live} bids are live, {market.biddings.bid_count.live} counted")
 
 
 cdef int accounts_check(const Market* market) except -1:

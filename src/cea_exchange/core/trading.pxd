@@ -9,6 +9,7 @@ from cea_exchange._records cimport (
 )
 from cea_exchange._stream cimport EventSink
 from cea_exchange.core.accounts cimport Accounts, OPERATORS_MAX, Operators
+from cea_exchange.core.rows cimport RowCount
 
 
 cdef enum:
@@ -73,21 +74,16 @@ cdef struct Product:
 
 
 cdef struct Blocks:           # Open block offers and enquiries.
-    BlockRecord* rows         # By id, ended ones in between: these have no side.
-    uint32_t row_count
-    uint32_t open_count
-    uint32_t count_max        # How many may be open.
+    BlockRecord* rows
+    RowCount count
 
 
 cdef struct Biddings:         # The day's biddings and their bids.
-    BiddingRecord* rows       # By id, ended ones too.
-    BidRecord* bids           # By id, ended ones in between: these have no tonnes.
+    BiddingRecord* rows       # Ended ones keep theirs until the next day.
+    BidRecord* bids
+    RowCount count
+    RowCount bid_count
     char* room                # What an award needs.
-    uint32_t count
-    uint32_t open_count       # Those that have not ended.
-    uint32_t bid_row_count
-    uint32_t bid_count
-    uint32_t count_max        # Of biddings, and of live bids.
 
 
 cdef struct Market:
@@ -136,6 +132,13 @@ cdef inline uint32_t slot_of(const Market* market, uint64_t order_id) noexcept n
 
 cdef inline void slot_note(Market* market, uint64_t order_id, uint32_t slot) noexcept nogil:
     market.slots[order_id - market.order_id_base - 1] = slot
+
+
+cdef inline uint64_t id_take(Market* market) noexcept nogil:
+    """The next id, of a block, a bidding or a bid: no order has it."""
+    market.order_id_last += 1
+    slot_note(market, market.order_id_last, SLOT_NONE)
+    return market.order_id_last
 
 
 # Products.
@@ -208,7 +211,15 @@ cdef int64_t commands_apply(
     Market* market, const CommandRecord* commands, int64_t count, int64_t* needed,
 ) noexcept nogil
 
+# Refuses a trading command of any kind. Returns the rows it needs if there is no room, else 0.
+cdef int64_t command_reject(
+    Market* market, const CommandRecord* command, uint8_t reason, uint16_t product_index,
+) noexcept nogil
+
 # The day and the operator's acts; the sink has room.
+cdef EventRecord* act_reject(
+    Market* market, uint8_t operation, uint8_t reason, uint32_t account_index=*,
+) noexcept nogil
 cdef EventRecord* event_open(Market* market, uint8_t kind) noexcept nogil
 cdef EventRecord* event_account(
     Market* market, uint8_t kind, uint32_t account_index,

@@ -165,7 +165,7 @@ cdef inline void cancel_emit(Market* market, const Order* order, uint8_t reason)
 cdef int64_t command_reject(
     Market* market, const CommandRecord* command, uint8_t reason, uint16_t product_index,
 ) noexcept nogil:
-    """Refuse a trading command. Returns the rows it needs if there is no room, else 0."""
+    """Refuse a trading command of any kind: what it asked for is repeated."""
     cdef EventRecord* row
     if sink_full(&market.sink, EVENT_KIND_ORDER_REJECTED):
         return 1
@@ -181,9 +181,22 @@ cdef int64_t command_reject(
         row.side = command.side
         row.tif = command.tif
         row.flags = command.flags
-    else:
-        row.order_id = command.order_id
+        return 0
+    row.order_id = command.order_id
+    if command.kind == COMMAND_KIND_BLOCK_ENQUIRY or command.kind == COMMAND_KIND_BLOCK_OFFER:
+        row.side = command.side
+        row.flags = command.flags
     return 0
+
+
+cdef EventRecord* act_reject(
+    Market* market, uint8_t operation, uint8_t reason, uint32_t account_index=ACCOUNT_NONE,
+) noexcept nogil:
+    """Say why an operator's act changes nothing."""
+    cdef EventRecord* row = event_account(market, EVENT_KIND_ORDER_REJECTED, account_index)
+    row.command = operation
+    row.reason = reason
+    return row
 
 
 # -- Checks ---------------------------------------------------------------------------------------

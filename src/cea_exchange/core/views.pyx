@@ -1,7 +1,7 @@
 """What Python sees of a market: its accounts, products, orders, blocks and biddings, as dicts.
 
 Contents: accounts and products, orders, blocks, biddings. Of a ladder see _views.pyx; the plain
-Python of it is in matching/reference_views.py.
+Python of it is in matching/reference/views.py.
 """
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
@@ -11,8 +11,8 @@ from cea_exchange._ladder cimport *
 from cea_exchange._records cimport *
 from cea_exchange._views cimport int_of_128
 from cea_exchange.core.accounts cimport *
-from cea_exchange.core.bidding cimport bid_is_live
-from cea_exchange.core.block cimport block_band, block_is_open, blocks_seen
+from cea_exchange.core.block cimport block_band, blocks_seen
+from cea_exchange.core.rows cimport row_is_live
 from cea_exchange.core.trading cimport *
 
 
@@ -107,8 +107,8 @@ cdef list blocks_ids(const Market* market):
     cdef uint32_t row
     return [
         market.blocks.rows[row].block_id
-        for row in range(market.blocks.row_count)
-        if block_is_open(&market.blocks.rows[row])
+        for row in range(market.blocks.count.rows)
+        if row_is_live(&market.blocks.rows[row])
     ]
 
 
@@ -151,7 +151,7 @@ cdef dict block_view(const BlockRecord* block):
 cdef list biddings_ids(const Market* market):
     """Ids of the day's biddings, ended ones too, ascending."""
     cdef uint32_t row
-    return [market.biddings.rows[row].bidding_id for row in range(market.biddings.count)]
+    return [market.biddings.rows[row].bidding_id for row in range(market.biddings.count.rows)]
 
 
 cdef dict bidding_view(const BiddingRecord* bidding):
@@ -182,9 +182,9 @@ cdef list bids_view(const Market* market, uint64_t bidding_id):
     cdef const BidRecord* bid
     cdef uint32_t row
     cdef list found = []
-    for row in range(market.biddings.bid_row_count):
+    for row in range(market.biddings.bid_count.rows):
         bid = &market.biddings.bids[row]
-        if bid_is_live(bid) and bid.bidding_id == bidding_id:
+        if row_is_live(bid) and bid.bidding_id == bidding_id:
             found.append({
                 "bid_id": bid.bid_id,
                 "bidding_id": bid.bidding_id,

@@ -12,32 +12,39 @@ from hashlib import blake2b
 from importlib import resources
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.naming import name_check
+from cea_exchange.domain.profile_fields import (
+    OPERATORS_MAX,
+    Capacity,
+    Count,
+    Fen,
+    Levels,
+    Open,
+    Operators,
+    OrderTonnes,
+    ReserveRule,
+    Rounding,
+    Says,
+    SelfTrade,
+    Tie,
+    TimeOfDay,
+    Undersubscription,
+    fields_of,
+)
 from cea_exchange.domain.records import Phase
-from cea_exchange.domain.units import AMOUNT_FEN_LIMIT, PRICE_FEN_MAX, price_parse
+from cea_exchange.domain.ruled import BasisPoints, Ruled, RuleId, Tonnes
+from cea_exchange.domain.units import PRICE_FEN_MAX, price_parse
 
-RULE_ID_FORM = r"^[A-Z]+-[A-Z]+-[0-9]{2}$"
-TIME_FORM = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
-
-RuleId = Annotated[str, Meta(pattern=RULE_ID_FORM)]
-TimeOfDay = Annotated[str, Meta(pattern=TIME_FORM)]
 PriceText = Annotated[str, Meta(pattern=r"^[0-9]{1,6}\.[0-9]{2}$")]
-NOTICE_NAMES = {"since": "from", "listings": "list", "delistings": "delist"}
 PhaseName = Literal["pre_open", "listed", "break", "listed_and_block", "closed"]
-SelfTrade = Literal["reject", "allow", "cancel_resting", "cancel_incoming", "cancel_both"]
-Rounding = Literal["half_up", "inward"]
-Tie = Literal["time", "random", "pro_rata"]
-Undersubscription = Literal["award_all", "cancel"]
-ReserveRule = Literal["exclude", "cancel"]
 
-OPERATORS_MAX = 16
-"""What records and markets have room for."""
+NOTICE_NAMES = {"since": "from", "listings": "list", "delistings": "delist"}
 NOTICE_PREFIX = "notice from "
 
 
@@ -59,78 +66,108 @@ class MarketRules(
 ):
     """What the market core decides by; integers and closed choices only.
 
+    Here alone a field has its name, range, unit, meaning and rule: the shapes of a profile file and
+    of its notices, and the table of protocol/profiles.md, follow.
+
     Notes
     -----
-    Rules: CEA-LST-01, CEA-LST-02, CEA-LST-04, CEA-LST-05, CEA-LST-07, CEA-LST-10, CEA-BLK-01,
-    CEA-BLK-02, CEA-BLK-12, CEA-BID-01, CEA-BID-02, CEA-BID-12, CEA-AWD-03 to CEA-AWD-08,
-    CEA-FEE-01, CEA-FND-06, CEA-ORD-12, CEA-ORD-13.
+    Rules: CEA-LST-04, CEA-LST-10, and those of the fields.
     """
 
     name: str
-    listed_band_bp: int
-    """Half width of the listed band in basis points of the reference price; 0 is no band."""
-    band_rounding: str
-    """`half_up` or `inward`."""
-    block_tonnes_min: int
-    """A block reaches this many tonnes, a listed order stays below them; 0 is no limit."""
-    listed_tonnes_max: int = 0
-    """Most tonnes of a listed order; 0 is what stays below a block."""
-    block_band_bp: int
-    """Half width of a block's band, as `listed_band_bp`."""
-    enquiries_open_max: int = 1000
-    """Block enquiries that an account may have open at once; 0 is no limit."""
-    block_allowed: bool = True
-    """Whether blocks are traded at all."""
-    bidding_allowed: bool = True
-    """Whether biddings are held at all."""
-    bidding_tonnes_min: int
-    """What a bidding must offer at least; 0 and 1 are no limit."""
-    bidding_band_bp: int
-    """How far bids may lie from the reference price, as `listed_band_bp`; 0 lets the applicant
-    choose any limit."""
-    bid_tonnes_min: int
-    """Least tonnes of a bid; 0 and 1 are no limit."""
-    bids_open_max: int = 1000
-    """Bids that an account may have at once, in all biddings; 0 is no limit."""
-    bidding_tie: str
-    """Who of several at the marginal price wins: `time`, `random` or `pro_rata`."""
-    bidding_undersubscription: str
-    """Bids for less than what is offered win it (`award_all`), or `cancel` the bidding."""
-    bidding_reserve: str
-    """Bids worse than a bidding's reserve price don't count (`exclude`), or a clearing price that
-    is worse `cancel`s the bidding."""
-    bidder_cap_bp: int
-    """Most of what is offered that one account may win, in basis points; 0 is no cap."""
-    bidder_group_cap_bp: int
-    """The same for the accounts of one group together."""
-    noncompetitive_max_bp: int
-    """Most of what is offered that bids without a price win together; 0: there are no such bids."""
-    levels_max: int
-    """How many of the best opposite price levels one order reaches; 0 is all."""
-    pick_allowed: bool
-    self_trade: str
-    """Where an order would meet one of its own account: `reject` (the whole order), `allow`,
-    `cancel_resting`, `cancel_incoming` (what is left of it) or `cancel_both`."""
-    holdings_checked: bool
-    """False: the market keeps no balances (book only, for replays of foreign flow)."""
-    fee_bp: int
-    """Fee in basis points of an order's cumulative amount, from each side."""
-    fee_min_fen: int
-    """Least fee of an order that traded, in fen."""
-    holding_limit_tonnes: int
-    """Most tonnes of a product an account may hold; 0 is no limit."""
-    large_holder_tonnes: int = 0
-    """From so many tonnes of a product on an account is a large holder; 0 is none."""
-    order_count_max: int
-    """Live orders the market has room for."""
-    orders_open_max: int = 0
-    """Orders that an account may have on the books at once; 0 is no limit."""
-    orders_kept_bp: int = 0
-    """So much of the market's room, in basis points, is kept for accounts with fewer orders than
-    the next."""
-    orders_kept_each: int = 0
-    operators_max: int = OPERATORS_MAX
-    """Operators that may act in one account."""
+    listed_band_bp: Annotated[BasisPoints, Says(
+        "half width of the listed band; 0 is none", "CEA-LST-02", noticed=1
+    )]
+    band_rounding: Annotated[Rounding, Says("`half_up` or `inward`", "CEA-LST-03")]
+    block_tonnes_min: Annotated[OrderTonnes, Says(
+        "least tonnes of a block; listed orders stay below; 0 is no limit", "CEA-LST-01", noticed=3
+    )]
+    listed_tonnes_max: Annotated[OrderTonnes, Says(
+        "most tonnes of a listed order; 0 is what stays below a block",
+        "CEA-LST-01", added=1, noticed=4
+    )] = 0
+    block_band_bp: Annotated[BasisPoints, Says(
+        "half width of the block band; 0 is none", "CEA-BLK-02", noticed=2
+    )]
+    enquiries_open_max: Annotated[Open, Says(
+        "block enquiries that an account may have open at once; 0 is no limit",
+        "CEA-BLK-12", added=6
+    )] = 1000
+    block_allowed: Annotated[bool, Says(
+        "whether blocks are traded", "CEA-BLK-01", added=11, noticed=12
+    )] = True
+    bidding_allowed: Annotated[bool, Says(
+        "whether biddings are held", "CEA-BID-01", added=12, noticed=13
+    )] = True
+    bidding_tonnes_min: Annotated[OrderTonnes, Says(
+        "least tonnes of a bidding; 0 and 1 are no limit", "CEA-BID-01", noticed=5
+    )]
+    bidding_band_bp: Annotated[BasisPoints, Says(
+        "how far a bidding's prices may lie from the reference price; 0 lets its applicant "
+        "choose", "CEA-BID-02", noticed=6
+    )]
+    bid_tonnes_min: Annotated[OrderTonnes, Says(
+        "least tonnes of a bid; 0 and 1 are no limit", "CEA-AWD-05", noticed=7
+    )]
+    bids_open_max: Annotated[Open, Says(
+        "bids that an account may have at once, in all biddings; 0 is no limit",
+        "CEA-BID-12", added=7
+    )] = 1000
+    bidding_tie: Annotated[Tie, Says(
+        "who of several at the marginal price wins: `time`, `random` or `pro_rata`", "CEA-AWD-03"
+    )]
+    bidding_undersubscription: Annotated[Undersubscription, Says(
+        "bids for less than what is offered win it (`award_all`), or `cancel` the bidding",
+        "CEA-AWD-04"
+    )]
+    bidding_reserve: Annotated[ReserveRule, Says(
+        "what bids worse than a reserve price do: `exclude` them, or `cancel` the bidding where "
+        "the clearing price is", "CEA-AWD-06"
+    )]
+    bidder_cap_bp: Annotated[BasisPoints, Says(
+        "most of what is offered that one account may win; 0 is no cap", "CEA-AWD-07"
+    )]
+    bidder_group_cap_bp: Annotated[BasisPoints, Says(
+        "the same for the accounts of one group together", "CEA-AWD-07"
+    )]
+    noncompetitive_max_bp: Annotated[BasisPoints, Says(
+        "most of what is offered that bids without a price win together; 0: there are none",
+        "CEA-AWD-08"
+    )]
+    levels_max: Annotated[Count, Says(
+        "how many of the best opposite levels an order reaches; 0 is all", "CEA-LST-05"
+    )]
+    pick_allowed: Annotated[bool, Says("whether a taker may name the resting order", "CEA-LST-06")]
+    self_trade: Annotated[SelfTrade, Says(
+        "where an order meets one of its own account: `reject` it whole, `allow`, "
+        "`cancel_resting`, `cancel_incoming` (what is left of it) or `cancel_both`", "CEA-LST-07"
+    )]
+    holdings_checked: Annotated[bool, Says("whether the market keeps balances", "CEA-FND-01")]
+    fee_bp: Annotated[BasisPoints, Says(
+        "each side's fee of an order's cumulative amount", "CEA-FEE-01", noticed=8
+    )]
+    fee_min_fen: Annotated[Fen, Says("least fee of an order that traded", "CEA-FEE-01", noticed=9)]
+    holding_limit_tonnes: Annotated[Tonnes, Says(
+        "most tonnes of a product an account may hold; 0 is no limit", "CEA-FND-06", noticed=10
+    )]
+    large_holder_tonnes: Annotated[Tonnes, Says(
+        "from so many on an account is a large holder; 0: none is",
+        "CEA-FND-08", added=5, noticed=11
+    )] = 0
+    order_count_max: Annotated[Capacity, Says("live orders the market has room for", "CEA-ORD-05")]
+    orders_open_max: Annotated[Open, Says(
+        "orders that an account may have on the books at once; 0 is no limit", "CEA-ORD-12", added=8
+    )] = 0
+    orders_kept_bp: Annotated[BasisPoints, Says(
+        "so much of the room is kept for accounts with fewer orders than `orders_kept_each`",
+        "CEA-ORD-13", added=9
+    )] = 0
+    orders_kept_each: Annotated[Open, Says(
+        "so few orders on the books; 0 keeps no room", "CEA-ORD-13", added=10
+    )] = 0
+    operators_max: Annotated[Operators, Says(
+        "operators of one account", "CEA-ACC-01", added=13
+    )] = OPERATORS_MAX
     changes: tuple[RuleChange, ...] = ()
     """What notices change, by date, ascending."""
 
@@ -156,97 +193,6 @@ class MarketRules(
         return min(self.listed_tonnes_max, below_blocks)
 
 
-class Ruled(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every value has: the rule it comes from, and whether no text was seen that says so."""
-
-    rule: RuleId
-    unconfirmed: bool = False
-
-
-class RuledInt(Ruled, frozen=True, kw_only=True):
-    """A number and the rule it comes from."""
-
-    value: Annotated[int, Meta(ge=0, lt=1 << 62)]
-
-
-class RuledAmount(Ruled, frozen=True, kw_only=True):
-    """Tonnes or fen that an order may have, and the rule they come from."""
-
-    value: Annotated[int, Meta(ge=0, le=AMOUNT_FEN_LIMIT)]
-
-
-class RuledBasisPoints(Ruled, frozen=True, kw_only=True):
-    """Hundredths of a percent, at most all of it, and the rule they come from."""
-
-    value: Annotated[int, Meta(ge=0, le=10_000)]
-
-
-class RuledCapacity(Ruled, frozen=True, kw_only=True):
-    """How many of something there is room for, and the rule that says what happens beyond."""
-
-    value: Annotated[int, Meta(ge=1, lt=1 << 31)]
-
-
-class RuledLevels(Ruled, frozen=True, kw_only=True):
-    """How many price levels of each side, 0 for all, and the rule that says so."""
-
-    value: Annotated[int, Meta(ge=0, le=10_000)]
-
-
-class RuledOperators(Ruled, frozen=True, kw_only=True):
-    """How many operators an account may have, and the rule that says so."""
-
-    value: Annotated[int, Meta(ge=1, le=OPERATORS_MAX)]
-
-
-class RuledOpen(Ruled, frozen=True, kw_only=True):
-    """How many of something an account may have open, 0 for any, and the rule that says so."""
-
-    value: Annotated[int, Meta(ge=0, lt=1 << 32)]
-
-
-class RuledBool(Ruled, frozen=True, kw_only=True):
-    """A switch and the rule it comes from."""
-
-    value: bool
-
-
-class RuledRounding(Ruled, frozen=True, kw_only=True):
-    """How a band's limits are rounded, and the rule that says so."""
-
-    value: Rounding
-
-
-class RuledSelfTrade(Ruled, frozen=True, kw_only=True):
-    """What happens to an order that would meet its own account's, and the rule that says so."""
-
-    value: SelfTrade
-
-
-class RuledTie(Ruled, frozen=True, kw_only=True):
-    """Who of several equal bids wins, and the rule that says so."""
-
-    value: Tie
-
-
-class RuledUndersubscription(Ruled, frozen=True, kw_only=True):
-    """What becomes of a bidding that is short of bids, and the rule that says so."""
-
-    value: Undersubscription
-
-
-class RuledReserveRule(Ruled, frozen=True, kw_only=True):
-    """What a price worse than the reserve price does, and the rule that says so."""
-
-    value: ReserveRule
-
-
-class RuledTime(Ruled, frozen=True, kw_only=True):
-    """A time of day in Shanghai and the rule it comes from."""
-
-    value: TimeOfDay
-
-
 class Session(Struct, frozen=True, forbid_unknown_fields=True):
     """From `time` on, the phase is `phase`; `closed` closes the day."""
 
@@ -263,12 +209,32 @@ class CompositeWeights(Struct, frozen=True, forbid_unknown_fields=True, rename={
     rule: RuleId
 
 
-Tonnes = Annotated[int, Meta(ge=0, lt=1 << 62)]
-Amount = Annotated[int, Meta(ge=0, le=AMOUNT_FEN_LIMIT)]
-BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+class _NoticeHead(
+    Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename=NOTICE_NAMES
+):
+    since: date
+    why: Annotated[str, Meta(min_length=1)]
+    rule: RuleId
+    source: str = ""
 
 
-class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename=NOTICE_NAMES):
+if TYPE_CHECKING:
+    _NoticeRules = _NoticeHead
+else:
+    _NoticeRules = msgspec.defstruct(
+        "_NoticeRules",
+        [
+            (field.name, field.type | None, None)
+            for field in sorted(fields_of(MarketRules), key=lambda field: field.says.noticed)
+            if field.says.noticed
+        ],
+        bases=(_NoticeHead,),
+        frozen=True,
+        kw_only=True,
+    )
+
+
+class Notice(_NoticeRules, frozen=True, kw_only=True, rename=NOTICE_NAMES):
     """What a notice changes from a trading day on; what it leaves out stays as it is.
 
     Attributes
@@ -286,25 +252,8 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
         that no longer are.
     """
 
-    since: date
-    why: Annotated[str, Meta(min_length=1)]
-    rule: RuleId
-    source: str = ""
-    listed_band_bp: BasisPoints | None = None
-    block_band_bp: BasisPoints | None = None
-    block_tonnes_min: Amount | None = None
-    listed_tonnes_max: Amount | None = None
-    bidding_tonnes_min: Amount | None = None
-    bidding_band_bp: BasisPoints | None = None
-    bid_tonnes_min: Amount | None = None
-    fee_bp: BasisPoints | None = None
-    fee_min_fen: Amount | None = None
-    holding_limit_tonnes: Tonnes | None = None
-    large_holder_tonnes: Tonnes | None = None
-    block_allowed: bool | None = None
-    bidding_allowed: bool | None = None
-    reference_prices: dict[str, PriceText] = {}
-    listings: dict[str, PriceText] = {}
+    reference_prices: dict[str, PriceText] = msgspec.field(default_factory=dict)
+    listings: dict[str, PriceText] = msgspec.field(default_factory=dict)
     delistings: tuple[str, ...] = ()
 
     def prices(self) -> dict[str, str]:
@@ -313,56 +262,8 @@ class Notice(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rena
 
     def values(self) -> dict[str, int | bool]:
         """Return what it changes of the market's rules, by their names."""
-        named = ((name, getattr(self, name)) for name in MarketRules.__struct_fields__[1:]
-                 if name in self.__struct_fields__)
+        named = ((field.name, getattr(self, field.name, None)) for field in fields_of(MarketRules))
         return {name: value for name, value in named if value is not None}
-
-
-class ProfileFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The shape of a profile file."""
-
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-    title: str
-    calendar: str
-    listed_band_bp: RuledBasisPoints
-    band_rounding: RuledRounding
-    block_tonnes_min: RuledAmount
-    block_band_bp: RuledBasisPoints
-    bidding_tonnes_min: RuledAmount
-    bidding_band_bp: RuledBasisPoints
-    bid_tonnes_min: RuledAmount
-    bidding_tie: RuledTie
-    bidding_undersubscription: RuledUndersubscription
-    bidding_reserve: RuledReserveRule
-    bidder_cap_bp: RuledBasisPoints
-    bidder_group_cap_bp: RuledBasisPoints
-    noncompetitive_max_bp: RuledBasisPoints
-    levels_max: RuledInt
-    pick_allowed: RuledBool
-    self_trade: RuledSelfTrade
-    holdings_checked: RuledBool
-    fee_bp: RuledBasisPoints
-    fee_min_fen: RuledAmount
-    holding_limit_tonnes: RuledInt
-    order_count_max: RuledCapacity
-    public_levels: RuledLevels
-    day_opens_at: RuledTime
-    session: Annotated[tuple[Session, ...], Meta(min_length=1)]
-    composite: tuple[CompositeWeights, ...] = ()
-    listed_tonnes_max: RuledAmount | None = None
-    bidding_apply_days: RuledInt | None = None
-    bidding_review_days: RuledInt | None = None
-    bidding_place_days: RuledInt | None = None
-    large_holder_tonnes: RuledInt | None = None
-    enquiries_open_max: RuledOpen | None = None
-    bids_open_max: RuledOpen | None = None
-    orders_open_max: RuledOpen | None = None
-    orders_kept_bp: RuledBasisPoints | None = None
-    orders_kept_each: RuledOpen | None = None
-    block_allowed: RuledBool | None = None
-    bidding_allowed: RuledBool | None = None
-    operators_max: RuledOperators | None = None
-    notice: tuple[Notice, ...] = ()
 
 
 class Setting(Struct, frozen=True, omit_defaults=True):
@@ -388,22 +289,28 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     title: str
     rules: MarketRules
-    public_levels: int
-    """Price levels of each side that everybody may see; 0 is all."""
+    public_levels: Annotated[Levels, Says(
+        "levels of each side that everybody may see; 0 is all", "CEA-LST-09"
+    )]
     sessions: tuple[tuple[str, Phase], ...]
     """(`HH:MM`, phase from then on), ascending; the last is `Phase.CLOSED` and closes the day."""
-    day_opens_at: str
+    day_opens_at: Annotated[TimeOfDay, Says("when the day opens", "CEA-DAY-02")]
     calendar: str
     composite: tuple[CompositeWeights, ...]
     settings: tuple[Setting, ...]
     notices: tuple[Notice, ...] = ()
     """By date, ascending."""
-    bidding_apply_days: int = 0
-    """Working days between an application for a bidding and its day at least."""
-    bidding_review_days: int = 0
-    """Working days within which it is reviewed."""
-    bidding_place_days: int = 0
-    """From so many working days before its day on a seller must hold what it would sell."""
+    bidding_apply_days: Annotated[Count, Says(
+        "working days between an application for a bidding and its day at least",
+        "CEA-BID-10", added=2
+    )] = 0
+    bidding_review_days: Annotated[Count, Says(
+        "working days within which it is reviewed", "CEA-BID-10", added=3
+    )] = 0
+    bidding_place_days: Annotated[Count, Says(
+        "from so many working days before its day on a seller must hold what it would sell",
+        "CEA-BID-11", added=4
+    )] = 0
     text: str = ""
     """The file it was read from, comments included: what a venue keeps of it."""
 
@@ -491,6 +398,38 @@ class Profile(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return blake2b(canonical, digest_size=16).hexdigest()
 
 
+class _ProfileHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+    title: str
+    calendar: str
+
+
+def _file_shape() -> Any:
+    """Build the shape of a profile file: every field `{value = ..., rule = "..."}`.
+
+    What came to the format later stands last, in the order in which it came: the hashes of profiles
+    depend on that.
+    """
+    fields = sorted(fields_of(MarketRules) + fields_of(Profile), key=lambda field: field.says.added)
+    ruled: Any = Ruled
+    first: list[Any] = [(f.name, ruled[f.type]) for f in fields if not f.says.added]
+    later = [(f.name, ruled[f.type] | None, None) for f in fields if f.says.added]
+    days: list[Any] = [
+        ("session", Annotated[tuple[Session, ...], Meta(min_length=1)]),
+        ("composite", tuple[CompositeWeights, ...], ()),
+    ]
+    return msgspec.defstruct(
+        "ProfileFile",
+        [*first, *days, *later, ("notice", tuple[Notice, ...], ())],
+        bases=(_ProfileHead,),
+        frozen=True,
+        kw_only=True,
+    )
+
+
+ProfileFile = _file_shape()
+
+
 def profile_names() -> list[str]:
     """Return the names of the packaged profiles."""
     folder = resources.files("cea_exchange.domain").joinpath("profiles")
@@ -549,7 +488,7 @@ def _is_path(text: str) -> bool:
     return "/" in text or "\\" in text or text.endswith(".toml")
 
 
-def _check_sessions(file: ProfileFile, place: str) -> None:
+def _check_sessions(file: Any, place: str) -> None:
     previous = file.day_opens_at.value
     for index, session in enumerate(file.session):
         if session.time <= previous:
@@ -566,7 +505,7 @@ def _check_sessions(file: ProfileFile, place: str) -> None:
         previous = session.time
 
 
-def _check_composite(file: ProfileFile, place: str) -> None:
+def _check_composite(file: Any, place: str) -> None:
     for index, entry in enumerate(file.composite):
         where = f"`$.composite[{index}]`"
         if index and entry.since <= file.composite[index - 1].since:
@@ -575,7 +514,7 @@ def _check_composite(file: ProfileFile, place: str) -> None:
             raise ProfileError(f"{place}: a weight must be positive, were all zero - at {where}")
 
 
-def _check_notices(file: ProfileFile, place: str) -> None:
+def _check_notices(file: Any, place: str) -> None:
     for index, notice in enumerate(file.notice):
         where = f"`$.notice[{index}]`"
         if index and notice.since <= file.notice[index - 1].since:
@@ -595,13 +534,13 @@ def _check_notices(file: ProfileFile, place: str) -> None:
                 raise ProfileError(f"{place}: {error} - at {where}") from error
 
 
-def _settings(file: ProfileFile) -> tuple[Setting, ...]:
+def _settings(file: Any) -> tuple[Setting, ...]:
     settings = []
-    for field in file.__struct_fields__:
-        ruled = getattr(file, field)
-        if hasattr(ruled, "rule"):
-            marked = getattr(ruled, "unconfirmed", False)
-            settings.append(Setting(field, ruled.value, ruled.rule, unconfirmed=marked))
+    for name in file.__struct_fields__:
+        ruled = getattr(file, name)
+        if isinstance(ruled, Ruled):
+            marked = ruled.unconfirmed
+            settings.append(Setting(name, ruled.value, ruled.rule, unconfirmed=marked))
     for session in file.session:
         settings.append(Setting(f"session {session.time}", session.phase, session.rule))
     for entry in file.composite:
@@ -617,34 +556,27 @@ def _settings(file: ProfileFile) -> tuple[Setting, ...]:
     return tuple(settings)
 
 
-def _profile(file: ProfileFile, text: str) -> Profile:
-    ruled = {
-        field: getattr(file, field).value
-        for field in MarketRules.__struct_fields__
-        if hasattr(getattr(file, field, None), "value")
-    }
+def _profile(file: Any, text: str) -> Profile:
     changes = tuple(
         RuleChange(date_number(notice.since), notice.values())
         for notice in file.notice
         if notice.values()
     )
-    rules = MarketRules(name=file.name, changes=changes, **ruled)
     return Profile(
         name=file.name,
         title=file.title,
-        rules=rules,
-        public_levels=file.public_levels.value,
+        rules=MarketRules(name=file.name, changes=changes, **_values(file, MarketRules)),
         sessions=tuple((s.time, Phase[s.phase.upper()]) for s in file.session),
-        day_opens_at=file.day_opens_at.value,
         calendar=file.calendar,
         composite=file.composite,
         settings=_settings(file),
         notices=file.notice,
         text=text,
-        **{
-            field: getattr(file, field).value
-            for field in ("bidding_apply_days", "bidding_review_days", "bidding_place_days")
-            if getattr(file, field) is not None
-        },
+        **_values(file, Profile),
     )
 
+
+def _values(file: Any, shape: type) -> dict[str, Any]:
+    """Return what a file says of the fields that a struct declares."""
+    ruled = ((field.name, getattr(file, field.name)) for field in fields_of(shape))
+    return {name: value.value for name, value in ruled if value is not None}

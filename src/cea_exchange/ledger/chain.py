@@ -6,7 +6,7 @@ write again, together with the head of the link before::
     changes of rows --+
     entries ----------+--> content_hash --+
     settlement runs --+                   +--> head --> into the next link, to the venue,
-    head of the link before --------------+             and on every daily statement
+    head of the link before --------------+             and on every account statement
 
 Entries of trades and all postings are not hashed: they follow from the settlement records, which
 are, and reconciling compares them row by row.
@@ -42,13 +42,17 @@ class Link(NamedTuple):
     head: str
 
 
+LINK_COLUMNS = ", ".join(Link._fields)
+"""Of the table `chain`."""
 BEFORE_ALL = Link(0, 0, 0, 0, "", "", "0" * HASH_DIGITS)
 """What the first link follows."""
 
 
 def link_last(database: Database) -> Link:
     """Return the last link; `BEFORE_ALL` if there is none."""
-    row = database.execute("SELECT * FROM chain ORDER BY link_id DESC LIMIT 1").fetchone()
+    row = database.execute(
+        f"SELECT {LINK_COLUMNS} FROM chain ORDER BY link_id DESC LIMIT 1"
+    ).fetchone()
     return BEFORE_ALL if row is None else Link(*row)
 
 
@@ -87,7 +91,10 @@ def link_add(database: Database, before: Link, receipt_root: str = "") -> Link:
     link_id = before.link_id + 1
     head = head_of(link_id, before.head, reached, content, receipt_root)
     link = Link(link_id, *reached, content, receipt_root, head)
-    database.insert("chain", [link])
+    database.insert(
+        "chain (link_id, entry_last, change_last, record_last, content_hash, receipt_root, head)",
+        [link],
+    )
     return link
 
 
@@ -156,7 +163,7 @@ def chain_breaks(database: Database) -> Iterator[str]:
     Rules: CEA-REG-05.
     """
     last = BEFORE_ALL
-    for row in database.stream("SELECT * FROM chain ORDER BY link_id"):
+    for row in database.stream(f"SELECT {LINK_COLUMNS} FROM chain ORDER BY link_id"):
         link = Link(*row)
         wrong = _link_wrong(database, last, link)
         if wrong:

@@ -39,8 +39,14 @@ def snapshot_write(
     database: Database, balances: Balances, entry_id: int, settlement_seq: int, business_date: int
 ) -> None:
     """Keep all balances as they are after an entry; belongs in its transaction."""
-    database.insert("snapshots", [(entry_id, settlement_seq, business_date)])
-    database.insert("snapshot_balances", ((entry_id, *row) for row in balances.rows()))
+    database.insert(
+        "snapshots (entry_id, settlement_seq, business_date)",
+        [(entry_id, settlement_seq, business_date)],
+    )
+    database.insert(
+        "snapshot_balances (entry_id, account_index, asset_index, compartment, amount)",
+        ((entry_id, *row) for row in balances.rows()),
+    )
 
 
 def balance_as_of(database: Database, holding: Holding, entry_id: int) -> int:

@@ -299,9 +299,14 @@ class Store:
         row = self.database.execute(sql, values).fetchone()
         return row[0] if row is not None and len(row) == 1 else row
 
-    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Insert rows with a value for each of the table's columns."""
-        self.database.insert(table, rows)
+    def next_id(self, table: str, column: str) -> int:
+        """Return the id after a table's last; the first is 1. Rows are never taken away."""
+        number: int = self.one(f"SELECT 1 + coalesce(max({column}), 0) FROM {table}")
+        return number
+
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows into a table and columns, as ``claims_paid (claim_id, entry_id)``."""
+        self.database.insert(into, rows)
 
     # -- what the registry knows --------------------------------------------------------------
 
@@ -464,15 +469,19 @@ class Store:
             ]
         if rows:
             self.day_note(first, business_date)
-        self.insert("entries", rows)
-        self.insert("postings", legs)
+        self.insert(
+            "entries (entry_id, kind, settlement_seq, business_date, account_index, counter_index,"
+            " asset_index, amount, reference, act_id)",
+            rows,
+        )
+        self.insert("postings (posting_id, account_index, asset_index, compartment, amount)", legs)
         self.entry_last += len(rows)
         return range(first, first + len(rows))
 
     def day_note(self, first_entry: int, business_date: int) -> None:
         """Keep that entries from one on are of a day, if those before are not; with them."""
         if business_date != self._day_last:
-            self.insert("entry_days", [(first_entry, business_date)])
+            self.insert("entry_days (first_entry, business_date)", [(first_entry, business_date)])
             self._day_last = business_date
 
     def _snapshot_if_due(self) -> None:

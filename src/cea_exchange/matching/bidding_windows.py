@@ -1,8 +1,9 @@
 """When biddings open and close: what falls due of them when the market's time moves on."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cea_exchange.domain.records import BiddingState
+from cea_exchange.matching.market_core import MarketCore
 
 
 class WindowChange(NamedTuple):
@@ -19,12 +20,12 @@ class WindowChange(NamedTuple):
     bidding_id: int
 
 
-def windows_due(core: Any, until: int) -> list[WindowChange]:
+def windows_due(core: MarketCore, until: int) -> list[WindowChange]:
     """Return what the windows of a market's biddings do up to an instant, in order.
 
     Parameters
     ----------
-    core : CompiledMarket or ReferenceMarket
+    core : MarketCore
         Is asked only.
     until : int
         Nanoseconds since 1970 (UTC), inclusive.
@@ -32,7 +33,7 @@ def windows_due(core: Any, until: int) -> list[WindowChange]:
     due = []
     for bidding_id in core.bidding_ids():
         bidding = core.bidding(bidding_id)
-        if bidding["state"] == BiddingState.ENDED:
+        if bidding is None or bidding["state"] == BiddingState.ENDED:
             continue
         if bidding["state"] == BiddingState.ANNOUNCED and bidding["opens_at"] <= until:
             due.append(WindowChange(bidding["opens_at"], True, bidding_id))

@@ -6,9 +6,13 @@
     market.phase("listed")
     market.enter("alice", "CEA23", Side.BUY, price="97.50", tonnes=100, order_id="a1")
 
-The core is `cea_exchange.core.market.CompiledMarket`; the plain-Python `ReferenceMarket` can take
-its place and gives the same events. What decides lies in the core alone: this module finds indexes,
-keeps text ids and the market's time, and turns event records into `matching.events`.
+What decides lies in the core alone, see `MarketCore`: this module finds indexes, keeps text ids and
+the market's time, and turns event records into `matching.events`. Its core is compiled, unless the
+plain-Python `ReferenceMarket` is to take its place.
+
+One class, longer than others: it is the market's whole vocabulary, a method a word, and most of its
+lines say what each takes. What callers write is read in `arguments`, the state is told by
+`state_naming`.
 """
 
 import threading
@@ -48,18 +52,23 @@ from cea_exchange.domain.timetable import (
     time_to_ns,
 )
 from cea_exchange.domain.units import (
-    PRICE_FEN_MAX,
-    cash_format,
-    cash_parse,
     price_format,
     price_parse,
-    whole_number,
 )
 from cea_exchange.matching import events as named
+from cea_exchange.matching.arguments import (
+    int64_read,
+    member_of,
+    moment_read,
+    reserve_read,
+    transfer_asked,
+)
 from cea_exchange.matching.bidding_windows import windows_due
-from cea_exchange.matching.event_naming import date_text, events_named, time_text
+from cea_exchange.matching.event_naming import events_named
+from cea_exchange.matching.market_core import MarketCore
 from cea_exchange.matching.names import Asked, Names, text_check
 from cea_exchange.matching.opening import day_open
+from cea_exchange.matching.state_naming import StateNaming
 
 ORDER_ID_NONE = 0
 ORDER_ID_IMPOSSIBLE = (1 << 64) - 1
@@ -142,7 +151,7 @@ class Market:
         profile: Profile | str | Path = "cea",
         reference_prices: Mapping[str, str] | None = None,
         *,
-        core: type | None = None,
+        core: type[MarketCore] | None = None,
     ) -> None:
         self.profile = profile if isinstance(profile, Profile) else load_profile(profile)
         if not isinstance(reference_prices, Mapping | None):
@@ -227,7 +236,7 @@ class Market:
         open_account : bool
             Declare an unknown account first; otherwise the deposit is refused.
         """
-        asked, amount = _transfer_asked(account, cash, product, tonnes)
+        asked, amount = transfer_asked(account, cash, product, tonnes)
         if open_account and self._names.account_index(account) == ACCOUNT_NONE:
             self.declare_account(account)
         return self._named(self._core.deposit(*self._transfer_target(asked), amount), asked)
@@ -242,7 +251,7 @@ class Market:
         tonnes: SupportsIndex | None = None,
     ) -> list[named.Event]:
         """Take cash, or tonnes of a product, out of a trading account; see `deposit`."""
-        asked, amount = _transfer_asked(account, cash, product, tonnes)
+        asked, amount = transfer_asked(account, cash, product, tonnes)
         return self._named(self._core.withdraw(*self._transfer_target(asked), amount), asked)
 
     def _transfer_target(self, asked: Asked) -> tuple[int, int]:
@@ -294,11 +303,11 @@ class Market:
         pick : str, optional
             The id of the resting order to trade with, at the best opposite price.
         """
-        side, tif = _member(Side, side, "side"), _member(Tif, tif, "tif")
+        side, tif = member_of(Side, side, "side"), member_of(Tif, tif, "tif")
         if type(post_only) is not bool:
             raise TypeError(f"post_only must be bool, was {type(post_only).__name__}")
         price_fen = price_parse(price)
-        tonnes = _int64(tonnes, "tonnes")
+        tonnes = int64_read(tonnes, "tonnes")
         for text, what in ((account, "account"), (product, "product"), (order_id, "order_id")):
             text_check(text, what)
         account_index = self._names.account_index(account)
@@ -328,7 +337,7 @@ class Market:
         Fewer tonnes at the same price keep its place; anything else is a new arrival.
         """
         price_fen = price_parse(price)
-        tonnes = _int64(tonnes, "tonnes")
+        tonnes = int64_read(tonnes, "tonnes")
         command = self._target_begin(CommandKind.AMEND, account, order_id)
         command["price"], command["tonnes"] = price_fen, tonnes
         return self._submit(Asked(order_id, account))
@@ -395,12 +404,9 @@ class Market:
         if best == 0:
             return ORDER_ID_IMPOSSIBLE
         order_ids = self._core.orders_at(product_index, opposite, best)
-        found = [order_id for order_id in order_ids if self._order_text(order_id) == pick]
+        order_text = self._in_words().order_text
+        found = [order_id for order_id in order_ids if order_text(order_id) == pick]
         return found[0] if len(found) == 1 else ORDER_ID_IMPOSSIBLE
-
-    def _order_text(self, order_id: int) -> str:
-        text = self._names.texts.get(order_id)
-        return str(self._core.order(order_id)["client_order_id"]) if text is None else text
 
     def _submit(self, asked: Asked) -> list[named.Event]:
         consumed, produced = self._core.process(self._command, self._events)
@@ -457,7 +463,7 @@ class Market:
         if tonnes is None:
             command["flags"] |= BlockFlag.TONNES_OPEN
         else:
-            tonnes = _int64(tonnes, "tonnes")
+            tonnes = int64_read(tonnes, "tonnes")
             command["tonnes"] = tonnes
         return self._submit(Asked(block_id, account, product))
 
@@ -481,7 +487,7 @@ class Market:
         need be named.
         """
         price_fen = price_parse(price)
-        tonnes = _int64(tonnes, "tonnes")
+        tonnes = int64_read(tonnes, "tonnes")
         command = self._block_begin(
             CommandKind.BLOCK_OFFER, (account, product, block_id), side, counterparty, to_group
         )
@@ -512,7 +518,7 @@ class Market:
     ) -> list[named.Event]:
         """Answer a directed offer, or the counter-offer to it, with other terms."""
         price_fen = price_parse(price)
-        tonnes = _int64(tonnes, "tonnes")
+        tonnes = int64_read(tonnes, "tonnes")
         return self._block_answer(CommandKind.BLOCK_COUNTER, account, block_id, price_fen, tonnes)
 
     def _block_begin(
@@ -524,7 +530,7 @@ class Market:
         to_group: str | None,
     ) -> np.void:
         """Begin the command of an enquiry or offer; `texts` are account, product and block id."""
-        side = _member(Side, side, "side")
+        side = member_of(Side, side, "side")
         for text, what in zip(texts, ("account", "product", "block_id"), strict=True):
             text_check(text, what)
         if counterparty is not None and to_group is not None:
@@ -609,14 +615,14 @@ class Market:
         -----
         Rules: CEA-BID-01 to CEA-BID-04, CEA-AWD-06.
         """
-        side, pricing = _member(Side, side, "side"), _member(Pricing, pricing, "pricing")
+        side, pricing = member_of(Side, side, "side"), member_of(Pricing, pricing, "pricing")
         for text, what in (
             (account, "account"),
             (product, "product"),
             (bidding_id, "bidding_id"),
         ):
             text_check(text, what)
-        tonnes = _int64(tonnes, "tonnes")
+        tonnes = int64_read(tonnes, "tonnes")
         limits = {Side.SELL: ("floor", floor), Side.BUY: ("ceiling", ceiling)}
         (wanted, limit), (other, stray) = limits[side], limits[Side(3 - side)]
         if limit is None or stray is not None:
@@ -634,7 +640,7 @@ class Market:
             opens_at=begin,
             closes_at=end,
             window=window,
-            reserve_price=_reserve(reserve_price),
+            reserve_price=reserve_read(reserve_price),
         )
         if rows[0]["kind"] == EventKind.BIDDING_OPENED:
             self._names.bidding_add(bidding_id, int(rows[0]["order_id"]))
@@ -644,7 +650,7 @@ class Market:
         self, opens_at: datetime | str | None, closes_at: datetime | str | None
     ) -> tuple[BiddingState, int, int]:
         """Return how a bidding would stand, and its window (ns since 1970, 0 for none)."""
-        times = [None if at is None else _moment(at) for at in (opens_at, closes_at)]
+        times = [None if at is None else moment_read(at) for at in (opens_at, closes_at)]
         window = BiddingState.ENDED
         if self._core.day_is_open:
             window = bidding_window(self.profile, self.trading_date, self._time, *times)
@@ -678,7 +684,7 @@ class Market:
             Yuan per tonne, within the bidding's range; without one the bid is non-competitive.
         """
         price_fen = 0 if price is None else price_parse(price)
-        tonnes = _int64(tonnes, "tonnes")
+        tonnes = int64_read(tonnes, "tonnes")
         for text, what in ((account, "account"), (bidding_id, "bidding_id"), (bid_id, "bid_id")):
             text_check(text, what)
         account_index = self._names.account_index(account)
@@ -738,7 +744,7 @@ class Market:
         -----
         Rules: CEA-DAY-01, CEA-DAY-02, CEA-DAY-03, CEA-DAY-04, CEA-BID-03.
         """
-        moment = _moment(at)
+        moment = moment_read(at)
         if self._calendar is None:
             self._calendar = TradingCalendar.load(self.profile.calendar)
         due = changes_due(
@@ -815,7 +821,7 @@ class Market:
         ValueError
             If no day is open, or there is no such phase.
         """
-        wanted = _member(Phase, phase, "phase")
+        wanted = member_of(Phase, phase, "phase")
         self._day_needed("phase")
         return self._named(self._core.phase_set(wanted), Asked())
 
@@ -909,7 +915,7 @@ class Market:
         return Phase(self._core.phase)
 
     @property
-    def core(self) -> Any:
+    def core(self) -> MarketCore:
         """Return the core, for queries by index."""
         return self._core
 
@@ -955,7 +961,7 @@ class Market:
         index = self._names.account_index(account)
         if index == ACCOUNT_NONE:
             raise LookupError(f"account must be declared, was {account!r}")
-        return self._account_state(index)
+        return self._in_words().account(index)
 
     def depth(
         self, product: str, side: Side | str, levels: SupportsIndex = 5
@@ -970,122 +976,17 @@ class Market:
         index = self._names.product_index(product)
         if index == PRODUCT_NONE:
             raise LookupError(f"product must be one of {', '.join(self.products)}, was {product!r}")
-        found = self._core.depth(index, _member(Side, side, "side"), levels)
+        found = self._core.depth(index, member_of(Side, side, "side"), levels)
         return [(price_format(price), tonnes, count) for price, tonnes, count in found]
 
     @_alone
     def state(self) -> named.State:
         """Return the whole market as an event, with its hash."""
         self._state_count += 1
-        return named.State(
-            seq=self._core.event_seq + self._state_count,
-            day=date_text(self._core.trading_date) if self._core.day_is_open else None,
-            phase=self.current_phase.name.lower(),
-            halted=bool(self._core.market_halted),
-            books={name: self._book(index) for index, name in enumerate(self._names.products)},
-            accounts={
-                name: self._account_state(index) for index, name in enumerate(self._names.accounts)
-            },
-            blocks=[self._open_block(block_id) for block_id in self._core.block_ids()],
-            biddings=[
-                self._open_bidding(bidding)
-                for bidding in map(self._core.bidding, self._core.bidding_ids())
-                if bidding["state"] != BiddingState.ENDED
-            ],
-            state_hash=f"{self._core.state_hash():016x}",
-        )
+        return self._in_words().state(self._core.event_seq + self._state_count)
 
-    def _open_block(self, block_id: int) -> named.OpenBlock:
-        block, names = self._core.block(block_id), self._names
-        flags, whom = block["flags"], block["counterparty_index"]
-        account, counterparty = names.accounts[block["account_index"]], None
-        if flags & BlockFlag.TO_ACCOUNT:
-            counterparty = names.accounts[whom]
-        return named.OpenBlock(
-            id=names.block_text(block_id),
-            account=account,
-            product=names.products[block["product_index"]],
-            side=Side(block["side"]).name.lower(),
-            price=None if flags & BlockFlag.PRICE_OPEN else price_format(block["price"]),
-            tonnes=None if flags & BlockFlag.TONNES_OPEN else block["tonnes"],
-            counterparty=counterparty,
-            to_group=names.groups[whom] if flags & BlockFlag.TO_GROUP else None,
-            enquiry=bool(flags & BlockFlag.ENQUIRY),
-            countered=bool(flags & BlockFlag.COUNTERED),
-            speaker=counterparty if flags & BlockFlag.BY_COUNTERPARTY else account,
-            cash_locked=cash_format(block["cash_locked"]),
-            tonnes_locked=block["tonnes_locked"],
-        )
-
-    def _open_bidding(self, bidding: dict[str, int]) -> named.OpenBidding:
-        names = self._names
-        return named.OpenBidding(
-            id=names.block_text(bidding["bidding_id"]),
-            account=names.accounts[bidding["account_index"]],
-            product=names.products[bidding["product_index"]],
-            side=Side(bidding["side"]).name.lower(),
-            tonnes=bidding["tonnes"],
-            floor=price_format(bidding["floor"]),
-            ceiling=price_format(bidding["ceiling"]),
-            pricing=Pricing(bidding["pricing"]).name.lower(),
-            opens_at=time_text(bidding["opens_at"]),
-            closes_at=time_text(bidding["closes_at"]),
-            reserve_price=_price_or_none(bidding["reserve_price"]),
-            state=BiddingState(bidding["state"]).name.lower(),
-            bids=[
-                named.OpenBid(
-                    id=names.order_text(bid["bid_id"], bid["client_order_id"]),
-                    account=names.accounts[bid["account_index"]],
-                    price=_price_or_none(bid["price"]),
-                    tonnes=bid["tonnes"],
-                )
-                for bid in self._core.bids(bidding["bidding_id"])
-            ],
-        )
-
-    def _book(self, product_index: int) -> named.BookState:
-        product = self._core.product(product_index)
-        return named.BookState(
-            reference_price=price_format(product["reference_price"]),
-            band_low=price_format(product["band_low"]),
-            band_high=price_format(product["band_high"]),
-            halted=bool(product["halted"]),
-            listed=bool(product["listed"]),
-            buy=self._resting(product_index, Side.BUY),
-            sell=self._resting(product_index, Side.SELL),
-        )
-
-    def _resting(self, product_index: int, side: Side) -> list[named.RestingOrder]:
-        resting = []
-        levels = max(1, self._core.live_order_count)
-        for price, _, _ in self._core.depth(product_index, side, levels):
-            for order_id in self._core.orders_at(product_index, side, price):
-                order = self._core.order(order_id)
-                resting.append(
-                    named.RestingOrder(
-                        id=self._order_text(order_id),
-                        account=self._names.accounts[order["account_index"]],
-                        price=price_format(price),
-                        tonnes=order["tonnes_open"],
-                        post_only=bool(order["flags"] & OrderFlag.POST_ONLY),
-                    )
-                )
-        return resting
-
-    def _account_state(self, account_index: int) -> named.AccountState:
-        account = self._core.account(account_index)
-        holdings = {
-            self._names.products[product_index]: named.HoldingState(*holding)
-            for product_index, holding in sorted(account["holdings"].items())
-            if any(holding)
-        }
-        return named.AccountState(
-            cash=cash_format(account["cash"]),
-            cash_locked=cash_format(account["cash_locked"]),
-            proceeds_today=cash_format(account["proceeds_today"]),
-            suspended=bool(account["suspended"]),
-            holdings=holdings,
-        )
+    def _in_words(self) -> StateNaming:
+        return StateNaming(self._core, self._names)
 
     def _named(self, rows: np.ndarray, asked: Asked) -> list[named.Event]:
         return events_named(rows, self._names, asked, self._state_count)
@@ -1120,7 +1021,7 @@ class Market:
         return msgspec.msgpack.encode(state)
 
     @classmethod
-    def restore(cls, data: bytes, *, core: type | None = None) -> Self:
+    def restore(cls, data: bytes, *, core: type[MarketCore] | None = None) -> Self:
         """Return the market that `snapshot` wrote down.
 
         Raises
@@ -1176,7 +1077,7 @@ class Market:
         )
 
 
-def _core_class(core: Any) -> Any:
+def _core_class(core: type[MarketCore] | None) -> type[MarketCore]:
     """Return the class that decides, the compiled one for None."""
     if core is None:
         # Imported late, so that the reference market needs nothing compiled.
@@ -1186,54 +1087,3 @@ def _core_class(core: Any) -> Any:
     if not isinstance(core, type) or not hasattr(core, "from_snapshot"):
         raise TypeError(f"core must be a class such as ReferenceMarket, was {core!r}")
     return core
-
-
-def _member(enum: type, value: Any, what: str) -> Any:
-    """Return an enum's member by itself or by its lower-case name."""
-    if isinstance(value, enum):
-        return value
-    names = [member.name.lower() for member in enum]
-    if type(value) is not str:
-        raise TypeError(f"{what} must be str or {enum.__name__}, was {type(value).__name__}")
-    if value not in names:
-        raise ValueError(f"{what} must be one of {', '.join(names)}, was {value!r}")
-    return enum[value.upper()]
-
-
-def _reserve(reserve_price: str | None) -> int:
-    """Read a reserve price; one above all prices stays above them, and fits its field."""
-    return 0 if reserve_price is None else min(price_parse(reserve_price), PRICE_FEN_MAX + 1)
-
-
-def _price_or_none(price: int) -> str | None:
-    """Write fen as yuan; 0 is no price."""
-    return price_format(price) if price else None
-
-
-def _moment(at: datetime | str) -> datetime:
-    """Read a time with an offset."""
-    return time_parse(at.isoformat() if isinstance(at, datetime) else at)
-
-
-def _int64(value: SupportsIndex, what: str) -> int:
-    number = whole_number(value, what)
-    if not -(1 << 63) <= number < 1 << 63:
-        raise ValueError(f"{what} must fit 64 bits, was {number}")
-    return number
-
-
-def _transfer_asked(
-    account: str, cash: str | None, product: str | None, tonnes: SupportsIndex | None
-) -> tuple[Asked, int]:
-    """Return what a transfer names, and its amount in fen or tonnes."""
-    text_check(account, "account")
-    if cash is not None:
-        if product is not None or tonnes is not None:
-            raise ValueError("a transfer must be of cash, or of a product's tonnes, was of both")
-        fen = cash_parse(cash)
-        return Asked(account=account, cash=cash_format(fen)), fen
-    if product is None or tonnes is None:
-        raise ValueError("a transfer must give cash, or product and tonnes")
-    text_check(product, "product")
-    tonnes = _int64(tonnes, "tonnes")
-    return Asked(account=account, product=product, tonnes=tonnes), tonnes

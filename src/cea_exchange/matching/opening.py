@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
 import numpy as np
 
 from cea_exchange.domain.calendar import date_number, date_of_number
 from cea_exchange.domain.profile import Notice, Profile
 from cea_exchange.domain.units import price_parse
+from cea_exchange.matching.market_core import MarketCore
 
 
-def day_open(core: Any, profile: Profile, products: Sequence[str], day: date) -> np.ndarray:
+def day_open(core: MarketCore, profile: Profile, products: Sequence[str], day: date) -> np.ndarray:
     """Open a day on a market's core and return its events.
 
     Parameters
     ----------
-    core : CompiledMarket or ReferenceMarket
+    core : MarketCore
         The market.
     profile : Profile
         Its rules; those that `core` decides by take effect in `core.day_open`.
@@ -43,7 +43,7 @@ def day_open(core: Any, profile: Profile, products: Sequence[str], day: date) ->
 
 
 def notices_late(
-    core: Any, before: Profile, after: Profile, products: Sequence[str]
+    core: MarketCore, before: Profile, after: Profile, products: Sequence[str]
 ) -> list[np.ndarray]:
     """List and delist what a new profile's notices say of days that are over; return the events.
 
@@ -64,7 +64,7 @@ def notices_late(
     return [rows for notice in late for rows in _listings(core, notice, indexes)]
 
 
-def _listings(core: Any, notice: Notice, indexes: Mapping[str, int]) -> list[np.ndarray]:
+def _listings(core: MarketCore, notice: Notice, indexes: Mapping[str, int]) -> list[np.ndarray]:
     """Delist and list what a notice names, as far as it is declared."""
     parts = [
         core.product_delist(indexes[product])

@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.registry.participants.persons import Person
-from cea_exchange.registry.participants.roles import MAY
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.persons import Person, Persons
 
 
 class OwnAct(StrEnum):
@@ -63,6 +60,9 @@ class LoggedAct(NamedTuple):
     answer: bytes
 
 
+ACT_COLUMNS = ", ".join(LoggedAct._fields)
+
+
 class Asked(NamedTuple):
     """What a request asks for: whose, of what, how much; '', '' and 0 where it does not say."""
 
@@ -89,13 +89,14 @@ def asked_of(request: dict[str, Any]) -> Asked:
 class ActLog:
     """What was done over the control socket, in order; it is only added to."""
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger, persons: Persons) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._persons = persons
 
     def next_id(self) -> int:
         """Return the id of the next act."""
-        return self._store.one("SELECT 1 + coalesce(max(act_id), 0) FROM acts")
+        return self._store.next_id("acts", "act_id")
 
     def add(
         self,
@@ -150,13 +151,17 @@ class ActLog:
 
     def _keep(self, op: str, rest: tuple[Any, ...]) -> int:
         act_id = self.next_id()
-        registry = self._registry
+        ledger = self._ledger
         # While it is doubted nothing is posted; what ends the doubt is an act, too.
-        when = (registry.now_ns(), registry.business_date() if registry.clock.is_known else 0)
-        self._store.insert("acts", [(act_id, *when, op, *rest)])
+        when = (ledger.now_ns(), ledger.business_date() if ledger.clock.is_known else 0)
+        self._store.insert(
+            "acts (act_id, at_ns, business_date, op, person, person_key, second, second_key,"
+            " proposal_id, account, product, amount, request, answer)",
+            [(act_id, *when, op, *rest)],
+        )
         return act_id
 
-    def settings_keep(self, of_two: frozenset[str]) -> None:
+    def settings_keep(self, of_two: frozenset[str], may: dict[str, tuple[str, ...]]) -> None:
         """Keep who the settings name, which ops take two persons, and which role may what.
 
         By these `registry reconcile` knows who might act, and alone; what has not changed is not
@@ -168,9 +173,9 @@ class ActLog:
         """
         content = msgspec.msgpack.encode(
             {
-                "persons": sorted(self._registry.persons.operators.values()),
+                "persons": sorted(self._persons.operators.values()),
                 "of_two": sorted(of_two),
-                "may": MAY,
+                "may": may,
             }
         )
         with self._store.transaction():
@@ -184,11 +189,15 @@ class ActLog:
                 self._store.one(f"SELECT coalesce(max({column}), 0) FROM {table}")
                 for column, table in (("act_id", "acts"), ("proposal_id", "proposals"))
             ]
-            row = (number + 1, *reached, self._registry.now_ns(), content)
-            self._store.insert("desk_settings", [row])
+            row = (number + 1, *reached, self._ledger.now_ns(), content)
+            self._store.insert(
+                "desk_settings (setting_id, after_act, after_proposal, at_ns, content)",
+                [row],
+            )
 
     def since(self, first: int, count: int) -> Iterator[LoggedAct]:
         """Yield acts from a number on, each read when it is wanted: they may be long."""
         last = self._store.one("SELECT coalesce(max(act_id), 0) FROM acts")
         for act_id in range(first, min(first + count, last + 1)):
-            yield LoggedAct(*self._store.one("SELECT * FROM acts WHERE act_id = ?", (act_id,)))
+            sql = f"SELECT {ACT_COLUMNS} FROM acts WHERE act_id = ?"
+            yield LoggedAct(*self._store.one(sql, (act_id,)))

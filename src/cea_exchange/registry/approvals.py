@@ -8,15 +8,13 @@ of its own. Neither is ever taken back, so the tables say who wanted what and wh
 
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.participants.roles import SCOPED
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""
@@ -69,9 +67,9 @@ class Proposal(NamedTuple):
 class Approvals:
     """What waits for a second person, and what has been decided."""
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
 
     def propose(
         self, proposer: Person, op: str, request: bytes, body: str, life_ns: int
@@ -85,8 +83,8 @@ class Approvals:
         life_ns
             How long it waits.
         """
-        now_ns = self._registry.now_ns()
-        with self._registry.transaction():
+        now_ns = self._ledger.now_ns()
+        with self._ledger.transaction():
             waiting = self._store.one(
                 f"SELECT count(*) FROM {_JOINED}"
                 " WHERE body = ? AND approved IS NULL AND expires_at_ns > ?",
@@ -104,10 +102,14 @@ class Approvals:
                 raise ActError(
                     f"proposals of {proposer.name} that wait must be at most {WAITING_OF_ONE_MAX}"
                 )
-            number = self._store.one("SELECT 1 + coalesce(max(proposal_id), 0) FROM proposals")
+            number = self._store.next_id("proposals", "proposal_id")
             row = (number, op, request, sha256(request).hexdigest())
             row += (proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
-            self._store.insert("proposals", [row])
+            self._store.insert(
+                "proposals (proposal_id, op, request, request_hash, proposer, proposer_key, body,"
+                " made_at_ns, expires_at_ns)",
+                [row],
+            )
         return self.of_number(number)
 
     def approve(self, number: int, person: Person, request_hash: str | None = None) -> Proposal:
@@ -129,7 +131,7 @@ class Approvals:
         Rules: CEA-REG-02, CEA-PER-04.
         """
         proposal = self._open_one(number, person)
-        if look_alike(person.name, proposal.proposer) or person.key == proposal.proposer_key:
+        if not is_another(proposal.proposer, proposal.proposer_key, person):
             raise ActError(
                 f"approve: proposal {number} needs another person than {proposal.proposer},"
                 f" with a key of their own, came {person.name}"
@@ -145,7 +147,7 @@ class Approvals:
     def reject(self, number: int, person: Person, why: str) -> Proposal:
         """Note that a person of the body, or the proposer himself, does not want it."""
         words_checked(why, "why", WHY_LENGTH_MAX)
-        with self._registry.transaction():
+        with self._ledger.transaction():
             proposal = self._open_one(number, person)
             self._decide(proposal, person, approved=0, why=why)
         return proposal
@@ -184,7 +186,7 @@ class Approvals:
                 "count": count,
                 "body": viewer.body,
                 "key": viewer.key,
-                "now": self._registry.now_ns(),
+                "now": self._ledger.now_ns(),
             },
         )
         for (number,) in rows.fetchall():
@@ -205,11 +207,14 @@ class Approvals:
                 f"proposal {number} must be decided by a person of {proposal.body},"
                 f" {person.name} is of {person.body}"
             )
-        state = proposal.state(self._registry.now_ns())
+        state = proposal.state(self._ledger.now_ns())
         if state != "waiting":
             raise ActError(f"proposal {number} must be waiting, was {state}")
         return proposal
 
     def _decide(self, proposal: Proposal, person: Person, *, approved: int, why: str) -> None:
         row = (proposal.proposal_id, approved, person.name, person.key, why)
-        self._store.insert("decisions", [(*row, self._registry.now_ns())])
+        self._store.insert(
+            "decisions (proposal_id, approved, person, person_key, why, at_ns)",
+            [(*row, self._ledger.now_ns())],
+        )

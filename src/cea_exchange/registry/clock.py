@@ -294,3 +294,49 @@ def _date_of(at_ns: int) -> int:
         return date_number(time_from_ns(at_ns).date())
     except OverflowError:
         return 0
+
+
+class ClockActs:
+    """What persons do with the clock: kept first, done once that is committed."""
+
+    def __init__(self, store: Store, clock: RegistryClock) -> None:
+        self._store = store
+        self._clock = clock
+        self._taken = self._last()
+        self._is_asked = False
+
+    def move(self, at_ns: int) -> None:
+        """Keep that a manual clock is to be moved; `take` does it once that is committed."""
+        self._clock.move_check(at_ns)
+        self._keep("move", at_ns)
+
+    def confirm(self, date: int) -> None:
+        """Keep that a doubted clock is right on a day (yyyymmdd); `take` believes it then.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        self._keep("confirm", self._clock.confirm_check(date))
+
+    def take(self) -> None:
+        """Do with the clock what was committed since this was asked last."""
+        if not self._is_asked:
+            return
+        rows = self._store.execute(
+            "SELECT clock_act_id, act, at_ns FROM clock_acts WHERE clock_act_id > ? ORDER BY 1",
+            (self._taken,),
+        ).fetchall()
+        self._is_asked = False
+        for self._taken, act, at_ns in rows:
+            self._clock.take(act, at_ns)
+
+    def _keep(self, act: str, at_ns: int) -> None:
+        with self._store.transaction():
+            number = self._store.next_id("clock_acts", "clock_act_id")
+            self._store.insert("clock_acts (clock_act_id, act, at_ns)", [(number, act, at_ns)])
+        self._is_asked = True
+
+    def _last(self) -> int:
+        number: int = self._store.one("SELECT coalesce(max(clock_act_id), 0) FROM clock_acts")
+        return number

@@ -9,8 +9,8 @@ from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import key_check, public_key_load
 from cea_exchange.protocol.settings import Address, MetricsAddress, TcpAddress, settings_read
-from cea_exchange.registry.bank.service import BankSetting
-from cea_exchange.registry.control.admin import OPS
+from cea_exchange.registry.bank.setting import BankSetting
+from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
 from cea_exchange.registry.participants.accounts import Admission
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.settlement.settlement import SettlementMode
@@ -96,7 +96,7 @@ class RegistryConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw
             key_check(self.venue_public_key, "venue_public_key")
         for key in self.admin_keys or ():
             key_check(key, "admin_keys")
-        unknown = {*(self.second_person or ())} - OPS
+        unknown = {*(self.second_person or ())} - REGISTRY_REQUESTS.by_op.keys()
         if unknown:
             raise ValueError(f"second_person: expected ops, came {', '.join(sorted(unknown))}")
 

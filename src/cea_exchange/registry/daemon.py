@@ -12,7 +12,6 @@ What there is to do the machine decides, by what comes in and the time; here it 
 carried out.
 """
 
-import json
 import os
 import shutil
 import time
@@ -24,32 +23,26 @@ import msgspec
 import structlog
 import zmq
 
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
+from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message, UnreadableCount
+from cea_exchange.control_plane.fronts import DoorLimits
+from cea_exchange.control_plane.host import DaemonHost
+from cea_exchange.control_plane.service import Asked, Reply
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import DatabaseAway, Store
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.metrics_http import MetricsServer
-from cea_exchange.protocol.pulse import Pulse
-from cea_exchange.protocol.security import (
-    AllowList,
-    CurveKeys,
-    SecurityError,
-    StrangerTest,
-    server_socket,
-)
+from cea_exchange.protocol.security import CurveKeys, SecurityError
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
 from cea_exchange.registry.bank.errands import Errand
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.control.admin import Status
+from cea_exchange.registry.control.admin import Status, Stop
 from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
 from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.query_service import Looks
 from cea_exchange.registry.control.query_worker import LookSettings
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
-from cea_exchange.registry.control.service import Asked, Reply
 from cea_exchange.registry.machine import (
     ConnectionDropped,
     FeedAnswered,
@@ -119,23 +112,15 @@ class RegistryDaemon:
         self._courier = self._courier_made(keys)
         self._look_at_ns = 0
         self._nowhere: tuple[str, str] | None = None
-        self._quit = False
         self._began_s = time.monotonic()
         self._looks = Looks(LookSettings(str(self._data), config.database, operators, config.bank))
-        self._door: AdminDoor | None = None
-        self._feed_door: Door | None = None
         self._feed_unreadable = UnreadableCount("feed", log.warning)
         self._fronts_due_s = 0.0
         self._metrics_server: MetricsServer | None = None
-        self._pulse = Pulse()
-        self._stranger_test = StrangerTest(keys.public)
-        self._context = zmq.Context()
-        self._allow_list: AllowList | None = None
-        self._fronts: Fronts | None = None
-        self._poller = zmq.Poller()
+        self._host = DaemonHost(keys, log)
         try:
-            self._line = VenueLine(self._context, keys, self._venue_key)
-            self._bind(keys)
+            self._line = VenueLine(self._host.context, keys, self._venue_key)
+            self._bind(self._host)
         except BaseException:
             self.close()
             raise
@@ -165,55 +150,40 @@ class RegistryDaemon:
             return None
         return BankCourier(BankClient(setting.data, keys))
 
-    def _bind(self, keys: CurveKeys) -> None:
-        self._allow_list = allow_list = AllowList(self._context)
-        allow_list.allow("registry_feed", frozenset({self._venue_key}).__contains__)
-        endpoints = {}
-        self._feed, endpoints["feed"] = server_socket(
-            allow_list,
-            self._context,
-            zmq.ROUTER,
+    def _bind(self, host: DaemonHost) -> None:
+        self._feed_door = host.door(
+            "feed",
+            self._config.feed,
+            frozenset({self._venue_key}).__contains__,
+            FEED_REQUEST_BYTES_MAX,
             domain="registry_feed",
-            keys=keys,
-            address=self._config.feed,
-            high_water_mark=HIGH_WATER_MARK,
-            message_bytes_max=FEED_REQUEST_BYTES_MAX,
         )
-        self._feed_door = Door(self._feed, "feed", FEED_REQUEST_BYTES_MAX, tell=log.warning)
-        self._poller.register(self._feed, zmq.POLLIN)
-        endpoints["admin"] = self._admin_open(keys)
-        for name in ("feed", "admin"):
-            self._stranger_test.add(endpoints[name], zmq.ROUTER)
+        self._admin_open(host)
         machine = self._machine
-        log.info("registry_ready", last_seq=machine.last_seq, state=machine.state, **endpoints)
+        log.info(
+            "registry_ready", last_seq=machine.last_seq, state=machine.state, **host.endpoints
+        )
         if self._config.metrics is not None:
-            self._metrics_server = self._metrics.serve(self._config.metrics, self._pulse.health)
-            endpoints["metrics"] = self._metrics_server.address
-        told = {**endpoints, "pid": os.getpid()}
-        _endpoints_write(self._data / "registry" / "endpoints.json", told)
+            self._metrics_server = self._metrics.serve(self._config.metrics, host.pulse.health)
+            host.endpoints["metrics"] = self._metrics_server.address
+        host.endpoints_write(self._data / "registry" / "endpoints.json", pid=os.getpid())
 
-    def _admin_open(self, keys: CurveKeys) -> str:
-        """Let persons come to processes of their own; return where."""
+    def _admin_open(self, host: DaemonHost) -> None:
+        """Let persons come to processes of their own."""
         config = self._config
         limits = DoorLimits(HIGH_WATER_MARK, REQUEST_BYTES_MAX)
-        self._fronts = Fronts(
-            keys,
+        self._fronts = host.fronts_open(
             {"admin": (config.admin, limits)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
-            stranger=self._stranger_test.key,
-            poller=self._poller,
         )
         door = self._fronts.doors["admin"]
         door.admit(self._registry.persons.keys())
-        self._fronts.flush()
+        host.fronts_prove()
         self._door = AdminDoor(door)
-        return door.endpoint
 
     def close(self) -> None:
         """Close sockets and database."""
-        self._pulse.close()
-        self._stranger_test.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
         if self._courier is not None:
@@ -221,14 +191,7 @@ class RegistryDaemon:
         if hasattr(self, "_line"):
             self._line.close()
         self._looks.close()
-        if self._fronts is not None:
-            self._fronts.close()
-        if self._feed_door is not None:
-            self._feed_door.close()
-            self._feed.close()
-        if self._allow_list is not None:
-            self._allow_list.close()
-        self._context.term()
+        self._host.close()
         self._store.close()
         log.info("registry_stopped", last_seq=self._machine.last_seq)
 
@@ -240,7 +203,7 @@ class RegistryDaemon:
 
     def stop(self) -> None:
         """Make `run` return after its current turn; safe in a signal handler."""
-        self._quit = True
+        self._host.stop()
 
     def run(self) -> None:
         """Serve until `stop`.
@@ -250,26 +213,21 @@ class RegistryDaemon:
         SecurityError
             The handler of the allow-list died, or a stranger was admitted; better to end.
         """
-        while not self._quit:
-            if not self._allow_list.is_running:
-                raise SecurityError("allow-list: its handler has stopped")
-            trouble = self._stranger_test.turn(time.monotonic())
-            if trouble is not None:
-                log.warning("stranger_test", error=str(trouble))
-            refused = self._allow_list.refused_news(time.monotonic())
-            if refused is not None:
-                log.warning("key_refused", **refused)
-            try:
-                self._turn()
-            except DatabaseLost as error:
-                self._database_wait(error)
+        self._host.run(self._watched_turn)
+
+    def _watched_turn(self) -> None:
+        self._host.watch(time.monotonic())
+        try:
+            self._turn()
+        except DatabaseLost as error:
+            self._database_wait(error)
 
     def _database_wait(self, lost: DatabaseLost) -> None:
         """Wait until the database is back, and go on with what it says was committed."""
         log.error("database_lost", error=str(lost), last_seq=self._machine.last_seq)
         pause_s = RECONNECT_FIRST_S
-        while not self._quit:
-            self._pulse.beat(time.monotonic(), f"database lost: {lost}")
+        while not self._host.is_stopping:
+            self._host.pulse.beat(time.monotonic(), f"database lost: {lost}")
             try:
                 self._store.reconnect()
                 self._machine.resume()
@@ -289,7 +247,7 @@ class RegistryDaemon:
         with told("venue", now_ns):
             self._venue_look(now_ns)
         poller = zmq.Poller()
-        for socket, events in self._poller.sockets:
+        for socket, events in self._host.poller.sockets:
             poller.register(socket, events)
         if self._line.dealer is not None:
             poller.register(self._line.dealer, zmq.POLLIN)
@@ -318,7 +276,7 @@ class RegistryDaemon:
             with told("saying", now_ns):
                 self._say(output)
         state = machine.state
-        self._pulse.beat(time.monotonic(), "" if state == "ok" else state)
+        self._host.pulse.beat(time.monotonic(), "" if state == "ok" else state)
         with told("metrics", now_ns):
             self._metrics.turn(
                 now_ns,
@@ -407,7 +365,7 @@ class RegistryDaemon:
             log.debug("act", op=asked.request.op, by=asked.by, answer=answer)
             self._door.answer(message, msgspec.msgpack.encode(answer))
         until_s = now_s + ACTS_S
-        while not self._quit and time.monotonic() < until_s:
+        while not self._host.is_stopping and time.monotonic() < until_s:
             message = self._door.next()
             if message is None:
                 break
@@ -424,17 +382,19 @@ class RegistryDaemon:
         except DatabaseLost as error:
             self._door.answer(message, msgspec.msgpack.encode(_unknown(error)))
             raise
+        answer = reply.answer.by_ok()
         if reply.request is None:
-            self._door.unreadable.note(message.key, reply.answer["error"])
+            self._door.unreadable.note(message.key, answer["error"])
         else:
             write = log.debug if reply.is_look else log.info
-            write("act", op=reply.request.op, by=reply.by, answer=reply.answer)
+            write("act", op=reply.request.op, by=reply.by, answer=answer)
         if self._registry.persons.is_changed:
             # Before who came is told so.
             self._fronts.doors["admin"].admit(self._registry.persons.keys())
             self._registry.persons.is_changed = False
-        self._door.answer(message, answer_encoded(reply.answer))
-        self._quit = self._quit or reply.is_end
+        self._door.answer(message, answer_encoded(answer))
+        if isinstance(reply.request, Stop) and reply.answer.is_done:
+            self.stop()
 
     def _look_take(self, message: Message, asked: Asked) -> None:
         now_ns = self._registry.now_ns()
@@ -484,10 +444,3 @@ def _unknown(error: DatabaseLost) -> dict[str, Any]:
     """Return the answer to an act of which only the database knows whether it was done."""
     why = "database lost, whether it was done is not known; the same request_id does it once"
     return {"ok": False, "error": f"{why}: {error}"}
-
-
-def _endpoints_write(path: Path, endpoints: dict[str, str | int]) -> None:
-    """Say where we listen, whole or not at all, once everything is ready."""
-    draft = path.with_suffix(".json.new")
-    draft.write_text(json.dumps(endpoints) + "\n", encoding="utf-8")
-    os.replace(draft, path)

@@ -27,8 +27,9 @@ from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.registry.bank.errands import Brought, Errand, Errands
+from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
 from cea_exchange.registry.bank.schedule import StatementSchedule
-from cea_exchange.registry.bank.service import BATCH_COUNT_MAX, BankOffice
+from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.clock import RegistryClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import Desk
@@ -472,7 +473,7 @@ class RegistryMachine:
             self._retry_at_ns = now_ns + BANK_RETRY_NS
             self.registry.bank.reports.retry_some()
 
-    def _bank_statements_take(self, errands: Errands, bank: BankOffice, now_ns: int) -> None:
+    def _bank_statements_take(self, errands: Errands, bank: BankService, now_ns: int) -> None:
         """Let the statement that is due be fetched, and read what came, whole or not at all."""
         schedule = bank.schedule
         assert schedule is not None

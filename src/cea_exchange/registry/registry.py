@@ -1,4 +1,4 @@
-"""What the registry does on request: accounts, products, keys, issue, payment and transfers.
+"""The registry, wired: its services upon one database, each given what it needs and no more.
 
 Usable without a daemon: open the data folder, act, close. Each act is a transaction of its own, or
 part of a larger one::
@@ -11,46 +11,22 @@ part of a larger one::
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from functools import cached_property
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
-from cea_exchange.domain.calendar import TradingCalendar
-from cea_exchange.domain.compliance.rules import ComplianceRules
-from cea_exchange.domain.naming import CASH_NAME
-from cea_exchange.ledger.double_entry import (
-    CASH_ASSET,
-    Compartment,
-    EntryKind,
-    InsufficientHolding,
-    LedgerError,
-    Movement,
-    Posting,
-    legs_of,
-)
+from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
-from cea_exchange.protocol.control import (
-    FeedCommand,
-    KeyGranted,
-    KeyRevoked,
-    ProductDeclared,
-    TransferIn,
-    TransferOut,
-)
 from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.bank.files import BankFiles
-from cea_exchange.registry.bank.service import BankOffice
-from cea_exchange.registry.checks import ActError, amount_checked, name_checked
-from cea_exchange.registry.clock import GivenClock, RegistryClock
+from cea_exchange.registry.bank.service import BankService
+from cea_exchange.registry.clock import ClockActs, GivenClock, RegistryClock
 from cea_exchange.registry.compliance.borrowing import Borrowing
 from cea_exchange.registry.compliance.carryover import Carryover
 from cea_exchange.registry.compliance.corrections import Corrections
+from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.duties import Duties
 from cea_exchange.registry.compliance.lists import Compliance
 from cea_exchange.registry.compliance.obligations import Obligations
@@ -61,24 +37,21 @@ from cea_exchange.registry.distribution.distribution import Distribution
 from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.enforcement.court_orders import Enforcement
 from cea_exchange.registry.enforcement.dispositions import Dispositions
-from cea_exchange.registry.enforcement.recalls import RECALL_WAITS_FOR
-from cea_exchange.registry.participants.accounts import LIVE, Accounts, Admission
-from cea_exchange.registry.participants.look_alikes import look_alikes_add
-from cea_exchange.registry.participants.mergers import successors
+from cea_exchange.registry.enforcement.first_claims import FirstClaims
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.accounts import Accounts, Admission
+from cea_exchange.registry.participants.keys import Keys
 from cea_exchange.registry.participants.persons import Persons
+from cea_exchange.registry.participants.products import Products
+from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
 from cea_exchange.registry.settlement.defaults import Defaults
-from cea_exchange.registry.venue_link.feed import feed_append
-
-PRODUCT_COUNT_MAX = 65_535
-
-FOR_A_PURPOSE = frozenset({EntryKind.RESERVE_USED})
-"""What comes into a registration account to settle a trade, and is not the account's to lose."""
+from cea_exchange.registry.settlement.transfers import Transfers
 
 
 class Registry:
-    """The registry's acts upon its database.
+    """The registry upon its database.
 
     Parameters
     ----------
@@ -91,13 +64,12 @@ class Registry:
 
     Attributes
     ----------
-    clock : RegistryClock
-        The time that is noted with acts and by which proposals expire, and the day that acts
-        belong to.
-    by : str
-        Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
-    obligations, surrender, offsets, compliance, duties, corrections, borrowing, carryover
-        The offices of the compliance cycle.
+    ledger : Ledger
+        What the services share. Its `account`, `asset`, `move`, `moves`, `now_ns`, `business_date`,
+        `acting` and `transaction` are the registry's, too.
+    account_open, product_declare, key_grant, key_revoke, transfer_in, transfer_out
+        `Accounts.open`, `Products.declare`, `Keys.grant`, `Keys.revoke`, `Transfers.to_venue` and
+        `Transfers.from_venue`.
     """
 
     def __init__(
@@ -109,43 +81,56 @@ class Registry:
         admission: Admission = "listed_entities",
     ) -> None:
         self.store = store
-        self.clock = GivenClock(clock_ns) if clock is None else clock
-        self._clock_acts_taken = self._clock_acts_last()
-        self._clock_is_asked = False
-        self.by = ""
-        self.accounts = Accounts(self, admission)
-        self.persons = Persons(self)
-        self.approvals = Approvals(self)
-        self.act_log = ActLog(self)
-        store.act_missing = self.act_log.library
-        self.arrivals = Arrivals(store)
-        self.province_holdings = ProvinceHoldings(self)
-        self.distribution = Distribution(self)
-        self.obligations = Obligations(self)
-        self.surrender = Surrender(self)
-        self.offsets = Offsets(self)
-        self.compliance = Compliance(self)
-        self.duties = Duties(self)
-        self.corrections = Corrections(self)
-        self.borrowing = Borrowing(self)
-        self.carryover = Carryover(self)
-        self.enforcement = Enforcement(self)
-        self.dispositions = Dispositions(self)
-        self.defaults = Defaults(self)
-        self.claims = Claims(self)
-        self.bank = BankOffice(self)
-        self.bank_files = BankFiles(self)
-        self.statements = Statements(self)
+        self.ledger = ledger = Ledger(store, GivenClock(clock_ns) if clock is None else clock)
+        self.clock_acts = ClockActs(store, ledger.clock)
+        self._participants(ledger, admission)
+        self._compliance(ledger, self.accounts)
+        self._settlement(ledger, self.accounts)
+        self.account, self.asset = ledger.account, ledger.asset
+        self.move, self.moves = ledger.move, ledger.moves
+        self.now_ns, self.business_date = ledger.now_ns, ledger.business_date
+        self.acting, self.transaction = ledger.acting, ledger.transaction
+        self.account_open, self.key_bodies = self.accounts.open, self.accounts.key_bodies
+        self.product_declare = self.products.declare
+        self.key_grant, self.key_revoke = self.keys.grant, self.keys.revoke
+        self.transfer_in, self.transfer_out = self.transfers.to_venue, self.transfers.from_venue
+        self.clock_move, self.clock_confirm = self.clock_acts.move, self.clock_acts.confirm
+        self.clock_take = self.clock_acts.take
 
-    @cached_property
-    def rules(self) -> ComplianceRules:
-        """The rules of the compliance cycle."""
-        return ComplianceRules.load()
+    def _participants(self, ledger: Ledger, admission: Admission) -> None:
+        self.products, self.keys = Products(ledger), Keys(ledger)
+        self.persons = Persons(ledger)
+        self._sub_accounts = SubAccounts(ledger.store)
+        self.accounts = Accounts(ledger, self.persons, self.keys, self._sub_accounts, admission)
+        self.act_log, self.approvals = ActLog(ledger, self.persons), Approvals(ledger)
+        ledger.store.act_missing = self.act_log.library
 
-    @cached_property
-    def calendar(self) -> TradingCalendar:
-        """The national market's trading and working days."""
-        return TradingCalendar.load("cn_carbon")
+    def _compliance(self, ledger: Ledger, accounts: Accounts) -> None:
+        self.arrivals = arrivals = Arrivals(ledger.store)
+        FirstClaims(ledger, arrivals)
+        self.enforcement = Enforcement(ledger, accounts, self.act_log, arrivals)
+        self.products.after_declaring.append(self.enforcement.product_declared)
+        self.dispositions = Dispositions(ledger, accounts)
+        self.province_holdings = custody = ProvinceHoldings(ledger)
+        self.deductions = Deductions(ledger)
+        self.obligations, self.offsets = Obligations(ledger), Offsets(ledger)
+        self.surrender = Surrender(ledger, accounts, custody)
+        self.corrections, self.duties = Corrections(ledger), Duties(ledger)
+        self.compliance = Compliance(ledger, self.corrections, custody, self.deductions)
+        self.borrowing = Borrowing(ledger, self.surrender, self.deductions)
+        self.carryover = Carryover(ledger, accounts, arrivals.recalls)
+        self.distribution = Distribution(ledger, accounts, arrivals, custody, self.deductions)
+
+    def _settlement(self, ledger: Ledger, accounts: Accounts) -> None:
+        self.defaults = Defaults(ledger, accounts)
+        self.claims = Claims(ledger, self.defaults)
+        self.transfers = Transfers(ledger, self.defaults)
+        self.bank = BankService(
+            ledger, accounts, self._sub_accounts, self.defaults, self.act_log
+        )
+        self.defaults.cash_leg = self.bank
+        self.bank_files = BankFiles(self.bank)
+        self.statements = Statements(ledger, accounts)
 
     @classmethod
     def open(
@@ -177,122 +162,15 @@ class Registry:
     def __exit__(self, *_exception: object) -> None:
         self.close()
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make many acts one: all are committed, or none. Thousands in one are fast."""
-        return self.store.transaction()
-
-    @contextmanager
-    def acting(self, by: str) -> Iterator[None]:
-        """Note who acts, for what is kept of the acts within."""
-        before, self.by = self.by, by
-        try:
-            yield
-        finally:
-            self.by = before
-
-    # -- accounts, products, keys -------------------------------------------------------------
-
-    def account_open(self, account: str, group: str = "", **entity: Any) -> int:
-        """Open a participant's account and tell the venue; see `Accounts.open`.
-
-        Returns
-        -------
-        int
-            Its index, the same at the venue.
-        """
-        return self.accounts.open(account, group, **entity)
-
-    def product_declare(self, product: str, reference_price_fen: int) -> int:
-        """Declare a product and tell the venue.
-
-        Parameters
-        ----------
-        product
-            Its name; any but that of cash.
-        reference_price_fen
-            Per tonne.
-
-        Returns
-        -------
-        int
-            Its index, the same at the venue.
-        """
-        name_checked(product, "product")
-        reference_price = amount_checked(reference_price_fen, "reference_price")
-        if product == CASH_NAME:
-            raise ActError(f"product must not be {CASH_NAME}, which is cash")
-        with self.store.transaction():
-            if self.store.product_index(product) is not None:
-                raise ActError(f"product must be new, {product} is declared already")
-            index = self.store.one("SELECT count(*) FROM products")
-            if index >= PRODUCT_COUNT_MAX:
-                raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
-            look_alikes_add(self.store, "product", product)
-            self.feed(ProductDeclared(product=product, reference_price=reference_price))
-            self.store.insert("products", [(index, product, reference_price, None)])
-            self.enforcement.product_declared(index)
-        return index
-
-    def key_grant(
-        self,
-        key: str,
-        account: str,
-        operator_index: int = 0,
-        role: str = "trader",
-        *,
-        cancel_on_disconnect: bool = True,
-    ) -> None:
-        """Let a CURVE public key (z85 text) act for an operator of an account.
-
-        Parameters
-        ----------
-        role
-            ``trader``, ``canceller`` (cancels only) or ``reader`` (reports only).
-        cancel_on_disconnect
-            Whether a trader's orders are cancelled when its session is lost.
-        """
-        with self.store.transaction():
-            account_index = self.account(account)
-            if self.store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
-                raise ActError(f"key must be new, {key!r} was granted before")
-            command = KeyGranted(
-                key=key,
-                account=account,
-                operator_index=operator_index,
-                role=role,
-                cancel_on_disconnect=cancel_on_disconnect,
-            )
-            self.feed(command)
-            row = (key, account_index, operator_index, role, int(cancel_on_disconnect), 0)
-            self.store.insert("keys", [row])
-
-    def key_revoke(self, key: str) -> None:
-        """Take back what a key may do; it can't be granted again."""
-        with self.store.transaction():
-            if not self.store.one(
-                "SELECT 1 FROM keys WHERE public_key = ? AND revoked = 0", (key,)
-            ):
-                raise ActError(f"key must be one in force, was {key!r}")
-            self.store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
-            self.feed(KeyRevoked(key=key))
-
-    def key_bodies(self, key: str) -> frozenset[str]:
-        """Return whose business a key is: that of the account it acts for."""
-        account = self.store.one(
-            "SELECT account FROM keys JOIN accounts USING (account_index) WHERE public_key = ?",
-            (key,),
-        )
-        return frozenset() if account is None else self.accounts.bodies(account)
-
-    # -- allowances and cash ------------------------------------------------------------------
+    # -- what embedders and tests do by hand --------------------------------------------------
 
     def issue(self, account: str, product: str, tonnes: int) -> None:
         """Issue allowances into an account's registration compartment.
 
-        For who embeds a registry without persons, and for tests; over a desk there is no such act:
-        allowances are issued to the authority and distributed.
+        For who embeds a registry without persons, and for tests; over a control socket there is no
+        such act: allowances are issued to the authority and distributed.
         """
-        with self.store.transaction():
+        with self.transaction():
             holder, asset = self.account(account), self.asset(product)
             self.move(EntryKind.ISSUE, Institution.ISSUANCE, holder, asset, tonnes)
 
@@ -308,45 +186,29 @@ class Registry:
         -----
         Rules: CEA-PER-06.
         """
-        with self.store.transaction():
+        with self.transaction():
             self.bank.paid_in_by_hand_check("pay_in")
             payer = self.account(account)
             self.move(EntryKind.PAY_IN, Institution.BANK, payer, CASH_ASSET, cash_fen)
 
-    def transfer_in(self, account: str, product: str | None, amount: int) -> int:
-        """Send tonnes of a product, or without one fen of cash, to the account at the venue.
+    # -- days and figures ---------------------------------------------------------------------
 
-        They are in transit until the venue's answer comes on the settlement stream.
-
-        Returns
-        -------
-        int
-            The `transfer_seq` under which the venue answers.
-        """
-        with self.store.transaction():
-            index, asset = self.account_moving(account), self.asset(product)
-            amount = amount_checked(amount, "cash" if asset == CASH_ASSET else "tonnes")
-            if asset == CASH_ASSET:
-                self.defaults.free_cash_check(index, amount)
-            self.move(EntryKind.TRANSFER_BEGUN, index, index, asset, amount)
-            command = TransferIn(account=account, product=product, amount=amount)
-            return self._transfer("in", command)
-
-    def transfer_out(self, account: str, product: str | None, amount: int) -> int:
-        """Ask the venue to let tonnes of a product, or without one fen of cash, go.
-
-        Nothing moves before the venue's answer comes on the settlement stream: until then they are
-        still at the venue, and may just have been sold.
+    def day_begin(self) -> list[int]:
+        """Note that a day has begun, if it was not noted, and end what ended with the one before.
 
         Returns
         -------
-        int
-            The `transfer_seq` under which the venue answers.
+        list of int
+            The freezes that have ended.
         """
-        amount = amount_checked(amount, "amount")
-        with self.store.transaction():
-            command = TransferOut(account=account, product=product, amount=amount)
-            return self._transfer("out", command)
+        with self.transaction():
+            date = self.business_date()
+            if not self.store.one("SELECT 1 FROM business_days WHERE business_date = ?", (date,)):
+                self.store.insert(
+                    "business_days (business_date, began_ns)",
+                    [(date, self.now_ns())],
+                )
+            return self.enforcement.expire()
 
     def status(self) -> dict[str, Any]:
         """Return how far the registry is, with its counts."""
@@ -369,249 +231,3 @@ class Registry:
             ),
             "bank_unapplied": self.bank.reports.open_count(),
         }
-
-    # -- in common ----------------------------------------------------------------------------
-
-    def account(self, account: str) -> int:
-        """Return the index of an entity's account; ActError if there is none, or it has ended."""
-        row = None
-        if isinstance(account, str):
-            row = self.store.one(
-                "SELECT account_index, state FROM accounts"
-                " WHERE account = ? AND account_index >= 0",
-                (account,),
-            )
-        if row is None:
-            raise ActError(f"account must be an open one, was {account!r}")
-        index, state = row
-        if state not in LIVE:
-            raise ActError(f"account must be an open one, {account} is {state}")
-        return index
-
-    def with_successor(self, account: str) -> tuple[int, int]:
-        """Return the index of an account, open or merged, and of the one that owes for it now.
-
-        Rules: CEA-ACC-08.
-        """
-        index = self.store.account_index(account) if isinstance(account, str) else None
-        into = successors(self.store)
-        if index not in into:
-            return (self.account(account),) * 2
-        return index, self.account(self.store.account_name(into[index]))
-
-    def account_moving(self, account: str) -> int:
-        """Return the index of an account that may move what it has; ActError if it is suspended.
-
-        Rules: CEA-ACC-03.
-        """
-        index = self.account(account)
-        state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
-        if state != "open":
-            raise ActError(f"account must not be suspended, {account} is")
-        return index
-
-    def asset(self, product: str | None) -> int:
-        """Return the index of a product, or without one that of cash; ActError if undeclared."""
-        if product is None:
-            return CASH_ASSET
-        index = self.store.product_index(product) if isinstance(product, str) else None
-        if index is None:
-            raise ActError(f"product must be a declared one, was {product!r}")
-        return index
-
-    def move(
-        self,
-        kind: EntryKind,
-        account_index: int,
-        counter_index: int,
-        asset_index: int,
-        amount: int,
-        reference: str = "",
-    ) -> int:
-        """Post an entry from one account to another, or within one; within a transaction.
-
-        Parameters
-        ----------
-        kind
-            Says between which compartments (`legs_of`).
-        reference
-            The act it belongs to, as ``surrender 12``.
-
-        Returns
-        -------
-        int
-            Its id, the ledger's sequence.
-
-        Raises
-        ------
-        ActError
-            It can't be: too little is held, or no such movement is allowed.
-        """
-        movement = Movement(kind, account_index, counter_index, asset_index, amount)
-        (entry_id,) = self.moves([movement], reference)
-        return entry_id
-
-    def moves(self, movements: Sequence[Movement], reference: str = "") -> range:
-        """Post entries that belong together, in this order: all of them or none.
-
-        Thousands are written at once, which is many times as fast as one by one.
-
-        Returns
-        -------
-        range
-            Their ids.
-
-        Raises
-        ------
-        ActError
-            One can't be.
-        """
-        with self.store.transaction():
-            return self._post(movements, reference)
-
-    def _post(self, movements: Sequence[Movement], reference: str) -> range:
-        tried: list[Movement] = []
-        self._recalls_first(movements)
-
-        def entries() -> Iterator[tuple[EntryKind, list[Posting], tuple[int, int, int, int]]]:
-            for movement in movements:
-                tried.append(movement)
-                asset_is_cash = movement.asset_index == CASH_ASSET
-                amount = amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
-                movement = movement._replace(amount=amount)
-                yield movement.kind, legs_of(*movement), movement[1:]
-
-        last_seq, date = self.store.last_seq, self.business_date()
-        try:
-            ids = self.store.entries_add(
-                entries(), settlement_seq=last_seq, business_date=date, reference=reference
-            )
-        except InsufficientHolding as error:
-            kind, *_ends, asset_index, amount = tried[-1]
-            holder = self.store.account_name(error.holding.account_index)
-            where = Compartment(error.holding.compartment).name.lower()
-            asset = self.store.asset_name(asset_index)
-            raise ActError(
-                f"{kind.name.lower()}: {holder} must hold {amount} of {asset} in {where},"
-                f" holds {error.held}"
-            ) from None
-        except LedgerError as error:
-            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
-        self._share_out(movements, last_seq, date)
-        self.bank.moved(movements, ids)
-        return ids
-
-    def _share_out(self, movements: Sequence[Movement], last_seq: int, date: int) -> None:
-        """What comes into a registration account is first for courts and recalls that want it."""
-        wanted = self.arrivals.wanted()
-        for moved in movements if wanted else ():
-            place = (moved.counter_index, moved.asset_index)
-            arrives = legs_of(*moved)[1].compartment == Compartment.REGISTRATION
-            if arrives and place in wanted and moved.kind not in FOR_A_PURPOSE:
-                self.arrivals.take(place, last_seq, date, moved.amount)
-
-    def _recalls_first(self, movements: Sequence[Movement]) -> None:
-        """Refuse that what was applied for leaves an account which owes a recall of it.
-
-        Notes
-        -----
-        Rules: CEA-DIS-11.
-        """
-        ending = [moved for moved in movements if moved.kind in RECALL_WAITS_FOR]
-        owed = self.arrivals.recalls.owed() if ending else {}
-        for moved in ending:
-            tonnes = owed.get((moved.account_index, moved.asset_index), 0)
-            if tonnes:
-                raise ActError(
-                    f"{moved.kind.name.lower()}: {self.store.account_name(moved.account_index)}"
-                    f" must owe no recall of {self.store.asset_name(moved.asset_index)}, owes"
-                    f" {tonnes} (CEA-DIS-11)"
-                )
-
-    def now_ns(self) -> int:
-        """Return the time, in nanoseconds since 1970."""
-        return self.clock.now_ns()
-
-    def business_date(self) -> int:
-        """Return the day that acts of now belong to, as yyyymmdd in Shanghai.
-
-        Raises
-        ------
-        ActError
-            It is not known, as the clock is doubted: whatever belongs to a day waits.
-
-        Notes
-        -----
-        Rules: CEA-REG-08.
-        """
-        return self.store.business_date(self.clock.today)
-
-    def day_begin(self) -> list[int]:
-        """Note that a day has begun, if it was not noted, and end what ended with the one before.
-
-        Returns
-        -------
-        list of int
-            The freezes that have ended.
-        """
-        with self.store.transaction():
-            date = self.business_date()
-            if not self.store.one("SELECT 1 FROM business_days WHERE business_date = ?", (date,)):
-                self.store.insert("business_days", [(date, self.now_ns())])
-            return self.enforcement.expire()
-
-    def clock_move(self, at_ns: int) -> None:
-        """Keep that a manual clock is to be moved; `clock_take` does it once that is committed."""
-        self.clock.move_check(at_ns)
-        self._clock_act("move", at_ns)
-
-    def clock_confirm(self, date: int) -> None:
-        """Keep that a doubted clock is right on a day (yyyymmdd); `clock_take` believes it then.
-
-        Notes
-        -----
-        Rules: CEA-REG-08.
-        """
-        self._clock_act("confirm", self.clock.confirm_check(date))
-
-    def clock_take(self) -> None:
-        """Do with the clock what was committed since this was asked last."""
-        if not self._clock_is_asked:
-            return
-        rows = self.store.execute(
-            "SELECT clock_act_id, act, at_ns FROM clock_acts WHERE clock_act_id > ? ORDER BY 1",
-            (self._clock_acts_taken,),
-        ).fetchall()
-        self._clock_is_asked = False
-        for self._clock_acts_taken, act, at_ns in rows:
-            self.clock.take(act, at_ns)
-
-    def _clock_act(self, act: str, at_ns: int) -> None:
-        with self.store.transaction():
-            number = 1 + self._clock_acts_last()
-            self.store.insert("clock_acts", [(number, act, at_ns)])
-        self._clock_is_asked = True
-
-    def _clock_acts_last(self) -> int:
-        number: int = self.store.one("SELECT coalesce(max(clock_act_id), 0) FROM clock_acts")
-        return number
-
-    def _transfer(self, direction: str, command: TransferIn | TransferOut) -> int:
-        account_index = self.account_moving(command.account)
-        asset_index = self.asset(command.product)
-        transfer_seq = self.feed(command)
-        self.store.execute(
-            "INSERT INTO transfers VALUES (?, ?, ?, ?, ?, 'pending', 0, 0)",
-            (transfer_seq, direction, account_index, asset_index, command.amount),
-        )
-        return transfer_seq
-
-    def feed(self, command: FeedCommand) -> int:
-        """Number the command for the venue, if the venue would understand it."""
-        try:
-            # Encoding checks no limits; a command the venue's strict decoder refuses would stop
-            # the feed for good, so it must never get a number.
-            msgspec.convert(msgspec.to_builtins(command), type(command))
-        except msgspec.ValidationError as error:
-            raise ActError(f"{type(command).__name__}: {error}") from None
-        return feed_append(self.store, command, self.now_ns())

@@ -9,13 +9,12 @@ from libc.string cimport memcpy
 import numpy as np
 
 from cea_exchange._edge cimport buffer_take, records_check
+from cea_exchange._hash cimport table_place
 from cea_exchange._records cimport *
 from cea_exchange.core.bidding cimport bid_malformed
 from cea_exchange.core.block cimport block_malformed
 
 from cea_exchange.domain.records import COMMAND_DTYPE
-
-cdef uint64_t HASH_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads close indexes.
 
 
 cdef struct Run:
@@ -384,7 +383,7 @@ cdef inline Run* run_of(const CommandRecord* command, Run* table, int bits) noex
     """The place of a command's operator, which is empty for a new one."""
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1
     cdef uint64_t key = <uint64_t>command.account_index << 16 | command.operator_index
-    cdef uint64_t place = (key * HASH_MULTIPLIER) >> (64 - bits)
+    cdef uint64_t place = table_place(key, bits)
     while table[place].number != 0 and table[place].operator_key != key:
         place = (place + 1) & mask
     return &table[place]

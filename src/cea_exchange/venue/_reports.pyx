@@ -13,11 +13,10 @@ from libc.string cimport memcpy, memset
 import numpy as np
 
 from cea_exchange._edge cimport buffer_take, records_check
+from cea_exchange._hash cimport table_place
 from cea_exchange._records cimport *
 
 from cea_exchange.domain.records import EVENT_DTYPE
-
-cdef uint64_t HASH_MULTIPLIER = 0x9E3779B97F4A7C15  # 2^64 / golden ratio: spreads close indexes.
 
 
 cdef struct Group:
@@ -26,10 +25,10 @@ cdef struct Group:
 
 
 cdef inline int32_t group_of(
-    Group* table, int shift, uint64_t mask, uint32_t account_index, int32_t* count
+    Group* table, int bits, uint64_t mask, uint32_t account_index, int32_t* count
 ) noexcept nogil:
     """The number of an account's group, from 0; it gets the next one when it is new."""
-    cdef uint64_t place = (account_index * HASH_MULTIPLIER) >> shift
+    cdef uint64_t place = table_place(account_index, bits)
     while table[place].number != 0:
         if table[place].account_index == account_index:
             return table[place].number - 1
@@ -156,7 +155,6 @@ cdef int64_t reports_group(
 ) noexcept nogil:
     """Find every report and the group of its account; how many reports there are."""
     cdef uint64_t mask = (<uint64_t>1 << bits) - 1
-    cdef int shift = 64 - bits
     cdef int64_t count = 0, row
     cdef const EventRecord* event
     cdef int side, sides, for_maker
@@ -168,7 +166,7 @@ cdef int64_t reports_group(
         for_maker = sides == 2 or (sides == 3 and event.counter_report_seq < event.report_seq)
         for side in range((sides & 1) + (sides >> 1)):
             account_index = event.counter_account_index if for_maker else event.account_index
-            places.groups[count] = group_of(places.table, shift, mask, account_index, group_count)
+            places.groups[count] = group_of(places.table, bits, mask, account_index, group_count)
             places.accounts[places.groups[count]] = account_index
             places.reports[count] = 2 * row + for_maker
             count += 1

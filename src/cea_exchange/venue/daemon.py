@@ -3,10 +3,10 @@
 One thread and one loop: what has come in is given to the venue, and what it says is sent.
 """
 
-import json
 import math
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import structlog
@@ -14,21 +14,14 @@ import zmq
 from prometheus_client import CollectorRegistry
 
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
-from cea_exchange.control_plane.fronts import DoorLimits, Fronts
+from cea_exchange.control_plane.fronts import DoorLimits
+from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
 from cea_exchange.journal import OsStorage, Storage
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.folder_lock import FolderLock
 from cea_exchange.protocol.metrics_http import MetricsServer
-from cea_exchange.protocol.pulse import Pulse
-from cea_exchange.protocol.security import (
-    MESSAGE_BYTES_MAX,
-    AllowList,
-    CurveKeys,
-    SecurityError,
-    StrangerTest,
-    server_socket,
-)
+from cea_exchange.protocol.security import MESSAGE_BYTES_MAX, CurveKeys
 from cea_exchange.venue.config import VenueConfig
 from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
 from cea_exchange.venue.operations.monitor import Outside, sizes_of
@@ -98,27 +91,20 @@ class VenueDaemon:
     ) -> None:
         self.config = config
         self.data = Path(data)
-        self._stopping = False
         self._relay: RelayChild | None = None
-        self._fronts: Fronts | None = None
         self._metrics_server: MetricsServer | None = None
-        self._pulse = Pulse()
         self._lock = FolderLock(self.data, "venue.lock")
-        self._context = zmq.Context()
-        try:
+        with ExitStack() as opened:
+            opened.callback(self._lock.release)
+            self._host = DaemonHost(CurveKeys.load(self.data / "keys", "venue"), log)
+            opened.callback(self._relay_close)
+            opened.callback(self._host.close)
             self._open(core_class, storage)
-        except BaseException:
-            self._context.destroy(linger=0)
-            if self._fronts is not None:
-                self._fronts.close()
-            if self._relay is not None:
-                self._relay.close()
-            self._lock.release()
-            raise
+            opened.pop_all()
 
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
-        config, storage = self.config, storage or OsStorage()
-        self._keys = CurveKeys.load(self.data / "keys", "venue")
+        config, host, storage = self.config, self._host, storage or OsStorage()
+        self.endpoints = host.endpoints
         self._clock = ClockWatch(Clock(config.clock))
         self.sequencer = Sequencer.open(
             self.data,
@@ -132,15 +118,21 @@ class VenueDaemon:
         self.machine = self.sequencer.machine
         self._clock.start_behind(self.machine.time_ns)
         self._operators = config.operators_by_key(self.data)
-        self._sockets_open()
-        self.venue = self._venue_made(storage)
-        self._metrics_serve()
+        self._sockets_open(host)
+        self.venue = self._venue_made(host, storage)
+        self._metrics_serve(host)
         self._chores_due_s = time.monotonic()
-        self._endpoints_write()
+        host.endpoints_write(
+            self.data / "venue" / "endpoints.json",
+            public_key=host.keys.public,
+            market_data_public_key=self.market_data_public_key,
+            log_id=self.sequencer.journal.log_id,
+            metrics=self._outside().metrics,
+            pid=os.getpid(),
+        )
+        log.info("ready", data=str(self.data), **self.machine.summary())
 
-    def _sockets_open(self) -> None:
-        self._allow_list = AllowList(self._context)
-        self._stranger_test = StrangerTest(self._keys.public)
+    def _sockets_open(self, host: DaemonHost) -> None:
         operators = self._operators
         registry = {self.config.registry_key(self.data), *self.config.settlement_keys}
         keys = self.machine.keys
@@ -160,33 +152,23 @@ class VenueDaemon:
             "settlement": (zmq.PUB, registry.__contains__),
             "replay": (zmq.ROUTER, registry.__contains__),
         }
-        self._sockets: dict[str, zmq.Socket] = {}
-        self.endpoints: dict[str, str] = {}
-        self._poller = zmq.Poller()
-        for name, (kind, allowed) in kinds.items():
-            self._allow_list.allow(name, allowed)
-            socket, self.endpoints[name] = server_socket(
-                self._allow_list,
-                self._context,
+        self._sockets = {
+            name: host.socket(
+                name,
                 kind,
-                domain=name,
-                keys=self._keys,
-                address=self._address(name),
+                self._address(name),
+                allowed,
+                is_for_all=relay_keys is None and public and allowed is may_see_market_data,
                 **self._limits(name),
             )
-            self._sockets[name] = socket
-            if kind == zmq.ROUTER:
-                # Without it a report to a slow peer would be lost in silence.
-                socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
-                self._poller.register(socket, zmq.POLLIN)
-            if relay_keys is not None or not (public and allowed is may_see_market_data):
-                self._stranger_test.add(self.endpoints[name], kind)
-        self.market_data_public_key = self._keys.public
+            for name, (kind, allowed) in kinds.items()
+        }
+        self.market_data_public_key = host.keys.public
         if relay_keys is not None:
-            self._relay_begin(relay_keys.public)
-        self._fronts_open()
+            self._relay_begin(host, relay_keys.public)
+        self._fronts_open(host)
 
-    def _fronts_open(self) -> None:
+    def _fronts_open(self, host: DaemonHost) -> None:
         """Let participants and operators come to processes of their own."""
         config = self.config
         gateway = DoorLimits(
@@ -199,20 +181,14 @@ class VenueDaemon:
             ends_slow=False,
         )
         admin = DoorLimits(HIGH_WATER_MARK, MESSAGE_BYTES_MAX)
-        self._fronts = Fronts(
-            self._keys,
+        self._fronts = host.fronts_open(
             {"gateway": (config.gateway, gateway), "admin": (config.admin, admin)},
             count=config.fronts,
             memory_mib_max=config.front_memory_mib_max,
-            stranger=self._stranger_test.key,
-            poller=self._poller,
         )
         self._fronts.doors["admin"].admit(self._operators)
         self._keys_admit()
-        self._fronts.flush()
-        for name, door in self._fronts.doors.items():
-            self.endpoints[name] = door.endpoint
-            self._stranger_test.add(door.endpoint, zmq.ROUTER)
+        host.fronts_prove()
 
     def _keys_admit(self) -> None:
         """Let the fronts know which keys are granted, if that has changed."""
@@ -223,11 +199,11 @@ class VenueDaemon:
             if self._relay is not None and not self.config.market_data_public:
                 self._relay.admit(self._may_follow.union(granted))
 
-    def _relay_begin(self, public_key: str) -> None:
+    def _relay_begin(self, host: DaemonHost, public_key: str) -> None:
         """Let a process of its own have the public's addresses."""
         config = self.config
         link = {name: self.endpoints[name] for name in PUBLIC}
-        upstream = Upstream(**link, market_data_public_key=self._keys.public)
+        upstream = Upstream(**link, market_data_public_key=host.keys.public)
         settings = RelayConfig(
             **{name: getattr(config, name) for name in PUBLIC},
             memory_mib_max=config.relay_memory_mib_max,
@@ -252,14 +228,14 @@ class VenueDaemon:
             return {"message_bytes_max": REQUEST_BYTES_MAX}
         return _LIMITS.get(name, {})
 
-    def _venue_made(self, storage: Storage) -> Venue:
+    def _venue_made(self, host: DaemonHost, storage: Storage) -> Venue:
         sockets, config, fronts = self._sockets, self.config, self._fronts
         ways = Ways(
             gateway=fronts.doors["gateway"],
             admin=fronts.doors["admin"],
             snapshots=RouterMailbox(sockets["snapshot"]),
             replay=RouterMailbox(sockets["replay"]),
-            registry=RegistryLine(self._context, config, self.data, self._keys),
+            registry=RegistryLine(host.context, config, self.data, host.keys),
             market_data=sockets["market_data"].send_multipart,
             settlement=sockets["settlement"].send_multipart,
         )
@@ -279,20 +255,20 @@ class VenueDaemon:
             surroundings=surroundings,
         )
 
-    def _metrics_serve(self) -> None:
+    def _metrics_serve(self, host: DaemonHost) -> None:
         """Let Prometheus ask, where the settings say so."""
         if self.config.metrics is not None:
             collectors = CollectorRegistry()
             collectors.register(self.venue.watch.metrics)
             self._metrics_server = MetricsServer(
-                self.config.metrics, collectors, self._pulse.health
+                self.config.metrics, collectors, host.pulse.health
             )
 
     def _outside(self) -> Outside:
         """Return what is shown of sockets and processes."""
         fronts, server = self._fronts, self._metrics_server
         return Outside(
-            keys_refused=self._allow_list.refused_count + fronts.refused_count,
+            keys_refused=self._host.allow_list.refused_count + fronts.refused_count,
             keys_cut_off=tuple(sorted(fronts.suspects.cut_off)),
             keys_set_apart=len(fronts.suspects.parts),
             fronts=tuple(fronts.process_ids),
@@ -301,33 +277,16 @@ class VenueDaemon:
             metrics=None if server is None else server.address,
         )
 
-    def _endpoints_write(self) -> None:
-        path = self.data / "venue" / "endpoints.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        told = {
-            **self.endpoints,
-            "public_key": self._keys.public,
-            "market_data_public_key": self.market_data_public_key,
-            "log_id": self.sequencer.journal.log_id,
-            "metrics": self._outside().metrics,
-            "pid": os.getpid(),
-        }
-        draft = path.with_suffix(".new")
-        draft.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
-        log.info("ready", data=str(self.data), **self.machine.summary())
-
     # -- The loop -----------------------------------------------------------------------------
 
     def run(self) -> None:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
-        while not self._stopping:
-            self.turn(POLL_MS)
+        self._host.run(lambda: self.turn(POLL_MS))
         self.venue.end()
 
     def stop(self) -> None:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
-        self._stopping = True
+        self._host.stop()
 
     def turn(self, timeout_ms: int) -> None:
         """Take the orders that have arrived; if none had, wait for something and do what is due.
@@ -341,7 +300,7 @@ class VenueDaemon:
             return
         venue.publish()
         self._fronts.flush()
-        ready = dict(self._poller.poll(0 if has_orders or venue.has_work else timeout_ms))
+        ready = dict(self._host.poller.poll(0 if has_orders or venue.has_work else timeout_ms))
         if self._sockets["replay"] in ready:
             venue.replay_turn()
         venue.admin_turn()
@@ -355,35 +314,27 @@ class VenueDaemon:
 
     def _heartbeat_turn(self, now_s: float) -> None:
         """Look after sockets and processes."""
-        self._pulse.beat(now_s)
+        self._host.pulse.beat(now_s)
         if self._relay is not None:
             self._relay.turn(now_s)
             self.venue.watch.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
         self._fronts.turn(now_s)
-        if not self._allow_list.is_running:
-            raise SecurityError("allow-list: its handler has stopped")
-        trouble = self._stranger_test.turn(now_s)
-        if trouble is not None:
-            log.warning("stranger_test", error=str(trouble))
-        refused = self._allow_list.refused_news(now_s)
-        if refused is not None:
-            log.warning("key_refused", **refused)
+        self._host.watch(now_s)
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
         self.venue.close()
-        self._pulse.close()
         if self._metrics_server is not None:
             self._metrics_server.close()
-        self._stranger_test.close()
-        self._allow_list.close()
         try:
             self.sequencer.close()
         finally:
-            self._context.destroy(linger=200)
-            self._fronts.close()
-            if self._relay is not None:
-                # Last, so that it can pass on what was said last.
-                self._relay.close()
+            self._host.close()
+            self._relay_close()
             self._lock.release()
         log.info("stopped", **self.machine.summary())
+
+    def _relay_close(self) -> None:
+        if self._relay is not None:
+            # Last, so that it can pass on what was said last.
+            self._relay.close()

@@ -1,305 +1,571 @@
-"""Operators' requests over the admin socket: MessagePack in, one journaled act, MessagePack out."""
+"""What operators may ask of a venue: each act becomes one journaled command with who and why."""
 
-from typing import Annotated, Literal
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from cea_exchange.domain.naming import is_one_line
-from cea_exchange.domain.profile import TIME_FORM
+from cea_exchange.control_plane.fields import field
+from cea_exchange.control_plane.maker_checker import Prepared, Second
+from cea_exchange.control_plane.requests import Request, Requests, requests_in
+from cea_exchange.domain.profile_fields import TIME_FORM
+from cea_exchange.domain.records import Phase
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
+from cea_exchange.protocol.operators import Operator
+
+if TYPE_CHECKING:
+    from cea_exchange.venue.operations.admin_service import AdminDesk
+
+LOOKERS = ("operator", "regulator")
+OPERATORS = ("operator",)
 
 WhyNeeded = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"\S")]
 """For what hurts somebody: the words are journaled, and stay for twenty years."""
 
 TimeOfDay = Annotated[str, msgspec.Meta(pattern=TIME_FORM)]
 Seq = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
+Why = Annotated[control.Why, field("The reason; it is kept.")]
+WhyOf = Annotated[WhyNeeded, field("The reason; it is kept.")]
+Account = Annotated[control.Name, field("Account.")]
+Product = Annotated[control.Name, field("Product.")]
+WholeMarket = Annotated[
+    control.Name | None, field("Product; left out, the whole market.", is_option=False)
+]
+Price = Annotated[control.Fen, field("Yuan per tonne, such as 97.49.", typed="price")]
+Bidding = Annotated[control.Name, field("The bidding's name.")]
+Number = Annotated[Seq, field("The proposal's number.")]
+Pricing = Annotated[Literal["uniform", "pay_as_bid"], field("uniform or pay_as_bid.")]
+Side = Annotated[Literal["buy", "sell"], field("sell or buy.")]
 
 
-class AdminRequest(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True):
-    """Base of every request; those that are no `ActRequest` only look, and anybody here may."""
+class AdminRequest(Request):
+    """Base of what only looks; whoever has a key here may."""
+
+    roles = LOOKERS
+    is_look = True
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        """Return the answer's fields."""
+        raise NotImplementedError
 
 
 class Status(AdminRequest, tag="status"):
-    """Where the venue stands."""
+    """Print where a running venue stands."""
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.status()
 
 
 class Statistics(AdminRequest, tag="statistics"):
-    """Each product's prices and totals of the day."""
+    """Print each product's prices and totals of the day, by method."""
+
+    command = "statistics"
+    example = "statistics"
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.statistics()
 
 
 class Position(AdminRequest, tag="position"):
-    """What an account holds, has locked and bought today, and its live orders."""
+    """Print what an account holds at the venue."""
 
-    account: control.Name
+    command = "position"
+    example = "position P001 --key rex"
+
+    account: Account
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.position(self.account)
 
 
 class BlockList(AdminRequest, tag="blocks"):
-    """The open block offers and enquiries, from an id on."""
+    """Print the open block offers and enquiries, and what they have locked."""
 
-    first: Annotated[int, msgspec.Meta(ge=0, le=2**62)] = msgspec.field(name="from", default=0)
+    command = "blocks"
+    example = "blocks --key rex"
+
+    first: Annotated[
+        int, msgspec.Meta(ge=0, le=2**62), field("The lowest block id to print.", name="--from")
+    ] = msgspec.field(name="from", default=0)
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.blocks(self.first)
 
 
 class StatementOf(AdminRequest, tag="statement"):
     """What the statement of an account's day begins with; see `framing.StatementRequest`."""
 
-    account: control.Name
+    account: Account
     date: Annotated[str, msgspec.Meta(max_length=10)] | None = None
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.statement(self.account, self.date)
 
 
 class HistoryOf(AdminRequest, tag="history"):
     """An account's reports, see `framing.HistoryRequest`."""
 
-    account: control.Name
+    account: Account
     first: Seq = msgspec.field(name="from")
     count: Seq
 
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.history(self.account, self.first, self.count)
+
 
 class BiddingList(AdminRequest, tag="biddings"):
-    """The day's biddings: what everybody may see of them."""
+    """Print today's biddings and their results; bids are sealed."""
+
+    command = "bidding list"
+    example = "bidding list --key rex"
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return {"biddings": venue.biddings()}
+
+
+class ApplicationList(AdminRequest, tag="bidding_applications"):
+    """Print all applications, and until when to review them."""
+
+    command = "bidding applications"
+    example = "bidding applications --key rex"
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return {"applications": venue.day.applications()}
 
 
 class SessionList(AdminRequest, tag="sessions"):
-    """Who is logged on."""
+    """Print who is logged on."""
+
+    command = "sessions"
+    example = "sessions"
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return venue.sessions()
 
 
 class ProposalList(AdminRequest, tag="proposals"):
-    """What waits for a second operator."""
+    """Print what waits for a second operator."""
+
+    command = "proposals"
+    example = "proposals --key bo"
+
+    def look(self, venue: "AdminDesk") -> dict[str, Any]:
+        return {"proposals": venue.proposals.listed()}
 
 
 class ActRequest(AdminRequest, kw_only=True):
     """Base of what only an operator may do."""
 
-    why: control.Why = ""
+    roles = OPERATORS
+    is_look = False
+
+    why: Why = ""
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        """Do it; return what is told beside where the venue stands then.
+
+        Raises
+        ------
+        FrameError
+            It is refused; nothing was changed.
+        """
+        venue.run(self.command_of(venue), by, self.why)
+        return {}
+
+    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+        """Return the command that it means; None if it is done already."""
+        raise NotImplementedError
+
+    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+        """Return what a second person is to agree to, looked at beforehand."""
+        raise NotImplementedError
+
+
+# -- the day and the daemon -----------------------------------------------------------------------
 
 
 class ClockMove(ActRequest, tag="clock"):
-    """Move a manual clock; what falls due on the way happens in order."""
+    """Move a manual clock, with what falls due on the way; confirm a doubted system's clock."""
+    """Move a manual clock, and what falls due on the way happens; confirm a doubted one."""
 
-    at: str
+    command = "clock"
+    example = "clock 2025-07-16T09:30:00+08:00"
+
+    at: Annotated[str, field("ISO 8601 time with offset.")]
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        venue.day.clock_move(self.at)
+        return {}
 
 
 class PhaseChange(ActRequest, tag="phase"):
     """Set the phase of the open day."""
 
-    phase: str
+    command = "phase"
+    example = 'phase break --why "early lunch"'
+
+    phase: Annotated[str, field("pre_open, listed, break, listed_and_block, closed.")]
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        if self.phase.upper() not in Phase.__members__:
+            names = ", ".join(member.name.lower() for member in Phase)
+            raise FrameError(expected=names, came=self.phase, where="phase")
+        return control.PhaseSet(phase=Phase[self.phase.upper()])
 
 
 class OpenDay(ActRequest, tag="open_day"):
-    """Open a trading day, whatever the calendar says."""
+    """Open a trading day, whatever the calendar says; where the clock runs, none after today."""
 
-    date: str
+    command = "open-day"
+    example = "open-day 2025-07-16"
+
+    date: Annotated[str, field("Date, as 2025-07-16.")]
+
+    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+        return venue.day.open_day(self.date)
 
 
 class CloseDay(ActRequest, tag="close_day"):
     """Close the trading day."""
 
+    command = "close-day"
+    example = "close-day"
+
+    def command_of(self, venue: "AdminDesk") -> control.Act | None:
+        return venue.day.close_day()
+
+
+class Disconnect(ActRequest, tag="disconnect"):
+    """End the sessions of a key or an account and cancel their orders; they may log on again."""
+
+    command = "disconnect"
+    example = "disconnect P001"
+
+    who: Annotated[control.Name, field("A public key, or an account.")]
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        return {"ended": venue.orders.disconnect(self.who)}
+
+
+class KeyRestore(ActRequest, tag="key_restore"):
+    """Admit a key again that was cut off because fronts ended where it was.
+
+    `venue status` names those (`keys_cut_off`); ask the key's holder first.
+    """
+
+    command = "key readmit"
+    example = 'key readmit "$(cat keys/p001.public)"'
+
+    key: Annotated[control.Name, field("The public key that was cut off.", name="public_key")]
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        if not venue.key_restore(self.key):
+            raise FrameError(expected="a key that is cut off", came=self.key, where="key")
+        return {}
+
+
+class Stop(ActRequest, tag="stop"):
+    """End the daemon."""
+
+    command = "stop"
+    example = "stop"
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        venue.stop()
+        return {}
+
+
+# -- accounts and products ------------------------------------------------------------------------
+
 
 class Halt(ActRequest, tag="halt"):
-    """Halt a product, or without one the market."""
+    """Halt a product, or the market."""
 
-    product: control.Name | None = None
+    command = "halt"
+    example = 'halt CEA24 --why "news awaited"'
+
+    product: WholeMarket = None
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.product_check(self.product)
+        return control.Halt(product=self.product)
 
 
 class Resume(ActRequest, tag="resume"):
-    """Lift a halt."""
+    """Lift the halt of a product, or of the market."""
 
-    product: control.Name | None = None
+    command = "resume"
+    example = "resume CEA24"
+
+    product: WholeMarket = None
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.product_check(self.product)
+        return control.Resume(product=self.product)
 
 
 class Suspend(ActRequest, tag="suspend"):
-    """Suspend an account."""
+    """Suspend an account: its orders are cancelled, it may only receive."""
 
-    account: control.Name
-    why: WhyNeeded
+    command = "suspend"
+    example = 'suspend P001 --why "court order 12"'
+
+    account: Account
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.account_index(self.account)
+        return control.Suspend(account=self.account)
 
 
 class Restore(ActRequest, tag="restore"):
-    """Let a suspended account trade again."""
+    """Let a suspended or killed account trade again."""
 
-    account: control.Name
+    command = "reinstate"
+    example = "reinstate P001"
+
+    account: Account
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.account_index(self.account)
+        return control.Restore(account=self.account)
 
 
 class Kill(ActRequest, tag="kill"):
-    """The kill switch: of an account, or of the whole market."""
+    """Kill switch: cancel an account's orders and suspend it; or everybody's, and halt all."""
+    """Kill switch: end an account's orders and suspend it, or everybody's and halt the market."""
 
-    account: control.Name | None = None
-    market: bool = False
-    why: WhyNeeded
+    command = "kill"
+    example = 'kill P001 --why "runaway program"'
+
+    account: Annotated[control.Name | None, field("Account.", is_option=False)] = None
+    market: Annotated[bool, field("Everybody, and halt.", name="--market")] = False
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        # A name that was forgotten must not end everybody's orders.
+        if (self.account is None) != self.market:
+            came = "both" if self.market else "neither"
+            raise FrameError(expected="an account, or the market", came=came, where="kill")
+        if self.account is not None:
+            venue.account_index(self.account)
+        return control.Kill(account=self.account)
 
 
 class ReferencePrice(ActRequest, tag="reference_price"):
-    """Set a product's reference price (fen) before the day's first listed phase."""
+    """Measure a product's band from another price, before the day's first listed phase."""
 
-    product: control.Name
-    price: control.Fen
-    why: WhyNeeded
+    command = "reference-price"
+    example = 'reference-price CEA24 97.49 --why "split"'
+
+    product: Product
+    price: Price
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.before_listed_check(self.product, "reference_price")
+        return control.ReferencePriceSet(product=self.product, price=self.price)
 
 
 class ListProduct(ActRequest, tag="list"):
-    """Let a product be traded, its band measured from a price (fen)."""
+    """Let a product be traded, before the day's first listed phase or while no day is open.
 
-    product: control.Name
-    price: control.Fen
-    why: WhyNeeded
+    The registry declares products; one that was delisted, or that a notice lists later only, is
+    listed by this.
+    """
+
+    command = "list-product"
+    example = 'list-product CEA26 81.50 --why "announcement of 12 May"'
+
+    product: Product
+    price: Price
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.before_listed_check(self.product, "list")
+        return control.ProductList(product=self.product, price=self.price)
 
 
 class DelistProduct(ActRequest, tag="delist"):
-    """Let a product be traded no more."""
+    """Let a product be traded no more: what is open of it ends, holdings stay and may leave."""
 
-    product: control.Name
-    why: WhyNeeded
+    command = "delist-product"
+    example = 'delist-product CEA19-20 --why "carried over"'
+
+    product: Product
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.product_check(self.product)
+        return control.ProductDelist(product=self.product)
+
+
+# -- biddings -------------------------------------------------------------------------------------
 
 
 class BiddingApply(ActRequest, tag="bidding_apply"):
-    """File an application for a bidding on a later day; see `control.BiddingApplied`."""
+    """File an application for a bidding on a later day, for who applies."""
 
-    bidding: control.Name
-    account: control.Name
-    product: control.Name
-    tonnes: control.Amount
-    limit: Literal["close", "band_end"]
-    pricing: Literal["uniform", "pay_as_bid"]
-    date: str
-    side: Literal["buy", "sell"] = "sell"
-    opens_at: TimeOfDay | None = None
-    closes_at: TimeOfDay | None = None
+    command = "bidding apply"
+    example = (
+        "bidding apply B1 P001 CEA24 200000 2025-07-16 --opens-at 10:30 --closes-at 11:00"
+    )
+
+    bidding: Bidding
+    account: Annotated[control.Name, field("Who applies.")]
+    product: Product
+    tonnes: Annotated[control.Amount, field("Offered, or wanted.")]
+    date: Annotated[str, field("The session's day, such as 2025-07-16.")]
+    limit: Annotated[
+        Literal["close", "band_end"], field("close, or band_end: 10% away.")
+    ] = "close"
+    pricing: Pricing = "uniform"
+    side: Side = "sell"
+    opens_at: Annotated[TimeOfDay | None, field("Such as 10:30.")] = None
+    closes_at: Annotated[TimeOfDay | None, field("Such as 11:00.")] = None
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        return venue.day.application(self)
 
 
 class BiddingReview(ActRequest, tag="bidding_review"):
     """Approve an application, or refuse it with a reason."""
 
-    bidding: control.Name
-    approve: bool
+    command = "bidding review"
+    example = 'bidding review B1 --refuse --why "holdings"'
+
+    bidding: Bidding
+    approve: Annotated[bool, field("The decision.", name="--approve/--refuse")]
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        if not self.approve and not self.why.strip():
+            raise FrameError(expected="a reason to refuse it", came="none", where="why")
+        return control.BiddingReviewed(bidding=self.bidding, approved=self.approve)
 
 
 class BiddingWithdraw(ActRequest, tag="bidding_withdraw"):
     """Take an application back, for who applied."""
 
-    bidding: control.Name
-    why: WhyNeeded
+    command = "bidding withdraw"
+    example = 'bidding withdraw B1 --why "on request"'
 
+    bidding: Bidding
+    why: WhyOf
 
-class ApplicationList(AdminRequest, tag="bidding_applications"):
-    """All applications for biddings, with who applied and until when to review them."""
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        return control.BiddingLapsed(bidding=self.bidding)
 
 
 class BiddingOpen(ActRequest, tag="bidding_open"):
     """Announce a bidding that was approved; see `control.BiddingOpen`. Times are ISO 8601."""
 
-    bidding: control.Name
-    account: control.Name
-    product: control.Name
+    bidding: Bidding
+    account: Annotated[control.Name, field("Who applied.")]
+    product: Product
     tonnes: control.Amount
     limit: control.Fen
-    pricing: Literal["uniform", "pay_as_bid"]
-    side: Literal["buy", "sell"] = "sell"
+    pricing: Pricing
+    side: Side = "sell"
     opens_at: str | None = None
     closes_at: str | None = None
     reserve_price: control.Reserve = 0
 
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        super().act(venue, by)
+        venue.announced_check(self.bidding)
+        return {}
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        return venue.bidding_notice(self)
+
 
 class BiddingClose(ActRequest, tag="bidding_close"):
-    """Award an open bidding."""
+    """Award an open bidding now."""
 
-    bidding: control.Name
+    command = "bidding close"
+    example = "bidding close B1"
+
+    bidding: Bidding
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.bidding_end_check(self.bidding, must_be_open=True)
+        return control.BiddingClose(bidding=self.bidding)
 
 
 class BiddingCancel(ActRequest, tag="bidding_cancel"):
-    """End a bidding without an award."""
+    """End a bidding without an award; its bids are cancelled."""
 
-    bidding: control.Name
-    why: WhyNeeded
+    command = "bidding cancel"
+    example = 'bidding cancel B1 --why "seller in default"'
+
+    bidding: Bidding
+    why: WhyOf
+
+    def command_of(self, venue: "AdminDesk") -> control.Act:
+        venue.bidding_end_check(self.bidding, must_be_open=False)
+        return control.BiddingCancel(bidding=self.bidding)
 
 
-class Disconnect(ActRequest, tag="disconnect"):
-    """End the sessions of a key or an account; they may log on again."""
-
-    who: control.Name
-
-
-class KeyRestore(ActRequest, tag="key_restore"):
-    """Admit a key again that was cut off because it ended fronts."""
-
-    key: control.Name
+# -- what takes two persons -----------------------------------------------------------------------
 
 
 class Bust(ActRequest, tag="bust"):
-    """Propose to undo a trade."""
+    """Propose to undo a trade; prints the number that another operator approves."""
 
-    trade_id: Seq
-    why: WhyNeeded
+    second = Second.OPERATOR
+    command = "bust"
+    example = 'bust 4711 --why "wrong price by agreement" --key an'
+
+    trade_id: Annotated[Seq, field("The trade's number.")]
+    why: WhyOf
+
+    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+        return venue.bust_prepared(self.trade_id, by, self.why)
 
 
 class Override(ActRequest, tag="override"):
     """Propose to open the next day without the registry's confirmation of the last."""
 
-    why: WhyNeeded
+    second = Second.OPERATOR
+    command = "override"
+    example = 'override --why "registry back at noon" --key an'
+
+    why: WhyOf
+
+    def prepared(self, venue: "AdminDesk", by: Operator) -> Prepared:
+        date = venue.day.unconfirmed_date()
+        what = f"open the day after {date} without the registry's confirmation"
+
+        def carry_out(second: Operator) -> dict[str, Any]:
+            venue.day.override(date, by=by.name, second=second.name, why=self.why)
+            return {"what": what}
+
+        return Prepared(what, carry_out)
 
 
 class Approve(ActRequest, tag="approve"):
-    """Agree to another operator's proposal; it happens at once."""
+    """Agree to another operator's proposal, with a key of your own; it happens at once."""
 
-    number: Seq
+    command = "approve"
+    example = "approve 831442 --key bo"
+
+    number: Number
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        return venue.proposals.approve(self.number, by)
 
 
 class Reject(ActRequest, tag="reject"):
     """Take a proposal away."""
 
-    number: Seq
+    command = "reject"
+    example = "reject 831442 --key bo"
+
+    number: Number
+
+    def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
+        return {"what": venue.proposals.reject(self.number).what}
 
 
-class Stop(ActRequest, tag="stop"):
-    """End the daemon: seal the journal and exit."""
-
-
-AnyAdminRequest = (
-    Status
-    | Statistics
-    | Position
-    | StatementOf
-    | HistoryOf
-    | BlockList
-    | BiddingList
-    | ApplicationList
-    | SessionList
-    | ProposalList
-    | ClockMove
-    | PhaseChange
-    | OpenDay
-    | CloseDay
-    | Halt
-    | Resume
-    | Suspend
-    | Restore
-    | Kill
-    | ReferencePrice
-    | ListProduct
-    | DelistProduct
-    | BiddingApply
-    | BiddingReview
-    | BiddingWithdraw
-    | BiddingOpen
-    | BiddingClose
-    | BiddingCancel
-    | Disconnect
-    | KeyRestore
-    | Bust
-    | Override
-    | Approve
-    | Reject
-    | Stop
-)
-
-_requests = msgspec.msgpack.Decoder(AnyAdminRequest)
-
-
-def admin_request_decode(payload: bytes) -> AnyAdminRequest:
-    """Return an operator's request; FrameError if it is none."""
-    try:
-        request = _requests.decode(payload)
-    except control.DECODE_ERRORS as error:
-        raise FrameError(expected="an admin request", came=str(error), where="payload") from None
-    if isinstance(request, ActRequest) and not is_one_line(request.why):
-        raise FrameError(expected="one line of text", came=ascii(request.why), where="why")
-    return request
+VENUE_REQUESTS: Requests[AdminRequest] = Requests(requests_in(sys.modules[__name__]))

@@ -16,7 +16,7 @@ from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankUnavailable
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import PayIn, SendBatch
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
@@ -54,7 +54,7 @@ class Institutions:
     def __init__(self, registry, bank, mode):
         self.registry, self.bank, self.venue = registry, bank, DatedVenue()
         self.statements, self.day = 0, 0
-        registry.clock = GivenClock(self.now_ns)
+        registry.ledger.clock = GivenClock(self.now_ns)
         registry.bank.setting = BankSetting(batch_count_max=13)
         self.settlement = Settlement(
             registry.store, mode=mode, is_ready=registry.bank.is_ready

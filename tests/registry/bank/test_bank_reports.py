@@ -12,7 +12,7 @@ from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.bank import reports as bank_reports
 from cea_exchange.registry.bank.iso_20022 import camt_053, pain_002
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -68,7 +68,7 @@ class Office:
     def __init__(self, registry, mode="end_of_day"):
         self.registry, self.bank, self.venue = registry, Bank(), Venue()
         self.now_ns = 1_784_000_000 * 1_000_000_000
-        registry.clock = GivenClock(lambda: self.now_ns)
+        registry.ledger.clock = GivenClock(lambda: self.now_ns)
         registry.bank.setting = None
         with registry.transaction():
             registry.product_declare(PRODUCT, 9749)
@@ -315,10 +315,10 @@ def test_a_full_disk_takes_nothing_and_loses_nothing(registry, monkeypatch):
     (batch,) = registry.bank.batches()
     insert = registry.store.database.insert
 
-    def full(table, rows):
-        if table == "bank_reports":
+    def full(into, rows):
+        if into.startswith("bank_reports "):
             raise DatabaseFull("no space")
-        return insert(table, rows)
+        return insert(into, rows)
 
     monkeypatch.setattr(registry.store.database, "insert", full)
     with pytest.raises(DatabaseFull):

@@ -7,7 +7,7 @@ import pytest
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.bank.requests import PayIn
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.registry import Registry
 from support.bank.bank_process import BankProcess

@@ -221,7 +221,7 @@ def test_a_run_is_all_or_nothing(world, monkeypatch):
             raise ActError("the last one fails")
         return move(kind, *of, **named)
 
-    monkeypatch.setattr(registry, "move", failing)
+    monkeypatch.setattr(registry.ledger, "move", failing)
     with pytest.raises(ActError, match="the last one fails"):
         office.run(1)
     assert 0 == world.held("P1", "CEA25") == world.held(Institution.CARRYOVER, "CEA")

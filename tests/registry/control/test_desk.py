@@ -8,9 +8,10 @@ import pytest
 
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.control.admin import OPS_OF_TWO, REQUEST_TYPES
+from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS
+from cea_exchange.registry.control.requests.basics import PayIn
 from cea_exchange.registry.paging import message_shown, page
-from cea_exchange.registry.participants.roles import MAY, ROLES
+from cea_exchange.registry.participants.roles import ROLES
 from cea_exchange.registry.reconciliation.proposals import desk_differences
 from support.places import ROOT
 from support.registry.desk_callers import LIFE_S, Office, by_two, key_of
@@ -23,7 +24,7 @@ S_NS = 1_000_000_000
 def clock(registry):
     """The registry's time in seconds, which the test sets."""
     now = [1_000]
-    registry.clock = GivenClock(lambda: now[0] * S_NS)
+    registry.ledger.clock = GivenClock(lambda: now[0] * S_NS)
     return now
 
 
@@ -66,12 +67,12 @@ def of_persons(answer):
 
 def test_every_request_is_in_the_table_of_roles_and_nothing_else():
     """CEA-REG-01: a request that nobody was given is nobody's."""
-    assert {found.__struct_config__.tag for found in REQUEST_TYPES} == set(MAY)
+    assert {found.__struct_config__.tag for found in REGISTRY_REQUESTS.types} == set(MAY)
     assert {role for roles in MAY.values() for role in roles} == set(ROLES)
 
 
 def test_a_regulator_looks_at_everything_and_changes_nothing(office):
-    looks = {found.__struct_config__.tag for found in REQUEST_TYPES if found.is_look}
+    looks = {op for op, each in REGISTRY_REQUESTS.by_op.items() if each.is_look}
     assert looks == {op for op, roles in MAY.items() if "regulator" in roles}
     assert office.rex("status")["place"] == 1
     assert of_persons(office.rex("acts")) == []
@@ -82,8 +83,8 @@ def test_a_stranger_is_refused(office):
     assert "key must stand for a person" in office.eve.error("status")
 
 
-def test_a_request_that_the_table_does_not_know_is_refused(office, monkeypatch):
-    monkeypatch.setitem(MAY, "pay_in", ())
+def test_a_request_that_no_role_was_given_is_refused(office, monkeypatch):
+    monkeypatch.setattr(PayIn, "roles", ())
     assert "role must be" in office.an.error("pay_in", account="P001", cash=1)
 
 
@@ -302,7 +303,7 @@ def test_a_file_is_shown_by_its_hash_and_many_rows_by_the_page(office):
 def test_no_message_is_a_request_by_accident(office):
     an = office.an
     for payload in (b"", b"\xc1", msgspec.msgpack.encode({"op": "mint"})):
-        assert office._desk.reply(an.key, payload).answer["error"].startswith("request: ")
+        assert office._desk.reply(an.key, payload).answer.by_ok()["error"].startswith("request: ")
 
 
 def test_what_was_changed_by_hand_is_found(office, li, mo):
@@ -351,7 +352,8 @@ def test_nothing_takes_two_and_is_done_by_fewer(office, clock):
         ])
         done += person(**asked)["ok"] and asked["op"] == "approve"
         clock[0] += generator.choice([0, 0, 1, 30])
-    acts = [act for act in office.an("acts", count=1_000)["acts"] if act["op"] in OPS_OF_TWO]
+    found = office.an("acts", count=1_000)["acts"]
+    acts = [act for act in found if act["op"] in REGISTRY_REQUESTS.of_two]
     assert len(acts) == done > 5
     for act in acts:
         first, second = (
@@ -380,10 +382,14 @@ def test_the_page_has_the_table_of_roles_and_of_acts_of_two():
     heads, _line, *told = cells
     assert heads == ["op", *ROLES, "two"]
     expected = [
-        [op, *("x" if role in roles else "" for role in ROLES), "x" if op in OPS_OF_TWO else ""]
+        [
+            op,
+            *("x" if role in roles else "" for role in ROLES),
+            "x" if op in REGISTRY_REQUESTS.of_two else "",
+        ]
         for op, roles in MAY.items()
     ]
-    assert told == expected
+    assert sorted(told) == sorted(expected)
 
 
 def test_one_proposer_does_not_fill_up_what_a_body_has_to_decide(office, monkeypatch):

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 
 from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.service import Asked
 from cea_exchange.registry.control import query_service as looks_module
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.query_service import Looks, _Worker
 from cea_exchange.registry.control.query_worker import LookSettings
-from cea_exchange.registry.control.service import Asked
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.registry import Registry
 from support.registry.desk_callers import key_of
@@ -33,7 +33,7 @@ class Asking:
     def ask(self, op, person=AN, **fields):
         payload = msgspec.msgpack.encode({"op": op, **fields})
         message = Message(person.name.encode(), person.key, [payload])
-        asked = Asked(person, request_decode(payload))
+        asked = Asked(person, request_decode(payload), person.name)
         return self.looks.ask(message, asked, now_ns=time.time_ns(), now_s=time.monotonic())
 
     def turns(self, count, seconds=30):

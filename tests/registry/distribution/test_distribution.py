@@ -249,7 +249,7 @@ def test_whatever_fails_on_the_way_nothing_is_done(registry, monkeypatch):
 def test_the_plans_example_of_a_deduction_ahead(registry):
     # CEA-ALC-10, the draft plan's example: 50,000 t ahead, 30,000 t in the end, 70,000 t to deduct.
     office = registry.distribution
-    office.deduction_add("P0001", "HB-1", "unpaid", 70_000, 2026_03_01)
+    registry.deductions.add("P0001", "HB-1", "unpaid", 70_000, 2026_03_01)
     line = distributed(registry, "pre", {"P0001": 50_000})["P0001"]
     assert (0, 50_000, 20_000) == (line.given, line.deducted, line.remaining)
     line = distributed(registry, "final", {"P0001": 30_000})["P0001"]
@@ -349,7 +349,7 @@ def test_nobody_decides_anew_to_deduct_for_unpaid_allowances(tmp_path, database_
     september = 1_788_235_200 * 10**9
     with registry_open(tmp_path, database_address, lambda: september) as registry:
         entities_open(registry, ENTITIES)
-        deduct = registry.distribution.deduction_add
+        deduct = registry.deductions.add
         with pytest.raises(ActError, match="decided before 20260815, was on 20260815"):
             deduct("P0001", "HB-1", "unpaid", 5, 2026_08_15)
         deduct("P0001", "HB-2", "unpaid", 5, 2026_08_14)

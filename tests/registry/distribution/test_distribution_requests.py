@@ -12,8 +12,7 @@ from cea_exchange.cli.main import run
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.control.admin import request_decode
-from cea_exchange.registry.control.dual_control import SECOND
+from cea_exchange.registry.control.admin import SECOND, request_decode
 from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
 from cea_exchange.registry.settlement.settlement import Settlement
 from support.places import ROOT

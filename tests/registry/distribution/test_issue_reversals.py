@@ -58,8 +58,8 @@ def test_only_what_the_authority_still_has_is_taken_back(registry, issue):
     ends = (AUTHORITY, registry.account("P1"), 0)
     registry.move(EntryKind.DISTRIBUTED, *ends, 300, "distribution 1")
     with pytest.raises(ActError, match="must hold 900 of CEA24 in registration, holds 700"):
-        issue_reverse(registry, issue, 900, WHY)
-    assert issue_reverse(registry, issue, 700, WHY)
+        issue_reverse(registry.ledger, issue, 900, WHY)
+    assert issue_reverse(registry.ledger, issue, 700, WHY)
     assert (in_circulation(registry), at_the_authority(registry)) == (300, 0)
 
 
@@ -76,7 +76,7 @@ def test_what_is_no_reversal_changes_nothing(registry, issue, wrong, why):
     """CEA-PER-07."""
     terms = {"issue_entry": issue, "tonnes": 5, "why": WHY} | wrong
     with pytest.raises(ActError, match=why):
-        issue_reverse(registry, **terms)
+        issue_reverse(registry.ledger, **terms)
     assert (in_circulation(registry), registry.store.entry_last) == (1_000, issue)
 
 
@@ -84,7 +84,7 @@ def test_an_issue_to_an_entity_is_not_taken_from_the_authority(registry, issue):
     """CEA-PER-07: its tonnes are the entity's."""
     registry.issue("P1", "CEA24", 5)
     with pytest.raises(ActError, match="must be an issue to the authority"):
-        issue_reverse(registry, registry.store.entry_last, 5, WHY)
+        issue_reverse(registry.ledger, registry.store.entry_last, 5, WHY)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_an_issue_to_an_entity_is_not_taken_from_the_authority(registry, issue):
 )
 def test_what_was_changed_by_hand_is_found(registry, issue, statement, found):
     """CEA-PER-07: each reversal against its issue."""
-    issue_reverse(registry, issue, 900, WHY)
+    issue_reverse(registry.ledger, issue, 900, WHY)
     assert list(issue_reversal_differences(registry.store)) == []
     changed(registry.store, statement)
     assert found in "; ".join(issue_reversal_differences(registry.store))

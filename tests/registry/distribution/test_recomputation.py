@@ -192,11 +192,11 @@ def test_both_times_it_is_computed(registry, monkeypatch):
         units = unit_file({("P0001", "1"): COAL}, form=form)
         preview = registry.distribution.preview(source, units)
     before = tables(registry)
-    rules = registry.rules.allocation
+    rules = registry.ledger.rules.allocation
     (year,) = (each for each in rules.year if each.year == 2025)
     rules = msgspec.structs.replace(rules, year=(msgspec.structs.replace(year, year=2024),))
     monkeypatch.setattr(
-        "cea_exchange.registry.distribution.distribution.recomputed",
+        "cea_exchange.registry.distribution.plan.recomputed",
         lambda table, figures, _rules, sectors: recomputed(table, figures, rules, sectors),
     )
     with pytest.raises(ActError, match=r"2024-final.csv:2: tonnes: expected 2576000 by units"):

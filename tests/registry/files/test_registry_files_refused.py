@@ -1,4 +1,7 @@
-"""Bad files of the registry: each refused whole, with file, line and reason."""
+"""Bad files of the registry: each refused whole, with file, line and reason.
+
+Long, because most of it is tables of what is bad and how it is told.
+"""
 
 import zipfile
 from datetime import date, datetime

@@ -49,7 +49,7 @@ def days_settled(store, rng):
             venue.trade(1, buyer=ALICE, buy_fee=rng.randrange(3), trading_date=date)
         settlement.apply(LOG_ID, venue.records[store.last_seq :])
         if rng.random() < 0.7:
-            registry.clock = GivenClock(lambda date=date: noon_ns(date))
+            registry.ledger.clock = GivenClock(lambda date=date: noon_ns(date))
             registry.pay_in("bob", rng.randrange(1, 99))
         if rng.random() < 0.6:
             with store.transaction():

@@ -18,6 +18,12 @@ from support.registry.settlement_records import LOG_ID, registry_prepare, venue_
 POINTS = ("postings_written", "last_seq_written", "committed")
 
 
+@pytest.fixture(scope="module")
+def postgres_server(postgres_process):
+    """Not the shared one: it is killed here."""
+    return postgres_process.address
+
+
 @pytest.fixture
 def data(tmp_path, postgres_address):
     registry_prepare(tmp_path, postgres_address)

@@ -17,7 +17,7 @@ S_NS = 1_000_000_000
 def office(registry):
     """A desk at which an and bo have added a representative each, and acted with them."""
     now = [1_000]
-    registry.clock = GivenClock(lambda: now[0] * S_NS)
+    registry.ledger.clock = GivenClock(lambda: now[0] * S_NS)
     registry.product_declare("CEA24", 9_749)
     registry.account_open("P001")
     registry.issue("P001", "CEA24", 9)

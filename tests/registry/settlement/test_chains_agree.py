@@ -19,7 +19,7 @@ from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from support.registry.registry_venue import RegistryAndVenue
 
-pytestmark = pytest.mark.property
+pytestmark = [pytest.mark.property, pytest.mark.random]
 
 ACCOUNTS = ("alice", "bob", "carol", "dora")
 PRODUCTS = ("CEA23", "CEA24")

@@ -7,7 +7,7 @@ from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
-from cea_exchange.registry.control.dual_control import SECOND
+from cea_exchange.registry.control.admin import SECOND
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import accounts_open, day_closed, held, states
@@ -90,7 +90,7 @@ def test_a_default_that_is_cured(tmp_path, registry, store, settlement):
 
 def day_after(registry):
     now_ns = registry.now_ns() + 86_400 * 1_000_000_000
-    registry.clock = GivenClock(lambda: now_ns)
+    registry.ledger.clock = GivenClock(lambda: now_ns)
 
 
 def defaulted(registry, settlement):

@@ -1,4 +1,4 @@
-"""Daily statements: read from the ledger, for ever the same, and open to objections for a night."""
+"""Account statements: read from the ledger, always the same, open to objections for a night."""
 
 import msgspec
 import pytest

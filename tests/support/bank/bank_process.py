@@ -8,6 +8,7 @@ import time
 
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.client import BankClient
+from support.patience import patience
 from support.places import ROOT
 
 SERVE = (sys.executable, "-m", "cea_exchange.cli.main", "bank", "serve")
@@ -49,7 +50,7 @@ class BankProcess:
             self.process = subprocess.Popen(
                 [*SERVE, *map(str, arguments)], stderr=log, env=environment
             )
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + WAIT_S * patience()
         while not endpoints.exists():
             assert self.process.poll() is None and time.monotonic() < end, self.log()
             time.sleep(0.01)

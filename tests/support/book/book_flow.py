@@ -23,7 +23,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.matching.reference_state import U64, mix
+from cea_exchange.matching.reference.hashes import U64, mix
 from support.book.plain_book import (
     CANCEL,
     ENTER,

@@ -21,7 +21,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
-from cea_exchange.matching.reference_state import U64, fold
+from cea_exchange.matching.reference.hashes import U64, fold
 
 # As plain ints: members of an enum are slow to look up and to compare, millions of times.
 ENTER, CANCEL, AMEND = (int(kind) for kind in tuple(CommandKind)[:3])

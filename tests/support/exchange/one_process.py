@@ -21,7 +21,7 @@ from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.reconciliation.reconcile import check_ledger

@@ -3,6 +3,8 @@
 A `Step` is a handful of small numbers; `Flow` reads each against the state the market is in (the
 n-th live order, a price at the edge of today's band), so that most acts mean something and every
 refusal comes up. The same steps come from Hypothesis or from a seeded generator.
+
+Long, because every act of the market is made here, each in a few lines.
 """
 
 import random

@@ -83,7 +83,7 @@ class World:
             "final",
             {name: tonnes},
             entities={name: province},
-            year=self.registry.rules.vintages.of_product(product),
+            year=self.registry.ledger.rules.vintages.of_product(product),
             product=product,
             at_risk=[name],
         )

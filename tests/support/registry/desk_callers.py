@@ -23,7 +23,7 @@ class Caller:
 
     def __call__(self, op, **fields):
         reply = self._desk.reply(self.key, msgspec.msgpack.encode({"op": op, **fields}))
-        return reply.answer
+        return reply.answer.by_ok()
 
     def error(self, op, **fields):
         answer = self(op, **fields)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from cea_exchange.registry.bank.iso_20022 import camt_053
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,

@@ -11,6 +11,7 @@ import numpy as np
 import zmq
 
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
+from support.patience import patience
 
 pack, unpack = msgspec.msgpack.encode, msgspec.msgpack.decode
 
@@ -120,7 +121,7 @@ class Caller:
 
 def wait_until(condition, timeout_s: float = 30.0) -> None:
     """Wait until a condition holds; fail the test if it doesn't in time."""
-    until = time.monotonic() + timeout_s
+    until = time.monotonic() + timeout_s * patience()
     while not condition():
         if time.monotonic() > until:
             raise AssertionError(f"{condition} did not come true within {timeout_s} s")

@@ -6,7 +6,7 @@ Its rows need not agree with each other as `reconcile` wants it; each is one tha
 import msgspec
 
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.compliance.certificates import Certificate
 from cea_exchange.registry.distribution.plan import Line, Plan, Planned
 from cea_exchange.registry.participants.public_notices import notice_publish

@@ -10,6 +10,7 @@ from cea_exchange.client import MarketDataClient
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.protocol.security import CurveKeys
 from support.market.public_books import book_of, sides
+from support.patience import patience
 from support.venue.venue_world import PRODUCT, enter, target
 
 LEVELS = 5
@@ -87,7 +88,7 @@ def follower(world, truth=None):
 def follow_to_the_end(world, client):
     """Poll until the client is where the venue is, and hold it to the market's book."""
     stream = world.venue.venue.market_data
-    until_s = time.monotonic() + WAIT_S
+    until_s = time.monotonic() + WAIT_S * patience()
     core = world.venue.machine.core
     # Reports go out before the stream has taken note of their events.
     world.until(lambda: stream._cut_seq == stream._noted_seq == core.event_seq, WAIT_S)

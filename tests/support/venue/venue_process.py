@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+from support.patience import patience
+
 # The fake registry settles nothing, and must not be blamed for it on a slow machine.
 LAG_OFF = "[lag]\nwarn = [0, 0]\nthrottle = [0, 0]\ncancel_only = [0, 0]\nhalt = [0, 0]\n"
 # Processes of their own for the public and for participants are for the tests that ask for them;
@@ -40,7 +42,7 @@ class VenueProcess:
         arguments = ("--config", str(self.data / "venue.toml"), "--data", str(self.data))
         with (self.data / "venue.log").open("a") as log:
             self.process = subprocess.Popen([*program, *arguments], stderr=log)
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + WAIT_S * patience()
         while not path.exists():
             assert self.process.poll() is None and time.monotonic() < end, self.log()
             time.sleep(0.02)

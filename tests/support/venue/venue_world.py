@@ -15,6 +15,7 @@ from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.venue.config import LagSetting, VenueConfig
 from cea_exchange.venue.daemon import VenueDaemon
 from cea_exchange.venue.operations.admin_client import admin_ask
+from support.patience import patience
 from support.venue.fake_registry import FakeRegistry
 
 DATE = 20241231
@@ -155,7 +156,7 @@ class World:
 
     def until(self, condition, timeout_s=10.0):
         """Wait for a condition."""
-        end = time.monotonic() + timeout_s
+        end = time.monotonic() + timeout_s * patience()
         while not condition():
             assert time.monotonic() < end, "the condition did not come true in time"
             time.sleep(0.02)

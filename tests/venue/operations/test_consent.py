@@ -2,6 +2,7 @@
 
 import pytest
 
+from cea_exchange.control_plane.maker_checker import PROPOSALS_MAX, Proposals
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import (
     Operator,
@@ -10,7 +11,6 @@ from cea_exchange.protocol.operators import (
     two_operators,
 )
 from cea_exchange.protocol.security import CurveKeys, SecurityError
-from cea_exchange.venue.operations.dual_control import PROPOSALS_MAX, Proposals
 
 AN = Operator("an", "key of an")
 AN_AGAIN = Operator("an", "another key of an")

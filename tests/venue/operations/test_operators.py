@@ -135,7 +135,10 @@ def test_what_hurts_needs_a_reason(world, request_):
 def test_nobody_forges_a_line_of_the_log(world, ending):
     """What others read must be one line of one person's."""
     world.listed()
-    refused(world, "an", "why: expected one line of text", op="halt", why="news" + ending)
+    expected = "why: expected one line of visible characters"
+    refused(world, "an", expected, op="halt", why="news" + ending)
+    why = "why: expected one line of visible characters"
+    refused(world, "an", why, op="halt", why="news" + ending)
     assert world.as_operator("an", op="halt", why="有\u3000消息")["halted"]
     (act,) = acts_read(world.data)
     assert act.sentence().endswith('"有\u3000消息"')

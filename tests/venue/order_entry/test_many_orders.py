@@ -9,6 +9,7 @@ from cea_exchange.domain.profile import load_profile
 from cea_exchange.domain.records import COMMAND_DTYPE, CommandKind, EventKind, Reason, Side
 from cea_exchange.venue.maintenance.verify import verify_data
 from cea_exchange.venue.order_entry.lost_sessions import ORDERS_PER_SLICE
+from support.patience import patience
 from support.rounds import ROUNDS
 from support.venue.venue_world import DATE, enter, world_open
 
@@ -75,7 +76,8 @@ def test_a_logoff_with_very_many_orders_lets_others_trade(tmp_path, unlimited):
             ]  # fmt: skip
             gaps.append(time.monotonic() - began_s)
         assert core.orders_of(0) == [] and len(core.orders_of(1)) == number
-        assert max(gaps) < GAP_S_MAX, f"{len(gaps)} orders, the slowest {max(gaps):.2f} s"
+        told = f"{len(gaps)} orders, the slowest {max(gaps):.2f} s"
+        assert max(gaps) < GAP_S_MAX * patience(), told
         # It went in slices, each of which replay comes to again.
         assert number > ORDERS // ORDERS_PER_SLICE // 10
         world.stop()

@@ -17,6 +17,8 @@ from cea_exchange.registry.control.admin_client import registry_ask
 from cea_exchange.registry.registry import Registry
 from soak.flow import FlowAccount, FlowConfig
 from soak.run import FlowProcess
+from support.patience import patience
+from support.rounds import ROUNDS
 
 pytestmark = pytest.mark.e2e
 
@@ -24,7 +26,7 @@ DAY = 20250716
 EARLIER = 20250102
 ENTRIES = 786_432
 """Of an earlier day, entered after others: what a balance at that day has to count."""
-LOOK_S = 12.0
+LOOK_S = 4.0 * ROUNDS
 BEHIND_S_MAX = 2.5
 """Half of what the venue warns at."""
 WAITING = 400
@@ -101,6 +103,7 @@ def exchange(tmp_path):
         yield exchange
 
 
+@pytest.mark.random
 def test_a_flood_of_looks_does_not_hold_up_settlement(exchange, tmp_path):
     prices = {"CEA24": 9749}
     members = population(8, prices, seed=1, orders_each=100_000)
@@ -159,8 +162,9 @@ def test_a_flood_of_looks_does_not_hold_up_settlement(exchange, tmp_path):
     finally:
         looker.close()
         flow.close()
-    assert done["trades"] > before and behind_s < BEHIND_S_MAX
-    assert others_s["act"] < 1.0 and others_s["look"] < 10.0
+    assert done["trades"] > before and behind_s < BEHIND_S_MAX * patience()
+    assert others_s["act"] < 1.0 * patience()
+    assert others_s["look"] < 10.0 * patience()
     assert {"normal"} == {status["lag_level"] for status in statuses}
     assert looker.answers[True] > 10
     assert all("busy" in error for error in looker.errors if error)

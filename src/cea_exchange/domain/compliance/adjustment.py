@@ -14,7 +14,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from cea_exchange.domain.compliance.ruled import RuledCount, RuledDate
+from cea_exchange.domain.compliance.ruled import Count, Draftable, DraftableDate
 from cea_exchange.domain.units import tonnes_check
 
 Cause = Literal["unpaid", "borrowed", "enforcement", "other"]
@@ -72,8 +72,8 @@ class AdjustmentRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Rules: CEA-ALC-11, CEA-ALC-12.
     """
 
-    no_new_unpaid_from: RuledDate | None = None
-    redetermine_days: RuledCount | None = None
+    no_new_unpaid_from: DraftableDate | None = None
+    redetermine_days: Draftable[Count] | None = None
 
     def refusal(self, deduction: Deduction) -> str | None:
         """Say why a deduction may not be decided on its day; None if it may.

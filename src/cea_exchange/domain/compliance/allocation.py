@@ -14,16 +14,13 @@ from msgspec import Meta, Struct
 
 from cea_exchange.domain.compliance.load_factor import LoadFactor
 from cea_exchange.domain.compliance.ruled import (
-    BasisPoints,
     ComplianceError,
     DecimalText,
+    Draftable,
     Drafted,
-    RuledShare,
-    RuledSwitch,
-    RuledTonnes,
-    RuledYear,
     Year,
 )
+from cea_exchange.domain.ruled import BasisPoints, Tonnes
 from cea_exchange.domain.units import tonnes_check
 
 UnitClass = Literal["coal_large", "coal_small", "coal_unconventional", "gas"]
@@ -156,12 +153,12 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     Rules: CEA-ALC-01 to CEA-ALC-08, CEA-ALC-13, CEA-ALC-14.
     """
 
-    coal_large_kw_min: RuledTonnes
-    unconventional_over_bp: RuledShare
-    gas_other_fuel_max_bp: RuledShare
-    gas_exempt: RuledSwitch
-    shortfall_cap_bp: RuledShare
-    industry_as_emitted: RuledYear
+    coal_large_kw_min: Draftable[Tonnes]
+    unconventional_over_bp: Draftable[BasisPoints]
+    gas_other_fuel_max_bp: Draftable[BasisPoints]
+    gas_exempt: Draftable[bool]
+    shortfall_cap_bp: Draftable[BasisPoints]
+    industry_as_emitted: Draftable[Year]
     industry_ahead: tuple[IndustryAhead, ...]
     year: tuple[PowerYear, ...]
 

@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from cea_exchange.domain.compliance.ruled import ComplianceError, RuledShare, RuledYear
+from cea_exchange.domain.compliance.ruled import ComplianceError, Draftable, Year
+from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.domain.units import tonnes_check
 
 
@@ -14,11 +15,11 @@ class BorrowingRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Rules: CEA-BOR-01, CEA-BOR-02.
     """
 
-    first_year: RuledYear
-    last_year: RuledYear
-    gap_bp_min: RuledShare
-    share_bp: RuledShare
-    from_year: RuledYear
+    first_year: Draftable[Year]
+    last_year: Draftable[Year]
+    gap_bp_min: Draftable[BasisPoints]
+    share_bp: Draftable[BasisPoints]
+    from_year: Draftable[Year]
 
     def most(self, compliance_year: int, verified: int, allocated: int) -> int:
         """Return the most tonnes that may be borrowed for a year, rounded down.

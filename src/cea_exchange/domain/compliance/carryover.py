@@ -12,13 +12,13 @@ from msgspec import Struct
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.ruled import (
     ComplianceError,
+    Draftable,
+    DraftableDate,
+    DraftableRatio,
     Drafted,
-    RuledDate,
-    RuledRatio,
-    RuledTonnes,
-    RuledYear,
     Year,
 )
+from cea_exchange.domain.ruled import Tonnes
 from cea_exchange.domain.units import tonnes_check
 
 
@@ -86,14 +86,14 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Rules: CEA-CRY-01 to CEA-CRY-06.
     """
 
-    last_vintage: RuledYear
-    target_vintage: RuledYear
-    base_tonnes: RuledTonnes
-    net_sales_times: RuledRatio
-    trades_from: RuledDate
-    trades_to: RuledDate
-    position_on: RuledDate
-    notice_by: RuledDate
+    last_vintage: Draftable[Year]
+    target_vintage: Draftable[Year]
+    base_tonnes: Draftable[Tonnes]
+    net_sales_times: DraftableRatio
+    trades_from: DraftableDate
+    trades_to: DraftableDate
+    position_on: DraftableDate
+    notice_by: DraftableDate
     complete: tuple[CompleteBy, ...]
     run: tuple[RunRule, ...]
 

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from cea_exchange.domain.compliance.ruled import BasisPoints, DecimalText, Drafted
+from cea_exchange.domain.compliance.ruled import DecimalText, Drafted
+from cea_exchange.domain.ruled import BasisPoints
 
 DIGITS = 50
 Decimals = Annotated[int, Meta(ge=0, le=9)]

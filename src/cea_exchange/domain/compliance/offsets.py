@@ -11,11 +11,12 @@ from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.obligations import Obligation
 from cea_exchange.domain.compliance.ruled import (
     ComplianceError,
+    Draftable,
+    DraftableDate,
     Drafted,
-    RuledDate,
-    RuledShare,
     Year,
 )
+from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.domain.units import tonnes_check
 
 Quota = Literal["no", "regional", "national"]
@@ -85,9 +86,9 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Rules: CEA-OFS-01 to CEA-OFS-06, CEA-OFS-08.
     """
 
-    cap_bp: RuledShare
-    old_registered_before: RuledDate
-    old_void_from: RuledDate
+    cap_bp: Draftable[BasisPoints]
+    old_registered_before: DraftableDate
+    old_void_from: DraftableDate
     registered: RegisteredTests
     new_only: NewOnly | None = None
 

@@ -4,19 +4,19 @@ import tomllib
 from datetime import date
 from fractions import Fraction
 from importlib import resources
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from cea_exchange.domain.calendar import date_number
-from cea_exchange.domain.profile import Ruled
+from cea_exchange.domain.ruled import Cited, Value
 
 Shape = TypeVar("Shape")
 
 Year = Annotated[int, Meta(ge=2019, le=2099)]
-Tonnes = Annotated[int, Meta(ge=0, lt=1 << 62)]
-BasisPoints = Annotated[int, Meta(ge=0, le=10_000)]
+Count = Annotated[int, Meta(ge=0, le=1_000_000)]
+"""Of days or times."""
 DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 
 
@@ -28,46 +28,20 @@ class ComplianceRulesError(ValueError):
     """A file of rules can't be used; the message says which, where in it, and why."""
 
 
-class Drafted(Ruled, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A value beside its rule, and whether only a draft of the text says so."""
+class Drafted(Cited, frozen=True, kw_only=True):
+    """A table of rules, and whether only a draft of the text says so."""
 
     draft: bool = False
 
 
-class RuledTonnes(Drafted, frozen=True, kw_only=True):
-    """Whole tonnes and the rule they come from."""
+class Draftable(Drafted, Generic[Value], frozen=True, kw_only=True):
+    """A value beside its rule, and whether only a draft of the text says so."""
 
-    value: Tonnes
-
-
-class RuledCount(Drafted, frozen=True, kw_only=True):
-    """A number of days or times, and the rule it comes from."""
-
-    value: Annotated[int, Meta(ge=0, le=1_000_000)]
+    value: Value
 
 
-class RuledShare(Drafted, frozen=True, kw_only=True):
-    """Hundredths of a percent, and the rule they come from."""
-
-    value: BasisPoints
-
-
-class RuledSwitch(Drafted, frozen=True, kw_only=True):
-    """Whether something is done, and the rule that says so."""
-
-    value: bool
-
-
-class RuledYear(Drafted, frozen=True, kw_only=True):
-    """A year or vintage, and the rule it comes from."""
-
-    value: Year
-
-
-class RuledDate(Drafted, frozen=True, kw_only=True):
+class DraftableDate(Draftable[date], frozen=True, kw_only=True):
     """A day and the rule it comes from."""
-
-    value: date
 
     @property
     def number(self) -> int:
@@ -75,10 +49,8 @@ class RuledDate(Drafted, frozen=True, kw_only=True):
         return date_number(self.value)
 
 
-class RuledRatio(Drafted, frozen=True, kw_only=True):
+class DraftableRatio(Draftable[DecimalText], frozen=True, kw_only=True):
     """An exact decimal fraction, written as text, and the rule it comes from."""
-
-    value: DecimalText
 
     @property
     def fraction(self) -> Fraction:

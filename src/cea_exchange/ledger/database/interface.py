@@ -58,8 +58,14 @@ class Database(Protocol):
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each of many rows of values."""
 
-    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Insert rows that have a value for every column, by the fastest way there is."""
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Insert rows by the fastest way there is.
+
+        Parameters
+        ----------
+        into
+            Table and columns, as ``claims_paid (claim_id, entry_id)``.
+        """
 
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         """Yield the rows of a query that may have more than fit in memory; in a transaction."""
@@ -121,9 +127,6 @@ class Database(Protocol):
 
     def backup(self, target: Path) -> None:
         """Copy what is committed to a new SQLite file, while a writer works."""
-
-    def compact(self, tables: Sequence[str]) -> None:
-        """Give back the space that tables made anew have left, and learn what is in them."""
 
     def bytes_used(self) -> int:
         """Return what it takes on disk."""

@@ -162,11 +162,11 @@ class Postgres(_Guards):
         with _told():
             self.connection.cursor().executemany(_in_dialect(sql), rows)
 
-    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
         iterator = iter(rows)
         few = list(islice(iterator, COPY_COUNT_MIN))
         if len(few) == COPY_COUNT_MIN:
-            with _told(), self.connection.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+            with _told(), self.connection.cursor().copy(f"COPY {into} FROM STDIN") as copy:
                 for row in chain(few, iterator):
                     copy.write_row(row)
         elif few:
@@ -175,7 +175,7 @@ class Postgres(_Guards):
             # Bound on the server, where the columns say the types: bytes travel as they are.
             with _told():
                 cursor = psycopg.Cursor(self.connection)
-                cursor.execute(f"INSERT INTO {table} VALUES {listed}", list(chain(*few)))
+                cursor.execute(f"INSERT INTO {into} VALUES {listed}", list(chain(*few)))
 
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         self._stream_count += 1
@@ -273,10 +273,6 @@ class Postgres(_Guards):
         finally:
             self.rollback()
             copy.close()
-
-    def compact(self, tables: Sequence[str]) -> None:
-        for table in tables:
-            self.execute(f"VACUUM (ANALYZE) {table}")
 
     def bytes_used(self) -> int:
         return self.execute("SELECT pg_database_size(current_database())").fetchone()[0]

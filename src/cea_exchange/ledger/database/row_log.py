@@ -133,7 +133,8 @@ def logged_rows_query() -> str:
 
 def _append(table: LoggedTable, row: str, image: str) -> str:
     return (
-        "INSERT INTO row_changes SELECT 1 + coalesce(max(change_id), 0),"
+        "INSERT INTO row_changes (change_id, table_name, row_key, image)"
+        " SELECT 1 + coalesce(max(change_id), 0),"
         f" '{table.name}', {table.row_key(row)}, {image} FROM row_changes"
     )
 

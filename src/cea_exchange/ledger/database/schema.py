@@ -35,8 +35,15 @@ def schema_create(database: Database) -> None:
     """Create the tables of a new registry, with the accounts of nobody; in a transaction."""
     tables_create(database)
     guards_create(database)
-    database.insert("meta", [(1, SCHEMA_VERSION, None, 0, 0, "ok")])
-    database.insert("accounts", institution_rows())
+    database.insert(
+        "meta (id, schema_version, log_id, last_seq, confirmed_date, state)",
+        [(1, SCHEMA_VERSION, None, 0, 0, "ok")],
+    )
+    database.insert(
+        "accounts (account_index, account, account_group, kind, entity, credit_code, province,"
+        " state, at_risk, bank, bank_account, sector)",
+        institution_rows(),
+    )
 
 
 def tables_create(database: Database) -> None:
@@ -55,9 +62,12 @@ def guards_create(database: Database) -> None:
 def tables_copy(source: Database, target: Database) -> None:
     """Copy all rows to a database without tables; in a transaction of each."""
     tables_create(target)
+    names = _columns_of_this_version()
     for text in table_texts():
         for table in re.findall(r"^CREATE TABLE (\w+)", text, re.MULTILINE):
-            target.insert(table, source.stream(f"SELECT * FROM {table}"))
+            columns = ", ".join(column.split()[0] for column in names[table])
+            rows = source.stream(f"SELECT {columns} FROM {table}")
+            target.insert(f"{table} ({columns})", rows)
     guards_create(target)
 
 
@@ -76,8 +86,8 @@ def institution_rows() -> list[tuple[object, ...]]:
 def schema_check(database: Database) -> None:
     """Raise `DatabaseError` unless version, tables and columns are those of this program.
 
-    Columns are compared in their order, too: rows are written without naming them. What else there
-    is in the database is somebody else's.
+    Columns are compared in their order, too: what was made otherwise is not this program's. What
+    else there is in the database is somebody else's.
     """
     version = schema_version(database)
     if version != SCHEMA_VERSION:
@@ -145,8 +155,15 @@ def _columns_of_this_version() -> dict[str, list[str]]:
 
 
 def schema_version(database: Database) -> int:
-    """Return the version of a database's tables; one of before 4 knows it by itself only."""
-    try:
-        return database.execute("SELECT schema_version FROM meta").fetchone()[0]
-    except DatabaseError:
-        return database.execute("PRAGMA user_version").fetchone()[0]
+    """Return the version of a database's tables.
+
+    Raises
+    ------
+    DatabaseError
+        It has none: the tables are somebody else's.
+    """
+    row = database.execute("SELECT schema_version FROM meta").fetchone()
+    if row is None:
+        raise DatabaseError(f"{database.name}: expected a row in meta, there is none")
+    version: int = row[0]
+    return version

@@ -103,12 +103,12 @@ class Sqlite:
         with _told():
             self.connection.executemany(sql, rows)
 
-    def insert(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None:
         iterator = iter(rows)
         first = next(iterator, None)
         if first is None:
             return
-        sql = f"INSERT INTO {table} VALUES ({', '.join('?' * len(first))})"
+        sql = f"INSERT INTO {into} VALUES ({', '.join('?' * len(first))})"
         self._not_lost_check()
         with _told():
             self.connection.execute(sql, first)
@@ -230,11 +230,6 @@ class Sqlite:
                 copy.pragma("journal_mode", "delete")
             finally:
                 copy.close()
-
-    def compact(self, tables: Sequence[str]) -> None:
-        # No ANALYZE: the plans without its figures are those that were measured.
-        self.execute("VACUUM")
-        self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def bytes_used(self) -> int:
         path = Path(self.name)

@@ -13,7 +13,7 @@ Wrong is what the bank booked otherwise than it was told, until it corrects it.
 from collections import Counter
 from collections.abc import Collection, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
@@ -24,7 +24,9 @@ from cea_exchange.registry.bank.iso_20022 import camt_053
 from cea_exchange.registry.bank.iso_20022.camt_053 import Known
 from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_outcome
 from cea_exchange.registry.bank.matching import Finding, Matching, Outcome, match
-from cea_exchange.registry.bank.reports import Unapplied
+from cea_exchange.registry.bank.payments import BankPayments
+from cea_exchange.registry.bank.reports import BankReports, Unapplied
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.bank.statements import (
     AccountStatement,
     Entry,
@@ -33,11 +35,8 @@ from cea_exchange.registry.bank.statements import (
     Status,
 )
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.mergers import successors
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.bank.service import BankSetting
-    from cea_exchange.registry.registry import Registry
 
 RESERVE_REFERENCE = "risk reserve"
 """What whoever funds the reserve writes."""
@@ -55,9 +54,17 @@ _PAID_IN_TO = "account_index >= 0 AND state <> 'closed'"
 class BankBooks:
     """The bank's side of the cash, as its statements show it."""
 
-    def __init__(self, registry: "Registry", setting: "BankSetting") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(
+        self,
+        ledger: Ledger,
+        payments: BankPayments,
+        reports: BankReports,
+        setting: BankSetting,
+    ) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._payments = payments
+        self._reports = reports
         self._setting = setting
 
     # -- statements ---------------------------------------------------------------------------
@@ -84,13 +91,16 @@ class BankBooks:
         Rules: CEA-BNK-03, CEA-BNK-06, CEA-BNK-07, CEA-BNK-12 (a pay-in is booked once).
         """
         store = self._store
-        with self._registry.transaction():
+        with self._ledger.transaction():
             statement = camt_053.statement_read(content, name, self._statement_known())
             where = (statement.statement_id, statement.business_date, statement.sequence)
-            store.insert("bank_statements", [(*where, content)])
+            store.insert(
+                "bank_statements (statement_id, business_date, sequence, content)",
+                [(*where, content)],
+            )
             for account in statement.accounts:
                 store.execute(
-                    "INSERT INTO bank_accounts VALUES (?, ?)"
+                    "INSERT INTO bank_accounts (account, closing) VALUES (?, ?)"
                     " ON CONFLICT (account) DO UPDATE SET closing = excluded.closing",
                     (account.account, account.closing),
                 )
@@ -100,14 +110,18 @@ class BankBooks:
             # answer that could not be applied for want of it.
             self._pay_ins_take(found)
             self._unexplained_keep(found)
-            self._registry.bank.reports.retry()
+            self._reports.retry()
             self._findings_take(statement.statement_id, found)
         return found
 
     def _entries_keep(self, statement_id: str, stated: AccountStatement) -> None:
         rows = [_entry_row(statement_id, stated.account, entry) for entry in stated.entries]
         try:
-            self._store.insert("bank_entries", rows)
+            self._store.insert(
+                "bank_entries (entry_ref, statement_id, account, cash, instruction_id,"
+                " counter_account, reference, reverses)",
+                rows,
+            )
         except ConstraintViolated:
             raise ActError(
                 f"statement {statement_id}: each AcctSvcrRef must be new, one of account"
@@ -169,7 +183,7 @@ class BankBooks:
         """Keep which entries without an instruction are still nobody's."""
         before = set(self._unexplained())
         now = {each.entry.entry_ref for each in found.unknown if not each.entry.instruction_id}
-        self._store.insert("bank_unexplained", [(ref,) for ref in sorted(now - before)])
+        self._store.insert("bank_unexplained (entry_ref)", [(ref,) for ref in sorted(now - before)])
         for ref in sorted(before - now):
             self._store.execute("DELETE FROM bank_unexplained WHERE entry_ref = ?", (ref,))
 
@@ -231,7 +245,7 @@ class BankBooks:
         -----
         Rules: CEA-BNK-15.
         """
-        reports = self._registry.bank.reports
+        reports = self._reports
         unapplied = []
         for finding in found.findings:
             why = reports.tried(partial(self._finding_take, finding))
@@ -252,7 +266,7 @@ class BankBooks:
             state = after_outcome(State(before), finding.outcome)
         except LifecycleError as error:
             raise ActError(f"instruction {name}: {error}") from None
-        self._registry.bank.state_set(name, kind, subject, state, before, reason)
+        self._payments.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:
         owners = dict(
@@ -264,7 +278,7 @@ class BankBooks:
         into = successors(self._store)
         for stated in found.pay_ins:
             ref, owner = stated.entry.entry_ref, owners[stated.account]
-            entry_id = self._registry.move(
+            entry_id = self._ledger.move(
                 EntryKind.PAY_IN,
                 int(Institution.BANK),
                 owner,
@@ -272,10 +286,10 @@ class BankBooks:
                 stated.entry.cash,
                 f"bank {ref}",
             )
-            self._store.insert("bank_pay_ins", [(ref, entry_id)])
+            self._store.insert("bank_pay_ins (entry_ref, entry_id)", [(ref, entry_id)])
             if owner in into:
                 ends = (owner, into[owner], CASH_ASSET, stated.entry.cash)
-                self._registry.move(EntryKind.MERGED, *ends, f"bank {ref}")
+                self._ledger.move(EntryKind.MERGED, *ends, f"bank {ref}")
 
     def wrong(self) -> Matching:
         """Return what the bank has booked otherwise than it was told, and what nobody knows."""
@@ -338,8 +352,8 @@ class BankBooks:
             " GROUP BY account_index",
             (CASH_ASSET,),
         ).fetchall()
-        office = self._registry.bank
-        return {office.sub_account(index): cash for index, cash in rows if index not in CONTRA}
+        number = self._payments.sub_account
+        return {number(index): cash for index, cash in rows if index not in CONTRA}
 
     def _between(self) -> dict[str, int]:
         """Return by sub-account what the bank has booked less what the ledger has posted."""
@@ -356,7 +370,6 @@ class BankBooks:
 
     def _posted_legs(self) -> list[tuple[str, int]]:
         """Return what the ledger has posted of what goes by the bank, summed by account and leg."""
-        office = self._registry.bank
         kinds = {
             "trade": (EntryKind.TRADE, EntryKind.BUST),
             "reserve": (EntryKind.RESERVE_USED, EntryKind.RESERVE_RECOVERED),
@@ -370,7 +383,8 @@ class BankBooks:
             f" WHERE e.kind IN ({wanted}) AND p.asset_index = ? GROUP BY p.account_index",
             (CASH_ASSET,),
         ).fetchall()
-        return [(office.sub_account(index), cash) for index, cash in rows if index not in CONTRA]
+        number = self._payments.sub_account
+        return [(number(index), cash) for index, cash in rows if index not in CONTRA]
 
 
 class _Stored(Collection[str]):

@@ -3,38 +3,35 @@
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cea_exchange.domain.naming import is_one_line
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.matching import Matching
 from cea_exchange.registry.bank.reports import Unapplied
+from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.bank.statements import StatusReport
 from cea_exchange.registry.checks import ActError
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 EVERY_BATCH = 1 << 40
 
 
 class BankFiles:
-    """Carries what the bank office says and hears as files.
+    """Carries what the bank is told, and says, as files.
 
     Parameters
     ----------
-    registry
+    bank
         Acted upon. Without `folder` there are no files.
     """
 
-    def __init__(self, registry: "Registry") -> None:
+    def __init__(self, bank: BankService) -> None:
         self.folder: Path | None = None
-        self._registry = registry
+        self._bank = bank
 
     def batches_write(self) -> list[str]:
         """Write the batches the bank has not answered into ``out``; return the files' paths."""
-        bank = self._registry.bank
+        bank = self._bank
         while bank.instruct():
             pass
         folder = self._place("out")
@@ -66,7 +63,7 @@ class BankFiles:
         ActError
             File, line and reason; nothing was changed.
         """
-        content, bank = self._content(file, sha256), self._registry.bank
+        content, bank = self._content(file, sha256), self._bank
         try:
             batch = bank.batch_sent(pain_002.report_read(content, file).batch_id)
             report = pain_002.report_read(content, file, batch=batch)
@@ -77,7 +74,7 @@ class BankFiles:
     def statement_read(self, file: str, sha256: str) -> Matching:
         """Read a statement (camt.053) from ``in``, whole or not at all; see `report_read`."""
         try:
-            return self._registry.bank.books.statement_read(self._content(file, sha256), file)
+            return self._bank.books.statement_read(self._content(file, sha256), file)
         except BankFileError as error:
             raise ActError(str(error)) from None
 

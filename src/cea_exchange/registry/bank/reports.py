@@ -16,21 +16,20 @@ when a statement shows the cash that the risk reserve was waiting for.
 from collections.abc import Callable, Iterable
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
-from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.act_log import ActLog, OwnAct
 from cea_exchange.registry.bank.instructions import Batch
 from cea_exchange.registry.bank.iso_20022 import pain_002
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
+from cea_exchange.registry.bank.payments import BankPayments
 from cea_exchange.registry.bank.statements import InstructionStatus, Status, StatusReport
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import page
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 CONTENT_BYTES_MAX = 4 << 20
 """Kept of an answer; one of a full batch has less than a third of it."""
@@ -56,16 +55,27 @@ class BankReports:
 
     Parameters
     ----------
-    registry
+    ledger, act_log, payments
         Acted upon.
+    finding_again
+        Takes again what statements show of an instruction.
 
     Notes
     -----
     Rules: CEA-BNK-15.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
+    def __init__(
+        self,
+        ledger: Ledger,
+        act_log: ActLog,
+        payments: BankPayments,
+        finding_again: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._act_log = act_log
+        self._payments = payments
+        self._finding_again = finding_again
         self._tried_last = 0
 
     # -- answers ------------------------------------------------------------------------------
@@ -98,8 +108,8 @@ class BankReports:
         -----
         Rules: CEA-BNK-02, CEA-BNK-08, CEA-BNK-10, CEA-BNK-15.
         """
-        store = self._registry.store
-        with self._registry.act_log.own(OwnAct.BANK_ANSWERED, {"batch_id": report.batch_id}):
+        store = self._ledger.store
+        with self._act_log.own(OwnAct.BANK_ANSWERED, {"batch_id": report.batch_id}):
             statuses = report.statuses or self._all_refused(report)
             unapplied = self._statuses_take(statuses)
             digest = _digest(repr((report.refusal, report.statuses)).encode())
@@ -114,7 +124,7 @@ class BankReports:
         return unapplied
 
     def _all_refused(self, report: StatusReport) -> list[InstructionStatus]:
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             "SELECT instruction_id FROM bank_instructions WHERE batch_id = ?", (report.batch_id,)
         ).fetchall()
         return [
@@ -124,18 +134,16 @@ class BankReports:
 
     def _statuses_take(self, statuses: Iterable[InstructionStatus]) -> list[Unapplied]:
         """Apply all statuses at once; or where one can't be, each by itself."""
-        office = self._registry.bank
-
         def all_take() -> None:
             for status in statuses:
-                office.status_take(status)
+                self._payments.status_take(status)
 
         if self.tried(all_take) is None:
             self.overtaken(status.instruction_id for status in statuses)
             return []
         unapplied = []
         for status in statuses:
-            why = self.tried(partial(office.status_take, status))
+            why = self.tried(partial(self._payments.status_take, status))
             if why is None:
                 self.overtaken([status.instruction_id])
             else:
@@ -153,7 +161,7 @@ class BankReports:
             Nothing more can be done now; what is around it is to be taken back, too.
         """
         try:
-            with self._registry.transaction():
+            with self._ledger.transaction():
                 act()
         except (ActError, ConstraintViolated) as error:
             return str(error)
@@ -166,23 +174,27 @@ class BankReports:
 
     def _keep(self, batch_id: str, digest: str, content: bytes, state: str, why: str) -> int:
         """Keep an answer, unless the same was given before; return its number."""
-        store = self._registry.store
+        store = self._ledger.store
         known = store.one(
             "SELECT report_no FROM bank_reports WHERE batch_id = ? AND digest = ?",
             (batch_id, digest),
         )
         if known is not None:
             return int(known)
-        report_no = 1 + store.one("SELECT coalesce(max(report_no), 0) FROM bank_reports")
+        report_no = store.next_id("bank_reports", "report_no")
         kept = (content[:CONTENT_BYTES_MAX], len(content))
-        date = self._registry.business_date()
-        store.insert("bank_reports", [(report_no, batch_id, date, digest, *kept, state, why)])
+        date = self._ledger.business_date()
+        store.insert(
+            "bank_reports (report_no, batch_id, business_date, digest, content, content_bytes,"
+            " state, why)",
+            [(report_no, batch_id, date, digest, *kept, state, why)],
+        )
         return report_no
 
     def _unreadable_keep(self, batch_id: str, content: bytes, why: str) -> None:
         log.warning("bank_answer_unreadable", batch_id=batch_id, why=why)
-        with self._registry.transaction():
-            count = self._registry.store.one(
+        with self._ledger.transaction():
+            count = self._ledger.store.one(
                 "SELECT count(*) FROM bank_reports WHERE batch_id = ? AND state = 'unreadable'",
                 (batch_id,),
             )
@@ -199,7 +211,7 @@ class BankReports:
         source
             ``report 12`` or ``statement S-1``.
         """
-        store, date = self._registry.store, self._registry.business_date()
+        store, date = self._ledger.store, self._ledger.business_date()
         for each in found:
             if store.one(
                 "SELECT 1 FROM bank_unapplied WHERE state = 'open' AND instruction_id = ?"
@@ -208,19 +220,23 @@ class BankReports:
             ):
                 continue
             log.warning("bank_not_applied", source=source, **each._asdict())
-            number = 1 + store.one("SELECT coalesce(max(unapplied_id), 0) FROM bank_unapplied")
-            store.insert("bank_unapplied", [(number, date, source, *each, "open")])
+            number = store.next_id("bank_unapplied", "unapplied_id")
+            store.insert(
+                "bank_unapplied (unapplied_id, business_date, source, instruction_id, told,"
+                " reason, why, state)",
+                [(number, date, source, *each, "open")],
+            )
 
     def open_count(self) -> int:
         """Return how much of what the bank said waits to be applied."""
         return int(
-            self._registry.store.one("SELECT count(*) FROM bank_unapplied WHERE state = 'open'")
+            self._ledger.store.one("SELECT count(*) FROM bank_unapplied WHERE state = 'open'")
         )
 
     def listed(self, *, first: int = 1, count: int) -> tuple[list[dict[str, Any]], int | None]:
         """Return what waits to be applied, and where the next page begins."""
         names = ("unapplied_id", "business_date", "source", *Unapplied._fields)
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             f"SELECT {', '.join(names)} FROM bank_unapplied WHERE state = 'open'"
             " AND unapplied_id >= ? ORDER BY unapplied_id LIMIT ?",
             (first, count + 1),
@@ -246,7 +262,7 @@ class BankReports:
         return sum(self._again(*row) for row in rows)
 
     def _open_rows(self, after: int, count_max: int) -> list[tuple[Any, ...]]:
-        return self._registry.store.execute(
+        return self._ledger.store.execute(
             "SELECT unapplied_id, source, instruction_id, told, reason FROM bank_unapplied"
             " WHERE state = 'open' AND unapplied_id > ? ORDER BY unapplied_id LIMIT ?",
             (after, count_max),
@@ -254,16 +270,15 @@ class BankReports:
 
     def _again(self, number: int, source: str, name: str, told: str, reason: str) -> bool:
         """Apply one that could not be; say whether it is now."""
-        office = self._registry.bank
         if source.startswith("statement"):
-            apply = partial(office.books.finding_again, name)
+            apply = partial(self._finding_again, name)
         else:
             status = InstructionStatus(instruction_id=name, status=Status(told), reason=reason)
-            apply = partial(office.status_take, status)
-        with self._registry.act_log.own(OwnAct.BANK_ANSWERED, {"unapplied_id": number}):
+            apply = partial(self._payments.status_take, status)
+        with self._act_log.own(OwnAct.BANK_ANSWERED, {"unapplied_id": number}):
             if self.tried(apply) is not None:
                 return False
-            self._registry.store.execute(
+            self._ledger.store.execute(
                 "UPDATE bank_unapplied SET state = 'applied' WHERE unapplied_id = ?", (number,)
             )
         log.info("bank_applied_late", source=source, instruction_id=name, told=told)
@@ -272,13 +287,13 @@ class BankReports:
     def close(self, unapplied_id: int, why: str) -> None:
         """End what never can be applied, after the bank was asked: a person says why."""
         words_checked(why, "why", WHY_LENGTH_MAX)
-        with self._registry.transaction():
-            if not self._registry.store.one(
+        with self._ledger.transaction():
+            if not self._ledger.store.one(
                 "SELECT 1 FROM bank_unapplied WHERE unapplied_id = ? AND state = 'open'",
                 (unapplied_id,),
             ):
                 raise ActError(f"unapplied_id must be of what waits, was {unapplied_id}")
-            self._registry.store.execute(
+            self._ledger.store.execute(
                 "UPDATE bank_unapplied SET state = 'closed' WHERE unapplied_id = ?",
                 (unapplied_id,),
             )
@@ -288,7 +303,7 @@ class BankReports:
         if not self.open_count():
             return
         for name in names:
-            self._registry.store.execute(
+            self._ledger.store.execute(
                 "UPDATE bank_unapplied SET state = 'overtaken' WHERE state = 'open'"
                 " AND instruction_id = ?",
                 (name,),

@@ -1,400 +1,59 @@
-"""The bank office: cash legs become instructions, the bank's answers become states and postings.
+"""The settlement bank: its answers and statements, fetched or read from files.
 
-::
-
-    trades, pay-outs, defaults, entries --make--> instructions --batch--> bank
-                                              ^                    |
-    postings <--- accepted, refused, booked --+---- reports -------+
-                                              +---- statements ----+
-
-In the mode ``realtime`` a trade is posted and the bank follows: what it refuses opens a default.
-In ``end_of_day`` a day is delivered after the bank has answered for each of its trades: what it
-refuses has failed. What bank and ledger hold differently meanwhile is told by `BankBooks`.
+What it is told is `payments`; what it says of that, `reports`; what it has booked, `books`.
 """
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from datetime import time
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.ledger.double_entry import (
-    BETWEEN_ACCOUNTS,
-    CASH_ASSET,
-    EntryKind,
-    Movement,
-    Trade,
-)
-from cea_exchange.ledger.institutions import INSTITUTION_NAMES, Institution
-from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.act_log import ActLog, OwnAct
 from cea_exchange.registry.bank.books import BankBooks
-from cea_exchange.registry.bank.instructions import Batch, Instruction, Purpose
-from cea_exchange.registry.bank.iso_20022 import pain_001
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
-from cea_exchange.registry.bank.lifecycle import LifecycleError, State, after_status
+from cea_exchange.registry.bank.payments import BankPayments
 from cea_exchange.registry.bank.reports import BankReports
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
-from cea_exchange.registry.bank.statements import InstructionStatus
-from cea_exchange.registry.checks import ActError, amount_checked
-from cea_exchange.registry.settlement.failures import (
-    Failure,
-    default_act,
-    default_end,
-    default_open,
-)
-from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.accounts import Accounts
+from cea_exchange.registry.participants.sub_accounts import SubAccounts
+from cea_exchange.registry.settlement.defaults import Defaults
 
 if TYPE_CHECKING:
     from cea_exchange.registry.bank.client import BankClient
-    from cea_exchange.registry.registry import Registry
-
-_LETTERS = {
-    "trade": "T",
-    "fee": "F",
-    "reserve": "R",
-    "recovery": "V",
-    "pay_out": "P",
-    "bust": "B",
-    "fee_back": "C",
-    "between": "E",
-}
-_UNANSWERED = "('made', 'sent', 'pending', 'late')"
-TRADE_COUNT_MAX = 4_096
-"""Trades looked at in one transaction."""
-BATCH_COUNT_MAX = 64
-"""Batches read at once: with a bank that is away, what waits is not read again and again."""
 
 
-TimeOfDay = Annotated[
-    str, msgspec.Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["17:30"])
-]
-
-
-class BankSetting(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """The settlement bank.
+class BankService(BankPayments):
+    """Payments, and what the bank says.
 
     Attributes
     ----------
-    name, customer
-        The bank's name, and ours there.
-    fees, reserve
-        Sub-accounts of the fees and of the risk reserve.
-    batch_count_max
-        Instructions in one message.
-    data
-        The folder where the bank says where it listens; left out, files are carried by hand.
-    statement_at
-        When the bank's statement is fetched on each working day, as ``17:30`` in Shanghai; left
-        out, only when a person asks for it.
+    reports : BankReports
+        Takes its answers.
+    schedule : StatementSchedule or None
+        Which statements are fetched when; None where files are carried by hand.
     """
 
-    name: str = "BANK"
-    customer: str = "registry"
-    fees: str = "SUB-FEES"
-    reserve: str = "SUB-RESERVE"
-    batch_count_max: int = 2_000
-    data: str | None = None
-    statement_at: TimeOfDay | None = None
-
-    def __post_init__(self) -> None:
-        if self.statement_at is not None and self.data is None:
-            raise ValueError("statement_at: expected `data` beside it, where the bank is")
-
-    def statement_time(self) -> time | None:
-        """Return when the statement is fetched."""
-        return None if self.statement_at is None else time.fromisoformat(self.statement_at)
-
-
-class _Made(NamedTuple):
-    """What an instruction says, and what it is for."""
-
-    kind: str
-    subject: int
-    debtor: str
-    creditor: str
-    cash: int
-    purpose: Purpose
-
-
-class BankOffice:
-    """The office for the settlement bank.
-
-    Parameters
-    ----------
-    registry
-        Acted upon. Without `setting` there is no bank, and nothing is instructed.
-    """
-
-    def __init__(self, registry: "Registry") -> None:
-        self.setting: BankSetting | None = None
+    def __init__(
+        self,
+        ledger: Ledger,
+        accounts: Accounts,
+        sub_accounts: SubAccounts,
+        defaults: Defaults,
+        act_log: ActLog,
+    ) -> None:
+        super().__init__(ledger, accounts, sub_accounts, defaults)
+        self._act_log = act_log
         self.schedule: StatementSchedule | None = None
-        self._registry = registry
-        self.reports = BankReports(registry)
-        registry.accounts.pending_checks.append(self._pending)
+        self.reports = BankReports(ledger, act_log, self, self._finding_again)
 
     @property
     def books(self) -> BankBooks:
         """What the bank's statements show, held against what it was told."""
-        return BankBooks(self._registry, self._known())
+        return BankBooks(self._ledger, self, self.reports, self._known())
 
-    def sub_account(self, account_index: int) -> str:
-        """Return an account's number at the bank: the one noted, else its name."""
-        setting = self._known()
-        special = {Institution.FEES: setting.fees, Institution.RISK_RESERVE: setting.reserve}
-        if account_index in special:
-            return special[Institution(account_index)]
-        return self._registry.store.one(
-            "SELECT CASE bank_account WHEN '' THEN account ELSE bank_account END FROM accounts"
-            " WHERE account_index = ?",
-            (account_index,),
-        )
-
-    def owner(self, bank_account: str) -> str | None:
-        """Return whose a sub-account at the bank is: an account's or an institution's name.
-
-        Notes
-        -----
-        An account without a sub-account noted has the one of its own name. Numbers are the same in
-        either case.
-
-        Rules: CEA-ACC-02, CEA-ACC-07.
-        """
-        folded = bank_account.casefold()
-        if self.setting is not None:
-            if folded == self.setting.fees.casefold():
-                return f"the {INSTITUTION_NAMES[Institution.FEES]}"
-            if folded == self.setting.reserve.casefold():
-                return f"the {INSTITUTION_NAMES[Institution.RISK_RESERVE]}"
-        found: str | None = self._registry.store.one(
-            "SELECT account FROM accounts"
-            " WHERE account_index >= 0 AND lower(bank_account) = :folded"
-            " UNION SELECT account FROM look_alikes JOIN accounts ON account = name"
-            " WHERE look_alikes.kind = 'account' AND folded = :folded AND bank_account = ''"
-            " ORDER BY account LIMIT 1",
-            {"folded": folded},
-        )
-        return found
-
-    def paid_in_by_hand_check(self, what: str) -> None:
-        """Refuse cash that a person says was paid in, where the bank's statements say so.
-
-        Notes
-        -----
-        Rules: CEA-PER-06.
-        """
-        if self.setting is not None:
-            raise ActError(
-                f"{what}: cash must be paid in at {self.setting.name} and be in its statement, was"
-                " said by a person (CEA-PER-06)"
-            )
-
-    # -- instructions -------------------------------------------------------------------------
-
-    def instruct(self, count_max: int = TRADE_COUNT_MAX) -> bool:
-        """Make the instructions that trades and busts need; say whether there may be more.
-
-        Notes
-        -----
-        Rules: CEA-BNK-09 (one instruction for each trade's cash, then one for its fees).
-        """
-        store = self._registry.store
-        with self._registry.transaction():
-            done = store.one("SELECT trade_seq FROM bank_progress")
-            if done is None:
-                store.insert("bank_progress", [(1, 0)])
-                done = 0
-            # What waits for the close is told to the bank once the day has ended.
-            until = store.one(
-                "SELECT coalesce(max(settlement_seq), 0) FROM deliveries WHERE completed_seq = 0"
-            )
-            first_waiting = store.one(
-                "SELECT min(settlement_seq) FROM trades WHERE state <> 'settled'"
-                " AND state = 'received' AND settlement_seq > ?",
-                (until,),
-            )
-            end = store.last_seq if first_waiting is None else first_waiting - 1
-            trades = self._trades(
-                "settlement_seq > ? AND settlement_seq <= ? AND state IN ('settled', 'received')"
-                " ORDER BY settlement_seq LIMIT ?",
-                (done, end, count_max),
-            )
-            is_more = len(trades) == count_max
-            late = self._trades(
-                "failure <> '' AND state = 'settled' AND settlement_seq <= ? AND NOT EXISTS"
-                " (SELECT 1 FROM bank_instructions WHERE kind IN ('trade', 'fee')"
-                " AND subject = settlement_seq)",
-                (done,),
-            )
-            self._make(made for trade in [*trades, *late] for made in self._of_trade(trade))
-            store.execute(
-                "UPDATE bank_progress SET trade_seq = ?",
-                (trades[-1].settlement_seq if is_more else end,),
-            )
-            self._busts_instruct()
-        return is_more
-
-    def _trades(self, where: str, values: tuple[Any, ...]) -> list[Trade]:
-        rows = self._registry.store.execute(
-            f"SELECT {TRADE_COLUMNS} FROM trades WHERE {where}", values
-        )
-        return [Trade(*row) for row in rows.fetchall()]
-
-    def _of_trade(self, trade: Trade) -> Iterable[_Made]:
-        """Yield a trade's cash leg; its fees follow when the bank has taken that."""
-        seq, cash = trade.settlement_seq, trade.cash - trade.sell_fee
-        buyer, seller = map(self.sub_account, (trade.buyer_index, trade.seller_index))
-        if cash:
-            yield _Made("trade", seq, buyer, seller, cash, Purpose.TRADE_LEG)
-        else:
-            yield from self._fees_of(trade, buyer)
-
-    def _fees_of(self, trade: Trade, debtor: str) -> Iterable[_Made]:
-        fees = trade.buy_fee + trade.sell_fee
-        if fees:
-            to = self._known().fees
-            yield _Made("fee", trade.settlement_seq, debtor, to, fees, Purpose.FEE)
-
-    def _busts_instruct(self) -> None:
-        """Send back what the bank has moved for trades that were undone."""
-        rows = self._registry.store.execute(
-            "SELECT b.settlement_seq, i.kind, i.debtor, i.creditor, i.cash FROM busts b"
-            " JOIN bank_instructions i ON i.subject = b.trade_seq AND i.kind IN ('trade', 'fee')"
-            " WHERE b.reason = 0 AND i.state NOT IN ('made', 'sent', 'pending', 'refused')"
-            " AND NOT EXISTS (SELECT 1 FROM bank_instructions j WHERE j.subject = b.settlement_seq"
-            " AND j.kind = CASE i.kind WHEN 'trade' THEN 'bust' ELSE 'fee_back' END)"
-        ).fetchall()
-        self._make(
-            _Made(
-                "bust" if kind == "trade" else "fee_back",
-                *(seq, creditor, debtor, cash),
-                Purpose.TRADE_LEG if kind == "trade" else Purpose.FEE,
-            )
-            for seq, kind, debtor, creditor, cash in rows
-        )
-
-    def moved(self, movements: Sequence[Movement], entry_ids: Sequence[int]) -> None:
-        """Tell the bank of cash that went from one account to another; within a transaction.
-
-        Notes
-        -----
-        Rules: CEA-BNK-14.
-        """
-        if self.setting is None:
-            return
-        self._make(
-            _Made(
-                *("between", entry_id),
-                *map(self.sub_account, (moved.account_index, moved.counter_index)),
-                *(moved.amount, Purpose.BETWEEN),
-            )
-            for moved, entry_id in zip(movements, entry_ids, strict=True)
-            if moved.kind in BETWEEN_ACCOUNTS and moved.asset_index == CASH_ASSET
-        )
-
-    def again(self, instruction_id: str) -> str:
-        """Instruct again what the bank has refused, under a new id; return that.
-
-        Notes
-        -----
-        Rules: CEA-BNK-01, CEA-BNK-08 (a refusal is final: what follows is another instruction).
-        """
-        with self._registry.transaction():
-            row = self._registry.store.execute(
-                "SELECT kind, subject, debtor, creditor, cash, purpose, attempt, state"
-                " FROM bank_instructions WHERE instruction_id = ?",
-                (instruction_id,),
-            ).fetchone()
-            if row is None or row[-1] != State.REFUSED:
-                raise ActError(f"instruction must be a refused one, was {instruction_id}")
-            kind, subject, *content, purpose, attempt, _state = row
-            last = self._registry.store.one(
-                "SELECT max(attempt) FROM bank_instructions WHERE kind = ? AND subject = ?",
-                (kind, subject),
-            )
-            if last != attempt:
-                raise ActError(f"instruction {instruction_id} was tried again already")
-            made = _Made(kind, subject, *content, Purpose(purpose))
-            (new_id,) = self._make([made], attempt=attempt + 1)
-        return new_id
-
-    def _make(self, made: Iterable[_Made], attempt: int = 1) -> list[str]:
-        date = self._registry.business_date()
-        rows = []
-        for each in made:
-            name = f"{_LETTERS[each.kind]}{each.subject}{f'.{attempt}' if attempt > 1 else ''}"
-            state = (date, each.purpose.value, State.MADE.value, "", "")
-            rows.append((name, each.kind, each.subject, attempt, *each[2:5], *state))
-        self._registry.store.insert("bank_instructions", rows)
-        return [row[0] for row in rows]
-
-    # -- to the bank and back -----------------------------------------------------------------
-
-    def batches(
-        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
-    ) -> list[Batch]:
-        """Put what was made into batches; return the oldest of those without an answer.
-
-        The bytes are kept, so a batch that is sent again is the same message.
-
-        Parameters
-        ----------
-        but
-            Batches to leave out; they are not read.
-
-        Notes
-        -----
-        Rules: CEA-BNK-02.
-        """
-        store, setting = self._registry.store, self._known()
-        with self._registry.transaction():
-            rows = store.execute(
-                "SELECT instruction_id, debtor, creditor, cash, business_date, purpose"
-                " FROM bank_instructions WHERE state = 'made' AND state <> 'booked'"
-                " ORDER BY business_date, subject, instruction_id"
-            ).fetchall()
-            for start in range(0, len(rows), setting.batch_count_max):
-                self._batch_make(rows[start : start + setting.batch_count_max])
-        unanswered = store.execute(
-            "SELECT batch_id FROM bank_batches WHERE is_answered = 0"
-            " ORDER BY length(batch_id), batch_id"
-        )
-        return self._batches_read(unanswered.fetchall(), count_max, but)
-
-    def _batches_read(
-        self, rows: list[tuple[Any, ...]], count_max: int, but: Container[str]
-    ) -> list[Batch]:
-        names = [name for (name,) in rows if name not in but]
-        return [self.batch_sent(name) for name in names[:count_max]]
-
-    def _batch_make(self, rows: list[tuple[Any, ...]]) -> None:
-        store, setting = self._registry.store, self._known()
-        number = 1 + store.one("SELECT count(*) FROM bank_batches")
-        batch = Batch(
-            batch_id=f"B{number}",
-            created_s=self._registry.now_ns() // 1_000_000_000,
-            customer=setting.customer,
-            bank=setting.name,
-            instructions=tuple(
-                Instruction(
-                    instruction_id=name,
-                    debtor=debtor,
-                    creditor=creditor,
-                    cash=cash,
-                    business_date=date,
-                    purpose=Purpose(purpose),
-                )
-                for name, debtor, creditor, cash, date, purpose in rows
-            ),
-        )
-        store.insert("bank_batches", [(batch.batch_id, pain_001.batch_write(batch), 0)])
-        for name, *_ in rows:
-            store.execute(
-                "UPDATE bank_instructions SET state = 'sent', batch_id = ?"
-                " WHERE instruction_id = ?",
-                (batch.batch_id, name),
-            )
+    def _finding_again(self, instruction_id: str) -> None:
+        # There are books only once there is a setting.
+        self.books.finding_again(instruction_id)
 
     def exchange(self, client: "BankClient") -> None:
         """Send what is unanswered over the bank's socket, take its answers, and ask what pends."""
@@ -405,174 +64,11 @@ class BankOffice:
         for batch in self.batches_pending():
             self.reports.answer_take(batch, client.status_content(batch))
 
-    def batch_sent(self, batch_id: str) -> Batch:
-        """Return a batch that was sent; `ActError` if there is none of that id."""
-        content = self._registry.store.one(
-            "SELECT content FROM bank_batches WHERE batch_id = ?", (batch_id,)
-        )
-        if content is None:
-            raise ActError(f"report must answer a batch that was sent, was {batch_id}")
-        return pain_001.batch_read(content, batch_id)
-
-    def batches_pending(
-        self, count_max: int = BATCH_COUNT_MAX, but: Container[str] = ()
-    ) -> list[Batch]:
-        """Return the oldest batches in which the bank has something and promises nothing."""
-        pending = self._registry.store.execute(
-            "SELECT batch_id FROM bank_instructions WHERE state = 'pending' AND state <> 'booked'"
-            " GROUP BY batch_id ORDER BY length(batch_id), batch_id"
-        )
-        return self._batches_read(pending.fetchall(), count_max, but)
-
-    def status_take(self, status: InstructionStatus) -> None:
-        """Take what the bank says of an instruction, and what comes of it; within a transaction.
-
-        Notes
-        -----
-        Rules: CEA-BNK-08, CEA-BNK-10 (what is refused has failed, or opens a default).
-        """
-        row = self._registry.store.execute(
-            "SELECT kind, subject, state FROM bank_instructions WHERE instruction_id = ?",
-            (status.instruction_id,),
-        ).fetchone()
-        if row is None:
-            raise ActError(f"status must be of an instruction, was of {status.instruction_id}")
-        kind, subject, before = row
-        try:
-            state = after_status(State(before), status.status)
-        except LifecycleError as error:
-            raise ActError(f"instruction {status.instruction_id}: {error}") from None
-        self.state_set(status.instruction_id, kind, subject, state, before, status.reason)
-
-    def state_set(
-        self, name: str, kind: str, subject: int, state: State, before: str, reason: str = ""
-    ) -> None:
-        """Note an instruction's new state, and do what comes of it; within a transaction."""
-        if state == before:
-            return
-        self._registry.store.execute(
-            "UPDATE bank_instructions SET state = ?, reason = ? WHERE instruction_id = ?",
-            (state.value, reason, name),
-        )
-        is_taken = state in (State.ACCEPTED, State.BOOKED, State.IN_ERROR) and not reason
-        if is_taken and before in (State.SENT, State.PENDING, State.LATE):
-            self._taken(kind, subject)
-        if state is State.REFUSED and before != State.REFUSED:
-            self._refused(kind, subject, reason)
-        if kind == "pay_out" and state is State.BOOKED:
-            self._pay_out_end(subject, EntryKind.PAID_OUT, "paid")
-
-    def _taken(self, kind: str, subject: int) -> None:
-        """The bank has taken an instruction over; said twice, it is done once."""
-        store, defaults = self._registry.store, self._registry.defaults
-        if kind == "trade":
-            (trade,) = self._trades("settlement_seq = ?", (subject,))
-            self._fees_make(trade, self.sub_account(trade.buyer_index))
-            state = store.one("SELECT state FROM trades WHERE settlement_seq = ?", (subject,))
-            if state == "failed":
-                defaults.retry()
-            elif state == "settled":
-                default_end(store, subject, "cured", self._registry.business_date())
-        elif kind == "reserve":
-            trade_seq, state = store.one(
-                "SELECT trade_seq, state FROM defaults WHERE default_id = ?", (subject,)
-            )
-            if state == "covering":
-                defaults.covered(subject)
-                (trade,) = self._trades("settlement_seq = ?", (trade_seq,))
-                self._fees_make(trade, self._known().reserve)
-
-    def _fees_make(self, trade: Trade, debtor: str) -> None:
-        if not self._registry.store.one(
-            "SELECT 1 FROM bank_instructions WHERE kind = 'fee' AND subject = ?",
-            (trade.settlement_seq,),
-        ):
-            self._make(self._fees_of(trade, debtor))
-
-    def _refused(self, kind: str, subject: int, reason: str) -> None:
-        store = self._registry.store
-        if kind == "trade":
-            (trade,) = self._trades("settlement_seq = ?", (subject,))
-            paid = trade.cash + trade.buy_fee
-            failure = Failure(f"the bank refused: {reason}", trade.buyer_index, CASH_ASSET, paid)
-            store.execute(
-                "UPDATE trades SET state = 'failed', failure = ? WHERE settlement_seq = ?"
-                " AND state = 'received'",
-                (failure.why, subject),
-            )
-            store.unposted_changes += 1
-            state = store.one("SELECT state FROM trades WHERE settlement_seq = ?", (subject,))
-            has_one = store.one("SELECT 1 FROM defaults WHERE trade_seq = ?", (subject,))
-            if state != "busted" and not has_one:
-                default_open(store, trade, failure, self._registry.business_date())
-        elif kind == "reserve":
-            # What the ledger has paid is paid: the bank is to be instructed again.
-            before = store.one("SELECT state FROM defaults WHERE default_id = ?", (subject,))
-            if before != "covering":
-                return
-            store.execute(
-                "UPDATE defaults SET state = 'noticed' WHERE default_id = ?", (subject,)
-            )
-            date = self._registry.business_date()
-            default_act(store, subject, "uncovered", date, note=f"the bank refused: {reason}")
-        elif kind == "pay_out":
-            self._pay_out_end(subject, EntryKind.PAY_OUT_RETURNED, "returned")
-
-    # -- what else waits for the bank ---------------------------------------------------------
-
-    def is_ready(self, until_seq: int) -> bool:
-        """Tell whether the bank has answered for every trade of a day that is to be delivered."""
-        store = self._registry.store
-        done = store.one("SELECT trade_seq FROM bank_progress") or 0
-        return done >= until_seq and not store.one(
-            "SELECT 1 FROM bank_instructions WHERE kind = 'trade' AND subject <= ?"
-            f" AND state IN {_UNANSWERED} AND state <> 'booked' LIMIT 1",
-            (until_seq,),
-        )
-
-    def refusal_of(self, trade: Trade) -> str | None:
-        """Return why a trade's cash can't be had: its last instruction was refused, or waits."""
-        row = self._registry.store.execute(
-            "SELECT state, reason FROM bank_instructions WHERE kind = 'trade' AND subject = ?"
-            " ORDER BY attempt DESC LIMIT 1",
-            (trade.settlement_seq,),
-        ).fetchone()
-        if row is None or row[0] not in ("made", "sent", "pending", "late", "refused"):
-            return None
-        return f"the bank refused: {row[1]}" if row[1] else "the bank has not answered"
-
-    def reserve_instruct(self, default_id: int, trade_seq: int) -> None:
-        """Tell the bank to pay a seller out of the reserve; within a transaction."""
-        (trade,) = self._trades("settlement_seq = ?", (trade_seq,))
-        tried = self._registry.store.one(
-            "SELECT coalesce(max(attempt), 0) FROM bank_instructions"
-            " WHERE kind = 'reserve' AND subject = ?",
-            (default_id,),
-        )
-        made = _Made(
-            *("reserve", default_id, self._known().reserve, self.sub_account(trade.seller_index)),
-            *(trade.cash - trade.sell_fee, Purpose.RESERVE),
-        )
-        self._make([made], attempt=tried + 1)
-
-    def recovery_instruct(self, default_id: int, account_index: int, cash: int) -> None:
-        """Tell the bank to move back to the reserve what it lent; within a transaction."""
-        tried = self._registry.store.one(
-            "SELECT coalesce(max(attempt), 0) FROM bank_instructions"
-            " WHERE kind = 'recovery' AND subject = ?",
-            (default_id,),
-        )
-        ends = (self.sub_account(account_index), self._known().reserve)
-        made = _Made("recovery", default_id, *ends, cash, Purpose.RESERVE)
-        self._make([made], attempt=tried + 1)
-
-    # -- statements ---------------------------------------------------------------------------
-
     def statement_ask(self, business_date: int | None) -> StatementOf:
         """Let a day's next statement be fetched soon, today's if no day is said."""
         if self.schedule is None:
             raise ActError("bank: expected the setting [bank] with data, files are carried by hand")
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         wanted = today if business_date is None else business_date
         try:
             date_of_number(wanted)
@@ -591,7 +87,7 @@ class BankOffice:
         """
         name = f"statement {asked.business_date}-{asked.sequence}"
         try:
-            with self._registry.act_log.own(OwnAct.BANK_STATED, asked._asdict(), is_kept=True):
+            with self._act_log.own(OwnAct.BANK_STATED, asked._asdict(), is_kept=True):
                 self.books.statement_read(content, name)
         except (ActError, BankFileError) as error:
             return str(error)
@@ -600,7 +96,7 @@ class BankOffice:
     def statements(self, first: int, count: int) -> list[dict[str, Any]]:
         """Return which statements were read, from a place on, the latest first."""
         names = ("business_date", "sequence", "statement_id", "accounts_moved", "entries")
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             "SELECT business_date, sequence, s.statement_id,"
             " count(DISTINCT account), count(account)"
             " FROM bank_statements s LEFT JOIN bank_entries e ON e.statement_id = s.statement_id"
@@ -609,72 +105,3 @@ class BankOffice:
             (count, first),
         ).fetchall()
         return [dict(zip(names, row, strict=True)) for row in rows]
-
-    # -- pay-outs -----------------------------------------------------------------------------
-
-    def pay_out(self, account: str, cash_fen: int, creditor: str) -> int:
-        """Pay cash from a sub-account to the participant's own account at its bank.
-
-        Returns
-        -------
-        int
-            The pay-out's number. The cash is on its way until the bank has booked or refused it.
-
-        Notes
-        -----
-        Rules: CEA-BNK-11 (two phases).
-        """
-        cash = amount_checked(cash_fen, "cash")
-        try:
-            account_check(creditor, "creditor")
-        except ValueError as error:
-            raise ActError(str(error)) from None
-        registry, store = self._registry, self._registry.store
-        with registry.transaction():
-            index = registry.account(account)
-            debtor = self.sub_account(index)
-            if creditor == debtor:
-                raise ActError(f"creditor must be another account than {debtor}")
-            registry.defaults.free_cash_check(index, cash)
-            pay_out_id = 1 + store.one("SELECT coalesce(max(pay_out_id), 0) FROM pay_outs")
-            reference = f"pay_out {pay_out_id}"
-            registry.move(EntryKind.PAY_OUT_BEGUN, index, index, CASH_ASSET, cash, reference)
-            store.insert("pay_outs", [(pay_out_id, index, cash, creditor, "begun")])
-            self._make([_Made("pay_out", pay_out_id, debtor, creditor, cash, Purpose.PAY_OUT)])
-        return pay_out_id
-
-    def _pay_out_end(self, pay_out_id: int, kind: EntryKind, state: str) -> None:
-        store = self._registry.store
-        index, cash, before = store.one(
-            "SELECT account_index, cash, state FROM pay_outs WHERE pay_out_id = ?", (pay_out_id,)
-        )
-        if before != "begun":
-            return
-        counter = int(Institution.BANK) if kind is EntryKind.PAID_OUT else index
-        reference = f"pay_out {pay_out_id}"
-        self._registry.move(kind, index, counter, CASH_ASSET, cash, reference)
-        store.execute(
-            "UPDATE pay_outs SET state = ? WHERE pay_out_id = ?", (state, pay_out_id)
-        )
-
-    def _pending(self, account_index: int) -> Iterator[str]:
-        """Yield what the bank was told of a sub-account and has not booked: it keeps an account.
-
-        Notes
-        -----
-        Rules: CEA-ACC-05 (nothing pending).
-        """
-        if self.setting is None:
-            return
-        rows = self._registry.store.execute(
-            "SELECT instruction_id, state FROM bank_instructions WHERE state <> 'booked'"
-            " AND state <> 'refused' AND ? IN (debtor, creditor) ORDER BY instruction_id",
-            (self.sub_account(account_index),),
-        )
-        for name, state in rows.fetchall():
-            yield f"instruction {name} is {state.replace('_', ' ')}"
-
-    def _known(self) -> BankSetting:
-        if self.setting is None:
-            raise ActError("bank: expected the setting [bank], there is none")
-        return self.setting

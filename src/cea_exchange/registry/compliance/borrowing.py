@@ -7,7 +7,7 @@ They never come into the entity's account, so it can't trade or pledge them::
                                                                     they are borrowed from
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
@@ -19,11 +19,12 @@ from cea_exchange.registry.checks import (
     refusals_told,
     words_checked,
 )
+from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
+from cea_exchange.registry.compliance.surrender import Surrender
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import province_checked
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.mergers import with_successor
 
 
 class Borrowed(NamedTuple):
@@ -42,9 +43,11 @@ class Borrowing:
     Rules: CEA-BOR-01, CEA-BOR-02.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger, surrender: Surrender, deductions: Deductions) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._surrender = surrender
+        self._deductions = deductions
 
     def borrow(
         self,
@@ -78,17 +81,17 @@ class Borrowing:
         name_checked(document, "document")
         words_checked(why, "why", WHY_LENGTH_MAX)
         tonnes = amount_checked(tonnes, "tonnes")
-        registry, store = self._registry, self._store
+        ledger, store = self._ledger, self._store
         with store.transaction():
-            index, debtor = registry.with_successor(account)
+            index, debtor = with_successor(ledger, account)
             province_checked(store, index, province)
-            standing = standing_of(store, registry.rules, index, compliance_year)
-            today = registry.business_date()
+            standing = standing_of(store, ledger.rules, index, compliance_year)
+            today = ledger.business_date()
             self._may_check(account, standing, tonnes, today)
-            vintage = registry.rules.borrowing.from_year.value
-            asset = registry.asset(registry.rules.vintages.product_of(vintage))
-            number: int = store.one("SELECT 1 + coalesce(max(borrowing_id), 0) FROM borrowings")
-            registry.move(
+            vintage = ledger.rules.borrowing.from_year.value
+            asset = ledger.asset(ledger.rules.vintages.product_of(vintage))
+            number = store.next_id("borrowings", "borrowing_id")
+            ledger.move(
                 EntryKind.DISTRIBUTED,
                 Institution.AUTHORITY,
                 province_account(province),
@@ -96,14 +99,18 @@ class Borrowing:
                 tonnes,
                 f"borrowing {number}",
             )
-            surrender = registry.surrender.by_province(
+            surrender = self._surrender.by_province(
                 index, compliance_year, province, asset, tonnes
             )
-            deduction = registry.distribution.deduction_add(
+            deduction = self._deductions.add(
                 store.account_name(debtor), document, "borrowed", tonnes, today
             )
             terms = (compliance_year, index, province, asset, tonnes, document, why)
-            store.insert("borrowings", [(number, *terms, surrender, deduction, today)])
+            store.insert(
+                "borrowings (borrowing_id, compliance_year, account_index, province,"
+                " product_index, tonnes, document, why, surrender_id, deduction_id, business_date)",
+                [(number, *terms, surrender, deduction, today)],
+            )
         return Borrowed(number, surrender, deduction)
 
     def _may_check(self, account: str, standing: Standing, tonnes: int, today: int) -> None:
@@ -117,7 +124,7 @@ class Borrowing:
             place,
         )
         with refusals_told():
-            most = self._registry.rules.borrowing.most(year, standing.verified, allocated or 0)
+            most = self._ledger.rules.borrowing.most(year, standing.verified, allocated or 0)
         if allocated is None:
             raise ActError(f"{account} must have its final allocation of {year}, has none")
         if obligation.in_arrears(today):

@@ -12,7 +12,7 @@ about it, so it goes through neither's account.
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
@@ -23,11 +23,11 @@ from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError, amount_checked, refusals_told
 from cea_exchange.registry.compliance.obligation_status import standings
+from cea_exchange.registry.enforcement.recalls import Recalls
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
 from cea_exchange.registry.vintages import product_vintages
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 _POSITION = {
     Compartment.TRADING: "trading",
@@ -94,10 +94,11 @@ class Carryover:
     Rules: CEA-CRY-01 to CEA-CRY-07.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
-        registry.accounts.pending_checks.append(self._pending)
+    def __init__(self, ledger: Ledger, accounts: Accounts, recalls: Recalls) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._recalls = recalls
+        accounts.pending_checks.append(self._pending)
 
     def give_notice(self) -> int:
         """Tell every entity that held closed vintages as the window ended how much it may exchange.
@@ -121,8 +122,8 @@ class Carryover:
         -----
         Rules: CEA-CRY-01 to CEA-CRY-05, CEA-CRY-08.
         """
-        store, rules = self._store, self._registry.rules.carryover
-        today = self._registry.business_date()
+        store, rules = self._store, self._ledger.rules.carryover
+        today = self._ledger.business_date()
         with store.transaction():
             if today <= rules.position_on.number:
                 raise ActError(f"notice must be after {rules.position_on.number}, was on {today}")
@@ -138,7 +139,11 @@ class Carryover:
                 limit = 0 if refusal else rules.limit(sales, position)
                 parts = (position.trading, position.registration, position.frozen)
                 rows.append((index, sales, *parts, limit, refusal, today))
-            store.insert("carryover_notices", rows)
+            store.insert(
+                "carryover_notices (account_index, net_sales, trading_tonnes, registration_tonnes,"
+                " frozen_tonnes, limit_tonnes, refusal, noticed_on)",
+                rows,
+            )
         return len(rows)
 
     def notice(self, account: str) -> Notice:
@@ -148,7 +153,7 @@ class Carryover:
         -----
         Rules: CEA-CRY-08.
         """
-        index = self._registry.account(account)
+        index = self._ledger.account(account)
         notices = [*self._notices(with_taken_over(self._store, index)).values()]
         if not notices:
             raise ActError(f"{account} must have a notice of its carryover, has none")
@@ -181,9 +186,9 @@ class Carryover:
         -----
         Rules: CEA-CRY-04, CEA-CRY-05.
         """
-        registry, store, rules = self._registry, self._store, self._registry.rules.carryover
+        ledger, store, rules = self._ledger, self._store, self._ledger.rules.carryover
         with store.transaction():
-            index, today = registry.account(account), registry.business_date()
+            index, today = ledger.account(account), ledger.business_date()
             notice = self.notice(account)
             refusal = notice.refusal or self._ineligibility(index, notice.noticed_on)
             if refusal:
@@ -205,9 +210,16 @@ class Carryover:
                     limit=notice.limit_tonnes,
                     released=self._released(index, frozen) if is_late else None,
                 )
-            number: int = store.one("SELECT 1 + coalesce(max(carryover_id), 0) FROM carryovers")
-            store.insert("carryovers", [(number, index, run.number, today, "applied", 0)])
-            store.insert("carryover_lines", [(number, *line) for line in lines])
+            number = store.next_id("carryovers", "carryover_id")
+            store.insert(
+                "carryovers (carryover_id, account_index, run_number, applied_on, state,"
+                " decided_on)",
+                [(number, index, run.number, today, "applied", 0)],
+            )
+            store.insert(
+                "carryover_lines (carryover_id, asset_index, vintage, tonnes)",
+                [(number, *line) for line in lines],
+            )
             for line in lines:
                 self._move(EntryKind.SET_ASIDE, index, index, line, number)
         return number
@@ -215,7 +227,7 @@ class Carryover:
     def withdraw(self, carryover_id: int, account: str) -> None:
         """Take an application back before its run, by whom it is of."""
         with self._store.transaction():
-            index = self._registry.account(account)
+            index = self._ledger.account(account)
             row = self._store.one(
                 "SELECT carryover_id, state FROM carryovers"
                 " WHERE carryover_id = ? AND account_index = ?",
@@ -242,11 +254,11 @@ class Carryover:
 
         Rules: CEA-CRY-06, CEA-CRY-07, CEA-DIS-11.
         """
-        registry, store = self._registry, self._store
-        rules = registry.rules.carryover
+        ledger, store = self._ledger, self._store
+        rules = ledger.rules.carryover
         with store.transaction():
             self._run_check(number)
-            target = registry.asset(registry.rules.vintages.product_of(rules.target_vintage.value))
+            target = ledger.asset(ledger.rules.vintages.product_of(rules.target_vintage.value))
             applications = store.execute(
                 "SELECT carryover_id, account_index FROM carryovers"
                 " WHERE run_number = ? AND state = 'applied' ORDER BY carryover_id",
@@ -255,12 +267,12 @@ class Carryover:
             if not applications:
                 raise ActError(f"run {number} must have applications, has none")
             taken: Counter[str] = Counter()
-            owed, exchanged = registry.arrivals.recalls.owed(), 0
+            owed, exchanged = self._recalls.owed(), 0
             for carryover_id, index in applications:
                 lines = self._lines_of(carryover_id)
                 if any((index, line.asset_index) in owed for line in lines):
                     self._free(carryover_id, index)
-                    owed = registry.arrivals.recalls.owed()
+                    owed = self._recalls.owed()
                     continue
                 exchanged += 1
                 for line in lines:
@@ -279,12 +291,12 @@ class Carryover:
 
     def _closed(self) -> dict[int, int]:
         """Return product index -> vintage of the closed ones."""
-        vintages = product_vintages(self._store, self._registry.rules.vintages)
-        last = self._registry.rules.carryover.last_vintage.value
+        vintages = product_vintages(self._store, self._ledger.rules.vintages)
+        last = self._ledger.rules.carryover.last_vintage.value
         return {asset: vintage for asset, vintage in vintages.items() if vintage <= last}
 
     def _trades_settled_check(self) -> None:
-        rules = self._registry.rules.carryover
+        rules = self._ledger.rules.carryover
         received = self._store.one(
             "SELECT count(*) FROM trades WHERE trading_date <= ? AND state = 'received'",
             (rules.trades_to.number,),
@@ -296,7 +308,7 @@ class Carryover:
 
     def _net_sales(self, into: Mapping[int, int]) -> dict[int, int]:
         """Return account -> net sales, from the trades that stand."""
-        rules, closed = self._registry.rules.carryover, self._closed()
+        rules, closed = self._ledger.rules.carryover, self._closed()
         window = (rules.trades_from.number, rules.trades_to.number)
         traded: dict[int, list[VintageTrade]] = {}
         for side, of in (("sold", "seller_index"), ("bought", "buyer_index")):
@@ -328,7 +340,7 @@ class Carryover:
             ).fetchall()
         }
         parts: dict[int, dict[str, int]] = {}
-        day = self._registry.rules.carryover.position_on.number
+        day = self._ledger.rules.carryover.position_on.number
         for holding, tonnes in (*self._held_on(day), *self._failed_until(day)):
             part = _POSITION.get(Compartment(holding.compartment))
             if part is not None and holding.account_index in entities:
@@ -369,7 +381,7 @@ class Carryover:
         only
             Accounts to look at; None: all.
         """
-        rules = self._registry.rules
+        rules = self._ledger.rules
         found: dict[int, dict[int, int | None]] = {}
         for rule, account in itertools.product(rules.carryover.complete, only):
             for index, standing in standings(self._store, rules, rule.year, account).items():
@@ -400,7 +412,7 @@ class Carryover:
         """
         if not notice.refusal:
             return notice
-        rules = self._registry.rules.carryover
+        rules = self._ledger.rules.carryover
         then = successors(self._store, until=notice.noticed_on)
         members = [index, *(account for account, into in then.items() if into == index)]
         completed = self._completed(dict.fromkeys(members, index), members)
@@ -429,7 +441,7 @@ class Carryover:
             and not notices[whose].refusal
         ]
         completed = self._completed(dict.fromkeys(asked, index), asked)
-        return self._registry.rules.carryover.ineligibility(completed.get(index, {}))
+        return self._ledger.rules.carryover.ineligibility(completed.get(index, {}))
 
     # -- applications -------------------------------------------------------------------------
 
@@ -439,7 +451,7 @@ class Carryover:
         Empty until then: who may still apply is not late.
         """
         last = self._last_day()
-        if self._registry.business_date() <= last:
+        if self._ledger.business_date() <= last:
             return {}
         members = with_taken_over(self._store, index)
         frozen: dict[int, int] = {}
@@ -472,7 +484,7 @@ class Carryover:
             "SELECT asset_index, sum(tonnes) FROM carryovers JOIN carryover_lines"
             f" USING (carryover_id) WHERE account_index IN ({members}) AND run_number > ?"
             " AND state <> 'withdrawn' GROUP BY asset_index",
-            (len(self._registry.rules.carryover.run),),
+            (len(self._ledger.rules.carryover.run),),
         ).fetchall()
         left = Counter(frozen)
         for asset, tonnes in kept:
@@ -480,7 +492,7 @@ class Carryover:
         return {closed[asset]: max(0, tonnes) for asset, tonnes in left.items() if asset in closed}
 
     def _last_day(self) -> int:
-        return date_number(self._registry.rules.carryover.run[-1].applied_by)
+        return date_number(self._ledger.rules.carryover.run[-1].applied_by)
 
     def _pending(self, account_index: int) -> Iterator[str]:
         """Yield the applications that wait for their run: they keep an account from its end."""
@@ -502,11 +514,11 @@ class Carryover:
     def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
         if not tonnes:
             raise ActError("tonnes must be of at least one product, were of none")
-        vintages = product_vintages(self._store, self._registry.rules.vintages)
+        vintages = product_vintages(self._store, self._ledger.rules.vintages)
         lines = []
         for product, amount in sorted(tonnes.items()):
             amount = amount_checked(amount, f"tonnes of {product}")
-            asset = self._registry.asset(product)
+            asset = self._ledger.asset(product)
             if asset not in vintages:
                 raise ActError(f"product must have a vintage, {product} has none")
             lines.append(_Line(asset, vintages[asset], amount))
@@ -521,18 +533,18 @@ class Carryover:
         return [_Line(*row) for row in rows.fetchall()]
 
     def _run_check(self, number: int) -> None:
-        runs = self._registry.rules.carryover.run
+        runs = self._ledger.rules.carryover.run
         if not 1 <= number <= len(runs) + 1:
             raise ActError(f"run must be within 1..{len(runs) + 1}, was {number}")
         closes = date_number(runs[min(number, len(runs)) - 1].applied_by)
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         if today <= closes:
             raise ActError(f"run {number} takes applications until {closes}, today is {today}")
 
     def _move(
         self, kind: EntryKind, account: int, counter: int, line: _Line, carryover_id: int
     ) -> None:
-        self._registry.move(
+        self._ledger.move(
             kind,
             account,
             counter,
@@ -550,5 +562,5 @@ class Carryover:
     def _decide(self, carryover_id: int, state: str) -> None:
         self._store.execute(
             "UPDATE carryovers SET state = ?, decided_on = ? WHERE carryover_id = ?",
-            (state, self._registry.business_date(), carryover_id),
+            (state, self._ledger.business_date(), carryover_id),
         )

@@ -77,7 +77,7 @@ def certificate_issue_if_covered(store: Store, standing: Standing, on: int) -> s
         " GROUP BY product ORDER BY product",
         (year, account_index),
     ).fetchall()
-    certificate_id = store.one("SELECT 1 + coalesce(max(certificate_id), 0) FROM certificates")
+    certificate_id = store.next_id("certificates", "certificate_id")
     certificate = Certificate(
         number=f"{year}-{certificate_id:06d}",
         account=account,
@@ -93,7 +93,9 @@ def certificate_issue_if_covered(store: Store, standing: Standing, on: int) -> s
     )
     content = msgspec.json.encode(certificate).decode()
     store.insert(
-        "certificates", [(certificate_id, year, account_index, on, content, 0, "")]
+        "certificates (certificate_id, compliance_year, account_index, issued_on, content,"
+        " revoked_on, revoked_why)",
+        [(certificate_id, year, account_index, on, content, 0, "")],
     )
     return certificate.number
 

@@ -5,7 +5,6 @@
                      +---- surrendered -------+--> nothing is left to deduct
 """
 
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,11 +12,10 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.penalties import Correction
 from cea_exchange.registry.checks import ActError, refusals_told, words_checked
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.entities import province_checked
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.mergers import with_successor
 
 DOCUMENT_LENGTH_MAX = 128
 
@@ -55,9 +53,9 @@ class Corrections:
     Rules: CEA-PEN-05.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
 
     def order(
         self, account: str, compliance_year: int, province: int, document: str, until: int
@@ -84,7 +82,7 @@ class Corrections:
             The deadline has not passed, nothing is missing, or it was ordered before.
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         _day_check(until, today)
         with self._store.transaction():
             standing = self._short(account, compliance_year, province)
@@ -100,12 +98,14 @@ class Corrections:
                 raise ActError(
                     f"{account} must be ordered once to correct {compliance_year}, was by {known}"
                 )
-            number: int = self._store.one(
-                "SELECT 1 + coalesce(max(order_id), 0) FROM correction_orders"
-            )
+            number = self._store.next_id("correction_orders", "order_id")
             terms = (document, province, standing.due, today, until)
             row = (number, compliance_year, index, *terms)
-            self._store.insert("correction_orders", [row])
+            self._store.insert(
+                "correction_orders (order_id, compliance_year, account_index, document, province,"
+                " tonnes, ordered_on, until_date)",
+                [row],
+            )
         return number
 
     def refuse(self, account: str, compliance_year: int, province: int, document: str) -> int:
@@ -122,7 +122,7 @@ class Corrections:
             The order's id.
         """
         words_checked(document, "document", DOCUMENT_LENGTH_MAX)
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         with self._store.transaction():
             standing = self._short(account, compliance_year, province)
             row = self._store.one(
@@ -141,7 +141,10 @@ class Corrections:
             if known is not None:
                 raise ActError(f"a refusal must be recorded once, {known} shows it")
             row = (number, document, standing.due, today)
-            self._store.insert("correction_refusals", [row])
+            self._store.insert(
+                "correction_refusals (order_id, document, tonnes, recorded_on)",
+                [row],
+            )
         return int(number)
 
     def of(self, account_index: int, compliance_year: int) -> Correction | None:
@@ -183,7 +186,7 @@ class Corrections:
             " ORDER BY o.order_id LIMIT :count",
             {"year": compliance_year, "first": first, "count": count, "province": province},
         ).fetchall()
-        store, rules = self._store, self._registry.rules
+        store, rules = self._store, self._ledger.rules
         return [
             OrderRow(
                 order_id=number,
@@ -203,12 +206,12 @@ class Corrections:
 
     def _short(self, account: str, compliance_year: int, province: int) -> Standing:
         """Return how an obligation stands of which something is missing, by its own province."""
-        registry, store = self._registry, self._store
+        ledger, store = self._ledger, self._store
         with refusals_told():
-            registry.rules.obligations.cycle_of(compliance_year)
-        index, _successor = registry.with_successor(account)
+            ledger.rules.obligations.cycle_of(compliance_year)
+        index, _successor = with_successor(ledger, account)
         province_checked(store, index, province)
-        standing = standing_of(store, registry.rules, index, compliance_year)
+        standing = standing_of(store, ledger.rules, index, compliance_year)
         if not standing.owed:
             raise ActError(f"{account} must be short of {compliance_year}, nothing is missing")
         return standing

@@ -5,13 +5,11 @@ can say he did not know.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cea_exchange.domain.calendar import CalendarError, date_number, date_of_number
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.vintages import product_vintages
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 
 class Duty(NamedTuple):
@@ -47,9 +45,9 @@ class Duties:
     Rules: CEA-CRY-05, CEA-CRY-06, CEA-ALC-12.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
 
     def open(self, province: int | None = None) -> list[Duty]:
         """Return what is still to be done, by a province or by anybody."""
@@ -60,16 +58,16 @@ class Duties:
     def _duty(
         self, duty: str, rule: str, due_by: int | None, *, whose: str, subject: str = ""
     ) -> Duty:
-        is_overdue = due_by is not None and self._registry.business_date() > due_by
+        is_overdue = due_by is not None and self._ledger.business_date() > due_by
         return Duty(duty, whose, subject, rule, due_by, is_overdue)
 
     def _notice(self) -> Iterator[Duty]:
         """The notice, once the window is over in which somebody held closed vintages."""
-        rules, store = self._registry.rules.carryover, self._store
+        rules, store = self._ledger.rules.carryover, self._store
         last = rules.position_on.number
-        if self._registry.business_date() <= last:
+        if self._ledger.business_date() <= last:
             return
-        vintages = product_vintages(store, self._registry.rules.vintages)
+        vintages = product_vintages(store, self._ledger.rules.vintages)
         closed = [each for each, year in vintages.items() if year <= rules.last_vintage.value]
         held = closed and store.one(
             f"SELECT 1 FROM entries WHERE asset_index IN ({', '.join(map(str, closed))})"
@@ -88,7 +86,7 @@ class Duties:
                 "SELECT DISTINCT run_number FROM carryovers WHERE state = 'applied'"
             ).fetchall()
         }
-        for number, run in enumerate(self._registry.rules.carryover.run, 1):
+        for number, run in enumerate(self._ledger.rules.carryover.run, 1):
             if number in waiting:
                 term = date_number(run.processed_by)
                 yield self._duty(
@@ -97,7 +95,7 @@ class Duties:
 
     def _redeterminations(self, province: int | None = None) -> Iterator[Duty]:
         """Corrections of what was verified after which nothing was distributed anew."""
-        rule = self._registry.rules.adjustment.redetermine_days
+        rule = self._ledger.rules.adjustment.redetermine_days
         if rule is None:
             return
         rows = self._store.execute(
@@ -134,7 +132,7 @@ class Duties:
         Rules: CEA-DAY-09.
         """
         try:
-            end = self._registry.calendar.working_day_after(date_of_number(date), count)
+            end = self._ledger.calendar.working_day_after(date_of_number(date), count)
         except CalendarError:
             return None
         return date_number(end)

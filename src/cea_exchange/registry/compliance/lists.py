@@ -1,7 +1,7 @@
 """Who has complied, who has not, and what that costs: the lists of a compliance year."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -12,14 +12,15 @@ from cea_exchange.domain.compliance.penalties import (
 )
 from cea_exchange.ledger.history import trade_at_date
 from cea_exchange.registry.checks import ActError, refusals_told
+from cea_exchange.registry.compliance.corrections import Corrections
+from cea_exchange.registry.compliance.deductions import Deductions
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
+from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.entities import province_checked
-from cea_exchange.registry.participants.mergers import successors
+from cea_exchange.registry.participants.mergers import successors, with_successor
 from cea_exchange.registry.vintages import product_vintages
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 State = Literal["open", "in time", "late", "short"]
 
@@ -107,9 +108,18 @@ class Compliance:
     Rules: CEA-PEN-01 to CEA-PEN-06.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(
+        self,
+        ledger: Ledger,
+        corrections: Corrections,
+        custody: ProvinceHoldings,
+        deductions: Deductions,
+    ) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._corrections = corrections
+        self._custody = custody
+        self._deductions = deductions
 
     def public_list(
         self, compliance_year: int, first: int = 0, count: int = ALL
@@ -121,7 +131,7 @@ class Compliance:
         first, count
             Only so many, whose accounts' indexes are from this one on.
         """
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         return [
             ComplianceRow(
                 account_index=standing.account_index,
@@ -189,7 +199,7 @@ class Compliance:
 
         Rules: CEA-PEN-02.
         """
-        rules = self._registry.rules
+        rules = self._ledger.rules
         with refusals_told():
             first, last = month_before(rules.obligations.cycle_of(compliance_year).deadline)
         products = product_vintages(self._store, rules.vintages)
@@ -217,12 +227,12 @@ class Compliance:
         -----
         Rules: CEA-PEN-04, CEA-PEN-05, CEA-ALC-11, CEA-SUR-13.
         """
-        registry, store = self._registry, self._store
+        ledger, store = self._ledger, self._store
         with store.transaction():
-            index, debtor = registry.with_successor(account)
-            today = registry.business_date()
+            index, debtor = with_successor(ledger, account)
+            today = ledger.business_date()
             province_checked(store, index, province)
-            standing = standing_of(store, registry.rules, index, compliance_year)
+            standing = standing_of(store, ledger.rules, index, compliance_year)
             if standing.deducted:
                 raise ActError(
                     f"a deduction for {account} and {compliance_year} must be decided once,"
@@ -235,23 +245,25 @@ class Compliance:
                 )
             self._nothing_kept_check(store.account_name(debtor), compliance_year, province)
             with refusals_told():
-                deduction = registry.rules.penalties.deduction_for(
+                deduction = ledger.rules.penalties.deduction_for(
                     standing.coverage.obligation,
                     standing.due,
                     today,
-                    correction=registry.corrections.of(index, compliance_year),
-                    adjustment=registry.rules.adjustment,
+                    correction=self._corrections.of(index, compliance_year),
+                    adjustment=ledger.rules.adjustment,
                 )
-            decision_id = store.one(
-                "SELECT 1 + coalesce(max(decision_id), 0) FROM unpaid_deductions"
-            )
+            decision_id = store.next_id("unpaid_deductions", "decision_id")
             row = (decision_id, compliance_year, index, deduction.tonnes, today)
-            store.insert("unpaid_deductions", [row])
+            store.insert(
+                "unpaid_deductions (decision_id, compliance_year, account_index, tonnes,"
+                " decided_on)",
+                [row],
+            )
             # The distribution takes them off, and keeps what of them is still to adjust.
             document = f"unpaid-{compliance_year}"
             if debtor != index:
                 document += f"-{account}"
-            registry.distribution.deduction_add(
+            self._deductions.add(
                 store.account_name(debtor), document, "unpaid", deduction.tonnes, today
             )
             return UnpaidDeduction(
@@ -267,13 +279,13 @@ class Compliance:
 
         Rules: CEA-SUR-13.
         """
-        registry = self._registry
-        vintages, rules = product_vintages(self._store, registry.rules.vintages), registry.rules
+        ledger = self._ledger
+        vintages, rules = product_vintages(self._store, ledger.rules.vintages), ledger.rules
         paying = sum(
             tonnes
-            for product, tonnes in registry.province_holdings.kept(holder).items()
+            for product, tonnes in self._custody.kept(holder).items()
             if rules.vintages.may_pay(
-                vintages[registry.asset(product)], compliance_year, in_arrears=True
+                vintages[ledger.asset(product)], compliance_year, in_arrears=True
             )
         )
         if paying:
@@ -298,7 +310,7 @@ class Compliance:
         behind = None if count == ALL else self.next_after(compliance_year, first, count)
         last = ALL if behind is None else behind - 1
         found = standings(
-            self._store, self._registry.rules, compliance_year, within=(first, last)
+            self._store, self._ledger.rules, compliance_year, within=(first, last)
         )
         rows = self._store.execute(
             "SELECT account_index, account, entity, province FROM accounts"
@@ -314,13 +326,13 @@ class Compliance:
 
     def _after_deadline(self, compliance_year: int) -> None:
         with refusals_told():
-            deadline = self._registry.rules.obligations.cycle_of(compliance_year).deadline
-        today = self._registry.business_date()
+            deadline = self._ledger.rules.obligations.cycle_of(compliance_year).deadline
+        today = self._ledger.business_date()
         if today <= deadline:
             raise ActError(f"shortfalls are known after {deadline}, today is {today}")
 
     def _fine(self, standing: Standing, traded: Traded) -> FineRange | None:
-        penalties = self._registry.rules.penalties
+        penalties = self._ledger.rules.penalties
         year = standing.coverage.obligation.compliance_year
         is_of_mean = year > penalties.fixed.last_year and not penalties.has_stages(year)
         if is_of_mean and not traded.tonnes:
@@ -328,15 +340,15 @@ class Compliance:
         return penalties.fine(year, standing.shortfall, traded)
 
     def _fine_after_term(self, standing: Standing, traded: Traded) -> FineRange | None:
-        registry = self._registry
+        ledger = self._ledger
         year = standing.coverage.obligation.compliance_year
-        if not registry.rules.penalties.has_stages(year) or not traded.tonnes:
+        if not ledger.rules.penalties.has_stages(year) or not traded.tonnes:
             return None
-        order = registry.corrections.of(standing.account_index, year)
-        if order is None or registry.business_date() <= order.until:
+        order = self._corrections.of(standing.account_index, year)
+        if order is None or ledger.business_date() <= order.until:
             return None
         missing = standing.missing_after(order.until)
-        return registry.rules.penalties.fine_after_term(year, missing, traded) if missing else None
+        return ledger.rules.penalties.fine_after_term(year, missing, traded) if missing else None
 
 
 def _state(standing: Standing, today: int) -> State:

@@ -1,7 +1,6 @@
 """Obligations: who owes how many allowances for a year, by the files of the provinces."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,10 +13,9 @@ from cea_exchange.registry.compliance.certificates import (
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of, standings
 from cea_exchange.registry.files import FileTable, Obligation, SourceFile, obligations_read
 from cea_exchange.registry.files.findings import Finding, Findings
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.mergers import with_successor
 
 _Check = Callable[[FileTable[Obligation]], Iterator[Finding]]
 
@@ -74,9 +72,9 @@ class Obligations:
     Rules: CEA-SUR-01 (how much is owed), CEA-SUR-10 (corrections).
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
 
     def take(self, source: SourceFile, province: int | None = None) -> int:
         """Take a file of new obligations, whole.
@@ -126,16 +124,16 @@ class Obligations:
             return file_id
 
     def _certify_anew(self, before: Standing, why: str) -> None:
-        store, on = self._store, self._registry.business_date()
+        store, on = self._store, self._ledger.business_date()
         index, year = before.account_index, before.coverage.obligation.compliance_year
         certificate_revoke(store, index, year, on, f"obligation corrected: {why}")
-        standing = standing_of(store, self._registry.rules, index, year)
+        standing = standing_of(store, self._ledger.rules, index, year)
         certificate_issue_if_covered(store, standing, on)
 
     def standing(self, account: str, compliance_year: int) -> Standing:
         """Return how an obligation stands; ActError if there is none."""
-        index, _successor = self._registry.with_successor(account)
-        return standing_of(self._store, self._registry.rules, index, compliance_year)
+        index, _successor = with_successor(self._ledger, account)
+        return standing_of(self._store, self._ledger.rules, index, compliance_year)
 
     def notice(self, account: str, compliance_year: int) -> Notice:
         """Return the notice of an obligation; ActError if there is none.
@@ -162,7 +160,7 @@ class Obligations:
             obligation_tonnes=obligation.tonnes,
             due=standing.due,
             deadline=obligation.deadline,
-            offset_max=self._registry.rules.offsets.cap(obligation.tonnes),
+            offset_max=self._ledger.rules.offsets.cap(obligation.tonnes),
         )
 
     # -- files --------------------------------------------------------------------------------
@@ -176,7 +174,7 @@ class Obligations:
             findings = Findings(table.file)
             for finding in check(table):
                 findings.add(*finding)
-            rules = self._registry.rules.obligations
+            rules = self._ledger.rules.obligations
             for line, entry in zip(table.lines, table.rows, strict=True):
                 refusal = rules.refusal(
                     entry.compliance_year, entry.verified_tonnes, entry.due_tonnes
@@ -191,7 +189,7 @@ class Obligations:
 
     def _known(self, table: FileTable[Obligation]) -> dict[str, Standing]:
         year = table.rows[0].compliance_year
-        found = standings(self._store, self._registry.rules, year)
+        found = standings(self._store, self._ledger.rules, year)
         return {self._store.account_name(index): each for index, each in found.items()}
 
     def _new_findings(self, table: FileTable[Obligation]) -> Iterator[Finding]:
@@ -218,7 +216,7 @@ class Obligations:
             if entry.due_tonnes < spent:
                 text = f"expected at least {spent}, covered, applied for or deducted"
                 yield Finding(line, "due_tonnes", f"{text}, came {entry.due_tonnes}")
-            cap = self._registry.rules.offsets.cap(entry.due_tonnes)
+            cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
             if cap < standing.coverage.offset:
                 text = f"expected so many that {standing.coverage.offset} t of CCERs may count"
                 yield Finding(line, "due_tonnes", f"{text}, came {entry.due_tonnes}")
@@ -227,17 +225,19 @@ class Obligations:
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year
-        file_id: int = store.one("SELECT 1 + coalesce(max(file_id), 0) FROM obligation_files")
-        taken_on = self._registry.business_date()
+        file_id = store.next_id("obligation_files", "file_id")
+        taken_on = self._ledger.business_date()
         store.insert(
-            "obligation_files", [(file_id, table.file, table.sha256, year, why, taken_on)]
+            "obligation_files (file_id, file, sha256, compliance_year, why, taken_on)",
+            [(file_id, table.file, table.sha256, year, why, taken_on)],
         )
         store.insert(
-            "obligation_entries",
+            "obligation_entries (compliance_year, account_index, file_id, verified_tonnes,"
+            " due_tonnes)",
             [
                 (
                     year,
-                    self._registry.with_successor(entry.account)[0],
+                    with_successor(self._ledger, entry.account)[0],
                     file_id,
                     entry.verified_tonnes,
                     entry.due_tonnes,

@@ -1,7 +1,6 @@
 """Offsets: CCERs, cancelled in their own registry, count against an obligation."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from msgspec.structs import astuple
 
@@ -22,10 +21,9 @@ from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
 from cea_exchange.registry.files.findings import Findings
 from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.mergers import with_successor
 
 _Lines = Sequence[tuple[int | None, CancellationProof]]
 
@@ -38,9 +36,9 @@ class Offsets:
     Rules: CEA-OFS-01 to CEA-OFS-08.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
 
     def take(self, source: SourceFile) -> list[str]:
         """Check and book a file of proofs, whole.
@@ -86,7 +84,7 @@ class Offsets:
         Rules: CEA-OFS-07.
         """
         words_checked(why, "why", WHY_LENGTH_MAX)
-        store, today = self._store, self._registry.business_date()
+        store, today = self._store, self._ledger.business_date()
         with store.transaction():
             row = store.one(
                 "SELECT account_index, compliance_year FROM offset_proofs"
@@ -119,14 +117,14 @@ class Offsets:
 
     def _refusals(self, proof: CancellationProof) -> Iterator[tuple[str, str]]:
         yield from self._used_before(proof)
-        registry, today = self._registry, self._registry.business_date()
+        ledger, today = self._ledger, self._ledger.business_date()
         try:
-            index, _successor = registry.with_successor(proof.account)
-            standing = standing_of(self._store, registry.rules, index, proof.compliance_year)
+            index, _successor = with_successor(ledger, proof.account)
+            standing = standing_of(self._store, ledger.rules, index, proof.compliance_year)
         except ActError as error:
             yield "account", str(error)
             return
-        coverage, rules = standing.coverage, registry.rules.offsets
+        coverage, rules = standing.coverage, ledger.rules.offsets
         try:
             tonnes = rules.counted(
                 coverage.obligation,
@@ -159,16 +157,21 @@ class Offsets:
 
     def _row_add(self, proof: CancellationProof) -> None:
         number, year, account, project, *figures = astuple(proof)
-        index, _successor = self._registry.with_successor(account)
-        today = self._registry.business_date()
+        index, _successor = with_successor(self._ledger, account)
+        today = self._ledger.business_date()
         row = (number, year, index, project, *figures, today, 0, "")
-        self._store.insert("offset_proofs", [row])
+        self._store.insert(
+            "offset_proofs (proof, compliance_year, account_index, project, serial_first,"
+            " serial_last, tonnes, registered_on, cancelled_on, quota_managed, project_started_on,"
+            " applied_on, produced_from, produced_to, booked_on, revoked_on, revoked_why)",
+            [row],
+        )
 
     def _certify(self, account: str, compliance_year: int) -> str | None:
-        registry = self._registry
-        index, _successor = registry.with_successor(account)
-        standing = standing_of(self._store, registry.rules, index, compliance_year)
-        return certificate_issue_if_covered(self._store, standing, registry.business_date())
+        ledger = self._ledger
+        index, _successor = with_successor(ledger, account)
+        standing = standing_of(self._store, ledger.rules, index, compliance_year)
+        return certificate_issue_if_covered(self._store, standing, ledger.business_date())
 
 
 def _ruled(proof: CancellationProof) -> RuledProof:

@@ -5,15 +5,12 @@ The allowances lie on the provincial account; this says whose they are.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import province_account
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.compliance.obligation_status import owed_standings
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.general_ledger import Ledger
 
 
 class ProvinceHoldings:
@@ -21,7 +18,7 @@ class ProvinceHoldings:
 
     Parameters
     ----------
-    registry
+    ledger
         Acted upon.
 
     Notes
@@ -29,13 +26,13 @@ class ProvinceHoldings:
     Rules: CEA-DIS-03.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
 
     def kept(self, account: str) -> dict[str, int]:
         """Return product -> tonnes that an entity's province keeps for it."""
-        return self.kept_for(self._registry.account(account))
+        return self.kept_for(self._ledger.account(account))
 
     def kept_for(self, account_index: int) -> dict[str, int]:
         """Return the same for an account that may have ended."""
@@ -49,7 +46,7 @@ class ProvinceHoldings:
 
     def kept_since(self, account: str, date: int) -> dict[str, int]:
         """Return product -> tonnes kept as a day (yyyymmdd) ended, and ever since."""
-        index = self._registry.account(account)
+        index = self._ledger.account(account)
         rows = self._store.execute(
             "SELECT product, business_date, tonnes FROM kept_changes JOIN products"
             " USING (product_index) WHERE account_index = ? ORDER BY change_id",
@@ -83,7 +80,7 @@ class ProvinceHoldings:
         """
         tonnes = amount_checked(tonnes, "tonnes")
         with self._store.transaction():
-            index, asset = self._registry.account(account), self._registry.asset(product)
+            index, asset = self._ledger.account(account), self._ledger.asset(product)
             found = self._provinces_of(index, asset)
             kept, used, left = sum(part for _, part in found), {}, tonnes
             if kept < tonnes:
@@ -112,25 +109,26 @@ class ProvinceHoldings:
         Rules: CEA-SUR-07.
         """
         with self._store.transaction():
-            index, released = self._registry.account(account), self.kept(account)
+            index, released = self._ledger.account(account), self.kept(account)
             if not released:
                 return {}
             self._nothing_owed(index, account)
-            reference = f"release {self._next()}"
+            number = self._store.next_id("kept_changes", "change_id")
+            reference = f"release {number}"
             changes, movements = [], []
-            for asset in map(self._registry.asset, released):
+            for asset in map(self._ledger.asset, released):
                 for province, tonnes in self._provinces_of(index, asset):
                     ends = (province_account(province), index, asset, tonnes)
                     movements.append(Movement(EntryKind.DISTRIBUTED, *ends))
                     changes.append((province, index, asset, -tonnes))
-            self._registry.moves(movements, reference)
+            self._ledger.moves(movements, reference)
             self.change(changes, reference)
         return released
 
     def _nothing_owed(self, index: int, account: str) -> None:
         if not self._store.one("SELECT at_risk FROM accounts WHERE account_index = ?", (index,)):
             return
-        for owing, year, standing in owed_standings(self._store, self._registry.rules, index):
+        for owing, year, standing in owed_standings(self._store, self._ledger.rules, index):
             if standing.owed:
                 whose = "" if owing == account else f" for {owing}"
                 raise ActError(
@@ -152,12 +150,17 @@ class ProvinceHoldings:
 
         Belongs in the transaction that moves as much to or from the provinces' accounts.
         """
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
+        first = self._store.next_id("kept_changes", "change_id")
         rows = [
             (number, *change, reference, today)
-            for number, change in enumerate(changes, self._next())
+            for number, change in enumerate(changes, first)
         ]
-        self._store.insert("kept_changes", rows)
+        self._store.insert(
+            "kept_changes (change_id, province, account_index, product_index, tonnes, reference,"
+            " business_date)",
+            rows,
+        )
 
     def _provinces_of(self, account_index: int, asset: int) -> list[tuple[int, int]]:
         """Return which province keeps how much of a product for an account."""
@@ -167,6 +170,3 @@ class ProvinceHoldings:
             (account_index, asset),
         )
         return rows.fetchall()
-
-    def _next(self) -> int:
-        return self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM kept_changes")

@@ -9,7 +9,7 @@ them on to the authority in one transaction; retiring is the authority's own act
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -30,12 +30,13 @@ from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
 )
 from cea_exchange.registry.compliance.obligation_status import Standing, owed_standings, standing_of
+from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import SCAN_COUNT
+from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.entities import entity_province, province_checked
+from cea_exchange.registry.participants.mergers import with_successor
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 
 class _Line(NamedTuple):
@@ -80,7 +81,8 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _OF_STATE = (
-    "SELECT * FROM surrenders WHERE state = :state AND surrender_id >= :first"
+    "SELECT surrender_id, account_index, compliance_year, giver_index, why, applied_on, state"
+    " FROM surrenders WHERE state = :state AND surrender_id >= :first"
     " ORDER BY surrender_id LIMIT :scan"
 )
 
@@ -93,12 +95,12 @@ class Surrender:
     Rules: CEA-SUR-03 to CEA-SUR-09, CEA-SUR-11.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
-        self._holdings = registry.province_holdings
-        registry.accounts.pending_checks.append(self._pending)
-        registry.accounts.passing_checks.append(self._owed)
+    def __init__(self, ledger: Ledger, accounts: Accounts, custody: ProvinceHoldings) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._holdings = custody
+        accounts.pending_checks.append(self._pending)
+        accounts.passing_checks.append(self._owed)
 
     def apply(
         self,
@@ -133,16 +135,16 @@ class Surrender:
         ActError
             A vintage may not pay for that year, more is given than is due or than is there.
         """
-        registry, store = self._registry, self._store
+        ledger, store = self._ledger, self._store
         with store.transaction():
-            index, debtor = registry.with_successor(account)
+            index, debtor = with_successor(ledger, account)
             entity_province(store, index)
             giver_index = self._giver(debtor, giver, why)
             lines = self._lines(tonnes)
-            standing = standing_of(store, registry.rules, index, compliance_year)
-            today = registry.business_date()
+            standing = standing_of(store, ledger.rules, index, compliance_year)
+            today = ledger.business_date()
             self._payable_check(standing, lines, today, is_own=giver_index == debtor)
-            number = self._number_next()
+            number = self._store.next_id("surrenders", "surrender_id")
             self._row_add(number, compliance_year, index, giver_index, lines, why=why)
             for line in lines:
                 self._move(EntryKind.SET_ASIDE, giver_index, giver_index, line, number)
@@ -151,7 +153,7 @@ class Surrender:
     def withdraw(self, surrender_id: int, giver: str) -> None:
         """Take an application back that the province has not decided, by whose allowances it is."""
         with self._store.transaction():
-            own = self._registry.account(giver)
+            own = self._ledger.account(giver)
             surrender = self._found(surrender_id)
             if surrender is None or surrender.giver_index != own:
                 # Of others' surrenders nobody learns anything, not even whether there are any.
@@ -194,7 +196,7 @@ class Surrender:
         str or None
             The certificate's number, if there is one now.
         """
-        registry, store = self._registry, self._store
+        ledger, store = self._ledger, self._store
         with store.transaction():
             surrender = self._found(surrender_id)
             if surrender is None:
@@ -208,13 +210,13 @@ class Surrender:
                     line,
                     surrender.surrender_id,
                 )
-            today = registry.business_date()
+            today = ledger.business_date()
             store.execute(
                 "UPDATE surrenders SET state = 'retired', retired_on = ? WHERE surrender_id = ?",
                 (today, surrender_id),
             )
             standing = standing_of(
-                store, registry.rules, surrender.account_index, surrender.compliance_year
+                store, ledger.rules, surrender.account_index, surrender.compliance_year
             )
             return certificate_issue_if_covered(store, standing, today)
 
@@ -234,12 +236,12 @@ class Surrender:
         -----
         Rules: CEA-SUR-07, CEA-SUR-08, CEA-SUR-13.
         """
-        registry, store = self._registry, self._store
+        ledger, store = self._ledger, self._store
         with store.transaction():
-            index, debtor = registry.with_successor(account)
-            holder, today = store.account_name(debtor), registry.business_date()
+            index, debtor = with_successor(ledger, account)
+            holder, today = store.account_name(debtor), ledger.business_date()
             province_checked(store, index, province)
-            standing = standing_of(store, registry.rules, index, compliance_year)
+            standing = standing_of(store, ledger.rules, index, compliance_year)
             if standing.applied:
                 raise ActError(
                     f"applications of {account} for {compliance_year} must be decided first,"
@@ -256,7 +258,7 @@ class Surrender:
                     replace(standing.coverage, obligation=owed),
                     {vintage: tonnes for vintage, (_asset, tonnes) in kept.items()},
                     today,
-                    registry.rules.vintages,
+                    ledger.rules.vintages,
                     {vintage: tonnes for vintage, (_asset, tonnes) in in_time.items()},
                 )
             late = {v: tonnes - plan.in_time.get(v, 0) for v, tonnes in plan.taken.items()}
@@ -292,11 +294,11 @@ class Surrender:
         Rules: CEA-BOR-02.
         """
         tonnes = amount_checked(tonnes, "tonnes")
-        store, rules = self._store, self._registry.rules
+        store, rules = self._store, self._ledger.rules
         province_checked(store, index, province)
         standing_of(store, rules, index, compliance_year)
         vintage = vintage_checked(store, rules.vintages, asset_index)
-        number = self._number_next()
+        number = self._store.next_id("surrenders", "surrender_id")
         line = _Line(asset_index, vintage, tonnes)
         self._from_province(number, index, compliance_year, province, [line])
         return number
@@ -359,7 +361,7 @@ class Surrender:
 
     def certificate(self, account: str, compliance_year: int) -> Certificate:
         """Return the certificate in force of an obligation; ActError if there is none."""
-        index, _successor = self._registry.with_successor(account)
+        index, _successor = with_successor(self._ledger, account)
         found = certificate_in_force(self._store, index, compliance_year)
         if found is None:
             raise ActError(f"{account} must have a certificate of {compliance_year}, has none")
@@ -374,7 +376,7 @@ class Surrender:
         -----
         Rules: CEA-SUR-11.
         """
-        giver_index = debtor if giver is None else self._registry.account(giver)
+        giver_index = debtor if giver is None else self._ledger.account(giver)
         if giver_index != debtor:
             entity_province(self._store, giver_index)
             words_checked(why, "why", WHY_LENGTH_MAX)
@@ -385,11 +387,11 @@ class Surrender:
     def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
         if not tonnes:
             raise ActError("tonnes must be of at least one product, were of none")
-        rules = self._registry.rules.vintages
+        rules = self._ledger.rules.vintages
         lines = []
         for product, amount in sorted(tonnes.items()):
             amount = amount_checked(amount, f"tonnes of {product}")
-            asset = self._registry.asset(product)
+            asset = self._ledger.asset(product)
             lines.append(_Line(asset, vintage_checked(self._store, rules, asset), amount))
         return lines
 
@@ -402,7 +404,7 @@ class Surrender:
                 standing.coverage,
                 {line.vintage: line.tonnes for line in lines},
                 on,
-                self._registry.rules.vintages,
+                self._ledger.rules.vintages,
             )
         total = sum(line.tonnes for line in lines)
         if total > standing.payable and not is_own:
@@ -426,7 +428,7 @@ class Surrender:
     def _owed(self, account_index: int) -> Iterator[str]:
         """Yield what an account owes, which keeps it from being closed."""
         for owing, year, standing in owed_standings(
-            self._store, self._registry.rules, account_index
+            self._store, self._ledger.rules, account_index
         ):
             if standing.owed:
                 own = owing == self._store.account_name(account_index)
@@ -435,15 +437,15 @@ class Surrender:
     def _owes_another(self, debtor: int, index: int, compliance_year: int) -> bool:
         """Tell whether a debtor owes anything but that account's obligation of that year."""
         this = (self._store.account_name(index), compliance_year)
-        owed = owed_standings(self._store, self._registry.rules, debtor)
+        owed = owed_standings(self._store, self._ledger.rules, debtor)
         return any(standing.owed for *which, standing in owed if tuple(which) != this)
 
     # -- rows and entries ---------------------------------------------------------------------
 
     def _by_vintage(self, kept: Mapping[str, int]) -> dict[int, tuple[int, int]]:
         """Return vintage -> product index and tonnes of what a province keeps, by product."""
-        vintages = product_vintages(self._store, self._registry.rules.vintages)
-        found = {self._registry.asset(product): tonnes for product, tonnes in kept.items()}
+        vintages = product_vintages(self._store, self._ledger.rules.vintages)
+        found = {self._ledger.asset(product): tonnes for product, tonnes in kept.items()}
         return {vintages[asset]: (asset, tonnes) for asset, tonnes in found.items()}
 
     def _forced_pass_on(
@@ -456,7 +458,7 @@ class Surrender:
         counts_of: int,
     ) -> None:
         """Surrender for an account's obligation what is kept for a holder, who owes for it."""
-        number = self._number_next()
+        number = self._store.next_id("surrenders", "surrender_id")
         for line in lines:
             product = self._store.asset_name(line.asset_index)
             used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
@@ -484,10 +486,6 @@ class Surrender:
             self._move(EntryKind.SET_ASIDE, through, through, line, number)
             self._move(EntryKind.SURRENDERED, through, Institution.AUTHORITY, line, number)
 
-    def _number_next(self) -> int:
-        number: int = self._store.one("SELECT 1 + coalesce(max(surrender_id), 0) FROM surrenders")
-        return number
-
     def _row_add(
         self,
         number: int,
@@ -501,18 +499,23 @@ class Surrender:
         counts_of: int = 0,
     ) -> None:
         """Note an application, or with a province what that surrenders by force, of which day."""
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         state, decided_on = ("accepted", today) if province else ("applied", 0)
         who = (number, compliance_year, index, giver_index, why)
         self._store.insert(
-            "surrenders", [(*who, counts_of or today, state, province, decided_on, "", 0)]
+            "surrenders (surrender_id, compliance_year, account_index, giver_index, why,"
+            " applied_on, state, province, decided_on, rejection, retired_on)",
+            [(*who, counts_of or today, state, province, decided_on, "", 0)],
         )
-        self._store.insert("surrender_lines", [(number, *line) for line in lines])
+        self._store.insert(
+            "surrender_lines (surrender_id, asset_index, vintage, tonnes)",
+            [(number, *line) for line in lines],
+        )
 
     def _move(
         self, kind: EntryKind, account: int, counter: int, line: _Line, surrender_id: int
     ) -> None:
-        self._registry.move(
+        self._ledger.move(
             kind,
             account,
             counter,
@@ -560,7 +563,7 @@ class Surrender:
         self._store.execute(
             "UPDATE surrenders SET state = ?, province = ?, decided_on = ?, rejection = ?"
             " WHERE surrender_id = ?",
-            (state, province, self._registry.business_date(), rejection, surrender_id),
+            (state, province, self._ledger.business_date(), rejection, surrender_id),
         )
 
 

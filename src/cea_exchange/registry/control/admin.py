@@ -1,13 +1,7 @@
 """What may be asked over the control socket, all of it; see `desk` for how it is answered."""
 
-from typing import Any, Union
-
-import msgspec
-
-from cea_exchange.domain.naming import is_one_line
-from cea_exchange.protocol.control import DECODE_ERRORS
-from cea_exchange.registry.checks import INT64_MAX, ActError
-from cea_exchange.registry.control.dual_control import SECOND
+from cea_exchange.control_plane.requests import Requests, RequestUnread, requests_in
+from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.requests import (
     accounts,
     approvals,
@@ -28,11 +22,13 @@ from cea_exchange.registry.control.requests import (
     views,
 )
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.participants.roles import OFFICES, OPERATOR
 
 
 class Status(Request, tag="status"):
     """How far the registry is."""
 
+    roles = OFFICES
     is_look = True
     is_scoped = False
 
@@ -40,73 +36,48 @@ class Status(Request, tag="status"):
 class Stop(Request, tag="stop"):
     """End the daemon."""
 
+    roles = (OPERATOR,)
+    command = "stop"
+    example = "stop"
 
-_MODULES = (
-    accounts,
-    approvals,
-    bank,
-    basics,
-    carryover,
-    claims,
-    clock,
-    defaults,
-    distribution,
-    duties,
-    enforcement,
-    obligation,
-    offset,
-    persons,
-    statements,
-    surrender,
-    views,
-)
-_OFFICES = tuple(
-    found
-    for module in _MODULES
-    for found in vars(module).values()
-    if isinstance(found, type) and issubclass(found, Request) and found is not Request
-)
-REQUEST_TYPES: tuple[type[Request], ...] = (Status, Stop, *_OFFICES)
-OPS = frozenset(str(found.__struct_config__.tag) for found in REQUEST_TYPES)
-OPS_OF_TWO = frozenset(SECOND)
-"""What needs a second person; the settings may add to it, or take all of it off a test bench."""
 
-_decoder = msgspec.msgpack.Decoder(Union[REQUEST_TYPES])  # noqa: UP007 - of a tuple
+REGISTRY_REQUESTS: Requests[Request] = Requests(
+    (
+        Status,
+        Stop,
+        *requests_in(
+            accounts,
+            approvals,
+            bank,
+            basics,
+            carryover,
+            claims,
+            clock,
+            defaults,
+            distribution,
+            duties,
+            enforcement,
+            obligation,
+            offset,
+            persons,
+            statements,
+            surrender,
+            views,
+        ),
+    )
+)
+MAY = REGISTRY_REQUESTS.roles()
+"""By op who may ask it; what is not in it nobody may."""
+SECOND = {op: each.second for op, each in REGISTRY_REQUESTS.by_op.items() if each.second}
+"""By op whose second person approves it."""
 
 
 def request_decode(payload: bytes) -> Request:
-    """Return the request in a message.
-
-    Raises
-    ------
-    ActError
-        It is none: unknown op or field, wrong type, missing field, a number of more than 63 bits,
-        a text with characters that are not seen or more than one line, broken MessagePack.
-    """
+    """Return the request in a message; ActError if it is none, see `Requests.decode`."""
     try:
-        request = _decoder.decode(payload)
-    except DECODE_ERRORS as error:
-        raise ActError(f"request: {error}") from None
-    _values_check(request)
-    return request
-
-
-def _values_check(value: Any, name: str = "request") -> None:
-    """Refuse numbers that no database has, and texts that are not what they look like.
-
-    MessagePack's unsigned numbers go to 2^64. Others read what is asked, in proposals, logs and
-    lists; and the record of acts keeps it.
-    """
-    match value:
-        case int() if value > INT64_MAX:
-            raise ActError(f"request: {name} must be below 2^63, was {value}")
-        case str() if not is_one_line(value):
-            raise ActError(
-                f"request: {name} must be one line of visible characters, was {value[:80]!a}"
-            )
-        case dict():
-            for field, each in value.items():
-                _values_check(field, f"name in {name}")
-                _values_check(each, field)
-        case msgspec.Struct():
-            _values_check(msgspec.structs.asdict(value), name)
+        return REGISTRY_REQUESTS.decode(payload)
+    except RequestUnread as error:
+        if error.where == "payload":
+            raise ActError(f"request: {error.came}") from None
+        why = f"{error.where} must be {error.expected}, was {error.came}"
+        raise ActError(f"request: {why}") from None

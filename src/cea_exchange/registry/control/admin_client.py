@@ -1,22 +1,26 @@
 """Ask a running registry something over its admin socket."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from cea_exchange.protocol.operators import operator_pair
-from cea_exchange.protocol.processes import process_check
-from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
-from cea_exchange.protocol.security import SecurityError, public_key_load
+from cea_exchange.control_plane.client import Daemon, NotDone
+from cea_exchange.protocol.security import public_key_load
 
 LOCK_NAME = "lock"
 TIMEOUT_S = 40
 """Longer than the registry lets a look wait for its turn and take, so that it says which it was."""
+REGISTRY = Daemon(
+    name="registry",
+    endpoints=Path("registry") / "endpoints.json",
+    lock=Path("registry") / LOCK_NAME,
+    server_key=lambda data, endpoints: public_key_load(data / "keys", "registry"),
+    person="a person",
+    timeout_s=TIMEOUT_S,
+    is_told_by_address=True,
+)
 
 
-class RegistryUnavailable(RuntimeError):
+class RegistryUnavailable(NotDone):
     """No registry runs on the folder, it does not answer, or it refuses the request."""
 
 
@@ -24,58 +28,8 @@ def registry_ask(
     data: Path | str,
     request: dict[str, Any],
     *,
-    timeout_s: int = TIMEOUT_S,
+    timeout_s: float = TIMEOUT_S,
     key: Path | str = "admin",
 ) -> dict[str, Any]:
-    """Send one request with an operator's keys and return the answer.
-
-    Parameters
-    ----------
-    data
-        The registry's data folder.
-    request
-        What is asked, with the key ``op``.
-    timeout_s
-        How long the answer may take.
-    key
-        Whose keys: a name in ``DIR/keys``, or the path of the pair without its suffix.
-
-    Raises
-    ------
-    RegistryUnavailable
-        There is no answer, or it is a refusal.
-    """
-    try:
-        payload = msgspec.msgpack.encode(request)
-    except (OverflowError, UnicodeEncodeError) as error:
-        why = f"request: expected text and numbers that fit, {error}"
-        raise RegistryUnavailable(why) from None
-    data = Path(data)
-    try:
-        keys = operator_pair(data, key)
-        server_key = public_key_load(data / "keys", "registry")
-        path = data / "registry" / "endpoints.json"
-        endpoints = json.loads(path.read_text(encoding="utf-8"))
-        address = endpoints["admin"]
-        # Elsewhere there is a copy of the file only, and processes of other numbers.
-        if (data / "registry" / LOCK_NAME).exists() and "pid" in endpoints:
-            process_check(endpoints["pid"])
-    except ProcessLookupError:
-        reason = f"it is not running, process {endpoints['pid']} is gone"
-        raise RegistryUnavailable(f"{data}: no registry to ask: {reason}") from None
-    except (OSError, ValueError, KeyError, SecurityError) as error:
-        raise RegistryUnavailable(f"{data}: no registry to ask: {error}") from None
-    try:
-        answer = msgspec.msgpack.decode(
-            question_ask(
-                address, payload, keys=keys, server_key=server_key, timeout_s=timeout_s
-            )
-        )
-    except KeyRefused as error:
-        why = f"registry at {address}: {error}; is {key} a person's key?"
-        raise RegistryUnavailable(why) from None
-    except NoAnswer as error:
-        raise RegistryUnavailable(f"registry at {address}: {error}") from None
-    if not answer["ok"]:
-        raise RegistryUnavailable(f"registry at {address}: {answer['error']}")
-    return answer
+    """Return a running registry's answer, see `Daemon.ask`; else RegistryUnavailable."""
+    return REGISTRY.ask(data, request, key=key, timeout_s=timeout_s, error=RegistryUnavailable)

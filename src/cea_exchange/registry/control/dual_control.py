@@ -1,4 +1,4 @@
-"""Whose second person approves what one asks: one table, op by op, and how it is read.
+"""Whose second person approves what one asks: the kinds there are, and how each is read.
 
     who asks                   whose the right is           whose person approves
     registry's operator        the account's holder         that account's approver
@@ -6,8 +6,9 @@
     registry's operator        the authority, a province    a person of theirs
     anybody                    his own body's               another person of that body
 
-So nobody acts alone, and nobody acts for another without that other's consent. What is in no line
-of the table one person does: it looks, it bars or freezes, which must not wait, or moves nothing.
+So nobody acts alone, and nobody acts for another without that other's consent. Each request names
+its kind (`Request.second`). What names none one person does: it looks, it bars or freezes, which
+must not wait, or moves nothing.
 """
 
 from enum import Enum
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.participants.persons import OWN_BODIES, Person, account_body
-from cea_exchange.registry.participants.roles import APPROVER, AUTHORITY, MAY, OPERATOR
+from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
 
 if TYPE_CHECKING:
     from cea_exchange.registry.control.requests.request import Request
@@ -35,76 +36,6 @@ class Second(Enum):
     PROVINCE = "the entity's province"
     PERSONS = "the body whose person it is"
 
-
-SECOND: dict[str, Second] = {
-    # the daemon
-    "clock_move": Second.OWN,
-    "clock_confirm": Second.OWN,
-    # persons
-    "person_add": Second.PERSONS,
-    "person_remove": Second.PERSONS,
-    # accounts
-    "account_open": Second.OWN,
-    "account_restore": Second.OWN,
-    "account_rename": Second.PROVINCE,
-    "account_merge": Second.SUCCESSOR,
-    "account_close": Second.HOLDER_OR_AUTHORITY,
-    "account_at_risk": Second.PROVINCE,
-    "account_bank": Second.HOLDER,
-    # distribution
-    "allocation_issue": Second.AUTHORITY,
-    "allocation_reverse": Second.OWN,
-    "allocation_distribute": Second.AUTHORITY,
-    "allocation_deduct": Second.DECIDER,
-    "allocation_recall": Second.DECIDER,
-    "allocation_release": Second.PROVINCE,
-    # products, keys and cash
-    "product_declare": Second.OWN,
-    "key_grant": Second.HOLDER,
-    "pay_in": Second.OWN,
-    "transfer_in": Second.HOLDER,
-    "transfer_out": Second.HOLDER,
-    # obligations
-    "obligation_take": Second.OWN,
-    "obligation_correct": Second.OWN,
-    "borrow": Second.AUTHORITY,
-    "correction_order": Second.OWN,
-    "correction_refused": Second.OWN,
-    "unpaid_deduct": Second.OWN,
-    # surrender and offset
-    "surrender_apply": Second.HOLDER,
-    "surrender_withdraw": Second.HOLDER,
-    "surrender_accept": Second.OWN,
-    "surrender_reject": Second.OWN,
-    "surrender_retire": Second.OWN,
-    "surrender_force": Second.PROVINCE,
-    "offset_take": Second.OWN,
-    "offset_book": Second.OWN,
-    "offset_revoke": Second.OWN,
-    # carryover
-    "carryover_give_notice": Second.OWN,
-    "carryover_apply": Second.HOLDER,
-    "carryover_withdraw": Second.HOLDER,
-    "carryover_run": Second.OWN,
-    # courts, dispositions
-    "freeze_release": Second.OWN,
-    "freeze_deduct": Second.OWN,
-    "cancellation_apply": Second.HOLDER,
-    "legal_transfer_apply": Second.OWN,
-    "disposition_approve": Second.OWN,
-    "disposition_refuse": Second.OWN,
-    # the settlement bank
-    "bank_report": Second.OWN,
-    "bank_statement": Second.OWN,
-    "bank_again": Second.OWN,
-    "bank_unapplied_close": Second.OWN,
-    "pay_out": Second.HOLDER,
-    # trades that failed, and what busts left owing
-    "reserve_fund": Second.OWN,
-    "reserve_use": Second.OWN,
-    "reserve_recover": Second.OWN,
-    "claim_pay": Second.OWN,
-}
 
 _REGISTRY = OWN_BODIES[OPERATOR]
 _AUTHORITY = OWN_BODIES[AUTHORITY]
@@ -134,14 +65,14 @@ def approving_body(registry: "Registry", request: "Request", proposer: Person) -
 def can_approve(registry: "Registry", body: str, proposer: Person) -> bool:
     """Tell whether a body has a person who may approve what another one proposed."""
     return any(
-        person["role"] in MAY["approve"] and not look_alike(person["name"], proposer.name)
+        person["role"] in APPROVING and not look_alike(person["name"], proposer.name)
         for person in registry.persons.listed(body)
     )
 
 
 def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
-    # What the settings add to the table takes another person of the same body.
-    match SECOND.get(request.op, Second.OWN):
+    # What the settings add to it takes another person of the same body.
+    match request.second or Second.OWN:
         case Second.OWN:
             return proposer.body
         case Second.AUTHORITY:

@@ -20,6 +20,7 @@ import structlog
 import zmq
 
 from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.service import Asked
 from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.control.query_worker import (
     Answer,
@@ -28,7 +29,6 @@ from cea_exchange.registry.control.query_worker import (
     framed,
     unframed,
 )
-from cea_exchange.registry.control.service import Asked
 
 WORKERS_MAX = 2
 LOOK_S = 10.0

@@ -15,12 +15,13 @@ from typing import Any, NoReturn
 import msgspec
 import structlog
 
+from cea_exchange.control_plane.service import Asked
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import Store, StoreError
-from cea_exchange.registry.bank.service import BankSetting
+from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
-from cea_exchange.registry.control.service import Asked, Desk
+from cea_exchange.registry.control.service import Desk
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.registry import Registry
 
@@ -93,7 +94,8 @@ class LookWorker:
             with registry.store.view():
                 desk = Desk(registry, second_person=None, proposal_s=1, place=dict)
                 request = request_decode(question.request)
-                answer = desk.carry_out(Asked(question.person, request)).answer
+                asked = Asked(question.person, request, desk.named(question.person))
+                answer = desk.carry_out(asked).answer.by_ok()
         except (DatabaseError, StoreError) as error:
             self.close()
             lost = "database lost" if isinstance(error, DatabaseLost) else "database"

@@ -10,21 +10,29 @@ and its row in the record of acts.
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import structlog
 
+from cea_exchange.control_plane.answers import Answer, Refusal
+from cea_exchange.control_plane.service import Service
 from cea_exchange.ledger.chain import LinkBroken
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.registry.approvals import Proposal
 from cea_exchange.registry.checks import ActError
-from cea_exchange.registry.control.admin import OPS_OF_TWO, Status, Stop, request_decode
+from cea_exchange.registry.control.admin import (
+    MAY,
+    REGISTRY_REQUESTS,
+    Status,
+    Stop,
+    request_decode,
+)
 from cea_exchange.registry.control.requests.approvals import Approve, Proposals, Reject
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.participants.persons import Person
-from cea_exchange.registry.participants.roles import MAY, SCOPED
+from cea_exchange.registry.participants.roles import SCOPED
 from cea_exchange.registry.registry import Registry
 
 NS_PER_S = 1_000_000_000
@@ -36,51 +44,11 @@ UNSAFE = "second_person = []: one person alone does everything, for a test bench
 log = structlog.get_logger("registry")
 
 
-class Reply(NamedTuple):
-    """What the desk answers.
-
-    Attributes
-    ----------
-    answer
-        ``{"ok": True, ...}`` or ``{"ok": False, "error": ...}``.
-    by
-        Who asked, for the log.
-    request
-        What was asked, None if it was no request.
-    """
-
-    answer: dict[str, Any]
-    by: str
-    request: Request | None
-
-    @property
-    def is_look(self) -> bool:
-        """Whether nothing was to change."""
-        return self.request is not None and self.request.is_look
-
-    @property
-    def is_end(self) -> bool:
-        """Whether the daemon is to stop."""
-        return isinstance(self.request, Stop) and self.answer["ok"]
-
-
-class Asked(NamedTuple):
-    """Who asks for what, and may."""
-
-    person: Person
-    request: Request
-
-    @property
-    def by(self) -> str:
-        """Who asks, for the log."""
-        return _named(self.person)
-
-
 class _TakenBack(Exception):
     """Ends an act that was only tried."""
 
 
-class Desk:
+class Desk(Service[Person, Request]):
     """Answers what comes over the control socket.
 
     Parameters
@@ -88,7 +56,7 @@ class Desk:
     registry
         Acted upon.
     second_person
-        More ops that need a second person than those that always do (`SECOND`); ``()``: a test
+        More ops that need a second person than those that always do; ``()``: a test
         bench, where one person does everything.
     proposal_s
         How long a proposal waits.
@@ -108,9 +76,10 @@ class Desk:
         proposal_s: int,
         place: Callable[[], dict[str, Any]],
     ) -> None:
+        super().__init__(REGISTRY_REQUESTS)
         self._registry = registry
         is_bench = second_person == ()
-        self._of_two = frozenset() if is_bench else OPS_OF_TWO | {*(second_person or ())}
+        self._of_two = frozenset() if is_bench else self.requests.of_two | {*(second_person or ())}
         self.unsafe = UNSAFE if is_bench else None
         self._life_ns = proposal_s * NS_PER_S
         self._place = place
@@ -119,63 +88,80 @@ class Desk:
         """Keep by which settings acts are taken from now on; say aloud if one person is enough."""
         if self.unsafe is not None:
             log.warning("no_second_person", why=self.unsafe)
-        self._registry.act_log.settings_keep(self._of_two)
+        self._registry.act_log.settings_keep(self._of_two, MAY)
 
-    def reply(self, key: str, payload: bytes) -> Reply:
-        """Carry out what the holder of a key asks, or say why not."""
-        asked = self.asked(key, payload)
-        return asked if isinstance(asked, Reply) else self.carry_out(asked)
+    # -- the service ------------------------------------------------------------------------------
 
-    def asked(self, key: str, payload: bytes) -> Asked | Reply:
-        """Return who asks for what; or the refusal where it is no request, or is not for him."""
+    def person_of(self, key: str) -> Person:
+        """Return the person of a key; ActError for a stranger's."""
         person = self._registry.persons.of_key(key)
-        request = None
-        try:
-            if person is None:
-                raise ActError("key must stand for a person, this one does not, or no more")
-            request = request_decode(payload)
-            self._check(person, request)
-        except Exception as error:
-            by = "" if person is None else _named(person)
-            return Reply(_refusal(error, by, request), by, request)
-        return Asked(person, request)
+        if person is None:
+            raise ActError("key must stand for a person, this one does not, or no more")
+        return person
 
-    def carry_out(self, asked: Asked) -> Reply:
-        """Carry out what somebody asks who may, or say why not."""
-        by, request = asked.by, asked.request
-        try:
-            told = self._told(asked.person, request)
-        except Exception as error:
-            return Reply(_refusal(error, by, request), by, request)
-        return Reply({"ok": True, **told}, by, request)
+    def named(self, person: Person) -> str:
+        """Return how the log names somebody."""
+        return f"{person.name} of {person.body}"
 
-    def _check(self, person: Person, request: Request) -> None:
-        """Refuse what a person may not ask; what the table does not allow is refused."""
-        may = MAY.get(request.op, ())
-        if person.role not in may:
-            allowed = f"one of {', '.join(may)}" if may else "somebody it is allowed to"
-            raise ActError(
-                f"{request.op}: role must be {allowed}, {person.name} is {person.role}"
-            )
+    def read(self, payload: bytes) -> Request:
+        """Return the request in a message; ActError where it is none."""
+        return request_decode(payload)
+
+    def role_refusal(self, person: Person, request: Request) -> ActError:
+        """Return what a role that may not ask something is told."""
+        may = request.roles
+        allowed = f"one of {', '.join(may)}" if may else "somebody it is allowed to"
+        return ActError(f"{request.op}: role must be {allowed}, {person.name} is {person.role}")
+
+    def check(self, person: Person, request: Request) -> None:
+        """Refuse what a person may not ask, and what is not their own business."""
+        super().check(person, request)
         if person.role in SCOPED and request.is_scoped:
             bodies = request.bodies(self._registry)
             if person.body not in bodies:
                 # Whose else it is, or whether it is there at all, is not theirs to know.
                 raise ActError(f"{request.op}: must be the business of {person.body}, was not")
 
-    def _told(self, person: Person, request: Request) -> dict[str, Any]:
+    def look(self, person: Person, request: Request) -> dict[str, Any]:
+        """Answer what changes nothing."""
         match request:
             case Status():
                 unsafe = {"unsafe": self.unsafe}
                 return {**self._registry.status(), **unsafe, **self._place()}
-            case Stop():
-                return {}
             case Proposals():
                 return self._proposals(person, request)
-        if request.is_look:
-            return request.act(self._registry)
+        return request.act(self._registry)
+
+    def act(self, person: Person, request: Request) -> dict[str, Any]:
+        """Do what is asked, or keep it for a second person, in one transaction."""
+        if isinstance(request, Stop):
+            return {}
         with self._registry.transaction():
             return self._once(person, request, lambda: self._act(person, request))
+
+    def refusal(self, error: Exception, by: str, request: Request | None) -> Answer:
+        """Return the answer to what was refused, or failed: its transaction was taken back.
+
+        A database that is lost, and memory that is out, are the daemon's business and raised again.
+        """
+        if isinstance(error, DatabaseLost | MemoryError):
+            raise error
+        if isinstance(error, ActError):
+            why = str(error)
+        elif isinstance(error, LinkBroken):
+            why = f"nothing was done: {error}"
+        elif isinstance(error, DatabaseFull):
+            why = f"no space, nothing was done: {error}"
+        else:
+            # Whatever one person asks must not end the registry for all.
+            log.error("act_broke", op=request and request.op, by=by, exc_info=error)
+            why = f"nothing was done, the registry's log says why: {type(error).__name__}"
+        if len(why) > ERROR_CHARACTERS_MAX:
+            # It may repeat what was sent, of any length.
+            why = f"{why[:ERROR_CHARACTERS_MAX]}... ({len(why)} characters)"
+        return Answer({}, Refusal(why=why))
+
+    # -- acts -------------------------------------------------------------------------------------
 
     def _once(
         self, person: Person, request: Request, act: Callable[[], dict[str, Any]]
@@ -195,7 +181,10 @@ class Desk:
                 raise ActError(f"request_id must be new, {request.request_id!r} was another act")
             return msgspec.msgpack.decode(known[1])
         answer = act()
-        store.insert("requests", [(request_id, bare, msgspec.msgpack.encode(answer))])
+        store.insert(
+            "requests (request_id, request, answer)",
+            [(request_id, bare, msgspec.msgpack.encode(answer))],
+        )
         return answer
 
     def _act(self, person: Person, request: Request) -> dict[str, Any]:
@@ -241,7 +230,7 @@ class Desk:
             raise ActError(f"proposal {decision.proposal}: {proposal.proposer} acts no more")
         request = request_decode(proposal.request)
         # What the proposer might ask then, he may not be allowed to any more.
-        self._check(proposer, request)
+        self.check(proposer, request)
         body = request.approving_body(self._registry, proposer)
         if body != proposal.body:
             raise ActError(
@@ -291,30 +280,3 @@ def _proposal_shown(proposal: Proposal, now_ns: int) -> dict[str, Any]:
     del told["approved"]
     request = message_shown(proposal.request)
     return {**told, "request": request, "state": proposal.state(now_ns)}
-
-
-def _named(person: Person) -> str:
-    return f"{person.name} of {person.body}"
-
-
-def _refusal(error: Exception, by: str, request: Request | None) -> dict[str, Any]:
-    """Return the answer to what was refused, or failed: its transaction was taken back.
-
-    A database that is lost, and memory that is out, are the daemon's business and raised again.
-    """
-    if isinstance(error, DatabaseLost | MemoryError):
-        raise error
-    if isinstance(error, ActError):
-        why = str(error)
-    elif isinstance(error, LinkBroken):
-        why = f"nothing was done: {error}"
-    elif isinstance(error, DatabaseFull):
-        why = f"no space, nothing was done: {error}"
-    else:
-        # Whatever one person asks must not end the registry for all.
-        log.error("act_broke", op=request and request.op, by=by, exc_info=error)
-        why = f"nothing was done, the registry's log says why: {type(error).__name__}"
-    if len(why) > ERROR_CHARACTERS_MAX:
-        # It may repeat what was sent, of any length.
-        why = f"{why[:ERROR_CHARACTERS_MAX]}... ({len(why)} characters)"
-    return {"ok": False, "error": why}

@@ -9,52 +9,39 @@ figures came with the file, each entity's tonnes are computed from them, both ti
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.domain.calendar import date_of_number
-from cea_exchange.domain.compliance.adjustment import Cause, Deduction
-from cea_exchange.domain.compliance.allocation import Industry, Sector
-from cea_exchange.domain.units import tonnes_check, whole_number
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
-from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.compliance.deductions import Deductions
+from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
 from cea_exchange.registry.distribution.plan import (
+    Entity,
+    Facts,
     Known,
     Line,
     Owed,
     Plan,
-    ahead_check,
-    planned_of,
-    stages_check,
-    uncomputed,
-    warnings_of,
+    plan,
 )
 from cea_exchange.registry.distribution.recall_execution import RecallActs, Recalled, back, moved
-from cea_exchange.registry.distribution.recomputation import recomputed
+from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.files import (
     Allocation,
     FileRefused,
-    FileTable,
     SourceFile,
     allocation_read,
-    units_read,
 )
-from cea_exchange.registry.files.findings import Finding, Findings
-from cea_exchange.registry.paging import ALL
-from cea_exchange.registry.participants.mergers import mergers, successors, with_taken_over
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.participants.accounts import Accounts
+from cea_exchange.registry.participants.mergers import mergers, successors
 from cea_exchange.registry.vintages import product_vintages, vintage_checked
 
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
-
 _AUTHORITY = Institution.AUTHORITY
-
-
-BY_HAND: tuple[Cause, ...] = ("enforcement", "other")
-"""Causes of deductions that nothing here decides: a document does."""
 
 
 class Preview(NamedTuple):
@@ -71,35 +58,31 @@ class Preview(NamedTuple):
     plan: Plan
 
 
-class Adjustable(NamedTuple):
-    """A deduction, or a recall that did not find all, with what of it is still to adjust."""
-
-    deduction_id: int
-    account: str
-    document: str
-    cause: str
-    decided_on: int
-    compliance_year: int
-    """Of the allowances to recall; 0 of a deduction."""
-    tonnes: int
-    remaining: int
-
-
 class Distribution:
     """The office that issues, distributes, adjusts and recalls allowances.
 
     Parameters
     ----------
-    registry
+    ledger
         Acted upon.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
-        self._holdings = registry.province_holdings
-        self._recalls = RecallActs(registry)
-        registry.accounts.pending_checks.append(self._pending)
+    def __init__(
+        self,
+        ledger: Ledger,
+        accounts: Accounts,
+        arrivals: Arrivals,
+        custody: ProvinceHoldings,
+        deductions: Deductions,
+    ) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._deductions = deductions
+        self.deduct, self.still_to_adjust = deductions.deduct, deductions.still_to_adjust
+        self._owed_recalls = arrivals.recalls
+        self._holdings = custody
+        self._recalls = RecallActs(ledger, arrivals, custody)
+        accounts.pending_checks.append(self._pending)
 
     # -- issue --------------------------------------------------------------------------------
 
@@ -115,10 +98,10 @@ class Distribution:
         -----
         Rules: CEA-DIS-01.
         """
-        asset = self._registry.asset(product)
-        vintage_checked(self._store, self._registry.rules.vintages, asset)
+        asset = self._ledger.asset(product)
+        vintage_checked(self._store, self._ledger.rules.vintages, asset)
         with self._store.transaction():
-            return self._registry.move(
+            return self._ledger.move(
                 EntryKind.ISSUE, Institution.ISSUANCE, _AUTHORITY, asset, tonnes
             )
 
@@ -144,13 +127,20 @@ class Distribution:
         """
         with self._store.transaction():
             self._new_checked(source)
-            plan = self._plan(source, units)
-            preview_id = self._next("allocation_previews", "preview_id")
-            shown, today = msgspec.msgpack.encode(plan), self._registry.business_date()
+            planned = self._plan(source, units)
+            preview_id = self._store.next_id("allocation_previews", "preview_id")
+            shown, today = msgspec.msgpack.encode(planned), self._ledger.business_date()
             row = (preview_id, *_file_row(source), shown, today)
-            self._store.insert("allocation_previews", [row])
+            self._store.insert(
+                "allocation_previews (preview_id, file, sha256, encoding, content, plan,"
+                " business_date)",
+                [row],
+            )
             if units is not None:
-                self._store.insert("allocation_units", [(preview_id, *_file_row(units))])
+                self._store.insert(
+                    "allocation_units (preview_id, file, sha256, encoding, content)",
+                    [(preview_id, *_file_row(units))],
+                )
         return self.previewed(preview_id)
 
     def previewed(self, preview_id: int) -> Preview:
@@ -187,12 +177,16 @@ class Distribution:
             self._new_checked(source)
             plan = self._plan(source, units)
             _same_checked(preview, plan)
-            asset, today = self._registry.asset(plan.product), self._registry.business_date()
+            asset, today = self._ledger.asset(plan.product), self._ledger.business_date()
             terms = (source.sha256, plan.compliance_year, asset, plan.stage, today)
-            self._store.insert("distributions", [(number, *terms)])
+            self._store.insert(
+                "distributions (distribution_id, sha256, compliance_year, product_index, stage,"
+                " business_date)",
+                [(number, *terms)],
+            )
             # Before anything arrives: what it is given is not taken again for what that settles.
             self._write(number, plan, asset, today)
-            self._registry.moves(_movements(plan, asset), f"distribution {number}")
+            self._ledger.moves(_movements(plan, asset), f"distribution {number}")
             self._recalls.go_on({each.account_index for each in plan.planned})
         return preview._replace(distributed_on=today, plan=plan)
 
@@ -223,89 +217,33 @@ class Distribution:
         -----
         Rules: CEA-DIS-02, CEA-DIS-09.
         """
-        accounts = {
-            account: (index, province, at_risk)
-            for account, index, province, at_risk in self._store.execute(
-                "SELECT account, account_index, province, at_risk FROM accounts"
-                " WHERE kind = 'entity' AND state IN ('open', 'suspended')"
-            )
-        }
-        provinces = {account: province for account, (_, province, _) in accounts.items()}
+        entities = self._entities()
+        provinces = {account: entity.province for account, entity in entities.items()}
         try:
             table = allocation_read(source, vintages=self._vintages(), provinces=provinces)
-            entries = list(zip(table.lines, table.rows, strict=True))
-            known, left_out = self._known(table.rows, accounts)
-            findings = Findings(source.name)
-            for finding in stages_check(entries, known):
-                findings.add(*finding)
-            findings.raise_any()
-            computed = self._recomputed(table, units, provinces)
-            for finding in self._ahead_findings(entries, computed):
-                findings.add(*finding)
-            findings.raise_any()
+            return plan(table, units, self._facts(table.rows, entities))
         except (FileRefused, ModuleNotFoundError) as refused:
             raise ActError(str(refused)) from refused
-        planned = tuple(planned_of(entry, known[entry.account]) for entry in table.rows)
-        lines = [each.line for each in planned]
-        first = table.rows[0]
-        asset = self._registry.asset(first.product)
-        authority_holds = self._store.balance(_registration(_AUTHORITY, asset))
-        warnings = warnings_of(entries, known, lines, left_out, authority_holds)
-        if units is not None:
-            warnings += tuple(uncomputed(entries, computed))
-        return Plan(
-            compliance_year=first.compliance_year,
-            product=first.product,
-            stage=first.stage,
-            planned=planned,
-            warnings=warnings,
-            recomputed=len(computed),
-        )
 
-    def _recomputed(
-        self,
-        table: FileTable[Allocation],
-        units: SourceFile | None,
-        provinces: dict[str, int],
-    ) -> list[str]:
-        """Return whose tonnes come out the same from their units' figures; all others have none."""
-        if units is None:
-            return []
-        first = table.rows[0]
-        figures = units_read(
-            units,
-            compliance_year=first.compliance_year,
-            stage=first.stage,
-            accounts={entry.account for entry in table.rows},
-            provinces=provinces,
-        )
-        return recomputed(table, figures, self._registry.rules.allocation, self._sectors())
+    # -- the facts ----------------------------------------------------------------------------
 
-    def _ahead_findings(
-        self, entries: Sequence[tuple[int, Allocation]], computed: Sequence[str]
-    ) -> Iterable[Finding]:
-        known = set(computed)
-        unknown = [each for each in entries if each[1].account not in known]
-        return ahead_check(unknown, self._sectors(), self._registry.rules.allocation)
-
-    def _sectors(self) -> dict[str, Sector]:
-        """Return account -> sector, of all that are not of power."""
+    def _entities(self) -> dict[str, Entity]:
+        """Return account -> entity, of all that may be given something."""
         rows = self._store.execute(
-            "SELECT account, sector FROM accounts WHERE sector IN (?, ?, ?)", get_args(Industry)
+            "SELECT account, account_index, province, at_risk, sector FROM accounts"
+            " WHERE kind = 'entity' AND state IN ('open', 'suspended')"
         )
-        return dict(rows.fetchall())
+        return {account: Entity(*terms) for account, *terms in rows}
 
-    def _known(
-        self, entries: Sequence[Allocation], accounts: dict[str, tuple[int, int, int]]
-    ) -> tuple[dict[str, Known], list[str]]:
-        """Return what is known of each account, and who was given something ahead only."""
-        year, asset = entries[0].compliance_year, self._registry.asset(entries[0].product)
+    def _facts(self, entries: Sequence[Allocation], entities: dict[str, Entity]) -> Facts:
+        """Gather what decides what entries of a year and product do."""
+        year, asset = entries[0].compliance_year, self._ledger.asset(entries[0].product)
         before = self._given_before(year)
         owed = self._owed(year)
         kept = self._holdings.of_product(asset)
         known = {}
         for entry in entries:
-            index, province, at_risk = accounts[entry.account]
+            index, province, at_risk, _sector = entities[entry.account]
             stage, tonnes, given = before.get(index, (None, 0, 0))
             known[entry.account] = Known(
                 account_index=index,
@@ -317,7 +255,13 @@ class Distribution:
                 held=self._store.balance(_registration(index, asset)),
                 held_by_province=kept.get((province, index), 0),
             )
-        return known, _left_out(entries, accounts, before)
+        return Facts(
+            entities=entities,
+            known=known,
+            stages={index: stage for index, (stage, _tonnes, _given) in before.items()},
+            authority_holds=self._store.balance(_registration(_AUTHORITY, asset)),
+            rules=self._ledger.rules.allocation,
+        )
 
     def _given_before(self, year: int) -> dict[int, tuple[str, int, int]]:
         """Return per account the last stage, the tonnes it determined, what was given in all.
@@ -397,7 +341,7 @@ class Distribution:
             " LEFT JOIN distributions s ON s.distribution_id = t.distribution_id"
             " WHERE d.cause <> 'borrowed' OR ? >= ?"
             " GROUP BY d.account_index, d.deduction_id, d.tonnes ORDER BY d.deduction_id",
-            (year, year, self._registry.rules.borrowing.from_year.value),
+            (year, year, self._ledger.rules.borrowing.from_year.value),
         )
         for account, *figures in rows.fetchall():
             owed = Owed(*figures)
@@ -420,120 +364,26 @@ class Distribution:
                 unrecalled.append((account, reference, *terms))
             if line.kept != line.recalled_kept:
                 kept.append((line.province, account, asset, line.kept - line.recalled_kept))
-        self._store.insert("distribution_lines", lines)
-        self._store.insert("deductions_taken", taken)
-        first = self._next("deductions", "deduction_id")
+        self._store.insert(
+            "distribution_lines (distribution_id, account_index, province, tonnes, given, kept,"
+            " recalled, recalled_kept, unrecalled)",
+            lines,
+        )
+        self._store.insert(
+            "deductions_taken (deduction_id, reference, distribution_id, tonnes)",
+            taken,
+        )
+        first = self._store.next_id("deductions", "deduction_id")
         numbered = [(n, *row) for n, row in enumerate(unrecalled, first)]
-        self._store.insert("deductions", numbered)
-        self._registry.arrivals.recalls.note(row[0] for row in (*taken, *numbered))
+        self._store.insert(
+            "deductions (deduction_id, account_index, document, cause, compliance_year, tonnes,"
+            " decided_on, business_date)",
+            numbered,
+        )
+        self._owed_recalls.note(row[0] for row in (*taken, *numbered))
         self._holdings.change(kept, reference)
 
-    # -- deductions and recalls ---------------------------------------------------------------
-
-    def deduct(
-        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
-    ) -> int:
-        """Register a decision that tonnes are taken off what an entity will be given.
-
-        Parameters
-        ----------
-        document
-            Number of the decision; an entity has each once.
-        cause : {"enforcement", "other"}
-            Found by inspections, or else. What was not surrendered, or borrowed, is deducted by the
-            acts that decide it.
-        decided_on
-            yyyymmdd.
-
-        Returns
-        -------
-        int
-            The deduction's number. Nothing moves; distributions take it off.
-
-        Notes
-        -----
-        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
-        """
-        if cause not in BY_HAND:
-            raise ActError(f"cause must be one of {', '.join(BY_HAND)}, was {cause!r}")
-        return self.deduction_add(account, document, cause, tonnes, decided_on)
-
-    def deduction_add(
-        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
-    ) -> int:
-        """Register a deduction that another act has decided; as `deduct`, of any cause."""
-        name_checked(document, "document")
-        today = self._registry.business_date()
-        with self._store.transaction():
-            index = self._registry.account(account)
-            decision = self._decision_checked(cause, tonnes, decided_on, today)
-            known = self._store.one(
-                "SELECT deduction_id FROM deductions WHERE account_index = ? AND document = ?",
-                (index, document),
-            )
-            if known is not None:
-                raise ActError(
-                    f"document must be new, {document} is deduction {known} of {account}"
-                )
-            number = self._next("deductions", "deduction_id")
-            decided = cause, 0, decision.tonnes, decision.decided_on
-            row = (number, index, document, *decided, today)
-            self._store.insert("deductions", [row])
-        return number
-
-    def _decision_checked(
-        self, cause: Cause, tonnes: int, decided_on: int, today: int
-    ) -> Deduction:
-        amount = amount_checked(tonnes, "tonnes")
-        try:
-            expected = f"a day until {today}"
-            day = whole_number(decided_on, "decided_on", expected)
-            if not 2000_01_01 <= day <= today:
-                raise ValueError(f"decided_on must be {expected}, was {day}")
-            date_of_number(day)
-            tonnes_check(amount, "tonnes")
-        except (TypeError, ValueError) as error:
-            raise ActError(str(error)) from None
-        decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
-        refusal = self._registry.rules.adjustment.refusal(decision)
-        if refusal is not None:
-            raise ActError(refusal)
-        return decision
-
-    def still_to_adjust(
-        self, account: str | None = None, *, first: int = 1, count: int = ALL
-    ) -> list[Adjustable]:
-        """Return what could not be deducted or recalled yet, of one account or of all.
-
-        Of an account also what is left of those that it has taken over.
-
-        Parameters
-        ----------
-        first, count
-            So many at most, of deductions from a number on.
-        """
-        index = None if account is None else self._registry.account(account)
-        return self._adjustable(index, first, count)
-
-    def _adjustable(
-        self, account_index: int | None = None, first: int = 1, count: int = ALL
-    ) -> list[Adjustable]:
-        of_whom = ""
-        if account_index is not None:
-            members = map(str, with_taken_over(self._store, account_index))
-            of_whom = f" AND d.account_index IN ({', '.join(members)})"
-        rows = self._store.execute(
-            "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
-            " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
-            " FROM deductions d JOIN accounts a ON a.account_index = d.account_index"
-            " LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
-            f" WHERE d.deduction_id >= ?{of_whom}"
-            " GROUP BY d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
-            " d.compliance_year, d.tonnes, d.account_index"
-            " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id LIMIT ?",
-            (first, count),
-        )
-        return [Adjustable(*row) for row in rows]
+    # -- recalls ----------------------------------------------------------------------------------
 
     def recall_remaining(self, account: str, compliance_year: int) -> Recalled:
         """Recall what an earlier recall did not find; see `RecallActs.remaining`."""
@@ -546,7 +396,7 @@ class Distribution:
             " JOIN products ON product_index = asset_index"
             " WHERE state = 'pending' AND direction = 'recall' AND account_index = ?"
             " GROUP BY product_index, product ORDER BY product_index",
-            (self._registry.account(account),),
+            (self._ledger.account(account),),
         )
         return dict(rows.fetchall())
 
@@ -557,7 +407,7 @@ class Distribution:
         -----
         Rules: CEA-DIS-08.
         """
-        for each in self._adjustable(account_index):
+        for each in self._deductions.pending(account_index):
             yield f"deduction {each.deduction_id}"
         for product, tonnes in self._holdings.kept_for(account_index).items():
             yield f"{tonnes} of {product} that its province keeps"
@@ -566,35 +416,13 @@ class Distribution:
 
     def _vintages(self) -> dict[str, int]:
         """Return product -> vintage, of those that have one."""
-        vintages = product_vintages(self._store, self._registry.rules.vintages)
+        vintages = product_vintages(self._store, self._ledger.rules.vintages)
         return {self._store.asset_name(asset): vintage for asset, vintage in vintages.items()}
 
     def _province(self, account_index: int) -> int:
         return self._store.one(
             "SELECT province FROM accounts WHERE account_index = ?", (account_index,)
         )
-
-    def _next(self, table: str, column: str) -> int:
-        return self._store.one(f"SELECT 1 + coalesce(max({column}), 0) FROM {table}")
-
-
-def _left_out(
-    entries: Sequence[Allocation],
-    accounts: dict[str, tuple[int, int, int]],
-    before: dict[int, tuple[str, int, int]],
-) -> list[str]:
-    """Return whom a final file leaves out of its provinces' entities that were given ahead."""
-    if entries[0].stage != "final":
-        return []
-    named = {entry.account for entry in entries}
-    provinces = {entry.province for entry in entries}
-    return sorted(
-        account
-        for account, (index, province, _at_risk) in accounts.items()
-        if account not in named
-        and province in provinces
-        and before.get(index, ("", 0, 0))[0] == "pre"
-    )
 
 
 def _file_row(source: SourceFile) -> tuple[str, str, str, bytes]:

@@ -5,20 +5,17 @@ recalled by an allocation file, as any that was too much.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, amount_checked, words_checked
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.general_ledger import Ledger
 
 _AUTHORITY = int(Institution.AUTHORITY)
 
 
-def issue_reverse(registry: "Registry", issue_entry: int, tonnes: int, why: str) -> int:
+def issue_reverse(ledger: Ledger, issue_entry: int, tonnes: int, why: str) -> int:
     """Take tonnes of a mistaken issue out of circulation; return the entry's id.
 
     Parameters
@@ -41,7 +38,7 @@ def issue_reverse(registry: "Registry", issue_entry: int, tonnes: int, why: str)
     """
     words_checked(why, "why", WHY_LENGTH_MAX)
     tonnes = amount_checked(tonnes, "tonnes")
-    store = registry.store
+    store = ledger.store
     with store.transaction():
         row = store.one(
             "SELECT asset_index, amount FROM entries"
@@ -59,8 +56,8 @@ def issue_reverse(registry: "Registry", issue_entry: int, tonnes: int, why: str)
         if tonnes > issued:
             raise ActError(f"tonnes must be at most the {issued} of the issue, was {tonnes}")
         ends = (_AUTHORITY, int(Institution.ISSUANCE), asset, tonnes)
-        entry_id = registry.move(EntryKind.ISSUE_REVERSED, *ends, f"issue {issue_entry}")
-        store.insert("issue_reversals", [(issue_entry, entry_id, why)])
+        entry_id = ledger.move(EntryKind.ISSUE_REVERSED, *ends, f"issue {issue_entry}")
+        store.insert("issue_reversals (issue_entry, entry_id, why)", [(issue_entry, entry_id, why)])
     return entry_id
 
 

@@ -1,15 +1,16 @@
 """What an allocation file does to each entity it names: computed, before anything is done. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.adjustment import Stage, final_stage, recall
-from cea_exchange.domain.compliance.allocation import AllocationRules, Sector
+from cea_exchange.domain.compliance.allocation import AllocationRules, Industry, Sector
 from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.registry.files import Allocation
-from cea_exchange.registry.files.findings import Finding
+from cea_exchange.registry.distribution.recomputation import recomputed
+from cea_exchange.registry.files import Allocation, FileTable, SourceFile, units_read
+from cea_exchange.registry.files.findings import Finding, Findings
 from cea_exchange.registry.files.layouts.allocation import STAGES
 
 LARGE_TIMES = 2
@@ -41,6 +42,40 @@ class Known(Struct, kw_only=True):
     held: int = 0
     """In the registration account."""
     held_by_province: int = 0
+
+
+class Entity(NamedTuple):
+    """Whom allowances may be distributed to."""
+
+    account_index: int
+    province: int
+    at_risk: int
+    """1: its allowances stay with the province."""
+    sector: str
+    """'' where it was not given."""
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What the registry knows that decides what a file does."""
+
+    entities: dict[str, Entity]
+    """By account."""
+    known: dict[str, Known]
+    """By account, of those in the file."""
+    stages: dict[int, str]
+    """Account index -> the last stage distributed to it for the year."""
+    authority_holds: int
+    """What there is to distribute."""
+    rules: AllocationRules
+
+    @property
+    def sectors(self) -> dict[str, Sector]:
+        """Return account -> sector, of all that are not of power."""
+        return {
+            account: entity.sector
+            for account, entity in self.entities.items()
+            if entity.sector in get_args(Industry)
+        }
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -150,6 +185,86 @@ def _totals(code: int, lines: Sequence[Line]) -> Totals:
             for field in _SUMMED:
                 setattr(totals, field, getattr(totals, field) + getattr(line, field))
     return totals
+
+
+def plan(table: FileTable[Allocation], units: SourceFile | None, facts: Facts) -> Plan:
+    """Return what an allocation file does, of what is known now.
+
+    Parameters
+    ----------
+    table
+        The file, read.
+    units
+        The units' figures, from which each entity's tonnes are computed and must come out the
+        same; None leaves them as the file has them.
+
+    Raises
+    ------
+    FileRefused
+        A stage can't follow the one before, figures give other tonnes, or something is given ahead
+        where nothing is.
+
+    Notes
+    -----
+    Rules: CEA-DIS-02, CEA-DIS-09, CEA-ALC-14.
+    """
+    entries = list(zip(table.lines, table.rows, strict=True))
+    findings = Findings(table.file)
+    for finding in stages_check(entries, facts.known):
+        findings.add(*finding)
+    findings.raise_any()
+    computed = [] if units is None else _recomputed(table, units, facts)
+    without_figures = [each for each in entries if each[1].account not in {*computed}]
+    for finding in ahead_check(without_figures, facts.sectors, facts.rules):
+        findings.add(*finding)
+    findings.raise_any()
+    planned = tuple(planned_of(entry, facts.known[entry.account]) for entry in table.rows)
+    warnings = warnings_of(
+        entries,
+        facts.known,
+        [each.line for each in planned],
+        left_out(table.rows, facts),
+        facts.authority_holds,
+    )
+    if units is not None:
+        warnings += tuple(uncomputed(entries, computed))
+    first = table.rows[0]
+    return Plan(
+        compliance_year=first.compliance_year,
+        product=first.product,
+        stage=first.stage,
+        planned=planned,
+        warnings=warnings,
+        recomputed=len(computed),
+    )
+
+
+def _recomputed(table: FileTable[Allocation], units: SourceFile, facts: Facts) -> list[str]:
+    """Return whose tonnes come out the same from their units' figures; all others have none."""
+    first = table.rows[0]
+    figures = units_read(
+        units,
+        compliance_year=first.compliance_year,
+        stage=first.stage,
+        accounts={entry.account for entry in table.rows},
+        provinces={account: entity.province for account, entity in facts.entities.items()},
+    )
+    return recomputed(table, figures, facts.rules, facts.sectors)
+
+
+def left_out(entries: Sequence[Allocation], facts: Facts) -> list[str]:
+    """Return whom a final file leaves out of its provinces' entities that were given ahead."""
+    if entries[0].stage != "final":
+        return []
+    named = {entry.account for entry in entries}
+    provinces = {entry.province for entry in entries}
+    return sorted(
+        account
+        for account, entity in facts.entities.items()
+        if account not in named
+        and entity.province in provinces
+        and facts.stages.get(entity.account_index) == "pre"
+    )
 
 
 def planned_of(entry: Allocation, known: Known) -> Planned:

@@ -1,16 +1,16 @@
 """Recalls by the authority: one that did not find all goes on (`recalls` says how)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cea_exchange.domain.compliance.adjustment import recall
 from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.compliance.province_custody import ProvinceHoldings
+from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.enforcement.recalls import OwedRecall
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.general_ledger import Ledger
 
 _AUTHORITY, _RECALL = Institution.AUTHORITY, Institution.RECALL
 
@@ -28,7 +28,7 @@ class RecallActs:
 
     Parameters
     ----------
-    registry
+    ledger
         Acted upon.
 
     Notes
@@ -36,9 +36,11 @@ class RecallActs:
     Rules: CEA-DIS-04, CEA-DIS-11.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger, arrivals: Arrivals, custody: ProvinceHoldings) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._arrivals = arrivals
+        self._custody = custody
 
     def go_on(self, accounts: set[int]) -> None:
         """Take, or call from the venue, what these accounts owe of recalls now, of any year.
@@ -50,7 +52,7 @@ class RecallActs:
         -----
         Rules: CEA-DIS-11.
         """
-        due = self._registry.arrivals.recalls.all()
+        due = self._arrivals.recalls.all()
         for account, year in sorted({(each.account_index, each.compliance_year) for each in due}):
             if account in accounts:
                 self._go_on(self._recalls_of(account, year))
@@ -71,7 +73,7 @@ class RecallActs:
         Rules: CEA-ALC-09, CEA-DIS-04, CEA-DIS-11.
         """
         with self._store.transaction():
-            index = self._registry.account(account)
+            index = self._ledger.account(account)
             due = self._recalls_of(index, compliance_year)
             if not due:
                 raise ActError(
@@ -80,22 +82,22 @@ class RecallActs:
             place, before = due[0].place, sum(each.tonnes for each in due)
             self._go_on(due)
             left = sum(each.tonnes for each in self._recalls_of(index, compliance_year))
-            called = min(left, self._registry.arrivals.called(place)["recall"])
+            called = min(left, self._arrivals.called(place)["recall"])
             if left == before and not called:
                 raise ActError(f"{account} must hold something to recall, holds 0")
         return Recalled(recalled=before - left, remaining=left, called=called)
 
     def _go_on(self, due: Sequence[OwedRecall]) -> None:
         """Take what is owed of a year: what the province keeps, what is here, then the venue's."""
-        registry, place = self._registry, due[0].place
+        ledger, place = self._ledger, due[0].place
         self._kept_recall(due)
-        registry.arrivals.take(place, self._store.last_seq, registry.business_date())
-        registry.arrivals.ask(place, registry.now_ns())
+        self._arrivals.take(place, self._store.last_seq, ledger.business_date())
+        self._arrivals.ask(place, ledger.now_ns())
 
     def _recalls_of(self, account_index: int, compliance_year: int) -> list[OwedRecall]:
         return [
             each
-            for each in self._registry.arrivals.recalls.all()
+            for each in self._arrivals.recalls.all()
             if (each.account_index, each.compliance_year) == (account_index, compliance_year)
         ]
 
@@ -105,24 +107,31 @@ class RecallActs:
         province: int = self._store.one(
             "SELECT province FROM accounts WHERE account_index = ?", (index,)
         )
-        kept = self._registry.province_holdings.of_product(asset).get((province, index), 0)
+        kept = self._custody.of_product(asset).get((province, index), 0)
         recalled = recall(sum(each.tonnes for each in due), kept).recalled
         if not recalled:
             return
-        number: int = self._store.one("SELECT 1 + coalesce(max(recall_id), 0) FROM recalls")
+        number = self._store.next_id("recalls", "recall_id")
         terms = (index, province, due[0].compliance_year, asset)
-        today, reference = self._registry.business_date(), f"recall {number}"
-        self._store.insert("recalls", [(number, *terms, 0, recalled, today)])
-        self._registry.moves(back(province, [], recalled, asset), reference)
-        self._registry.province_holdings.change([(province, index, asset, -recalled)], reference)
+        today, reference = self._ledger.business_date(), f"recall {number}"
+        self._store.insert(
+            "recalls (recall_id, account_index, province, compliance_year, product_index,"
+            " recalled, recalled_kept, business_date)",
+            [(number, *terms, 0, recalled, today)],
+        )
+        self._ledger.moves(back(province, [], recalled, asset), reference)
+        self._custody.change([(province, index, asset, -recalled)], reference)
         taken, most = [], recalled
         for each in due:
             part = min(each.tonnes, most)
             most -= part
             if part:
                 taken.append((each.deduction_id, reference, 0, part))
-        self._store.insert("deductions_taken", taken)
-        self._registry.arrivals.recalls.note(number for number, *_rest in taken)
+        self._store.insert(
+            "deductions_taken (deduction_id, reference, distribution_id, tonnes)",
+            taken,
+        )
+        self._arrivals.recalls.note(number for number, *_rest in taken)
 
 
 def back(

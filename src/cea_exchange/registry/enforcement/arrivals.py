@@ -134,4 +134,8 @@ class Arrivals:
         command = Seizure(account=name, product=product, amount=amount, why=why)
         transfer_seq = feed_append(self._store, command, at_ns)
         row = (transfer_seq, why, account, asset, amount, "pending", 0, 0)
-        self._store.insert("transfers", [row])
+        self._store.insert(
+            "transfers (transfer_seq, direction, account_index, asset_index, amount, state,"
+            " reason, settlement_seq)",
+            [row],
+        )

@@ -8,7 +8,7 @@ How a freeze takes what it asks for is in `freezes`.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
@@ -20,19 +20,18 @@ from cea_exchange.ledger.double_entry import (
     Holding,
 )
 from cea_exchange.ledger.history import balances_at_date
-from cea_exchange.registry.act_log import OwnAct
+from cea_exchange.registry.act_log import ActLog, OwnAct
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
 from cea_exchange.registry.enforcement.arrivals import Arrivals
 from cea_exchange.registry.enforcement.freezes import Freeze
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.public_notices import (
     PublicNotice,
     notice_publish,
     notices_read,
 )
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 TEXT_LENGTH_MAX = 128
 
@@ -47,12 +46,19 @@ _COUNTED = (
 class Enforcement:
     """Freezes, releases, extensions and deductions, each by a court's order."""
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
-        self._arrivals = Arrivals(registry.store)
+    def __init__(
+        self,
+        ledger: Ledger,
+        accounts: Accounts,
+        act_log: ActLog,
+        arrivals: Arrivals,
+    ) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._act_log = act_log
+        self._arrivals = arrivals
         self._freezes = self._arrivals.freezes
-        registry.accounts.pending_checks.append(self.pending)
+        accounts.pending_checks.append(self.pending)
 
     # -- freeze -------------------------------------------------------------------------------
 
@@ -90,7 +96,7 @@ class Enforcement:
         Rules: CEA-ENF-01 (what a freeze takes), CEA-ENF-03 (freezes queue up).
         """
         with self._store.transaction():
-            place = self._registry.account(account), self._registry.asset(product)
+            place = self._ledger.account(account), self._ledger.asset(product)
             if amount is not None:
                 amount = amount_checked(amount, "amount")
                 if amount >= AMOUNT_LIMIT:
@@ -106,7 +112,7 @@ class Enforcement:
             The freezes' ids: that of cash, then by product.
         """
         with self._store.transaction():
-            index = self._registry.account(account)
+            index = self._ledger.account(account)
             products = self._store.execute(
                 "SELECT product_index FROM products ORDER BY product_index"
             ).fetchall()
@@ -136,18 +142,22 @@ class Enforcement:
         *,
         is_whole: bool = False,
     ) -> int:
-        today = self._registry.business_date()
+        today = self._ledger.business_date()
         self._order_check(order, court)
         _until_check(until, today)
-        last = self._store.one("SELECT coalesce(max(freeze_id), 0) FROM freezes")
+        number = self._store.next_id("freezes", "freeze_id")
         freeze = Freeze(
-            *(last + 1, *place, int(is_whole), amount, 0, 0, 0),
+            *(number, *place, int(is_whole), amount, 0, 0, 0),
             *("asked", order, court, today, until),
         )
-        self._store.insert("freezes", [freeze])
+        self._store.insert(
+            "freezes (freeze_id, account_index, asset_index, is_whole, ordered, released,"
+            " in_force, deducted, state, order_number, court, from_date, until_date)",
+            [freeze],
+        )
         self._act(freeze, "freeze", order, court, amount or 0, until)
         self._arrivals.take(place, self._store.last_seq, today)
-        self._arrivals.ask(place, self._registry.now_ns())
+        self._arrivals.ask(place, self._ledger.now_ns())
         return freeze.freeze_id
 
     # -- release, extension, expiry -----------------------------------------------------------
@@ -208,7 +218,7 @@ class Enforcement:
         with self._store.transaction():
             self._order_check(order, court)
             freeze = self._live(freeze_id)
-            _until_check(until, self._registry.business_date())
+            _until_check(until, self._ledger.business_date())
             if until <= freeze.until_date:
                 raise ActError(f"until must be after {freeze.until_date}, was {until}")
             self._act(freeze, "extend", order, court, 0, until)
@@ -225,8 +235,8 @@ class Enforcement:
         -----
         Rules: CEA-ENF-05 (how a freeze ends).
         """
-        today = self._registry.business_date()
-        with self._registry.act_log.own(OwnAct.DAY_BEGUN, {"business_date": today}):
+        today = self._ledger.business_date()
+        with self._act_log.own(OwnAct.DAY_BEGUN, {"business_date": today}):
             over = self._freezes.some(
                 "state IN ('asked', 'in_force') AND until_date < ?", (today,)
             )
@@ -248,7 +258,7 @@ class Enforcement:
         """Back into the registration account, where the next in the queue may take it."""
         if amount:
             account, asset = freeze.place
-            self._registry.move(
+            self._ledger.move(
                 EntryKind.RELEASED, account, account, asset, amount, freeze.reference
             )
 
@@ -277,7 +287,7 @@ class Enforcement:
         with self._store.transaction():
             self._order_check(order, court)
             amount = amount_checked(amount, "amount")
-            freeze, creditor = self._live(freeze_id), self._registry.account(to)
+            freeze, creditor = self._live(freeze_id), self._ledger.account(to)
             account, asset = freeze.place
             if amount > freeze.in_force:
                 raise ActError(
@@ -293,14 +303,14 @@ class Enforcement:
                 )
             )
             kind, reference = EntryKind.DEDUCTED, freeze.reference
-            self._registry.move(kind, account, creditor, asset, amount, reference)
+            self._ledger.move(kind, account, creditor, asset, amount, reference)
             content = {"entity": self._entity(account), "court": court, "order": order}
             if asset == CASH_ASSET:
                 content["asset"] = CASH_NAME
             else:
                 content |= {"product": self._store.asset_name(asset), "tonnes": amount}
             return notice_publish(
-                self._store, self._registry.business_date(), "deduction", content
+                self._store, self._ledger.business_date(), "deduction", content
             )
 
     def unit_check(self, freeze_id: int, unit: str | None) -> None:
@@ -323,7 +333,7 @@ class Enforcement:
         if account is not None:
             where, values = f"{where} AND account_index = ?", (
                 first,
-                self._registry.account(account),
+                self._ledger.account(account),
             )
         return [self._told(freeze) for freeze in self._freezes.some(where, values, count)]
 
@@ -361,7 +371,7 @@ class Enforcement:
         -----
         Rules: CEA-ENF-10 (frozen tonnes count).
         """
-        index, asset = self._registry.account(account), self._registry.asset(product)
+        index, asset = self._ledger.account(account), self._ledger.asset(product)
         holdings = [Holding(index, asset, compartment) for compartment in _COUNTED]
         if business_date is None:
             return sum(self._store.balance(holding) for holding in holdings)
@@ -394,10 +404,14 @@ class Enforcement:
         until: int,
         counter_index: int | None = None,
     ) -> None:
-        act_id = 1 + self._store.one("SELECT coalesce(max(act_id), 0) FROM freeze_acts")
-        date = self._registry.business_date()
+        act_id = self._store.next_id("freeze_acts", "act_id")
+        date = self._ledger.business_date()
         row = (act_id, freeze.freeze_id, date, act, order, court, amount, until, counter_index)
-        self._store.insert("freeze_acts", [row])
+        self._store.insert(
+            "freeze_acts (act_id, freeze_id, business_date, act, order_number, court, amount,"
+            " until_date, counter_index)",
+            [row],
+        )
 
     def _order_check(self, order: str, court: str) -> None:
         words_checked(order, "order", TEXT_LENGTH_MAX)

@@ -9,16 +9,15 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.participants.public_notices import notice_publish
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 TransferKind = Literal["inheritance", "succession", "enforcement"]
 TRANSFER_KINDS = ("inheritance", "succession", "enforcement")
@@ -47,13 +46,17 @@ class Disposition(NamedTuple):
         return f"disposition {self.disposition_id}"
 
 
+DISPOSITION_COLUMNS = ", ".join(Disposition._fields)
+"""Of the table `dispositions`."""
+
+
 class Dispositions:
     """Voluntary cancellations, inheritance, succession, enforcement."""
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
-        registry.accounts.pending_checks.append(self.pending)
+    def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        accounts.pending_checks.append(self.pending)
 
     def cancellation_apply(self, account: str, product: str, tonnes: int, *, purpose: str) -> int:
         """Apply for tonnes on a registration account to be cancelled for good.
@@ -112,20 +115,24 @@ class Dispositions:
     ) -> int:
         tonnes = amount_checked(tonnes, "tonnes")
         with self._store.transaction():
-            index, asset = self._registry.account(account), self._registry.asset(product)
-            counter = None if to is None else self._registry.account(to)
+            index, asset = self._ledger.account(account), self._ledger.asset(product)
+            counter = None if to is None else self._ledger.account(to)
             if asset == CASH_ASSET:
                 raise ActError("product must be given: cash leaves by a deduction or the bank")
             if counter == index:
                 raise ActError(f"to must be another account, was {to}")
-            last = self._store.one("SELECT coalesce(max(disposition_id), 0) FROM dispositions")
-            today = self._registry.business_date()
+            number = self._store.next_id("dispositions", "disposition_id")
+            today = self._ledger.business_date()
             disposition = Disposition(
-                *(last + 1, kind, index, counter, asset, tonnes, document),
+                *(number, kind, index, counter, asset, tonnes, document),
                 *("applied", "", "", today, 0),
             )
-            self._store.insert("dispositions", [disposition])
-            self._registry.move(
+            self._store.insert(
+                "dispositions (disposition_id, kind, account_index, counter_index, asset_index,"
+                " tonnes, document, state, why, certificate, applied_date, decided_date)",
+                [disposition],
+            )
+            self._ledger.move(
                 EntryKind.SET_ASIDE, index, index, asset, tonnes, disposition.reference
             )
         return disposition.disposition_id
@@ -145,7 +152,7 @@ class Dispositions:
         """
         with self._store.transaction():
             found = self._pending(disposition_id)
-            today = self._registry.business_date()
+            today = self._ledger.business_date()
             content = {
                 "entity": self._entity(found.account_index),
                 "product": self._store.asset_name(found.asset_index),
@@ -160,7 +167,7 @@ class Dispositions:
                 kind, counter = EntryKind.ENFORCED, found.counter_index
                 content["to"] = self._entity(counter)
             self._decide(found, "done", certificate=certificate)
-            self._registry.move(
+            self._ledger.move(
                 *(kind, found.account_index, counter),
                 *(found.asset_index, found.tonnes, found.reference),
             )
@@ -174,7 +181,7 @@ class Dispositions:
             found = self._pending(disposition_id)
             self._decide(found, "refused", why=why)
             account = found.account_index
-            self._registry.move(
+            self._ledger.move(
                 *(EntryKind.SET_FREE, account, account),
                 *(found.asset_index, found.tonnes, found.reference),
             )
@@ -184,7 +191,7 @@ class Dispositions:
     ) -> list[dict[str, Any]]:
         """Return dispositions from a number on in words, all or those in one state."""
         rows = self._store.execute(
-            "SELECT * FROM dispositions WHERE disposition_id >= :first"
+            f"SELECT {DISPOSITION_COLUMNS} FROM dispositions WHERE disposition_id >= :first"
             + ("" if state is None else " AND state = :state")
             + " ORDER BY disposition_id LIMIT :count",
             {"first": first, "state": state, "count": count},
@@ -213,7 +220,8 @@ class Dispositions:
 
     def _pending(self, disposition_id: int) -> Disposition:
         row = self._store.one(
-            "SELECT * FROM dispositions WHERE disposition_id = ?", (disposition_id,)
+            f"SELECT {DISPOSITION_COLUMNS} FROM dispositions WHERE disposition_id = ?",
+            (disposition_id,),
         )
         found = None if row is None else Disposition(*row)
         if found is None or found.state != "applied":
@@ -227,7 +235,7 @@ class Dispositions:
         self._store.execute(
             "UPDATE dispositions SET state = ?, why = ?, certificate = ?, decided_date = ?"
             " WHERE disposition_id = ?",
-            (state, why, certificate, self._registry.business_date(), found.disposition_id),
+            (state, why, certificate, self._ledger.business_date(), found.disposition_id),
         )
 
     def _entity(self, account_index: int) -> str:

@@ -129,7 +129,7 @@ class Recalls:
             f"DELETE FROM recalls_open WHERE deduction_id = ? AND NOT {_IS_OPEN}", twice
         )
         self._store.database.execute_many(
-            f"INSERT INTO recalls_open SELECT CAST(? AS BIGINT) WHERE {_IS_OPEN}"
+            f"INSERT INTO recalls_open (deduction_id) SELECT CAST(? AS BIGINT) WHERE {_IS_OPEN}"
             " ON CONFLICT DO NOTHING",
             twice,
         )
@@ -149,11 +149,18 @@ class Recalls:
         province: int = store.one(
             "SELECT province FROM accounts WHERE account_index = ?", (account,)
         )
-        number: int = store.one("SELECT 1 + coalesce(max(recall_id), 0) FROM recalls")
+        number = store.next_id("recalls", "recall_id")
         reference = f"recall {number}"
         terms = (account, province, owed.compliance_year, owed.asset_index)
-        store.insert("recalls", [(number, *terms, tonnes, 0, business_date)])
-        store.insert("deductions_taken", [(owed.deduction_id, reference, 0, tonnes)])
+        store.insert(
+            "recalls (recall_id, account_index, province, compliance_year, product_index,"
+            " recalled, recalled_kept, business_date)",
+            [(number, *terms, tonnes, 0, business_date)],
+        )
+        store.insert(
+            "deductions_taken (deduction_id, reference, distribution_id, tonnes)",
+            [(owed.deduction_id, reference, 0, tonnes)],
+        )
         self.note([owed.deduction_id])
         through, authority = province_account(province), int(Institution.AUTHORITY)
         ways = (

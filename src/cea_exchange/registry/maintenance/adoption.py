@@ -95,7 +95,10 @@ def adopt(
     with store.transaction():
         names = (first.name, second.name, why, at_ns)
         row = (statement.log_id, old_log_id, store.last_seq, *names)
-        store.insert("adoptions", [row])
+        store.insert(
+            "adoptions (log_id, old_log_id, last_seq, first_operator, second_operator, why, at_ns)",
+            [row],
+        )
         store.last_seq_set(statement.log_id, store.last_seq)
         # The file before the commit: without it the new stream could never begin.
         _file_write(path, statement_encode(statement))

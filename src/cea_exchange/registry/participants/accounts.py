@@ -8,7 +8,7 @@ name may change. What changes is kept, line by line, in `account_changes`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.compliance.allocation import Sector
@@ -27,21 +27,20 @@ from cea_exchange.registry.checks import (
     name_words_checked,
     words_checked,
 )
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.keys import Keys
 from cea_exchange.registry.participants.look_alikes import look_alikes_add
 from cea_exchange.registry.participants.mergers import successors, with_taken_over
-from cea_exchange.registry.participants.persons import account_body, province_body
+from cea_exchange.registry.participants.persons import Persons, account_body, province_body
 from cea_exchange.registry.participants.public_notices import notice_publish
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.sub_accounts import SubAccounts
 
 TOTAL = "TOTAL"
 """Stands for sums in the registry's files, so no account is named so."""
 
 GROUP_LENGTH_MAX = 64
 ENTITY_LENGTH_MAX = 200
-LIVE = ("open", "suspended")
 SHOWN_MAX = 100
 """Of what is pending, whom it has taken over, and who speaks for it, with an account."""
 _COLUMNS = (
@@ -79,9 +78,19 @@ class Accounts:
         Likewise, of what another account takes over by a merger: it keeps from being closed only.
     """
 
-    def __init__(self, registry: "Registry", admission: Admission = "listed_entities") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(
+        self,
+        ledger: Ledger,
+        persons: Persons,
+        keys: Keys,
+        sub_accounts: SubAccounts,
+        admission: Admission = "listed_entities",
+    ) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+        self._persons = persons
+        self._keys = keys
+        self._sub_accounts = sub_accounts
         self.admission = admission
         self.pending_checks: list[Callable[[int], Iterable[str]]] = [self._pending]
         self.passing_checks: list[Callable[[int], Iterable[str]]] = []
@@ -135,13 +144,13 @@ class Accounts:
             raise ActError(f"province must be one of the 32 codes, was {province!r}")
         if self.admission == "listed_entities":
             _admission_check(credit_code, province, sector)
-        with self._registry.transaction():
+        with self._ledger.transaction():
             if self._store.account_index(account) is not None:
                 raise ActError(f"account must be new, {account} is open already")
             self._is_new("entity", entity)
             for kind, name in (("account", account), ("entity", entity), ("group", group)):
                 look_alikes_add(self._store, kind, name)
-            if self._registry.bank.owner(account) is not None:
+            if self._sub_accounts.owner(account) is not None:
                 raise ActError("account must not be the number of another's sub-account, is")
             if credit_code is not None:
                 self._is_new("credit_code", credit_code)
@@ -149,8 +158,12 @@ class Accounts:
                 "SELECT coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
             )
             row = (index, account, group, "entity", entity, credit_code, province, "open", 0)
-            self._store.insert("accounts", [(*row, "", "", sector)])
-            self._registry.feed(AccountDeclared(account=account, group=group))
+            self._store.insert(
+                "accounts (account_index, account, account_group, kind, entity, credit_code,"
+                " province, state, at_risk, bank, bank_account, sector)",
+                [(*row, "", "", sector)],
+            )
+            self._ledger.feed(AccountDeclared(account=account, group=group))
             self._changed(index, "opened", "", entity)
         return index
 
@@ -165,9 +178,9 @@ class Accounts:
         -----
         Rules: CEA-ACC-03, CEA-DAY-06.
         """
-        with self._registry.transaction():
+        with self._ledger.transaction():
             self._state_change(account, "open", "suspended", why)
-            self._registry.feed(AccountSuspended(account=account))
+            self._ledger.feed(AccountSuspended(account=account))
 
     def restore(self, account: str, why: str) -> None:
         """Lift a suspension; one by the venue's operators stays.
@@ -176,9 +189,9 @@ class Accounts:
         -----
         Rules: CEA-ACC-03.
         """
-        with self._registry.transaction():
+        with self._ledger.transaction():
             self._state_change(account, "suspended", "open", why)
-            self._registry.feed(AccountRestored(account=account))
+            self._ledger.feed(AccountRestored(account=account))
 
     def rename(self, account: str, entity: str, why: str) -> None:
         """Note an entity's new legal name, which is made public; the account's own name stays.
@@ -188,13 +201,13 @@ class Accounts:
         Rules: CEA-ACC-04.
         """
         name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
-        with self._registry.transaction():
-            index = self._registry.account(account)
+        with self._ledger.transaction():
+            index = self._ledger.account(account)
             self._is_new("entity", entity)
             look_alikes_add(self._store, "entity", entity)
             was = self._set(index, "entity", entity, "renamed", why)
             content = {"account": account, "entity": entity, "was": was}
-            notice_publish(self._store, self._registry.business_date(), "rename", content)
+            notice_publish(self._store, self._ledger.business_date(), "rename", content)
 
     def merge(self, account: str, into: str, why: str) -> None:
         """Move all that an account has to another one, and end it; this is made public.
@@ -211,19 +224,19 @@ class Accounts:
         ActError
             The venue still holds something for it, or something is pending, frozen or applied for.
         """
-        with self._registry.transaction():
-            index, target = self._registry.account(account), self._registry.account(into)
+        with self._ledger.transaction():
+            index, target = self._ledger.account(account), self._ledger.account(into)
             if index == target:
                 raise ActError(f"into must be another account, was {into!r}")
             held = self._holdings(index)
             self._nothing_pending(index, held, self._waiting(index))
             for asset, _compartment, amount in held:
-                self._registry.move(
+                self._ledger.move(
                     *(EntryKind.MERGED, index, target, asset, amount), f"merge {account}"
                 )
             self._end(index, account, "merged", into, why)
             content = {"account": account, "into": into}
-            notice_publish(self._store, self._registry.business_date(), "merger", content)
+            notice_publish(self._store, self._ledger.business_date(), "merger", content)
 
     def close(self, account: str, why: str) -> None:
         """End an account that holds nothing and of which nothing is pending.
@@ -232,8 +245,8 @@ class Accounts:
         -----
         Rules: CEA-ACC-05.
         """
-        with self._registry.transaction():
-            index = self._registry.account(account)
+        with self._ledger.transaction():
+            index = self._ledger.account(account)
             held = self._holdings(index)
             self._nothing_pending(index, held, self.pending(index))
             for asset, _compartment, amount in held:
@@ -250,8 +263,8 @@ class Accounts:
         -----
         Rules: CEA-ACC-06.
         """
-        with self._registry.transaction():
-            index = self._registry.account(account)
+        with self._ledger.transaction():
+            index = self._ledger.account(account)
             change = "marked at risk" if at_risk else "marked not at risk"
             self._set(index, "at_risk", int(at_risk), change, why)
 
@@ -269,9 +282,9 @@ class Accounts:
             account_check(bank_account, "bank_account")
         except ValueError as error:
             raise ActError(str(error)) from None
-        with self._registry.transaction():
-            index = self._registry.account(account)
-            taken = self._registry.bank.owner(bank_account)
+        with self._ledger.transaction():
+            index = self._ledger.account(account)
+            taken = self._sub_accounts.owner(bank_account)
             if taken not in (None, account):
                 raise ActError("bank_account must be one account's only, is another's")
             before = self._store.one(
@@ -310,7 +323,7 @@ class Accounts:
                     if index != row[0]
                 ]
             ),
-            "representatives": self._registry.persons.listed(
+            "representatives": self._persons.listed(
                 account_body(account), count=SHOWN_MAX
             ),
             "changes": self.changes(row[0], first=first, count=count),
@@ -342,6 +355,14 @@ class Accounts:
         )
         return [dict(zip(names, row, strict=True)) for row in rows]
 
+    def key_bodies(self, key: str) -> frozenset[str]:
+        """Return whose business a key is: that of the account it acts for."""
+        account = self._store.one(
+            "SELECT account FROM keys JOIN accounts USING (account_index) WHERE public_key = ?",
+            (key,),
+        )
+        return frozenset() if account is None else self.bodies(account)
+
     def bodies(self, account: str) -> frozenset[str]:
         """Return whose business an account is: its representatives', and its province's.
 
@@ -361,11 +382,11 @@ class Accounts:
 
     def is_suspended(self, account: str) -> bool:
         """Tell whether an account is suspended."""
-        return "suspended" == self._state(self._registry.account(account))
+        return "suspended" == self._state(self._ledger.account(account))
 
     def owed(self, account: str) -> list[str]:
         """Return what of an account another one would take over by a merger, and owe."""
-        return self._passing(self._registry.account(account))
+        return self._passing(self._ledger.account(account))
 
     def province_body(self, account: str) -> str:
         """Return the body of an entity's province; ActError if it has none.
@@ -421,11 +442,11 @@ class Accounts:
             " ORDER BY public_key",
             (index,),
         ).fetchall():
-            self._registry.key_revoke(key)
-        for person in self._registry.persons.listed(account_body(account)):
-            self._registry.persons.remove(person["key"])
+            self._keys.revoke(key)
+        for person in self._persons.listed(account_body(account)):
+            self._persons.remove(person["key"])
         if was == "open":
-            self._registry.feed(AccountSuspended(account=account))
+            self._ledger.feed(AccountSuspended(account=account))
         self._store.execute(
             "UPDATE accounts SET state = ? WHERE account_index = ?", (state, index)
         )
@@ -433,7 +454,7 @@ class Accounts:
         self._changed(index, state, was, became, why)
 
     def _state_change(self, account: str, before: str, after: str, why: str) -> None:
-        index = self._registry.account(account)
+        index = self._ledger.account(account)
         state = self._state(index)
         if state != before:
             raise ActError(f"account {account} must be {before}, was {state}")
@@ -456,10 +477,14 @@ class Accounts:
         return str(was)
 
     def _changed(self, index: int, change: str, was: str, became: str, why: str = "") -> None:
-        change_id = self._store.one("SELECT 1 + coalesce(max(change_id), 0) FROM account_changes")
-        registry = self._registry
-        row = (change_id, index, registry.now_ns(), registry.business_date(), change, was, became)
-        self._store.insert("account_changes", [(*row, registry.by, why)])
+        change_id = self._store.next_id("account_changes", "change_id")
+        ledger = self._ledger
+        row = (change_id, index, ledger.now_ns(), ledger.business_date(), change, was, became)
+        self._store.insert(
+            "account_changes (change_id, account_index, at_ns, business_date, change, was, became,"
+            " by_persons, why)",
+            [(*row, ledger.by, why)],
+        )
 
     def _is_new(self, column: str, value: str) -> None:
         if self._store.one(f"SELECT 1 FROM accounts WHERE {column} = ?", (value,)):

@@ -29,7 +29,7 @@ def look_alikes_add(store: Store, kind: str, name: str) -> None:
             "SELECT name FROM look_alikes WHERE kind = ? AND folded = ?", (kind, folded)
         )
         if known is None:
-            store.insert("look_alikes", [(kind, folded, name)])
+            store.insert("look_alikes (kind, folded, name)", [(kind, folded, name)])
         elif known != name:
             # Which one, whoever asks may have no business to know.
             raise ActError(f"{kind} must not look like another one, {name!r} does (CEA-PER-04)")

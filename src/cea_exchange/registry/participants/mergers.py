@@ -5,6 +5,7 @@ account they are of; whoever asks who owes, or who sold, asks here whose that is
 """
 
 from cea_exchange.ledger.store import Store
+from cea_exchange.registry.general_ledger import Ledger
 
 
 def mergers(store: Store) -> dict[int, tuple[int, int]]:
@@ -42,3 +43,18 @@ def with_taken_over(store: Store, account_index: int) -> list[int]:
     """Return an account's index and those of all that were merged into it, ascending."""
     taken = [merged for merged, last in successors(store).items() if last == account_index]
     return sorted([account_index, *taken])
+
+
+def with_successor(ledger: Ledger, account: str) -> tuple[int, int]:
+    """Return the index of an account, open or merged, and of the one that owes for it now.
+
+    Notes
+    -----
+    Rules: CEA-ACC-08.
+    """
+    store = ledger.store
+    index = store.account_index(account) if isinstance(account, str) else None
+    into = successors(store)
+    if index not in into:
+        return (ledger.account(account),) * 2
+    return index, ledger.account(store.account_name(into[index]))

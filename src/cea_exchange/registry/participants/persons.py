@@ -5,11 +5,12 @@ the authority, a province, the regulator, or an account, whose persons are its r
 """
 
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.registry.checks import ActError, name_words_checked
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.roles import (
     APPROVER,
@@ -20,9 +21,6 @@ from cea_exchange.registry.participants.roles import (
     REGULATOR,
     ROLES,
 )
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 PERSON_LENGTH_MAX = 64
 KEY_FORM = re.compile(r"[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}")
@@ -75,9 +73,9 @@ class Persons:
         Set whenever somebody came or went, for who keeps `keys`.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
         self.operators: dict[str, Person] = {}
         self.is_changed = False
 
@@ -125,26 +123,29 @@ class Persons:
         if not isinstance(key, str) or KEY_FORM.fullmatch(key) is None:
             raise ActError(f"key must be 40 characters of z85, was {key!r}")
         body = self.body(role, account, province)
-        with self._registry.transaction():
+        with self._ledger.transaction():
             if key in self.operators or self._store.one(
                 "SELECT 1 FROM persons WHERE public_key = ?", (key,)
             ):
                 raise ActError(f"key must be new, {key!r} stands or stood for a person")
             self._one_person_check(name, role, body)
-            row = (key, name, role, body, self._registry.now_ns(), 0)
-            self._store.insert("persons", [row])
+            row = (key, name, role, body, self._ledger.now_ns(), 0)
+            self._store.insert(
+                "persons (public_key, person, role, body, added_at_ns, removed_at_ns)",
+                [row],
+            )
             self.is_changed = True
         return Person(name, key, role, body)
 
     def remove(self, key: str) -> Person:
         """Let a key stand for nobody any more, for good."""
-        with self._registry.transaction():
+        with self._ledger.transaction():
             if key in self.operators:
                 raise ActError(f"key must not be of the settings, was {self.operators[key].name}'s")
             person = self.acting(key)
             self._store.execute(
                 "UPDATE persons SET removed_at_ns = ? WHERE public_key = ?",
-                (self._registry.now_ns(), key),
+                (self._ledger.now_ns(), key),
             )
             self.is_changed = True
         return person
@@ -220,7 +221,7 @@ class Persons:
                 must = "must be given" if field == wanted else "must not be given"
                 raise ActError(f"{field} {must} for the role {role}, was {value!r}")
         if wanted == "account":
-            self._registry.account(account)
+            self._ledger.account(account)
             return account_body(account)
         if wanted == "province":
             if province not in PROVINCES:

@@ -34,9 +34,12 @@ class PublicNotice(msgspec.Struct, frozen=True, kw_only=True):
 
 def notice_publish(store: Store, date: int, kind: str, content: dict[str, str | int]) -> int:
     """Publish a notice, in the transaction of what it is about; return its number."""
-    number = 1 + store.one("SELECT coalesce(max(notice_number), 0) FROM public_notices")
+    number = store.next_id("public_notices", "notice_number")
     text = msgspec.json.encode(content, order="sorted").decode()
-    store.insert("public_notices", [(number, date, kind, text)])
+    store.insert(
+        "public_notices (notice_number, notice_date, kind, content)",
+        [(number, date, kind, text)],
+    )
     return number
 
 

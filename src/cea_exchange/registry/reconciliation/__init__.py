@@ -1,4 +1,4 @@
-"""Is the ledger what it should be? Reads all that the rooms keep, and changes nothing..
+"""Is the ledger what it should be?
 
-
+Reads all that the rooms keep, and changes nothing.
 """

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.enforcement.dispositions import Disposition
+from cea_exchange.registry.enforcement.dispositions import DISPOSITION_COLUMNS, Disposition
 from cea_exchange.registry.enforcement.freezes import Freezes
 
 _Sums = dict[tuple[str, int], tuple[int, int, int]]
@@ -57,7 +57,9 @@ def _freezes(store: Store) -> Iterator[str]:
 def _dispositions(store: Store) -> Iterator[str]:
     """What is set aside for a disposition is what it is about, until it is decided on."""
     sums = _sums_by_reference(store, "disposition")
-    rows = store.execute("SELECT * FROM dispositions ORDER BY disposition_id").fetchall()
+    rows = store.execute(
+        f"SELECT {DISPOSITION_COLUMNS} FROM dispositions ORDER BY disposition_id"
+    ).fetchall()
     for found in (Disposition(*row) for row in rows):
         done = EntryKind.CANCELLED if found.counter_index is None else EntryKind.ENFORCED
         kinds = (EntryKind.SET_ASIDE, EntryKind.SET_FREE, done)

@@ -14,7 +14,8 @@ import msgspec
 
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.act_log import OwnAct
-from cea_exchange.registry.control.dual_control import SECOND, Second
+from cea_exchange.registry.control.admin import SECOND
+from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.participants.persons import (
     OWN_BODIES,
     Person,

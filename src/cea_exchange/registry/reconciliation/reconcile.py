@@ -472,7 +472,11 @@ class _Check:
                 self._failed_at_last.add(seq)
         self._found.claims = len(self._claims)
         for what, told, sql in (
-            ("busts", self._busts, "SELECT * FROM busts ORDER BY settlement_seq"),
+            (
+                "busts",
+                self._busts,
+                "SELECT settlement_seq, trade_seq, reason FROM busts ORDER BY settlement_seq",
+            ),
             (
                 "claims",
                 self._claims,

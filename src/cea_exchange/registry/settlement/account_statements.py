@@ -1,4 +1,4 @@
-"""Daily statements (日终报表) of every account, and objections to them.
+"""Account statements (日终报表) of every account, and objections to them.
 
 ::
 
@@ -11,15 +11,14 @@ whenever it is asked for. A day covers all entries since the day before it.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.history import LEGS_MAX, account_as_of
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.accounts import Accounts
 
 CONTENT_CHARACTERS_MAX = 2_000
 OBJECTIONS_MAX = 20
@@ -64,17 +63,17 @@ _PLACES = {
 
 
 class Statements:
-    """The office for daily statements.
+    """The office for account statements.
 
     Parameters
     ----------
-    registry
+    ledger
         Acted upon.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        registry.accounts.pending_checks.append(self._pending)
+    def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
+        self._ledger = ledger
+        accounts.pending_checks.append(self._pending)
 
     def statement(self, account: str, business_date: int) -> dict[str, Any]:
         """Return an account's statement of a confirmed day.
@@ -96,8 +95,8 @@ class Statements:
         -----
         Rules: CEA-STM-01, CEA-REG-06.
         """
-        store = self._registry.store
-        index = self._registry.store.account_index(account)
+        store = self._ledger.store
+        index = self._ledger.store.account_index(account)
         if index is None:
             raise ActError(f"account must be one of the registry, was {account!r}")
         first, last, state, link_id = self._day(business_date)
@@ -154,13 +153,13 @@ class Statements:
         -----
         Rules: CEA-STM-02, CEA-STM-03 (how many).
         """
-        registry, store = self._registry, self._registry.store
+        ledger, store = self._ledger, self._ledger.store
         if not 0 < len(content.strip()) <= CONTENT_CHARACTERS_MAX:
             raise ActError(
                 f"content must be 1 to {CONTENT_CHARACTERS_MAX} characters, was {len(content)}"
             )
-        with registry.transaction():
-            index = registry.account(account)
+        with ledger.transaction():
+            index = ledger.account(account)
             _first, _last, state, _link_id = self._day(business_date)
             if state != "issued":
                 raise ActError(
@@ -175,20 +174,24 @@ class Statements:
                     f"objections of {account} to the statement of {business_date} must be at most"
                     f" {OBJECTIONS_MAX}, were so many already"
                 )
-            objection_id = 1 + store.one("SELECT coalesce(max(objection_id), 0) FROM objections")
-            today = registry.business_date()
+            objection_id = store.next_id("objections", "objection_id")
+            today = ledger.business_date()
             row = (objection_id, index, business_date, content, "open", "", today, 0)
-            store.insert("objections", [row])
+            store.insert(
+                "objections (objection_id, account_index, business_date, content, state, answer,"
+                " made_date, resolved_date)",
+                [row],
+            )
         return objection_id
 
     def resolve(self, objection_id: int, answer: str) -> None:
         """Answer an objection; what has to be put right is an act of its own."""
-        store = self._registry.store
+        store = self._ledger.store
         if not 0 < len(answer.strip()) <= CONTENT_CHARACTERS_MAX:
             raise ActError(
                 f"answer must be 1 to {CONTENT_CHARACTERS_MAX} characters, was {len(answer)}"
             )
-        with self._registry.transaction():
+        with self._ledger.transaction():
             state = store.one(
                 "SELECT state FROM objections WHERE objection_id = ?", (objection_id,)
             )
@@ -197,7 +200,7 @@ class Statements:
             store.execute(
                 "UPDATE objections SET state = 'resolved', answer = ?, resolved_date = ?"
                 " WHERE objection_id = ?",
-                (answer, self._registry.business_date(), objection_id),
+                (answer, self._ledger.business_date(), objection_id),
             )
 
     def objections(
@@ -209,7 +212,7 @@ class Statements:
         count: int = ALL,
     ) -> list[dict[str, Any]]:
         """Return objections from a number on, of one account or of all, in one state or in any."""
-        store = self._registry.store
+        store = self._ledger.store
         index = None if account is None else store.account_index(account)
         return self._objections(
             (" AND objections.account_index = :account" if account is not None else "")
@@ -219,7 +222,7 @@ class Statements:
 
     def _objections(self, where: str, values: dict[str, Any]) -> list[dict[str, Any]]:
         names = ("objection_id", "account", "business_date", "content", "state", "answer")
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             "SELECT objection_id, account, business_date, content, objections.state, answer"
             " FROM objections JOIN accounts ON accounts.account_index = objections.account_index"
             f" WHERE objection_id >= :first{where} ORDER BY objection_id LIMIT :count",
@@ -228,7 +231,7 @@ class Statements:
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             "SELECT objection_id FROM objections WHERE account_index = ? AND state = 'open'"
             " ORDER BY objection_id",
             (account_index,),
@@ -237,7 +240,7 @@ class Statements:
             yield f"objection {objection_id} is open"
 
     def _day(self, business_date: int) -> tuple[int, int, str, int]:
-        row = self._registry.store.execute(
+        row = self._ledger.store.execute(
             "SELECT first_entry, last_entry, state, link_id FROM statement_days"
             " WHERE business_date = ?",
             (business_date,),
@@ -247,7 +250,7 @@ class Statements:
         return row
 
     def _trades(self, index: int, first: int, last: int) -> dict[int, dict[str, int]]:
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             _TRADES,
             {
                 "account": index,
@@ -270,13 +273,13 @@ class Statements:
             "trade": int(EntryKind.TRADE),
         }
         found: dict[int, dict[int, int]] = {}
-        for asset, kind, amount in self._registry.store.execute(_MOVED, values).fetchall():
+        for asset, kind, amount in self._ledger.store.execute(_MOVED, values).fetchall():
             found.setdefault(asset, {})[kind] = amount
         return found
 
     def _held(self, index: int, entry_id: int) -> dict[tuple[int, int], int]:
         """Return what an account held after an entry, by asset and compartment."""
-        held = account_as_of(self._registry.store.database, index, entry_id)
+        held = account_as_of(self._ledger.store.database, index, entry_id)
         return {(holding.asset_index, holding.compartment): amount for holding, amount in held}
 
 

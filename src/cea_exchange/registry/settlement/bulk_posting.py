@@ -30,30 +30,40 @@ _COLUMN_NAMES = (
 _FEE_LIMIT = 1 << 46
 """Larger ones are looked at by themselves: the sum of a run's fees has to fit in 63 bits."""
 
-_AT_ONCE = """
-    SELECT *, settlement_seq + :ahead AS entry_id
+_TRADE_LEG_COLUMNS = (
+    "settlement_seq, trading_date, buyer_index, seller_index, product_index, tonnes, cash, buy_fee,"
+    " sell_fee"
+)
+_AT_ONCE = f"""
+    SELECT {_TRADE_LEG_COLUMNS}, settlement_seq + :ahead AS entry_id
     FROM trades WHERE settlement_seq BETWEEN :first AND :last
 """
-_LATE = """
-    SELECT *, :ahead + row_number() OVER (ORDER BY settlement_seq) AS entry_id
+_LATE = f"""
+    SELECT {_TRADE_LEG_COLUMNS}, :ahead + row_number() OVER (ORDER BY settlement_seq) AS entry_id
     FROM trades WHERE settlement_seq BETWEEN :first AND :last AND state = 'received'
 """
 
 _ENTRIES_AT_ONCE = f"""
-INSERT INTO entries
+INSERT INTO entries (entry_id, kind, settlement_seq, business_date, account_index, counter_index,
+    asset_index, amount, reference, act_id)
 SELECT entry_id, :kind, settlement_seq, trading_date, 0, 0, 0, 0, '', 0
 FROM ({_AT_ONCE}) AS t ORDER BY settlement_seq
 """
 _ENTRIES_LATE = f"""
-INSERT INTO entries
+INSERT INTO entries (entry_id, kind, settlement_seq, business_date, account_index, counter_index,
+    asset_index, amount, reference, act_id)
 SELECT entry_id, :kind, :now, trading_date, 0, 0, 0, 0, 'trade ' || settlement_seq, 0
 FROM ({_LATE}) AS t ORDER BY settlement_seq
 """
 
 # The legs of `trade_legs`, in its order; those of nothing are left out.
 _POSTINGS = """
-WITH run AS ({trades}), numbered AS (SELECT *, :legs * entry_id AS leg_0 FROM run)
-INSERT INTO postings
+WITH run AS ({trades}), numbered AS (
+    SELECT buyer_index, seller_index, product_index, tonnes, cash, buy_fee, sell_fee,
+        :legs * entry_id AS leg_0
+    FROM run
+)
+INSERT INTO postings (posting_id, account_index, asset_index, compartment, amount)
 SELECT posting_id, account_index, asset_index, compartment, amount FROM (
     SELECT leg_0 AS posting_id, buyer_index AS account_index, :cash AS asset_index,
         :trading AS compartment, -(cash + buy_fee) AS amount FROM numbered
@@ -110,7 +120,11 @@ def trades_post(
     first, last = int(columns["settlement_seq"][0]), int(columns["settlement_seq"][-1])
     lists = [column.tolist() for column in columns.values()]
     settled, unfailed = ["settled"] * len(records), [""] * len(records)
-    store.insert("trades", zip(*lists, settled, unfailed, lists[0], strict=True))
+    store.insert(
+        "trades (settlement_seq, trade_id, trading_date, method, buyer_index, seller_index,"
+        " product_index, price, tonnes, cash, buy_fee, sell_fee, state, failure, posted_seq)",
+        zip(*lists, settled, unfailed, lists[0], strict=True),
+    )
     values = {"first": first, "last": last, "ahead": store.entry_last + 1 - first}
     _days_note(store, columns["trading_date"])
     store.execute(_ENTRIES_AT_ONCE, values | _VALUES)
@@ -136,7 +150,11 @@ def trades_receive(
     lists = [column.tolist() for column in columns.values()]
     count = len(records)
     rest = (["received"] * count, [""] * count, [0] * count)
-    store.insert("trades", zip(*lists, *rest, strict=True))
+    store.insert(
+        "trades (settlement_seq, trade_id, trading_date, method, buyer_index, seller_index,"
+        " product_index, price, tonnes, cash, buy_fee, sell_fee, state, failure, posted_seq)",
+        zip(*lists, *rest, strict=True),
+    )
     return True
 
 

@@ -7,33 +7,34 @@ told as well.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.settlement.defaults import Defaults
 
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 class Claims:
     """The office for what a bust left owing.
 
     Parameters
     ----------
-    registry
+    ledger
         Acted upon.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
+    def __init__(self, ledger: Ledger, defaults: Defaults) -> None:
+        self._ledger = ledger
+        self._defaults = defaults
 
     def all(
         self, *, paid: bool = False, first: int = 1, count: int = ALL
     ) -> list[dict[str, Any]]:
         """Return claims from a number on, those that are paid only where asked for."""
-        store = self._registry.store
+        store = self._ledger.store
         rows = store.execute(
             "SELECT claims.claim_id, trade_id, debtor_index, creditor_index, asset_index, amount,"
             " coalesce(entry_id, 0)"
@@ -68,9 +69,9 @@ class Claims:
         -----
         Rules: CEA-STL-08.
         """
-        registry = self._registry
-        with registry.transaction():
-            row = registry.store.one(
+        ledger = self._ledger
+        with ledger.transaction():
+            row = ledger.store.one(
                 "SELECT debtor_index, creditor_index, asset_index, amount, coalesce(entry_id, 0)"
                 " FROM claims LEFT JOIN claims_paid ON claims_paid.claim_id = claims.claim_id"
                 " WHERE claims.claim_id = ?",
@@ -82,10 +83,10 @@ class Claims:
             if entry_id:
                 raise ActError(f"claim {claim_id} must be unpaid, was paid by entry {entry_id}")
             if asset == CASH_ASSET:
-                registry.defaults.free_cash_check(debtor, amount)
+                self._defaults.free_cash_check(debtor, amount)
             ends = (debtor, creditor, asset, amount)
-            entry_id = registry.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
-            registry.store.insert("claims_paid", [(claim_id, entry_id)])
+            entry_id = ledger.move(EntryKind.CLAIM_PAID, *ends, f"claim {claim_id}")
+            ledger.store.insert("claims_paid (claim_id, entry_id)", [(claim_id, entry_id)])
         return entry_id
 
 

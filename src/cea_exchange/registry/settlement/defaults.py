@@ -13,19 +13,18 @@ a seller who can't deliver tops up, or two persons bust the trade at the venue.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from cea_exchange.domain.bank_identifiers import date_check
-from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
+from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, Trade
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.enforcement.reserve import lent_by_reserve
+from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.accounts import Accounts
 from cea_exchange.registry.settlement.batch_settlement import Delivery
 from cea_exchange.registry.settlement.failures import default_act
-
-if TYPE_CHECKING:
-    from cea_exchange.registry.registry import Registry
 
 _COLUMNS = (
     *("default_id", "trade_seq", "account_index", "asset_index", "amount", "why", "state"),
@@ -33,18 +32,45 @@ _COLUMNS = (
 )
 
 
+class CashLeg(Protocol):
+    """What a settlement bank does for trades and for the risk reserve."""
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a bank at all; without one the ledger's cash is all there is."""
+
+    def paid_in_by_hand_check(self, what: str) -> None:
+        """Refuse cash that a person says was paid in, where the bank's statements say so."""
+
+    def refusal_of(self, trade: Trade) -> str | None:
+        """Return why a trade's cash can't be had; None if nothing is known against it."""
+
+    def reserve_instruct(self, default_id: int, trade_seq: int) -> None:
+        """Tell the bank to pay a seller out of the reserve; within a transaction."""
+
+    def recovery_instruct(self, default_id: int, account_index: int, cash: int) -> None:
+        """Tell the bank to move back to the reserve what it lent; within a transaction."""
+
+
 class Defaults:
     """The office for trades that failed.
 
     Parameters
     ----------
-    registry
+    ledger
         Acted upon.
+
+    Attributes
+    ----------
+    cash_leg : CashLeg
+        The settlement bank, which needs this service itself: whoever wires both sets it.
     """
 
-    def __init__(self, registry: "Registry") -> None:
-        self._registry = registry
-        registry.accounts.pending_checks.append(self._pending)
+    cash_leg: CashLeg
+
+    def __init__(self, ledger: Ledger, accounts: Accounts) -> None:
+        self._ledger = ledger
+        accounts.pending_checks.append(self._pending)
 
     # -- looking ------------------------------------------------------------------------------
 
@@ -56,7 +82,7 @@ class Defaults:
         first
             Their settlement sequences from this one on.
         """
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             "SELECT trade_id, settlement_seq, trading_date, buyer_index, seller_index,"
             " product_index, tonnes, cash, failure, coalesce(default_id, 0)"
             " FROM trades LEFT JOIN defaults ON trade_seq = settlement_seq"
@@ -65,7 +91,7 @@ class Defaults:
             " AND settlement_seq >= ? ORDER BY settlement_seq LIMIT ?",
             (first, count),
         ).fetchall()
-        store = self._registry.store
+        store = self._ledger.store
         return [
             {
                 "trade_id": trade_id,
@@ -87,7 +113,7 @@ class Defaults:
     ) -> list[dict[str, Any]]:
         """Return defaults from a number on, those that are over only where asked for."""
         over = "" if ended else " AND state NOT IN ('cured', 'busted', 'recovered')"
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id >= ?{over}"
             " ORDER BY default_id LIMIT ?",
             (first, count),
@@ -99,7 +125,7 @@ class Defaults:
     ) -> dict[str, Any]:
         """Return a default with what was done about it, from an act on."""
         names = ("act_id", "business_date", "act", "amount", "entry_id", "note")
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             f"SELECT {', '.join(names)} FROM default_acts WHERE default_id = ? AND act_id >= ?"
             " ORDER BY act_id LIMIT ?",
             (default_id, first, count),
@@ -109,7 +135,7 @@ class Defaults:
 
     def owed(self, account_index: int) -> int:
         """Return the fen an account owes the risk reserve."""
-        return lent_by_reserve(self._registry.store, account_index)
+        return lent_by_reserve(self._ledger.store, account_index)
 
     def free_cash_check(self, account_index: int, cash: int) -> None:
         """Raise `ActError` if cash is to leave a sub-account that is owed to the reserve.
@@ -122,9 +148,9 @@ class Defaults:
         if not owed:
             return
         place = Holding(account_index, CASH_ASSET, int(Compartment.REGISTRATION))
-        free = self._registry.store.balance(place) - owed
+        free = self._ledger.store.balance(place) - owed
         if cash > free:
-            name = self._registry.store.account_name(account_index)
+            name = self._ledger.store.account_name(account_index)
             raise ActError(
                 f"cash must be at most {max(free, 0)}: {name} owes the risk reserve {owed},"
                 f" was {cash}"
@@ -144,17 +170,17 @@ class Defaults:
         -----
         Rules: CEA-DEF-01.
         """
-        registry = self._registry
-        with registry.transaction():
+        ledger = self._ledger
+        with ledger.transaction():
             self._default(default_id, "open", "noticed")
-            today = registry.business_date()
+            today = ledger.business_date()
             try:
                 date_check(deadline, "deadline")
             except ValueError as error:
                 raise ActError(str(error)) from None
             if deadline < today:
                 raise ActError(f"deadline must be {today} or later, was {deadline}")
-            registry.store.execute(
+            ledger.store.execute(
                 "UPDATE defaults SET state = 'noticed', deadline = ? WHERE default_id = ?",
                 (deadline, default_id),
             )
@@ -177,9 +203,9 @@ class Defaults:
         Rules: CEA-PER-06.
         """
         reserve = int(Institution.RISK_RESERVE)
-        with self._registry.transaction():
-            self._registry.bank.paid_in_by_hand_check("reserve_fund")
-            self._registry.move(
+        with self._ledger.transaction():
+            self.cash_leg.paid_in_by_hand_check("reserve_fund")
+            self._ledger.move(
                 EntryKind.PAY_IN, Institution.BANK, reserve, CASH_ASSET, cash_fen, "reserve"
             )
 
@@ -196,10 +222,10 @@ class Defaults:
         -----
         Rules: CEA-DEF-02.
         """
-        registry = self._registry
-        with registry.transaction():
+        ledger = self._ledger
+        with ledger.transaction():
             default = self._default(default_id, "noticed")
-            deadline, today = default["deadline"], registry.business_date()
+            deadline, today = default["deadline"], ledger.business_date()
             if today <= deadline:
                 raise ActError(f"reserve pays after the deadline {deadline}, today is {today}")
             if default["asset_index"] != CASH_ASSET:
@@ -207,21 +233,21 @@ class Defaults:
                     f"default {default_id} must be one of cash: the reserve has no allowances;"
                     " bust the trade"
                 )
-            if registry.bank.setting is None:
+            if not self.cash_leg.is_there:
                 self.covered(default_id)
                 return
             # The reserve's cash is at the bank, too: it pays when the bank has agreed.
-            registry.bank.reserve_instruct(default_id, default["trade_seq"])
-            registry.store.execute(
+            self.cash_leg.reserve_instruct(default_id, default["trade_seq"])
+            ledger.store.execute(
                 "UPDATE defaults SET state = 'covering' WHERE default_id = ?", (default_id,)
             )
             self._act(default_id, "covering", amount=default["amount"])
 
     def covered(self, default_id: int) -> None:
         """Book what the reserve pays, and post the trade if it is not; within a transaction."""
-        registry = self._registry
+        ledger = self._ledger
         default = self._default(default_id, "noticed", "covering")
-        entry_id = registry.move(
+        entry_id = ledger.move(
             EntryKind.RESERVE_USED,
             int(Institution.RISK_RESERVE),
             default["account_index"],
@@ -229,7 +255,7 @@ class Defaults:
             default["amount"],
             f"default {default_id}",
         )
-        registry.store.execute(
+        ledger.store.execute(
             "UPDATE defaults SET state = 'covered', reserve_cash = amount WHERE default_id = ?",
             (default_id,),
         )
@@ -248,13 +274,13 @@ class Defaults:
         Rules: CEA-DEF-03.
         """
         cash = amount_checked(cash_fen, "cash")
-        registry = self._registry
-        with registry.transaction():
+        ledger = self._ledger
+        with ledger.transaction():
             default = self._default(default_id, "covered")
             owed = default["reserve_cash"] - default["recovered_cash"]
             if cash > owed:
                 raise ActError(f"cash must be at most the {owed} that are owed, was {cash}")
-            entry_id = registry.move(
+            entry_id = ledger.move(
                 EntryKind.RESERVE_RECOVERED,
                 default["account_index"],
                 int(Institution.RISK_RESERVE),
@@ -262,19 +288,19 @@ class Defaults:
                 cash,
                 f"default {default_id}",
             )
-            registry.store.execute(
+            ledger.store.execute(
                 "UPDATE defaults SET recovered_cash = recovered_cash + ?, state = ?"
                 " WHERE default_id = ?",
                 (cash, "recovered" if cash == owed else "covered", default_id),
             )
             self._act(default_id, "recovered", amount=cash, entry_id=entry_id)
-            if registry.bank.setting is not None:
-                registry.bank.recovery_instruct(default_id, default["account_index"], cash)
+            if self.cash_leg.is_there:
+                self.cash_leg.recovery_instruct(default_id, default["account_index"], cash)
 
     # -- in common ----------------------------------------------------------------------------
 
     def _pending(self, account_index: int) -> Iterator[str]:
-        rows = self._registry.store.execute(
+        rows = self._ledger.store.execute(
             "SELECT default_id, state FROM defaults WHERE account_index = ?"
             " AND state IN ('open', 'noticed', 'covering', 'covered') ORDER BY default_id",
             (account_index,),
@@ -283,13 +309,11 @@ class Defaults:
             yield f"default {default_id} is {state}"
 
     def _delivery(self) -> Delivery:
-        bank = self._registry.bank
-        return Delivery(
-            self._registry.store, failure_of=bank.refusal_of if bank.setting is not None else None
-        )
+        refusal_of = self.cash_leg.refusal_of if self.cash_leg.is_there else None
+        return Delivery(self._ledger.store, failure_of=refusal_of)
 
     def _default(self, default_id: int, *states: str) -> dict[str, Any]:
-        row = self._registry.store.execute(
+        row = self._ledger.store.execute(
             f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id = ?", (default_id,)
         ).fetchone()
         if row is None:
@@ -301,11 +325,11 @@ class Defaults:
         return default
 
     def _as_shown(self, default: dict[str, Any]) -> dict[str, Any]:
-        store = self._registry.store
+        store = self._ledger.store
         account, asset = default.pop("account_index"), default.pop("asset_index")
         names = {"account": store.account_name(account), "asset": store.asset_name(asset)}
         return {**names, **default}
 
     def _act(self, default_id: int, act: str, **what: Any) -> None:
-        date = self._registry.business_date()
-        default_act(self._registry.store, default_id, act, date, **what)
+        date = self._ledger.business_date()
+        default_act(self._ledger.store, default_id, act, date, **what)

@@ -101,10 +101,14 @@ def default_open(store: Store, trade: Trade, failure: Failure, business_date: in
     """Open the default of a trade that failed, unless another trade has to be made good first."""
     if failure.account_index is None:
         return
-    default_id = 1 + store.one("SELECT coalesce(max(default_id), 0) FROM defaults")
+    default_id = store.next_id("defaults", "default_id")
     who = (failure.account_index, failure.asset_index, failure.amount, failure.why)
     row = (default_id, trade.settlement_seq, *who, "open", business_date, 0, 0, 0)
-    store.insert("defaults", [row])
+    store.insert(
+        "defaults (default_id, trade_seq, account_index, asset_index, amount, why, state,"
+        " opened_date, deadline, reserve_cash, recovered_cash)",
+        [row],
+    )
     default_act(store, default_id, "opened", business_date, note=failure.why)
 
 
@@ -130,6 +134,9 @@ def default_act(
     note: str = "",
 ) -> None:
     """Write down what was done about a default."""
-    act_id = 1 + store.one("SELECT coalesce(max(act_id), 0) FROM default_acts")
+    act_id = store.next_id("default_acts", "act_id")
     row = (act_id, default_id, business_date, act, amount, entry_id, note)
-    store.insert("default_acts", [row])
+    store.insert(
+        "default_acts (act_id, default_id, business_date, act, amount, entry_id, note)",
+        [row],
+    )

@@ -42,7 +42,8 @@ _Move = tuple[int, int, int, int]
 
 _UNPOSTED = """
 WITH unposted AS (
-    SELECT * FROM trades WHERE settlement_seq > :since
+    SELECT buyer_index, seller_index, product_index, tonnes, cash, buy_fee, sell_fee
+    FROM trades WHERE settlement_seq > :since
         AND state <> 'settled' AND state <> 'busted' AND posted_seq = 0
 )
 SELECT account_index, asset_index, sum(amount) FROM (

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from cea_exchange.ledger.chain import Link
+from cea_exchange.ledger.chain import LINK_COLUMNS, Link
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.ledger.history import balances_as_of
 from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
@@ -97,7 +97,8 @@ def day_of_act(store: Store, act_id: int) -> int:
 def link_told(store: Store, link_id: int) -> dict[str, Any]:
     """Return a link of the chain with the head before it: all that its own head is made of."""
     rows = store.execute(
-        "SELECT * FROM chain WHERE link_id IN (?, ?) ORDER BY link_id", (link_id - 1, link_id)
+        f"SELECT {LINK_COLUMNS} FROM chain WHERE link_id IN (?, ?) ORDER BY link_id",
+        (link_id - 1, link_id),
     ).fetchall()
     before, link = (Link(*row) for row in rows)
     return {**link._asdict(), "head_before": before.head}

@@ -424,7 +424,11 @@ class _Run:
         state, failure, posted_seq = "received", "", 0
         if self._is_at_once:
             state, failure, posted_seq = self._post_at_once(trade)
-        self._store.insert("trades", [(*trade, state, "", posted_seq)])
+        self._store.insert(
+            "trades (settlement_seq, trade_id, trading_date, method, buyer_index, seller_index,"
+            " product_index, price, tonnes, cash, buy_fee, sell_fee, state, failure, posted_seq)",
+            [(*trade, state, "", posted_seq)],
+        )
         if failure:
             # By a change: only that is logged (`LOGGED_FROM_CHANGES_ON`).
             self._store.execute(
@@ -472,15 +476,19 @@ class _Run:
             self._undone(trade)
             default_end(self._store, trade.settlement_seq, "busted", busted.trading_date)
         else:
-            claim_id = self._store.one("SELECT coalesce(max(claim_id), 0) FROM claims")
+            first = self._store.next_id("claims", "claim_id")
             self._store.insert(
-                "claims",
+                "claims (claim_id, settlement_seq, trade_id, debtor_index, creditor_index,"
+                " asset_index, amount)",
                 [
-                    (claim_id + number, seq, trade.trade_id, *map(int, claim))
-                    for number, claim in enumerate(bust_claims(trade), start=1)
+                    (claim_id, seq, trade.trade_id, *map(int, claim))
+                    for claim_id, claim in enumerate(bust_claims(trade), first)
                 ],
             )
-        self._store.insert("busts", [(seq, trade.settlement_seq, reason)])
+        self._store.insert(
+            "busts (settlement_seq, trade_seq, reason)",
+            [(seq, trade.settlement_seq, reason)],
+        )
         self._ask((trade.seller_index, trade.product_index))
         self._ask((trade.buyer_index, CASH_ASSET))
 
@@ -610,7 +618,10 @@ class _Run:
                     f" registry settled {settled[0]} t for {settled[1]} fen"
                 )
                 return
-        self._store.insert("day_closes", [(date, product, seq)])
+        self._store.insert(
+            "day_closes (trading_date, product_index, settlement_seq)",
+            [(date, product, seq)],
+        )
         closes = self._store.one("SELECT count(*) FROM day_closes WHERE trading_date = ?", (date,))
         # Where trades wait, the day's last checkpoint leads to their delivery.
         if closes == self._product_count and not self._is_delivery_due():
@@ -637,7 +648,10 @@ class _Run:
         seq, date = int(checkpoint["settlement_seq"]), int(checkpoint["trading_date"])
         venue_hash = hash_text(int(checkpoint["holdings_hash"]))
         registry_hash = hash_text(holdings_hash(self._store, self._unposted))
-        self._store.insert("checkpoints", [(seq, date, venue_hash, registry_hash)])
+        self._store.insert(
+            "checkpoints (settlement_seq, trading_date, venue_hash, registry_hash)",
+            [(seq, date, venue_hash, registry_hash)],
+        )
         if venue_hash != registry_hash:
             accounts = accounts_differing(self._store)
             named = ", ".join(accounts) if accounts else "none contradicts itself"
@@ -664,7 +678,10 @@ class _Run:
         if not self._is_delivery_due():
             self._confirm(closed)
         elif not self._store.one("SELECT 1 FROM deliveries WHERE trading_date = ?", (closed,)):
-            self._store.insert("deliveries", [(closed, seq, 0)])
+            self._store.insert(
+                "deliveries (trading_date, settlement_seq, completed_seq)",
+                [(closed, seq, 0)],
+            )
 
     def _is_delivery_due(self) -> bool:
         """Whether trades wait, or a day that comes first."""

@@ -18,7 +18,11 @@ def statements_issue(store: Store, business_date: int) -> None:
     day = ReceiptDay(business_date, store.entry_last, act_before + 1, act_last)
     link_id = store.receipts_keep(day_root(store, day))
     row = (business_date, entry_before + 1, store.entry_last, "issued", 0)
-    store.insert("statement_days", [(*row, day.first_act, day.last_act, link_id)])
+    store.insert(
+        "statement_days (business_date, first_entry, last_entry, state, accepted_seq, first_act,"
+        " last_act, link_id)",
+        [(*row, day.first_act, day.last_act, link_id)],
+    )
 
 
 def statements_accept(store: Store, settlement_seq: int) -> None:

@@ -114,7 +114,11 @@ def postpone(
         for number, leg in enumerate(legs)
         if leg.amount
     ]
-    store.insert("postponed", rows)
+    store.insert(
+        "postponed (settlement_seq, leg, kind, business_date, account_index, asset_index,"
+        " compartment, amount, posted_seq)",
+        rows,
+    )
 
 
 def postponed_post(store: Store, seq: int, waiting: Waiting) -> bool:

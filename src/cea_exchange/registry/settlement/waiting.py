@@ -33,7 +33,8 @@ Place = tuple[int, int]
 
 _RECEIVED_TAKE = """
 WITH received AS (
-    SELECT * FROM trades WHERE settlement_seq > :since
+    SELECT buyer_index, seller_index, product_index, tonnes, cash, buy_fee
+    FROM trades WHERE settlement_seq > :since
         AND state <> 'settled' AND state = 'received'
 )
 SELECT account_index, asset_index, sum(amount) FROM (

@@ -33,7 +33,7 @@ def feed_append(store: Store, command: FeedCommand, at_ns: int) -> int:
     """
     transfer_seq = feed_last_seq(store) + 1
     item = FeedItem(transfer_seq=transfer_seq, command=command, at_ns=at_ns)
-    store.execute("INSERT INTO feed VALUES (?, ?)", (transfer_seq, control_encode(item)))
+    store.insert("feed (transfer_seq, item)", [(transfer_seq, control_encode(item))])
     return transfer_seq
 
 

@@ -15,7 +15,7 @@ def records_keep(store: Store, records: np.ndarray) -> None:
         first = int(records[0]["settlement_seq"])
         payload = records.tobytes()
         row = (first, len(records), payload, sha256(payload).hexdigest())
-        store.insert("settlement_runs", [row])
+        store.insert("settlement_runs (first_seq, record_count, records, records_hash)", [row])
 
 
 def record_at(store: Store, settlement_seq: int) -> np.ndarray | None:

@@ -138,7 +138,9 @@ class BankBooks:
         account_check(account, "account")
         with self._transaction():
             self._database.execute(
-                "INSERT INTO accounts VALUES (?, 0, 0) ON CONFLICT DO NOTHING", (account,)
+                "INSERT INTO accounts (account, balance, true_balance) VALUES (?, 0, 0)"
+                " ON CONFLICT DO NOTHING",
+                (account,),
             )
 
     def payment_take(self, payment: PayIn | Withdraw) -> None:
@@ -167,7 +169,9 @@ class BankBooks:
             if payment.business_date < self._last_date():
                 raise BankActError(f"expected a day from {self._last_date()} on")
             self._database.execute(
-                "INSERT INTO payments VALUES (?, ?, ?, ?, ?)", (payment.payment_id, *content)
+                "INSERT INTO payments (payment_id, account, cash, business_date, reference)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (payment.payment_id, *content),
             )
             self._true_move(payment.account, cash)
             self._book(payment.account, cash, payment.business_date, reference=payment.reference)
@@ -209,7 +213,9 @@ class BankBooks:
             )
             report = self._report(batch.batch_id, 1, statuses)
             self._database.execute(
-                "INSERT INTO batches VALUES (?, ?, 1, ?)", (batch.batch_id, content_hash, report)
+                "INSERT INTO batches (batch_id, content_hash, report_count, report)"
+                " VALUES (?, ?, 1, ?)",
+                (batch.batch_id, content_hash, report),
             )
         return report, batch.batch_id
 
@@ -274,7 +280,9 @@ class BankBooks:
             status = Status.PENDING
         is_corrected = fault in (Fault.NONE, Fault.REFUSE)
         self._database.execute(
-            "INSERT INTO instructions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO instructions (instruction_id, batch_id, place, debtor, creditor, cash,"
+            " business_date, purpose, status, reason, fault, corrected)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 *(instruction.instruction_id, batch.batch_id, place, *content),
                 *(status.value, reason, fault.value, int(is_corrected)),
@@ -359,7 +367,8 @@ class BankBooks:
         reverses: int | None = None,
     ) -> None:
         self._database.execute(
-            "INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, NULL)",
+            "INSERT INTO entries (account, cash, business_date, instruction_id, counter_account,"
+            " reference, reverses) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (account, cash, business_date, instruction_id, counter_account, reference, reverses),
         )
         self._database.execute(
@@ -398,7 +407,8 @@ class BankBooks:
             self._put_right(business_date)
             content = camt_053.statement_write(self._stated(number, business_date, sequence))
             self._database.execute(
-                "INSERT INTO statements VALUES (?, ?, ?, ?)",
+                "INSERT INTO statements (statement_no, business_date, sequence, content)"
+                " VALUES (?, ?, ?, ?)",
                 (number, business_date, sequence, content),
             )
         return content

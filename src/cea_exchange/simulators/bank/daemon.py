@@ -4,26 +4,17 @@ The registry, its customer, sends batches and asks for statements; an operator m
 withdraw and ask for the truth, as participants and tests do.
 """
 
-import json
-import os
 import time
 from pathlib import Path
 from typing import Self
 
 import msgspec
 import structlog
-import zmq
 
-from cea_exchange.control_plane.door import HIGH_WATER_MARK, Door, Message, UnreadableCount
+from cea_exchange.control_plane.door import Message, UnreadableCount
+from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.protocol.operators import OperatorSetting, operators_by_key
-from cea_exchange.protocol.security import (
-    AllowList,
-    CurveKeys,
-    SecurityError,
-    StrangerTest,
-    public_key_load,
-    server_socket,
-)
+from cea_exchange.protocol.security import CurveKeys, SecurityError, public_key_load
 from cea_exchange.protocol.settings import Address
 from cea_exchange.registry.bank.requests import BANK_MESSAGE_BYTES_MAX
 from cea_exchange.simulators.bank.faults import FaultRates
@@ -74,7 +65,6 @@ class BankDaemon:
 
     def __init__(self, config: BankConfig, data: Path | str, seed: int) -> None:
         data = Path(data)
-        self._quit = False
         self.is_restarting = False
         keys = CurveKeys.load(data / "keys", "bank")
         customer = public_key_load(data / "keys", "registry")
@@ -82,43 +72,24 @@ class BankDaemon:
         self._admins = {key for key, operator in operators.items() if operator.may_act}
         (data / "bank").mkdir(parents=True, exist_ok=True)
         self._machine = BankMachine(data / "bank" / "bank.sqlite", seed, config.faults)
-        self._context = zmq.Context()
-        self._allow_list = AllowList(self._context)
-        self._allow_list.allow(DOMAIN, {customer, *self._admins}.__contains__)
-        self._stranger_test = StrangerTest(keys.public)
-        self._socket: zmq.Socket | None = None
-        self._door: Door | None = None
+        self._host = DaemonHost(keys, log)
         self._unreadable = UnreadableCount(DOMAIN, log.warning)
         try:
-            self._socket, endpoint = server_socket(
-                self._allow_list,
-                self._context,
-                zmq.ROUTER,
-                domain=DOMAIN,
-                keys=keys,
-                address=config.address,
-                high_water_mark=HIGH_WATER_MARK,
-                message_bytes_max=BANK_MESSAGE_BYTES_MAX,
+            self._door = self._host.door(
+                DOMAIN,
+                config.address,
+                {customer, *self._admins}.__contains__,
+                BANK_MESSAGE_BYTES_MAX,
             )
-            self._door = Door(
-                self._socket, DOMAIN, BANK_MESSAGE_BYTES_MAX, tell=log.warning
-            )
-            self._stranger_test.add(endpoint, zmq.ROUTER)
         except SecurityError:
             self.close()
             raise
-        _endpoints_write(data / "bank" / "endpoints.json", {"bank": endpoint})
-        log.info("bank_started", endpoint=endpoint, seed=seed)
+        self._host.endpoints_write(data / "bank" / "endpoints.json")
+        log.info("bank_started", endpoint=self._host.endpoints[DOMAIN], seed=seed)
 
     def close(self) -> None:
         """Close sockets and books."""
-        self._stranger_test.close()
-        if self._door is not None:
-            self._door.close()
-        if self._socket is not None:
-            self._socket.close()
-        self._allow_list.close()
-        self._context.term()
+        self._host.close()
         self._machine.close()
         log.info("bank_stopped")
 
@@ -130,7 +101,7 @@ class BankDaemon:
 
     def stop(self) -> None:
         """Make `run` return after its current turn; safe in a signal handler."""
-        self._quit = True
+        self._host.stop()
 
     def run(self) -> None:
         """Serve until `stop`, or until a batch is drawn that ends the bank.
@@ -140,18 +111,17 @@ class BankDaemon:
         SecurityError
             The handler of the allow-list died, or a stranger was admitted; better to end.
         """
-        while not self._quit:
-            if not self._allow_list.is_running:
-                raise SecurityError("allow-list: its handler has stopped")
-            trouble = self._stranger_test.turn(time.monotonic())
-            if trouble is not None:
-                log.warning("stranger_test", error=str(trouble))
-            self._socket.poll(POLL_MS)
-            self._door.turn(time.monotonic())
-            self._unreadable.turn(time.monotonic())
-            message = self._door.receive()
-            if message is not None:
-                self._take(message)
+        self._host.run(self._turn)
+
+    def _turn(self) -> None:
+        self._host.watch(time.monotonic())
+        self._host.pulse.beat(time.monotonic())
+        self._host.poller.poll(POLL_MS)
+        self._door.turn(time.monotonic())
+        self._unreadable.turn(time.monotonic())
+        message = self._door.receive()
+        if message is not None:
+            self._take(message)
 
     def _take(self, message: Message) -> None:
         if len(message.frames) != 1:
@@ -166,11 +136,5 @@ class BankDaemon:
         if answer.content is not None:
             self._door.answer(message.routing_id, answer.content)
         if answer.is_restart:
-            self.is_restarting = self._quit = True
-
-
-def _endpoints_write(path: Path, endpoints: dict[str, str]) -> None:
-    """Say where we listen, whole or not at all, once everything is ready."""
-    draft = path.with_suffix(".json.new")
-    draft.write_text(json.dumps(endpoints) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+            self.is_restarting = True
+            self.stop()

@@ -1,26 +1,39 @@
 """Entities' accounts."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Account, Into, ProvinceOnly, Why
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, paged
 from cea_exchange.registry.participants.persons import Person, province_body
-from cea_exchange.registry.participants.roles import OPERATOR
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import INITIATOR, OFFICES, OPERATOR, PROVINCE, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class AccountOpen(Request, tag="account_open"):
-    """Open an entity's account; `province` is its two-digit code."""
+    """Open an entity's account; it has one only. A second operator has to approve it."""
 
-    account: str
-    entity: str
-    credit_code: str
-    province: int
-    group: str = ""
-    sector: str = ""
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "account open"
+    example = (
+        'account open P001 --entity "Huadian Power Co., Ltd." '
+        '--credit-code 91330100799655058B --province 33'
+    )
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Annotated[str, field("The account's name, for good.")]
+    entity: Annotated[str, field("The entity's legal name.", is_option=True)]
+    credit_code: Annotated[str, field("Unified social credit code.", is_option=True)]
+    province: Annotated[int, field("Two-digit code, such as 11.", is_option=True)]
+    group: Annotated[str, field("Group, for block offers.")] = ""
+    sector: Annotated[str, field("power, steel, cement or aluminium.")] = ""
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         index = registry.accounts.open(
             self.account,
             self.group,
@@ -33,51 +46,70 @@ class AccountOpen(Request, tag="account_open"):
 
 
 class AccountSuspend(Request, tag="account_suspend"):
-    """Bar an account from trading and from transfers; the venue cancels its orders."""
+    """Bar an account from trading and transfers; the venue cancels its orders."""
 
-    account: str
-    why: str
+    roles = (OPERATOR,)
+    command = "account suspend"
+    example = 'account suspend P001 --why "court order 12"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.suspend(self.account, self.why)
         return {}
 
 
 class AccountRestore(Request, tag="account_restore"):
-    """Lift a suspension."""
+    """Lift a suspension; two persons do it."""
 
-    account: str
-    why: str
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "account reinstate"
+    example = 'account reinstate P001 --why "order lifted"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.restore(self.account, self.why)
         return {}
 
 
 class AccountRename(Request, tag="account_rename"):
-    """Note an entity's new legal name; the entity proposes it, its province approves it."""
+    """As an entity, ask for its new legal name to be noted; its province approves it."""
 
-    account: str
-    entity: str
-    why: str
+    roles = (INITIATOR,)
+    second = Second.PROVINCE
+    command = "account rename"
+    example = 'account rename P001 "Clean Power Ltd" --why "decision 3" --key li'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    entity: Annotated[str, field("The entity's new legal name.")]
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.rename(self.account, self.entity, self.why)
         return {}
 
 
 class AccountMerge(Request, tag="account_merge"):
-    """Move all that an account has to another one, and end it.
+    """Move all that an account has to another one, and end it; the account approves it.
 
     Where an operator proposes it, the account that ends approves; where that account does, its
     successor. What it owes passes to nobody who did not approve it.
     """
 
-    account: str
-    into: str
-    why: str
+    roles = (OPERATOR, INITIATOR)
+    second = Second.SUCCESSOR
+    command = "account merge"
+    example = 'account merge P002 P001 --why "merged in law"'
 
-    def approving_body(self, registry: Registry, proposer: Person) -> str:
+    account: Account
+    into: Into
+    why: Why
+
+    def approving_body(self, registry: "Registry", proposer: Person) -> str:
         owed = registry.accounts.owed(self.account)
         if owed and proposer.role == OPERATOR:
             raise ActError(
@@ -86,76 +118,101 @@ class AccountMerge(Request, tag="account_merge"):
             )
         return super().approving_body(registry, proposer)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.merge(self.account, self.into, self.why)
         return {}
 
 
 class AccountClose(Request, tag="account_close"):
-    """End an account that holds nothing."""
+    """End an account that holds nothing; the account approves it."""
 
-    account: str
-    why: str
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER_OR_AUTHORITY
+    command = "account close"
+    example = 'account close P003 --why "plant shut down"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.close(self.account, self.why)
         return {}
 
 
-class AccountAtRisk(Request, tag="account_at_risk"):
-    """Mark an entity as at risk of not surrendering, or as not at risk any more."""
+class AccountAtRisk(Request, tag="account_at_risk", kw_only=True):
+    """Mark an entity as at risk of not surrendering, or with --no not; its province approves."""
 
-    account: str
-    at_risk: bool
-    why: str
+    roles = (OPERATOR, PROVINCE)
+    second = Second.PROVINCE
+    command = "account at-risk"
+    example = 'account at-risk P001 --why "arrears of 2023"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    at_risk: Annotated[bool, field("Mark it, or unmark it.", name="--yes/--no")] = True
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.at_risk_set(self.account, self.at_risk, self.why)
         return {}
 
 
 class AccountBank(Request, tag="account_bank"):
-    """Note an account's settlement bank and its sub-account there."""
+    """Note an account's settlement bank and its sub-account there; the account approves it."""
 
-    account: str
-    bank: str
-    bank_account: str
-    why: str
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "account bank"
+    example = 'account bank P001 CCB 6227-001 --why "contract 5"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    bank: Annotated[str, field("The settlement bank.")]
+    bank_account: Annotated[str, field("The account's sub-account there.")]
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.accounts.bank_set(self.account, self.bank, self.bank_account, self.why)
         return {}
 
 
 class AccountShow(Request, tag="account_show"):
-    """What is noted of an account, its representatives, and what became of it, from a change on."""
+    """Print what is noted of an account, its representatives, and all that became of it."""
 
+    roles = ROLES
     is_look = True
+    command = "account show"
+    example = "account show P001"
+    rows = ("changes",)
 
-    account: str
+    account: Account
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         shown = registry.accounts.show(self.account, first=self.first, count=self.count + 1)
         return shown | paged("changes", shown["changes"], "change_id", self.count)
 
 
 class AccountList(Request, tag="account_list"):
-    """Accounts by index, from one on; of one province, or in one state."""
+    """Print all accounts, in the order of their opening."""
 
+    roles = OFFICES
     is_look = True
+    command = "account list"
+    example = "account list --province 33"
+    rows = ("accounts",)
 
-    province: int | None = None
-    state: Literal["open", "suspended", "merged", "closed"] | None = None
+    province: ProvinceOnly = None
+    state: Annotated[
+        Literal["open", "suspended", "merged", "closed"] | None, field("Only those that are so.")
+    ] = None
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.accounts.listed(
             province=self.province, state=self.state, first=self.first, count=self.count + 1
         )
         return paged("accounts", rows, "account_index", self.count)
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         return frozenset() if self.province is None else frozenset({province_body(self.province)})

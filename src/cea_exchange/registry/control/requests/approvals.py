@@ -1,12 +1,26 @@
 """Proposals, decisions on them, and the record of acts."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.requests.fields import Why
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import message_shown, page_read
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import (
+    APPROVER,
+    APPROVING,
+    AUTHORITY,
+    INITIATOR,
+    OPERATOR,
+    PROVINCE,
+    REGULATOR,
+    ROLES,
+)
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 COUNT_MAX = 1_000
 """Rows in one answer; the rest is asked for from the next number on."""
@@ -16,43 +30,57 @@ Count = Annotated[int, msgspec.Meta(ge=1, le=COUNT_MAX)]
 
 
 class Proposals(Request, tag="proposals"):
-    """Proposals that wait, or with `all` every one that there was, from a number on."""
+    """Print the proposals that wait for a second person."""
 
+    roles = ROLES
     is_look = True
     is_scoped = False
+    command = "proposals"
+    example = "proposals --key bo"
 
-    all: bool = False
-    first: Number = 1
-    count: Count = 100
+    all: Annotated[bool, field("Decided and expired ones too.", name="--all")] = False
+    first: Annotated[Number, field("The first number.")] = 1
+    count: Annotated[Count, field("How many at most.")] = 100
 
 
 class Approve(Request, tag="approve"):
-    """Agree to a proposal, which is done at once."""
+    """Agree to a proposal of another person; it is done at once."""
 
+    roles = APPROVING
     is_scoped = False
+    command = "approve"
+    example = "approve 12 --key bo"
 
-    proposal: Number
-    request_hash: str | None = None
+    proposal: Annotated[Number, field("The proposal's number.", name="number")]
+    request_hash: Annotated[
+        str | None, field("What was seen (request_hash): another one is refused.", name="--hash")
+    ] = None
 
 
 class Reject(Request, tag="reject"):
     """Refuse a proposal, or as its proposer take it back."""
 
+    roles = (OPERATOR, AUTHORITY, PROVINCE, INITIATOR, APPROVER)
     is_scoped = False
+    command = "reject"
+    example = 'reject 12 --why "wrong account" --key bo'
 
-    proposal: Number
-    why: str
+    proposal: Annotated[Number, field("The proposal's number.", name="number")]
+    why: Why
 
 
 class Acts(Request, tag="acts"):
-    """What was done over this socket, from a number on."""
+    """Print what was done over the control socket, and by whom."""
 
+    roles = (OPERATOR, REGULATOR)
     is_look = True
+    command = "acts"
+    example = "acts --since 1000 --json"
 
-    since: Number = 1
-    count: Count = 100
+    since: Annotated[Number, field("The first act's number.")] = 1
+    count: Annotated[Count, field("How many at most.")] = 100
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         acts = registry.act_log.since(self.since, self.count + 1)
         shown = (
             (

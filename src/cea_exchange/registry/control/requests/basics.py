@@ -1,31 +1,49 @@
 """Products, keys, payment and transfers."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Account, Cash, PublicKey
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class ProductDeclare(Request, tag="product_declare"):
-    """Declare a product; the price in fen per tonne."""
+    """Declare a product, here and at the venue; two persons do it."""
 
-    product: str
-    reference_price: int
+    roles = (OPERATOR, AUTHORITY)
+    second = Second.OWN
+    command = "product declare"
+    example = "product declare CEA24 97.49"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    product: Annotated[str, field("The product's name.")]
+    reference_price: Annotated[
+        int, field("Yuan per tonne, such as 97.49.", typed="price", name="price")
+    ]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"product_index": registry.product_declare(self.product, self.reference_price)}
 
 
 class KeyGrant(Request, tag="key_grant"):
-    """Let a key act for an operator of an account."""
+    """Let a key act for an account at the venue; a representative of the account approves."""
 
-    key: str
-    account: str
-    operator_index: int = 0
-    role: str = "trader"
-    cancel_on_disconnect: bool = True
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "key grant"
+    example = "key grant keys/p001.public P001"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    key: PublicKey
+    account: Annotated[str, field("For which account it acts.")]
+    operator_index: Annotated[int, field("Which operator: 0 to 15.", name="--operator")] = 0
+    role: Annotated[str, field("trader, canceller or reader.")] = "trader"
+    cancel_on_disconnect: Annotated[bool, field("Whether orders go with a lost session.")] = True
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.key_grant(
             self.key,
             self.account,
@@ -37,50 +55,69 @@ class KeyGrant(Request, tag="key_grant"):
 
 
 class KeyRevoke(Request, tag="key_revoke"):
-    """Take back what a key may do.
+    """Take back what a key may do at the venue.
 
     One person will do: a key in wrong hands must not wait. It moves nothing.
     """
 
-    key: str
+    roles = (OPERATOR, INITIATOR)
+    command = "key revoke"
+    example = "key revoke keys/p001.public"
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    key: PublicKey
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: that of the account the key acts for."""
         return registry.key_bodies(self.key)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.key_revoke(self.key)
         return {}
 
 
 class PayIn(Request, tag="pay_in"):
-    """Book cash from the bank into an account's registration compartment."""
+    """Book cash that was paid in, where there is no settlement bank; two persons do it."""
 
-    account: str
-    cash: int
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "pay in"
+    example = "pay in P001 1000.00"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    cash: Cash
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.pay_in(self.account, self.cash)
         return {}
 
 
 class TransferIn(Request, tag="transfer_in"):
-    """Send tonnes, or without a product cash, to the account at the venue."""
+    """Send tonnes of a product, or cash, to the account at the venue; two persons do it."""
 
-    account: str
-    amount: int
-    product: str | None = None
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "transfer in"
+    example = "transfer in P001 --product CEA24 --tonnes 5 --key li"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    amount: Annotated[int, field(typed="amount")]
+    product: Annotated[str | None, field("Which allowances.")] = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"transfer_seq": registry.transfer_in(self.account, self.product, self.amount)}
 
 
 class TransferOut(Request, tag="transfer_out"):
-    """Ask the venue to let tonnes, or without a product cash, go."""
+    """Ask the venue to let tonnes of a product, or cash, go; two persons do it."""
 
-    account: str
-    amount: int
-    product: str | None = None
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "transfer out"
+    example = "transfer out P001 --cash 1000.00 --key li"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    amount: Annotated[int, field(typed="amount")]
+    product: Annotated[str | None, field("Which allowances.")] = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"transfer_seq": registry.transfer_out(self.account, self.product, self.amount)}

@@ -1,56 +1,85 @@
 """Carryover of closed vintages into the next one."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Account, TonnesByProduct
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class CarryoverGiveNotice(Request, tag="carryover_give_notice"):
-    """Tell every entity how much it may carry over."""
+    """Tell every entity how much it may carry over; a second person has to approve it."""
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "carryover give-notice"
+    example = "carryover give-notice"
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"notices": registry.carryover.give_notice()}
 
 
 class CarryoverNotice(Request, tag="carryover_notice"):
-    """The notice of one entity."""
+    """Print what an entity may carry over, and from which figures that comes."""
 
+    roles = ROLES
     is_look = True
+    command = "carryover notice"
+    example = "carryover notice P001"
 
-    account: str
+    account: Account
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"notice": msgspec.to_builtins(registry.carryover.notice(self.account))}
 
 
 class CarryoverApply(Request, tag="carryover_apply"):
-    """Apply to carry over tonnes by product."""
+    """Apply to carry over allowances; they are set aside. A second person has to approve it."""
 
-    account: str
-    tonnes: dict[str, int]
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "carryover apply"
+    example = "carryover apply P001 CEA=5000 CEA23=1000"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    tonnes: TonnesByProduct
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"carryover_id": registry.carryover.apply(self.account, self.tonnes)}
 
 
 class CarryoverWithdraw(Request, tag="carryover_withdraw"):
-    """Take an application back before its run."""
+    """Take an application back before its run; two persons do it."""
 
-    carryover_id: int
-    account: str
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "carryover withdraw"
+    example = "carryover withdraw 3 P001"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    carryover_id: Annotated[int, field("The carryover's number.", name="number")]
+    account: Account
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.carryover.withdraw(self.carryover_id, self.account)
         return {}
 
 
 class CarryoverRun(Request, tag="carryover_run"):
-    """Exchange what was applied for in a run."""
+    """Exchange what was applied for in a run; a second person has to approve it."""
 
-    number: int
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "carryover run"
+    example = "carryover run 1 --key mee"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    number: Annotated[int, field("1 or 2; 3 is of late applications.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return msgspec.to_builtins(registry.carryover.run(self.number))

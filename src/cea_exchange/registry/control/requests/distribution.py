@@ -1,16 +1,22 @@
 """Issue, allocation files, deductions and recalls."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.compliance.adjustment import Cause
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Account, FileName, Product, Tonnes, Why
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.distribution.issue_reversals import issue_reverse
 from cea_exchange.registry.distribution.plan import totals_of
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, page_at, paged
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import AUTHORITY, OPERATOR, PROVINCE, REGULATOR, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 LINES_MAX = 1_000
 """Of a preview, in one answer."""
@@ -21,28 +27,40 @@ EntryId = Annotated[int, msgspec.Meta(ge=1, le=2**62)]
 
 
 class AllocationIssue(Request, tag="allocation_issue"):
-    """Issue allowances into the competent authority's account."""
+    """Issue allowances into the competent authority's account; a person of it approves."""
 
-    product: str
-    tonnes: int
+    roles = (OPERATOR, AUTHORITY)
+    second = Second.AUTHORITY
+    command = "allocate issue"
+    example = "allocate issue CEA24 5000000"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    product: Product
+    tonnes: Tonnes
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"entry_id": registry.distribution.issue(self.product, self.tonnes)}
 
 
 class AllocationReverse(Request, tag="allocation_reverse"):
-    """Take an issue that was a mistake out of circulation, as far as the authority still has it."""
+    """As the authority, take back an issue that was a mistake, as far as it was not distributed."""
 
-    entry_id: EntryId
-    tonnes: int
-    why: str
+    roles = (AUTHORITY,)
+    second = Second.OWN
+    command = "allocate reverse"
+    example = 'allocate reverse 17 4500000 --why "typo" --key mee'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
-        return {"entry_id": issue_reverse(registry, self.entry_id, self.tonnes, self.why)}
+    entry_id: Annotated[EntryId, field("The entry of the issue.")]
+    tonnes: Tonnes
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
+        return {"entry_id": issue_reverse(registry.ledger, self.entry_id, self.tonnes, self.why)}
 
 
 class AllocationPreview(Request, tag="allocation_preview"):
     """Compute what an allocation file would do, and keep it to be shown."""
+
+    roles = (OPERATOR, AUTHORITY)
 
     file: FileName
     content: bytes
@@ -50,7 +68,7 @@ class AllocationPreview(Request, tag="allocation_preview"):
     units_file: FileName | None = None
     units_content: bytes = b""
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         source, units = SourceFile(self.file, self.content, self.encoding), None
         if self.units_file is not None:
             units = SourceFile(self.units_file, self.units_content, self.encoding)
@@ -60,13 +78,14 @@ class AllocationPreview(Request, tag="allocation_preview"):
 class AllocationShow(Request, tag="allocation_show"):
     """A preview as it was shown, with some of its lines."""
 
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
     is_look = True
 
     preview_id: int
     first: Annotated[int, msgspec.Meta(ge=0)] = 0
     count: Annotated[int, msgspec.Meta(ge=0, le=LINES_MAX)] = LINES_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         preview = registry.distribution.previewed(self.preview_id)
         plan, lines = preview.plan, preview.plan.lines
         warnings = list(plan.warnings[:WARNINGS_MAX])
@@ -94,11 +113,16 @@ class AllocationShow(Request, tag="allocation_show"):
 
 
 class AllocationDistribute(Request, tag="allocation_distribute"):
-    """Do what a preview showed."""
+    """Do what a preview showed, once; refused where something has changed since."""
 
-    preview_id: int
+    roles = (OPERATOR, AUTHORITY)
+    second = Second.AUTHORITY
+    command = "allocate distribute"
+    example = "allocate distribute 12"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    preview_id: Annotated[int, field("The preview's number.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         done = registry.distribution.distribute(self.preview_id)
         *_, totals = totals_of(done.plan.lines)
         return {
@@ -115,13 +139,18 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
     What was not surrendered, or borrowed, is deducted by `unpaid_deduct` and `borrow`.
     """
 
-    account: str
-    document: str
-    cause: Cause
-    tonnes: int
-    decided_on: int
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.DECIDER
+    command = "allocate deduct"
+    example = "allocate deduct P001 decision-7 other 500 2026-03-01"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    document: Annotated[str, field("Number of the decision.")]
+    cause: Annotated[Cause, field("enforcement or other.")]
+    tonnes: Tonnes
+    decided_on: Annotated[int, field("Day of the decision", typed="date")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "deduction_id": registry.distribution.deduct(
                 self.account, self.document, self.cause, self.tonnes, self.decided_on
@@ -132,10 +161,15 @@ class AllocationDeduct(Request, tag="allocation_deduct"):
 class AllocationRecall(Request, tag="allocation_recall"):
     """Recall what an earlier recall did not find; what is at the venue is called from there."""
 
-    account: str
-    compliance_year: int
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.DECIDER
+    command = "allocate recall"
+    example = "allocate recall P001 2024"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    compliance_year: Annotated[int, field("Of the allowances.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         found = registry.distribution.recall_remaining(self.account, self.compliance_year)
         return found._asdict()
 
@@ -143,22 +177,31 @@ class AllocationRecall(Request, tag="allocation_recall"):
 class AllocationRelease(Request, tag="allocation_release"):
     """Give an entity what its province holds for it."""
 
-    account: str
+    roles = (OPERATOR, AUTHORITY, PROVINCE)
+    second = Second.PROVINCE
+    command = "allocate release"
+    example = "allocate release P001"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"released": registry.province_holdings.release(self.account)}
 
 
 class AllocationRemaining(Request, tag="allocation_remaining"):
-    """What is still to adjust, from a deduction on, and what provinces hold for an account."""
+    """Print what is still to adjust, and what its province holds for an account."""
 
+    roles = ROLES
     is_look = True
+    command = "allocate remaining"
+    example = "allocate remaining P001"
+    rows = ("still_to_adjust",)
 
-    account: str
+    account: Account
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         adjustable = registry.distribution.still_to_adjust(
             self.account, first=self.first, count=self.count + 1
         )

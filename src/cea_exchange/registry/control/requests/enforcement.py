@@ -1,23 +1,42 @@
 """Courts' orders, dispositions, public notices."""
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import (
+    Account,
+    Court,
+    Order,
+    Product,
+    Tonnes,
+    Unit,
+    Until,
+    Why,
+)
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.enforcement.dispositions import TransferKind
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import (
+    AUTHORITY,
+    INITIATOR,
+    OPERATOR,
+    REGULATOR,
+    ROLES,
+)
 
-Unit = Literal["tonnes", "fen"]
-"""In which the asker means an amount: one of the other unit is refused."""
-
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 class Freeze(Request, tag="freeze"):
     """Freeze tonnes, or without a product cash; without an amount all there is and comes.
 
     One person will do: a court's order does not wait.
     """
+
+    roles = (OPERATOR,)
 
     account: str
     order: str
@@ -26,7 +45,7 @@ class Freeze(Request, tag="freeze"):
     product: str | None = None
     amount: int | None = None
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         freeze_id = registry.enforcement.freeze(
             *(self.account, self.product, self.amount),
             order=self.order,
@@ -39,12 +58,14 @@ class Freeze(Request, tag="freeze"):
 class FreezeAll(Request, tag="freeze_all"):
     """Freeze all that an account has and gets."""
 
+    roles = (OPERATOR,)
+
     account: str
     order: str
     court: str
     until: int
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         ids = registry.enforcement.freeze_all(
             self.account, order=self.order, court=self.court, until=self.until
         )
@@ -52,15 +73,20 @@ class FreezeAll(Request, tag="freeze_all"):
 
 
 class FreezeRelease(Request, tag="freeze_release"):
-    """End a freeze, or take an amount off it."""
+    """End a freeze, or take tonnes or cash off what it wants."""
 
-    freeze_id: int
-    order: str
-    court: str
-    amount: int | None = None
-    unit: Unit | None = None
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "release"
+    example = 'release 7 --order "(2026)2" --court "Wuhan Intermediate Court"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    order: Order
+    court: Court
+    amount: Annotated[int | None, field(typed="amount")] = None
+    unit: Unit = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.unit_check(self.freeze_id, self.unit)
         back = registry.enforcement.release(
             self.freeze_id, self.amount, order=self.order, court=self.court
@@ -71,12 +97,16 @@ class FreezeRelease(Request, tag="freeze_release"):
 class FreezeExtend(Request, tag="freeze_extend"):
     """Let a freeze hold until a later day."""
 
-    freeze_id: int
-    order: str
-    court: str
-    until: int
+    roles = (OPERATOR,)
+    command = "extend"
+    example = 'extend 7 --order "(2027)3" --court "Wuhan Intermediate Court" --until 2028-06-30'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    order: Order
+    court: Court
+    until: Until
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.extend(
             self.freeze_id, self.until, order=self.order, court=self.court
         )
@@ -84,16 +114,21 @@ class FreezeExtend(Request, tag="freeze_extend"):
 
 
 class FreezeDeduct(Request, tag="freeze_deduct"):
-    """Give what a freeze holds to another account."""
+    """Give tonnes or cash that a freeze holds to another account, and publish it."""
 
-    freeze_id: int
-    amount: int
-    to: str
-    order: str
-    court: str
-    unit: Unit | None = None
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "deduct"
+    example = 'deduct 7 P002 --tonnes 500 --order "(2026)4" --court "Wuhan Intermediate Court"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    freeze_id: Annotated[int, field("The freeze's id.")]
+    amount: Annotated[int, field(typed="amount")]
+    to: Annotated[str, field("The account that gets it.")]
+    order: Order
+    court: Court
+    unit: Unit = None
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.enforcement.unit_check(self.freeze_id, self.unit)
         notice = registry.enforcement.deduct(
             self.freeze_id, self.amount, self.to, order=self.order, court=self.court
@@ -102,15 +137,19 @@ class FreezeDeduct(Request, tag="freeze_deduct"):
 
 
 class Freezes(Request, tag="freezes"):
-    """All freezes, or an account's."""
+    """List freezes, earlier ones first."""
 
-    is_look: ClassVar[bool] = True
+    roles = ROLES
+    is_look = True
+    command = "freezes"
+    example = "freezes --account P001"
+    rows = ("freezes",)
 
-    account: str | None = None
+    account: Annotated[str | None, field("Of this account only.")] = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.enforcement.freezes(
             self.account, first=self.first, count=self.count + 1
         )
@@ -118,14 +157,19 @@ class Freezes(Request, tag="freezes"):
 
 
 class CancellationApply(Request, tag="cancellation_apply"):
-    """Apply for tonnes to be cancelled."""
+    """Apply for tonnes to be cancelled for good, voluntarily."""
 
-    account: str
-    product: str
-    tonnes: int
-    purpose: str
+    roles = (OPERATOR, INITIATOR)
+    second = Second.HOLDER
+    command = "cancel"
+    example = 'cancel P001 CEA24 100 --purpose "a carbon-neutral fair"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    product: Product
+    tonnes: Tonnes
+    purpose: Annotated[str, field("For whom or what; it is published.", is_option=True)]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "disposition_id": registry.dispositions.cancellation_apply(
                 self.account, self.product, self.tonnes, purpose=self.purpose
@@ -133,17 +177,22 @@ class CancellationApply(Request, tag="cancellation_apply"):
         }
 
 
-class TransferApply(Request, tag="legal_transfer_apply"):
-    """Apply for tonnes to go to an heir, a successor in law, or a creditor."""
+class TransferApply(Request, tag="legal_transfer_apply", kw_only=True):
+    """Apply for tonnes to go to an heir, a successor in law or a creditor; two persons do it."""
 
-    kind: TransferKind
-    account: str
-    to: str
-    product: str
-    tonnes: int
-    document: str
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "enforce"
+    example = 'enforce P001 P002 CEA24 100 --document "(2026)5"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    kind: Annotated[TransferKind, field("Why they go.")] = "enforcement"
+    account: Account
+    to: Annotated[str, field("Who gets them.")]
+    product: Product
+    tonnes: Tonnes
+    document: Annotated[str, field("What it rests on; it is not published.", is_option=True)]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "disposition_id": registry.dispositions.transfer_apply(
                 *(self.kind, self.account, self.to, self.product, self.tonnes),
@@ -153,48 +202,68 @@ class TransferApply(Request, tag="legal_transfer_apply"):
 
 
 class DispositionApprove(Request, tag="disposition_approve"):
-    """Carry out what was applied for."""
+    """Carry out what was applied for, and publish it."""
 
-    disposition_id: int
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "approve-disposition"
+    example = "approve-disposition 3"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    disposition_id: Annotated[int, field("The application's id.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return registry.dispositions.approve(self.disposition_id)
 
 
 class DispositionRefuse(Request, tag="disposition_refuse"):
-    """Turn an application down."""
+    """Turn an application down; the tonnes are free again. Two persons do it."""
 
-    disposition_id: int
-    why: str
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "refuse-disposition"
+    example = 'refuse-disposition 3 --why "no deed"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    disposition_id: Annotated[int, field("The application's id.")]
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.dispositions.refuse(self.disposition_id, why=self.why)
         return {}
 
 
 class Dispositions(Request, tag="dispositions"):
-    """All dispositions, or those in one state."""
+    """List applications for cancellation, inheritance, succession and enforcement."""
 
-    is_look: ClassVar[bool] = True
+    roles = (OPERATOR, AUTHORITY, REGULATOR)
+    is_look = True
+    command = "dispositions"
+    example = "dispositions --state applied"
+    rows = ("dispositions",)
 
-    state: Literal["applied", "done", "refused"] | None = None
+    state: Annotated[
+        Literal["applied", "done", "refused"] | None, field("Only those that are so.")
+    ] = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.dispositions.told(self.state, first=self.first, count=self.count + 1)
         return paged("dispositions", rows, "disposition_id", self.count)
 
 
 class PublicNotices(Request, tag="public_notices"):
-    """The public notices from a number on."""
+    """Print the public notices."""
 
-    is_look: ClassVar[bool] = True
-    is_scoped: ClassVar[bool] = False
+    roles = ROLES
+    is_look = True
+    is_scoped = False
+    command = "notices"
+    example = "notices --json"
+    rows = ("notices",)
 
-    first: Number = 1
+    first: Annotated[Number, field("From this number on.")] = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         notices = registry.enforcement.notices(self.first, self.count + 1)
         return paged("notices", map(msgspec.structs.asdict, notices), "number", self.count)

@@ -1,10 +1,22 @@
 """Obligations, notices, the lists of a compliance year, and deductions for what was not paid."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import (
+    Account,
+    Content,
+    Encoding,
+    File,
+    Province,
+    ProvinceOnly,
+    Why,
+    Year,
+)
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.files import SourceFile
 from cea_exchange.registry.paging import (
     PAGE_COUNT_MAX,
@@ -15,68 +27,88 @@ from cea_exchange.registry.paging import (
     paged,
 )
 from cea_exchange.registry.participants.persons import province_bodies
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import AUTHORITY, OFFICES, PROVINCE, ROLES
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class ObligationTake(Request, tag="obligation_take"):
-    """Take a file of new obligations; with a province, that one's own."""
+    """Take a file of new obligations, whole, or with --province that one's; two persons do it."""
 
-    file: FileName
-    content: bytes
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    province: int | None = None
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+    command = "obligation take"
+    example = "obligation take obligations-2025.csv --province 33 --key pan"
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    file: File
+    content: Content
+    encoding: Encoding = "utf-8"
+    province: ProvinceOnly = None
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.take(source, self.province)}
 
 
 class ObligationCorrect(Request, tag="obligation_correct"):
-    """Take a file that replaces obligations there are."""
+    """Replace obligations there are by those of a file; a second person has to approve it."""
 
-    file: FileName
-    content: bytes
-    why: str
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    province: int | None = None
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+    command = "obligation correct"
+    example = 'obligation correct new.csv --why "verified anew" --key mee'
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    file: File
+    content: Content
+    why: Why
+    encoding: Encoding = "utf-8"
+    province: ProvinceOnly = None
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
         return {"file_id": registry.obligations.correct(source, self.why, self.province)}
 
 
 class ObligationNotice(Request, tag="obligation_notice"):
-    """The notice of an obligation, as fields and as text."""
+    """Print the notice of an obligation."""
 
+    roles = ROLES
     is_look = True
+    command = "obligation notice"
+    example = "obligation notice P001 2025"
 
-    account: str
-    compliance_year: int
+    account: Account
+    compliance_year: Year
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         notice = registry.obligations.notice(self.account, self.compliance_year)
         return {"notice": msgspec.to_builtins(notice), "text": notice.text()}
 
 
 class ComplianceList(Request, tag="compliance_list"):
-    """The public list of a compliance year, from an account's index on."""
+    """Print who owed what for a year, and whether it was surrendered in time."""
 
+    roles = ROLES
     is_look = True
     is_scoped = False
+    command = "obligation list"
+    example = "obligation list 2025"
+    rows = ("entities",)
 
-    compliance_year: int
+    compliance_year: Year
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         office = registry.compliance
         rows = office.public_list(self.compliance_year, self.first, self.count)
         found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
@@ -86,23 +118,27 @@ class ComplianceList(Request, tag="compliance_list"):
 
 
 class ShortfallList(Request, tag="shortfall_list"):
-    """Who was short at the deadline, of a province or of all, and the fine's range in fen.
+    """Print who was short when the deadline had passed, and what the fine may be.
 
     From an account's index on, of so many obligations: a page may have none that was short.
     """
 
+    roles = OFFICES
     is_look = True
+    command = "obligation shortfalls"
+    example = "obligation shortfalls 2025"
+    rows = ("shortfalls",)
 
-    compliance_year: int
-    province: int | None = None
+    compliance_year: Year
+    province: ProvinceOnly = None
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         office = registry.compliance
         rows = office.shortfalls(self.compliance_year, self.province, self.first, self.count)
         found, further = page(map(msgspec.to_builtins, rows), self.count, "account_index")
@@ -112,19 +148,24 @@ class ShortfallList(Request, tag="shortfall_list"):
 
 
 class CorrectionOrder(Request, tag="correction_order"):
-    """Record that an entity was ordered to surrender what is missing, by a day."""
+    """Record an order to surrender what is missing; a second person has to approve it."""
 
-    account: str
-    compliance_year: int
-    province: int
-    document: str
-    until: int
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+    command = "obligation order"
+    example = "obligation order P001 2024 HB-7 2026-02-28 --province 33 --key pan"
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    account: Account
+    compliance_year: Year
+    province: Province
+    document: Annotated[str, field("The order's number.")]
+    until: Annotated[int, field("Last day of its term", typed="date")]
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "order_id": registry.corrections.order(
                 self.account, self.compliance_year, self.province, self.document, self.until
@@ -133,18 +174,23 @@ class CorrectionOrder(Request, tag="correction_order"):
 
 
 class CorrectionRefused(Request, tag="correction_refused"):
-    """Record that an entity refuses to follow the order it had."""
+    """Record that the entity refuses to follow the order; a second person has to approve it."""
 
-    account: str
-    compliance_year: int
-    province: int
-    document: str
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+    command = "obligation refused"
+    example = "obligation refused P001 2024 HB-8 --province 33 --key pan"
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    account: Account
+    compliance_year: Year
+    province: Province
+    document: Annotated[str, field("What shows it.")]
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {
             "order_id": registry.corrections.refuse(
                 self.account, self.compliance_year, self.province, self.document
@@ -153,20 +199,24 @@ class CorrectionRefused(Request, tag="correction_refused"):
 
 
 class CorrectionList(Request, tag="correction_list"):
-    """The orders to correct a year's shortfalls, of a province or of all."""
+    """Print who was ordered to surrender what was missing, by when, and who refuses."""
 
+    roles = OFFICES
     is_look = True
+    command = "obligation orders"
+    example = "obligation orders 2024"
+    rows = ("orders",)
 
-    compliance_year: int
-    province: int | None = None
+    compliance_year: Year
+    province: ProvinceOnly = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         orders = registry.corrections.listed(
             self.compliance_year, self.province, first=self.first, count=self.count + 1
         )
@@ -174,20 +224,25 @@ class CorrectionList(Request, tag="correction_list"):
 
 
 class Borrow(Request, tag="borrow"):
-    """Let an entity borrow of a later allocation; the authority, whose it is, approves."""
+    """Let an entity borrow for 2021 or 2022 from 2023; the authority has to approve it."""
 
-    account: str
-    compliance_year: int
-    tonnes: int
-    province: int
-    document: str
-    why: str
+    roles = (PROVINCE,)
+    second = Second.AUTHORITY
+    command = "obligation borrow"
+    example = 'obligation borrow P001 2021 120000 HB-9 --why "no cash" --province 33 --key pan'
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    account: Account
+    compliance_year: Year
+    tonnes: Annotated[int, field("Of the allocation that is borrowed from.")]
+    province: Province
+    document: Annotated[str, field("Number of the province's decision.")]
+    why: Why
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         done = registry.borrowing.borrow(
             self.account,
             self.compliance_year,
@@ -200,16 +255,21 @@ class Borrow(Request, tag="borrow"):
 
 
 class UnpaidDeduct(Request, tag="unpaid_deduct"):
-    """Decide that what is missing, after an order to correct, is taken off the next allowances."""
+    """Take what is missing off the next allowances, after an order; a second person approves it."""
 
-    account: str
-    compliance_year: int
-    province: int
+    roles = (AUTHORITY, PROVINCE)
+    second = Second.OWN
+    command = "obligation deduct"
+    example = "obligation deduct P001 2024 --province 33 --key pan"
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    account: Account
+    compliance_year: Year
+    province: Province
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: the province's that it names."""
         return province_bodies(self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         decision = registry.compliance.deduct(self.account, self.compliance_year, self.province)
         return {"decision": msgspec.to_builtins(decision)}

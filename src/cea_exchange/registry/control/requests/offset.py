@@ -1,20 +1,31 @@
 """Offsets: proofs of cancelled CCERs."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from cea_exchange.registry.control.requests.request import FileName, Request
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import Content, Encoding, File, Why
+from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.files import CancellationProof, SourceFile
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import OPERATOR
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class OffsetTake(Request, tag="offset_take"):
-    """Check and book a file of proofs."""
+    """Check and book a file of cancellation proofs, whole; a second person has to approve it."""
 
-    file: FileName
-    content: bytes
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "offset take"
+    example = "offset take proofs.csv"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    file: File
+    content: Content
+    encoding: Encoding = "utf-8"
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
         return {"certificates": registry.offsets.take(source)}
 
@@ -22,18 +33,26 @@ class OffsetTake(Request, tag="offset_take"):
 class OffsetBook(Request, tag="offset_book"):
     """Check and book one proof."""
 
+    roles = (OPERATOR,)
+    second = Second.OWN
+
     proof: CancellationProof
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return {"certificate": registry.offsets.book(self.proof)}
 
 
 class OffsetRevoke(Request, tag="offset_revoke"):
-    """Take back a proof that was found false."""
+    """Take back a proof that was found false; a second person has to approve it."""
 
-    proof: str
-    why: str
+    roles = (OPERATOR,)
+    second = Second.OWN
+    command = "offset revoke"
+    example = 'offset revoke N000017 --why "not in the registry"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    proof: Annotated[str, field("The proof's number.")]
+    why: Why
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.offsets.revoke(self.proof, self.why)
         return {}

@@ -1,32 +1,45 @@
 """Who acts at the registry."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.dual_control import Second
+from cea_exchange.registry.control.requests.fields import ProvinceOnly, PublicKey
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.registry.participants.persons import account_body
-from cea_exchange.registry.participants.roles import AUTHORITY
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import AUTHORITY, INITIATOR, OPERATOR, REGULATOR
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class PersonAdd(Request, tag="person_add"):
-    """Let a key stand for a person; of an account, of a province (its code), or of an office.
+    """Let a key stand for a person; who is of that body already has to approve it.
 
     Two persons do it: one alone could else make himself the second of everything. An account's
     representatives may ask for its own.
     """
 
-    name: str
-    key: str
-    role: str
-    account: str | None = None
-    province: int | None = None
+    roles = (OPERATOR, INITIATOR)
+    second = Second.PERSONS
+    command = "person add"
+    example = 'person add "Li Na" keys/li.public --role initiator --account P001'
 
-    def persons_body(self, registry: Registry) -> str:
+    name: Annotated[str, field("The person's name.")]
+    key: PublicKey
+    role: Annotated[
+        str,
+        field("operator, authority, province, initiator, approver or regulator.", is_option=True),
+    ]
+    account: Annotated[str | None, field("Whose representative.")] = None
+    province: ProvinceOnly = None
+
+    def persons_body(self, registry: "Registry") -> str:
         return registry.persons.body(self.role, self.account, self.province)
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         person = registry.persons.add(
             self.name, self.key, self.role, account=self.account, province=self.province
         )
@@ -34,22 +47,27 @@ class PersonAdd(Request, tag="person_add"):
 
 
 class PersonRemove(Request, tag="person_remove"):
-    """Let a key stand for nobody any more.
+    """Let a key stand for nobody any more, for good; a second person has to approve it.
 
     The authority keeps a person: nobody could decide then on who comes next.
     """
 
-    key: str
+    roles = (OPERATOR, INITIATOR)
+    second = Second.PERSONS
+    command = "person remove"
+    example = "person remove keys/li.public"
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    key: PublicKey
+
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Return whose it is: that of the person."""
         person = registry.persons.of_key(self.key)
         return frozenset() if person is None else frozenset({person.body})
 
-    def persons_body(self, registry: Registry) -> str:
+    def persons_body(self, registry: "Registry") -> str:
         return registry.persons.acting(self.key).body
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         person = registry.persons.acting(self.key)
         if person.role == AUTHORITY and len(registry.persons.listed(person.body)) == 1:
             raise ActError(f"{person.body} must keep a person, {person.name} is its last")
@@ -57,15 +75,19 @@ class PersonRemove(Request, tag="person_remove"):
 
 
 class PersonList(Request, tag="person_list"):
-    """Who acts, by body; from a place in that order on."""
+    """Print who acts, for whom, in which role."""
 
+    roles = (OPERATOR, REGULATOR)
     is_look = True
+    command = "person list"
+    example = "person list --account P001"
+    rows = ("persons",)
 
-    account: str | None = None
+    account: Annotated[str | None, field("Only its representatives.")] = None
     first: Place = 0
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         body = None if self.account is None else account_body(self.account)
         rows = registry.persons.listed(body, first=self.first, count=self.count + 1)
         found, further = page_at(rows, 0, self.count)

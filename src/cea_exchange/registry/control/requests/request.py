@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import msgspec
 
-from cea_exchange.registry.control.dual_control import approving_body
+from cea_exchange.control_plane import requests as control_plane
+from cea_exchange.control_plane.fields import field
+from cea_exchange.registry.control.dual_control import Second, approving_body
 from cea_exchange.registry.participants.persons import Person
 
 if TYPE_CHECKING:
@@ -14,32 +16,25 @@ REQUEST_BYTES_MAX = 4 << 20
 """Files of all entities come in one request."""
 
 
-FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern="^[^\\x00-\\x1f]+$")]
-"""Of a file that comes with a request, or is in the registry's own folder."""
+RequestId = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=128), field("", is_hidden=True)
+]
+"""Of the asker's: what is asked again under it gets the first answer."""
 
 
-class Request(
-    msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True, kw_only=True
-):
+class Request(control_plane.Request, kw_only=True):
     """Base of every request. Amounts are tonnes, or fen of cash.
 
     Attributes
     ----------
-    is_look
-        Whether it changes nothing.
     is_scoped
         Whether a province, and an account's representatives, may ask it about their own only.
     """
 
-    request_id: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
+    request_id: RequestId | None = None
 
-    is_look: ClassVar[bool] = False
     is_scoped: ClassVar[bool] = True
-
-    @property
-    def op(self) -> str:
-        """What is asked for, as `roles.MAY` has it."""
-        return str(self.__struct_config__.tag)
+    second: ClassVar[Second | None] = None
 
     def act(self, registry: "Registry") -> dict[str, Any]:
         """Carry it out; return the answer's fields.

@@ -1,36 +1,47 @@
-"""Daily statements, and objections to them."""
+"""Account statements, and objections to them."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from cea_exchange.control_plane.fields import field
 from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.control.requests.fields import Account, Day
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
-from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR, ROLES
 from cea_exchange.registry.settlement.receipts import day_of_act, receipt
+
+if TYPE_CHECKING:
+    from cea_exchange.registry.registry import Registry
 
 
 class StatementShow(Request, tag="statement"):
-    """An account's statement of a confirmed day."""
+    """Print an account's statement of a day."""
 
-    account: str
-    business_date: int
+    roles = ROLES
     is_look = True
+    command = "statement show"
+    example = "statement show P001 2025-07-16"
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    business_date: Day
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         return registry.statements.statement(self.account, self.business_date)
 
 
 class Receipt(Request, tag="receipt"):
     """The proof of what an account held as a day was confirmed, or of an act; see `receipts`."""
 
+    roles = ROLES
+    is_look = True
+
     account: str | None = None
     business_date: int | None = None
     act_id: Annotated[int, msgspec.Meta(ge=1, le=2**62)] | None = None
-    is_look = True
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         store = registry.store
         if self.act_id is not None and self.account is None and self.business_date is None:
             date = day_of_act(store, self.act_id)
@@ -39,7 +50,7 @@ class Receipt(Request, tag="receipt"):
             return receipt(store, self.business_date, f"balance {self.account}")
         raise ActError("receipt: must be given account and business_date, or act_id")
 
-    def bodies(self, registry: Registry) -> frozenset[str]:
+    def bodies(self, registry: "Registry") -> frozenset[str]:
         """Those of the account; of an act, those of the account it is about and of its persons."""
         if self.act_id is None:
             return super().bodies(registry)
@@ -57,11 +68,15 @@ class Receipt(Request, tag="receipt"):
 class StatementObject(Request, tag="statement_object"):
     """Object to a statement, before the next day opens."""
 
-    account: str
-    business_date: int
-    content: str
+    roles = (INITIATOR,)
+    command = "statement object"
+    example = 'statement object P001 2025-07-16 "a pay-in is missing" --key li'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    account: Account
+    business_date: Day
+    content: Annotated[str, field("What is wrong with it.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         number = registry.statements.object(self.account, self.business_date, self.content)
         return {"objection_id": number}
 
@@ -69,25 +84,33 @@ class StatementObject(Request, tag="statement_object"):
 class StatementResolve(Request, tag="statement_resolve"):
     """Answer an objection."""
 
-    objection_id: int
-    answer: str
+    roles = (OPERATOR,)
+    command = "statement resolve"
+    example = 'statement resolve 2 "booked on the next day"'
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    objection_id: Annotated[int, field("The objection's number.", name="number")]
+    answer: Annotated[str, field("The answer.")]
+
+    def act(self, registry: "Registry") -> dict[str, Any]:
         registry.statements.resolve(self.objection_id, self.answer)
         return {}
 
 
 class Objections(Request, tag="objections"):
-    """Objections from a number on, all of them or those in one state."""
+    """Print all objections."""
 
+    roles = (OPERATOR, REGULATOR)
     is_look = True
     is_scoped = False
+    command = "statement objections"
+    example = "statement objections --state open"
+    rows = ("objections",)
 
-    state: Literal["open", "resolved"] | None = None
+    state: Annotated[Literal["open", "resolved"] | None, field("Only those that are so.")] = None
     first: Number = 1
     count: PageCount = PAGE_COUNT_MAX
 
-    def act(self, registry: Registry) -> dict[str, Any]:
+    def act(self, registry: "Registry") -> dict[str, Any]:
         rows = registry.statements.objections(
             state=self.state, first=self.first, count=self.count + 1
         )

@@ -4,7 +4,8 @@
 -- Must come out: nothing. A row names the bust by its settlement sequence, the account and asset,
 -- and by how much its postings are too high.
 WITH undone AS (
-    SELECT b.settlement_seq AS bust_seq, t.*
+    SELECT b.settlement_seq AS bust_seq, t.buyer_index, t.seller_index, t.product_index, t.tonnes,
+        t.cash, t.buy_fee, t.sell_fee
     FROM busts AS b JOIN trades AS t ON t.settlement_seq = b.trade_seq
     WHERE b.reason = 0 AND t.posted_seq > 0 AND t.posted_seq <= b.settlement_seq
         AND b.settlement_seq NOT IN (SELECT settlement_seq FROM postponed WHERE posted_seq = 0)

@@ -1,0 +1,251 @@
+"""What the registry's looks say to a person."""
+
+from typing import Any
+
+from cea_exchange.cli.acts import Asker, Text
+from cea_exchange.cli.asking import Answer, act_line, ask, fields_line, rows_table, table
+from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
+
+
+def _rows(name: str, *names: str, heads: tuple[str, ...] = (), none: str = "none") -> Text:
+    """Return how the rows of a field are shown: as a table, of some columns under some heads."""
+    return lambda answer: rows_table(answer[name], names or None, heads or None, none=none)
+
+
+def _account(answer: Answer) -> str:
+    from cea_exchange.domain.timetable import time_from_ns
+
+    nested = ("representatives", "changes", "pending")
+    lines = [f"{name:13} {answer[name]}" for name in answer if name not in nested]
+    lines.append(f"{'pending':13} {', '.join(answer['pending']) or 'nothing'}")
+    persons = [f"{person['name']} ({person['role']})" for person in answer["representatives"]]
+    lines.append(f"{'persons':13} {', '.join(persons) or 'none'}")
+    heads = ("at", "change", "was", "became", "by", "why")
+    rows = [
+        (time_from_ns(row["at_ns"]).isoformat(timespec="seconds"), row["change"])
+        + tuple(row[head] or "-" for head in heads[2:])
+        for row in answer["changes"]
+    ]
+    return "\n".join([*lines, "", table(heads, rows)])
+
+
+def _remaining(answer: Answer) -> str:
+    heads = ("number", "document", "cause", "decided on", "year", "tonnes", "remaining")
+    fields = ("deduction_id", "document", "cause", "decided_on", "compliance_year", "tonnes")
+    kept = fields_line(answer["kept"]) or "nothing"
+    rows, none = answer["still_to_adjust"], "nothing is still to adjust"
+    still = rows_table(rows, (*fields, "remaining"), heads, none=none)
+    called = fields_line(answer["called"]) or "nothing"
+    return f"{still}\nits province holds for it: {kept}\ncalled from the venue: {called}"
+
+
+def _unapplied(answer: Answer) -> str:
+    names = ("unapplied_id", "business_date", "source", "instruction_id", "told", "why")
+    return _told(rows_table(answer["unapplied"], names), answer, "--first")
+
+
+def _wrong(answer: Answer) -> str:
+    rows = [
+        (item["instruction_id"], item["outcome"], leg["account"])
+        + (yuan(leg["instructed"]), yuan(leg["booked"]))
+        for item in answer["findings"]
+        for leg in item["legs"]
+    ]
+    rows += [
+        ("-", "unknown", item["account"], yuan(0), yuan(item["entry"]["cash"]))
+        for item in answer["unknown"]
+    ]
+    return table(["instruction", "outcome", "account", "instructed", "booked"], rows)
+
+
+def _balances(answer: Answer) -> str:
+    rows = [
+        (row["product"], row["compartment"], amount(row["product"], row["amount"]))
+        for row in answer["balances"]
+    ]
+    head = f"{answer['account']} after entry {answer['entry_id']}"
+    return "\n".join([head, table(("product", "where", "amount"), rows)] if rows else [head, "-"])
+
+
+def _transfers(answer: Answer) -> str:
+    heads = ("number", "direction", "account", "product", "amount", "state", "reason")
+    rows = [
+        (row["transfer_seq"], row["direction"], row["account"], row["product"])
+        + (amount(row["product"], row["amount"]), row["state"], row["reason"] or "-")
+        for row in answer["transfers"]
+    ]
+    return _told(table(heads, rows) if rows else "no transfers", answer, "--after")
+
+
+def _entries(answer: Answer) -> str:
+    heads = ("entry", "date", "kind", "reference", "account", "product", "where", "amount")
+    rows = [
+        (entry["entry_id"], date_shown(entry["business_date"]), entry["kind"])
+        + (entry["reference"] or "-",)
+        + (leg["account"], leg["product"], leg["compartment"])
+        + (amount(leg["product"], leg["amount"]),)
+        for entry in answer["entries"]
+        for leg in entry["legs"]
+    ]
+    return _told(table(heads, rows) if rows else "no entries", answer, "--after")
+
+
+def _proposals(answer: Answer) -> str:
+    heads = ("number", "state", "op", "proposer", "decided by", "what")
+    rows = [
+        (row["proposal_id"], f"{row['state']}, {row['body']}", row["op"], row["proposer"])
+        + (row["decided_by"] or "-", _asked(row["request"]))
+        for row in answer["proposals"]
+    ]
+    return _told(table(heads, rows) if rows else "no proposals", answer, "--first")
+
+
+def _acts(answer: Answer) -> str:
+    from cea_exchange.domain.timetable import time_from_ns
+
+    heads = ("number", "at", "op", "by", "second", "what", "answer")
+    rows = [
+        (row["act_id"], time_from_ns(row["at_ns"]).isoformat(timespec="seconds"), row["op"])
+        + (row["person"], row["second"] or "-", _asked(row["request"]))
+        + (fields_line(row["answer"]) or "-",)
+        for row in answer["acts"]
+    ]
+    return _told(table(heads, rows) if rows else "no acts", answer, "--since")
+
+
+def _told(text: str, answer: Answer, option: str) -> str:
+    if answer["next"] is None:
+        return text
+    return f"{text}\nthere is more: {option} {answer['next']}"
+
+
+def _asked(request: dict[str, Any]) -> str:
+    hidden = ("op", "request_id")
+    return fields_line({name: request[name] for name in request if name not in hidden}) or "-"
+
+
+def _shortfalls(answer: Answer) -> str:
+    from cea_exchange.domain.units import cash_format
+
+    heads = ("account", "entity", "province", "short", "applied", "due", "fine, yuan")
+    rows = []
+    for row in answer["shortfalls"]:
+        fine = "no trades before the deadline"
+        if row["fine"] is not None:
+            fine = f"{cash_format(row['fine']['least'])} to {cash_format(row['fine']['most'])}"
+        if (second := row["fine_after_term"]) is not None:
+            fine += f", then {cash_format(second['least'])} to {cash_format(second['most'])}"
+        figures = tuple(map(tonnes, (row["shortfall"], row["applied"], row["due"])))
+        rows.append((row["account"], row["entity"], row["province"], *figures, fine))
+    return table(heads, rows) if rows else "nobody was short"
+
+
+def _surrenders(answer: Answer) -> str:
+    heads = ("number", "account", "year", "giver", "applied on", "tonnes")
+    rows = [
+        (row["surrender_id"], row["account"], row["compliance_year"], row["giver"])
+        + (row["applied_on"], fields_line(row["tonnes"]))
+        for row in answer["surrenders"]
+    ]
+    return table(heads, rows) if rows else "no surrenders"
+
+
+def _duties(answer: Answer) -> str:
+    heads = ("due by", "", "what", "of", "who", "rule")
+    rows = [
+        (row["due_by"] or "not known", "OVERDUE" if row["is_overdue"] else "", row["duty"])
+        + (row["subject"], row["whose"], row["rule"])
+        for row in answer["duties"]
+    ]
+    return table(heads, rows) if rows else "none"
+
+
+def _statement(answer: Answer) -> str:
+    day = date_shown(answer["business_date"])
+    lines = [f"{answer['account']} {day} {answer['state']}"]
+    cash = [(name, yuan(value)) for name, value in answer["cash"].items()]
+    lines += ["", table(("cash", ""), cash)]
+    if answer["products"]:
+        lines += ["", rows_table(answer["products"])]
+    if answer["objections"]:
+        lines += ["", rows_table(answer["objections"])]
+    return "\n".join(lines)
+
+
+def _default(answer: Answer) -> str:
+    acts = answer.pop("acts")
+    return "\n".join([fields_line(answer), *map(fields_line, acts)])
+
+
+def _notices(answer: Answer) -> str:
+    rows = [
+        (notice["number"], date_shown(notice["date"]), notice["kind"])
+        + (fields_line(notice["content"]),)
+        for notice in answer["notices"]
+    ]
+    return table(("number", "date", "kind", "content"), rows)
+
+
+REGISTRY = Asker(
+    "registry",
+    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
+    act_line,
+    {
+        "account_list": _rows(
+            *("accounts", "account", "entity", "credit_code", "province", "state", "at_risk"),
+        ),
+        "account_show": _account,
+        "acts": _acts,
+        "allocation_remaining": _remaining,
+        "balance": _balances,
+        "bank_differences": _wrong,
+        "bank_reconcile": _rows("accounts"),
+        "bank_statements": _rows("statements"),
+        "bank_unapplied": _unapplied,
+        "carryover_notice": lambda answer: fields_line(answer["notice"]),
+        "claim_list": _rows("claims"),
+        "compliance_list": _rows(
+            *("entities", "account", "entity", "province", "obligation_tonnes", "surrendered"),
+            *("offset", "state"),
+            heads=("account", "entity", "province", "obligation", "surrendered", "offset", "state"),
+            none="no obligations",
+        ),
+        "correction_list": _rows(
+            *("orders", "account", "province", "document", "ordered_on", "until", "tonnes"),
+            *("due", "refused_on"),
+            heads=(
+                *("account", "province", "order", "ordered on", "until", "tonnes", "due"),
+                "refused on",
+            ),
+            none="nobody was ordered to correct anything",
+        ),
+        "default_list": _rows("defaults"),
+        "default_show": _default,
+        "dispositions": _rows(
+            *("dispositions", "disposition_id", "kind", "account", "to", "product", "tonnes"),
+            *("state", "certificate"),
+            heads=("id", "kind", "account", "to", "product", "tonnes", "state", "certificate"),
+        ),
+        "duty_list": _duties,
+        "entries": _entries,
+        "failures": _rows("failures"),
+        "freezes": _rows(
+            *("freezes", "freeze_id", "account", "asset", "state", "ordered", "released"),
+            *("in_force", "deducted", "until_date", "court", "order_number"),
+            heads=(
+                *("id", "account", "asset", "state", "ordered", "released", "in force"),
+                *("deducted", "until", "court", "order"),
+            ),
+        ),
+        "objections": _rows("objections"),
+        "obligation_notice": lambda answer: str(answer["text"]),
+        "person_list": _rows("persons", "body", "role", "name", "key"),
+        "proposals": _proposals,
+        "public_notices": _notices,
+        "shortfall_list": _shortfalls,
+        "statement": _statement,
+        "surrender_certificate": lambda answer: str(answer["text"]),
+        "surrender_list": _surrenders,
+        "transfers": _transfers,
+    },
+)

@@ -1,0 +1,88 @@
+"""What a daemon answers: fields, or a refusal; in memory one shape, on the wire two forms.
+
+    {"op": OP, ...}      {"op": "refused", "expected", "came", "where"}     the venue
+    {"ok": True, ...}    {"ok": False, "error"}                             registry and bank
+"""
+
+from typing import Any
+
+import msgspec
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why nothing was done.
+
+    Attributes
+    ----------
+    why
+        A sentence, where it is one.
+    where, expected, came
+        What else says it, part by part.
+    code
+        By which a program tells it from others; empty: there is none.
+    """
+
+    why: str = ""
+    where: str = ""
+    expected: str = ""
+    came: str = ""
+    code: str = ""
+
+    def sentence(self) -> str:
+        """Return it as a person reads it."""
+        if self.why:
+            return self.why
+        came = f", came {self.came}" if self.came else ""
+        return f"{self.where}: expected {self.expected}{came}"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What was done or found, or why nothing was.
+
+    Attributes
+    ----------
+    fields
+        What is told; nothing of a refusal.
+    refusal
+        None: it was done.
+    """
+
+    fields: dict[str, Any] = {}
+    refusal: Refusal | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing was refused."""
+        return self.refusal is None
+
+    def by_op(self, op: str) -> dict[str, Any]:
+        """Return the form that repeats the ``op``."""
+        if self.refusal is None:
+            return {"op": op, **self.fields}
+        refusal = self.refusal
+        told = {"op": "refused", "expected": refusal.expected}
+        return told | {"came": refusal.came, "where": refusal.where} | _code(refusal)
+
+    def by_ok(self) -> dict[str, Any]:
+        """Return the form that begins with ``ok``."""
+        if self.refusal is None:
+            return {"ok": True, **self.fields}
+        return {"ok": False, "error": self.refusal.sentence()} | _code(self.refusal)
+
+
+def _code(refusal: Refusal) -> dict[str, str]:
+    return {"code": refusal.code} if refusal.code else {}
+
+
+def answer_read(told: dict[str, Any]) -> Answer:
+    """Return what a message of either form says."""
+    if "ok" in told:
+        if told["ok"]:
+            return Answer({name: value for name, value in told.items() if name != "ok"})
+        return Answer({}, Refusal(why=told["error"], code=told.get("code", "")))
+    if told["op"] == "refused":
+        return Answer({}, Refusal(**{name: told.get(name, "") for name in _PARTS}))
+    return Answer(told)
+
+
+_PARTS = ("where", "expected", "came", "code")

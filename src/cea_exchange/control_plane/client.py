@@ -1,0 +1,125 @@
+"""Ask a running daemon something over its control socket, with a person's key."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from cea_exchange.control_plane.answers import answer_read
+from cea_exchange.protocol.operators import operator_pair
+from cea_exchange.protocol.processes import process_check
+from cea_exchange.protocol.question import KeyRefused, NoAnswer, question_ask
+from cea_exchange.protocol.security import SecurityError
+
+
+class NotDone(RuntimeError):
+    """The daemon refused, or did not answer.
+
+    Attributes
+    ----------
+    code
+        The refusal's, by which a program tells it from others; empty where there is none.
+    """
+
+    def __init__(self, why: str, code: str = "") -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class Daemon(NamedTuple):
+    """Where one kind of daemon is found.
+
+    Attributes
+    ----------
+    name
+        As a person calls it.
+    endpoints, lock
+        Files in its data folder: where it listens, and what is there while its folder is here.
+    server_key
+        Returns its public key of the data folder and its endpoints.
+    person
+        What a key must be of.
+    timeout_s
+        How long its answers may take.
+    is_told_by_address
+        Whether a refusal says whose it is.
+    """
+
+    name: str
+    endpoints: Path
+    lock: Path
+    server_key: Callable[[Path, dict[str, Any]], str]
+    person: str
+    timeout_s: float
+    is_told_by_address: bool
+
+    def ask(
+        self,
+        data: Path | str,
+        request: dict[str, Any],
+        *,
+        key: Path | str = "admin",
+        timeout_s: float | None = None,
+        error: type[NotDone] = NotDone,
+    ) -> dict[str, Any]:
+        """Send one request with a person's keys and return the answer, as it is on the wire.
+
+        Parameters
+        ----------
+        data
+            The daemon's data folder; or one that has only a copy of its endpoints file, for those
+            who may not read that folder, or are at another machine.
+        request
+            What is asked, with the key ``op``.
+        key
+            Whose keys: a name in ``DIR/keys``, or the path of the pair without its suffix.
+        timeout_s
+            How long the answer may take.
+        error
+            What is raised.
+
+        Raises
+        ------
+        NotDone
+            None runs on the folder, it does not answer, or it refuses the request.
+        """
+        try:
+            payload = msgspec.msgpack.encode(request)
+        except (OverflowError, UnicodeEncodeError) as why:
+            raise error(f"request: expected text and numbers that fit, {why}") from None
+        data = Path(data)
+        endpoints: dict[str, Any] = {}
+        try:
+            keys = operator_pair(data, key)
+            endpoints = json.loads((data / self.endpoints).read_text(encoding="utf-8"))
+            address, server_key = endpoints["admin"], self.server_key(data, endpoints)
+            # Elsewhere there is a copy of the file only, and processes of other numbers.
+            if (data / self.lock).exists() and "pid" in endpoints:
+                process_check(endpoints["pid"])
+        except ProcessLookupError:
+            gone = f"it is not running, process {endpoints['pid']} is gone"
+            raise error(f"{data}: no {self.name} to ask: {gone}") from None
+        except (OSError, ValueError, KeyError, SecurityError) as why:
+            raise error(f"{data}: no {self.name} to ask: {why}") from None
+        place = f"{self.name} at {address}"
+        try:
+            told = msgspec.msgpack.decode(
+                question_ask(
+                    address,
+                    payload,
+                    keys=keys,
+                    server_key=server_key,
+                    timeout_s=self.timeout_s if timeout_s is None else timeout_s,
+                )
+            )
+        except KeyRefused as why:
+            raise error(f"{place}: {why}; is {key} {self.person}'s key?") from None
+        except NoAnswer as why:
+            raise error(f"{place}: {why}") from None
+        refusal = answer_read(told).refusal
+        if refusal is not None:
+            said = refusal.sentence()
+            raise error(f"{place}: {said}" if self.is_told_by_address else said, refusal.code)
+        return told

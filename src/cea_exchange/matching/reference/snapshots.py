@@ -1,0 +1,269 @@
+"""Snapshots of a reference market: the whole state as bytes, and back."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from cea_exchange.domain.records import (
+    BID_DTYPE,
+    BIDDING_DTYPE,
+    BLOCK_DTYPE,
+    ORDER_DTYPE,
+    BiddingState,
+    BlockFlag,
+    Phase,
+    Pricing,
+    Side,
+)
+from cea_exchange.matching.reference.biddings import Bid, Bidding
+from cea_exchange.matching.reference.block_trading import ADDRESSED
+from cea_exchange.matching.reference.blocks import Block
+from cea_exchange.matching.reference.book import Order
+from cea_exchange.matching.reference.funds import Account
+from cea_exchange.matching.reference.hashes import (
+    MARKET_FIELDS,
+    U64,
+    bidding_trades,
+    block_trades,
+    flags_word,
+    high_volumes,
+    status,
+)
+from cea_exchange.matching.reference.methods import TradingMethods
+from cea_exchange.matching.reference.products import Product, amount_too_large
+from cea_exchange.matching.reference.state import MarketState
+
+
+def snapshot(state: MarketState) -> bytes:
+    """Write the whole state as msgpack."""
+    words: dict[str, Any] = {name: int(getattr(state, name)) for name in MARKET_FIELDS}
+    words["order_count_max"] = state.order_count_max
+    words["products"] = [
+        [p.product_key, p.reference_price, p.composite_weight, status(p), p.open, p.high]
+        + [p.low, p.last, p.volume & U64, p.amount & U64, p.amount >> 64]
+        + [*block_trades(p), *bidding_trades(p)]
+        + (high_volumes(p) if any(high_volumes(p)) else [])
+        for p in state.products
+    ]
+    words["accounts"] = [
+        {
+            "account_key": a.account_key,
+            "group_index": a.group_index,
+            "cash": a.cash,
+            "proceeds_today": a.proceeds_today,
+            "suspended": a.suspended,
+            "report_seq": a.report_seq,
+            "holdings": [
+                [product_index, h.tonnes, h.bought_today]
+                for product_index, h in sorted(a.holdings.items())
+                if h.tonnes or h.bought_today
+            ],
+            "client_order_ids": sorted(a.client_order_ids.items()),
+        }
+        for a in state.accounts
+    ]
+    by_priority = sorted(state.orders.values(), key=lambda order: order.priority)
+    rows = [
+        tuple(
+            flags_word(o) if name == "flags" else int(getattr(o, name))
+            for name in ORDER_DTYPE.names
+        )
+        for o in by_priority
+    ]
+    words["orders"] = np.array(rows, ORDER_DTYPE).tobytes()
+    words["blocks"] = blocks_to_bytes(state)
+    biddings = np.zeros(len(state.biddings), BIDDING_DTYPE)
+    for row, bidding in zip(biddings, state.biddings.values(), strict=True):
+        for name in bidding.__slots__:
+            row[name] = getattr(bidding, name)
+    words["biddings"] = biddings.tobytes()
+    bids = [(*astuple(bid), 0) for bid in state.bids.values()]
+    words["bids"] = np.array(bids, BID_DTYPE).tobytes()
+    return msgspec.msgpack.encode(words)
+
+
+def blocks_to_bytes(state: MarketState) -> bytes:
+    """All open blocks as BLOCK_DTYPE records, by id."""
+    rows = [tuple(int(word) for word in astuple(block)) for block in state.blocks.values()]
+    return np.array(rows, BLOCK_DTYPE).tobytes()
+
+
+def restore_into(state: MarketState, methods: TradingMethods, data: bytes) -> None:
+    """Fill a fresh market from a snapshot. Locks of orders are worked out anew.
+
+    Raises
+    ------
+    ValueError
+        If orders, blocks, biddings or bids are not whole records, or some that can not be.
+    """
+    words = msgspec.msgpack.decode(data)
+    state.rules_set(state.rules.on(words["trading_date"]))
+    for key, price, weight, status_word, *statistics in words["products"]:
+        product = Product.declared(key, price, weight)
+        state.product_add(product)
+        product.halted, product.delisted = bool(status_word & 1), bool(status_word & 2)
+        product.open, product.high, product.low, product.last, product.volume = statistics[:5]
+        product.amount = statistics[5] | statistics[6] << 64
+        product.block_volume, low_half, high_half, product.intra_group_volume = statistics[7:11]
+        product.block_amount = low_half | high_half << 64
+        product.bidding_volume, low_half, high_half = statistics[11:14]
+        product.bidding_amount = low_half | high_half << 64
+        volume, block, intra_group, bidding = statistics[14:] or (0, 0, 0, 0)
+        product.volume |= volume << 64
+        product.block_volume |= block << 64
+        product.intra_group_volume |= intra_group << 64
+        product.bidding_volume |= bidding << 64
+    for fields in words["accounts"]:
+        account = Account.declared(fields["account_key"], fields["group_index"])
+        state.account_add(account)
+        account.cash = fields["cash"]
+        account.proceeds_today = fields["proceeds_today"]
+        account.suspended = fields["suspended"]
+        account.report_seq = fields["report_seq"]
+        account.client_order_ids = dict(fields["client_order_ids"])
+        for product_index, tonnes, bought_today in fields["holdings"]:
+            holding = account.holding(product_index)
+            holding.tonnes, holding.bought_today = tonnes, bought_today
+    _orders_restore(state, methods, words["orders"])
+    id_last = words["order_id_last"]
+    _blocks_restore(state, methods, words["blocks"], id_last)
+    _biddings_restore(state, methods, words["biddings"], id_last)
+    _bids_restore(state, methods, words["bids"], id_last)
+    for name in MARKET_FIELDS:
+        setattr(state, name, words[name])
+    state.phase = Phase(state.phase)
+    for name in ("day_is_open", "market_halted", "listed_started"):
+        setattr(state, name, bool(getattr(state, name)))
+
+
+def _rows_read(what: str, data: bytes, dtype: np.dtype) -> list[tuple[Any, ...]]:
+    """The records of a snapshot's field."""
+    if not isinstance(data, bytes) or len(data) % dtype.itemsize:
+        raise ValueError(
+            f"{what} must be records of {dtype.itemsize} bytes each, was "
+            + (f"{len(data)} bytes" if isinstance(data, bytes) else type(data).__name__)
+        )
+    rows: list[tuple[Any, ...]] = np.frombuffer(data, dtype).tolist()
+    return rows
+
+
+def _orders_restore(state: MarketState, methods: TradingMethods, data: bytes) -> None:
+    """Put the orders of a snapshot on their books, by priority, and lock what they need."""
+    priority_before = 0
+    for row in _rows_read("orders", data, ORDER_DTYPE):
+        order = Order(**dict(zip(ORDER_DTYPE.names, row, strict=True)))
+        order.side = Side(order.side)
+        order.operator_index, order.flags = divmod(order.flags, 16)
+        _order_check(state, order, priority_before)
+        priority_before = order.priority
+        state.funds.lock(order)
+        methods.listed.put_on(order)
+
+
+def _order_check(state: MarketState, order: Order, priority_before: int) -> None:
+    """Raise ValueError for an order the market can not have had."""
+    for name, holds in (
+        ("order_id", order.order_id not in state.orders),
+        ("account_index", order.account_index < len(state.accounts)),
+        ("product_index", order.product_index < len(state.products)),
+        ("tonnes_open", order.tonnes_open > 0),
+        ("priority", order.priority > priority_before),
+    ):
+        if not holds:
+            raise ValueError(f"orders: {name} of an order was {getattr(order, name)}")
+
+
+def _blocks_restore(
+    state: MarketState, methods: TradingMethods, data: bytes, id_last: int
+) -> None:
+    """Open the blocks of a snapshot, with their locks."""
+    before = 0
+    for row in _rows_read("blocks", data, BLOCK_DTYPE):
+        block = Block(*row)
+        is_next = before < block.block_id <= id_last
+        if not is_next or not _block_is_possible(state, methods, block):
+            raise ValueError(f"blocks: {block.block_id} is no block of this market")
+        before = block.block_id
+        locks = block.locks
+        block.cash_locked = block.tonnes_bid = block.tonnes_locked = 0
+        methods.blocks.put_on(block, locks)
+
+
+def _block_is_possible(state: MarketState, methods: TradingMethods, block: Block) -> bool:
+    """Whether a market with these accounts and products could have a block."""
+    account_count = len(state.accounts)
+    if (
+        block.account_index >= account_count
+        or block.product_index >= len(state.products)
+        or block.side not in list(Side)
+        or block.reserved
+        or min(block.price, block.tonnes, *block.locks) < 0
+        or amount_too_large(block.price, block.price * block.tonnes)
+        or not methods.blocks.locks_fit(block)
+        or block.flags & ADDRESSED == ADDRESSED
+    ):
+        return False
+    if block.flags & BlockFlag.TO_ACCOUNT:
+        return block.counterparty_index < account_count
+    # Nobody but a counterparty counters or locks.
+    counters = block.flags & (BlockFlag.COUNTERED | BlockFlag.BY_COUNTERPARTY)
+    is_purchase = block.side == Side.BUY
+    others = block.tonnes_locked if is_purchase else block.cash_locked or block.tonnes_bid
+    return not counters and not others
+
+
+def _biddings_restore(
+    state: MarketState, methods: TradingMethods, data: bytes, id_last: int
+) -> None:
+    """Put the biddings of a snapshot in place, and lock what they need."""
+    before = 0
+    for *words, reserved, reserve_price in _rows_read("biddings", data, BIDDING_DTYPE):
+        bidding = Bidding(*words, reserve_price)
+        is_next = before < bidding.bidding_id <= id_last
+        if any(reserved) or not is_next or not _bidding_is_possible(state, methods, bidding):
+            raise ValueError(f"biddings: {bidding.bidding_id} is no bidding of this market")
+        before = bidding.bidding_id
+        methods.biddings.put_on(bidding)
+
+
+def _bidding_is_possible(state: MarketState, methods: TradingMethods, bidding: Bidding) -> bool:
+    """Whether a market with these accounts and products could have a bidding."""
+    return (
+        bidding.account_index < len(state.accounts)
+        and bidding.product_index < len(state.products)
+        and bidding.side in list(Side)
+        and bidding.pricing in list(Pricing)
+        and bidding.state in list(BiddingState)
+        and bidding.tonnes > 0
+        and 0 < bidding.floor <= bidding.ceiling
+        and methods.biddings.reserve_allowed(bidding)
+        and not amount_too_large(bidding.ceiling, bidding.ceiling * bidding.tonnes)
+    )
+
+
+def _bids_restore(state: MarketState, methods: TradingMethods, data: bytes, id_last: int) -> None:
+    """Put the bids of a snapshot in place, and lock what they need."""
+    before = 0
+    for *words, reserved in _rows_read("bids", data, BID_DTYPE):
+        bid = Bid(*words)
+        is_next = before < bid.bid_id <= id_last
+        if reserved or not is_next or not _bid_is_possible(state, methods, bid):
+            raise ValueError(f"bids: {bid.bid_id} is no bid of this market")
+        before = bid.bid_id
+        methods.biddings.bid_put_on(bid)
+
+
+def _bid_is_possible(state: MarketState, methods: TradingMethods, bid: Bid) -> bool:
+    bidding = state.biddings.get(bid.bidding_id)
+    return (
+        bidding is not None
+        and bidding.state == BiddingState.OPEN
+        and bid.account_index < len(state.accounts)
+        and bid.tonnes > 0
+        and methods.biddings.price_in_range(bid, bidding)
+        and bidding.price_most(bid) * bid.tonnes < 1 << 60
+    )

@@ -1,0 +1,156 @@
+"""Deductions: decisions that tonnes are taken off what an entity will be given.
+
+Nothing moves when one is registered; distributions take it off. A recall that did not find all is
+kept among them, until it has.
+"""
+
+from typing import NamedTuple
+
+from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.compliance.adjustment import Cause, Deduction
+from cea_exchange.domain.units import tonnes_check, whole_number
+from cea_exchange.registry.checks import ActError, amount_checked, name_checked
+from cea_exchange.registry.general_ledger import Ledger
+from cea_exchange.registry.paging import ALL
+from cea_exchange.registry.participants.mergers import with_taken_over
+
+BY_HAND: tuple[Cause, ...] = ("enforcement", "other")
+"""Causes of deductions that nothing here decides: a document does."""
+
+
+class Adjustable(NamedTuple):
+    """A deduction, or a recall that did not find all, with what of it is still to adjust."""
+
+    deduction_id: int
+    account: str
+    document: str
+    cause: str
+    decided_on: int
+    compliance_year: int
+    """Of the allowances to recall; 0 of a deduction."""
+    tonnes: int
+    remaining: int
+
+
+class Deductions:
+    """Registers deductions, and says what of them is still to adjust.
+
+    Parameters
+    ----------
+    ledger
+        Acted upon.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+
+    def deduct(
+        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
+    ) -> int:
+        """Register a decision that tonnes are taken off what an entity will be given.
+
+        Parameters
+        ----------
+        document
+            Number of the decision; an entity has each once.
+        cause : {"enforcement", "other"}
+            Found by inspections, or else. What was not surrendered, or borrowed, is deducted by the
+            acts that decide it.
+        decided_on
+            yyyymmdd.
+
+        Returns
+        -------
+        int
+            The deduction's number. Nothing moves; distributions take it off.
+
+        Notes
+        -----
+        Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
+        """
+        if cause not in BY_HAND:
+            raise ActError(f"cause must be one of {', '.join(BY_HAND)}, was {cause!r}")
+        return self.add(account, document, cause, tonnes, decided_on)
+
+    def add(
+        self, account: str, document: str, cause: Cause, tonnes: int, decided_on: int
+    ) -> int:
+        """Register a deduction that another act has decided; as `deduct`, of any cause."""
+        name_checked(document, "document")
+        today = self._ledger.business_date()
+        with self._store.transaction():
+            index = self._ledger.account(account)
+            decision = self._decision_checked(cause, tonnes, decided_on, today)
+            known = self._store.one(
+                "SELECT deduction_id FROM deductions WHERE account_index = ? AND document = ?",
+                (index, document),
+            )
+            if known is not None:
+                raise ActError(
+                    f"document must be new, {document} is deduction {known} of {account}"
+                )
+            number = self._store.next_id("deductions", "deduction_id")
+            decided = cause, 0, decision.tonnes, decision.decided_on
+            row = (number, index, document, *decided, today)
+            self._store.insert(
+                "deductions (deduction_id, account_index, document, cause, compliance_year,"
+                " tonnes, decided_on, business_date)",
+                [row],
+            )
+        return number
+
+    def _decision_checked(
+        self, cause: Cause, tonnes: int, decided_on: int, today: int
+    ) -> Deduction:
+        amount = amount_checked(tonnes, "tonnes")
+        try:
+            expected = f"a day until {today}"
+            day = whole_number(decided_on, "decided_on", expected)
+            if not 2000_01_01 <= day <= today:
+                raise ValueError(f"decided_on must be {expected}, was {day}")
+            date_of_number(day)
+            tonnes_check(amount, "tonnes")
+        except (TypeError, ValueError) as error:
+            raise ActError(str(error)) from None
+        decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
+        refusal = self._ledger.rules.adjustment.refusal(decision)
+        if refusal is not None:
+            raise ActError(refusal)
+        return decision
+
+    def still_to_adjust(
+        self, account: str | None = None, *, first: int = 1, count: int = ALL
+    ) -> list[Adjustable]:
+        """Return what could not be deducted or recalled yet, of one account or of all.
+
+        Of an account also what is left of those that it has taken over.
+
+        Parameters
+        ----------
+        first, count
+            So many at most, of deductions from a number on.
+        """
+        index = None if account is None else self._ledger.account(account)
+        return self.pending(index, first, count)
+
+    def pending(
+        self, account_index: int | None = None, first: int = 1, count: int = ALL
+    ) -> list[Adjustable]:
+        """Return the same of an account that may have ended, or of all."""
+        of_whom = ""
+        if account_index is not None:
+            members = map(str, with_taken_over(self._store, account_index))
+            of_whom = f" AND d.account_index IN ({', '.join(members)})"
+        rows = self._store.execute(
+            "SELECT d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
+            " d.compliance_year, d.tonnes, d.tonnes - coalesce(sum(t.tonnes), 0) AS remaining"
+            " FROM deductions d JOIN accounts a ON a.account_index = d.account_index"
+            " LEFT JOIN deductions_taken t ON t.deduction_id = d.deduction_id"
+            f" WHERE d.deduction_id >= ?{of_whom}"
+            " GROUP BY d.deduction_id, a.account, d.document, d.cause, d.decided_on,"
+            " d.compliance_year, d.tonnes, d.account_index"
+            " HAVING d.tonnes > coalesce(sum(t.tonnes), 0) ORDER BY d.deduction_id LIMIT ?",
+            (first, count),
+        )
+        return [Adjustable(*row) for row in rows]

@@ -1,0 +1,240 @@
+"""What every service of the registry works on: its books, its time, and whose accounts there are.
+
+There is one way to post, `Ledger.moves`. Services that have a say in what is posted, or follow it,
+add themselves to `before_posting` and `after_posting`; nobody here knows who they are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property
+
+import msgspec
+
+from cea_exchange.domain.calendar import TradingCalendar
+from cea_exchange.domain.compliance.rules import ComplianceRules
+from cea_exchange.ledger.double_entry import (
+    CASH_ASSET,
+    Compartment,
+    EntryKind,
+    InsufficientHolding,
+    LedgerError,
+    Movement,
+    Posting,
+    legs_of,
+)
+from cea_exchange.ledger.store import Store
+from cea_exchange.protocol.control import FeedCommand
+from cea_exchange.registry.checks import ActError, amount_checked
+from cea_exchange.registry.clock import RegistryClock
+from cea_exchange.registry.venue_link.feed import feed_append
+
+LIVE = ("open", "suspended")
+"""States of an account that has not ended."""
+
+
+class Ledger:
+    """The registry's books, as services see them.
+
+    Parameters
+    ----------
+    store
+        Open for writing, or for reading by who changes nothing.
+    clock
+        The time that is noted with acts, and the day that they belong to.
+
+    Attributes
+    ----------
+    by : str
+        Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
+    before_posting : list of callable
+        Each takes the movements that are to be posted, and may refuse them by `ActError`.
+    after_posting : list of callable
+        Each takes the movements that were posted and their entries' ids, in the same transaction.
+    """
+
+    def __init__(self, store: Store, clock: RegistryClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.by = ""
+        self.before_posting: list[Callable[[Sequence[Movement]], None]] = []
+        self.after_posting: list[Callable[[Sequence[Movement], range], None]] = []
+
+    @cached_property
+    def rules(self) -> ComplianceRules:
+        """The rules of the compliance cycle."""
+        return ComplianceRules.load()
+
+    @cached_property
+    def calendar(self) -> TradingCalendar:
+        """The national market's trading and working days."""
+        return TradingCalendar.load("cn_carbon")
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make many acts one: all are committed, or none. Thousands in one are fast."""
+        return self.store.transaction()
+
+    @contextmanager
+    def acting(self, by: str) -> Iterator[None]:
+        """Note who acts, for what is kept of the acts within."""
+        before, self.by = self.by, by
+        try:
+            yield
+        finally:
+            self.by = before
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def now_ns(self) -> int:
+        """Return the time, in nanoseconds since 1970."""
+        return self.clock.now_ns()
+
+    def business_date(self) -> int:
+        """Return the day that acts of now belong to, as yyyymmdd in Shanghai.
+
+        Raises
+        ------
+        ActError
+            It is not known, as the clock is doubted: whatever belongs to a day waits.
+
+        Notes
+        -----
+        Rules: CEA-REG-08.
+        """
+        return self.store.business_date(self.clock.today)
+
+    # -- accounts and assets ------------------------------------------------------------------
+
+    def account(self, account: str) -> int:
+        """Return the index of an entity's account; ActError if there is none, or it has ended."""
+        row = None
+        if isinstance(account, str):
+            row = self.store.one(
+                "SELECT account_index, state FROM accounts"
+                " WHERE account = ? AND account_index >= 0",
+                (account,),
+            )
+        if row is None:
+            raise ActError(f"account must be an open one, was {account!r}")
+        index, state = row
+        if state not in LIVE:
+            raise ActError(f"account must be an open one, {account} is {state}")
+        return index
+
+    def account_moving(self, account: str) -> int:
+        """Return the index of an account that may move what it has; ActError if it is suspended.
+
+        Rules: CEA-ACC-03.
+        """
+        index = self.account(account)
+        state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
+        if state != "open":
+            raise ActError(f"account must not be suspended, {account} is")
+        return index
+
+    def asset(self, product: str | None) -> int:
+        """Return the index of a product, or without one that of cash; ActError if undeclared."""
+        if product is None:
+            return CASH_ASSET
+        index = self.store.product_index(product) if isinstance(product, str) else None
+        if index is None:
+            raise ActError(f"product must be a declared one, was {product!r}")
+        return index
+
+    # -- entries ------------------------------------------------------------------------------
+
+    def move(
+        self,
+        kind: EntryKind,
+        account_index: int,
+        counter_index: int,
+        asset_index: int,
+        amount: int,
+        reference: str = "",
+    ) -> int:
+        """Post an entry from one account to another, or within one; within a transaction.
+
+        Parameters
+        ----------
+        kind
+            Says between which compartments (`legs_of`).
+        reference
+            The act it belongs to, as ``surrender 12``.
+
+        Returns
+        -------
+        int
+            Its id, the ledger's sequence.
+
+        Raises
+        ------
+        ActError
+            It can't be: too little is held, or no such movement is allowed.
+        """
+        movement = Movement(kind, account_index, counter_index, asset_index, amount)
+        (entry_id,) = self.moves([movement], reference)
+        return entry_id
+
+    def moves(self, movements: Sequence[Movement], reference: str = "") -> range:
+        """Post entries that belong together, in this order: all of them or none.
+
+        Thousands are written at once, which is many times as fast as one by one.
+
+        Returns
+        -------
+        range
+            Their ids.
+
+        Raises
+        ------
+        ActError
+            One can't be.
+        """
+        with self.store.transaction():
+            for refuse in self.before_posting:
+                refuse(movements)
+            ids = self._post(movements, reference)
+            for follow in self.after_posting:
+                follow(movements, ids)
+        return ids
+
+    def _post(self, movements: Sequence[Movement], reference: str) -> range:
+        tried: list[Movement] = []
+
+        def entries() -> Iterator[tuple[EntryKind, list[Posting], tuple[int, int, int, int]]]:
+            for movement in movements:
+                tried.append(movement)
+                asset_is_cash = movement.asset_index == CASH_ASSET
+                amount = amount_checked(movement.amount, "cash" if asset_is_cash else "tonnes")
+                movement = movement._replace(amount=amount)
+                yield movement.kind, legs_of(*movement), movement[1:]
+
+        try:
+            return self.store.entries_add(
+                entries(),
+                settlement_seq=self.store.last_seq,
+                business_date=self.business_date(),
+                reference=reference,
+            )
+        except InsufficientHolding as error:
+            kind, *_ends, asset_index, amount = tried[-1]
+            holder = self.store.account_name(error.holding.account_index)
+            where = Compartment(error.holding.compartment).name.lower()
+            asset = self.store.asset_name(asset_index)
+            raise ActError(
+                f"{kind.name.lower()}: {holder} must hold {amount} of {asset} in {where},"
+                f" holds {error.held}"
+            ) from None
+        except LedgerError as error:
+            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
+
+    # -- to the venue -------------------------------------------------------------------------
+
+    def feed(self, command: FeedCommand) -> int:
+        """Number the command for the venue, if the venue would understand it."""
+        try:
+            # Encoding checks no limits; a command the venue's strict decoder refuses would stop
+            # the feed for good, so it must never get a number.
+            msgspec.convert(msgspec.to_builtins(command), type(command))
+        except msgspec.ValidationError as error:
+            raise ActError(f"{type(command).__name__}: {error}") from None
+        return feed_append(self.store, command, self.now_ns())

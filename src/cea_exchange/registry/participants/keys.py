@@ -1,0 +1,60 @@
+"""Keys that act for an account's operators at the venue."""
+
+from cea_exchange.protocol.control import KeyGranted, KeyRevoked
+from cea_exchange.registry.checks import ActError
+from cea_exchange.registry.general_ledger import Ledger
+
+
+class Keys:
+    """Grants keys and takes them back; the venue is told."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._store = ledger.store
+
+    def grant(
+        self,
+        key: str,
+        account: str,
+        operator_index: int = 0,
+        role: str = "trader",
+        *,
+        cancel_on_disconnect: bool = True,
+    ) -> None:
+        """Let a CURVE public key (z85 text) act for an operator of an account.
+
+        Parameters
+        ----------
+        role
+            ``trader``, ``canceller`` (cancels only) or ``reader`` (reports only).
+        cancel_on_disconnect
+            Whether a trader's orders are cancelled when its session is lost.
+        """
+        with self._store.transaction():
+            account_index = self._ledger.account(account)
+            if self._store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
+                raise ActError(f"key must be new, {key!r} was granted before")
+            command = KeyGranted(
+                key=key,
+                account=account,
+                operator_index=operator_index,
+                role=role,
+                cancel_on_disconnect=cancel_on_disconnect,
+            )
+            self._ledger.feed(command)
+            row = (key, account_index, operator_index, role, int(cancel_on_disconnect), 0)
+            self._store.insert(
+                "keys (public_key, account_index, operator_index, role, cancel_on_disconnect,"
+                " revoked)",
+                [row],
+            )
+
+    def revoke(self, key: str) -> None:
+        """Take back what a key may do; it can't be granted again."""
+        with self._store.transaction():
+            if not self._store.one(
+                "SELECT 1 FROM keys WHERE public_key = ? AND revoked = 0", (key,)
+            ):
+                raise ActError(f"key must be one in force, was {key!r}")
+            self._store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
+            self._ledger.feed(KeyRevoked(key=key))
