@@ -281,7 +281,7 @@ def test_who_takes_anothers_routing_id_gets_neither_its_session_nor_its_reports(
     with world_open(tmp_path, {"alice2": {"account": "alice", "operator_index": 1}}) as world:
         world.listed()
         alice = world.logged_on("alice")
-        (session,) = world.venue._orders.sessions
+        (session,) = world.venue.venue.orders.sessions
         thief = bob_under(world, session.routing_id[FRONT_BYTES:])
         ask(thief, op="logon")
         alice.command(enter(1, "buy", 9700))
