@@ -18,6 +18,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 
 
 def logon(session, *, report_seq=0, last_client_order_id=0, role="trader"):
@@ -302,8 +303,9 @@ def test_malformed_messages_are_refused_and_named():
         session.receive([b"X", b""])
 
 
-def refused(session, where, **fields):
-    answer = {"op": "refused", "expected": "x", "came": "y", "where": where, **fields}
+def refused(session, code, **fields):
+    answer = {"op": "refused", "code": code.name, "expected": "x", "came": "y", "where": "z"}
+    answer |= fields
     session.receive([b"M", msgspec.msgpack.encode(answer)])
 
 
@@ -312,7 +314,7 @@ def test_a_forgotten_session_logs_on_again_and_sends_again():
     logon(session)
     session.enter("CEA24", "buy", price="97.50", tonnes=10)
     session.outgoing()
-    refused(session, "session")
+    refused(session, VenueRefusal.NOT_LOGGED_ON)
     assert session.state is SessionState.LOGGING_ON
     assert requests_of(session.outgoing()) == [{"op": "logon", "report_seq": 0}]
     logon(session)
@@ -325,7 +327,7 @@ def test_what_the_venue_takes_only_later_is_sent_again_at_the_next_heartbeat():
     for _ in range(2):
         session.enter("CEA24", "buy", price="97.50", tonnes=10)
     session.outgoing()
-    refused(session, "market", client_order_ids=[1, 2])
+    refused(session, VenueRefusal.CANCELS_ONLY, client_order_ids=[1, 2])
     assert session.outgoing() == [] and list(session.unacknowledged) == [1, 2]
     beat = {"op": "heartbeat", "trading_date": 20250102, "phase": "listed", "report_seq": 0}
     session.receive([b"M", msgspec.msgpack.encode(beat)])
@@ -346,7 +348,7 @@ def test_a_session_that_was_cut_off_comes_back_by_itself(reason):
     ended(session, reason)
     assert session.state is SessionState.LOGGING_ON
     # What was sent before is refused for want of a session; that is no answer to the logon.
-    refused(session, "session", reason=reason)
+    refused(session, VenueRefusal.NOT_LOGGED_ON, reason=reason)
     assert session.state is SessionState.LOGGING_ON
     assert requests_of(session.outgoing()) == [{"op": "logon", "report_seq": 0}]
 
@@ -359,7 +361,7 @@ def test_a_session_that_ended_for_good_stays_so(reason):
     session.outgoing()
     ended(session, reason)
     assert (session.state, session.end_reason) == (SessionState.ENDED, reason)
-    refused(session, "session", reason=reason)
+    refused(session, VenueRefusal.NOT_LOGGED_ON, reason=reason)
     assert session.outgoing() == [] and list(session.unacknowledged) == [1]
     with pytest.raises(SessionEnded, match=reason):
         session.cancel(1)
@@ -371,7 +373,7 @@ def test_a_session_that_ended_for_good_stays_so(reason):
 def test_a_refusal_tells_of_an_end_that_was_not_heard():
     session = OrderSession()
     logon(session)
-    refused(session, "key", reason="revoked")
+    refused(session, VenueRefusal.NOT_AUTHENTICATED, reason="revoked")
     assert session.state is SessionState.ENDED
 
 
@@ -381,7 +383,7 @@ def test_a_key_does_what_its_role_says():
     assert session.cancel(5) == 1
     with pytest.raises(SessionError, match="only cancel"):
         session.enter("CEA24", "buy", price="97.50", tonnes=10)
-    refused(session, "key", client_order_ids=[1])
+    refused(session, VenueRefusal.NOT_PERMITTED, client_order_ids=[1])
     assert session.unacknowledged == {}
     logon(session, role="reader")
     with pytest.raises(SessionError, match="reader"):

@@ -29,7 +29,7 @@ def client_of(world, name):
 
 def front_of(world, name):
     """Return the process id of the front that a key's session came through."""
-    session = world.venue._orders.sessions.of_key(world.keys[name].public)
+    session = world.venue.venue.orders.sessions.of_key(world.keys[name].public)
     return world.venue._fronts._by_prefix[session.routing_id[: fronts.FRONT_BYTES]].process.pid
 
 

@@ -86,7 +86,7 @@ class Places(Service[Operator, Request]):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"number": 2**63}, "number: expected below 2\\^63"),
+        ({"number": 2**63}, "number: expected a number below 2\\^63"),
         ({"number": 1, "parts": {"a\u202eb": 1}}, "name in parts: expected one line"),
     ],
 )
@@ -115,6 +115,6 @@ def test_both_forms_of_an_answer_are_read_alike(form):
     assert answer_read(form(done)).fields["ended"] == 2
     assert answer_read(form(done)).is_done
     read = answer_read(form(Answer({}, refused)))
-    assert read.refusal.sentence() == "why: expected words, came none"
+    assert read.refusal.sentence() == "why: expected words, got none"
     coded = answer_read(form(Answer({}, Refusal(why="no", code="NO", expected="no"))))
     assert coded.refusal.code == "NO"

@@ -1,4 +1,4 @@
-"""What is generated from records.toml is what records.toml says."""
+"""What is generated from the schema is what the schema says."""
 
 import subprocess
 import sys
@@ -7,7 +7,15 @@ import tomllib
 from support.places import ROOT
 
 GENERATE = ROOT / "protocol" / "schema" / "generate.py"
-GENERATED = ("src/cea_exchange/domain/records.py", "src/cea_exchange/_records.pxd")
+DAEMONS = ("venue", "registry", "bank")
+GENERATED = (
+    "src/cea_exchange/domain/records.py",
+    "src/cea_exchange/_records.pxd",
+    "protocol/records.md",
+    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in DAEMONS),
+    *(f"protocol/{key}_refusals.md" for key in DAEMONS),
+)
+SCHEMA = ("protocol/schema/records.toml", "protocol/schema/refusals.toml")
 
 
 def check(script):
@@ -22,7 +30,7 @@ def test_generated_files_are_up_to_date():
 
 def test_the_check_notices_a_changed_file(tmp_path):
     """A copy of the tree with one number changed in a generated file is refused by name."""
-    for name in (*GENERATED, "protocol/records.md", "protocol/schema/records.toml"):
+    for name in (*GENERATED, *SCHEMA):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
     script = tmp_path / "protocol/schema/generate.py"

@@ -465,7 +465,7 @@ def test_a_reserve_that_was_not_funded_ends_no_daemon_and_is_applied_once_it_is(
             with running(config, tmp_path) as ask:
                 wait_until(lambda ask=ask: ask(op="status")["bank_unapplied"] == 1)
                 (shown,) = ask(op="bank_unapplied")["unapplied"]
-                assert shown["instruction_id"] == "R1" and "must hold 500" in shown["why"]
+                assert shown["instruction_id"] == "R1" and "to hold 500" in shown["why"]
                 assert ask(op="bank_retry") == {"ok": True, "applied": 0, "unapplied": 1}
         with running(config, tmp_path) as ask:
             answer = ask(op="bank_statement", file="s.xml", sha256=sha256(statement).hexdigest())

@@ -174,7 +174,7 @@ def test_the_feed_gives_items_once_there_are_some(daemon, feed, admin):
     assert [] == feed.ask({"from": 6, "count": 100, "log_id": None})["items"]
     carol = {"op": "account_open", "account": "carol", "entity": "Carol Ltd", "province": 0}
     refused = admin.ask({**carol, "credit_code": "91330100799655058B"})
-    assert "province must be one of the 32 codes, was none (CEA-ADM-01)" == refused["error"]
+    assert "province: expected one of the 32 codes, got none (CEA-ADM-01)" == refused["error"]
     for message in (
         {
             **{"op": "account_open", "account": "carol", "entity": "Carol Ltd", "province": 11},

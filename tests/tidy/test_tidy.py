@@ -16,7 +16,11 @@ from support.places import ROOT
 COLUMNS_MAX = 100
 FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
-GENERATED = {"src/cea_exchange/domain/records.py", "src/cea_exchange/_records.pxd"}
+GENERATED = {
+    "src/cea_exchange/domain/records.py",
+    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in ("venue", "registry", "bank")),
+    "src/cea_exchange/_records.pxd",
+}
 EXACT_ROOMS = tuple(
     f"src/cea_exchange/{room}/" for room in ("domain", "matching", "ledger", "registry")
 )

@@ -12,10 +12,11 @@ from cea_exchange.domain.records import (
     EventKind,
     Reason,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import client_socket
-from cea_exchange.venue.operations.admin_client import AdminError
+from cea_exchange.venue.operations.admin_client import ActRefused, AdminError
 from support.venue.venue_world import DATE, PRODUCT, enter, target, world_open
 
 pytestmark = pytest.mark.e2e
@@ -111,6 +112,9 @@ def test_a_malformed_message_is_refused_and_disturbs_nobody(shared, tag, payload
     alice.send(tag, payload)
     refused = alice.message()
     assert (refused["op"], refused["where"]) == ("refused", where)
+    unknown = where == "product"
+    code = VenueRefusal.PRODUCT_UNKNOWN if unknown else VenueRefusal.BAD_REQUEST
+    assert refused["code"] == code.name
     bob.ask(op="heartbeat")
     assert world.failure is None
 
@@ -132,7 +136,7 @@ def test_three_frames_and_commands_before_the_logon_are_refused(world):
     world.listed()
     alice = world.peer("alice")
     alice.command(enter(1, "buy"))
-    assert alice.message()["where"] == "session"
+    assert alice.message()["code"] == VenueRefusal.NOT_LOGGED_ON.name
     alice.socket.send_multipart([b"C", b"", b""])
     assert alice.message()["where"] == "message"
 
@@ -181,7 +185,7 @@ def test_a_revoked_key_is_refused_from_its_next_message_on(world):
     world.until(lambda: world.admin(op="status")["sessions"] == 0)
     assert alice.message() == {"op": "session_ended", "reason": "revoked"}
     alice.command(enter(1, "buy"))
-    assert alice.message()["where"] == "key"
+    assert alice.message()["code"] == VenueRefusal.NOT_AUTHENTICATED.name
 
 
 def test_an_identical_resend_is_answered_with_the_first_acceptance(world):
@@ -356,6 +360,9 @@ def test_a_day_runs_by_the_manual_clock_and_waits_for_the_registry(world):
     status = world.admin(op="clock", at="2025-01-02T09:45:00+08:00")
     assert (status["trading_date"], status["day_is_open"]) == (DATE, False)
     assert status["changes_pending"] == 2
+    with pytest.raises(ActRefused) as refused:
+        world.admin(op="clock", at="2025-01-02T10:00:00+08:00")
+    assert refused.value.code is VenueRefusal.CLOCK_MOVING
     with pytest.raises(AdminError, match="the registry has not confirmed 20241231"):
         world.admin(op="open_day", date="2025-01-02")
     world.registry.settled_seq = status["settlement_seq"]
@@ -372,8 +379,9 @@ def test_an_accelerated_day_runs_by_itself(tmp_path):
         world.ready()
         world.until(lambda: world.admin(op="status")["trading_date"] == DATE)
         world.until(lambda: not world.admin(op="status")["day_is_open"])
-        with pytest.raises(AdminError, match="a manual clock"):
+        with pytest.raises(ActRefused) as refused:
             world.admin(op="clock", at="2025-01-02T09:00:00+08:00")
+        assert refused.value.code is VenueRefusal.CLOCK_NOT_MANUAL
         assert settlement_replay(world, 1, 100)["kind"][-2:].tolist() == [
             EventKind.DAY_CLOSED,
             EventKind.CHECKPOINT,
@@ -421,11 +429,12 @@ def test_all_is_there_after_a_restart_and_only_cancels_until_the_registry_answer
     assert (logon["last_client_order_id"], logon["report_seq"]) == (2, 2 + 4)
     alice.command(enter(3, "buy", 9702), target("cancel", 4, first["order_id"]))
     refused = alice.message()
-    assert "cancels only" in refused["expected"]
+    assert refused["code"] == VenueRefusal.CANCELS_ONLY.name
     assert refused["client_order_ids"] == [3]
     assert kinds(alice.reports(1)) == ["ORDER_CANCELED"]
-    with pytest.raises(AdminError, match="has not answered"):
+    with pytest.raises(ActRefused, match="has not answered") as waits:
         world.admin(op="close_day")
+    assert waits.value.code is VenueRefusal.REGISTRY_AWAITED
     world.registry.is_silent = False
     world.ready()
     alice.command(enter(5, "buy", 9702))

@@ -206,7 +206,7 @@ def test_a_venue_started_at_noon_joins_the_day_in_its_break(world):
     status = world.admin(op="status")
     assert (status["trading_date"], status["calendar_warning"]) == (20241231, None)
     # After such a day none would open for twenty-seven years.
-    with pytest.raises(AdminError, match="date: expected a day up to today, 2024-12-31, came 2052"):
+    with pytest.raises(AdminError, match="date: expected a day up to today, 2024-12-31, got 2052"):
         world.admin(op="open_day", date="2052-01-02")
     world.venue.end(signal.SIGTERM)
     opened, paused = days_of(world)
@@ -258,7 +258,7 @@ def test_every_act_explains_itself_with_an_example():
     groups = {name for name in names if "COMMAND" in _help(name)}
     below = {f"{group} {name}" for group in groups for name in _listed(_help(group))}
     assert {"kill", "status"} <= names - groups
-    assert {"trade bust", "proposal approve", "act list", "bidding open"} <= below
+    assert {"trade bust", "proposal approve", "act list", "bidding open", "key readmit"} <= below
     for name in names - groups - {"serve"} | below:
         shown = " ".join(_help(name).split())
         assert f"Example: cea-exchange venue {name}" in shown, name

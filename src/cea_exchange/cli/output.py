@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import typer
 
+from cea_exchange.cli.errors import CommandError
 from cea_exchange.cli.readable import Quantity, shown
 
 WORDS_MAX = 60
@@ -31,6 +32,13 @@ def act_line(answer: Answer) -> str:
 def json_print(content: Any) -> None:
     """Print one line of JSON."""
     typer.echo(msgspec.json.encode(content).decode())
+
+
+def refused(words: str, answer: Answer, json: bool) -> CommandError:
+    """Return what ends a command that a daemon refused; the answer is printed where JSON is."""
+    if json:
+        json_print(answer)
+    return CommandError(words)
 
 
 def told_print(fields: Mapping[str, Any], json: bool) -> None:

@@ -38,6 +38,8 @@ from cea_exchange.client.session import (
     SessionError,
     SessionState,
 )
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.domain.statement import Statement
 from cea_exchange.protocol.connection import ConnectionWatch, Reached
 from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
@@ -410,14 +412,15 @@ class _OrderEntry:
         for where in ("date", "statement"):
             refused = self._message_answer("refused", {"where": where})
             if refused is not None:
-                raise SessionError(f"expected {refused['expected']}, came {refused['came']}")
+                raise SessionError.of(refused)
         return self._message_answer("statement", {"asked": date})
 
     def _raise_if_refused(self) -> None:
         if self.session.state is SessionState.DOWN:
             for message in self.session.messages:
                 if message.get("op") == "refused":
-                    raise SessionError(f"the venue refused the logon: {message}")
+                    code = code_of(message, VenueRefusal)
+                    raise SessionError(f"the venue refused the logon: {message}", code)
 
     def _left(self, deadline: float, what: str) -> float:
         """Return how long there is still to wait for something.

@@ -28,6 +28,8 @@ from cea_exchange.domain.records import (
     CommandKind,
     Phase,
 )
+from cea_exchange.domain.refusals import VenueRefusal
+from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.protocol.framing import (
     REPLAY_COUNT_MAX,
     SessionEnd,
@@ -50,8 +52,29 @@ _CANCELS = (
 )
 
 
+_NOT_ITS_KEYS = (VenueRefusal.NOT_AUTHENTICATED, VenueRefusal.NOT_PERMITTED)
+"""What is refused for these is refused for good: the key may not send it."""
+
+
 class SessionError(Exception):
-    """The session can't do what was asked: not logged on, or refused by the venue."""
+    """The session can't do what was asked: not logged on, or refused by the venue.
+
+    Attributes
+    ----------
+    code : VenueRefusal or None
+        Why the venue has refused it; None where it has not, or says no code that is known here.
+    """
+
+    def __init__(self, words: str, code: VenueRefusal | None = None) -> None:
+        super().__init__(words)
+        self.code = code
+
+    @classmethod
+    def of(cls, refused: dict[str, Any]) -> "SessionError":
+        """Return the error of a venue's answer that refuses something."""
+        why = f"refused {refused.get('code', '')}".strip()
+        words = f"{why}: expected {refused['expected']}, got {refused['came']}"
+        return cls(words, code_of(refused, VenueRefusal))
 
 
 class SessionEnded(SessionError):
@@ -440,20 +463,20 @@ class OrderSession(SessionCommands):
 
     def _refused(self, message: dict[str, Any]) -> None:
         """Log on again where the session was forgotten; keep what was refused only for now."""
-        where = message.get("where")
-        if where == "replay":
+        code = code_of(message, VenueRefusal)
+        if code is VenueRefusal.REPORTS_NOT_HELD and message["where"] == "replay":
             # They will never come; waiting for them would be for ever.
-            raise SessionError(f"expected {message['expected']}, came {message['came']}")
+            raise SessionError.of(message)
         if self.state is SessionState.LOGGING_ON:
             # What was sent before the logon is refused for want of a session; that is no answer.
-            if where != "session":
+            if code is not VenueRefusal.NOT_LOGGED_ON:
                 self.state = SessionState.DOWN
         elif message.get("reason"):
             self._ended(message["reason"])
-        elif where == "session" and self.state is not SessionState.ENDED:
+        elif code is VenueRefusal.NOT_LOGGED_ON and self.state is not SessionState.ENDED:
             self.connected()
         for client_order_id in message.get("client_order_ids", ()):
-            if where == "key":
+            if code in _NOT_ITS_KEYS:
                 self.unacknowledged.pop(client_order_id, None)
             elif client_order_id in self.unacknowledged:
                 self._deferred.add(client_order_id)

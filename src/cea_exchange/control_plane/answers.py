@@ -1,7 +1,7 @@
 """What a daemon answers: fields, or a refusal; in memory one shape, on the wire two forms.
 
-    {"op": OP, ...}      {"op": "refused", "expected", "came", "where"}     the venue
-    {"ok": True, ...}    {"ok": False, "error"}                             registry and bank
+    {"op": OP, ...}      {"op": "refused", "code", "expected", "came", "where"}    the venue
+    {"ok": True, ...}    {"ok": False, "code", "error"}                            registry and bank
 """
 
 from typing import Any
@@ -19,7 +19,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     where, expected, came
         What else says it, part by part.
     code
-        By which a program tells it from others; empty: there is none.
+        By which a program tells it from others: a name of the daemon's closed list
+        (`domain.refusals`); empty: it has none.
     """
 
     why: str = ""
@@ -32,7 +33,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return it as a person reads it."""
         if self.why:
             return self.why
-        came = f", came {self.came}" if self.came else ""
+        came = f", got {self.came}" if self.came else ""
         return f"{self.where}: expected {self.expected}{came}"
 
 
@@ -60,14 +61,14 @@ class Answer(msgspec.Struct, frozen=True):
         if self.refusal is None:
             return {"op": op, **self.fields}
         refusal = self.refusal
-        told = {"op": "refused", "expected": refusal.expected}
-        return told | {"came": refusal.came, "where": refusal.where} | _code(refusal)
+        words = {"expected": refusal.expected, "came": refusal.came, "where": refusal.where}
+        return {"op": "refused"} | _code(refusal) | words
 
     def by_ok(self) -> dict[str, Any]:
         """Return the form that begins with ``ok``."""
         if self.refusal is None:
             return {"ok": True, **self.fields}
-        return {"ok": False, "error": self.refusal.sentence()} | _code(self.refusal)
+        return {"ok": False} | _code(self.refusal) | {"error": self.refusal.sentence()}
 
 
 def _code(refusal: Refusal) -> dict[str, str]:

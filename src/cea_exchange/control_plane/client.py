@@ -15,17 +15,14 @@ from cea_exchange.protocol.security import SecurityError
 
 
 class NotDone(RuntimeError):
-    """The daemon refused, or did not answer.
+    """The daemon did not answer, or refused."""
 
-    Attributes
-    ----------
-    code
-        The refusal's, by which a program tells it from others; empty where there is none.
-    """
 
-    def __init__(self, why: str, code: str = "") -> None:
-        super().__init__(why)
-        self.code = code
+def refusal_words(answer: dict[str, Any]) -> str:
+    """Return what a person is told of an answer that refuses a request: its code, and the words."""
+    refusal = answer_read(answer).refusal
+    assert refusal is not None, answer
+    return f"refused {refusal.code}".strip() + f": {refusal.sentence()}"
 
 
 class Daemon(NamedTuple):
@@ -43,8 +40,6 @@ class Daemon(NamedTuple):
         What a key must be of.
     timeout_s
         How long its answers may take.
-    is_told_by_address
-        Whether a refusal says whose it is.
     """
 
     name: str
@@ -53,7 +48,6 @@ class Daemon(NamedTuple):
     server_key: Callable[[Path, dict[str, Any]], str]
     person: str
     timeout_s: float
-    is_told_by_address: bool
 
     def ask(
         self,
@@ -62,7 +56,8 @@ class Daemon(NamedTuple):
         *,
         key: Path | str = "admin",
         timeout_s: float | None = None,
-        error: type[NotDone] = NotDone,
+        error: type[NotDone],
+        refused: Callable[[dict[str, Any]], NotDone],
     ) -> dict[str, Any]:
         """Send one request with a person's keys and return the answer, as it is on the wire.
 
@@ -78,12 +73,14 @@ class Daemon(NamedTuple):
         timeout_s
             How long the answer may take.
         error
-            What is raised.
+            What is raised where none runs on the folder, or it does not answer.
+        refused
+            Makes of the answer what is raised where it refuses the request.
 
         Raises
         ------
         NotDone
-            None runs on the folder, it does not answer, or it refuses the request.
+            As those say.
         """
         try:
             payload = msgspec.msgpack.encode(request)
@@ -118,8 +115,6 @@ class Daemon(NamedTuple):
             raise error(f"{place}: {why}; is {key} {self.person}'s key?") from None
         except NoAnswer as why:
             raise error(f"{place}: {why}") from None
-        refusal = answer_read(told).refusal
-        if refusal is not None:
-            said = refusal.sentence()
-            raise error(f"{place}: {said}" if self.is_told_by_address else said, refusal.code)
+        if not answer_read(told).is_done:
+            raise refused(told)
         return told

@@ -50,14 +50,18 @@ class Message(NamedTuple):
         return self.frames[0]
 
 
-class Doorway(Protocol):
-    """Where messages come in and answers go out: a `Door`, or a front's."""
+class Mailbox(Protocol):
+    """Where messages come in and answers go out."""
 
     def receive(self) -> Message | None:
         """Return the next message; None if there is none."""
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
         """Send an answer; never waits."""
+
+
+class Doorway(Mailbox, Protocol):
+    """A mailbox whose connections can be ended: a `Door`, or a front's."""
 
     def end(self, routing_id: bytes, why: str) -> None:
         """End a connection."""

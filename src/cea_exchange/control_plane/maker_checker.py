@@ -14,6 +14,7 @@ import msgspec
 
 from cea_exchange.control_plane.service import Person
 from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import FrameError
 
 if TYPE_CHECKING:
@@ -98,7 +99,12 @@ class Proposals:
         self._expire()
         if len(self._open) >= PROPOSALS_MAX:
             expected = f"at most {PROPOSALS_MAX} proposals at a time"
-            raise FrameError(expected=expected, came="another", where="proposals")
+            raise FrameError(
+                VenueRefusal.PROPOSALS_TOO_MANY,
+                expected=expected,
+                came="another",
+                where="proposals",
+            )
         number, self._next_number = self._next_number, self._next_number + 1
         proposal = Proposal(number, what, by, why, self._now_s() + self._life_s, act)
         self._open[number] = proposal
@@ -115,7 +121,9 @@ class Proposals:
         proposal = self._find(number)
         if not is_another(proposal.by.name, proposal.by.key, second):
             expected = f"another person than {proposal.by.name}, with a key of their own"
-            raise FrameError(expected=expected, came=second.name, where="approve")
+            raise FrameError(
+                VenueRefusal.SAME_PERSON, expected=expected, came=second.name, where="approve"
+            )
         done = proposal.act(second)
         del self._open[number]
         return done
@@ -145,7 +153,10 @@ class Proposals:
         if number not in self._open:
             waiting = ", ".join(map(str, self._open)) or "none"
             raise FrameError(
-                expected=f"a proposal that waits ({waiting})", came=str(number), where="number"
+                VenueRefusal.PROPOSAL_UNKNOWN,
+                expected=f"a proposal that waits ({waiting})",
+                came=str(number),
+                where="number",
             )
         return self._open[number]
 

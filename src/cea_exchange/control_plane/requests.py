@@ -29,7 +29,7 @@ class RequestUnread(ValueError):
     """No request that this daemon knows: where, what was expected, and what came."""
 
     def __init__(self, where: str, expected: str, came: str) -> None:
-        super().__init__(f"{where}: expected {expected}, came {came}")
+        super().__init__(f"{where}: expected {expected}, got {came}")
         self.where, self.expected, self.came = where, expected, came
 
 
@@ -146,7 +146,7 @@ def _values_check(value: Any, name: str) -> None:
     """
     match value:
         case int() if value > INT64_MAX:
-            raise RequestUnread(name, "below 2^63", str(value))
+            raise RequestUnread(name, "a number below 2^63", str(value))
         case str() if not is_one_line(value):
             raise RequestUnread(name, "one line of visible characters", ascii(value[:80]))
         case dict():

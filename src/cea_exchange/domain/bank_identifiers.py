@@ -13,7 +13,7 @@ def id_check(text: str, name: str, characters_max: int = _ID_CHARACTERS_MAX) -> 
     """Raise ValueError unless the text is an id: letters, digits and ``._:-``."""
     if not _ID_FORM.fullmatch(text) or len(text) > characters_max:
         raise ValueError(
-            f"{name} must be 1 to {characters_max} letters, digits or ._:-, was {text[:80]!r}"
+            f"{name}: expected 1 to {characters_max} letters, digits or ._:-, got {text[:80]!r}"
         )
 
 
@@ -26,7 +26,7 @@ def name_check(text: str, name: str) -> None:
     """Raise ValueError unless the text can be the name of a party."""
     if not 0 < len(text) <= _NAME_CHARACTERS_MAX or not text.isprintable() or text != text.strip():
         raise ValueError(
-            f"{name} must be 1 to {_NAME_CHARACTERS_MAX} printable characters, was {text[:80]!r}"
+            f"{name}: expected 1 to {_NAME_CHARACTERS_MAX} printable characters, got {text[:80]!r}"
         )
 
 
@@ -35,4 +35,4 @@ def date_check(day: int, name: str) -> None:
     try:
         date(day // 10_000, day // 100 % 100, day % 100)
     except (ValueError, OverflowError):
-        raise ValueError(f"{name} must be a date as yyyymmdd, was {day}") from None
+        raise ValueError(f"{name}: expected a date as yyyymmdd, got {day}") from None

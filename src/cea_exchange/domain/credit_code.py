@@ -26,12 +26,12 @@ def credit_code_check(code: str) -> str:
     """
     if not isinstance(code, str) or _FORM.fullmatch(code) is None:
         raise ValueError(
-            f"credit_code must be {LENGTH} digits and capitals (no I, O, S, V, Z) with digits at"
-            f" 3 to 8, was {code!r}"
+            f"credit_code: expected {LENGTH} digits and capitals (no I, O, S, V, Z) with digits"
+            f" at 3 to 8, got {code!r}"
         )
     expected = check_character(code)
     if code[-1] != expected:
-        raise ValueError(f"credit_code must end in {expected} for what precedes, was {code!r}")
+        raise ValueError(f"credit_code: expected {expected} at its end, got {code!r}")
     return code
 
 

@@ -43,12 +43,12 @@ def name_check(name: str, what: str = "name") -> str:
         If it is empty, longer than 64 bytes of UTF-8, or holds a space or an unprintable character.
     """
     if not isinstance(name, str):
-        raise TypeError(f"{what} must be str, was {type(name).__name__}")
+        raise TypeError(f"{what}: expected str, got {type(name).__name__}")
     if not name or not name.isprintable() or any(c.isspace() for c in name):
-        raise ValueError(f"{what} must be printable text without spaces, was {name[:80]!r}")
+        raise ValueError(f"{what}: expected printable text without spaces, got {name[:80]!r}")
     # A str that prints has no lone surrogates, so it always encodes.
     if len(name.encode("utf-8")) > NAME_BYTES_MAX:
-        raise ValueError(f"{what} must have at most {NAME_BYTES_MAX} bytes, was {name[:80]!r}")
+        raise ValueError(f"{what}: expected at most {NAME_BYTES_MAX} bytes, got {name[:80]!r}")
     return name
 
 
@@ -81,11 +81,11 @@ def plain_name_check(name: str, what: str = "name") -> str:
     for character in name:
         if _is_foreign(character):
             raise ValueError(
-                f"{what} must be of Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9,"
-                f" was {name[:80]!r} with {unicodedata.name(character, ascii(character))}"
+                f"{what}: expected Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9,"
+                f" got {name[:80]!r} with {unicodedata.name(character, ascii(character))}"
             )
     if name.startswith(_FORMULA_STARTS):
-        raise ValueError(f"{what} must not begin as a formula does, was {name[:80]!r}")
+        raise ValueError(f"{what}: expected no begin of a formula, got {name[:80]!r}")
     return name
 
 
@@ -131,10 +131,10 @@ def normal_name_check(name: str, what: str = "name") -> str:
     Rules: CEA-PER-04.
     """
     if not is_one_line(name):
-        raise ValueError(f"{what} must be one line of visible characters, was {name!a:.80}")
+        raise ValueError(f"{what}: expected one line of visible characters, got {name!a:.80}")
     normal = unicodedata.normalize("NFKC", name)
     if name != normal:
-        raise ValueError(f"{what} must be written {normal[:80]!r} (NFKC), was {name!a:.120}")
+        raise ValueError(f"{what}: expected {normal[:80]!r} (NFKC), got {name!a:.120}")
     return name
 
 

@@ -186,7 +186,7 @@ def statement_text(statement: Statement) -> str:
         ["  available", _yuan(statement.closing.cash_available)],
     ]
     lines = [
-        f"Daily statement 结算单  {_date_text(statement)}  account {statement.account}",
+        f"Activity statement 结算单  {_date_text(statement)}  account {statement.account}",
         "",
         "Cash 资金 (yuan)",
         *_table(cash),

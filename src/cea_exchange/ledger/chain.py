@@ -6,7 +6,7 @@ write again, together with the head of the link before::
     changes of rows --+
     entries ----------+--> content_hash --+
     settlement runs --+                   +--> head --> into the next link, to the venue,
-    head of the link before --------------+             and on every daily statement
+    head of the link before --------------+             and on every account statement
 
 Entries of trades and all postings are not hashed: they follow from the settlement records, which
 are, and reconciling compares them row by row.

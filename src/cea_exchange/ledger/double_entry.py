@@ -381,17 +381,17 @@ def legs_of(
     move = _MOVES[EntryKind(kind)]
     name = EntryKind(kind).name.lower()
     if amount <= 0:
-        raise LedgerError(f"amount must be positive, was {amount}")
+        raise LedgerError(f"amount: expected positive, got {amount}")
     if move.asset and move.asset != ("cash" if asset_index == CASH_ASSET else "tonnes"):
-        raise LedgerError(f"asset of {name} must be {move.asset}, was {asset_index}")
+        raise LedgerError(f"asset of {name}: expected {move.asset}, got {asset_index}")
     if move.within != (account_index == counter_index):
         which = "the same account" if move.within else "another account"
-        raise LedgerError(f"{name} must go to {which}, was {account_index} to {counter_index}")
+        raise LedgerError(f"{name}: expected {which}, got {account_index} to {counter_index}")
     if move.account not in (None, account_index) or move.counter not in (None, counter_index):
         ends = f"{move.account} to {move.counter}"
-        raise LedgerError(f"{name} must go from {ends}, was {account_index} to {counter_index}")
+        raise LedgerError(f"{name}: expected from {ends}, got {account_index} to {counter_index}")
     if account_index in SINKS:
-        raise LedgerError(f"{name} must not take what has left circulation, from {account_index}")
+        raise LedgerError(f"{name}: expected to take what circulates, got from {account_index}")
     return [
         Posting(account_index, asset_index, move.source, -amount),
         Posting(counter_index, asset_index, move.target, amount),
@@ -440,7 +440,7 @@ def post(balances: BalancesKept, postings: Sequence[Posting]) -> None:
         if amount < 0 and not _is_contra(holding):
             raise InsufficientHolding(holding, balances[holding], amount - balances[holding])
         if not -AMOUNT_LIMIT < amount < AMOUNT_LIMIT:
-            raise LedgerError(f"holding must stay below 2^62, was {amount} of {holding}")
+            raise LedgerError(f"holding: expected below 2^62, got {amount} of {holding}")
     balances.update(after)
 
 

@@ -168,7 +168,7 @@ class Asked(NamedTuple):
 def name_check(name: str, what: str) -> None:
     """Raise unless a name is non-empty text that can be written as UTF-8."""
     if type(name) is not str:
-        raise TypeError(f"{what} must be str, was {type(name).__name__}")
+        raise TypeError(f"{what}: expected str, got {type(name).__name__}")
     if not name:
         raise ValueError(f"{what} must not be empty")
     text_check(name, what)

@@ -1,4 +1,4 @@
-"""The daily statements of an embedded market's accounts, from the events it gives."""
+"""The activity statements of an embedded market's accounts, from the events it gives."""
 
 from collections.abc import Iterable
 

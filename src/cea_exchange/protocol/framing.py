@@ -26,6 +26,7 @@ from cea_exchange.domain.records import (
     Side,
     Tif,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.units import tonnes_told
 from cea_exchange.protocol.control import DECODE_ERRORS, Name
 
@@ -51,19 +52,33 @@ Seq = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
 class FrameError(ValueError):
-    """A message can't be understood.
+    """A message is refused.
 
     Attributes
     ----------
+    code : VenueRefusal
+        Why; programs branch on it.
     expected, came, where : str
         The three parts of what is told to the sender.
     """
 
-    def __init__(self, *, expected: str, came: str, where: str) -> None:
-        super().__init__(f"{where}: expected {expected}, came {came}")
+    def __init__(self, code: VenueRefusal, *, expected: str, came: str, where: str) -> None:
+        super().__init__(f"{where}: expected {expected}, got {came}")
+        self.code = code
         self.expected = expected
         self.came = came
         self.where = where
+
+
+def refusal_told(error: FrameError) -> dict[str, str]:
+    """Return what a refused message is answered."""
+    return {
+        "op": "refused",
+        "code": error.code.name,
+        "expected": error.expected,
+        "came": error.came,
+        "where": error.where,
+    }
 
 
 class Request(msgspec.Struct, tag_field="op", frozen=True, forbid_unknown_fields=True):
@@ -217,7 +232,9 @@ def _decode(decoder: msgspec.msgpack.Decoder, payload: bytes, expected: str) -> 
     try:
         return decoder.decode(payload)
     except DECODE_ERRORS as error:
-        raise FrameError(expected=expected, came=str(error), where="payload") from None
+        raise FrameError(
+            VenueRefusal.BAD_REQUEST, expected=expected, came=str(error), where="payload"
+        ) from None
 
 
 # -- Commands -------------------------------------------------------------------------------------
@@ -229,6 +246,7 @@ def command_count(payload: bytes | memoryview) -> int:
     count, rest = divmod(size, COMMAND_DTYPE.itemsize)
     if rest or not count or size > FRAME_BYTES_MAX:
         raise FrameError(
+            VenueRefusal.BAD_REQUEST,
             expected=f"1 to {FRAME_BYTES_MAX // 64} records of {COMMAND_DTYPE.itemsize} bytes",
             came=f"{size} bytes",
             where="payload",
@@ -307,7 +325,12 @@ def command_fault(record: np.void) -> FrameError:
             expected = "one of " + ", ".join(map(str, values[:16])) if len(values) > 1 else "0"
             if isinstance(values, range):
                 expected = f"{values[0]} to {values[-1]}"
-            return FrameError(expected=expected, came=str(int(record[field])), where=field)
+            return FrameError(
+                VenueRefusal.BAD_REQUEST,
+                expected=expected,
+                came=str(int(record[field])),
+                where=field,
+            )
     raise ValueError("the record has no fault")
 
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from cea_exchange.control_plane.maker_checker import is_another
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.persons import Person
@@ -91,7 +92,11 @@ class Approvals:
                 (body, now_ns),
             )
             if waiting >= WAITING_MAX:
-                raise ActError(f"proposals of {body} that wait must be at most {WAITING_MAX}")
+                raise ActError(
+                    RegistryRefusal.PROPOSALS_TOO_MANY,
+                    f"proposals of {body}: expected at most {WAITING_MAX} that wait, got one"
+                    " more",
+                )
             # Who decides for many must not be kept from it by one of them.
             own = self._store.one(
                 f"SELECT count(*) FROM {_JOINED}"
@@ -100,7 +105,9 @@ class Approvals:
             )
             if own >= WAITING_OF_ONE_MAX:
                 raise ActError(
-                    f"proposals of {proposer.name} that wait must be at most {WAITING_OF_ONE_MAX}"
+                    RegistryRefusal.PROPOSALS_TOO_MANY,
+                    f"proposals of {proposer.name}: expected at most {WAITING_OF_ONE_MAX} that"
+                    " wait, got one more",
                 )
             number = self._store.next_id("proposals", "proposal_id")
             row = (number, op, request, sha256(request).hexdigest())
@@ -133,13 +140,15 @@ class Approvals:
         proposal = self._open_one(number, person)
         if not is_another(proposal.proposer, proposal.proposer_key, person):
             raise ActError(
-                f"approve: proposal {number} needs another person than {proposal.proposer},"
-                f" with a key of their own, came {person.name}"
+                RegistryRefusal.SAME_PERSON,
+                f"proposal {number}: expected another person than {proposal.proposer}, with a"
+                f" key of their own, got {person.name}",
             )
         if request_hash not in (None, proposal.request_hash):
             raise ActError(
-                f"approve: request_hash of proposal {number} must be {proposal.request_hash},"
-                f" was {request_hash}"
+                RegistryRefusal.PROPOSAL_DIFFERS,
+                f"proposal {number}: expected request_hash {proposal.request_hash}, got"
+                f" {request_hash}",
             )
         self._decide(proposal, person, approved=1, why="")
         return proposal
@@ -199,17 +208,27 @@ class Approvals:
         )
         if person.role in SCOPED and not is_own:
             # Of others' proposals they learn nothing, not even that there are any.
-            raise ActError(f"proposal must be one that {person.body} decides, was {number}")
+            raise ActError(
+                RegistryRefusal.PROPOSAL_UNKNOWN,
+                f"proposal: expected one that {person.body} decides, got {number}",
+            )
         if proposal is None:
-            raise ActError(f"proposal must be one that was made, was {number}")
+            raise ActError(
+                RegistryRefusal.PROPOSAL_UNKNOWN,
+                f"proposal: expected one that was made, got {number}",
+            )
         if not is_own:
             raise ActError(
-                f"proposal {number} must be decided by a person of {proposal.body},"
-                f" {person.name} is of {person.body}"
+                RegistryRefusal.PROPOSAL_OF_OTHERS,
+                f"proposal {number}: expected a person of {proposal.body} to decide, got"
+                f" {person.name} of {person.body}",
             )
         state = proposal.state(self._ledger.now_ns())
         if state != "waiting":
-            raise ActError(f"proposal {number} must be waiting, was {state}")
+            raise ActError(
+                RegistryRefusal.PROPOSAL_DECIDED,
+                f"proposal {number}: expected a waiting one, got {state}",
+            )
         return proposal
 
     def _decide(self, proposal: Proposal, person: Person, *, approved: int, why: str) -> None:

@@ -6,6 +6,7 @@ from typing import SupportsIndex
 
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import whole_number
 from cea_exchange.registry.files.findings import FileRefused
 
@@ -15,7 +16,19 @@ WHY_LENGTH_MAX = 200
 
 
 class ActError(ValueError):
-    """The act is refused: what was expected, what came. Nothing was changed."""
+    """The act is refused, and nothing was changed.
+
+    Parameters
+    ----------
+    code
+        Why; programs branch on it.
+    words
+        For a person: what was expected, what was got.
+    """
+
+    def __init__(self, code: RegistryRefusal, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @contextmanager
@@ -24,7 +37,7 @@ def refusals_told() -> Iterator[None]:
     try:
         yield
     except (ComplianceError, FileRefused) as error:
-        raise ActError(str(error)) from error
+        raise ActError(error.code, str(error)) from error
 
 
 def name_checked(name: str, what: str) -> None:
@@ -32,17 +45,23 @@ def name_checked(name: str, what: str) -> None:
     try:
         plain_name_check(name_check(name, what), what)
     except (TypeError, ValueError) as error:
-        raise ActError(str(error)) from None
+        raise ActError(RegistryRefusal.NAME_UNSOUND, str(error)) from None
 
 
 def amount_checked(amount: SupportsIndex, what: str) -> int:
     """Return tonnes or fen; `ActError` unless they are a positive whole number of 63 bits."""
     try:
         number = whole_number(amount, what)
-    except TypeError as error:
-        raise ActError(str(error)) from None
+    except TypeError:
+        came = type(amount).__name__
+        raise ActError(
+            RegistryRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {came}"
+        ) from None
     if not 0 < number <= INT64_MAX:
-        raise ActError(f"{what} must be positive and below 2^63, was {number}")
+        raise ActError(
+            RegistryRefusal.AMOUNT_UNSOUND,
+            f"{what}: expected positive and below 2^63, got {number}",
+        )
     return number
 
 
@@ -55,14 +74,19 @@ def name_words_checked(name: str, what: str, length_max: int, *, required: bool 
     try:
         plain_name_check(name, what)
     except ValueError as error:
-        raise ActError(str(error)) from None
+        raise ActError(RegistryRefusal.NAME_UNSOUND, str(error)) from None
 
 
 def words_checked(words: str, what: str, length_max: int, *, required: bool = True) -> None:
     """Raise `ActError` unless a person's words are of one line, and not too many."""
     if not isinstance(words, str):
-        raise ActError(f"{what} must be text, was {type(words).__name__}")
+        raise ActError(
+            RegistryRefusal.TEXT_UNSOUND, f"{what}: expected text, got {type(words).__name__}"
+        )
     if len(words) > length_max or words != words.strip() or not is_one_line(words):
-        raise ActError(f"{what} must be one line of at most {length_max} characters, was {words!r}")
+        raise ActError(
+            RegistryRefusal.TEXT_UNSOUND,
+            f"{what}: expected one line of at most {length_max} characters, got {words!r}",
+        )
     if required and not words:
-        raise ActError(f"{what} must be given, was ''")
+        raise ActError(RegistryRefusal.TEXT_UNSOUND, f"{what}: expected some words, got ''")

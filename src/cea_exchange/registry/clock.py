@@ -19,6 +19,7 @@ from cea_exchange.domain.calendar import (
     date_number,
     date_of_number,
 )
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import JUMP_NS_MAX, Clock, ClockGuard, running_ns
@@ -82,11 +83,16 @@ class GivenClock:
 
     def move_check(self, at_ns: int) -> None:
         """Refuse."""
-        raise ActError(f"clock must be a manual one, is {self.kind}")
+        raise ActError(
+            RegistryRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
+        )
 
     def confirm_check(self, date: int) -> int:
         """Refuse."""
-        raise ActError("clock must be doubted, nothing is wrong with it")
+        raise ActError(
+            RegistryRefusal.CLOCK_NOT_DOUBTED,
+            "clock: expected a doubted one, got one with nothing wrong",
+        )
 
     def take(self, act: str, at_ns: int) -> None:
         """Take no notice."""
@@ -138,7 +144,9 @@ class GuardedClock:
         """Return the day as yyyymmdd in Shanghai; ActError where it is not known."""
         now_ns = self.now_ns()
         if not self.is_known:
-            raise ActError(f"the day must be known, but {self.warning}")
+            raise ActError(
+                RegistryRefusal.CLOCK_DOUBTED, f"day: expected a known one, got {self.warning}"
+            )
         return _date_of(now_ns)
 
     def follow(self, trading_date: int) -> None:
@@ -165,9 +173,14 @@ class GuardedClock:
     def move_check(self, at_ns: int) -> None:
         """Refuse to move another than a manual clock, or to let time go back."""
         if self.kind != "manual":
-            raise ActError(f"clock must be a manual one, is {self.kind}")
+            raise ActError(
+                RegistryRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
+            )
         if at_ns < self.now_ns():
-            raise ActError(f"at must not be before {_text(self._last_ns)}, was {_text(at_ns)}")
+            raise ActError(
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"at: expected not before {_text(self._last_ns)}, got {_text(at_ns)}",
+            )
 
     def confirm_check(self, date: int) -> int:
         """Return what a doubted clock says (ns); refuse if it is none, or says another day.
@@ -179,12 +192,22 @@ class GuardedClock:
         """
         self.now_ns()
         if not self._is_doubted:
-            raise ActError("clock must be doubted, nothing is wrong with it")
+            raise ActError(
+                RegistryRefusal.CLOCK_NOT_DOUBTED,
+                "clock: expected a doubted one, got one with nothing wrong",
+            )
         read_ns = self._clock.now_ns()
         if date != _date_of(read_ns):
-            raise ActError(f"date must be the clock's {_date_of(read_ns)}, was {date}")
+            raise ActError(
+                RegistryRefusal.CLOCK_DATE_OTHER,
+                f"date: expected the clock's {_date_of(read_ns)}, got {date}",
+            )
         if read_ns < self._last_ns - JUMP_NS_MAX:
-            raise ActError(f"clock must not be before what was noted last, {_text(self._last_ns)}")
+            raise ActError(
+                RegistryRefusal.CLOCK_BEHIND,
+                f"clock: expected not before what was noted last, {_text(self._last_ns)}, got"
+                f" {_text(read_ns)}",
+            )
         return read_ns
 
     def take(self, act: str, at_ns: int) -> None:

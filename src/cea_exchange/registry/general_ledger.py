@@ -12,6 +12,7 @@ import msgspec
 
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -27,6 +28,12 @@ from cea_exchange.protocol.control import FeedCommand
 from cea_exchange.registry.checks import ActError, amount_checked
 from cea_exchange.registry.clock import RegistryClock
 from cea_exchange.registry.venue_link.feed import feed_append
+
+_INSUFFICIENT = {
+    False: RegistryRefusal.INSUFFICIENT_ALLOWANCES,
+    True: RegistryRefusal.INSUFFICIENT_CASH,
+}
+"""By whether it is cash."""
 
 LIVE = ("open", "suspended")
 """States of an account that has not ended."""
@@ -114,10 +121,15 @@ class Ledger:
                 (account,),
             )
         if row is None:
-            raise ActError(f"account must be an open one, was {account!r}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_UNKNOWN, f"account: expected an open one, got {account!r}"
+            )
         index, state = row
         if state not in LIVE:
-            raise ActError(f"account must be an open one, {account} is {state}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_ENDED,
+                f"account: expected an open one, got {account}, which is {state}",
+            )
         return index
 
     def account_moving(self, account: str) -> int:
@@ -128,7 +140,10 @@ class Ledger:
         index = self.account(account)
         state = self.store.one("SELECT state FROM accounts WHERE account_index = ?", (index,))
         if state != "open":
-            raise ActError(f"account must not be suspended, {account} is")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_SUSPENDED,
+                f"account: expected one that is not suspended, got {account}",
+            )
         return index
 
     def asset(self, product: str | None) -> int:
@@ -137,7 +152,10 @@ class Ledger:
             return CASH_ASSET
         index = self.store.product_index(product) if isinstance(product, str) else None
         if index is None:
-            raise ActError(f"product must be a declared one, was {product!r}")
+            raise ActError(
+                RegistryRefusal.PRODUCT_UNKNOWN,
+                f"product: expected a declared one, got {product!r}",
+            )
         return index
 
     # -- entries ------------------------------------------------------------------------------
@@ -221,11 +239,14 @@ class Ledger:
             where = Compartment(error.holding.compartment).name.lower()
             asset = self.store.asset_name(asset_index)
             raise ActError(
-                f"{kind.name.lower()}: {holder} must hold {amount} of {asset} in {where},"
-                f" holds {error.held}"
+                _INSUFFICIENT[asset_index == CASH_ASSET],
+                f"{kind.name.lower()}: expected {holder} to hold {amount} of {asset} in {where},"
+                f" got {error.held}",
             ) from None
         except LedgerError as error:
-            raise ActError(f"{tried[-1].kind.name.lower()}: {error}") from None
+            raise ActError(
+                RegistryRefusal.MOVEMENT_NOT_ALLOWED, f"{tried[-1].kind.name.lower()}: {error}"
+            ) from None
 
     # -- to the venue -------------------------------------------------------------------------
 
@@ -236,5 +257,7 @@ class Ledger:
             # the feed for good, so it must never get a number.
             msgspec.convert(msgspec.to_builtins(command), type(command))
         except msgspec.ValidationError as error:
-            raise ActError(f"{type(command).__name__}: {error}") from None
+            raise ActError(
+                RegistryRefusal.VALUE_NOT_TAKEN, f"{type(command).__name__}: {error}"
+            ) from None
         return feed_append(self.store, command, self.now_ns())

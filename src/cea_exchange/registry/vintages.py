@@ -1,6 +1,7 @@
 """Which product is which vintage."""
 
 from cea_exchange.domain.compliance.vintages import VintageRules
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import ActError
 
@@ -19,7 +20,10 @@ def product_vintages(store: Store, rules: VintageRules) -> dict[int, int]:
     for index, product, declared in rows:
         vintage = rules.of_product(product) if declared is None else declared
         if vintage in found.values():
-            raise ActError(f"a vintage must be one product, {vintage} is {product} and another")
+            raise ActError(
+                RegistryRefusal.VINTAGE_TAKEN,
+                f"vintage {vintage}: expected one product, got {product} and another",
+            )
         if vintage is not None:
             found[index] = vintage
     return found
@@ -29,5 +33,8 @@ def vintage_checked(store: Store, rules: VintageRules, asset_index: int) -> int:
     """Return the vintage of a product; ActError if it has none."""
     vintage = product_vintages(store, rules).get(asset_index)
     if vintage is None:
-        raise ActError(f"product must have a vintage, {store.asset_name(asset_index)} has none")
+        raise ActError(
+            RegistryRefusal.VINTAGE_MISSING,
+            f"product: expected one with a vintage, got {store.asset_name(asset_index)}",
+        )
     return vintage

@@ -10,6 +10,7 @@ from cea_exchange.control_plane.maker_checker import Prepared, Second
 from cea_exchange.control_plane.requests import Request, Requests, requests_in
 from cea_exchange.domain.profile_fields import TIME_FORM
 from cea_exchange.domain.records import Phase
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import Operator
@@ -223,7 +224,9 @@ class PhaseChange(ActRequest, tag="phase"):
     def command_of(self, venue: "AdminDesk") -> control.Act:
         if self.phase.upper() not in Phase.__members__:
             names = ", ".join(member.name.lower() for member in Phase)
-            raise FrameError(expected=names, came=self.phase, where="phase")
+            raise FrameError(
+                VenueRefusal.CHOICE_UNKNOWN, expected=names, came=self.phase, where="phase"
+            )
         return control.PhaseSet(phase=Phase[self.phase.upper()])
 
 
@@ -274,7 +277,12 @@ class KeyRestore(ActRequest, tag="key_restore"):
 
     def act(self, venue: "AdminDesk", by: Operator) -> dict[str, Any]:
         if not venue.key_restore(self.key):
-            raise FrameError(expected="a key that is cut off", came=self.key, where="key")
+            raise FrameError(
+                VenueRefusal.KEY_NOT_CUT_OFF,
+                expected="a key that is cut off",
+                came=self.key,
+                where="key",
+            )
         return {}
 
 
@@ -362,7 +370,12 @@ class Kill(ActRequest, tag="kill"):
         # A name that was forgotten must not end everybody's orders.
         if (self.account is None) != self.market:
             came = "both" if self.market else "neither"
-            raise FrameError(expected="an account, or the market", came=came, where="kill")
+            raise FrameError(
+                VenueRefusal.BAD_REQUEST,
+                expected="an account, or the market",
+                came=came,
+                where="kill",
+            )
         if self.account is not None:
             venue.account_index(self.account)
         return control.Kill(account=self.account)
@@ -455,7 +468,12 @@ class BiddingReview(ActRequest, tag="bidding_review"):
 
     def command_of(self, venue: "AdminDesk") -> control.Act:
         if not self.approve and not self.why.strip():
-            raise FrameError(expected="a reason to refuse it", came="none", where="why")
+            raise FrameError(
+                VenueRefusal.WHY_MISSING,
+                expected="a reason to refuse it",
+                came="none",
+                where="why",
+            )
         return control.BiddingReviewed(bidding=self.bidding, approved=self.approve)
 
 

@@ -103,7 +103,7 @@ def test_no_new_deduction_for_unpaid_allowances(cause, decided_on, allowed):
     refusal = RULES.refusal(deduction)
     assert (refusal is None) == allowed
     if not allowed:
-        assert "must be decided before 20260815, was on 20260815" in refusal
+        assert "expected to be decided before 20260815, got on 20260815" in refusal
     assert ComplianceRules.load(drafts=False).adjustment.refusal(deduction) is None
 
 

@@ -4,8 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.offsets import CancellationProof
-from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.rules import ComplianceRules
+from support.refusing import refuses
 
 RULES = ComplianceRules.load()
 OFFSETS = RULES.offsets
@@ -45,26 +45,26 @@ def test_the_cap_is_5_percent_rounded_down(tonnes, cap):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tonnes": 0}, "must be for 1 t or more, was 0"),
-        ({"cancelled_on": 20251202}, "must be cancelled by 20251201, was on 20251202"),
-        ({"quota_managed": "national"}, "must not be under national allowances"),
-        ({"quota_managed": "regional"}, "must not be under regional allowances"),
+        ({"tonnes": 0}, "tonnes: expected 1 t or more, got 0"),
+        ({"cancelled_on": 20251202}, "cancelled_on: expected by 20251201, got 20251202"),
+        ({"quota_managed": "national"}, "expected none under national allowances"),
+        ({"quota_managed": "regional"}, "expected none under regional allowances"),
         (
             {**OLD_DATES, "registered_on": 20170314},
-            "before 20170314 or from 20240122 on, was 20170314",
+            "before 20170314 or from 20240122 on, got 20170314",
         ),
-        ({"registered_on": 20240121}, "before 20170314 or from 20240122 on, was 20240121"),
-        ({"project_started_on": 20121108}, "project must start after 20121108, was 20121108"),
-        ({"produced_from": 20200922}, "reductions must be of after 20200922, were from 20200922"),
+        ({"registered_on": 20240121}, "before 20170314 or from 20240122 on, got 20240121"),
+        ({"project_started_on": 20121108}, "expected to start after 20121108, got 20121108"),
+        ({"produced_from": 20200922}, "reductions: expected after 20200922, got from 20200922"),
         (
             {"applied_on": 20260102, "registered_on": 20260102, "cancelled_on": 20260102},
-            "of the 5 years before 20260102, were from 20210101",
+            "of the 5 years before 20260102, got from 20210101",
         ),
-        ({"produced_from": 20191231}, "produced_from must not be before project_started_on"),
-        ({"produced_to": 20201231}, "produced_to must not be before produced_from 20210101"),
-        ({"produced_to": 20240111}, "applied_on must not be before produced_to 20240111"),
-        ({"applied_on": 20250307}, "registered_on must not be before applied_on 20250307"),
-        ({"registered_on": 20251111}, "cancelled_on must not be before registered_on 20251111"),
+        ({"produced_from": 20191231}, "produced_from: expected not before project_started_on"),
+        ({"produced_to": 20201231}, "produced_to: expected not before produced_from 20210101"),
+        ({"produced_to": 20240111}, "applied_on: expected not before produced_to 20240111"),
+        ({"applied_on": 20250307}, "registered_on: expected not before applied_on 20250307"),
+        ({"registered_on": 20251111}, "cancelled_on: expected not before registered_on 20251111"),
     ],
 )
 def test_what_a_proof_must_say(changes, message):
@@ -95,7 +95,7 @@ def test_old_ccers_are_void_by_their_day_and_not_by_year():
     """CEA-OFS-03: usable to 31 December 2024."""
     for year in (2020, 2022, 2023, 2024):
         assert OFFSETS.refusal(OLD, year, 20241231) is None
-        assert "must be used before 20250101" in OFFSETS.refusal(OLD, year, 20250101)
+        assert "expected to be used before 20250101" in OFFSETS.refusal(OLD, year, 20250101)
 
 
 def test_old_ccers_may_be_of_projects_in_a_regional_market():
@@ -114,20 +114,20 @@ def test_from_2025_on_only_the_new_market_counts():
     assert OFFSETS.refusal(PROOF, 2025, 20261201) is None
     assert OFFSETS.refusal(PROOF, 2026, 20271201) is None
     for day in (20240121, 20240122):
-        message = f"year 2025 takes CCERs registered after 20240122, was {day}"
+        message = f"registered_on: expected after 20240122 for 2025, got {day}"
         assert OFFSETS.refusal(replace(PROOF, registered_on=day), 2025, 20261201) == message
     assert OFFSETS.refusal(replace(PROOF, registered_on=20240123), 2025, 20261201) is None
-    assert OFFSETS.refusal(OLD, 2025, 20241231).startswith("year 2025 takes")
+    assert OFFSETS.refusal(OLD, 2025, 20241231).startswith("registered_on: expected after")
     assert ADOPTED.refusal(OLD, 2025, 20241231) is None
-    assert "must be used before 20250101" in ADOPTED.refusal(OLD, 2025, 20261201)
+    assert "expected to be used before 20250101" in ADOPTED.refusal(OLD, 2025, 20261201)
 
 
 def test_each_proof_counts_once():
     """CEA-OFS-05: not twice in one application, nor after another's."""
     other = replace(PROOF, number="C-2", tonnes=1)
-    with pytest.raises(ComplianceError, match="proof C-1 must be used once, was used before"):
+    with refuses("PROOF_USED: proof C-1: expected to be used once, got it again"):
         OFFSETS.counted(owed(10_000), [PROOF, other, PROOF], used_on=20251201)
-    with pytest.raises(ComplianceError, match="proof C-2 must be used once"):
+    with refuses("PROOF_USED: proof C-2: expected to be used once"):
         OFFSETS.counted(owed(10_000), [PROOF, other], used_on=20251201, used_numbers=["C-2"])
     assert OFFSETS.counted(owed(10_000), [PROOF, other], used_on=20251201) == 101
 
@@ -135,14 +135,14 @@ def test_each_proof_counts_once():
 def test_proofs_count_whole_and_within_the_cap():
     """CEA-OFS-01, CEA-OFS-05."""
     assert OFFSETS.counted(owed(2_000), [PROOF], used_on=20251201) == 100
-    with pytest.raises(ComplianceError, match="at most 99 t of 1999 t, were 0 \\+ 100"):
+    with refuses("OFFSET_LIMIT: CCERs: expected at most 99 t of 1999 t, got 0 [+] 100"):
         OFFSETS.counted(owed(1_999), [PROOF], used_on=20251201)
-    with pytest.raises(ComplianceError, match="at most 100 t of 2000 t, were 1 \\+ 100"):
+    with refuses("OFFSET_LIMIT: CCERs: expected at most 100 t of 2000 t, got 1 [+] 100"):
         OFFSETS.counted(owed(2_000), [PROOF], used_on=20251201, counted_before=1)
 
 
 def test_a_proof_that_does_not_count_is_named():
     """CEA-OFS-02."""
-    with pytest.raises(ComplianceError, match="proof C-9: project must not be under national"):
+    with refuses("PROOF_NOT_ELIGIBLE: proof C-9: project: expected none under national"):
         bad = replace(PROOF, number="C-9", quota_managed="national")
         OFFSETS.counted(owed(), [bad], used_on=20251201)

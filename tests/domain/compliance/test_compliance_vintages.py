@@ -68,11 +68,12 @@ def test_arrears_take_later_vintages(year, payers):
 
 
 def test_a_refusal_says_what_was_expected():
-    assert RULES.refusal(2024, 2023) == "year 2023 takes its own and earlier vintages, was 2024"
+    assert RULES.refusal(2024, 2023) == "vintage: expected 2023 or earlier for that year, got 2024"
     assert RULES.refusal(2023, 2025) == (
-        "years from 2025 on take vintages after 2024, was 2023, which must be carried over"
+        "vintage: expected one after 2024 for years from 2025 on, got 2023, which must be carried"
+        " over"
     )
     assert RULES.refusal(2027, 2024, in_arrears=True) == (
-        "arrears of 2024 take vintages up to 2026, was 2027"
+        "vintage: expected one up to 2026 for arrears of 2024, got 2027"
     )
     assert RULES.refusal(2025, 2025) is None

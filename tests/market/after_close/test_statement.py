@@ -1,4 +1,4 @@
-"""Daily statements of an embedded market's accounts, and their written forms."""
+"""Activity statements of an embedded market's accounts, and their written forms."""
 
 import csv
 import io
@@ -391,7 +391,7 @@ def test_the_table_adds_up_too():
 
 def test_the_text_is_for_a_person():
     text = statement_text(some_statement())
-    assert text.startswith("Daily statement 结算单  2025-07-16  account alice\n")
+    assert text.startswith("Activity statement 结算单  2025-07-16  account alice\n")
     lines = [line.split() for line in text.splitlines()]
     assert ["fees", "-5.01"] in lines
     assert ["CEA23", "0", "52", "0", "0", "0", "0", "52", "0", "52", "0"] in lines

@@ -17,7 +17,6 @@ from cea_exchange.registry.bank.client import BankUnavailable
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
@@ -26,6 +25,7 @@ from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import audits_are_clean
 from support.bank.bank_process import BankProcess
+from support.refusing import refuses
 from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import ALICE, BOB, LOG_ID, PRODUCT, Venue
 
@@ -274,7 +274,7 @@ def test_a_pay_out_that_the_bank_refuses_comes_back(registry, tmp_path):
         both.talk()
         assert registry.store.balance(Holding(BOB, CASH_ASSET, Compartment.REGISTRATION)) == 700
         assert registry.store.one("SELECT state FROM pay_outs") == "returned"
-        with pytest.raises(ActError, match="must be a refused one, was T9"):
+        with refuses("INSTRUCTION_STATE: instruction: expected a refused one, got T9"):
             registry.bank.again("T9")
 
 
@@ -449,7 +449,7 @@ def _count(store, state):
 def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
     """CEA-BNK-02, CEA-BNK-03: batches out, statements in, each once and whole."""
     both, files = institutions, institutions.registry.bank_files
-    with pytest.raises(ActError, match="expected a folder"):
+    with refuses("BANK_NOT_SET: .*expected a folder"):
         files.batches_write()
     files.folder = tmp_path / "files"
     (tmp_path / "files" / "in").mkdir(parents=True)
@@ -466,13 +466,13 @@ def test_files_carried_by_hand_do_the_same(tmp_path, institutions):
     assert both.states() == {"settled": 4}
     content = both.client.statement_content(both.date, 1)
     for name, text, why in (
-        ("bad.xml", content[:-20], "bad.xml:"),
-        ("../out/B1.xml", None, "must be a name in"),
-        ("none.xml", None, "No such file"),
+        ("bad.xml", content[:-20], "BANK_FILE_REFUSED: .*bad.xml:"),
+        ("../out/B1.xml", None, "BANK_FILE_UNKNOWN: file: expected a name in"),
+        ("none.xml", None, "BANK_FILE_UNKNOWN: .*No such file"),
     ):
         if text is not None:
             (tmp_path / "files" / "in" / name).write_bytes(text)
-        with pytest.raises(ActError, match=why):
+        with refuses(why):
             files.statement_read(name, sha256(text or b"").hexdigest())
     (tmp_path / "files" / "in" / "good.xml").write_bytes(content)
     found = files.statement_read("good.xml", sha256(content).hexdigest())

@@ -8,9 +8,9 @@ from cea_exchange.ledger.store import Store
 from cea_exchange.registry.bank.requests import PayIn
 from cea_exchange.registry.bank.schedule import StatementOf, StatementSchedule
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.registry import Registry
 from support.bank.bank_process import BankProcess
+from support.refusing import refuses
 
 SHANGHAI = timezone(timedelta(hours=8))
 AT = time(17, 30)
@@ -111,11 +111,11 @@ def test_without_a_time_only_what_is_asked_for_is_fetched(days):
     assert days.due() is None
     assert days.office.statement_ask(THURSDAY) == StatementOf(THURSDAY, 1)
     assert days.fetch() == StatementOf(THURSDAY, 1)
-    with pytest.raises(ActError, match="business_date must be from 20250717 on"):
+    with refuses("DATE_OUT_OF_RANGE: .*one from 20250717 on, of which a statement was read"):
         days.office.statement_ask(WEDNESDAY)
-    with pytest.raises(ActError, match="business_date must be 20250718 at most"):
+    with refuses("DATE_OUT_OF_RANGE: business_date: expected 20250718 at most"):
         days.office.statement_ask(MONDAY)
-    with pytest.raises(ActError, match="date must be yyyymmdd"):
+    with refuses("DATE_UNSOUND: .*date must be yyyymmdd"):
         days.office.statement_ask(20250700)
 
 

@@ -112,5 +112,5 @@ def test_a_province_sees_its_own(world):
     }
     province = office.person("bei", "province", province=BEIJING)
     assert province("duty_list", province=BEIJING)["duties"] == []
-    assert "must be the business of province 11" in province.error("duty_list")
+    assert "expected the business of province 11" in province.error("duty_list")
     assert isinstance(world.registry.duties.open()[0], Duty)

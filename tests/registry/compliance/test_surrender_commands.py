@@ -86,7 +86,7 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     listed = command("surrender", "list")[1]
     assert "CEA23 60, CEA24 900" in listed.splitlines()[1]
     accept = ("surrender", "accept", "1", "--province", "11")
-    assert "role must be one of province" in command(*accept)[1]
+    assert "NOT_PERMITTED: surrender_accept: expected one of province" in command(*accept)[1]
     assert (0, "done\n") == command(*accept, key="beijing")
     retired = command("surrender", "retire", "1", key="authority")
     assert (0, "certificate 2024-000001\n") == retired
@@ -101,8 +101,8 @@ def test_an_obligation_from_its_file_to_its_certificate(data, command):
     assert (1_000, 40) == (as_json["shortfalls"][0]["shortfall"], as_json["shortfalls"][0]["due"])
     assert (0, "notices 1\n") == command("carryover", "notify")
     notice = command("carryover", "notice", "P1")[1]
-    assert "refusal year 2024 must be surrendered in full" in notice
-    assert "P1 may carry nothing over" in command("carryover", "apply", "P1", "CEA24=5")[1]
+    assert "refusal year 2024: expected surrendered in full" in notice
+    assert "refused CARRYOVER_BARRED: P1: " in command("carryover", "apply", "P1", "CEA24=5")[1]
     assert [] == check_ledger(data).differences
 
 
@@ -119,9 +119,9 @@ def test_an_order_to_correct_and_a_borrowing_by_command(data, command):
     until = ["2099-12-31", "1000", "t", "1000", "t", "-"]
     assert ["P1", "11", "HB-1", *until] == [*row[:3], *row[4:]]
     refused = command("correction", "refuse", "P1", "2024", "HB-2", *own, key="beijing")
-    assert refused[0] and "the order's term must have passed, it is 20991231" in refused[1]
+    assert refused[0] and "TOO_EARLY: refusal: expected after the order's term" in refused[1]
     deduct = command("obligation", "deduct", "P1", "2024", *own, key="beijing")
-    assert deduct[0] and "must be decided after 20991231, the term of correction" in deduct[1]
+    assert deduct[0] and "TOO_EARLY: deduction: expected after 20991231, the term" in deduct[1]
     borrow = ("obligation", "borrow", "P1", "2024", "5", "HB-3", *own, "--why", "no cash")
     said = command(*borrow, key="beijing")
-    assert said[0] and "year must be 2021 to 2022 to be borrowed for, was 2024" in said[1]
+    assert said[0] and "YEAR_OUT_OF_RANGE: year: expected 2021 to 2022" in said[1]

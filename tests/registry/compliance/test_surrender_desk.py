@@ -77,8 +77,8 @@ def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, office):
     fields = {"account": "P1", "compliance_year": 2024, "province": BEIJING}
     order = fields | {"document": "HB 1", "until": 20260205}
     assert 1 == by_two(office.bei, office.jing, "correction_order", **order)["answer"]["order_id"]
-    assert "must be the business of province 31" in office.hai.error("correction_order", **order)
-    assert "role must be one of" in office.li.error("correction_order", **order)
+    assert "expected the business of province 31" in office.hai.error("correction_order", **order)
+    assert "expected one of" in office.li.error("correction_order", **order)
     world.clock.day = 20260206
     by_two(office.bei, office.jing, "correction_refused", **fields, document="HB 2")
     (row,) = office.rex("correction_list", compliance_year=2024)["orders"]
@@ -93,29 +93,30 @@ def test_an_obligation_is_met_by_all_who_have_to_do_with_it(world, office):
 def test_nobody_does_what_is_another_s(world, office):
     """CEA-REG-01, CEA-SUR-09."""
     file = handed_in(world, ("P1", 1_000))
-    assert "must be the business of province 11" in office.bei.error(
+    assert "expected the business of province 11" in office.bei.error(
         "obligation_take", province=SHANGHAI, **file
     )
-    assert "must be the business of province 11" in office.bei.error("obligation_take", **file)
-    assert "role must be one of" in office.li.error("obligation_take", **file)
+    assert "expected the business of province 11" in office.bei.error("obligation_take", **file)
+    assert "expected one of" in office.li.error("obligation_take", **file)
     by_two(office.mee, office.caller("mee-2"), "obligation_take", **file)
     fields = {"account": "P1", "compliance_year": 2024, "tonnes": {"CEA24": 5}}
-    assert "must be the business of account P2" in office.pa.error("surrender_apply", **fields)
+    assert "expected the business of account P2" in office.pa.error("surrender_apply", **fields)
     # For another, from what is one's own.
-    assert "must be the business of account P1" in office.li.error(
+    assert "expected the business of account P1" in office.li.error(
         "surrender_apply", **fields, giver="P2", why="blocked"
     )
     assert office.pa("surrender_apply", **fields, giver="P2", why="blocked")["ok"]
     by_two(office.li, office.mo, "surrender_apply", **fields)
     accept = {"surrender_id": 1, "province": BEIJING}
-    assert "must be the business of province 31" in office.hai.error("surrender_accept", **accept)
-    assert "surrender must be for an entity of province 31, was 1" in office.hai.error(
+    assert "expected the business of province 31" in office.hai.error("surrender_accept", **accept)
+    assert "PROVINCE_OTHER: surrender: expected one for an entity of" in office.hai.error(
         "surrender_accept", **(accept | {"province": SHANGHAI})
     )
-    assert "role must be one of province" in office.an.error("surrender_accept", **accept)
+    assert "expected one of province" in office.an.error("surrender_accept", **accept)
     by_two(office.bei, office.jing, "surrender_accept", **accept)
-    assert "role must be one of authority" in office.bei.error("surrender_retire", surrender_id=1)
-    assert "must be the business of province 11" in office.bei.error(
+    retire = office.bei.error("surrender_retire", surrender_id=1)
+    assert "expected one of authority" in retire
+    assert "expected the business of province 11" in office.bei.error(
         "surrender_list", state="applied"
     )
 
@@ -126,7 +127,7 @@ def test_the_carryover_is_noticed_applied_for_and_run(world, office):
     notice = office.li("carryover_notice", account="P1")["notice"]
     assert 1_000 == notice["limit_tonnes"]
     by_two(office.li, office.mo, "carryover_apply", account="P1", tonnes={"CEA24": 400})
-    assert "must be the business of account P2" in office.pa.error(
+    assert "expected the business of account P2" in office.pa.error(
         "carryover_withdraw", carryover_id=1, account="P1"
     )
     by_two(office.li, office.mo, "carryover_withdraw", carryover_id=1, account="P1")
@@ -156,7 +157,7 @@ def test_what_a_merged_entity_owes_is_forced_by_its_own_province(world, office):
     world.keep("P1", BEIJING, "CEA24", 130)
     fields = {"account": "P2", "compliance_year": 2024, "province": SHANGHAI}
     error = office.an.error("surrender_force", **fields)
-    assert "must be with province 31" in error
+    assert "expected all with province 31" in error
     body = world.registry.accounts.province_body("P2")
     assert body == "province 31"
 
@@ -171,18 +172,20 @@ def test_a_surrender_of_others_is_as_one_that_is_not_there(world, office):
     def refused(person, op, **which):
         """Return what is said of surrender 1, which is another's, and of none at all."""
         answers = [person.error(op, surrender_id=number, **which) for number in (1, 99)]
-        assert answers[0].replace("was 1", "was 99") == answers[1]
+        assert answers[0].replace("got 1", "got 99") == answers[1]
         return answers[0]
 
     said = refused(office.pa, "surrender_withdraw", giver="P2")
-    assert said == "surrender must be one that P2 gives, was 1"
+    assert said == "SURRENDER_UNKNOWN: surrender: expected one that P2 gives, got 1"
     for op, more in (("surrender_accept", {}), ("surrender_reject", {"why": "no"})):
         said = refused(office.hai, op, province=SHANGHAI, **more)
-        assert said == "surrender must be for an entity of province 31, was 1"
+        assert said == (
+            "PROVINCE_OTHER: surrender: expected one for an entity of province 31, got 1"
+        )
     # Nor what is under way of another's obligation, to which one may give.
     giving = fields | {"tonnes": {"CEA24": 996}, "giver": "P2", "why": "blocked"}
     error = office.pa.error("surrender_apply", **giving)
-    assert error == "surrender must be at most what is due and not under way, was 996"
+    assert error == "NOT_DUE: surrender: expected at most what is due and not under way, got 996"
 
 
 def test_a_refusal_tells_no_representative_of_another_account(world, office):
@@ -202,12 +205,13 @@ def test_a_refusal_tells_no_representative_of_another_account(world, office):
         ("person_add", {"name": "x", "key": 40 * "x", "role": "approver"}),
     ):
         errors = {office.li.error(op, account=account, **more) for account in ("P2", "P99")}
-        assert errors == {f"{op}: must be the business of account P1, was not"}
+        assert errors == {f"NOT_YOURS: {op}: expected the business of account P1, got another's"}
     world.registry.accounts.bank_set("P2", "Bank A", "62-2", "contract")
     bank = {"account": "P1", "bank": "Bank A", "bank_account": "62-2", "why": "ours"}
     rename = {"account": "P1", "entity": "P2", "why": "decision 3"}
     for op, fields in (("account_bank", bank), ("account_rename", rename)):
-        assert "is another's" in office.li.error(op, **fields)
+        assert "_TAKEN: " in office.li.error(op, **fields)
     for key in ("pa", "eve"):
         error = office.li.error("person_remove", key=office.caller(key).key)
-        assert error == "person_remove: must be the business of account P1, was not"
+        expected = "expected the business of account P1, got another's"
+        assert error == f"NOT_YOURS: person_remove: {expected}"

@@ -9,6 +9,7 @@ import pytest
 
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.service import Asked
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.control import query_service as looks_module
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.query_service import Looks, _Worker
@@ -46,7 +47,7 @@ class Asking:
         return self.answers
 
     def answer(self, op, person=AN, **fields):
-        assert "" == self.ask(op, person, **fields)
+        assert self.ask(op, person, **fields) is None
         ((_name, answer),) = self.turns(1)
         self.answers = []
         return answer
@@ -77,14 +78,16 @@ def test_a_look_that_takes_too_long_is_given_up_and_the_next_is_answered(asking,
     monkeypatch.setattr(_Worker, "program", SILENT)
     monkeypatch.setattr(looks_module, "LOOK_S", 0.3)
     answer = asking.answer("status")
-    assert "must take at most 0 s, this one took longer" in answer["error"]
+    assert answer["code"] == RegistryRefusal.TOO_SLOW.name
+    assert "expected one that takes at most 0 s, got a longer one" in answer["error"]
     monkeypatch.undo()
     assert asking.answer("status")["ok"] and asking.looks.ended_count == 1
 
 
 def test_a_process_that_ends_costs_its_look_and_is_begun_again(asking, monkeypatch):
     monkeypatch.setattr(_Worker, "program", ENDING)
-    assert "ended" in asking.answer("status")["error"]
+    answer = asking.answer("status")
+    assert answer["code"] == RegistryRefusal.INTERNAL.name and "ended" in answer["error"]
     monkeypatch.undo()
     assert asking.answer("status")["ok"]
 
@@ -104,9 +107,12 @@ def test_one_person_has_one_look_under_way_and_others_are_not_kept_waiting(askin
 
 def test_more_looks_than_may_wait_are_refused(asking):
     refusals = [asking.ask("status") for _ in range(257)]
-    assert refusals[:256] == [""] * 256
-    assert "at most 256 requests of a key may wait" == refusals[256]
-    assert "at most 65536 bytes" in asking.ask("balance", account="P" * 70_000)
+    assert refusals[:256] == [None] * 256
+    assert refusals[256]["code"] == RegistryRefusal.BUSY.name
+    assert "expected at most 256 requests of a key" in refusals[256]["error"]
+    large = asking.ask("balance", account="P" * 70_000)
+    assert large["code"] == RegistryRefusal.TOO_LARGE.name
+    assert "at most 65536 bytes" in large["error"]
 
 
 def test_a_look_that_has_waited_too_long_is_told_so(asking):
@@ -114,13 +120,16 @@ def test_a_look_that_has_waited_too_long_is_told_so(asking):
     ((_look, answer),) = [
         (each.asked, each.answer) for each in asking.looks.turn(time.monotonic() + 21)
     ]
+    assert answer["code"] == RegistryRefusal.BUSY.name
     assert "waited 20 s for other looks" in answer["error"]
 
 
 def test_a_database_that_is_not_there_is_told_and_looked_for_again(tmp_path):
     asking = Asking(tmp_path)
     try:
-        assert "nothing was read" in asking.answer("status")["error"]
+        answer = asking.answer("status")
+        assert answer["code"] == RegistryRefusal.DATABASE_AWAY.name
+        assert "nothing was read" in answer["error"]
         Registry.open(tmp_path).close()
         assert asking.answer("status")["ok"] and asking.looks.ended_count == 0
     finally:

@@ -26,7 +26,7 @@ def test_a_file_that_the_registry_would_drop_unread_is_not_sent(tmp_path, capsys
     file.write_bytes(bytes(REQUEST_BYTES_MAX))
     asked = ("registry", *command, str(file), "--data", str(tmp_path))
     assert 2 == run(asked)
-    assert f"all.csv: expected at most 4193280 bytes, came {REQUEST_BYTES_MAX}" in (
+    assert f"all.csv: expected at most 4193280 bytes, got {REQUEST_BYTES_MAX}" in (
         capsys.readouterr().err
     )
 

@@ -7,6 +7,7 @@ from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.distribution.recomputation import recomputed
 from cea_exchange.registry.files import UNITS, SourceFile, UnitFigures, table_bytes
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
+from support.refusing import refuses
 from support.registry.allocation_files import (
     ENTITIES,
     allocation_file,
@@ -97,11 +98,11 @@ def test_steel_cement_and_aluminium_of_2024_get_what_they_emitted(registry):
     assert 1 == registry.distribution.preview(source, unit_file(units)).plan.recomputed
     assert [
         "2024-final.csv:2: tonnes: expected 1300000 by units.csv:2, 3 (steel mill 500000,"
-        " unit 1 791000, cap on the shortfall 9000), came 1300001",
+        " unit 1 791000, cap on the shortfall 9000), got 1300001",
     ] == refusal(registry, allocation_file("final", {"P0001": 1_300_001}), unit_file(units))
     source = allocation_file("final", {"P0001": 500_000}, year=2025)
     assert [
-        "units.csv:2: P0001: year of steel must be 2024 to be computed, was 2025",
+        "units.csv:2: P0001: year of steel: expected 2024 to be computed, got 2025",
     ] == refusal(registry, source, unit_file({("P0001", "mill"): plant}, year=2025))
 
 
@@ -111,9 +112,9 @@ def test_every_tonne_that_differs_is_told_with_its_line_and_steps(registry):
     units = {("P0001", "1"): COAL, ("P0001", "2"): GAS, ("P0002", "1"): SHORT}
     assert [
         "2024-final.csv:3: tonnes: expected 2929600 by units.csv:2, 3"
-        " (unit 1 2579600, unit 2 350000), came 2929601",
+        " (unit 1 2579600, unit 2 350000), got 2929601",
         "2024-final.csv:4: tonnes: expected 800000 by units.csv:4"
-        " (unit 1 791000, cap on the shortfall 9000), came 791000",
+        " (unit 1 791000, cap on the shortfall 9000), got 791000",
     ] == refusal(registry, allocation_file("final", tonnes), unit_file(units))
 
 
@@ -130,7 +131,7 @@ def test_a_pre_allocation_is_the_share_of_the_year_before(registry):
     assert 1 == registry.distribution.preview(source, unit_file(less, year=2025)).plan.recomputed
     source = allocation_file("pre", {"P0001": 1_431})
     assert [
-        "units.csv:2: P0001: share of 2024 must be within 7000..7000 bp, was 4000",
+        "units.csv:2: P0001: share of 2024: expected within 7000..7000 bp, got 4000",
     ] == refusal(registry, source, unit_file(less))
 
 
@@ -139,7 +140,7 @@ def test_steel_cement_and_aluminium_are_given_nothing_ahead_for_2024(registry):
     mill = {"unit_class": "steel", "emissions_before": 500_000}
     plant = {"unit_class": "coal_large", "emissions_before": 1_000_000}
     source = allocation_file("pre", {"P0001": 350_000})
-    said = "2024-pre.csv:2: tonnes: expected 0 by units.csv:2 (unit mill 0), came 350000"
+    said = "2024-pre.csv:2: tonnes: expected 0 by units.csv:2 (unit mill 0), got 350000"
     assert [said] == refusal(registry, source, unit_file({("P0001", "mill"): mill}))
     units = {("P0001", "1"): plant, ("P0001", "mill"): mill}
     source = allocation_file("pre", {"P0001": 700_000})
@@ -155,10 +156,10 @@ def test_a_sector_that_is_given_nothing_ahead_needs_no_figures_to_be_refused(reg
     registry.accounts.open("P0004", province=11, sector=sector)
     entities = {**ENTITIES, "P0004": 11}
     source = allocation_file("pre", {"P0001": 700, "P0004": 700}, entities=entities)
-    said = f"2024-pre.csv:3: stage: expected nothing ahead for {sector} of 2024 (CEA-ALC-14), came"
+    said = f"2024-pre.csv:3: stage: expected nothing ahead for {sector} of 2024 (CEA-ALC-14), got"
     assert [f"{said} pre"] == refusal(registry, source)
     figures = {("P0004", "1"): {"emissions_before": 1_000}}
-    said = "2024-pre.csv:3: tonnes: expected 0 by units.csv:2 (unit 1 0), came 700"
+    said = "2024-pre.csv:3: tonnes: expected 0 by units.csv:2 (unit 1 0), got 700"
     assert [said] == refusal(registry, source, unit_file(figures))
     final = allocation_file("final", {"P0004": 700}, entities=entities)
     assert () == registry.distribution.preview(final).plan.warnings
@@ -171,7 +172,7 @@ def test_figures_that_can_not_be_are_refused(registry):
     for units, why in [
         (unit_file({("P0001", "1"): COAL}, year=2025), "expected 2024, the year that is allocated"),
         (unit_file({("P0002", "1"): COAL}), "expected an account of the allocation file"),
-        (unit_file({("P0001", "1"): {}}), "unit_class: expected one in stage final, came nothing"),
+        (unit_file({("P0001", "1"): {}}), "unit_class: expected one in stage final, got nothing"),
         (SourceFile("units.csv", b"account\nP0001\n"), "compliance_year: expected the column"),
     ]:
         assert why in "\n".join(refusal(registry, source, units))
@@ -179,7 +180,7 @@ def test_figures_that_can_not_be_are_refused(registry):
     head, unit, *totals = twice.splitlines(keepends=True)
     twice = SourceFile("units.csv", "".join([head, unit, unit, *totals]).encode())
     assert (
-        "units.csv:3: unit: expected each account and unit once, came P0001 1 of line 2 again"
+        "units.csv:3: unit: expected each account and unit once, got P0001 1 of line 2 again"
         in refusal(registry, source, twice)
     )
 
@@ -199,6 +200,6 @@ def test_both_times_it_is_computed(registry, monkeypatch):
         "cea_exchange.registry.distribution.plan.recomputed",
         lambda table, figures, _rules, sectors: recomputed(table, figures, rules, sectors),
     )
-    with pytest.raises(ActError, match=r"2024-final.csv:2: tonnes: expected 2576000 by units"):
+    with refuses("FILE_REFUSED: .*2024-final.csv:2: tonnes: expected 2576000 by units"):
         registry.distribution.distribute(preview.preview_id)
     assert before == tables(registry)

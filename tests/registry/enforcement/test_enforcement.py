@@ -8,8 +8,8 @@ import pytest
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger, check_store
+from support.refusing import refuses
 from support.registry.desk_callers import Office
 from support.registry.ledger_by_hand import changed
 from support.registry.registry_venue import RegistryAndVenue
@@ -64,7 +64,7 @@ def test_what_is_at_the_registry_is_frozen_at_once(both):
     freeze_id = freeze(both, "carol", PRODUCT, 70)
     assert ("in_force", 70) == state(both, freeze_id)
     assert 70 == both.held("carol", PRODUCT, JUDICIAL)
-    with pytest.raises(ActError, match="must hold 31 of CEA24 in registration, holds 30"):
+    with refuses("INSUFFICIENT_ALLOWANCES: .*hold 31 of CEA24 in registration, got 30"):
         both.registry.transfer_in("carol", PRODUCT, 31)
     agree(both)
 
@@ -219,7 +219,7 @@ def test_a_release_in_part_waives_first_what_is_not_in_force(both):
     assert ("asked", 60) == state(both, freeze_id)
     assert 15 == both.registry.enforcement.release(freeze_id, 25, **COURT)
     assert ("in_force", 45) == state(both, freeze_id)
-    with pytest.raises(ActError, match="less than the 45 that freeze 1 wants"):
+    with refuses("less than the 45 that freeze 1 wants"):
         both.registry.enforcement.release(freeze_id, 45, **COURT)
     agree(both)
 
@@ -332,9 +332,9 @@ def test_a_deduction_goes_where_the_court_says_and_is_published(both):
         (1, both.date, "deduction", said | {"product": PRODUCT, "tonnes": 30}),
         (2, both.date, "deduction", said | {"asset": "CNY"}),
     ] == [(each.number, each.date, each.kind, each.content) for each in enforcement.notices()]
-    with pytest.raises(ActError, match="at most the 70"):
+    with refuses("at most the 70"):
         enforcement.deduct(tonnes, 71, "alice", **COURT)
-    with pytest.raises(ActError, match="must be asked or in force, was deducted"):
+    with refuses("FREEZE_STATE: .*got deducted"):
         enforcement.deduct(cash, 1, "alice", **COURT)
     agree(both)
 
@@ -363,7 +363,7 @@ def test_tonnes_go_to_a_successor_when_the_application_is_approved(both):
         assert 20 * number == both.held("alice", PRODUCT, REGISTRATION)
         (notice,) = both.registry.enforcement.notices(number)
         assert (kind, said) == (notice.kind, notice.content)
-        with pytest.raises(ActError, match="must be applied for, was done"):
+        with refuses("DISPOSITION_STATE: .*got done"):
             dispositions.approve(disposition_id)
     agree(both)
 
@@ -374,7 +374,7 @@ def test_what_is_cancelled_voluntarily_is_gone_and_certified(both):
     both.registry.issue("carol", PRODUCT, 100)
     kept = dispositions.cancellation_apply("carol", PRODUCT, 20, purpose="a fair")
     disposition_id = dispositions.cancellation_apply("carol", PRODUCT, 30, purpose="a fair")
-    with pytest.raises(ActError, match="why must be given"):
+    with refuses("TEXT_UNSOUND: why"):
         dispositions.refuse(kept, why="")
     dispositions.refuse(kept, why="withdrawn")
     done = dispositions.approve(disposition_id)
@@ -414,7 +414,7 @@ def test_who_is_frozen_or_has_applied_is_neither_closed_nor_merged(both):
     assert [waiting] == accounts.pending(0)
     both.registry.enforcement.release(1, **COURT)
     both.registry.dispositions.refuse(1, why="no deed")
-    with pytest.raises(ActError, match="nothing pending, has freeze 2 is asked"):
+    with refuses("ACCOUNT_PENDING: .*got freeze 2 is asked"):
         accounts.merge("carol", "alice", "merger")
     both.registry.enforcement.release(2, **COURT)
     accounts.merge("carol", "alice", "merger")
@@ -452,21 +452,21 @@ def test_frozen_tonnes_count_in_the_position_and_applied_ones_do_not(both):
 
 
 IMPOSSIBLE = (
-    (lambda e: e.freeze("dora", PRODUCT, 1, **ORDER), "account must be an open one"),
-    (lambda e: e.freeze("bob", "CEA99", 1, **ORDER), "product must be a declared one"),
-    (lambda e: e.freeze("bob", PRODUCT, 0, **ORDER), "amount must be positive"),
+    (lambda e: e.freeze("dora", PRODUCT, 1, **ORDER), "ACCOUNT_UNKNOWN"),
+    (lambda e: e.freeze("bob", "CEA99", 1, **ORDER), "PRODUCT_UNKNOWN"),
+    (lambda e: e.freeze("bob", PRODUCT, 0, **ORDER), "AMOUNT_UNSOUND: amount"),
     (lambda e: e.freeze("bob", PRODUCT, 2**62, **ORDER), "below 2\\^62"),
     (lambda e: e.freeze("bob", PRODUCT, 1, **COURT, until=2026_07_14), "20260715 or later"),
-    (lambda e: e.freeze("bob", PRODUCT, 1, **COURT, until=2026_13_01), "until must be a date"),
-    (lambda e: e.freeze("bob", PRODUCT, 1, **ORDER | {"order": ""}), "order must be given"),
-    (lambda e: e.freeze("bob", PRODUCT, 1, **ORDER | {"court": "a\nb"}), "court must be one"),
-    (lambda e: e.release(1, **COURT), "freeze 1 must be asked or in force, was none"),
+    (lambda e: e.freeze("bob", PRODUCT, 1, **COURT, until=2026_13_01), "DATE_UNSOUND: until"),
+    (lambda e: e.freeze("bob", PRODUCT, 1, **ORDER | {"order": ""}), "TEXT_UNSOUND: order"),
+    (lambda e: e.freeze("bob", PRODUCT, 1, **ORDER | {"court": "a\nb"}), "TEXT_UNSOUND: court"),
+    (lambda e: e.release(1, **COURT), "FREEZE_STATE: freeze 1: .*got none"),
 )
 
 
 def test_an_order_that_can_not_be_changes_nothing(both):
     for act, why in IMPOSSIBLE:
-        with pytest.raises(ActError, match=why):
+        with refuses(why):
             act(both.registry.enforcement)
     assert [] == both.registry.enforcement.freezes()
     agree(both)
@@ -513,7 +513,7 @@ def test_a_court_waits_for_nobody_and_what_can_not_be_undone_for_two_persons(bot
     assert ("in_force", 60) == state(both, 1)
     assert 60 == office.bo("approve", proposal=released["proposal"])["answer"]["back"]
     application = {"account": "carol", "product": PRODUCT, "tonnes": 5, "purpose": "a fair"}
-    assert "li is initiator" in li.error("freeze", account="carol", **ORDER)
+    assert "got initiator li" in li.error("freeze", account="carol", **ORDER)
     assert 0 == both.held("carol", PRODUCT, APPLIED)
     mo("approve", proposal=li("cancellation_apply", **application)["proposal"])
     assert 5 == both.held("carol", PRODUCT, APPLIED)
@@ -531,11 +531,12 @@ def test_an_amount_in_the_other_unit_than_the_freeze_is_refused(both):
     cash = office.an("freeze", account="carol", amount=600, **ORDER)["freeze_id"]
     deduct = {"amount": 500, "to": "bob", **COURT}
     for freeze_id, unit, why in (
-        (tonnes, "fen", "is of CEA24, was in fen"),
-        (cash, "tonnes", "is of CNY, was in tonnes"),
+        (tonnes, "fen", "expected tonnes, freeze 1 is of CEA24, got fen"),
+        (cash, "tonnes", "expected fen, freeze 2 is of CNY, got tonnes"),
     ):
         terms = {"freeze_id": freeze_id, "unit": unit}
-        assert why in office.an.error("freeze_deduct", **deduct, **terms)
+        error = office.an.error("freeze_deduct", **deduct, **terms)
+        assert error == f"FREEZE_AMOUNT: amount: {why}"
         assert why in office.an.error("freeze_release", amount=500, **COURT, **terms)
     asked = office.an("freeze_deduct", freeze_id=tonnes, unit="tonnes", **deduct)
     assert 100 == office.bo("approve", proposal=asked["proposal"])["answer"]["in_force"]
@@ -545,5 +546,5 @@ def test_an_extension_names_the_day_it_must_be_after(both):
     """CEA-ENF-05"""
     freeze_id = freeze(both, "carol", None, 1_000)
     until = both.registry.enforcement.freeze_told(freeze_id)["until_date"]
-    with pytest.raises(ActError, match=f"until must be after {until}, was {until}"):
+    with refuses(f"DATE_OUT_OF_RANGE: until: expected after {until}, got {until}"):
         both.registry.enforcement.extend(freeze_id, until, **COURT)

@@ -384,7 +384,7 @@ class Days:
             act()
             self.did[act.__name__] += 1
         except ActError as error:
-            assert "must hold" in str(error) or "must owe no recall" in str(error)
+            assert "to hold" in str(error) or "to owe no recall" in str(error)
         self.look()
         self.some_pass()
         self.look()

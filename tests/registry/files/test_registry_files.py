@@ -98,12 +98,12 @@ def test_gb18030_is_read_where_it_is_said_and_never_guessed(tmp_path):
     path = tmp_path / "allocation.csv"
     path.write_bytes(ALLOCATION_CSV.replace("P0001", "华能一厂").encode("gb18030"))
     provinces = PROVINCES | {"华能一厂": 11}
-    with pytest.raises(FileRefused, match=r"allocation.csv:2: expected utf-8, came the byte 0xbb"):
+    with pytest.raises(FileRefused, match=r"allocation.csv:2: expected utf-8, got the byte 0xbb"):
         read(path, provinces=provinces)
     table = allocation_read(SourceFile.load(path, "gb18030"), provinces=provinces)
     assert table.rows[0].account == "华能一厂"
     path.write_bytes(("\ufeff" + ALLOCATION_CSV).encode("utf-8"))
-    with pytest.raises(FileRefused, match="1: expected gb18030, came the mark of UTF-8"):
+    with pytest.raises(FileRefused, match="1: expected gb18030, got the mark of UTF-8"):
         allocation_read(SourceFile.load(path, "gb18030"))
     with pytest.raises(ValueError, match="encoding must be"):
         SourceFile.load(path, "latin-1")

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.cli.main import main
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.row_log import UNLOGGED, logged_tables
@@ -34,6 +35,8 @@ from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.receipts import ReceiptDay, day_root, receipt
 from cea_exchange.registry.venue_link.settlement_records import record_at
 from support.places import ROOT
+from support.refusing import refuses
+from support.registry.desk_callers import Office
 from support.registry.eventful_registry import eventful
 from support.registry.ledger_by_hand import guards_off, guards_on
 
@@ -399,6 +402,8 @@ def test_on_top_of_what_somebody_else_wrote_nothing_is_written(data):
             assert check_store(registry.store).differences
             with pytest.raises(LinkBroken), registry.transaction():
                 pytest.fail("nothing begins")
+            answer = Office(registry).an("account_suspend", account="P1", why="x")
+            assert answer["code"] == RegistryRefusal.LEDGER_BROKEN.name
 
 
 def test_an_entry_has_its_act_and_a_program_leaves_one(tmp_path):
@@ -507,9 +512,9 @@ def test_receipts_are_checked_by_a_page_without_the_registry(store, tmp_path):
         ):
             file.write_text(json.dumps(found | spoil))
             assert 1 == checked(file, head).returncode, spoil
-    with pytest.raises(ActError, match="must be of the receipts of"):
+    with refuses("RECEIPT_UNKNOWN: subject: expected one of the receipts of 20260715"):
         receipt(store, date, "balance P9")
-    with pytest.raises(ActError, match="must be of a confirmed day"):
+    with refuses("DAY_NOT_CONFIRMED: business_date: expected a confirmed day"):
         receipt(store, 20200101, "balance P1")
 
 

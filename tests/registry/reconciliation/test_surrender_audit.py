@@ -42,7 +42,7 @@ SPOILED = {
     ),
     "UPDATE obligation_entries SET verified_tonnes = 951 WHERE account_index = 0": (
         [],
-        "P1, year 2024: what is owed: expected all 951 t verified, came 950 (CEA-SUR-01)",
+        "P1, year 2024: what is owed: expected all 951 t verified, got 950 (CEA-SUR-01)",
     ),
     "INSERT INTO offset_proofs SELECT 'N2', 2024, 1, project, 7, 16, 10, registered_on,"
     " cancelled_on, quota_managed, project_started_on, applied_on, produced_from, produced_to,"

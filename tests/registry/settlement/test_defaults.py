@@ -5,12 +5,12 @@ import pytest
 from cea_exchange.domain.records import Phase, Reason
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.control.admin import SECOND
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import accounts_open, day_closed, held, states
+from support.refusing import refuses
 from support.registry.settlement_records import (
     ALICE,
     ALICE_CASH,
@@ -75,7 +75,7 @@ def test_a_default_that_is_cured(tmp_path, registry, store, settlement):
     (failure,) = registry.defaults.failures()
     assert failure["why"] == "CEA24 of bob is frozen by a court, order (2026) 1"
     assert failure["default_id"] == 1
-    with pytest.raises(ActError, match="deadline must be 2.* or later, was 20200101"):
+    with refuses("DATE_OUT_OF_RANGE: deadline: expected 20261128 or later, got 20200101"):
         registry.defaults.notice(1, 2020_01_01)
     registry.defaults.notice(1, registry.business_date())
     assert registry.defaults.retry() == []
@@ -108,7 +108,7 @@ def test_the_reserve_pays_after_the_deadline_and_is_paid_back(tmp_path, registry
     """CEA-DEF-02, CEA-DEF-03: the trade settles, and what was lent can't leave before."""
     store, defaults = registry.store, registry.defaults
     defaulted(registry, settlement)
-    with pytest.raises(ActError, match="risk reserve must hold 503 of CNY"):
+    with refuses("INSUFFICIENT_CASH: .*risk reserve to hold 503 of CNY in registration, got 0"):
         defaults.reserve_use(1)
     assert states(store) == ["failed"] and defaults.show(1)["state"] == "noticed"
     defaults.reserve_fund(1_000)
@@ -120,9 +120,9 @@ def test_the_reserve_pays_after_the_deadline_and_is_paid_back(tmp_path, registry
     assert held(store, Compartment.REGISTRATION)[ALICE] == (503, 0)
     pending = [what for check in registry.accounts.pending_checks for what in check(ALICE)]
     assert "default 1 is covered" in pending
-    with pytest.raises(ActError, match="at most 0: alice owes the risk reserve 503"):
+    with refuses("RESERVE_OWED: cash: expected at most 0, alice owes the risk reserve 503, got 1"):
         registry.transfer_in("alice", None, 1)
-    with pytest.raises(ActError, match="at most the 503 that are owed"):
+    with refuses("NOT_DUE: .*at most the 503 that are owed"):
         defaults.recover(1, 504)
     defaults.recover(1, 3)
     defaults.recover(1, 500)
@@ -168,16 +168,16 @@ def test_the_reserve_waits_for_the_deadline_and_has_no_tonnes(registry, store, s
     venue.trade(5)
     settled_day(settlement, venue, 5)
     defaults = registry.defaults
-    with pytest.raises(ActError, match="default 1 must be noticed, is open"):
+    with refuses("DEFAULT_STATE: default 1: expected noticed, got open"):
         defaults.reserve_use(1)
-    with pytest.raises(ActError, match="must be of a default, was 2"):
+    with refuses("DEFAULT_UNKNOWN: default_id: expected that of a default, got 2"):
         defaults.show(2)
     today = registry.business_date()
     defaults.notice(1, today)
-    with pytest.raises(ActError, match=f"after the deadline {today}, today is {today}"):
+    with refuses(f"TOO_EARLY: .*after the deadline {today}, got on {today}"):
         defaults.reserve_use(1)
     day_after(registry)
-    with pytest.raises(ActError, match="the reserve has no allowances"):
+    with refuses("DEFAULT_OF_ALLOWANCES: default 1: expected one of cash"):
         defaults.reserve_use(1)
 
 

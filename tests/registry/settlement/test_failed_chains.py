@@ -5,11 +5,11 @@ import datetime
 import pytest
 
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.settlement.waiting import Lacking, Waiting, at_places
 from registry.settlement.test_settlement_modes import accounts_open, day_closed, states
+from support.refusing import refuses
 from support.registry.registry_venue import RegistryAndVenue
 from support.registry.settlement_records import ALICE, ALICE_CASH, BOB, LOG_ID, venue_with_deposits
 
@@ -197,7 +197,7 @@ def test_the_reserve_takes_a_chain_from_its_beginning(chain):
     for default in (1, 2):
         defaults.notice(default, chain.registry.business_date())
     chain.a_day_later()
-    with pytest.raises(ActError, match="P1 lacks 600 of CEA24, of trades that failed before"):
+    with refuses("RESERVE_INSUFFICIENT: .*P1 lacks 600 of CEA24, of trades that failed before"):
         defaults.reserve_use(2)
     defaults.reserve_use(1)
     defaults.reserve_use(2)

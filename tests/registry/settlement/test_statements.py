@@ -1,14 +1,14 @@
-"""Daily statements: read from the ledger, for ever the same, and open to objections for a night."""
+"""Account statements: read from the ledger, always the same, open to objections for a night."""
 
 import msgspec
 import pytest
 
 from cea_exchange.domain.records import EventKind
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import PAGE_BYTES_MAX
 from cea_exchange.registry.settlement.account_statements import OBJECTIONS_MAX
 from cea_exchange.registry.settlement.settlement import Settlement
 from registry.settlement.test_settlement_modes import accounts_open, day_closed
+from support.refusing import refuses
 from support.registry.settlement_records import (
     ALICE,
     ALICE_CASH,
@@ -72,7 +72,7 @@ def test_what_comes_later_stands_in_the_next(registry, settlement, venue):
     before = registry.statements.statement("alice", DATE)
     registry.pay_in("alice", 900)
     assert registry.statements.statement("alice", DATE) == before
-    with pytest.raises(ActError, match=f"must be of a confirmed day, was {NEXT}"):
+    with refuses(f"DAY_NOT_CONFIRMED: .*got {NEXT}"):
         registry.statements.statement("alice", NEXT)
     next_day_open(settlement, venue)
     venue.trade(1, trading_date=NEXT)
@@ -99,10 +99,10 @@ def test_objections_come_before_the_next_day_opens(registry, settlement, venue):
     pending = [what for check in registry.accounts.pending_checks for what in check(ALICE)]
     assert "objection 1 is open" in pending
     assert statements.statement("alice", DATE)["state"] == "accepted"
-    with pytest.raises(ActError, match="is accepted: the day after it has opened"):
+    with refuses("TOO_LATE: objection: expected before the statement of 20250716 is accepted"):
         statements.object("bob", DATE, "too late")
     statements.resolve(number, "57 t, by trades 1 and 2")
-    with pytest.raises(ActError, match="must be an open one, is resolved"):
+    with refuses("OBJECTION_STATE: objection 1: expected an open one, got resolved"):
         statements.resolve(number, "again")
     (objection,) = statements.objections("alice")
     assert objection["answer"] == "57 t, by trades 1 and 2"
@@ -110,12 +110,12 @@ def test_objections_come_before_the_next_day_opens(registry, settlement, venue):
 
 def test_an_objection_says_something_of_an_account_there_is(registry, venue):
     for account, content, why in (
-        ("alice", " ", "content must be 1 to 2000"),
-        ("nobody", "x", "account must be an open one"),
+        ("alice", " ", "TEXT_UNSOUND: content: expected 1 to 2000 characters"),
+        ("nobody", "x", "ACCOUNT_UNKNOWN: account: expected an open one"),
     ):
-        with pytest.raises(ActError, match=why):
+        with refuses(why):
             registry.statements.object(account, DATE, content)
-    with pytest.raises(ActError, match="account must be one of the registry"):
+    with refuses("ACCOUNT_UNKNOWN: account: expected one of the registry"):
         registry.statements.statement("nobody", DATE)
 
 
@@ -123,12 +123,12 @@ def test_an_account_objects_so_often_that_all_can_still_be_read(registry, venue)
     """CEA-STM-03: its statement and the lists stay as short as a message, whatever is written."""
     for _ in range(OBJECTIONS_MAX):
         registry.statements.object("alice", DATE, "异" * 2_000)
-    with pytest.raises(ActError, match="of alice to the statement of .* must be at most 20"):
+    with refuses("OBJECTIONS_TOO_MANY: .*at most 20, got one more"):
         registry.statements.object("alice", DATE, "x")
     registry.statements.object("bob", DATE, "another's")
     for number in range(1, OBJECTIONS_MAX + 1):
         registry.statements.resolve(number, "复" * 2_000)
-    with pytest.raises(ActError, match="must be at most 20"):
+    with refuses("OBJECTIONS_TOO_MANY: .*at most 20, got one more"):
         registry.statements.object("alice", DATE, "x")
     answer = registry.statements.statement("alice", DATE)
     assert OBJECTIONS_MAX == len(answer["objections"])

@@ -26,9 +26,10 @@ class Caller:
         return reply.answer.by_ok()
 
     def error(self, op, **fields):
+        """Return ``CODE: words`` of what is refused."""
         answer = self(op, **fields)
         assert not answer["ok"], answer
-        return answer["error"]
+        return f"{answer['code']}: {answer['error']}"
 
 
 def by_two(first, second, op, **fields):

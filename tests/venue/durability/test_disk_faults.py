@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 from support.places import TESTS
 from support.venue.venue_process import VenueProcess
 from support.venue.venue_world import enter, world_open
@@ -77,6 +78,7 @@ def refused(peer, number):
     peer.command(enter(number, "buy", 9700, 1))
     answer = peer.message()
     assert (answer["op"], answer["client_order_ids"]) == ("refused", [number])
+    assert answer["code"] == VenueRefusal.NO_SPACE.name
     return answer
 
 

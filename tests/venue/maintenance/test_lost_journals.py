@@ -10,6 +10,7 @@ import pytest
 
 from cea_exchange.client import Client, SessionError
 from cea_exchange.domain.records import EventKind, Reason, Side
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import FrameKind, OsStorage, SegmentReader
 from cea_exchange.journal.event_store import EVENT_ROW_BYTES, HEADER_BYTES
 from cea_exchange.journal.segment import frame_encode
@@ -319,8 +320,9 @@ def test_a_participant_follows_into_the_adopted_life(exchange):
         reports = list(carol.reports(timeout_s=1.0))
         assert next(report.report_seq for report in reports) > NUMBERS_SKIPPED
         carol.session._request({"op": "replay", "from": 1, "count": 5})
-        with pytest.raises(SessionError, match="with which this log_id begins"):
+        with pytest.raises(SessionError, match="with which this log_id begins") as refused:
             carol.poll(WAIT_S)
+        assert refused.value.code is VenueRefusal.REPORTS_NOT_HELD
 
 
 # -- Who may, and what may not be -----------------------------------------------------------------

@@ -3,6 +3,7 @@
 import pytest
 
 from cea_exchange.control_plane.maker_checker import PROPOSALS_MAX, Proposals
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.protocol.operators import (
     Operator,
@@ -11,6 +12,7 @@ from cea_exchange.protocol.operators import (
     two_operators,
 )
 from cea_exchange.protocol.security import CurveKeys, SecurityError
+from support.refusing import refuses
 
 AN = Operator("an", "key of an")
 AN_AGAIN = Operator("an", "another key of an")
@@ -54,7 +56,7 @@ def test_a_second_person_carries_it_out_once(proposals):
     }
     proposals.approve(number, BO)
     assert done == [BO]
-    with pytest.raises(FrameError, match=rf"that waits \(none\), came {number}"):
+    with refuses(rf"PROPOSAL_UNKNOWN: .*that waits \(none\), got {number}", FrameError):
         proposals.approve(number, BO)
     assert done == [BO]
 
@@ -64,7 +66,7 @@ def test_one_person_is_not_two(proposals, second):
     """CEA-OPR-02: neither another key of the same name nor another name of the same key."""
     done = []
     number = put(proposals, done)
-    with pytest.raises(FrameError, match="another person than an"):
+    with refuses("SAME_PERSON: .*another person than an", FrameError):
         proposals.approve(number, second)
     assert done == []
     proposals.approve(number, BO)
@@ -73,10 +75,10 @@ def test_one_person_is_not_two(proposals, second):
 
 def test_a_proposal_that_could_not_be_done_still_stands(proposals):
     def refuse(second):
-        raise FrameError(expected="an act that fits", came="none", where="market")
+        raise FrameError(VenueRefusal.DAY_STATE, expected="an act", came="none", where="market")
 
     number = proposals.add("x", AN, "y", refuse).number
-    with pytest.raises(FrameError, match="an act that fits"):
+    with refuses("DAY_STATE", FrameError):
         proposals.approve(number, BO)
     assert [each["number"] for each in proposals.listed()] == [number]
 
@@ -85,7 +87,7 @@ def test_a_rejected_one_is_gone(proposals):
     done = []
     number = put(proposals, done)
     assert proposals.reject(number).what == "undo trade 7"
-    with pytest.raises(FrameError):
+    with refuses("PROPOSAL_UNKNOWN", FrameError):
         proposals.approve(number, BO)
     assert done == proposals.listed() == []
 
@@ -96,7 +98,7 @@ def test_it_expires(proposals, clock):
     clock.now_s += LIFE_S - 1
     assert len(proposals.listed()) == 1
     clock.now_s += 1
-    with pytest.raises(FrameError, match="that waits"):
+    with refuses("PROPOSAL_UNKNOWN: .*that waits", FrameError):
         proposals.approve(number, BO)
     assert done == proposals.listed() == []
 
@@ -105,14 +107,14 @@ def test_numbers_of_another_life_of_the_daemon_mean_nothing(clock):
     first, second = (Proposals(LIFE_S, clock) for _ in range(2))
     number = put(first, [])
     put(second, [])
-    with pytest.raises(FrameError):
+    with refuses("PROPOSAL_UNKNOWN", FrameError):
         second.approve(number, BO)
 
 
 def test_there_is_an_end_to_proposing(proposals):
     for _ in range(PROPOSALS_MAX):
         put(proposals, [])
-    with pytest.raises(FrameError, match=f"at most {PROPOSALS_MAX}"):
+    with refuses(f"PROPOSALS_TOO_MANY: .*at most {PROPOSALS_MAX}", FrameError):
         put(proposals, [])
 
 

@@ -14,6 +14,7 @@ from cea_exchange.domain.records import (
     Reason,
     Side,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import (
     FRAME_BYTES_MAX,
@@ -105,14 +106,14 @@ def test_account_and_operator_come_from_the_key(room):
 def test_a_reader_may_not_trade(room):
     intake = room.take(commands(READER, (1, Side.BUY, 9700, 1)))
     assert not len(intake.records)
-    assert told(intake.answers[0])["came"] == "a reader's"
+    assert told(intake.answers[0])["code"] == VenueRefusal.NOT_PERMITTED.name
 
 
 def test_another_key_under_the_same_routing_id_is_not_logged_on(room):
     stolen = commands(ALICE, (1, Side.BUY, 9700, 1))._replace(key=BOB)
     intake = room.take(stolen)
     assert not len(intake.records)
-    assert told(intake.answers[0])["where"] == "session"
+    assert told(intake.answers[0])["code"] == VenueRefusal.NOT_LOGGED_ON.name
     assert room.sessions.get(ROUTES[ALICE]) is None
 
 
@@ -128,6 +129,7 @@ def test_one_bad_record_refuses_its_message_and_no_other(room):
     (answer,) = intake.answers
     assert answer.routing_id == ROUTES[BOB]
     assert told(answer)["where"] == "record 1, kind"
+    assert told(answer)["code"] == VenueRefusal.BAD_REQUEST.name
 
 
 def test_a_repeat_in_the_same_gathering_waits_for_the_first(room):
@@ -188,8 +190,8 @@ def test_of_one_connection_only_so_many_resends_wait_and_the_rest_is_refused(roo
     times = RESENDS_WAITING_MAX // 1_000 + 2
     first, *refused = room.take(*[message] * times).answers
     ids = [number for answer in refused for number in told(answer)["client_order_ids"]]
-    assert {(told(answer)["expected"], told(answer)["where"]) for answer in refused} == {
-        (f"at most {RESENDS_WAITING_MAX} resends that wait", "client_order_id")
+    assert {(told(answer)["expected"], told(answer)["code"]) for answer in refused} == {
+        (f"at most {RESENDS_WAITING_MAX} resends that wait", VenueRefusal.RESENDS_TOO_MANY.name)
     }
     assert len(ids) == times * 1_000 - RESENDS_PER_TURN - RESENDS_WAITING_MAX
     assert ids == (list(range(1, 1_001)) * times)[-len(ids) :]
@@ -241,6 +243,7 @@ def test_many_repeats_of_a_refused_command_can_not_keep_the_venue_busy(room):
     assert set(events["reason"]) == {Reason.TONNES_NOT_POSITIVE}
     (refused,) = intakes[0].answers
     assert told(refused)["client_order_ids"] == [1] * (500 - 1 - CARRIED_PER_KEY_MAX)
+    assert told(refused)["code"] == VenueRefusal.IDS_OUT_OF_ORDER.name
 
 
 def test_the_throttle_counts_by_key_and_second():
@@ -303,13 +306,13 @@ def test_of_a_canceller_only_cancels_are_taken():
     )
     assert intake.records["client_order_id"].tolist() == [1, 1, 3]
     answer = told(intake.answers[0])
-    assert (answer["where"], answer["client_order_ids"]) == ("key", [2])
+    assert (answer["code"], answer["client_order_ids"]) == (VenueRefusal.NOT_PERMITTED.name, [2])
 
 
 def test_a_key_that_was_revoked_is_refused(room):
     room.sequencer.run_controls([control.KeyRevoked(key=ALICE)])
     intake = room.take(commands(ALICE, (1, Side.BUY, 9700, 1)))
-    assert told(intake.answers[0])["where"] == "key"
+    assert told(intake.answers[0])["code"] == VenueRefusal.NOT_AUTHENTICATED.name
 
 
 # -- The short way and the long one ----------------------------------------------------------------

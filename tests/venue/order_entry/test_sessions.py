@@ -10,6 +10,7 @@ import pytest
 
 from cea_exchange.client import Client, SessionEnded, SessionError, SessionState
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind, Reason
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol import control
 from support.venue.venue_process import CLOCK, VenueProcess
 from support.venue.venue_world import enter, target, world_open
@@ -88,7 +89,7 @@ def test_a_venue_that_stood_still_takes_nobodys_silence_for_an_answer(tmp_path):
         world.listed()
         alice = world.logged_on("alice")
         rested(alice, 1)
-        orders = world.venue._orders
+        orders = world.venue.venue.orders
         (session,) = orders.sessions
         # As after a minute without a processor: the loop's next look is late, not the client.
         session.seen_s -= 60
@@ -185,7 +186,7 @@ def test_a_second_logon_may_be_refused_until_the_first_connection_is_gone(tmp_pa
         world.listed()
         first, second = world.logged_on("alice"), world.peer("alice")
         refused = second.ask(op="logon")
-        assert (refused["op"], refused["where"]) == ("refused", "logon")
+        assert (refused["op"], refused["code"]) == ("refused", VenueRefusal.SECOND_LOGON.name)
         rested(first, 1)
         assert second.receive(100) is None
         first.socket.close(0)
@@ -368,7 +369,7 @@ def test_a_turn_takes_few_of_the_thousands_that_one_peer_sends(tmp_path):
     with world_open(tmp_path) as world:
         world.listed()
         greedy, bob = world.logged_on("alice"), world.logged_on("bob")
-        gateway, flooded, sizes = world.venue._orders.gateway, threading.Event(), []
+        gateway, flooded, sizes = world.venue.venue.orders.gateway, threading.Event(), []
         take = gateway.take
 
         def counted(messages, now_s):
@@ -414,7 +415,7 @@ def test_sessions_of_before_a_restart_are_lost_unless_they_come_back(tmp_path):
         world.stop()
         world.registry.is_silent = True
         world.start()
-        orders = world.venue._orders
+        orders = world.venue.venue.orders
         orders._watched_s -= 0.5
         alice = world.logged_on("alice")
         world.until(lambda: orders._watched_s > 0 and orders._absent_due_s is None)

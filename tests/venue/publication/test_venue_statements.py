@@ -8,6 +8,7 @@ import pytest
 from cea_exchange.client import AsyncClient, Client
 from cea_exchange.client.session import SessionError
 from cea_exchange.domain.records import EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.statement import Holding, Position, StatementError
 from cea_exchange.domain.statement_forms import statement_json
 from cea_exchange.protocol import control
@@ -65,9 +66,9 @@ def test_a_participants_own_statement_day_by_day(tmp_path):
             assert second.opening == Position(first.closing.cash, 0, held)
             assert second.closing.holding(PRODUCT) == Holding(TONNES + 25, 0, 5)
             assert [each.tonnes for each in second.movements] == [5]
-            with pytest.raises(SessionError, match="a trading day of this venue, came 2025-01-01"):
+            with pytest.raises(SessionError, match="DATE_OUT_OF_RANGE: .*got 2025-01-01"):
                 bob.statement("2025-01-01")
-            with pytest.raises(SessionError, match="a date"):
+            with pytest.raises(SessionError, match="VALUE_UNSOUND: expected a date"):
                 bob.statement("yesterday")
             # The session goes on as before.
             assert bob.answer(bob.enter(PRODUCT, "buy", price_fen=9000, tonnes=1))
@@ -108,7 +109,7 @@ def test_the_async_client_too(tmp_path):
                 world.venue.endpoints["gateway"], world.keys["bob"], world.keys["venue"].public
             )
             try:
-                with pytest.raises(SessionError, match="came 2024-12-30"):
+                with pytest.raises(SessionError, match="got 2024-12-30"):
                     await client.statement("2024-12-30")
                 return await client.statement()
             finally:
@@ -167,7 +168,7 @@ def test_operators_and_regulators_see_any_accounts(tmp_path):
         assert out.read_text().startswith("trading_date,account,line,")
         refused = command(*told, "--date", "2024-12-30")
         assert refused.returncode == 2 and "a trading day of this venue" in refused.stderr
-        with pytest.raises(AdminError, match="expected an account"):
+        with pytest.raises(AdminError, match="refused ACCOUNT_UNKNOWN: .*expected an account"):
             world.admin(op="statement", account="nobody")
 
 
@@ -199,6 +200,7 @@ def test_a_venue_without_balances_says_so(tmp_path):
         world.ready()
         with (
             connected(world, "bob") as bob,
-            pytest.raises(SessionError, match="a profile that keeps balances, came open"),
+            pytest.raises(SessionError, match="keeps balances, got open") as error,
         ):
             bob.statement()
+    assert error.value.code is VenueRefusal.NO_BALANCES

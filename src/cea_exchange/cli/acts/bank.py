@@ -5,18 +5,32 @@ from typing import Any
 
 from cea_exchange.cli.acts.commands import Asker
 from cea_exchange.cli.errors import CommandError
-from cea_exchange.cli.output import Answer, act_line, table
+from cea_exchange.cli.output import Answer, act_line, refused, table
 from cea_exchange.cli.readable import yuan
 
 
-def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
+    """Return the bank's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
+
+    Raises
+    ------
+    CommandError
+        There is none, or it is a refusal.
+    """
     from cea_exchange.protocol.operators import operator_pair
     from cea_exchange.protocol.security import SecurityError
     from cea_exchange.registry.bank.client import BankClient, BankRefused, BankUnavailable
 
     try:
         answer = BankClient(data, operator_pair(data, key)).ask(request)
-    except (BankRefused, BankUnavailable, SecurityError) as error:
+    except BankRefused as error:
+        raise refused(str(error), error.answer, json) from error
+    except (BankUnavailable, SecurityError) as error:
         raise CommandError(str(error)) from error
     del answer["ok"]
     return answer
@@ -33,7 +47,7 @@ def accounts_shown(answer: Answer) -> str:
 
 BANK = Asker(
     "bank",
-    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
+    lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
     act_line,
     {"truth": accounts_shown},
 )

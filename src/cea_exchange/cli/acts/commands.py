@@ -40,7 +40,7 @@ class Asker(NamedTuple):
     name
         The daemon's command: ``registry``.
     ask
-        Returns its answer to a request.
+        Returns its answer to a request; the last says whether a refusal is printed as JSON too.
     done
         What is said of an act.
     texts
@@ -52,7 +52,7 @@ class Asker(NamedTuple):
     """
 
     name: str
-    ask: Callable[[Path, Path, dict[str, Any]], Answer]
+    ask: Callable[[Path, Path, dict[str, Any], bool], Answer]
     done: Text
     texts: Mapping[str, Text]
     after: Mapping[str, After] = {}
@@ -131,15 +131,15 @@ def command_made(asker: Asker, request: type[Request]) -> Callable[..., None]:
         for parameter in parameters:
             parameter.put(given[parameter.name], asked, data)
         amount_check(request, asked)
+        form = format and str(format.value)
 
         def ask(wanted: dict[str, Any]) -> Answer:
-            return asker.ask(data, key, wanted)
+            return asker.ask(data, key, wanted, json or form == "json")
 
         for one in _each(request, asked):
             answer = whole(ask, _first(request) | one, *request.rows) if request.rows else ask(one)
             if op in asker.after:
                 answer = asker.after[op](ask, answer)
-            form = format and str(format.value)
             if out is not None:
                 _write(out, forms[form or _suffix_form(out, forms)](answer))
             if json and "json" not in forms:

@@ -200,7 +200,7 @@ def file_content(file: Path) -> bytes:
     """
     content = _bytes_of(file)
     if len(content) > FILE_BYTES_MAX:
-        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, came {len(content)}")
+        raise CommandError(f"{file}: expected at most {FILE_BYTES_MAX} bytes, got {len(content)}")
     return content
 
 

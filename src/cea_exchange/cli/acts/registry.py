@@ -8,25 +8,36 @@ import msgspec
 
 from cea_exchange.cli.acts.commands import Ask, Asker, Form, Text, whole
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.output import Answer, act_line, fields_line, rows_table, table
+from cea_exchange.cli.output import Answer, act_line, fields_line, refused, rows_table, table
 from cea_exchange.cli.readable import amount, date_shown, tonnes, yuan
 
 FETCH_S_MAX = 30
 FETCH_LOOK_S = 0.3
 
 
-def ask(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def ask(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running registry's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
 
     Raises
     ------
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.registry.control.admin_client import RegistryUnavailable, registry_ask
+    from cea_exchange.registry.control.admin_client import (
+        RegistryRefused,
+        RegistryUnavailable,
+        registry_ask,
+    )
 
     try:
         answer = registry_ask(data, request, key=key)
+    except RegistryRefused as error:
+        raise refused(str(error), error.answer, json) from error
     except RegistryUnavailable as error:
         raise CommandError(str(error)) from error
     del answer["ok"]
@@ -295,7 +306,7 @@ def _notices(answer: Answer) -> str:
 
 REGISTRY = Asker(
     "registry",
-    lambda data, key, request: ask(data, key, request),  # noqa: PLW0108 - looked up when asked
+    lambda *asked: ask(*asked),  # noqa: PLW0108 - looked up when asked
     act_line,
     {
         "account_list": _rows(

@@ -6,25 +6,32 @@ from typing import Any
 
 from cea_exchange.cli.acts.commands import Ask, Asker
 from cea_exchange.cli.errors import CheckFailed, CommandError
-from cea_exchange.cli.output import Answer, rows_table, table
+from cea_exchange.cli.output import Answer, refused, rows_table, table
 from cea_exchange.cli.readable import date_shown, shown, tonnes, yuan
 
 PRICES = ("reference_price", "band_low", "band_high", "open", "high", "low", "last")
 METHODS = (("listed", ""), ("block", "block_"), ("bidding", "bidding_"))
 
 
-def answer(data: Path, key: Path, request: dict[str, Any]) -> Answer:
+def answer(data: Path, key: Path, request: dict[str, Any], json: bool = False) -> Answer:
     """Return a running venue's answer.
+
+    Parameters
+    ----------
+    json
+        Whether a refusal is printed as JSON too.
 
     Raises
     ------
     CommandError
         There is none, or it is a refusal.
     """
-    from cea_exchange.venue.operations.admin_client import AdminError, admin_ask
+    from cea_exchange.venue.operations.admin_client import ActRefused, AdminError, admin_ask
 
     try:
         return admin_ask(data, request, key=key)
+    except ActRefused as error:
+        raise refused(str(error), error.answer, json) from error
     except AdminError as error:
         raise CommandError(str(error)) from error
 
@@ -176,7 +183,7 @@ def _statement_csv(told: Answer) -> bytes:
 
 VENUE = Asker(
     "venue",
-    lambda data, key, request: answer(data, key, request),  # noqa: PLW0108 - looked up when asked
+    lambda *asked: answer(*asked),  # noqa: PLW0108 - looked up when asked
     done,
     {
         "statistics": statistics_shown,

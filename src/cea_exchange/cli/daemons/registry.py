@@ -23,7 +23,7 @@ from cea_exchange.cli.daemons.daemon_log import (
 from cea_exchange.cli.daemons.registry_database import Database
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
-from cea_exchange.cli.output import json_print, told_print
+from cea_exchange.cli.output import Answer, json_print, told_print
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
@@ -69,7 +69,7 @@ GROUPS = {
     "receipt": "Proofs of balances and acts, for every holder.",
     "reserve": "The settlement risk reserve.",
     "shortfall": "Who was short at the deadline.",
-    "statement": "Daily statements.",
+    "statement": "Account statements.",
     "surrender": "Allowances against emissions.",
     "transfer": "Transfers to the venue and back.",
 }
@@ -187,7 +187,10 @@ def status(
     """
     from cea_exchange.cli.daemons.status_page import registry_page, status_show
 
-    status_show(lambda: REGISTRY.ask(data, key, {"op": "status"}), registry_page, watch, json)
+    def ask() -> Answer:
+        return REGISTRY.ask(data, key, {"op": "status"}, json)
+
+    status_show(ask, registry_page, watch, json)
 
 
 def adopt(

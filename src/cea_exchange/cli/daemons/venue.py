@@ -19,7 +19,7 @@ from cea_exchange.cli.daemons.daemon_log import (
 )
 from cea_exchange.cli.errors import CheckFailed, CommandError
 from cea_exchange.cli.options import ADMIN, Data, Json, Key, Watch, Why
-from cea_exchange.cli.output import told_print
+from cea_exchange.cli.output import Answer, told_print
 from cea_exchange.control_plane.signals import StopSignals
 
 PANELS = {
@@ -148,7 +148,10 @@ def status(
     """
     from cea_exchange.cli.daemons.status_page import status_show, venue_page
 
-    status_show(lambda: VENUE.ask(data, key, {"op": "status"}), venue_page, watch, json)
+    def ask() -> Answer:
+        return VENUE.ask(data, key, {"op": "status"}, json)
+
+    status_show(ask, venue_page, watch, json)
 
 
 def log(

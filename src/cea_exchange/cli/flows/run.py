@@ -39,7 +39,7 @@ def run(
         Path | None, typer.Option(help="A folder for the bulletins of its days.")
     ] = None,
     statements: Annotated[
-        Path | None, typer.Option(help="A file for the accounts' daily statements, JSON Lines.")
+        Path | None, typer.Option(help="A file for the accounts' activity statements, JSON Lines.")
     ] = None,
 ) -> None:
     """Play a market script through an embedded market; write its events as JSON Lines."""

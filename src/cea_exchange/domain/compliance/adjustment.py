@@ -86,8 +86,8 @@ class AdjustmentRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if end is None or deduction.cause != "unpaid" or deduction.decided_on < end.number:
             return None
         return (
-            f"deductions for unpaid allowances must be decided before {end.number},"
-            f" was on {deduction.decided_on}"
+            f"deduction for unpaid allowances: expected to be decided before {end.number},"
+            f" got on {deduction.decided_on}"
         )
 
 

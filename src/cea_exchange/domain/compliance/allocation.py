@@ -20,6 +20,7 @@ from cea_exchange.domain.compliance.ruled import (
     Drafted,
     Year,
 )
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import BasisPoints, Tonnes
 from cea_exchange.domain.units import tonnes_check
 
@@ -168,7 +169,9 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             if each.year == year:
                 return each
         known = ", ".join(str(each.year) for each in self.year)
-        raise ComplianceError(f"year must be one of {known}, was {year}")
+        raise ComplianceError(
+            RegistryRefusal.YEAR_OUT_OF_RANGE, f"year: expected one of {known}, got {year}"
+        )
 
     def unit_class(
         self, *, rated_kw: int, conventional_bp: int, unconventional_bp: int, gas_bp: int
@@ -194,14 +197,20 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """
         shares = (conventional_bp, unconventional_bp, gas_bp)
         if min(shares) < 0 or sum(shares) > 10_000:
-            raise ComplianceError(f"shares of heat must be within 0..10000 together, were {shares}")
+            raise ComplianceError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"shares of heat: expected within 0..10000 together, got {shares}",
+            )
         if gas_bp >= 10_000 - self.gas_other_fuel_max_bp.value:
             return "gas"
         if unconventional_bp > self.unconventional_over_bp.value:
             return "coal_unconventional"
         if conventional_bp > max(unconventional_bp, gas_bp):
             return "coal_large" if rated_kw >= self.coal_large_kw_min.value else "coal_small"
-        raise ComplianceError(f"no class has shares of heat {shares}")
+        raise ComplianceError(
+            RegistryRefusal.AMOUNT_UNSOUND,
+            f"shares of heat: expected those of a class, got {shares}",
+        )
 
     def least_favourable(self, classes: Sequence[UnitClass], year: int) -> UnitClass:
         """Return the class of units that are reported as one: the lowest benchmark's.
@@ -223,7 +232,8 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         for name in ("electricity_kwh", "heat_mj", "load_bp", "emissions"):
             if getattr(unit, name) < 0:
                 raise ComplianceError(
-                    f"{name} of unit {unit.name} must be 0 or more, was {getattr(unit, name)}"
+                    RegistryRefusal.AMOUNT_UNSOUND,
+                    f"{name} of unit {unit.name}: expected 0 or more, got {getattr(unit, name)}",
                 )
         rules = self.of_year(year)
         benchmark = rules.benchmarks.of(unit.unit_class)
@@ -274,7 +284,10 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """
         only = self.industry_as_emitted.value
         if year != only:
-            raise ComplianceError(f"year of {sector} must be {only} to be computed, was {year}")
+            raise ComplianceError(
+                RegistryRefusal.YEAR_OUT_OF_RANGE,
+                f"year of {sector}: expected {only} to be computed, got {year}",
+            )
         return tonnes_check(emissions, f"emissions of {sector}")
 
     def ahead(self, sector: Sector, year: int) -> PreAllocation | None:
@@ -325,12 +338,17 @@ class AllocationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """
         rule = self.ahead(sector, year)
         if rule is None:
-            raise ComplianceError(f"{sector} must be given nothing ahead for {year} (CEA-ALC-14)")
+            raise ComplianceError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"{sector}: expected to be given nothing ahead for {year}, got a share"
+                " (CEA-ALC-14)",
+            )
         share = rule.share_bp if share_bp is None else share_bp
         lowest = 0 if rule.may_be_lower else rule.share_bp
         if not lowest <= share <= rule.share_bp:
             raise ComplianceError(
-                f"share of {year} must be within {lowest}..{rule.share_bp} bp, was {share}"
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"share of {year}: expected within {lowest}..{rule.share_bp} bp, got {share}",
             )
         return {
             name: tonnes_check(tonnes, f"emissions of {name}") * share // 10_000

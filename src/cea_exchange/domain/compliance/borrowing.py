@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from cea_exchange.domain.compliance.ruled import ComplianceError, Draftable, Year
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.domain.units import tonnes_check
 
@@ -43,14 +44,16 @@ class BorrowingRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         first, last = self.first_year.value, self.last_year.value
         if not first <= compliance_year <= last:
             raise ComplianceError(
-                f"year must be {first} to {last} to be borrowed for, was {compliance_year}"
-                " (CEA-BOR-01)"
+                RegistryRefusal.YEAR_OUT_OF_RANGE,
+                f"year: expected {first} to {last} to be borrowed for, got {compliance_year}"
+                " (CEA-BOR-01)",
             )
         gap = tonnes_check(verified, "verified") - tonnes_check(allocated, "allocated")
         least = self.gap_bp_min.value
         if gap <= 0 or gap * 10_000 < least * verified:
             raise ComplianceError(
-                f"allocation must be {least // 100}% short of the {verified} t verified or more,"
-                f" is {allocated} t (CEA-BOR-01)"
+                RegistryRefusal.BORROWING_NOT_SHORT,
+                f"allocation: expected {least // 100}% short of the {verified} t verified or"
+                f" more, got {allocated} t (CEA-BOR-01)",
             )
         return gap * self.share_bp.value // 10_000

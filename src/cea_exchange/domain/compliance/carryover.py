@@ -18,6 +18,7 @@ from cea_exchange.domain.compliance.ruled import (
     Drafted,
     Year,
 )
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import Tonnes
 from cea_exchange.domain.units import tonnes_check
 
@@ -140,8 +141,8 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
                 continue
             day, by = completed_on[rule.year], date_number(rule.by)
             if day is None or day > by:
-                was = "was not" if day is None else f"was on {day}"
-                return f"year {rule.year} must be surrendered in full by {by}, {was}"
+                was = "not at all" if day is None else f"on {day}"
+                return f"year {rule.year}: expected surrendered in full by {by}, got {was}"
         return None
 
     def run_of(self, applied_on: int, noticed_on: int, *, was_frozen: bool = False) -> Run:
@@ -165,7 +166,9 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         """
         if applied_on < noticed_on:
             raise ComplianceError(
-                f"application must not be before the notice of {noticed_on}, was on {applied_on}"
+                RegistryRefusal.TOO_EARLY,
+                f"application: expected not before the notice of {noticed_on}, got on"
+                f" {applied_on}",
             )
         for number, rule in enumerate(self.run, 1):
             if applied_on <= date_number(rule.applied_by):
@@ -173,7 +176,9 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if was_frozen:
             return Run(number=len(self.run) + 1, processed_by=None)
         last = date_number(self.run[-1].applied_by)
-        raise ComplianceError(f"application must be made by {last}, was on {applied_on}")
+        raise ComplianceError(
+            RegistryRefusal.TOO_LATE, f"application: expected by {last}, got on {applied_on}"
+        )
 
     def application(
         self,
@@ -213,23 +218,34 @@ class CarryoverRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         last = self.last_vintage.value
         for vintage, wanted in sorted(tonnes.items()):
             if vintage > last:
-                raise ComplianceError(f"vintage must be {last} or earlier, was {vintage}")
+                raise ComplianceError(
+                    RegistryRefusal.VINTAGE_NOT_ELIGIBLE,
+                    f"vintage: expected {last} or earlier, got {vintage}",
+                )
             if tonnes_check(wanted, f"tonnes of vintage {vintage}") == 0:
-                raise ComplianceError(f"tonnes of vintage {vintage} must be positive, was 0")
+                raise ComplianceError(
+                    RegistryRefusal.AMOUNT_UNSOUND,
+                    f"tonnes of vintage {vintage}: expected positive, got 0",
+                )
             if released is not None and wanted > released.get(vintage, 0):
                 raise ComplianceError(
-                    f"vintage {vintage} has {released.get(vintage, 0)} t that a court kept from"
-                    " being applied for in time and has released since, application was for"
-                    f" {wanted}"
+                    RegistryRefusal.CARRYOVER_LIMIT,
+                    f"vintage {vintage}: expected at most the {released.get(vintage, 0)} t that"
+                    " a court kept from being applied for in time and has released since, got"
+                    f" {wanted}",
                 )
             available = held.get(vintage, 0)
             if wanted > available:
                 raise ComplianceError(
-                    f"vintage {vintage} has {available} t available, application was for {wanted}"
+                    RegistryRefusal.CARRYOVER_LIMIT,
+                    f"vintage {vintage}: expected at most the {available} t available, got"
+                    f" {wanted}",
                 )
         total = sum(tonnes.values())
         if total + applied_before > limit:
             raise ComplianceError(
-                f"applications must be at most {limit} t together, were {applied_before} + {total}"
+                RegistryRefusal.CARRYOVER_LIMIT,
+                f"applications: expected at most {limit} t together, got {applied_before} +"
+                f" {total}",
             )
         return total

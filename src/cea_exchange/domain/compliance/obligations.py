@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.ruled import ComplianceError, Drafted, Year
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check
 
 
@@ -87,9 +88,15 @@ class ObligationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         yearly = self.yearly
         if compliance_year < yearly.from_year:
             first = self.cycle[0].first_year if self.cycle else yearly.from_year
-            raise ComplianceError(f"year must be {first} or later, was {compliance_year}")
+            raise ComplianceError(
+                RegistryRefusal.YEAR_OUT_OF_RANGE,
+                f"year: expected {first} or later, got {compliance_year}",
+            )
         if compliance_year >= date.max.year:
-            raise ComplianceError(f"year must be before {date.max.year}, was {compliance_year}")
+            raise ComplianceError(
+                RegistryRefusal.YEAR_OUT_OF_RANGE,
+                f"year: expected before {date.max.year}, got {compliance_year}",
+            )
         return Cycle(
             number=yearly.first_number + compliance_year - yearly.from_year,
             first_year=compliance_year,
@@ -111,7 +118,7 @@ class ObligationRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if due == verified or (may_be_less and due < verified):
             return None
         what = "at most the" if may_be_less else "all"
-        return f"expected {what} {verified} t verified, came {due} ({lowered.rule})"
+        return f"expected {what} {verified} t verified, got {due} ({lowered.rule})"
 
     def obligation(self, compliance_year: int, due: int) -> Obligation:
         """Return what is owed for a year, and until when."""

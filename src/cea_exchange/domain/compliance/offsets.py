@@ -16,6 +16,7 @@ from cea_exchange.domain.compliance.ruled import (
     Drafted,
     Year,
 )
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.domain.units import tonnes_check
 
@@ -104,15 +105,15 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         Rules: CEA-OFS-02, CEA-OFS-03, CEA-OFS-04, CEA-OFS-06, CEA-OFS-08.
         """
         if proof.tonnes <= 0:
-            return f"must be for 1 t or more, was {proof.tonnes}"
+            return f"tonnes: expected 1 t or more, got {proof.tonnes}"
         for before, name in pairwise(DATES_IN_ORDER):
             first, day = getattr(proof, before), getattr(proof, name)
             if day < first:
-                return f"{name} must not be before {before} {first}, was {day}"
+                return f"{name}: expected not before {before} {first}, got {day}"
         if proof.cancelled_on > used_on:
-            return f"must be cancelled by {used_on}, was on {proof.cancelled_on}"
+            return f"cancelled_on: expected by {used_on}, got {proof.cancelled_on}"
         if proof.quota_managed == "national":
-            return "project must not be under national allowances, but it is (CEA-OFS-02)"
+            return "project: expected none under national allowances, got one (CEA-OFS-02)"
         if proof.registered_on < self.old_registered_before.number:
             return self._old_refusal(proof, compliance_year, used_on)
         return self._year_refusal(proof, compliance_year) or self._batch_refusal(proof)
@@ -154,17 +155,23 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         tonnes = 0
         for proof in proofs:
             if proof.number in seen:
-                raise ComplianceError(f"proof {proof.number} must be used once, was used before")
+                raise ComplianceError(
+                    RegistryRefusal.PROOF_USED,
+                    f"proof {proof.number}: expected to be used once, got it again",
+                )
             refusal = self.refusal(proof, obligation.compliance_year, used_on)
             if refusal is not None:
-                raise ComplianceError(f"proof {proof.number}: {refusal}")
+                raise ComplianceError(
+                    RegistryRefusal.PROOF_NOT_ELIGIBLE, f"proof {proof.number}: {refusal}"
+                )
             seen.add(proof.number)
             tonnes += proof.tonnes
         cap = self.cap(obligation.tonnes)
         if tonnes + tonnes_check(counted_before, "CCERs counted before") > cap:
             raise ComplianceError(
-                f"CCERs must be at most {cap} t of {obligation.tonnes} t,"
-                f" were {counted_before} + {tonnes}"
+                RegistryRefusal.OFFSET_LIMIT,
+                f"CCERs: expected at most {cap} t of {obligation.tonnes} t, got {counted_before}"
+                f" + {tonnes}",
             )
         return tonnes
 
@@ -174,8 +181,8 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         """Old ones are void by day, whatever the year they are to pay for."""
         if used_on >= self.old_void_from.number:
             return (
-                f"CCERs registered before {self.old_registered_before.number} must be used before"
-                f" {self.old_void_from.number}, was on {used_on}"
+                f"CCERs registered before {self.old_registered_before.number}: expected to be used"
+                f" before {self.old_void_from.number}, got on {used_on}"
             )
         return self._year_refusal(proof, compliance_year)
 
@@ -186,35 +193,35 @@ class OffsetRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         if proof.registered_on > last:
             return None
         return (
-            f"year {compliance_year} takes CCERs registered after {last}, was {proof.registered_on}"
+            f"registered_on: expected after {last} for {compliance_year}, got {proof.registered_on}"
         )
 
     def _batch_refusal(self, proof: CancellationProof) -> str | None:
         tests = self.registered
         if proof.registered_on < date_number(tests.since):
             return (
-                f"must be registered before {self.old_registered_before.number} or from"
-                f" {date_number(tests.since)} on, was {proof.registered_on}"
+                f"registered_on: expected before {self.old_registered_before.number} or from"
+                f" {date_number(tests.since)} on, got {proof.registered_on}"
             )
         if proof.quota_managed == "regional" and not tests.regional_quota:
             return (
-                f"project of CCERs registered from {date_number(tests.since)} on must not be under"
-                f" regional allowances, but it is ({tests.rule})"
+                f"project of CCERs registered from {date_number(tests.since)} on: expected none"
+                f" under regional allowances, got one ({tests.rule})"
             )
         if proof.project_started_on <= date_number(tests.project_started_after):
             return (
-                f"project must start after {date_number(tests.project_started_after)},"
-                f" was {proof.project_started_on}"
+                f"project: expected to start after {date_number(tests.project_started_after)},"
+                f" got {proof.project_started_on}"
             )
         if proof.produced_from <= date_number(tests.produced_after):
             return (
-                f"reductions must be of after {date_number(tests.produced_after)},"
-                f" were from {proof.produced_from}"
+                f"reductions: expected after {date_number(tests.produced_after)},"
+                f" got from {proof.produced_from}"
             )
         earliest = proof.applied_on - tests.produced_years_max * _YEARS
         if proof.produced_from < earliest:
             return (
-                f"reductions must be of the {tests.produced_years_max} years before"
-                f" {proof.applied_on}, were from {proof.produced_from}"
+                f"reductions: expected those of the {tests.produced_years_max} years before"
+                f" {proof.applied_on}, got from {proof.produced_from}"
             )
         return None

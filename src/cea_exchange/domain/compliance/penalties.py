@@ -10,6 +10,7 @@ from cea_exchange.domain.compliance.adjustment import AdjustmentRules, Deduction
 from cea_exchange.domain.compliance.obligations import Obligation
 from cea_exchange.domain.compliance.ruled import ComplianceError, Drafted, Year
 from cea_exchange.domain.reference_prices import DailyFigures
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check
 
 Yuan = Annotated[int, Meta(ge=0, le=10_000_000)]
@@ -128,7 +129,9 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             If nothing is missing, or a mean price is needed and nothing was traded.
         """
         if tonnes_check(shortfall, "shortfall") == 0:
-            raise ComplianceError("shortfall must be 1 t or more, was 0")
+            raise ComplianceError(
+                RegistryRefusal.NOTHING_SHORT, "shortfall: expected 1 t or more, got 0"
+            )
         if compliance_year <= self.fixed.last_year:
             return FineRange(least=self.fixed.least_yuan * 100, most=self.fixed.most_yuan * 100)
         if self.has_stages(compliance_year):
@@ -160,11 +163,14 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """
         if not self.has_stages(compliance_year):
             raise ComplianceError(
-                f"year must be {self.staged.from_year} or later to have a second fine,"
-                f" was {compliance_year} ({self.staged.rule})"
+                RegistryRefusal.YEAR_OUT_OF_RANGE,
+                f"year: expected {self.staged.from_year} or later to have a second fine, got"
+                f" {compliance_year} ({self.staged.rule})",
             )
         if tonnes_check(missing, "missing") == 0:
-            raise ComplianceError("missing must be 1 t or more, was 0")
+            raise ComplianceError(
+                RegistryRefusal.NOTHING_SHORT, "missing: expected 1 t or more, got 0"
+            )
         return self._market_fine(compliance_year, missing, traded)
 
     def has_stages(self, compliance_year: int) -> bool:
@@ -176,8 +182,9 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     ) -> FineRange:
         if traded is None or traded.tonnes <= 0:
             raise ComplianceError(
-                f"a fine of year {compliance_year} needs the mean price before the deadline,"
-                " but nothing was traded"
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"fine of year {compliance_year}: expected a mean price before the deadline, got"
+                " none, as nothing was traded",
             )
         return FineRange(
             least=_value(shortfall, traded, self.market.least_times),
@@ -196,7 +203,8 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
                 return law
         years = ", ".join(f"{law.first_year} to {law.last_year}" for law in self.deduction)
         raise ComplianceError(
-            f"year must be of {years} to be deducted, was {compliance_year} (CEA-PEN-04)"
+            RegistryRefusal.YEAR_OUT_OF_RANGE,
+            f"year: expected {years} to be deducted, got {compliance_year} (CEA-PEN-04)",
         )
 
     def deduction_for(
@@ -237,28 +245,33 @@ class PenaltyRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         law = self.deduction_law(obligation.compliance_year)
         if not obligation.in_arrears(decided_on):
             raise ComplianceError(
-                f"must be decided after the deadline {obligation.deadline}, was on {decided_on}"
+                RegistryRefusal.TOO_EARLY,
+                f"deduction: expected after the deadline {obligation.deadline}, got on"
+                f" {decided_on}",
             )
         if correction is None:
             raise ComplianceError(
-                "a correction order must be recorded before a deduction, none is (CEA-PEN-05)"
+                RegistryRefusal.CORRECTION_NOT_ORDERED,
+                "deduction: expected a correction order before it, got none (CEA-PEN-05)",
             )
         if decided_on <= correction.until:
             raise ComplianceError(
-                f"must be decided after {correction.until}, the term of correction order"
-                f" {correction.document}, was on {decided_on} (CEA-PEN-05)"
+                RegistryRefusal.TOO_EARLY,
+                f"deduction: expected after {correction.until}, the term of correction order"
+                f" {correction.document}, got on {decided_on} (CEA-PEN-05)",
             )
         if law.after == "refusal" and not correction.refused_on:
             raise ComplianceError(
-                f"the refusal of correction order {correction.document} must be recorded before a"
-                " deduction, is not (CEA-PEN-05)"
+                RegistryRefusal.CORRECTION_NOT_REFUSED,
+                f"deduction: expected the refusal of correction order {correction.document}"
+                " before it, got none (CEA-PEN-05)",
             )
         deduction = Deduction(
             cause="unpaid", tonnes=tonnes_check(shortfall, "shortfall"), decided_on=decided_on
         )
         refusal = adjustment.refusal(deduction)
         if refusal is not None:
-            raise ComplianceError(refusal)
+            raise ComplianceError(RegistryRefusal.VINTAGE_NOT_ELIGIBLE, refusal)
         return deduction
 
 

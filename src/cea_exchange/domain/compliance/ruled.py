@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.ruled import Cited, Value
 
 Shape = TypeVar("Shape")
@@ -21,7 +22,11 @@ DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 
 
 class ComplianceError(ValueError):
-    """A rule of the compliance cycle is not kept; says what was expected and what came."""
+    """A rule of the compliance cycle is not kept; says why, what was expected and what was got."""
+
+    def __init__(self, code: RegistryRefusal, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class ComplianceRulesError(ValueError):

@@ -8,6 +8,7 @@ from cea_exchange.domain.compliance.obligations import Obligation
 from cea_exchange.domain.compliance.offsets import OffsetRules
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.vintages import VintageRules
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check
 
 
@@ -79,14 +80,19 @@ def surrendered(
     covered = dict(coverage.allowances)
     for vintage, tonnes in sorted(allowances.items()):
         if tonnes_check(tonnes, f"tonnes of vintage {vintage}") == 0:
-            raise ComplianceError(f"tonnes of vintage {vintage} must be positive, was 0")
+            raise ComplianceError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                f"tonnes of vintage {vintage}: expected positive, got 0",
+            )
         refusal = vintages.refusal(vintage, obligation.compliance_year, in_arrears=late)
         if refusal is not None:
-            raise ComplianceError(refusal)
+            raise ComplianceError(RegistryRefusal.VINTAGE_NOT_ELIGIBLE, refusal)
         covered[vintage] = covered.get(vintage, 0) + tonnes
     if sum(allowances.values()) > coverage.due:
         raise ComplianceError(
-            f"surrender must be at most the {coverage.due} t due, was {sum(allowances.values())}"
+            RegistryRefusal.NOT_DUE,
+            f"surrender: expected at most the {coverage.due} t due, got"
+            f" {sum(allowances.values())}",
         )
     return Coverage(obligation=obligation, allowances=covered, offset=coverage.offset)
 
@@ -101,9 +107,14 @@ def offset(coverage: Coverage, tonnes: int, offsets: OffsetRules) -> Coverage:
     cap = offsets.cap(coverage.obligation.tonnes)
     total = coverage.offset + tonnes_check(tonnes, "CCERs")
     if total > cap:
-        raise ComplianceError(f"CCERs must be at most {cap} t, were {total}")
+        raise ComplianceError(
+            RegistryRefusal.OFFSET_LIMIT, f"CCERs: expected at most {cap} t, got {total}"
+        )
     if tonnes > coverage.due:
-        raise ComplianceError(f"CCERs must be at most the {coverage.due} t due, were {tonnes}")
+        raise ComplianceError(
+            RegistryRefusal.NOT_DUE,
+            f"CCERs: expected at most the {coverage.due} t due, got {tonnes}",
+        )
     return Coverage(
         obligation=coverage.obligation, allowances=dict(coverage.allowances), offset=total
     )

@@ -85,15 +85,15 @@ class VintageRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             if vintage <= arrears.last_vintage:
                 return None
             return (
-                f"arrears of {compliance_year} take vintages up to {arrears.last_vintage},"
-                f" was {vintage}"
+                f"vintage: expected one up to {arrears.last_vintage} for arrears of"
+                f" {compliance_year}, got {vintage}"
             )
         if self._first_year(vintage) > compliance_year:
-            return f"year {compliance_year} takes its own and earlier vintages, was {vintage}"
+            return f"vintage: expected {compliance_year} or earlier for that year, got {vintage}"
         if vintage <= self.closed.last_vintage and compliance_year >= self.closed.from_year:
             return (
-                f"years from {self.closed.from_year} on take vintages after"
-                f" {self.closed.last_vintage}, was {vintage}, which must be carried over"
+                f"vintage: expected one after {self.closed.last_vintage} for years from"
+                f" {self.closed.from_year} on, got {vintage}, which must be carried over"
             )
         return None
 

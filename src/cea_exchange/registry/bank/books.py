@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from functools import partial
 from typing import Any
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.database.interface import ConstraintViolated
 from cea_exchange.ledger.double_entry import BETWEEN_ACCOUNTS, CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import CONTRA, Institution
@@ -124,8 +125,9 @@ class BankBooks:
             )
         except ConstraintViolated:
             raise ActError(
-                f"statement {statement_id}: each AcctSvcrRef must be new, one of account"
-                f" {stated.account} was stated before"
+                RegistryRefusal.BANK_STATED_TWICE,
+                f"statement {statement_id}: expected a new AcctSvcrRef each, got one of account"
+                f" {stated.account} that was stated before",
             ) from None
 
     def _statement_known(self) -> Known:
@@ -265,7 +267,9 @@ class BankBooks:
         try:
             state = after_outcome(State(before), finding.outcome)
         except LifecycleError as error:
-            raise ActError(f"instruction {name}: {error}") from None
+            raise ActError(
+                RegistryRefusal.BANK_CONTRADICTION, f"instruction {name}: {error}"
+            ) from None
         self._payments.state_set(name, kind, subject, state, before, reason)
 
     def _pay_ins_take(self, found: Matching) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import zmq
 
+from cea_exchange.domain.refusals import BankRefusal
+from cea_exchange.domain.refusals.answers import code_of
 from cea_exchange.protocol.security import (
     CURVE_BYTES_MAX,
     CurveKeys,
@@ -46,7 +48,20 @@ class BankUnavailable(RuntimeError):
 
 
 class BankRefused(RuntimeError):
-    """The bank has answered, and will not do it."""
+    """The bank has answered, and will not do it.
+
+    Attributes
+    ----------
+    code : BankRefusal or None
+        Why; None of a bank that says no code, or one that is not known here.
+    answer : dict
+        As it came: ``ok``, ``code``, ``error``.
+    """
+
+    def __init__(self, words: str, answer: dict[str, Any]) -> None:
+        super().__init__(words)
+        self.code = code_of(answer, BankRefusal)
+        self.answer = answer
 
 
 class BankClient:
@@ -97,15 +112,15 @@ class BankClient:
 
     def send_content(self, batch: Batch) -> bytes:
         """Send a batch and return the answer as the bank made it, to be kept, whatever it is."""
-        return self._content(SendBatch(content=pain_001.batch_write(batch)))
+        return self.content(SendBatch(content=pain_001.batch_write(batch)))
 
     def status_content(self, batch: Batch) -> bytes:
         """Return how a batch's instructions stand by now, as the bank made it."""
-        return self._content(AskStatus(batch_id=batch.batch_id))
+        return self.content(AskStatus(batch_id=batch.batch_id))
 
     def statement_content(self, business_date: int, sequence: int = 1) -> bytes:
         """Return a statement's file as the bank made it, to be kept; raises as `send` does."""
-        return self._content(AskStatement(business_date=business_date, sequence=sequence))
+        return self.content(AskStatement(business_date=business_date, sequence=sequence))
 
     def statement(
         self, business_date: int, sequence: int = 1, known: Known | None = None
@@ -142,12 +157,15 @@ class BankClient:
             elif not isinstance(answer, dict) or not isinstance(answer.get("ok"), bool):
                 trouble = "the answer must be a map with ok"
             elif not answer["ok"]:
-                raise BankRefused(f"bank of {self._data}: {str(answer.get('error'))[:200]}")
+                why = f"refused {answer.get('code', '')}".strip()
+                words = f"bank of {self._data}: {why}: {str(answer.get('error'))[:200]}"
+                raise BankRefused(words, answer)
             else:
                 return answer
         raise BankUnavailable(f"bank of {self._data}: {trouble}, asked {self._tries_max} times")
 
-    def _content(self, request: BankRequest) -> bytes:
+    def content(self, request: BankRequest) -> bytes:
+        """Return the file that an answer has; raises as `ask` does."""
         content = self.ask(request).get("content")
         if not isinstance(content, bytes):
             raise BankUnavailable(f"bank of {self._data}: the answer must have bytes as content")

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from cea_exchange.domain.naming import is_one_line
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.bank.iso_20022 import pain_001, pain_002
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.matching import Matching
@@ -68,7 +69,7 @@ class BankFiles:
             batch = bank.batch_sent(pain_002.report_read(content, file).batch_id)
             report = pain_002.report_read(content, file, batch=batch)
         except BankFileError as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.BANK_FILE_REFUSED, str(error)) from None
         return report, bank.reports.report_take(report, content)
 
     def statement_read(self, file: str, sha256: str) -> Matching:
@@ -76,21 +77,32 @@ class BankFiles:
         try:
             return self._bank.books.statement_read(self._content(file, sha256), file)
         except BankFileError as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.BANK_FILE_REFUSED, str(error)) from None
 
     def _place(self, name: str) -> Path:
         if self.folder is None:
-            raise ActError("bank: expected a folder for its files, there is none")
+            raise ActError(
+                RegistryRefusal.BANK_NOT_SET, "bank: expected a folder for its files, got none"
+            )
         return self.folder / name
 
     def _content(self, file: str, sha256: str) -> bytes:
         if Path(file).name != file or not is_one_line(file):
-            raise ActError(f"file must be a name in {self._place('in')}, was {file!r}")
+            raise ActError(
+                RegistryRefusal.BANK_FILE_UNKNOWN,
+                f"file: expected a name in {self._place('in')}, got {file!r}",
+            )
         try:
             content = (self._place("in") / file).read_bytes()
         except OSError as error:
-            raise ActError(f"{self._place('in') / file}: {error.strerror}") from None
+            raise ActError(
+                RegistryRefusal.BANK_FILE_UNKNOWN,
+                f"{self._place('in') / file}: expected a file that can be read, got"
+                f" {error.strerror}",
+            ) from None
         came = hashlib.sha256(content).hexdigest()
         if came != sha256:
-            raise ActError(f"{file}: sha256 must be {sha256}, was {came}")
+            raise ActError(
+                RegistryRefusal.FILE_CHANGED, f"{file}: expected sha256 {sha256}, got {came}"
+            )
         return content

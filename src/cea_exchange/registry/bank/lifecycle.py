@@ -51,9 +51,9 @@ def after_status(state: State, status: Status) -> State:
     Only an entry makes it booked, late or wrong; no status takes that back. Rules: CEA-BNK-08.
     """
     if state is State.MADE:
-        raise LifecycleError(f"expected no status of what was not sent, came {status}")
+        raise LifecycleError(f"expected no status of what was not sent, got {status}")
     if state is State.REFUSED and status is not Status.REFUSED:
-        raise LifecycleError(f"expected it to stay refused, came {status}")
+        raise LifecycleError(f"expected it to stay refused, got {status}")
     if state is State.IN_ERROR:
         return State.IN_ERROR
     if status is Status.REFUSED:
@@ -85,6 +85,6 @@ def after_outcome(state: State, outcome: Outcome) -> State:
     if outcome is Outcome.REFUSED:
         return State.REFUSED
     if state is State.MADE:
-        raise LifecycleError(f"expected no entry of what was not sent, came {outcome}")
+        raise LifecycleError(f"expected no entry of what was not sent, got {outcome}")
     is_as_instructed = outcome is Outcome.BOOKED and state is not State.REFUSED
     return State.BOOKED if is_as_instructed else State.IN_ERROR

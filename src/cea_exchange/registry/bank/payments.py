@@ -16,6 +16,7 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.bank_identifiers import account_check
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import (
     BETWEEN_ACCOUNTS,
     CASH_ASSET,
@@ -127,8 +128,9 @@ class BankPayments:
         """
         if self.setting is not None:
             raise ActError(
-                f"{what}: cash must be paid in at {self.setting.name} and be in its statement, was"
-                " said by a person (CEA-PER-06)"
+                RegistryRefusal.BANK_PAYS_IN,
+                f"{what}: expected cash paid in at {self.setting.name} and in its statement, got"
+                " a person's word (CEA-PER-06)",
             )
 
     # -- instructions -------------------------------------------------------------------------
@@ -248,14 +250,21 @@ class BankPayments:
                 (instruction_id,),
             ).fetchone()
             if row is None or row[-1] != State.REFUSED:
-                raise ActError(f"instruction must be a refused one, was {instruction_id}")
+                raise ActError(
+                    RegistryRefusal.INSTRUCTION_STATE,
+                    f"instruction: expected a refused one, got {instruction_id}",
+                )
             kind, subject, *content, purpose, attempt, _state = row
             last = self._ledger.store.one(
                 "SELECT max(attempt) FROM bank_instructions WHERE kind = ? AND subject = ?",
                 (kind, subject),
             )
             if last != attempt:
-                raise ActError(f"instruction {instruction_id} was tried again already")
+                raise ActError(
+                    RegistryRefusal.INSTRUCTION_STATE,
+                    f"instruction {instruction_id}: expected one not tried again yet, got one"
+                    " that was",
+                )
             made = _Made(kind, subject, *content, Purpose(purpose))
             (new_id,) = self._make([made], attempt=attempt + 1)
         return new_id
@@ -350,7 +359,10 @@ class BankPayments:
             "SELECT content FROM bank_batches WHERE batch_id = ?", (batch_id,)
         )
         if content is None:
-            raise ActError(f"report must answer a batch that was sent, was {batch_id}")
+            raise ActError(
+                RegistryRefusal.BANK_BATCH_UNKNOWN,
+                f"report: expected an answer to a batch that was sent, got one to {batch_id}",
+            )
         return pain_001.batch_read(content, batch_id)
 
     def batches_pending(
@@ -375,12 +387,17 @@ class BankPayments:
             (status.instruction_id,),
         ).fetchone()
         if row is None:
-            raise ActError(f"status must be of an instruction, was of {status.instruction_id}")
+            raise ActError(
+                RegistryRefusal.INSTRUCTION_UNKNOWN,
+                f"status: expected that of an instruction, got one of {status.instruction_id}",
+            )
         kind, subject, before = row
         try:
             state = after_status(State(before), status.status)
         except LifecycleError as error:
-            raise ActError(f"instruction {status.instruction_id}: {error}") from None
+            raise ActError(
+                RegistryRefusal.BANK_CONTRADICTION, f"instruction {status.instruction_id}: {error}"
+            ) from None
         self.state_set(status.instruction_id, kind, subject, state, before, status.reason)
 
     def state_set(
@@ -523,13 +540,16 @@ class BankPayments:
         try:
             account_check(creditor, "creditor")
         except ValueError as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         ledger, store = self._ledger, self._ledger.store
         with ledger.transaction():
             index = ledger.account(account)
             debtor = self.sub_account(index)
             if creditor == debtor:
-                raise ActError(f"creditor must be another account than {debtor}")
+                raise ActError(
+                    RegistryRefusal.SAME_ACCOUNT,
+                    f"creditor: expected another account than {debtor}, got it",
+                )
             self._defaults.free_cash_check(index, cash)
             pay_out_id = store.next_id("pay_outs", "pay_out_id")
             reference = f"pay_out {pay_out_id}"
@@ -574,5 +594,7 @@ class BankPayments:
 
     def _known(self) -> BankSetting:
         if self.setting is None:
-            raise ActError("bank: expected the setting [bank], there is none")
+            raise ActError(
+                RegistryRefusal.BANK_NOT_SET, "bank: expected the setting [bank], got none"
+            )
         return self.setting

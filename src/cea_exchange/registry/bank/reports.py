@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseError
 from cea_exchange.registry.act_log import ActLog, OwnAct
 from cea_exchange.registry.bank.instructions import Batch
@@ -292,7 +293,10 @@ class BankReports:
                 "SELECT 1 FROM bank_unapplied WHERE unapplied_id = ? AND state = 'open'",
                 (unapplied_id,),
             ):
-                raise ActError(f"unapplied_id must be of what waits, was {unapplied_id}")
+                raise ActError(
+                    RegistryRefusal.UNAPPLIED_UNKNOWN,
+                    f"unapplied_id: expected that of a report that waits, got {unapplied_id}",
+                )
             self._ledger.store.execute(
                 "UPDATE bank_unapplied SET state = 'closed' WHERE unapplied_id = ?",
                 (unapplied_id,),

@@ -47,7 +47,7 @@ class Bank(Protocol):
 
 
 class BankRequest(control_plane.Request):
-    """Base of every request; every answer has ``ok``, and ``error`` where that is false."""
+    """Base of every request; every answer has ``ok``, and ``code`` and ``error`` where not."""
 
     def act(self, bank: Bank) -> dict[str, Any]:
         """Carry it out; return the answer's fields.

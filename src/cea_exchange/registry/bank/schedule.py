@@ -10,6 +10,7 @@ from cea_exchange.domain.calendar import (
     date_number,
     date_of_number,
 )
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.act_log import OwnAct
@@ -67,8 +68,9 @@ class StatementSchedule:
         last = self._last()
         if last is not None and business_date < last.business_date:
             raise ActError(
-                f"business_date must be from {last.business_date} on, of which a statement was"
-                f" read, was {business_date} (CEA-BNK-16)"
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"business_date: expected one from {last.business_date} on, of which a statement"
+                f" was read, got {business_date} (CEA-BNK-16)",
             )
         self.trouble = ""
         if business_date not in self._asked:

@@ -6,6 +6,7 @@ What it is told is `payments`; what it says of that, `reports`; what it has book
 from typing import TYPE_CHECKING, Any
 
 from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.act_log import ActLog, OwnAct
 from cea_exchange.registry.bank.books import BankBooks
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
@@ -44,14 +45,16 @@ class BankService(BankPayments):
         super().__init__(ledger, accounts, sub_accounts, defaults)
         self._act_log = act_log
         self.schedule: StatementSchedule | None = None
-        self.reports = BankReports(
-            ledger, act_log, self, lambda name: self.books.finding_again(name)
-        )
+        self.reports = BankReports(ledger, act_log, self, self._finding_again)
 
     @property
     def books(self) -> BankBooks:
         """What the bank's statements show, held against what it was told."""
         return BankBooks(self._ledger, self, self.reports, self._known())
+
+    def _finding_again(self, instruction_id: str) -> None:
+        # There are books only once there is a setting.
+        self.books.finding_again(instruction_id)
 
     def exchange(self, client: "BankClient") -> None:
         """Send what is unanswered over the bank's socket, take its answers, and ask what pends."""
@@ -65,15 +68,21 @@ class BankService(BankPayments):
     def statement_ask(self, business_date: int | None) -> StatementOf:
         """Let a day's next statement be fetched soon, today's if no day is said."""
         if self.schedule is None:
-            raise ActError("bank: expected the setting [bank] with data, files are carried by hand")
+            raise ActError(
+                RegistryRefusal.BANK_NOT_SET,
+                "bank: expected the setting [bank] with data, got files that are carried by hand",
+            )
         today = self._ledger.business_date()
         wanted = today if business_date is None else business_date
         try:
             date_of_number(wanted)
         except ValueError as error:
-            raise ActError(f"business_date: {error}") from None
+            raise ActError(RegistryRefusal.DATE_UNSOUND, f"business_date: {error}") from None
         if wanted > today:
-            raise ActError(f"business_date must be {today} at most, was {wanted}")
+            raise ActError(
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"business_date: expected {today} at most, got {wanted}",
+            )
         return self.schedule.ask(wanted)
 
     def statement_take(self, asked: StatementOf, content: bytes) -> str:

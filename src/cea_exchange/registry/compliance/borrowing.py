@@ -9,6 +9,7 @@ They never come into the entity's account, so it can't trade or pledge them::
 
 from typing import NamedTuple
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import (
@@ -126,9 +127,15 @@ class Borrowing:
         with refusals_told():
             most = self._ledger.rules.borrowing.most(year, standing.verified, allocated or 0)
         if allocated is None:
-            raise ActError(f"{account} must have its final allocation of {year}, has none")
+            raise ActError(
+                RegistryRefusal.ALLOCATION_MISSING,
+                f"{account}: expected its final allocation of {year}, got none",
+            )
         if obligation.in_arrears(today):
-            raise ActError(f"must be borrowed by {obligation.deadline}, was on {today}")
+            raise ActError(
+                RegistryRefusal.TOO_LATE,
+                f"borrowing: expected by {obligation.deadline}, got on {today}",
+            )
         before = store.one(
             "SELECT coalesce(sum(tonnes), 0) FROM borrowings"
             " WHERE compliance_year = ? AND account_index = ?",
@@ -136,11 +143,13 @@ class Borrowing:
         )
         if before + tonnes > most:
             raise ActError(
-                f"tonnes borrowed for {year} must be at most {most}, were {before} + {tonnes}"
-                " (CEA-BOR-01)"
+                RegistryRefusal.BORROWING_LIMIT,
+                f"tonnes borrowed for {year}: expected at most {most}, got {before} + {tonnes}"
+                " (CEA-BOR-01)",
             )
         if tonnes > standing.payable:
             raise ActError(
-                f"tonnes must be at most the {standing.payable} that {account} owes and has not"
-                f" applied for, were {tonnes}"
+                RegistryRefusal.NOT_DUE,
+                f"tonnes: expected at most the {standing.payable} that {account} owes and has"
+                f" not applied for, got {tonnes}",
             )

@@ -18,6 +18,7 @@ import msgspec
 
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.carryover import EndPosition, VintageTrade
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.institutions import Institution
@@ -126,9 +127,14 @@ class Carryover:
         today = self._ledger.business_date()
         with store.transaction():
             if today <= rules.position_on.number:
-                raise ActError(f"notice must be after {rules.position_on.number}, was on {today}")
+                raise ActError(
+                    RegistryRefusal.TOO_EARLY,
+                    f"notice: expected after {rules.position_on.number}, got on {today}",
+                )
             if store.one("SELECT count(*) FROM carryover_notices"):
-                raise ActError("notice must be given once, it was")
+                raise ActError(
+                    RegistryRefusal.NOTICE_GIVEN, "notice: expected once, got a second one"
+                )
             self._trades_settled_check()
             into = successors(store)
             net_sales, completed = self._net_sales(into), self._completed(into)
@@ -156,7 +162,10 @@ class Carryover:
         index = self._ledger.account(account)
         notices = [*self._notices(with_taken_over(self._store, index)).values()]
         if not notices:
-            raise ActError(f"{account} must have a notice of its carryover, has none")
+            raise ActError(
+                RegistryRefusal.NOTICE_MISSING,
+                f"{account}: expected a notice of its carryover, got none",
+            )
         figures = ("net_sales", "trading_tonnes", "registration_tonnes", "frozen_tonnes")
         return Notice(
             account=account,
@@ -192,7 +201,10 @@ class Carryover:
             notice = self.notice(account)
             refusal = notice.refusal or self._ineligibility(index, notice.noticed_on)
             if refusal:
-                raise ActError(f"{account} may carry nothing over: {refusal}")
+                raise ActError(
+                    RegistryRefusal.CARRYOVER_BARRED,
+                    f"{account}: {refusal}",
+                )
             lines = self._lines(tonnes)
             frozen = self._frozen_at_the_end(index)
             with refusals_told():
@@ -236,7 +248,9 @@ class Carryover:
             number, state = row or (0, "none of its")
             if state != "applied":
                 raise ActError(
-                    f"carryover {carryover_id} must be applied for by {account}, is {state}"
+                    RegistryRefusal.CARRYOVER_STATE,
+                    f"carryover {carryover_id}: expected one that {account} has applied for, got"
+                    f" {state}",
                 )
             self._free(number, index)
 
@@ -265,7 +279,9 @@ class Carryover:
                 (number,),
             ).fetchall()
             if not applications:
-                raise ActError(f"run {number} must have applications, has none")
+                raise ActError(
+                    RegistryRefusal.CARRYOVER_RUN, f"run {number}: expected applications, got none"
+                )
             taken: Counter[str] = Counter()
             owed, exchanged = self._recalls.owed(), 0
             for carryover_id, index in applications:
@@ -303,7 +319,9 @@ class Carryover:
         )
         if received:
             raise ActError(
-                f"trades up to {rules.trades_to.number} must be settled first, {received} are not"
+                RegistryRefusal.TRADES_UNSETTLED,
+                f"trades up to {rules.trades_to.number}: expected all settled first, got"
+                f" {received} that are not",
             )
 
     def _net_sales(self, into: Mapping[int, int]) -> dict[int, int]:
@@ -513,14 +531,20 @@ class Carryover:
 
     def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
         if not tonnes:
-            raise ActError("tonnes must be of at least one product, were of none")
+            raise ActError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                "tonnes: expected those of at least one product, got none",
+            )
         vintages = product_vintages(self._store, self._ledger.rules.vintages)
         lines = []
         for product, amount in sorted(tonnes.items()):
             amount = amount_checked(amount, f"tonnes of {product}")
             asset = self._ledger.asset(product)
             if asset not in vintages:
-                raise ActError(f"product must have a vintage, {product} has none")
+                raise ActError(
+                    RegistryRefusal.VINTAGE_MISSING,
+                    f"product: expected one with a vintage, got {product}",
+                )
             lines.append(_Line(asset, vintages[asset], amount))
         return lines
 
@@ -535,11 +559,17 @@ class Carryover:
     def _run_check(self, number: int) -> None:
         runs = self._ledger.rules.carryover.run
         if not 1 <= number <= len(runs) + 1:
-            raise ActError(f"run must be within 1..{len(runs) + 1}, was {number}")
+            raise ActError(
+                RegistryRefusal.CARRYOVER_RUN,
+                f"run: expected one within 1..{len(runs) + 1}, got {number}",
+            )
         closes = date_number(runs[min(number, len(runs)) - 1].applied_by)
         today = self._ledger.business_date()
         if today <= closes:
-            raise ActError(f"run {number} takes applications until {closes}, today is {today}")
+            raise ActError(
+                RegistryRefusal.TOO_EARLY,
+                f"run {number}: expected after its applications end on {closes}, got on {today}",
+            )
 
     def _move(
         self, kind: EntryKind, account: int, counter: int, line: _Line, carryover_id: int

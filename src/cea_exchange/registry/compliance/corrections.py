@@ -10,6 +10,7 @@ import msgspec
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.penalties import Correction
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError, refusals_told, words_checked
 from cea_exchange.registry.compliance.obligation_status import Standing, standing_of
 from cea_exchange.registry.general_ledger import Ledger
@@ -88,7 +89,10 @@ class Corrections:
             standing = self._short(account, compliance_year, province)
             index, deadline = standing.account_index, standing.coverage.obligation.deadline
             if today <= deadline:
-                raise ActError(f"an order must be made after the deadline {deadline}, was {today}")
+                raise ActError(
+                    RegistryRefusal.TOO_EARLY,
+                    f"order: expected after the deadline {deadline}, got on {today}",
+                )
             known = self._store.one(
                 "SELECT document FROM correction_orders"
                 " WHERE compliance_year = ? AND account_index = ?",
@@ -96,7 +100,9 @@ class Corrections:
             )
             if known is not None:
                 raise ActError(
-                    f"{account} must be ordered once to correct {compliance_year}, was by {known}"
+                    RegistryRefusal.CORRECTION_ORDERED,
+                    f"{account}: expected one order to correct {compliance_year}, got {known}"
+                    " before",
                 )
             number = self._store.next_id("correction_orders", "order_id")
             terms = (document, province, standing.due, today, until)
@@ -131,15 +137,24 @@ class Corrections:
                 (compliance_year, standing.account_index),
             )
             if row is None:
-                raise ActError(f"{account} must be ordered to correct {compliance_year}, was not")
+                raise ActError(
+                    RegistryRefusal.CORRECTION_NOT_ORDERED,
+                    f"{account}: expected an order to correct {compliance_year}, got none",
+                )
             number, until = row
             if today <= until:
-                raise ActError(f"the order's term must have passed, it is {until}, was {today}")
+                raise ActError(
+                    RegistryRefusal.TOO_EARLY,
+                    f"refusal: expected after the order's term {until}, got on {today}",
+                )
             known = self._store.one(
                 "SELECT document FROM correction_refusals WHERE order_id = ?", (number,)
             )
             if known is not None:
-                raise ActError(f"a refusal must be recorded once, {known} shows it")
+                raise ActError(
+                    RegistryRefusal.CORRECTION_REFUSED,
+                    f"refusal: expected to be recorded once, got {known}, which shows it",
+                )
             row = (number, document, standing.due, today)
             self._store.insert(
                 "correction_refusals (order_id, document, tonnes, recorded_on)",
@@ -213,7 +228,10 @@ class Corrections:
         province_checked(store, index, province)
         standing = standing_of(store, ledger.rules, index, compliance_year)
         if not standing.owed:
-            raise ActError(f"{account} must be short of {compliance_year}, nothing is missing")
+            raise ActError(
+                RegistryRefusal.NOTHING_SHORT,
+                f"{account}: expected short of {compliance_year}, got nothing missing",
+            )
         return standing
 
 
@@ -221,6 +239,10 @@ def _day_check(until: int, today: int) -> None:
     try:
         date_of_number(until)
     except (TypeError, ValueError) as error:
-        raise ActError(f"until must be a date, yyyymmdd: {error}") from None
+        raise ActError(
+            RegistryRefusal.DATE_UNSOUND, f"until: expected a date, yyyymmdd, got {until}: {error}"
+        ) from None
     if until <= today:
-        raise ActError(f"until must be after {today}, was {until}")
+        raise ActError(
+            RegistryRefusal.DATE_OUT_OF_RANGE, f"until: expected after {today}, got {until}"
+        )

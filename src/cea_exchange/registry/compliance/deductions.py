@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.compliance.adjustment import Cause, Deduction
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import tonnes_check, whole_number
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.general_ledger import Ledger
@@ -70,7 +71,10 @@ class Deductions:
         Rules: CEA-ALC-11, CEA-DIS-06, CEA-PEN-05.
         """
         if cause not in BY_HAND:
-            raise ActError(f"cause must be one of {', '.join(BY_HAND)}, was {cause!r}")
+            raise ActError(
+                RegistryRefusal.CHOICE_UNKNOWN,
+                f"cause: expected one of {', '.join(BY_HAND)}, got {cause!r}",
+            )
         return self.add(account, document, cause, tonnes, decided_on)
 
     def add(
@@ -88,7 +92,9 @@ class Deductions:
             )
             if known is not None:
                 raise ActError(
-                    f"document must be new, {document} is deduction {known} of {account}"
+                    RegistryRefusal.DOCUMENT_USED,
+                    f"document: expected a new one, got {document}, which is deduction {known}"
+                    f" of {account}",
                 )
             number = self._store.next_id("deductions", "deduction_id")
             decided = cause, 0, decision.tonnes, decision.decided_on
@@ -108,15 +114,15 @@ class Deductions:
             expected = f"a day until {today}"
             day = whole_number(decided_on, "decided_on", expected)
             if not 2000_01_01 <= day <= today:
-                raise ValueError(f"decided_on must be {expected}, was {day}")
+                raise ValueError(f"decided_on: expected {expected}, got {day}")
             date_of_number(day)
             tonnes_check(amount, "tonnes")
         except (TypeError, ValueError) as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.DATE_UNSOUND, str(error)) from None
         decision = Deduction(cause=cause, tonnes=amount, decided_on=day)
         refusal = self._ledger.rules.adjustment.refusal(decision)
         if refusal is not None:
-            raise ActError(refusal)
+            raise ActError(RegistryRefusal.DATE_OUT_OF_RANGE, refusal)
         return decision
 
     def still_to_adjust(

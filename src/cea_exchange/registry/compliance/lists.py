@@ -10,6 +10,7 @@ from cea_exchange.domain.compliance.penalties import (
     Traded,
     month_before,
 )
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.history import trade_at_date
 from cea_exchange.registry.checks import ActError, refusals_told
 from cea_exchange.registry.compliance.corrections import Corrections
@@ -235,13 +236,15 @@ class Compliance:
             standing = standing_of(store, ledger.rules, index, compliance_year)
             if standing.deducted:
                 raise ActError(
-                    f"a deduction for {account} and {compliance_year} must be decided once,"
-                    f" {standing.deducted} t were"
+                    RegistryRefusal.DEDUCTION_DECIDED,
+                    f"deduction for {account} and {compliance_year}: expected to be decided"
+                    f" once, got {standing.deducted} t decided before",
                 )
             if standing.applied or not standing.due:
                 raise ActError(
-                    f"{account} must be short of {compliance_year} with nothing left to decide,"
-                    f" {standing.due} t are due and {standing.applied} t applied for"
+                    RegistryRefusal.NOTHING_SHORT,
+                    f"{account}: expected short of {compliance_year} with nothing left to"
+                    f" decide, got {standing.due} t due and {standing.applied} t applied for",
                 )
             self._nothing_kept_check(store.account_name(debtor), compliance_year, province)
             with refusals_told():
@@ -290,7 +293,9 @@ class Compliance:
         )
         if paying:
             raise ActError(
-                f"province {province} keeps {paying} t for {holder} that must be surrendered first"
+                RegistryRefusal.KEPT_FOR_SURRENDER,
+                f"province {province}: expected nothing kept for {holder} that can be"
+                f" surrendered first, got {paying} t",
             )
 
     # -- in common ----------------------------------------------------------------------------
@@ -329,7 +334,9 @@ class Compliance:
             deadline = self._ledger.rules.obligations.cycle_of(compliance_year).deadline
         today = self._ledger.business_date()
         if today <= deadline:
-            raise ActError(f"shortfalls are known after {deadline}, today is {today}")
+            raise ActError(
+                RegistryRefusal.TOO_EARLY, f"shortfalls: expected after {deadline}, got on {today}"
+            )
 
     def _fine(self, standing: Standing, traded: Traded) -> FineRange | None:
         penalties = self._ledger.rules.penalties

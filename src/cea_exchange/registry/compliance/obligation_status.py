@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.compliance.surrender import Coverage
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.paging import ALL
@@ -92,7 +93,10 @@ def standing_of(
     found = standings(store, rules, compliance_year, account_index)
     if account_index not in found:
         name = store.account_name(account_index)
-        raise ActError(f"account must have an obligation of {compliance_year}, {name} has none")
+        raise ActError(
+            RegistryRefusal.OBLIGATION_MISSING,
+            f"account: expected one with an obligation of {compliance_year}, got {name}",
+        )
     return found[account_index]
 
 

@@ -182,7 +182,7 @@ class Obligations:
                 if refusal is not None:
                     findings.add(line, "due_tonnes", refusal)
                 if province not in (None, entry.province):
-                    text = f"expected {province}, whose file it is, came {entry.province}"
+                    text = f"expected {province}, whose file it is, got {entry.province}"
                     findings.add(line, "province", text)
             findings.raise_any()
         return table
@@ -196,7 +196,7 @@ class Obligations:
         known = self._known(table)
         for line, entry in zip(table.lines, table.rows, strict=True):
             if entry.account in known:
-                text = f"expected no obligation of {entry.compliance_year} yet, came another for"
+                text = f"expected no obligation of {entry.compliance_year} yet, got another for"
                 yield Finding(
                     line, "account", f"{text} {entry.account}: hand it in as a correction"
                 )
@@ -208,20 +208,20 @@ class Obligations:
             standing = known.get(entry.account)
             if standing is None:
                 text = f"expected an obligation of {entry.compliance_year} to correct"
-                yield Finding(line, "account", f"{text}, came {entry.account}, which has none")
+                yield Finding(line, "account", f"{text}, got {entry.account}, which has none")
                 continue
             figures = (entry.verified_tonnes, entry.due_tonnes)
             has_changed |= figures != (standing.verified, standing.tonnes)
             spent = standing.tonnes - standing.payable
             if entry.due_tonnes < spent:
                 text = f"expected at least {spent}, covered, applied for or deducted"
-                yield Finding(line, "due_tonnes", f"{text}, came {entry.due_tonnes}")
+                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
             cap = self._ledger.rules.offsets.cap(entry.due_tonnes)
             if cap < standing.coverage.offset:
                 text = f"expected so many that {standing.coverage.offset} t of CCERs may count"
-                yield Finding(line, "due_tonnes", f"{text}, came {entry.due_tonnes}")
+                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
         if not has_changed:
-            yield Finding(None, None, "expected a correction, came what is known")
+            yield Finding(None, None, "expected a correction, got what is known")
 
     def _keep(self, table: FileTable[Obligation], why: str) -> int:
         store, year = self._store, table.rows[0].compliance_year

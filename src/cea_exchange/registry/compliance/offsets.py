@@ -7,6 +7,7 @@ from msgspec.structs import astuple
 from cea_exchange.domain.compliance.offsets import CancellationProof as RuledProof
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.surrender import offset
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import (
     WHY_LENGTH_MAX,
     ActError,
@@ -69,8 +70,8 @@ class Offsets:
             name = f"proof {proof.proof}"
             findings = Findings(name)
             provinces = entity_provinces(self._store)
-            for _line, column, text in cancellation_proofs_check([(0, proof)], provinces):
-                findings.add(None, column, text)
+            for found in cancellation_proofs_check([(0, proof)], provinces):
+                findings.add(None, *found[1:])
             findings.raise_any()
             return next(iter(self._book(name, [(None, proof)])), None)
 
@@ -92,7 +93,9 @@ class Offsets:
                 (proof,),
             )
             if row is None:
-                raise ActError(f"proof must be one that counts, was {proof!r}")
+                raise ActError(
+                    RegistryRefusal.PROOF_UNKNOWN, f"proof: expected one that counts, got {proof!r}"
+                )
             store.execute(
                 "UPDATE offset_proofs SET revoked_on = ?, revoked_why = ? WHERE proof = ?",
                 (today, why, proof),
@@ -106,8 +109,8 @@ class Offsets:
         """Book proofs one after the other; refuse all of them with everything that is wrong."""
         findings = Findings(file)
         for line, proof in entries:
-            for column, text in self._refusals(proof):
-                findings.add(line, column, text)
+            for refusal in self._refusals(proof):
+                findings.add(line, *refusal)
             if not findings.count:
                 self._row_add(proof)
         findings.raise_any()
@@ -115,14 +118,16 @@ class Offsets:
         certified = [self._certify(*obligation) for obligation in obligations]
         return [number for number in certified if number is not None]
 
-    def _refusals(self, proof: CancellationProof) -> Iterator[tuple[str, str]]:
+    def _refusals(
+        self, proof: CancellationProof
+    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
         yield from self._used_before(proof)
         ledger, today = self._ledger, self._ledger.business_date()
         try:
             index, _successor = with_successor(ledger, proof.account)
             standing = standing_of(self._store, ledger.rules, index, proof.compliance_year)
         except ActError as error:
-            yield "account", str(error)
+            yield "account", str(error), error.code
             return
         coverage, rules = standing.coverage, ledger.rules.offsets
         try:
@@ -134,16 +139,19 @@ class Offsets:
             )
             offset(coverage, tonnes, rules)
         except ComplianceError as error:
-            yield "proof", str(error)
+            yield "proof", str(error), error.code
             return
         if tonnes > standing.payable:
             text = f"expected at most the {standing.payable} t {proof.account} has not applied for"
-            yield "tonnes", f"{text}, came {tonnes}"
+            yield "tonnes", f"{text}, got {tonnes}", RegistryRefusal.NOT_DUE
 
-    def _used_before(self, proof: CancellationProof) -> Iterator[tuple[str, str]]:
+    def _used_before(
+        self, proof: CancellationProof
+    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""
         if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
-            yield "proof", f"expected a proof that was never used, came {proof.proof} again"
+            text = f"expected a proof that was never used, got {proof.proof} again"
+            yield "proof", text, RegistryRefusal.PROOF_USED
             return
         other = self._store.one(
             "SELECT proof FROM offset_proofs"
@@ -153,7 +161,8 @@ class Offsets:
         )
         if other is not None:
             text = f"expected CCERs of {proof.project} that were never used"
-            yield "serial_first", f"{text}, came some of proof {other} again"
+            text += f", got some of proof {other} again"
+            yield "serial_first", text, RegistryRefusal.PROOF_USED
 
     def _row_add(self, proof: CancellationProof) -> None:
         number, year, account, project, *figures = astuple(proof)

@@ -6,6 +6,7 @@ The allowances lie on the provincial account; this says whose they are.
 from collections import Counter
 from collections.abc import Sequence
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import province_account
 from cea_exchange.registry.checks import ActError, amount_checked
@@ -85,8 +86,9 @@ class ProvinceHoldings:
             kept, used, left = sum(part for _, part in found), {}, tonnes
             if kept < tonnes:
                 raise ActError(
-                    f"{reference}: province must keep {tonnes} of {product} for {account},"
-                    f" keeps {kept}"
+                    RegistryRefusal.NOT_KEPT,
+                    f"{reference}: expected {tonnes} of {product} kept by the province for"
+                    f" {account}, got {kept}",
                 )
             for province, part in found:
                 if left:
@@ -132,8 +134,9 @@ class ProvinceHoldings:
             if standing.owed:
                 whose = "" if owing == account else f" for {owing}"
                 raise ActError(
-                    f"release: {account} is at risk and must owe nothing, owes {standing.owed}"
-                    f" of {year}{whose}"
+                    RegistryRefusal.STILL_OWED,
+                    f"release: expected {account}, which is at risk, to owe nothing, got"
+                    f" {standing.owed} of {year}{whose}",
                 )
 
     def of_product(self, asset: int) -> dict[tuple[int, int], int]:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cea_exchange.domain.compliance.surrender import ForcedSurrender, forced, surrendered
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import (
@@ -157,7 +158,10 @@ class Surrender:
             surrender = self._found(surrender_id)
             if surrender is None or surrender.giver_index != own:
                 # Of others' surrenders nobody learns anything, not even whether there are any.
-                raise ActError(f"surrender must be one that {giver} gives, was {surrender_id}")
+                raise ActError(
+                    RegistryRefusal.SURRENDER_UNKNOWN,
+                    f"surrender: expected one that {giver} gives, got {surrender_id}",
+                )
             self._free(_in_state(surrender, "applied"))
             self._decide(surrender_id, "withdrawn")
 
@@ -200,7 +204,10 @@ class Surrender:
         with store.transaction():
             surrender = self._found(surrender_id)
             if surrender is None:
-                raise ActError(f"surrender must be one there is, was {surrender_id}")
+                raise ActError(
+                    RegistryRefusal.SURRENDER_UNKNOWN,
+                    f"surrender: expected one there is, got {surrender_id}",
+                )
             _in_state(surrender, "accepted")
             for line in self._lines_of(surrender_id):
                 self._move(
@@ -244,12 +251,16 @@ class Surrender:
             standing = standing_of(store, ledger.rules, index, compliance_year)
             if standing.applied:
                 raise ActError(
-                    f"applications of {account} for {compliance_year} must be decided first,"
-                    f" {standing.applied} t are not"
+                    RegistryRefusal.APPLICATIONS_OPEN,
+                    f"applications of {account} for {compliance_year}: expected all decided"
+                    f" first, got {standing.applied} t that are not",
                 )
             kept = self._by_vintage(self._holdings.kept(holder))
             if not kept:
-                raise ActError(f"province {province} must keep allowances for {holder}, has none")
+                raise ActError(
+                    RegistryRefusal.NOT_KEPT,
+                    f"province {province}: expected allowances kept for {holder}, got none",
+                )
             obligation = standing.coverage.obligation
             in_time = self._by_vintage(self._holdings.kept_since(holder, obligation.deadline))
             owed = replace(obligation, tonnes=standing.tonnes - standing.deducted)
@@ -364,7 +375,10 @@ class Surrender:
         index, _successor = with_successor(self._ledger, account)
         found = certificate_in_force(self._store, index, compliance_year)
         if found is None:
-            raise ActError(f"{account} must have a certificate of {compliance_year}, has none")
+            raise ActError(
+                RegistryRefusal.CERTIFICATE_MISSING,
+                f"{account}: expected a certificate of {compliance_year}, got none",
+            )
         return found
 
     # -- what is checked ----------------------------------------------------------------------
@@ -381,12 +395,18 @@ class Surrender:
             entity_province(self._store, giver_index)
             words_checked(why, "why", WHY_LENGTH_MAX)
         elif why:
-            raise ActError(f"why is for giving for another, came {why!r:.80}")
+            raise ActError(
+                RegistryRefusal.BAD_REQUEST,
+                f"why: expected only where one gives for another, got {why!r:.80}",
+            )
         return giver_index
 
     def _lines(self, tonnes: Mapping[str, int]) -> list[_Line]:
         if not tonnes:
-            raise ActError("tonnes must be of at least one product, were of none")
+            raise ActError(
+                RegistryRefusal.AMOUNT_UNSOUND,
+                "tonnes: expected those of at least one product, got none",
+            )
         rules = self._ledger.rules.vintages
         lines = []
         for product, amount in sorted(tonnes.items()):
@@ -409,11 +429,16 @@ class Surrender:
         total = sum(line.tonnes for line in lines)
         if total > standing.payable and not is_own:
             # How much of it is under way, another one has no business to know.
-            raise ActError(f"surrender must be at most what is due and not under way, was {total}")
+            raise ActError(
+                RegistryRefusal.NOT_DUE,
+                f"surrender: expected at most what is due and not under way, got {total}",
+            )
         if total > standing.payable:
             raise ActError(
-                f"surrender must be at most {standing.payable} t, was {total}: of {standing.due} t"
-                f" due {standing.applied} are applied for and {standing.deducted} deducted"
+                RegistryRefusal.NOT_DUE,
+                f"surrender: expected at most {standing.payable} t, of {standing.due} t due"
+                f" {standing.applied} are applied for and {standing.deducted} deducted, got"
+                f" {total}",
             )
 
     def _pending(self, account_index: int) -> Iterator[str]:
@@ -464,8 +489,9 @@ class Surrender:
             used = self._holdings.kept_use(holder, product, line.tonnes, f"surrender {number}")
             if [*used] != [province]:
                 raise ActError(
-                    f"what is kept for {holder} must be with province {province}, some is with"
-                    f" {', '.join(map(str, used))}"
+                    RegistryRefusal.NOT_KEPT,
+                    f"what is kept for {holder}: expected all with province {province}, got some"
+                    f" with {', '.join(map(str, used))}",
                 )
         self._from_province(number, index, compliance_year, province, lines, counts_of)
 
@@ -532,7 +558,9 @@ class Surrender:
             or entity_province(self._store, surrender.account_index) != province
         ):
             raise ActError(
-                f"surrender must be for an entity of province {province}, was {surrender_id}"
+                RegistryRefusal.PROVINCE_OTHER,
+                f"surrender: expected one for an entity of province {province}, got"
+                f" {surrender_id}",
             )
         return surrender
 
@@ -585,6 +613,7 @@ def _in_state(surrender: _Surrender, state: str) -> _Surrender:
     """Return a surrender; ActError unless it is in a state."""
     if surrender.state != state:
         raise ActError(
-            f"surrender {surrender.surrender_id} must be {state}, is {surrender.state}"
+            RegistryRefusal.SURRENDER_STATE,
+            f"surrender {surrender.surrender_id}: expected {state}, got {surrender.state}",
         )
     return surrender

@@ -1,6 +1,7 @@
 """What may be asked over the control socket, all of it; see `desk` for how it is answered."""
 
 from cea_exchange.control_plane.requests import Requests, RequestUnread, requests_in
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.requests import (
     accounts,
@@ -77,7 +78,5 @@ def request_decode(payload: bytes) -> Request:
     try:
         return REGISTRY_REQUESTS.decode(payload)
     except RequestUnread as error:
-        if error.where == "payload":
-            raise ActError(f"request: {error.came}") from None
-        why = f"{error.where} must be {error.expected}, was {error.came}"
-        raise ActError(f"request: {why}") from None
+        why = error.came if error.where == "payload" else str(error)
+        raise ActError(RegistryRefusal.BAD_REQUEST, f"request: {why}") from None

@@ -15,6 +15,8 @@ import structlog
 
 from cea_exchange.control_plane.door import Doorway, Message, UnreadableCount
 from cea_exchange.control_plane.refused_count import RefusedCount
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
@@ -84,7 +86,7 @@ class AdminDoor:
             # Reading such messages only to refuse them would keep all others waiting.
             self._doorway.end(message.routing_id, "it sends more than may wait")
         else:
-            busy = {"ok": False, "error": f"busy, nothing was done: {refusal}"}
+            busy = refused(RegistryRefusal.BUSY, f"busy, nothing was done: {refusal}")
             self.answer(message, msgspec.msgpack.encode(busy))
 
     def next(self) -> Message | None:

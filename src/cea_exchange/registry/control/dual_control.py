@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from cea_exchange.domain.look_alikes import look_alike
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.participants.persons import OWN_BODIES, Person, account_body
 from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
@@ -56,8 +57,9 @@ def approving_body(registry: "Registry", request: "Request", proposer: Person) -
     body = _body(registry, request, proposer)
     if not can_approve(registry, body, proposer):
         raise ActError(
-            f"{request.op}: {body} must have another person who approves, has none beside"
-            f" {proposer.name} of {proposer.body}"
+            RegistryRefusal.NO_SECOND_PERSON,
+            f"{request.op}: expected {body} to have another person who approves, got none beside"
+            f" {proposer.name} of {proposer.body}",
         )
     return body
 

@@ -22,7 +22,7 @@ class FairQueue(Generic[Item]):
     --------
     >>> queue = FairQueue(QueueLimits(key_count_max=3, key_bytes_max=100, bytes_max=200))
     >>> [queue.put(key, key + number, 10) for key, number in ("a1", "a2", "a3", "a4", "b1")]
-    ['', '', '', 'at most 3 requests of a key may wait', '']
+    ['', '', '', 'expected at most 3 requests of a key, got another', '']
     >>> [queue.take()[1] for _ in range(len(queue))]
     ['a1', 'b1', 'a2', 'a3']
     """
@@ -47,11 +47,11 @@ class FairQueue(Generic[Item]):
         """
         limits, own = self._limits, self._waiting.get(key, ())
         if len(own) >= limits.key_count_max:
-            return f"at most {limits.key_count_max} requests of a key may wait"
+            return f"expected at most {limits.key_count_max} requests of a key, got another"
         if self._bytes.get(key, 0) + size > limits.key_bytes_max:
-            return f"at most {limits.key_bytes_max} bytes of a key's requests may wait"
+            return f"expected at most {limits.key_bytes_max} bytes of a key, got {size} more"
         if self.bytes_held + size > limits.bytes_max:
-            return f"at most {limits.bytes_max} bytes of all requests may wait"
+            return f"expected at most {limits.bytes_max} bytes of all, got {size} more"
         self._waiting.setdefault(key, deque()).append((item, size))
         self._bytes[key] = self._bytes.get(key, 0) + size
         self.bytes_held += size

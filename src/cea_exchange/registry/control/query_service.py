@@ -21,6 +21,8 @@ import zmq
 
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.service import Asked
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.control.query_worker import (
     Answer,
@@ -139,8 +141,10 @@ class Looks:
         self._start_from_s = 0.0
         self.ended_count = 0
 
-    def ask(self, message: Message, asked: Asked, *, now_ns: int, now_s: float) -> str:
-        """Let a look wait for its turn; return why it may not, empty if it may.
+    def ask(
+        self, message: Message, asked: Asked, *, now_ns: int, now_s: float
+    ) -> dict[str, Any] | None:
+        """Let a look wait for its turn; return the refusal where it may not, None where it may.
 
         Parameters
         ----------
@@ -151,10 +155,14 @@ class Looks:
         """
         size = len(message.payload)
         if size > LOOK_BYTES_MAX:
-            return f"a look must be at most {LOOK_BYTES_MAX} bytes, was {size}"
+            why = f"look: expected at most {LOOK_BYTES_MAX} bytes, got {size}"
+            return refused(RegistryRefusal.TOO_LARGE, why)
         look = _Look(message, asked, now_s)
         question = Question(asked.person, message.payload, now_ns)
-        return self._waiting.put(_person(asked), (look, question), size)
+        refusal = self._waiting.put(_person(asked), (look, question), size)
+        if refusal:
+            return refused(RegistryRefusal.BUSY, f"busy, nothing was read: {refusal}")
+        return None
 
     def turn(self, now_s: float) -> list[Answered]:
         """Return what was answered, and give those that are free something to do."""
@@ -186,10 +194,11 @@ class Looks:
                 answer = worker.answer()
             except EOFError:
                 self._end(worker, "it ended", now_s)
-                answer = _error("a look's process ended before it had answered")
+                answer = _ended("answered")
             if answer is None and look is not None and now_s >= worker.until_s:
                 self._end(worker, "took too long", now_s)
-                answer = _error(f"a look must take at most {LOOK_S:.0f} s, this one took longer")
+                why = f"look: expected one that takes at most {LOOK_S:.0f} s, got a longer one"
+                answer = refused(RegistryRefusal.TOO_SLOW, why)
             if answer is not None and look is not None:
                 answered.append(Answered(look.message, look.asked, answer))
                 worker.look = None
@@ -212,14 +221,13 @@ class Looks:
             return None
         person, (look, question) = found
         if now_s - look.came_s > WAIT_S:
-            why = f"busy: waited {WAIT_S:.0f} s for other looks, nothing was read"
-            return [Answered(look.message, look.asked, _error(why))]
+            why = f"busy, nothing was read: waited {WAIT_S:.0f} s for other looks"
+            return [Answered(look.message, look.asked, refused(RegistryRefusal.BUSY, why))]
         try:
             free.ask(person, look, question, now_s)
         except OSError:
             self._end(free, "it was gone", now_s)
-            why = "a look's process ended before it was asked"
-            return [Answered(look.message, look.asked, _error(why))]
+            return [Answered(look.message, look.asked, _ended("been asked"))]
         return []
 
     def _free(self, now_s: float) -> _Worker | None:
@@ -260,8 +268,9 @@ def _person(asked: Asked) -> str:
     return f"{asked.person.body}, {asked.person.name}"
 
 
-def _error(why: str) -> dict[str, Any]:
-    return {"ok": False, "error": why}
+def _ended(until: str) -> dict[str, Any]:
+    why = f"nothing was read: a look's process ended before it had {until}"
+    return refused(RegistryRefusal.INTERNAL, why)
 
 
 def _environment() -> dict[str, str]:

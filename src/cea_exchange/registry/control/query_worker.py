@@ -16,6 +16,8 @@ import msgspec
 import structlog
 
 from cea_exchange.control_plane.service import Asked
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.registry.bank.setting import BankSetting
@@ -99,11 +101,12 @@ class LookWorker:
         except (DatabaseError, StoreError) as error:
             self.close()
             lost = "database lost" if isinstance(error, DatabaseLost) else "database"
-            return {"ok": False, "error": f"{lost}, nothing was read: {error}"}
+            why = f"{lost}, nothing was read: {error}"
+            return refused(RegistryRefusal.DATABASE_AWAY, why)
         size = len(msgspec.msgpack.encode(answer))
         if size > ANSWER_BYTES_MAX:
-            why = f"answer must be at most {ANSWER_BYTES_MAX} bytes, was {size}: ask for fewer"
-            return {"ok": False, "error": why}
+            why = f"answer: expected at most {ANSWER_BYTES_MAX} bytes, got {size}: ask for fewer"
+            return refused(RegistryRefusal.TOO_LARGE, why)
         return answer
 
     def close(self) -> None:

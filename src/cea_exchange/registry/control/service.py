@@ -17,6 +17,8 @@ import structlog
 
 from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.service import Service
+from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.ledger.chain import LinkBroken
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.registry.approvals import Proposal
@@ -96,7 +98,10 @@ class Desk(Service[Person, Request]):
         """Return the person of a key; ActError for a stranger's."""
         person = self._registry.persons.of_key(key)
         if person is None:
-            raise ActError("key must stand for a person, this one does not, or no more")
+            raise ActError(
+                RegistryRefusal.NOT_AUTHENTICATED,
+                "key: expected a person's, got one that stands for nobody, or no more",
+            )
         return person
 
     def named(self, person: Person) -> str:
@@ -111,7 +116,10 @@ class Desk(Service[Person, Request]):
         """Return what a role that may not ask something is told."""
         may = request.roles
         allowed = f"one of {', '.join(may)}" if may else "somebody it is allowed to"
-        return ActError(f"{request.op}: role must be {allowed}, {person.name} is {person.role}")
+        return ActError(
+            RegistryRefusal.NOT_PERMITTED,
+            f"{request.op}: expected {allowed}, got {person.role} {person.name}",
+        )
 
     def check(self, person: Person, request: Request) -> None:
         """Refuse what a person may not ask, and what is not their own business."""
@@ -120,7 +128,10 @@ class Desk(Service[Person, Request]):
             bodies = request.bodies(self._registry)
             if person.body not in bodies:
                 # Whose else it is, or whether it is there at all, is not theirs to know.
-                raise ActError(f"{request.op}: must be the business of {person.body}, was not")
+                raise ActError(
+                    RegistryRefusal.NOT_YOURS,
+                    f"{request.op}: expected the business of {person.body}, got another's",
+                )
 
     def look(self, person: Person, request: Request) -> dict[str, Any]:
         """Answer what changes nothing."""
@@ -147,19 +158,20 @@ class Desk(Service[Person, Request]):
         if isinstance(error, DatabaseLost | MemoryError):
             raise error
         if isinstance(error, ActError):
-            why = str(error)
+            code, why = error.code, str(error)
         elif isinstance(error, LinkBroken):
-            why = f"nothing was done: {error}"
+            code, why = RegistryRefusal.LEDGER_BROKEN, f"nothing was done: {error}"
         elif isinstance(error, DatabaseFull):
-            why = f"no space, nothing was done: {error}"
+            code, why = RegistryRefusal.NO_SPACE, f"no space, nothing was done: {error}"
         else:
+            code = RegistryRefusal.INTERNAL
             # Whatever one person asks must not end the registry for all.
             log.error("act_broke", op=request and request.op, by=by, exc_info=error)
             why = f"nothing was done, the registry's log says why: {type(error).__name__}"
         if len(why) > ERROR_CHARACTERS_MAX:
             # It may repeat what was sent, of any length.
             why = f"{why[:ERROR_CHARACTERS_MAX]}... ({len(why)} characters)"
-        return Answer({}, Refusal(why=why))
+        return Answer({}, Refusal(why=why, code=code.name))
 
     # -- acts -------------------------------------------------------------------------------------
 
@@ -178,7 +190,11 @@ class Desk(Service[Person, Request]):
         )
         if known is not None:
             if known[0] != bare:
-                raise ActError(f"request_id must be new, {request.request_id!r} was another act")
+                raise ActError(
+                    RegistryRefusal.REUSED_ID,
+                    f"request_id: expected a new one, got {request.request_id!r}, which was"
+                    " another act",
+                )
             return msgspec.msgpack.decode(known[1])
         answer = act()
         store.insert(
@@ -227,15 +243,20 @@ class Desk(Service[Person, Request]):
         )
         proposer = self._registry.persons.of_key(proposal.proposer_key)
         if proposer is None:
-            raise ActError(f"proposal {decision.proposal}: {proposal.proposer} acts no more")
+            raise ActError(
+                RegistryRefusal.PROPOSER_GONE,
+                f"proposal {decision.proposal}: expected a proposer who may act, got"
+                f" {proposal.proposer}, who acts no more",
+            )
         request = request_decode(proposal.request)
         # What the proposer might ask then, he may not be allowed to any more.
         self.check(proposer, request)
         body = request.approving_body(self._registry, proposer)
         if body != proposal.body:
             raise ActError(
-                f"proposal {decision.proposal} must be made anew: {body} has to approve it now, it"
-                f" was made for {proposal.body}"
+                RegistryRefusal.PROPOSAL_OUTDATED,
+                f"proposal {decision.proposal}: expected one made for {body}, which has to"
+                f" approve it now, got one made for {proposal.body}: make it anew",
             )
         answer = self._done(proposer, request, second=person, proposal_id=proposal.proposal_id)
         return {"proposal": proposal.proposal_id, "approved": proposal.op, "answer": answer}
@@ -273,6 +294,12 @@ class Desk(Service[Person, Request]):
         shown = ((_proposal_shown(each, now_ns), len(each.request)) for each in listed)
         found, further = page_read(shown, request.count, "proposal_id")
         return {"proposals": found, "next": further}
+
+
+def outcome_unknown(error: DatabaseLost) -> dict[str, Any]:
+    """Return the answer to an act of which only the database knows whether it was done."""
+    why = "database lost, whether it was done is not known; the same request_id does it once"
+    return refused(RegistryRefusal.OUTCOME_UNKNOWN, f"{why}: {error}")
 
 
 def _proposal_shown(proposal: Proposal, now_ns: int) -> dict[str, Any]:

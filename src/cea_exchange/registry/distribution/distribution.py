@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import ActError
@@ -154,7 +155,10 @@ class Distribution:
             (preview_id,),
         )
         if row is None:
-            raise ActError(f"preview_id must be one of a preview, was {preview_id!r}")
+            raise ActError(
+                RegistryRefusal.PREVIEW_UNKNOWN,
+                f"preview_id: expected that of a preview, got {preview_id!r}",
+            )
         *told, plan = row
         return Preview(*told, msgspec.msgpack.decode(plan, type=Plan))
 
@@ -206,8 +210,9 @@ class Distribution:
         )
         if done is not None:
             raise ActError(
-                f"{source.name}: expected a file that was not distributed, came that of"
-                f" distribution {done}"
+                RegistryRefusal.DISTRIBUTED_BEFORE,
+                f"{source.name}: expected a file that was not distributed, got that of"
+                f" distribution {done}",
             )
 
     def _plan(self, source: SourceFile, units: SourceFile | None) -> Plan:
@@ -222,8 +227,10 @@ class Distribution:
         try:
             table = allocation_read(source, vintages=self._vintages(), provinces=provinces)
             return plan(table, units, self._facts(table.rows, entities))
-        except (FileRefused, ModuleNotFoundError) as refused:
-            raise ActError(str(refused)) from refused
+        except FileRefused as refused:
+            raise ActError(refused.code, str(refused)) from refused
+        except ModuleNotFoundError as refused:
+            raise ActError(RegistryRefusal.FILE_REFUSED, str(refused)) from refused
 
     # -- the facts ----------------------------------------------------------------------------
 
@@ -447,8 +454,9 @@ def _same_checked(preview: Preview, plan: Plan) -> None:
             "its deductions are others",
         )
         raise ActError(
-            f"preview {preview.preview_id}: {now.line.account} must be as it was shown, {differs};"
-            " preview the file again"
+            RegistryRefusal.PREVIEW_OUTDATED,
+            f"preview {preview.preview_id}: expected {now.line.account} as it was shown, got"
+            f" another, {differs}: preview the file again",
         )
 
 

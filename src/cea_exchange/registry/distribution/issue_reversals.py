@@ -6,6 +6,7 @@ recalled by an allocation file, as any that was too much.
 
 from collections.abc import Iterator
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
@@ -46,15 +47,25 @@ def issue_reverse(ledger: Ledger, issue_entry: int, tonnes: int, why: str) -> in
             (issue_entry, int(EntryKind.ISSUE), _AUTHORITY),
         )
         if row is None:
-            raise ActError(f"entry must be an issue to the authority, was {issue_entry}")
+            raise ActError(
+                RegistryRefusal.ISSUE_UNKNOWN,
+                f"entry: expected an issue to the authority, got {issue_entry}",
+            )
         asset, issued = row
         before = store.one(
             "SELECT entry_id FROM issue_reversals WHERE issue_entry = ?", (issue_entry,)
         )
         if before is not None:
-            raise ActError(f"issue {issue_entry} must be reversed once, was by entry {before}")
+            raise ActError(
+                RegistryRefusal.ISSUE_REVERSED,
+                f"issue {issue_entry}: expected to be reversed once, got entry {before}, which"
+                " did",
+            )
         if tonnes > issued:
-            raise ActError(f"tonnes must be at most the {issued} of the issue, was {tonnes}")
+            raise ActError(
+                RegistryRefusal.ISSUE_AMOUNT,
+                f"tonnes: expected at most the {issued} of the issue, got {tonnes}",
+            )
         ends = (_AUTHORITY, int(Institution.ISSUANCE), asset, tonnes)
         entry_id = ledger.move(EntryKind.ISSUE_REVERSED, *ends, f"issue {issue_entry}")
         store.insert("issue_reversals (issue_entry, entry_id, why)", [(issue_entry, entry_id, why)])

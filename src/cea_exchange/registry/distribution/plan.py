@@ -332,7 +332,7 @@ def stages_check(
             text = f"expected {entry.account} to have a final allocation before, has {had}"
             yield Finding(line, "stage", text)
         elif last is not None and STAGES.index(entry.stage) < STAGES.index(last):
-            text = f"expected {last} or later, as {entry.account} was before, came {entry.stage}"
+            text = f"expected {last} or later, as {entry.account} was before, got {entry.stage}"
             yield Finding(line, "stage", text)
 
 
@@ -360,7 +360,7 @@ def ahead_check(
             continue
         if rules.ahead(sector, entry.compliance_year) is None:
             text = f"expected nothing ahead for {sector} of {entry.compliance_year} (CEA-ALC-14)"
-            yield Finding(line, "stage", f"{text}, came pre")
+            yield Finding(line, "stage", f"{text}, got pre")
 
 
 def warnings_of(

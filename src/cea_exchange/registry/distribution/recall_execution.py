@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from cea_exchange.domain.compliance.adjustment import recall
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import EntryKind, Movement
 from cea_exchange.ledger.institutions import Institution, province_account
 from cea_exchange.registry.checks import ActError
@@ -77,14 +78,18 @@ class RecallActs:
             due = self._recalls_of(index, compliance_year)
             if not due:
                 raise ActError(
-                    f"{account} must have something of {compliance_year} to recall, has nothing"
+                    RegistryRefusal.NOTHING_TO_RECALL,
+                    f"{account}: expected something of {compliance_year} to recall, got nothing",
                 )
             place, before = due[0].place, sum(each.tonnes for each in due)
             self._go_on(due)
             left = sum(each.tonnes for each in self._recalls_of(index, compliance_year))
             called = min(left, self._arrivals.called(place)["recall"])
             if left == before and not called:
-                raise ActError(f"{account} must hold something to recall, holds 0")
+                raise ActError(
+                    RegistryRefusal.NOTHING_TO_RECALL,
+                    f"{account}: expected holdings to recall, got 0",
+                )
         return Recalled(recalled=before - left, remaining=left, called=called)
 
     def _go_on(self, due: Sequence[OwedRecall]) -> None:

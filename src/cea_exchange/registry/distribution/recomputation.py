@@ -60,7 +60,7 @@ def recomputed(
         if (expected := sum(parts.values())) != entry.tonnes:
             steps = ", ".join(f"{name} {tonnes}" for name, tonnes in parts.items())
             lines = ", ".join(str(unit_line) for unit_line, _ in own)
-            text = f"expected {expected} by {units.file}:{lines} ({steps}), came {entry.tonnes}"
+            text = f"expected {expected} by {units.file}:{lines} ({steps}), got {entry.tonnes}"
             differing.add(line, "tonnes", text)
     unusable.raise_any()
     differing.raise_any()

@@ -12,6 +12,7 @@ from typing import Any
 
 from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import (
     AMOUNT_LIMIT,
     CASH_ASSET,
@@ -100,7 +101,9 @@ class Enforcement:
             if amount is not None:
                 amount = amount_checked(amount, "amount")
                 if amount >= AMOUNT_LIMIT:
-                    raise ActError(f"amount must be below 2^62, was {amount}")
+                    raise ActError(
+                        RegistryRefusal.AMOUNT_UNSOUND, f"amount: expected below 2^62, got {amount}"
+                    )
             return self._freeze(place, amount, order, court, until)
 
     def freeze_all(self, account: str, *, order: str, court: str, until: int) -> list[int]:
@@ -191,12 +194,16 @@ class Enforcement:
                 return freeze.in_force
             amount = amount_checked(amount, "amount")
             if freeze.ordered is None:
-                raise ActError(f"freeze {freeze_id} is of all there is: amount must not be given")
+                raise ActError(
+                    RegistryRefusal.FREEZE_AMOUNT,
+                    f"amount: expected none, freeze {freeze_id} is of all there is, got {amount}",
+                )
             wanted = freeze.asked + freeze.in_force
             if amount >= wanted:
                 raise ActError(
-                    f"amount must be less than the {wanted} that freeze {freeze_id} wants, or not"
-                    f" be given, was {amount}"
+                    RegistryRefusal.FREEZE_AMOUNT,
+                    f"amount: expected less than the {wanted} that freeze {freeze_id} wants, or"
+                    f" none, got {amount}",
                 )
             back = max(0, amount - freeze.asked)
             self._act(freeze, "release", order, court, amount, freeze.until_date)
@@ -220,7 +227,10 @@ class Enforcement:
             freeze = self._live(freeze_id)
             _until_check(until, self._ledger.business_date())
             if until <= freeze.until_date:
-                raise ActError(f"until must be after {freeze.until_date}, was {until}")
+                raise ActError(
+                    RegistryRefusal.DATE_OUT_OF_RANGE,
+                    f"until: expected after {freeze.until_date}, got {until}",
+                )
             self._act(freeze, "extend", order, court, 0, until)
             self._store.execute(
                 "UPDATE freezes SET until_date = ? WHERE freeze_id = ?", (until, freeze_id)
@@ -291,11 +301,14 @@ class Enforcement:
             account, asset = freeze.place
             if amount > freeze.in_force:
                 raise ActError(
-                    f"amount must be at most the {freeze.in_force} that freeze {freeze_id} holds,"
-                    f" was {amount}"
+                    RegistryRefusal.FREEZE_AMOUNT,
+                    f"amount: expected at most the {freeze.in_force} that freeze {freeze_id}"
+                    f" holds, got {amount}",
                 )
             if creditor == account:
-                raise ActError(f"to must be another account, was {to}")
+                raise ActError(
+                    RegistryRefusal.SAME_ACCOUNT, f"to: expected another account, got {to}"
+                )
             self._act(freeze, "deduct", order, court, amount, freeze.until_date, creditor)
             self._freezes.store_amounts(
                 freeze._replace(
@@ -320,7 +333,8 @@ class Enforcement:
         if unit not in (None, expected):
             what = self._store.asset_name(asset)
             raise ActError(
-                f"amount must be in {expected}, freeze {freeze_id} is of {what}, was in {unit}"
+                RegistryRefusal.FREEZE_AMOUNT,
+                f"amount: expected {expected}, freeze {freeze_id} is of {what}, got {unit}",
             )
 
     # -- what there is ------------------------------------------------------------------------
@@ -341,7 +355,10 @@ class Enforcement:
         """Return how a freeze stands, in words."""
         freeze = self._freezes.one(freeze_id)
         if freeze is None:
-            raise ActError(f"freeze_id must be of a freeze, was {freeze_id}")
+            raise ActError(
+                RegistryRefusal.FREEZE_UNKNOWN,
+                f"freeze_id: expected that of a freeze, got {freeze_id}",
+            )
         return self._told(freeze)
 
     def pending(self, account_index: int) -> Iterator[str]:
@@ -384,7 +401,10 @@ class Enforcement:
         freeze = self._freezes.one(freeze_id)
         if freeze is None or not freeze.is_live:
             was = "none" if freeze is None else freeze.state
-            raise ActError(f"freeze {freeze_id} must be asked or in force, was {was}")
+            raise ActError(
+                RegistryRefusal.FREEZE_STATE,
+                f"freeze {freeze_id}: expected asked or in force, got {was}",
+            )
         return freeze
 
     def _told(self, freeze: Freeze) -> dict[str, Any]:
@@ -427,6 +447,10 @@ def _until_check(until: int, first: int) -> None:
     try:
         date_of_number(until)
     except (TypeError, ValueError) as error:
-        raise ActError(f"until must be a date, yyyymmdd: {error}") from None
+        raise ActError(
+            RegistryRefusal.DATE_UNSOUND, f"until: expected a date, yyyymmdd, got {until}: {error}"
+        ) from None
     if until < first:
-        raise ActError(f"until must be {first} or later, was {until}")
+        raise ActError(
+            RegistryRefusal.DATE_OUT_OF_RANGE, f"until: expected {first} or later, got {until}"
+        )

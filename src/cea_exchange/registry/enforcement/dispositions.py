@@ -11,6 +11,7 @@ Voluntarily cancelled (自愿注销), or going to an heir, a successor in law or
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError, amount_checked, words_checked
@@ -106,7 +107,10 @@ class Dispositions:
         Rules: CEA-ENF-07 (inheritance, succession, enforcement).
         """
         if kind not in TRANSFER_KINDS:
-            raise ActError(f"kind must be one of {', '.join(TRANSFER_KINDS)}, was {kind!r}")
+            raise ActError(
+                RegistryRefusal.CHOICE_UNKNOWN,
+                f"kind: expected one of {', '.join(TRANSFER_KINDS)}, got {kind!r}",
+            )
         words_checked(document, "document", TEXT_LENGTH_MAX)
         return self._apply(kind, account, to, product, tonnes, document)
 
@@ -118,9 +122,14 @@ class Dispositions:
             index, asset = self._ledger.account(account), self._ledger.asset(product)
             counter = None if to is None else self._ledger.account(to)
             if asset == CASH_ASSET:
-                raise ActError("product must be given: cash leaves by a deduction or the bank")
+                raise ActError(
+                    RegistryRefusal.PRODUCT_UNKNOWN,
+                    "product: expected one, got none: cash leaves by a deduction or the bank",
+                )
             if counter == index:
-                raise ActError(f"to must be another account, was {to}")
+                raise ActError(
+                    RegistryRefusal.SAME_ACCOUNT, f"to: expected another account, got {to}"
+                )
             number = self._store.next_id("dispositions", "disposition_id")
             today = self._ledger.business_date()
             disposition = Disposition(
@@ -226,7 +235,10 @@ class Dispositions:
         found = None if row is None else Disposition(*row)
         if found is None or found.state != "applied":
             was = "none" if found is None else found.state
-            raise ActError(f"disposition {disposition_id} must be applied for, was {was}")
+            raise ActError(
+                RegistryRefusal.DISPOSITION_STATE,
+                f"disposition {disposition_id}: expected one that is applied for, got {was}",
+            )
         return found
 
     def _decide(

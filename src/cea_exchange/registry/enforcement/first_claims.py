@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Movement, legs_of
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.enforcement.arrivals import Arrivals
@@ -43,9 +44,11 @@ class FirstClaims:
             tonnes = owed.get((moved.account_index, moved.asset_index), 0)
             if tonnes:
                 raise ActError(
-                    f"{moved.kind.name.lower()}: {self._store.account_name(moved.account_index)}"
-                    f" must owe no recall of {self._store.asset_name(moved.asset_index)}, owes"
-                    f" {tonnes} (CEA-DIS-11)"
+                    RegistryRefusal.RECALL_OWED,
+                    f"{moved.kind.name.lower()}: expected"
+                    f" {self._store.account_name(moved.account_index)} to owe no recall of"
+                    f" {self._store.asset_name(moved.asset_index)}, got {tonnes} owed"
+                    " (CEA-DIS-11)",
                 )
 
     def _share_out(self, movements: Sequence[Movement], _ids: range) -> None:

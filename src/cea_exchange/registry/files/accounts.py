@@ -31,7 +31,7 @@ def accounts_check(
     for line, entry in entries:
         expected = provinces.get(entry.account)
         if expected is None:
-            yield Finding(line, "account", f"expected an open account, came {entry.account}")
+            yield Finding(line, "account", f"expected an open account, got {entry.account}")
         elif (said := getattr(entry, "province", expected)) != expected:
-            text = f"expected {expected}, the province of {entry.account}, came {said}"
+            text = f"expected {expected}, the province of {entry.account}, got {said}"
             yield Finding(line, "province", text)

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from cea_exchange.domain.refusals import RegistryRefusal
+
 FINDINGS_MAX = 20
 """As many are told of one file; whoever mends it needs no more at a time."""
 
@@ -14,13 +16,15 @@ class Finding(NamedTuple):
     column: str | None
     """Name of the column; None: the line as a whole."""
     text: str
-    """What was expected, what came."""
+    """What was expected, what was got."""
+    code: RegistryRefusal = RegistryRefusal.FILE_REFUSED
+    """What is wrong where the file is sound, but not what it asks for."""
 
 
 class FileRefused(ValueError):
     """A file is not as it must be, and nothing of it was taken.
 
-    Its text has a line for each finding: `FILE:LINE: column: expected ..., came ...`.
+    Its text has a line for each finding: `FILE:LINE: column: expected ..., got ...`.
 
     Attributes
     ----------
@@ -30,12 +34,16 @@ class FileRefused(ValueError):
         The first `FINDINGS_MAX`.
     count : int
         All there are, as far as the file could be read.
+    code : RegistryRefusal
+        Of all findings, where they have one in common; else `FILE_REFUSED`.
     """
 
     def __init__(self, file: str, findings: tuple[Finding, ...], count: int) -> None:
         self.file = file
         self.findings = findings
         self.count = count
+        codes = {finding.code for finding in findings}
+        self.code = codes.pop() if len(codes) == 1 else RegistryRefusal.FILE_REFUSED
         lines = [_line(file, finding) for finding in findings]
         if count > len(findings):
             lines.append(f"{file}: and {count - len(findings)} more")
@@ -56,10 +64,16 @@ class Findings:
         self._first: list[Finding] = []
         self.count = 0
 
-    def add(self, line: int | None, column: str | None, text: str) -> None:
+    def add(
+        self,
+        line: int | None,
+        column: str | None,
+        text: str,
+        code: RegistryRefusal = RegistryRefusal.FILE_REFUSED,
+    ) -> None:
         """Note a finding."""
         if self.count < FINDINGS_MAX:
-            self._first.append(Finding(line, column, text))
+            self._first.append(Finding(line, column, text, code))
         self.count += 1
 
     def refusal(self) -> FileRefused:

@@ -32,7 +32,7 @@ class Kind(Protocol):
     """Its type in Parquet."""
 
     def read(self, cell: Cell) -> Any:
-        """Return the value of a cell that is not empty; ValueError: expected what, came what."""
+        """Return the value of a cell that is not empty; ValueError: expected what, got what."""
 
     def text(self, value: Any) -> str:
         """Return a value as CSV has it."""
@@ -64,12 +64,12 @@ class Name:
     def read(self, cell: Cell) -> str:
         """Return the name; a number is none, its zeros in front may be lost."""
         if not isinstance(cell, str):
-            raise ValueError(f"expected text, came {came(cell)}")
+            raise ValueError(f"expected text, got {came(cell)}")
         try:
             name_check(cell)
         except ValueError:
             raise ValueError(
-                f"expected a name without spaces of at most 64 bytes, came {came(cell)}"
+                f"expected a name without spaces of at most 64 bytes, got {came(cell)}"
             ) from None
         return normal_name_check(cell)
 
@@ -91,7 +91,7 @@ class Choice(Name):
     def read(self, cell: Cell) -> str:
         """Return the word."""
         if cell not in self._words:
-            raise ValueError(f"expected {' or '.join(self._words)}, came {came(cell)}")
+            raise ValueError(f"expected {' or '.join(self._words)}, got {came(cell)}")
         return str(cell)
 
 
@@ -115,10 +115,10 @@ class Whole:
         """Return the number; `5000.0` is 5000 where the format has no whole numbers."""
         number = _whole(cell)
         if number is None:
-            raise ValueError(f"expected whole {self._what}, came {came(cell)}")
+            raise ValueError(f"expected whole {self._what}, got {came(cell)}")
         if not self._least <= number < self._limit:
             raise ValueError(
-                f"expected {self._what} from {self._least} to {self._limit - 1}, came {number}"
+                f"expected {self._what} from {self._least} to {self._limit - 1}, got {number}"
             )
         return number
 
@@ -142,7 +142,7 @@ class ProvinceCode(Whole):
         number = _whole(cell)
         if number not in PROVINCES:
             raise ValueError(
-                f"expected the code of a province, 11 (Beijing) to 66, came {came(cell)}"
+                f"expected the code of a province, 11 (Beijing) to 66, got {came(cell)}"
             )
         return number
 
@@ -157,7 +157,7 @@ class Flag:
         """Return which of the two."""
         value = self._words.get(cell.lower()) if isinstance(cell, str) else cell
         if type(value) is not bool:
-            raise ValueError(f"expected yes or no, came {came(cell)}")
+            raise ValueError(f"expected yes or no, got {came(cell)}")
         return value
 
     def text(self, value: bool) -> str:
@@ -184,7 +184,7 @@ class Day:
         else:
             day = _iso_day(cell)
         if day is None or not YEAR_MIN - 20 <= day.year <= YEAR_MAX:
-            raise ValueError(f"expected a day such as 2025-12-31, came {came(cell)}")
+            raise ValueError(f"expected a day such as 2025-12-31, got {came(cell)}")
         return date_number(day)
 
     def text(self, value: int) -> str:

@@ -61,7 +61,7 @@ def table_read(source: SourceFile, layout: Layout[Row], check: EntriesCheck[Row]
     for line, cells in table.rows:
         reader.take(line, cells)
     if not reader.entries and not findings.count:
-        findings.add(table.heads_line, None, "expected at least one entry, came none")
+        findings.add(table.heads_line, None, "expected at least one entry, got none")
     findings.raise_any()
     reader.totals_check()
     reader.alike_check()
@@ -82,19 +82,19 @@ def _places(
     """Return where each column stands, in any order; note those missing, unknown and twice."""
     places: dict[str, int] = {}
     if not heads:
-        findings.add(line, None, f"expected the columns {', '.join(layout.names)}, came nothing")
+        findings.add(line, None, f"expected the columns {', '.join(layout.names)}, got nothing")
         return places
     for place, head in enumerate(heads):
         if head not in layout.names:
             expected = ", ".join(layout.names)
-            findings.add(line, None, f"expected the columns {expected}, came {came(head)}")
+            findings.add(line, None, f"expected the columns {expected}, got {came(head)}")
         elif head in places:
-            findings.add(line, head, "expected the column once, came twice")
+            findings.add(line, head, "expected the column once, got twice")
         else:
             places[head] = place
     for column in layout.columns:
         if column.name not in places and column.empty is REQUIRED:
-            text = f"expected the column in every {layout.title}, came none"
+            text = f"expected the column in every {layout.title}, got none"
             findings.add(line, column.name, text)
     return places
 
@@ -115,11 +115,11 @@ class _Reader(Generic[Row]):
     def take(self, line: int, cells: tuple[Any, ...]) -> None:
         """Read a row."""
         if all(cell is None for cell in cells):
-            self._findings.add(line, None, "expected an entry, came a blank line")
+            self._findings.add(line, None, "expected an entry, got a blank line")
             return
         surplus = [cell for cell in cells[self._width :] if cell is not None]
         if surplus:
-            text = f"expected {self._width} cells as in the heads, came {came(surplus[0])} behind"
+            text = f"expected {self._width} cells as in the heads, got {came(surplus[0])} behind"
             self._findings.add(line, None, text)
             return
         row = {
@@ -129,7 +129,7 @@ class _Reader(Generic[Row]):
         if row[self._layout.totals.mark] == TOTAL_MARK:
             self._total(line, row)
         elif self._totals:
-            self._findings.add(line, None, f"expected no entry behind a {TOTAL_MARK} row, came one")
+            self._findings.add(line, None, f"expected no entry behind a {TOTAL_MARK} row, got one")
         else:
             self._entry(line, row)
 
@@ -155,7 +155,7 @@ class _Reader(Generic[Row]):
             elif name == totals.by or name in self._layout.same:
                 values[name] = self._value(line, column, cell)
             else:
-                text = f"expected nothing in a {TOTAL_MARK} row, came {came(cell)}"
+                text = f"expected nothing in a {TOTAL_MARK} row, got {came(cell)}"
                 self._findings.add(line, name, text)
         self._totals.append((line, values))
 
@@ -178,18 +178,18 @@ class _Reader(Generic[Row]):
             if group not in missing:
                 fault = "a second one" if group in sums else "one without entries"
                 text = f"expected one {TOTAL_MARK} row of {self._of(group)} with its entries"
-                add(line, totals.mark, f"{text}, came {fault}")
+                add(line, totals.mark, f"{text}, got {fault}")
                 continue
             del missing[group]
             for name in totals.summed:
                 if total[name] != sums[group][name]:
                     text = f"expected {sums[group][name]}, the sum of {self._of(group)}"
-                    add(line, name, f"{text}, came {total[name]}")
+                    add(line, name, f"{text}, got {total[name]}")
             if group is None and missing:
-                add(line, None, f"expected the {TOTAL_MARK} row of the file last, came earlier")
+                add(line, None, f"expected the {TOTAL_MARK} row of the file last, got earlier")
         last = max(line for line, _ in [*self.entries, *self._totals])
         for group in missing:
-            add(last, totals.mark, f"expected a {TOTAL_MARK} row of {self._of(group)}, came none")
+            add(last, totals.mark, f"expected a {TOTAL_MARK} row of {self._of(group)}, got none")
 
     def _of(self, group: Any) -> str:
         return "the file" if group is None else f"{self._layout.totals.by} {group}"
@@ -205,12 +205,12 @@ class _Reader(Generic[Row]):
             values += [(line, row[name]) for line, row in self._totals if row.get(name) is not None]
             for line, value in values:
                 if value != expected:
-                    add(line, name, f"expected {expected} as in line {first_line}, came {value}")
+                    add(line, name, f"expected {expected} as in line {first_line}, got {value}")
         seen: dict[str, int] = {}
         for line, entry in self.entries:
             value = " ".join(str(getattr(entry, name)) for name in layout.once)
             if value in seen:
                 what = " and ".join(layout.once)
-                text = f"expected each {what} once, came {value} of line {seen[value]} again"
+                text = f"expected each {what} once, got {value} of line {seen[value]} again"
                 add(line, layout.once[-1], text)
             seen.setdefault(value, line)

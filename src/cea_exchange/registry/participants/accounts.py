@@ -14,6 +14,7 @@ from cea_exchange.domain.bank_identifiers import account_check
 from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.protocol.control import (
     AccountDeclared,
@@ -133,7 +134,11 @@ class Accounts:
         """
         name_checked(account, "account")
         if account.upper() == TOTAL:
-            raise ActError(f"account must not be {TOTAL}, which stands for sums in files")
+            raise ActError(
+                RegistryRefusal.NAME_RESERVED,
+                f"account: expected another name than {TOTAL}, which stands for sums in files,"
+                " got it",
+            )
         name_words_checked(group, "group", GROUP_LENGTH_MAX, required=False)
         words_checked(sector, "sector", GROUP_LENGTH_MAX, required=False)
         entity = account if entity is None else entity
@@ -141,17 +146,27 @@ class Accounts:
         if credit_code is not None:
             _credit_code_checked(credit_code)
         if province != 0 and province not in PROVINCES:
-            raise ActError(f"province must be one of the 32 codes, was {province!r}")
+            raise ActError(
+                RegistryRefusal.PROVINCE_UNKNOWN,
+                f"province: expected one of the 32 codes, got {province!r}",
+            )
         if self.admission == "listed_entities":
             _admission_check(credit_code, province, sector)
         with self._ledger.transaction():
             if self._store.account_index(account) is not None:
-                raise ActError(f"account must be new, {account} is open already")
+                raise ActError(
+                    RegistryRefusal.ACCOUNT_TAKEN,
+                    f"account: expected a new one, got {account}, which is open already",
+                )
             self._is_new("entity", entity)
             for kind, name in (("account", account), ("entity", entity), ("group", group)):
                 look_alikes_add(self._store, kind, name)
             if self._sub_accounts.owner(account) is not None:
-                raise ActError("account must not be the number of another's sub-account, is")
+                raise ActError(
+                    RegistryRefusal.SUB_ACCOUNT_TAKEN,
+                    "account: expected none that is the number of another's sub-account, got"
+                    f" {account}",
+                )
             if credit_code is not None:
                 self._is_new("credit_code", credit_code)
             index = 1 + self._store.one(
@@ -227,7 +242,9 @@ class Accounts:
         with self._ledger.transaction():
             index, target = self._ledger.account(account), self._ledger.account(into)
             if index == target:
-                raise ActError(f"into must be another account, was {into!r}")
+                raise ActError(
+                    RegistryRefusal.SAME_ACCOUNT, f"into: expected another account, got {into!r}"
+                )
             held = self._holdings(index)
             self._nothing_pending(index, held, self._waiting(index))
             for asset, _compartment, amount in held:
@@ -251,8 +268,9 @@ class Accounts:
             self._nothing_pending(index, held, self.pending(index))
             for asset, _compartment, amount in held:
                 raise ActError(
-                    f"account {account} must be empty, has {amount} of"
-                    f" {self._store.asset_name(asset)} in registration"
+                    RegistryRefusal.ACCOUNT_NOT_EMPTY,
+                    f"account {account}: expected nothing in registration, got {amount} of"
+                    f" {self._store.asset_name(asset)}",
                 )
             self._end(index, account, "closed", "", why)
 
@@ -281,12 +299,15 @@ class Accounts:
         try:
             account_check(bank_account, "bank_account")
         except ValueError as error:
-            raise ActError(str(error)) from None
+            raise ActError(RegistryRefusal.SUB_ACCOUNT_UNSOUND, str(error)) from None
         with self._ledger.transaction():
             index = self._ledger.account(account)
             taken = self._sub_accounts.owner(bank_account)
             if taken not in (None, account):
-                raise ActError("bank_account must be one account's only, is another's")
+                raise ActError(
+                    RegistryRefusal.SUB_ACCOUNT_TAKEN,
+                    "bank_account: expected one account's only, got another's",
+                )
             before = self._store.one(
                 "SELECT bank, bank_account FROM accounts WHERE account_index = ?", (index,)
             )
@@ -312,7 +333,10 @@ class Accounts:
             f"SELECT {_COLUMNS} FROM accounts WHERE account = ? AND account_index >= 0", (account,)
         )
         if row is None:
-            raise ActError(f"account must be one that was opened, was {account!r}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_UNKNOWN,
+                f"account: expected one that was opened, got {account!r}",
+            )
         return {
             **_told(row),
             "pending": _some_told(self.pending(row[0])),
@@ -397,7 +421,10 @@ class Accounts:
             "SELECT province FROM accounts WHERE account = ? AND kind = 'entity'", (account,)
         )
         if not province:
-            raise ActError(f"account {account} must have a province, has none")
+            raise ActError(
+                RegistryRefusal.PROVINCE_MISSING,
+                f"account {account}: expected one with a province, got none",
+            )
         return province_body(province)
 
     # -- In common ----------------------------------------------------------------------------
@@ -428,11 +455,15 @@ class Accounts:
             if compartment != Compartment.REGISTRATION:
                 where = Compartment(compartment).name.lower()
                 raise ActError(
-                    f"account {name} must hold nothing outside registration, has {amount} of"
-                    f" {self._store.asset_name(asset)} in {where}"
+                    RegistryRefusal.ACCOUNT_NOT_EMPTY,
+                    f"account {name}: expected nothing outside registration, got {amount} of"
+                    f" {self._store.asset_name(asset)} in {where}",
                 )
         if waiting:
-            raise ActError(f"account {name} must have nothing pending, has {', '.join(waiting)}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_PENDING,
+                f"account {name}: expected nothing pending, got {', '.join(waiting)}",
+            )
 
     def _end(self, index: int, account: str, state: str, became: str, why: str) -> None:
         """Note that an account has ended; nobody trades for it or speaks for it any more."""
@@ -457,7 +488,9 @@ class Accounts:
         index = self._ledger.account(account)
         state = self._state(index)
         if state != before:
-            raise ActError(f"account {account} must be {before}, was {state}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_STATE, f"account {account}: expected {before}, got {state}"
+            )
         change = "suspended" if after == "suspended" else "restored"
         self._set(index, "state", after, change, why)
 
@@ -471,7 +504,10 @@ class Accounts:
         was = self._store.one(f"SELECT {column} FROM accounts {where}", (index,))
         if was == value:
             name = self._store.account_name(index)
-            raise ActError(f"{column} of {name} must be another than before, is {value!r} already")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_UNCHANGED,
+                f"{column} of {name}: expected another than before, got {value!r}",
+            )
         self._store.execute(f"UPDATE accounts SET {column} = ? {where}", (value, index))
         self._changed(index, change, str(was), str(value), why)
         return str(was)
@@ -488,7 +524,10 @@ class Accounts:
 
     def _is_new(self, column: str, value: str) -> None:
         if self._store.one(f"SELECT 1 FROM accounts WHERE {column} = ?", (value,)):
-            raise ActError(f"{column} must be one account's only, {value} is another's")
+            raise ActError(
+                RegistryRefusal.ENTITY_TAKEN,
+                f"{column}: expected one account's only, got another's {value}",
+            )
 
     def _holdings(self, index: int) -> list[tuple[int, int, int]]:
         """Return asset, compartment and amount of all that an account holds."""
@@ -514,16 +553,25 @@ def _admission_check(credit_code: str | None, province: int, sector: str) -> Non
     Rules: CEA-ADM-01.
     """
     if credit_code is None:
-        raise ActError("credit_code must be given, accounts are of listed entities (CEA-ADM-01)")
+        raise ActError(
+            RegistryRefusal.ADMISSION_NOT_MET,
+            "credit_code: expected one, accounts are of listed entities, got none (CEA-ADM-01)",
+        )
     if province == 0:
-        raise ActError("province must be one of the 32 codes, was none (CEA-ADM-01)")
+        raise ActError(
+            RegistryRefusal.ADMISSION_NOT_MET,
+            "province: expected one of the 32 codes, got none (CEA-ADM-01)",
+        )
     if sector not in ("", *get_args(Sector)):
         sectors = ", ".join(get_args(Sector))
-        raise ActError(f"sector must be one of {sectors}, was {sector!r} (CEA-ADM-01)")
+        raise ActError(
+            RegistryRefusal.ADMISSION_NOT_MET,
+            f"sector: expected one of {sectors}, got {sector!r} (CEA-ADM-01)",
+        )
 
 
 def _credit_code_checked(code: str) -> None:
     try:
         credit_code_check(code)
     except ValueError as error:
-        raise ActError(str(error)) from None
+        raise ActError(RegistryRefusal.CREDIT_CODE_UNSOUND, str(error)) from None

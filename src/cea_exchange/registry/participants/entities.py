@@ -1,6 +1,7 @@
 """Which entities there are, where they belong, and who may decide about them."""
 
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import ActError
 
@@ -21,10 +22,16 @@ def entity_province(store: Store, account_index: int) -> int:
     )
     if row is None:
         name = store.account_name(account_index)
-        raise ActError(f"account must be an entity's that is not closed, was {name}")
+        raise ActError(
+            RegistryRefusal.ACCOUNT_ENDED,
+            f"account: expected an entity's that is not closed, got {name}",
+        )
     account, province = row
     if province not in PROVINCES:
-        raise ActError(f"account {account} must belong to a province, has none")
+        raise ActError(
+            RegistryRefusal.PROVINCE_MISSING,
+            f"account {account}: expected one with a province, got none",
+        )
     return province
 
 
@@ -32,4 +39,7 @@ def province_checked(store: Store, account_index: int, province: int) -> None:
     """Raise `ActError` unless a province is an entity's own: no other decides about it."""
     if province != entity_province(store, account_index):
         name = store.account_name(account_index)
-        raise ActError(f"{name} must be an entity of province {province}, is not")
+        raise ActError(
+            RegistryRefusal.PROVINCE_OTHER,
+            f"{name}: expected an entity of province {province}, got another's",
+        )

@@ -5,6 +5,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from cea_exchange.domain.records import Reason
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.ledger.history import (
     LEGS_MAX,
@@ -28,7 +29,10 @@ class Moment(NamedTuple):
     def entry_of(self, store: Store) -> int:
         """Return the last entry that counts; ActError if several moments are named."""
         if sum(value is not None for value in self) > 1:
-            raise ActError("as_of must be one of an entry, a date or a settlement sequence")
+            raise ActError(
+                RegistryRefusal.BAD_REQUEST,
+                "as_of: expected one of an entry, a date or a settlement sequence, got several",
+            )
         if self.business_date is not None:
             return entry_at_date(store.database, self.business_date)
         if self.settlement_seq is not None:
@@ -43,8 +47,9 @@ def account_known(store: Store, account: str) -> int:
     index = store.one("SELECT account_index FROM accounts WHERE account = ?", (account,))
     if index is None:
         raise ActError(
-            "account must be one that was opened, or an institution such as 'competent authority'"
-            f" or 'province Beijing', was {account!r}"
+            RegistryRefusal.ACCOUNT_UNKNOWN,
+            "account: expected one that was opened, or an institution such as 'competent"
+            f" authority' or 'province Beijing', got {account!r}",
         )
     return index
 

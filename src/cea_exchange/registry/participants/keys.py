@@ -1,5 +1,6 @@
 """Keys that act for an account's operators at the venue."""
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.control import KeyGranted, KeyRevoked
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.general_ledger import Ledger
@@ -33,7 +34,10 @@ class Keys:
         with self._store.transaction():
             account_index = self._ledger.account(account)
             if self._store.one("SELECT 1 FROM keys WHERE public_key = ?", (key,)):
-                raise ActError(f"key must be new, {key!r} was granted before")
+                raise ActError(
+                    RegistryRefusal.KEY_TAKEN,
+                    f"key: expected a new one, got {key!r}, which was granted before",
+                )
             command = KeyGranted(
                 key=key,
                 account=account,
@@ -55,6 +59,8 @@ class Keys:
             if not self._store.one(
                 "SELECT 1 FROM keys WHERE public_key = ? AND revoked = 0", (key,)
             ):
-                raise ActError(f"key must be one in force, was {key!r}")
+                raise ActError(
+                    RegistryRefusal.KEY_NOT_IN_FORCE, f"key: expected one in force, got {key!r}"
+                )
             self._store.execute("UPDATE keys SET revoked = 1 WHERE public_key = ?", (key,))
             self._ledger.feed(KeyRevoked(key=key))

@@ -1,6 +1,7 @@
 """Names that were given, by what a reader sees, so that none is given that looks like another."""
 
 from cea_exchange.domain.look_alikes import look_alike_keys
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import ActError
 
@@ -32,4 +33,7 @@ def look_alikes_add(store: Store, kind: str, name: str) -> None:
             store.insert("look_alikes (kind, folded, name)", [(kind, folded, name)])
         elif known != name:
             # Which one, whoever asks may have no business to know.
-            raise ActError(f"{kind} must not look like another one, {name!r} does (CEA-PER-04)")
+            raise ActError(
+                RegistryRefusal.NAME_LOOKS_ALIKE,
+                f"{kind}: expected one that looks like no other, got {name!r} (CEA-PER-04)",
+            )

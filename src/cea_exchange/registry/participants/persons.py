@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.provinces import PROVINCES
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError, name_words_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.paging import ALL
@@ -121,13 +122,18 @@ class Persons:
         """
         name_words_checked(name, "person", PERSON_LENGTH_MAX)
         if not isinstance(key, str) or KEY_FORM.fullmatch(key) is None:
-            raise ActError(f"key must be 40 characters of z85, was {key!r}")
+            raise ActError(
+                RegistryRefusal.KEY_UNSOUND, f"key: expected 40 characters of z85, got {key!r}"
+            )
         body = self.body(role, account, province)
         with self._ledger.transaction():
             if key in self.operators or self._store.one(
                 "SELECT 1 FROM persons WHERE public_key = ?", (key,)
             ):
-                raise ActError(f"key must be new, {key!r} stands or stood for a person")
+                raise ActError(
+                    RegistryRefusal.KEY_TAKEN,
+                    f"key: expected a new one, got {key!r}, which stands or stood for a person",
+                )
             self._one_person_check(name, role, body)
             row = (key, name, role, body, self._ledger.now_ns(), 0)
             self._store.insert(
@@ -141,7 +147,10 @@ class Persons:
         """Let a key stand for nobody any more, for good."""
         with self._ledger.transaction():
             if key in self.operators:
-                raise ActError(f"key must not be of the settings, was {self.operators[key].name}'s")
+                raise ActError(
+                    RegistryRefusal.PERSON_OF_SETTINGS,
+                    f"key: expected none of the settings, got {self.operators[key].name}'s",
+                )
             person = self.acting(key)
             self._store.execute(
                 "UPDATE persons SET removed_at_ns = ? WHERE public_key = ?",
@@ -154,7 +163,7 @@ class Persons:
         """Return the person a key stands for; ActError if nobody."""
         person = self.of_key(key)
         if person is None:
-            raise ActError(f"key must stand for a person, was {key!r}")
+            raise ActError(RegistryRefusal.PERSON_UNKNOWN, f"key: expected a person's, got {key!r}")
         return person
 
     def listed(
@@ -203,28 +212,41 @@ class Persons:
         """Refuse who looks like another person of a body, or has another role there already."""
         for other in self.listed(body):
             if other["name"] == name and other["role"] != role:
-                raise ActError(f"{name} must have one role for {body}, is {other['role']} already")
+                raise ActError(
+                    RegistryRefusal.PERSON_HAS_ROLE,
+                    f"{name}: expected one role for {body}, got {other['role']} already",
+                )
             if other["name"] != name and look_alike(other["name"], name):
                 raise ActError(
-                    f"person must not look like another one of {body}, {name!r} looks like"
-                    f" {other['name']!r} (CEA-PER-04)"
+                    RegistryRefusal.NAME_LOOKS_ALIKE,
+                    f"person: expected one that looks like no other of {body}, got {name!r},"
+                    f" which looks like {other['name']!r} (CEA-PER-04)",
                 )
 
     def body(self, role: str, account: str | None, province: int | None) -> str:
         """Return the body a person of a role is of; ActError if what is given names none."""
         if role not in ROLES:
-            raise ActError(f"role must be one of {', '.join(ROLES)}, was {role!r}")
+            raise ActError(
+                RegistryRefusal.CHOICE_UNKNOWN,
+                f"role: expected one of {', '.join(ROLES)}, got {role!r}",
+            )
         wanted = {INITIATOR: "account", APPROVER: "account", PROVINCE: "province"}.get(role)
         given = {"account": account, "province": province}
         for field, value in given.items():
             if (value is not None) != (field == wanted):
-                must = "must be given" if field == wanted else "must not be given"
-                raise ActError(f"{field} {must} for the role {role}, was {value!r}")
+                must = "one" if field == wanted else "none"
+                raise ActError(
+                    RegistryRefusal.ROLE_BODY,
+                    f"{field}: expected {must} for the role {role}, got {value!r}",
+                )
         if wanted == "account":
             self._ledger.account(account)
             return account_body(account)
         if wanted == "province":
             if province not in PROVINCES:
-                raise ActError(f"province must be one of the 32 codes, was {province!r}")
+                raise ActError(
+                    RegistryRefusal.PROVINCE_UNKNOWN,
+                    f"province: expected one of the 32 codes, got {province!r}",
+                )
             return province_body(province)
         return OWN_BODIES[role]

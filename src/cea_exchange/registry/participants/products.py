@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from cea_exchange.domain.naming import CASH_NAME
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.protocol.control import ProductDeclared
 from cea_exchange.registry.checks import ActError, amount_checked, name_checked
 from cea_exchange.registry.general_ledger import Ledger
@@ -43,13 +44,22 @@ class Products:
         name_checked(product, "product")
         reference_price = amount_checked(reference_price_fen, "reference_price")
         if product == CASH_NAME:
-            raise ActError(f"product must not be {CASH_NAME}, which is cash")
+            raise ActError(
+                RegistryRefusal.NAME_RESERVED,
+                f"product: expected another name than {CASH_NAME}, which is cash, got it",
+            )
         with self._store.transaction():
             if self._store.product_index(product) is not None:
-                raise ActError(f"product must be new, {product} is declared already")
+                raise ActError(
+                    RegistryRefusal.PRODUCT_TAKEN,
+                    f"product: expected a new one, got {product}, which is declared already",
+                )
             index = self._store.one("SELECT count(*) FROM products")
             if index >= PRODUCT_COUNT_MAX:
-                raise ActError(f"products must be at most {PRODUCT_COUNT_MAX}")
+                raise ActError(
+                    RegistryRefusal.PRODUCT_LIMIT,
+                    f"products: expected at most {PRODUCT_COUNT_MAX}, got one more",
+                )
             look_alikes_add(self._store, "product", product)
             self._ledger.feed(ProductDeclared(product=product, reference_price=reference_price))
             self._store.insert(

@@ -1,4 +1,4 @@
-"""Daily statements (日终报表) of every account, and objections to them.
+"""Account statements (日终报表) of every account, and objections to them.
 
 ::
 
@@ -13,6 +13,7 @@ whenever it is asked for. A day covers all entries since the day before it.
 from collections.abc import Iterator
 from typing import Any
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind
 from cea_exchange.ledger.history import LEGS_MAX, account_as_of
 from cea_exchange.registry.checks import ActError
@@ -63,7 +64,7 @@ _PLACES = {
 
 
 class Statements:
-    """The office for daily statements.
+    """The office for account statements.
 
     Parameters
     ----------
@@ -98,7 +99,10 @@ class Statements:
         store = self._ledger.store
         index = self._ledger.store.account_index(account)
         if index is None:
-            raise ActError(f"account must be one of the registry, was {account!r}")
+            raise ActError(
+                RegistryRefusal.ACCOUNT_UNKNOWN,
+                f"account: expected one of the registry, got {account!r}",
+            )
         first, last, state, link_id = self._day(business_date)
         trades = self._trades(index, first, last)
         moved = self._moved(index, first, last)
@@ -156,14 +160,17 @@ class Statements:
         ledger, store = self._ledger, self._ledger.store
         if not 0 < len(content.strip()) <= CONTENT_CHARACTERS_MAX:
             raise ActError(
-                f"content must be 1 to {CONTENT_CHARACTERS_MAX} characters, was {len(content)}"
+                RegistryRefusal.TEXT_UNSOUND,
+                f"content: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(content)}",
             )
         with ledger.transaction():
             index = ledger.account(account)
             _first, _last, state, _link_id = self._day(business_date)
             if state != "issued":
                 raise ActError(
-                    f"statement of {business_date} is accepted: the day after it has opened"
+                    RegistryRefusal.TOO_LATE,
+                    f"objection: expected before the statement of {business_date} is accepted,"
+                    " got the day after it opened",
                 )
             made = store.one(
                 "SELECT count(*) FROM objections WHERE account_index = ? AND business_date = ?",
@@ -171,8 +178,9 @@ class Statements:
             )
             if made >= OBJECTIONS_MAX:
                 raise ActError(
-                    f"objections of {account} to the statement of {business_date} must be at most"
-                    f" {OBJECTIONS_MAX}, were so many already"
+                    RegistryRefusal.OBJECTIONS_TOO_MANY,
+                    f"objections of {account} to the statement of {business_date}: expected at"
+                    f" most {OBJECTIONS_MAX}, got one more",
                 )
             objection_id = store.next_id("objections", "objection_id")
             today = ledger.business_date()
@@ -189,14 +197,18 @@ class Statements:
         store = self._ledger.store
         if not 0 < len(answer.strip()) <= CONTENT_CHARACTERS_MAX:
             raise ActError(
-                f"answer must be 1 to {CONTENT_CHARACTERS_MAX} characters, was {len(answer)}"
+                RegistryRefusal.TEXT_UNSOUND,
+                f"answer: expected 1 to {CONTENT_CHARACTERS_MAX} characters, got {len(answer)}",
             )
         with self._ledger.transaction():
             state = store.one(
                 "SELECT state FROM objections WHERE objection_id = ?", (objection_id,)
             )
             if state != "open":
-                raise ActError(f"objection {objection_id} must be an open one, is {state}")
+                raise ActError(
+                    RegistryRefusal.OBJECTION_STATE,
+                    f"objection {objection_id}: expected an open one, got {state}",
+                )
             store.execute(
                 "UPDATE objections SET state = 'resolved', answer = ?, resolved_date = ?"
                 " WHERE objection_id = ?",
@@ -246,7 +258,10 @@ class Statements:
             (business_date,),
         ).fetchone()
         if row is None:
-            raise ActError(f"business_date must be of a confirmed day, was {business_date}")
+            raise ActError(
+                RegistryRefusal.DAY_NOT_CONFIRMED,
+                f"business_date: expected a confirmed day, got {business_date}",
+            )
         return row
 
     def _trades(self, index: int, first: int, last: int) -> dict[int, dict[str, int]]:

@@ -9,6 +9,7 @@ told as well.
 from collections.abc import Iterator
 from typing import Any
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.checks import ActError
@@ -78,10 +79,16 @@ class Claims:
                 (claim_id,),
             )
             if row is None:
-                raise ActError(f"claim_id must be of a claim, was {claim_id}")
+                raise ActError(
+                    RegistryRefusal.CLAIM_UNKNOWN,
+                    f"claim_id: expected that of a claim, got {claim_id}",
+                )
             debtor, creditor, asset, amount, entry_id = row
             if entry_id:
-                raise ActError(f"claim {claim_id} must be unpaid, was paid by entry {entry_id}")
+                raise ActError(
+                    RegistryRefusal.CLAIM_PAID,
+                    f"claim {claim_id}: expected an unpaid one, got one paid by entry {entry_id}",
+                )
             if asset == CASH_ASSET:
                 self._defaults.free_cash_check(debtor, amount)
             ends = (debtor, creditor, asset, amount)

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 from cea_exchange.domain.bank_identifiers import date_check
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, Trade
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.registry.checks import ActError, amount_checked
@@ -152,8 +153,9 @@ class Defaults:
         if cash > free:
             name = self._ledger.store.account_name(account_index)
             raise ActError(
-                f"cash must be at most {max(free, 0)}: {name} owes the risk reserve {owed},"
-                f" was {cash}"
+                RegistryRefusal.RESERVE_OWED,
+                f"cash: expected at most {max(free, 0)}, {name} owes the risk reserve {owed},"
+                f" got {cash}",
             )
 
     # -- acts ---------------------------------------------------------------------------------
@@ -177,9 +179,12 @@ class Defaults:
             try:
                 date_check(deadline, "deadline")
             except ValueError as error:
-                raise ActError(str(error)) from None
+                raise ActError(RegistryRefusal.DATE_UNSOUND, str(error)) from None
             if deadline < today:
-                raise ActError(f"deadline must be {today} or later, was {deadline}")
+                raise ActError(
+                    RegistryRefusal.DATE_OUT_OF_RANGE,
+                    f"deadline: expected {today} or later, got {deadline}",
+                )
             ledger.store.execute(
                 "UPDATE defaults SET state = 'noticed', deadline = ? WHERE default_id = ?",
                 (deadline, default_id),
@@ -227,11 +232,15 @@ class Defaults:
             default = self._default(default_id, "noticed")
             deadline, today = default["deadline"], ledger.business_date()
             if today <= deadline:
-                raise ActError(f"reserve pays after the deadline {deadline}, today is {today}")
+                raise ActError(
+                    RegistryRefusal.TOO_EARLY,
+                    f"reserve: expected after the deadline {deadline}, got on {today}",
+                )
             if default["asset_index"] != CASH_ASSET:
                 raise ActError(
-                    f"default {default_id} must be one of cash: the reserve has no allowances;"
-                    " bust the trade"
+                    RegistryRefusal.DEFAULT_OF_ALLOWANCES,
+                    f"default {default_id}: expected one of cash, got one of allowances, which"
+                    " the reserve has none of: bust the trade",
                 )
             if not self.cash_leg.is_there:
                 self.covered(default_id)
@@ -263,7 +272,7 @@ class Defaults:
         delivery = self._delivery()
         lacking = delivery.post_covered(default["trade_seq"])
         if lacking:
-            raise ActError(f"default {default_id}: {lacking}")
+            raise ActError(RegistryRefusal.RESERVE_INSUFFICIENT, f"default {default_id}: {lacking}")
         delivery.retry()
 
     def recover(self, default_id: int, cash_fen: int) -> None:
@@ -279,7 +288,10 @@ class Defaults:
             default = self._default(default_id, "covered")
             owed = default["reserve_cash"] - default["recovered_cash"]
             if cash > owed:
-                raise ActError(f"cash must be at most the {owed} that are owed, was {cash}")
+                raise ActError(
+                    RegistryRefusal.NOT_DUE,
+                    f"cash: expected at most the {owed} that are owed, got {cash}",
+                )
             entry_id = ledger.move(
                 EntryKind.RESERVE_RECOVERED,
                 default["account_index"],
@@ -317,11 +329,17 @@ class Defaults:
             f"SELECT {', '.join(_COLUMNS)} FROM defaults WHERE default_id = ?", (default_id,)
         ).fetchone()
         if row is None:
-            raise ActError(f"default_id must be of a default, was {default_id}")
+            raise ActError(
+                RegistryRefusal.DEFAULT_UNKNOWN,
+                f"default_id: expected that of a default, got {default_id}",
+            )
         default = dict(zip(_COLUMNS, row, strict=True))
         if states and default["state"] not in states:
             expected = " or ".join(states)
-            raise ActError(f"default {default_id} must be {expected}, is {default['state']}")
+            raise ActError(
+                RegistryRefusal.DEFAULT_STATE,
+                f"default {default_id}: expected {expected}, got {default['state']}",
+            )
         return default
 
     def _as_shown(self, default: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.ledger.chain import LINK_COLUMNS, Link
 from cea_exchange.ledger.double_entry import Compartment, Holding
 from cea_exchange.ledger.history import balances_as_of
@@ -67,13 +68,19 @@ def receipt(store: Store, business_date: int, subject: str) -> dict[str, Any]:
         (business_date,),
     ).fetchone()
     if row is None:
-        raise ActError(f"business_date must be of a confirmed day, was {business_date}")
+        raise ActError(
+            RegistryRefusal.DAY_NOT_CONFIRMED,
+            f"business_date: expected a confirmed day, got {business_date}",
+        )
     *terms, link_id = row
     day = ReceiptDay(*terms)
     texts = list(_leaves(store, day, balances_as_of(store.database, day.last_entry)))
     place = next((n for n, text in enumerate(texts) if text.startswith(f"{subject}\n")), None)
     if place is None:
-        raise ActError(f"subject must be of the receipts of {business_date}, was {subject!r}")
+        raise ActError(
+            RegistryRefusal.RECEIPT_UNKNOWN,
+            f"subject: expected one of the receipts of {business_date}, got {subject!r}",
+        )
     hashes = [leaf_hash(text) for text in texts]
     return {
         "leaf": texts[place],
@@ -90,7 +97,10 @@ def day_of_act(store: Store, act_id: int) -> int:
         (act_id,),
     )
     if date is None:
-        raise ActError(f"act {act_id} must be of a confirmed day")
+        raise ActError(
+            RegistryRefusal.DAY_NOT_CONFIRMED,
+            f"act {act_id}: expected one of a confirmed day, got one of none",
+        )
     return date
 
 

@@ -51,7 +51,7 @@ def run_decode(header: bytes, payload: bytes) -> tuple[str, np.ndarray]:
     if len(payload) != run.count * EVENT_DTYPE.itemsize:
         raise StreamError(
             f"settlement records from {run.first_seq} on: expected"
-            f" {run.count * EVENT_DTYPE.itemsize} bytes, came {len(payload)}"
+            f" {run.count * EVENT_DTYPE.itemsize} bytes, got {len(payload)}"
         )
     checksum = google_crc32c.value(payload)
     if checksum != run.crc32c:

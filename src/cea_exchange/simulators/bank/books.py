@@ -14,6 +14,7 @@ from typing import Any
 import apsw
 
 from cea_exchange.domain.bank_identifiers import account_check, date_check, id_check
+from cea_exchange.domain.refusals import BankRefusal
 from cea_exchange.registry.bank.instructions import CASH_LIMIT, Batch, Instruction, Purpose
 from cea_exchange.registry.bank.iso_20022 import camt_053, pain_001, pain_002
 from cea_exchange.registry.bank.requests import PayIn, Withdraw
@@ -99,7 +100,11 @@ CREATE TABLE payments (
 
 
 class BankActError(ValueError):
-    """The bank will not do it: what was expected, what came."""
+    """The bank will not do it; says why, what was expected and what was got."""
+
+    def __init__(self, code: BankRefusal, words: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 class BankBooks:
@@ -150,7 +155,9 @@ class BankBooks:
         reference = payment.account if payment.reference is None else payment.reference
         text_check(reference, "reference", REFERENCE_CHARACTERS_MAX)
         if not 0 < payment.cash < CASH_LIMIT:
-            raise BankActError(f"cash must be positive fen, was {payment.cash}")
+            raise BankActError(
+                BankRefusal.VALUE_UNSOUND, f"cash: expected positive fen, got {payment.cash}"
+            )
         cash = payment.cash if isinstance(payment, PayIn) else -payment.cash
         content = (payment.account, cash, payment.business_date, reference)
         with self._transaction():
@@ -160,15 +167,29 @@ class BankBooks:
             )
             if before is not None:
                 if before != content:
-                    raise BankActError(f"payment {payment.payment_id} was another before")
+                    raise BankActError(
+                        BankRefusal.PAYMENT_REUSED,
+                        f"payment_id: expected a new one, got another's {payment.payment_id}",
+                    )
                 return
             balance = self._true_balance(payment.account)
             if balance is None:
-                raise BankActError(f"expected a sub-account, came {payment.account}")
+                raise BankActError(
+                    BankRefusal.ACCOUNT_UNKNOWN,
+                    f"account: expected a sub-account, got {payment.account}",
+                )
             if not 0 <= balance + cash < BALANCE_LIMIT:
-                raise BankActError(f"account {payment.account} would have {balance + cash} fen")
+                raise BankActError(
+                    BankRefusal.BALANCE_OUT_OF_RANGE,
+                    f"account {payment.account}: expected within 0..{BALANCE_LIMIT - 1} fen, got"
+                    f" {balance + cash}",
+                )
             if payment.business_date < self._last_date():
-                raise BankActError(f"expected a day from {self._last_date()} on")
+                raise BankActError(
+                    BankRefusal.DAY_OUT_OF_ORDER,
+                    f"business_date: expected a day from {self._last_date()} on, got"
+                    f" {payment.business_date}",
+                )
             self._database.execute(
                 "INSERT INTO payments (payment_id, account, cash, business_date, reference)"
                 " VALUES (?, ?, ?, ?, ?)",
@@ -225,7 +246,10 @@ class BankBooks:
         with self._transaction():
             row = self._one("SELECT report_count, report FROM batches WHERE batch_id = ?", batch_id)
             if row is None:
-                raise BankActError(f"expected a batch that was sent, came {batch_id}")
+                raise BankActError(
+                    BankRefusal.BATCH_UNKNOWN,
+                    f"batch_id: expected a batch that was sent, got {batch_id}",
+                )
             number = row[0] + 1
             self._database.execute(
                 "UPDATE batches SET report_count = ? WHERE batch_id = ?", (number, batch_id)
@@ -401,8 +425,9 @@ class BankBooks:
             )
             if business_date < last_date or sequence != of_day + 1:
                 raise BankActError(
+                    BankRefusal.DAY_OUT_OF_ORDER,
                     f"expected a day from {last_date} on, and its statement {of_day + 1},"
-                    f" came {business_date} and {sequence}"
+                    f" got {business_date} and {sequence}",
                 )
             (number,) = self._one("SELECT 1 + count(*) FROM statements")
             self._put_right(business_date)
@@ -460,7 +485,9 @@ class BankBooks:
         """Mark what is due up to the day as stated, and return it."""
         rows = self._database.execute("SELECT account, balance FROM accounts ORDER BY 1").fetchall()
         if not rows:
-            raise BankActError("expected a sub-account, there is none")
+            raise BankActError(
+                BankRefusal.ACCOUNT_UNKNOWN, "statement: expected a sub-account, got none"
+            )
         accounts = tuple(self._account_stated(*row, business_date) for row in rows)
         for table in ("entries", "instructions"):
             self._database.execute(

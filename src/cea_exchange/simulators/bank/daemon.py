@@ -1,4 +1,4 @@
-"""The simulated bank as a process: one ROUTER, one thread, one database.
+"""The simulated bank as a process: one ROUTER and one thread around its machine.
 
 The registry, its customer, sends batches and asks for statements; an operator may also pay in,
 withdraw and ask for the truth, as participants and tests do.
@@ -16,10 +16,9 @@ from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.protocol.operators import Operator, OperatorSetting, operators_by_key
 from cea_exchange.protocol.security import CurveKeys, SecurityError, public_key_load
 from cea_exchange.protocol.settings import Address
-from cea_exchange.registry.bank import requests
-from cea_exchange.simulators.bank.books import BankBooks
+from cea_exchange.registry.bank.requests import BANK_MESSAGE_BYTES_MAX, CUSTOMER
 from cea_exchange.simulators.bank.faults import FaultRates
-from cea_exchange.simulators.bank.service import AnswerLost, BankService
+from cea_exchange.simulators.bank.machine import BankMachine
 
 POLL_MS = 200
 DOMAIN = "bank"
@@ -70,27 +69,20 @@ class BankDaemon:
         keys = CurveKeys.load(data / "keys", "bank")
         customer = public_key_load(data / "keys", "registry")
         operators = operators_by_key(config.operators, None, data)
-        persons = {customer: Operator("registry", customer, requests.CUSTOMER)}
+        persons = {customer: Operator("registry", customer, CUSTOMER)}
         persons |= {key: operator for key, operator in operators.items() if operator.may_act}
         (data / "bank").mkdir(parents=True, exist_ok=True)
-        path = data / "bank" / "bank.sqlite"
-        self._books = BankBooks(path, seed, config.faults, clock=lambda: int(time.time()))
+        self._machine = BankMachine(
+            data / "bank" / "bank.sqlite", persons, seed, config.faults
+        )
         self._host = DaemonHost(keys, log)
         self._unreadable = UnreadableCount(DOMAIN, log.warning)
-        self._service = BankService(
-            self._books,
-            persons,
-            seed=seed,
-            rates=config.faults,
-            restart=self._restart,
-            unread=self._unreadable.note,
-        )
         try:
             self._door = self._host.door(
                 DOMAIN,
                 config.address,
                 persons.__contains__,
-                requests.BANK_MESSAGE_BYTES_MAX,
+                BANK_MESSAGE_BYTES_MAX,
             )
         except SecurityError:
             self.close()
@@ -101,7 +93,7 @@ class BankDaemon:
     def close(self) -> None:
         """Close sockets and books."""
         self._host.close()
-        self._books.close()
+        self._machine.close()
         log.info("bank_stopped")
 
     def __enter__(self) -> Self:
@@ -138,13 +130,11 @@ class BankDaemon:
         if len(message.frames) != 1:
             self._unreadable.note(message.key, "request must be one frame, had more")
             return
-        try:
-            reply = self._service.reply(message.key, message.payload)
-        except AnswerLost:
-            return
-        answer = msgspec.msgpack.encode(reply.answer.by_ok())
-        self._door.answer(message.routing_id, answer)
-
-    def _restart(self) -> None:
-        self.is_restarting = True
-        self.stop()
+        answer = self._machine.take(message.payload, key=message.key, now_s=int(time.time()))
+        if answer.unreadable:
+            self._unreadable.note(message.key, answer.unreadable)
+        if answer.content is not None:
+            self._door.answer(message.routing_id, answer.content)
+        if answer.is_restart:
+            self.is_restarting = True
+            self.stop()

@@ -1,6 +1,6 @@
-"""Answers what comes over the simulated bank's socket, and loses answers as was drawn."""
+"""Answers the simulated bank's requests: who may ask what, and what was drawn to go wrong."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -8,14 +8,16 @@ import structlog
 from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Service
+from cea_exchange.domain.refusals import BankRefusal
 from cea_exchange.protocol.operators import Operator
+from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import (
     BANK_REQUESTS,
     BankRequest,
     PayIn,
     Withdraw,
 )
-from cea_exchange.simulators.bank.books import BankBooks
+from cea_exchange.simulators.bank.books import BankActError, BankBooks
 from cea_exchange.simulators.bank.faults import FaultRates, is_answer_lost, is_restart
 
 ERROR_CHARACTERS_MAX = 16_000
@@ -24,7 +26,17 @@ log = structlog.get_logger()
 
 
 class AnswerLost(Exception):
-    """What was asked was done, and nobody is told."""
+    """What was asked was done, and nobody is told.
+
+    Attributes
+    ----------
+    is_restart
+        Whether the bank ends with it.
+    """
+
+    def __init__(self, *, is_restart: bool) -> None:
+        super().__init__()
+        self.is_restart = is_restart
 
 
 class BankService(Service[Operator, BankRequest]):
@@ -36,30 +48,17 @@ class BankService(Service[Operator, BankRequest]):
         Acted upon.
     persons
         Who a key stands for: the customer, and operators.
-    seed, rates
+    seed, faults
         What goes wrong is drawn from them.
-    restart
-        Called where it was drawn that the bank ends.
-    unread
-        Told of what is no request: key, why.
     """
 
     def __init__(
-        self,
-        books: BankBooks,
-        persons: Mapping[str, Operator],
-        *,
-        seed: int,
-        rates: FaultRates,
-        restart: Callable[[], None],
-        unread: Callable[[str, str], None],
+        self, books: BankBooks, persons: Mapping[str, Operator], seed: int, faults: FaultRates
     ) -> None:
         super().__init__(BANK_REQUESTS)
         self._books = books
         self._persons = persons
-        self._seed, self._rates = seed, rates
-        self._restart = restart
-        self._unread = unread
+        self._seed, self._faults = seed, faults
 
     # -- the service ------------------------------------------------------------------------------
 
@@ -67,13 +66,13 @@ class BankService(Service[Operator, BankRequest]):
         """Return who a key stands for; the door lets nobody else in."""
         return self._persons[key]
 
-    def named(self, person: Operator) -> str:
-        """Return how the log names somebody."""
-        return person.key
-
-    def role_refusal(self, person: Operator, request: BankRequest) -> ValueError:
+    def role_refusal(self, person: Operator, request: BankRequest) -> BankActError:
         """Return what a role that may not ask something is told."""
-        return ValueError(f"{request.op}: role must be operator, {person.name} is {person.role}")
+        return BankActError(
+            BankRefusal.NOT_PERMITTED,
+            f"{request.op}: expected one of {', '.join(request.roles)}, got {person.role}"
+            f" {person.name}",
+        )
 
     def look(self, person: Operator, request: BankRequest) -> dict[str, Any]:
         """Answer what changes nothing."""
@@ -85,35 +84,29 @@ class BankService(Service[Operator, BankRequest]):
 
     def refusal(self, error: Exception, by: str, request: BankRequest | None) -> Answer:
         """Return the answer to what was refused; a lost answer and a full memory are no answer."""
-        match error:
-            case AnswerLost() | MemoryError():
-                raise error
-            case RequestUnread():
-                self._unread(by, str(error))
-                why = str(error)
-            case ValueError():
-                log.warning("request_refused", error=str(error))
-                why = str(error)
-            case _:
-                # Whatever one peer says, others are served; the transaction was taken back.
-                log.error("request_broke", exc_info=error)
-                why = f"nothing was done: {type(error).__name__}"
-        return Answer({}, Refusal(why=why[:ERROR_CHARACTERS_MAX]))
+        if isinstance(error, AnswerLost | MemoryError):
+            raise error
+        code, why = _code_of(error), str(error)
+        if code is BankRefusal.INTERNAL:
+            # Whatever one peer says, others are served; the transaction was taken back.
+            log.error("request_broke", exc_info=error)
+            why = f"nothing was done: {type(error).__name__}"
+        elif code is not BankRefusal.BAD_REQUEST:
+            log.warning("request_refused", code=code.name, error=why)
+        return Answer({}, Refusal(why=why[:ERROR_CHARACTERS_MAX], code=code.name))
 
     # -- what requests do -------------------------------------------------------------------------
 
     def batch_take(self, content: bytes) -> bytes:
         """Take a batch; the answer to a new one may get lost, with the bank or without it."""
         report, new_batch_id = self._books.batch_take(content)
-        if new_batch_id is None:
-            return report
-        if is_restart(self._seed, new_batch_id, self._rates):
-            log.info("restart_drawn", batch_id=new_batch_id)
-            self._restart()
-            raise AnswerLost
-        if is_answer_lost(self._seed, new_batch_id, self._rates):
-            log.info("answer_lost", batch_id=new_batch_id)
-            raise AnswerLost
+        if new_batch_id is not None:
+            if is_restart(self._seed, new_batch_id, self._faults):
+                log.info("restart_drawn", batch_id=new_batch_id)
+                raise AnswerLost(is_restart=True)
+            if is_answer_lost(self._seed, new_batch_id, self._faults):
+                log.info("answer_lost", batch_id=new_batch_id)
+                raise AnswerLost(is_restart=False)
         return report
 
     def status_report(self, batch_id: str) -> bytes:
@@ -135,3 +128,16 @@ class BankService(Service[Operator, BankRequest]):
     def truth(self) -> dict[str, Any]:
         """Return what is really so."""
         return self._books.truth()
+
+
+def _code_of(error: Exception) -> BankRefusal:
+    match error:
+        case RequestUnread():
+            return BankRefusal.BAD_REQUEST
+        case BankActError():
+            return error.code
+        case BankFileError():
+            return BankRefusal.BATCH_UNSOUND
+        case ValueError():
+            return BankRefusal.VALUE_UNSOUND
+    return BankRefusal.INTERNAL

@@ -9,7 +9,7 @@ Nothing of a batch is returned before it is on disk. Usable without sockets.
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -19,6 +19,7 @@ import structlog
 from cea_exchange import __version__
 from cea_exchange.domain.profile import Profile
 from cea_exchange.domain.records import EVENT_DTYPE, SCHEMA_VERSION, EventKind
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import (
     EventDamaged,
     EventStore,
@@ -59,6 +60,11 @@ STORE_ROWS_APART_MAX = 32
 log = structlog.get_logger("venue")
 
 
+def helper_thread(name: str) -> Executor:
+    """Return a thread that syncs files beside the caller's."""
+    return ThreadPoolExecutor(1, thread_name_prefix=name)
+
+
 class Sequencer:
     """Journals and applies commands and control messages; see the module's drawing.
 
@@ -86,6 +92,7 @@ class Sequencer:
         *,
         now_ns: Callable[[], int],
         snapshots: SnapshotWriter,
+        helper: Callable[[str], Executor] = helper_thread,
     ) -> None:
         self.machine = machine
         self.journal = journal
@@ -95,8 +102,8 @@ class Sequencer:
         self._store = store
         self._now_ns = now_ns
         self._snapshots = snapshots
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="fdatasync")
-        self._store_helper = ThreadPoolExecutor(1, thread_name_prefix="fdatasync-events")
+        self._helper = helper("fdatasync")
+        self._store_helper = helper("fdatasync-events")
         self._store_synced: Future = self._store_helper.submit(store.sync_written)
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
 
@@ -111,6 +118,9 @@ class Sequencer:
         storage: Storage | None = None,
         snapshot_commands: int = 0,
         archive: Path | None = None,
+        log_id: str | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+        helper: Callable[[str], Executor] = helper_thread,
     ) -> "Sequencer":
         """Recover ``directory``, snapshot and journal, and stand ready at the journal's end.
 
@@ -127,6 +137,12 @@ class Sequencer:
         archive
             Where segments go that a snapshot covers, and where they are looked for that are no
             more in the journal's folder.
+        log_id
+            Which journal it has to be; one that begins takes it, or makes its own.
+        now_s
+            A clock that never goes back, for snapshots.
+        helper
+            Makes who syncs files while the market is at work.
 
         Raises
         ------
@@ -148,7 +164,11 @@ class Sequencer:
         change = profile_change(directory, found.machine, found.tail, profile)
         profile_keep(directory, profile, storage)
         journal = Journal.open(
-            directory / "journal", identity=identity, storage=storage, tail=found.tail
+            directory / "journal",
+            log_id=log_id,
+            identity=identity,
+            storage=storage,
+            tail=found.tail,
         )
         store, index = found.store, found.index
         if store is None or index is None:
@@ -161,8 +181,14 @@ class Sequencer:
             identity,
             storage=storage,
             command_seq=found.snapshot_command_seq,
+            now_s=now_s,
         )
-        sequencer = cls(found.machine, journal, store, index, now_ns=now_ns, snapshots=snapshots)
+        sequencer = cls(
+            *(found.machine, journal, store, index),
+            now_ns=now_ns,
+            snapshots=snapshots,
+            helper=helper,
+        )
         if change is not None:
             sequencer._profile_changed(change)
         return sequencer
@@ -349,7 +375,12 @@ class Sequencer:
 def damage_told(error: EventDamaged) -> FrameError:
     """Log that an event is not as it was written, and return what its asker is refused with."""
     log.error("event_damaged", error=str(error))
-    return FrameError(expected="events as they were written", came=error.what, where="events")
+    return FrameError(
+        VenueRefusal.EVENTS_DAMAGED,
+        expected="events as they were written",
+        came=error.what,
+        where="events",
+    )
 
 
 _PHASE_KINDS = frozenset({EventKind.PHASE_CHANGED, EventKind.DAY_CLOSED})

@@ -15,6 +15,7 @@ from typing import Any
 from cea_exchange.domain.calendar import CalendarError, TradingCalendar, date_number, date_of_number
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import BiddingState
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import bidding_window, day_start, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
@@ -46,17 +47,37 @@ def applied(
     lead, least = _working_days(calendar, today, day), machine.profile.bidding_apply_days
     if not calendar.is_trading_day(day) or lead < least:
         expected = f"a trading day at least {least} working days ahead"
-        raise FrameError(expected=expected, came=f"{day}, {lead} ahead", where="date")
+        raise FrameError(
+            VenueRefusal.BIDDING_NOT_ALLOWED,
+            expected=expected,
+            came=f"{day}, {lead} ahead",
+            where="date",
+        )
     window = [_instant(day, text) for text in (request.opens_at, request.closes_at)]
     if bidding_window(machine.profile, day, day_start(day), *window) == BiddingState.ENDED:
         came = f"{request.opens_at} to {request.closes_at}"
-        raise FrameError(expected="a window inside the trading day", came=came, where="opens_at")
+        raise FrameError(
+            VenueRefusal.BIDDING_NOT_ALLOWED,
+            expected="a window inside the trading day",
+            came=came,
+            where="opens_at",
+        )
     rules = machine.profile.rules.on(date_number(day))
     if not rules.bidding_allowed:
-        raise FrameError(expected="a day with biddings", came=f"{day}, without", where="date")
+        raise FrameError(
+            VenueRefusal.BIDDING_NOT_ALLOWED,
+            expected="a day with biddings",
+            came=f"{day}, without",
+            where="date",
+        )
     if request.tonnes < rules.bidding_tonnes_min:
         expected = f"at least {rules.bidding_tonnes_min} t"
-        raise FrameError(expected=expected, came=str(request.tonnes), where="tonnes")
+        raise FrameError(
+            VenueRefusal.BIDDING_NOT_ALLOWED,
+            expected=expected,
+            came=str(request.tonnes),
+            where="tonnes",
+        )
     return control.BiddingApplied(
         bidding=request.bidding,
         account=request.account,
@@ -230,7 +251,9 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise FrameError(expected="a date (2025-07-16)", came=text, where="date") from error
+        raise FrameError(
+            VenueRefusal.VALUE_UNSOUND, expected="a date (2025-07-16)", came=text, where="date"
+        ) from error
 
 
 def _instant(day: date, text: str | None) -> datetime | None:

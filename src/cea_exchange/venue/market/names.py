@@ -1,5 +1,6 @@
 """Names that operators give: accounts and products that there are, or a refusal."""
 
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import FrameError
 from cea_exchange.venue.market.state_machine import VenueStateMachine
 
@@ -8,11 +9,15 @@ def account_known(machine: VenueStateMachine, name: str) -> int:
     """Return an account's index; FrameError if there is none of that name."""
     index = machine.account_index(name)
     if index >= len(machine.account_names):
-        raise FrameError(expected="an account", came=name, where="account")
+        raise FrameError(
+            VenueRefusal.ACCOUNT_UNKNOWN, expected="an account", came=name, where="account"
+        )
     return index
 
 
 def product_known(machine: VenueStateMachine, name: str | None) -> None:
     """Refuse a product that there is not; None is the whole market."""
     if name is not None and machine.product_index(name) >= len(machine.product_names):
-        raise FrameError(expected="a product", came=name, where="product")
+        raise FrameError(
+            VenueRefusal.PRODUCT_UNKNOWN, expected="a product", came=name, where="product"
+        )

@@ -1,6 +1,5 @@
 """Answers operators: each act of theirs becomes a journaled command with who and why."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,12 +7,12 @@ import msgspec
 import structlog
 
 from cea_exchange.control_plane.answers import Answer, Refusal
-from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import FrontDoor
+from cea_exchange.control_plane.door import Mailbox, Message
 from cea_exchange.control_plane.maker_checker import Prepared, Proposals
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
 from cea_exchange.domain.records import EventKind, Phase, Reason
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
@@ -36,6 +35,15 @@ TURN_S = 0.005
 
 BUST_ROWS_READ = 8
 """The bust's own record is the last of the settlement stream, but for a checkpoint behind it."""
+
+_UNFIT = {
+    control.Restore: VenueRefusal.SUSPENDED_BY_REGISTRY,
+    control.TradeBust: VenueRefusal.TRADE_BUSTED,
+    control.BiddingApplied: VenueRefusal.BIDDING_TAKEN,
+    control.BiddingReviewed: VenueRefusal.BIDDING_UNKNOWN,
+    control.BiddingLapsed: VenueRefusal.BIDDING_UNKNOWN,
+}
+"""Why the market's state takes no act of a kind; any other: `DAY_STATE`."""
 
 log = structlog.get_logger("venue")
 
@@ -61,6 +69,8 @@ class AdminDesk(Service[Operator, AdminRequest]):
         Says where the venue stands; ends the daemon.
     key_restore
         Admits a key that was cut off; False if it was not.
+    now_s
+        A clock that never goes back.
 
     Notes
     -----
@@ -69,7 +79,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
 
     def __init__(
         self,
-        door: FrontDoor,
+        door: Mailbox,
         operators: dict[str, Operator],
         day: TradingDay,
         sequencer: Sequencer,
@@ -80,32 +90,35 @@ class AdminDesk(Service[Operator, AdminRequest]):
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
         key_restore: Callable[[str], bool],
+        now_s: Callable[[], float],
     ) -> None:
         super().__init__(VENUE_REQUESTS)
         self._door = door
         self._operators = operators
         self._sequencer = sequencer
         self._run_controls = run_controls
+        self._now_s = now_s
         self.day = day
         self.machine = sequencer.machine
         self.orders = orders
-        self.proposals = Proposals(proposal_s)
+        self.proposals = Proposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
 
     def turn(self) -> None:
         """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
-        until_s = time.monotonic() + TURN_S
-        while time.monotonic() < until_s and (message := self._door.receive()) is not None:
+        until_s = self._now_s() + TURN_S
+        while self._now_s() < until_s and (message := self._door.receive()) is not None:
             reply = self._replied(message)
             told = reply.answer.by_op("" if reply.request is None else reply.request.op)
             self._door.answer(message.routing_id, msgspec.msgpack.encode(told))
 
     def _replied(self, message: Message) -> Reply:
         if len(message.frames) != 1:
+            came = str(len(message.frames))
             error = FrameError(
-                expected="1 frame", came=str(len(message.frames)), where="message"
+                VenueRefusal.BAD_REQUEST, expected="1 frame", came=came, where="message"
             )
             return Reply(self.refusal(error, "", None), "", None)
         return self.reply(message.key, message.payload)
@@ -115,13 +128,20 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def person_of(self, key: str) -> Operator:
         """Return the operator of a key; FrameError for a stranger's."""
         if key not in self._operators:
-            raise FrameError(expected="an operator's key", came="another", where="key")
+            raise FrameError(
+                VenueRefusal.NOT_AUTHENTICATED,
+                expected="an operator's key",
+                came="another",
+                where="key",
+            )
         return self._operators[key]
 
     def role_refusal(self, person: Operator, request: AdminRequest) -> FrameError:
         """Return what a role that may only look is told of an act."""
         came = f"the {person.role}'s {person.name}"
-        return FrameError(expected="an operator's key", came=came, where="key")
+        return FrameError(
+            VenueRefusal.NOT_PERMITTED, expected="an operator's key", came=came, where="key"
+        )
 
     def look(self, person: Operator, request: AdminRequest) -> dict[str, Any]:
         """Answer what only looks."""
@@ -145,14 +165,25 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def refusal(self, error: Exception, by: str, request: AdminRequest | None) -> Answer:
         """Return the answer to what was refused; what is no refusal ends the venue."""
         if isinstance(error, EventDamaged):
-            error = damage_told(error)
-        elif isinstance(error, FrameError | RequestUnread):
-            log.warning("refused", by=by or None, error=str(error))
+            told = damage_told(error)
+        elif isinstance(error, RequestUnread):
+            parts = {"expected": error.expected, "came": error.came, "where": error.where}
+            told = FrameError(VenueRefusal.BAD_REQUEST, **parts)
+        elif isinstance(error, FrameError):
+            told = error
         elif isinstance(error, ValueError):
-            return Answer({}, Refusal(expected=str(error), where="payload"))
+            unsound = {"expected": str(error), "came": "", "where": "payload"}
+            told = FrameError(VenueRefusal.VALUE_UNSOUND, **unsound)
         else:
             raise error
-        return Answer({}, Refusal(expected=error.expected, came=error.came, where=error.where))
+        if isinstance(error, FrameError | RequestUnread):
+            log.warning("refused", by=by or None, code=told.code.name, error=str(told))
+        return Answer(
+            {},
+            Refusal(
+                expected=told.expected, came=told.came, where=told.where, code=told.code.name
+            ),
+        )
 
     # -- what requests look at --------------------------------------------------------------------
 
@@ -183,7 +214,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
 
     def sessions(self) -> dict[str, Any]:
         """Return who is logged on."""
-        return admin_views.sessions(self.machine, self.orders.sessions, time.monotonic())
+        return admin_views.sessions(self.machine, self.orders.sessions, self._now_s())
 
     # -- what acts are made of --------------------------------------------------------------------
 
@@ -199,7 +230,8 @@ class AdminDesk(Service[Operator, AdminRequest]):
     def _run(self, act: control.Act) -> None:
         for refusal in self._run_controls([act]):
             if refusal is not None:
-                raise FrameError(expected="an act that fits", came=refusal, where="market")
+                code = _UNFIT.get(type(act), VenueRefusal.DAY_STATE)
+                raise FrameError(code, expected="an act that fits", came=refusal, where="market")
 
     def account_index(self, name: str) -> int:
         """Return an account's index; FrameError if there is none of that name."""
@@ -215,6 +247,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
         core = self.machine.core
         if core.day_is_open and core.listed_started:
             raise FrameError(
+                VenueRefusal.LISTED_PHASE_BEGUN,
                 expected="a time before the day's first listed phase",
                 came=Phase(core.phase).name.lower(),
                 where=what,
@@ -237,7 +270,12 @@ class AdminDesk(Service[Operator, AdminRequest]):
         event = trade_event(self._sequencer, trade_id)
         if event is None:
             last = self.machine.core.trade_id
-            raise FrameError(expected=f"a trade up to {last}", came=str(trade_id), where="trade_id")
+            raise FrameError(
+                VenueRefusal.TRADE_UNKNOWN,
+                expected=f"a trade up to {last}",
+                came=str(trade_id),
+                where="trade_id",
+            )
         act = control.TradeBust(
             by=by.name,
             why=why,
@@ -246,7 +284,12 @@ class AdminDesk(Service[Operator, AdminRequest]):
         )
         refusal = self.machine.refusal(msgspec.structs.replace(act, second=SECOND_TO_COME))
         if refusal is not None:
-            raise FrameError(expected="a trade that can be undone", came=refusal, where="trade_id")
+            raise FrameError(
+                VenueRefusal.TRADE_BUSTED,
+                expected="a trade that can be undone",
+                came=refusal,
+                where="trade_id",
+            )
         names = self.machine.account_names
         what = (
             f"undo trade {trade_id}: {event['tonnes']} t of "

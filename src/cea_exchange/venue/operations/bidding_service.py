@@ -3,6 +3,7 @@
 import numpy as np
 
 from cea_exchange.domain.records import BiddingState, Operation, Reason
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol import control
 from cea_exchange.protocol.framing import FrameError
@@ -17,7 +18,12 @@ def notice(machine: VenueStateMachine, request: requests.BiddingOpen) -> control
     account_known(machine, request.account)
     product_known(machine, request.product)
     if request.bidding in machine.biddings:
-        raise FrameError(expected="a name that is new today", came=request.bidding, where="bidding")
+        raise FrameError(
+            VenueRefusal.BIDDING_TAKEN,
+            expected="a name that is new today",
+            came=request.bidding,
+            where="bidding",
+        )
     return control.BiddingOpen(
         bidding=request.bidding,
         account=request.account,
@@ -41,18 +47,30 @@ def announced_check(sequencer: Sequencer, name: str) -> None:
     rows = sequencer.event_rows(np.arange(max(last - 1, 1), last + 1, dtype=np.uint64))
     refused = rows[rows["command"] == Operation.BIDDING_OPEN]["reason"]
     came = Reason(int(refused[-1])).name if len(refused) else "none"
-    raise FrameError(expected="a bidding that the rules allow", came=came, where=name)
+    raise FrameError(
+        VenueRefusal.BIDDING_NOT_ALLOWED,
+        expected="a bidding that the rules allow",
+        came=came,
+        where=name,
+    )
 
 
 def end_check(machine: VenueStateMachine, name: str, *, must_be_open: bool) -> None:
     """Raise FrameError unless a bidding can be awarded, or cancelled, now."""
     bidding = machine.core.bidding(machine.bidding_id(name))
     if bidding is None:
-        raise FrameError(expected="one of today's biddings", came=name, where="bidding")
+        raise FrameError(
+            VenueRefusal.BIDDING_UNKNOWN,
+            expected="one of today's biddings",
+            came=name,
+            where="bidding",
+        )
     state = BiddingState(bidding["state"])
     if state == BiddingState.ENDED or (must_be_open and state != BiddingState.OPEN):
         expected = "an open bidding" if must_be_open else "a bidding that has not ended"
-        raise FrameError(expected=expected, came=state.name.lower(), where="bidding")
+        raise FrameError(
+            VenueRefusal.BIDDING_STATE, expected=expected, came=state.name.lower(), where="bidding"
+        )
 
 
 def _time_ns(text: str | None, field: str) -> int:
@@ -61,7 +79,14 @@ def _time_ns(text: str | None, field: str) -> int:
     try:
         time_ns = time_to_ns(time_parse(text))
     except ValueError as error:
-        raise FrameError(expected=str(error), came=text, where=field) from error
+        raise FrameError(
+            VenueRefusal.VALUE_UNSOUND, expected=str(error), came=text, where=field
+        ) from error
     if not 0 < time_ns <= control.TIME_NS_MAX:
-        raise FrameError(expected="a time within 1970 and 2116", came=text, where=field)
+        raise FrameError(
+            VenueRefusal.VALUE_UNSOUND,
+            expected="a time within 1970 and 2116",
+            came=text,
+            where=field,
+        )
     return time_ns

@@ -11,6 +11,7 @@ import numpy as np
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
 from cea_exchange.domain.records import EVENT_DTYPE
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import HISTORY_COUNT_MAX, FrameError
 from cea_exchange.venue._reports import reports_by_account
 from cea_exchange.venue.durability.sequencer import Sequencer
@@ -41,14 +42,26 @@ def statement(sequencer: Sequencer, account_index: int, date: str | None) -> dic
     core = machine.core
     if not machine.profile.rules.holdings_checked:
         came = machine.profile.name
-        raise FrameError(expected="a profile that keeps balances", came=came, where="statement")
+        raise FrameError(
+            VenueRefusal.NO_BALANCES,
+            expected="a profile that keeps balances",
+            came=came,
+            where="statement",
+        )
     try:
         wanted = int(core.trading_date) if date is None else date_number(date_parse(date))
     except ValueError as error:
-        raise FrameError(expected="a date", came=str(error), where="date") from None
+        raise FrameError(
+            VenueRefusal.VALUE_UNSOUND, expected="a date", came=str(error), where="date"
+        ) from None
     day = sequencer.day_of(wanted)
     if day is None:
-        raise FrameError(expected="a trading day of this venue", came=f"{date}", where="date")
+        raise FrameError(
+            VenueRefusal.DATE_OUT_OF_RANGE,
+            expected="a trading day of this venue",
+            came=f"{date}",
+            where="date",
+        )
     base, last = machine.report_base(account_index), int(core.report_seq(account_index))
 
     def seq_of(number: int) -> int:
@@ -81,7 +94,9 @@ def history(sequencer: Sequencer, account_index: int, first: int, count: int) ->
     if first <= base:
         # They are in the folder that was put aside, and of another log_id.
         expected = f"reports from {base + 1} on, with which this log_id begins"
-        raise FrameError(expected=expected, came=str(first), where="history")
+        raise FrameError(
+            VenueRefusal.REPORTS_NOT_HELD, expected=expected, came=str(first), where="history"
+        )
     count = min(count, HISTORY_COUNT_MAX)
     seqs = sequencer.index.report_events(account_index, first, count)
     told = {"op": "history", "from": first, "rows": b""}

@@ -25,6 +25,7 @@ from cea_exchange.domain.records import (
     EventKind,
     Reason,
 )
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol.framing import (
     FRAME_BYTES_MAX,
@@ -36,6 +37,7 @@ from cea_exchange.protocol.framing import (
     Request,
     command_count,
     command_fault,
+    refusal_told,
     request_decode,
 )
 from cea_exchange.venue._intake import (
@@ -209,14 +211,8 @@ class Gateway:
         self.refused_count += 1
         if error.where in ("session", "key") and (why := self._sessions.end_of(message.routing_id)):
             more["reason"] = why
-        told = {
-            "op": "refused",
-            "expected": error.expected,
-            "came": error.came,
-            "where": error.where,
-            **more,
-        }
-        return Answer(message.routing_id, TAG_MESSAGE, msgspec.msgpack.encode(told))
+        told = msgspec.msgpack.encode({**refusal_told(error), **more})
+        return Answer(message.routing_id, TAG_MESSAGE, told)
 
     # -- Stages -------------------------------------------------------------------------------
 
@@ -242,10 +238,20 @@ class Gateway:
     ) -> None:
         holder = self._machine.keys.get(message.key)
         if holder is None:
-            raise FrameError(expected="a granted key", came="an unknown one", where="key")
+            raise FrameError(
+                VenueRefusal.NOT_AUTHENTICATED,
+                expected="a granted key",
+                came="an unknown one",
+                where="key",
+            )
         if len(message.frames) != 2:
             came = f"{len(message.frames)}"
-            raise FrameError(expected="2 frames, tag and payload", came=came, where="message")
+            raise FrameError(
+                VenueRefusal.BAD_REQUEST,
+                expected="2 frames, tag and payload",
+                came=came,
+                where="message",
+            )
         tag, payload = message.frames
         session = self._session(message, now_s)
         logged_on = session is not None
@@ -254,17 +260,37 @@ class Gateway:
             if isinstance(request, Logon):
                 _routing_id_check(message.routing_id)
             elif not logged_on:
-                raise FrameError(expected="a logon first", came="a request", where="session")
+                raise FrameError(
+                    VenueRefusal.NOT_LOGGED_ON,
+                    expected="a logon first",
+                    came="a request",
+                    where="session",
+                )
             asked.append(Asked(message, session, request))
         elif tag == TAG_COMMANDS:
             if not logged_on:
-                raise FrameError(expected="a logon first", came="commands", where="session")
+                raise FrameError(
+                    VenueRefusal.NOT_LOGGED_ON,
+                    expected="a logon first",
+                    came="commands",
+                    where="session",
+                )
             if holder.role == "reader":
-                raise FrameError(expected="a trader's key", came="a reader's", where="key")
+                raise FrameError(
+                    VenueRefusal.NOT_PERMITTED,
+                    expected="a trader's key",
+                    came="a reader's",
+                    where="key",
+                )
             command_count(payload)
             commands.append(message)
         else:
-            raise FrameError(expected="tag C or M", came=repr(bytes(tag[:8])), where="tag")
+            raise FrameError(
+                VenueRefusal.BAD_REQUEST,
+                expected="tag C or M",
+                came=repr(bytes(tag[:8])),
+                where="tag",
+            )
 
     def _session(self, message: Message, now_s: float) -> Session | None:
         """Return the session that a message belongs to."""
@@ -296,7 +322,7 @@ class Gateway:
         first = int(np.argmax(faulty_commands(records)))
         fault = command_fault(records[first])
         place = f"record {first}, {fault.where}"
-        error = FrameError(expected=fault.expected, came=fault.came, where=place)
+        error = FrameError(fault.code, expected=fault.expected, came=fault.came, where=place)
         return self.refuse(message, error)
 
     def _rightful(
@@ -306,7 +332,10 @@ class Gateway:
         if not any(cancellers):
             return batch
         refused = np.array(cancellers)[batch.owner] & ~is_cancel(batch.records)
-        self._refuse_all(batch.keep(refused), "cancels only: a canceller's key", "key", answers)
+        expected = "cancels only: a canceller's key"
+        self._refuse_all(
+            batch.keep(refused), VenueRefusal.NOT_PERMITTED, expected, "key", answers
+        )
         return batch.keep(~refused)
 
     def _cancels_only(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
@@ -315,12 +344,15 @@ class Gateway:
             return batch
         taken = is_cancel(batch.records)
         expected = f"cancels only: {reason}"
-        self._refuse_all(batch.keep(~taken), expected, "market", answers)
+        self._refuse_all(
+            batch.keep(~taken), VenueRefusal.CANCELS_ONLY, expected, "market", answers
+        )
         return batch.keep(taken)
 
     def _refuse_all(
         self,
         refused: _Batch,
+        code: VenueRefusal,
         expected: str,
         where: str,
         answers: list[Answer],
@@ -331,7 +363,9 @@ class Gateway:
         for index, group in groups_of(refused.owner):
             for first in range(group.start, group.stop, REFUSED_IDS_MAX):
                 told = ids[first : min(first + REFUSED_IDS_MAX, group.stop)].tolist()
-                error = FrameError(expected=expected, came=f"{len(told)} {came}", where=where)
+                error = FrameError(
+                    code, expected=expected, came=f"{len(told)} {came}", where=where
+                )
                 answers.append(self.refuse(refused.messages[index], error, client_order_ids=told))
 
     def _of_today(self, batch: _Batch, answers: list[Answer], now_s: float) -> _Batch:
@@ -390,6 +424,7 @@ class Gateway:
         # Each waits for a gathering of its own, so an operator must not have many of them.
         self._refuse_all(
             batch.keep(places == ID_UNDECIDED_TOO_MANY),
+            VenueRefusal.IDS_OUT_OF_ORDER,
             "client_order_id above the one before",
             "client_order_id",
             answers,
@@ -405,6 +440,7 @@ class Gateway:
         ]
         self._refuse_all(
             batch.keep(~np.concatenate(had_room)),
+            VenueRefusal.RESENDS_TOO_MANY,
             f"at most {RESENDS_WAITING_MAX} resends that wait",
             "client_order_id",
             answers,
@@ -455,7 +491,12 @@ def _routing_id_check(routing_id: bytes) -> None:
     """
     own = routing_id[FRONT_BYTES:]
     if len(own) != 5 or own[0] != 0:
-        raise FrameError(expected="no routing id set", came=repr(own[:16]), where="session")
+        raise FrameError(
+            VenueRefusal.BAD_REQUEST,
+            expected="no routing id set",
+            came=repr(own[:16]),
+            where="session",
+        )
 
 
 def _lower(rate: int, other: int) -> int:

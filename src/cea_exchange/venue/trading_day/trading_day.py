@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from cea_exchange.domain.calendar import TradingCalendar, date_number, date_of_number, date_parse
+from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_parse, time_to_ns
 from cea_exchange.matching.bidding_windows import windows_due
 from cea_exchange.protocol import control
@@ -183,17 +184,29 @@ class TradingDay:
         if self._clock.kind != "manual" and date > self._today():
             # It could not be taken back, and no day up to it would ever open again.
             expected = f"a day up to today, {self._today()}"
-            raise FrameError(expected=expected, came=text, where="date")
+            raise FrameError(
+                VenueRefusal.DATE_OUT_OF_RANGE, expected=expected, came=text, where="date"
+            )
         if self._machine.core.day_is_open and self._machine.core.trading_date == date_number(date):
             return None
         reason = self._open_hindrance()
         if reason is not None:
-            raise FrameError(expected="the registry's confirmation", came=reason, where="registry")
+            raise FrameError(
+                VenueRefusal.REGISTRY_AWAITED,
+                expected="the registry's confirmation",
+                came=reason,
+                where="registry",
+            )
         act = control.DayOpen(date=date_number(date))
         if self._clock.kind == "manual":
             midnight_ns = time_to_ns(day_start(date))
             if not 0 <= midnight_ns <= control.TIME_NS_MAX:
-                raise FrameError(expected="a date within 1970 and 2116", came=text, where="date")
+                raise FrameError(
+                    VenueRefusal.DATE_OUT_OF_RANGE,
+                    expected="a date within 1970 and 2116",
+                    came=text,
+                    where="date",
+                )
             if self._machine.refusal(act) is None:
                 self._clock.not_before(midnight_ns)
         return self._agreed(act)
@@ -211,7 +224,10 @@ class TradingDay:
         """
         if self._registry.is_awaited:
             raise FrameError(
-                expected="the registry's answer", came=AWAITING_REGISTRY, where="registry"
+                VenueRefusal.REGISTRY_AWAITED,
+                expected="the registry's answer",
+                came=AWAITING_REGISTRY,
+                where="registry",
             )
 
     def unconfirmed_date(self) -> int:
@@ -219,7 +235,12 @@ class TradingDay:
         core = self._machine.core
         if core.day_is_open or core.trading_date <= self._machine.confirmed_date:
             came = f"{core.trading_date}, {'open' if core.day_is_open else 'confirmed'}"
-            raise FrameError(expected="a closed, unconfirmed day", came=came, where="override")
+            raise FrameError(
+                VenueRefusal.DAY_CONFIRMED,
+                expected="a closed, unconfirmed day",
+                came=came,
+                where="override",
+            )
         return core.trading_date
 
     def override(self, date: int, *, by: str, second: str, why: str) -> None:
@@ -233,7 +254,10 @@ class TradingDay:
         """
         if self.unconfirmed_date() != date:
             raise FrameError(
-                expected=f"{self.unconfirmed_date()}", came=f"{date}", where="override"
+                VenueRefusal.DAY_CONFIRMED,
+                expected=f"{self.unconfirmed_date()}",
+                came=f"{date}",
+                where="override",
             )
         self._override = _Override(date, by, second, why)
 
@@ -248,13 +272,25 @@ class TradingDay:
                 self._clock.confirm(time_to_ns(until))
             except ValueError as error:
                 expected, came = "a doubted clock that says this time", str(error)
-                raise FrameError(expected=expected, came=came, where="clock") from None
+                raise FrameError(
+                    VenueRefusal.CLOCK_NOT_DOUBTED, expected=expected, came=came, where="clock"
+                ) from None
             return
         if self._clock.kind != "manual":
-            raise FrameError(expected="a manual clock", came=self._clock.kind, where="clock")
+            raise FrameError(
+                VenueRefusal.CLOCK_NOT_MANUAL,
+                expected="a manual clock",
+                came=self._clock.kind,
+                where="clock",
+            )
         if self._timer.pending_count:
             reason = self._open_hindrance() or "changes"
-            raise FrameError(expected="the last move to be done", came=reason, where="clock")
+            raise FrameError(
+                VenueRefusal.CLOCK_MOVING,
+                expected="the last move to be done",
+                came=reason,
+                where="clock",
+            )
         self._timer.move(self._machine, self._clock.now_ns(), until)
         self.turn()
 

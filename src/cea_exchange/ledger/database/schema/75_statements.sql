@@ -1,4 +1,4 @@
--- Daily statements: which entries a day's statement covers, and what participants objected to.
+-- Account statements: which entries a day's statement covers, and what participants objected to.
 CREATE TABLE statement_days (
     business_date BIGINT PRIMARY KEY,             -- yyyymmdd, a confirmed day
     first_entry BIGINT NOT NULL,                  -- the entries since the day before

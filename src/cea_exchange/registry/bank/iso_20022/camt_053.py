@@ -223,7 +223,7 @@ def statement_read(content: bytes, file: str, known: Known = Known()) -> Stateme
     for each in stated:
         number = each.one("ElctrncSeqNb")
         if number.count() != sequence:
-            raise number.refused(f"ElctrncSeqNb: expected {sequence}, came {number.value()}")
+            raise number.refused(f"ElctrncSeqNb: expected {sequence}, got {number.value()}")
         accounts.append(_account_read(each, day, known))
     _follows_check(stated[0], day, sequence, known)
     missing = set(known.closings or ()) - {each.account for each in accounts}
@@ -247,14 +247,14 @@ def _follows_check(stated: Element, day: int, sequence: int, known: Known) -> No
     if (day, sequence) != (last_day, last_sequence + 1) and (day <= last_day or sequence != 1):
         raise stated.one("ElctrncSeqNb").refused(
             f"ElctrncSeqNb: expected {last_sequence + 1} of {last_day}, or 1 of a later day,"
-            f" came {sequence} of {day}"
+            f" got {sequence} of {day}"
         )
 
 
 def _last_page_check(element: Element, path: str) -> None:
     page = element.maybe(f"{path}/LastPgInd")
     if page is not None and page.value() not in ("true", "1"):
-        raise page.refused("LastPgInd: expected the whole statement, came one page of it")
+        raise page.refused("LastPgInd: expected the whole statement, got one page of it")
 
 
 def _account_read(stated: Element, day: int, known: Known) -> AccountStatement:
@@ -268,7 +268,7 @@ def _account_read(stated: Element, day: int, known: Known) -> AccountStatement:
         if _signed_cash(opening) != expected:
             raise opening.refused(
                 f"account {account}: expected to open with the closing balance before,"
-                f" {expected} fen, came {_signed_cash(opening)}"
+                f" {expected} fen, got {_signed_cash(opening)}"
             )
     entries = tuple(_entry_read(entry, day, known) for entry in stated.many("Ntry"))
     summary = stated.maybe("TxsSummry")
@@ -294,27 +294,27 @@ def _balance(stated: Element, code: str) -> Element:
         if (kind := balance.maybe("Tp/CdOrPrtry/Cd")) is not None and kind.value() == code
     ]
     if len(found) != 1:
-        raise stated.refused(f"expected one Bal of code {code} in Stmt, came {len(found)}")
+        raise stated.refused(f"expected one Bal of code {code} in Stmt, got {len(found)}")
     return found[0]
 
 
 def _signed_cash(element: Element) -> int:
     direction = element.one("CdtDbtInd")
     if direction.value() not in ("CRDT", "DBIT"):
-        raise direction.refused(f"CdtDbtInd: expected CRDT or DBIT, came {direction.value()}")
+        raise direction.refused(f"CdtDbtInd: expected CRDT or DBIT, got {direction.value()}")
     cash = element.one("Amt").cash()
     return -cash if direction.value() == "DBIT" else cash
 
 
 def _day_check(element: Element, day: int) -> None:
     if element.date() != day:
-        raise element.refused(f"Dt: expected {date_text(day)}, came {element.value()}")
+        raise element.refused(f"Dt: expected {date_text(day)}, got {element.value()}")
 
 
 def _entry_read(entry: Element, day: int, known: Known) -> Entry:
     status = entry.one("Sts/Cd")
     if status.value() != "BOOK":
-        raise status.refused(f"Sts: expected BOOK, came {status.value()}")
+        raise status.refused(f"Sts: expected BOOK, got {status.value()}")
     _day_check(entry.one("BookgDt/Dt"), day)
     details = entry.maybe("NtryDtls/TxDtls")
     cash = _signed_cash(entry)
@@ -335,7 +335,7 @@ def _instruction_id(details: Element, known: Known) -> str:
     if found is None or found.value() == NOT_PROVIDED:
         return ""
     if known.instruction_ids is not None and found.value() not in known.instruction_ids:
-        raise found.refused(f"EndToEndId: expected one that was instructed, came {found.value()}")
+        raise found.refused(f"EndToEndId: expected one that was instructed, got {found.value()}")
     return found.value()
 
 
@@ -361,6 +361,6 @@ def _reversed_entry(entry: Element, details: Element | None) -> str:
     ]
     if is_reversal != (len(named) == 1):
         raise entry.refused(
-            f"expected RvslInd with one {REVERSED_ENTRY}, or neither, came {len(named)}"
+            f"expected RvslInd with one {REVERSED_ENTRY}, or neither, got {len(named)}"
         )
     return named[0] if named else ""

@@ -126,7 +126,7 @@ def batch_read(content: bytes, file: str) -> Batch:
     totals_check(header, "NbOfTxs", "CtrlSum", [each.cash for each in instructions])
     for bank in banks:
         if bank.value() != banks[0].value():
-            raise bank.refused(f"expected one bank, {banks[0].value()}, came {bank.value()} too")
+            raise bank.refused(f"expected one bank, {banks[0].value()}, got {bank.value()} too")
     return made(
         Batch,
         header,
@@ -141,7 +141,7 @@ def batch_read(content: bytes, file: str) -> Batch:
 def _payment_read(payment: Element) -> list[Instruction]:
     method = payment.one("PmtMtd")
     if method.value() != "TRF":
-        raise method.refused(f"PmtMtd: expected TRF, came {method.value()}")
+        raise method.refused(f"PmtMtd: expected TRF, got {method.value()}")
     day = payment.one("ReqdExctnDt/Dt").date()
     debtor = account_of(payment.one("DbtrAcct"))
     instructions = []
@@ -149,10 +149,10 @@ def _payment_read(payment: Element) -> list[Instruction]:
         reference = transfer.one("PmtId/EndToEndId")
         own_id = transfer.maybe("PmtId/InstrId")
         if own_id is not None and own_id.value() != reference.value():
-            raise own_id.refused(f"InstrId: expected {reference.value()}, came {own_id.value()}")
+            raise own_id.refused(f"InstrId: expected {reference.value()}, got {own_id.value()}")
         purpose = transfer.one("Purp/Prtry")
         if purpose.value() not in list(Purpose):
-            raise purpose.refused(f"Prtry: expected a purpose, came {purpose.value()}")
+            raise purpose.refused(f"Prtry: expected a purpose, got {purpose.value()}")
         instruction = made(
             Instruction,
             transfer,

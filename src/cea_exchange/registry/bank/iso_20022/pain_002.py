@@ -113,7 +113,7 @@ def report_read(
     group = message.one("OrgnlGrpInfAndSts")
     answered = group.one("OrgnlMsgNmId")
     if answered.value() != BATCH_FORMAT:
-        raise answered.refused(f"OrgnlMsgNmId: expected {BATCH_FORMAT}, came {answered.value()}")
+        raise answered.refused(f"OrgnlMsgNmId: expected {BATCH_FORMAT}, got {answered.value()}")
     transfers = [
         transfer
         for payment in message.many("OrgnlPmtInfAndSts")
@@ -149,7 +149,7 @@ def _status_read(transfer: Element) -> InstructionStatus:
     code = transfer.one("TxSts")
     if code.value() not in _CODES_READ:
         known = " ".join(_CODES_READ)
-        raise code.refused(f"TxSts: expected one of {known}, came {code.value()}")
+        raise code.refused(f"TxSts: expected one of {known}, got {code.value()}")
     status = _CODES_READ[code.value()]
     reason = transfer.one("StsRsnInf/Rsn/Cd").value() if status is Status.REFUSED else ""
     return made(
@@ -166,14 +166,14 @@ def _answer_check(
 ) -> None:
     if report.batch_id != batch.batch_id:
         raise group.one("OrgnlMsgId").refused(
-            f"OrgnlMsgId: expected {batch.batch_id}, came {report.batch_id}"
+            f"OrgnlMsgId: expected {batch.batch_id}, got {report.batch_id}"
         )
     missing = {instruction.instruction_id for instruction in batch.instructions}
     for status, transfer in zip(report.statuses, transfers, strict=True):
         if status.instruction_id not in missing:
             raise transfer.refused(
                 f"OrgnlEndToEndId: expected one of batch {batch.batch_id},"
-                f" came {status.instruction_id}"
+                f" got {status.instruction_id}"
             )
         missing.remove(status.instruction_id)
     if missing and not report.refusal:

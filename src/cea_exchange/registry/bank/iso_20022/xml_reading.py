@@ -73,7 +73,7 @@ class Element:
             if found is None:
                 return None
             if len(found) > 1:
-                raise found[1].refused(f"expected one {name} in {element.name}, came another")
+                raise found[1].refused(f"expected one {name} in {element.name}, got another")
             element = found[0]
         return element
 
@@ -87,7 +87,7 @@ class Element:
     def value(self) -> str:
         """Return the element's text; refuse the file where it has none, or other elements."""
         if self.has_markup:
-            raise self.refused(f"expected text in {self.name}, came other elements")
+            raise self.refused(f"expected text in {self.name}, got other elements")
         text = self.text.strip()
         if not text:
             raise self.refused(f"expected text in {self.name}, it is empty")
@@ -97,7 +97,7 @@ class Element:
         """Return a number of things."""
         text = self.value()
         if not _COUNT_FORM.fullmatch(text):
-            raise self.refused(f"{self.name}: expected a whole number, came {text[:40]!r}")
+            raise self.refused(f"{self.name}: expected a whole number, got {text[:40]!r}")
         return int(text)
 
     def decimal_cash(self) -> int:
@@ -105,24 +105,24 @@ class Element:
         text = self.value()
         match = _AMOUNT_FORM.fullmatch(text)
         if match is None:
-            raise self.refused(f"{self.name}: expected an amount as 97.49, came {text[:40]!r}")
+            raise self.refused(f"{self.name}: expected an amount as 97.49, got {text[:40]!r}")
         sign, yuan, decimals = match[1], match[2], match[3] or ""
         if sign:
-            raise self.refused(f"{self.name}: expected no negative amount, came {text[:40]}")
+            raise self.refused(f"{self.name}: expected no negative amount, got {text[:40]}")
         if len(decimals) > 2:
-            raise self.refused(f"{self.name}: expected two decimals at most, came {text[:40]}")
+            raise self.refused(f"{self.name}: expected two decimals at most, got {text[:40]}")
         if len(yuan) > 18:
-            raise self.refused(f"{self.name}: expected 18 digits at most, came {len(yuan)}")
+            raise self.refused(f"{self.name}: expected 18 digits at most, got {len(yuan)}")
         cash = int(yuan) * 100 + int(decimals.ljust(2, "0"))
         if cash >= CASH_LIMIT:
-            raise self.refused(f"{self.name}: expected less than {CASH_LIMIT} fen, came {cash}")
+            raise self.refused(f"{self.name}: expected less than {CASH_LIMIT} fen, got {cash}")
         return cash
 
     def cash(self) -> int:
         """Return an amount of yuan as fen; the currency must be ours."""
         currency = self.attributes.get("Ccy", "none")
         if currency != CURRENCY:
-            raise self.refused(f"{self.name}: expected currency {CURRENCY}, came {currency}")
+            raise self.refused(f"{self.name}: expected currency {CURRENCY}, got {currency}")
         return self.decimal_cash()
 
     def date(self) -> int:
@@ -134,7 +134,7 @@ class Element:
             day = None
         # The standard library would also take a week, or no dashes.
         if day is None or day.isoformat() != text:
-            raise self.refused(f"{self.name}: expected a date as 2026-07-01, came {text[:40]!r}")
+            raise self.refused(f"{self.name}: expected a date as 2026-07-01, got {text[:40]!r}")
         return day.year * 10_000 + day.month * 100 + day.day
 
     def time_s(self) -> int:
@@ -146,7 +146,7 @@ class Element:
             at = None
         if at is None or at.tzinfo is None or "T" not in text:
             raise self.refused(
-                f"{self.name}: expected a time as 2026-07-01T15:30:00+08:00, came {text[:40]!r}"
+                f"{self.name}: expected a time as 2026-07-01T15:30:00+08:00, got {text[:40]!r}"
             )
         return (at - _EPOCH) // _SECOND
 
@@ -197,7 +197,7 @@ class _Builder:
     def read(self, content: bytes) -> Element:
         if len(content) > FILE_BYTES_MAX:
             raise BankFileError(
-                self._file, 1, f"expected at most {FILE_BYTES_MAX} bytes, came {len(content)}"
+                self._file, 1, f"expected at most {FILE_BYTES_MAX} bytes, got {len(content)}"
             )
         try:
             self._parser.Parse(content, True)
@@ -208,7 +208,7 @@ class _Builder:
 
     def _doctype(self, *_: object) -> None:
         line = self._parser.CurrentLineNumber
-        raise BankFileError(self._file, line, "expected no DOCTYPE, came one")
+        raise BankFileError(self._file, line, "expected no DOCTYPE, got one")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         if self._passed_over_depth:
@@ -223,14 +223,14 @@ class _Builder:
         element = Element(self._file, self._parser.CurrentLineNumber, name, attributes)
         if namespace != self._namespace:
             raise element.refused(
-                f"{name}: expected namespace {self._namespace}, came {namespace or 'none'}"
+                f"{name}: expected namespace {self._namespace}, got {namespace or 'none'}"
             )
         if name not in inner:
-            raise element.refused(f"expected no {name} in {parent.name}, came one")
+            raise element.refused(f"expected no {name} in {parent.name}, got one")
         place, own_inner = inner[name]
         if place < self._place:
             last = list(inner)[self._place]
-            raise element.refused(f"expected {name} before {last} in {parent.name}, came after")
+            raise element.refused(f"expected {name} before {last} in {parent.name}, got after")
         parent.children.setdefault(name, []).append(element)
         self._outer.append((parent, inner, place))
         self._element, self._inner, self._place = element, own_inner, 0
@@ -251,7 +251,7 @@ class _Builder:
             text = text.lstrip()
             line = self._parser.CurrentLineNumber - text.count("\n")
             raise BankFileError(
-                self._file, line, f"expected no text in {self._element.name}, came {text[:40]!r}"
+                self._file, line, f"expected no text in {self._element.name}, got {text[:40]!r}"
             )
 
 
@@ -269,7 +269,7 @@ def account_of(element: Element) -> str:
     """Return the number of an account; it must be in our currency if it says one."""
     currency = element.maybe("Ccy")
     if currency is not None and currency.value() != CURRENCY:
-        raise currency.refused(f"Ccy: expected {CURRENCY}, came {currency.value()}")
+        raise currency.refused(f"Ccy: expected {CURRENCY}, got {currency.value()}")
     return element.one("Id/Othr/Id").value()
 
 
@@ -285,11 +285,11 @@ def totals_check(element: Element, count_path: str, sum_path: str, amounts: list
     """Refuse a file whose element says another count or sum than there are; it need say neither."""
     count = element.maybe(count_path)
     if count is not None and count.count() != len(amounts):
-        raise count.refused(f"{count_path}: expected {len(amounts)}, came {count.value()}")
+        raise count.refused(f"{count_path}: expected {len(amounts)}, got {count.value()}")
     total = element.maybe(sum_path)
     if total is not None and total.decimal_cash() != sum(amounts):
         expected = cash_format(sum(amounts))
-        raise total.refused(f"{sum_path}: expected {expected}, came {total.value()}")
+        raise total.refused(f"{sum_path}: expected {expected}, got {total.value()}")
 
 
 def unique_check(elements: Iterable[Element]) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Account, Into, ProvinceOnly, Why
@@ -113,8 +114,10 @@ class AccountMerge(Request, tag="account_merge"):
         owed = registry.accounts.owed(self.account)
         if owed and proposer.role == OPERATOR:
             raise ActError(
-                f"account_merge: {self.account} must propose it, and {self.into} approve it, which"
-                f" takes over what is owed: {', '.join(owed)}"
+                RegistryRefusal.MERGE_BY_HEIR,
+                f"account_merge: expected {self.account} to propose it and {self.into} to"
+                f" approve it, which takes over what is owed, got {proposer.body}:"
+                f" {', '.join(owed)}",
             )
         return super().approving_body(registry, proposer)
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import time_parse, time_to_ns
 from cea_exchange.protocol.control import TIME_NS_MAX
 from cea_exchange.registry.checks import ActError
@@ -27,9 +28,12 @@ class ClockMove(Request, tag="clock_move"):
         try:
             at_ns = time_to_ns(time_parse(self.at))
         except ValueError as error:
-            raise ActError(f"at: {error}") from None
+            raise ActError(RegistryRefusal.DATE_UNSOUND, f"at: {error}") from None
         if not 0 <= at_ns <= TIME_NS_MAX:
-            raise ActError(f"at must be within 1970 and 2116, was {self.at}")
+            raise ActError(
+                RegistryRefusal.DATE_OUT_OF_RANGE,
+                f"at: expected within 1970 and 2116, got {self.at}",
+            )
         registry.clock_move(at_ns)
         return {}
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import ProvinceOnly, PublicKey
@@ -70,7 +71,10 @@ class PersonRemove(Request, tag="person_remove"):
     def act(self, registry: "Registry") -> dict[str, Any]:
         person = registry.persons.acting(self.key)
         if person.role == AUTHORITY and len(registry.persons.listed(person.body)) == 1:
-            raise ActError(f"{person.body} must keep a person, {person.name} is its last")
+            raise ActError(
+                RegistryRefusal.LAST_PERSON,
+                f"{person.body}: expected a person to stay, got {person.name}, its last",
+            )
         return {"name": registry.persons.remove(self.key).name}
 
 

@@ -1,10 +1,11 @@
-"""Daily statements, and objections to them."""
+"""Account statements, and objections to them."""
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.requests.fields import Account, Day
 from cea_exchange.registry.control.requests.request import Request
@@ -56,7 +57,10 @@ class Receipt(Request, tag="receipt"):
             return receipt(store, date, f"act {self.act_id}")
         if self.act_id is None and self.account is not None and self.business_date is not None:
             return receipt(store, self.business_date, f"balance {self.account}")
-        raise ActError("receipt: must be given account and business_date, or act_id")
+        raise ActError(
+            RegistryRefusal.BAD_REQUEST,
+            "receipt: expected account and business_date, or act_id, got others",
+        )
 
     def bodies(self, registry: "Registry") -> frozenset[str]:
         """Those of the account; of an act, those of the account it is about and of its persons."""

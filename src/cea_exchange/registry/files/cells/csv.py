@@ -25,7 +25,7 @@ def csv_cells(data: bytes, encoding: Encoding, findings: Findings) -> CellTable:
             line = reader.line_num + 1
             size_check(findings, rows=len(rows) - 1, columns=len(fields))
     except csv.Error as error:
-        raise findings.refuse(line, f'expected CSV with commas and ", came {error}') from None
+        raise findings.refuse(line, f'expected CSV with commas and ", got {error}') from None
     heads = rows[0][1] if rows else ()
     return CellTable(heads, 1, blanks_dropped(rows[1:]))
 
@@ -33,12 +33,12 @@ def csv_cells(data: bytes, encoding: Encoding, findings: Findings) -> CellTable:
 def _decoded(data: bytes, encoding: Encoding, findings: Findings) -> str:
     start = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
     if start and encoding != "utf-8":
-        raise findings.refuse(1, f"expected {encoding}, came the mark of UTF-8")
+        raise findings.refuse(1, f"expected {encoding}, got the mark of UTF-8")
     try:
         return data[start:].decode(encoding)
     except UnicodeDecodeError as error:
         bad = start + error.start
         line = data.count(b"\n", 0, bad) + 1
         hint = "" if encoding != "utf-8" else " (if it is GB18030, say so)"
-        text = f"expected {encoding}, came the byte 0x{data[bad]:02x}{hint}"
+        text = f"expected {encoding}, got the byte 0x{data[bad]:02x}{hint}"
         raise findings.refuse(line, text) from None

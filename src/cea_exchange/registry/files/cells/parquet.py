@@ -22,7 +22,7 @@ def parquet_cells(data: bytes, findings: Findings) -> CellTable:
         raise
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         first = str(error).partition("\n")[0]
-        raise findings.refuse(None, f"expected a Parquet file, came {first}") from None
+        raise findings.refuse(None, f"expected a Parquet file, got {first}") from None
     rows = list(enumerate(zip(*columns, strict=True), 1))
     return CellTable(tuple(table.column_names), None, blanks_dropped(rows))
 
@@ -51,7 +51,7 @@ def _table(pyarrow: Any, parquet: Any, data: bytes, findings: Findings) -> Any:
     size_check(findings, rows=metadata.num_rows, columns=metadata.num_columns)
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     if sum(group.total_byte_size for group in groups) > CELL_BYTES_MAX:
-        raise findings.refuse(None, f"expected at most {CELL_BYTES_MAX} bytes unpacked, came more")
+        raise findings.refuse(None, f"expected at most {CELL_BYTES_MAX} bytes unpacked, got more")
     return file.read(use_threads=False)
 
 
@@ -60,6 +60,6 @@ def _cells(column: Any, findings: Findings) -> list[Any]:
     for chunk in column.chunks:
         words = getattr(chunk, "dictionary", ())
         if any(len(word.as_buffer() or b"") > TEXT_BYTES_MAX for word in words):
-            text = f"expected text of at most {TEXT_BYTES_MAX} bytes, came longer"
+            text = f"expected text of at most {TEXT_BYTES_MAX} bytes, got longer"
             raise findings.refuse(None, text)
     return [None if value == "" else value for value in column.to_pylist()]

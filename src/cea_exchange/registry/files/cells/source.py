@@ -55,7 +55,7 @@ class SourceFile:
             with Path(path).open("rb") as file:
                 data = file.read(FILE_BYTES_MAX + 1)
         except OSError as error:
-            text = f"expected a file that can be read, came {error.strerror}"
+            text = f"expected a file that can be read, got {error.strerror}"
             raise Findings(str(path)).refuse(None, text) from None
         return cls(str(path), data, encoding)
 
@@ -75,7 +75,7 @@ class SourceFile:
             Without the package that reads the format; the message says which extra brings it.
         """
         if len(self.data) > FILE_BYTES_MAX:
-            raise findings.refuse(None, f"expected at most {FILE_BYTES_MAX} bytes, came more")
+            raise findings.refuse(None, f"expected at most {FILE_BYTES_MAX} bytes, got more")
         match self.form:
             case ".csv":
                 return csv_cells(self.data, self.encoding, findings)
@@ -84,5 +84,5 @@ class SourceFile:
             case ".parquet":
                 return parquet_cells(self.data, findings)
             case other:
-                text = f"expected a name that ends in .csv, .xlsx or .parquet, came {other!r}"
+                text = f"expected a name that ends in .csv, .xlsx or .parquet, got {other!r}"
                 raise findings.refuse(None, text)

@@ -33,6 +33,6 @@ def blanks_dropped(rows: list[CellRow]) -> list[CellRow]:
 def size_check(findings: Findings, *, rows: int, columns: int) -> None:
     """Refuse a table that is larger than any of these files can be."""
     if rows > ROW_COUNT_MAX:
-        raise findings.refuse(None, f"expected at most {ROW_COUNT_MAX} rows, came more")
+        raise findings.refuse(None, f"expected at most {ROW_COUNT_MAX} rows, got more")
     if columns > COLUMN_COUNT_MAX:
-        raise findings.refuse(None, f"expected at most {COLUMN_COUNT_MAX} columns, came more")
+        raise findings.refuse(None, f"expected at most {COLUMN_COUNT_MAX} columns, got more")

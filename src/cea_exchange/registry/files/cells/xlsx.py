@@ -29,7 +29,7 @@ def xlsx_cells(data: bytes, findings: Findings) -> CellTable:
         sheet = _only_sheet(workbook, findings)
         rows = blanks_dropped(list(_rows(sheet, scan, findings)))
     except PartError as error:
-        raise findings.refuse(None, f"expected an XLSX workbook, came {error}") from None
+        raise findings.refuse(None, f"expected an XLSX workbook, got {error}") from None
     heads = rows[0][1] if rows else ()
     while heads and heads[-1] is None:
         heads = heads[:-1]
@@ -66,10 +66,10 @@ def _only_sheet(workbook: Any, findings: Findings) -> Any:
         raise PartError("no sheet")
     first, *others = workbook.worksheets
     if first.sheet_state != "visible":
-        findings.add(None, None, f"expected the first sheet in sight, came {first.title!r} hidden")
+        findings.add(None, None, f"expected the first sheet in sight, got {first.title!r} hidden")
     for sheet in others:
         if any(cell.value is not None for row in _cells(sheet) for cell in row):
-            findings.add(None, None, f"expected one sheet, came another with data, {sheet.title!r}")
+            findings.add(None, None, f"expected one sheet, got another with data, {sheet.title!r}")
     findings.raise_any()
     return first
 
@@ -89,12 +89,12 @@ def _rows(sheet: Any, scan: SheetScan, findings: Findings) -> Iterator[tuple[int
         values = [None if cell.value == "" else cell.value for cell in row]
         for column, (cell, value) in enumerate(zip(row, values, strict=True), 1):
             if isinstance(value, str) and ESCAPE_FORM.search(value):
-                text = f"expected text without an escape such as _x000D_, came {value[:80]!r}"
+                text = f"expected text without an escape such as _x000D_, got {value[:80]!r}"
                 findings.add(line, _letters(column), text)
             elif cell.data_type == "e":
-                findings.add(line, _letters(column), f"expected a value, came {cell.value}")
+                findings.add(line, _letters(column), f"expected a value, got {cell.value}")
             elif value is None and (line, column) in scan.formulas:
-                text = "expected a value, came a formula without its result"
+                text = "expected a value, got a formula without its result"
                 findings.add(line, _letters(column), text)
         yield line, tuple(values)
 
@@ -102,13 +102,13 @@ def _rows(sheet: Any, scan: SheetScan, findings: Findings) -> Iterator[tuple[int
 def _sight_check(scan: SheetScan, row_count: int, column_count: int, findings: Findings) -> None:
     """Note what of a sheet isn't seen as it is."""
     for line, cells in scan.merged:
-        findings.add(line, None, f"expected no merged cells, came {cells}")
+        findings.add(line, None, f"expected no merged cells, got {cells}")
     for line in scan.hidden_rows:
         if line <= row_count:
-            findings.add(line, None, "expected a row in sight, came one that is hidden")
+            findings.add(line, None, "expected a row in sight, got one that is hidden")
     for column in scan.hidden_columns:
         if column <= column_count:
-            text = "expected a column in sight, came one that is hidden"
+            text = "expected a column in sight, got one that is hidden"
             findings.add(None, _letters(column), text)
 
 

@@ -80,7 +80,7 @@ def allocation_read(
         for line, entry in entries:
             # Nothing can be recalled by a first allocation: a zero there is a slip.
             if entry.stage == "pre" and entry.tonnes == 0:
-                yield Finding(line, "tonnes", "expected 1 or more in stage pre, came 0")
+                yield Finding(line, "tonnes", "expected 1 or more in stage pre, got 0")
         yield from accounts_check(entries, provinces)
 
     return table_read(source, ALLOCATION, check)
@@ -97,9 +97,9 @@ def _vintage_check(
     if vintage is None:
         known = ", ".join(vintages) or "none"
         yield Finding(
-            line, "product", f"expected one with a vintage ({known}), came {first.product}"
+            line, "product", f"expected one with a vintage ({known}), got {first.product}"
         )
     # Allowances of 2019 and 2020 were issued as one product.
     elif max(first.compliance_year, 2020) != vintage:
         text = f"expected allowances of {first.compliance_year}"
-        yield Finding(line, "product", f"{text}, came {first.product} of vintage {vintage}")
+        yield Finding(line, "product", f"{text}, got {first.product} of vintage {vintage}")

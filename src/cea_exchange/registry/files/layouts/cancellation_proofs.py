@@ -104,7 +104,7 @@ def cancellation_proofs_check(
     for line, entry in entries:
         count = entry.serial_last - entry.serial_first + 1
         if entry.tonnes != count:
-            text = f"expected {count}, one for each serial number, came {entry.tonnes}"
+            text = f"expected {count}, one for each serial number, got {entry.tonnes}"
             yield Finding(line, "tonnes", text)
         yield from _dates_check(line, entry)
     yield from _twice_check(entries)
@@ -117,13 +117,13 @@ def _dates_check(line: int, entry: CancellationProof) -> Iterator[Finding]:
         try:
             date_of_number(getattr(entry, name))
         except (ValueError, OverflowError):
-            text = f"expected a day such as 20251231, came {getattr(entry, name)}"
+            text = f"expected a day such as 20251231, got {getattr(entry, name)}"
             yield Finding(line, name, text)
             return
     for before, name in pairwise(DATES_IN_ORDER):
         first, day = getattr(entry, before), getattr(entry, name)
         if day < first:
-            text = f"expected no day before {before} {first}, came {day}"
+            text = f"expected no day before {before} {first}, got {day}"
             yield Finding(line, name, text)
 
 
@@ -137,6 +137,6 @@ def _twice_check(entries: Sequence[tuple[int, CancellationProof]]) -> Iterator[F
             last = min(entry.serial_last, furthest.serial_last)
             text = f"expected each CCER of {entry.project} once"
             twice = f"{entry.serial_first} to {last} of line {furthest_line} again"
-            yield Finding(line, "serial_first", f"{text}, came {twice}")
+            yield Finding(line, "serial_first", f"{text}, got {twice}")
         if is_behind or entry.serial_last > furthest.serial_last:
             furthest_line, furthest = line, entry

@@ -62,7 +62,7 @@ def obligations_read(
         for line, entry in entries:
             if entry.due_tonnes > entry.verified_tonnes:
                 text = f"expected at most the {entry.verified_tonnes} verified"
-                yield Finding(line, "due_tonnes", f"{text}, came {entry.due_tonnes}")
+                yield Finding(line, "due_tonnes", f"{text}, got {entry.due_tonnes}")
         yield from accounts_check(entries, provinces)
 
     return table_read(source, OBLIGATIONS, check)

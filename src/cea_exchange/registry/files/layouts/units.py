@@ -100,12 +100,12 @@ def units_read(
         line, first = entries[0]
         if first.compliance_year != compliance_year:
             text = f"expected {compliance_year}, the year that is allocated"
-            yield Finding(line, "compliance_year", f"{text}, came {first.compliance_year}")
+            yield Finding(line, "compliance_year", f"{text}, got {first.compliance_year}")
         for line, entry in entries:
             if stage != "pre" and not entry.unit_class:
-                yield Finding(line, "unit_class", f"expected one in stage {stage}, came nothing")
+                yield Finding(line, "unit_class", f"expected one in stage {stage}, got nothing")
             if entry.account not in accounts:
-                text = f"expected an account of the allocation file, came {entry.account}"
+                text = f"expected an account of the allocation file, got {entry.account}"
                 yield Finding(line, "account", text)
         yield from accounts_check(entries, provinces)
 
