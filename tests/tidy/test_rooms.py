@@ -17,7 +17,7 @@ REASON = "Long, because "
 FIRST_LINES = 12
 
 FOLDERS_STILL_LARGE = {
-    "src/cea_exchange/control_plane": 19,
+    "src/cea_exchange/control_plane": 21,
     "src/cea_exchange/domain": 19,
     "src/cea_exchange/matching": 21,
     "src/cea_exchange/matching/reference": 21,

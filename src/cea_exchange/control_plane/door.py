@@ -92,6 +92,8 @@ class Door:
 
     Attributes
     ----------
+    router : Router
+        The socket's messages.
     watch : ConnectionWatch
         Its connections.
     """
@@ -108,7 +110,7 @@ class Door:
         ends_slow: bool = True,
         on_gone: Callable[[bytes, bool], None] = lambda routing_id, is_slow: None,
     ) -> None:
-        self._router = Router(socket, FRAMES_TAKEN_MAX)
+        self.router = Router(socket, FRAMES_TAKEN_MAX)
         # Who does not read is known by it: a send that would wait fails.
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.watch = ConnectionWatch(
@@ -136,7 +138,7 @@ class Door:
 
     def receive(self) -> Message | None:
         """Return the next message; None if there is none."""
-        router = self._router
+        router = self.router
         taken = router.receive()
         if taken is None:
             return None
@@ -175,7 +177,7 @@ class Door:
     def _is_sent(self, routing_id: bytes, frames: tuple[bytes, ...]) -> bool:
         """Send, if the connection's queue has room; to who is gone nothing is to be sent."""
         try:
-            self._router.send(routing_id, *frames)
+            self.router.send(routing_id, *frames)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:

@@ -122,6 +122,8 @@ class VenueDaemon:
         self.venue = self._venue_made(host, storage)
         self._metrics_serve(host)
         self._chores_due_s = time.monotonic()
+        # Before others can find the venue: who waits for its endpoints finds the line in the log.
+        log.info("ready", data=str(self.data), **self.machine.summary())
         host.endpoints_write(
             self.data / "venue" / "endpoints.json",
             public_key=host.keys.public,
@@ -130,7 +132,6 @@ class VenueDaemon:
             metrics=self._outside().metrics,
             pid=os.getpid(),
         )
-        log.info("ready", data=str(self.data), **self.machine.summary())
 
     def _sockets_open(self, host: DaemonHost) -> None:
         operators = self._operators

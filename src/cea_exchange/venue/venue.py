@@ -159,7 +159,7 @@ class Venue:
         self._now_s = clocks.now_s
         self._keys_changed = surroundings.keys_changed
         self._log_id = sequencer.journal.log_id
-        self._released: list[bytes] = []
+        self._released: list[np.ndarray] = []
         self.orders = OrderEntry(
             ways.gateway,
             sequencer,
@@ -267,7 +267,8 @@ class Venue:
         """Give the streams and the watch what was released since the last time."""
         if not self._released:
             return
-        events = np.frombuffer(b"".join(self._released), EVENT_DTYPE)
+        # As bytes, for numpy copies records field by field.
+        events = np.frombuffer(b"".join(rows.data for rows in self._released), EVENT_DTYPE)
         self._released.clear()
         self._publisher.publish(events)
         self.watch.released(events)
@@ -356,5 +357,4 @@ class Venue:
         if not len(events):
             return
         self.orders.send_reports(events)
-        # They may be the machine's own rows. Bytes, for numpy copies records field by field.
-        self._released.append(events.tobytes())
+        self._released.append(events)

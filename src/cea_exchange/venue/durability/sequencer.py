@@ -196,8 +196,6 @@ class Sequencer:
     def run_records(self, records: np.ndarray) -> np.ndarray:
         """Journal a batch of trading commands, apply it, and return its events once on disk.
 
-        They may be the machine's own rows, good until the next call.
-
         Raises
         ------
         JournalFull
@@ -221,7 +219,7 @@ class Sequencer:
                 apply_s = time.perf_counter() - began_s
             finally:
                 sync_s = synced.result()
-        self._keep(events)
+        events = self._keep(events)
         self.on_batch((len(records), apply_s, sync_s))
         return self._with_checkpoint(events)
 
@@ -349,9 +347,12 @@ class Sequencer:
         self.journal.sync()
         return time.perf_counter() - began_s
 
-    def _keep(self, events: np.ndarray) -> None:
-        self._store.append(events.tobytes())
+    def _keep(self, events: np.ndarray) -> np.ndarray:
+        """Let events be found again; return them as rows of their own, not the machine's."""
+        rows = events.tobytes()
+        self._store.append(rows)
         self.index.add(events)
+        return np.frombuffer(rows, EVENT_DTYPE)
 
     def _with_checkpoint(self, events: np.ndarray, *, is_due: bool = False) -> np.ndarray:
         block = self.machine.core.command_seq // CHECKPOINT_COMMANDS
