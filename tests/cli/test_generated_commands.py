@@ -17,6 +17,7 @@ from cea_exchange.control_plane.requests import op_of
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.bank.requests import BANK_REQUESTS
 from cea_exchange.registry.control.admin import REGISTRY_REQUESTS
+from cea_exchange.venue.operations.admin_client import ActRefused
 from cea_exchange.venue.requests import VENUE_REQUESTS
 from support.command_tree import below, command_tree
 
@@ -246,3 +247,24 @@ def test_what_can_not_be_meant_is_refused_before_it_is_asked(typed, said, asked,
     assert run(["registry", *shlex.split(typed)]) == 2
     assert said in capsys.readouterr().err
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("form", "is_printed"), [("--json", True), ("--format=json", True), ("--format=text", False)]
+)
+def test_a_refusal_is_printed_as_json_where_the_answer_would_be(
+    form, is_printed, monkeypatch, capsys
+):
+    words = {"expected": "an account", "came": "P9", "where": "account"}
+    answer = {"op": "refused", "code": "ACCOUNT_UNKNOWN", **words}
+
+    def refuse(*_asked, **_more):
+        raise ActRefused(answer)
+
+    monkeypatch.setattr("cea_exchange.venue.operations.admin_client.admin_ask", refuse)
+    assert run(["venue", "account", "statement", "P9", "--data", "nowhere", form]) == 2
+    printed = capsys.readouterr()
+    assert printed.err == (
+        "cea-exchange: refused ACCOUNT_UNKNOWN: account: expected an account, got P9\n"
+    )
+    assert printed.out == (f"{msgspec.json.encode(answer).decode()}\n" if is_printed else "")
