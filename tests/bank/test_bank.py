@@ -139,7 +139,7 @@ def test_a_bank_asked_again_by_those_it_knows_and_by_no_one_else(tmp_path):
         assert {each.reason for each in report.statuses} == {"MS03"}
         assert bank.log().count("answer_lost") == 1
         for request in (paid_in("SUB-A"), AskTruth()):
-            with pytest.raises(BankRefused, match="refused NOT_PERMITTED: .* got customer registry"):
+            with pytest.raises(BankRefused, match="refused NOT_PERMITTED: .*, got customer"):
                 customer.ask(request)
         admin.ask(
             Withdraw(payment_id="W-1", account="SUB-A", cash=1, business_date=DAY, reference="co")
