@@ -65,7 +65,7 @@ def test_a_character_that_is_not_seen_is_on_no_line(character):
 
 def test_a_name_in_another_form_is_refused_with_the_form_it_should_have():
     """CEA-PER-04."""
-    with pytest.raises(ValueError, match=r"name must be written 'AN' \(NFKC\)"):
+    with pytest.raises(ValueError, match=r"name: expected 'AN' \(NFKC\)"):
         plain_name_check("\uff21\uff2e")
     for sound in ("an", "\u534e\u7535", "O'Neill & Co. (Beijing)", "\u00c9lectricit\u00e9"):
         assert plain_name_check(sound) == sound
@@ -83,8 +83,8 @@ def test_a_name_in_another_form_is_refused_with_the_form_it_should_have():
 )
 def test_a_letter_of_another_script_is_in_no_name(name, letter):
     """CEA-PER-04."""
-    expected = "must be of Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9"
-    with pytest.raises(ValueError, match=f"{expected}, was '{name}' with {letter}"):
+    expected = "expected Latin, Chinese, Greek or Cyrillic letters and digits 0 to 9"
+    with pytest.raises(ValueError, match=f"{expected}, got '{name}' with {letter}"):
         plain_name_check(name)
 
 
