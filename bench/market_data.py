@@ -88,7 +88,12 @@ def run(workload: Workload, interval_ms: int | None) -> tuple[list[float], list[
     if interval_ms is not None:
         publisher, subscriber = socket_pair(context)
         stream = MarketDataPublisher(
-            machine, LOG_ID, publisher, interval_ms=interval_ms, now_s=clock
+            machine,
+            LOG_ID,
+            publisher.send_multipart,
+            interval_ms=interval_ms,
+            now_s=clock,
+            spent_s=thread_time,
         )
         snapshot = stream.snapshot()
     in_market, in_stream = [], []

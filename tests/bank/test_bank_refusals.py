@@ -15,8 +15,8 @@ from cea_exchange.registry.bank.requests import (
     Withdraw,
 )
 from cea_exchange.simulators.bank.books import BankBooks
-from cea_exchange.simulators.bank.daemon import BankDaemon
 from cea_exchange.simulators.bank.faults import FaultRates
+from cea_exchange.simulators.bank.machine import BankMachine
 from support.bank.bank_process import BankProcess
 
 pytestmark = pytest.mark.e2e
@@ -61,25 +61,14 @@ def test_the_customer_may_not_ask_what_operators_may(bank):
     assert refused.value.code is BankRefusal.BAD_REQUEST
 
 
-def test_what_nobody_thought_of_has_a_code_too(bank, tmp_path, monkeypatch):
+def test_what_nobody_thought_of_has_a_code_too(tmp_path, monkeypatch):
     def broken(_books):
         raise KeyError("truth")
 
     monkeypatch.setattr(BankBooks, "truth", broken)
-    answers = []
-
-    class Door:
-        def answer(self, _routing_id, content):
-            answers.append(msgspec.msgpack.decode(content))
-
-    class Message:
-        key, routing_id, payload = "k", b"r", msgspec.msgpack.encode(AskTruth())
-        frames = (payload,)
-
-    daemon = BankDaemon.__new__(BankDaemon)
-    daemon._admins, daemon._door = {"k"}, Door()
-    daemon._admin_decoder = msgspec.msgpack.Decoder(AskTruth)
-    daemon._books = BankBooks(tmp_path / "b.sqlite", 1, FaultRates(), clock=lambda: 0)
-    daemon._take(Message)
-    daemon._books.close()
-    assert answers[0]["code"] == BankRefusal.INTERNAL.name and not answers[0]["ok"]
+    machine = BankMachine(tmp_path / "b.sqlite", 1, FaultRates())
+    question = msgspec.msgpack.encode(AskTruth())
+    content = machine.take(question, is_operator=True, now_s=0).content
+    machine.close()
+    answer = msgspec.msgpack.decode(content)
+    assert answer["code"] == BankRefusal.INTERNAL.name and not answer["ok"]

@@ -233,7 +233,7 @@ def test_nobody_gets_into_a_venue_whose_handler_has_stopped(context, tmp_path):
     """Not even who has every right; and the venue ends by itself."""
     with world_open(tmp_path) as world:
         world.listed()
-        world.venue._allow_list.close()
+        world.venue._host.allow_list.close()
         world.until(lambda: world.failure is not None)
         assert "handler has stopped" in str(world.failure)
         for daemon, name in SOCKETS:
@@ -250,7 +250,7 @@ def test_nobody_gets_into_a_registry_whose_handler_has_stopped(context, tmp_path
         pair.save(tmp_path / "keys", name)
     with RegistryDaemon(RegistryConfig(fronts=0), tmp_path) as daemon:
         endpoints = json.loads((tmp_path / "registry" / "endpoints.json").read_text())
-        daemon._allow_list.close()
+        daemon._host.allow_list.close()
         socket = curve_socket(
             context, ("registry", "feed"), keys["venue"], keys["registry"].public
         )
@@ -281,7 +281,7 @@ def test_who_takes_anothers_routing_id_gets_neither_its_session_nor_its_reports(
     with world_open(tmp_path, {"alice2": {"account": "alice", "operator_index": 1}}) as world:
         world.listed()
         alice = world.logged_on("alice")
-        (session,) = world.venue._orders.sessions
+        (session,) = world.venue.venue.orders.sessions
         thief = bob_under(world, session.routing_id[FRONT_BYTES:])
         ask(thief, op="logon")
         alice.command(enter(1, "buy", 9700))

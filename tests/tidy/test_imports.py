@@ -60,6 +60,8 @@ COMPILED = {
     "journal._crc32c": {"ctypes", "google_crc32c"},
     "journal._frames": {"cea_exchange.journal._crc32c"} | EDGE,
     "control_plane._router": {"ctypes", "zmq"},
+    "control_plane._ring": set(),
+    "control_plane._passage": rooms("cea_exchange.control_plane", "_ring", "_router"),
     "venue._event_lists": (
         LAYOUTS | EDGE | {"cea_exchange.core.accounts", "cea_exchange.journal._crc32c"}
     ),
@@ -68,7 +70,7 @@ COMPILED = {
     "venue._reports": LAYOUTS | INLINE | EDGE,
 }
 FOREIGN = {"libc", "cpython", "cython", "numpy", "msgspec", "google_crc32c"}
-FOREIGN |= {"collections", "datetime", "hashlib", "operator", "struct"}
+FOREIGN |= {"collections", "datetime", "hashlib", "operator", "posix", "struct"}
 IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import|c?import\s+([\w.]+))")
 
 

@@ -255,9 +255,10 @@ def test_beyond_the_calendar_no_day_opens_and_before_its_end_it_warns(world):
 def test_every_act_explains_itself_with_an_example():
     names = _listed(run("--help").stdout)
     assert {"kill", "bust", "approve", "log", "status", "bidding"} <= names
-    of_biddings = {f"bidding {name}" for name in _listed(_help("bidding"))}
-    assert {"bidding open", "bidding review"} <= of_biddings
-    for name in names - {"serve", "backup", "restore", "bidding"} | of_biddings:
+    groups = {"bidding", "key"}
+    in_groups = {f"{group} {name}" for group in groups for name in _listed(_help(group))}
+    assert {"bidding open", "bidding review", "key readmit"} <= in_groups
+    for name in names - {"serve", "backup", "restore"} - groups | in_groups:
         shown = " ".join(_help(name).split())
         assert f"Example: cea-exchange venue {name}" in shown, name
 

@@ -17,13 +17,6 @@ from libc.stdint cimport uint64_t
 from libc.string cimport strlen
 
 
-cdef struct Frame:
-    uint64_t words[8]         # zmq_msg_t: 64 bytes, aligned for a pointer.
-
-
-ctypedef int (*frame_call)(Frame*) noexcept
-ctypedef void* (*frame_data_call)(Frame*) noexcept
-ctypedef size_t (*frame_size_call)(Frame*) noexcept
 ctypedef int (*frame_receive_call)(Frame*, void*, int) noexcept
 ctypedef const char* (*frame_property_call)(const Frame*, const char*) noexcept
 ctypedef int (*frame_value_call)(const Frame*, int) noexcept
@@ -75,14 +68,6 @@ cdef class Router:
         What all frames that were taken had on the wire, the dropped ones too.
     """
 
-    cdef object socket
-    cdef void* handle
-    cdef Py_ssize_t frames_max
-    cdef bint is_dropping
-    cdef Frame frame
-    cdef readonly int descriptor
-    cdef readonly uint64_t wire_bytes
-
     def __cinit__(self, socket, Py_ssize_t frames_max):
         self.socket = socket
         self.handle = <void*><size_t>socket.underlying
@@ -102,19 +87,15 @@ cdef class Router:
             none for now.
         """
         cdef bytes routing_id
-        cdef list frames
+        cdef list frames = []
         cdef const char* key
-        if self.is_dropping:
-            self.frames_take()
-            if self.is_dropping:
-                return None
-        if not self.next():
+        self.check_open()
+        if not self.begin(&self.frame):
             return None
-        routing_id = self.contents()
-        # The others are there, for libzmq hands out whole messages.
-        frames = self.frames_take()
-        key = frame_property(&self.frame, b"User-Id")
-        self.descriptor = frame_value(&self.frame, DESCRIPTOR)
+        routing_id = contents(&self.frame)
+        while len(frames) < self.frames_max and self.frame_take(&self.frame):
+            frames.append(contents(&self.frame))
+        key = key_of(&self.frame)
         return routing_id, None if key == NULL else key[:strlen(key)].decode("ascii"), frames
 
     def send(self, bytes routing_id, *frames):
@@ -131,54 +112,76 @@ cdef class Router:
         cdef Py_ssize_t last = len(frames) - 1, index
         self.check_open()
         # Only the first can be refused: the room is that of whole messages.
-        self.put(PyBytes_AS_STRING(routing_id), PyBytes_GET_SIZE(routing_id), NOBLOCK | MORE)
+        self.put(PyBytes_AS_STRING(routing_id), PyBytes_GET_SIZE(routing_id), False)
         for index in range(last + 1):
             PyObject_GetBuffer(frames[index], &view, PyBUF_SIMPLE)
             try:
-                self.put(view.buf, view.len, NOBLOCK | (MORE if index < last else 0))
+                self.put(view.buf, view.len, index == last)
             finally:
                 PyBuffer_Release(&view)
 
-    cdef list frames_take(self):
-        """The next frames of one message; note whether it goes on behind them."""
-        cdef list frames = []
-        while len(frames) < self.frames_max:
-            if not self.next():
-                self.is_dropping = False
-                return frames
-            frames.append(self.contents())
-            self.wire_bytes += frame_size(&self.frame) + CURVE_BYTES
-            self.wire_bytes += 2 if frame_size(&self.frame) + CURVE_BYTES <= SHORT_BYTES_MAX else 9
-            if not frame_more(&self.frame):
-                self.is_dropping = False
-                return frames
-        self.is_dropping = True
-        return frames
+    cdef bint begin(self, Frame* sender) except -1:
+        """Take the next message's routing id; False if there is none for now.
 
-    cdef bint next(self) except -1:
+        What `frame_take` left of the message before is dropped first, so much at a look.
+        """
+        cdef Py_ssize_t dropped = 0
+        while self.has_more:
+            if dropped == self.frames_max:
+                return False
+            self.frame_take(sender)
+            dropped += 1
+        if not self.next(sender):
+            return False
+        self.has_more = frame_more(sender)
+        return True
+
+    cdef bint frame_take(self, Frame* frame) except -1:
+        """Take the next frame of a message that has begun; False if there is no more."""
+        # They are there, for libzmq hands out whole messages.
+        if not self.has_more or not self.next(frame):
+            self.has_more = False
+            return False
+        self.has_more = frame_more(frame)
+        self.descriptor = frame_value(frame, DESCRIPTOR)
+        self.wire_bytes += frame_size(frame) + CURVE_BYTES
+        self.wire_bytes += 2 if frame_size(frame) + CURVE_BYTES <= SHORT_BYTES_MAX else 9
+        return True
+
+    cdef bint next(self, Frame* frame) except -1:
         """Take the next frame; False if there is none."""
-        self.check_open()
-        while frame_receive(&self.frame, self.handle, NOBLOCK) < 0:
+        while frame_receive(frame, self.handle, NOBLOCK) < 0:
             if error_number() == EAGAIN:
                 return False
             if error_number() != EINTR:
                 raise zmq.ZMQError(error_number())
         return True
 
-    cdef bytes contents(self):
-        return PyBytes_FromStringAndSize(
-            <const char*>frame_data(&self.frame), frame_size(&self.frame)
-        )
+    cdef int put(self, const void* data, size_t size, bint is_last) except -1:
+        cdef int error = self.try_put(data, size, is_last)
+        if error == EAGAIN:
+            raise zmq.Again
+        if error:
+            raise zmq.ZMQError(error)
+        return 0
 
-    cdef int put(self, const void* data, size_t size, int flags) except -1:
-        while frame_send(self.handle, data, size, flags) < 0:
-            if error_number() == EAGAIN:
-                raise zmq.Again
+    cdef int try_put(self, const void* data, size_t size, bint is_last) noexcept:
+        """Send a frame; return the error's number, or 0."""
+        while frame_send(self.handle, data, size, NOBLOCK if is_last else NOBLOCK | MORE) < 0:
             if error_number() != EINTR:
-                raise zmq.ZMQError(error_number())
+                return error_number()
         return 0
 
     cdef int check_open(self) except -1:
         if self.socket.closed:
             raise zmq.ZMQError(zmq.ENOTSOCK)
         return 0
+
+
+cdef bytes contents(Frame* frame):
+    return PyBytes_FromStringAndSize(<const char*>frame_data(frame), frame_size(frame))
+
+
+cdef const char* key_of(Frame* frame) noexcept:
+    """The key (z85 text) of the connection that a frame came over; NULL if it has none."""
+    return frame_property(frame, b"User-Id")

@@ -50,14 +50,18 @@ class Message(NamedTuple):
         return self.frames[0]
 
 
-class Doorway(Protocol):
-    """Where messages come in and answers go out: a `Door`, or a front's."""
+class Mailbox(Protocol):
+    """Where messages come in and answers go out."""
 
     def receive(self) -> Message | None:
         """Return the next message; None if there is none."""
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
         """Send an answer; never waits."""
+
+
+class Doorway(Mailbox, Protocol):
+    """A mailbox whose connections can be ended: a `Door`, or a front's."""
 
     def end(self, routing_id: bytes, why: str) -> None:
         """End a connection."""
@@ -88,6 +92,8 @@ class Door:
 
     Attributes
     ----------
+    router : Router
+        The socket's messages.
     watch : ConnectionWatch
         Its connections.
     """
@@ -104,7 +110,7 @@ class Door:
         ends_slow: bool = True,
         on_gone: Callable[[bytes, bool], None] = lambda routing_id, is_slow: None,
     ) -> None:
-        self._router = Router(socket, FRAMES_TAKEN_MAX)
+        self.router = Router(socket, FRAMES_TAKEN_MAX)
         # Who does not read is known by it: a send that would wait fails.
         socket.setsockopt(zmq.ROUTER_MANDATORY, 1)
         self.watch = ConnectionWatch(
@@ -132,7 +138,7 @@ class Door:
 
     def receive(self) -> Message | None:
         """Return the next message; None if there is none."""
-        router = self._router
+        router = self.router
         taken = router.receive()
         if taken is None:
             return None
@@ -171,7 +177,7 @@ class Door:
     def _is_sent(self, routing_id: bytes, frames: tuple[bytes, ...]) -> bool:
         """Send, if the connection's queue has room; to who is gone nothing is to be sent."""
         try:
-            self._router.send(routing_id, *frames)
+            self.router.send(routing_id, *frames)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:

@@ -1,6 +1,6 @@
 """A front: the doors that others come to, in a process that may end at any moment.
 
-    anybody <--CURVE--> ROUTER  front  <--Unix socket--> daemon
+    anybody <--CURVE--> ROUTER  front  <--shared memory--> daemon
 
 It knows which keys are admitted, checks nothing else and decides nothing. What a peer does to its
 libzmq ends the front, and with it the sessions of those who came through it, never the daemon.
@@ -18,12 +18,12 @@ from functools import partial
 
 import zmq
 
-from cea_exchange.control_plane.connection_watch import TURNED_AWAY_S
+from cea_exchange.control_plane._passage import Passage
+from cea_exchange.control_plane.connection_watch import LOOK_S, TURNED_AWAY_S
 from cea_exchange.control_plane.door import Door
-from cea_exchange.control_plane.limits import MemoryUse, limits_set
+from cea_exchange.control_plane.limits import MemoryUse, freed_keep, limits_set
 from cea_exchange.control_plane.link import (
     Apart,
-    Arrived,
     Begin,
     DoorSetting,
     End,
@@ -44,8 +44,9 @@ from cea_exchange.protocol.security import ELSEWHERE, AllowList, CurveKeys, serv
 
 POLL_MS = 200
 WAITING_POLL_MS = 5
-TAKEN_PER_TURN_MAX = 1_000
-TAKEN_BYTES_PER_TURN_MAX = 1 << 20
+PASSING_MS = int(1_000 * LOOK_S)
+"""So long messages are passed on before anything else is looked at."""
+FREED_KEPT_MIB = 32
 PULSE_S = 1.0
 MEMORY_S = 0.1
 LAST_S = 1.0
@@ -78,12 +79,7 @@ class Front:
         self._memory_due_s = 0.0
         self._context = zmq.Context()
         self._allow_list = AllowList(self._context, own_stranger=begin.stranger)
-        self._poller = zmq.Poller()
-        self._link_descriptor = link.fileno()
-        self._poller.register(self._link_descriptor, zmq.POLLIN)
-        self._is_taking, self._is_sending = True, False
         self._begin = begin
-        self._sockets: list[zmq.Socket] = []
         self._doors: list[Door] = []
 
     def open(self, descriptors: list[int]) -> None:
@@ -91,6 +87,12 @@ class Front:
         keys = CurveKeys(self._begin.public_key, self._begin.secret_key)
         for setting, descriptor in zip(self._begin.doors, descriptors, strict=True):
             self._doors.append(self._door(len(self._doors), setting, keys, descriptor))
+        self._passage = Passage(
+            self._link.fileno(),
+            self._link.came,
+            self._link.going,
+            [(door.router, door.watch.took) for door in self._doors],
+        )
         # The daemon waits to hear that it serves.
         self._pulse()
         self._link.flush()
@@ -110,8 +112,6 @@ class Front:
             high_water_mark=setting.high_water_mark,
             message_bytes_max=setting.message_bytes_max,
         )
-        self._sockets.append(opened)
-        self._poller.register(opened, zmq.POLLIN)
         return Door(
             opened,
             setting.name,
@@ -145,18 +145,16 @@ class Front:
             time.sleep(WAITING_POLL_MS / 1_000)
 
     def turn(self) -> None:
-        """Wait for something to arrive on either side, and pass it on."""
-        is_waiting = any(door.has_waiting for door in self._doors)
-        is_waiting = is_waiting or self._is_turning_away
-        ready = dict(self._poller.poll(WAITING_POLL_MS if is_waiting else POLL_MS))
-        if self._link_descriptor in ready:
-            for item in self._link.receive():
-                self.do(item)
+        """Pass on messages for a while, and do what else is due."""
+        for number, door in enumerate(self._doors):
+            self._passage.hold(number, door.has_waiting)
+        is_waiting = any(door.has_waiting for door in self._doors) or self._is_turning_away
+        self._passage.run(WAITING_POLL_MS if is_waiting else POLL_MS, PASSING_MS)
+        for item in self._link.receive():
+            self.do(item)
         now_s = time.monotonic()
-        for number, (door, opened) in enumerate(zip(self._doors, self._sockets, strict=True)):
+        for door in self._doors:
             door.turn(now_s)
-            if opened in ready:
-                self._take(number, door)
         if self.memory_mib_max and now_s >= self._memory_due_s:
             self._memory_due_s = now_s + MEMORY_S
             if self._memory.mib() > self.memory_mib_max:
@@ -171,17 +169,7 @@ class Front:
                 door.watch.end_turned_away()
         if now_s >= self._strays_due_s:
             self._strays_end()
-        # Who comes waits in libzmq while the daemon does not read.
-        is_taking = self._link.flush() or not self._link.is_full
-        if is_taking != self._is_taking:
-            self._is_taking = is_taking
-            for opened in self._sockets:
-                self._poller.modify(opened, zmq.POLLIN if is_taking else 0)
-        is_sending = bool(self._link.waiting_bytes)
-        if is_sending != self._is_sending:
-            self._is_sending = is_sending
-            events = zmq.POLLIN | zmq.POLLOUT if is_sending else zmq.POLLIN
-            self._poller.modify(self._link_descriptor, events)
+        self._link.flush()
 
     def close(self) -> None:
         """Close the sockets; what was said last still goes out."""
@@ -191,17 +179,6 @@ class Front:
         self._context.destroy(linger=200)
         self._link.close()
         os.close(self._notes)
-
-    def _take(self, number: int, door: Door) -> None:
-        taken_bytes = 0
-        for _ in range(TAKEN_PER_TURN_MAX):
-            message = door.receive()
-            if message is None:
-                return
-            self._link.put(Arrived(number, *message))
-            taken_bytes += sum(map(len, message.frames))
-            if taken_bytes > TAKEN_BYTES_PER_TURN_MAX:
-                return
 
     def do(self, item: ToFront) -> None:
         """Do what the daemon says."""
@@ -261,23 +238,29 @@ class Front:
 
 def front_run(end: socket.socket, notes: int) -> Front | None:
     """Wait for what the daemon asks for, open the front, and return it; None if the daemon ends."""
-    descriptors = descriptors_take(end)
-    link = Link(end, ToFront)
-    poller = zmq.Poller()
-    poller.register(link.fileno(), zmq.POLLIN)
-    with contextlib.suppress(LinkEnded):
-        items: list = []
-        while not items:
-            poller.poll()
-            items = link.receive()
-        front = Front(link, notes, items[0])
-        for item in items[1:]:
-            front.do(item)
-        front.open(descriptors)
-        return front
-    link.close()
+    if descriptors := descriptors_take(end):
+        memory, *listening = descriptors
+        link = Link(end, memory, is_front=True)
+        os.close(memory)
+        with contextlib.suppress(LinkEnded):
+            begin, *items = _first_items(link)
+            front = Front(link, notes, begin)
+            for item in items:
+                front.do(item)
+            front.open(listening)
+            return front
+    end.close()
     os.close(notes)
     return None
+
+
+def _first_items(link: Link) -> list:
+    """Wait for what the daemon says first; LinkEnded if it ends."""
+    poller = zmq.Poller()
+    poller.register(link.fileno(), zmq.POLLIN)
+    while not (items := link.receive()):
+        poller.poll()
+    return items
 
 
 class FrontThread(threading.Thread):
@@ -306,6 +289,7 @@ def main() -> None:
     front = front_run(socket.socket(fileno=link), notes)
     if front is not None:
         limits_set(None, niceness=0)
+        freed_keep(FREED_KEPT_MIB)
         front.run()
         front.close()
 

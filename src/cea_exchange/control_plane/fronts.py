@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import structlog
 import zmq
 
+from cea_exchange.control_plane._ring import LinkEnded
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.front import FrontThread
 from cea_exchange.control_plane.link import (
@@ -33,14 +34,13 @@ from cea_exchange.control_plane.link import (
     Gone,
     Keys,
     Link,
-    LinkEnded,
     Pulse,
     Reach,
     Reached,
-    Send,
     ToDaemon,
     Told,
     descriptors_give,
+    memory_make,
 )
 from cea_exchange.control_plane.listening import address_of, free_check, listen
 from cea_exchange.control_plane.suspects import Suspects
@@ -131,8 +131,7 @@ class FrontDoor:
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
         """Let a message go with the next `Fronts.flush`; to who is gone none does."""
-        own = routing_id[FRONT_BYTES:]
-        self._fronts.put(routing_id, Send(self._number, own, frames))
+        self._fronts.send(routing_id, self._number, frames)
 
     def end(self, routing_id: bytes, why: str) -> None:
         """End a connection."""
@@ -177,16 +176,16 @@ class _Started(NamedTuple):
 class _Running:
     """One front that runs."""
 
-    def __init__(self, number: int, part: int, started: _Started, now_s: float) -> None:
+    def __init__(self, number: int, part: int, started: _Started, link: Link, now_s: float) -> None:
         self.prefix = number.to_bytes(FRONT_BYTES, "little")
         self.part = part
-        self.link = Link(started.end, ToDaemon)
+        self.link = link
         self.began_s = self.heard_s = now_s
         self.told: list[frozenset[str]] = []
         self.awaited: dict[int, Callable[[], None]] = {}
         self.refused_count = 0
         self.admitted: dict[str, float] = {}
-        self.is_waiting = self.is_serving = False
+        self.is_serving = False
         self.process, self.thread = started.process, started.thread
         self._notes = started.notes
         self._noted = b""
@@ -345,16 +344,11 @@ class Fronts:
         """Send the fronts what was put; one that takes nothing any more is ended."""
         for running in list(self._by_prefix.values()):
             try:
-                is_waiting = not running.link.flush()
+                running.link.flush()
                 if running.link.waiting_bytes > WAITING_BYTES_MAX:
                     raise LinkEnded("it takes nothing")
             except LinkEnded as error:
                 self._ended(running, str(error), time.monotonic())
-                continue
-            if is_waiting != running.is_waiting:
-                running.is_waiting = is_waiting
-                events = zmq.POLLIN | zmq.POLLOUT if is_waiting else zmq.POLLIN
-                self._poller.modify(running.link.fileno(), events)
 
     def turn(self, now_s: float) -> None:
         """Begin the fronts that are due, end those that hang, set free who is suspected no more."""
@@ -417,8 +411,14 @@ class Fronts:
 
     # -- What the doors ask for ---------------------------------------------------------------
 
-    def put(self, routing_id: bytes, item: Send | End) -> None:
-        """Let something go to a connection's front, if that is there."""
+    def send(self, routing_id: bytes, door: int, frames: tuple[bytes, ...]) -> None:
+        """Let a message go to a connection, if its front is there."""
+        running = self._by_prefix.get(routing_id[:FRONT_BYTES])
+        if running is not None:
+            running.link.send(door, routing_id[FRONT_BYTES:], frames)
+
+    def put(self, routing_id: bytes, item: End) -> None:
+        """Let something else go to a connection's front, if that is there."""
         running = self._by_prefix.get(routing_id[:FRONT_BYTES])
         if running is not None:
             running.link.put(item)
@@ -454,20 +454,33 @@ class Fronts:
         return sockets
 
     def _begin(self, place: _Place, now_s: float) -> None:
+        try:
+            memory = memory_make()
+        except OSError as error:
+            place.due_s = now_s + PAUSE_S_MAX
+            log.error("front_not_begun", error=str(error))
+            return
+        try:
+            self._begin_with(memory, place, now_s)
+        finally:
+            os.close(memory)
+
+    def _begin_with(self, memory: int, place: _Place, now_s: float) -> None:
         spare = self._spares.pop() if self._spares else self._start()
         if spare is None:
             place.due_s = now_s + PAUSE_S_MAX
             return
         try:
-            descriptors_give(spare.end, [self._given(one) for one in place.sockets])
-        except OSError as error:
+            descriptors_give(spare.end, [memory, *(one.fileno() for one in place.sockets)])
+            link = Link(spare.end, memory, is_front=False)
+        except (OSError, MemoryError) as error:
             # It ended before it began.
             log.error("front_not_begun", error=str(error))
             self._drop(spare, now_s)
             place.due_s = now_s + PAUSE_S_MIN
             return
         self._number += 1
-        running = _Running(self._number, place.part, spare, now_s)
+        running = _Running(self._number, place.part, spare, link, now_s)
         place.running = running
         if spare.process is not None:
             log.info("front_begun", process_id=spare.process.pid, part=place.part)
@@ -528,10 +541,6 @@ class Fronts:
                 other.close()
                 os.close(noted)
         return _Started(own, notes, process, None)
-
-    def _given(self, one: socket.socket) -> int:
-        """Return a descriptor that the front may close."""
-        return one.fileno() if self._is_process else os.dup(one.fileno())
 
     def _ended(self, running: _Running, why: str, now_s: float) -> None:
         if self._by_prefix.pop(running.prefix, None) is None:

@@ -1,12 +1,14 @@
 """How much of the machine a process that strangers reach may take."""
 
 import contextlib
+import ctypes
 import os
 import resource
 from pathlib import Path
 from typing import Any
 
 _MIB = 1 << 20
+_M_TRIM_THRESHOLD = -1
 
 
 class MemoryUse:
@@ -41,6 +43,16 @@ def limits_set(memory_mib_max: int | None, *, niceness: int) -> None:
     os.nice(niceness)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def freed_keep(kept_mib: int) -> None:
+    """Give memory back to the system only where more than so much is free, if malloc can be told.
+
+    It takes messages of all sizes and frees them at once: what the system takes back each time, it
+    has to fill with zeros each time.
+    """
+    with contextlib.suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_TRIM_THRESHOLD, kept_mib * _MIB)
 
 
 def _limit_lower(what: int, value: int) -> None:

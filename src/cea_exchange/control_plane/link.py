@@ -1,29 +1,44 @@
-"""What a daemon and one of its fronts say to each other, over two connected Unix sockets.
+"""What a daemon and one of its fronts say to each other, through memory that both have.
 
-    packet: bytes that follow (u32, little-endian), MessagePack list of items
-
-Neither end ever waits for the other: what does not go out at once is kept, and who keeps too much
-takes no more in, or gives the other up.
+The memory is two rings of packets (`_ring`): of messages as they came, and of everything else in
+MessagePack. Over a Unix socket beside it one end wakes the other, and hears that it is gone.
+Neither ever waits for the other: what finds no room is kept, and who keeps too much takes no more
+in, or gives the other up.
 """
 
 import contextlib
+import fcntl
+import os
 import select
 import socket
 import time
-from collections import deque
+from typing import NamedTuple
 
 import msgspec
 
+from cea_exchange.control_plane._ring import RING_BYTES, LinkEnded, Reader, Writer
+
 RECEIVE_BYTES = 1 << 18
-FULL_BYTES = 1 << 20
-"""An end with so much to send had better take nothing more in."""
-_LENGTH_BYTES = 4
-PACKET_BYTES_MAX = 64 << 20
+CALLS_BYTES = 4_096
 DESCRIPTORS_MAX = 16
 
 
+def memory_make() -> int:
+    """Return a descriptor of the memory for a link; OSError if there is none left."""
+    memory = os.memfd_create("front", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        # Whose memory ends under its feet ends itself: it is all there, and stays.
+        os.posix_fallocate(memory, 0, 2 * RING_BYTES)
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, seals)
+    except BaseException:
+        os.close(memory)
+        raise
+    return memory
+
+
 def descriptors_give(end: socket.socket, descriptors: list[int]) -> None:
-    """Hand sockets that listen over to a front, before anything else is said; it may wait."""
+    """Hand a front a link's memory and sockets that listen, before anything else; it may wait."""
     socket.send_fds(end, [bytes([len(descriptors)])], descriptors)
 
 
@@ -31,10 +46,6 @@ def descriptors_take(end: socket.socket) -> list[int]:
     """Wait for them; empty if the other end is gone."""
     _, descriptors, _, _ = socket.recv_fds(end, 1, DESCRIPTORS_MAX)
     return descriptors
-
-
-class LinkEnded(Exception):
-    """The other end is gone, or said what is no packet."""
 
 
 class DoorSetting(msgspec.Struct, frozen=True):
@@ -89,7 +100,7 @@ class Apart(msgspec.Struct, array_like=True, tag=3, gc=False):
     parts: dict[str, int]
 
 
-class Send(msgspec.Struct, array_like=True, tag=4, gc=False):
+class Send(NamedTuple):
     """A message to a connection."""
 
     door: int
@@ -97,7 +108,7 @@ class Send(msgspec.Struct, array_like=True, tag=4, gc=False):
     frames: tuple[bytes, ...]
 
 
-class End(msgspec.Struct, array_like=True, tag=5, gc=False):
+class End(msgspec.Struct, array_like=True, tag=4, gc=False):
     """End a connection."""
 
     door: int
@@ -105,13 +116,13 @@ class End(msgspec.Struct, array_like=True, tag=5, gc=False):
     why: str
 
 
-class Reach(msgspec.Struct, array_like=True, tag=6, gc=False):
+class Reach(msgspec.Struct, array_like=True, tag=5, gc=False):
     """Say when you have come so far."""
 
     number: int
 
 
-class Arrived(msgspec.Struct, array_like=True, tag=1, gc=False):
+class Arrived(NamedTuple):
     """A message came."""
 
     door: int
@@ -120,7 +131,7 @@ class Arrived(msgspec.Struct, array_like=True, tag=1, gc=False):
     frames: list[bytes]
 
 
-class Gone(msgspec.Struct, array_like=True, tag=2, gc=False):
+class Gone(msgspec.Struct, array_like=True, tag=1, gc=False):
     """Nothing can be sent to a connection any more; it did not read, or it is gone."""
 
     door: int
@@ -128,20 +139,20 @@ class Gone(msgspec.Struct, array_like=True, tag=2, gc=False):
     is_slow: bool
 
 
-class Reached(msgspec.Struct, array_like=True, tag=3, gc=False):
+class Reached(msgspec.Struct, array_like=True, tag=2, gc=False):
     """All that was said before `Reach` has been done."""
 
     number: int
 
 
-class Told(msgspec.Struct, array_like=True, tag=4, gc=False):
+class Told(msgspec.Struct, array_like=True, tag=3, gc=False):
     """A line for the daemon's log."""
 
     event: str
     fields: dict[str, str | int | float | None]
 
 
-class Pulse(msgspec.Struct, array_like=True, tag=5, gc=False):
+class Pulse(msgspec.Struct, array_like=True, tag=4, gc=False):
     """The front goes on; so many keys it has refused since it began."""
 
     refused_count: int
@@ -158,84 +169,75 @@ class Link:
     ----------
     end
         A connected Unix stream socket; the link's own from now on.
-    kind
-        What the other end says: `ToFront` or `ToDaemon`.
+    memory
+        A descriptor of its memory (`memory_make`), which may be closed afterwards.
+    is_front
+        Whether this is the front's end.
+
+    Attributes
+    ----------
+    came, going : Reader, Writer
+        The rings.
+
+    Raises
+    ------
+    MemoryError
+        There is no room for it in the address space.
     """
 
-    def __init__(self, end: socket.socket, kind: object) -> None:
+    def __init__(self, end: socket.socket, memory: int, *, is_front: bool) -> None:
         end.setblocking(False)
         self._end = end
-        self._decoder = msgspec.msgpack.Decoder(list[kind])  # type: ignore[valid-type]
         self._encoder = msgspec.msgpack.Encoder()
-        self._put: list[ToFront | ToDaemon] = []
-        self._out: deque[memoryview] = deque()
-        self._buffer = memoryview(bytearray(RECEIVE_BYTES))
-        self._in = bytearray()
-        self.waiting_bytes = 0
+        said = Begin | Keys | Apart | End | Reach if is_front else Gone | Reached | Told | Pulse
+        self._decoder = msgspec.msgpack.Decoder(said)
+        self._message = _send if is_front else _arrived
+        self.came = Reader(memory, 0 if is_front else RING_BYTES, end.fileno())
+        self.going = Writer(memory, RING_BYTES if is_front else 0, end.fileno())
 
     def fileno(self) -> int:
-        """Return the socket's descriptor, to be polled."""
+        """Return the socket's descriptor, to be polled: it can be read once something has come."""
         return self._end.fileno()
 
     @property
-    def is_full(self) -> bool:
-        """Whether too much waits to be sent."""
-        return self.waiting_bytes > FULL_BYTES
+    def waiting_bytes(self) -> int:
+        """What found no room yet."""
+        return self.going.waiting_bytes
 
     def put(self, item: ToFront | ToDaemon) -> None:
-        """Let an item go with the next `flush`."""
-        self._put.append(item)
+        """Say something; the other end hears of it with the next `flush`."""
+        match item:
+            case Send(door=door, routing_id=routing_id, frames=frames):
+                self.going.message(door, routing_id, b"", frames)
+            case Arrived(door=door, routing_id=routing_id, key=key, frames=frames):
+                self.going.message(door, routing_id, key.encode("ascii"), tuple(frames))
+            case _:
+                self.going.item(self._encoder.encode(item))
+
+    def send(self, door: int, routing_id: bytes, frames: tuple[bytes, ...]) -> None:
+        """Say the same as with `Send`."""
+        self.going.message(door, routing_id, b"", frames)
 
     def flush(self) -> bool:
-        """Send what was put, as far as it goes; say whether nothing is left.
+        """Let the other end hear what was put, as far as there is room; say whether it all has.
 
         Raises
         ------
         LinkEnded
-            The other end is gone.
+            The other end says what can't be.
         """
-        if self._put:
-            content = self._encoder.encode(self._put)
-            self._put.clear()
-            packet = len(content).to_bytes(_LENGTH_BYTES, "little") + content
-            self._out.append(memoryview(packet))
-            self.waiting_bytes += len(packet)
-        try:
-            while self._out:
-                sent = self._end.send(self._out[0])
-                self.waiting_bytes -= sent
-                if sent == len(self._out[0]):
-                    self._out.popleft()
-                else:
-                    self._out[0] = self._out[0][sent:]
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise LinkEnded(str(error)) from None
-        return True
+        return self.going.flush()
 
-    def receive(self) -> list[ToFront] | list[ToDaemon]:
+    def receive(self) -> list:
         """Return the items that have come; LinkEnded once there are none and the end is gone."""
-        items: list = []
-        while not items:
-            try:
-                count = self._end.recv_into(self._buffer)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                raise LinkEnded(str(error)) from None
-            if not count:
+        packets = self.came.receive(RECEIVE_BYTES)
+        if not packets:
+            is_over = self._is_over()
+            # What came before the call, which is not heard again.
+            packets = self.came.receive(RECEIVE_BYTES)
+            if not packets and is_over:
                 raise LinkEnded("it has ended")
-            content = self._buffer[:count]
-            if self._in:
-                self._in += content
-                with memoryview(self._in) as whole:
-                    taken, items = self._packets_take(whole)
-                del self._in[:taken]
-            else:
-                taken, items = self._packets_take(content)
-                self._in += content[taken:]
-        return items
+        return [self._item(packet) for packet in packets]
 
     def finish(self, until_s: float) -> None:
         """Send the last that was put, and wait for the other end to have taken it and ended.
@@ -246,41 +248,48 @@ class Link:
             How long at most (the monotonic clock).
         """
         with contextlib.suppress(LinkEnded, OSError):
-            while not self.flush() and self._await(select.POLLOUT, until_s):
-                pass
+            while not self.flush() and self._await(until_s):
+                self.receive()
             self._end.shutdown(socket.SHUT_WR)
-            # What is not read when an end closes makes the other one forget what it was sent.
-            while self._await(select.POLLIN, until_s):
+            while self._await(until_s):
                 self.receive()
 
     def close(self) -> None:
         """End the link."""
+        self.came.close()
+        self.going.close()
         self._end.close()
 
-    def _await(self, event: int, until_s: float) -> bool:
-        """Wait for an event of the socket, until a time; say whether that has not come."""
+    def _item(self, packet: bytes | tuple[int, bytes, bytes, list[bytes]]) -> ToFront | ToDaemon:
+        try:
+            if isinstance(packet, tuple):
+                return self._message(*packet)
+            return self._decoder.decode(packet)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise LinkEnded(f"no packet: {error}") from None
+
+    def _is_over(self) -> bool:
+        """Hear the other end's calls; say whether there will be none any more."""
+        try:
+            return not self._end.recv(CALLS_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def _await(self, until_s: float) -> bool:
+        """Wait for a call, until a time; say whether that has not come."""
         left_s = until_s - time.monotonic()
         if left_s > 0:
             poll = select.poll()
-            poll.register(self._end, event)
+            poll.register(self._end, select.POLLIN)
             poll.poll(1_000 * left_s)
         return left_s > 0
 
-    def _packets_take(self, content: memoryview) -> tuple[int, list]:
-        """Return the items of all whole packets, and how many bytes they are."""
-        items: list = []
-        begins = 0
-        while len(content) - begins >= _LENGTH_BYTES:
-            inner = begins + _LENGTH_BYTES
-            size = int.from_bytes(content[begins:inner], "little")
-            if size > PACKET_BYTES_MAX:
-                raise LinkEnded(f"no packet: of {size} bytes")
-            ends = inner + size
-            if len(content) < ends:
-                break
-            try:
-                items += self._decoder.decode(content[inner:ends])
-            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                raise LinkEnded(f"no packet: {error}") from None
-            begins = ends
-        return begins, items
+
+def _arrived(door: int, routing_id: bytes, key: bytes, frames: list[bytes]) -> Arrived:
+    return Arrived(door, routing_id, key.decode("ascii"), frames)
+
+
+def _send(door: int, routing_id: bytes, _key: bytes, frames: list[bytes]) -> Send:
+    return Send(door, routing_id, tuple(frames))

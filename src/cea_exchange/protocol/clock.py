@@ -56,13 +56,18 @@ class Clock:
     ----------
     setting
         Which clock, see `ClockSetting`.
+    monotonic_ns
+        A clock that never goes back, by which an accelerated one runs.
     """
 
-    def __init__(self, setting: ClockSetting) -> None:
+    def __init__(
+        self, setting: ClockSetting, *, monotonic_ns: Callable[[], int] = time.monotonic_ns
+    ) -> None:
         self.kind = setting.kind
+        self._monotonic_ns = monotonic_ns
         self._speed = setting.speed
         self._start_ns = 0 if setting.start is None else time_to_ns(time_parse(setting.start))
-        self._began_ns = time.monotonic_ns()
+        self._began_ns = monotonic_ns()
 
     def now_ns(self) -> int:
         """Return the time."""
@@ -70,7 +75,7 @@ class Clock:
             return time.time_ns()
         if self.kind == "manual":
             return self._start_ns
-        return self._start_ns + int((time.monotonic_ns() - self._began_ns) * self._speed)
+        return self._start_ns + int((self._monotonic_ns() - self._began_ns) * self._speed)
 
     def not_before(self, at_ns: int) -> None:
         """Go on from `at_ns` if the clock stands before it (a restart; an operator's move).
@@ -79,7 +84,7 @@ class Clock:
         """
         if self.kind != "system" and self.now_ns() < at_ns:
             self._start_ns = at_ns
-            self._began_ns = time.monotonic_ns()
+            self._began_ns = self._monotonic_ns()
 
 
 def running_ns() -> int:

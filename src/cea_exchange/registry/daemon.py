@@ -1,27 +1,25 @@
-"""The registry daemon: follows the venue's settlement stream, feeds the venue, takes acts.
+"""The registry daemon: sockets, processes and the clock around the registry's machine.
 
 One thread, one writer::
 
     venue PUB ---records, heartbeat---> SUB     \\
-    venue ROUTER <--ask / records--->   DEALER   +-- Settlement -- Store (SQLite)
-    venue DEALER ---from n--->          ROUTER  /
-                 <--items, watermark---
-    operators DEALER <--acts-->         ROUTER
+    venue ROUTER <--ask / records--->   DEALER   +-- RegistryMachine -- Store (SQLite)
+    venue DEALER ---from n--->          ROUTER  /         |
+                 <--items, watermark---                   +-- BankCourier (a thread) <--> bank
+    operators DEALER <--acts-->         ROUTER -- Looks (processes that read)
 
-The PUB stream is a hint, the replay is the truth: whatever is missing, by a gap or by what a
-heartbeat says, is asked for again. While an answer is awaited the SUB socket is not read, so that
-what was published meanwhile is still there to follow the answer.
+What there is to do the machine decides, by what comes in and the time; here it is taken in and
+carried out.
 """
 
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
-import numpy as np
 import structlog
 import zmq
 
@@ -29,19 +27,14 @@ from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message, Unreadable
 from cea_exchange.control_plane.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.control_plane.service import Asked, Reply
-from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.ledger.balances_check import accounts_differing
-from cea_exchange.ledger.database.interface import DatabaseError, DatabaseFull, DatabaseLost
+from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import DatabaseAway, Store
 from cea_exchange.protocol.clock import Clock
-from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.metrics_http import MetricsServer
-from cea_exchange.protocol.security import CurveKeys
+from cea_exchange.protocol.security import CurveKeys, SecurityError
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
-from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
-from cea_exchange.registry.bank.schedule import StatementSchedule
-from cea_exchange.registry.bank.service import BankService
+from cea_exchange.registry.bank.errands import Errand
 from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import Status, Stop
@@ -50,31 +43,20 @@ from cea_exchange.registry.control.metrics import RegistryMetrics
 from cea_exchange.registry.control.query_service import Looks
 from cea_exchange.registry.control.query_worker import LookSettings
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
-from cea_exchange.registry.control.service import Desk, outcome_unknown
-from cea_exchange.registry.control.troubles import Troubles
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.settlement.settlement import (
-    RUN_COUNT_MAX,
-    Settlement,
-    SettlementGap,
-    SettlementStopped,
+from cea_exchange.registry.control.service import outcome_unknown
+from cea_exchange.registry.machine import (
+    ConnectionDropped,
+    FeedAnswered,
+    Output,
+    RecordsAsked,
+    RegistryMachine,
 )
+from cea_exchange.registry.participants.persons import Person
+from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
-from cea_exchange.registry.venue_link.feed import FeedRequest, feed_answer
-from cea_exchange.registry.venue_link.stream import (
-    StreamError,
-    heartbeat_decode,
-    run_decode,
-)
 
 POLL_MS = 20
-FEED_WAIT_NS = 100_000_000
-REPLAY_PAUSE_NS = 50_000_000
 ENDPOINTS_LOOK_NS = 200_000_000
-FULL_PAUSE_NS = 1_000_000_000
-BANK_LOOK_NS = 500_000_000
-BANK_RETRY_NS = 10_000_000_000
-WAITING_LOOK_NS = 1_000_000_000
 FRONTS_LOOK_S = 0.1
 RECONNECT_FIRST_S = 0.05
 RECONNECT_LAST_S = 2.0
@@ -82,19 +64,8 @@ MESSAGES_PER_TURN_MAX = 100
 ACTS_S = 0.02
 """So long acts are taken one after the other, before settlement, feed and bank have their turn."""
 FEED_REQUEST_BYTES_MAX = 4_096
-WAITING_COUNT_MAX = 64
-"""Feed requests that wait, of as many connections; the venue has one."""
 
 log = structlog.get_logger()
-_request_decoder = msgspec.msgpack.Decoder(FeedRequest)
-
-
-class _Waiting(msgspec.Struct):
-    """A feed request that is held until there is news, for a moment at most."""
-
-    message: Message
-    request: FeedRequest
-    until_ns: int
 
 
 class RegistryDaemon:
@@ -135,42 +106,17 @@ class RegistryDaemon:
             self._data, config.database, config.database_wait_s, is_stopping
         )
         self._clock = GuardedClock(Clock(config.clock), noted_ns(self._store))
-        self._clock.follow(self._store.confirmed_date)
-        self._registry = Registry(self._store, clock=self._clock, admission=config.admission)
-        self._registry.persons.operators = operators
-        self._registry.bank.setting = config.bank
+        self._metrics = RegistryMetrics(self._store)
+        self._machine = self._machine_made(operators, settlement_class)
+        self._registry, self._desk = self._machine.registry, self._machine.desk
         self._registry.bank_files.folder = self._data / "registry" / "bank"
-        self._settlement = settlement_class(
-            self._store,
-            mode=config.settlement_mode,
-            **({} if config.bank is None else {"is_ready": self._registry.bank.is_ready}),
-        )
         self._courier = self._courier_made(keys)
-        self._bank_at_ns = self._retry_at_ns = 0
-        self._waiting_at_ns, self._retried_date = 0, self._store.confirmed_date
-        self._troubles = Troubles()
-        self._stopped = ""
-        self._is_delivering = True
-        self._last_seq = self._store.last_seq
-        self._told: tuple[int, str] = (-1, "")
-        self._venue_last_seq = 0
-        self._waiting: dict[bytes, _Waiting] = {}
-        self._ask_from_ns = 0
         self._look_at_ns = 0
         self._nowhere: tuple[str, str] | None = None
-        self._date = 0
         self._began_s = time.monotonic()
-        self._desk = Desk(
-            self._registry,
-            second_person=config.second_person,
-            proposal_s=config.proposal_s,
-            place=self._place,
-        )
-        self._desk.settings_keep()
         self._looks = Looks(LookSettings(str(self._data), config.database, operators, config.bank))
         self._feed_unreadable = UnreadableCount("feed", log.warning)
         self._fronts_due_s = 0.0
-        self._metrics = RegistryMetrics(self._store)
         self._metrics_server: MetricsServer | None = None
         self._host = DaemonHost(keys, log)
         try:
@@ -180,13 +126,29 @@ class RegistryDaemon:
             self.close()
             raise
 
+    def _machine_made(
+        self, operators: dict[str, Person], settlement_class: Callable[..., Settlement]
+    ) -> RegistryMachine:
+        try:
+            return RegistryMachine(
+                self._store,
+                self._clock,
+                self._config,
+                operators,
+                settlement_class=settlement_class,
+                measured=self._metrics.batch,
+                place=self._place,
+                fatal=(SecurityError,),
+            )
+        except BaseException:
+            self._store.close()
+            raise
+
     def _courier_made(self, keys: CurveKeys) -> BankCourier | None:
         """Return who carries what goes to the bank; None where files are carried by hand."""
         setting = self._config.bank
         if setting is None or setting.data is None:
             return None
-        schedule = StatementSchedule(self._store, setting.statement_time())
-        self._registry.bank.schedule = schedule
         return BankCourier(BankClient(setting.data, keys))
 
     def _bind(self, host: DaemonHost) -> None:
@@ -198,12 +160,10 @@ class RegistryDaemon:
             domain="registry_feed",
         )
         self._admin_open(host)
-        state = self._settlement.reconsider()
-        # A ledger that contradicts itself must not be settled upon.
-        odd = accounts_differing(self._store)
-        if odd:
-            self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
-        log.info("registry_ready", last_seq=self._last_seq, state=state, **host.endpoints)
+        machine = self._machine
+        log.info(
+            "registry_ready", last_seq=machine.last_seq, state=machine.state, **host.endpoints
+        )
         if self._config.metrics is not None:
             self._metrics_server = self._metrics.serve(self._config.metrics, host.pulse.health)
             host.endpoints["metrics"] = self._metrics_server.address
@@ -234,7 +194,7 @@ class RegistryDaemon:
         self._looks.close()
         self._host.close()
         self._store.close()
-        log.info("registry_stopped", last_seq=self._last_seq)
+        log.info("registry_stopped", last_seq=self._machine.last_seq)
 
     def __enter__(self) -> Self:
         return self
@@ -245,12 +205,6 @@ class RegistryDaemon:
     def stop(self) -> None:
         """Make `run` return after its current turn; safe in a signal handler."""
         self._host.stop()
-
-    @property
-    def state(self) -> str:
-        """``ok``, ``diverged: ...`` or ``stopped: ...``: whether the line moves."""
-        state = self._store.state
-        return self._stopped if state == "ok" and self._stopped else state
 
     def run(self) -> None:
         """Serve until `stop`.
@@ -271,95 +225,67 @@ class RegistryDaemon:
 
     def _database_wait(self, lost: DatabaseLost) -> None:
         """Wait until the database is back, and go on with what it says was committed."""
-        log.error("database_lost", error=str(lost), last_seq=self._last_seq)
+        log.error("database_lost", error=str(lost), last_seq=self._machine.last_seq)
         pause_s = RECONNECT_FIRST_S
         while not self._host.is_stopping:
             self._host.pulse.beat(time.monotonic(), f"database lost: {lost}")
             try:
                 self._store.reconnect()
-                odd = accounts_differing(self._store)
-                self._last_seq = self._store.last_seq
+                self._machine.resume()
                 self._fronts.doors["admin"].admit(self._registry.persons.keys())
             except DatabaseError as error:
                 log.warning("database_waited_for", error=str(error))
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, RECONNECT_LAST_S)
                 continue
-            if odd:
-                self._stop_line(f"balances are not the sum of the postings: {', '.join(odd[:10])}")
-            log.info("database_back", last_seq=self._last_seq)
+            log.info("database_back", last_seq=self._machine.last_seq)
             return
 
     def _turn(self) -> None:
-        now_ns = time.monotonic_ns()
-        told = self._troubles.told
-        with told("date"):
-            self._date_look()
-        with told("venue"):
+        machine, now_ns = self._machine, time.monotonic_ns()
+        told = machine.troubles.told
+        machine.day_look(now_ns)
+        with told("venue", now_ns):
             self._venue_look(now_ns)
         poller = zmq.Poller()
         for socket, events in self._host.poller.sockets:
             poller.register(socket, events)
         if self._line.dealer is not None:
             poller.register(self._line.dealer, zmq.POLLIN)
-        listening = self._line.sub is not None and self._line.asked_at_ns is None
-        if listening:
+        is_listening = machine.is_listening
+        if is_listening:
             poller.register(self._line.sub, zmq.POLLIN)
         self._looks.register(poller)
-        is_waiting = not self._is_delivering and not len(self._door)
+        is_waiting = not machine.has_work and not len(self._door)
         ready = dict(poller.poll(POLL_MS if is_waiting else 0))
-        with told("admin"):
+        with told("admin", now_ns):
             self._admin_turn(time.monotonic())
-        with told("feed"):
-            self._feed_take(time.monotonic_ns())
-        with told("stream"):
+        now_ns = time.monotonic_ns()
+        with told("feed", now_ns):
+            self._feed_take(now_ns)
+        with told("stream", now_ns):
             if self._line.dealer in ready:
-                self._replay_take()
-            elif listening and self._line.sub in ready:
-                self._stream_take()
-        self._bank_turn(time.monotonic_ns())
-        with told("delivery"):
-            self._deliver()
-        with told("waiting"):
-            self._waiting_look(time.monotonic_ns())
-        with told("replay"):
-            self._missing_ask(time.monotonic_ns())
-        with told("feed_answer"):
-            self._feed_answer(time.monotonic_ns())
-        state = self.state
+                machine.replayed(self._line.dealer.recv_multipart(), now_ns)
+            elif is_listening and self._line.sub in ready:
+                machine.published(self._published(), now_ns)
+        if self._courier is not None:
+            for brought in self._courier.back():
+                machine.brought_back(brought)
+        machine.turn(time.monotonic_ns())
+        now_ns = time.monotonic_ns()
+        for output in machine.outputs():
+            with told("saying", now_ns):
+                self._say(output)
+        state = machine.state
         self._host.pulse.beat(time.monotonic(), "" if state == "ok" else state)
-        with told("metrics"):
-            lag_records = max(0, self._venue_last_seq - self._last_seq)
+        with told("metrics", now_ns):
             self._metrics.turn(
                 now_ns,
-                lag_records,
+                machine.lag_records,
                 state,
-                self._troubles.count,
+                machine.troubles.count,
                 is_clock_right=self._clock.warning is None,
             )
-
-    def _date_look(self) -> None:
-        """End what ends with a day, once the next one has begun; not by a doubted clock.
-
-        Notes
-        -----
-        Rules: CEA-REG-08.
-        """
-        self._registry.clock_take()
-        self._clock.now_ns()
-        if not self._clock.is_known or (date := self._registry.business_date()) == self._date:
-            return
-        try:
-            expired = self._registry.day_begin()
-        except DatabaseFull as error:
-            log.error("disk_full", error=str(error))
-            return
-        self._date = date
-        if expired:
-            log.info("freezes_expired", freeze_ids=expired)
-        for duty in self._registry.duties.open():
-            if duty.is_overdue:
-                log.warning("duty_overdue", **duty._asdict())
 
     # -- towards the venue --------------------------------------------------------------------
 
@@ -380,182 +306,34 @@ class RegistryDaemon:
             is_new = self._line.connect(*where)
         except (zmq.ZMQError, ValueError) as error:
             self._line.close()
+            self._machine.venue_disconnected()
             self._nowhere = where
             log.warning("venue_unreachable", settlement=where[0], replay=where[1], error=str(error))
             return
         self._nowhere = None
         if is_new:
             log.info("venue_connected", settlement=where[0], replay=where[1])
-            self._line.ask(self._store.log_id, self._last_seq + 1, now_ns)
+            self._machine.venue_connected(now_ns)
 
-    def _stream_take(self) -> None:
-        """Take what was published, as one run as long as it is contiguous."""
-        runs: list[np.ndarray] = []
-        count, log_id = 0, ""
+    def _published(self) -> Iterator[list[bytes]]:
+        """Yield what was published, message by message."""
         for _ in range(MESSAGES_PER_TURN_MAX):
             try:
-                parts = self._line.sub.recv_multipart(zmq.NOBLOCK)
+                yield self._line.sub.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
-                break
-            try:
-                if parts[0] == b"H" and len(parts) == 2:
-                    beat = heartbeat_decode(parts[1])
-                    self._venue_last_seq = max(self._venue_last_seq, beat.last_seq)
-                    continue
-                if parts[0] != b"S" or len(parts) != 3:
-                    raise StreamError(f"settlement message: expected S or H, got {parts[0][:8]!r}")
-                log_id, records = run_decode(parts[1], parts[2])
-            except StreamError as error:
-                self._stop_line(str(error))
                 return
-            if len(records) == 0:
-                continue
-            self._venue_last_seq = max(self._venue_last_seq, int(records[-1]["settlement_seq"]))
-            if runs and int(records[0]["settlement_seq"]) != 1 + int(
-                runs[-1][-1]["settlement_seq"]
-            ):
-                self._apply(log_id, np.concatenate(runs))
-                runs, count = [], 0
-            runs.append(records)
-            count += len(records)
-            if count >= RUN_COUNT_MAX:
-                break
-        if runs:
-            self._apply(log_id, np.concatenate(runs))
 
-    def _replay_take(self) -> None:
-        parts = self._line.dealer.recv_multipart()
-        self._line.asked_at_ns = None
-        try:
-            if len(parts) != 2:
-                raise StreamError(f"replay answer: expected 2 frames, got {len(parts)}")
-            log_id, records = run_decode(parts[0], parts[1])
-        except StreamError as error:
-            self._stop_line(str(error))
-            return
-        self._ask_from_ns = time.monotonic_ns() + (0 if len(records) else REPLAY_PAUSE_NS)
-        self._apply(log_id, records)
-
-    def _apply(self, log_id: str, records: np.ndarray) -> None:
-        """Settle records, or say why not."""
-        if self._stopped:
-            return
-        try:
-            with self._metrics.batch(records):
-                self._last_seq = self._settlement.apply(log_id, records)
-            if len(records):
-                self._clock.follow(int(records["trading_date"].max()))
-            self._is_delivering = True
-        except SettlementGap as gap:
-            log.info("settlement_gap", expected=gap.expected, came=gap.came)
-            self._venue_last_seq = max(self._venue_last_seq, gap.came)
-        except SettlementStopped as error:
-            self._stop_line(str(error))
-        except DatabaseFull as error:
-            # Nothing was committed; the records are asked for again when there may be space.
-            log.error("disk_full", error=str(error))
-            self._ask_from_ns = time.monotonic_ns() + FULL_PAUSE_NS
-        except (DatabaseLost, MemoryError):
-            raise
-        except Exception as error:
-            self._broken_line_stop(error)
-        finally:
-            self._last_seq = self._store.last_seq
-
-    def _bank_turn(self, now_ns: int) -> None:
-        """Make what the bank is to be told, let it be carried, and take what came back."""
-        if self._courier is None or now_ns < self._bank_at_ns or self._stopped:
-            return
-        if not self._clock.is_known:
-            # What the bank is told to do, and what comes of it, is of a day.
-            return
-        self._bank_at_ns = now_ns + BANK_LOOK_NS
-        with self._troubles.told("bank"):
-            if self._bank_instruct(self._courier):
-                self._bank_at_ns = now_ns
-        with self._troubles.told("bank_answers"):
-            self._bank_answers_take(self._courier, now_ns)
-        with self._troubles.told("bank_statements"):
-            self._bank_statements_take(self._courier, self._registry.bank)
-        self._is_delivering = True
-
-    def _bank_instruct(self, courier: BankCourier) -> bool:
-        """Make instructions and let batches be carried; say whether there is more to make."""
-        bank = self._registry.bank
-        is_more = bank.instruct()
-        busy = courier.busy()
-        room = BATCH_COUNT_MAX - courier.count
-        for batch in bank.batches(room, but=busy):
-            courier.carry(batch, is_sent=False)
-        for batch in bank.batches_pending(room, but=busy):
-            courier.carry(batch, is_sent=True)
-        return is_more
-
-    def _bank_answers_take(self, courier: BankCourier, now_ns: int) -> None:
-        """Take each answer by itself: what one can't be taken for, another may."""
-        for batch, content in courier.answers():
-            with self._troubles.told("bank_answer"):
-                self._registry.bank.reports.answer_take(batch, content)
-        if now_ns >= self._retry_at_ns:
-            self._retry_at_ns = now_ns + BANK_RETRY_NS
-            self._registry.bank.reports.retry_some()
-
-    def _bank_statements_take(self, courier: BankCourier, bank: BankService) -> None:
-        """Let the statement that is due be fetched, and read what came, whole or not at all."""
-        for asked, content in courier.statements():
-            why = content if isinstance(content, str) else bank.statement_take(asked, content)
-            bank.schedule.end(asked, why)
-            if why:
-                log.warning("bank_statement_refused", **asked._asdict(), error=why)
-            else:
-                log.info("bank_statement", **asked._asdict())
-        due = bank.schedule.due(self._registry.now_ns())
-        if due is not None:
-            courier.fetch(due)
-
-    def _deliver(self) -> None:
-        """Post some of what waits for the close, while everything else goes on."""
-        if self._stopped or not self._is_delivering:
-            return
-        try:
-            self._is_delivering = self._settlement.deliver()
-        except SettlementStopped as error:
-            self._stop_line(str(error))
-        except DatabaseFull as error:
-            log.error("disk_full", error=str(error))
-            self._is_delivering = False
-        except (DatabaseLost, MemoryError):
-            raise
-        except Exception as error:
-            self._broken_line_stop(error)
-
-    def _waiting_look(self, now_ns: int) -> None:
-        """Try again what waits, once a day is confirmed: it may have waited for its trades."""
-        if self._stopped or now_ns < self._waiting_at_ns:
-            return
-        self._waiting_at_ns = now_ns + WAITING_LOOK_NS
-        date = self._store.confirmed_date
-        if date != self._retried_date:
-            self._registry.defaults.retry()
-            self._retried_date = date
-
-    def _broken_line_stop(self, error: Exception) -> None:
-        """Stop in front of what can't be applied for a reason nobody foresaw; nothing of it was."""
-        log.error("settlement_broke", exc_info=True)  # noqa: LOG014 - its caller handles one
-        self._stop_line(f"{type(error).__name__}: {error}")
-
-    def _stop_line(self, why: str) -> None:
-        """Nothing more is settled in this process's life; everything else goes on."""
-        if not self._stopped:
-            self._stopped = f"stopped: {why}"
-            log.error("settlement_stopped", why=why, last_seq=self._last_seq)
-
-    def _missing_ask(self, now_ns: int) -> None:
-        if self._line.give_up_waiting(now_ns):
-            self._ask_from_ns = now_ns
-        behind = self._venue_last_seq > self._last_seq
-        if behind and not self._stopped and now_ns >= self._ask_from_ns:
-            self._line.ask(self._store.log_id, self._last_seq + 1, now_ns)
+    def _say(self, output: Output) -> None:
+        """Carry out what the machine says."""
+        match output:
+            case RecordsAsked(log_id, first_seq):
+                self._line.ask(log_id, first_seq)
+            case ConnectionDropped():
+                self._line.dealer_renew()
+            case FeedAnswered(connection, content):
+                self._feed_door.answer(connection, content)
+            case Errand() as errand:
+                self._courier.carry(errand)
 
     # -- the feed -----------------------------------------------------------------------------
 
@@ -569,40 +347,9 @@ class RegistryDaemon:
             if message.key != self._venue_key or len(message.frames) != 1:
                 self._feed_unreadable.note(message.key, "request must be the venue's, one frame")
                 continue
-            try:
-                request = _request_decoder.decode(message.payload)
-            except DECODE_ERRORS as error:
-                self._feed_unreadable.note(message.key, str(error))
-                continue
-            self._waiting.pop(message.routing_id, None)
-            if len(self._waiting) >= WAITING_COUNT_MAX:
-                del self._waiting[next(iter(self._waiting))]
-            self._waiting[message.routing_id] = _Waiting(message, request, now_ns + FEED_WAIT_NS)
-
-    def _feed_answer(self, now_ns: int) -> None:
-        """Answer the requests for which there is news, or that have waited long enough."""
-        if not self._waiting:
-            return
-        state = self.state
-        news = (self._last_seq, state)
-        for waiting in list(self._waiting.values()):
-            # Whatever an answer runs into, it is asked for again.
-            del self._waiting[waiting.message.routing_id]
-            request = waiting.request
-            known = self._store.log_id
-            if known is not None and request.log_id not in (None, known):
-                # Another market's indexes mean other accounts; it gets nothing.
-                why = f"stopped: log_id must be {known}, was {request.log_id}"
-                request = FeedRequest(first=1, count=0)
-                answer = feed_answer(self._store, request, why)
-            else:
-                answer = feed_answer(self._store, request, state)
-                quiet = not answer["items"] and news == self._told
-                if quiet and now_ns < waiting.until_ns:
-                    self._waiting[waiting.message.routing_id] = waiting
-                    continue
-            self._told = news
-            self._feed_door.answer(waiting.message.routing_id, msgspec.msgpack.encode(answer))
+            why = self._machine.feed_question(message.routing_id, message.payload, now_ns)
+            if why:
+                self._feed_unreadable.note(message.key, why)
 
     # -- operators ----------------------------------------------------------------------------
 
@@ -614,7 +361,7 @@ class RegistryDaemon:
             self._fronts.turn(now_s)
         for message, asked, answer in self._looks.turn(now_s):
             if isinstance(asked.request, Status) and answer["ok"]:
-                answer |= self._place()
+                answer |= self._machine.place()
             # Looking is no act, and who watches looks often.
             log.debug("act", op=asked.request.op, by=asked.by, answer=answer)
             self._door.answer(message, msgspec.msgpack.encode(answer))
@@ -656,24 +403,13 @@ class RegistryDaemon:
         if refusal is not None:
             self._door.answer(message, msgspec.msgpack.encode(refusal))
 
-    def _troubles_shown(self) -> dict[str, str]:
-        schedule = self._registry.bank.schedule
-        told = "" if schedule is None else schedule.trouble
-        return self._troubles.shown() | ({"bank_statement": told} if told else {})
-
     def _place(self) -> dict[str, Any]:
+        """Return what only the daemon knows."""
         folder, server = self._data / "registry", self._metrics_server
         return {
-            "state": self.state,
-            "time": time_from_ns(self._clock.now_ns()).isoformat(),
-            "clock": self._clock.kind,
-            "clock_warning": self._clock.warning,
             "uptime_s": int(time.monotonic() - self._began_s),
-            "lag_records": max(0, self._venue_last_seq - self._last_seq),
-            "database_bytes": self._store.database.bytes_used(),
             "disk_free_bytes": shutil.disk_usage(folder).free,
             "metrics": None if server is None else server.address,
-            "troubles": self._troubles_shown(),
             "fronts": self._fronts.process_ids,
             "fronts_ended": self._fronts.ended_count,
             "keys_cut_off": sorted(self._fronts.suspects.cut_off),

@@ -1,10 +1,6 @@
-"""The venue daemon: sockets around the sequencer, in one thread and one loop.
+"""The venue daemon: sockets, processes, the disk and the clock around the venue.
 
-    OrderEntry   <-> Gateway --> Sequencer --> reports, Publisher (market data, settlement)
-    RegistryLink ----------------^                     SettlementReplay <-- event store
-    AdminDesk, TradingDay -------^
-
-Every way in ends in the sequencer; every way out carries only what is on disk.
+One thread and one loop: what has come in is given to the venue, and what it says is sent.
 """
 
 import math
@@ -12,47 +8,35 @@ import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import structlog
 import zmq
+from prometheus_client import CollectorRegistry
 
 from cea_exchange.control_plane.door import HIGH_WATER_MARK
 from cea_exchange.control_plane.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.profile import load_profile
-from cea_exchange.domain.records import EVENT_DTYPE
-from cea_exchange.domain.timetable import time_from_ns
-from cea_exchange.journal import Storage
-from cea_exchange.protocol import control
+from cea_exchange.journal import OsStorage, Storage
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.protocol.folder_lock import FolderLock
+from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.protocol.security import MESSAGE_BYTES_MAX, CurveKeys
 from cea_exchange.venue.config import VenueConfig
-from cea_exchange.venue.durability.sequencer import Sequencer
-from cea_exchange.venue.operations.admin_service import AdminDesk
-from cea_exchange.venue.operations.monitor import Watch
-from cea_exchange.venue.order_entry.service import OrderEntry
-from cea_exchange.venue.publication.bulletins import BulletinDesk
-from cea_exchange.venue.publication.market_data import MarketDataPublisher
-from cea_exchange.venue.publication.publisher import Publisher
+from cea_exchange.venue.durability.sequencer import Sequencer, helper_thread
+from cea_exchange.venue.operations.monitor import Outside, sizes_of
 from cea_exchange.venue.publication.relay import RelayConfig, Upstream
 from cea_exchange.venue.publication.relay_child import PUBLIC, RelayChild, relay_keys_load
-from cea_exchange.venue.publication.settlement_replay import SettlementReplay
+from cea_exchange.venue.publication.router import RouterMailbox
 from cea_exchange.venue.publication.snapshot_service import (
     ANSWERS_QUEUED_MAX,
     REQUEST_BYTES_MAX,
-    SnapshotDesk,
 )
-from cea_exchange.venue.registry_link.feed import RegistryFeed
-from cea_exchange.venue.registry_link.lag_policy import LagPolicy
-from cea_exchange.venue.registry_link.link import RegistryLink
+from cea_exchange.venue.registry_link.connection import RegistryLine
 from cea_exchange.venue.trading_day.clock_monitor import ClockWatch
-from cea_exchange.venue.trading_day.trading_day import TradingDay
+from cea_exchange.venue.venue import Clocks, Surroundings, Venue, Ways
 
 POLL_MS = 10
-HEARTBEAT_S = 0.1
 MESSAGES_IN_ZEROMQ_MAX = 64
 """Of one participant and one direction: outward 4 MiB, as a full frame of reports is about the
 largest message; inward at most 64 MiB, and of batches of 256 commands as many as a turn takes."""
@@ -108,7 +92,7 @@ class VenueDaemon:
         self.config = config
         self.data = Path(data)
         self._relay: RelayChild | None = None
-        self._released: list[bytes] = []
+        self._metrics_server: MetricsServer | None = None
         self._lock = FolderLock(self.data, "venue.lock")
         with ExitStack() as opened:
             opened.callback(self._lock.release)
@@ -119,7 +103,7 @@ class VenueDaemon:
             opened.pop_all()
 
     def _open(self, core_class: type | None, storage: Storage | None) -> None:
-        config, host = self.config, self._host
+        config, host, storage = self.config, self._host, storage or OsStorage()
         self.endpoints = host.endpoints
         self._clock = ClockWatch(Clock(config.clock))
         self.sequencer = Sequencer.open(
@@ -133,20 +117,21 @@ class VenueDaemon:
         )
         self.machine = self.sequencer.machine
         self._clock.start_behind(self.machine.time_ns)
-        self._log_id = self.sequencer.journal.log_id
         self._operators = config.operators_by_key(self.data)
         self._sockets_open(host)
-        self._rooms_open(host)
-        self._heartbeat_due_s = self._chores_due_s = time.monotonic()
+        self.venue = self._venue_made(host, storage)
+        self._metrics_serve(host)
+        self._chores_due_s = time.monotonic()
+        # Before others can find the venue: who waits for its endpoints finds the line in the log.
+        log.info("ready", data=str(self.data), **self.machine.summary())
         host.endpoints_write(
             self.data / "venue" / "endpoints.json",
             public_key=host.keys.public,
             market_data_public_key=self.market_data_public_key,
-            log_id=self._log_id,
-            metrics=self._watch.address,
+            log_id=self.sequencer.journal.log_id,
+            metrics=self._outside().metrics,
             pid=os.getpid(),
         )
-        log.info("ready", data=str(self.data), **self.machine.summary())
 
     def _sockets_open(self, host: DaemonHost) -> None:
         operators = self._operators
@@ -244,73 +229,53 @@ class VenueDaemon:
             return {"message_bytes_max": REQUEST_BYTES_MAX}
         return _LIMITS.get(name, {})
 
-    def _rooms_open(self, host: DaemonHost) -> None:
-        sockets, sequencer, config = self._sockets, self.sequencer, self.config
-        self._orders = OrderEntry(
-            self._fronts.doors["gateway"],
-            sequencer,
-            config,
-            release=self._release,
-            run_acts=self._run_acts,
+    def _venue_made(self, host: DaemonHost, storage: Storage) -> Venue:
+        sockets, config, fronts = self._sockets, self.config, self._fronts
+        ways = Ways(
+            gateway=fronts.doors["gateway"],
+            admin=fronts.doors["admin"],
+            snapshots=RouterMailbox(sockets["snapshot"]),
+            replay=RouterMailbox(sockets["replay"]),
+            registry=RegistryLine(host.context, config, self.data, host.keys),
+            market_data=sockets["market_data"].send_multipart,
+            settlement=sockets["settlement"].send_multipart,
         )
-        self._market_data = MarketDataPublisher(
-            self.machine,
-            self._log_id,
-            sockets["market_data"],
-            interval_ms=config.market_data_interval_ms,
-        )
-        self._snapshots = SnapshotDesk(sockets["snapshot"], self._market_data)
-        self._publisher = Publisher(
-            self.machine, self._log_id, self._market_data, sockets["settlement"]
-        )
-        self._settlement_replay = SettlementReplay(sockets["replay"], sequencer)
-        self._registry = RegistryLink(
-            RegistryFeed(host.context, config, self.data, host.keys),
-            sequencer,
-            self._orders.gateway,
-            run_controls=self._run_controls,
-            sessions_check=self._orders.sessions_check,
-        )
-        self._day = TradingDay(
-            self.machine, self._clock, config, self._registry, run_controls=self._run_controls
-        )
-        self._lag = LagPolicy(
-            self.machine,
-            self._registry,
-            self._orders.gateway,
-            config.lag,
-            run_controls=self._run_controls,
-            now_s=time.monotonic(),
-        )
-        self._watch = Watch(
-            self.data,
-            sequencer,
-            self._orders,
-            self._lag,
-            self._clock,
-            host,
-            self._fronts,
-            config.metrics,
-        )
-        self._bulletins = BulletinDesk(
-            self.data,
-            log_id=self._log_id,
-            profile=self.machine.profile,
-            products=self.machine.products_declared,
-            opening=config.bulletin_opening and Path(config.bulletin_opening),
-            publish=self._market_data.bulletin,
-        )
-        self._admin = AdminDesk(
-            self._fronts.doors["admin"],
-            self._operators,
-            self._day,
-            sequencer,
-            self._orders,
-            proposal_s=config.proposal_s,
-            run_controls=self._run_controls,
-            status=self.status,
+        surroundings = Surroundings(
+            keys_changed=self._keys_admit,
+            key_restore=fronts.restore,
             stop=self.stop,
-            key_restore=self._fronts.restore,
+            outside=self._outside,
+            sizes=lambda: sizes_of(self.data),
+            storage=storage,
+            helper=helper_thread,
+        )
+        return Venue(
+            *(self.sequencer, config, self.data, self._operators),
+            ways=ways,
+            clocks=Clocks(self._clock, time.monotonic, time.thread_time),
+            surroundings=surroundings,
+        )
+
+    def _metrics_serve(self, host: DaemonHost) -> None:
+        """Let Prometheus ask, where the settings say so."""
+        if self.config.metrics is not None:
+            collectors = CollectorRegistry()
+            collectors.register(self.venue.watch.metrics)
+            self._metrics_server = MetricsServer(
+                self.config.metrics, collectors, host.pulse.health
+            )
+
+    def _outside(self) -> Outside:
+        """Return what is shown of sockets and processes."""
+        fronts, server = self._fronts, self._metrics_server
+        return Outside(
+            keys_refused=self._host.allow_list.refused_count + fronts.refused_count,
+            keys_cut_off=tuple(sorted(fronts.suspects.cut_off)),
+            keys_set_apart=len(fronts.suspects.parts),
+            fronts=tuple(fronts.process_ids),
+            fronts_begun=fronts.begun_count,
+            fronts_ended=fronts.ended_count,
+            metrics=None if server is None else server.address,
         )
 
     # -- The loop -----------------------------------------------------------------------------
@@ -318,9 +283,7 @@ class VenueDaemon:
     def run(self) -> None:
         """Serve until `stop`. Whatever it raises ends the venue; replay recovers it."""
         self._host.run(lambda: self.turn(POLL_MS))
-        self._publish()
-        log.info("stopping", sessions=len(self._orders.sessions))
-        self._orders.tell_stopping()
+        self.venue.end()
 
     def stop(self) -> None:
         """Let `run` return after the turn it is in. Safe in a signal handler."""
@@ -331,38 +294,39 @@ class VenueDaemon:
 
         While orders come, the others are looked at as often as what falls due by the clock.
         """
-        has_orders = self._watch.orders_turn()
+        venue = self.venue
+        has_orders = venue.orders_turn()
         self._fronts.flush()
         if has_orders and time.monotonic() < self._chores_due_s:
             return
-        self._publish()
+        venue.publish()
         self._fronts.flush()
-        is_busy = has_orders or self._orders.has_work
-        ready = dict(self._host.poller.poll(0 if is_busy else timeout_ms))
+        ready = dict(self._host.poller.poll(0 if has_orders or venue.has_work else timeout_ms))
         if self._sockets["replay"] in ready:
-            self._settlement_replay.turn()
-        self._admin.turn()
-        if self._sockets["snapshot"] in ready or self._snapshots.has_waiting:
-            self._snapshots.turn()
+            venue.replay_turn()
+        venue.admin_turn()
+        if self._sockets["snapshot"] in ready or venue.has_waiting:
+            venue.snapshots_turn()
         now_s = time.monotonic()
         if not self._fronts.is_ready(ready) or now_s >= self._chores_due_s:
             self._chores_due_s = now_s + CHORES_S
-            self._chores_turn(now_s)
+            if venue.chores_turn():
+                self._heartbeat_turn(now_s)
 
-    def _chores_turn(self, now_s: float) -> None:
-        """Do what the clock and the registry make due."""
-        self._registry.turn()
-        self._day.turn()
-        self.sequencer.turn()
-        self._market_data.turn()
-        self._heartbeat_turn(now_s)
+    def _heartbeat_turn(self, now_s: float) -> None:
+        """Look after sockets and processes."""
+        self._host.pulse.beat(now_s)
+        if self._relay is not None:
+            self._relay.turn(now_s)
+            self.venue.watch.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
+        self._fronts.turn(now_s)
+        self._host.watch(now_s)
 
     def close(self) -> None:
         """Seal the journal, close the sockets, give the folder back."""
-        self._registry.close()
-        self._bulletins.close()
-        self._watch.close()
-        self._market_data.close()
+        self.venue.close()
+        if self._metrics_server is not None:
+            self._metrics_server.close()
         try:
             self.sequencer.close()
         finally:
@@ -375,73 +339,3 @@ class VenueDaemon:
         if self._relay is not None:
             # Last, so that it can pass on what was said last.
             self._relay.close()
-
-    def status(self) -> dict[str, Any]:
-        """Return where the venue stands, as ``venue status`` shows it."""
-        return {
-            "log_id": self._log_id,
-            "time": time_from_ns(self._clock.now_ns()).isoformat(),
-            "clock": self._clock.kind,
-            "changes_pending": self._day.changes_pending,
-            "calendar_warning": self._day.calendar_warning,
-            "clock_warning": self._day.clock_warning,
-            "reviews_overdue": self._day.reviews_overdue,
-            "cancels_only": self._orders.gateway.cancels_only
-            or self._orders.gateway.cancels_only_for_lag,
-            "sessions": len(self._orders.sessions),
-            "refused": self._orders.gateway.refused_count,
-            **self._watch.status(),
-            **self.machine.summary(),
-        }
-
-    # -- What the rooms share -----------------------------------------------------------------
-
-    def _run_controls(self, acts: list[control.Control]) -> list[str | None]:
-        """Journal and apply acts, release their events, and return why any were refused."""
-        return self._run_acts(acts)[1] if acts else []
-
-    def _run_acts(
-        self, acts: list[control.Control]
-    ) -> tuple[np.ndarray, list[str | None]]:
-        """The same, and return the events too."""
-        events, refusals = self.sequencer.run_controls(acts)
-        self._keys_admit()
-        self._release(events)
-        self._publish()
-        self._watch.acts(events)
-        self._bulletins.acts(events)
-        return events, refusals
-
-    def _release(self, events: np.ndarray) -> None:
-        """Send what is on disk to whom it concerns; `_publish` follows when no order waits."""
-        if not len(events):
-            return
-        self._orders.send_reports(events)
-        # They may be the machine's own rows. Bytes, for numpy copies records field by field.
-        self._released.append(events.tobytes())
-
-    def _publish(self) -> None:
-        """Give the streams and the watch what was released since the last time."""
-        if not self._released:
-            return
-        events = np.frombuffer(b"".join(self._released), EVENT_DTYPE)
-        self._released.clear()
-        self._publisher.publish(events)
-        self._watch.released(events)
-
-    def _heartbeat_turn(self, now_s: float) -> None:
-        late_s = now_s - self._heartbeat_due_s
-        if late_s < 0:
-            return
-        self._watch.turn(now_s, late_s)
-        self._bulletins.turn(now_s)
-        self._heartbeat_due_s = now_s + HEARTBEAT_S
-        if self._relay is not None:
-            self._relay.turn(now_s)
-            self._watch.metrics.totals["cea_venue_relays_begun"] = self._relay.begun_count
-        self._publisher.settlement_heartbeat()
-        self._market_data.heartbeat()
-        self._orders.watch(now_s, registry_answers=not self._registry.is_awaited)
-        self._lag.turn(now_s)
-        self._fronts.turn(now_s)
-        self._host.watch(now_s)

@@ -87,7 +87,7 @@ def follower(world, truth=None):
 
 def follow_to_the_end(world, client):
     """Poll until the client is where the venue is, and hold it to the market's book."""
-    stream = world.venue._market_data
+    stream = world.venue.venue.market_data
     until_s = time.monotonic() + WAIT_S * patience()
     core = world.venue.machine.core
     # Reports go out before the stream has taken note of their events.

@@ -1,5 +1,7 @@
 """Sessions and what is lost with them, without sockets."""
 
+from itertools import count, repeat
+
 import numpy as np
 import pytest
 
@@ -38,7 +40,13 @@ class Venue:
         self.sessions = Sessions()
         self.turns, self.canceled, self.refusal = [], [], None
         self.acts = []
-        self.lost = LostSessions(self.machine, self.sessions, run_acts=self.run)
+        self.seconds = repeat(0.0)
+        self.lost = LostSessions(
+            self.machine, self.sessions, run_acts=self.run, now_s=self.now_s
+        )
+
+    def now_s(self):
+        return next(self.seconds)
 
     def run(self, acts):
         (act,) = acts
@@ -78,13 +86,12 @@ def test_thousands_of_lost_sessions_are_dealt_with_some_at_a_time():
     assert events["account_index"].tolist() == list(range(0, ACCOUNTS, 2))
 
 
-def test_the_next_turn_takes_fewer_when_one_took_long(monkeypatch):
+def test_the_next_turn_takes_fewer_when_one_took_long():
     venue = Venue(1_000)
     for number in range(1_000):
         venue.lost.note(venue.machine.keys[f"{number:040}"])
-    ticks = iter(range(10**6))
     venue.lost._count = OPERATORS_PER_TURN_MAX // 4
-    monkeypatch.setattr(lost_sessions.time, "monotonic", lambda: float(next(ticks)))
+    venue.seconds = map(float, count())
     while venue.lost.has_work:
         venue.lost.turn()
     assert venue.turns == [256, 128, 64, 52]
@@ -178,7 +185,7 @@ def test_who_logs_on_again_meanwhile_keeps_what_it_enters(monkeypatch):
     venue.refusal = "the disk is full"
     assert not venue.lost.cancel_before_logon((1, 0))
     assert not venue.lost.has_work
-    monkeypatch.setattr(lost_sessions.time, "monotonic", lambda: 1e12)
+    venue.seconds = repeat(1e12)
     venue.refusal = None
     assert venue.lost.cancel_before_logon((1, 0))
     assert [len(events) for events in venue.canceled] == [10, 10]

@@ -4,7 +4,7 @@ import pytest
 import zmq
 
 from cea_exchange.control_plane._router import Router
-from cea_exchange.venue.publication.router import FRAMES_MAX, Inbox
+from cea_exchange.venue.publication.router import FRAMES_MAX, RouterMailbox
 
 WAIT_MS = 5_000
 
@@ -22,7 +22,7 @@ def ends():
 
 def test_a_message_of_very_many_frames_is_taken_a_part_at_a_look_and_dropped(ends):
     router, dealer = ends
-    inbox = Inbox(router)
+    inbox = RouterMailbox(router)
     # What is behind the limit must not be taken for a message with a routing id of its own.
     dealer.send_multipart([b"\x00spoof"] * 10 * FRAMES_MAX)
     dealer.send_multipart([b"M", b"next"])
@@ -45,7 +45,7 @@ def test_a_message_of_very_many_frames_is_taken_a_part_at_a_look_and_dropped(end
 @pytest.mark.parametrize("count", [FRAMES_MAX - 1, FRAMES_MAX, FRAMES_MAX + 1])
 def test_nothing_is_lost_behind_a_message_at_the_limit(ends, count):
     router, dealer = ends
-    inbox = Inbox(router)
+    inbox = RouterMailbox(router)
     dealer.send_multipart([b"x"] * count)
     dealer.send_multipart([b"M", b"next"])
     taken = []

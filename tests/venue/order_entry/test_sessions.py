@@ -89,7 +89,7 @@ def test_a_venue_that_stood_still_takes_nobodys_silence_for_an_answer(tmp_path):
         world.listed()
         alice = world.logged_on("alice")
         rested(alice, 1)
-        orders = world.venue._orders
+        orders = world.venue.venue.orders
         (session,) = orders.sessions
         # As after a minute without a processor: the loop's next look is late, not the client.
         session.seen_s -= 60
@@ -369,7 +369,7 @@ def test_a_turn_takes_few_of_the_thousands_that_one_peer_sends(tmp_path):
     with world_open(tmp_path) as world:
         world.listed()
         greedy, bob = world.logged_on("alice"), world.logged_on("bob")
-        gateway, flooded, sizes = world.venue._orders.gateway, threading.Event(), []
+        gateway, flooded, sizes = world.venue.venue.orders.gateway, threading.Event(), []
         take = gateway.take
 
         def counted(messages, now_s):
@@ -415,7 +415,7 @@ def test_sessions_of_before_a_restart_are_lost_unless_they_come_back(tmp_path):
         world.stop()
         world.registry.is_silent = True
         world.start()
-        orders = world.venue._orders
+        orders = world.venue.venue.orders
         orders._watched_s -= 0.5
         alice = world.logged_on("alice")
         world.until(lambda: orders._watched_s > 0 and orders._absent_due_s is None)

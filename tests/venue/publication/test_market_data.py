@@ -32,7 +32,7 @@ from cea_exchange.protocol.framing import (
 from cea_exchange.venue._market_data import MarketFeed
 from cea_exchange.venue.publication import market_data
 from cea_exchange.venue.publication.market_data import CUT_PAUSE_FACTOR, MarketDataPublisher
-from cea_exchange.venue.publication.router import Inbox
+from cea_exchange.venue.publication.router import RouterMailbox
 from cea_exchange.venue.publication.snapshot_service import PAUSE_FACTOR, SnapshotDesk
 from support.market.market_flow import RULES, Flow, steps_seeded
 from support.market.public_books import (
@@ -74,7 +74,7 @@ class Venue:
         self.stream = MarketDataPublisher(
             self.machine,
             LOG_ID,
-            self.out,
+            self.out.send_multipart,
             interval_ms=interval_ms,
             now_s=self.clock,
             spent_s=self.clock,
@@ -371,7 +371,7 @@ def test_the_feed_wants_a_market_and_a_number():
 # -- The snapshot desk -----------------------------------------------------------------------------
 
 
-class KeyedInbox(Inbox):
+class KeyedMailbox(RouterMailbox):
     """Without CURVE there is no key; here everybody has one."""
 
     def receive(self):
@@ -382,14 +382,16 @@ class KeyedInbox(Inbox):
 class Desk:
     """The snapshot desk on real sockets, as the daemon binds them but without keys."""
 
-    def __init__(self, venue, context, monkeypatch):
+    def __init__(self, venue, context):
         self.made = 0
         self.cost_s = 0.0
         self.venue = venue
         self.router = context.socket(zmq.ROUTER)
         self.port = self.router.bind_to_random_port("tcp://127.0.0.1")
-        monkeypatch.setattr("cea_exchange.venue.publication.snapshot_service.Inbox", KeyedInbox)
-        self.desk = SnapshotDesk(self.router, venue.stream, now_s=venue.clock, spent_s=venue.clock)
+        mailbox = KeyedMailbox(self.router)
+        self.desk = SnapshotDesk(
+            mailbox, venue.stream, now_s=venue.clock, spent_s=venue.clock
+        )
         self.context = context
         snapshot = venue.stream.snapshot
 
@@ -418,9 +420,9 @@ ASK = msgspec.msgpack.encode({"op": "snapshot"})
 
 
 def test_one_snapshot_answers_all_who_wait_and_asking_twice_is_waiting_once(
-    venue, context, monkeypatch
+    venue, context
 ):
-    desk = Desk(venue, context, monkeypatch)
+    desk = Desk(venue, context)
     venue.clock.now_s -= 1  # Not yet due.
     peers = [desk.peer() for _ in range(3)]
     for peer in peers:
@@ -438,8 +440,8 @@ def test_one_snapshot_answers_all_who_wait_and_asking_twice_is_waiting_once(
         assert not peer.poll(20)
 
 
-def test_snapshots_are_made_in_a_small_part_of_the_time(venue, context, monkeypatch):
-    desk, peer = Desk(venue, context, monkeypatch), None
+def test_snapshots_are_made_in_a_small_part_of_the_time(venue, context):
+    desk, peer = Desk(venue, context), None
     desk.cost_s = 0.5
     peer = desk.peer()
     peer.send(ASK)
@@ -455,8 +457,8 @@ def test_snapshots_are_made_in_a_small_part_of_the_time(venue, context, monkeypa
     assert desk.made == 2
 
 
-def test_a_snapshot_brings_the_stream_up_to_itself(venue, context, monkeypatch):
-    desk = Desk(venue, context, monkeypatch)
+def test_a_snapshot_brings_the_stream_up_to_itself(venue, context):
+    desk = Desk(venue, context)
     venue.release(venue.enter(Side.SELL, (1_000, 10)))
     venue.release(venue.enter(Side.SELL, (1_001, 10)))
     assert len(venue.messages()) == 1

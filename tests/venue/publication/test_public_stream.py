@@ -18,7 +18,7 @@ from cea_exchange.protocol.security import (
     client_socket,
     refuses_strangers,
 )
-from cea_exchange.venue import daemon
+from cea_exchange.venue import venue as venue_module
 from cea_exchange.venue.publication.market_data import MarketDataPublisher
 from support.market.public_books import book_of
 from support.venue.market_followers import LEVELS, WAIT_S, Trader, follow_to_the_end, follower
@@ -163,7 +163,7 @@ def test_a_slow_subscriber_misses_messages_and_ends_with_the_exact_book(tmp_path
             socket.sndhwm = socket.rcvhwm = 10
 
     monkeypatch.setattr(security, "_socket_set", set_small)
-    monkeypatch.setattr(daemon, "HEARTBEAT_S", 0.02)
+    monkeypatch.setattr(venue_module, "HEARTBEAT_S", 0.02)
     with world_open(tmp_path, market_data_interval_ms=0) as world:
         world.listed()
         trader = Trader(world, seed=7)

@@ -128,7 +128,7 @@ def test_a_killed_relay_comes_back_at_its_address_and_books_are_exact_again(worl
             follow_to_the_end(world, client)
         assert client.books.gaps >= 1
     assert world.venue.endpoints == endpoints
-    totals = world.venue._watch.metrics.totals
+    totals = world.venue.venue.watch.metrics.totals
     world.until(lambda: totals["cea_venue_relays_begun"] == 3)
 
 
@@ -198,9 +198,9 @@ def test_subscriptions_without_end_cost_the_relay_its_life_and_the_venue_nothing
 
 def test_many_who_ask_for_the_same_cost_the_venue_one_snapshot(world, monkeypatch):
     made = []
-    snapshot = world.venue._market_data.snapshot
+    snapshot = world.venue.venue.market_data.snapshot
     monkeypatch.setattr(
-        world.venue._market_data, "snapshot", lambda: made.append(1) or snapshot()
+        world.venue.venue.market_data, "snapshot", lambda: made.append(1) or snapshot()
     )
     Trader(world, seed=3).trade(5)
     sockets = [stranger(world, zmq.DEALER, "snapshot") for _ in range(20)]

@@ -152,8 +152,7 @@ def test_a_venue_writes_and_publishes_its_bulletin_after_the_close(tmp_path):
     with world_open(tmp_path) as world:
         published = []
         world.listed()
-        world.venue._market_data.bulletin = published.append
-        world.venue._bulletins._publish = published.append
+        world.venue.venue._bulletins._publish = published.append
         trade_and_close(world)
         folder = written(world)
         world.until(lambda: published)

@@ -109,15 +109,15 @@ class BankClient:
 
     def send_content(self, batch: Batch) -> bytes:
         """Send a batch and return the answer as the bank made it, to be kept, whatever it is."""
-        return self._content(SendBatch(content=pain_001.batch_write(batch)))
+        return self.content(SendBatch(content=pain_001.batch_write(batch)))
 
     def status_content(self, batch: Batch) -> bytes:
         """Return how a batch's instructions stand by now, as the bank made it."""
-        return self._content(AskStatus(batch_id=batch.batch_id))
+        return self.content(AskStatus(batch_id=batch.batch_id))
 
     def statement_content(self, business_date: int, sequence: int = 1) -> bytes:
         """Return a statement's file as the bank made it, to be kept; raises as `send` does."""
-        return self._content(AskStatement(business_date=business_date, sequence=sequence))
+        return self.content(AskStatement(business_date=business_date, sequence=sequence))
 
     def statement(
         self, business_date: int, sequence: int = 1, known: Known | None = None
@@ -162,7 +162,8 @@ class BankClient:
                 return answer
         raise BankUnavailable(f"bank of {self._data}: {trouble}, asked {self._tries_max} times")
 
-    def _content(self, request: Request) -> bytes:
+    def content(self, request: Request) -> bytes:
+        """Return the file that an answer has; raises as `ask` does."""
         content = self.ask(request).get("content")
         if not isinstance(content, bytes):
             raise BankUnavailable(f"bank of {self._data}: the answer must have bytes as content")

@@ -45,17 +45,16 @@ class BankService(BankPayments):
         super().__init__(ledger, accounts, sub_accounts, defaults)
         self._act_log = act_log
         self.schedule: StatementSchedule | None = None
-        self.reports = BankReports(
-            ledger,
-            act_log,
-            self,
-            lambda name: self.books.finding_again(name),  # noqa: PLW0108 - no books without a bank
-        )
+        self.reports = BankReports(ledger, act_log, self, self._finding_again)
 
     @property
     def books(self) -> BankBooks:
         """What the bank's statements show, held against what it was told."""
         return BankBooks(self._ledger, self, self.reports, self._known())
+
+    def _finding_again(self, instruction_id: str) -> None:
+        # There are books only once there is a setting.
+        self.books.finding_again(instruction_id)
 
     def exchange(self, client: "BankClient") -> None:
         """Send what is unanswered over the bank's socket, take its answers, and ask what pends."""

@@ -4,14 +4,12 @@ A daemon's turn has parts: the venue, the bank, the admin socket, the day. None 
 daemon, or keep the others from their turn, whatever a peer, a file or the clock says to it.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import structlog
 
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
-from cea_exchange.protocol.security import SecurityError
 
 LOG_AGAIN_NS = 60_000_000_000
 TEXT_LENGTH_MAX = 300
@@ -22,34 +20,46 @@ log = structlog.get_logger("registry")
 class Troubles:
     """The troubles of one process.
 
+    Parameters
+    ----------
+    fatal
+        What else is for the whole daemon to deal with.
+
     Attributes
     ----------
     count : int
         How often a part of a turn was given up since the start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fatal: tuple[type[Exception], ...] = ()) -> None:
         self.count = 0
+        self._fatal: tuple[type[Exception], ...] = (DatabaseLost, MemoryError, *fatal)
         self._now: dict[str, str] = {}
         self._logged_ns: dict[tuple[str, str], int] = {}
 
     @contextmanager
-    def told(self, part: str) -> Iterator[None]:
+    def told(self, part: str, now_ns: int) -> Iterator[None]:
         """Go on behind a part of a turn, whatever it runs into.
+
+        Parameters
+        ----------
+        now_ns
+            The time (monotonic), by which it is logged again.
 
         Raises
         ------
-        DatabaseLost, SecurityError, MemoryError
-            These are for the whole daemon to deal with.
+        DatabaseLost, MemoryError
+            These are for the whole daemon to deal with, and so is what was named `fatal`.
         """
         try:
             yield
-        except (DatabaseLost, SecurityError, MemoryError):
+        except self._fatal:
             raise
         except DatabaseFull as error:
-            self._note(part, "disk_full", str(error), is_known=True)
+            self._note(part, "disk_full", str(error), now_ns, is_known=True)
         except Exception as error:
-            self._note(part, "turn_broke", f"{type(error).__name__}: {error}", is_known=False)
+            text = f"{type(error).__name__}: {error}"
+            self._note(part, "turn_broke", text, now_ns, is_known=False)
         else:
             self._now.pop(part, None)
 
@@ -57,11 +67,10 @@ class Troubles:
         """Return by part what keeps it from being done now."""
         return dict(self._now)
 
-    def _note(self, part: str, event: str, text: str, *, is_known: bool) -> None:
+    def _note(self, part: str, event: str, text: str, now_ns: int, *, is_known: bool) -> None:
         self.count += 1
         text = text[:TEXT_LENGTH_MAX]
         self._now[part] = text
-        now_ns = time.monotonic_ns()
         if now_ns >= self._logged_ns.get((part, event), 0):
             self._logged_ns[part, event] = now_ns + LOG_AGAIN_NS
             log.error(event, part=part, error=text, exc_info=not is_known)

@@ -11,7 +11,6 @@ from cea_exchange.protocol.control import DECODE_ERRORS
 from cea_exchange.protocol.security import CurveKeys, client_socket
 from cea_exchange.registry.venue_link.stream import replay_request
 
-REPLAY_WAIT_NS = 1_000_000_000
 ENDPOINTS_BYTES_MAX = 64 * 1024
 
 log = structlog.get_logger()
@@ -27,7 +26,6 @@ class VenueLine:
         self._endpoints: tuple[str, str] | None = None
         self.sub: zmq.Socket | None = None
         self.dealer: zmq.Socket | None = None
-        self.asked_at_ns: int | None = None
 
     def connect(self, settlement: str, replay: str) -> bool:
         """Connect, if not there already; say whether anything changed."""
@@ -40,10 +38,10 @@ class VenueLine:
         )
         self.sub.subscribe(b"")
         self.sub.connect(settlement)
-        self._dealer_open()
+        self.dealer_renew()
         return True
 
-    def _dealer_open(self) -> None:
+    def dealer_renew(self) -> None:
         """A fresh socket: no request that was not sent, no answer that came too late."""
         if self._endpoints is None:
             return
@@ -53,30 +51,21 @@ class VenueLine:
             self._context, zmq.DEALER, keys=self._keys, server_key=self._venue_key
         )
         self.dealer.connect(self._endpoints[1])
-        self.asked_at_ns = None
 
-    def ask(self, log_id: str | None, first_seq: int, now_ns: int) -> None:
-        """Ask for records, unless an answer is awaited."""
-        if self.dealer is None or self.asked_at_ns is not None:
+    def ask(self, log_id: str | None, first_seq: int) -> None:
+        """Ask for records."""
+        if self.dealer is None:
             return
         # A venue that refuses our key ends the connection for good: then a send would block, and
         # the wait for the answer is what leads to a fresh socket.
         with suppress(zmq.Again):
             self.dealer.send(replay_request(log_id, first_seq), zmq.NOBLOCK)
-        self.asked_at_ns = now_ns
-
-    def give_up_waiting(self, now_ns: int) -> bool:
-        """Drop a request that has gone unanswered too long; say whether there was one."""
-        if self.asked_at_ns is None or now_ns - self.asked_at_ns < REPLAY_WAIT_NS:
-            return False
-        self._dealer_open()
-        return True
 
     def close(self) -> None:
         for socket in (self.sub, self.dealer):
             if socket is not None:
                 socket.close()
-        self.sub = self.dealer = self.asked_at_ns = self._endpoints = None
+        self.sub = self.dealer = self._endpoints = None
 
 
 class _VenueEndpoints(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ Nothing of a batch is returned before it is on disk. Usable without sockets.
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -60,6 +60,11 @@ STORE_ROWS_APART_MAX = 32
 log = structlog.get_logger("venue")
 
 
+def helper_thread(name: str) -> Executor:
+    """Return a thread that syncs files beside the caller's."""
+    return ThreadPoolExecutor(1, thread_name_prefix=name)
+
+
 class Sequencer:
     """Journals and applies commands and control messages; see the module's drawing.
 
@@ -87,6 +92,7 @@ class Sequencer:
         *,
         now_ns: Callable[[], int],
         snapshots: SnapshotWriter,
+        helper: Callable[[str], Executor] = helper_thread,
     ) -> None:
         self.machine = machine
         self.journal = journal
@@ -96,8 +102,8 @@ class Sequencer:
         self._store = store
         self._now_ns = now_ns
         self._snapshots = snapshots
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="fdatasync")
-        self._store_helper = ThreadPoolExecutor(1, thread_name_prefix="fdatasync-events")
+        self._helper = helper("fdatasync")
+        self._store_helper = helper("fdatasync-events")
         self._store_synced: Future = self._store_helper.submit(store.sync_written)
         self._checkpoint_block = machine.core.command_seq // CHECKPOINT_COMMANDS
 
@@ -112,6 +118,9 @@ class Sequencer:
         storage: Storage | None = None,
         snapshot_commands: int = 0,
         archive: Path | None = None,
+        log_id: str | None = None,
+        now_s: Callable[[], float] = time.monotonic,
+        helper: Callable[[str], Executor] = helper_thread,
     ) -> "Sequencer":
         """Recover ``directory``, snapshot and journal, and stand ready at the journal's end.
 
@@ -128,6 +137,12 @@ class Sequencer:
         archive
             Where segments go that a snapshot covers, and where they are looked for that are no
             more in the journal's folder.
+        log_id
+            Which journal it has to be; one that begins takes it, or makes its own.
+        now_s
+            A clock that never goes back, for snapshots.
+        helper
+            Makes who syncs files while the market is at work.
 
         Raises
         ------
@@ -149,7 +164,11 @@ class Sequencer:
         change = profile_change(directory, found.machine, found.tail, profile)
         profile_keep(directory, profile, storage)
         journal = Journal.open(
-            directory / "journal", identity=identity, storage=storage, tail=found.tail
+            directory / "journal",
+            log_id=log_id,
+            identity=identity,
+            storage=storage,
+            tail=found.tail,
         )
         store, index = found.store, found.index
         if store is None or index is None:
@@ -162,16 +181,20 @@ class Sequencer:
             identity,
             storage=storage,
             command_seq=found.snapshot_command_seq,
+            now_s=now_s,
         )
-        sequencer = cls(found.machine, journal, store, index, now_ns=now_ns, snapshots=snapshots)
+        sequencer = cls(
+            *(found.machine, journal, store, index),
+            now_ns=now_ns,
+            snapshots=snapshots,
+            helper=helper,
+        )
         if change is not None:
             sequencer._profile_changed(change)
         return sequencer
 
     def run_records(self, records: np.ndarray) -> np.ndarray:
         """Journal a batch of trading commands, apply it, and return its events once on disk.
-
-        They may be the machine's own rows, good until the next call.
 
         Raises
         ------
@@ -196,7 +219,7 @@ class Sequencer:
                 apply_s = time.perf_counter() - began_s
             finally:
                 sync_s = synced.result()
-        self._keep(events)
+        events = self._keep(events)
         self.on_batch((len(records), apply_s, sync_s))
         return self._with_checkpoint(events)
 
@@ -324,9 +347,12 @@ class Sequencer:
         self.journal.sync()
         return time.perf_counter() - began_s
 
-    def _keep(self, events: np.ndarray) -> None:
-        self._store.append(events.tobytes())
+    def _keep(self, events: np.ndarray) -> np.ndarray:
+        """Let events be found again; return them as rows of their own, not the machine's."""
+        rows = events.tobytes()
+        self._store.append(rows)
         self.index.add(events)
+        return np.frombuffer(rows, EVENT_DTYPE)
 
     def _with_checkpoint(self, events: np.ndarray, *, is_due: bool = False) -> np.ndarray:
         block = self.machine.core.command_seq // CHECKPOINT_COMMANDS

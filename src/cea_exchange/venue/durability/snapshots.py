@@ -137,6 +137,8 @@ class SnapshotWriter:
         The file system; another than the operating system's is written to without a child.
     command_seq
         Commands that the newest snapshot has.
+    now_s
+        A clock that never goes back.
     """
 
     def __init__(
@@ -147,12 +149,14 @@ class SnapshotWriter:
         *,
         storage: Storage,
         command_seq: int,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
         self._plan = plan
         self._identity = identity
         self._storage = storage
         self._command_seq = command_seq
+        self._now_s = now_s
         self._day_closed = False
         self._not_before_s = 0.0
         self._child: _Child | None = None
@@ -172,7 +176,7 @@ class SnapshotWriter:
         take
             Called when one is due; gives what encodes the state.
         """
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if self._child is not None:
             told = self._child.told(now_s)
             if told is not None:
@@ -194,21 +198,21 @@ class SnapshotWriter:
                 # No descriptor or no memory left for a child. The journal needs neither.
                 self._report(Written(error=f"no process to write it: {error}"), now_s)
                 return
-            pause_ms = round(1e3 * (time.monotonic() - now_s), 1)
+            pause_ms = round(1e3 * (self._now_s() - now_s), 1)
             log.info("snapshot_begun", command_seq=command_seq, pause_ms=pause_ms)
         else:
             self._report(self._written(make), now_s)
 
     def take(self, make: Make) -> None:
         """Write one now, in this process: at a start nothing waits."""
-        self._report(self._written(make), time.monotonic())
+        self._report(self._written(make), self._now_s())
 
     def close(self) -> None:
         """Wait for a child that still writes; end it if that takes long."""
         if self._child is not None:
             told = self._child.wait(CLOSE_S_MAX)
             self._child = None
-            self._report(told, time.monotonic())
+            self._report(told, self._now_s())
 
     def _written(self, make: Make, is_wanted: Callable[[], bool] = lambda: True) -> Written:
         return written(self._directory, self._plan.archive, make, self._storage, is_wanted)

@@ -1,6 +1,5 @@
 """Answers operators: each act of theirs becomes a journaled command with who and why."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +7,7 @@ import msgspec
 import structlog
 
 from cea_exchange.control_plane.answers import Answer, Refusal
-from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import FrontDoor
+from cea_exchange.control_plane.door import Mailbox, Message
 from cea_exchange.control_plane.maker_checker import Prepared, Proposals
 from cea_exchange.control_plane.requests import RequestUnread
 from cea_exchange.control_plane.service import Reply, Service
@@ -71,6 +69,8 @@ class AdminDesk(Service[Operator, AdminRequest]):
         Says where the venue stands; ends the daemon.
     key_restore
         Admits a key that was cut off; False if it was not.
+    now_s
+        A clock that never goes back.
 
     Notes
     -----
@@ -79,7 +79,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
 
     def __init__(
         self,
-        door: FrontDoor,
+        door: Mailbox,
         operators: dict[str, Operator],
         day: TradingDay,
         sequencer: Sequencer,
@@ -90,24 +90,26 @@ class AdminDesk(Service[Operator, AdminRequest]):
         status: Callable[[], dict[str, Any]],
         stop: Callable[[], None],
         key_restore: Callable[[str], bool],
+        now_s: Callable[[], float],
     ) -> None:
         super().__init__(VENUE_REQUESTS)
         self._door = door
         self._operators = operators
         self._sequencer = sequencer
         self._run_controls = run_controls
+        self._now_s = now_s
         self.day = day
         self.machine = sequencer.machine
         self.orders = orders
-        self.proposals = Proposals(proposal_s)
+        self.proposals = Proposals(proposal_s, now_s)
         self.status = status
         self.stop = stop
         self.key_restore = key_restore
 
     def turn(self) -> None:
         """Answer what has arrived, for some milliseconds: the orders wait meanwhile."""
-        until_s = time.monotonic() + TURN_S
-        while time.monotonic() < until_s and (message := self._door.receive()) is not None:
+        until_s = self._now_s() + TURN_S
+        while self._now_s() < until_s and (message := self._door.receive()) is not None:
             reply = self._replied(message)
             told = reply.answer.by_op("" if reply.request is None else reply.request.op)
             self._door.answer(message.routing_id, msgspec.msgpack.encode(told))
@@ -212,7 +214,7 @@ class AdminDesk(Service[Operator, AdminRequest]):
 
     def sessions(self) -> dict[str, Any]:
         """Return who is logged on."""
-        return admin_views.sessions(self.machine, self.orders.sessions, time.monotonic())
+        return admin_views.sessions(self.machine, self.orders.sessions, self._now_s())
 
     # -- what acts are made of --------------------------------------------------------------------
 

@@ -7,20 +7,17 @@ import contextlib
 import shutil
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import structlog
-from prometheus_client import CollectorRegistry
 
-from cea_exchange.control_plane.fronts import Fronts
-from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.records import ACCOUNT_NONE, PRODUCT_NONE, EventKind
 from cea_exchange.domain.timetable import time_from_ns
 from cea_exchange.journal.storage import DRAFT_SUFFIX
-from cea_exchange.protocol.metrics_http import MetricsServer
 from cea_exchange.venue.durability.sequencer import Sequencer
 from cea_exchange.venue.operations.metrics import VenueMetrics
 from cea_exchange.venue.order_entry.service import OrderEntry
@@ -41,67 +38,81 @@ _TOLD = (
 log = structlog.get_logger("venue")
 
 
+class Outside(NamedTuple):
+    """What of a venue's sockets and processes is shown with it.
+
+    Attributes
+    ----------
+    keys_refused
+        Connections refused because of their key.
+    keys_cut_off, keys_set_apart
+        Keys that are admitted no more, and how many have a front of their own.
+    fronts
+        Their process ids.
+    fronts_begun, fronts_ended
+        How many since the start.
+    metrics
+        Where Prometheus may ask; None is nowhere.
+    """
+
+    keys_refused: int = 0
+    keys_cut_off: tuple[str, ...] = ()
+    keys_set_apart: int = 0
+    fronts: tuple[int, ...] = ()
+    fronts_begun: int = 0
+    fronts_ended: int = 0
+    metrics: str | None = None
+
+
 class Watch:
     """What is known of a running venue from the outside.
 
     Parameters
     ----------
-    data
-        The data folder.
-    sequencer, orders, lag, clock, host, fronts
+    sequencer, orders, lag, clock
         What is watched.
-    metrics_address
-        Where Prometheus may ask; None is nowhere.
+    outside
+        Tells of sockets and processes.
+    sizes
+        Measures what is on disk, see `sizes_of`.
+    now_s
+        A clock that never goes back.
 
     Attributes
     ----------
     metrics : VenueMetrics
         The numbers.
-    address : str or None
-        Where Prometheus may ask.
     """
 
     def __init__(
         self,
-        data: Path,
         sequencer: Sequencer,
         orders: OrderEntry,
         lag: LagPolicy,
         clock: ClockWatch,
-        host: DaemonHost,
-        fronts: Fronts,
-        metrics_address: str | None,
+        *,
+        outside: Callable[[], Outside],
+        sizes: Callable[[], dict[str, int | float]],
+        now_s: Callable[[], float],
     ) -> None:
         self.metrics = VenueMetrics()
-        self._pulse = host.pulse
-        self._data = data
         self._sequencer = sequencer
         self._machine = sequencer.machine
         self._orders = orders
         self._lag = lag
         self._clock = clock
-        self._allow_list = host.allow_list
-        self._fronts = fronts
+        self._outside = outside
+        self._sizes_look = sizes
+        self._now_s = now_s
         self._calendar = TradingCalendar.load(self._machine.profile.calendar)
-        self._began_s = time.monotonic()
+        self._began_s = self._now_s()
         self._sample_due_s = self._sizes_due_s = 0.0
         self._rates: deque[tuple[float, int, int, int]] = deque(maxlen=RATE_SAMPLES)
         self._sizes: dict[str, int | float] = {}
         self._batches: list[tuple[int, float, float]] = []
         self._turns: list[tuple[int, float | None]] = []
         sequencer.on_batch = self._batches.append
-        self._server: MetricsServer | None = None
-        if metrics_address is not None:
-            collectors = CollectorRegistry()
-            collectors.register(self.metrics)
-            self._server = MetricsServer(metrics_address, collectors, self._pulse.health)
-        self.address = None if self._server is None else self._server.address
-        self._sample(time.monotonic())
-
-    def close(self) -> None:
-        """Answer no more."""
-        if self._server is not None:
-            self._server.close()
+        self._sample(self._now_s())
 
     # -- What the loop tells ------------------------------------------------------------------
 
@@ -137,7 +148,6 @@ class Watch:
 
     def turn(self, now_s: float, late_s: float) -> None:
         """Look around; called at every heartbeat, which came `late_s` after it was due."""
-        self._pulse.beat(now_s)
         self._count()
         self.metrics.buckets["cea_venue_loop_delay_seconds"].observe(late_s)
         if now_s >= self._sample_due_s:
@@ -146,10 +156,11 @@ class Watch:
     def status(self) -> dict[str, Any]:
         """Return what is known, for `venue status`."""
         self._sizes_due_s = 0.0
-        self._sample(time.monotonic())
+        self._sample(self._now_s())
+        outside = self._outside()
         core, products = self._machine.core, enumerate(self._machine.product_names)
         return {
-            "uptime_s": int(time.monotonic() - self._began_s),
+            "uptime_s": int(self._now_s() - self._began_s),
             "halted_products": [name for index, name in products if core.product(index)["halted"]],
             "delisted_products": self._delisted(),
             "profile": self._machine.profile.name,
@@ -157,15 +168,15 @@ class Watch:
             "lag_records": self._lag.lag.records,
             "lag_s": round(self._lag.lag.seconds, 1),
             "throttled": self._orders.gateway.throttled_count,
-            "keys_refused": self._keys_refused(),
-            "keys_cut_off": sorted(self._fronts.suspects.cut_off),
-            "keys_set_apart": len(self._fronts.suspects.parts),
-            "fronts": self._fronts.process_ids,
-            "fronts_ended": self._fronts.ended_count,
+            "keys_refused": outside.keys_refused,
+            "keys_cut_off": outside.keys_cut_off,
+            "keys_set_apart": outside.keys_set_apart,
+            "fronts": outside.fronts,
+            "fronts_ended": outside.fronts_ended,
             "slow_consumers": self._orders.slow_count,
             "calendar_last": self._calendar.last.isoformat(),
             "calendar_days_left": self._calendar_days_left(),
-            "metrics": self.address,
+            "metrics": outside.metrics,
             **self._rates_told(),
             **self._sizes,
         }
@@ -181,9 +192,6 @@ class Watch:
         self._batches.clear()
         self._turns.clear()
 
-    def _keys_refused(self) -> int:
-        return self._allow_list.refused_count + self._fronts.refused_count
-
     # -- Looking ------------------------------------------------------------------------------
 
     def _delisted(self) -> list[str]:
@@ -194,16 +202,17 @@ class Watch:
         self._sample_due_s = now_s + SAMPLE_S
         if now_s >= self._sizes_due_s:
             self._sizes_due_s = now_s + SIZES_S
-            self._sizes = sizes(self._data)
+            self._sizes = self._sizes_look()
         metrics, machine, gateway = self.metrics, self._machine, self._orders.gateway
         totals, core = metrics.totals, machine.core
         totals["cea_venue_messages"] = gateway.message_count
         totals["cea_venue_refused"] = gateway.refused_count
         totals["cea_venue_throttled"] = gateway.throttled_count
         totals["cea_venue_slow_consumers"] = self._orders.slow_count
-        totals["cea_venue_keys_refused"] = self._keys_refused()
-        totals["cea_venue_fronts_begun"] = self._fronts.begun_count
-        totals["cea_venue_fronts_ended"] = self._fronts.ended_count
+        outside = self._outside()
+        totals["cea_venue_keys_refused"] = outside.keys_refused
+        totals["cea_venue_fronts_begun"] = outside.fronts_begun
+        totals["cea_venue_fronts_ended"] = outside.fronts_ended
         rejects = int(metrics.rejects.sum())
         counted = (totals["cea_venue_commands"], totals["cea_venue_trades"], rejects)
         if not self._rates or now_s >= self._rates[-1][0] + SAMPLE_S / 2:
@@ -219,7 +228,7 @@ class Watch:
             "calendar_days_left": self._calendar_days_left(),
             "halted": int(summary["halted"]),
             "halted_products": sum(bool(core.product(index)["halted"]) for index in products),
-            "keys_cut_off": len(self._fronts.suspects.cut_off),
+            "keys_cut_off": len(outside.keys_cut_off),
             "cancels_only": int(bool(gateway.cancels_only or gateway.cancels_only_for_lag)),
         }
         if "snapshot_age_s" in self._sizes:
@@ -259,7 +268,7 @@ _LAG_FIGURES = ("records", "seconds")
 _SUMMARY_FIGURES = ("orders_live", "command_seq", "event_seq", "settlement_seq", "feed_seq")
 
 
-def sizes(data: Path) -> dict[str, int | float]:
+def sizes_of(data: Path) -> dict[str, int | float]:
     """Return the sizes of what a data folder holds, and how old its newest snapshot is."""
     found: dict[str, int | float] = {
         "journal_bytes": _bytes_of(data / "journal"),

@@ -6,7 +6,6 @@ cancels the same orders at the same place. Each message names the orders it may 
 most: others trade between two, and so may the operators, of what they enter anew nothing goes.
 """
 
-import time
 from collections.abc import Callable
 
 import msgspec
@@ -48,6 +47,8 @@ class LostSessions:
         Whose orders there are, and who is logged on.
     run_acts
         Journals acts, releases their events, and returns these and the refusals.
+    now_s
+        A clock that never goes back.
 
     Notes
     -----
@@ -60,10 +61,12 @@ class LostSessions:
         sessions: Sessions,
         *,
         run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[str | None]]],
+        now_s: Callable[[], float],
     ) -> None:
         self._machine = machine
         self._sessions = sessions
         self._run_acts = run_acts
+        self._now_s = now_s
         self._lost: dict[tuple[int, int], None] = {}
         self._sweeps: list[_Sweep] = []
         self._count = OPERATORS_PER_TURN_MIN
@@ -73,7 +76,7 @@ class LostSessions:
     def has_work(self) -> bool:
         """Whether orders are to be cancelled now."""
         has_any = bool(self._lost or self._sweeps)
-        return has_any and time.monotonic() >= self._not_before_s
+        return has_any and self._now_s() >= self._not_before_s
 
     def note(self, holder: KeyHolder) -> None:
         """Take down that a key's session was lost; no loss while another one trades for it."""
@@ -114,7 +117,7 @@ class LostSessions:
         if self._sweeps:
             self._cancel(self._sweeps[0])
             return
-        began_s = time.monotonic()
+        began_s = self._now_s()
         chosen = []
         for operator in list(self._lost)[:OPERATORS_PER_TURN_MAX]:
             if not self._may_have_orders(operator[0]):
@@ -125,7 +128,7 @@ class LostSessions:
                 break
         if chosen:
             self._cancel(self._sweep_begin(chosen))
-            took_s = time.monotonic() - began_s
+            took_s = self._now_s() - began_s
             grown = self._count * 2 if took_s < TURN_S else self._count // 2
             self._count = min(max(grown, OPERATORS_PER_TURN_MIN), OPERATORS_PER_TURN_MAX)
 
@@ -157,7 +160,7 @@ class LostSessions:
         if refusal is not None:
             # The disk is full: the orders stay until there is room to say that they went.
             log.error("session_lost_not_journaled", operators=len(sweep.operators), error=refusal)
-            self._not_before_s = time.monotonic() + PAUSE_S
+            self._not_before_s = self._now_s() + PAUSE_S
             return False
         canceled = events["order_id"][events["kind"] == EventKind.ORDER_CANCELED]
         if len(canceled) < ORDERS_PER_SLICE:

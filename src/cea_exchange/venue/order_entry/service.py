@@ -1,17 +1,16 @@
 """Order entry over one socket: what arrives goes to the sequencer, what is on disk goes back."""
 
 import math
-import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import structlog
 
-from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import FRONT_BYTES, FrontDoor
+from cea_exchange.control_plane.door import Doorway, Message
+from cea_exchange.control_plane.fronts import FRONT_BYTES, Lost
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged, JournalFull
@@ -76,6 +75,19 @@ _PRODUCT_FIELDS = ("reference_price", "band_low", "band_high", "block_band_low",
 log = structlog.get_logger("venue")
 
 
+class SessionDoor(Doorway, Protocol):
+    """Where participants come in: a front's door, which tells who is gone."""
+
+    is_followed: bool
+    lost: deque[Lost]
+
+    def is_served(self, routing_id: bytes) -> bool:
+        """Say whether the front of a connection is still there."""
+
+    def reach(self, routing_id: bytes, then: Callable[[], None]) -> None:
+        """Call something once all that was told a connection is on its way, or it has ended."""
+
+
 class OrderEntry:
     """The participants' door.
 
@@ -87,8 +99,10 @@ class OrderEntry:
         Where commands go, and the settings.
     release
         Called with the events of each batch once they are on disk.
-    run_controls
-        Journals acts, releases their events, and returns the refusals.
+    run_acts
+        Journals acts, releases their events, and returns these and the refusals.
+    now_s
+        A clock that never goes back.
 
     Attributes
     ----------
@@ -102,13 +116,15 @@ class OrderEntry:
 
     def __init__(
         self,
-        door: FrontDoor,
+        door: SessionDoor,
         sequencer: Sequencer,
         config: VenueConfig,
         *,
         release: Callable[[np.ndarray], None],
         run_acts: Callable[[list[control.Control]], tuple[np.ndarray, list[str | None]]],
+        now_s: Callable[[], float],
     ) -> None:
+        self._now_s = now_s
         self.sessions = Sessions()
         self.slow_count = 0
         self.gateway = Gateway(
@@ -121,10 +137,10 @@ class OrderEntry:
                 config.throttle_account_per_second, config.throttle_account_cancels_per_second
             ),
         )
-        self._lost = LostSessions(sequencer.machine, self.sessions, run_acts=run_acts)
+        self._lost = LostSessions(sequencer.machine, self.sessions, run_acts=run_acts, now_s=now_s)
         self._waiting = WaitingRequests()
         self._looks: deque[Session] = deque()
-        self._watched_s = time.monotonic()
+        self._watched_s = self._now_s()
         self._logons = LogSummary(log, "logon")
         self._ends = LogSummary(log, "session_ended")
         self._absent_due_s: float | None = None
@@ -161,7 +177,7 @@ class OrderEntry:
             command_bytes += len(message.frames[-1]) if message.frames else 0
         if not messages and not self.has_work:
             return 0
-        intake = self.gateway.take(messages, time.monotonic())
+        intake = self.gateway.take(messages, self._now_s())
         for answer in intake.answers:
             self._send(answer)
         for routing_id in self.gateway.ending:
@@ -267,13 +283,13 @@ class OrderEntry:
                     VenueRefusal.BUSY, expected=expected, came="another", where="message"
                 )
                 self._send(self.gateway.refuse(asked.message, error))
-        end_s = time.monotonic() + REQUESTS_TURN_S
+        end_s = self._now_s() + REQUESTS_TURN_S
         for item in self._waiting.taken():
             if isinstance(item, Replay):
                 self._replay_page(item)
             else:
                 self._answer(item)
-            if time.monotonic() >= end_s:
+            if self._now_s() >= end_s:
                 return
 
     def _answer(self, asked: Asked) -> None:
@@ -384,7 +400,7 @@ class OrderEntry:
         if hindrance is not None:
             self._send(self.gateway.refuse(message, hindrance))
             return
-        now_s = time.monotonic()
+        now_s = self._now_s()
         session = Session(message.routing_id, message.key, holder, now_s, look_s=now_s)
         self.sessions.add(session)
         self._logons.note(
@@ -518,7 +534,7 @@ class OrderEntry:
     def _send_to(self, session: Session | None, answer: Answer) -> None:
         self._door.answer(*answer)
         if session is not None:
-            session.sent_s = time.monotonic()
+            session.sent_s = self._now_s()
 
     def _lost_turn(self) -> None:
         """Send nothing more to who is gone, and end the sessions of who does not read."""
@@ -543,7 +559,7 @@ class OrderEntry:
         self.sessions.end(session, why)
         holder = session.holder
         self._ends.note(
-            time.monotonic(),
+            self._now_s(),
             account=self._machine.account_names[holder.account_index],
             operator=holder.operator_index,
             reason=why,

@@ -9,7 +9,7 @@ made then, so it does not matter when the venue was ended.
 import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from cea_exchange.journal import (
     FrameKind,
     OsStorage,
     SegmentReader,
+    Storage,
     event_rows_read,
 )
 from cea_exchange.journal.storage import DRAFT_SUFFIX
@@ -244,6 +245,10 @@ class BulletinDesk:
         Opening figures, see `bulletins_of`.
     publish : callable
         Called in `turn` with the newest bulletin once it is on disk.
+    storage : Storage
+        Where the event store is; bulletins are files for people.
+    helper : callable
+        Makes the thread.
     """
 
     def __init__(
@@ -255,6 +260,8 @@ class BulletinDesk:
         products: Callable[[], DeclaredProducts],
         opening: Path | None,
         publish: Callable[[Bulletin], None],
+        storage: Storage,
+        helper: Callable[[str], Executor],
     ) -> None:
         self._data = data
         self._log_id = log_id
@@ -262,8 +269,9 @@ class BulletinDesk:
         self._products = products
         self._opening = opening
         self._publish = publish
+        self._storage = storage
         # One thread for all days: what the allocator keeps for it, it keeps once.
-        self._helper = ThreadPoolExecutor(1, thread_name_prefix="bulletins")
+        self._helper = helper("bulletins")
         self._run: _Run | None = None
         self._done: Future | None = None
         self._due_date: int | None = 0
@@ -304,7 +312,9 @@ class BulletinDesk:
 
     def _write(self, run: "_Run") -> None:
         folder = self._data / FOLDER
-        rows = event_rows_read(self._data / "events", log_id=self._log_id)
+        rows = event_rows_read(
+            self._data / "events", log_id=self._log_id, storage=self._storage
+        )
         written = written_dates(folder)
         newest = written[-1] if written else 0
         after = opening_of(folder, rows, self._opening)

@@ -6,13 +6,11 @@ Between two cuts nothing is sent, so what the stream costs goes with time and no
 A cut has every trade there was, and of the books what differs.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-import zmq
 
 from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.bulletin_forms import bulletin_document
@@ -173,8 +171,8 @@ class MarketDataPublisher:
     ----------
     machine, log_id
         Whose events, and of which journal.
-    socket
-        A bound PUB.
+    send
+        Publishes a message, frame by frame.
     interval_ms
         Public data goes out at most once in so long; 0 is with every batch.
     now_s
@@ -192,16 +190,16 @@ class MarketDataPublisher:
         self,
         machine: VenueStateMachine,
         log_id: str,
-        socket: zmq.Socket,
+        send: Callable[[list[bytes]], object],
         *,
         interval_ms: int,
-        now_s: Callable[[], float] = time.monotonic,
-        spent_s: Callable[[], float] = time.thread_time,
+        now_s: Callable[[], float],
+        spent_s: Callable[[], float],
     ) -> None:
         self.seq = machine.core.event_seq
         self._machine = machine
         self._log_id = log_id
-        self._socket = socket
+        self._send_frames = send
         self._interval_s = interval_ms / 1000
         self._now_s = now_s
         self._spent_s = spent_s
@@ -324,10 +322,10 @@ class MarketDataPublisher:
             frames = [TOPIC_MARKET_DATA, msgspec.msgpack.encode(header)]
             for runs in (public_runs, change_runs):
                 frames.append(runs[part] if part < len(runs) else b"")
-            self._socket.send_multipart(frames)
+            self._send_frames(frames)
 
     def _tell(self, topic: bytes, value: Any) -> None:
-        self._socket.send_multipart([topic, msgspec.msgpack.encode(value)])
+        self._send_frames([topic, msgspec.msgpack.encode(value)])
 
 
 def _runs(records: bytes, bytes_max: int) -> list[bytes]:

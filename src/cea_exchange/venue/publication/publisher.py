@@ -1,8 +1,9 @@
 """The two streams of events: market data for everybody, settlement for the registry."""
 
+from collections.abc import Callable
+
 import msgspec
 import numpy as np
-import zmq
 
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.protocol.framing import (
@@ -27,8 +28,8 @@ class Publisher:
         Whose events, and of which journal.
     market_data
         The public stream.
-    settlement
-        A bound PUB socket.
+    send
+        Publishes a message of the settlement stream, frame by frame.
     """
 
     def __init__(
@@ -36,12 +37,12 @@ class Publisher:
         machine: VenueStateMachine,
         log_id: str,
         market_data: MarketDataPublisher,
-        settlement: zmq.Socket,
+        send: Callable[[list[bytes]], object],
     ) -> None:
         self._machine = machine
         self._log_id = log_id
         self._market_data = market_data
-        self._settlement = settlement
+        self._send = send
         self._next_seq = machine.core.settlement_seq + 1
 
     def publish(self, events: np.ndarray) -> None:
@@ -55,11 +56,11 @@ class Publisher:
             payload = settled[first : first + RECORDS_BYTES_MAX]
             count = len(payload) // EVENT_DTYPE.itemsize
             header = settlement_header(self._log_id, first_seq, count, payload)
-            self._settlement.send_multipart([TOPIC_SETTLEMENT, header, payload])
+            self._send([TOPIC_SETTLEMENT, header, payload])
             first_seq += count
 
     def settlement_heartbeat(self) -> None:
         """Say how far the settlement stream is, so that a lost last message is noticed."""
         told = {"log_id": self._log_id, "last_seq": self._machine.core.settlement_seq}
         payload = msgspec.msgpack.encode(told)
-        self._settlement.send_multipart([TOPIC_SETTLEMENT_HEARTBEAT, payload])
+        self._send([TOPIC_SETTLEMENT_HEARTBEAT, payload])

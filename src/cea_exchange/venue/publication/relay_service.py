@@ -25,7 +25,7 @@ from cea_exchange.protocol.framing import (
     stream_place_decode,
 )
 from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.venue.publication.router import Inbox, send_or_drop
+from cea_exchange.venue.publication.router import RouterMailbox
 from cea_exchange.venue.publication.snapshot_service import (
     REQUESTS_PER_TURN_MAX,
     SNAPSHOTS_PER_TURN_MAX,
@@ -132,8 +132,7 @@ class RelayDesk:
         self, socket: zmq.Socket, *, now_s: Callable[[], float] = time.monotonic
     ) -> None:
         self.venue = VenueLine(now_s)
-        self._socket = socket
-        self._inbox = Inbox(socket)
+        self._mailbox = RouterMailbox(socket)
         self._now_s = now_s
         self._due_s = now_s()
         self._waiting: dict[bytes, dict[bytes, None]] = {}
@@ -161,7 +160,7 @@ class RelayDesk:
     def turn(self) -> None:
         """Take some of what was asked for, ask the venue, answer some."""
         for _ in range(REQUESTS_PER_TURN_MAX):
-            message = self._inbox.receive()
+            message = self._mailbox.receive()
             if message is None:
                 break
             self._take(message)
@@ -177,7 +176,7 @@ class RelayDesk:
         for _ in range(min(len(self._ready), SNAPSHOTS_PER_TURN_MAX)):
             routing_id, messages = self._ready.popleft()
             for frames in messages:
-                send_or_drop(self._socket, [routing_id, *frames])
+                self._mailbox.answer(routing_id, *frames)
 
     def _take(self, message: Message) -> None:
         if message.key is None:
@@ -185,7 +184,7 @@ class RelayDesk:
         try:
             request = request_of(message)
         except FrameError as error:
-            send_or_drop(self._socket, [message.routing_id, refusal(error)])
+            self._mailbox.answer(message.routing_id, refusal(error))
             return
         # However it was written, one question has one text.
         question = msgspec.msgpack.encode(request)

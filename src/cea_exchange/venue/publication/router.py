@@ -12,8 +12,8 @@ FRAMES_MAX = 1_024
 log = structlog.get_logger("venue")
 
 
-class Inbox:
-    """What arrives at a ROUTER, message by message.
+class RouterMailbox:
+    """What arrives at a ROUTER, message by message, and what is answered over it.
 
     Parameters
     ----------
@@ -22,6 +22,7 @@ class Inbox:
     """
 
     def __init__(self, socket: zmq.Socket) -> None:
+        self._socket = socket
         self._router = Router(socket, FRAMES_MAX)
 
     def receive(self) -> Message | None:
@@ -29,10 +30,9 @@ class Inbox:
         taken = self._router.receive()
         return None if taken is None else Message(*taken)
 
-
-def send_or_drop(socket: zmq.Socket, frames: list[bytes]) -> None:
-    """Send an answer to a peer that may be gone or too slow; it can ask again."""
-    try:
-        socket.send_multipart(frames, zmq.NOBLOCK)
-    except zmq.ZMQError as error:
-        log.info("answer_dropped", error=str(error))
+    def answer(self, routing_id: bytes, *frames: bytes) -> None:
+        """Send an answer to a peer that may be gone or too slow; it can ask again."""
+        try:
+            self._socket.send_multipart([routing_id, *frames], zmq.NOBLOCK)
+        except zmq.ZMQError as error:
+            log.info("answer_dropped", error=str(error))

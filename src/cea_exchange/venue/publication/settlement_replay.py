@@ -2,8 +2,8 @@
 
 import numpy as np
 import structlog
-import zmq
 
+from cea_exchange.control_plane.door import Mailbox
 from cea_exchange.domain.records import EVENT_DTYPE
 from cea_exchange.journal import EventDamaged
 from cea_exchange.protocol.framing import (
@@ -13,7 +13,6 @@ from cea_exchange.protocol.framing import (
     settlement_request_decode,
 )
 from cea_exchange.venue.durability.sequencer import Sequencer, damage_told
-from cea_exchange.venue.publication.router import Inbox, send_or_drop
 
 log = structlog.get_logger("venue")
 
@@ -23,21 +22,20 @@ class SettlementReplay:
 
     Parameters
     ----------
-    socket
-        A bound ROUTER.
+    mailbox
+        Where the questions come in.
     sequencer
         Whose events.
     """
 
-    def __init__(self, socket: zmq.Socket, sequencer: Sequencer) -> None:
-        self._socket = socket
-        self._inbox = Inbox(socket)
+    def __init__(self, mailbox: Mailbox, sequencer: Sequencer) -> None:
+        self._mailbox = mailbox
         self._sequencer = sequencer
         self._log_id = sequencer.journal.log_id
 
     def turn(self) -> None:
         """Answer all that has arrived."""
-        while (message := self._inbox.receive()) is not None:
+        while (message := self._mailbox.receive()) is not None:
             if message.key is None or len(message.frames) != 1:
                 continue
             try:
@@ -57,4 +55,4 @@ class SettlementReplay:
                     continue
             payload = rows.tobytes()
             header = settlement_header(self._log_id, request.first, len(rows), payload)
-            send_or_drop(self._socket, [message.routing_id, header, payload])
+            self._mailbox.answer(message.routing_id, header, payload)

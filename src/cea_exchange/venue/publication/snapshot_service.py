@@ -5,15 +5,13 @@ requests a turn, one snapshot for all who wait for one, and a pause after it tha
 what it took.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import zmq
 
-from cea_exchange.control_plane.door import Message
+from cea_exchange.control_plane.door import Mailbox, Message
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.protocol.framing import (
     DepthRequest,
@@ -24,7 +22,6 @@ from cea_exchange.protocol.framing import (
     refusal_told,
 )
 from cea_exchange.venue.publication.market_data import MarketDataPublisher
-from cea_exchange.venue.publication.router import Inbox, send_or_drop
 
 REQUEST_BYTES_MAX = 1_024
 REQUESTS_PER_TURN_MAX = 8
@@ -37,12 +34,12 @@ PAUSE_S_MIN = 0.01
 
 
 class SnapshotDesk:
-    """The public's questions, over one socket.
+    """The public's questions, over one mailbox.
 
     Parameters
     ----------
-    socket
-        A bound ROUTER.
+    mailbox
+        Where they come in.
     market_data
         The stream that the snapshots belong to.
     now_s
@@ -53,14 +50,13 @@ class SnapshotDesk:
 
     def __init__(
         self,
-        socket: zmq.Socket,
+        mailbox: Mailbox,
         market_data: MarketDataPublisher,
         *,
-        now_s: Callable[[], float] = time.monotonic,
-        spent_s: Callable[[], float] = time.thread_time,
+        now_s: Callable[[], float],
+        spent_s: Callable[[], float],
     ) -> None:
-        self._socket = socket
-        self._inbox = Inbox(socket)
+        self._mailbox = mailbox
         self._market_data = market_data
         self._now_s = now_s
         self._spent_s = spent_s
@@ -77,7 +73,7 @@ class SnapshotDesk:
     def turn(self) -> None:
         """Answer some of what has arrived."""
         for _ in range(REQUESTS_PER_TURN_MAX):
-            message = self._inbox.receive()
+            message = self._mailbox.receive()
             if message is None:
                 break
             self._take(message)
@@ -86,7 +82,7 @@ class SnapshotDesk:
         for _ in range(min(len(self._ready), SNAPSHOTS_PER_TURN_MAX)):
             routing_id = self._ready.popleft()
             for header, records in self._snapshot:
-                send_or_drop(self._socket, [routing_id, header, records])
+                self._mailbox.answer(routing_id, header, records)
 
     def _snapshot_make(self) -> None:
         """Make one for all who wait: it is later than their asking, so it fits what they saw."""
@@ -103,7 +99,7 @@ class SnapshotDesk:
         try:
             self._answer(message.routing_id, request_of(message))
         except FrameError as error:
-            send_or_drop(self._socket, [message.routing_id, refusal(error)])
+            self._mailbox.answer(message.routing_id, refusal(error))
 
     def _answer(self, routing_id: bytes, request: Any) -> None:
         if isinstance(request, DepthRequest):
@@ -123,7 +119,7 @@ class SnapshotDesk:
             self._waiting[routing_id] = None
 
     def _tell(self, routing_id: bytes, value: dict[str, Any]) -> None:
-        send_or_drop(self._socket, [routing_id, msgspec.msgpack.encode(value)])
+        self._mailbox.answer(routing_id, msgspec.msgpack.encode(value))
 
 
 def request_of(message: Message) -> Request:

@@ -1,12 +1,9 @@
 """The venue's end of the registry's numbered feed: one question at a time, again and again."""
 
-import json
-import time
-from pathlib import Path
+from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
-import structlog
-import zmq
 
 from cea_exchange.protocol.control import (
     DECODE_ERRORS,
@@ -15,14 +12,11 @@ from cea_exchange.protocol.control import (
     FeedItem,
     control_decode,
 )
-from cea_exchange.protocol.security import CurveKeys, client_socket
-from cea_exchange.venue.config import VenueConfig
 
 ITEM_COUNT_MAX = 1_000
 TIMEOUT_S = 2.0
+UNREACHED_S = 0.1
 PAUSE_S = 0.02  # between an answer without items and the next question
-
-log = structlog.get_logger("venue")
 
 
 class FeedAnswer(msgspec.Struct, frozen=True):
@@ -60,26 +54,40 @@ class FeedAnswer(msgspec.Struct, frozen=True):
 _answers = msgspec.msgpack.Decoder(FeedAnswer)
 
 
+class FeedLine(Protocol):
+    """The way to the registry, which may come, go and move."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection."""
+
+    def open(self) -> bool:
+        """Make one; False if the registry's address is not known, or there is no room for it."""
+
+    def send(self, content: bytes) -> bool:
+        """Send a question; False if it can't be sent."""
+
+    def receive(self) -> bytes | None:
+        """Return an answer that has arrived; None if there is none."""
+
+    def close(self) -> None:
+        """Drop the connection: what it still brings is not heard."""
+
+
 class RegistryFeed:
     """Asks the registry for the next items, over a connection that is made anew when it is silent.
 
-    Attributes
+    Parameters
     ----------
-    socket : zmq.Socket or None
-        To be polled by the caller; None while the registry's address is not known.
+    line
+        The way to the registry.
+    now_s
+        A clock that never goes back.
     """
 
-    def __init__(
-        self, context: zmq.Context, config: VenueConfig, data: Path, keys: CurveKeys
-    ) -> None:
-        self.socket: zmq.Socket | None = None
-        self._context = context
-        self._config = config
-        self._data = data
-        self._keys = keys
-        # The key that the venue's own sockets admit, too; its file is not needed any more.
-        self._server_key = config.registry_key(data)
-        self._trouble = ""
+    def __init__(self, line: FeedLine, now_s: Callable[[], float]) -> None:
+        self._line = line
+        self._now_s = now_s
         self._asked_s: float | None = None
         self._not_before_s = 0.0
         self._is_new = True
@@ -89,31 +97,29 @@ class RegistryFeed:
 
         On a new connection item `last` is asked for once more: it may be another registry's now.
         """
-        now_s = time.monotonic()
+        now_s = self._now_s()
         if now_s < self._not_before_s:
             return
         if self._asked_s is not None:
             if now_s - self._asked_s < TIMEOUT_S:
                 return
             self.close()
-        if self.socket is None and not self._connect():
-            self._not_before_s = now_s + 0.1
-            return
+        if not self._line.is_open:
+            if not self._line.open():
+                self._not_before_s = now_s + UNREACHED_S
+                return
+            self._is_new = True
         first = max(last, 1) if self._is_new else last + 1
         request = {"from": first, "count": ITEM_COUNT_MAX, "log_id": log_id}
-        try:
-            self.socket.send(msgspec.msgpack.encode(request), zmq.NOBLOCK)
+        if self._line.send(msgspec.msgpack.encode(request)):
             self._asked_s = now_s
-        except zmq.Again:
+        else:
             self.close()
 
     def answer(self) -> FeedAnswer | None:
         """Return an answer that has arrived; None if there is none."""
-        if self.socket is None:
-            return None
-        try:
-            payload = self.socket.recv(zmq.NOBLOCK)
-        except zmq.Again:
+        payload = self._line.receive() if self._line.is_open else None
+        if payload is None:
             return None
         self._asked_s = None
         self._is_new = False
@@ -122,47 +128,15 @@ class RegistryFeed:
         except DECODE_ERRORS as error:
             raise ControlError(f"feed answer: {error}") from None
         if not answer.items:
-            self._not_before_s = time.monotonic() + PAUSE_S
+            self._not_before_s = self._now_s() + PAUSE_S
         return answer
 
     def pause(self, seconds: float) -> None:
         """Drop the connection and ask again after a while only."""
         self.close()
-        self._not_before_s = time.monotonic() + seconds
+        self._not_before_s = self._now_s() + seconds
 
     def close(self) -> None:
         """Drop the connection; the next question makes another."""
-        if self.socket is not None:
-            self.socket.close(linger=0)
-        self.socket = None
+        self._line.close()
         self._asked_s = None
-
-    def _connect(self) -> bool:
-        address = self._config.registry_feed or self._address_read()
-        if address is None:
-            return False
-        try:
-            self.socket = client_socket(
-                self._context, zmq.DEALER, keys=self._keys, server_key=self._server_key
-            )
-            self.socket.connect(address)
-        except (zmq.ZMQError, TypeError) as error:
-            # No descriptor is left, or the file has no address: it may be otherwise soon.
-            self.close()
-            self._trouble_tell(f"{address}: {error}")
-            return False
-        self._trouble_tell("")
-        self._is_new = True
-        return True
-
-    def _trouble_tell(self, trouble: str) -> None:
-        if trouble and trouble != self._trouble:
-            log.warning("registry_not_reached", error=trouble)
-        self._trouble = trouble
-
-    def _address_read(self) -> str | None:
-        try:
-            path = self._config.registry_endpoints_file(self._data)
-            return json.loads(path.read_text(encoding="utf-8"))["feed"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return None

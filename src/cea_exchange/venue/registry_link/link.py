@@ -1,6 +1,5 @@
 """What the registry says, applied: its numbered feed, its confirmation, and whether it is there."""
 
-import time
 from collections.abc import Callable
 
 import structlog
@@ -33,6 +32,8 @@ class RegistryLink:
         Journals acts, releases their events, and returns the refusals.
     sessions_check
         Called after items were applied: they may have revoked keys.
+    now_s
+        A clock that never goes back.
 
     Attributes
     ----------
@@ -50,6 +51,7 @@ class RegistryLink:
         *,
         run_controls: Callable[[list[control.Control]], list[str | None]],
         sessions_check: Callable[[], None],
+        now_s: Callable[[], float],
     ) -> None:
         self._feed = feed
         self._sequencer = sequencer
@@ -57,6 +59,7 @@ class RegistryLink:
         self._gateway = gateway
         self._run_controls = run_controls
         self._sessions_check = sessions_check
+        self._now_s = now_s
         # What the registry may know already; more than this, and the journal has lost something.
         self._settlement_seq_at_start = self._machine.core.settlement_seq
         self.settled_seq = 0
@@ -109,7 +112,7 @@ class RegistryLink:
                 f"the registry's feed ends at item {answer.last_seq}, the journal has item "
                 f"{self._machine.feed_seq}: work is missing from the registry"
             )
-        self.settled_seq, self.answered_s = answer.settled_seq, time.monotonic()
+        self.settled_seq, self.answered_s = answer.settled_seq, self._now_s()
         items = answer.feed_items()
         for item in items:
             if item.transfer_seq == self._machine.feed_seq:

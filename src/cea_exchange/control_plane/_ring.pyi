@@ -1,0 +1,29 @@
+from typing import Self
+
+from typing_extensions import Buffer, disjoint_base
+
+RING_BYTES: int
+
+class LinkEnded(Exception): ...
+
+@disjoint_base
+class Ring:
+    def __new__(cls, memory: int, offset: int, bell: int) -> Self: ...
+    def close(self) -> None: ...
+
+@disjoint_base
+class Writer(Ring):
+    @property
+    def waiting_bytes(self) -> int: ...
+    def __init__(self, memory: int, offset: int, bell: int) -> None: ...
+    def item(self, content: bytes) -> None: ...
+    def message(
+        self, door: int, routing_id: bytes, key: bytes, frames: tuple[Buffer, ...]
+    ) -> None: ...
+    def flush(self) -> bool: ...
+
+@disjoint_base
+class Reader(Ring):
+    def receive(
+        self, bytes_max: int
+    ) -> list[bytes | tuple[int, bytes, bytes, list[bytes]]]: ...
