@@ -32,7 +32,9 @@ def run(folder: Path, *command: object) -> subprocess.CompletedProcess:
 
 
 def type_check(folder: Path, *programs: Path) -> subprocess.CompletedProcess:
-    return run(folder, "-m", "mypy", "--strict", "--follow-imports=silent", *programs)
+    # Without the settings of this project: a user has none of them.
+    settings = ("--config-file=", "--strict", "--follow-imports=silent")
+    return run(folder, "-m", "mypy", *settings, *programs)
 
 
 def test_a_users_programs_pass_a_strict_type_check(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_operators_of_two_names_act_on_the_command_line(world):
     assert "--why" in without.stderr
     refused = run_as("reg", "reinstate", "alice")
     assert refused.returncode == 2
-    assert "expected an operator's key, came the regulator's reg" in refused.stderr
+    assert "expected an operator's key, got the regulator's reg" in refused.stderr
     path = str(world.data / "keys" / "bo")
     assert json.loads(run_as(path, "position", "alice").stdout)["suspended"]
     assert run_as("stranger", "status").returncode == 2

@@ -5,8 +5,10 @@ daemons start; everything else goes over their sockets.
 """
 
 import ctypes
+import errno
 import json
 import os
+import random
 import resource
 import signal
 import socket
@@ -28,6 +30,7 @@ START_S_MAX = 30.0
 STOP_S_MAX = 15.0
 ADMIN_S_MAX = 30.0
 
+PORT_FIRST, PORT_END = 20_000, 32_000
 PR_SET_PDEATHSIG = 1
 _IS_LINUX = sys.platform == "linux"
 _LIBC = ctypes.CDLL(None)
@@ -322,12 +325,30 @@ def _end_with_parent() -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Return ports that are free now; all are held until the last is found."""
-    held = [socket.socket() for _ in range(count)]
+    """Return ports that are free now; all are held until the last is found.
+
+    They lie below those that Linux gives to connections: one of these would be in the way before
+    the daemon binds.
+    """
+    held: list[socket.socket] = []
     try:
-        for each in held:
-            each.bind(("127.0.0.1", 0))
+        while len(held) < count:
+            each = socket.socket()
+            held.append(each)
+            while not _is_bound(each, random.randrange(PORT_FIRST, PORT_END)):
+                pass
         return [each.getsockname()[1] for each in held]
     finally:
         for each in held:
             each.close()
+
+
+def _is_bound(unbound: socket.socket, port: int) -> bool:
+    """Bind a socket, or say that somebody has the port."""
+    try:
+        unbound.bind(("127.0.0.1", port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return False
+    return True
