@@ -29,7 +29,6 @@ MODULES_STILL_LONG = {
     "matching/_replay.pyx": 1156,
     "matching/market.py": 1089,
     "registry/daemon.py": 711,
-    "registry/reconciliation/reconcile.py": 836,
     "registry/settlement/settlement.py": 739,
     "venue/market/state_machine.py": 844,
 }
