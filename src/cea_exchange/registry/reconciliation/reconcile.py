@@ -127,7 +127,10 @@ def _differences(store: Store, found: Reconciliation) -> Iterator[str]:
     yield from feed_differences(store)
     yield from record_differences(store)
     yield from integrity_differences(store)
-    yield from findings(store, *(name for name in checks() if name not in QUERIES))
+    others = [check for name, check in checks().items() if name not in QUERIES]
+    # The first is what a person is told: whose it is, before sums of all.
+    others.sort(key=lambda check: "{account_index}" not in check.says)
+    yield from findings(store, *(check.name for check in others))
     yield from persons_differences(store)
     yield from obligation_differences(store)
     yield from chain_differences(store)
