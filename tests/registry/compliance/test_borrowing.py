@@ -4,8 +4,8 @@ import pytest
 
 from cea_exchange.ledger.double_entry import Compartment
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.reconciliation.distribution import distribution_differences
-from cea_exchange.registry.reconciliation.surrender import surrender_differences
+from cea_exchange.registry.reconciliation.audit import findings
+from cea_exchange.registry.reconciliation.obligations import obligation_differences
 from support.refusing import refuses
 from support.registry.allocation_files import allocation_file
 from support.registry.audit_queries import audit_findings
@@ -27,8 +27,8 @@ def world(tmp_path, database_address):
         determine(world, "final", 2021, {"P1": 1_760_000, "P2": 900_100})
         world.owe(2021, ("P1", 2_000_000), ("P2", 1_000_000))
         yield world
-        assert [] == list(distribution_differences(world.registry.store))
-        assert [] == list(surrender_differences(world.registry.store))
+        assert [] == list(findings(world.registry.store))
+        assert [] == list(obligation_differences(world.registry.store))
         assert {} == audit_findings(world.registry.store)
 
 
@@ -164,10 +164,10 @@ def test_reconcile_finds_what_is_not_so(tmp_path, database_address, odd):
         world.owe(2021, ("P1", 100))
         borrow(world, 25)
         store = world.registry.store
-        assert [] == list(distribution_differences(store))
+        assert [] == list(findings(store))
         table, row, message = ODD_ROWS[odd]
         store.insert(table, [row])
-        assert message in list(distribution_differences(store))
+        assert message in list(findings(store))
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,9 @@ def audit(
     Example: cea-exchange registry audit --show conservation
     """
     from cea_exchange.ledger.store import Store, StoreError
-    from cea_exchange.registry.reconciliation.audit import audit_queries
+    from cea_exchange.registry.reconciliation.audit import checks
 
-    queries = audit_queries()
+    queries = {name: check.sql for name, check in checks().items()}
     if show is not None:
         if show not in queries:
             raise CommandError(f"--show: must be one of {', '.join(queries)}, was {show}")

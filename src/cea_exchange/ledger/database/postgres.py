@@ -185,6 +185,11 @@ class Postgres(_Guards):
             yield from rows
         self.execute(f"CLOSE {cursor}")
 
+    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        cursor = self.execute(sql)
+        names = [column.name for column in cursor.description]
+        return (dict(zip(names, row, strict=True)) for row in cursor)
+
     def script(self, sql: str) -> None:
         self.execute(re.sub(r"^\) WITHOUT ROWID;", ");", sql, flags=re.MULTILINE))
         self.execute(_SHA256_HEX)

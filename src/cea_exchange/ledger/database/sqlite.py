@@ -117,6 +117,12 @@ class Sqlite:
     def stream(self, sql: str, values: Any = ()) -> Iterator[Row]:
         return iter(self.execute(sql, values))
 
+    def named_rows(self, sql: str) -> Iterator[dict[str, Any]]:
+        with _told():
+            cursor = self.connection.execute(sql)
+            for row in cursor:
+                yield dict(zip((name for name, _ in cursor.get_description()), row, strict=True))
+
     def script(self, sql: str) -> None:
         with _told():
             self.connection.execute(_in_dialect(sql))

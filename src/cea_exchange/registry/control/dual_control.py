@@ -12,7 +12,7 @@ must not wait, or moves nothing.
 """
 
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -21,7 +21,6 @@ from cea_exchange.registry.participants.persons import OWN_BODIES, Person, accou
 from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
 
 if TYPE_CHECKING:
-    from cea_exchange.registry.control.requests.request import Request
     from cea_exchange.registry.registry import Registry
 
 
@@ -38,11 +37,23 @@ class Second(Enum):
     PERSONS = "the body whose person it is"
 
 
+class Proposed(Protocol):
+    """What is asked of a request: its op, its kind, and whose right it touches."""
+
+    @property
+    def op(self) -> str: ...
+    @property
+    def second(self) -> Second | None: ...
+
+    def holder(self, registry: "Registry") -> str: ...
+    def persons_body(self, registry: "Registry") -> str: ...
+
+
 _REGISTRY = OWN_BODIES[OPERATOR]
 _AUTHORITY = OWN_BODIES[AUTHORITY]
 
 
-def approving_body(registry: "Registry", request: "Request", proposer: Person) -> str:
+def approving_body(registry: "Registry", request: Proposed, proposer: Person) -> str:
     """Return the body whose second person has to approve a request.
 
     Raises
@@ -72,7 +83,7 @@ def can_approve(registry: "Registry", body: str, proposer: Person) -> bool:
     )
 
 
-def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
+def _body(registry: "Registry", request: Proposed, proposer: Person) -> str:
     # What the settings add to it takes another person of the same body.
     match request.second or Second.OWN:
         case Second.OWN:
@@ -94,7 +105,7 @@ def _body(registry: "Registry", request: "Request", proposer: Person) -> str:
             return _AUTHORITY
 
 
-def _persons_body(registry: "Registry", request: "Request") -> str:
+def _persons_body(registry: "Registry", request: Proposed) -> str:
     """Return who decides on the persons of a body.
 
     Notes

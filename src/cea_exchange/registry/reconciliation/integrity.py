@@ -7,7 +7,6 @@ from itertools import islice
 import msgspec
 
 from cea_exchange.ledger.chain import chain_breaks, records_wrong
-from cea_exchange.ledger.database.row_log import logged_tables, unlogged_rows
 from cea_exchange.ledger.database.schema import triggers_wrong
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import (
@@ -18,7 +17,10 @@ from cea_exchange.protocol.control import (
     control_decode,
 )
 from cea_exchange.registry.act_log import Asked, asked_of
-from cea_exchange.registry.reconciliation.audit import audit_queries
+from cea_exchange.registry.reconciliation.audit import ROWS_AS_LOGGED, findings
+
+QUERIES = (ROWS_AS_LOGGED, "causes")
+"""The queries of `audit` that are part of it."""
 
 
 def integrity_differences(store: Store) -> Iterator[str]:
@@ -34,15 +36,13 @@ def integrity_differences(store: Store) -> Iterator[str]:
     if store.head_before is not None:
         yield from heads_differing(store, [store.head_before], "the registry's folder has")
     yield from records_wrong(store.database)
-    yield from rows_wrong(store)
+    yield from findings(store, *QUERIES)
     yield from _acts_wrong(store)
     yield from _acts_of_another_time(store)
     try:
         yield from heads_differing(store, heads_sent(store), "the venue was sent")
     except ControlError as error:
         yield f"the feed can not be read: {error}"
-    for entry_id, act_id, wrong in store.execute(audit_queries()["causes"]).fetchall():
-        yield f"entry {entry_id} of act {act_id}: {wrong}"
 
 
 def heads_sent(store: Store) -> Iterator[tuple[int, str]]:
@@ -68,19 +68,6 @@ def heads_differing(
         if kept != head:
             yield f"link {link_id} of the chain has the head {kept}, {whose} {head}"
             return
-
-
-def rows_wrong(store: Store) -> Iterator[str]:
-    """Yield the rows that are not what the log of rows says they are."""
-    for table in logged_tables():
-        for name, row_key, now, logged in store.execute(unlogged_rows(table)).fetchall():
-            what = f"row {row_key} of {name}"
-            if logged is None:
-                yield f"{what} was never written by the registry"
-            elif now is None:
-                yield f"{what} is missing"
-            else:
-                yield f"{what} must be {logged!r}, is {now!r}"
 
 
 def _acts_wrong(store: Store) -> Iterator[str]:
