@@ -22,6 +22,7 @@ from cea_exchange.registry.reconciliation.audit import findings
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from support.registry.ledger_by_hand import changed
 from support.registry.settlement_records import (
     ALICE,
     BOB,
@@ -202,8 +203,7 @@ def test_days_kept_otherwise_than_the_entries_say_are_found(registry):
     with registry.transaction():
         for date in DAYS:
             pay_in(store, 0, 5, date)
-    with registry.transaction():
-        store.insert("entry_days", [(9, DAYS[0])])
+    changed(store, f"INSERT INTO entry_days VALUES (9, {DAYS[0]})")
     assert ["entry 9: entry_days must say its day"] == list(findings(store, "entry_days"))
 
 

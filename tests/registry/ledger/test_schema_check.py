@@ -38,6 +38,16 @@ def test_the_first_difference_is_named(tmp_path, database_address, change, why):
             opened()
 
 
+def test_a_foreign_key_that_was_dropped_is_named(tmp_path, postgres_address):
+    """SQLite has no statement that drops one."""
+    with Store.open(tmp_path, postgres_address) as store:
+        store.execute("ALTER TABLE claims DROP CONSTRAINT claims_debtor_index_fkey")
+    why = "expected a foreign key claims.debtor_index -> accounts.account_index, there is none"
+    for opened in (Store.open, Store.open_reader):
+        with pytest.raises(StoreError, match=why):
+            opened(tmp_path)
+
+
 def test_what_else_is_in_the_database_is_somebody_elses(tmp_path, database_address):
     with Store.open(tmp_path, database_address) as store:
         store.execute("CREATE TABLE mine (what TEXT)")

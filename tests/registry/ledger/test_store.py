@@ -131,7 +131,7 @@ def _fail_underneath(database):
     database.connection.pragma("max_page_count", pages + 1)
     with pytest.raises(DatabaseFull):
         for number in range(10_000):
-            database.insert("snapshots", [(number + 1, 0, 0)])
+            database.insert("business_days", [(number + 1, 0)])
     database.connection.pragma("max_page_count", 1_000_000)
 
 

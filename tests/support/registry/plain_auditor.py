@@ -51,6 +51,7 @@ def plain_auditor(data: Path, address: str | None) -> Iterator[PlainAuditor]:
         off = (
             "SELECT 'ALTER TABLE ' || tablename || ' DISABLE TRIGGER USER' FROM pg_tables"
             " WHERE schemaname = current_schema()"
+            " UNION ALL SELECT 'SET LOCAL session_replication_role = replica'"
         )
     try:
         yield PlainAuditor(connection, off)

@@ -8,7 +8,7 @@ are written at once.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Row = tuple[Any, ...]
 
@@ -31,6 +31,18 @@ class DatabaseLost(DatabaseError):
 
 class DatabaseTaken(DatabaseError):
     """Another process writes to it."""
+
+
+class ForeignKey(NamedTuple):
+    """A column whose values are those of another table's column."""
+
+    table: str
+    column: str
+    parent: str
+    parent_column: str
+
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column} -> {self.parent}.{self.parent_column}"
 
 
 class Rows(Protocol):
@@ -99,6 +111,9 @@ class Database(Protocol):
 
     def columns(self) -> dict[str, list[str]]:
         """Return table or view -> its columns in their order: ``name TYPE``; of a view ``name``."""
+
+    def foreign_keys(self) -> set[ForeignKey]:
+        """Return the keys that the database holds its rows to, at each statement's end."""
 
     def check(self) -> list[str]:
         """Return what the database itself finds damaged."""

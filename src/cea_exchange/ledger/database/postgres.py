@@ -25,6 +25,7 @@ from cea_exchange.ledger.database.interface import (
     DatabaseFull,
     DatabaseLost,
     DatabaseTaken,
+    ForeignKey,
     Row,
 )
 from cea_exchange.ledger.database.schema import tables_copy
@@ -236,6 +237,18 @@ class Postgres(_Guards):
             told = f"{column} {type_}" if kind == "r" else column
             found.setdefault(table, []).append(told)
         return found
+
+    def foreign_keys(self) -> set[ForeignKey]:
+        rows = self.execute(
+            "SELECT child.relname, mine.attname, parent.relname, theirs.attname"
+            " FROM pg_constraint c"
+            " JOIN pg_class child ON child.oid = conrelid"
+            " JOIN pg_class parent ON parent.oid = confrelid"
+            " JOIN pg_attribute mine ON mine.attrelid = conrelid AND mine.attnum = conkey[1]"
+            " JOIN pg_attribute theirs ON theirs.attrelid = confrelid AND theirs.attnum = confkey[1]"
+            " WHERE contype = 'f' AND connamespace = current_schema()::regnamespace"
+        )
+        return {ForeignKey(*row) for row in rows}
 
     def check(self) -> list[str]:
         found = self.execute("SHOW data_checksums").fetchone()

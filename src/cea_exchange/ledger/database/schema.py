@@ -6,7 +6,7 @@ from functools import cache
 from itertools import zip_longest
 
 from cea_exchange.domain.provinces import PROVINCES
-from cea_exchange.ledger.database.interface import Database, DatabaseError
+from cea_exchange.ledger.database.interface import Database, DatabaseError, ForeignKey
 from cea_exchange.ledger.database.row_log import triggers_create
 from cea_exchange.ledger.database.sqlite import Sqlite
 from cea_exchange.ledger.database.tables import table_texts
@@ -16,7 +16,7 @@ from cea_exchange.ledger.institutions import (
     province_account_name,
 )
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 APPEND_ONLY = (
     *("entries", "entry_days", "postings", "snapshots", "snapshot_balances", "settlement_runs"),
     *("look_alikes", "account_changes", "proposals", "decisions", "desk_settings", "acts"),
@@ -84,7 +84,7 @@ def institution_rows() -> list[tuple[object, ...]]:
 
 
 def schema_check(database: Database) -> None:
-    """Raise `DatabaseError` unless version, tables and columns are those of this program.
+    """Raise `DatabaseError` unless version, tables, columns and keys are those of this program.
 
     Columns are compared in their order, too: what was made otherwise is not this program's. What
     else there is in the database is somebody else's.
@@ -105,6 +105,9 @@ def schema_check(database: Database) -> None:
                     f"{database.name}: table {table}, column {place}: expected {expected},"
                     f" came {came}"
                 )
+    missing = foreign_keys_of_this_version() - database.foreign_keys()
+    for key in sorted(missing):
+        raise DatabaseError(f"{database.name}: expected a foreign key {key}, there is none")
 
 
 def triggers_check(database: Database) -> None:
@@ -150,6 +153,17 @@ def _columns_of_this_version() -> dict[str, list[str]]:
     try:
         tables_create(model)
         return model.columns()
+    finally:
+        model.close()
+
+
+@cache
+def foreign_keys_of_this_version() -> frozenset[ForeignKey]:
+    """Return the foreign keys that the schema declares."""
+    model = Sqlite.in_memory()
+    try:
+        tables_create(model)
+        return frozenset(model.foreign_keys())
     finally:
         model.close()
 

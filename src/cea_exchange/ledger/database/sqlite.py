@@ -18,6 +18,7 @@ from cea_exchange.ledger.database.interface import (
     ConstraintViolated,
     DatabaseError,
     DatabaseFull,
+    ForeignKey,
     Row,
     Rows,
 )
@@ -87,7 +88,9 @@ class Sqlite:
     @classmethod
     def in_memory(cls) -> Self:
         """Open an empty one that is gone with its connection."""
-        return cls(apsw.Connection(":memory:"))
+        connection = apsw.Connection(":memory:")
+        connection.pragma("foreign_keys", 1)
+        return cls(connection)
 
     @property
     def name(self) -> str:
@@ -187,6 +190,15 @@ class Sqlite:
         ):
             found.setdefault(table, []).append(column)
         return found
+
+    def foreign_keys(self) -> set[ForeignKey]:
+        # A key that names no column is of the parent's primary key.
+        rows = self.execute(
+            'SELECT m.name, k."from", k."table", coalesce(k."to",'
+            ' (SELECT c.name FROM pragma_table_info(k."table") c WHERE c.pk = 1))'
+            " FROM sqlite_schema m, pragma_foreign_key_list(m.name) k WHERE m.type = 'table'"
+        )
+        return {ForeignKey(*row) for row in rows}
 
     def check(self) -> list[str]:
         return [line for (line,) in self.execute("PRAGMA integrity_check(10)") if line != "ok"]
@@ -302,6 +314,7 @@ def _connect(path: Path, *, create: bool) -> apsw.Connection:
     try:
         connection = apsw.Connection(str(path), flags=flags)
         connection.set_busy_timeout(BUSY_MS)
+        connection.pragma("foreign_keys", 1)
         connection.pragma("user_version")
     except apsw.Error as error:
         raise DatabaseError(f"{path}: expected an SQLite database, {error}") from None

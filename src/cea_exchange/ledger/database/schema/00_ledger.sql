@@ -1,5 +1,8 @@
 -- Who holds what: append-only postings, and what they are caused by. Amounts are tonnes, or fen of
 -- cash (asset 65535). Negative accounts are institutions (ledger/institutions.py).
+-- A column that says another table's row REFERENCES it, but in `entries` and `postings` and in
+-- `trades`: a look-up for each of millions of rows would cost settling too much. There, and where
+-- an asset may be cash or 0 says none, the audit looks (ledger/database/references.py).
 CREATE TABLE meta (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     schema_version BIGINT NOT NULL,
@@ -37,7 +40,7 @@ CREATE TABLE products (
 );
 CREATE TABLE keys (
     public_key TEXT PRIMARY KEY,
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     operator_index BIGINT NOT NULL CHECK (operator_index BETWEEN 0 AND 15),
     role TEXT NOT NULL,
     cancel_on_disconnect BIGINT NOT NULL CHECK (cancel_on_disconnect IN (0, 1)),
@@ -58,7 +61,7 @@ CREATE TABLE entries (
 );
 CREATE TABLE entry_days (                         -- where the entries' day changes, so that a day is
                                                   -- found among millions; an index of all costs more
-    first_entry BIGINT PRIMARY KEY,               -- from this one on, up to the next row's,
+    first_entry BIGINT PRIMARY KEY REFERENCES entries, -- from this one on, up to the next row's,
     business_date BIGINT NOT NULL                 -- all entries are of this day
 );
 CREATE INDEX entry_days_by_date ON entry_days (business_date, first_entry);
@@ -70,13 +73,13 @@ CREATE TABLE postings (
     amount BIGINT NOT NULL CHECK (amount <> 0)
 );
 CREATE TABLE snapshots (
-    entry_id BIGINT PRIMARY KEY,                  -- the last entry that counts
+    entry_id BIGINT PRIMARY KEY REFERENCES entries, -- the last entry that counts
     settlement_seq BIGINT NOT NULL,               -- last_seq then
     business_date BIGINT NOT NULL
 );
 CREATE TABLE snapshot_balances (
-    entry_id BIGINT NOT NULL,
-    account_index BIGINT NOT NULL,
+    entry_id BIGINT NOT NULL REFERENCES snapshots,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     asset_index BIGINT NOT NULL,
     compartment BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0 OR (amount < 0 AND account_index IN (-1, -2))),
@@ -107,10 +110,10 @@ CREATE TABLE feed (
     item BYTEA NOT NULL
 );
 CREATE TABLE transfers (
-    transfer_seq BIGINT PRIMARY KEY,
+    transfer_seq BIGINT PRIMARY KEY REFERENCES feed,
     direction TEXT NOT NULL                       -- court, recall: out, for freezes and recalls
         CHECK (direction IN ('in', 'out', 'court', 'recall')),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     asset_index BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0),    -- asked; for court and recall it may be less
     state TEXT NOT NULL CHECK (state IN ('pending', 'completed', 'rejected')),

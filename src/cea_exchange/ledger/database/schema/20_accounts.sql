@@ -13,7 +13,7 @@ CREATE TABLE persons (
 CREATE INDEX persons_by_body ON persons (body, person, public_key);
 CREATE TABLE account_changes (
     change_id BIGINT PRIMARY KEY CHECK (change_id > 0),
-    account_index BIGINT NOT NULL,
+    account_index BIGINT NOT NULL REFERENCES accounts,
     at_ns BIGINT NOT NULL,
     business_date BIGINT NOT NULL,
     change TEXT NOT NULL,               -- 'opened', 'suspended', 'renamed', ...

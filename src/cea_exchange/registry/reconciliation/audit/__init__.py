@@ -18,10 +18,12 @@ from importlib.resources import files
 from itertools import takewhile
 from typing import Any, NamedTuple
 
+from cea_exchange.ledger.database.references import references_query
 from cea_exchange.ledger.database.row_log import logged_rows_query
 from cea_exchange.ledger.double_entry import Compartment, EntryKind
 from cea_exchange.ledger.store import Store
 
+REFERENCES_HELD = "references_held"
 ROWS_AS_LOGGED = "rows_as_logged"
 _HEAD = re.compile(r"Rule: (?P<rules>.+?) Must come out: nothing\..* Says: (?P<says>.+)")
 
@@ -53,13 +55,15 @@ class Check(NamedTuple):
 def checks() -> dict[str, Check]:
     """Return all checks by name, in the order of their names.
 
-    All are files of this folder but `ROWS_AS_LOGGED`, which is made of the schema.
+    All are files of this folder but `REFERENCES_HELD` and `ROWS_AS_LOGGED`, which are made of the
+    schema.
     """
     found = {
         file.name.removesuffix(".sql"): file.read_text(encoding="utf-8")
         for file in files(__package__).iterdir()
         if file.name.endswith(".sql")
     }
+    found[REFERENCES_HELD] = references_query()
     found[ROWS_AS_LOGGED] = logged_rows_query()
     return {name: _check(name, text) for name, text in sorted(found.items())}
 
