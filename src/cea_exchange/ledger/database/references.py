@@ -3,8 +3,8 @@
 Most are foreign keys, which the schema declares and the database holds every statement to. Three
 kinds are none, and are proved by the query alone:
 
-- Of trades, entries and postings there are millions, written run by run. A look-up for each of
-  their rows would cost settling more than all that is checked there (`protocol/ledger.md`).
+- Of trades, entries, postings and balances in snapshots there are millions, written run by run. A
+  look-up for each of their rows would slow settling down (`protocol/ledger.md`).
 - An asset is a product, or cash, of which there is no row.
 - Where a number says none, 0 is written, and an empty text where a name does.
 """
@@ -49,6 +49,8 @@ UNDECLARED = (
     ),
     Reference(ForeignKey("entries", "act_id", "acts", "act_id"), "act_id = 0"),
     Reference(ForeignKey("postings", "account_index", *_ACCOUNTS)),
+    Reference(ForeignKey("snapshot_balances", "account_index", *_ACCOUNTS)),
+    Reference(ForeignKey("snapshot_balances", "entry_id", "snapshots", "entry_id")),
     *(
         Reference(ForeignKey(table, "asset_index", *_PRODUCTS), f"asset_index = {CASH_ASSET}")
         for table in (

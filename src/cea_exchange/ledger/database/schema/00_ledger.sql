@@ -1,8 +1,8 @@
 -- Who holds what: append-only postings, and what they are caused by. Amounts are tonnes, or fen of
 -- cash (asset 65535). Negative accounts are institutions (ledger/institutions.py).
--- A column that says another table's row REFERENCES it, but in `entries` and `postings` and in
--- `trades`: a look-up for each of millions of rows would cost settling too much. There, and where
--- an asset may be cash or 0 says none, the audit looks (ledger/database/references.py).
+-- A column that says another table's row REFERENCES it, but in `trades`, `entries`, `postings` and
+-- `snapshot_balances`: a look-up for each of millions of rows would cost settling too much. There,
+-- and where an asset may be cash or 0 says none, the audit looks (ledger/database/references.py).
 CREATE TABLE meta (
     id BIGINT PRIMARY KEY CHECK (id = 1),
     schema_version BIGINT NOT NULL,
@@ -78,8 +78,8 @@ CREATE TABLE snapshots (
     business_date BIGINT NOT NULL
 );
 CREATE TABLE snapshot_balances (
-    entry_id BIGINT NOT NULL REFERENCES snapshots,
-    account_index BIGINT NOT NULL REFERENCES accounts,
+    entry_id BIGINT NOT NULL,
+    account_index BIGINT NOT NULL,
     asset_index BIGINT NOT NULL,
     compartment BIGINT NOT NULL,
     amount BIGINT NOT NULL CHECK (amount > 0 OR (amount < 0 AND account_index IN (-1, -2))),
