@@ -12,7 +12,7 @@ from support.registry.ledger_by_hand import guards_off
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("DROP TABLE claims", "expected a table claims, there is none"),
+        ("DROP TABLE claims_paid", "expected a table claims_paid, there is none"),
         ("DROP VIEW balances", "expected a table balances, there is none"),
         (
             "ALTER TABLE trades RENAME COLUMN tonnes TO tons",

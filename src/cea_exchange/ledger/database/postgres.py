@@ -240,12 +240,12 @@ class Postgres(_Guards):
 
     def foreign_keys(self) -> set[ForeignKey]:
         rows = self.execute(
-            "SELECT child.relname, mine.attname, parent.relname, theirs.attname"
+            "SELECT child.relname, own.attname, parent.relname, named.attname"
             " FROM pg_constraint c"
             " JOIN pg_class child ON child.oid = conrelid"
             " JOIN pg_class parent ON parent.oid = confrelid"
-            " JOIN pg_attribute mine ON mine.attrelid = conrelid AND mine.attnum = conkey[1]"
-            " JOIN pg_attribute theirs ON theirs.attrelid = confrelid AND theirs.attnum = confkey[1]"
+            " JOIN pg_attribute own ON own.attrelid = conrelid AND own.attnum = conkey[1]"
+            " JOIN pg_attribute named ON named.attrelid = confrelid AND named.attnum = confkey[1]"
             " WHERE contype = 'f' AND connamespace = current_schema()::regnamespace"
         )
         return {ForeignKey(*row) for row in rows}

@@ -425,7 +425,7 @@ class _Run:
         state, failure, posted_seq = "received", None, 0
         if self._is_at_once:
             failure = self._post_at_once(trade)
-            state, posted_seq = ("settled", trade.settlement_seq) if failure is None else ("failed", 0)
+            state, posted_seq = ("failed", 0) if failure else ("settled", trade.settlement_seq)
         self._store.insert(
             "trades (settlement_seq, trade_id, trading_date, method, buyer_index, seller_index,"
             " product_index, price, tonnes, cash, buy_fee, sell_fee, state, failure, posted_seq)",
