@@ -11,6 +11,7 @@ from support.registry.allocation_files import allocation_file
 from support.registry.audit_queries import audit_findings
 from support.registry.compliance_world import BEIJING, SHANGHAI, World
 from support.registry.desk_callers import Office
+from support.registry.ledger_by_hand import changed
 
 WHY = "no cash after the winter"
 
@@ -142,11 +143,11 @@ def test_the_province_decides_and_the_authority_approves(world):
 
 ODD_ROWS = {
     "a borrowing that moved nothing": (
-        *("borrowings", (2, 2021, 0, 11, 2, 7, "HB-2", WHY, 9, 9, 20231101)),
+        f"INSERT INTO borrowings VALUES (2, 2021, 0, 11, 2, 7, 'HB-2', '{WHY}', 9, 9, 20231101)",
         "borrowing 2: 7 must be surrendered and deducted, are 0 and 0",
     ),
     "a deduction that nobody borrowed": (
-        *("deductions", (9, 0, "HB-9", "borrowed", 0, 7, 20231101, 20231101)),
+        "INSERT INTO deductions VALUES (9, 0, 'HB-9', 'borrowed', 0, 7, 20231101, 20231101)",
         "deduction 9 is of no borrowing there is",
     ),
 }
@@ -165,8 +166,8 @@ def test_reconcile_finds_what_is_not_so(tmp_path, database_address, odd):
         borrow(world, 25)
         store = world.registry.store
         assert [] == list(findings(store))
-        table, row, message = ODD_ROWS[odd]
-        store.insert(table, [row])
+        change, message = ODD_ROWS[odd]
+        changed(store, change)
         assert message in list(findings(store))
 
 
