@@ -52,8 +52,9 @@ LOOK_S = 0.05
 """So often a client that waits looks whether its connection is still there."""
 RECONNECT_S_MIN = 0.02
 RECONNECT_S_MAX = 1.0
-RECONNECTIONS_QUICK = 16
-"""A venue's front may be another's door; after so many it is something else, and takes patience."""
+RECONNECT_QUICK_S = 5.0
+"""A front of the venue's may be another's door, and others are begun; whoever is not let in for so
+long, or is refused, comes again ever later."""
 
 HIGH_WATER_MARK = 100_000
 """Messages that wait in the socket in either direction."""
@@ -145,7 +146,9 @@ class _OrderEntry:
         self._heard_at = 0.0
         self._beaten_at = 0.0
         self._is_lost = False
-        self._again_at, self._tries = 0.0, 0
+        self._again_at = 0.0
+        self._quick_until = time.monotonic() + RECONNECT_QUICK_S
+        self._pause_s = RECONNECT_S_MIN
         self._taken_count = 0
         self._answers: dict[int, Report] = {}
         self._reports: deque[Report] = deque()
@@ -360,13 +363,10 @@ class _OrderEntry:
             raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
         if self.session.state is SessionState.READY:
-            self._tries = 0
+            self._quick_until = now + RECONNECT_QUICK_S
         self._is_lost = self._is_lost or (self._watch is not None and self._watch.is_lost)
         if self._is_lost and now >= self._again_at:
-            # At once after a session, and ever later while there is none to be had.
-            self._tries += 1
-            patience = max(0, self._tries - RECONNECTIONS_QUICK)
-            self._again_at = now + min(RECONNECT_S_MIN * 2 ** min(patience, 8), RECONNECT_S_MAX)
+            self._again_at = now + self._reconnect_pause_s(now)
             self.reconnect()
         elif now - self._heard_at > self._silence_s_max:
             self.reconnect()
@@ -374,6 +374,19 @@ class _OrderEntry:
             self._beaten_at = now
             if self.session.state is not SessionState.LOGGING_ON:
                 self.session.heartbeat()
+
+    def _reconnect_pause_s(self, now: float) -> float:
+        """Return how long the next attempt has: ever longer where there is no session to be had."""
+        if now < self._quick_until and self._connection_reached() is not Reached.REFUSED:
+            self._pause_s = RECONNECT_S_MIN
+        else:
+            self._pause_s = min(2 * self._pause_s, RECONNECT_S_MAX)
+        return self._pause_s
+
+    @property
+    def _look_s(self) -> float:
+        """How long to wait for messages until the connection is looked at again."""
+        return LOOK_S if self.session.state is SessionState.READY else RECONNECT_S_MIN
 
     def _take(self, frames: list[bytes]) -> None:
         self._heard_at = time.monotonic()
@@ -572,7 +585,7 @@ class Client(_OrderEntry):
         """Send what is due, wait at most `timeout_s` for messages, and take in all there are."""
         self._beat()
         self.flush()
-        wait_s = min(timeout_s, self._heartbeat_interval_s, LOOK_S)
+        wait_s = min(timeout_s, self._heartbeat_interval_s, self._look_s)
         if not self._socket.poll(max(int(wait_s * 1000), 0)):
             return
         with contextlib.suppress(zmq.Again):
@@ -666,7 +679,7 @@ class AsyncClient(_OrderEntry):
     async def _pump_alone(self, timeout_s: float) -> None:
         self._beat()
         await self.flush()
-        wait_s = min(timeout_s, self._heartbeat_interval_s, LOOK_S)
+        wait_s = min(timeout_s, self._heartbeat_interval_s, self._look_s)
         if not await self._socket.poll(max(int(wait_s * 1000), 0)):
             return
         with contextlib.suppress(zmq.Again):

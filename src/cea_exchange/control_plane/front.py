@@ -39,6 +39,7 @@ from cea_exchange.control_plane.link import (
     Told,
     descriptors_take,
 )
+from cea_exchange.control_plane.listening import listen_at
 from cea_exchange.control_plane.outbox import OutboxLimits
 from cea_exchange.protocol.security import ELSEWHERE, AllowList, CurveKeys, server_socket
 
@@ -83,9 +84,11 @@ class Front:
         self._doors: list[Door] = []
 
     def open(self, descriptors: list[int]) -> None:
-        """Open the doors, at sockets that listen; who is admitted must be known by now."""
+        """Open the doors, at addresses that were taken; who is admitted must be known by now."""
         keys = CurveKeys(self._begin.public_key, self._begin.secret_key)
         for setting, descriptor in zip(self._begin.doors, descriptors, strict=True):
+            # Not before: whom the kernel brings to one that does not serve yet has to wait.
+            listen_at(descriptor)
             self._doors.append(self._door(len(self._doors), setting, keys, descriptor))
         self._passage = Passage(
             self._link.fileno(),
