@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import zmq
 
-from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState
+from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState, order_entry
 from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE, EventKind
+from cea_exchange.protocol.connection import Reached
 from cea_exchange.protocol.security import CurveKeys
 
 
@@ -215,3 +216,25 @@ def test_commands_are_shown_as_the_session_has_them(client):
         assert inspect.signature(shown) == inspect.signature(command)
         assert shown.__doc__ == command.__doc__
     assert "timeout_s" in inspect.signature(client.book).parameters
+
+
+def test_a_lost_connection_is_made_anew_quickly_for_a_time(keys, monkeypatch):
+    """However often: a venue's front may be another's door, and another's again."""
+    now_s = 1_000.0
+    monkeypatch.setattr(order_entry.time, "monotonic", lambda: now_s)
+    client = Client("tcp://127.0.0.1:1", keys["alice"], keys["venue"].public, context=zmq.Context())
+    pauses_s, began_s = [], now_s
+    while now_s < began_s + order_entry.RECONNECT_QUICK_S:
+        pauses_s.append(client._reconnect_pause_s(now_s))
+        now_s += pauses_s[-1]
+    assert set(pauses_s) == {order_entry.RECONNECT_S_MIN}
+    later_s = [client._reconnect_pause_s(now_s) for _ in range(8)]
+    assert later_s == sorted(later_s) and later_s[0] > pauses_s[0]
+    assert later_s[-1] == order_entry.RECONNECT_S_MAX
+
+
+def test_who_is_refused_comes_again_ever_later(keys, monkeypatch):
+    client = Client("tcp://127.0.0.1:1", keys["alice"], keys["venue"].public, context=zmq.Context())
+    monkeypatch.setattr(client, "_connection_reached", lambda: Reached.REFUSED)
+    first_s, second_s = (client._reconnect_pause_s(client._quick_until - 1) for _ in range(2))
+    assert order_entry.RECONNECT_S_MIN < first_s < second_s

@@ -136,13 +136,14 @@ class FrontDoor:
 
     def receive(self) -> Message | None:
         """Return the next message; None if there is none."""
-        if not self.arrived:
-            self._fronts.read()
-        while self.arrived:
+        while True:
+            if not self.arrived:
+                self._fronts.read()
+            if not self.arrived:
+                return None
             message = self.arrived.popleft()
             if message.routing_id not in self._ended:
                 return message
-        return None
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
         """Let a message go with the next `Fronts.flush`; to who is gone none does."""
