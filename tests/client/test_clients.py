@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 import zmq
 
-from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState, order_entry
+from cea_exchange.client import AsyncClient, Client, OrderSession, SessionState
+from cea_exchange.client.connecting import (
+    RECONNECT_QUICK_S,
+    RECONNECT_S_MAX,
+    RECONNECT_S_MIN,
+    Attempts,
+)
 from cea_exchange.domain.records import ACCOUNT_NONE, COMMAND_DTYPE, EVENT_DTYPE, EventKind
 from cea_exchange.protocol.connection import Reached
 from cea_exchange.protocol.security import CurveKeys
@@ -218,23 +224,20 @@ def test_commands_are_shown_as_the_session_has_them(client):
     assert "timeout_s" in inspect.signature(client.book).parameters
 
 
-def test_a_lost_connection_is_made_anew_quickly_for_a_time(keys, monkeypatch):
+def test_a_lost_connection_is_made_anew_quickly_for_a_time():
     """However often: a venue's front may be another's door, and another's again."""
-    now_s = 1_000.0
-    monkeypatch.setattr(order_entry.time, "monotonic", lambda: now_s)
-    client = Client("tcp://127.0.0.1:1", keys["alice"], keys["venue"].public, context=zmq.Context())
-    pauses_s, began_s = [], now_s
-    while now_s < began_s + order_entry.RECONNECT_QUICK_S:
-        pauses_s.append(client._reconnect_pause_s(now_s))
+    attempts, now_s, pauses_s = Attempts(0.0), 1_000.0, []
+    attempts.let_in(now_s)
+    while now_s < 1_000.0 + RECONNECT_QUICK_S:
+        pauses_s.append(attempts.pause_s(now_s, Reached.ANOTHER))
         now_s += pauses_s[-1]
-    assert set(pauses_s) == {order_entry.RECONNECT_S_MIN}
-    later_s = [client._reconnect_pause_s(now_s) for _ in range(8)]
-    assert later_s == sorted(later_s) and later_s[0] > pauses_s[0]
-    assert later_s[-1] == order_entry.RECONNECT_S_MAX
+    assert set(pauses_s) == {RECONNECT_S_MIN}
+    later_s = [attempts.pause_s(now_s, Reached.NOBODY) for _ in range(8)]
+    assert later_s == sorted(later_s) and later_s[0] > RECONNECT_S_MIN
+    assert later_s[-1] == RECONNECT_S_MAX
 
 
-def test_who_is_refused_comes_again_ever_later(keys, monkeypatch):
-    client = Client("tcp://127.0.0.1:1", keys["alice"], keys["venue"].public, context=zmq.Context())
-    monkeypatch.setattr(client, "_connection_reached", lambda: Reached.REFUSED)
-    first_s, second_s = (client._reconnect_pause_s(client._quick_until - 1) for _ in range(2))
-    assert order_entry.RECONNECT_S_MIN < first_s < second_s
+def test_who_is_refused_comes_again_ever_later():
+    attempts = Attempts(0.0)
+    first_s, second_s = (attempts.pause_s(1.0, Reached.REFUSED) for _ in range(2))
+    assert RECONNECT_S_MIN < first_s < second_s

@@ -125,7 +125,8 @@ def test_a_ping_storm_ends_fronts_and_its_key_is_cut_off(world):
         for trader in traders:
             trader.join(30)
         status = admin_ask(world.data, {"op": "status"})
-        print(*found, os.getloadavg(), {key: status[key] for key in ("fronts_ended", "keys_cut_off")})
+        ended = {key: status[key] for key in ("fronts_ended", "keys_cut_off")}
+        print(*found, ended, os.getloadavg())
         assert venue.process.poll() is None
         assert status["fronts_ended"] >= 2
         assert status["keys_cut_off"] == [world.keys["mallory"].public]

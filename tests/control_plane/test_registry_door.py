@@ -10,7 +10,6 @@ import pytest
 import structlog
 import zmq
 
-from cea_exchange.control_plane import connection_watch
 from cea_exchange.control_plane.door import HELD_BYTES_MAX, HIGH_WATER_MARK, Door
 from cea_exchange.control_plane.outbox import MESSAGE_BYTES, OutboxLimits
 from cea_exchange.protocol.security import AllowList, CurveKeys, client_socket, server_socket
@@ -166,20 +165,6 @@ def test_a_number_that_is_another_files_by_now_is_not_watched(doorway, tmp_path)
             watch._add(number)
     watch._add(numbers[0])
     assert {} == watch._connections and before == len(os.listdir("/proc/self/fd"))
-
-
-def test_who_was_turned_away_is_ended_at_once_unless_another_may_be_answered(doorway, monkeypatch):
-    watch = doorway.socket_door.watch
-    monkeypatch.setattr(connection_watch._Connection, "is_unanswered", lambda connection: True)
-    pairs = [sockets.socketpair() for _ in range(3)]
-    for number, (ours, _) in enumerate(pairs):
-        watch._connections[number] = connection_watch._Connection(ours)
-    watch._connections[2].key = "somebody's"
-    assert not watch.end_unanswered(1) and len(watch._connections) == 3
-    assert watch.end_unanswered(2) and [*watch._connections] == [2]
-    assert pairs[0][1].recv(1) == b""
-    for _, theirs in pairs:
-        theirs.close()
 
 
 def test_a_message_of_many_frames_ends_its_connection(doorway):

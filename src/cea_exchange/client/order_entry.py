@@ -30,7 +30,7 @@ from cea_exchange.client.answers import (
     BookAnswer,
     PartyAnswer,
 )
-from cea_exchange.client.connecting import not_connected
+from cea_exchange.client.connecting import RECONNECT_S_MIN, Attempts, not_connected
 from cea_exchange.client.reports import Report
 from cea_exchange.client.session import (
     OrderSession,
@@ -50,11 +50,6 @@ SILENCE_S_MAX = 4.0
 """Nothing heard for so long: the connection is taken for dead and made anew."""
 LOOK_S = 0.05
 """So often a client that waits looks whether its connection is still there."""
-RECONNECT_S_MIN = 0.02
-RECONNECT_S_MAX = 1.0
-RECONNECT_QUICK_S = 5.0
-"""A front of the venue's may be another's door, and others are begun; whoever is not let in for so
-long, or is refused, comes again ever later."""
 
 HIGH_WATER_MARK = 100_000
 """Messages that wait in the socket in either direction."""
@@ -147,8 +142,7 @@ class _OrderEntry:
         self._beaten_at = 0.0
         self._is_lost = False
         self._again_at = 0.0
-        self._quick_until = time.monotonic() + RECONNECT_QUICK_S
-        self._pause_s = RECONNECT_S_MIN
+        self._attempts = Attempts(time.monotonic())
         self._taken_count = 0
         self._answers: dict[int, Report] = {}
         self._reports: deque[Report] = deque()
@@ -363,10 +357,10 @@ class _OrderEntry:
             raise SessionEnded(self.session.end_reason)
         now = time.monotonic()
         if self.session.state is SessionState.READY:
-            self._quick_until = now + RECONNECT_QUICK_S
+            self._attempts.let_in(now)
         self._is_lost = self._is_lost or (self._watch is not None and self._watch.is_lost)
         if self._is_lost and now >= self._again_at:
-            self._again_at = now + self._reconnect_pause_s(now)
+            self._again_at = now + self._attempts.pause_s(now, self._connection_reached())
             self.reconnect()
         elif now - self._heard_at > self._silence_s_max:
             self.reconnect()
@@ -374,14 +368,6 @@ class _OrderEntry:
             self._beaten_at = now
             if self.session.state is not SessionState.LOGGING_ON:
                 self.session.heartbeat()
-
-    def _reconnect_pause_s(self, now: float) -> float:
-        """Return how long the next attempt has: ever longer where there is no session to be had."""
-        if now < self._quick_until and self._connection_reached() is not Reached.REFUSED:
-            self._pause_s = RECONNECT_S_MIN
-        else:
-            self._pause_s = min(2 * self._pause_s, RECONNECT_S_MAX)
-        return self._pause_s
 
     @property
     def _look_s(self) -> float:

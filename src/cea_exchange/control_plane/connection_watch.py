@@ -23,7 +23,6 @@ LOOK_S = 0.05
 UNFINISHED_MAX = 1_024
 """Connections that have said nothing yet: each takes memory before anybody knows whose it is."""
 TURNED_AWAY_S = 0.015
-TURNED_AWAY = "its key belongs to another front"
 _ASKED_BYTES = 64 + 202 + 259  # greeting, HELLO and the shortest INITIATE of CURVE
 _WELCOMED_BYTES = 64 + 170 + 1  # greeting and WELCOME; READY is what follows
 _TCP_INFO_BYTES = 136
@@ -56,14 +55,6 @@ class _Connection:
         (unacknowledged,) = struct.unpack("i", fcntl.ioctl(self.socket, termios.TIOCOUTQ, bytes(4)))
         written: int = acknowledged + unacknowledged
         return received >= _ASKED_BYTES and written <= _WELCOMED_BYTES
-
-    @property
-    def is_there_unanswered(self) -> bool:
-        """The same, of one that may be gone."""
-        try:
-            return self.is_unanswered()
-        except OSError:
-            return False
 
     def held_bytes(self) -> int:
         """Return what has arrived, is not in the kernel any more, and was not taken."""
@@ -166,34 +157,9 @@ class ConnectionWatch:
                 if not connection.is_unanswered():
                     connection.was_unanswered = False
                 elif connection.was_unanswered:
-                    self._end(descriptor, TURNED_AWAY)
+                    self._end(descriptor, "its key belongs to another front")
                 else:
                     connection.was_unanswered = True
-
-    def end_unanswered(self, count: int) -> bool:
-        """End those that have said whose they are and have no answer, unless one may still come.
-
-        Parameters
-        ----------
-        count
-            How many were turned away for now since this was true.
-
-        Returns
-        -------
-        bool
-            Whether none of them is there any more.
-        """
-        self._follow()
-        unanswered = [
-            descriptor
-            for descriptor, connection in self._connections.items()
-            if not connection.key and connection.is_there_unanswered
-        ]
-        if len(unanswered) > count:
-            return False
-        for descriptor in unanswered:
-            self._end(descriptor, TURNED_AWAY)
-        return True
 
     def end_unfinished(self, count_max: int) -> None:
         """End the oldest of too many connections that have not said anything yet."""

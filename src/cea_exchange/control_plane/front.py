@@ -14,7 +14,6 @@ import socket
 import sys
 import threading
 import time
-from collections import deque
 from functools import partial
 
 import zmq
@@ -75,7 +74,6 @@ class Front:
         self._part = begin.part
         self._parts: dict[str, int] = {}
         self._turned_away_due_s = 0.0
-        self._turned_away: list[deque[None]] = [deque() for _ in begin.doors]
         self._keys: list[set[str]] = [set() for _ in begin.doors]
         self._memory, self.memory_mib_max = MemoryUse(), begin.memory_mib_max
         self._pulse_due_s, self._strays_due_s = 0.0, math.inf
@@ -168,11 +166,6 @@ class Front:
         if now_s >= self._pulse_due_s:
             self._pulse_due_s = now_s + PULSE_S
             self._pulse()
-        for door, turned_away in zip(self._doors, self._turned_away, strict=True):
-            count = len(turned_away)
-            if count and door.watch.end_unanswered(count):
-                for _ in range(count):
-                    turned_away.popleft()
         if self._is_turning_away and now_s >= self._turned_away_due_s:
             self._turned_away_due_s = now_s + TURNED_AWAY_S
             for door in self._doors:
@@ -232,9 +225,6 @@ class Front:
         if is_here is True:
             # Before the connection is served: it may end this process with its first bytes.
             os.write(self._notes, key.encode("ascii") + b"\n")
-        elif is_here is ELSEWHERE:
-            # In the handler's thread: the front's own ends the connection.
-            self._turned_away[door].append(None)
         return is_here
 
     def _pulse(self) -> None:

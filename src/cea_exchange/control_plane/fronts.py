@@ -25,6 +25,7 @@ import zmq
 from cea_exchange.control_plane._ring import LinkEnded
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.front import FrontThread
+from cea_exchange.control_plane.front_process import CLOSE_S_MAX, Started, process_end, status_of
 from cea_exchange.control_plane.link import (
     Apart,
     Arrived,
@@ -69,8 +70,6 @@ SPARES_APART = 2
 SPARE_S = 5.0
 """So long after the start they are begun, one after the other."""
 SPARE_PAUSE_S = 0.2
-CLOSE_S_MAX = 2.0
-STATUS_S_MAX = 0.05
 WAITING_BYTES_MAX = 256 << 20
 """A front that has so much to take from the daemon hangs."""
 ARRIVED_MAX = 1_000
@@ -178,31 +177,10 @@ class FrontDoor:
         self._fronts.keys_tell(self._number)
 
 
-class _Started(NamedTuple):
-    """A process or thread that waits to be a front."""
-
-    end: socket.socket
-    notes: int
-    process: subprocess.Popen | None
-    thread: FrontThread | None
-
-    def close(self) -> None:
-        """End it."""
-        self.end.close()
-        os.close(self.notes)
-        if self.process is not None:
-            _process_end(self.process, CLOSE_S_MAX)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it still waits."""
-        return self.process is None or self.process.poll() is None
-
-
 class _Running:
     """One front that runs."""
 
-    def __init__(self, number: int, part: int, started: _Started, link: Link, now_s: float) -> None:
+    def __init__(self, number: int, part: int, started: Started, link: Link, now_s: float) -> None:
         self.prefix = number.to_bytes(FRONT_BYTES, "little")
         self.part = part
         self.link = link
@@ -296,7 +274,7 @@ class Fronts:
         self._poller = poller
         self._number = self._reach_number = self._refused_before = 0
         self._by_prefix: dict[bytes, _Running] = {}
-        self._spares: deque[_Started] = deque()
+        self._spares: deque[Started] = deque()
         self._spares_max = count + SPARES_APART
         self._spare_due_s = time.monotonic() + SPARE_S
         self._parts_told: dict[str, int] = {}
@@ -351,7 +329,7 @@ class Fronts:
                 self._read(running)
 
     def _gone_end(self) -> None:
-        """Begin those anew that are gone, whatever they have left: who has no answer sends again."""
+        """Begin those anew that are gone, whatever they left: who has no answer sends again."""
         for running in self._each():
             if running.link.is_other_gone:
                 self._ended(running, "it has ended", time.monotonic())
@@ -430,10 +408,10 @@ class Fronts:
             self._poller.unregister(running.link.fileno())
             running.close()
         for process, _until_s in self._leaving:
-            _process_end(process, CLOSE_S_MAX)
+            process_end(process, CLOSE_S_MAX)
         for running in self._by_prefix.values():
             if running.process is not None:
-                _process_end(running.process, CLOSE_S_MAX)
+                process_end(running.process, CLOSE_S_MAX)
             if running.thread is not None:
                 running.thread.join(CLOSE_S_MAX)
         self._by_prefix.clear()
@@ -541,7 +519,7 @@ class Fronts:
             self._keys_tell(running, number)
         running.link.put(Apart(self.suspects.parts))
 
-    def _start(self) -> "_Started | None":
+    def _start(self) -> "Started | None":
         """Start a process, or a thread, that waits to be a front; None if there is no room."""
         descriptors: list[int] = []
         try:
@@ -559,7 +537,7 @@ class Fronts:
             if not self._is_process:
                 thread = FrontThread(other, noted)
                 thread.start()
-                return _Started(own, notes, None, thread)
+                return Started(own, notes, None, thread)
             descriptors = [other.fileno(), noted]
             process = subprocess.Popen(
                 [*self.program, *map(str, descriptors)],
@@ -577,7 +555,7 @@ class Fronts:
             if self._is_process:
                 other.close()
                 os.close(noted)
-        return _Started(own, notes, process, None)
+        return Started(own, notes, process, None)
 
     def _ended(self, running: _Running, why: str, now_s: float) -> None:
         if self._by_prefix.pop(running.prefix, None) is None:
@@ -588,7 +566,7 @@ class Fronts:
         self.ended_count += 1
         self._refused_before += running.refused_count
         self._forget(running, now_s)
-        status = None if running.process is None else _status_of(running.process)
+        status = None if running.process is None else status_of(running.process)
         ran_s = now_s - running.began_s
         log.warning(
             "front_ended",
@@ -620,7 +598,7 @@ class Fronts:
         if running.process is not None:
             self._leaving.append((running.process, now_s + CLOSE_S_MAX))
 
-    def _drop(self, started: _Started, now_s: float) -> None:
+    def _drop(self, started: Started, now_s: float) -> None:
         started.end.close()
         os.close(started.notes)
         if started.process is not None:
@@ -695,20 +673,3 @@ class Fronts:
         before, running.told[number] = running.told[number], wanted
         if wanted != before:
             running.link.put(Keys(number, [*(wanted - before)], [*(before - wanted)]))
-
-
-def _process_end(process: subprocess.Popen, wait_s: float) -> int:
-    """Return how a process ended that has ended, or is made to after a while."""
-    try:
-        return process.wait(max(wait_s, 0.05))
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        return process.wait()
-
-
-def _status_of(process: subprocess.Popen) -> int | None:
-    """Return how a process has ended; None for one that has closed its link and is still there."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        # One that was aborted is gone once its link is.
-        return process.wait(STATUS_S_MAX)
-    return None
