@@ -11,10 +11,12 @@ import math
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 from functools import partial
+from typing import NamedTuple
 
 import zmq
 
@@ -50,6 +52,8 @@ PASSING_MS = int(1_000 * LOOK_S)
 FREED_KEPT_MIB = 32
 PULSE_S = 1.0
 MEMORY_S = 0.1
+CLOSE_S_MAX = 2.0
+STATUS_S_MAX = 0.05
 LAST_S = 1.0
 """So long a key that is admitted no more can be told why."""
 
@@ -281,6 +285,45 @@ class FrontThread(threading.Thread):
                 front.run()
             finally:
                 front.close()
+
+
+class Started(NamedTuple):
+    """A process or thread that waits to be a front."""
+
+    end: socket.socket
+    notes: int
+    process: subprocess.Popen | None
+    thread: FrontThread | None
+
+    def close(self) -> None:
+        """End it."""
+        self.end.close()
+        os.close(self.notes)
+        if self.process is not None:
+            process_end(self.process, CLOSE_S_MAX)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still waits."""
+        return self.process is None or self.process.poll() is None
+
+
+
+def process_end(process: subprocess.Popen, wait_s: float) -> int:
+    """Return how a process ended that has ended, or is made to after a while."""
+    try:
+        return process.wait(max(wait_s, 0.05))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def status_of(process: subprocess.Popen) -> int | None:
+    """Return how a process has ended; None for one that has closed its link and is still there."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        # One that was aborted is gone once its link is.
+        return process.wait(STATUS_S_MAX)
+    return None
 
 
 def main() -> None:

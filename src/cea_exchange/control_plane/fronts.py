@@ -24,8 +24,13 @@ import zmq
 
 from cea_exchange.control_plane._ring import LinkEnded
 from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.front import FrontThread
-from cea_exchange.control_plane.front_process import CLOSE_S_MAX, Started, process_end, status_of
+from cea_exchange.control_plane.front import (
+    CLOSE_S_MAX,
+    FrontThread,
+    Started,
+    process_end,
+    status_of,
+)
 from cea_exchange.control_plane.link import (
     Apart,
     Arrived,
