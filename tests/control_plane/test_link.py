@@ -99,6 +99,14 @@ def test_messages_and_items_arrive_in_their_order(ends):
     assert ends.daemon.receive() == ends.front.receive() == []
 
 
+def test_an_end_that_is_gone_is_known_before_what_it_left_is_taken(ends):
+    ends.front.put(Arrived(0, b"\0abcd", "key", [b"x"]))
+    assert ends.front.flush() and not ends.daemon.is_other_gone
+    ends.front._end.close()
+    assert ends.daemon.is_other_gone
+    assert len(ends.daemon.receive()) == 1
+
+
 def test_every_kind_of_buffer_is_a_frame(ends):
     content = b"some reports"
     for frame in (content, bytearray(content), memoryview(b"xx" + content)[2:]):

@@ -11,10 +11,12 @@ import math
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 from functools import partial
+from typing import NamedTuple
 
 import zmq
 
@@ -38,6 +40,7 @@ from cea_exchange.control_plane.fronts.link import (
     Told,
     descriptors_take,
 )
+from cea_exchange.control_plane.fronts.listening import listen_at
 from cea_exchange.control_plane.limits import MemoryUse, freed_keep, limits_set
 from cea_exchange.control_plane.outbox import OutboxLimits
 from cea_exchange.protocol.security import ELSEWHERE, AllowList, CurveKeys, server_socket
@@ -49,6 +52,8 @@ PASSING_MS = int(1_000 * LOOK_S)
 FREED_KEPT_MIB = 32
 PULSE_S = 1.0
 MEMORY_S = 0.1
+CLOSE_S_MAX = 2.0
+STATUS_S_MAX = 0.05
 LAST_S = 1.0
 """So long a key that is admitted no more can be told why."""
 
@@ -83,9 +88,11 @@ class Front:
         self._doors: list[Door] = []
 
     def open(self, descriptors: list[int]) -> None:
-        """Open the doors, at sockets that listen; who is admitted must be known by now."""
+        """Open the doors, at addresses that were taken; who is admitted must be known by now."""
         keys = CurveKeys(self._begin.public_key, self._begin.secret_key)
         for setting, descriptor in zip(self._begin.doors, descriptors, strict=True):
+            # Not before: whom the kernel brings to one that does not serve yet has to wait.
+            listen_at(descriptor)
             self._doors.append(self._door(len(self._doors), setting, keys, descriptor))
         self._passage = Passage(
             self._link.fileno(),
@@ -278,6 +285,44 @@ class FrontThread(threading.Thread):
                 front.run()
             finally:
                 front.close()
+
+
+class Started(NamedTuple):
+    """A process or thread that waits to be a front."""
+
+    end: socket.socket
+    notes: int
+    process: subprocess.Popen | None
+    thread: FrontThread | None
+
+    def close(self) -> None:
+        """End it."""
+        self.end.close()
+        os.close(self.notes)
+        if self.process is not None:
+            process_end(self.process, CLOSE_S_MAX)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it still waits."""
+        return self.process is None or self.process.poll() is None
+
+
+def process_end(process: subprocess.Popen, wait_s: float) -> int:
+    """Return how a process ended that has ended, or is made to after a while."""
+    try:
+        return process.wait(max(wait_s, 0.05))
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def status_of(process: subprocess.Popen) -> int | None:
+    """Return how a process has ended; None for one that has closed its link and is still there."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        # One that was aborted is gone once its link is.
+        return process.wait(STATUS_S_MAX)
+    return None
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import structlog
@@ -24,7 +24,13 @@ import zmq
 
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.fronts._ring import LinkEnded
-from cea_exchange.control_plane.fronts.front import FrontThread
+from cea_exchange.control_plane.fronts.front import (
+    CLOSE_S_MAX,
+    FrontThread,
+    Started,
+    process_end,
+    status_of,
+)
 from cea_exchange.control_plane.fronts.link import (
     Apart,
     Arrived,
@@ -42,7 +48,12 @@ from cea_exchange.control_plane.fronts.link import (
     descriptors_give,
     memory_make,
 )
-from cea_exchange.control_plane.fronts.listening import address_of, free_check, listen
+from cea_exchange.control_plane.fronts.listening import (
+    address_hold,
+    address_of,
+    address_share,
+    free_check,
+)
 from cea_exchange.control_plane.fronts.suspects import Suspects
 from cea_exchange.protocol.security import CurveKeys, SecurityError
 
@@ -59,15 +70,18 @@ BY_PEERS = frozenset(
     -number for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL)
 )
 """How a front ends by what peers do to libzmq; for any other end nobody is suspected."""
-SPARES = 3
-"""Of so many that wait one takes the place of the next that ends, two those who are set apart."""
+SPARES_APART = 2
+"""So many more wait than there are fronts, which may all end together: for who is set apart."""
 SPARE_S = 5.0
 """So long after the start they are begun, one after the other."""
 SPARE_PAUSE_S = 0.2
-CLOSE_S_MAX = 2.0
-STATUS_S_MAX = 0.05
 WAITING_BYTES_MAX = 256 << 20
 """A front that has so much to take from the daemon hangs."""
+ARRIVED_MAX = 1_000
+"""Messages that wait for the daemon; while there are more the rest waits where it comes from, each
+connection's for itself."""
+ENDED_S = 10.0
+"""So long messages of a connection that was ended may still come."""
 NOTES_BYTES_MAX = 65_536
 FRONT_BYTES = 4
 """A connection's routing_id begins with the number of its front, so that none comes twice."""
@@ -122,21 +136,37 @@ class FrontDoor:
         self.is_followed = False
         self._fronts = fronts
         self._number = number
+        self._ended: dict[bytes, float] = {}
 
     def receive(self) -> Message | None:
         """Return the next message; None if there is none."""
-        if not self.arrived:
-            self._fronts.read()
-        return self.arrived.popleft() if self.arrived else None
+        while True:
+            if not self.arrived:
+                self._fronts.read()
+            if not self.arrived:
+                return None
+            message = self.arrived.popleft()
+            if message.routing_id not in self._ended:
+                return message
 
     def answer(self, routing_id: bytes, *frames: bytes) -> None:
         """Let a message go with the next `Fronts.flush`; to who is gone none does."""
         self._fronts.send(routing_id, self._number, frames)
 
     def end(self, routing_id: bytes, why: str) -> None:
-        """End a connection."""
-        own = routing_id[FRONT_BYTES:]
-        self._fronts.put(routing_id, End(self._number, own, why))
+        """End a connection; what of it is still on its way is dropped."""
+        if routing_id not in self._ended:
+            self._ended[routing_id] = time.monotonic()
+            own = routing_id[FRONT_BYTES:]
+            self._fronts.put(routing_id, End(self._number, own, why))
+
+    def turn(self, now_s: float) -> None:
+        """Forget connections of which nothing can be on its way any more."""
+        while self._ended:
+            routing_id, at_s = next(iter(self._ended.items()))
+            if now_s - at_s < ENDED_S:
+                return
+            del self._ended[routing_id]
 
     def is_served(self, routing_id: bytes) -> bool:
         """Say whether the front of a connection is still there."""
@@ -152,31 +182,10 @@ class FrontDoor:
         self._fronts.keys_tell(self._number)
 
 
-class _Started(NamedTuple):
-    """A process or thread that waits to be a front."""
-
-    end: socket.socket
-    notes: int
-    process: subprocess.Popen | None
-    thread: FrontThread | None
-
-    def close(self) -> None:
-        """End it."""
-        self.end.close()
-        os.close(self.notes)
-        if self.process is not None:
-            _process_end(self.process, CLOSE_S_MAX)
-
-    @property
-    def is_there(self) -> bool:
-        """Whether it still waits."""
-        return self.process is None or self.process.poll() is None
-
-
 class _Running:
     """One front that runs."""
 
-    def __init__(self, number: int, part: int, started: _Started, link: Link, now_s: float) -> None:
+    def __init__(self, number: int, part: int, started: Started, link: Link, now_s: float) -> None:
         self.prefix = number.to_bytes(FRONT_BYTES, "little")
         self.part = part
         self.link = link
@@ -206,11 +215,10 @@ class _Running:
 
 
 class _Place:
-    """Where a front is to be: for whom, and with which sockets that listen."""
+    """Where a front is to be, and for whom."""
 
-    def __init__(self, part: int, sockets: list[socket.socket]) -> None:
+    def __init__(self, part: int) -> None:
         self.part = part
-        self.sockets = sockets
         self.running: _Running | None = None
         self.due_s = 0.0
         self.pause_s = 0.0
@@ -271,11 +279,13 @@ class Fronts:
         self._poller = poller
         self._number = self._reach_number = self._refused_before = 0
         self._by_prefix: dict[bytes, _Running] = {}
-        self._spares: list[_Started] = []
+        self._spares: deque[Started] = deque()
+        self._spares_max = count + SPARES_APART
         self._spare_due_s = time.monotonic() + SPARE_S
-        self._places: list[_Place] = []
+        self._parts_told: dict[str, int] = {}
+        self._places = [_Place(0) for _ in range(max(count, 1))]
+        self._held: list[socket.socket] = []
         self._leaving: list[tuple[subprocess.Popen, float]] = []
-        self._parts_due_s = 0.0
         self.doors = {
             name: FrontDoor(self, number, name, limits)
             for number, (name, (_, limits)) in enumerate(doors.items())
@@ -283,10 +293,9 @@ class Fronts:
         self._doors = list(self.doors.values())
         try:
             for name, (address, _) in doors.items():
-                self.doors[name].endpoint = address
                 free_check(name, address)
-            for _ in range(max(count, 1)):
-                self._places.append(_Place(0, self._listen()))
+                self._held.append(address_hold(name, address))
+                self.doors[name].endpoint = address_of(self._held[-1])
             self.turn(time.monotonic())
             self._await_all()
         except BaseException:
@@ -318,9 +327,23 @@ class Fronts:
         return any(one.link.fileno() in ready for one in self._by_prefix.values())
 
     def read(self) -> None:
-        """Take in what the fronts have sent."""
+        """Take in what the fronts have sent, unless that before it still waits for the daemon."""
+        self._gone_end()
+        if sum(len(door.arrived) for door in self._doors) < ARRIVED_MAX:
+            for running in self._each():
+                self._read(running)
+
+    def _gone_end(self) -> None:
+        """Begin those anew that are gone, whatever they left: who has no answer sends again."""
+        for running in self._each():
+            if running.link.is_other_gone:
+                self._ended(running, "it has ended", time.monotonic())
+
+    def _each(self) -> Iterator[_Running]:
+        """Those that run; the end of one may end others, and begin some."""
         for running in list(self._by_prefix.values()):
-            self._read(running)
+            if running.prefix in self._by_prefix:
+                yield running
 
     def _read(self, running: _Running) -> None:
         try:
@@ -342,7 +365,7 @@ class Fronts:
 
     def flush(self) -> None:
         """Send the fronts what was put; one that takes nothing any more is ended."""
-        for running in list(self._by_prefix.values()):
+        for running in self._each():
             try:
                 running.link.flush()
                 if running.link.waiting_bytes > WAITING_BYTES_MAX:
@@ -352,26 +375,24 @@ class Fronts:
 
     def turn(self, now_s: float) -> None:
         """Begin the fronts that are due, end those that hang, set free who is suspected no more."""
-        for running in list(self._by_prefix.values()):
+        self._gone_end()
+        for running in self._each():
             running.notes_read(now_s)
             if now_s - running.heard_s > QUIET_S:
                 self._read(running)
             if now_s - running.heard_s > SILENCE_S_MAX:
                 self._ended(running, "it hangs", now_s)
+        for door in self._doors:
+            door.turn(now_s)
         self._reap(now_s)
         if self.suspects.turn(now_s):
-            log.info("keys_free_again")
             self._apart_tell()
-        if now_s >= self._parts_due_s:
-            self._apart_places(now_s)
-        for place in self._places:
-            if place.running is None and now_s >= place.due_s:
-                self._begin(place, now_s)
+        self._begin_due(now_s)
         for spare in [each for each in self._spares if not each.is_there]:
             self._spares.remove(spare)
             self._drop(spare, now_s)
         is_due = self._is_process and now_s >= self._spare_due_s
-        if is_due and len(self._spares) < SPARES:
+        if is_due and len(self._spares) < self._spares_max:
             self._spare_due_s = now_s + SPARE_PAUSE_S
             if (spare := self._start()) is not None:
                 self._spares.append(spare)
@@ -392,18 +413,17 @@ class Fronts:
             self._poller.unregister(running.link.fileno())
             running.close()
         for process, _until_s in self._leaving:
-            _process_end(process, CLOSE_S_MAX)
+            process_end(process, CLOSE_S_MAX)
         for running in self._by_prefix.values():
             if running.process is not None:
-                _process_end(running.process, CLOSE_S_MAX)
+                process_end(running.process, CLOSE_S_MAX)
             if running.thread is not None:
                 running.thread.join(CLOSE_S_MAX)
         self._by_prefix.clear()
         for spare in self._spares:
             spare.close()
-        for place in self._places:
-            for one in place.sockets:
-                one.close()
+        for one in self._held:
+            one.close()
 
     def is_there(self, routing_id: bytes) -> bool:
         """See `FrontDoor.is_served`."""
@@ -440,38 +460,38 @@ class Fronts:
 
     # -- Fronts come and go -------------------------------------------------------------------
 
-    def _listen(self) -> list[socket.socket]:
-        """Let each door's address be listened on once more."""
-        sockets: list[socket.socket] = []
-        try:
-            for door in self._doors:
-                sockets.append(listen(door.name, door.endpoint, is_shared=True))
-                door.endpoint = address_of(sockets[-1])
-        except BaseException:
-            for one in sockets:
-                one.close()
-            raise
-        return sockets
+    def _begin_due(self, now_s: float) -> None:
+        """Begin the fronts that are to be there and are not."""
+        self._apart_places()
+        for place in self._places:
+            if place.running is None and now_s >= place.due_s:
+                self._begin(place, now_s)
 
     def _begin(self, place: _Place, now_s: float) -> None:
-        try:
-            memory = memory_make()
-        except OSError as error:
-            place.due_s = now_s + PAUSE_S_MAX
-            log.error("front_not_begun", error=str(error))
-            return
-        try:
-            self._begin_with(memory, place, now_s)
-        finally:
-            os.close(memory)
+        with contextlib.ExitStack() as given:
+            try:
+                memory = memory_make()
+                given.callback(os.close, memory)
+                sockets = [
+                    given.enter_context(address_share(door.name, door.endpoint))
+                    for door in self._doors
+                ]
+            except (OSError, SecurityError) as error:
+                # No descriptor or memory left for it.
+                place.due_s = now_s + PAUSE_S_MAX
+                log.error("front_not_begun", error=str(error))
+                return
+            self._begin_with(memory, sockets, place, now_s)
 
-    def _begin_with(self, memory: int, place: _Place, now_s: float) -> None:
-        spare = self._spares.pop() if self._spares else self._start()
+    def _begin_with(
+        self, memory: int, sockets: list[socket.socket], place: _Place, now_s: float
+    ) -> None:
+        spare = self._spares.popleft() if self._spares else self._start()
         if spare is None:
             place.due_s = now_s + PAUSE_S_MAX
             return
         try:
-            descriptors_give(spare.end, [memory, *(one.fileno() for one in place.sockets)])
+            descriptors_give(spare.end, [memory, *(one.fileno() for one in sockets)])
             link = Link(spare.end, memory, is_front=False)
         except (OSError, MemoryError) as error:
             # It ended before it began.
@@ -504,7 +524,7 @@ class Fronts:
             self._keys_tell(running, number)
         running.link.put(Apart(self.suspects.parts))
 
-    def _start(self) -> "_Started | None":
+    def _start(self) -> "Started | None":
         """Start a process, or a thread, that waits to be a front; None if there is no room."""
         descriptors: list[int] = []
         try:
@@ -522,7 +542,7 @@ class Fronts:
             if not self._is_process:
                 thread = FrontThread(other, noted)
                 thread.start()
-                return _Started(own, notes, None, thread)
+                return Started(own, notes, None, thread)
             descriptors = [other.fileno(), noted]
             process = subprocess.Popen(
                 [*self.program, *map(str, descriptors)],
@@ -540,7 +560,7 @@ class Fronts:
             if self._is_process:
                 other.close()
                 os.close(noted)
-        return _Started(own, notes, process, None)
+        return Started(own, notes, process, None)
 
     def _ended(self, running: _Running, why: str, now_s: float) -> None:
         if self._by_prefix.pop(running.prefix, None) is None:
@@ -551,7 +571,7 @@ class Fronts:
         self.ended_count += 1
         self._refused_before += running.refused_count
         self._forget(running, now_s)
-        status = None if running.process is None else _status_of(running.process)
+        status = None if running.process is None else status_of(running.process)
         ran_s = now_s - running.began_s
         log.warning(
             "front_ended",
@@ -571,6 +591,7 @@ class Fronts:
                 place.due_s = now_s + place.pause_s
         if self._is_process and running.admitted and status in BY_PEERS:
             self._suspect(running, now_s)
+        self._begin_due(now_s)
 
     def _forget(self, running: _Running, now_s: float) -> None:
         """Tell the doors' owners, and let the process end by itself for a moment."""
@@ -582,7 +603,7 @@ class Fronts:
         if running.process is not None:
             self._leaving.append((running.process, now_s + CLOSE_S_MAX))
 
-    def _drop(self, started: _Started, now_s: float) -> None:
+    def _drop(self, started: Started, now_s: float) -> None:
         started.end.close()
         os.close(started.notes)
         if started.process is not None:
@@ -601,32 +622,29 @@ class Fronts:
             log.error("key_cut_off", key=culprit)
             for number in range(len(self._doors)):
                 self.keys_tell(number)
-        elif self.suspects.parts:
-            log.warning("keys_set_apart", count=len(self.suspects.parts))
         self._apart_tell()
 
     def _apart_tell(self) -> None:
+        """Tell all fronts who is set apart, if others are than before."""
+        if self.suspects.parts == self._parts_told:
+            return
+        self._parts_told = self.suspects.parts.copy()
+        if self._parts_told:
+            log.warning("keys_set_apart", count=len(self._parts_told))
+        else:
+            log.info("keys_free_again")
         for running in self._by_prefix.values():
             running.link.put(Apart(self.suspects.parts))
 
-    def _apart_places(self, now_s: float) -> None:
+    def _apart_places(self) -> None:
         """Let there be fronts for who is set apart, and none where nobody is."""
         needed = set(self.suspects.parts.values()) if self._is_process else set()
         for place in [each for each in self._places if each.part and each.part not in needed]:
             self._places.remove(place)
-            for one in place.sockets:
-                one.close()
             if place.running is not None:
                 self._dismiss(place.running)
         there = {place.part for place in self._places}
-        for part in sorted(needed - there):
-            try:
-                self._places.append(_Place(part, self._listen()))
-            except SecurityError as error:
-                # No descriptor left for it: whose part it is waits.
-                self._parts_due_s = now_s + PAUSE_S_MAX
-                log.error("front_not_begun", error=str(error))
-                return
+        self._places += [_Place(part) for part in sorted(needed - there)]
 
     def _dismiss(self, running: _Running) -> None:
         """End a front that is not needed any more; who is still there comes again elsewhere."""
@@ -660,20 +678,3 @@ class Fronts:
         before, running.told[number] = running.told[number], wanted
         if wanted != before:
             running.link.put(Keys(number, [*(wanted - before)], [*(before - wanted)]))
-
-
-def _process_end(process: subprocess.Popen, wait_s: float) -> int:
-    """Return how a process ended that has ended, or is made to after a while."""
-    try:
-        return process.wait(max(wait_s, 0.05))
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        return process.wait()
-
-
-def _status_of(process: subprocess.Popen) -> int | None:
-    """Return how a process has ended; None for one that has closed its link and is still there."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        # One that was aborted is gone once its link is.
-        return process.wait(STATUS_S_MAX)
-    return None

@@ -18,7 +18,7 @@ import msgspec
 
 from cea_exchange.control_plane.fronts._ring import RING_BYTES, LinkEnded, Reader, Writer
 
-RECEIVE_BYTES = 1 << 18
+RECEIVE_BYTES = 1 << 16
 CALLS_BYTES = 4_096
 DESCRIPTORS_MAX = 16
 
@@ -38,7 +38,7 @@ def memory_make() -> int:
 
 
 def descriptors_give(end: socket.socket, descriptors: list[int]) -> None:
-    """Hand a front a link's memory and sockets that listen, before anything else; it may wait."""
+    """Hand a front a link's memory and the doors' sockets, before anything else; it may wait."""
     socket.send_fds(end, [bytes([len(descriptors)])], descriptors)
 
 
@@ -54,7 +54,7 @@ class DoorSetting(msgspec.Struct, frozen=True):
     Attributes
     ----------
     address
-        Where it listens already: the descriptor of that is handed over (`descriptors_give`).
+        Which was taken for it: the descriptor of that is handed over (`descriptors_give`).
     """
 
     name: str
@@ -188,6 +188,8 @@ class Link:
     def __init__(self, end: socket.socket, memory: int, *, is_front: bool) -> None:
         end.setblocking(False)
         self._end = end
+        self._hangup = select.poll()
+        self._hangup.register(end, 0)
         self._encoder = msgspec.msgpack.Encoder()
         said = Begin | Keys | Apart | End | Reach if is_front else Gone | Reached | Told | Pulse
         self._decoder = msgspec.msgpack.Decoder(said)
@@ -198,6 +200,11 @@ class Link:
     def fileno(self) -> int:
         """Return the socket's descriptor, to be polled: it can be read once something has come."""
         return self._end.fileno()
+
+    @property
+    def is_other_gone(self) -> bool:
+        """Whether the other end is gone, whatever of it there is still to be taken."""
+        return bool(self._hangup.poll(0))
 
     @property
     def waiting_bytes(self) -> int:

@@ -1,6 +1,7 @@
-"""TCP sockets that listen in a daemon and are served by another process.
+"""TCP addresses that a daemon takes for another process.
 
-They outlive it: meanwhile the kernel lets who comes wait, and the address stays.
+They outlive it. Where the daemon listens (`listen`) who comes meanwhile waits; where the processes
+that share an address do (`address_share`), it comes to another of them.
 """
 
 import errno
@@ -13,35 +14,48 @@ TAKEN_S_MAX = 5.0
 """The child of a daemon that was killed lets go of its addresses once it notices."""
 
 
-def listen(name: str, address: str, *, is_shared: bool = False) -> socket.socket:
-    """Take a TCP address (``tcp://host:port``, port 0: any that is free).
+def listen(name: str, address: str) -> socket.socket:
+    """Take a TCP address (``tcp://host:port``, port 0: any that is free), and let who comes wait.
 
     Parameters
     ----------
     name
         What is to listen there, for the error.
-    is_shared
-        Whether others of this process take it too; the kernel spreads who comes over them.
 
     Raises
     ------
     SecurityError
         It can't be had.
     """
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    host = "0.0.0.0" if host == "*" else host.strip("[]")
-    one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    one = _taken(name, address, socket.SO_REUSEADDR)
     try:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if is_shared:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _bind(one, (host, int(port)))
-        one.listen(BACKLOG_COUNT)
-        one.setblocking(False)
-    except (OSError, OverflowError, ValueError) as error:
+        listen_at(one.fileno())
+    except OSError as error:
         one.close()
         raise SecurityError(f"{name}: can not bind {address}: {error}") from None
     return one
+
+
+def address_hold(name: str, address: str) -> socket.socket:
+    """Take a TCP address as `listen` does for those that `address_share` it; nobody comes here."""
+    return _taken(name, address, socket.SO_REUSEPORT)
+
+
+def address_share(name: str, address: str) -> socket.socket:
+    """Take a TCP address that is held, together with others of this user.
+
+    Nobody comes before it listens (`listen_at`); the kernel spreads them over those that do.
+    """
+    return _taken(name, address, socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+
+
+def listen_at(descriptor: int) -> None:
+    """Let others come to an address that was taken."""
+    one = socket.socket(fileno=descriptor)
+    try:
+        one.listen(BACKLOG_COUNT)
+    finally:
+        one.detach()
 
 
 def free_check(name: str, address: str) -> None:
@@ -53,6 +67,21 @@ def address_of(one: socket.socket) -> str:
     """Return where a socket listens, with the port that the system chose."""
     host, port = one.getsockname()[:2]
     return f"tcp://[{host}]:{port}" if ":" in host else f"tcp://{host}:{port}"
+
+
+def _taken(name: str, address: str, *options: int) -> socket.socket:
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    host = "0.0.0.0" if host == "*" else host.strip("[]")
+    one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        for option in options:
+            one.setsockopt(socket.SOL_SOCKET, option, 1)
+        _bind(one, (host, int(port)))
+        one.setblocking(False)
+    except (OSError, OverflowError, ValueError) as error:
+        one.close()
+        raise SecurityError(f"{name}: can not bind {address}: {error}") from None
+    return one
 
 
 def _bind(one: socket.socket, address: tuple[str, int]) -> None:
