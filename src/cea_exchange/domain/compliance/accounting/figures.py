@@ -117,9 +117,7 @@ def _slip(parameter: Parameter, value: Decimal) -> str:
     return ""
 
 
-def _missing(
-    guideline: Guideline, figures: Mapping[str, Decimal | Figure]
-) -> Iterator[Fault]:
+def _missing(guideline: Guideline, figures: Mapping[str, Decimal | Figure]) -> Iterator[Fault]:
     for parameter in guideline.parameters.values():
         if parameter.id in figures:
             if parameter.needs and parameter.needs not in figures:

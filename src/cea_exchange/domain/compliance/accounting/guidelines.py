@@ -70,7 +70,7 @@ class Fuel(Cited, frozen=True, kw_only=True):
     state: State
     unconventional: bool = False
     mark: Mark | None = None
-    defaults: dict[str, tuple[Default, ...]] = {}
+    defaults: dict[str, tuple[Default, ...]] = msgspec.field(default_factory=dict)
 
 
 class GridFactor(Cited, frozen=True, kw_only=True):
@@ -154,7 +154,9 @@ def parse_guideline(text: str, place: str) -> Guideline:
         file = msgspec.convert(tomllib.loads(text), GuidelineFile, strict=True)
     except ValueError as error:
         raise ComplianceRulesError(f"{place}: {error}") from error
-    parameters = [_parameter(item, item.id, item.name, item.unit, item.default) for item in file.item]
+    parameters = [
+        _parameter(item, item.id, item.name, item.unit, item.default) for item in file.item
+    ]
     for fuel in file.fuel:
         for item in file.fuel_item:
             parameters.append(_of_fuel(item, fuel))
