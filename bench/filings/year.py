@@ -1,7 +1,8 @@
 """A clean year: coal, gas, clinker, aluminium and iron whose figures hold together.
 
-Numbers are drawn from a seed. Coal is made of water, ash and the rest; heat and carbon are those of the
-rest, so that they move together as those of real coal do, and each second source is near the figure.
+Numbers are drawn from a seed. Coal is made of water, ash and the rest; heat and carbon are those
+of the rest, so that they move together as those of real coal do, and each second source is near
+the figure.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Each cross-check finds what it is for, names rule, figure and document, and leaves the rest alone."""
+"""Each cross-check finds what it is for, and names rule, figure and document."""
 
 from decimal import Decimal
 
@@ -68,7 +68,8 @@ def test_a_sound_month_has_no_finding():
         ({"ash.bituminous": "13.60"}, "coal_of_another_kind", "B.bituminous", "01"),
         ({"B.bituminous": "0.4830", "ash.bituminous": "28"}, "carbon_against_heat",
          "B.bituminous", "01"),
-        ({"lab_moisture.bituminous": "12.41"}, "moisture_turned_round", "moisture.bituminous", "03"),
+        ({"lab_moisture.bituminous": "12.41"}, "moisture_turned_round",
+         "moisture.bituminous", "03"),
         ({"M": "335000"}, "efficiency", "M", "02"),
         ({"O": "400"}, "load_above_rating", "M", "02"),
         ({"O": "744.01"}, "hours_above_month", "O", "03"),
@@ -186,7 +187,7 @@ def test_one_document_for_two_months():
 
 
 def test_a_measured_figure_without_a_document():
-    """CEA-VER-08."""
+    """CEA-VER-08, CEA-MRV-04."""
     filed = [replace(each, document="") for each in month({"M": "1000", "O": "10"})]
     (one,) = found(filed)
     assert (one.detector, one.figure, one.document) == ("missing_evidence", "M", "")

@@ -1,7 +1,8 @@
 """Filed values as columns: a row a unit and month, a column a parameter, exact integers in it.
 
-A parameter of `n` decimals is counted in units of 10^-n, as the guideline rounds it; `MISSING` stands
-where nothing was filed. So 900,000 values are compared at once, and no binary fraction is among them.
+A parameter of `n` decimals is counted in units of 10^-n, as the guideline rounds it; `MISSING`
+stands where nothing was filed. So 900,000 values are compared at once, and no binary fraction is
+among them.
 """
 
 from array import array
