@@ -92,7 +92,8 @@ def test_a_front_that_ends_takes_nothing_but_its_sessions_with_it(tmp_path):
 
 def test_nobody_comes_to_a_front_that_does_not_serve_yet(tmp_path, monkeypatch):
     """While one is begun the kernel brings who comes to the others."""
-    slow = "import time; time.sleep(4); from cea_exchange.control_plane.fronts.front import main; main()"
+    main = "from cea_exchange.control_plane.fronts.front import main; main()"
+    slow = f"import time; time.sleep(4); {main}"
     with world_open(tmp_path, fronts=2) as world:
         world.listed()
         monkeypatch.setattr(fronts.Fronts, "program", (sys.executable, "-c", slow))
