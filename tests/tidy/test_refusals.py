@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.domain.refusals import BankRefusal, RegistryRefusal, VenueRefusal
+from cea_exchange.domain.refusals import BankRefusal, CcerRefusal, RegistryRefusal, VenueRefusal
 from support.places import ROOT
 
 SOURCES = sorted((ROOT / "src" / "cea_exchange").rglob("*.py"))
@@ -15,10 +15,11 @@ WORDED = {
     "ActError": RegistryRefusal,
     "ComplianceError": RegistryRefusal,
     "BankActError": BankRefusal,
+    "ProgrammeError": CcerRefusal,
 }
 """Exceptions that become refused answers, and of whose codes: called with a code and words."""
 CODED = WORDED | {"FrameError": VenueRefusal}
-DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal)
+DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal, CcerRefusal)
 
 
 def calls(text: str, names: dict) -> Iterator[tuple[ast.Call, str]]:
@@ -87,8 +88,8 @@ def test_every_code_is_raised_and_provoked_by_a_test(codes):
         path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)
     )
     raised = set(re.findall(rf"{codes.__name__}\.([A-Z_]+)", sources))
-    # Only the registry's are not those of another list, such as `Reason`, as well.
-    prefix = "" if codes is RegistryRefusal else rf"{codes.__name__}\."
+    # Only the registries' are not those of another list, such as `Reason`, as well.
+    prefix = "" if codes in (RegistryRefusal, CcerRefusal) else rf"{codes.__name__}\."
     named = set(re.findall(rf"\b{prefix}([A-Z][A-Z_]+)\b", tests))
     assert {"not raised": set(codes.__members__) - raised} == {"not raised": set()}
     assert {"without a test": set(codes.__members__) - named} == {"without a test": set()}

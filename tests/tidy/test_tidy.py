@@ -18,7 +18,10 @@ FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
 GENERATED = {
     "src/cea_exchange/domain/records.py",
-    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in ("venue", "registry", "bank")),
+    *(
+        f"src/cea_exchange/domain/refusals/{key}.py"
+        for key in ("venue", "registry", "bank", "ccer")
+    ),
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
