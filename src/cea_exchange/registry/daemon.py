@@ -53,6 +53,7 @@ from cea_exchange.registry.machine import (
 )
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
 
 POLL_MS = 20
@@ -429,7 +430,7 @@ def store_awaited(
     until_s, pause_s = time.monotonic() + wait_s, RECONNECT_FIRST_S
     while True:
         try:
-            return Store.open(data, database)
+            return RegistryStore.open(data, database)
         except DatabaseAway as error:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or is_stopping():

@@ -48,6 +48,7 @@ from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
 from cea_exchange.registry.settlement.defaults import Defaults
 from cea_exchange.registry.settlement.transfers import Transfers
+from cea_exchange.registry.store import RegistryStore
 
 
 class Registry:
@@ -145,12 +146,12 @@ class Registry:
         Parameters
         ----------
         database
-            ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
+            ``postgresql://...`` for a registry in PostgreSQL; see `RegistryStore.open`.
         admission
             Whose accounts are opened: ``listed_entities`` asks for a credit code and a province,
             ``open`` for neither.
         """
-        return cls(Store.open(data, database), admission=admission)
+        return cls(RegistryStore.open(data, database), admission=admission)
 
     def close(self) -> None:
         """Close the database."""
