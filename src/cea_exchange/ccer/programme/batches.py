@@ -89,9 +89,15 @@ class Batches:
                 "SELECT 1 + count(*) FROM batches WHERE project_id = ?", (found.project_id,)
             )
             batch = Batch(
-                *(store.next_id("batches", "batch_id"), found.project_id, number),
-                *(report.produced_from, report.produced_to, str(BatchState.PUBLISHED), index),
-                *(today, 0),
+                batch_id=store.next_id("batches", "batch_id"),
+                project_id=found.project_id,
+                batch_number=number,
+                produced_from=report.produced_from,
+                produced_to=report.produced_to,
+                state=str(BatchState.PUBLISHED),
+                verifier_index=index,
+                published_on=today,
+                applied_on=0,
             )
             store.insert(
                 "batches (batch_id, project_id, batch_number, produced_from, produced_to, state,"

@@ -88,10 +88,22 @@ class Projects:
                     f"project: expected a new code, got {project}, which is {before}",
                 )
             row = Project(
-                *(store.next_id("projects", "project_id"), project, title, owner_index),
-                *(design.methodology, method.sector, design.started_on, design.crediting_from),
-                *(design.crediting_to, design.quota_managed, int(design.is_legal_duty)),
-                *(str(ProjectState.DRAFT), None, 0, 0, 0),
+                project_id=store.next_id("projects", "project_id"),
+                project=project,
+                title=title,
+                owner_index=owner_index,
+                methodology=design.methodology,
+                sector=method.sector,
+                started_on=design.started_on,
+                crediting_from=design.crediting_from,
+                crediting_to=design.crediting_to,
+                quota_managed=design.quota_managed,
+                is_legal_duty=int(design.is_legal_duty),
+                state=str(ProjectState.DRAFT),
+                validator_index=None,
+                published_on=0,
+                applied_on=0,
+                registered_on=0,
             )
             store.insert(
                 "projects (project_id, project, title, owner_index, methodology, sector,"

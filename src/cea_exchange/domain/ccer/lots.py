@@ -143,6 +143,23 @@ def without(lot: Lot, part: Lot) -> list[Lot]:
     return [each for each in (below, above) if each.tonnes > 0]
 
 
+def joined(lots: Iterable[Lot]) -> list[Lot]:
+    """Return lots with those that follow each other told as one range.
+
+    Examples
+    --------
+    >>> joined([Lot(1, 5, 8), Lot(1, 1, 4), Lot(2, 9, 9)])
+    [Lot(batch=1, first=1, last=8), Lot(batch=2, first=9, last=9)]
+    """
+    told: list[Lot] = []
+    for lot in sorted(lots):
+        if told and told[-1].batch == lot.batch and told[-1].last + 1 == lot.first:
+            told[-1] = told[-1]._replace(last=lot.last)
+        else:
+            told.append(lot)
+    return told
+
+
 def overlaps(lots: Sequence[Lot]) -> list[tuple[Lot, Lot]]:
     """Return pairs of neighbours that share a serial; where there is none, no two lots do.
 

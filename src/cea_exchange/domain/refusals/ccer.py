@@ -6,6 +6,28 @@ from enum import IntEnum
 class CcerRefusal(IntEnum):
     """Why the CCER registry refuses a request."""
 
+    NAME_UNSOUND = 30
+    """A name is not written as names are (CEA-PER-04)."""
+    ACCOUNT_UNKNOWN = 60
+    """There is no such account."""
+    ACCOUNT_ENDED = 61
+    """The account was closed."""
+    ACCOUNT_RESTRICTED = 62
+    """The account is restricted (CCER-ACC-03)."""
+    ACCOUNT_STATE = 63
+    """The account's state is not the one that this changes."""
+    ACCOUNT_TAKEN = 64
+    """The name, the entity or its credit code has an account (CCER-ACC-02)."""
+    ACCOUNT_KIND = 65
+    """The account is of another kind than this needs."""
+    ACCOUNT_NOT_EMPTY = 66
+    """The account holds CCERs, or has a project that goes on."""
+    SAME_ACCOUNT = 69
+    """Both sides are the same account."""
+    PROVINCE_UNKNOWN = 72
+    """No province has this code."""
+    INSTRUMENT_UNKNOWN = 90
+    """No CCERs of such a project and generation year were issued."""
     METHODOLOGY_UNKNOWN = 100
     """There is no such methodology (CCER-MET-01)."""
     METHODOLOGY_NOT_IN_FORCE = 101
@@ -14,6 +36,8 @@ class CcerRefusal(IntEnum):
     """The VVB is not accredited for the sector on the day (CCER-VVB-01)."""
     VVB_SAME = 103
     """The VVB validated the project, and so verifies none of its reductions (CCER-VVB-02)."""
+    LICENCE_UNSOUND = 104
+    """A licence has no such sector or days."""
     PROJECT_STATE = 120
     """The project's state is not one that allows this step (CCER-PRJ-01)."""
     PROJECT_NOT_ELIGIBLE = 121
@@ -28,6 +52,12 @@ class CcerRefusal(IntEnum):
     """The term in which the public may object is not over (CCER-PRJ-03, CCER-BAT-04)."""
     DATES_OUT_OF_ORDER = 126
     """A day is before one that it must follow (CCER-PRJ-02, CCER-BAT-02)."""
+    PROJECT_UNKNOWN = 127
+    """There is no such project."""
+    PROJECT_TAKEN = 128
+    """A project has this code."""
+    BATCH_UNKNOWN = 129
+    """The project has no such batch, or it was not issued."""
     SERIALS_UNSOUND = 140
     """First and last serial are no range (CCER-LOT-01)."""
     SERIALS_NOT_HELD = 141
@@ -38,7 +68,17 @@ class CcerRefusal(IntEnum):
     """CCERs are not cancelled for this (CCER-CAN-01)."""
     PURPOSE_INCOMPLETE = 144
     """The purpose needs a beneficiary and a year, or has none (CCER-CAN-02)."""
+    CANCELLATION_STATE = 145
+    """There is no such cancellation, or it was decided."""
+    CERTIFICATE_UNKNOWN = 146
+    """No such certificate was issued."""
+    FREEZE_STATE = 147
+    """There is no such freeze, or it has not as much."""
     PROOF_TAKEN = 160
     """The proof was used, or is kept, for another entity or year (CCER-LNK-02)."""
     PROOF_REVERSED = 161
     """The proof was reversed by order (CCER-LNK-03)."""
+    PROOF_UNKNOWN = 162
+    """No such proof was issued."""
+    CLAIM_OUT_OF_ORDER = 163
+    """The claim's number is not the next, or was another claim's (CCER-LNK-02)."""
