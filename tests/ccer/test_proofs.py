@@ -8,7 +8,7 @@ import pytest
 from cea_exchange.ccer.audit import audit_queries
 from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
-from cea_exchange.protocol.ccer_link import (
+from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     Claim,
     ProofReversed,

@@ -20,12 +20,13 @@ GENERATED = {
     "src/cea_exchange/domain/records.py",
     *(
         f"src/cea_exchange/domain/refusals/{key}.py"
-        for key in ("venue", "registry", "bank", "ccer")
+        for key in ("bank", "ccer", "institution", "registry", "venue")
     ),
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
-    f"src/cea_exchange/{room}/" for room in ("domain", "matching", "ledger", "registry")
+    f"src/cea_exchange/{room}/"
+    for room in ("domain", "matching", "ledger", "institution", "registry")
 )
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.

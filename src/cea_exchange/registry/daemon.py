@@ -27,6 +27,7 @@ from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message, Unreadable
 from cea_exchange.control_plane.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.control_plane.service import Asked, Reply
+from cea_exchange.institution.clock import GuardedClock, noted_ns
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import DatabaseAway, Store
 from cea_exchange.protocol.clock import Clock
@@ -35,7 +36,6 @@ from cea_exchange.protocol.security import CurveKeys, SecurityError
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
 from cea_exchange.registry.bank.errands import Errand
-from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import Status, Stop
 from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from cea_exchange.institution.clock import ClockActs, GivenClock, RegistryClock
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
@@ -22,7 +23,6 @@ from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.bank.files import BankFiles
 from cea_exchange.registry.bank.service import BankService
-from cea_exchange.registry.clock import ClockActs, GivenClock, RegistryClock
 from cea_exchange.registry.compliance.borrowing import Borrowing
 from cea_exchange.registry.compliance.carryover import Carryover
 from cea_exchange.registry.compliance.corrections import Corrections

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cea_exchange.domain.records import Phase, Reason
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.security import CurveKeys
@@ -16,7 +17,6 @@ from cea_exchange.registry.bank.client import BankUnavailable
 from cea_exchange.registry.bank.iso_20022.xml_reading import BankFileError
 from cea_exchange.registry.bank.requests import PayIn, SendBatch
 from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
 from cea_exchange.registry.reconciliation.reconcile import check_ledger

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from cea_exchange.cli.main import run
+from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.security import CurveKeys
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.admin import SECOND, request_decode
 from cea_exchange.registry.control.requests.distribution import WARNINGS_MAX
 from cea_exchange.registry.settlement.settlement import Settlement

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from cea_exchange.institution.clock import GivenClock
 from cea_exchange.ledger import history as history_module
 from cea_exchange.ledger import store as store_module
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding, legs_of
@@ -17,7 +18,6 @@ from cea_exchange.ledger.history import (
     entry_at_settlement,
 )
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement

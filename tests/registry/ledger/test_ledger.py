@@ -204,6 +204,7 @@ def test_nothing_reaches_two_to_the_sixty_two():
 # Who gives, who takes and what: of each kind but trade and bust a movement that can be.
 CONTRA, REGISTRATION = Compartment.CONTRA, Compartment.REGISTRATION
 APPLIED, JUDICIAL, BANKING = Compartment.APPLIED, Compartment.JUDICIAL, Compartment.BANKING
+SUPERVISORY = Compartment.SUPERVISORY
 AUTHORITY, RESERVE = Institution.AUTHORITY, Institution.RISK_RESERVE
 BEIJING = province_account(11)
 MOVES = {

@@ -16,6 +16,7 @@ import pytest
 
 from cea_exchange.cli.main import main
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.chain import BEFORE_ALL, Link, LinkBroken, content_hash, head_of
 from cea_exchange.ledger.database.interface import DatabaseError
 from cea_exchange.ledger.database.row_log import logged_tables
@@ -24,7 +25,6 @@ from cea_exchange.ledger.double_entry import EntryKind, legs_of
 from cea_exchange.ledger.merkle import leaf_hash, path_to, root_of
 from cea_exchange.ledger.store import Store, StoreError
 from cea_exchange.protocol.control import FeedItem, LedgerHead, control_decode, control_encode
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.integrity import (
     heads_differing,
     heads_sent,

@@ -5,11 +5,11 @@ import pytest
 
 from cea_exchange.domain.naming import CASH_NAME, holding_hash
 from cea_exchange.domain.records import EventKind, Operation, Phase
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.database.interface import ConstraintViolated, DatabaseFull
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.ledger.store import StoreError
 from cea_exchange.protocol.control import KeyGranted, control_decode
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash, holdings_hashes

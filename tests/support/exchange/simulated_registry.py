@@ -2,9 +2,9 @@
 
 import msgspec
 
+from cea_exchange.institution.clock import GuardedClock, noted_ns
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.registry.bank.errands import Errand
-from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.machine import (
     ConnectionDropped,
     FeedAnswered,

@@ -13,7 +13,7 @@ from cea_exchange.domain.ccer.lots import Lot
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.proofs import PROOF_LIFE, Claimed, ProofState, reserved, used
 from cea_exchange.domain.refusals import CcerRefusal
-from cea_exchange.protocol.ccer_link import (
+from cea_exchange.protocol.links.ccer import (
     BEFORE_ALL,
     ITEMS_MAX,
     Claim,
@@ -80,7 +80,8 @@ class Proofs:
                 " beneficiary, compliance_year, state)",
                 [row],
             )
-            self._tell(number, self._issued(number, lot, beneficiary, compliance_year, cancelled_on))
+            item = self._issued(number, lot, beneficiary, compliance_year, cancelled_on)
+            self._tell(number, item)
             numbers.append(number)
         return numbers
 

@@ -34,14 +34,16 @@ class Supervision:
     ) -> list[Lot]:
         """Keep CCERs from being moved, until they are given back or forfeited (CCER-FRZ-03)."""
         index, asset = self._books.account(account), self._books.instrument(instrument)
-        return self._books.move(EntryKind.WITHHELD, index, index, asset, what, f"order {document}")
+        reference = f"order {document}"
+        return self._books.move(EntryKind.WITHHELD, index, index, asset, what, reference)
 
     def give_back(
         self, account: str, instrument: str, what: int | Sequence[Lot], document: str
     ) -> list[Lot]:
         """Let them be moved again (CCER-FRZ-03)."""
         index, asset = self._books.account(account), self._books.instrument(instrument)
-        return self._books.move(EntryKind.GIVEN_BACK, index, index, asset, what, f"order {document}")
+        reference = f"order {document}"
+        return self._books.move(EntryKind.GIVEN_BACK, index, index, asset, what, reference)
 
     def restitution_order(self, project: str, tonnes: int, document: str) -> Restitution:
         """Let a project's owner return as many CCERs as false papers brought it.

@@ -51,7 +51,7 @@ class Places:
         return oldest(enough, tonnes)
 
     def named(self, place: Place, wanted: Lot) -> list[Lot]:
-        """Return the parts of a place's lots that a range consists of; ProgrammeError if not all."""
+        """Return the parts of a place's lots that a range consists of; refuse if not all."""
         rows = self._store.execute(
             "SELECT issue_number, serial_first, serial_last FROM lots"
             " WHERE asset_index = ? AND account_index = ? AND compartment = ?"

@@ -4,11 +4,12 @@ from typing import Any, Literal
 
 from cea_exchange.ccer.books import Books
 from cea_exchange.domain.ccer.programme_error import ProgrammeError
-from cea_exchange.domain.naming import name_check, plain_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.checks import name_checked, name_words_checked
 
 AccountKind = Literal["owner", "entity", "trader", "vvb", "province"]
+ENTITY_LENGTH_MAX = 200
 HOLDERS = ("owner", "entity", "trader")
 """Kinds of accounts that may hold CCERs; VVBs and provinces may not."""
 
@@ -48,8 +49,8 @@ class Accounts:
         Rules: CCER-ACC-02.
         """
         entity = entity or account
-        _name_check(name_check, account, "account")
-        _name_check(plain_name_check, entity, "entity")
+        name_checked(account, "account")
+        name_words_checked(entity, "entity", ENTITY_LENGTH_MAX)
         if province and province not in PROVINCES:
             raise ProgrammeError(
                 CcerRefusal.PROVINCE_UNKNOWN,
@@ -66,9 +67,7 @@ class Accounts:
                     CcerRefusal.ACCOUNT_TAKEN,
                     f"account: expected the first of {entity}, got {taken}, which is open already",
                 )
-            index: int = self._store.one(
-                "SELECT 1 + coalesce(max(account_index), -1) FROM accounts WHERE account_index >= 0"
-            )
+            index = self._store.next_id("accounts", "account_index")
             today = self._books.business_date()
             self._store.insert(
                 "accounts (account_index, account, kind, entity, credit_code, province, state,"
@@ -144,10 +143,3 @@ class Accounts:
             "account_changes (change_id, account_index, business_date, change, by_persons, why)",
             [(change_id, index, today, change, by, why)],
         )
-
-
-def _name_check(check: Any, name: str, what: str) -> None:
-    try:
-        check(name, what)
-    except (TypeError, ValueError) as error:
-        raise ProgrammeError(CcerRefusal.NAME_UNSOUND, str(error)) from None

@@ -6,8 +6,47 @@ from enum import IntEnum
 class CcerRefusal(IntEnum):
     """Why the CCER registry refuses a request."""
 
+    INTERNAL = 1
+    """The daemon failed at it; nothing was done."""
+    NO_SPACE = 2
+    """There is no space left to write it; nothing was done."""
+    OUTCOME_UNKNOWN = 3
+    """The database was lost while it was done: whether it was, is not known."""
+    DATABASE_AWAY = 4
+    """The database could not be read; nothing was."""
+    BUSY = 5
+    """Too much of the same key waits, or of all together; nothing was done."""
+    TOO_LARGE = 6
+    """The message, or the answer to it, is larger than what is taken."""
+    TOO_SLOW = 7
+    """A look took longer than one may, or its process ended."""
+    NOT_AUTHENTICATED = 8
+    """The key stands for no person, or does not any more."""
+    NOT_PERMITTED = 9
+    """The person's role may not ask this."""
+    NOT_YOURS = 10
+    """It is the business of another body than the person's."""
+    BAD_REQUEST = 11
+    """The message is no request: its op or a field is unknown, missing, of the wrong type, or
+    goes with another that is missing."""
+    REUSED_ID = 12
+    """The `request_id` was another request of the same person."""
+    LEDGER_BROKEN = 13
+    """The ledger's chain of hashes is broken; nothing was done."""
     NAME_UNSOUND = 30
     """A name is not written as names are (CEA-PER-04)."""
+    NAME_LOOKS_ALIKE = 31
+    """The name looks like another one's (CEA-PER-04)."""
+    TEXT_UNSOUND = 33
+    """Words are missing, too long, or of several lines."""
+    AMOUNT_UNSOUND = 34
+    """An amount is no positive whole number, too large, or missing."""
+    DATE_UNSOUND = 35
+    """A date or time is none."""
+    DATE_OUT_OF_RANGE = 36
+    """A date or time is earlier or later than it may be."""
+    CHOICE_UNKNOWN = 38
+    """A word is none of those it may be."""
     ACCOUNT_UNKNOWN = 60
     """There is no such account."""
     ACCOUNT_ENDED = 61
@@ -28,57 +67,97 @@ class CcerRefusal(IntEnum):
     """No province has this code."""
     INSTRUMENT_UNKNOWN = 90
     """No CCERs of such a project and generation year were issued."""
-    METHODOLOGY_UNKNOWN = 100
+    KEY_UNSOUND = 95
+    """A public key is no 40 characters of z85."""
+    KEY_TAKEN = 96
+    """The key was granted, or stood for a person, before."""
+    PERSON_UNKNOWN = 120
+    """The key stands for no person."""
+    PERSON_OF_SETTINGS = 121
+    """The person is named by the daemon's settings."""
+    PERSON_HAS_ROLE = 122
+    """The person has a role of that body already."""
+    LAST_PERSON = 124
+    """It is the body's last person."""
+    PROPOSAL_UNKNOWN = 125
+    """There is no such proposal, or it is not theirs to see."""
+    PROPOSAL_OF_OTHERS = 126
+    """Persons of another body decide about it."""
+    PROPOSAL_DECIDED = 127
+    """It was decided, or has expired."""
+    PROPOSAL_DIFFERS = 128
+    """The request is not the one that was seen."""
+    PROPOSAL_OUTDATED = 129
+    """Another body has to approve it by now."""
+    PROPOSALS_TOO_MANY = 130
+    """As many proposals wait as may."""
+    PROPOSER_GONE = 131
+    """Who proposed it acts no more."""
+    SAME_PERSON = 132
+    """Two persons must agree (CEA-REG-02)."""
+    NO_SECOND_PERSON = 133
+    """The body has nobody else who could approve."""
+    CLOCK_NOT_MANUAL = 150
+    """The clock is none that is moved by hand."""
+    CLOCK_NOT_DOUBTED = 151
+    """Nothing is wrong with the clock."""
+    CLOCK_DOUBTED = 152
+    """The clock is doubted: whatever belongs to a day waits (CEA-REG-08)."""
+    CLOCK_DATE_OTHER = 153
+    """The clock says another date than the one confirmed."""
+    CLOCK_BEHIND = 154
+    """The clock is before what was noted last."""
+    METHODOLOGY_UNKNOWN = 200
     """There is no such methodology (CCER-MET-01)."""
-    METHODOLOGY_NOT_IN_FORCE = 101
+    METHODOLOGY_NOT_IN_FORCE = 201
     """The methodology was not released yet (CCER-MET-01)."""
-    VVB_NOT_ACCREDITED = 102
+    VVB_NOT_ACCREDITED = 202
     """The VVB is not accredited for the sector on the day (CCER-VVB-01)."""
-    VVB_SAME = 103
+    VVB_SAME = 203
     """The VVB validated the project, and so verifies none of its reductions (CCER-VVB-02)."""
-    LICENCE_UNSOUND = 104
+    LICENCE_UNSOUND = 204
     """A licence has no such sector or days."""
-    PROJECT_STATE = 120
+    PROJECT_STATE = 220
     """The project's state is not one that allows this step (CCER-PRJ-01)."""
-    PROJECT_NOT_ELIGIBLE = 121
+    PROJECT_NOT_ELIGIBLE = 221
     """The project is none that the programme takes (CCER-PRJ-02, CCER-PRJ-06)."""
-    PROJECT_ENDED = 122
+    PROJECT_ENDED = 222
     """The project was deregistered or revoked, and is never registered again (CCER-PRJ-05)."""
-    BATCH_STATE = 123
+    BATCH_STATE = 223
     """The batch's state is not one that allows this step (CCER-BAT-01)."""
-    REDUCTIONS_NOT_ELIGIBLE = 124
+    REDUCTIONS_NOT_ELIGIBLE = 224
     """The reductions are none that the programme takes (CCER-BAT-02, CCER-BAT-03)."""
-    TERM_RUNNING = 125
+    TERM_RUNNING = 225
     """The term in which the public may object is not over (CCER-PRJ-03, CCER-BAT-04)."""
-    DATES_OUT_OF_ORDER = 126
+    DATES_OUT_OF_ORDER = 226
     """A day is before one that it must follow (CCER-PRJ-02, CCER-BAT-02)."""
-    PROJECT_UNKNOWN = 127
+    PROJECT_UNKNOWN = 227
     """There is no such project."""
-    PROJECT_TAKEN = 128
+    PROJECT_TAKEN = 228
     """A project has this code."""
-    BATCH_UNKNOWN = 129
+    BATCH_UNKNOWN = 229
     """The project has no such batch, or it was not issued."""
-    SERIALS_UNSOUND = 140
+    SERIALS_UNSOUND = 240
     """First and last serial are no range (CCER-LOT-01)."""
-    SERIALS_NOT_HELD = 141
+    SERIALS_NOT_HELD = 241
     """Not all of these serials are there to be taken; none is (CCER-LOT-03)."""
-    CCERS_NOT_HELD = 142
+    CCERS_NOT_HELD = 242
     """Fewer CCERs are there than are to be taken; none is (CCER-LOT-03)."""
-    PURPOSE_UNKNOWN = 143
+    PURPOSE_UNKNOWN = 243
     """CCERs are not cancelled for this (CCER-CAN-01)."""
-    PURPOSE_INCOMPLETE = 144
+    PURPOSE_INCOMPLETE = 244
     """The purpose needs a beneficiary and a year, or has none (CCER-CAN-02)."""
-    CANCELLATION_STATE = 145
+    CANCELLATION_STATE = 245
     """There is no such cancellation, or it was decided."""
-    CERTIFICATE_UNKNOWN = 146
+    CERTIFICATE_UNKNOWN = 246
     """No such certificate was issued."""
-    FREEZE_STATE = 147
+    FREEZE_STATE = 247
     """There is no such freeze, or it has not as much."""
-    PROOF_TAKEN = 160
+    PROOF_TAKEN = 260
     """The proof was used, or is kept, for another entity or year (CCER-LNK-02)."""
-    PROOF_REVERSED = 161
+    PROOF_REVERSED = 261
     """The proof was reversed by order (CCER-LNK-03)."""
-    PROOF_UNKNOWN = 162
+    PROOF_UNKNOWN = 262
     """No such proof was issued."""
-    CLAIM_OUT_OF_ORDER = 163
+    CLAIM_OUT_OF_ORDER = 263
     """The claim's number is not the next, or was another claim's (CCER-LNK-02)."""

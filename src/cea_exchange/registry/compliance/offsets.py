@@ -1,6 +1,7 @@
 """Offsets: CCERs, cancelled in their own registry, count against an obligation."""
 
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 
 from msgspec.structs import astuple
 
@@ -8,12 +9,8 @@ from cea_exchange.domain.compliance.offsets import CancellationProof as RuledPro
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.surrender import offset
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import (
-    WHY_LENGTH_MAX,
-    ActError,
-    refusals_told,
-    words_checked,
-)
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,
@@ -120,7 +117,7 @@ class Offsets:
 
     def _refusals(
         self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         yield from self._used_before(proof)
         ledger, today = self._ledger, self._ledger.business_date()
         try:
@@ -147,7 +144,7 @@ class Offsets:
 
     def _used_before(
         self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""
         if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
             text = f"expected a proof that was never used, got {proof.proof} again"

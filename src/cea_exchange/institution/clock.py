@@ -19,12 +19,12 @@ from cea_exchange.domain.calendar import (
     date_number,
     date_of_number,
 )
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import JUMP_NS_MAX, Clock, ClockGuard, running_ns
 from cea_exchange.protocol.control import TIME_NS_MAX, control_decode
-from cea_exchange.registry.checks import ActError
 
 STOPPED_NS_MAX = 4 * 86_400_000_000_000
 """So long at most a registry may have stood still without a sign of what has passed."""
@@ -84,13 +84,13 @@ class GivenClock:
     def move_check(self, at_ns: int) -> None:
         """Refuse."""
         raise ActError(
-            RegistryRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
+            InstitutionRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
         )
 
     def confirm_check(self, date: int) -> int:
         """Refuse."""
         raise ActError(
-            RegistryRefusal.CLOCK_NOT_DOUBTED,
+            InstitutionRefusal.CLOCK_NOT_DOUBTED,
             "clock: expected a doubted one, got one with nothing wrong",
         )
 
@@ -145,7 +145,7 @@ class GuardedClock:
         now_ns = self.now_ns()
         if not self.is_known:
             raise ActError(
-                RegistryRefusal.CLOCK_DOUBTED, f"day: expected a known one, got {self.warning}"
+                InstitutionRefusal.CLOCK_DOUBTED, f"day: expected a known one, got {self.warning}"
             )
         return _date_of(now_ns)
 
@@ -174,11 +174,12 @@ class GuardedClock:
         """Refuse to move another than a manual clock, or to let time go back."""
         if self.kind != "manual":
             raise ActError(
-                RegistryRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
+                InstitutionRefusal.CLOCK_NOT_MANUAL,
+                f"clock: expected a manual one, got {self.kind}",
             )
         if at_ns < self.now_ns():
             raise ActError(
-                RegistryRefusal.DATE_OUT_OF_RANGE,
+                InstitutionRefusal.DATE_OUT_OF_RANGE,
                 f"at: expected not before {_text(self._last_ns)}, got {_text(at_ns)}",
             )
 
@@ -193,18 +194,18 @@ class GuardedClock:
         self.now_ns()
         if not self._is_doubted:
             raise ActError(
-                RegistryRefusal.CLOCK_NOT_DOUBTED,
+                InstitutionRefusal.CLOCK_NOT_DOUBTED,
                 "clock: expected a doubted one, got one with nothing wrong",
             )
         read_ns = self._clock.now_ns()
         if date != _date_of(read_ns):
             raise ActError(
-                RegistryRefusal.CLOCK_DATE_OTHER,
+                InstitutionRefusal.CLOCK_DATE_OTHER,
                 f"date: expected the clock's {_date_of(read_ns)}, got {date}",
             )
         if read_ns < self._last_ns - JUMP_NS_MAX:
             raise ActError(
-                RegistryRefusal.CLOCK_BEHIND,
+                InstitutionRefusal.CLOCK_BEHIND,
                 f"clock: expected not before what was noted last, {_text(self._last_ns)}, got"
                 f" {_text(read_ns)}",
             )
