@@ -1,5 +1,7 @@
 """Both registries, from a cancellation to the offset, whatever is lost or comes twice between."""
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -15,6 +17,7 @@ from cea_exchange.protocol.links.ccer import (
     head_after,
 )
 from cea_exchange.registry.ccer_link.proofs import LinkStopped
+from cea_exchange.registry.reconciliation.audit import audit_queries
 from support.ccer.programme import (
     DayClock,
     accounts_opened,
@@ -24,6 +27,7 @@ from support.ccer.programme import (
 )
 from support.refusing import refuses
 from support.registry.compliance_world import World, proof
+from support.registry.ledger_by_hand import changed
 
 
 def link_answer(ccer, question):
@@ -36,19 +40,28 @@ def link_answer(ccer, question):
 class Both:
     """The two registries, on one day."""
 
-    def __init__(self, folder, database=None):
-        self.clock = DayClock()
-        self.ccer = registry_open(folder / "other", self.clock, database)
+    def __init__(self, folder):
+        self.folder, self.clock = folder, DayClock()
+        self.ccer = registry_open(folder, self.clock)
         accounts_opened(self.ccer)
         project_registered(self.ccer, self.clock)
         batch_issued(self.ccer, self.clock, {2022: 10_000})
         self.clock.day = 20251101
-        self.world = World(folder)
+        self._world_open()
         self.world.entity("P001")
         self.world.entity("P002")
         self.world.owe(2024, ("P001", 40_000), ("P002", 40_000))
+
+    def _world_open(self):
+        self.world = World(self.folder)
         self.proofs = self.world.registry.ccer_proofs
         self.world.registry.offsets.by_link_only = True
+
+    def begin_anew(self):
+        """Let both processes end and begin."""
+        self.__exit__()
+        self.ccer = registry_open(self.folder, self.clock)
+        self._world_open()
 
     def __enter__(self):
         return self
@@ -203,7 +216,7 @@ def test_words_that_contradict_each_other_stop_the_link(both):
 
 
 chances = st.lists(
-    st.sampled_from(("cancel", "ask", "lose", "again", "book", "reverse")),
+    st.sampled_from(("cancel", "ask", "lose", "again", "book", "reverse", "begin_anew")),
     min_size=5,
     max_size=40,
 )
@@ -212,7 +225,7 @@ chances = st.lists(
 @settings(max_examples=15, deadline=None)
 @given(chances)
 def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory, chances):
-    """CCER-LNK-02: answers lost and repeated, in any order."""
+    """CCER-LNK-02: answers lost and repeated, both begun anew, in any order."""
     with Both(tmp_path_factory.mktemp("both")) as both:
         last = None
         for chance in chances:
@@ -230,6 +243,8 @@ def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory
                     for made, state in both.states().items():
                         if state == "confirmed":
                             both.proofs.book(made)
+                case "begin_anew":
+                    both.begin_anew()
                 case "reverse" if both.states():
                     made = next(iter(both.states()))
                     if both.ccer.proofs.found(made).state != "reversed":
@@ -247,6 +262,39 @@ def test_whatever_is_lost_or_comes_twice_each_proof_counts_once(tmp_path_factory
         assert both.offset() == 10 * sum(state == "booked" for state in here.values())
         for name, query in ccer_queries().items():
             assert [] == both.ccer.store.execute(query).fetchall(), name
+        query = audit_queries()["ccer_link"]
+        assert [] == both.world.registry.store.execute(query).fetchall()
+
+
+ODD = (
+    "UPDATE offset_proofs SET compliance_year = 2023",
+    "UPDATE ccer_proofs SET state = 'reversed'",
+    "UPDATE ccer_proofs SET state = 'confirmed'",
+    "UPDATE ccer_claims SET answer = NULL WHERE step = 'reserve'",
+    "DELETE FROM ccer_claims WHERE step = 'use'",
+    "DELETE FROM ccer_items WHERE proof_seq = 1",
+)
+
+
+def test_an_auditor_finds_what_was_changed_by_hand(both):
+    """CCER-LNK-02, CCER-LNK-04."""
+    store, query = both.world.registry.store, audit_queries()["ccer_link"]
+    for _ in range(2):
+        both.cancel(10)
+    both.talk(2)
+    for made in both.states():
+        both.proofs.book(made)
+    assert [] == store.execute(query).fetchall()
+    for statement in ODD:
+        with suppress(TakenBack), store.transaction():
+            changed(store, statement)
+            assert store.execute(query).fetchall(), statement
+            raise TakenBack
+    assert [] == store.execute(query).fetchall()
+
+
+class TakenBack(Exception):
+    """The ledger is to be as it was."""
 
 
 def test_the_ccer_registry_refuses_a_claim_out_of_order(both):
