@@ -31,8 +31,13 @@ EXACT_ROOMS = tuple(
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.
 TIMED_MODULES = {
-    f"src/cea_exchange/registry/{module}.py"
-    for module in ("daemon", "control/admin_door", "control/query_service")
+    f"src/cea_exchange/{module}.py"
+    for module in (
+        "institution/control/admin_door",
+        "institution/control/query_service",
+        "institution/daemon",
+        "registry/daemon",
+    )
 }
 FLOAT_TYPE = re.compile(r"float\d*|double")
 RULE_ID = re.compile(r"\b(?:CEA|CCER|OPEN)-[A-Z]{3}-[0-9]{2}\b")

@@ -1,5 +1,6 @@
 """What is wrong with a file: each finding with its place, and the refusal that carries them."""
 
+from enum import IntEnum
 from typing import NamedTuple
 
 from cea_exchange.domain.refusals import RegistryRefusal
@@ -17,7 +18,7 @@ class Finding(NamedTuple):
     """Name of the column; None: the line as a whole."""
     text: str
     """What was expected, what was got."""
-    code: RegistryRefusal = RegistryRefusal.FILE_REFUSED
+    code: IntEnum = RegistryRefusal.FILE_REFUSED
     """What is wrong where the file is sound, but not what it asks for."""
 
 
@@ -34,7 +35,7 @@ class FileRefused(ValueError):
         The first `FINDINGS_MAX`.
     count : int
         All there are, as far as the file could be read.
-    code : RegistryRefusal
+    code : IntEnum
         Of all findings, where they have one in common; else `FILE_REFUSED`.
     """
 
@@ -69,7 +70,7 @@ class Findings:
         line: int | None,
         column: str | None,
         text: str,
-        code: RegistryRefusal = RegistryRefusal.FILE_REFUSED,
+        code: IntEnum = RegistryRefusal.FILE_REFUSED,
     ) -> None:
         """Note a finding."""
         if self.count < FINDINGS_MAX:
