@@ -4,10 +4,8 @@ There is one way to post, `Books.move`: the ledger's entry and the lots' move ar
 tonnes and serial numbers never differ.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Protocol
 
 from cea_exchange.ccer.lots.places import Place, Places
 from cea_exchange.domain.calendar import TradingCalendar
@@ -18,22 +16,14 @@ from cea_exchange.domain.ccer.programme_error import ProgrammeError
 from cea_exchange.domain.ccer.terms import Term, term
 from cea_exchange.domain.compliance.offsets import RegisteredTests
 from cea_exchange.domain.refusals import CcerRefusal
+from cea_exchange.institution.act_context import ActContext
+from cea_exchange.institution.clock import InstitutionClock
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, legs_of
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 
 
-class BooksClock(Protocol):
-    """The time that is noted with acts, and the day that they belong to."""
-
-    def now_ns(self) -> int:
-        """Return the time, in nanoseconds since 1970."""
-
-    def today(self) -> int:
-        """Return the day, as yyyymmdd in Shanghai."""
-
-
-class Books:
+class Books(ActContext):
     """The CCER registry's books, as services see them.
 
     Parameters
@@ -45,16 +35,14 @@ class Books:
 
     Attributes
     ----------
-    by : str
-        Who acts now, ``an`` or ``an and bo``; ``''`` where no person is known.
     after_arrival : list of callable
         Each is told whose registration compartment got what, in the same transaction.
     """
 
-    def __init__(self, store: Store, clock: BooksClock) -> None:
-        self.store = store
-        self.clock = clock
-        self.by = ""
+    store: Store
+
+    def __init__(self, store: Store, clock: InstitutionClock) -> None:
+        super().__init__(store, clock)
         self.places = Places(store)
         self.after_arrival: list[Callable[[int, int], None]] = []
 
@@ -77,29 +65,6 @@ class Books:
     def tests(self) -> RegisteredTests:
         """Which projects and reductions the programme takes."""
         return eligibility()
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make many acts one: all are committed, or none."""
-        return self.store.transaction()
-
-    @contextmanager
-    def acting(self, by: str) -> Iterator[None]:
-        """Note who acts, for what is kept of the acts within."""
-        before, self.by = self.by, by
-        try:
-            yield
-        finally:
-            self.by = before
-
-    # -- time ---------------------------------------------------------------------------------
-
-    def now_ns(self) -> int:
-        """Return the time, in nanoseconds since 1970."""
-        return self.clock.now_ns()
-
-    def business_date(self) -> int:
-        """Return the day that acts of now belong to, as yyyymmdd in Shanghai."""
-        return self.store.business_date(self.clock.today)
 
     def term(self, began_on: int, working_days: int) -> Term:
         """Return a term of working days."""

@@ -10,10 +10,12 @@ Usable without a daemon: open the data folder, act, close::
         ccer.projects.publish("WIND-1", "CQC", design_hash)
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from cea_exchange.ccer.books import Books, BooksClock
+from cea_exchange.ccer.books import Books
 from cea_exchange.ccer.cancellation.cancellations import Cancellations
 from cea_exchange.ccer.cancellation.proofs import Proofs
 from cea_exchange.ccer.enforcement.freezes import Freezes
@@ -26,9 +28,17 @@ from cea_exchange.ccer.programme.batches import Batches
 from cea_exchange.ccer.programme.projects import Projects
 from cea_exchange.ccer.store import CcerStore
 from cea_exchange.domain.ccer.lots import Lot
+from cea_exchange.institution.clock import GivenClock, InstitutionClock
+from cea_exchange.institution.persons import Persons
+from cea_exchange.institution.services import InstitutionServices
+
+SCOPED = frozenset({"province", "initiator", "approver"})
+"""Roles that see and touch only what is their own."""
+OVERSEERS = frozenset({"ccer", "regulator"})
+"""Bodies whose persons see all proposals."""
 
 
-class CcerRegistry:
+class CcerRegistry(InstitutionServices):
     """The CCER registry upon its database.
 
     Parameters
@@ -39,9 +49,11 @@ class CcerRegistry:
         Gives the time and the day.
     """
 
-    def __init__(self, store: CcerStore, clock: BooksClock) -> None:
-        self.store = store
+    store: CcerStore
+
+    def __init__(self, store: CcerStore, clock: InstitutionClock) -> None:
         self.books = books = Books(store, clock)
+        super().__init__(books, Persons(books), scoped=SCOPED, overseers=OVERSEERS)
         self.accounts, self.vvbs = Accounts(books), Vvbs(books)
         self.projects = Projects(books, self.vvbs)
         self.batches = Batches(books, self.vvbs, self.projects)
@@ -51,28 +63,24 @@ class CcerRegistry:
         self.freezes = Freezes(books)
         self.supervision = Supervision(books, self.projects, self.cancellations)
         self.transfers = Transfers(books)
-        self.transaction, self.acting = books.transaction, books.acting
 
     @classmethod
-    def open(cls, data: Path | str, clock: BooksClock, database: str | None = None) -> Self:
+    def open(
+        cls,
+        data: Path | str,
+        clock_ns: Callable[[], int] = time.time_ns,
+        database: str | None = None,
+    ) -> Self:
         """Open the CCER registry in ``data/ccer/``, which no other process may have open.
 
         Parameters
         ----------
+        clock_ns
+            Gives the time (nanoseconds since 1970), whatever it is; left out, the system's.
         database
             ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
         """
-        return cls(CcerStore.open(data, database), clock)
-
-    def close(self) -> None:
-        """Close the database."""
-        self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
+        return cls(CcerStore.open(data, database), GivenClock(clock_ns))
 
     def pedigree(self, project: str, batch_number: int, serial: int) -> list[dict[str, Any]]:
         """Return all moves of a serial number, the first its issue (CCER-LOT-04)."""
