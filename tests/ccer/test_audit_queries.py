@@ -14,6 +14,7 @@ from support.ccer.programme import (
     project_registered,
     registry_open,
 )
+from support.places import ROOT
 from support.registry.ledger_by_hand import changed
 
 QUERIES = audit_queries()
@@ -116,3 +117,10 @@ def test_a_pedigree_does_not_grow_with_the_lots_of_others(ccer):
             move("transfer", "SEAWIND", "B", "WIND-1-2022", 1, document=document)
     assert len(ccer.pedigree("WIND-1", 1, 1_050)) == 3
     assert len(ccer.pedigree("WIND-1", 1, 9_000)) == 1
+
+
+def test_every_query_is_on_the_page_and_says_what_must_come_out():
+    page = (ROOT / "protocol" / "ccer.md").read_text(encoding="utf-8")
+    for name, text in QUERIES.items():
+        assert f"| `{name}` |" in page
+        assert "-- Must come out: nothing." in text

@@ -141,7 +141,9 @@ def test_every_serial_has_its_pedigree(ccer):
     with told("BATCH_UNKNOWN"):
         ccer.pedigree("WIND-1", 2, 1)
     now = ccer.whereabouts("WIND-1", 1, 999, 1_010)
-    assert [(each["account"], each["serial_first"]) for each in now] == [("A", 1), ("cancellation account", 1_000), ("B", 1_010)]
+    assert [(each["account"], each["serial_first"]) for each in now] == [
+        *(("A", 1), ("cancellation account", 1_000), ("B", 1_010))
+    ]
 
 
 def test_a_restricted_holder_gives_nothing_away(ccer):

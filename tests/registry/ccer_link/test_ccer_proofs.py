@@ -134,7 +134,7 @@ def test_nothing_is_booked_by_hand_where_the_registries_are_linked(both):
 
 
 def test_what_the_rules_do_not_count_stays_confirmed(both):
-    """CEA-OFS-01, CCER-LNK-04: the cap is the allowance registry's, and a refusal changes nothing."""
+    """CEA-OFS-01, CCER-LNK-04: the cap is the registry's, and a refusal changes nothing."""
     first, second = both.cancel(2_000), both.cancel(1)
     both.talk(2)
     both.proofs.book(first)
