@@ -9,6 +9,7 @@ import pytest
 
 from cea_exchange.domain.refusals import (
     BankRefusal,
+    CcerRefusal,
     InstitutionRefusal,
     RegistryRefusal,
     VenueRefusal,
@@ -20,11 +21,12 @@ WORDED = {
     "ActError": (InstitutionRefusal, RegistryRefusal),
     "ComplianceError": (RegistryRefusal,),
     "BankActError": (BankRefusal,),
+    "ProgrammeError": (CcerRefusal,),
 }
 """Exceptions that become refused answers, and of whose codes: called with a code and words."""
 CODED = WORDED | {"FrameError": (VenueRefusal,)}
-DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal)
-INCLUDING = (RegistryRefusal,)
+DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal, CcerRefusal)
+INCLUDING = (RegistryRefusal, CcerRefusal)
 """They have the codes of every institution, which its own modules raise."""
 
 
@@ -93,10 +95,13 @@ def test_every_code_is_raised_and_provoked_by_a_test(codes):
     tests = "\n".join(
         path.read_text() for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)
     )
-    enums = (codes.__name__, *(["InstitutionRefusal"] if codes in INCLUDING else []))
-    raised = set(re.findall(rf"(?:{'|'.join(enums)})\.([A-Z_]+)", sources))
-    # Only the registry's are not those of another list, such as `Reason`, as well.
-    prefix = "" if codes is RegistryRefusal else rf"{codes.__name__}\."
+    raised = set(re.findall(rf"{codes.__name__}\.([A-Z_]+)", sources))
+    if codes in INCLUDING:
+        enums = "|".join(each.__name__ for each in (InstitutionRefusal, *INCLUDING))
+        shared = set(re.findall(rf"(?:{enums})\.([A-Z_]+)", sources))
+        raised |= shared & set(InstitutionRefusal.__members__)
+    # Only the registries' are not those of another list, such as `Reason`, as well.
+    prefix = "" if codes in INCLUDING else rf"{codes.__name__}\."
     named = set(re.findall(rf"\b{prefix}([A-Z][A-Z_]+)\b", tests))
     assert {"not raised": set(codes.__members__) - raised} == {"not raised": set()}
     assert {"without a test": set(codes.__members__) - named} == {"without a test": set()}

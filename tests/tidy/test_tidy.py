@@ -20,7 +20,7 @@ GENERATED = {
     "src/cea_exchange/domain/records.py",
     *(
         f"src/cea_exchange/domain/refusals/{key}.py"
-        for key in ("bank", "institution", "registry", "venue")
+        for key in ("bank", "ccer", "institution", "registry", "venue")
     ),
     "src/cea_exchange/_records.pxd",
 }

@@ -64,7 +64,7 @@ class GivenClock:
     """Whatever a function says: for who drives an institution without a daemon."""
 
     kind = "given"
-    warning = None
+    warning: str | None = None
     is_known = True
 
     def __init__(self, now_ns: Callable[[], int]) -> None:

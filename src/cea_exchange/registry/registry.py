@@ -22,6 +22,7 @@ from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.bank.files import BankFiles
 from cea_exchange.registry.bank.service import BankService
+from cea_exchange.registry.ccer_link.proofs import CcerProofs
 from cea_exchange.registry.compliance.borrowing import Borrowing
 from cea_exchange.registry.compliance.carryover import Carryover
 from cea_exchange.registry.compliance.corrections import Corrections
@@ -117,6 +118,7 @@ class Registry(InstitutionServices):
         self.province_holdings = custody = ProvinceHoldings(ledger)
         self.deductions = Deductions(ledger)
         self.obligations, self.offsets = Obligations(ledger), Offsets(ledger)
+        self.ccer_proofs = CcerProofs(ledger, self.offsets)
         self.surrender = Surrender(ledger, accounts, custody)
         self.corrections, self.duties = Corrections(ledger), Duties(ledger)
         self.compliance = Compliance(ledger, self.corrections, custody, self.deductions)

@@ -12,7 +12,7 @@ from cea_exchange.ledger.institutions import (
 from cea_exchange.ledger.store import Store
 from cea_exchange.registry.participants.roles import ROLES
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 
 def first_rows() -> FirstRows:
@@ -52,7 +52,7 @@ REGISTRY_SCHEMA = Schema(
         *("obligation_files", "obligation_entries", "surrender_lines"),
         *("borrowings", "correction_orders", "correction_refusals"),
         *("unpaid_deductions", "carryover_notices", "carryover_lines"),
-        *("freeze_acts", "public_notices", "default_acts", "claims_paid"),
+        *("freeze_acts", "public_notices", "default_acts", "claims_paid", "ccer_items"),
     ),
     first_rows=first_rows,
     has_entries=True,

@@ -72,8 +72,8 @@ def test_nothing_comes_out_of_a_ledger_that_is_right(store, tmp_path):
     assert {*range(1, 9), 11, 15, 22, 23} == kinds
 
 
-OF_OFFICES = {"carried_over", "offset_and_vintage", "surrendered"}
-"""What is found by these is told in test_surrender_audit."""
+OF_OFFICES = {"carried_over", "ccer_link", "offset_and_vintage", "surrendered"}
+"""What is found by these is told in test_surrender_audit, and in test_ccer_proofs."""
 BYTES = "(SELECT records FROM settlement_runs LIMIT 1)"
 TRADE_ENTRY = "(SELECT min(entry_id) FROM entries WHERE kind = 7)"
 FOUND_BY = [

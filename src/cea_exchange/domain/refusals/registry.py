@@ -243,6 +243,10 @@ class RegistryRefusal(IntEnum):
     """The refusal was recorded already."""
     CORRECTION_NOT_REFUSED = 271
     """No refusal of the correction was recorded."""
+    PROOF_NOT_CONFIRMED = 272
+    """The CCER registry has not confirmed the proof (CCER-LNK-04)."""
+    PROOFS_BY_LINK = 273
+    """Proofs come from the CCER registry, and no other way (CCER-LNK-04)."""
     NOTICE_GIVEN = 290
     """The notice was given already."""
     NOTICE_MISSING = 291

@@ -32,11 +32,17 @@ class Offsets:
     Notes
     -----
     Rules: CEA-OFS-01 to CEA-OFS-08.
+
+    Attributes
+    ----------
+    by_link_only : bool
+        Whether proofs come from the CCER registry alone.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._store = ledger.store
+        self.by_link_only = False
 
     def take(self, source: SourceFile) -> list[str]:
         """Check and book a file of proofs, whole.
@@ -51,6 +57,7 @@ class Offsets:
         ActError
             With file, line and reason; nothing was booked.
         """
+        self._by_hand_check()
         with self._store.transaction(), refusals_told():
             table = cancellation_proofs_read(source, provinces=entity_provinces(self._store))
             return self._book(table.file, list(zip(table.lines, table.rows, strict=True)))
@@ -63,6 +70,11 @@ class Offsets:
         str or None
             The number of the certificate, if its obligation is covered now.
         """
+        self._by_hand_check()
+        return self.book_confirmed(proof)
+
+    def book_confirmed(self, proof: CancellationProof) -> str | None:
+        """Check and book one proof, as `book` does, whose word is the CCER registry's own."""
         with self._store.transaction(), refusals_told():
             name = f"proof {proof.proof}"
             findings = Findings(name)
@@ -71,6 +83,12 @@ class Offsets:
                 findings.add(None, *found[1:])
             findings.raise_any()
             return next(iter(self._book(name, [(None, proof)])), None)
+
+    def is_revoked(self, proof: str) -> bool:
+        """Tell whether a proof was booked and taken back."""
+        return self._store.one(
+            "SELECT 1 FROM offset_proofs WHERE proof = ? AND revoked_on > 0", (proof,)
+        ) is not None
 
     def revoke(self, proof: str, why: str) -> None:
         """Take back a proof that was found false: what it covered is due again.
@@ -99,6 +117,19 @@ class Offsets:
             )
             index, year = row
             certificate_revoke(store, index, year, today, f"proof {proof} revoked: {why}")
+
+    def _by_hand_check(self) -> None:
+        """Refuse what a person hands in where the CCER registry says it itself.
+
+        Notes
+        -----
+        Rules: CCER-LNK-04.
+        """
+        if self.by_link_only:
+            raise ActError(
+                RegistryRefusal.PROOFS_BY_LINK,
+                "proof: expected one that came from the CCER registry, got one by hand",
+            )
 
     # -- booking ------------------------------------------------------------------------------
 
