@@ -22,7 +22,7 @@ GENERATED = {
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
-    f"src/cea_exchange/{room}/" for room in ("domain", "matching", "ledger", "registry")
+    f"src/cea_exchange/{room}/" for room in ("domain", "files", "matching", "ledger", "registry")
 )
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.

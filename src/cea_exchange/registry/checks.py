@@ -8,7 +8,7 @@ from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.units import whole_number
-from cea_exchange.registry.files.findings import FileRefused
+from cea_exchange.files.findings import FileRefused
 
 INT64_MAX = 2**63 - 1
 WHY_LENGTH_MAX = 200

@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from cea_exchange.registry.files.cells.parquet import pyarrow_needed
-from cea_exchange.registry.files.cells.xlsx import openpyxl_needed
-from cea_exchange.registry.files.cells.xlsx_parts import ESCAPE_FORM, UNDERSCORE_ESCAPE
-from cea_exchange.registry.files.kinds import SPREADSHEET_INTEGER_MAX
-from cea_exchange.registry.files.layout import TOTAL_MARK, Layout
+from cea_exchange.files.cells.parquet import pyarrow_needed
+from cea_exchange.files.cells.xlsx import openpyxl_needed
+from cea_exchange.files.cells.xlsx_parts import ESCAPE_FORM, UNDERSCORE_ESCAPE
+from cea_exchange.files.kinds import SPREADSHEET_INTEGER_MAX
+from cea_exchange.files.layout import TOTAL_MARK, Layout
 
 Row = TypeVar("Row")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from cea_exchange.registry.files.kinds import Kind
+from cea_exchange.files.kinds import Kind
 
 Row = TypeVar("Row")
 

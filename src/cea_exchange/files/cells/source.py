@@ -4,11 +4,11 @@ import hashlib
 from pathlib import Path
 from typing import Self
 
-from cea_exchange.registry.files.cells.csv import Encoding, csv_cells
-from cea_exchange.registry.files.cells.parquet import parquet_cells
-from cea_exchange.registry.files.cells.table import CellTable
-from cea_exchange.registry.files.cells.xlsx import xlsx_cells
-from cea_exchange.registry.files.findings import Findings
+from cea_exchange.files.cells.csv import Encoding, csv_cells
+from cea_exchange.files.cells.parquet import parquet_cells
+from cea_exchange.files.cells.table import CellTable
+from cea_exchange.files.cells.xlsx import xlsx_cells
+from cea_exchange.files.findings import Findings
 
 FILE_BYTES_MAX = 16 << 20
 """A file of all covered entities has some 300 KB."""

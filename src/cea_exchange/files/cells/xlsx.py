@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from string import ascii_uppercase
 from typing import Any
 
-from cea_exchange.registry.files.cells.table import CellTable, blanks_dropped
-from cea_exchange.registry.files.cells.xlsx_parts import (
+from cea_exchange.files.cells.table import CellTable, blanks_dropped
+from cea_exchange.files.cells.xlsx_parts import (
     ESCAPE_FORM,
     PartError,
     SheetScan,
     parts_scan,
 )
-from cea_exchange.registry.files.findings import Findings
+from cea_exchange.files.findings import Findings
 
 
 def xlsx_cells(data: bytes, findings: Findings) -> CellTable:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from cea_exchange.registry.files.cells.source import SourceFile
-from cea_exchange.registry.files.findings import Finding, Findings
-from cea_exchange.registry.files.kinds import TONNES_OR_ZERO, came
-from cea_exchange.registry.files.layout import REQUIRED, TOTAL_MARK, Column, Layout
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.findings import Finding, Findings
+from cea_exchange.files.kinds import TONNES_OR_ZERO, came
+from cea_exchange.files.layout import REQUIRED, TOTAL_MARK, Column, Layout
 
 Row = TypeVar("Row")
 EntriesCheck = Callable[[Sequence[tuple[int, Row]]], Iterator[Finding]]

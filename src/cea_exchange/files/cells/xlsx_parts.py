@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from xml.parsers import expat
 
-from cea_exchange.registry.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
+from cea_exchange.files.cells.table import COLUMN_COUNT_MAX, ROW_COUNT_MAX
 
 UNPACKED_BYTES_MAX = 32 << 20
 """Of all parts of the workbook together: a packed file of some KB may hold gigabytes."""

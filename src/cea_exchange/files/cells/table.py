@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from cea_exchange.registry.files.findings import Findings
+from cea_exchange.files.findings import Findings
 
 ROW_COUNT_MAX = 50_000
 """Ten times as many as there are entities."""

@@ -6,8 +6,8 @@ import io
 from typing import Literal
 
 from cea_exchange.domain.naming import csv_name_read
-from cea_exchange.registry.files.cells.table import CellTable, blanks_dropped, size_check
-from cea_exchange.registry.files.findings import Findings
+from cea_exchange.files.cells.table import CellTable, blanks_dropped, size_check
+from cea_exchange.files.findings import Findings
 
 Encoding = Literal["utf-8", "gb18030"]
 

@@ -3,8 +3,8 @@
 import io
 from typing import Any
 
-from cea_exchange.registry.files.cells.table import CellTable, blanks_dropped, size_check
-from cea_exchange.registry.files.findings import FileRefused, Findings
+from cea_exchange.files.cells.table import CellTable, blanks_dropped, size_check
+from cea_exchange.files.findings import FileRefused, Findings
 
 CELL_BYTES_MAX = 64 << 20
 """What the columns may take unpacked, as the file's own figures say."""
