@@ -1,8 +1,7 @@
 """What is wrong with a file: each finding with its place, and the refusal that carries them."""
 
+from enum import IntEnum
 from typing import NamedTuple
-
-from cea_exchange.domain.refusals import RegistryRefusal
 
 FINDINGS_MAX = 20
 """As many are told of one file; whoever mends it needs no more at a time."""
@@ -17,8 +16,8 @@ class Finding(NamedTuple):
     """Name of the column; None: the line as a whole."""
     text: str
     """What was expected, what was got."""
-    code: RegistryRefusal = RegistryRefusal.FILE_REFUSED
-    """What is wrong where the file is sound, but not what it asks for."""
+    code: IntEnum | None = None
+    """What is wrong where the file is sound, but not what it asks for: of whose file it is."""
 
 
 class FileRefused(ValueError):
@@ -34,8 +33,8 @@ class FileRefused(ValueError):
         The first `FINDINGS_MAX`.
     count : int
         All there are, as far as the file could be read.
-    code : RegistryRefusal
-        Of all findings, where they have one in common; else `FILE_REFUSED`.
+    code : IntEnum or None
+        Of all findings, where they have one in common; None: the file itself is not as it must be.
     """
 
     def __init__(self, file: str, findings: tuple[Finding, ...], count: int) -> None:
@@ -43,7 +42,7 @@ class FileRefused(ValueError):
         self.findings = findings
         self.count = count
         codes = {finding.code for finding in findings}
-        self.code = codes.pop() if len(codes) == 1 else RegistryRefusal.FILE_REFUSED
+        self.code = codes.pop() if len(codes) == 1 else None
         lines = [_line(file, finding) for finding in findings]
         if count > len(findings):
             lines.append(f"{file}: and {count - len(findings)} more")
@@ -69,7 +68,7 @@ class Findings:
         line: int | None,
         column: str | None,
         text: str,
-        code: RegistryRefusal = RegistryRefusal.FILE_REFUSED,
+        code: IntEnum | None = None,
     ) -> None:
         """Note a finding."""
         if self.count < FINDINGS_MAX:

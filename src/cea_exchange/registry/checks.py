@@ -36,8 +36,10 @@ def refusals_told() -> Iterator[None]:
     """Let a file, or figures that break a rule of the compliance cycle, refuse the act."""
     try:
         yield
-    except (ComplianceError, FileRefused) as error:
+    except ComplianceError as error:
         raise ActError(error.code, str(error)) from error
+    except FileRefused as error:
+        raise ActError(error.code or RegistryRefusal.FILE_REFUSED, str(error)) from error
 
 
 def name_checked(name: str, what: str) -> None:
