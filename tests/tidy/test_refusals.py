@@ -7,7 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from cea_exchange.domain.refusals import BankRefusal, RegistryRefusal, VenueRefusal
+from cea_exchange.domain.refusals import (
+    BankRefusal,
+    PlatformRefusal,
+    RegistryRefusal,
+    VenueRefusal,
+)
 from support.places import ROOT
 
 SOURCES = sorted((ROOT / "src" / "cea_exchange").rglob("*.py"))
@@ -15,10 +20,11 @@ WORDED = {
     "ActError": RegistryRefusal,
     "ComplianceError": RegistryRefusal,
     "BankActError": BankRefusal,
+    "PlatformActError": PlatformRefusal,
 }
 """Exceptions that become refused answers, and of whose codes: called with a code and words."""
 CODED = WORDED | {"FrameError": VenueRefusal}
-DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal)
+DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal, PlatformRefusal)
 
 
 def calls(text: str, names: dict) -> Iterator[tuple[ast.Call, str]]:

@@ -18,11 +18,11 @@ FUNCTION_LINES_MAX = 70
 CODE_FOLDERS = ("src", "tests", "bench", "contrib/lock", "examples", "protocol")
 GENERATED = {
     "src/cea_exchange/domain/records.py",
-    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in ("venue", "registry", "bank")),
+    *(f"src/cea_exchange/domain/refusals/{key}.py" for key in ("venue", "registry", "bank", "platform")),
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
-    f"src/cea_exchange/{room}/" for room in ("domain", "files", "matching", "ledger", "registry")
+    f"src/cea_exchange/{room}/" for room in ("domain", "files", "matching", "ledger", "registry", "platform")
 )
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.

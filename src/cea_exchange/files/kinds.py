@@ -21,6 +21,9 @@ YEAR_MIN, YEAR_MAX = 2019, 2099
 """The first compliance year, and the last that can be meant."""
 
 _WHOLE_FORM = re.compile(r"-?(?:0|[1-9][0-9]{0,18})")
+_MONTH_FORM = re.compile(r"([0-9]{4})-([0-9]{2})")
+_EXACT_FORM = re.compile(r"-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,6})?")
+_DIGEST_FORM = re.compile("[0-9a-f]{64}")
 SPREADSHEET_INTEGER_MAX = 1 << 53
 """A spreadsheet keeps numbers as binary fractions; above this they are no longer exact."""
 
@@ -196,6 +199,60 @@ class Day:
         return date_of_number(value)
 
 
+class Month:
+    """A month, as the number yyyymm; in text `2025-07`."""
+
+    arrow = "string"
+
+    def read(self, cell: Cell) -> int:
+        """Return the month's number."""
+        found = _MONTH_FORM.fullmatch(cell) if isinstance(cell, str) else None
+        year, month = (0, 0) if found is None else map(int, found.groups())
+        if not (YEAR_MIN <= year <= YEAR_MAX and 1 <= month <= 12):
+            raise ValueError(f"expected a month such as 2025-07, got {came(cell)}")
+        return 100 * year + month
+
+    def text(self, value: int) -> str:
+        """Return it as `2025-07`."""
+        return f"{value // 100:04}-{value % 100:02}"
+
+    def cell(self, value: int) -> str:
+        """Return it as text."""
+        return self.text(value)
+
+
+class Exact:
+    """A decimal number as it was written, with at most 12 digits before its point and 6 behind."""
+
+    arrow = "string"
+
+    def read(self, cell: Cell) -> Decimal:
+        """Return the number; one of a spreadsheet is the shortest that reads as it."""
+        is_number = isinstance(cell, int | float | Decimal) and not isinstance(cell, bool)
+        text = str(cell) if is_number or isinstance(cell, str) else ""
+        if not _EXACT_FORM.fullmatch(text):
+            raise ValueError(f"expected a decimal number such as 20.512, got {came(cell)}")
+        return Decimal(text)
+
+    def text(self, value: Decimal) -> str:
+        """Return its digits."""
+        return f"{value:f}"
+
+    def cell(self, value: Decimal) -> str:
+        """Return it as text: a spreadsheet's numbers are binary fractions."""
+        return self.text(value)
+
+
+class Digest(Name):
+    """A SHA-256 in hexadecimal digits."""
+
+    def read(self, cell: Cell) -> str:
+        """Return it."""
+        if not (isinstance(cell, str) and _DIGEST_FORM.fullmatch(cell)):
+            raise ValueError(f"expected 64 hexadecimal digits of a SHA-256, got {came(cell)}")
+        return cell
+
+
 def _whole(cell: Cell) -> int | None:
     """Return the whole number a cell holds, exactly; None if it holds another thing."""
     if type(cell) is int:
@@ -228,3 +285,6 @@ SHARE = Whole(0, 10_001, "hundredths of a percent")
 SERIAL = Whole(1, TOTAL_LIMIT, "serial number")
 FLAG = Flag()
 DAY = Day()
+MONTH = Month()
+EXACT = Exact()
+DIGEST = Digest()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from cea_exchange.files.kinds import Kind
+from cea_exchange.files.kinds import TONNES_OR_ZERO, Kind
 
 Row = TypeVar("Row")
 
@@ -36,6 +36,8 @@ class Totals(NamedTuple):
     summed: tuple[str, ...]
     by: str | None = None
     """The column whose every value has a total of its own, in front of the whole file's."""
+    kind: Kind = TONNES_OR_ZERO
+    """Of the sums."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +72,13 @@ class Layout(Generic[Row]):
         """Return the columns' names."""
         return tuple(column.name for column in self.columns)
 
-    def sums(self, rows: Sequence[Row]) -> dict[Any, dict[str, int]]:
+    def sums(self, rows: Sequence[Row]) -> dict[Any, dict[str, Any]]:
         """Return what entries add up to: by value of `totals.by`, ascending, then under None."""
         by = self.totals.by
         groups = sorted({getattr(row, by) for row in rows}) if by else []
-        sums = {key: dict.fromkeys(self.totals.summed, 0) for key in [*groups, None]}
+        sums: dict[Any, dict[str, Any]] = {
+            key: dict.fromkeys(self.totals.summed, 0) for key in [*groups, None]
+        }
         for row in rows:
             for key in {None, getattr(row, by) if by else None}:
                 for name in self.totals.summed:

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding, Findings
-from cea_exchange.files.kinds import TONNES_OR_ZERO, came
+from cea_exchange.files.kinds import came
 from cea_exchange.files.layout import REQUIRED, TOTAL_MARK, Column, Layout
 
 Row = TypeVar("Row")
@@ -147,7 +147,7 @@ class _Reader(Generic[Row]):
             name, cell = column.name, row.get(column.name)
             if name in totals.summed:
                 is_there = name in self._places
-                sum_column = Column(name, TONNES_OR_ZERO)
+                sum_column = Column(name, totals.kind)
                 # A column that is not there is empty in every entry, and sums to nothing.
                 values[name] = self._value(line, sum_column, cell) if is_there else 0
             elif cell is None or name == totals.mark:

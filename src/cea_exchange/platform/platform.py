@@ -1,0 +1,46 @@
+"""The management platform, wired: its services upon one database.
+
+who has to report   entity_list/   enterprises, units, the list of each year
+what they hand in   filings/       plans, months, reports, evidence
+what is true        verification/  firms, tasks, findings, results, objections
+"""
+
+from cea_exchange.platform.entity_list.enterprises import Enterprises
+from cea_exchange.platform.entity_list.listing import Listing
+from cea_exchange.platform.entity_list.units import Units
+from cea_exchange.platform.filings.documents import Documents
+from cea_exchange.platform.filings.evidence import Evidence
+from cea_exchange.platform.filings.months import Months
+from cea_exchange.platform.filings.plans import Plans
+from cea_exchange.platform.filings.reports import Reports
+from cea_exchange.platform.record import Record
+from cea_exchange.platform.verification.firms import Firms
+from cea_exchange.platform.verification.objections import Objections
+from cea_exchange.platform.verification.verifications import Verifications
+
+
+class Platform:
+    """The platform upon its database.
+
+    Parameters
+    ----------
+    record
+        The database and the day.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.enterprises = Enterprises(record)
+        self.units = Units(record)
+        self.listing = Listing(record, self.enterprises)
+        self.evidence = Evidence(record)
+        self.documents = Documents(record)
+        self.months = Months(record, self.enterprises, self.units, self.evidence, self.documents)
+        self.plans = Plans(record, self.enterprises, self.evidence, self.documents)
+        self.reports = Reports(record, self.enterprises, self.units, self.documents)
+        self.firms = Firms(record, self.enterprises)
+        self.verifications = Verifications(
+            record, self.enterprises, self.firms, self.documents, self.reports
+        )
+        self.objections = Objections(record)
+        self.transaction = record.transaction

@@ -1,0 +1,89 @@
+"""What the platform's services share: the database, the time, and what refusals look like."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import Any, Protocol
+
+from cea_exchange.domain.calendar import (
+    CalendarError,
+    TradingCalendar,
+    date_number,
+    date_of_number,
+)
+from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.platform.checks import PlatformActError
+
+
+class Acting(Protocol):
+    """Who does something."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def body(self) -> str: ...
+
+
+class Store(Protocol):
+    """The database, as services use it."""
+
+    def transaction(self) -> AbstractContextManager[None]: ...
+
+    def execute(self, sql: str, values: Any = ()) -> Any: ...
+
+    def one(self, sql: str, values: Any = ()) -> Any: ...
+
+    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None: ...
+
+    def next_id(self, table: str, column: str) -> int: ...
+
+
+class Record:
+    """What every service works on.
+
+    Parameters
+    ----------
+    store
+        Open for writing, or for reading by who changes nothing.
+    today
+        Gives the day (yyyymmdd), in Beijing, that acts belong to.
+    now_ns
+        Gives the time, nanoseconds since 1970.
+    """
+
+    def __init__(self, store: Store, today: Callable[[], int], now_ns: Callable[[], int]) -> None:
+        self.store = store
+        self.today = today
+        self.now_ns = now_ns
+
+    @cached_property
+    def calendar(self) -> TradingCalendar:
+        """The working days."""
+        return TradingCalendar.load("cn_carbon")
+
+    def working_day_after(self, day: int, count: int) -> int:
+        """Return the day on which a term of so many working days ends: its first day is the next.
+
+        Notes
+        -----
+        Rules: CEA-DAY-09.
+        """
+        try:
+            return date_number(self.calendar.working_day_after(date_of_number(day), count))
+        except CalendarError as error:
+            raise PlatformActError(
+                PlatformRefusal.CALENDAR_ENDS,
+                f"calendar: expected one that reaches {count} working days behind {day}, got one"
+                f" that ends before: {error}",
+            ) from None
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Make many acts one: all are committed, or none."""
+        return self.store.transaction()

@@ -1,0 +1,149 @@
+"""A platform whose day the tests set: a power firm of Zhejiang, its persons, and those who check."""
+
+from decimal import Decimal
+from hashlib import sha256
+from typing import NamedTuple
+
+from cea_exchange.domain.credit_code import check_character
+from cea_exchange.files.cells.source import SourceFile
+from cea_exchange.files.writing import table_bytes
+from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
+from cea_exchange.platform.platform import Platform
+from cea_exchange.platform.record import Record
+from support.platform.bare_store import store_opened
+
+ZHEJIANG, HANGZHOU = 33, 3301
+PROOF = b"belt scale 1, 125000.00 t"
+
+
+class Person(NamedTuple):
+    name: str
+    key: str
+    role: str
+    body: str
+
+
+def person(name, role, body):
+    return Person(name, sha256(name.encode()).hexdigest()[:40], role, body)
+
+
+LI = person("Li Na", "preparer", "enterprise E1")
+WANG = person("Wang Wei", "reviewer", "enterprise E1")
+ZHAO = person("Zhao Min", "signatory", "enterprise E1")
+CITY = person("Chen Jie", "city", f"city {HANGZHOU}")
+PROVINCE = person("Sun Yu", "province", f"province {ZHEJIANG}")
+NATION = person("Zhou Hua", "authority", "authority")
+VERIFIER = person("Wu Lei", "verifier", "firm V1")
+
+
+def credit_code(number):
+    bare = f"9133010{number:010}"[:17]
+    return bare + check_character(bare)
+
+
+class World:
+    """A platform on a day, with one enterprise `E1` of one unit `E1-1`."""
+
+    def __init__(self, folder, database=None, day=20260110):
+        self.day = day
+        self.store = store_opened(folder, database)
+        self.platform = Platform(Record(self.store, lambda: self.day, lambda: self.day * 10**9))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        self.store.database.close()
+
+    def enterprise(self, name="E1", *, number=1, province=ZHEJIANG, city=None, sector="power"):
+        city = 100 * province + 1 if city is None else city
+        facts = EnterpriseFacts(20200101, f"Power {number}", city, "4411", "", "licence 1")
+        self.platform.enterprises.register(
+            name, credit_code=credit_code(number), province=province, sector=sector, facts=facts
+        )
+        return self.platform.enterprises.of(name)
+
+    def unit(self, name="E1-1", enterprise="E1", valid_from=20200101, **facts):
+        self.platform.units.add(
+            self.platform.enterprises.of(enterprise),
+            name,
+            {"capacity": "600", **facts},
+            valid_from=valid_from,
+            document="licence 1",
+        )
+
+    def firm(self, name="V1", number=900):
+        self.platform.firms.register(
+            name, credit_code=credit_code(number), title=f"Verifiers {number}"
+        )
+
+    def founded(self):
+        """Let there be the enterprise, its unit, the proof of its coal, and a firm."""
+        enterprise = self.enterprise()
+        self.unit()
+        self.firm()
+        self.platform.evidence.bring(LI, enterprise, "scale.pdf", PROOF)
+        return self
+
+    def month_file(self, *figures, name="month.csv"):
+        rows = [
+            figure if isinstance(figure, FiledFigure) else filed(**figure) for figure in figures
+        ]
+        return SourceFile(name, table_bytes(MONTH_FIGURES, rows, ".csv"))
+
+    def enter(self, month=202507, *, reason="", unit="E1-1", coal="125000.00"):
+        source = self.month_file(*coal_month(month, unit=unit, coal=coal))
+        return self.platform.months.enter(LI, "E1", source, reason)
+
+    def accept(self, month=202507):
+        self.platform.months.file(WANG, "E1", month)
+        enterprise = self.platform.enterprises.of("E1")
+        for place in self.platform.documents.in_state(
+            enterprise.enterprise_id, "month", month, "filed"
+        ):
+            self.platform.documents.pass_on(CITY, place)
+            self.platform.documents.pass_on(PROVINCE, place)
+
+    def year(self, year=2025):
+        for month in range(100 * year + 1, 100 * year + 13):
+            self.enter(month)
+            self.accept(month)
+
+
+def filed(**terms):
+    """Return a figure: coal of the unit in July, unless told otherwise."""
+    given = {
+        "enterprise": "E1",
+        "unit": "E1-1",
+        "month": 202507,
+        "parameter": "A.bituminous",
+        "value": Decimal("125000.00"),
+        "measure": "t",
+        "origin": "measured",
+        "evidence": sha256(PROOF).hexdigest(),
+    } | terms
+    return FiledFigure(**given)
+
+
+def coal_month(month=202507, unit="E1-1", coal="125000.00"):
+    """Return the coal, carbon and oxidation of a unit: 246,477.00 t of CO2."""
+    return (
+        filed(month=month, unit=unit, value=Decimal(coal)),
+        filed(
+            month=month,
+            unit=unit,
+            parameter="B.bituminous",
+            value=Decimal("0.5432"),
+            measure="tC/t",
+        ),
+        filed(
+            month=month,
+            unit=unit,
+            parameter="E.bituminous",
+            value=Decimal(99),
+            measure="%",
+            origin="default",
+            evidence="",
+        ),
+    )
