@@ -2,9 +2,7 @@
 
 from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
-EXACT = Context(
-    prec=50, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow]
-)
+EXACT = Context(prec=50, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
 """A figure has 12 digits at most, so sums of products of four are exact in it."""
 
 CARBON_TO_DIOXIDE = (Decimal(44), Decimal(12))

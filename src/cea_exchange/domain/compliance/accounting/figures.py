@@ -9,7 +9,7 @@ from msgspec import Struct
 from cea_exchange.domain.compliance.accounting.exact import EXACT, half_up
 from cea_exchange.domain.compliance.accounting.guidelines import Guideline, Parameter
 
-FaultKind = Literal["unknown", "not_a_number", "unit", "negative", "absurd", "missing"]
+FaultKind = Literal["unknown", "not_a_number", "unit", "negative", "absurd", "fixed", "missing"]
 
 _SLIPS = (("1000", "a thousand times"), ("10000", "ten thousand times"), ("100", "a hundred times"))
 
@@ -52,7 +52,7 @@ class FiguresError(ValueError):
 
 
 def checked(
-    guideline: Guideline, figures: Mapping[str, Decimal | Figure]
+    guideline: Guideline, figures: Mapping[str, Decimal | Figure], year: int
 ) -> dict[str, tuple[Decimal, bool]]:
     """Return parameter -> (value as the guideline rounds it, whether it was measured).
 
@@ -60,7 +60,8 @@ def checked(
     ------
     FiguresError
         With every fault: an unknown parameter, no exact number, another unit, a negative or an
-        absurd value, and one that goes with another which is missing.
+        absurd value, another one than the year's default where only that stands, and one that
+        goes with another which is missing.
     """
     faults: list[Fault] = []
     sound: dict[str, tuple[Decimal, bool]] = {}
@@ -71,7 +72,7 @@ def checked(
             faults.append(Fault(kind="unknown", parameter=str(name), words=words))
             continue
         figure = given if isinstance(given, Figure) else Figure(value=given)
-        found = list(_faults(parameter, figure))
+        found = list(_faults(parameter, figure, year))
         if found:
             faults += found
         else:
@@ -82,7 +83,7 @@ def checked(
     return sound
 
 
-def _faults(parameter: Parameter, figure: Figure) -> Iterator[Fault]:
+def _faults(parameter: Parameter, figure: Figure, year: int) -> Iterator[Fault]:
     def fault(kind: FaultKind, words: str) -> Fault:
         return Fault(kind=kind, parameter=parameter.id, words=words, rule=parameter.rule)
 
@@ -97,12 +98,18 @@ def _faults(parameter: Parameter, figure: Figure) -> Iterator[Fault]:
     if figure.unit is not None and figure.unit != parameter.unit:
         yield fault("unit", f"expected in {parameter.unit}, got in {figure.unit}")
         return
-    if value < 0:
+    default = parameter.default_in(year)
+    only_default = default is not None and (parameter.fixed or not figure.measured)
+    if value < 0 <= parameter.minimum:
         yield fault("negative", f"expected 0 {parameter.unit} or more, got {value}")
     elif not parameter.minimum <= value <= parameter.maximum:
         least, most = parameter.minimum, parameter.maximum
         words = f"expected within {least}..{most} {parameter.unit}, got {value}"
         yield fault("absurd", words + _slip(parameter, value))
+    elif only_default and default is not None and value != Decimal(default.value):
+        yield fault("fixed", f"expected the guideline's {default.value}, got {value}")
+    elif default is None and not figure.measured:
+        yield fault("fixed", f"expected to be measured, got {value} as a default")
 
 
 def _slip(parameter: Parameter, value: Decimal) -> str:
@@ -117,9 +124,7 @@ def _slip(parameter: Parameter, value: Decimal) -> str:
     return ""
 
 
-def _missing(
-    guideline: Guideline, figures: Mapping[str, Decimal | Figure]
-) -> Iterator[Fault]:
+def _missing(guideline: Guideline, figures: Mapping[str, Decimal | Figure]) -> Iterator[Fault]:
     for parameter in guideline.parameters.values():
         if parameter.id in figures:
             if parameter.needs and parameter.needs not in figures:

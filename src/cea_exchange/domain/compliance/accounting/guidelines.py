@@ -5,15 +5,16 @@ from collections.abc import Mapping
 from decimal import Decimal
 from importlib import resources
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.compliance.ruled import ComplianceRulesError, DecimalText, Mark, Year
 from cea_exchange.domain.ruled import Cited
 
+SignedText = Annotated[str, Meta(pattern=r"^-?[0-9]{1,9}(\.[0-9]{1,9})?$")]
 State = Literal["solid", "liquid", "gas"]
 Decimals = Annotated[int, Meta(ge=0, le=6)]
 
@@ -41,12 +42,14 @@ class Item(Cited, frozen=True, kw_only=True):
         The code, without the fuel, of what it makes no sense without.
     required
         Nothing is computed without it.
+    fixed
+        The default is the only value there is.
     """
 
     id: str
     name: str
     unit: str
-    minimum: DecimalText = "0"
+    minimum: SignedText = "0"
     maximum: DecimalText
     decimals: Decimals
     source: str
@@ -54,6 +57,7 @@ class Item(Cited, frozen=True, kw_only=True):
     default: tuple[Default, ...] = ()
     needs: str | None = None
     required: bool = False
+    fixed: bool = False
 
 
 class Fuel(Cited, frozen=True, kw_only=True):
@@ -61,6 +65,10 @@ class Fuel(Cited, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    kind
+        As which fuel it counts where the unit's class is decided.
+    fixed
+        Codes of which the table's value is the only one there is.
     defaults
         Code -> the table's value, or several by year.
     """
@@ -68,9 +76,20 @@ class Fuel(Cited, frozen=True, kw_only=True):
     id: str
     name: str
     state: State
-    unconventional: bool = False
+    kind: Literal["conventional", "unconventional", "gas"] | None = None
+    fixed: tuple[str, ...] = ()
+    defaults: dict[str, tuple[Default, ...]] = msgspec.field(default_factory=dict)
+
+
+class Material(Cited, frozen=True, kw_only=True):
+    """What is fed, replaced, made or sold besides fuel: `group.id` in tonnes, `EF.id` per tonne."""
+
+    id: str
+    name: str
+    group: str
+    factor: DecimalText
+    fixed: bool = True
     mark: Mark | None = None
-    defaults: dict[str, tuple[Default, ...]] = {}
 
 
 class GridFactor(Cited, frozen=True, kw_only=True):
@@ -87,9 +106,11 @@ class GuidelineFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     sector: Sector
     document: str
-    item: tuple[Item, ...]
+    mark: Mark | None = None
+    item: tuple[Item, ...] = ()
     fuel_item: tuple[Item, ...] = ()
     fuel: tuple[Fuel, ...] = ()
+    material: tuple[Material, ...] = ()
     grid: tuple[GridFactor, ...] = ()
 
 
@@ -121,6 +142,7 @@ class Parameter(Struct, frozen=True, kw_only=True):
     defaults: tuple[Default, ...] = ()
     needs: str | None = None
     required: bool = False
+    fixed: bool = False
 
     def default_in(self, year: int) -> Default | None:
         """Return the default of a compliance year."""
@@ -128,12 +150,20 @@ class Parameter(Struct, frozen=True, kw_only=True):
 
 
 class Guideline(Struct, frozen=True, kw_only=True):
-    """A sector's guideline: what it asks for, and the fuels it knows."""
+    """A sector's guideline: what it asks for, and the fuels and materials it knows.
+
+    Attributes
+    ----------
+    mark
+        Why the whole of it is no settled law; None: its text was seen.
+    """
 
     sector: Sector
     document: str
+    mark: Mark | None
     parameters: Mapping[str, Parameter]
     fuels: Mapping[str, Fuel]
+    materials: Mapping[str, Material]
     grid: tuple[GridFactor, ...]
 
     def grid_in(self, year: int) -> GridFactor | None:
@@ -154,46 +184,76 @@ def parse_guideline(text: str, place: str) -> Guideline:
         file = msgspec.convert(tomllib.loads(text), GuidelineFile, strict=True)
     except ValueError as error:
         raise ComplianceRulesError(f"{place}: {error}") from error
-    parameters = [_parameter(item, item.id, item.name, item.unit, item.default) for item in file.item]
-    for fuel in file.fuel:
-        for item in file.fuel_item:
-            parameters.append(_of_fuel(item, fuel))
+    parameters = [_parameter(item) for item in file.item]
+    parameters += [_of_fuel(item, fuel) for fuel in file.fuel for item in file.fuel_item]
+    for material in file.material:
+        parameters += _of_material(material)
     return Guideline(
         sector=file.sector,
         document=file.document,
+        mark=file.mark,
         parameters=MappingProxyType({each.id: each for each in parameters}),
         fuels=MappingProxyType({fuel.id: fuel for fuel in file.fuel}),
+        materials=MappingProxyType({each.id: each for each in file.material}),
         grid=file.grid,
     )
 
 
 def _of_fuel(item: Item, fuel: Fuel) -> Parameter:
-    unit = item.unit.replace("{amount}", AMOUNT_OF_STATE[fuel.state])
-    defaults = fuel.defaults.get(item.id, item.default)
-    needs = None if item.needs is None else f"{item.needs}.{fuel.id}"
-    parameter = _parameter(
-        item, f"{item.id}.{fuel.id}", f"{item.name} of {fuel.name}", unit, defaults
+    return _parameter(
+        structs.replace(
+            item,
+            id=f"{item.id}.{fuel.id}",
+            name=f"{item.name} of {fuel.name}",
+            unit=item.unit.replace("{amount}", AMOUNT_OF_STATE[fuel.state]),
+            default=fuel.defaults.get(item.id, item.default),
+            needs=None if item.needs is None else f"{item.needs}.{fuel.id}",
+            fixed=item.fixed or item.id in fuel.fixed,
+        )
     )
-    return msgspec.structs.replace(parameter, needs=needs)
 
 
-def _parameter(
-    item: Item, name: str, title: str, unit: str, defaults: tuple[Default, ...]
-) -> Parameter:
+def _of_material(material: Material) -> tuple[Parameter, Parameter]:
+    quantity = Item(
+        id=f"{material.group}.{material.id}",
+        name=material.name,
+        unit="t",
+        maximum="50000000",
+        decimals=2,
+        source=f"table of materials: {material.group}",
+        rule=material.rule,
+        mark=material.mark,
+    )
+    factor = structs.replace(
+        quantity,
+        id=f"EF.{material.id}",
+        name=f"factor of {material.name}",
+        unit="tCO2/t",
+        maximum="10",
+        decimals=4,
+        default=(Default(value=material.factor, mark=material.mark),),
+        needs=quantity.id,
+        fixed=material.fixed,
+    )
+    return _parameter(quantity), _parameter(factor)
+
+
+def _parameter(item: Item) -> Parameter:
     return Parameter(
-        id=name,
-        name=title,
-        unit=unit,
+        id=item.id,
+        name=item.name,
+        unit=item.unit,
         minimum=Decimal(item.minimum),
         maximum=Decimal(item.maximum),
         decimals=item.decimals,
-        default=Decimal(defaults[-1].value) if defaults else None,
+        default=Decimal(item.default[-1].value) if item.default else None,
         source=item.source,
         rule=item.rule,
         mark=item.mark,
-        defaults=defaults,
+        defaults=item.default,
         needs=item.needs,
         required=item.required,
+        fixed=item.fixed,
     )
 
 
@@ -203,7 +263,7 @@ def _load(sector: str) -> Guideline:
 
 
 GUIDELINES: Mapping[str, Guideline] = MappingProxyType(
-    {sector: _load(sector) for sector in ("power",)}
+    {sector: _load(sector) for sector in get_args(Sector)}
 )
 PARAMETERS: Mapping[str, Mapping[str, Parameter]] = MappingProxyType(
     {sector: guideline.parameters for sector, guideline in GUIDELINES.items()}

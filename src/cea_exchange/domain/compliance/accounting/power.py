@@ -19,9 +19,7 @@ def power(sheet: Worksheet) -> Decimal:
     fuels = list(sheet.fuels("A"))
     if not fuels:
         words = "expected a quantity of some fuel, such as A.bituminous, got none"
-        raise FiguresError(
-            (Fault(kind="missing", parameter="A", words=words, rule="CEA-PWR-02"),)
-        )
+        raise FiguresError((Fault(kind="missing", parameter="A", words=words, rule="CEA-PWR-02"),))
     total = sum((_burnt(sheet, fuel) for fuel in fuels), Decimal(0))
     total += _purchased(sheet)
     _output(sheet, total)
@@ -81,7 +79,9 @@ def _biomass(sheet: Worksheet, fuels: list[str]) -> None:
     """Write down K, the fossil heat, and L, the share of biomass in the boiler's heat."""
     if not (sheet.has("I") and sheet.has("J")):
         return
-    fossil = sum((sheet.figure(f"A.{fuel}") * sheet.figure(f"C.{fuel}") for fuel in fuels), Decimal(0))
+    fossil = sum(
+        (sheet.figure(f"A.{fuel}") * sheet.figure(f"C.{fuel}") for fuel in fuels), Decimal(0)
+    )
     sheet.computed("K", fossil, "GJ", "CEA-PWR-16")
     fed = sheet.figure("J") / (sheet.figure("I") / _PERCENT)
     share = (fed - fossil) / fed * _PERCENT

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from decimal import Decimal, localcontext
 
+from cea_exchange.domain.compliance.accounting.aluminium import aluminium
+from cea_exchange.domain.compliance.accounting.cement import cement
 from cea_exchange.domain.compliance.accounting.exact import EXACT
 from cea_exchange.domain.compliance.accounting.figures import Fault, Figure, FiguresError, checked
 from cea_exchange.domain.compliance.accounting.guidelines import (
@@ -11,9 +13,15 @@ from cea_exchange.domain.compliance.accounting.guidelines import (
     NEWEST_YEAR,
 )
 from cea_exchange.domain.compliance.accounting.power import power
+from cea_exchange.domain.compliance.accounting.steel import steel
 from cea_exchange.domain.compliance.accounting.worksheet import Accounted, Worksheet
 
-_METHODS: Mapping[str, Callable[[Worksheet], Decimal]] = {"power": power}
+_METHODS: Mapping[str, Callable[[Worksheet], Decimal]] = {
+    "power": power,
+    "steel": steel,
+    "cement": cement,
+    "aluminium": aluminium,
+}
 
 
 def emissions(
@@ -44,5 +52,5 @@ def emissions(
         words = f"expected within {FIRST_YEAR}..{NEWEST_YEAR}, got {year}"
         raise FiguresError((Fault(kind="unknown", parameter="year", words=words),))
     with localcontext(EXACT):
-        sheet = Worksheet(guideline, year, checked(guideline, figures))
+        sheet = Worksheet(guideline, year, checked(guideline, figures, year))
         return sheet.result(_METHODS[sector](sheet))

@@ -93,7 +93,7 @@ class Worksheet:
         self.guideline = guideline
         self.year = year
         self._figures = figures
-        self._quantities: list[Quantity] = []
+        self._quantities: dict[str, Quantity] = {}
 
     def has(self, name: str) -> bool:
         """Tell whether a figure was given."""
@@ -103,6 +103,16 @@ class Worksheet:
         """Yield the fuels of which a code was given, in the guideline's order."""
         return (fuel for fuel in self.guideline.fuels if f"{code}.{fuel}" in self._figures)
 
+    def materials(self, group: str) -> Iterator[str]:
+        """Yield the materials of a group of which some was given, in the guideline's order."""
+        for material in self.guideline.materials.values():
+            if material.group == group and f"{group}.{material.id}" in self._figures:
+                yield material.id
+
+    def material(self, group: str, material: str) -> Decimal:
+        """Return the tonnes of CO2 of a material by its factor."""
+        return self.figure(f"{group}.{material}") * self.figure(f"EF.{material}")
+
     def figure(self, name: str) -> Decimal:
         """Take a figure, or the guideline's default for it, and write it down.
 
@@ -111,6 +121,8 @@ class Worksheet:
         FiguresError
             If it was not given, and nothing may stand for it.
         """
+        if name in self._quantities:
+            return self._quantities[name].value
         parameter = self.guideline.parameters[name]
         given = self._figures.get(name)
         if given is not None:
@@ -140,21 +152,24 @@ class Worksheet:
     ) -> Decimal:
         """Write down a quantity, rounded half up, and return it as it is written."""
         rounded = half_up(value, decimals)
-        self._write(name, rounded, unit, rule, "computed", mark)
+        self._write(name, rounded, unit, rule, "computed", mark or self.guideline.mark)
         return rounded
 
     def result(self, emissions: Decimal) -> Accounted:
-        """Return the bill."""
+        """Return the bill; FiguresError if it says that less than nothing was emitted."""
+        if emissions < 0:
+            words = f"expected 0 tCO2 or more, got {half_up(emissions, EMISSION_DECIMALS)}"
+            raise FiguresError((Fault(kind="absurd", parameter="emissions", words=words),))
         return Accounted(
             sector=self.guideline.sector,
             year=self.year,
             emissions=half_up(emissions, EMISSION_DECIMALS),
-            quantities=tuple(self._quantities),
+            quantities=tuple(self._quantities.values()),
         )
 
     def _write(
         self, name: str, value: Decimal, unit: str, rule: str, origin: Origin, mark: Mark | None
     ) -> None:
-        self._quantities.append(
-            Quantity(name=name, value=value, unit=unit, rule=rule, origin=origin, mark=mark)
+        self._quantities[name] = Quantity(
+            name=name, value=value, unit=unit, rule=rule, origin=origin, mark=mark
         )
