@@ -9,6 +9,7 @@ from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings.documents import Documents
+from cea_exchange.platform.filings.due import DueDates
 from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
@@ -38,6 +39,7 @@ class Platform:
         self.months = Months(record, self.enterprises, self.units, self.evidence, self.documents)
         self.plans = Plans(record, self.enterprises, self.evidence, self.documents)
         self.reports = Reports(record, self.enterprises, self.units, self.documents)
+        self.due = DueDates(record, self.enterprises, self.units, self.listing, self.documents)
         self.firms = Firms(record, self.enterprises)
         self.verifications = Verifications(
             record, self.enterprises, self.firms, self.documents, self.reports

@@ -8,6 +8,7 @@ from cea_exchange.domain.credit_code import check_character
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.filings.documents import Place
 from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.record import Record
@@ -104,6 +105,31 @@ class World:
         ):
             self.platform.documents.pass_on(CITY, place)
             self.platform.documents.pass_on(PROVINCE, place)
+
+    def reported(self, year=2025):
+        """Let the year be filed, accepted and reported."""
+        self.year(year)
+        self.platform.reports.enter(LI, "E1", year)
+        return self.platform.reports.sign(ZHAO, "E1", year)
+
+    def listed(self, *years, enterprise="E1"):
+        for year in years or (2025,):
+            self.platform.listing.enter(
+                year,
+                enterprise,
+                cause="over_threshold",
+                tonnes=26_000,
+                decided_on=20241220,
+                document="list 1",
+            )
+
+    def place(self, kind="month", period=202507, unit="E1-1"):
+        enterprise = self.platform.enterprises.of("E1")
+        unit_id = 0
+        if kind == "month":
+            units = self.platform.units.of(enterprise.enterprise_id, 100 * period + 28)
+            unit_id = units[unit].unit_id
+        return Place(kind, enterprise.enterprise_id, unit_id, period)
 
     def year(self, year=2025):
         for month in range(100 * year + 1, 100 * year + 13):

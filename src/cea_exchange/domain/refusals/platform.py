@@ -55,7 +55,7 @@ class PlatformRefusal(IntEnum):
     REASON_MISSING = 96
     """A further version says no reason, or a first one gives one."""
     SAME_PERSON = 97
-    """Who entered it may not review it (CEA-MRV-01)."""
+    """Who entered it may not review it (CEA-ENT-14)."""
     MONTHS_MISSING = 98
     """Months of the year are not accepted yet."""
     YEAR_VERIFIED = 99
@@ -67,7 +67,7 @@ class PlatformRefusal(IntEnum):
     FIRM_BARRED = 122
     """The firm may not work."""
     FIRM_IN_CONFLICT = 123
-    """The firm did work that it would verify, or for somebody in the province (CEA-MRV-06)."""
+    """The firm did work that it would verify, or for somebody in the province (CEA-ENT-15)."""
     ENGAGEMENT_TAKEN = 124
     """The firm's service was declared."""
     REPORT_MISSING = 125

@@ -66,7 +66,7 @@ class Enterprises:
 
         Notes
         -----
-        Rules: CEA-ENT-05.
+        Rules: CEA-ENT-12.
         """
         name_checked(enterprise, "enterprise")
         try:
@@ -103,7 +103,7 @@ class Enterprises:
 
         Notes
         -----
-        Rules: CEA-ENT-05.
+        Rules: CEA-ENT-12.
         """
         with self._record.transaction():
             found = self.acting(enterprise)
@@ -128,7 +128,7 @@ class Enterprises:
 
         Notes
         -----
-        Rules: CEA-ENT-06.
+        Rules: CEA-ENT-12.
         """
         choice_checked(kind, ("merged", "split"), "kind")
         day_checked(decided_on, "decided_on")

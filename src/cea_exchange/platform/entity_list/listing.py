@@ -102,7 +102,7 @@ class Listing:
 
         Notes
         -----
-        Rules: CEA-ENT-01, CEA-ENT-04.
+        Rules: CEA-ENT-01, CEA-ENT-11.
         """
         choice_checked(cause, ENTERING, "cause")
         self._change(
@@ -119,7 +119,7 @@ class Listing:
 
         Notes
         -----
-        Rules: CEA-ENT-03.
+        Rules: CEA-ENT-10.
         """
         choice_checked(cause, LEAVING, "cause")
         self._change(

@@ -103,7 +103,7 @@ class Documents:
 
         Notes
         -----
-        Rules: CEA-MRV-03.
+        Rules: CEA-MRV-08.
         """
         words_checked(reason, "reason", is_needed=False)
         for check in self.before_entering:
@@ -144,7 +144,7 @@ class Documents:
 
         Notes
         -----
-        Rules: CEA-MRV-01.
+        Rules: CEA-ENT-14.
         """
         with self._record.transaction():
             filing, standing = self._latest(place, "draft")
@@ -170,7 +170,7 @@ class Documents:
 
         Notes
         -----
-        Rules: CEA-MRV-04.
+        Rules: CEA-MRV-08.
         """
         with self._record.transaction():
             filing, standing = self._latest(place, "filed", "accepted")
@@ -186,7 +186,7 @@ class Documents:
 
         Notes
         -----
-        Rules: CEA-MRV-04.
+        Rules: CEA-MRV-08.
         """
         words_checked(why, "why")
         with self._record.transaction():

@@ -31,7 +31,7 @@ class Evidence:
 
         Notes
         -----
-        Rules: CEA-MRV-05.
+        Rules: CEA-MRV-04.
         """
         words_checked(file, "file")
         digest = sha256(content).hexdigest()

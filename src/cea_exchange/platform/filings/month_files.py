@@ -90,7 +90,7 @@ def months_read(
 
     Notes
     -----
-    Rules: CEA-MRV-09.
+    Rules: CEA-FIL-01.
     """
     table = table_read(source, MONTH_FIGURES, check)
     return by_unit_month(list(zip(table.lines, table.rows, strict=True)))

@@ -62,7 +62,7 @@ class Months:
 
         Notes
         -----
-        Rules: CEA-MRV-03, CEA-MRV-05, CEA-MRV-09.
+        Rules: CEA-MRV-08, CEA-MRV-04, CEA-FIL-01.
         """
         found = self._enterprises.of(enterprise)
         accounts: dict[UnitMonth, Accounted] = {}
@@ -78,7 +78,7 @@ class Months:
                     person,
                     Place(KIND, found.enterprise_id, owned[each].unit_id, each.month),
                     _content(lines),
-                    due_on=month_due(each.month),
+                    due_on=month_due(found.sector, each.month),
                     emission=f"{accounts[each].emissions:f}",
                     reason=reason,
                 )
@@ -170,10 +170,10 @@ class Months:
         for line, figure in lines:
             if figure.evidence and figure.evidence not in known:
                 text = f"expected a document that was brought, got {figure.evidence}"
-                yield Finding(line, "evidence", f"{text}: bring it first (CEA-MRV-05)")
+                yield Finding(line, "evidence", f"{text}: bring it first (CEA-MRV-04)")
             elif figure.origin == MEASURED and not figure.evidence:
                 text = f"expected the document that {figure.parameter} was measured by, got nothing"
-                yield Finding(line, "evidence", f"{text} (CEA-MRV-05)")
+                yield Finding(line, "evidence", f"{text} (CEA-MRV-04)")
 
 
 def _account_faults(

@@ -45,7 +45,7 @@ class Plans:
 
         Notes
         -----
-        Rules: CEA-MRV-03, CEA-MRV-07.
+        Rules: CEA-MRV-08, CEA-MRV-12.
         """
         year_checked(year)
         words_checked(file, "file")
@@ -56,7 +56,7 @@ class Plans:
                 person,
                 Place(KIND, found.enterprise_id, 0, year),
                 msgspec.json.encode(PlanFile(file, digest)).decode(),
-                due_on=plan_due(year),
+                due_on=plan_due(found.sector, year),
                 reason=reason,
             )
 

@@ -49,7 +49,7 @@ class Reports:
 
         Notes
         -----
-        Rules: CEA-MRV-08.
+        Rules: CEA-MRV-16.
         """
         year_checked(year)
         found = self._enterprises.of(enterprise)
@@ -72,7 +72,7 @@ class Reports:
             person,
             Place(KIND, found.enterprise_id, 0, year),
             msgspec.json.encode(units, order="sorted").decode(),
-            due_on=report_due(year),
+            due_on=report_due(found.sector, year),
             emission=str(total.tonnes),
             reason=reason,
         )
@@ -82,7 +82,7 @@ class Reports:
 
         Notes
         -----
-        Rules: CEA-MRV-01, CEA-MRV-08.
+        Rules: CEA-ENT-14, CEA-MRV-16.
         """
         found = self._enterprises.of(enterprise)
         place = Place(KIND, found.enterprise_id, 0, year)

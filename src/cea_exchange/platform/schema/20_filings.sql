@@ -49,3 +49,13 @@ CREATE TABLE documents (                          -- where each document stands 
     PRIMARY KEY (enterprise_id, kind, period, unit_id)
 );
 CREATE INDEX documents_in ON documents (kind, period, state);
+CREATE TABLE reminders (                          -- what enterprises were reminded of, each once
+    reminder_id BIGINT PRIMARY KEY CHECK (reminder_id > 0),
+    enterprise_id BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    period BIGINT NOT NULL,
+    due_on BIGINT NOT NULL,
+    is_late BIGINT NOT NULL CHECK (is_late IN (0, 1)),
+    made_on BIGINT NOT NULL,
+    UNIQUE (enterprise_id, kind, period, is_late)
+);

@@ -63,12 +63,7 @@ class Firms:
         return number
 
     def bar(self, firm: str) -> None:
-        """Let a firm take no more work from today on.
-
-        Notes
-        -----
-        Rules: CEA-PEN-07.
-        """
+        """Let a firm take no more work from today on."""
         with self._record.transaction():
             found = self.working(firm)
             self._store.execute(
@@ -115,7 +110,7 @@ class Firms:
 
         Notes
         -----
-        Rules: CEA-MRV-11.
+        Rules: CEA-ENT-16.
         """
         year_checked(year)
         words_checked(remarks, "remarks", is_needed=False)
@@ -187,7 +182,7 @@ class Firms:
 
         Notes
         -----
-        Rules: CEA-MRV-06.
+        Rules: CEA-ENT-15.
         """
         row = self._store.one(
             "SELECT enterprise, service FROM engagements"
@@ -209,5 +204,5 @@ class Firms:
                 PlatformRefusal.FIRM_IN_CONFLICT,
                 f"firm: expected one without a part in {enterprise.enterprise}'s report of {year},"
                 f" or in others of its province, got {firm.firm}, which did {service} for {whom}"
-                " (CEA-MRV-06)",
+                " (CEA-ENT-15)",
             )

@@ -46,7 +46,7 @@ class Objections:
 
         Notes
         -----
-        Rules: CEA-MRV-12.
+        Rules: CEA-VER-13.
         """
         choice_checked(against, ("verification", "allocation"), "against")
         words_checked(words, "words", TEXT_LENGTH_MAX)
@@ -56,7 +56,7 @@ class Objections:
             raise PlatformActError(
                 PlatformRefusal.OBJECTION_LATE,
                 f"objection: expected by {last}, {OBJECT_DAYS} working days behind {told_on}, got"
-                f" one on {today} (CEA-MRV-12)",
+                f" one on {today} (CEA-VER-13)",
             )
         with self._record.transaction():
             is_open = self._store.one(
@@ -86,7 +86,7 @@ class Objections:
 
         Notes
         -----
-        Rules: CEA-MRV-12.
+        Rules: CEA-VER-13.
         """
         choice_checked(state, ("upheld", "dismissed"), "state")
         words_checked(answer, "answer", TEXT_LENGTH_MAX)

@@ -99,7 +99,7 @@ class Verifications:
 
         Notes
         -----
-        Rules: CEA-MRV-06, CEA-MRV-10.
+        Rules: CEA-ENT-15, CEA-VER-10.
         """
         year_checked(year)
         day_checked(due_on, "due_on")
@@ -146,7 +146,7 @@ class Verifications:
 
         Notes
         -----
-        Rules: CEA-MRV-10.
+        Rules: CEA-VER-10.
         """
         words_checked(reason, "reason", is_needed=False)
         with self._record.transaction():
@@ -230,7 +230,7 @@ class Verifications:
 
         Notes
         -----
-        Rules: CEA-MRV-10.
+        Rules: CEA-VER-10.
         """
         with self._record.transaction():
             task = self.of_number(number, "open")
@@ -343,7 +343,7 @@ class Verifications:
 
         Notes
         -----
-        Rules: CEA-MRV-10.
+        Rules: CEA-VER-10.
         """
         enterprise = self._enterprises.of(self._enterprises.name_of(task.enterprise_id))
         version = self._store.one(
