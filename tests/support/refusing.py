@@ -5,13 +5,12 @@ import re
 import pytest
 
 from cea_exchange.domain.compliance.ruled import ComplianceError
-from cea_exchange.platform.checks import PlatformActError
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
 
 Kinds = type[Exception] | tuple[type[Exception], ...]
 
 
-def refuses(pattern: str, kind: Kinds = (ActError, ComplianceError, PlatformActError)):
+def refuses(pattern: str, kind: Kinds = (ActError, ComplianceError)):
     """Expect a refusal whose ``CODE: words`` has the pattern.
 
     Parameters

@@ -22,7 +22,8 @@ GENERATED = {
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
-    f"src/cea_exchange/{room}/" for room in ("domain", "files", "matching", "ledger", "registry", "platform")
+    f"src/cea_exchange/{room}/"
+    for room in ("domain", "files", "matching", "ledger", "institution", "registry", "platform")
 )
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.

@@ -7,6 +7,7 @@ from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.findings import FileRefused
+from cea_exchange.institution.checks import ActError
 
 WORDS_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 2_000
@@ -14,20 +15,11 @@ TEXT_LENGTH_MAX = 2_000
 YEAR_MIN, YEAR_MAX = 2019, 2099
 
 
-class PlatformActError(ValueError):
-    """The act is refused, and nothing was changed.
-
-    Parameters
-    ----------
-    code
-        Why; programs branch on it.
-    words
-        For a person: what was expected, what was got.
-    """
+class PlatformActError(ActError):
+    """The act is refused by the platform, and nothing was changed."""
 
     def __init__(self, code: PlatformRefusal, words: str) -> None:
-        super().__init__(words)
-        self.code = code
+        super().__init__(code, words)
 
 
 @contextmanager

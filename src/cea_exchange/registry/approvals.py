@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cea_exchange.control_plane.maker_checker import is_another
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.participants.roles import SCOPED

@@ -27,6 +27,7 @@ from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message, Unreadable
 from cea_exchange.control_plane.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.control_plane.service import Asked, Reply
+from cea_exchange.institution.clock import GuardedClock, noted_ns
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
 from cea_exchange.ledger.store import DatabaseAway, Store
 from cea_exchange.protocol.clock import Clock
@@ -35,7 +36,6 @@ from cea_exchange.protocol.security import CurveKeys, SecurityError
 from cea_exchange.registry.bank.client import BankClient
 from cea_exchange.registry.bank.courier import BankCourier
 from cea_exchange.registry.bank.errands import Errand
-from cea_exchange.registry.clock import GuardedClock, noted_ns
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.admin import Status, Stop
 from cea_exchange.registry.control.admin_door import AdminDoor, answer_encoded
@@ -53,6 +53,7 @@ from cea_exchange.registry.machine import (
 )
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.connection import VenueLine, venue_endpoints_read
 
 POLL_MS = 20
@@ -429,7 +430,7 @@ def store_awaited(
     until_s, pause_s = time.monotonic() + wait_s, RECONNECT_FIRST_S
     while True:
         try:
-            return Store.open(data, database)
+            return RegistryStore.open(data, database)
         except DatabaseAway as error:
             left_s = until_s - time.monotonic()
             if left_s <= 0 or is_stopping():

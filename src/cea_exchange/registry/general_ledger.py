@@ -13,6 +13,8 @@ import msgspec
 from cea_exchange.domain.calendar import TradingCalendar
 from cea_exchange.domain.compliance.rules import ComplianceRules
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked
+from cea_exchange.institution.clock import RegistryClock
 from cea_exchange.ledger.double_entry import (
     CASH_ASSET,
     Compartment,
@@ -25,8 +27,6 @@ from cea_exchange.ledger.double_entry import (
 )
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.control import FeedCommand
-from cea_exchange.registry.checks import ActError, amount_checked
-from cea_exchange.registry.clock import RegistryClock
 from cea_exchange.registry.venue_link.feed import feed_append
 
 _INSUFFICIENT = {

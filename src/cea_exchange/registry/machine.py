@@ -22,6 +22,8 @@ import numpy as np
 import structlog
 
 from cea_exchange.domain.timetable import time_from_ns
+from cea_exchange.institution.clock import RegistryClock
+from cea_exchange.institution.control.troubles import Troubles
 from cea_exchange.ledger.balances_check import accounts_differing
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.ledger.store import Store
@@ -30,10 +32,8 @@ from cea_exchange.registry.bank.errands import Brought, Errand, Errands
 from cea_exchange.registry.bank.payments import BATCH_COUNT_MAX
 from cea_exchange.registry.bank.schedule import StatementSchedule
 from cea_exchange.registry.bank.service import BankService
-from cea_exchange.registry.clock import RegistryClock
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.control.service import Desk
-from cea_exchange.registry.control.troubles import Troubles
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import (

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
+from cea_exchange.institution.clock import ClockActs, GivenClock, RegistryClock
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
@@ -22,7 +23,6 @@ from cea_exchange.registry.act_log import ActLog
 from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.bank.files import BankFiles
 from cea_exchange.registry.bank.service import BankService
-from cea_exchange.registry.clock import ClockActs, GivenClock, RegistryClock
 from cea_exchange.registry.compliance.borrowing import Borrowing
 from cea_exchange.registry.compliance.carryover import Carryover
 from cea_exchange.registry.compliance.corrections import Corrections
@@ -48,6 +48,7 @@ from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
 from cea_exchange.registry.settlement.defaults import Defaults
 from cea_exchange.registry.settlement.transfers import Transfers
+from cea_exchange.registry.store import RegistryStore
 
 
 class Registry:
@@ -145,12 +146,12 @@ class Registry:
         Parameters
         ----------
         database
-            ``postgresql://...`` for a registry in PostgreSQL; see `Store.open`.
+            ``postgresql://...`` for a registry in PostgreSQL; see `RegistryStore.open`.
         admission
             Whose accounts are opened: ``listed_entities`` asks for a credit code and a province,
             ``open`` for neither.
         """
-        return cls(Store.open(data, database), admission=admission)
+        return cls(RegistryStore.open(data, database), admission=admission)
 
     def close(self) -> None:
         """Close the database."""

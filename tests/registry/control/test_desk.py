@@ -6,11 +6,11 @@ from hashlib import sha256
 import msgspec
 import pytest
 
+from cea_exchange.institution.clock import GivenClock
+from cea_exchange.institution.paging import message_shown, page
 from cea_exchange.ledger.database.interface import ConstraintViolated
-from cea_exchange.registry.clock import GivenClock
 from cea_exchange.registry.control.admin import MAY, REGISTRY_REQUESTS
 from cea_exchange.registry.control.requests.basics import PayIn
-from cea_exchange.registry.paging import message_shown, page
 from cea_exchange.registry.participants.roles import ROLES
 from cea_exchange.registry.reconciliation.proposals import desk_differences
 from support.places import ROOT

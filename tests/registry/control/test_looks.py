@@ -159,8 +159,8 @@ def test_a_worker_says_what_broke_in_the_daemons_log(registry, asking, capsys):
 def test_its_process_can_not_write(registry, asking, tmp_path, database_address):
     """The connection is a reader's."""
     code = (
-        "from cea_exchange.ledger.store import Store\n"
-        f"store = Store.open_reader({str(tmp_path)!r}, {database_address!r})\n"
+        "from cea_exchange.registry.store import RegistryStore\n"
+        f"store = RegistryStore.open_reader({str(tmp_path)!r}, {database_address!r})\n"
         "with store.view():\n    store.execute('DELETE FROM objections')\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)

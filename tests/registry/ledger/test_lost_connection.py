@@ -8,11 +8,12 @@ import psycopg
 import pytest
 
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
-from cea_exchange.ledger.store import DatabaseAway, Store, StoreError
+from cea_exchange.ledger.store import DatabaseAway, StoreError
 from cea_exchange.registry.daemon import store_awaited
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.registry.settlement_records import LOG_ID, registry_prepare, venue_with_deposits
 
 POINTS = ("postings_written", "last_seq_written", "committed")
@@ -32,7 +33,7 @@ def data(tmp_path, postgres_address):
 
 @pytest.fixture
 def store(data):
-    with Store.open(data) as store:
+    with RegistryStore.open(data) as store:
         yield store
 
 
@@ -154,7 +155,7 @@ def test_ended_at_any_moment_it_settles_once(data, store, postgres_address):
 
 
 def test_a_reader_whose_connection_is_lost_says_so(data, postgres_address):
-    with Store.open_reader(data) as reader:
+    with RegistryStore.open_reader(data) as reader:
         backends_end(postgres_address)
         with pytest.raises(DatabaseLost):
             _ = reader.last_seq

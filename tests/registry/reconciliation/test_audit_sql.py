@@ -6,11 +6,11 @@ import pytest
 from cea_exchange.domain.records import Operation, Reason
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.ledger.store import Store
 from cea_exchange.registry.reconciliation.audit import audit_queries
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
+from cea_exchange.registry.store import RegistryStore
 from support.places import ROOT
 from support.registry.ledger_by_hand import changed, snapshot_kept
 from support.registry.settlement_records import (
@@ -30,7 +30,7 @@ CHECKS = audit_queries()
 def store(tmp_path, database_address):
     """A ledger in which everything happened that happens by now."""
     registry_prepare(tmp_path, database_address)
-    with Store.open(tmp_path) as store:
+    with RegistryStore.open(tmp_path) as store:
         registry = Registry(store, admission="open")
         venue = venue_with_deposits()
         for number in range(1, 12):

@@ -1,7 +1,7 @@
-"""What the registry needs of a database, whichever it is.
+"""What an institution needs of a database, whichever it is.
 
-The registry's SQL is written once, in what SQLite and PostgreSQL have in common: `BIGINT`, `TEXT`
-and `BYTEA`, parameters as ``?`` or ``:name``, ids that the registry gives itself. The rest differs
+Its SQL is written once, in what SQLite and PostgreSQL have in common: `BIGINT`, `TEXT` and `BYTEA`,
+parameters as ``?`` or ``:name``, ids that the institution gives itself. The rest differs
 and is behind this interface: how to connect and lock, how a schema's text is read, how many rows
 are written at once.
 """
@@ -9,6 +9,8 @@ are written at once.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
+
+from cea_exchange.ledger.database.tables import Schema
 
 Row = tuple[Any, ...]
 
@@ -92,7 +94,7 @@ class Database(Protocol):
         """Take a part back and end it."""
 
     def has_schema(self) -> bool:
-        """Tell whether any table of the registry's is there."""
+        """Tell whether any table of an institution's is there."""
 
     def columns(self) -> dict[str, list[str]]:
         """Return table or view -> its columns in their order: ``name TYPE``; of a view ``name``."""
@@ -125,7 +127,7 @@ class Database(Protocol):
             False if `written` runs after changes only.
         """
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path, schema: Schema) -> None:
         """Copy what is committed to a new SQLite file, while a writer works."""
 
     def bytes_used(self) -> int:

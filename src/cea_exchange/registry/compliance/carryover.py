@@ -19,10 +19,11 @@ import msgspec
 from cea_exchange.domain.calendar import date_number
 from cea_exchange.domain.compliance.carryover import EndPosition, VintageTrade
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.institution.checks import ActError, amount_checked
 from cea_exchange.ledger.double_entry import Compartment, EntryKind, Holding
 from cea_exchange.ledger.history import balances_at_date
 from cea_exchange.ledger.institutions import Institution
-from cea_exchange.registry.checks import ActError, amount_checked, refusals_told
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.obligation_status import standings
 from cea_exchange.registry.enforcement.recalls import Recalls
 from cea_exchange.registry.general_ledger import Ledger

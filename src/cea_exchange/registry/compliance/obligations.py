@@ -6,7 +6,8 @@ import msgspec
 
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.files.findings import Finding, Findings
-from cea_exchange.registry.checks import WHY_LENGTH_MAX, refusals_told, words_checked
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, words_checked
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,

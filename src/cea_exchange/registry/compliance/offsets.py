@@ -9,12 +9,8 @@ from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.surrender import offset
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.files.findings import Findings
-from cea_exchange.registry.checks import (
-    WHY_LENGTH_MAX,
-    ActError,
-    refusals_told,
-    words_checked,
-)
+from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
+from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
     certificate_issue_if_covered,
     certificate_revoke,

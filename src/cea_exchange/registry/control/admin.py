@@ -2,7 +2,7 @@
 
 from cea_exchange.control_plane.requests import Requests, RequestUnread, requests_in
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.control.requests import (
     accounts,
     approvals,

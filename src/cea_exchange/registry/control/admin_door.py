@@ -17,7 +17,7 @@ from cea_exchange.control_plane.door import Doorway, Message, UnreadableCount
 from cea_exchange.control_plane.refused_count import RefusedCount
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.refusals.answers import refused
-from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
+from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
 
 ANSWER_BYTES_MAX = (1 << 20) - 1_024

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.participants.persons import OWN_BODIES, Person, account_body
 from cea_exchange.registry.participants.roles import APPROVER, APPROVING, AUTHORITY, OPERATOR
 

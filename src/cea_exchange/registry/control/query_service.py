@@ -23,7 +23,7 @@ from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.service import Asked
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.refusals.answers import refused
-from cea_exchange.registry.control.fair_queue import FairQueue, QueueLimits
+from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
 from cea_exchange.registry.control.query_worker import (
     Answer,
     LookSettings,

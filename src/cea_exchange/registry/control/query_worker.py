@@ -19,13 +19,14 @@ from cea_exchange.control_plane.service import Asked
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
-from cea_exchange.ledger.store import Store, StoreError
+from cea_exchange.ledger.store import StoreError
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.control.admin import request_decode
 from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
 from cea_exchange.registry.control.service import Desk
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.registry import Registry
+from cea_exchange.registry.store import RegistryStore
 
 NICENESS = 10
 """Settlement comes first where there is too little processor for both."""
@@ -118,7 +119,7 @@ class LookWorker:
     def _opened(self) -> Registry:
         if self._registry is None:
             settings = self._settings
-            store = Store.open_reader(Path(settings.data), settings.database)
+            store = RegistryStore.open_reader(Path(settings.data), settings.database)
             self._registry = Registry(store, lambda: self._now_ns)
             self._registry.persons.operators = settings.operators
             self._registry.bank.setting = settings.bank

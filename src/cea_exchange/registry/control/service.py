@@ -19,10 +19,11 @@ from cea_exchange.control_plane.answers import Answer, Refusal
 from cea_exchange.control_plane.service import Service
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.refusals.answers import refused
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import message_shown, page_read
 from cea_exchange.ledger.chain import LinkBroken
 from cea_exchange.ledger.database.interface import DatabaseFull, DatabaseLost
 from cea_exchange.registry.approvals import Proposal
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.admin import (
     MAY,
     REGISTRY_REQUESTS,
@@ -32,7 +33,6 @@ from cea_exchange.registry.control.admin import (
 )
 from cea_exchange.registry.control.requests.approvals import Approve, Proposals, Reject
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.participants.roles import SCOPED
 from cea_exchange.registry.registry import Registry

@@ -15,21 +15,21 @@ from cea_exchange.domain.compliance.allocation import Sector
 from cea_exchange.domain.credit_code import credit_code_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.ledger.double_entry import Compartment, EntryKind
-from cea_exchange.protocol.control import (
-    AccountDeclared,
-    AccountRestored,
-    AccountSuspended,
-)
-from cea_exchange.registry.checks import (
+from cea_exchange.institution.checks import (
     WHY_LENGTH_MAX,
     ActError,
     name_checked,
     name_words_checked,
     words_checked,
 )
+from cea_exchange.institution.paging import ALL
+from cea_exchange.ledger.double_entry import Compartment, EntryKind
+from cea_exchange.protocol.control import (
+    AccountDeclared,
+    AccountRestored,
+    AccountSuspended,
+)
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.keys import Keys
 from cea_exchange.registry.participants.look_alikes import look_alikes_add
 from cea_exchange.registry.participants.mergers import successors, with_taken_over

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from cea_exchange.domain.look_alikes import look_alike
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError, name_words_checked
+from cea_exchange.institution.checks import ActError, name_words_checked
+from cea_exchange.institution.paging import ALL
 from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.paging import ALL
 from cea_exchange.registry.participants.roles import (
     APPROVER,
     AUTHORITY,

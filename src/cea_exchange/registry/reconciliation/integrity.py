@@ -29,11 +29,11 @@ def integrity_differences(store: Store) -> Iterator[str]:
     Rules: CEA-REG-05 (the chain), CEA-REG-07 (every entry has a cause).
     """
     # One says it for all: others must not be crowded out.
-    yield from islice(triggers_wrong(store.database), 1)
-    yield from chain_breaks(store.database)
+    yield from islice(triggers_wrong(store.database, store.schema), 1)
+    yield from chain_breaks(store.database, store.schema)
     if store.head_before is not None:
         yield from heads_differing(store, [store.head_before], "the registry's folder has")
-    yield from records_wrong(store.database)
+    yield from records_wrong(store.database, store.schema)
     yield from rows_wrong(store)
     yield from _acts_wrong(store)
     yield from _acts_of_another_time(store)
@@ -72,7 +72,7 @@ def heads_differing(
 
 def rows_wrong(store: Store) -> Iterator[str]:
     """Yield the rows that are not what the log of rows says they are."""
-    for table in logged_tables():
+    for table in logged_tables(store.schema):
         for name, row_key, now, logged in store.execute(unlogged_rows(table)).fetchall():
             what = f"row {row_key} of {name}"
             if logged is None:

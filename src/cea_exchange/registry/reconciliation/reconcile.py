@@ -39,7 +39,7 @@ from cea_exchange.ledger.double_entry import (
 )
 from cea_exchange.ledger.history import LEGS_MAX, days_differing
 from cea_exchange.ledger.institutions import CONTRA
-from cea_exchange.ledger.store import Store, StoreError, hash_text
+from cea_exchange.ledger.store import StoreError, hash_text
 from cea_exchange.protocol.control import (
     DECODE_ERRORS,
     AccountDeclared,
@@ -66,6 +66,7 @@ from cea_exchange.registry.reconciliation.surrender import surrender_differences
 from cea_exchange.registry.reconciliation.waiting_chains import chain_differences
 from cea_exchange.registry.settlement.claims import claim_differences
 from cea_exchange.registry.settlement.holdings_hash import TRADE_COLUMNS, holdings_hashes
+from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.settlement_records import records_from
 
 DIFFERENCE_COUNT_MAX = 100
@@ -168,13 +169,12 @@ def check_ledger(data: Path | str, database: str | None = None) -> Reconciliatio
     StoreError
         There is no registry's database.
     """
-    with Store.open_reader(data, database) as store:
-        # One view of the database, whatever a daemon commits meanwhile.
-        store.database.begin(snapshot=True)
+    # One view of the database, whatever a daemon commits meanwhile.
+    with RegistryStore.open_reader(data, database) as store, store.view():
         return check_store(store)
 
 
-def check_store(store: Store) -> Reconciliation:
+def check_store(store: RegistryStore) -> Reconciliation:
     """Check an open registry, within a transaction."""
     return _Check(store).run()
 
@@ -182,7 +182,7 @@ def check_store(store: Store) -> Reconciliation:
 class _Check:
     """One check, on one view of the database."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: RegistryStore) -> None:
         self._store = store
         self._found = Reconciliation(last_seq=store.last_seq)
         self._pending: Counter[Holding] = Counter()

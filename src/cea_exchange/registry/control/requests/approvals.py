@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import message_shown, page_read
 from cea_exchange.registry.control.requests.fields import Why
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import message_shown, page_read
 from cea_exchange.registry.participants.roles import (
     APPROVER,
     APPROVING,

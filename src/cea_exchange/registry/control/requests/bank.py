@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import Account, Cash, FileName
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, Place, page_at
 from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import time_parse, time_to_ns
+from cea_exchange.institution.checks import ActError
 from cea_exchange.protocol.control import TIME_NS_MAX
-from cea_exchange.registry.checks import ActError
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.participants.roles import OPERATOR

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.requests.fields import ProvinceOnly
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.persons import province_bodies
 from cea_exchange.registry.participants.roles import OFFICES
 

@@ -5,6 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from cea_exchange.control_plane.fields import field
+from cea_exchange.institution.paging import (
+    PAGE_COUNT_MAX,
+    Number,
+    PageCount,
+    Place,
+    page,
+    paged,
+)
 from cea_exchange.registry.control.dual_control import Second
 from cea_exchange.registry.control.requests.fields import (
     Account,
@@ -18,14 +26,6 @@ from cea_exchange.registry.control.requests.fields import (
 )
 from cea_exchange.registry.control.requests.request import Request
 from cea_exchange.registry.files import SourceFile
-from cea_exchange.registry.paging import (
-    PAGE_COUNT_MAX,
-    Number,
-    PageCount,
-    Place,
-    page,
-    paged,
-)
 from cea_exchange.registry.participants.persons import province_bodies
 from cea_exchange.registry.participants.roles import AUTHORITY, OFFICES, PROVINCE, ROLES
 

@@ -6,10 +6,10 @@ import msgspec
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import RegistryRefusal
-from cea_exchange.registry.checks import ActError
+from cea_exchange.institution.checks import ActError
+from cea_exchange.institution.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.control.requests.fields import Account, Day
 from cea_exchange.registry.control.requests.request import Request
-from cea_exchange.registry.paging import PAGE_COUNT_MAX, Number, PageCount, paged
 from cea_exchange.registry.participants.roles import INITIATOR, OPERATOR, REGULATOR, ROLES
 from cea_exchange.registry.settlement.receipts import day_of_act, receipt
 

@@ -4,6 +4,7 @@ from functools import cache
 from importlib.resources import files
 
 from cea_exchange.ledger.database.row_log import logged_rows_query
+from cea_exchange.registry.store import REGISTRY_SCHEMA
 
 ROWS_AS_LOGGED = "rows_as_logged"
 
@@ -19,4 +20,4 @@ def audit_queries() -> dict[str, str]:
         for file in files(__package__).iterdir()
         if file.name.endswith(".sql")
     }
-    return dict(sorted({**found, ROWS_AS_LOGGED: logged_rows_query()}.items()))
+    return dict(sorted({**found, ROWS_AS_LOGGED: logged_rows_query(REGISTRY_SCHEMA)}.items()))

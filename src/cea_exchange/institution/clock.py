@@ -21,10 +21,10 @@ from cea_exchange.domain.calendar import (
 )
 from cea_exchange.domain.refusals import RegistryRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
+from cea_exchange.institution.checks import ActError
 from cea_exchange.ledger.store import Store
 from cea_exchange.protocol.clock import JUMP_NS_MAX, Clock, ClockGuard, running_ns
 from cea_exchange.protocol.control import TIME_NS_MAX, control_decode
-from cea_exchange.registry.checks import ActError
 
 STOPPED_NS_MAX = 4 * 86_400_000_000_000
 """So long at most a registry may have stood still without a sign of what has passed."""
