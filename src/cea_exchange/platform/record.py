@@ -1,9 +1,9 @@
 """What the platform's services share: the database, the time, and what refusals look like."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Protocol
 
 from cea_exchange.domain.calendar import (
     CalendarError,
@@ -13,6 +13,7 @@ from cea_exchange.domain.calendar import (
 )
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.platform.store import PlatformStore
 
 
 class Acting(Protocol):
@@ -31,20 +32,6 @@ class Acting(Protocol):
     def body(self) -> str: ...
 
 
-class Store(Protocol):
-    """The database, as services use it."""
-
-    def transaction(self) -> AbstractContextManager[None]: ...
-
-    def execute(self, sql: str, values: Any = ()) -> Any: ...
-
-    def one(self, sql: str, values: Any = ()) -> Any: ...
-
-    def insert(self, into: str, rows: Iterable[Sequence[Any]]) -> None: ...
-
-    def next_id(self, table: str, column: str) -> int: ...
-
-
 class Record:
     """What every service works on.
 
@@ -58,7 +45,7 @@ class Record:
         Gives the time, nanoseconds since 1970.
     """
 
-    def __init__(self, store: Store, today: Callable[[], int], now_ns: Callable[[], int]) -> None:
+    def __init__(self, store: PlatformStore, today: Callable[[], int], now_ns: Callable[[], int]) -> None:
         self.store = store
         self.today = today
         self.now_ns = now_ns

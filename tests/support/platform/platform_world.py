@@ -12,7 +12,7 @@ from cea_exchange.platform.filings.documents import Place
 from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
 from cea_exchange.platform.platform import Platform
 from cea_exchange.platform.record import Record
-from support.platform.bare_store import store_opened
+from cea_exchange.platform.store import PlatformStore
 
 ZHEJIANG, HANGZHOU = 33, 3301
 PROOF = b"belt scale 1, 125000.00 t"
@@ -48,14 +48,14 @@ class World:
 
     def __init__(self, folder, database=None, day=20260110):
         self.day = day
-        self.store = store_opened(folder, database)
+        self.store = PlatformStore.open(folder, database)
         self.platform = Platform(Record(self.store, lambda: self.day, lambda: self.day * 10**9))
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_exception):
-        self.store.database.close()
+        self.store.close()
 
     def enterprise(self, name="E1", *, number=1, province=ZHEJIANG, city=None, sector="power"):
         city = 100 * province + 1 if city is None else city

@@ -1,6 +1,7 @@
 """Offsets: CCERs, cancelled in their own registry, count against an obligation."""
 
 from collections.abc import Iterator, Sequence
+from enum import IntEnum
 
 from msgspec.structs import astuple
 
@@ -116,7 +117,7 @@ class Offsets:
 
     def _refusals(
         self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         yield from self._used_before(proof)
         ledger, today = self._ledger, self._ledger.business_date()
         try:
@@ -143,7 +144,7 @@ class Offsets:
 
     def _used_before(
         self, proof: CancellationProof
-    ) -> Iterator[tuple[str, str, RegistryRefusal]]:
+    ) -> Iterator[tuple[str, str, IntEnum]]:
         """Find the proof, or any CCER of it, among those that were ever booked."""
         if self._store.one("SELECT 1 FROM offset_proofs WHERE proof = ?", (proof.proof,)):
             text = f"expected a proof that was never used, got {proof.proof} again"
