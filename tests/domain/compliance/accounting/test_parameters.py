@@ -46,7 +46,7 @@ def test_the_oxidation_rate_of_2026_is_provisional():
     [
         (Decimal(-1), r"M: expected 0 MWh or more, got -1 \(CEA-PWR-18\)"),
         (
-            Decimal("310000000"),
+            Decimal(310000000),
             r"M: expected within 0..20000000 MWh, got 310000000, a thousand times",
         ),
         (Decimal("NaN"), "M: expected a finite number, got NaN"),

@@ -11,6 +11,7 @@ What a plan says stands in the files beside this; figures of a draft, or seen se
 marked, and every result made from them carries the marks.
 """
 
+from cea_exchange.domain.compliance.plans.ahead import PreAllocated, pre_allocate
 from cea_exchange.domain.compliance.plans.allocating import (
     Allocation,
     EntityAllocated,
@@ -18,18 +19,23 @@ from cea_exchange.domain.compliance.plans.allocating import (
     allocate,
 )
 from cea_exchange.domain.compliance.plans.balance import balance_value
+from cea_exchange.domain.compliance.plans.cap import Capped, under_cap
 from cea_exchange.domain.compliance.plans.plan import PLAN_YEARS, Plan, plan
 from cea_exchange.domain.compliance.plans.units import GeneratingUnit, Plant
 
 __all__ = [
     "PLAN_YEARS",
     "Allocation",
+    "Capped",
     "EntityAllocated",
     "GeneratingUnit",
     "Plan",
     "Plant",
+    "PreAllocated",
     "UnitAllocated",
     "allocate",
     "balance_value",
     "plan",
+    "pre_allocate",
+    "under_cap",
 ]

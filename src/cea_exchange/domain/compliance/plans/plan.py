@@ -112,6 +112,7 @@ class PlanFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     years: Annotated[tuple[Year, ...], Meta(min_length=1)]
     mark: Mark | None = None
     early_power: EarlyPower | None = None
+    power_balance: dict[Year, Benchmarks] = msgspec.field(default_factory=dict)
     industry: tuple[IndustryYear, ...] = ()
     special: tuple[Special, ...] = ()
     small_entity: SmallEntity | None = None
@@ -126,6 +127,9 @@ class Plan(Struct, frozen=True, kw_only=True):
         Why the whole plan is no settled law; None: it is.
     power
         The rules of generating units from 2023 on, `early_power` those before.
+    power_balance
+        At which all generating units together would have been given what they owed, where it was
+        published: what the benchmarks were set against.
     industry
         None in years in which the three industries were not in.
     """
@@ -135,6 +139,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     mark: Mark | None
     power: AllocationRules
     early_power: EarlyPower | None
+    power_balance: Benchmarks | None
     industry: IndustryYear | None
     special: tuple[Special, ...]
     small_entity: SmallEntity | None
@@ -192,6 +197,7 @@ def parse_plan(text: str, place: str, power: AllocationRules) -> Iterable[Plan]:
             mark=file.mark,
             power=power,
             early_power=file.early_power,
+            power_balance=file.power_balance.get(year),
             industry=next((each for each in file.industry if each.year == year), None),
             special=file.special,
             small_entity=file.small_entity,
