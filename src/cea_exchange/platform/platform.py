@@ -5,6 +5,8 @@ what they hand in   filings/       plans, months, reports, evidence
 what is true        verification/  firms, tasks, findings, results, objections
 """
 
+from cea_exchange.platform.allocation.allocations import Allocations
+from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
@@ -45,4 +47,11 @@ class Platform:
             record, self.enterprises, self.firms, self.documents, self.reports
         )
         self.objections = Objections(record)
+        self.allocations = Allocations(
+            record,
+            self.enterprises,
+            self.listing,
+            self.verifications,
+            UnitYears(self.units, self.documents, self.months),
+        )
         self.transaction = record.transaction

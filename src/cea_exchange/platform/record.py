@@ -45,7 +45,9 @@ class Record:
         Gives the time, nanoseconds since 1970.
     """
 
-    def __init__(self, store: PlatformStore, today: Callable[[], int], now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, store: PlatformStore, today: Callable[[], int], now_ns: Callable[[], int]
+    ) -> None:
         self.store = store
         self.today = today
         self.now_ns = now_ns

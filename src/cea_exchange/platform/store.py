@@ -24,6 +24,7 @@ PLATFORM_SCHEMA = Schema(
         *("list_changes", "list_publications"),
         *("evidence", "filings", "filing_steps", "reminders"),
         *("engagements", "conclusions", "verified_results", "verifier_scores"),
+        *("balance_values", "allocation_totals", "allocation_lines"),
     ),
     first_rows=first_rows,
 )

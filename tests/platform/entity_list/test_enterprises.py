@@ -3,6 +3,7 @@
 import pytest
 
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from support.platform.platform_world import credit_code
 from support.refusing import refuses
 
@@ -89,16 +90,22 @@ def test_an_unknown_enterprise_or_unit_is_refused(world):
     with refuses("ENTERPRISE_UNKNOWN: enterprise: expected a registered one, got 'E9'"):
         world.platform.enterprises.of("E9")
     with refuses("UNIT_UNKNOWN: unit: expected a registered one, got 'E9-1'"):
-        world.platform.units.change("E9-1", 1, {}, valid_from=20250101, document="licence 2")
+        world.platform.units.change(
+            "E9-1", 1, UnitFacts(), valid_from=20250101, document="licence 2"
+        )
 
 
-def test_a_unit_of_a_taken_name_or_too_many_facts_is_refused(world):
+def test_a_unit_of_a_taken_name_or_unsound_facts_is_refused(world):
     with refuses("UNIT_TAKEN: unit: expected a new name, got E1-1"):
         world.unit("E1-1")
-    with refuses("AMOUNT_UNSOUND: facts: expected at most 64, got 66"):
-        world.unit("E1-2", **{f"fact_{number}": "1" for number in range(65)})
+    with refuses("UNIT_FACTS_UNSOUND: facts: .*unknown field `colour`"):
+        world.unit("E1-2", colour="red")
+    with refuses("UNIT_FACTS_UNSOUND: .*`int` <= 10000.*biomass_bp"):
+        world.unit("E1-2", biomass_bp=10_001)
     with refuses("FACT_OUTDATED"):
-        world.platform.units.change("E1-1", 1, {}, valid_from=20190101, document="licence 2")
+        world.platform.units.change(
+            "E1-1", 1, UnitFacts(), valid_from=20190101, document="licence 2"
+        )
 
 
 def test_a_unit_is_of_a_year_in_the_months_it_was_there(world):

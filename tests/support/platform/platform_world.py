@@ -8,6 +8,7 @@ from cea_exchange.domain.credit_code import check_character
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
+from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.filings.documents import Place
 from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
 from cea_exchange.platform.platform import Platform
@@ -69,7 +70,7 @@ class World:
         self.platform.units.add(
             self.platform.enterprises.of(enterprise),
             name,
-            {"capacity": "600", **facts},
+            facts_read({"rated_kw": [600_000], **facts}),
             valid_from=valid_from,
             document="licence 1",
         )

@@ -38,7 +38,9 @@ class PlatformRefusal(IntEnum):
     """A unit of that name is registered."""
     FACT_OUTDATED = 68
     """A later fact is known already."""
-    LISTED_ALREADY = 69
+    UNIT_FACTS_UNSOUND = 70
+    """A fact of a unit is unknown, of the wrong type or beyond its bounds."""
+    LISTED_ALREADY = 71
     """The enterprise is on the list of that year, or not on it, already."""
     EVIDENCE_UNKNOWN = 90
     """The enterprise brought no document of that hash."""
@@ -92,3 +94,15 @@ class PlatformRefusal(IntEnum):
     """The days to object are over."""
     SCORE_TAKEN = 135
     """The firm was scored for that year by the province."""
+    ALLOCATION_UNKNOWN = 150
+    """There is no such allocation."""
+    ALLOCATION_STATE = 151
+    """The allocation's state is not the one that this changes, or another one is under way."""
+    ALLOCATION_NOT_COMPUTABLE = 152
+    """The plan of the year gives nothing for these units."""
+    ALLOCATION_OUTDATED = 153
+    """Verified results changed since the allocation was computed."""
+    RESULTS_MISSING = 154
+    """Listed enterprises of the province have no verified result."""
+    TOTAL_EXCEEDED = 156
+    """The authority's total for the year and stage is not set, or is less."""

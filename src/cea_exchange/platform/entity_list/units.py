@@ -1,6 +1,5 @@
 """Units: whose each is from which day on, and what is true of it."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -13,10 +12,9 @@ from cea_exchange.platform.checks import (
     words_checked,
 )
 from cea_exchange.platform.entity_list.enterprises import Enterprise
+from cea_exchange.platform.entity_list.unit_facts import UnitFacts
 from cea_exchange.platform.periods import month_end, months_of
 from cea_exchange.platform.record import Record
-
-FACTS_MAX = 64
 
 
 class Unit(NamedTuple):
@@ -26,15 +24,13 @@ class Unit(NamedTuple):
     ----------
     enterprise_id
         Whose it is; 0: it has stopped for good.
-    facts
-        Name -> value, as text.
     """
 
     unit_id: int
     unit: str
     valid_from: int
     enterprise_id: int
-    facts: dict[str, str]
+    facts: UnitFacts
 
 
 class Units:
@@ -48,7 +44,7 @@ class Units:
         self,
         enterprise: Enterprise,
         unit: str,
-        facts: Mapping[str, str],
+        facts: UnitFacts,
         *,
         valid_from: int,
         document: str,
@@ -69,7 +65,7 @@ class Units:
         self,
         unit: str,
         enterprise_id: int,
-        facts: Mapping[str, str],
+        facts: UnitFacts,
         *,
         valid_from: int,
         document: str,
@@ -143,7 +139,7 @@ class Units:
         )
         latest = {row[0]: row for row in rows.fetchall()}
         return [
-            Unit._make((*row[:-1], msgspec.json.decode(row[-1], type=dict[str, str])))
+            Unit._make((*row[:-1], msgspec.json.decode(row[-1], type=UnitFacts)))
             for row in latest.values()
         ]
 
@@ -159,22 +155,14 @@ class Units:
         self,
         unit_id: int,
         enterprise_id: int,
-        facts: Mapping[str, str],
+        facts: UnitFacts,
         valid_from: int,
         document: str,
     ) -> None:
         day_checked(valid_from, "valid_from")
         words_checked(document, "document")
-        if len(facts) > FACTS_MAX:
-            raise PlatformActError(
-                PlatformRefusal.AMOUNT_UNSOUND,
-                f"facts: expected at most {FACTS_MAX}, got {len(facts)}",
-            )
-        for name, value in facts.items():
-            name_checked(name, "fact")
-            words_checked(value, name)
         number = self._store.next_id("unit_facts", "fact_id")
-        text = msgspec.json.encode(dict(facts), order="sorted").decode()
+        text = msgspec.json.encode(facts, order="sorted").decode()
         self._store.insert(
             "unit_facts (fact_id, unit_id, valid_from, enterprise_id, facts, document)",
             [(number, unit_id, valid_from, enterprise_id, text, document)],

@@ -300,17 +300,22 @@ class Verifications:
 
     def result(self, enterprise_id: int, year: int) -> Result:
         """Return the verified result that counts."""
+        found = self.result_or_none(enterprise_id, year)
+        if found is None:
+            raise PlatformActError(
+                PlatformRefusal.RESULT_UNKNOWN,
+                f"year: expected one with a verified result, got {year}",
+            )
+        return found
+
+    def result_or_none(self, enterprise_id: int, year: int) -> Result | None:
+        """Return the verified result that counts; None if there is none."""
         row = self._store.one(
             f"SELECT {_RESULT} FROM verified_results"
             " WHERE enterprise_id = ? AND compliance_year = ? ORDER BY version DESC LIMIT 1",
             (enterprise_id, year),
         )
-        if row is None:
-            raise PlatformActError(
-                PlatformRefusal.RESULT_UNKNOWN,
-                f"year: expected one with a verified result, got {year}",
-            )
-        return Result(*row)
+        return None if row is None else Result(*row)
 
     def findings(self, number: int) -> list[dict[str, Any]]:
         """Return the findings of a verification, in order."""
