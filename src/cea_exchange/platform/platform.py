@@ -17,6 +17,8 @@ from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
 from cea_exchange.platform.record import Record
+from cea_exchange.platform.registry_link.news import RegistryNews
+from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.platform.verification.firms import Firms
 from cea_exchange.platform.verification.objections import Objections
 from cea_exchange.platform.verification.verifications import Verifications
@@ -54,4 +56,8 @@ class Platform:
             self.verifications,
             UnitYears(self.units, self.documents, self.months),
         )
+        self.outbox = Outbox(record)
+        told = RegistryNews(self.outbox, self.enterprises)
+        self.listing.after_changing.append(told.listed)
+        self.allocations.after_distributing.append(told.given)
         self.transaction = record.transaction

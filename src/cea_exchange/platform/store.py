@@ -1,6 +1,7 @@
 """The platform's database: its tables are in ``schema/``, beside those of every institution."""
 
 from importlib.resources import files
+from secrets import token_hex
 
 from cea_exchange.ledger.database.tables import FirstRows, Schema
 from cea_exchange.ledger.record_store import RecordStore
@@ -11,7 +12,9 @@ SCHEMA_VERSION = 1
 
 def first_rows() -> FirstRows:
     """Return the rows of a new platform."""
-    yield "meta (id, institution, schema_version)", [(1, "platform", SCHEMA_VERSION)]
+    # Unlike any other platform's: its stream's numbers mean its acts alone.
+    row = (1, "platform", SCHEMA_VERSION, token_hex(16))
+    yield "meta (id, institution, schema_version, link_log_id)", [row]
 
 
 PLATFORM_SCHEMA = Schema(
@@ -25,6 +28,7 @@ PLATFORM_SCHEMA = Schema(
         *("evidence", "filings", "filing_steps", "reminders"),
         *("engagements", "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "allocation_totals", "allocation_lines"),
+        *("link_items", "link_verdicts"),
     ),
     first_rows=first_rows,
 )

@@ -75,6 +75,8 @@ class AllocationRow(NamedTuple):
 
 
 _ROW = ", ".join(AllocationRow._fields)
+Distributed = Callable[[AllocationRow, list[Line], dict[str, Fraction]], None]
+"""Takes an allocation, its lines, and the balance values they were computed with."""
 
 
 class Allocations:
@@ -83,7 +85,7 @@ class Allocations:
     Attributes
     ----------
     after_distributing : list of callable
-        Each takes an allocation, in the transaction that distributes it.
+        Each is told of an allocation in the transaction that distributes it.
     """
 
     def __init__(
@@ -100,7 +102,7 @@ class Allocations:
         self._listing = listing
         self._verifications = verifications
         self._unit_years = unit_years
-        self.after_distributing: list[Callable[[AllocationRow], None]] = []
+        self.after_distributing: list[Distributed] = []
 
     # -- the authority ----------------------------------------------------------------------------
 
@@ -238,7 +240,7 @@ class Allocations:
                 (self._record.today(), number),
             )
             for follow in self.after_distributing:
-                follow(row)
+                follow(row, lines, self._balance(_plan(row.compliance_year)))
 
     def withdraw(self, number: int) -> None:
         """Take back what was computed or approved, and not distributed yet."""
@@ -308,7 +310,7 @@ class Allocations:
             tonnes, duties = (
                 _ahead(rules, units)
                 if stage == "pre"
-                else _whole(rules, units, self._balance(rules, year))
+                else _whole(rules, units, self._balance(rules))
             )
         return [
             Line(
@@ -357,14 +359,14 @@ class Allocations:
             )
         return found
 
-    def _balance(self, rules: Plan, year: int) -> dict[str, Fraction]:
+    def _balance(self, rules: Plan) -> dict[str, Fraction]:
         """Return the balance values that the authority set; a sector without any has none."""
         if rules.industry is None or rules.industry.method != "intensity":
             return {}
         rows = self._store.execute(
             "SELECT sector, numerator, denominator FROM balance_values"
             " WHERE compliance_year = ? ORDER BY balance_id",
-            (year,),
+            (rules.year,),
         )
         return {
             sector: Fraction(int(above), int(below)) for sector, above, below in rows.fetchall()

@@ -4,6 +4,7 @@ A province's list is published as a file, and is from then on what was published
 leaves later shows in the next publication.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from cea_exchange.domain.refusals import PlatformRefusal
@@ -81,12 +82,19 @@ LISTED = Layout(
 
 
 class Listing:
-    """The lists of all years."""
+    """The lists of all years.
+
+    Attributes
+    ----------
+    after_changing : list of callable
+        Each takes a year, an enterprise and whether it is listed now, in the same transaction.
+    """
 
     def __init__(self, record: Record, enterprises: Enterprises) -> None:
         self._record = record
         self._store = record.store
         self._enterprises = enterprises
+        self.after_changing: list[Callable[[int, Enterprise, bool], None]] = []
 
     def enter(
         self,
@@ -222,3 +230,5 @@ class Listing:
                     + (decided_on, document)
                 ],
             )
+            for follow in self.after_changing:
+                follow(list_year, enterprise, change == "entered")
