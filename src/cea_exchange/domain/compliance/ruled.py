@@ -67,7 +67,7 @@ class DraftableRatio(Draftable[DecimalText], frozen=True, kw_only=True):
 
 
 def load_rules(name: str, shape: type[Shape], *, drafts: bool) -> Shape:
-    """Read a packaged file of rules, by its name without `.toml`."""
+    """Read a packaged file of rules, by its name without `.toml`, behind a `/` of its folder."""
     file = resources.files("cea_exchange.domain.compliance").joinpath(f"{name}.toml")
     return parse_rules(file.read_text(encoding="utf-8"), shape, f"rules {name}", drafts=drafts)
 

@@ -321,7 +321,7 @@ def test_benchmarks_were_set_a_little_below_the_balance_values():
 @pytest.mark.parametrize(
     ("units", "message"),
     [
-        ([U1, U1], "AMOUNT_UNSOUND: unit U1 of E1: expected once, got twice"),
+        ([U1, U1], "NAME_RESERVED: unit U1 of E1: expected once, got twice"),
         ([U1, replace(U2, province="Anhui")], "province of E1: expected Hubei .*, got Anhui"),
         ([replace(LINE, intensity=None)], "intensity of 1 of C1: expected above 0, got none"),
         ([replace(LINE, intensity=Decimal(0))], "AMOUNT_UNSOUND: plants: expected some"),

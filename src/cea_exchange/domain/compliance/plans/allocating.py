@@ -205,7 +205,7 @@ def _check(plan: Plan, units: Sequence[Unit]) -> None:
             )
         if (unit.entity, unit.name) in names:
             raise ComplianceError(
-                RegistryRefusal.AMOUNT_UNSOUND,
+                RegistryRefusal.NAME_RESERVED,
                 f"unit {unit.name} of {unit.entity}: expected once, got twice",
             )
         names.add((unit.entity, unit.name))
