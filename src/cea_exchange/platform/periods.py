@@ -1,21 +1,19 @@
 """Months and years as filings have them, and the day until which each is due."""
 
 from calendar import monthrange
-from datetime import date, timedelta
+from datetime import date
 
 from cea_exchange.domain.calendar import date_number
+from cea_exchange.domain.compliance.allocation import Sector
+from cea_exchange.domain.compliance.deadlines.calendar import (
+    due_day,
+    filing_due,
+    is_filed_monthly,
+)
 
-MONTH_DAYS = 40
-"""Calendar days behind a month within which its figures are due."""
-POWER_FROM = 202204
-"""The first month that power is asked for."""
-INDUSTRIES_FROM = 2025
-"""The first year whose months the three industries are asked for."""
 BACK_FILED = range(202501, 202507)
+"""The months that the three industries filed afterwards."""
 BACK_FILED_BY = 2025_10_31
-"""Its first six months, of which they had until then."""
-INDUSTRIES_JOINED_BY = 2025_06_30
-"""Until when they had for the first plan, and the report of the year before."""
 
 
 def months_of(year: int) -> tuple[int, ...]:
@@ -40,7 +38,7 @@ def month_end(month: int) -> int:
     return date_number(_month_end(month))
 
 
-def month_due(sector: str, month: int) -> int:
+def month_due(sector: Sector, month: int) -> int:
     """Return the last day on which a month is filed in time, whether or not work is done on it.
 
     Examples
@@ -54,47 +52,47 @@ def month_due(sector: str, month: int) -> int:
     """
     if sector != "power" and month in BACK_FILED:
         return BACK_FILED_BY
-    return date_number(_month_end(month) + timedelta(days=MONTH_DAYS))
+    return date_number(filing_due(*divmod(month, 100)))
 
 
-def plan_due(sector: str, year: int) -> int:
-    """Return the last day for the quality-control plan of a year: the one before begins it.
+def plan_due(sector: Sector, year: int) -> int:
+    """Return the last day for the quality-control plan of a year.
 
     Notes
     -----
     Rules: CEA-MRV-12.
     """
-    if sector != "power" and year == INDUSTRIES_FROM:
-        return INDUSTRIES_JOINED_BY
-    return date_number(date(year - 1, 12, 31))
+    return date_number(due_day("quality_plan", year, sector))
 
 
-def report_due(sector: str, year: int) -> int:
+def report_due(sector: Sector, year: int) -> int:
     """Return the last day for the report of a compliance year.
 
     Notes
     -----
     Rules: CEA-MRV-16.
     """
-    if sector != "power" and year == INDUSTRIES_FROM - 1:
-        return INDUSTRIES_JOINED_BY
-    return date_number(date(year + 1, 3, 31))
+    return date_number(due_day("report", year, sector))
 
 
-def months_asked(sector: str, year: int) -> tuple[int, ...]:
-    """Return the months of a year that are asked for.
+def months_asked(sector: Sector, year: int) -> tuple[int, ...]:
+    """Return the months of a year that are asked for, in time or afterwards.
 
     Examples
     --------
     >>> months_asked("steel", 2024), months_asked("power", 2022)[0]
-    ((), 202204)
+    ((), 202203)
 
     Notes
     -----
     Rules: CEA-MRV-02.
     """
-    first = POWER_FROM if sector == "power" else 100 * INDUSTRIES_FROM + 1
-    return tuple(month for month in months_of(year) if month >= first)
+    return tuple(
+        month
+        for month in months_of(year)
+        if is_filed_monthly(sector, *divmod(month, 100))
+        or (sector != "power" and month in BACK_FILED)
+    )
 
 
 def _month_end(month: int) -> date:

@@ -11,6 +11,7 @@ from cea_exchange.domain.calendar import (
     date_number,
     date_of_number,
 )
+from cea_exchange.domain.compliance.enforcement.clocks import due
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import PlatformActError
 from cea_exchange.platform.store import PlatformStore
@@ -57,19 +58,24 @@ class Record:
         """The working days."""
         return TradingCalendar.load("cn_carbon")
 
-    def working_day_after(self, day: int, count: int) -> int:
-        """Return the day on which a term of so many working days ends: its first day is the next.
+    def term_end(self, step: str, since: int, *, extended: int = 0) -> int:
+        """Return the last day of a term that runs from a day, which is not counted.
+
+        Parameters
+        ----------
+        step
+            One of `enforcement.clocks`.
 
         Notes
         -----
-        Rules: CEA-DAY-09.
+        Rules: CEA-LAW-27.
         """
         try:
-            return date_number(self.calendar.working_day_after(date_of_number(day), count))
+            return date_number(due(step, date_of_number(since), self.calendar, extended=extended))
         except CalendarError as error:
             raise PlatformActError(
                 PlatformRefusal.CALENDAR_ENDS,
-                f"calendar: expected one that reaches {count} working days behind {day}, got one"
+                f"calendar: expected one that reaches the end of {step} from {since}, got one"
                 f" that ends before: {error}",
             ) from None
 

@@ -27,7 +27,7 @@ class Enterprise(NamedTuple):
     enterprise: str
     credit_code: str
     province: int
-    sector: str
+    sector: Sector
     ended_on: int
     successor_id: int
 

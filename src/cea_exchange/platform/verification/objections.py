@@ -11,11 +11,6 @@ from cea_exchange.platform.checks import (
 )
 from cea_exchange.platform.record import Acting, Record
 
-OBJECT_DAYS = 7
-"""Working days behind the notice within which an enterprise may object."""
-DECIDE_DAYS = 10
-"""Working days behind the objection within which the province decides."""
-
 
 class Objections:
     """The objections of enterprises."""
@@ -51,12 +46,11 @@ class Objections:
         choice_checked(against, ("verification", "allocation"), "against")
         words_checked(words, "words", TEXT_LENGTH_MAX)
         today = self._record.today()
-        last = self._record.working_day_after(told_on, OBJECT_DAYS)
+        last = self._record.term_end("object", told_on)
         if today > last:
             raise PlatformActError(
                 PlatformRefusal.OBJECTION_LATE,
-                f"objection: expected by {last}, {OBJECT_DAYS} working days behind {told_on}, got"
-                f" one on {today} (CEA-VER-13)",
+                f"objection: expected by {last}, told on {told_on}, got one on {today} (CEA-VER-13)",
             )
         with self._record.transaction():
             is_open = self._store.one(
@@ -70,7 +64,7 @@ class Objections:
                     f"objection: expected none that is open, got {is_open}",
                 )
             number = self._store.next_id("objections", "objection_id")
-            decide_by = self._record.working_day_after(today, DECIDE_DAYS)
+            decide_by = self._record.term_end("decide_objection", today)
             self._store.insert(
                 "objections (objection_id, enterprise_id, compliance_year, against, subject_id,"
                 " words, made_by, made_on, decide_by, state, answer, decided_by, decided_on)",
