@@ -4,36 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from support.platform.platform_world import NATION, PROVINCE, VERIFIER, coal_month, filed, person
+from support.platform.platform_world import NATION, PROVINCE, SECOND, VERIFIER, verified_2024
 from support.refusing import refuses
-
-SECOND = person("Qian Lan", "province", "province 33")
-MADE = {"M": ("300000", "MWh"), "N": ("0", "GJ"), "O": ("640.00", "h")}
 
 
 @pytest.fixture
 def verified(world):
-    """The year 2024 of a unit of 600 MW: 300,000 MWh and 246,477.00 t a month."""
-    world.listed(2024)
-    for month in range(202401, 202413):
-        rows = coal_month(month) + tuple(
-            filed(month=month, parameter=code, value=Decimal(value), measure=unit)
-            for code, (value, unit) in MADE.items()
-        )
-        world.platform.months.enter(_li(), "E1", world.month_file(*rows))
-        world.accept(month)
-    world.platform.reports.enter(_li(), "E1", 2024)
-    world.platform.reports.sign(SECOND, "E1", 2024)
-    task = world.platform.verifications.give("E1", 2024, "V1", due_on=20250630)
-    world.platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957724.00")})
-    world.platform.verifications.confirm(PROVINCE, task)
+    verified_2024(world)
     return world
-
-
-def _li():
-    from support.platform.platform_world import LI
-
-    return LI
 
 
 def test_a_province_gives_what_the_plan_gives_and_a_second_person_approves(verified):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cea_exchange.domain.calendar import date_of_number
+from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.findings import FileRefused
@@ -31,6 +32,15 @@ def file_refusals_told() -> Iterator[None]:
         raise PlatformActError(PlatformRefusal.FILE_REFUSED, str(error)) from error
     except ModuleNotFoundError as error:
         raise PlatformActError(PlatformRefusal.FILE_REFUSED, str(error)) from error
+
+
+@contextmanager
+def rules_told(code: PlatformRefusal) -> Iterator[None]:
+    """Let figures that break a rule of the compliance cycle refuse the act."""
+    try:
+        yield
+    except ComplianceError as error:
+        raise PlatformActError(code, str(error)) from error
 
 
 def name_checked(name: str, what: str) -> None:

@@ -7,6 +7,7 @@ what is true        verification/  firms, tasks, findings, results, objections
 
 from cea_exchange.platform.allocation.allocations import Allocations
 from cea_exchange.platform.allocation.unit_years import UnitYears
+from cea_exchange.platform.enforcement.cases import Cases
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.listing import Listing
 from cea_exchange.platform.entity_list.units import Units
@@ -16,6 +17,7 @@ from cea_exchange.platform.filings.evidence import Evidence
 from cea_exchange.platform.filings.months import Months
 from cea_exchange.platform.filings.plans import Plans
 from cea_exchange.platform.filings.reports import Reports
+from cea_exchange.platform.obligations.obligations import Obligations
 from cea_exchange.platform.record import Record
 from cea_exchange.platform.registry_link.news import RegistryNews
 from cea_exchange.platform.registry_link.outbox import Outbox
@@ -56,8 +58,11 @@ class Platform:
             self.verifications,
             UnitYears(self.units, self.documents, self.months),
         )
+        self.obligations = Obligations(record, self.enterprises, self.allocations)
+        self.cases = Cases(record)
         self.outbox = Outbox(record)
         told = RegistryNews(self.outbox, self.enterprises)
         self.listing.after_changing.append(told.listed)
         self.allocations.after_distributing.append(told.given)
+        self.obligations.after_setting.append(told.owed)
         self.transaction = record.transaction

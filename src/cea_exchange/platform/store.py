@@ -28,7 +28,7 @@ PLATFORM_SCHEMA = Schema(
         *("evidence", "filings", "filing_steps", "reminders"),
         *("engagements", "conclusions", "verified_results", "verifier_scores"),
         *("balance_values", "allocation_totals", "allocation_lines"),
-        *("link_items", "link_verdicts"),
+        *("link_items", "link_verdicts", "obligations", "case_steps"),
     ),
     first_rows=first_rows,
 )

@@ -87,7 +87,6 @@ class DutyLine(Struct, frozen=True, forbid_unknown_fields=True):
 class ObligationsSet(Struct, frozen=True, tag="obligations_set", forbid_unknown_fields=True):
     """What entities of a province owe of a year, and until when."""
 
-    obligation_id: int
     province: int
     compliance_year: int
     due_on: int

@@ -35,6 +35,7 @@ WANG = person("Wang Wei", "reviewer", "enterprise E1")
 ZHAO = person("Zhao Min", "signatory", "enterprise E1")
 CITY = person("Chen Jie", "city", f"city {HANGZHOU}")
 PROVINCE = person("Sun Yu", "province", f"province {ZHEJIANG}")
+SECOND = person("Qian Lan", "province", f"province {ZHEJIANG}")
 NATION = person("Zhou Hua", "authority", "authority")
 VERIFIER = person("Wu Lei", "verifier", "firm V1")
 
@@ -174,3 +175,35 @@ def coal_month(month=202507, unit="E1-1", coal="125000.00"):
             evidence="",
         ),
     )
+
+
+MADE = {"M": ("300000", "MWh"), "N": ("0", "GJ"), "O": ("640.00", "h")}
+
+
+def verified_2024(world):
+    """Let 2024 be verified, of a unit of 600 MW: 300,000 MWh and 246,477.00 t a month."""
+    world.listed(2024)
+    for month in range(202401, 202413):
+        rows = coal_month(month) + tuple(
+            filed(month=month, parameter=code, value=Decimal(value), measure=unit)
+            for code, (value, unit) in MADE.items()
+        )
+        world.platform.months.enter(LI, "E1", world.month_file(*rows))
+        world.accept(month)
+    world.platform.reports.enter(LI, "E1", 2024)
+    world.platform.reports.sign(ZHAO, "E1", 2024)
+    task = world.platform.verifications.give("E1", 2024, "V1", due_on=20250630)
+    world.platform.verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957724.00")})
+    world.platform.verifications.confirm(PROVINCE, task)
+
+
+def given_2024(world, stage="final", *, is_verified=False):
+    """Let the province give what 2024 gives."""
+    if not is_verified:
+        verified_2024(world)
+    allocations = world.platform.allocations
+    row = allocations.compute(PROVINCE, ZHEJIANG, 2024, stage)
+    allocations.approve(SECOND, row.allocation_id)
+    allocations.total_set(NATION, 2024, stage, 10**10)
+    allocations.distribute(row.allocation_id)
+    return row

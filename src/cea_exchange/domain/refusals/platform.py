@@ -106,3 +106,17 @@ class PlatformRefusal(IntEnum):
     """Listed enterprises of the province have no verified result."""
     TOTAL_EXCEEDED = 156
     """The authority's total for the year and stage is not set, or is less."""
+    OBLIGATIONS_UNCHANGED = 180
+    """Nothing is owed otherwise than before."""
+    CASE_UNKNOWN = 181
+    """There is no such case."""
+    CASE_STATE = 182
+    """The case's state is not one in which this step may be taken."""
+    FINE_OUT_OF_RANGE = 183
+    """The law allows no such fine."""
+    PENALTY_NOT_ALLOWED = 184
+    """The law of the year knows no such penalty, or figures that it needs are missing."""
+    TERM_OVER = 185
+    """The term for it is over."""
+    HEARING_NOT_DUE = 186
+    """The fine and gains are too small for a hearing (CEA-LAW-20)."""

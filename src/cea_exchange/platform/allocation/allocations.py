@@ -7,8 +7,7 @@
 The authority sets the balance values, from all verified results of the nation, and the totals.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -26,13 +25,13 @@ from cea_exchange.domain.compliance.plans import (
     pre_allocate,
 )
 from cea_exchange.domain.compliance.plans.allocating import solve
-from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.allocation.unit_years import UnitYears
 from cea_exchange.platform.checks import (
     PlatformActError,
     choice_checked,
     count_checked,
+    rules_told,
     year_checked,
 )
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
@@ -120,7 +119,7 @@ class Allocations:
             if rules.covers(_sector(enterprise))
             for unit in self._unit_years.of(enterprise, result)
         ]
-        with _told():
+        with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             values = solve(rules, units)
         with self._record.transaction():
             for sector, value in values.items():
@@ -270,6 +269,20 @@ class Allocations:
             )
         return row
 
+    def distributed(self, province: int, year: int) -> AllocationRow:
+        """Return the last final allocation of a year, or adjustment of it, that was distributed."""
+        found = self._store.one(
+            f"SELECT {_ROW} FROM allocations WHERE province = ? AND compliance_year = ?"
+            " AND stage <> 'pre' AND state = 'distributed' ORDER BY allocation_id DESC LIMIT 1",
+            (province, year),
+        )
+        if found is None:
+            raise PlatformActError(
+                PlatformRefusal.ALLOCATION_UNKNOWN,
+                f"{province} {year}: expected a final allocation that was distributed, got none",
+            )
+        return AllocationRow(*found)
+
     def lines(self, number: int) -> list[Line]:
         """Return the lines of an allocation, by enterprise."""
         rows = self._store.execute(
@@ -306,7 +319,7 @@ class Allocations:
             enterprise.enterprise: self._unit_years.of(enterprise, result)
             for enterprise, result in found
         }
-        with _told():
+        with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
             tonnes, duties = (
                 _ahead(rules, units)
                 if stage == "pre"
@@ -410,17 +423,8 @@ class Allocations:
             )
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Let figures that a plan can't take refuse the act."""
-    try:
-        yield
-    except ComplianceError as error:
-        raise PlatformActError(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE, str(error)) from error
-
-
 def _plan(year: int) -> Plan:
-    with _told():
+    with rules_told(PlatformRefusal.ALLOCATION_NOT_COMPUTABLE):
         return plan(year)
 
 

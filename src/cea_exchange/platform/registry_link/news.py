@@ -1,19 +1,25 @@
 """What of the platform's acts the registry has to hear."""
 
 from fractions import Fraction
+from typing import TypeVar
 
 import msgspec
 
 from cea_exchange.domain.compliance.plans import GeneratingUnit, Plant
 from cea_exchange.platform.allocation.allocations import AllocationRow, Line
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
+from cea_exchange.platform.obligations.obligations import Obligation
 from cea_exchange.platform.registry_link.outbox import Outbox
 from cea_exchange.protocol.platform_link import (
     LINES_MAX,
     AllowancesGiven,
+    DutyLine,
     EntityListed,
     GivenLine,
+    ObligationsSet,
 )
+
+Part = TypeVar("Part")
 
 
 class RegistryNews:
@@ -57,6 +63,25 @@ class RegistryNews:
                 )
             )
 
+    def owed(self, province: int, year: int, obligations: list[Obligation]) -> None:
+        """Tell what entities owe of a year, in items of at most `LINES_MAX` lines."""
+        for part in _parts(obligations):
+            self._outbox.tell(
+                ObligationsSet(
+                    province,
+                    year,
+                    part[0].due_on,
+                    tuple(
+                        DutyLine(
+                            self._enterprises.name_of(each.enterprise_id),
+                            each.verified_tonnes,
+                            each.due_tonnes,
+                        )
+                        for each in part
+                    ),
+                )
+            )
+
     def _line(self, line: Line) -> GivenLine:
         is_power = self._enterprises.of(line.enterprise).sector == "power"
         kind = GeneratingUnit if is_power else Plant
@@ -70,5 +95,5 @@ class RegistryNews:
         )
 
 
-def _parts(lines: list[Line]) -> list[list[Line]]:
+def _parts(lines: list[Part]) -> list[list[Part]]:
     return [lines[first : first + LINES_MAX] for first in range(0, len(lines), LINES_MAX)]
