@@ -89,11 +89,11 @@ def test_a_conclusion_waits_for_every_finding(world, task):
     number = verifications.find(VERIFIER, task, FINDING)
     with refuses("FINDING_STATE: verification 1: expected every finding closed, got 1 open"):
         verifications.conclude(VERIFIER, task, REPORTED)
-    verifications.close(number, "fixed")
+    verifications.close(task, number, "fixed")
     with refuses("FINDING_STATE: finding 1: expected an open one, got fixed"):
-        verifications.close(number, "fixed")
+        verifications.close(task, number, "fixed")
     with refuses("FINDING_UNKNOWN"):
-        verifications.close(9, "fixed")
+        verifications.close(task, 9, "fixed")
     assert verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957000.00")}) == 2957000
     assert [finding["state"] for finding in verifications.findings(task)] == ["fixed"]
 
@@ -101,7 +101,7 @@ def test_a_conclusion_waits_for_every_finding(world, task):
 def test_what_was_not_fixed_makes_no_unit_smaller(world, task):
     """CEA-VER-10."""
     verifications = world.platform.verifications
-    verifications.close(verifications.find(VERIFIER, task, FINDING), "not_fixed")
+    verifications.close(task, verifications.find(VERIFIER, task, FINDING), "not_fixed")
     with refuses("AMOUNT_UNSOUND: E1-1: expected 2957724.00 t or more, got 2957723.99"):
         verifications.conclude(VERIFIER, task, {"E1-1": Decimal("2957723.99")})
     assert verifications.conclude(VERIFIER, task, {"E1-1": Decimal("3000000.50")}) == 3000001

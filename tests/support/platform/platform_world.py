@@ -1,5 +1,6 @@
 """A platform whose day the tests set: a power firm of Zhejiang, its persons, and those who check."""
 
+import json
 from decimal import Decimal
 from hashlib import sha256
 from typing import NamedTuple
@@ -71,7 +72,7 @@ class World:
         self.platform.units.add(
             self.platform.enterprises.of(enterprise),
             name,
-            facts_read({"rated_kw": [600_000], **facts}),
+            facts_read(json.dumps({"rated_kw": [600_000], **facts})),
             valid_from=valid_from,
             document="licence 1",
         )

@@ -185,6 +185,15 @@ class Enterprises:
             f" {heir} followed on {enterprise.ended_on}",
         )
 
+    def listed(self, province: int) -> list[Enterprise]:
+        """Return the enterprises of a province, by name."""
+        rows = self._store.execute(
+            f"SELECT {', '.join(Enterprise._fields)} FROM enterprises WHERE province = ?"
+            " ORDER BY enterprise",
+            (province,),
+        )
+        return [Enterprise(*row) for row in rows.fetchall()]
+
     def facts_on(self, enterprise_id: int, day: int) -> EnterpriseFacts:
         """Return what was true on a day; what was first known holds for all days before."""
         row = self._store.one(

@@ -1,7 +1,5 @@
 """Technical facts of a unit, as its licence and its province's register have them."""
 
-from typing import Any
-
 import msgspec
 from msgspec import Struct
 
@@ -9,6 +7,7 @@ from cea_exchange.domain.compliance.plans.units import Case, Cooling
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.domain.ruled import BasisPoints
 from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.protocol.control import DECODE_ERRORS
 
 
 class UnitFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,8 +32,8 @@ class UnitFacts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     cases: tuple[Case, ...] = ()
 
 
-def facts_read(facts: dict[str, Any]) -> UnitFacts:
-    """Return facts as they were given, checked.
+def facts_read(text: str) -> UnitFacts:
+    """Return facts from JSON, checked.
 
     Raises
     ------
@@ -42,8 +41,8 @@ def facts_read(facts: dict[str, Any]) -> UnitFacts:
         One is unknown, of the wrong type or beyond its bounds.
     """
     try:
-        return msgspec.convert(facts, UnitFacts)
-    except msgspec.ValidationError as error:
+        return msgspec.json.decode(text, type=UnitFacts)
+    except DECODE_ERRORS as error:
         raise PlatformActError(
             PlatformRefusal.UNIT_FACTS_UNSOUND, f"facts: expected a unit's, got others: {error}"
         ) from None

@@ -90,11 +90,19 @@ class Units:
             self._facts_add(unit_id, enterprise_id, facts, valid_from, document)
 
     def hand_over(
-        self, enterprise_id: int, successor_id: int, *, valid_from: int, document: str
+        self,
+        enterprise_id: int,
+        successor_id: int,
+        *,
+        valid_from: int,
+        document: str,
+        only: frozenset[str] | None = None,
     ) -> None:
-        """Give all units of an enterprise to its successor, as they are."""
+        """Give units of an enterprise to its successor, as they are: all, or only some."""
         with self._record.transaction():
-            for unit in self.of(enterprise_id, valid_from).values():
+            had = self.of(enterprise_id, valid_from)
+            for name in sorted(had if only is None else only):
+                unit = self._owned(had, name)
                 self.change(
                     unit.unit,
                     successor_id,
@@ -102,6 +110,18 @@ class Units:
                     valid_from=valid_from,
                     document=document,
                 )
+
+    def owned(self, enterprise_id: int, unit: str, day: int) -> Unit:
+        """Return a unit that is an enterprise's on a day."""
+        return self._owned(self.of(enterprise_id, day), unit)
+
+    def _owned(self, had: dict[str, Unit], name: str) -> Unit:
+        if name not in had:
+            raise PlatformActError(
+                PlatformRefusal.UNIT_UNKNOWN,
+                f"unit: expected one of {', '.join(had) or 'none'}, got {name!r}",
+            )
+        return had[name]
 
     # -- what there is ----------------------------------------------------------------------------
 

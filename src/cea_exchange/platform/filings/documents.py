@@ -195,6 +195,34 @@ class Documents:
             accepted = 0 if standing.accepted_id == filing.filing_id else standing.accepted_id
             self._stand(filing, "returned", standing._replace(accepted_id=accepted))
 
+    def pass_all(
+        self, person: Acting, enterprise_id: int, kind: str, period: int
+    ) -> dict[str, int]:
+        """Pass what an enterprise filed of a period, of all units; return how many are in which
+        state then.
+        """
+        with self._record.transaction():
+            places = self._some(enterprise_id, kind, period, "filed", "accepted")
+            states = [self.pass_on(person, place) for place in places]
+        return {state: states.count(state) for state in sorted(set(states))}
+
+    def give_back_all(
+        self, person: Acting, enterprise_id: int, kind: str, period: int, why: str
+    ) -> None:
+        """Return what an enterprise filed of a period, of all units."""
+        with self._record.transaction():
+            for place in self._some(enterprise_id, kind, period, "filed", "accepted"):
+                self.give_back(person, place, why)
+
+    def _some(self, enterprise_id: int, kind: str, period: int, *states: str) -> list[Place]:
+        found = self.in_state(enterprise_id, kind, period, *states)
+        if not found:
+            raise PlatformActError(
+                PlatformRefusal.FILING_UNKNOWN,
+                f"{kind} {period}: expected one that is {' or '.join(states)}, got none",
+            )
+        return found
+
     def _passed(self, filing: Filing) -> set[str]:
         rows = self._store.execute(
             "SELECT level FROM filing_steps WHERE filing_id = ? AND step = 'passed'",

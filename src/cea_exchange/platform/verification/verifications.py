@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from cea_exchange.domain.compliance.accounting import entity_emissions
+from cea_exchange.domain.compliance.listing.firms import report_number
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.platform.checks import (
     TEXT_LENGTH_MAX,
@@ -200,23 +201,24 @@ class Verifications:
             )
         return finding_id
 
-    def close(self, finding_id: int, state: str) -> None:
+    def close(self, number: int, finding_id: int, state: str) -> None:
         """Note that what a finding names was fixed, or was not."""
         choice_checked(state, ("fixed", "not_fixed"), "state")
         with self._record.transaction():
-            row = self._store.one(
-                "SELECT verification_id, state FROM findings WHERE finding_id = ?", (finding_id,)
+            self.of_number(number, "open")
+            before = self._store.one(
+                "SELECT state FROM findings WHERE finding_id = ? AND verification_id = ?",
+                (finding_id, number),
             )
-            if row is None:
+            if before is None:
                 raise PlatformActError(
                     PlatformRefusal.FINDING_UNKNOWN,
-                    f"finding: expected one that was made, got {finding_id}",
+                    f"finding: expected one of verification {number}, got {finding_id}",
                 )
-            self.of_number(row[0], "open")
-            if row[1] != "open":
+            if before != "open":
                 raise PlatformActError(
                     PlatformRefusal.FINDING_STATE,
-                    f"finding {finding_id}: expected an open one, got {row[1]}",
+                    f"finding {finding_id}: expected an open one, got {before}",
                 )
             self._store.execute(
                 "UPDATE findings SET state = ?, closed_on = ? WHERE finding_id = ?",
@@ -344,11 +346,11 @@ class Verifications:
         return standing.filing_id
 
     def _report_number(self, task: Verification) -> str:
-        """Return province-firm-last six of the entity's credit code-year-version.
+        """Return the number of the next conclusion's report.
 
         Notes
         -----
-        Rules: CEA-VER-10.
+        Rules: CEA-VER-11.
         """
         enterprise = self._enterprises.of(self._enterprises.name_of(task.enterprise_id))
         version = self._store.one(
@@ -358,14 +360,13 @@ class Verifications:
             " WHERE enterprise_id = ? AND compliance_year = ?",
             (task.enterprise_id, task.compliance_year),
         )
-        parts = (
-            enterprise.province,
+        return report_number(
+            str(enterprise.province),
             self._firms.name_of(task.firm_id),
-            enterprise.credit_code[-6:],
+            enterprise.credit_code,
             task.compliance_year,
             version,
         )
-        return "-".join(map(str, parts))
 
     def _stand(self, number: int, state: str) -> None:
         self._store.execute(
