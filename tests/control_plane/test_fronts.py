@@ -11,9 +11,9 @@ import pytest
 
 from cea_exchange.client import Client
 from cea_exchange.client.session import SessionState
-from cea_exchange.control_plane import fronts, listening
-from cea_exchange.control_plane._ring import RING_BYTES
-from cea_exchange.control_plane.link import Arrived, Gone, Reached, Told
+from cea_exchange.control_plane.fronts import fronts, listening
+from cea_exchange.control_plane.fronts._ring import RING_BYTES
+from cea_exchange.control_plane.fronts.link import Arrived, Gone, Reached, Told
 from cea_exchange.protocol.security import SecurityError
 from support.patience import patience
 from support.registry.fake_venue import wait_until

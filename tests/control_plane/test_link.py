@@ -15,8 +15,8 @@ from itertools import count
 
 import pytest
 
-from cea_exchange.control_plane._ring import RING_BYTES
-from cea_exchange.control_plane.link import (
+from cea_exchange.control_plane.fronts._ring import RING_BYTES
+from cea_exchange.control_plane.fronts.link import (
     Apart,
     Arrived,
     End,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cea_exchange.control_plane.suspects import (
+from cea_exchange.control_plane.fronts.suspects import (
     CALM_S,
     PARTS_MAX,
     RECENT_S,

@@ -38,9 +38,9 @@ from cea_exchange.client.session import (
     SessionError,
     SessionState,
 )
+from cea_exchange.domain.documents.statement import Statement
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.domain.refusals.answers import code_of
-from cea_exchange.domain.statement import Statement
 from cea_exchange.protocol.connection import ConnectionWatch, Reached
 from cea_exchange.protocol.security import CurveKeys, client_connect, client_socket
 from cea_exchange.protocol.statements import pages, statement_of_answers

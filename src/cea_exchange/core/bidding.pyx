@@ -1,7 +1,7 @@
 """Single-direction bidding in the compiled market: announcements, sealed bids, awards.
 
 Contents: storage, locks, events, checks, bids, awards, biddings, control. The plain Python of it,
-with a drawing, is in matching/reference/bidding_trading.py; who wins is decided in award.pyx.
+with a drawing, is in matching/reference/trading/bidding_trading.py; award.pyx decides who wins.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t

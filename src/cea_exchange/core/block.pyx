@@ -1,7 +1,7 @@
 """Block trading in the compiled market: enquiries, offers, counter-offers and their trades.
 
 Contents: blocks, events, locks, checks, entries, answers, commands, control. The plain Python of
-it, with a drawing, is in matching/reference/block_trading.py.
+it, with a drawing, is in matching/reference/trading/block_trading.py.
 
 Each command gives one event. As on the listed path everything is checked before anything changes.
 """

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from cea_exchange.domain.bulletin import Bulletin
 from cea_exchange.domain.calendar import TradingCalendar, date_number
+from cea_exchange.domain.documents.bulletin import Bulletin
 from cea_exchange.domain.records import Method
 from cea_exchange.loadtest.driver import Runners
 from cea_exchange.loadtest.load_run import await_transfers

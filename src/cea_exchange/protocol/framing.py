@@ -12,7 +12,7 @@ import google_crc32c
 import msgspec
 import numpy as np
 
-from cea_exchange.domain.day_totals import day_volume
+from cea_exchange.domain.documents.day_totals import day_volume
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,

@@ -24,7 +24,7 @@ import structlog
 import zmq
 
 from cea_exchange.control_plane.door import HIGH_WATER_MARK, Message, UnreadableCount
-from cea_exchange.control_plane.fronts import DoorLimits
+from cea_exchange.control_plane.fronts.fronts import DoorLimits
 from cea_exchange.control_plane.host import DaemonHost
 from cea_exchange.control_plane.service import Asked, Reply
 from cea_exchange.institution.clock import GuardedClock, noted_ns

@@ -73,6 +73,7 @@ def test_an_act_without_a_day_of_every_year_is_refused():
 @pytest.mark.parametrize(
     ("act", "year", "sector", "last"),
     [
+        ("verifier_score", 2025, "power", "2026-11-30"),
         ("report", 2024, "power", "2025-03-31"),
         ("report", 2025, "steel", "2026-03-31"),
         ("verify", 2024, "power", "2025-06-30"),
@@ -90,7 +91,7 @@ def test_an_act_without_a_day_of_every_year_is_refused():
     ],
 )
 def test_dated_days_by_sector(act, year, sector, last):
-    """CEA-CAL-02."""
+    """CEA-CAL-02, CEA-ENT-16."""
     assert due_day(act, year, sector) == day(last)
 
 
@@ -118,7 +119,7 @@ def test_events_are_in_the_order_of_days_and_say_by_whom():
     [(2022, 249, 242), (2023, 249, 242), (2024, 251, 243), (2025, 248, 243), (2026, 248, 242)],
 )
 def test_working_days_of_a_year_with_make_up_weekends(year, working, trading):
-    """CEA-CAL-03."""
+    """CEA-DAY-09."""
     calendar = TradingCalendar.load("cn_carbon")
     first, last = date(year, 1, 1), date(year, 12, 31)
     assert len(calendar.working_days(first, last)) == working

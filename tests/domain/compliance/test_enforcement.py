@@ -111,7 +111,7 @@ def test_a_day_before_all_laws_has_no_offence():
 
 
 def test_unpaid_of_2025():
-    """CEA-LAW-03 to CEA-LAW-06, CEA-LAW-28, example 36: two stages, and no cut."""
+    """CEA-PEN-04, CEA-PEN-06, CEA-LAW-28, example 36: two stages, and no cut."""
     penalties = ComplianceRules.load().penalties
     assert penalties.fine(2025, 10_000, None) == yuan(1_000_000, 5_000_000)
     second = penalties.fine_after_term(2025, 4_000, Traded(amount=8000, tonnes=1))

@@ -164,19 +164,19 @@ def statement_asked(ask: Ask, place: Answer) -> Answer:
 
 
 def _statement_text(told: Answer) -> str:
-    from cea_exchange.domain.statement_forms import statement_text
+    from cea_exchange.domain.documents.statement_forms import statement_text
 
     return statement_text(told["statement"]).rstrip("\n")
 
 
 def _statement_json(told: Answer) -> bytes:
-    from cea_exchange.domain.statement_forms import statement_json
+    from cea_exchange.domain.documents.statement_forms import statement_json
 
     return statement_json(told["statement"])
 
 
 def _statement_csv(told: Answer) -> bytes:
-    from cea_exchange.domain.statement_forms import statements_csv
+    from cea_exchange.domain.documents.statement_forms import statements_csv
 
     return statements_csv([told["statement"]]).encode()
 

@@ -20,8 +20,8 @@ Count = Annotated[int, Meta(ge=0, le=1_000_000)]
 """Of days or times."""
 DecimalText = Annotated[str, Meta(pattern=r"^[0-9]{1,9}(\.[0-9]{1,9})?$")]
 Mark = Literal["draft", "second_hand", "recalled", "decided"]
-"""Why a figure is no settled law: a draft says so, another than the maker of the rule, memory, or this
-project. It goes with every result the figure has part in."""
+"""Why a figure is no settled law: a draft says so, another than the maker of the rule, memory, or
+this project. It goes with every result the figure has part in."""
 
 
 class ComplianceError(ValueError):

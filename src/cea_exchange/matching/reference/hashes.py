@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import astuple
 from hashlib import blake2b
 
-from cea_exchange.matching.reference.book import Order
-from cea_exchange.matching.reference.products import Product
+from cea_exchange.matching.reference.rows.book import Order
+from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import MarketState
 
 U64 = (1 << 64) - 1

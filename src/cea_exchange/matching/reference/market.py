@@ -39,8 +39,6 @@ from cea_exchange.matching.reference import (
     snapshots,
     trading_day,
 )
-from cea_exchange.matching.reference.biddings import Notice
-from cea_exchange.matching.reference.funds import Account
 from cea_exchange.matching.reference.inputs import (
     I64_MAX,
     OPERATOR_COUNT_MAX,
@@ -51,9 +49,11 @@ from cea_exchange.matching.reference.inputs import (
     records_check,
     trade_read,
 )
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import Product
+from cea_exchange.matching.reference.rows.biddings import Notice
+from cea_exchange.matching.reference.rows.funds import Account
+from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import MarketState
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 from cea_exchange.matching.reference.views import (
     account_view,
     bid_view,

@@ -19,11 +19,6 @@ from cea_exchange.domain.records import (
     Pricing,
     Side,
 )
-from cea_exchange.matching.reference.biddings import Bid, Bidding
-from cea_exchange.matching.reference.block_trading import ADDRESSED
-from cea_exchange.matching.reference.blocks import Block
-from cea_exchange.matching.reference.book import Order
-from cea_exchange.matching.reference.funds import Account
 from cea_exchange.matching.reference.hashes import (
     MARKET_FIELDS,
     U64,
@@ -33,9 +28,14 @@ from cea_exchange.matching.reference.hashes import (
     high_volumes,
     status,
 )
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import Product, amount_too_large
+from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
+from cea_exchange.matching.reference.rows.blocks import Block
+from cea_exchange.matching.reference.rows.book import Order
+from cea_exchange.matching.reference.rows.funds import Account
+from cea_exchange.matching.reference.rows.products import Product, amount_too_large
 from cea_exchange.matching.reference.state import MarketState
+from cea_exchange.matching.reference.trading.block_trading import ADDRESSED
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 
 
 def snapshot(state: MarketState) -> bytes:

@@ -20,18 +20,18 @@ from cea_exchange.domain.records import (
     Side,
 )
 from cea_exchange.matching.reference import large_holders
-from cea_exchange.matching.reference.biddings import Bid, Bidding
-from cea_exchange.matching.reference.blocks import Block
-from cea_exchange.matching.reference.book import Order, ReferenceBook
 from cea_exchange.matching.reference.events import (
     REPORT_KINDS,
     SETTLEMENT_KINDS,
     is_public,
     row_of,
 )
-from cea_exchange.matching.reference.funds import Account, ReferenceFunds
 from cea_exchange.matching.reference.inputs import Command
-from cea_exchange.matching.reference.products import Product
+from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
+from cea_exchange.matching.reference.rows.blocks import Block
+from cea_exchange.matching.reference.rows.book import Order, ReferenceBook
+from cea_exchange.matching.reference.rows.funds import Account, ReferenceFunds
+from cea_exchange.matching.reference.rows.products import Product
 
 LISTED_PHASES = (Phase.LISTED, Phase.LISTED_AND_BLOCK)
 

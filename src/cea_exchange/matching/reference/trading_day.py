@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from cea_exchange.domain.records import DAY_CLOSED_DTYPE, EventKind, Phase
 from cea_exchange.matching.reference import large_holders
 from cea_exchange.matching.reference.inputs import U64_MAX
-from cea_exchange.matching.reference.methods import TradingMethods
-from cea_exchange.matching.reference.products import Product
+from cea_exchange.matching.reference.rows.products import Product
 from cea_exchange.matching.reference.state import LISTED_PHASES, MarketState
+from cea_exchange.matching.reference.trading.methods import TradingMethods
 
 
 def begin(state: MarketState, date: int, composite_weights: Sequence[int]) -> None:

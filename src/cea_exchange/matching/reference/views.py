@@ -6,11 +6,11 @@ from typing import Any
 
 from cea_exchange.domain.profile import MarketRules
 from cea_exchange.domain.records import BIDDING_DTYPE, BLOCK_DTYPE
-from cea_exchange.matching.reference.biddings import Bid, Bidding
-from cea_exchange.matching.reference.blocks import Block
-from cea_exchange.matching.reference.book import Order
-from cea_exchange.matching.reference.funds import Account, Holding
-from cea_exchange.matching.reference.products import Product, price_band
+from cea_exchange.matching.reference.rows.biddings import Bid, Bidding
+from cea_exchange.matching.reference.rows.blocks import Block
+from cea_exchange.matching.reference.rows.book import Order
+from cea_exchange.matching.reference.rows.funds import Account, Holding
+from cea_exchange.matching.reference.rows.products import Product, price_band
 
 
 def account_view(account: Account) -> dict[str, Any]:

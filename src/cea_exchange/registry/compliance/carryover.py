@@ -139,11 +139,12 @@ class Carryover:
             self._trades_settled_check()
             into = successors(store)
             net_sales, completed = self._net_sales(into), self._completed(into)
+            sectors = dict(store.execute("SELECT account_index, sector FROM accounts").fetchall())
             rows = []
             for index, position in sorted(self._positions(into).items()):
                 refusal = rules.ineligibility(completed.get(index, {})) or ""
                 sales = net_sales.get(index, 0)
-                limit = 0 if refusal else rules.limit(sales, position)
+                limit = 0 if refusal else rules.limit(sales, position, sectors[index])
                 parts = (position.trading, position.registration, position.frozen)
                 rows.append((index, sales, *parts, limit, refusal, today))
             store.insert(
@@ -442,7 +443,8 @@ class Carryover:
             registration=notice.registration_tonnes,
             frozen=notice.frozen_tonnes,
         )
-        limit = rules.limit(notice.net_sales, position)
+        sector = self._store.one("SELECT sector FROM accounts WHERE account_index = ?", (index,))
+        limit = rules.limit(notice.net_sales, position, sector)
         return msgspec.structs.replace(notice, refusal="", limit_tonnes=limit)
 
     def _ineligibility(self, index: int, noticed_on: int) -> str | None:

@@ -6,23 +6,22 @@ from cea_exchange.institution.checks import ActError
 from cea_exchange.registry.control.requests import (
     accounts,
     approvals,
-    bank,
     basics,
-    carryover,
-    claims,
     clock,
-    defaults,
     distribution,
-    duties,
     enforcement,
-    obligation,
-    offset,
     persons,
-    statements,
-    surrender,
     views,
 )
+from cea_exchange.registry.control.requests.compliance import (
+    carryover,
+    duties,
+    obligation,
+    offset,
+    surrender,
+)
 from cea_exchange.registry.control.requests.request import Request
+from cea_exchange.registry.control.requests.settlement import bank, claims, defaults, statements
 from cea_exchange.registry.participants.roles import OFFICES, OPERATOR
 
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from cea_exchange.control_plane.door import Message
-from cea_exchange.control_plane.fronts import FRONT_BYTES
+from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES
 from cea_exchange.domain.records import (
     ACCOUNT_NONE,
     COMMAND_DTYPE,

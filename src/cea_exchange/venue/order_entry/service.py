@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 
 from cea_exchange.control_plane.door import Doorway, Message
-from cea_exchange.control_plane.fronts import FRONT_BYTES, Lost
+from cea_exchange.control_plane.fronts.fronts import FRONT_BYTES, Lost
 from cea_exchange.domain.records import COMMAND_DTYPE, EVENT_DTYPE, EventKind, Phase
 from cea_exchange.domain.refusals import VenueRefusal
 from cea_exchange.journal import EventDamaged, JournalFull

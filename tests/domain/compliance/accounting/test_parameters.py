@@ -106,3 +106,12 @@ def test_a_bill_prints_as_a_table_and_knows_its_lines():
 def test_a_guideline_that_does_not_fit_is_refused():
     with pytest.raises(ComplianceRulesError, match=r"x: .*unknown field `more`"):
         parse_guideline('sector = "power"\ndocument = "x"\nmore = 1', "x")
+
+
+@pytest.mark.parametrize(
+    ("sector", "number"),
+    [("power", "485号"), ("steel", "27号"), ("cement", "321号"), ("aluminium", "321号")],
+)
+def test_each_guideline_has_its_number(sector, number):
+    """CEA-VER-15."""
+    assert number in GUIDELINES[sector].document

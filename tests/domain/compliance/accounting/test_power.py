@@ -56,3 +56,11 @@ def test_all_faults_are_told_at_once():
         ("unknown", "nothing"),
         ("missing", "A.bituminous"),
     ]
+
+
+def test_load_and_intensity_are_told_beside_the_bill():
+    """CEA-PWR-22, CEA-PWR-23, CEA-PWR-18."""
+    output = {"M": Decimal(288_000), "O": Decimal(600), "capacity": Decimal(600)}
+    bill = emissions("power", {**JULY, **output}, year=2025)
+    assert (bill["P"], bill["intensity"]) == (Decimal("80.00"), Decimal("0.9970"))
+    assert bill.emissions == emissions("power", JULY, year=2025).emissions

@@ -292,7 +292,7 @@ def test_what_is_given_ahead():
 
 
 def test_borrowing_for_2021_and_2022():
-    """CEA-PLN-15, CEA-BOR-01, example 29."""
+    """CEA-BOR-01, example 29."""
     borrowing = ComplianceRules.load().borrowing
     assert borrowing.most(2021, 2_000_000, 1_760_000) == 120_000
     with refuses("BORROWING_NOT_SHORT"):
@@ -308,7 +308,7 @@ def test_a_cap_is_one_factor_for_all():
 
 
 def test_benchmarks_were_set_a_little_below_the_balance_values():
-    """CEA-PLN-31, CEA-PLN-28: as the report says of 2023; gas was given more."""
+    """CEA-PLN-31: as the report says of 2023; gas was given more."""
     of_2023 = plan(2023)
     for each in ("coal_large", "coal_small", "coal_unconventional"):
         balance = Fraction(of_2023.power_balance.of(each).electricity)

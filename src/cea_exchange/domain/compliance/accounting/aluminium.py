@@ -14,7 +14,9 @@ def aluminium(sheet: Worksheet) -> Decimal:
 
     Notes
     -----
-    Rules: CEA-ALU-01 to CEA-ALU-07.
+    The forms by tonne of older guidelines (CEA-ALU-03) are no parameters.
+
+    Rules: CEA-ALU-01, CEA-ALU-02, CEA-ALU-04 to CEA-ALU-07.
     """
     metal = sheet.figure("aluminium")
     anode = _anode(sheet)
@@ -34,7 +36,12 @@ def _anode(sheet: Worksheet) -> Decimal:
 
 
 def _effect(sheet: Worksheet, metal: Decimal) -> Decimal:
-    """Return the CO2 equivalent of CF4 and C2F6, by their factors or the minutes of effects."""
+    """Return the CO2 equivalent of CF4 and C2F6, by their factors or the minutes of effects.
+
+    Notes
+    -----
+    Rules: CEA-ALU-04, CEA-ALU-05, CEA-ALU-06.
+    """
     if sheet.has("effect_minutes"):
         tetra = sheet.figure("effect_minutes") * sheet.figure("slope_CF4")
         tetra = sheet.computed("f.CF4", tetra, "kg/t", "CEA-ALU-05", decimals=3)

@@ -1,4 +1,4 @@
-"""From bills of a year to what an allocation plan asks of a unit: hours, load, shares, intensity."""
+"""From a year's bills to what a plan asks of a unit: hours, load, shares of heat, intensity."""
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal, localcontext

@@ -154,8 +154,14 @@ class Guideline(Struct, frozen=True, kw_only=True):
 
     Attributes
     ----------
+    document
+        Its number, which results name.
     mark
         Why the whole of it is no settled law; None: its text was seen.
+
+    Notes
+    -----
+    Rules: CEA-VER-15.
     """
 
     sector: Sector

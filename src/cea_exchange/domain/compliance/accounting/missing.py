@@ -1,8 +1,8 @@
 """What stands for a figure that is missing: what the guideline says, never to the firm's advantage.
 
-Tests of a fuel have the guideline's values. A quantity has none: without a second source the month is
-not accepted; with one the larger is taken of fuel and feed, the smaller of what lowers the bill or
-raises the allocation.
+Tests of a fuel have the guideline's values. A quantity has none: without a second source the month
+is not accepted; with one the larger is taken of fuel and feed, the smaller of what lowers the bill
+or raises the allocation.
 """
 
 from collections.abc import Mapping

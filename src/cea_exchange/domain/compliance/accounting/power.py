@@ -14,7 +14,7 @@ def power(sheet: Worksheet) -> Decimal:
 
     Notes
     -----
-    Rules: CEA-PWR-01 to CEA-PWR-05, CEA-PWR-12 to CEA-PWR-16, CEA-PWR-22, CEA-PWR-26.
+    Rules: CEA-PWR-02 to CEA-PWR-05, CEA-PWR-12 to CEA-PWR-16, CEA-PWR-22, CEA-PWR-26.
     """
     fuels = list(sheet.fuels("A"))
     if not fuels:

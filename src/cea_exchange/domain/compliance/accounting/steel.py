@@ -13,6 +13,8 @@ def steel(sheet: Worksheet) -> Decimal:
 
     Notes
     -----
+    Long and short process are accounted alike (CEA-STE-08).
+
     Rules: CEA-STE-01 to CEA-STE-09.
     """
     fuel = sum((_carbon(sheet, "FC", fuel) for fuel in sheet.fuels("FC")), Decimal(0))

@@ -39,6 +39,7 @@ class Accounted(Struct, frozen=True, kw_only=True):
     """
 
     sector: str
+    guideline: str
     year: int
     emissions: Decimal
     quantities: tuple[Quantity, ...]
@@ -162,6 +163,7 @@ class Worksheet:
             raise FiguresError((Fault(kind="absurd", parameter="emissions", words=words),))
         return Accounted(
             sector=self.guideline.sector,
+            guideline=self.guideline.document,
             year=self.year,
             emissions=half_up(emissions, EMISSION_DECIMALS),
             quantities=tuple(self._quantities.values()),

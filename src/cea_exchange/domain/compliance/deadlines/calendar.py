@@ -13,8 +13,8 @@ from cea_exchange.domain.ruled import Cited, Ruled
 
 Actor = Literal["authority", "province", "entity", "registry"]
 Act = Literal[
-    "month", "report", "quality_plan", "verify", "check_reporting", "verifier_score", "list", "accounts", "plan",
-    "pre_allocation", "final_set", "final_issued", "surrender", "carryover", "correction",
+    "month", "report", "quality_plan", "verify", "check_reporting", "verifier_score", "list",
+    "accounts", "plan", "pre_allocation", "final_set", "final_issued", "surrender", "carryover", "correction",
     "penalty", "notice", "law", "market",
 ]  # fmt: skip
 

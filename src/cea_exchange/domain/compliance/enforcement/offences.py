@@ -1,4 +1,4 @@
-"""Fines of offences other than unpaid allowances: of firms that report, and of those that serve them."""
+"""Fines of offences but unpaid allowances: of firms that report, and of those that serve them."""
 
 import functools
 from datetime import date
@@ -149,6 +149,9 @@ def penalty(offence: Offence, committed_on: date, *, gains: int = 0) -> Penalty:
     -----
     Where two articles fit, one act is fined once, by the higher.
 
+    Persons are fined where the article says so (CEA-LAW-12), for what was not filed by none
+    (CEA-LAW-13).
+
     Rules: CEA-LAW-01, CEA-LAW-02, CEA-LAW-09 to CEA-LAW-15, CEA-LAW-29.
     """
     if gains < 0:
@@ -172,8 +175,8 @@ def lighter(offence: Offence, committed_on: date, decided_on: date, *, gains: in
 
     Notes
     -----
-    The lighter is the one with the lower most, then the lower least. Which it is depends on the case;
-    a decision stores the law it chose, and why.
+    The lighter is the one with the lower most, then the lower least. Which it is depends on the
+    case; a decision stores the law it chose, and why.
 
     Rules: CEA-LAW-07.
     """

@@ -1,4 +1,4 @@
-"""The allocation plans of 2019 to 2026: from units' verified years to entities, provinces, the nation.
+"""The allocation plans of 2019 to 2026: from units' verified years to entities and the nation.
 
     >>> from cea_exchange.domain.compliance.plans import allocate, plan
     >>> plan(2024).mark is None, plan(2026).mark

@@ -143,7 +143,7 @@ def allocate(
 
     Notes
     -----
-    Rules: CEA-PLN-02 to CEA-PLN-05, CEA-PLN-13, CEA-PLN-16 to CEA-PLN-22, CEA-PLN-23.
+    Rules: CEA-PLN-02 to CEA-PLN-05, CEA-PLN-13, CEA-PLN-16 to CEA-PLN-22.
     """
     units = tuple(units)
     _check(plan, units)

@@ -1,9 +1,9 @@
 """The balance value of a sector: at which its plants together are given what they emitted.
 
-A plant whose intensity I is below the balance value BP gets more than it emitted, one above it less:
-E(1 + a), where a = slope x (BP - I)/BP, the same on both sides from the limit on. The sum of E x a is
-never smaller for a larger BP. Between two values at which a plant reaches the limit the equation is
-linear in 1/BP, so that the solution is exact:
+A plant whose intensity I is below the balance value BP gets more than it emitted, one above it
+less: E(1 + a), where a = slope x (BP - I)/BP, the same on both sides from the limit on. The sum of
+E x a is never smaller for a larger BP. Between two values at which a plant reaches the limit the
+equation is linear in 1/BP, so that the solution is exact:
 
     slope x (E_mid - S_mid/BP) + most x (E_high - E_low) = 0,    S_mid the sum of E x I
 """

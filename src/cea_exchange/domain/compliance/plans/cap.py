@@ -1,7 +1,7 @@
 """An absolute cap over what plans give bottom-up. No plan of 2019 to 2026 has one.
 
-The sum of the units' allowances is the total, without limit from above. From 2027 on the total may be
-capped; then each entity's are multiplied by one factor, so that together they fit.
+The sum of the units' allowances is the total, without limit from above. From 2027 on the total may
+be capped; then each entity's are multiplied by one factor, so that together they fit.
 """
 
 from collections.abc import Mapping

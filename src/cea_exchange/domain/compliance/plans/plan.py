@@ -87,8 +87,8 @@ class IndustryYear(Cited, frozen=True, kw_only=True):
     Attributes
     ----------
     slope, limit
-        `slope` x how far below the balance value a plant is, as a part of it; from `limit` on either
-        side the product stays what it is there.
+        `slope` x how far below the balance value a plant is, as a part of it; from `limit` on, on
+        either side, the product stays what it is there.
     """
 
     year: Year

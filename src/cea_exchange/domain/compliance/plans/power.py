@@ -61,7 +61,8 @@ def by_benchmark(unit: GeneratingUnit, plan: Plan) -> ByBenchmark:
 
     Notes
     -----
-    Rules: CEA-PLN-06 to CEA-PLN-10, CEA-PLN-12, CEA-PLN-13, CEA-PLN-31.
+    Rules: CEA-PLN-06, CEA-PLN-07, CEA-PLN-08, CEA-PLN-09, CEA-PLN-10, CEA-PLN-12,
+    CEA-PLN-13, CEA-PLN-31.
     """
     unit_class = class_of(unit, plan)
     if plan.early_power is not None:
