@@ -79,5 +79,3 @@ def _above(platform: "Platform", body: str) -> tuple[str, ...]:
         case "province":
             return (authority, own)
     return (own,)
-
-

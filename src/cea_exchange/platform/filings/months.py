@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.domain.compliance.accounting import Accounted, Figure, FiguresError, emissions
+from cea_exchange.domain.compliance.accounting import (
+    PARAMETERS,
+    Accounted,
+    Figure,
+    FiguresError,
+    emissions,
+)
+from cea_exchange.domain.compliance.plausibility.filings import unit_of
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
@@ -119,9 +126,10 @@ class Months:
 
     def account(self, sector: str, filing: Filing) -> Accounted:
         """Compute again what a version's figures give, with every quantity on the way."""
+        figures = self.figures(filing)
         return emissions(
             sector,
-            {name: _figure(kept) for name, kept in self.figures(filing).items()},
+            {name: _figure(kept) for name, kept in figures.items() if _is_billed(sector, name)},
             year=filing.period // 100,
         )
 
@@ -180,12 +188,15 @@ def _account_faults(
     sector: str, each: UnitMonth, lines: Lines, accounts: dict[UnitMonth, Accounted]
 ) -> Iterator[Finding]:
     """Account a month; yield what the guideline finds wrong with its figures, each at its line."""
-    figures = {
-        figure.parameter: Figure(
-            value=figure.value, unit=figure.measure, measured=figure.origin == MEASURED
-        )
-        for _, figure in lines
-    }
+    figures = {}
+    for line, figure in lines:
+        if _is_billed(sector, figure.parameter):
+            figures[figure.parameter] = Figure(
+                value=figure.value, unit=figure.measure, measured=figure.origin == MEASURED
+            )
+        elif figure.measure != unit_of(figure.parameter):
+            text = f"{figure.parameter}: expected in {unit_of(figure.parameter)}, got in"
+            yield Finding(line, "measure", f"{text} {figure.measure}")
     try:
         accounts[each] = emissions(sector, figures, year=each.month // 100)
     except FiguresError as error:
@@ -194,6 +205,20 @@ def _account_faults(
             line = places.get(fault.parameter, lines[0][0])
             column = "parameter" if fault.parameter not in places else _COLUMNS.get(fault.kind)
             yield Finding(line, column or "value", f"{fault} in {each.unit}, {each.month}")
+
+
+def _is_billed(sector: str, parameter: str) -> bool:
+    """Tell whether a figure is of the bill, not a second source's word or one of the checks alone.
+
+    What nobody knows is of the bill: its guideline says so.
+    """
+    if parameter in PARAMETERS[sector]:
+        return True
+    try:
+        unit_of(parameter)
+    except ValueError:
+        return True
+    return False
 
 
 _COLUMNS = {"unknown": "parameter", "unit": "measure", "missing": "parameter"}

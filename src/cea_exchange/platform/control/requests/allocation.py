@@ -31,8 +31,11 @@ class BalanceRollUp(Request, tag="balance_roll_up"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         values = platform.allocations.roll_up(platform.person, self.year)
-        return {"balance": {name: f"{value.numerator}/{value.denominator}"
-                            for name, value in values.items()}}
+        return {
+            "balance": {
+                name: f"{value.numerator}/{value.denominator}" for name, value in values.items()
+            }
+        }
 
 
 class TotalSet(Request, tag="total_set"):
@@ -64,9 +67,7 @@ class AllocationCompute(Request, tag="allocation_compute"):
     stage: Stage
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        row = platform.allocations.compute(
-            platform.person, self.province, self.year, self.stage
-        )
+        row = platform.allocations.compute(platform.person, self.province, self.year, self.stage)
         return {"allocation": row.allocation_id, "tonnes": row.tonnes, "mark": row.plan_mark}
 
 
@@ -170,9 +171,7 @@ class ObligationsSet(Request, tag="obligations_set"):
     reason: Reason = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        made = platform.obligations.set_all(
-            platform.person, self.province, self.year, self.reason
-        )
+        made = platform.obligations.set_all(platform.person, self.province, self.year, self.reason)
         return {"set": len(made), "due_tonnes": sum(each.due_tonnes for each in made)}
 
 

@@ -176,5 +176,3 @@ class PersonRemove(shared.PersonRemove, Request, tag="person_remove"):
             return platform.bodies_of(name)
         above = {province_body(int(name) // 100)} if kind == "city" else set()
         return frozenset({person.body, *above})
-
-

@@ -157,9 +157,7 @@ class CaseCut(OfCase, tag="case_cut"):
     document: DocumentNumber
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        case = platform.cases.cut(
-            platform.person, self.case, self.tonnes, self.of, self.document
-        )
+        case = platform.cases.cut(platform.person, self.case, self.tonnes, self.of, self.document)
         return {"state": case.state}
 
 
@@ -191,5 +189,3 @@ class PenaltyList(Request, tag="penalty_list"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         return {"penalties": platform.cases.published()}
-
-

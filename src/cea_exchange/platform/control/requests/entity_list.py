@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-
 from cea_exchange.control_plane.fields import field
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
 from cea_exchange.platform.control.request import Request, Second
@@ -302,9 +301,7 @@ class ListLeave(Request, tag="list_leave"):
     roles = (OPERATOR, PROVINCE)
     second = Second.OWN
     command = "list leave"
-    example = (
-        "list leave 2026 E1 --cause stopped --decided-on 2025-11-01 --document decision-3"
-    )
+    example = "list leave 2026 E1 --cause stopped --decided-on 2025-11-01 --document decision-3"
 
     list_year: ListYear
     enterprise: Enterprise
@@ -360,5 +357,3 @@ class ListShow(Request, tag="list_show"):
         lines = [line._asdict() for line in platform.listing.of_year(self.list_year, self.province)]
         found, further = page_at(lines, self.first, self.count)
         return {"listed": found, "next": further}
-
-

@@ -27,7 +27,9 @@ FileName = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern="^[
 TableFile = Annotated[FileName, field("A .csv, .xlsx or .parquet file.", typed="file")]
 AnyFile = Annotated[FileName, field("The document.", typed="file")]
 Encoding = Annotated[Literal["utf-8", "gb18030"], field("Of a CSV file.")]
-Seen = Annotated[str | None, field("What was seen (sha256): another one is refused.", name="--hash")]
+Seen = Annotated[
+    str | None, field("What was seen (sha256): another one is refused.", name="--hash")
+]
 Kind = Annotated[Literal["plan", "month", "report"], field("Of which documents.")]
 Stage = Annotated[Literal["pre", "final", "adjustment"], field("pre, final or adjustment.")]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**62)]

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+from msgspec import to_builtins
+
 from cea_exchange.control_plane.fields import field
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.institution.paging import PAGE_COUNT_MAX, PageCount, Place, page_at
@@ -11,6 +13,7 @@ from cea_exchange.platform.control.requests.fields import (
     Content,
     Encoding,
     Enterprise,
+    EnterpriseOnly,
     Kind,
     Month,
     Province,
@@ -132,9 +135,7 @@ class MonthEnter(Request, tag="month_enter"):
 
     def act(self, platform: "Platform") -> dict[str, Any]:
         source = SourceFile(self.file, self.content, self.encoding)
-        filings = platform.months.enter(
-            platform.person, self.enterprise, source, self.reason
-        )
+        filings = platform.months.enter(platform.person, self.enterprise, source, self.reason)
         return {"entered": [platform.pages.filing(filing) for filing in filings]}
 
 
@@ -152,9 +153,7 @@ class MonthFile(Request, tag="month_file"):
     ] = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        filings = platform.months.file(
-            platform.person, self.enterprise, self.month, self.seen
-        )
+        filings = platform.months.file(platform.person, self.enterprise, self.month, self.seen)
         return {"filed": [platform.pages.filing(filing) for filing in filings]}
 
 
@@ -186,9 +185,7 @@ class ReportEnter(Request, tag="report_enter"):
     reason: Reason = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        filing = platform.reports.enter(
-            platform.person, self.enterprise, self.year, self.reason
-        )
+        filing = platform.reports.enter(platform.person, self.enterprise, self.year, self.reason)
         return {"tonnes": int(filing.emission), "sha256": filing.sha256}
 
 
@@ -204,9 +201,7 @@ class ReportSign(Request, tag="report_sign"):
     seen: Seen = None
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        filing = platform.reports.sign(
-            platform.person, self.enterprise, self.year, self.seen
-        )
+        filing = platform.reports.sign(platform.person, self.enterprise, self.year, self.seen)
         return {"tonnes": int(filing.emission), "due_on": filing.due_on}
 
 
@@ -330,6 +325,34 @@ class EvidenceShared(Request, tag="evidence_shared"):
     count: PageCount = PAGE_COUNT_MAX
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        rows = [{"sha256": digest, "enterprises": who} for digest, who in platform.evidence.shared()]
+        rows = [
+            {"sha256": digest, "enterprises": who} for digest, who in platform.evidence.shared()
+        ]
         page, further = page_at(rows, self.first, self.count)
         return {"documents": page, "next": further}
+
+
+class CheckRun(Request, tag="check_run"):
+    """Print what is unlikely in a province's months of a year, or contradicts itself.
+
+    Each finding names its rule, figure and document; it warns, and decides nothing.
+    """
+
+    roles = OFFICES
+    is_look = True
+    command = "check run"
+    example = "check run 33 2025 --enterprise E1"
+    rows = ("findings",)
+
+    province: Province
+    year: Year
+    enterprise: EnterpriseOnly = None
+    first: Place = 0
+    count: PageCount = PAGE_COUNT_MAX
+
+    def act(self, platform: "Platform") -> dict[str, Any]:
+        found = platform.cross_checks.findings(
+            self.year, province=self.province, enterprise=self.enterprise
+        )
+        page, further = page_at([to_builtins(each) for each in found], self.first, self.count)
+        return {"findings": page, "next": further}

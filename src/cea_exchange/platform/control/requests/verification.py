@@ -48,9 +48,7 @@ class FirmRegister(Request, tag="firm_register"):
     title: Title
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        number = platform.firms.register(
-            self.firm, credit_code=self.credit_code, title=self.title
-        )
+        number = platform.firms.register(self.firm, credit_code=self.credit_code, title=self.title)
         return {"firm_id": number}
 
 
@@ -155,9 +153,7 @@ class VerificationGive(Request, tag="verification_give"):
         return platform.bodies_of(self.enterprise)
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        number = platform.verifications.give(
-            self.enterprise, self.year, self.firm, self.due_on
-        )
+        number = platform.verifications.give(self.enterprise, self.year, self.firm, self.due_on)
         return {"verification": number}
 
 
@@ -273,9 +269,7 @@ class VerificationConfirm(OfVerification, tag="verification_confirm"):
     reason: Reason = ""
 
     def act(self, platform: "Platform") -> dict[str, Any]:
-        result = platform.verifications.confirm(
-            platform.person, self.verification, self.reason
-        )
+        result = platform.verifications.confirm(platform.person, self.verification, self.reason)
         return {"tonnes": result.tonnes, "version": result.version}
 
 
