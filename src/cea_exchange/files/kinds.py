@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Protocol
 
 from cea_exchange.domain.calendar import date_number, date_of_number, date_parse
-from cea_exchange.domain.naming import csv_name, name_check, normal_name_check
+from cea_exchange.domain.naming import csv_name, is_one_line, name_check, normal_name_check
 from cea_exchange.domain.provinces import PROVINCES
 from cea_exchange.domain.units import TOTAL_LIMIT
 
@@ -82,6 +82,26 @@ class Name:
 
     def cell(self, value: str) -> str:
         """Return it as it is."""
+        return value
+
+
+class Words:
+    """Words of one line, such as a legal name."""
+
+    arrow = "string"
+
+    def read(self, cell: Cell) -> str:
+        """Return them."""
+        if not isinstance(cell, str) or not is_one_line(cell):
+            raise ValueError(f"expected one line of text, got {came(cell)}")
+        return cell
+
+    def text(self, value: str) -> str:
+        """Return them as no spreadsheet takes for a formula."""
+        return csv_name(value)
+
+    def cell(self, value: str) -> str:
+        """Return them as they are."""
         return value
 
 

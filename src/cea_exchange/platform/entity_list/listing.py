@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.files.kinds import NAME, PROVINCE, YEAR, Whole
+from cea_exchange.files.kinds import NAME, PROVINCE, YEAR, Whole, Words
 from cea_exchange.files.layout import Column, Layout, Totals
 from cea_exchange.files.writing import table_bytes
 from cea_exchange.platform.checks import (
@@ -42,24 +42,6 @@ class Listed(NamedTuple):
     tonnes: int
 
 
-class _Words:
-    """Words of one line; empty is empty."""
-
-    arrow = "string"
-
-    def read(self, cell: object) -> str:
-        """Return them."""
-        return str(cell)
-
-    def text(self, value: str) -> str:
-        """Return them."""
-        return value
-
-    def cell(self, value: str) -> str:
-        """Return them."""
-        return value
-
-
 LISTED = Layout(
     title="list",
     row=Listed,
@@ -69,10 +51,10 @@ LISTED = Layout(
         Column("city", Whole(1_000, 10_000, "four digits of a city")),
         Column("enterprise", NAME),
         Column("credit_code", NAME),
-        Column("title", _Words()),
+        Column("title", Words()),
         Column("sector", NAME),
         Column("sector_code", NAME),
-        Column("sub_type", _Words(), empty=""),
+        Column("sub_type", Words(), empty=""),
         Column("tonnes", Whole(0, TONNES_MAX, "tonnes")),
     ),
     totals=Totals(mark="enterprise", summed=("tonnes",)),
