@@ -9,12 +9,13 @@ import pytest
 
 from cea_exchange.domain.records import EVENT_DTYPE, EventKind
 from cea_exchange.domain.timetable import time_parse, time_to_ns
-from cea_exchange.institution.clock import GuardedClock, noted_ns
+from cea_exchange.institution.clock import GuardedClock
 from cea_exchange.protocol.clock import Clock, ClockSetting, running_ns
 from cea_exchange.protocol.operators import OperatorSetting
 from cea_exchange.protocol.security import CurveKeys
 from cea_exchange.registry.config import RegistryConfig
 from cea_exchange.registry.daemon import RegistryDaemon
+from cea_exchange.registry.noted_time import noted_ns
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.store import RegistryStore

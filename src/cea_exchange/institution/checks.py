@@ -4,7 +4,7 @@ from enum import IntEnum
 from typing import SupportsIndex
 
 from cea_exchange.domain.naming import is_one_line, name_check, plain_name_check
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.units import whole_number
 
 INT64_MAX = 2**63 - 1
@@ -18,7 +18,7 @@ class ActError(ValueError):
     Parameters
     ----------
     code
-        Why; programs branch on it.
+        Why, of the institution's closed enum; programs branch on it.
     words
         For a person: what was expected, what was got.
     """
@@ -33,7 +33,7 @@ def name_checked(name: str, what: str) -> None:
     try:
         plain_name_check(name_check(name, what), what)
     except (TypeError, ValueError) as error:
-        raise ActError(RegistryRefusal.NAME_UNSOUND, str(error)) from None
+        raise ActError(InstitutionRefusal.NAME_UNSOUND, str(error)) from None
 
 
 def amount_checked(amount: SupportsIndex, what: str) -> int:
@@ -43,11 +43,11 @@ def amount_checked(amount: SupportsIndex, what: str) -> int:
     except TypeError:
         came = type(amount).__name__
         raise ActError(
-            RegistryRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {came}"
+            InstitutionRefusal.AMOUNT_UNSOUND, f"{what}: expected a whole number, got {came}"
         ) from None
     if not 0 < number <= INT64_MAX:
         raise ActError(
-            RegistryRefusal.AMOUNT_UNSOUND,
+            InstitutionRefusal.AMOUNT_UNSOUND,
             f"{what}: expected positive and below 2^63, got {number}",
         )
     return number
@@ -62,19 +62,19 @@ def name_words_checked(name: str, what: str, length_max: int, *, required: bool 
     try:
         plain_name_check(name, what)
     except ValueError as error:
-        raise ActError(RegistryRefusal.NAME_UNSOUND, str(error)) from None
+        raise ActError(InstitutionRefusal.NAME_UNSOUND, str(error)) from None
 
 
 def words_checked(words: str, what: str, length_max: int, *, required: bool = True) -> None:
     """Raise `ActError` unless a person's words are of one line, and not too many."""
     if not isinstance(words, str):
         raise ActError(
-            RegistryRefusal.TEXT_UNSOUND, f"{what}: expected text, got {type(words).__name__}"
+            InstitutionRefusal.TEXT_UNSOUND, f"{what}: expected text, got {type(words).__name__}"
         )
     if len(words) > length_max or words != words.strip() or not is_one_line(words):
         raise ActError(
-            RegistryRefusal.TEXT_UNSOUND,
+            InstitutionRefusal.TEXT_UNSOUND,
             f"{what}: expected one line of at most {length_max} characters, got {words!r}",
         )
     if required and not words:
-        raise ActError(RegistryRefusal.TEXT_UNSOUND, f"{what}: expected some words, got ''")
+        raise ActError(InstitutionRefusal.TEXT_UNSOUND, f"{what}: expected some words, got ''")

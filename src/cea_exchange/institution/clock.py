@@ -1,4 +1,4 @@
-"""The registry's time and day: a clock that is held against what the registry and the venue know.
+"""An institution's time and day: a clock held against what the institution and the venue know.
 
     system's clock --- far from how long the machine runs ---> the time goes on from before
                    --- far from what is known at the start --> what day it is, is not known
@@ -19,21 +19,21 @@ from cea_exchange.domain.calendar import (
     date_number,
     date_of_number,
 )
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.timetable import day_start, time_from_ns, time_to_ns
 from cea_exchange.institution.checks import ActError
-from cea_exchange.ledger.store import Store
+from cea_exchange.ledger.record_store import RecordStore
 from cea_exchange.protocol.clock import JUMP_NS_MAX, Clock, ClockGuard, running_ns
-from cea_exchange.protocol.control import TIME_NS_MAX, control_decode
+from cea_exchange.protocol.control import TIME_NS_MAX
 
 STOPPED_NS_MAX = 4 * 86_400_000_000_000
-"""So long at most a registry may have stood still without a sign of what has passed."""
+"""So long at most an institution may have stood still without a sign of what has passed."""
 
-log = structlog.get_logger("registry")
+log = structlog.get_logger("institution")
 
 
-class RegistryClock(Protocol):
-    """What the registry asks for time and day."""
+class InstitutionClock(Protocol):
+    """What an institution asks for time and day."""
 
     kind: str
     warning: str | None
@@ -61,7 +61,7 @@ class RegistryClock(Protocol):
 
 
 class GivenClock:
-    """Whatever a function says: for who drives a registry without a daemon."""
+    """Whatever a function says: for who drives an institution without a daemon."""
 
     kind = "given"
     warning = None
@@ -84,13 +84,13 @@ class GivenClock:
     def move_check(self, at_ns: int) -> None:
         """Refuse."""
         raise ActError(
-            RegistryRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
+            InstitutionRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
         )
 
     def confirm_check(self, date: int) -> int:
         """Refuse."""
         raise ActError(
-            RegistryRefusal.CLOCK_NOT_DOUBTED,
+            InstitutionRefusal.CLOCK_NOT_DOUBTED,
             "clock: expected a doubted one, got one with nothing wrong",
         )
 
@@ -145,7 +145,7 @@ class GuardedClock:
         now_ns = self.now_ns()
         if not self.is_known:
             raise ActError(
-                RegistryRefusal.CLOCK_DOUBTED, f"day: expected a known one, got {self.warning}"
+                InstitutionRefusal.CLOCK_DOUBTED, f"day: expected a known one, got {self.warning}"
             )
         return _date_of(now_ns)
 
@@ -174,11 +174,12 @@ class GuardedClock:
         """Refuse to move another than a manual clock, or to let time go back."""
         if self.kind != "manual":
             raise ActError(
-                RegistryRefusal.CLOCK_NOT_MANUAL, f"clock: expected a manual one, got {self.kind}"
+                InstitutionRefusal.CLOCK_NOT_MANUAL,
+                f"clock: expected a manual one, got {self.kind}",
             )
         if at_ns < self.now_ns():
             raise ActError(
-                RegistryRefusal.DATE_OUT_OF_RANGE,
+                InstitutionRefusal.DATE_OUT_OF_RANGE,
                 f"at: expected not before {_text(self._last_ns)}, got {_text(at_ns)}",
             )
 
@@ -193,18 +194,18 @@ class GuardedClock:
         self.now_ns()
         if not self._is_doubted:
             raise ActError(
-                RegistryRefusal.CLOCK_NOT_DOUBTED,
+                InstitutionRefusal.CLOCK_NOT_DOUBTED,
                 "clock: expected a doubted one, got one with nothing wrong",
             )
         read_ns = self._clock.now_ns()
         if date != _date_of(read_ns):
             raise ActError(
-                RegistryRefusal.CLOCK_DATE_OTHER,
+                InstitutionRefusal.CLOCK_DATE_OTHER,
                 f"date: expected the clock's {_date_of(read_ns)}, got {date}",
             )
         if read_ns < self._last_ns - JUMP_NS_MAX:
             raise ActError(
-                RegistryRefusal.CLOCK_BEHIND,
+                InstitutionRefusal.CLOCK_BEHIND,
                 f"clock: expected not before what was noted last, {_text(self._last_ns)}, got"
                 f" {_text(read_ns)}",
             )
@@ -267,28 +268,35 @@ class GuardedClock:
         self.warning = wrong
 
 
-def noted_ns(store: Store) -> int:
-    """Return the last time that a registry has noted, 0 if it has noted none."""
+NOTED = (
+    ("began_ns", "business_days", "business_date"),
+    ("at_ns", "acts", "act_id"),
+    ("made_at_ns", "proposals", "proposal_id"),
+    ("at_ns", "clock_acts", "clock_act_id"),
+)
+"""Where every institution notes a time: column, table, and what numbers its rows."""
+
+
+def noted_ns(store: RecordStore, *more: tuple[str, str, str]) -> int:
+    """Return the last time that an institution has noted, 0 if it has noted none.
+
+    Parameters
+    ----------
+    more
+        Where it notes it besides, as in `NOTED`.
+    """
     last = [
         store.one(f"SELECT {column} FROM {table} ORDER BY {number} DESC LIMIT 1")
-        for column, table, number in (
-            ("began_ns", "business_days", "business_date"),
-            ("at_ns", "acts", "act_id"),
-            ("made_at_ns", "proposals", "proposal_id"),
-            ("at_ns", "account_changes", "change_id"),
-            ("at_ns", "clock_acts", "clock_act_id"),
-        )
+        for column, table, number in (*NOTED, *more)
     ]
-    item = store.one("SELECT item FROM feed ORDER BY transfer_seq DESC LIMIT 1")
-    fed = None if item is None else control_decode(bytes(item)).at_ns
-    return max(filter(None, (*last, fed)), default=0)
+    return max(filter(None, last), default=0)
 
 
 def _stopped_ns_max(since_ns: int) -> int:
     """Return how long after a time a clock is taken as right though nothing shows what passed.
 
-    Until the next working day ends, and four days at most: over a night or a weekend a registry may
-    have stood still. Beyond the calendar, until the next day ends.
+    Until the next working day ends, and four days at most: over a night or a weekend it may have
+    stood still. Beyond the calendar, until the next day ends.
     """
     day = time_from_ns(since_ns).date()
     try:
@@ -322,7 +330,7 @@ def _date_of(at_ns: int) -> int:
 class ClockActs:
     """What persons do with the clock: kept first, done once that is committed."""
 
-    def __init__(self, store: Store, clock: RegistryClock) -> None:
+    def __init__(self, store: RecordStore, clock: InstitutionClock) -> None:
         self._store = store
         self._clock = clock
         self._taken = self._last()

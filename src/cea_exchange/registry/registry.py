@@ -15,12 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from cea_exchange.institution.clock import ClockActs, GivenClock, RegistryClock
+from cea_exchange.institution.clock import GivenClock, InstitutionClock
+from cea_exchange.institution.services import Ended, InstitutionServices
 from cea_exchange.ledger.double_entry import CASH_ASSET, EntryKind
 from cea_exchange.ledger.institutions import Institution
 from cea_exchange.ledger.store import Store
-from cea_exchange.registry.act_log import ActLog
-from cea_exchange.registry.approvals import Approvals
 from cea_exchange.registry.bank.files import BankFiles
 from cea_exchange.registry.bank.service import BankService
 from cea_exchange.registry.compliance.borrowing import Borrowing
@@ -41,8 +40,9 @@ from cea_exchange.registry.enforcement.first_claims import FirstClaims
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.accounts import Accounts, Admission
 from cea_exchange.registry.participants.keys import Keys
-from cea_exchange.registry.participants.persons import Persons
+from cea_exchange.registry.participants.persons import OWN_BODIES, RegistryPersons
 from cea_exchange.registry.participants.products import Products
+from cea_exchange.registry.participants.roles import OPERATOR, REGULATOR, SCOPED
 from cea_exchange.registry.participants.sub_accounts import SubAccounts
 from cea_exchange.registry.settlement.account_statements import Statements
 from cea_exchange.registry.settlement.claims import Claims
@@ -51,7 +51,7 @@ from cea_exchange.registry.settlement.transfers import Transfers
 from cea_exchange.registry.store import RegistryStore
 
 
-class Registry:
+class Registry(InstitutionServices):
     """The registry upon its database.
 
     Parameters
@@ -73,24 +73,29 @@ class Registry:
         `Transfers.from_venue`.
     """
 
+    store: Store
+    persons: RegistryPersons
+
     def __init__(
         self,
         store: Store,
         clock_ns: Callable[[], int] = time.time_ns,
         *,
-        clock: RegistryClock | None = None,
+        clock: InstitutionClock | None = None,
         admission: Admission = "listed_entities",
     ) -> None:
-        self.store = store
         self.ledger = ledger = Ledger(store, GivenClock(clock_ns) if clock is None else clock)
-        self.clock_acts = ClockActs(store, ledger.clock)
+        super().__init__(
+            ledger,
+            RegistryPersons(ledger),
+            scoped=SCOPED,
+            overseers=frozenset({OWN_BODIES[OPERATOR], OWN_BODIES[REGULATOR]}),
+        )
         self._participants(ledger, admission)
         self._compliance(ledger, self.accounts)
         self._settlement(ledger, self.accounts)
         self.account, self.asset = ledger.account, ledger.asset
         self.move, self.moves = ledger.move, ledger.moves
-        self.now_ns, self.business_date = ledger.now_ns, ledger.business_date
-        self.acting, self.transaction = ledger.acting, ledger.transaction
         self.account_open, self.key_bodies = self.accounts.open, self.accounts.key_bodies
         self.product_declare = self.products.declare
         self.key_grant, self.key_revoke = self.keys.grant, self.keys.revoke
@@ -100,11 +105,8 @@ class Registry:
 
     def _participants(self, ledger: Ledger, admission: Admission) -> None:
         self.products, self.keys = Products(ledger), Keys(ledger)
-        self.persons = Persons(ledger)
         self._sub_accounts = SubAccounts(ledger.store)
         self.accounts = Accounts(ledger, self.persons, self.keys, self._sub_accounts, admission)
-        self.act_log, self.approvals = ActLog(ledger, self.persons), Approvals(ledger)
-        ledger.store.act_missing = self.act_log.library
 
     def _compliance(self, ledger: Ledger, accounts: Accounts) -> None:
         self.arrivals = arrivals = Arrivals(ledger.store)
@@ -153,16 +155,6 @@ class Registry:
         """
         return cls(RegistryStore.open(data, database), admission=admission)
 
-    def close(self) -> None:
-        """Close the database."""
-        self.store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        self.close()
-
     # -- what embedders and tests do by hand --------------------------------------------------
 
     def issue(self, account: str, product: str, tonnes: int) -> None:
@@ -194,22 +186,10 @@ class Registry:
 
     # -- days and figures ---------------------------------------------------------------------
 
-    def day_begin(self) -> list[int]:
-        """Note that a day has begun, if it was not noted, and end what ended with the one before.
-
-        Returns
-        -------
-        list of int
-            The freezes that have ended.
-        """
-        with self.transaction():
-            date = self.business_date()
-            if not self.store.one("SELECT 1 FROM business_days WHERE business_date = ?", (date,)):
-                self.store.insert(
-                    "business_days (business_date, began_ns)",
-                    [(date, self.now_ns())],
-                )
-            return self.enforcement.expire()
+    def day_begun(self, date: int) -> Ended:
+        """End the freezes that end with the day before."""
+        expired = self.enforcement.expire()
+        return {"freezes_expired": {"freeze_ids": expired}} if expired else {}
 
     def status(self) -> dict[str, Any]:
         """Return how far the registry is, with its counts."""

@@ -17,12 +17,12 @@ import msgspec
 
 from cea_exchange.client.reports import Report
 from cea_exchange.domain.timetable import time_parse, time_to_ns
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, Holding
 from cea_exchange.protocol.clock import ClockSetting
 from cea_exchange.protocol.operators import Operator
 from cea_exchange.registry.bank.setting import BankSetting
 from cea_exchange.registry.config import RegistryConfig
-from cea_exchange.registry.participants.persons import Person
 from cea_exchange.registry.reconciliation.reconcile import check_ledger
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.holdings_hash import holdings_hash

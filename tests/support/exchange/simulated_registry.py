@@ -2,7 +2,7 @@
 
 import msgspec
 
-from cea_exchange.institution.clock import GuardedClock, noted_ns
+from cea_exchange.institution.clock import GuardedClock
 from cea_exchange.protocol.clock import Clock
 from cea_exchange.registry.bank.errands import Errand
 from cea_exchange.registry.machine import (
@@ -11,6 +11,7 @@ from cea_exchange.registry.machine import (
     RecordsAsked,
     RegistryMachine,
 )
+from cea_exchange.registry.noted_time import noted_ns
 from cea_exchange.registry.store import RegistryStore
 from cea_exchange.registry.venue_link.stream import replay_request
 

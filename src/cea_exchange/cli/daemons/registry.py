@@ -211,7 +211,7 @@ def adopt(
     Example: cea-exchange registry adopt --config registry.toml
     --first an.secret --second bo.secret --why "disk lost on 12 May" --out statement
     """
-    from cea_exchange.institution.clock import GuardedClock, noted_ns
+    from cea_exchange.institution.clock import GuardedClock
     from cea_exchange.ledger.store import StoreError
     from cea_exchange.protocol.adoption import AdoptionError
     from cea_exchange.protocol.clock import Clock
@@ -220,6 +220,7 @@ def adopt(
     from cea_exchange.protocol.settings import ConfigError
     from cea_exchange.registry.config import config_load
     from cea_exchange.registry.maintenance.adoption import adopt as adopt_stream
+    from cea_exchange.registry.noted_time import noted_ns
     from cea_exchange.registry.store import RegistryStore
 
     try:

@@ -6,6 +6,7 @@ from itertools import islice
 
 import msgspec
 
+from cea_exchange.institution.act_log import Asked, asked_of
 from cea_exchange.ledger.chain import chain_breaks, records_wrong
 from cea_exchange.ledger.database.row_log import logged_tables, unlogged_rows
 from cea_exchange.ledger.database.schema import triggers_wrong
@@ -17,7 +18,6 @@ from cea_exchange.protocol.control import (
     LedgerHead,
     control_decode,
 )
-from cea_exchange.registry.act_log import Asked, asked_of
 from cea_exchange.registry.reconciliation.audit import audit_queries
 
 

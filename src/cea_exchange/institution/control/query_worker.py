@@ -1,4 +1,4 @@
-"""A process that answers looks: it reads what the registry has committed, and can't write.
+"""A process that answers looks: it reads what an institution has committed, and can't write.
 
 Its standard input is its line to the daemon, both ways: settings first, then a question and its
 answer at a time. When the line ends, it ends. It may be killed at any moment: nothing is lost.
@@ -8,25 +8,21 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import MutableMapping
-from pathlib import Path
+from collections.abc import Callable, MutableMapping
+from importlib import import_module
 from typing import Any, NoReturn
 
 import msgspec
 import structlog
 
 from cea_exchange.control_plane.service import Asked
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.refusals.answers import refused
+from cea_exchange.institution.control.admin_door import ANSWER_BYTES_MAX
+from cea_exchange.institution.control.service import InstitutionService
+from cea_exchange.institution.persons import Person
 from cea_exchange.ledger.database.interface import DatabaseError, DatabaseLost
-from cea_exchange.ledger.store import StoreError
-from cea_exchange.registry.bank.setting import BankSetting
-from cea_exchange.registry.control.admin import request_decode
-from cea_exchange.registry.control.admin_door import ANSWER_BYTES_MAX
-from cea_exchange.registry.control.service import Desk
-from cea_exchange.registry.participants.persons import Person
-from cea_exchange.registry.registry import Registry
-from cea_exchange.registry.store import RegistryStore
+from cea_exchange.ledger.record_store import StoreError
 
 NICENESS = 10
 """Settlement comes first where there is too little processor for both."""
@@ -34,12 +30,29 @@ _LENGTH = struct.Struct("<I")
 
 
 class LookSettings(msgspec.Struct, frozen=True):
-    """What a worker is told as it begins."""
+    """What a worker is told as it begins.
 
+    Attributes
+    ----------
+    opener
+        ``module:function`` of the institution, see `Opener`.
+    data, database
+        The data folder, and the setting.
+    operators
+        Who the settings name, by public key.
+    own
+        What else the institution's function needs, of MessagePack's types.
+    """
+
+    opener: str
     data: str
     database: str | None
     operators: dict[str, Person]
-    bank: BankSetting | None
+    own: Any = None
+
+
+Opener = Callable[[LookSettings, Callable[[], int]], InstitutionService[Any]]
+"""Returns the service upon a reader's database; what gives the time comes second."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -81,49 +94,46 @@ class LookWorker:
     Parameters
     ----------
     settings
-        Of which registry, and who its settings name.
+        Of which institution, and who its settings name.
     """
 
     def __init__(self, settings: LookSettings) -> None:
         self._settings = settings
-        self._registry: Registry | None = None
+        self._service: InstitutionService[Any] | None = None
         self._now_ns = 0
 
     def answer(self, question: Question) -> dict[str, Any]:
         """Return the answer to a look, from all that was committed when it was asked."""
         self._now_ns = question.now_ns
         try:
-            registry = self._opened()
-            with registry.store.view():
-                desk = Desk(registry, second_person=None, proposal_s=1, place=dict)
-                request = request_decode(question.request)
-                asked = Asked(question.person, request, desk.named(question.person))
-                answer = desk.carry_out(asked).answer.by_ok()
+            service = self._opened()
+            with service.services.store.view():
+                request = service.read(question.request)
+                asked = Asked(question.person, request, service.named(question.person))
+                answer = service.carry_out(asked).answer.by_ok()
         except (DatabaseError, StoreError) as error:
             self.close()
             lost = "database lost" if isinstance(error, DatabaseLost) else "database"
             why = f"{lost}, nothing was read: {error}"
-            return refused(RegistryRefusal.DATABASE_AWAY, why)
+            return refused(InstitutionRefusal.DATABASE_AWAY, why)
         size = len(msgspec.msgpack.encode(answer))
         if size > ANSWER_BYTES_MAX:
             why = f"answer: expected at most {ANSWER_BYTES_MAX} bytes, got {size}: ask for fewer"
-            return refused(RegistryRefusal.TOO_LARGE, why)
+            return refused(InstitutionRefusal.TOO_LARGE, why)
         return answer
 
     def close(self) -> None:
         """Close the database; the next look opens it again."""
-        if self._registry is not None:
-            self._registry.close()
-            self._registry = None
+        if self._service is not None:
+            self._service.services.close()
+            self._service = None
 
-    def _opened(self) -> Registry:
-        if self._registry is None:
-            settings = self._settings
-            store = RegistryStore.open_reader(Path(settings.data), settings.database)
-            self._registry = Registry(store, lambda: self._now_ns)
-            self._registry.persons.operators = settings.operators
-            self._registry.bank.setting = settings.bank
-        return self._registry
+    def _opened(self) -> InstitutionService[Any]:
+        if self._service is None:
+            module, _, function = self._settings.opener.partition(":")
+            opener: Opener = getattr(import_module(module), function)
+            self._service = opener(self._settings, lambda: self._now_ns)
+        return self._service
 
 
 def serve(line: socket.socket) -> None:

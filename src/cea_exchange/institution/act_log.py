@@ -1,32 +1,21 @@
-"""The record of acts: what caused the entries that no settlement record did.
+"""The record of acts: what was done, who asked for it, and what they were answered.
 
-An act is what a person asked for over the control socket, with its answer; or what the registry did
-itself, as a day began or the bank answered. An entry names its act, and is what that asked for.
+An act is what a person asked for over the control socket, with its answer; or what the institution
+did itself, as a day began. An entry of a ledger names its act, and is what that asked for.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 
-from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.participants.persons import Person, Persons
+from cea_exchange.institution.act_context import ActContext
+from cea_exchange.institution.persons import Person, Persons
 
-
-class OwnAct(StrEnum):
-    """What is done without a person."""
-
-    LIBRARY = "library"
-    """by a program that uses the registry without its daemon"""
-    DAY_BEGUN = "day_begun"
-    """what ends with a day has ended"""
-    BANK_ANSWERED = "bank_answered"
-    """the bank's answer to a batch was taken"""
-    BANK_STATED = "bank_stated"
-    """a statement was fetched at the bank and read"""
+LIBRARY = "library"
+"""What a program does that uses an institution without its daemon."""
 
 
 class LoggedAct(NamedTuple):
@@ -89,9 +78,9 @@ def asked_of(request: dict[str, Any]) -> Asked:
 class ActLog:
     """What was done over the control socket, in order; it is only added to."""
 
-    def __init__(self, ledger: Ledger, persons: Persons) -> None:
-        self._ledger = ledger
-        self._store = ledger.store
+    def __init__(self, context: ActContext, persons: Persons) -> None:
+        self._context = context
+        self._store = context.store
         self._persons = persons
 
     def next_id(self) -> int:
@@ -114,13 +103,13 @@ class ActLog:
         -----
         Rules: CEA-REG-03.
         """
-        persons = (person.name, person.key)
-        persons += ("", "") if second is None else (second.name, second.key)
+        approved = ("", "") if second is None else (second.name, second.key)
+        persons = (person.name, person.key, *approved)
         asked = asked_of(msgspec.msgpack.decode(request))
         return self._keep(op, (*persons, proposal_id, *asked, request, answer))
 
     @contextmanager
-    def own(self, op: OwnAct, content: Any = None, *, is_kept: bool = False) -> Iterator[None]:
+    def own(self, op: str, content: Any = None, *, is_kept: bool = False) -> Iterator[None]:
         """Do something in one transaction; if no person asked for it, note what causes its entries.
 
         Parameters
@@ -142,18 +131,18 @@ class ActLog:
 
     def library(self) -> int:
         """Note that a program acts by itself, within its transaction; return the act's id."""
-        return self._own_keep(OwnAct.LIBRARY, None)
+        return self._own_keep(LIBRARY, None)
 
-    def _own_keep(self, op: OwnAct, content: Any) -> int:
+    def _own_keep(self, op: str, content: Any) -> int:
         request = msgspec.msgpack.encode(content)
         nothing = msgspec.msgpack.encode(None)
-        return self._keep(op.value, ("", "", "", "", 0, *Asked(), request, nothing))
+        return self._keep(op, ("", "", "", "", 0, *Asked(), request, nothing))
 
     def _keep(self, op: str, rest: tuple[Any, ...]) -> int:
         act_id = self.next_id()
-        ledger = self._ledger
+        context = self._context
         # While it is doubted nothing is posted; what ends the doubt is an act, too.
-        when = (ledger.now_ns(), ledger.business_date() if ledger.clock.is_known else 0)
+        when = (context.now_ns(), context.business_date() if context.clock.is_known else 0)
         self._store.insert(
             "acts (act_id, at_ns, business_date, op, person, person_key, second, second_key,"
             " proposal_id, account, product, amount, request, answer)",
@@ -164,7 +153,7 @@ class ActLog:
     def settings_keep(self, of_two: frozenset[str], may: dict[str, tuple[str, ...]]) -> None:
         """Keep who the settings name, which ops take two persons, and which role may what.
 
-        By these `registry reconcile` knows who might act, and alone; what has not changed is not
+        By these a reconciliation knows who might act, and alone; what has not changed is not
         kept again.
 
         Notes
@@ -189,7 +178,7 @@ class ActLog:
                 self._store.one(f"SELECT coalesce(max({column}), 0) FROM {table}")
                 for column, table in (("act_id", "acts"), ("proposal_id", "proposals"))
             ]
-            row = (number + 1, *reached, self._ledger.now_ns(), content)
+            row = (number + 1, *reached, self._context.now_ns(), content)
             self._store.insert(
                 "desk_settings (setting_id, after_act, after_proposal, at_ns, content)",
                 [row],

@@ -15,10 +15,10 @@ import structlog
 
 from cea_exchange.control_plane.door import Doorway, Message, UnreadableCount
 from cea_exchange.control_plane.refused_count import RefusedCount
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
-from cea_exchange.registry.control.requests.request import REQUEST_BYTES_MAX
+from cea_exchange.institution.control.request import REQUEST_BYTES_MAX
 
 ANSWER_BYTES_MAX = (1 << 20) - 1_024
 """What a client takes in one message."""
@@ -35,7 +35,7 @@ LIMITS = QueueLimits(
     key_count_max=1_024, key_bytes_max=4 * REQUEST_BYTES_MAX, bytes_max=16 * REQUEST_BYTES_MAX
 )
 
-log = structlog.get_logger("registry")
+log = structlog.get_logger("institution")
 
 
 class AdminDoor:
@@ -86,7 +86,7 @@ class AdminDoor:
             # Reading such messages only to refuse them would keep all others waiting.
             self._doorway.end(message.routing_id, "it sends more than may wait")
         else:
-            busy = refused(RegistryRefusal.BUSY, f"busy, nothing was done: {refusal}")
+            busy = refused(InstitutionRefusal.BUSY, f"busy, nothing was done: {refusal}")
             self.answer(message, msgspec.msgpack.encode(busy))
 
     def next(self) -> Message | None:

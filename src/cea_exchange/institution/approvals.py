@@ -1,6 +1,6 @@
 """Acts of two persons: one proposes, a second one approves, then it is done.
 
-Of which body the second one is, `second_persons` says.
+Of which body the second one is, the request says.
 
 A proposal is kept as it was made, byte for byte, and never changes; what becomes of it is one row
 of its own. Neither is ever taken back, so the tables say who wanted what and who let it pass.
@@ -11,11 +11,10 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from cea_exchange.control_plane.maker_checker import is_another
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
+from cea_exchange.institution.act_context import ActContext
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
-from cea_exchange.registry.general_ledger import Ledger
-from cea_exchange.registry.participants.persons import Person
-from cea_exchange.registry.participants.roles import SCOPED
+from cea_exchange.institution.persons import Person
 
 WAITING_MAX = 1_000
 """Proposals of one body that may wait at a time."""
@@ -66,11 +65,23 @@ class Proposal(NamedTuple):
 
 
 class Approvals:
-    """What waits for a second person, and what has been decided."""
+    """What waits for a second person, and what has been decided.
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._store = ledger.store
+    Parameters
+    ----------
+    scoped
+        Roles that learn nothing of what is not their own body's.
+    overseers
+        Bodies that see all proposals.
+    """
+
+    def __init__(
+        self, context: ActContext, *, scoped: frozenset[str], overseers: frozenset[str]
+    ) -> None:
+        self._context = context
+        self._store = context.store
+        self._scoped = scoped
+        self._overseers = overseers
 
     def propose(
         self, proposer: Person, op: str, request: bytes, body: str, life_ns: int
@@ -84,8 +95,8 @@ class Approvals:
         life_ns
             How long it waits.
         """
-        now_ns = self._ledger.now_ns()
-        with self._ledger.transaction():
+        now_ns = self._context.now_ns()
+        with self._context.transaction():
             waiting = self._store.one(
                 f"SELECT count(*) FROM {_JOINED}"
                 " WHERE body = ? AND approved IS NULL AND expires_at_ns > ?",
@@ -93,7 +104,7 @@ class Approvals:
             )
             if waiting >= WAITING_MAX:
                 raise ActError(
-                    RegistryRefusal.PROPOSALS_TOO_MANY,
+                    InstitutionRefusal.PROPOSALS_TOO_MANY,
                     f"proposals of {body}: expected at most {WAITING_MAX} that wait, got one"
                     " more",
                 )
@@ -105,13 +116,13 @@ class Approvals:
             )
             if own >= WAITING_OF_ONE_MAX:
                 raise ActError(
-                    RegistryRefusal.PROPOSALS_TOO_MANY,
+                    InstitutionRefusal.PROPOSALS_TOO_MANY,
                     f"proposals of {proposer.name}: expected at most {WAITING_OF_ONE_MAX} that"
                     " wait, got one more",
                 )
             number = self._store.next_id("proposals", "proposal_id")
-            row = (number, op, request, sha256(request).hexdigest())
-            row += (proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
+            asked = (number, op, request, sha256(request).hexdigest())
+            row = (*asked, proposer.name, proposer.key, body, now_ns, now_ns + life_ns)
             self._store.insert(
                 "proposals (proposal_id, op, request, request_hash, proposer, proposer_key, body,"
                 " made_at_ns, expires_at_ns)",
@@ -140,13 +151,13 @@ class Approvals:
         proposal = self._open_one(number, person)
         if not is_another(proposal.proposer, proposal.proposer_key, person):
             raise ActError(
-                RegistryRefusal.SAME_PERSON,
+                InstitutionRefusal.SAME_PERSON,
                 f"proposal {number}: expected another person than {proposal.proposer}, with a"
                 f" key of their own, got {person.name}",
             )
         if request_hash not in (None, proposal.request_hash):
             raise ActError(
-                RegistryRefusal.PROPOSAL_DIFFERS,
+                InstitutionRefusal.PROPOSAL_DIFFERS,
                 f"proposal {number}: expected request_hash {proposal.request_hash}, got"
                 f" {request_hash}",
             )
@@ -156,7 +167,7 @@ class Approvals:
     def reject(self, number: int, person: Person, why: str) -> Proposal:
         """Note that a person of the body, or the proposer himself, does not want it."""
         words_checked(why, "why", WHY_LENGTH_MAX)
-        with self._ledger.transaction():
+        with self._context.transaction():
             proposal = self._open_one(number, person)
             self._decide(proposal, person, approved=0, why=why)
         return proposal
@@ -178,10 +189,10 @@ class Approvals:
     ) -> Iterator[Proposal]:
         """Yield proposals that a person may see, from a number on, each read when it is wanted.
 
-        The registry's operators and regulators see all, others their body's and their own.
+        Overseers see all, others their body's and their own.
         """
         sql = f"SELECT proposals.proposal_id FROM {_JOINED} WHERE proposals.proposal_id >= :first"
-        if viewer.body not in ("registry", "regulator"):
+        if viewer.body not in self._overseers:
             sql += " AND (body = :body OR proposer_key = :key)"
         if waiting_only:
             # Those that wait are few, and lie together by when they expire.
@@ -195,7 +206,7 @@ class Approvals:
                 "count": count,
                 "body": viewer.body,
                 "key": viewer.key,
-                "now": self._ledger.now_ns(),
+                "now": self._context.now_ns(),
             },
         )
         for (number,) in rows.fetchall():
@@ -206,27 +217,27 @@ class Approvals:
         is_own = proposal is not None and (
             person.body == proposal.body or person.key == proposal.proposer_key
         )
-        if person.role in SCOPED and not is_own:
+        if person.role in self._scoped and not is_own:
             # Of others' proposals they learn nothing, not even that there are any.
             raise ActError(
-                RegistryRefusal.PROPOSAL_UNKNOWN,
+                InstitutionRefusal.PROPOSAL_UNKNOWN,
                 f"proposal: expected one that {person.body} decides, got {number}",
             )
         if proposal is None:
             raise ActError(
-                RegistryRefusal.PROPOSAL_UNKNOWN,
+                InstitutionRefusal.PROPOSAL_UNKNOWN,
                 f"proposal: expected one that was made, got {number}",
             )
         if not is_own:
             raise ActError(
-                RegistryRefusal.PROPOSAL_OF_OTHERS,
+                InstitutionRefusal.PROPOSAL_OF_OTHERS,
                 f"proposal {number}: expected a person of {proposal.body} to decide, got"
                 f" {person.name} of {person.body}",
             )
-        state = proposal.state(self._ledger.now_ns())
+        state = proposal.state(self._context.now_ns())
         if state != "waiting":
             raise ActError(
-                RegistryRefusal.PROPOSAL_DECIDED,
+                InstitutionRefusal.PROPOSAL_DECIDED,
                 f"proposal {number}: expected a waiting one, got {state}",
             )
         return proposal
@@ -235,5 +246,5 @@ class Approvals:
         row = (proposal.proposal_id, approved, person.name, person.key, why)
         self._store.insert(
             "decisions (proposal_id, approved, person, person_key, why, at_ns)",
-            [(*row, self._ledger.now_ns())],
+            [(*row, self._context.now_ns())],
         )

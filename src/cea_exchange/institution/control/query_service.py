@@ -21,10 +21,10 @@ import zmq
 
 from cea_exchange.control_plane.door import Message
 from cea_exchange.control_plane.service import Asked
-from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.domain.refusals import InstitutionRefusal
 from cea_exchange.domain.refusals.answers import refused
 from cea_exchange.institution.control.fair_queue import FairQueue, QueueLimits
-from cea_exchange.registry.control.query_worker import (
+from cea_exchange.institution.control.query_worker import (
     Answer,
     LookSettings,
     Question,
@@ -44,7 +44,7 @@ ENDING_MAX = 2
 CLOSE_S = 5.0
 _RECEIVE_BYTES = 1 << 16
 
-log = structlog.get_logger("registry")
+log = structlog.get_logger("institution")
 
 
 class _Look(NamedTuple):
@@ -66,7 +66,7 @@ class Answered(NamedTuple):
 class _Worker:
     """One process and the line to it."""
 
-    program = (sys.executable, "-m", "cea_exchange.registry.control.query_worker")
+    program = (sys.executable, "-m", "cea_exchange.institution.control.query_worker")
 
     def __init__(self, settings: LookSettings) -> None:
         ours, theirs = socket.socketpair()
@@ -149,19 +149,19 @@ class Looks:
         Parameters
         ----------
         now_ns
-            The time for the registry, by which the look is answered.
+            The time for the institution, by which the look is answered.
         now_s
             The time (monotonic).
         """
         size = len(message.payload)
         if size > LOOK_BYTES_MAX:
             why = f"look: expected at most {LOOK_BYTES_MAX} bytes, got {size}"
-            return refused(RegistryRefusal.TOO_LARGE, why)
+            return refused(InstitutionRefusal.TOO_LARGE, why)
         look = _Look(message, asked, now_s)
         question = Question(asked.person, message.payload, now_ns)
         refusal = self._waiting.put(_person(asked), (look, question), size)
         if refusal:
-            return refused(RegistryRefusal.BUSY, f"busy, nothing was read: {refusal}")
+            return refused(InstitutionRefusal.BUSY, f"busy, nothing was read: {refusal}")
         return None
 
     def turn(self, now_s: float) -> list[Answered]:
@@ -198,7 +198,7 @@ class Looks:
             if answer is None and look is not None and now_s >= worker.until_s:
                 self._end(worker, "took too long", now_s)
                 why = f"look: expected one that takes at most {LOOK_S:.0f} s, got a longer one"
-                answer = refused(RegistryRefusal.TOO_SLOW, why)
+                answer = refused(InstitutionRefusal.TOO_SLOW, why)
             if answer is not None and look is not None:
                 answered.append(Answered(look.message, look.asked, answer))
                 worker.look = None
@@ -222,7 +222,7 @@ class Looks:
         person, (look, question) = found
         if now_s - look.came_s > WAIT_S:
             why = f"busy, nothing was read: waited {WAIT_S:.0f} s for other looks"
-            return [Answered(look.message, look.asked, refused(RegistryRefusal.BUSY, why))]
+            return [Answered(look.message, look.asked, refused(InstitutionRefusal.BUSY, why))]
         try:
             free.ask(person, look, question, now_s)
         except OSError:
@@ -270,7 +270,7 @@ def _person(asked: Asked) -> str:
 
 def _ended(until: str) -> dict[str, Any]:
     why = f"nothing was read: a look's process ended before it had {until}"
-    return refused(RegistryRefusal.INTERNAL, why)
+    return refused(InstitutionRefusal.INTERNAL, why)
 
 
 def _environment() -> dict[str, str]:
