@@ -4,13 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from cea_exchange.platform.disclosure.public_files import PublicFiles
 from support.platform.platform_world import LI, PROVINCE, VERIFIER, WANG, given_2024
 
 
 @pytest.fixture
 def public(world):
-    return PublicFiles(world.platform.record, world.platform.firms, world.platform.cases)
+    return world.platform.public_files
 
 
 def test_what_each_entity_emitted_is_public_by_its_last_result(world, public):

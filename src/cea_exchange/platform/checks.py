@@ -80,6 +80,15 @@ def day_checked(day: int, what: str) -> None:
         )
 
 
+def month_checked(month: int) -> None:
+    """Raise unless a number is a month of a compliance year."""
+    is_month = isinstance(month, int) and 1 <= month % 100 <= 12
+    if not is_month or not YEAR_MIN <= month // 100 <= YEAR_MAX:
+        raise PlatformActError(
+            PlatformRefusal.DATE_UNSOUND, f"month: expected one such as 202507, got {month!r}"
+        )
+
+
 def year_checked(year: int, what: str = "year") -> None:
     """Raise unless a number is a compliance year."""
     if not isinstance(year, int) or not YEAR_MIN <= year <= YEAR_MAX:

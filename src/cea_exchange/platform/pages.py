@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from cea_exchange.platform.checks import month_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprises
 from cea_exchange.platform.entity_list.units import Units
 from cea_exchange.platform.filings import months
@@ -115,6 +116,7 @@ class Pages:
 
     def month(self, enterprise: str, unit: str, month: int) -> dict[str, Any]:
         """Return a unit's month: the latest version's figures and account, and all versions."""
+        month_checked(month)
         found = self._enterprises.of(enterprise)
         owned = self._units.owned(found.enterprise_id, unit, month_end(month))
         place = Place(months.KIND, found.enterprise_id, owned.unit_id, month)

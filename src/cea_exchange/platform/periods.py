@@ -11,7 +11,6 @@ from cea_exchange.domain.compliance.deadlines.calendar import (
     is_filed_monthly,
 )
 
-YEAR_LAST = 9_999
 BACK_FILED = range(202501, 202507)
 """The months that the three industries filed afterwards."""
 BACK_FILED_BY = 2025_10_31
@@ -29,7 +28,7 @@ def months_of(year: int) -> tuple[int, ...]:
 
 
 def month_end(month: int) -> int:
-    """Return the last day of a month, as yyyymmdd; PlatformActError if it is none.
+    """Return the last day of a month, as yyyymmdd.
 
     Examples
     --------
@@ -37,17 +36,6 @@ def month_end(month: int) -> int:
     20240229
     """
     return date_number(_month_end(month))
-
-
-def period_end(period: int) -> int:
-    """Return the last day of a month (yyyymm) or a year (yyyy).
-
-    Examples
-    --------
-    >>> period_end(202402), period_end(2024)
-    (20240229, 20241231)
-    """
-    return month_end(period if period > YEAR_LAST else 100 * period + 12)
 
 
 def month_due(sector: Sector, month: int) -> int:

@@ -1,7 +1,5 @@
-"""What the platform's services share: the database, the time, and what refusals look like."""
+"""What the platform's services share: the database, the time, the terms, and who acts."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import Protocol
 
@@ -13,8 +11,8 @@ from cea_exchange.domain.calendar import (
 )
 from cea_exchange.domain.compliance.enforcement.clocks import due
 from cea_exchange.domain.refusals import PlatformRefusal
+from cea_exchange.institution.act_context import ActContext
 from cea_exchange.platform.checks import PlatformActError
-from cea_exchange.platform.store import PlatformStore
 
 
 class Acting(Protocol):
@@ -33,25 +31,8 @@ class Acting(Protocol):
     def body(self) -> str: ...
 
 
-class Record:
-    """What every service works on.
-
-    Parameters
-    ----------
-    store
-        Open for writing, or for reading by who changes nothing.
-    today
-        Gives the day (yyyymmdd), in Beijing, that acts belong to.
-    now_ns
-        Gives the time, nanoseconds since 1970.
-    """
-
-    def __init__(
-        self, store: PlatformStore, today: Callable[[], int], now_ns: Callable[[], int]
-    ) -> None:
-        self.store = store
-        self.today = today
-        self.now_ns = now_ns
+class Record(ActContext):
+    """What every service works on: the database and the day (`business_date`, in Beijing)."""
 
     @cached_property
     def calendar(self) -> TradingCalendar:
@@ -78,7 +59,3 @@ class Record:
                 f"calendar: expected one that reaches the end of {step} from {since}, got one"
                 f" that ends before: {error}",
             ) from None
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make many acts one: all are committed, or none."""
-        return self.store.transaction()

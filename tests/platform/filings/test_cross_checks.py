@@ -3,7 +3,6 @@
 from decimal import Decimal
 from hashlib import sha256
 
-from cea_exchange.platform.filings.cross_checks import CrossChecks
 from support.platform.platform_world import LI, PROOF, WANG, coal_month, filed
 from support.refusing import refuses
 
@@ -11,7 +10,7 @@ from support.refusing import refuses
 def found(world, **of):
     return {
         (each.detector, each.month): each
-        for each in CrossChecks(world.platform.record).findings(2025, **of)
+        for each in world.platform.cross_checks.findings(2025, **of)
     }
 
 

@@ -3,28 +3,22 @@
 import json
 from decimal import Decimal
 from hashlib import sha256
-from typing import NamedTuple
 
+from cea_exchange.domain.calendar import date_of_number
 from cea_exchange.domain.credit_code import check_character
+from cea_exchange.domain.timetable import day_start, time_to_ns
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.writing import table_bytes
+from cea_exchange.institution.persons import Person
 from cea_exchange.platform.entity_list.enterprises import EnterpriseFacts
 from cea_exchange.platform.entity_list.unit_facts import facts_read
 from cea_exchange.platform.filings.documents import Place
 from cea_exchange.platform.filings.month_files import MONTH_FIGURES, FiledFigure
 from cea_exchange.platform.platform import Platform
-from cea_exchange.platform.record import Record
 from cea_exchange.platform.store import PlatformStore
 
 ZHEJIANG, HANGZHOU = 33, 3301
 PROOF = b"belt scale 1, 125000.00 t"
-
-
-class Person(NamedTuple):
-    name: str
-    key: str
-    role: str
-    body: str
 
 
 def person(name, role, body):
@@ -52,7 +46,11 @@ class World:
     def __init__(self, folder, database=None, day=20260110):
         self.day = day
         self.store = PlatformStore.open(folder, database)
-        self.platform = Platform(Record(self.store, lambda: self.day, lambda: self.day * 10**9))
+        self.platform = Platform(self.store, self.now_ns)
+
+    def now_ns(self):
+        """Return noon of the day."""
+        return time_to_ns(day_start(date_of_number(self.day))) + 12 * 3600 * 10**9
 
     def __enter__(self):
         return self

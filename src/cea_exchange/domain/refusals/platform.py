@@ -6,117 +6,188 @@ from enum import IntEnum
 class PlatformRefusal(IntEnum):
     """Why the management platform refuses a request."""
 
-    TEXT_UNSOUND = 30
-    """Words are missing, too long, or of several lines."""
-    NAME_UNSOUND = 31
+    INTERNAL = 1
+    """The daemon failed at it; nothing was done."""
+    NO_SPACE = 2
+    """There is no space left to write it; nothing was done."""
+    OUTCOME_UNKNOWN = 3
+    """The database was lost while it was done: whether it was, is not known."""
+    DATABASE_AWAY = 4
+    """The database could not be read; nothing was."""
+    BUSY = 5
+    """Too much of the same key waits, or of all together; nothing was done."""
+    TOO_LARGE = 6
+    """The message, or the answer to it, is larger than what is taken."""
+    TOO_SLOW = 7
+    """A look took longer than one may, or its process ended."""
+    NOT_AUTHENTICATED = 8
+    """The key stands for no person, or does not any more."""
+    NOT_PERMITTED = 9
+    """The person's role may not ask this."""
+    NOT_YOURS = 10
+    """It is the business of another body than the person's."""
+    BAD_REQUEST = 11
+    """The message is no request: its op or a field is unknown, missing, of the wrong type, or
+    goes with another that is missing."""
+    REUSED_ID = 12
+    """The `request_id` was another request of the same person."""
+    LEDGER_BROKEN = 13
+    """The ledger's chain of hashes is broken; nothing was done."""
+    NAME_UNSOUND = 30
     """A name is not written as names are (CEA-PER-04)."""
-    CHOICE_UNKNOWN = 32
-    """A word is none of those it may be."""
-    DATE_UNSOUND = 33
-    """A day, month or year is none, or lies beyond what may be meant."""
+    NAME_LOOKS_ALIKE = 31
+    """The name looks like another one's (CEA-PER-04)."""
+    TEXT_UNSOUND = 33
+    """Words are missing, too long, or of several lines."""
     AMOUNT_UNSOUND = 34
-    """An amount is no whole number within its bounds."""
-    FILE_REFUSED = 35
+    """An amount is no positive whole number, too large, or missing."""
+    DATE_UNSOUND = 35
+    """A date or time is none."""
+    DATE_OUT_OF_RANGE = 36
+    """A date or time is earlier or later than it may be."""
+    CHOICE_UNKNOWN = 38
+    """A word is none of those it may be."""
+    FILE_REFUSED = 40
     """A file is not as it must be; nothing of it was taken."""
-    CALENDAR_ENDS = 36
+    ROLE_BODY = 41
+    """The role does not go with the enterprise, firm, province or city given."""
+    CALENDAR_ENDS = 42
     """The calendar of working days does not reach that far."""
-    ENTERPRISE_UNKNOWN = 60
+    KEY_UNSOUND = 95
+    """A public key is no 40 characters of z85."""
+    KEY_TAKEN = 96
+    """The key was granted, or stood for a person, before."""
+    PERSON_UNKNOWN = 120
+    """The key stands for no person."""
+    PERSON_OF_SETTINGS = 121
+    """The person is named by the daemon's settings."""
+    PERSON_HAS_ROLE = 122
+    """The person has a role of that body already."""
+    LAST_PERSON = 124
+    """It is the body's last person."""
+    PROPOSAL_UNKNOWN = 125
+    """There is no such proposal, or it is not theirs to see."""
+    PROPOSAL_OF_OTHERS = 126
+    """Persons of another body decide about it."""
+    PROPOSAL_DECIDED = 127
+    """It was decided, or has expired."""
+    PROPOSAL_DIFFERS = 128
+    """The request is not the one that was seen."""
+    PROPOSAL_OUTDATED = 129
+    """Another body has to approve it by now."""
+    PROPOSALS_TOO_MANY = 130
+    """As many proposals wait as may."""
+    PROPOSER_GONE = 131
+    """Who proposed it acts no more."""
+    SAME_PERSON = 132
+    """Two persons must agree (CEA-REG-02)."""
+    NO_SECOND_PERSON = 133
+    """The body has nobody else who could approve."""
+    CLOCK_NOT_MANUAL = 150
+    """The clock is none that is moved by hand."""
+    CLOCK_NOT_DOUBTED = 151
+    """Nothing is wrong with the clock."""
+    CLOCK_DOUBTED = 152
+    """The clock is doubted: whatever belongs to a day waits (CEA-REG-08)."""
+    CLOCK_DATE_OTHER = 153
+    """The clock says another date than the one confirmed."""
+    CLOCK_BEHIND = 154
+    """The clock is before what was noted last."""
+    ENTERPRISE_UNKNOWN = 200
     """There is no such enterprise."""
-    ENTERPRISE_TAKEN = 61
+    ENTERPRISE_TAKEN = 201
     """An enterprise of that name or credit code is registered."""
-    ENTERPRISE_ENDED = 62
+    ENTERPRISE_ENDED = 202
     """The enterprise was merged into another one, or split."""
-    CREDIT_CODE_UNSOUND = 63
+    CREDIT_CODE_UNSOUND = 203
     """The unified social credit code is none."""
-    PROVINCE_UNKNOWN = 64
+    PROVINCE_UNKNOWN = 204
     """No province has this code."""
-    CITY_UNSOUND = 65
+    CITY_UNSOUND = 205
     """The city's code is not one of the province."""
-    UNIT_UNKNOWN = 66
+    UNIT_UNKNOWN = 206
     """There is no such unit, or it was not the enterprise's then."""
-    UNIT_TAKEN = 67
+    UNIT_TAKEN = 207
     """A unit of that name is registered."""
-    FACT_OUTDATED = 68
+    FACT_OUTDATED = 208
     """A later fact is known already."""
-    UNIT_FACTS_UNSOUND = 70
+    UNIT_FACTS_UNSOUND = 209
     """A fact of a unit is unknown, of the wrong type or beyond its bounds."""
-    LISTED_ALREADY = 71
+    LISTED_ALREADY = 210
     """The enterprise is on the list of that year, or not on it, already."""
-    EVIDENCE_UNKNOWN = 90
+    EVIDENCE_UNKNOWN = 230
     """The enterprise brought no document of that hash."""
-    EVIDENCE_TAKEN = 91
+    EVIDENCE_TAKEN = 231
     """The enterprise brought that very document already."""
-    MONTH_NOT_OVER = 92
+    MONTH_NOT_OVER = 232
     """The month, or year, has not ended."""
-    FILING_UNKNOWN = 93
+    FILING_UNKNOWN = 233
     """There is no such filing."""
-    FILING_STATE = 94
+    FILING_STATE = 234
     """The filing's state is not the one that this changes."""
-    FILING_DIFFERS = 95
+    FILING_DIFFERS = 235
     """The filing is not the one that was seen."""
-    REASON_MISSING = 96
+    REASON_MISSING = 236
     """A further version says no reason, or a first one gives one."""
-    SAME_PERSON = 97
-    """Who entered it may not review it (CEA-ENT-14)."""
-    MONTHS_MISSING = 98
+    MONTHS_MISSING = 238
     """Months of the year are not accepted yet."""
-    YEAR_VERIFIED = 99
+    YEAR_VERIFIED = 239
     """The year is being verified, or was."""
-    FIRM_UNKNOWN = 120
+    FIRM_UNKNOWN = 260
     """There is no such firm."""
-    FIRM_TAKEN = 121
+    FIRM_TAKEN = 261
     """A firm of that name or credit code is registered."""
-    FIRM_BARRED = 122
+    FIRM_BARRED = 262
     """The firm may not work."""
-    FIRM_IN_CONFLICT = 123
+    FIRM_IN_CONFLICT = 263
     """The firm did work that it would verify, or for somebody in the province (CEA-ENT-15)."""
-    ENGAGEMENT_TAKEN = 124
+    ENGAGEMENT_TAKEN = 264
     """The firm's service was declared."""
-    REPORT_MISSING = 125
+    REPORT_MISSING = 265
     """There is no report of the year that was filed."""
-    VERIFICATION_UNKNOWN = 126
+    VERIFICATION_UNKNOWN = 266
     """There is no such verification."""
-    VERIFICATION_STATE = 127
+    VERIFICATION_STATE = 267
     """The verification's state is not the one that this changes."""
-    FINDING_UNKNOWN = 128
+    FINDING_UNKNOWN = 268
     """There is no such finding."""
-    FINDING_STATE = 129
+    FINDING_STATE = 269
     """The finding is closed, or some are still open."""
-    UNITS_DIFFER = 130
+    UNITS_DIFFER = 270
     """The conclusion's units are not those of the report."""
-    RESULT_UNKNOWN = 131
+    RESULT_UNKNOWN = 271
     """There is no verified result of that year."""
-    OBJECTION_UNKNOWN = 132
+    OBJECTION_UNKNOWN = 272
     """There is no such objection."""
-    OBJECTION_STATE = 133
+    OBJECTION_STATE = 273
     """The objection was decided, or one is still open."""
-    OBJECTION_LATE = 134
+    OBJECTION_LATE = 274
     """The days to object are over."""
-    SCORE_TAKEN = 135
+    SCORE_TAKEN = 275
     """The firm was scored for that year by the province."""
-    ALLOCATION_UNKNOWN = 150
+    ALLOCATION_UNKNOWN = 290
     """There is no such allocation."""
-    ALLOCATION_STATE = 151
+    ALLOCATION_STATE = 291
     """The allocation's state is not the one that this changes, or another one is under way."""
-    ALLOCATION_NOT_COMPUTABLE = 152
+    ALLOCATION_NOT_COMPUTABLE = 292
     """The plan of the year gives nothing for these units."""
-    ALLOCATION_OUTDATED = 153
+    ALLOCATION_OUTDATED = 293
     """Verified results changed since the allocation was computed."""
-    RESULTS_MISSING = 154
+    RESULTS_MISSING = 294
     """Listed enterprises of the province have no verified result."""
-    TOTAL_EXCEEDED = 156
+    TOTAL_EXCEEDED = 295
     """The authority's total for the year and stage is not set, or is less."""
-    OBLIGATIONS_UNCHANGED = 180
+    OBLIGATIONS_UNCHANGED = 320
     """Nothing is owed otherwise than before."""
-    CASE_UNKNOWN = 181
+    CASE_UNKNOWN = 321
     """There is no such case."""
-    CASE_STATE = 182
+    CASE_STATE = 322
     """The case's state is not one in which this step may be taken."""
-    FINE_OUT_OF_RANGE = 183
+    FINE_OUT_OF_RANGE = 323
     """The law allows no such fine."""
-    PENALTY_NOT_ALLOWED = 184
+    PENALTY_NOT_ALLOWED = 324
     """The law of the year knows no such penalty, or figures that it needs are missing."""
-    TERM_OVER = 185
+    TERM_OVER = 325
     """The term for it is over."""
-    HEARING_NOT_DUE = 186
+    HEARING_NOT_DUE = 326
     """The fine and gains are too small for a hearing (CEA-LAW-20)."""

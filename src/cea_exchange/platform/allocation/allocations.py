@@ -129,7 +129,7 @@ class Allocations:
                     " set_by, set_on)",
                     [
                         (number, year, sector, str(value.numerator), str(value.denominator))
-                        + (person.name, self._record.today())
+                        + (person.name, self._record.business_date())
                     ],
                 )
         return {str(sector): value for sector, value in values.items()}
@@ -143,7 +143,7 @@ class Allocations:
             number = self._store.next_id("allocation_totals", "total_id")
             self._store.insert(
                 "allocation_totals (total_id, compliance_year, stage, tonnes, set_by, set_on)",
-                [(number, year, stage, tonnes, person.name, self._record.today())],
+                [(number, year, stage, tonnes, person.name, self._record.business_date())],
             )
 
     # -- the province -----------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Allocations:
                 sha256=sha256(content).hexdigest(),
                 computed_by=person.name,
                 computed_key=person.key,
-                computed_on=self._record.today(),
+                computed_on=self._record.business_date(),
                 approved_by="",
                 distributed_on=0,
             )
@@ -236,7 +236,7 @@ class Allocations:
             self._store.execute(
                 "UPDATE allocations SET state = 'distributed', distributed_on = ?"
                 " WHERE allocation_id = ?",
-                (self._record.today(), number),
+                (self._record.business_date(), number),
             )
             for follow in self.after_distributing:
                 follow(row, lines, self._balance(_plan(row.compliance_year)))

@@ -93,7 +93,7 @@ class Cases:
                 f" got {breach.shortfall} of {breach.offence}",
             )
         with self._record.transaction():
-            today = self._record.today()
+            today = self._record.business_date()
             case = Case(
                 self._store.next_id("cases", "case_id"),
                 province,
@@ -277,7 +277,7 @@ class Cases:
         """
         if not case.pay_by:
             return 0
-        late = date_of_number(self._record.today()) - date_of_number(case.pay_by)
+        late = date_of_number(self._record.business_date()) - date_of_number(case.pay_by)
         added = late_fine(case.fine_fen, max(0, late.days))
         return max(0, case.fine_fen + added - case.paid_fen)
 
@@ -313,7 +313,7 @@ class Cases:
         return lighter(
             offence,
             date_of_number(case.committed_on),
-            date_of_number(self._record.today()),
+            date_of_number(self._record.business_date()),
             gains=case.gains_fen,
         )
 
@@ -321,11 +321,11 @@ class Cases:
         """Refuse a hearing that is asked for too late, or of a fine that is too small."""
         noticed = [step for step in self.steps(case.case_id) if step["step"] == "notice"]
         last = self._record.term_end("ask_hearing", noticed[-1]["day"])
-        if self._record.today() > last:
+        if self._record.business_date() > last:
             raise PlatformActError(
                 PlatformRefusal.TERM_OVER,
                 f"hearing: expected to be asked for by {last}, got asked for on"
-                f" {self._record.today()} (CEA-LAW-20)",
+                f" {self._record.business_date()} (CEA-LAW-20)",
             )
         if case.offence != UNPAID and not may_ask_hearing(self.fine_range(case), case.gains_fen):
             raise PlatformActError(
@@ -347,7 +347,7 @@ class Cases:
     def _step(self, case: Case, step: str, person: Acting, **terms: Any) -> None:
         found = STEPS[step]
         if found.clock:
-            terms["due_on"] = self._record.term_end(found.clock, self._record.today())
+            terms["due_on"] = self._record.term_end(found.clock, self._record.business_date())
         self._note(case.case_id, step, person, **terms)
         self._store.execute(
             "UPDATE cases SET state = ?, pay_by = ? WHERE case_id = ?",
@@ -377,7 +377,7 @@ class Cases:
             " person)",
             [
                 (self._store.next_id("case_steps", "step_id"), number, step)
-                + (self._record.today(), due_on, fen, tonnes, document, words, person.name)
+                + (self._record.business_date(), due_on, fen, tonnes, document, words, person.name)
             ],
         )
 

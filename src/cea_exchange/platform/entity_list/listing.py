@@ -125,6 +125,15 @@ class Listing:
         )
         return bool(change == "entered")
 
+    def ever(self) -> list[str]:
+        """Return the enterprises that were on some list and have not ended, by name."""
+        rows = self._store.execute(
+            "SELECT DISTINCT enterprise FROM list_changes"
+            " JOIN enterprises ON enterprises.enterprise_id = list_changes.enterprise_id"
+            " WHERE ended_on = 0 ORDER BY enterprise"
+        )
+        return [name for (name,) in rows.fetchall()]
+
     def of_year(self, list_year: int, province: int) -> list[Listed]:
         """Return a province's list as it is now, by enterprise."""
         rows = self._store.execute(
@@ -153,7 +162,7 @@ class Listing:
             self._store.insert(
                 "list_publications (publication_id, list_year, province, published_on,"
                 " last_change, content)",
-                [(number, list_year, province, self._record.today(), last, content)],
+                [(number, list_year, province, self._record.business_date(), last, content)],
             )
         return number
 
@@ -168,7 +177,7 @@ class Listing:
 
     def _listed(self, list_year: int, name: str, tonnes: int) -> Listed:
         enterprise = self._enterprises.of(name)
-        facts = self._enterprises.facts_on(enterprise.enterprise_id, self._record.today())
+        facts = self._enterprises.facts_on(enterprise.enterprise_id, self._record.business_date())
         return Listed(
             list_year=list_year,
             province=enterprise.province,

@@ -126,7 +126,7 @@ class Documents:
                 emission=emission,
                 reason=reason,
                 due_on=due_on,
-                entered_on=self._record.today(),
+                entered_on=self._record.business_date(),
                 entered_by=person.name,
                 entered_key=person.key,
             )
@@ -309,7 +309,7 @@ class Documents:
             "filing_steps (step_id, filing_id, step, level, person, person_key, why, day)",
             [
                 (number, filing.filing_id, step, level, person.name, person.key, why)
-                + (self._record.today(),)
+                + (self._record.business_date(),)
             ],
         )
 

@@ -99,7 +99,7 @@ class DueDates:
         -----
         Rules: CEA-MRV-01, CEA-MRV-09.
         """
-        today = self._record.today()
+        today = self._record.business_date()
         soon = date_number(date_of_number(today) + timedelta(days=REMIND_DAYS))
         found = self._enterprises.of(enterprise)
         reminded = []

@@ -17,7 +17,7 @@ from cea_exchange.domain.compliance.plausibility.filings import unit_of
 from cea_exchange.domain.refusals import PlatformRefusal
 from cea_exchange.files.cells.source import SourceFile
 from cea_exchange.files.findings import Finding
-from cea_exchange.platform.checks import PlatformActError, file_refusals_told
+from cea_exchange.platform.checks import PlatformActError, file_refusals_told, month_checked
 from cea_exchange.platform.entity_list.enterprises import Enterprise, Enterprises
 from cea_exchange.platform.entity_list.units import Unit, Units
 from cea_exchange.platform.filings.documents import Documents, Filing, Place
@@ -102,6 +102,7 @@ class Months:
         seen
             Unit -> hash of the content that the person has seen; None: whatever is there.
         """
+        month_checked(month)
         found = self._enterprises.of(enterprise)
         units = self._units.of(found.enterprise_id, month_end(month))
         names = {unit.unit_id: name for name, unit in units.items()}
@@ -160,7 +161,7 @@ class Months:
         yield from self._evidence_faults(enterprise, lines)
         groups = by_unit_month(lines)
         owned = self._owned(enterprise, groups)
-        today = self._record.today()
+        today = self._record.business_date()
         for each, group in groups.items():
             line = group[0][0]
             if each not in owned:

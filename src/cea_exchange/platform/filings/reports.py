@@ -53,7 +53,7 @@ class Reports:
         """
         year_checked(year)
         found = self._enterprises.of(enterprise)
-        if 10_000 * year + 12_31 >= self._record.today():
+        if 10_000 * year + 12_31 >= self._record.business_date():
             raise PlatformActError(
                 PlatformRefusal.MONTH_NOT_OVER,
                 f"year: expected one that has ended, got {year}",

@@ -122,7 +122,7 @@ class Obligations:
             result_id=line.result_id,
             reason="" if before is None else reason,
             set_by=person.name,
-            set_on=self._record.today(),
+            set_on=self._record.business_date(),
         )
         self._store.insert(f"obligations ({_ROW})", [obligation])
         return obligation

@@ -128,7 +128,12 @@ class Outbox:
             self._store.insert(
                 "link_verdicts (link_seq, is_posted, mismatches, told_on)",
                 [
-                    (each.link_seq, int(each.is_posted), _mismatches(each), self._record.today())
+                    (
+                        each.link_seq,
+                        int(each.is_posted),
+                        _mismatches(each),
+                        self._record.business_date(),
+                    )
                     for each in new
                 ],
             )

@@ -68,7 +68,7 @@ class Firms:
             found = self.working(firm)
             self._store.execute(
                 "UPDATE service_firms SET barred_from = ? WHERE firm_id = ?",
-                (self._record.today(), found.firm_id),
+                (self._record.business_date(), found.firm_id),
             )
 
     def engage(self, enterprise: str, firm: str, year: int, service: str) -> None:
@@ -92,7 +92,7 @@ class Firms:
             self._store.insert(
                 "engagements (engagement_id, enterprise_id, compliance_year, firm_id, service,"
                 " declared_on)",
-                [(number, *row, self._record.today())],
+                [(number, *row, self._record.business_date())],
             )
 
     def score(
@@ -134,7 +134,7 @@ class Firms:
                 " timeliness, remarks, scored_on)",
                 [
                     (number, found.firm_id, year, province, *points.values(), remarks)
-                    + (self._record.today(),)
+                    + (self._record.business_date(),)
                 ],
             )
 

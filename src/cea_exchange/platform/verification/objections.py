@@ -45,7 +45,7 @@ class Objections:
         """
         choice_checked(against, ("verification", "allocation"), "against")
         words_checked(words, "words", TEXT_LENGTH_MAX)
-        today = self._record.today()
+        today = self._record.business_date()
         last = self._record.term_end("object", told_on)
         if today > last:
             raise PlatformActError(
@@ -94,7 +94,7 @@ class Objections:
             self._store.execute(
                 "UPDATE objections SET state = ?, answer = ?, decided_by = ?, decided_on = ?"
                 " WHERE objection_id = ?",
-                (state, answer, person.name, self._record.today(), number),
+                (state, answer, person.name, self._record.business_date(), number),
             )
 
     def state(self, number: int) -> str:

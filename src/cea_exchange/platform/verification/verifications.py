@@ -123,7 +123,7 @@ class Verifications:
                 f"verifications ({_VERIFICATION})",
                 [
                     (number, whose.enterprise_id, year, whom.firm_id, report_id)
-                    + (self._record.today(), due_on, "open")
+                    + (self._record.business_date(), due_on, "open")
                 ],
             )
         return number
@@ -177,7 +177,7 @@ class Verifications:
                 conclusion_id=conclusion_id,
                 reason=reason,
                 confirmed_by=person.name,
-                told_on=self._record.today(),
+                told_on=self._record.business_date(),
             )
             self._store.insert(f"verified_results ({_RESULT})", [result])
             self._stand(number, "confirmed")
@@ -197,7 +197,10 @@ class Verifications:
             self._store.insert(
                 "findings (finding_id, verification_id, unit_id, period, parameter, rule,"
                 " document, words, state, found_by, found_on, closed_on)",
-                [(finding_id, number, *finding, "open", person.name) + (self._record.today(), 0)],
+                [
+                    (finding_id, number, *finding, "open", person.name)
+                    + (self._record.business_date(), 0)
+                ],
             )
         return finding_id
 
@@ -222,7 +225,7 @@ class Verifications:
                 )
             self._store.execute(
                 "UPDATE findings SET state = ?, closed_on = ? WHERE finding_id = ?",
-                (state, self._record.today(), finding_id),
+                (state, self._record.business_date(), finding_id),
             )
 
     def conclude(self, person: Acting, number: int, unit_emissions: Mapping[str, Decimal]) -> int:
@@ -273,7 +276,7 @@ class Verifications:
                         ).decode(),
                         tonnes,
                         person.name,
-                        self._record.today(),
+                        self._record.business_date(),
                     )
                 ],
             )

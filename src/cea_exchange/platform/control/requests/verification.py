@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cea_exchange.control_plane.fields import field
 from cea_exchange.domain.refusals import PlatformRefusal
-from cea_exchange.platform.checks import PlatformActError
+from cea_exchange.platform.checks import PlatformActError, month_checked
 from cea_exchange.platform.control.request import Request, Second
 from cea_exchange.platform.control.requests.fields import (
     CreditCode,
@@ -18,7 +18,7 @@ from cea_exchange.platform.control.requests.fields import (
     Verification,
     Year,
 )
-from cea_exchange.platform.periods import period_end
+from cea_exchange.platform.periods import month_end
 from cea_exchange.platform.roles import (
     AUTHORITY,
     ENTERPRISES,
@@ -201,8 +201,9 @@ class VerificationFind(OfVerification, tag="verification_find"):
         task = platform.verifications.of_number(self.verification)
         unit_id = 0
         if self.unit is not None:
+            month_checked(self.period)
             unit_id = platform.units.owned(
-                task.enterprise_id, self.unit, period_end(self.period)
+                task.enterprise_id, self.unit, month_end(self.period)
             ).unit_id
         finding = Finding(
             *(unit_id, self.period, self.parameter, self.rule, self.document, self.words)
