@@ -60,10 +60,6 @@ class PlatformMachine(InstitutionMachine):
         outbox = self.platform.outbox
         return {"link_seq": outbox.last_seq, "judged_seq": outbox.judged_seq}
 
-    def told(self) -> dict[str, Any]:
-        """Return what the log says of it as it begins and ends."""
-        return {**super().told(), "link_seq": self.platform.outbox.last_seq}
-
     def link_question(self, connection: bytes, payload: bytes, now_ns: int) -> None:
         """Take a question of the registry; whatever it is, it is answered."""
         with self.troubles.told("link", now_ns):

@@ -166,7 +166,7 @@ class PersonRemove(shared.PersonRemove, Request, tag="person_remove"):
         """Return the body the person is of."""
         return platform.persons.acting(self.key).body
 
-    def bodies(self, platform: "Platform") -> frozenset[str]:
+    def bodies(self, platform: Any) -> frozenset[str]:
         """Return whose it is: of the body, and of the province above it."""
         person = platform.persons.of_key(self.key)
         if person is None:
