@@ -97,8 +97,8 @@ def test_every_code_is_raised_and_provoked_by_a_test(codes):
     )
     enums = (codes.__name__, *(["InstitutionRefusal"] if codes in INCLUDING else []))
     raised = set(re.findall(rf"(?:{'|'.join(enums)})\.([A-Z_]+)", sources))
-    # Only the registry's are not those of another list, such as `Reason`, as well.
-    prefix = "" if codes is RegistryRefusal else rf"{codes.__name__}\."
+    # Only the institutions' are not those of another list, such as `Reason`, as well.
+    prefix = "" if codes in INCLUDING else rf"{codes.__name__}\."
     named = set(re.findall(rf"\b{prefix}([A-Z][A-Z_]+)\b", tests))
     assert {"not raised": set(codes.__members__) - raised} == {"not raised": set()}
     assert {"without a test": set(codes.__members__) - named} == {"without a test": set()}

@@ -157,10 +157,22 @@ _FIELDS = {PROVINCE: "province", CITY: "city", VERIFIER: "firm"} | dict.fromkeys
 
 
 class PersonRemove(shared.PersonRemove, Request, tag="person_remove"):
-    """Let a key stand for nobody any more, for good; a second person has to approve it."""
+    """Let a key stand for nobody any more, for good; a second person has to approve it.
+
+    The authority keeps a person: nobody could decide then on who comes next.
+    """
 
     roles = (OPERATOR, AUTHORITY, PROVINCE, *ENTERPRISES, VERIFIER)
     second = Second.PERSONS
+
+    def act(self, platform: Any) -> dict[str, Any]:
+        person = platform.persons.acting(self.key)
+        if person.role == AUTHORITY and len(platform.persons.listed(person.body)) == 1:
+            raise PlatformActError(
+                PlatformRefusal.LAST_PERSON,
+                f"{person.body}: expected a person to stay, got {person.name}, its last",
+            )
+        return super().act(platform)
 
     def persons_body(self, platform: "Platform") -> str:
         """Return the body the person is of."""
