@@ -11,6 +11,7 @@ from cea_exchange.domain.refusals import (
     BankRefusal,
     CcerRefusal,
     InstitutionRefusal,
+    PlatformRefusal,
     RegistryRefusal,
     VenueRefusal,
 )
@@ -22,11 +23,12 @@ WORDED = {
     "ComplianceError": (RegistryRefusal,),
     "BankActError": (BankRefusal,),
     "ProgrammeError": (CcerRefusal,),
+    "PlatformActError": (PlatformRefusal,),
 }
 """Exceptions that become refused answers, and of whose codes: called with a code and words."""
 CODED = WORDED | {"FrameError": (VenueRefusal,)}
-DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal, CcerRefusal)
-INCLUDING = (RegistryRefusal, CcerRefusal)
+DAEMONS = (VenueRefusal, RegistryRefusal, BankRefusal, CcerRefusal, PlatformRefusal)
+INCLUDING = (RegistryRefusal, CcerRefusal, PlatformRefusal)
 """They have the codes of every institution, which its own modules raise."""
 
 

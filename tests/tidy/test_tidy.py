@@ -20,13 +20,13 @@ GENERATED = {
     "src/cea_exchange/domain/records.py",
     *(
         f"src/cea_exchange/domain/refusals/{key}.py"
-        for key in ("bank", "ccer", "institution", "registry", "venue")
+        for key in ("bank", "ccer", "institution", "platform", "registry", "venue")
     ),
     "src/cea_exchange/_records.pxd",
 }
 EXACT_ROOMS = tuple(
     f"src/cea_exchange/{room}/"
-    for room in ("domain", "matching", "ledger", "institution", "registry")
+    for room in ("domain", "files", "matching", "ledger", "institution", "registry", "platform")
 )
 COMPILED = (".pyx", ".pxd")
 # Its floats are seconds of the monotonic clock; money is added up in the ledger.

@@ -35,7 +35,10 @@ log = structlog.get_logger("institution")
 class InstitutionClock(Protocol):
     """What an institution asks for time and day."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """``given``, ``system``, ``manual`` or ``accelerated``."""
+
     warning: str | None
     """What is wrong with it; None if nothing is."""
     is_known: bool
@@ -65,7 +68,7 @@ class GivenClock:
 
     kind = "given"
     warning: str | None = None
-    is_known = True
+    is_known: bool = True
 
     def __init__(self, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns

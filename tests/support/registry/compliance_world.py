@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from cea_exchange.domain.records import PRODUCT_NONE, EventKind, Method, Side
+from cea_exchange.files.writing import table_bytes
 from cea_exchange.ledger.double_entry import CASH_ASSET, Compartment, EntryKind, Holding
 from cea_exchange.registry.files import (
     CANCELLATION_PROOFS,
@@ -13,7 +14,6 @@ from cea_exchange.registry.files import (
     Obligation,
     SourceFile,
 )
-from cea_exchange.registry.files.writing import table_bytes
 from cea_exchange.registry.registry import Registry
 from cea_exchange.registry.settlement.settlement import Settlement
 from cea_exchange.registry.store import RegistryStore

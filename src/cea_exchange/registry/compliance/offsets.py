@@ -9,6 +9,7 @@ from cea_exchange.domain.compliance.offsets import CancellationProof as RuledPro
 from cea_exchange.domain.compliance.ruled import ComplianceError
 from cea_exchange.domain.compliance.surrender import offset
 from cea_exchange.domain.refusals import RegistryRefusal
+from cea_exchange.files.findings import Findings
 from cea_exchange.institution.checks import WHY_LENGTH_MAX, ActError, words_checked
 from cea_exchange.registry.checks import refusals_told
 from cea_exchange.registry.compliance.certificates import (
@@ -17,7 +18,6 @@ from cea_exchange.registry.compliance.certificates import (
 )
 from cea_exchange.registry.compliance.obligation_status import standing_of
 from cea_exchange.registry.files import CancellationProof, SourceFile, cancellation_proofs_read
-from cea_exchange.registry.files.findings import Findings
 from cea_exchange.registry.files.layouts.cancellation_proofs import cancellation_proofs_check
 from cea_exchange.registry.general_ledger import Ledger
 from cea_exchange.registry.participants.entities import entity_provinces

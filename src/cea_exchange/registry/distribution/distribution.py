@@ -228,7 +228,7 @@ class Distribution:
             table = allocation_read(source, vintages=self._vintages(), provinces=provinces)
             return plan(table, units, self._facts(table.rows, entities))
         except FileRefused as refused:
-            raise ActError(refused.code, str(refused)) from refused
+            raise ActError(refused.code or RegistryRefusal.FILE_REFUSED, str(refused)) from refused
         except ModuleNotFoundError as refused:
             raise ActError(RegistryRefusal.FILE_REFUSED, str(refused)) from refused
 
