@@ -104,7 +104,7 @@ def test_a_venue_runs_under_the_voluntary_markets_profile(tmp_path):
         assert alice.reports(2)["kind"].tolist() == [EventKind.ORDER_ACCEPTED, EventKind.TRADE]
         bob.reports(1)
         world.admin(op="clock", at="2024-12-31T13:30:00+08:00")
-        assert world.admin(op="status")["phase"] == "listed"
+        assert world.admin(op="status")["phase"] == "listed_and_block"
         world.admin(op="phase", phase="listed_and_block")
         offer = enter(2, "sell", 9749, 100_000, kind=5)
         bob.command(offer)

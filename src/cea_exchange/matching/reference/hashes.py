@@ -23,6 +23,7 @@ TAG_HOLDING, TAG_ORDER, TAG_ACCOUNT, TAG_ALLOWANCES, TAG_OPERATOR, TAG_PRODUCT, 
 # 8 and 9 are an order book's.
 TAG_BLOCK, TAG_BLOCK_TRADES, TAG_BIDDING, TAG_BID, TAG_BIDDING_TRADES = range(10, 15)
 TAG_HIGH_VOLUMES = 15
+TAG_GAP = 16
 
 MARKET_FIELDS = (
     "phase trading_date day_is_open market_halted listed_started command_seq event_seq "
@@ -86,6 +87,8 @@ def state_hash(state: MarketState) -> int:
                 total += fold(
                     [TAG_ALLOWANCES, index, product_index, held.locked, held.bought_today]
                 )
+        for product_index, gap in account.waits.items():
+            total += fold([TAG_GAP, index, product_index, gap.sale_days, gap.purchase_days])
         for operator_index, client_order_id in account.client_order_ids.items():
             total += fold([TAG_OPERATOR, index, operator_index, client_order_id])
     for index, product in enumerate(state.products):
