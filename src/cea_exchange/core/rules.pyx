@@ -27,6 +27,7 @@ cdef int64_t rule_of(object rules, str name, int64_t most) except -1:
 
 cdef tuple TIE_WORDS = ("time", "random", "pro_rata")     # AwardTie
 cdef tuple SHORT_WORDS = ("award_all", "cancel")           # AwardUndersubscription
+cdef tuple AGENT_WORDS = ("registry", "exchange")
 cdef tuple GAP_WORDS = ("instrument", "product")
 cdef tuple RESERVE_WORDS = ("exclude", "cancel")           # AwardReserveRule
 
@@ -68,6 +69,7 @@ cdef int rules_take(Market* market, object rules) except -1:
     """Take all of a profile, at the beginning."""
     rules_change(market, rules)
     market.rules.operators_max = <uint16_t>rule_of(rules, "operators_max", OPERATORS_MAX)
+    market.rules.settles_cash = word_of(rules, "settlement_agent", AGENT_WORDS) == 1
     market.rules.rounds_inward = rounds_inward(rules)
     market.rules.bidding_tie = <uint8_t>word_of(rules, "bidding_tie", TIE_WORDS)
     market.rules.bidding_short = <uint8_t>word_of(

@@ -25,6 +25,14 @@ cdef uint64_t CASH_KEY = int.from_bytes(hashlib.blake2b(b"CNY", digest_size=8).d
 # -- Hashes ---------------------------------------------------------------------------------------
 
 cdef uint64_t holdings_sum(const Market* market) noexcept nogil:
+    """What the registry can know too: tonnes, and cash where it settles that.
+
+    Rules: CEA-STL-01, CCER-STL-01.
+    """
+    return balances_sum(market, not market.rules.settles_cash)
+
+
+cdef uint64_t balances_sum(const Market* market, bint with_cash) noexcept nogil:
     cdef const Accounts* accounts = &market.accounts
     cdef uint64_t total = 0
     cdef uint64_t words[4]
@@ -40,7 +48,7 @@ cdef uint64_t holdings_sum(const Market* market) noexcept nogil:
                 total += fold(words, 4)
         words[2] = CASH_KEY
         words[3] = <uint64_t>accounts.accounts[account].cash
-        if words[3] != 0:
+        if words[3] != 0 and with_cash:
             total += fold(words, 4)
     return total
 
@@ -149,7 +157,7 @@ cdef uint64_t biddings_sum(const Market* market) noexcept nogil:
 
 
 cdef uint64_t state_sum(const Market* market) noexcept nogil:
-    cdef uint64_t total = holdings_sum(market) + orders_sum(market) + accounts_sum(market)
+    cdef uint64_t total = balances_sum(market, True) + orders_sum(market) + accounts_sum(market)
     cdef const Product* product
     cdef uint32_t index
     total += blocks_sum(market) + biddings_sum(market)

@@ -33,6 +33,7 @@ from cea_exchange.domain.profile_fields import (
     Rounding,
     Says,
     SelfTrade,
+    SettlementAgent,
     Tie,
     TimeOfDay,
     TradingDays,
@@ -179,6 +180,10 @@ class MarketRules(
         "the same thing is an `instrument` (one product of this market), or the `product` that "
         "all instruments are of", "CCER-FND-03", added=15
     )] = "instrument"
+    settlement_agent: Annotated[SettlementAgent, Says(
+        "who keeps and settles the cash: the `registry`, as it does the tonnes, or the `exchange`",
+        "CEA-STL-01", added=22
+    )] = "registry"
     holding_limit_tonnes: Annotated[Tonnes, Says(
         "most tonnes of a product an account may hold; 0 is no limit", "CEA-FND-06", noticed=10
     )]

@@ -83,6 +83,7 @@ market_cases = st.builds(
         fee_min_fen=st.sampled_from((0, 500)),
         gap_trading_days=st.sampled_from((0, 0, 1, 5)),
         gap_scope=st.sampled_from(("instrument", "product")),
+        settlement_agent=st.sampled_from(("registry", "exchange")),
         listed_buy_fee_bp=st.sampled_from((None, None, 60)),
         block_sell_fee_bp=st.sampled_from((None, None, 400)),
         bidding_buy_fee_bp=st.sampled_from((None, None, 9)),

@@ -145,6 +145,7 @@ RULES = {
     ),
     "gap_of_all": rules_make(
         name="gap_of_all",
+        settlement_agent="exchange",
         gap_trading_days=1,
         gap_scope="product",
         block_tonnes_min=6,

@@ -54,21 +54,31 @@ def flags_word(order: Order) -> int:
 
 
 def holdings_hash(state: MarketState) -> int:
-    """Hash what each account holds, by names: what the registry can know too."""
+    """Hash what each account holds, by names: what the registry can know too.
+
+    Notes
+    -----
+    Rules: CEA-STL-01 and CCER-STL-01 (cash only where the registry settles it).
+    """
+    return balances_hash(state, state.rules.settlement_agent == "registry")
+
+
+def balances_hash(state: MarketState, with_cash: bool) -> int:
+    """Hash the tonnes of each account, and its cash."""
     total = 0
     for account in state.accounts:
         for product_index, holding in account.holdings.items():
             if holding.tonnes:
                 product_key = state.products[product_index].product_key
                 total += fold([TAG_HOLDING, account.account_key, product_key, holding.tonnes])
-        if account.cash:
+        if account.cash and with_cash:
             total += fold([TAG_HOLDING, account.account_key, CASH_KEY, account.cash])
     return total & U64
 
 
 def state_hash(state: MarketState) -> int:
     """Hash everything a later command could depend on."""
-    total = holdings_hash(state) + fold(
+    total = balances_hash(state, True) + fold(
         [TAG_MARKET, *(int(getattr(state, name)) for name in MARKET_FIELDS)]
     )
     for order in state.orders.values():
